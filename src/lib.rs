@@ -1,0 +1,3 @@
+//! OAuth 2.0 client-credentials protection for HTTP APIs.
+
+pub mod oauth;
