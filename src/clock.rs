@@ -1,0 +1,81 @@
+//! Time as the core sees it: a monotonic one that decides, and a wall clock that only labels.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A point on the monotonic clock, in milliseconds since the clock was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Millis(u64);
+
+impl Millis {
+    /// A point this many milliseconds after the clock's origin.
+    #[must_use]
+    pub const fn new(since_origin: u64) -> Self {
+        Self(since_origin)
+    }
+
+    /// Milliseconds since the clock's origin.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// This point, so much later; stays at the end of time rather than wrapping.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long from `earlier` to here; zero where it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Where the gate reads the time.
+///
+/// Lifetimes are measured on [`Clock::now`], so a step of the wall clock neither extends nor cuts a token.
+/// [`Clock::unix_time`] appears in answers (`iat`, `exp`) and decides only where the outside world dates
+/// something: the expiry date of a secret, a signed assertion.
+pub trait Clock: Send + Sync + 'static {
+    /// Monotonic time: never goes back.
+    fn now(&self) -> Millis;
+
+    /// Wall-clock time since the Unix epoch.
+    fn unix_time(&self) -> Duration;
+}
+
+/// The operating system's clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose origin is now.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the monotonic clock for the core"
+    )]
+    pub fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Millis {
+        Millis::default().after(self.origin.elapsed())
+    }
+
+    fn unix_time(&self) -> Duration {
+        // A machine dated before 1970 has no token that could be dated rightly; zero is as good as any.
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}

@@ -1,0 +1,127 @@
+//! The `Authorization` header of a protected request (RFC 6750 §2.1).
+
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+use super::denial::Denial;
+
+/// How an access token was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `Authorization: Bearer …` (RFC 6750 §2.1).
+    Bearer,
+    /// `Authorization: DPoP …` (RFC 9449 §7.1).
+    Dpop,
+}
+
+/// A token as presented, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Presented<'a> {
+    /// The scheme it came under.
+    pub scheme: Scheme,
+    /// The `b64token`.
+    pub token: &'a [u8],
+}
+
+/// The one token of a request.
+///
+/// # Errors
+/// [`Denial::Missing`] without an `Authorization` header or with another scheme, [`Denial::Malformed`] for
+/// what RFC 6750 does not allow: a second header, no `b64token`, more than one space.
+pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Err(Denial::Missing),
+        (Some(value), None) => parse(value),
+        (Some(_), Some(_)) => Err(Denial::Malformed("more than one Authorization header")),
+    }
+}
+
+fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
+    let bytes = value.as_bytes();
+    let (scheme, token) = match bytes.iter().position(|byte| *byte == b' ') {
+        Some(space) => (&bytes[..space], &bytes[space + 1..]),
+        None => (bytes, &[][..]),
+    };
+    // RFC 9110 §11.1: the scheme is compared without regard to case.
+    let scheme = if scheme.eq_ignore_ascii_case(b"bearer") {
+        Scheme::Bearer
+    } else if scheme.eq_ignore_ascii_case(b"dpop") {
+        Scheme::Dpop
+    } else {
+        return Err(Denial::Missing);
+    };
+    if !is_b64token(token) {
+        return Err(Denial::Malformed("after the scheme come one space and one token, nothing else"));
+    }
+    Ok(Presented { scheme, token })
+}
+
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
+fn is_b64token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = &token[..token.len() - padding];
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    !body.is_empty() && body.iter().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn headers(values: &[&[u8]]) -> HeaderMap {
+        values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_bytes(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn table() {
+        let missing = Err(Denial::Missing);
+        let token = |scheme| Ok((scheme, "abc"));
+        type Verdict = Result<(Scheme, &'static str), Denial>;
+        let cases: Vec<(&[&[u8]], Option<Verdict>)> = vec![
+            (&[], Some(missing.clone())),
+            (&[b"Bearer abc"], Some(token(Scheme::Bearer))),
+            (&[b"bEARER abc"], Some(token(Scheme::Bearer))),
+            (&[b"DPoP abc"], Some(token(Scheme::Dpop))),
+            (&[b"Basic abc"], Some(missing.clone())),
+            (&[b"Bearerabc"], Some(missing.clone())),
+            (&[b""], Some(missing.clone())),
+            (&[b"Bearer\tabc"], Some(missing)),
+            // `None` stands for: malformed.
+            (&[b"Bearer"], None),
+            (&[b"Bearer "], None),
+            (&[b"Bearer  abc"], None),
+            (&[b"Bearer abc "], None),
+            (&[b"Bearer abc def"], None),
+            (&[b"Bearer abc,Bearer def"], None),
+            (&[b"Bearer a=b"], None),
+            (&[b"Bearer ="], None),
+            (&[b"Bearer \"abc\""], None),
+            (&[b"Bearer abc\xff"], None),
+            (&[b"Bearer abc", b"Bearer abc"], None),
+            (&[b"Basic eA==", b"Bearer abc"], None),
+        ];
+        for (values, expected) in cases {
+            let headers = headers(values);
+            let got = presented(&headers).map(|p| (p.scheme, std::str::from_utf8(p.token).unwrap()));
+            match expected {
+                Some(expected) => assert_eq!(got, expected, "{values:?}"),
+                None => assert!(matches!(got, Err(Denial::Malformed(_))), "{values:?}: {got:?}"),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_b64token_goes_through(token in "[A-Za-z0-9._~+/-]{1,60}={0,3}") {
+            let headers = headers(&[format!("Bearer {token}").as_bytes()]);
+            prop_assert_eq!(presented(&headers).unwrap().token, token.as_bytes());
+        }
+
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(prop_oneof![0x20_u8..0x7f, 0x80_u8..], 0..80)) {
+            let _ = presented(&headers(&[&bytes]));
+        }
+    }
+}

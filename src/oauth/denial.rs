@@ -1,0 +1,364 @@
+//! Every refusal of the protocol, and the one place that turns them into HTTP.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+
+use super::scope::Scopes;
+use crate::answer;
+
+/// Why a protected request may not pass (RFC 6750 §3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denial {
+    /// No `Authorization` header, or another scheme: 401 without an error code.
+    Missing,
+    /// The header is not what RFC 6750 allows: 400 `invalid_request`.
+    Malformed(&'static str),
+    /// Unknown, expired or revoked, or its client is: 401 `invalid_token`.
+    InvalidToken,
+    /// A token bound to a key came without a good proof of it: 401 `invalid_dpop_proof` (RFC 9449 §7.1).
+    InvalidProof(&'static str),
+    /// The token is good and its scopes are not enough: 403 `insufficient_scope`, naming what is.
+    InsufficientScope(Scopes),
+    /// The token is for another resource (RFC 8707): 401 `invalid_token`.
+    WrongAudience,
+    /// A requirement of the program's own refused: 403 `insufficient_scope` with its text.
+    Refused(&'static str),
+    /// The store cannot answer. Never "let through".
+    Unavailable,
+}
+
+/// What challenges say about the protected resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// The protection space (RFC 9110 §11.5).
+    pub realm: String,
+    /// Where the resource's metadata is (RFC 9728 §5.1), where it has some.
+    pub resource_metadata: Option<String>,
+    /// The DPoP algorithms to name in a DPoP challenge (RFC 9449 §7.1); empty where DPoP is not on offer.
+    pub dpop_algorithms: &'static str,
+}
+
+impl Default for Challenge {
+    fn default() -> Self {
+        Self { realm: "tollgate".to_owned(), resource_metadata: None, dpop_algorithms: "" }
+    }
+}
+
+const NEW_TOKEN: &str =
+    "the access token is expired, revoked or unknown: get a new token from the token endpoint and try again";
+
+#[derive(Serialize)]
+struct OAuthBody<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+impl Denial {
+    /// Status, error code, and the text for the caller.
+    fn parts(&self) -> (StatusCode, Option<&'static str>, &'static str) {
+        match self {
+            Self::Missing => (
+                StatusCode::UNAUTHORIZED,
+                None,
+                "this resource needs an access token: get one from the token endpoint and send it as \"Authorization: Bearer <token>\"",
+            ),
+            Self::Malformed(why) => (StatusCode::BAD_REQUEST, Some("invalid_request"), why),
+            Self::InvalidToken => (StatusCode::UNAUTHORIZED, Some("invalid_token"), NEW_TOKEN),
+            Self::InvalidProof(why) => (StatusCode::UNAUTHORIZED, Some("invalid_dpop_proof"), why),
+            Self::WrongAudience => (
+                StatusCode::UNAUTHORIZED,
+                Some("invalid_token"),
+                "the access token is for another resource: get a new token for this one",
+            ),
+            Self::InsufficientScope(_) => (
+                StatusCode::FORBIDDEN,
+                Some("insufficient_scope"),
+                "the access token lacks a scope this resource needs",
+            ),
+            Self::Refused(why) => (StatusCode::FORBIDDEN, Some("insufficient_scope"), why),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                None,
+                "tokens cannot be checked at the moment: try again shortly",
+            ),
+        }
+    }
+
+    /// The status the caller gets.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// The error code of RFC 6750 §3.1 or RFC 9449, where one is told.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        self.parts().1
+    }
+
+    /// The text for the caller: nothing in it comes from the request.
+    #[must_use]
+    pub fn description(&self) -> &'static str {
+        self.parts().2
+    }
+
+    /// The answer, with its challenge.
+    #[must_use]
+    pub fn to_response(&self, challenge: &Challenge) -> Response<Full<Bytes>> {
+        let (status, error, text) = self.parts();
+        let mut response = match error {
+            Some(error) => answer::json(status, &OAuthBody { error, error_description: text }),
+            // RFC 6750 §3.1: no error code where no token was sent.
+            None => answer::problem(status, text),
+        };
+        let headers = response.headers_mut();
+        if *self == Self::Unavailable {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        } else {
+            for value in self.challenges(challenge) {
+                headers.append(WWW_AUTHENTICATE, value);
+            }
+        }
+        response
+    }
+
+    /// The values of `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1).
+    fn challenges(&self, challenge: &Challenge) -> Vec<HeaderValue> {
+        let mut parameters = format!("realm=\"{}\"", quoted(&challenge.realm));
+        let mut add =
+            |name: &str, value: &str| parameters.push_str(&format!(", {name}=\"{}\"", quoted(value)));
+        if let Some(error) = self.code() {
+            add("error", error);
+            add("error_description", self.description());
+        }
+        if let Self::InsufficientScope(needed) = self {
+            add("scope", needed.as_str());
+        }
+        if let Some(url) = &challenge.resource_metadata {
+            add("resource_metadata", url);
+        }
+        let dpop = format!("DPoP {parameters}, algs=\"{}\"", challenge.dpop_algorithms);
+        let bearer = format!("Bearer {parameters}");
+        let values = match self {
+            Self::InvalidProof(_) => vec![dpop],
+            Self::Missing if !challenge.dpop_algorithms.is_empty() => vec![bearer, dpop],
+            _ => vec![bearer],
+        };
+        values.iter().filter_map(|value| HeaderValue::from_str(value).ok()).collect()
+    }
+}
+
+/// Escapes a quoted-string (RFC 9110 §5.6.4). `error_description` and `scope` need none by their grammars; a
+/// double quote in our own texts becomes a single one, since RFC 6750 §3 does not allow it there at all.
+fn quoted(text: &str) -> String {
+    text.replace('"', "'").replace('\\', "/")
+}
+
+/// Why one of the OAuth endpoints refuses (RFC 6749 §5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// 400 `invalid_request`, with what is wrong.
+    InvalidRequest(&'static str),
+    /// The body is over 16 KiB: 413 `invalid_request`.
+    TooLarge,
+    /// The body did not arrive in time: 408 `invalid_request`.
+    TooSlow,
+    /// Not the endpoint's method: 405 `invalid_request`.
+    MethodNotAllowed(&'static str),
+    /// Not authenticated: 401 `invalid_client`, the same bytes whatever the reason.
+    InvalidClient,
+    /// 400 `unauthorized_client`: the client lacks the capability.
+    UnauthorizedClient,
+    /// 400 `unsupported_grant_type`.
+    UnsupportedGrantType,
+    /// 400 `invalid_scope`.
+    InvalidScope,
+    /// 400 `invalid_target` (RFC 8707 §2): an unknown or malformed resource.
+    InvalidTarget,
+    /// 400 `invalid_dpop_proof` (RFC 9449 §5).
+    InvalidProof(&'static str),
+    /// 400 `unsupported_token_type` (RFC 7009 §2.2.1).
+    UnsupportedTokenType,
+    /// Too many failed authentications: 429, try again so much later.
+    Throttled(Duration),
+    /// Hashing is busy, or a token limit is reached: 503 `temporarily_unavailable`, try again so much later.
+    Unavailable(Duration),
+}
+
+impl TokenError {
+    fn parts(&self) -> (StatusCode, &'static str, &'static str) {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
+            Self::InvalidRequest(why) => (bad, "invalid_request", why),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request",
+                "the body is larger than any request to this endpoint",
+            ),
+            Self::TooSlow => {
+                (StatusCode::REQUEST_TIMEOUT, "invalid_request", "the body did not arrive in time")
+            }
+            Self::MethodNotAllowed(_) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "the method is not one of this endpoint")
+            }
+            Self::InvalidClient => {
+                (StatusCode::UNAUTHORIZED, "invalid_client", "client authentication failed")
+            }
+            Self::UnauthorizedClient => (bad, "unauthorized_client", "the client may not do this"),
+            Self::UnsupportedGrantType => {
+                (bad, "unsupported_grant_type", "the only grant type here is client_credentials")
+            }
+            Self::InvalidScope => (
+                bad,
+                "invalid_scope",
+                "a scope is malformed, unknown or not the client's (scopes are separated by one space)",
+            ),
+            Self::InvalidTarget => {
+                (bad, "invalid_target", "the resource is malformed, unknown or not the client's")
+            }
+            Self::InvalidProof(why) => (bad, "invalid_dpop_proof", why),
+            Self::UnsupportedTokenType => {
+                (bad, "unsupported_token_type", "only access tokens can be revoked here")
+            }
+            Self::Throttled(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "temporarily_unavailable",
+                "too many failed authentications from this address: wait before the next try",
+            ),
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "the server is busy: try again shortly",
+            ),
+        }
+    }
+
+    /// The status the caller gets.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// The error code the caller gets.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.parts().1
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn to_response(&self, realm: &str) -> Response<Full<Bytes>> {
+        let (status, error, error_description) = self.parts();
+        let mut response = answer::json(status, &OAuthBody { error, error_description });
+        let headers = response.headers_mut();
+        match self {
+            Self::InvalidClient => {
+                // Some clients read only the challenge, so the code stands there too.
+                let challenge = format!("Basic realm=\"{}\", error=\"{error}\"", quoted(realm));
+                if let Ok(value) = HeaderValue::from_str(&challenge) {
+                    headers.insert(WWW_AUTHENTICATE, value);
+                }
+            }
+            Self::MethodNotAllowed(allow) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::Throttled(wait) | Self::Unavailable(wait) => {
+                // Rounded up: a client that comes back when told must not be too early.
+                headers.insert(
+                    RETRY_AFTER,
+                    HeaderValue::from(wait.as_millis().div_ceil(1000).clamp(1, 3600) as u64),
+                );
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn challenge_of(denial: &Denial) -> String {
+        let response = denial.to_response(&Challenge::default());
+        response.headers().get(WWW_AUTHENTICATE).map_or_else(String::new, |v| v.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn denials_by_rfc_6750_3() {
+        let read = Scopes::parse("read write").unwrap();
+        let table = [
+            (Denial::Missing, 401, "Bearer realm=\"tollgate\"".to_owned()),
+            (
+                Denial::Malformed("why"),
+                400,
+                "Bearer realm=\"tollgate\", error=\"invalid_request\", error_description=\"why\"".to_owned(),
+            ),
+            (
+                Denial::InvalidToken,
+                401,
+                format!("Bearer realm=\"tollgate\", error=\"invalid_token\", error_description=\"{NEW_TOKEN}\""),
+            ),
+            (
+                Denial::InsufficientScope(read),
+                403,
+                "Bearer realm=\"tollgate\", error=\"insufficient_scope\", error_description=\"the access token lacks a scope this resource needs\", scope=\"read write\"".to_owned(),
+            ),
+            (Denial::Unavailable, 503, String::new()),
+        ];
+        for (denial, status, challenge) in table {
+            assert_eq!(denial.status().as_u16(), status, "{denial:?}");
+            assert_eq!(challenge_of(&denial), challenge, "{denial:?}");
+        }
+    }
+
+    #[test]
+    fn a_realm_cannot_break_out_of_its_quotes() {
+        let challenge = Challenge { realm: "a\", error=\"x\\".to_owned(), ..Challenge::default() };
+        let response = Denial::Missing.to_response(&challenge);
+        assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer realm=\"a', error='x/\"");
+    }
+
+    #[test]
+    fn token_errors_by_rfc_6749_5_2() {
+        let second = Duration::from_millis(1_001);
+        let table = [
+            (TokenError::InvalidRequest("w"), 400, "invalid_request", None),
+            (TokenError::TooLarge, 413, "invalid_request", None),
+            (TokenError::MethodNotAllowed("POST"), 405, "invalid_request", Some(("allow", "POST"))),
+            (
+                TokenError::InvalidClient,
+                401,
+                "invalid_client",
+                Some(("www-authenticate", "Basic realm=\"tollgate\", error=\"invalid_client\"")),
+            ),
+            (TokenError::UnauthorizedClient, 400, "unauthorized_client", None),
+            (TokenError::UnsupportedGrantType, 400, "unsupported_grant_type", None),
+            (TokenError::InvalidScope, 400, "invalid_scope", None),
+            (TokenError::Throttled(second), 429, "temporarily_unavailable", Some(("retry-after", "2"))),
+            (
+                TokenError::Unavailable(Duration::ZERO),
+                503,
+                "temporarily_unavailable",
+                Some(("retry-after", "1")),
+            ),
+        ];
+        for (error, status, code, header) in table {
+            let response = error.to_response("tollgate");
+            assert_eq!(response.status().as_u16(), status, "{error:?}");
+            assert_eq!(error.code(), code);
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            assert_eq!(response.headers()["pragma"], "no-cache");
+            if let Some((name, value)) = header {
+                assert_eq!(response.headers()[name], value, "{error:?}");
+            }
+        }
+    }
+}

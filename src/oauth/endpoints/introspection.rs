@@ -1,0 +1,99 @@
+//! Token introspection (RFC 7662).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::super::client_auth::ClientAuth;
+use super::super::denial::TokenError;
+use super::super::form::Form;
+use super::super::grant::{Confirmation, Record};
+use super::super::secret::Secret;
+use super::super::thumbprint;
+use crate::answer;
+use crate::clock::Millis;
+
+/// The parameters that have a meaning at introspection and revocation.
+pub const PARAMETERS: [&str; 6] =
+    ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
+
+/// A question about one token, or the wish to revoke it: RFC 7662 §2.1 and RFC 7009 §2.1 have the same form.
+#[derive(Debug)]
+pub struct TokenQuery {
+    /// How the client says who it is.
+    pub auth: ClientAuth,
+    /// The token asked about.
+    pub token: Secret,
+    /// What the client believes it to be.
+    pub hint: Option<String>,
+}
+
+impl TokenQuery {
+    /// Reads a form.
+    ///
+    /// # Errors
+    /// `invalid_request` without a `token`, and what [`ClientAuth::of`] refuses.
+    pub fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
+        let token = form.value("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
+        let auth = ClientAuth::of(headers, form)?;
+        Ok(Self { auth, token: Secret::new(token), hint: form.value("token_type_hint").map(str::to_owned) })
+    }
+}
+
+/// The answer about a token that is not valid, for whatever reason: this and nothing more (RFC 7662 §2.2).
+#[must_use]
+pub fn inactive() -> Response<Full<Bytes>> {
+    answer::json(StatusCode::OK, &json!({ "active": false }))
+}
+
+/// The answer about a live token. `now` and `unix_time` are the same moment on the two clocks.
+#[must_use]
+pub fn active(record: &Record, issuer: &str, now: Millis, unix_time: Duration) -> Response<Full<Bytes>> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        active: bool,
+        client_id: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        scope: &'a str,
+        token_type: &'a str,
+        exp: u64,
+        iat: u64,
+        nbf: u64,
+        iss: &'a str,
+        sub: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        aud: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cnf: Option<Value>,
+    }
+    let terms = record.grant().terms();
+    let client = record.grant().client().id().as_str();
+    let issued = unix_time.saturating_sub(now.since(record.issued())).as_secs();
+    let (token_type, cnf) = match terms.confirmation {
+        None => ("bearer", None),
+        Some(Confirmation::Certificate(print)) => {
+            ("bearer", Some(json!({ "x5t#S256": thumbprint::encode(&print) })))
+        }
+        Some(Confirmation::Key(print)) => ("DPoP", Some(json!({ "jkt": thumbprint::encode(&print) }))),
+    };
+    answer::json(
+        StatusCode::OK,
+        &Body {
+            active: true,
+            client_id: client,
+            scope: terms.scopes.as_str(),
+            token_type,
+            exp: issued + terms.lifetime.as_secs(),
+            iat: issued,
+            nbf: issued,
+            iss: issuer,
+            sub: client,
+            aud: terms.audience.as_deref(),
+            cnf,
+        },
+    )
+}

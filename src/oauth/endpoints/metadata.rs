@@ -1,0 +1,110 @@
+//! What clients can discover: RFC 8414 and RFC 9728.
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::answer;
+
+/// Where the authorization server's metadata is (RFC 8414 §3).
+pub const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+/// Where the protected resource's metadata is (RFC 9728 §3).
+pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+/// What the documents tell.
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    /// The issuer identifier.
+    pub issuer: String,
+    /// Path of the token endpoint.
+    pub token_endpoint: String,
+    /// Path of the introspection endpoint.
+    pub introspection_endpoint: String,
+    /// Path of the revocation endpoint.
+    pub revocation_endpoint: String,
+    /// All scopes.
+    pub scopes: Vec<String>,
+    /// How clients may authenticate.
+    pub auth_methods: Vec<&'static str>,
+    /// Algorithms of signed assertions; empty where no client uses them.
+    pub signing_algorithms: Vec<&'static str>,
+    /// Algorithms of DPoP proofs; empty where DPoP is not on offer.
+    pub dpop_algorithms: Vec<&'static str>,
+    /// Whether certificate-bound tokens are on offer (RFC 8705 §3.3).
+    pub certificate_bound_tokens: bool,
+}
+
+impl Metadata {
+    /// The document of RFC 8414 §2.
+    #[must_use]
+    pub fn authorization_server(&self) -> Value {
+        let url = |path: &str| format!("{}{path}", self.issuer.trim_end_matches('/'));
+        let mut document = json!({
+            "issuer": self.issuer,
+            "token_endpoint": url(&self.token_endpoint),
+            "token_endpoint_auth_methods_supported": self.auth_methods,
+            "introspection_endpoint": url(&self.introspection_endpoint),
+            "introspection_endpoint_auth_methods_supported": self.auth_methods,
+            "revocation_endpoint": url(&self.revocation_endpoint),
+            "revocation_endpoint_auth_methods_supported": self.auth_methods,
+            "grant_types_supported": ["client_credentials"],
+            // Required by RFC 8414 §2; there is no authorization endpoint, hence no response type.
+            "response_types_supported": [],
+            "scopes_supported": self.scopes,
+        });
+        if let Some(document) = document.as_object_mut() {
+            let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+            if !self.signing_algorithms.is_empty() {
+                for endpoint in ["token", "introspection", "revocation"] {
+                    let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+                    put(&name, json!(self.signing_algorithms));
+                }
+            }
+            if !self.dpop_algorithms.is_empty() {
+                put("dpop_signing_alg_values_supported", json!(self.dpop_algorithms));
+            }
+            if self.certificate_bound_tokens {
+                put("tls_client_certificate_bound_access_tokens", json!(true));
+            }
+        }
+        document
+    }
+
+    /// The document of RFC 9728 §2: the gateway is its own resource.
+    #[must_use]
+    pub fn protected_resource(&self) -> Value {
+        let mut document = json!({
+            "resource": self.issuer,
+            "authorization_servers": [self.issuer],
+            "scopes_supported": self.scopes,
+            "bearer_methods_supported": ["header"],
+        });
+        if let Some(document) = document.as_object_mut() {
+            if !self.dpop_algorithms.is_empty() {
+                document.insert("dpop_signing_alg_values_supported".to_owned(), json!(self.dpop_algorithms));
+            }
+            if self.certificate_bound_tokens {
+                document.insert("tls_client_certificate_bound_access_tokens".to_owned(), json!(true));
+            }
+        }
+        document
+    }
+
+    /// Where the resource's metadata can be fetched: what challenges name (RFC 9728 §5.1).
+    #[must_use]
+    pub fn resource_metadata_url(&self) -> String {
+        format!("{}{PROTECTED_RESOURCE}", self.issuer.trim_end_matches('/'))
+    }
+}
+
+/// Answers a request for one of the documents.
+#[must_use]
+pub fn respond(method: &Method, document: &Value) -> Response<Full<Bytes>> {
+    if method == Method::GET || method == Method::HEAD {
+        return answer::json(StatusCode::OK, document);
+    }
+    let mut response = answer::problem(StatusCode::METHOD_NOT_ALLOWED, "this document can only be read");
+    response.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+    response
+}

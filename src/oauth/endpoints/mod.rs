@@ -1,0 +1,53 @@
+//! The OAuth endpoints: what a request asks, and what it is answered. Who asks is verified by the gate.
+
+pub mod introspection;
+pub mod metadata;
+pub mod revocation;
+pub mod token;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, request};
+
+use super::denial::TokenError;
+use super::form::Form;
+
+/// The largest body any of these endpoints reads.
+pub const MAX_BODY: usize = 16 * 1024;
+
+/// What all three form endpoints require before they look at parameters.
+///
+/// # Errors
+/// 405 for another method; 400 for another media type or for a parameter in the query string that belongs in
+/// the body (RFC 6749 §2.3.1: "MUST NOT be included in the request URI").
+pub fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenError> {
+    if parts.method != Method::POST {
+        return Err(TokenError::MethodNotAllowed("POST"));
+    }
+    if !is_form(&parts.headers) {
+        return Err(TokenError::InvalidRequest("the content type must be application/x-www-form-urlencoded"));
+    }
+    if let Some(query) = parts.uri.query() {
+        let query =
+            Form::parse(query.as_bytes()).map_err(|error| TokenError::InvalidRequest(error.public()))?;
+        if query.names().any(|name| known.contains(&name)) {
+            return Err(TokenError::InvalidRequest("parameters belong in the body, not in the query string"));
+        }
+    }
+    Ok(())
+}
+
+/// The parameters of a body.
+///
+/// # Errors
+/// 400 `invalid_request` for what is no form.
+pub fn form(body: &[u8]) -> Result<Form<'_>, TokenError> {
+    Form::parse(body).map_err(|error| TokenError::InvalidRequest(error.public()))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    // Media type parameters such as charset are ignored: the form is UTF-8 whatever they say.
+    let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}

@@ -1,0 +1,141 @@
+//! The token endpoint (RFC 6749 §3.2, §4.4, §5).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+
+use super::super::client::ClientPolicy;
+use super::super::client_auth::ClientAuth;
+use super::super::denial::TokenError;
+use super::super::form::Form;
+use super::super::scope::Scopes;
+use super::super::token::AccessToken;
+use crate::answer;
+
+/// The parameters that have a meaning here, and so must not stand in the query string.
+pub const PARAMETERS: [&str; 7] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "scope",
+    "resource",
+    "client_assertion",
+    "client_assertion_type",
+];
+
+/// A request for a token, nothing of it verified yet.
+#[derive(Debug)]
+pub struct TokenRequest {
+    /// How the client says who it is.
+    pub auth: ClientAuth,
+    grant_type: String,
+    scope: Option<String>,
+    /// The resource the token is to be for (RFC 8707 §2).
+    pub resource: Option<String>,
+}
+
+impl TokenRequest {
+    /// Reads a form.
+    ///
+    /// # Errors
+    /// `invalid_request` without a `grant_type`, and what [`ClientAuth::of`] refuses.
+    pub fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
+        let grant_type =
+            form.value("grant_type").ok_or(TokenError::InvalidRequest("grant_type is missing"))?.to_owned();
+        let auth = ClientAuth::of(headers, form)?;
+        let owned = |name| form.value(name).map(str::to_owned);
+        Ok(Self { auth, grant_type, scope: owned("scope"), resource: owned("resource") })
+    }
+
+    /// What an authenticated client gets of what it asks for.
+    ///
+    /// # Errors
+    /// `unsupported_grant_type`, `unauthorized_client` or `invalid_scope`, in this order.
+    pub fn granted_scopes(&self, policy: &ClientPolicy) -> Result<Scopes, TokenError> {
+        if self.grant_type != "client_credentials" {
+            return Err(TokenError::UnsupportedGrantType);
+        }
+        if !policy.capabilities.client_credentials {
+            return Err(TokenError::UnauthorizedClient);
+        }
+        let Some(asked) = &self.scope else { return Ok(policy.default_scopes.clone()) };
+        let asked = Scopes::parse(asked).map_err(|_| TokenError::InvalidScope)?;
+        if policy.scopes.contains_all(&asked) { Ok(asked) } else { Err(TokenError::InvalidScope) }
+    }
+}
+
+/// The answer that carries a token (RFC 6749 §5.1); `scope` where any was granted.
+#[must_use]
+pub fn issued(
+    token: &AccessToken,
+    token_type: &str,
+    lifetime: Duration,
+    scopes: &Scopes,
+) -> Response<Full<Bytes>> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        access_token: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        scope: &'a str,
+        token_type: &'a str,
+        expires_in: u64,
+    }
+    answer::json(
+        StatusCode::OK,
+        &Body {
+            access_token: token.expose(),
+            scope: scopes.as_str(),
+            token_type,
+            expires_in: lifetime.as_secs(),
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::client::Capabilities;
+
+    fn policy() -> ClientPolicy {
+        let s = |text| Scopes::parse(text).unwrap();
+        ClientPolicy {
+            capabilities: Capabilities { client_credentials: true, introspection: false },
+            scopes: s("read write"),
+            default_scopes: s("read"),
+            token_lifetime: Duration::from_secs(299),
+            enabled: true,
+        }
+    }
+
+    fn granted(body: &str, policy: &ClientPolicy) -> Result<String, TokenError> {
+        let form = Form::parse(body.as_bytes()).unwrap();
+        TokenRequest::read(&HeaderMap::new(), &form)?.granted_scopes(policy).map(|s| s.to_string())
+    }
+
+    #[test]
+    fn table() {
+        let with = |rest: &str| format!("client_id=a&client_secret=b&{rest}");
+        let table = [
+            ("grant_type=client_credentials", Ok("read".to_owned())),
+            ("grant_type=client_credentials&scope=", Ok("read".to_owned())),
+            ("grant_type=client_credentials&scope=write+read+write", Ok("write read".to_owned())),
+            ("grant_type=client_credentials&scope=admin", Err(TokenError::InvalidScope)),
+            ("grant_type=client_credentials&scope=read++write", Err(TokenError::InvalidScope)),
+            ("grant_type=client_credentials&scope=+read", Err(TokenError::InvalidScope)),
+            ("grant_type=password", Err(TokenError::UnsupportedGrantType)),
+            ("scope=read", Err(TokenError::InvalidRequest("grant_type is missing"))),
+            ("grant_type=", Err(TokenError::InvalidRequest("grant_type is missing"))),
+        ];
+        for (rest, expected) in table {
+            assert_eq!(granted(&with(rest), &policy()), expected, "{rest}");
+        }
+        let none = ClientPolicy { capabilities: Capabilities::default(), ..policy() };
+        assert_eq!(
+            granted(&with("grant_type=client_credentials"), &none),
+            Err(TokenError::UnauthorizedClient)
+        );
+    }
+}

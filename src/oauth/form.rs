@@ -1,0 +1,157 @@
+//! `application/x-www-form-urlencoded` bodies, read strictly (RFC 6749 §3.2 and appendix B).
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// More parameters than any request of this protocol has.
+const MAX_PARAMETERS: usize = 64;
+
+/// The parameters of a form: decoded, each at most once.
+#[derive(Default)]
+pub struct Form<'a> {
+    parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// Why a body is no form this protocol accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormError {
+    /// A parameter stands twice, which RFC 6749 §3.2 forbids; an empty one counts as sent.
+    Repeated,
+    /// `%` without two hex digits.
+    BrokenEscape,
+    /// Not UTF-8 once decoded.
+    NotUtf8,
+    /// More parameters than a request can sensibly have.
+    TooMany,
+}
+
+impl FormError {
+    /// What the client is told.
+    #[must_use]
+    pub fn public(self) -> &'static str {
+        match self {
+            Self::Repeated => "a parameter is sent more than once",
+            Self::BrokenEscape => "the form is not well-formed: a % without two hex digits",
+            Self::NotUtf8 => "the form is not UTF-8",
+            Self::TooMany => "the form has too many parameters",
+        }
+    }
+}
+
+impl<'a> Form<'a> {
+    /// Reads a body or a query string.
+    ///
+    /// # Errors
+    /// See [`FormError`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, FormError> {
+        let mut parameters: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            if parameters.len() == MAX_PARAMETERS {
+                return Err(FormError::TooMany);
+            }
+            let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
+                Some(equals) => (&pair[..equals], &pair[equals + 1..]),
+                None => (pair, &[][..]),
+            };
+            let (name, value) = (decode(name)?, decode(value)?);
+            if parameters.iter().any(|(known, _)| *known == name) {
+                return Err(FormError::Repeated);
+            }
+            parameters.push((name, value));
+        }
+        Ok(Self { parameters })
+    }
+
+    /// A parameter's value. One without a value is as if it were not there (RFC 6749 §3.2).
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.parameters.iter().find(|(known, _)| known == name)?;
+        (!value.is_empty()).then_some(&**value)
+    }
+
+    /// The names of all parameters sent, empty ones too.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().map(|(name, _)| &**name)
+    }
+}
+
+impl fmt::Debug for Form<'_> {
+    // Values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+/// One form-decoded component, as Basic credentials have them too (RFC 6749 §2.3.1).
+///
+/// # Errors
+/// A broken escape, or bytes that are not UTF-8.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
+    if !bytes.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8);
+    }
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.iter();
+    while let Some(byte) = rest.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => match (rest.next().copied().and_then(hex), rest.next().copied().and_then(hex)) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => return Err(FormError::BrokenEscape),
+            },
+            other => *other,
+        });
+    }
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn table() {
+        let form = Form::parse(b"grant_type=client_credentials&&empty=&flag&a%20b=c+d%2B&eq=a=b").unwrap();
+        assert_eq!(form.value("grant_type"), Some("client_credentials"));
+        assert_eq!(form.value("empty"), None);
+        assert_eq!(form.value("flag"), None);
+        assert_eq!(form.value("a b"), Some("c d+"));
+        assert_eq!(form.value("eq"), Some("a=b"));
+        assert_eq!(form.names().count(), 5);
+        let many = "a=1&".repeat(70);
+        let bad: [(&[u8], FormError); 7] = [
+            (b"a=1&a=2", FormError::Repeated),
+            (b"a=&a=2", FormError::Repeated),
+            (b"a&%61=2", FormError::Repeated),
+            (b"a=%4", FormError::BrokenEscape),
+            (b"a=%zz", FormError::BrokenEscape),
+            (b"a=%ff", FormError::NotUtf8),
+            (many.as_bytes(), FormError::Repeated),
+        ];
+        for (body, error) in bad {
+            assert_eq!(Form::parse(body).err(), Some(error), "{}", String::from_utf8_lossy(body));
+        }
+        let many: String = (0..65).map(|n| format!("a{n}=1&")).collect();
+        assert_eq!(Form::parse(many.as_bytes()).err(), Some(FormError::TooMany));
+        assert!(!format!("{form:?}").contains("client_credentials"));
+    }
+
+    proptest! {
+        #[test]
+        fn decodes_what_an_encoder_wrote(text in any::<String>()) {
+            let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            prop_assert_eq!(decode(encoded.as_bytes()).unwrap(), text);
+        }
+
+        #[test]
+        fn never_panics(bytes in any::<Vec<u8>>()) {
+            let _ = Form::parse(&bytes);
+        }
+    }
+}

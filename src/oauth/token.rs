@@ -1,0 +1,137 @@
+//! Access tokens: what they look like, and the digest they are known by.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+/// What every token begins with, so that scanners recognise a leaked one.
+pub const PREFIX: &str = "tg_";
+/// Characters of a whole token: prefix, 43 of randomness, 6 of checksum.
+pub const LENGTH: usize = PREFIX.len() + RANDOM + CHECKSUM;
+const RANDOM: usize = 43;
+const CHECKSUM: usize = 6;
+
+/// An access token as its client gets it: `tg_`, 256 random bits as base64url, a checksum of both.
+///
+/// The gate never keeps one; it keeps the [`TokenDigest`].
+#[derive(Clone)]
+pub struct AccessToken(Zeroizing<String>);
+
+impl AccessToken {
+    /// The token of these random bytes.
+    #[must_use]
+    pub fn from_random(random: &[u8; 32]) -> Self {
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str(PREFIX);
+        URL_SAFE_NO_PAD.encode_string(random, &mut text);
+        let sum = crc32fast::hash(text.as_bytes());
+        URL_SAFE_NO_PAD.encode_string(sum.to_be_bytes(), &mut text);
+        Self(Zeroizing::new(text))
+    }
+
+    /// The token itself, for the one answer that carries it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The digest it is stored under.
+    #[must_use]
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::of(self.0.as_bytes())
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(redacted)")
+    }
+}
+
+/// The first 128 bits of a token's SHA-256: what stores key on.
+///
+/// Half a digest still leaves 2^128 tries to find a token for a given key, and there is nothing to gain from
+/// a collision among one's own tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest([u64; 2]);
+
+impl TokenDigest {
+    fn of(token: &[u8]) -> Self {
+        let hash = Sha256::digest(token);
+        let word = |at: usize| hash[at..at + 8].iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));
+        Self([word(0), word(8)])
+    }
+
+    /// The digest of a presented token, or nothing where the text cannot be a token of ours: garbage costs
+    /// a checksum, no lookup.
+    #[must_use]
+    pub fn of_presented(text: &[u8]) -> Option<Self> {
+        if text.len() != LENGTH || !text.starts_with(PREFIX.as_bytes()) {
+            return None;
+        }
+        let (body, checksum) = text.split_at(LENGTH - CHECKSUM);
+        let mut sum = [0; CHECKSUM];
+        let written = URL_SAFE_NO_PAD.encode_slice(crc32fast::hash(body).to_be_bytes(), &mut sum).ok()?;
+        (sum.get(..written) == Some(checksum)).then(|| Self::of(text))
+    }
+
+    /// 64 uniformly distributed bits, for tables that need no further hashing.
+    #[must_use]
+    pub fn hash_bits(&self) -> u64 {
+        self.0[0]
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenDigest({:016x}…)", self.0[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn shape_is_prefix_random_checksum() {
+        let token = AccessToken::from_random(&[7; 32]);
+        assert_eq!(token.expose().len(), 52);
+        assert!(token.expose().starts_with("tg_BwcHBwcH"));
+        assert_eq!(TokenDigest::of_presented(token.expose().as_bytes()), Some(token.digest()));
+        assert!(!format!("{token:?}").contains("BwcH"));
+    }
+
+    #[test]
+    fn what_is_no_token_has_no_digest() {
+        let token = AccessToken::from_random(&[7; 32]);
+        let good = token.expose();
+        let flipped: String =
+            good.chars().map(|c| if c.is_lowercase() { c.to_ascii_uppercase() } else { c }).collect();
+        for bad in
+            ["", "tg_", "x", &good[..51], &format!("{good}A"), &flipped, &good.replacen("tg_", "tG_", 1)]
+        {
+            assert_eq!(TokenDigest::of_presented(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_changed_byte_is_refused(random in any::<[u8; 32]>(), at in 0..LENGTH, byte in any::<u8>()) {
+            let token = AccessToken::from_random(&random);
+            let mut text = token.expose().as_bytes().to_vec();
+            prop_assume!(text[at] != byte);
+            text[at] = byte;
+            prop_assert_eq!(TokenDigest::of_presented(&text), None);
+        }
+
+        #[test]
+        fn digests_of_different_tokens_differ(a in any::<[u8; 32]>(), b in any::<[u8; 32]>()) {
+            prop_assume!(a != b);
+            prop_assert_ne!(AccessToken::from_random(&a).digest(), AccessToken::from_random(&b).digest());
+        }
+    }
+}
