@@ -2,4 +2,7 @@
 
 mod answer;
 pub mod clock;
+pub mod gate;
 pub mod oauth;
+pub mod plugin;
+pub mod store;

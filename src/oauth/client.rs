@@ -108,12 +108,13 @@ impl ClientState {
         let _ = self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
     }
 
-    /// Counts one more token unless there are `at_most` already; says in which epoch.
+    /// Counts one more token of `epoch`, unless there are `at_most` already or the epoch is over.
     #[must_use]
-    pub fn take_place(&self, at_most: u32) -> Option<u32> {
-        let more = |word: u64| (word & LIVE < u64::from(at_most)).then(|| word + 1);
-        let before = self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
-        u32::try_from(before >> EPOCH_SHIFT).ok()
+    pub fn take_place(&self, epoch: u32, at_most: u32) -> bool {
+        let more = |word: u64| {
+            (word >> EPOCH_SHIFT == u64::from(epoch) && word & LIVE < u64::from(at_most)).then(|| word + 1)
+        };
+        self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
     /// Gives back the place of a token issued in `epoch`.
@@ -140,15 +141,15 @@ mod tests {
     #[test]
     fn places_belong_to_their_epoch() {
         let client = ClientState::new(ClientId::new("a").unwrap());
-        assert_eq!(client.take_place(2), Some(0));
-        assert_eq!(client.take_place(2), Some(0));
-        assert_eq!(client.take_place(2), None);
+        assert!(client.take_place(0, 2) && client.take_place(0, 2));
+        assert!(!client.take_place(0, 2));
         client.release_place(0);
         assert_eq!(client.live_tokens(), 1);
         client.revoke_all();
         assert_eq!((client.epoch(), client.live_tokens()), (1, 0));
         client.release_place(0);
         assert_eq!(client.live_tokens(), 0, "a token of an earlier epoch holds no place");
-        assert_eq!(client.take_place(2), Some(1));
+        assert!(!client.take_place(0, 2), "the epoch is over");
+        assert!(client.take_place(1, 2));
     }
 }

@@ -1,6 +1,7 @@
 //! Access tokens: what they look like, and the digest they are known by.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -55,7 +56,7 @@ impl fmt::Debug for AccessToken {
 ///
 /// Half a digest still leaves 2^128 tries to find a token for a given key, and there is nothing to gain from
 /// a collision among one's own tokens.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenDigest([u64; 2]);
 
 impl TokenDigest {
@@ -82,6 +83,12 @@ impl TokenDigest {
     #[must_use]
     pub fn hash_bits(&self) -> u64 {
         self.0[0]
+    }
+}
+
+impl Hash for TokenDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash_bits());
     }
 }
 

@@ -1,0 +1,118 @@
+//! Who is this client?
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::Gate;
+use super::hashing::SecretHash;
+use super::settings::{Client, ClientSecret, Settings};
+use crate::oauth::client_auth::{ClientAuth, SecretMethod};
+use crate::oauth::denial::TokenError;
+use crate::oauth::secret::Secret;
+
+/// What to tell a client that came while hashing was busy.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// Where a request to the OAuth endpoints came from.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The client's address; without it, failures count against one address that all share.
+    pub address: Option<IpAddr>,
+}
+
+impl Origin {
+    /// A request from this address.
+    #[must_use]
+    pub fn from_address(address: IpAddr) -> Self {
+        Self { address: Some(address) }
+    }
+}
+
+impl Gate {
+    /// Verifies what a request offers as client authentication.
+    pub(crate) async fn authenticate(
+        &self,
+        settings: &Settings,
+        auth: ClientAuth,
+        origin: Origin,
+    ) -> Result<Arc<Client>, TokenError> {
+        match auth {
+            ClientAuth::Secret { client_id, secret, method } => {
+                self.authenticate_secret(settings, &client_id, secret, method, origin).await
+            }
+            // No client has these methods yet, so whoever uses them is not one.
+            ClientAuth::Assertion { .. } | ClientAuth::Id(_) => Err(TokenError::InvalidClient),
+        }
+    }
+
+    async fn authenticate_secret(
+        &self,
+        settings: &Settings,
+        client_id: &str,
+        secret: Secret,
+        method: SecretMethod,
+        origin: Origin,
+    ) -> Result<Arc<Client>, TokenError> {
+        let unix_time = self.inner.clock.unix_time();
+        let digest = self.keyed_digest(client_id, &secret);
+        let client = settings.clients.get(client_id);
+        // A client that may not authenticate this way is as good as unknown, but costs what a known one costs.
+        let admissible =
+            client.filter(|client| client.policy.enabled && client.secret_methods.contains(&method));
+        let valid: Vec<&Arc<ClientSecret>> =
+            client.iter().flat_map(|client| &client.secrets).filter(|s| s.is_valid(unix_time)).collect();
+
+        // A secret remembered as good costs no hash and is never throttled.
+        let remembered = |secret: &&&Arc<ClientSecret>| {
+            secret.remembered.get().is_some_and(|known| bool::from(known.ct_eq(&digest)))
+        };
+        if let (Some(client), Some(known)) = (admissible, valid.iter().find(remembered)) {
+            known.note_use(unix_time, origin.address);
+            return Ok(Arc::clone(client));
+        }
+
+        let address = origin.address.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let admitted = self
+            .inner
+            .throttle
+            .admit(settings.throttle, client_id, address, self.inner.clock.now())
+            .map_err(TokenError::Throttled)?;
+        // As many tries for every failure, whoever the client is and however many secrets it has.
+        let hashes: Vec<SecretHash> = valid
+            .iter()
+            .map(|secret| &secret.hash)
+            .chain(&settings.decoys)
+            .take(settings.decoys.len())
+            .cloned()
+            .collect();
+        let Ok(found) = self.inner.hashing.verify(secret, hashes).await else {
+            self.inner.throttle.forgive(&admitted, false);
+            return Err(TokenError::Unavailable(BUSY));
+        };
+        match (admissible, found.and_then(|at| valid.get(at))) {
+            (Some(client), Some(good)) => {
+                self.inner.throttle.forgive(&admitted, true);
+                // Set already only if another request was quicker, with the same digest.
+                let _ = good.remembered.set(digest);
+                good.note_use(unix_time, origin.address);
+                Ok(Arc::clone(client))
+            }
+            _ => Err(TokenError::InvalidClient),
+        }
+    }
+
+    /// What a secret is remembered by: useless outside this process, whose random key it needs.
+    fn keyed_digest(&self, client_id: &str, secret: &Secret) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.inner.process_key);
+        hash.update(u64::try_from(client_id.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(client_id);
+        hash.update(secret.expose());
+        hash.finalize().into()
+    }
+}

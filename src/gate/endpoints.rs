@@ -1,0 +1,218 @@
+//! The OAuth endpoints as one call: a request in, an answer out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, request};
+use http_body_util::Full;
+
+use super::Gate;
+use super::authenticate::Origin;
+use super::settings::{Client, Settings};
+use crate::oauth::denial::TokenError;
+use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
+use crate::oauth::grant::{Record, Terms};
+use crate::oauth::token::{AccessToken, TokenDigest};
+use crate::store::StoreError;
+
+/// What to tell a client when no more tokens may be issued.
+const FULL: Duration = Duration::from_secs(5);
+
+/// One of the paths that the gate answers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// Issues tokens (RFC 6749 §3.2).
+    Token,
+    /// Tells about tokens (RFC 7662).
+    Introspection,
+    /// Revokes tokens (RFC 7009).
+    Revocation,
+    /// Metadata of the authorization server (RFC 8414).
+    AuthorizationServer,
+    /// Metadata of the protected resource (RFC 9728).
+    ProtectedResource,
+}
+
+impl Endpoint {
+    /// Whether its requests carry a body to be read, of at most [`endpoints::MAX_BODY`] bytes.
+    #[must_use]
+    pub fn reads_body(self) -> bool {
+        matches!(self, Self::Token | Self::Introspection | Self::Revocation)
+    }
+}
+
+/// A body as it was read, or why it was not.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum FormBody {
+    /// The whole body.
+    Whole(Bytes),
+    /// It is longer than [`endpoints::MAX_BODY`].
+    TooLarge,
+    /// It did not arrive in time.
+    TooSlow,
+    /// It broke off.
+    Broken,
+}
+
+impl FormBody {
+    fn whole(self) -> Result<Bytes, TokenError> {
+        match self {
+            Self::Whole(body) => Ok(body),
+            Self::TooLarge => Err(TokenError::TooLarge),
+            Self::TooSlow => Err(TokenError::TooSlow),
+            Self::Broken => Err(TokenError::InvalidRequest("the body broke off")),
+        }
+    }
+}
+
+impl Gate {
+    /// Which endpoint, if any, is at `path`.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        let settings = self.settings();
+        if path == settings.token_endpoint {
+            Some(Endpoint::Token)
+        } else if path == settings.introspection_endpoint {
+            Some(Endpoint::Introspection)
+        } else if path == settings.revocation_endpoint {
+            Some(Endpoint::Revocation)
+        } else if path == metadata::AUTHORIZATION_SERVER {
+            Some(Endpoint::AuthorizationServer)
+        } else if path == metadata::PROTECTED_RESOURCE {
+            Some(Endpoint::ProtectedResource)
+        } else {
+            None
+        }
+    }
+
+    /// Answers a request to one of the endpoints.
+    pub async fn answer(
+        &self,
+        endpoint: Endpoint,
+        parts: &request::Parts,
+        body: FormBody,
+        origin: Origin,
+    ) -> Response<Full<Bytes>> {
+        let settings = self.settings_full();
+        let answered = match endpoint {
+            Endpoint::Token => self.issue(&settings, parts, body, origin).await,
+            Endpoint::Introspection => self.introspect(&settings, parts, body, origin).await,
+            Endpoint::Revocation => self.revoke(&settings, parts, body, origin).await,
+            Endpoint::AuthorizationServer => {
+                Ok(metadata::respond(&parts.method, &settings.authorization_server))
+            }
+            Endpoint::ProtectedResource => Ok(metadata::respond(&parts.method, &settings.protected_resource)),
+        };
+        answered.unwrap_or_else(|refusal| refusal.to_response(&settings.challenge.realm))
+    }
+
+    async fn issue(
+        &self,
+        settings: &Settings,
+        parts: &request::Parts,
+        body: FormBody,
+        origin: Origin,
+    ) -> Result<Response<Full<Bytes>>, TokenError> {
+        endpoints::check_head(parts, &token::PARAMETERS)?;
+        let body = body.whole()?;
+        let request = token::TokenRequest::read(&parts.headers, &endpoints::form(&body)?)?;
+        let client = self.authenticate(settings, request.auth.clone(), origin).await?;
+        let scopes = request.granted_scopes(&client.policy)?;
+        let audience = match request.resource.as_deref() {
+            None => None,
+            Some(resource) if client.audiences.iter().any(|known| known == resource) => Some(resource.into()),
+            Some(_) => return Err(TokenError::InvalidTarget),
+        };
+        let lifetime = client.policy.token_lifetime;
+        let terms = Terms { scopes, lifetime, audience, confirmation: None };
+        let scopes = terms.scopes.clone();
+        let token = self.issue_token(&client, terms)?;
+        Ok(token::issued(&token, "bearer", lifetime, &scopes))
+    }
+
+    /// Makes a token for an authenticated client.
+    fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
+        // Authentication may have taken a while, and the client may be disabled since. A reload first swaps
+        // the settings and then ends the epoch; so, seen from here: the epoch first, then the settings. If the
+        // client is still welcome in what is read now, an epoch that ends later takes this token along.
+        let epoch = client.state.epoch();
+        let settings = self.settings();
+        if !settings.clients.get(client.state.id().as_str()).is_some_and(|client| client.policy.enabled) {
+            return Err(TokenError::InvalidClient);
+        }
+        let mut random = [0; 32];
+        // Without randomness no token can be made; nothing else here depends on it.
+        getrandom::fill(&mut random).map_err(|_| TokenError::Unavailable(FULL))?;
+        let token = AccessToken::from_random(&random);
+        if !client.state.take_place(epoch, settings.max_tokens_per_client) {
+            return Err(TokenError::Unavailable(FULL));
+        }
+        let record = Record::new(client.grant(terms, epoch), self.inner.clock.now());
+        match self.inner.store.insert(token.digest(), record) {
+            Ok(()) => Ok(token),
+            Err(StoreError::Full | StoreError::Unavailable) => {
+                client.state.release_place(epoch);
+                Err(TokenError::Unavailable(FULL))
+            }
+        }
+    }
+
+    async fn introspect(
+        &self,
+        settings: &Settings,
+        parts: &request::Parts,
+        body: FormBody,
+        origin: Origin,
+    ) -> Result<Response<Full<Bytes>>, TokenError> {
+        endpoints::check_head(parts, &introspection::PARAMETERS)?;
+        let body = body.whole()?;
+        let query = introspection::TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
+        let client = self.authenticate(settings, query.auth, origin).await?;
+        if !client.policy.capabilities.introspection {
+            return Err(TokenError::UnauthorizedClient);
+        }
+        let now = self.inner.clock.now();
+        let record = match TokenDigest::of_presented(query.token.expose().as_bytes()) {
+            None => None,
+            Some(digest) => self.inner.store.find(&digest).map_err(|_| TokenError::Unavailable(FULL))?,
+        };
+        Ok(match record.filter(|record| record.is_live(now)) {
+            None => introspection::inactive(),
+            Some(record) => {
+                introspection::active(&record, &settings.issuer, now, self.inner.clock.unix_time())
+            }
+        })
+    }
+
+    async fn revoke(
+        &self,
+        settings: &Settings,
+        parts: &request::Parts,
+        body: FormBody,
+        origin: Origin,
+    ) -> Result<Response<Full<Bytes>>, TokenError> {
+        endpoints::check_head(parts, &introspection::PARAMETERS)?;
+        let body = body.whole()?;
+        let query = introspection::TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
+        revocation::check(&query)?;
+        let client = self.authenticate(settings, query.auth, origin).await?;
+        if let Some(digest) = TokenDigest::of_presented(query.token.expose().as_bytes()) {
+            let unavailable = |_| TokenError::Unavailable(FULL);
+            let record = self.inner.store.find(&digest).map_err(unavailable)?;
+            // RFC 7009 §2.1: the token must have been issued to the client that asks.
+            if record.is_some_and(|record| record.grant().client().id() == client.state.id()) {
+                if let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)? {
+                    release(&record);
+                }
+            }
+        }
+        Ok(revocation::done())
+    }
+}
+
+/// Gives back the place of a token that is no longer kept.
+pub(super) fn release(record: &Record) {
+    record.grant().client().release_place(record.grant().epoch());
+}

@@ -1,0 +1,303 @@
+//! What a gate is told by its configuration, and what it makes of it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::hashing::SecretHash;
+use super::throttle::ThrottlePolicy;
+use crate::oauth::client::{ClientId, ClientPolicy, ClientState};
+use crate::oauth::client_auth::SecretMethod;
+use crate::oauth::denial::Challenge;
+use crate::oauth::endpoints::metadata::Metadata;
+use crate::oauth::grant::{Grant, Terms};
+
+/// The settings of a whole gate, as a program or gateway.toml gives them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GateSpec {
+    /// The issuer identifier (RFC 8414 §2): what stands before the endpoint paths in public URLs.
+    pub issuer: String,
+    /// The realm that challenges name.
+    pub realm: String,
+    /// Path of the token endpoint.
+    pub token_endpoint: String,
+    /// Path of the introspection endpoint.
+    pub introspection_endpoint: String,
+    /// Path of the revocation endpoint.
+    pub revocation_endpoint: String,
+    /// Every scope there is.
+    pub scopes: Vec<String>,
+    /// Live tokens of one client at most.
+    pub max_tokens_per_client: u32,
+    /// When failed authentications are too many.
+    pub throttle: ThrottlePolicy,
+    /// The clients.
+    pub clients: Vec<ClientSpec>,
+}
+
+impl Default for GateSpec {
+    fn default() -> Self {
+        Self {
+            issuer: "https://localhost:8443".to_owned(),
+            realm: "tollgate".to_owned(),
+            token_endpoint: "/oauth/v2/oauth-token".to_owned(),
+            introspection_endpoint: "/oauth/v2/oauth-introspect".to_owned(),
+            revocation_endpoint: "/oauth/v2/oauth-revoke".to_owned(),
+            scopes: Vec::new(),
+            max_tokens_per_client: 100_000,
+            throttle: ThrottlePolicy::default(),
+            clients: Vec::new(),
+        }
+    }
+}
+
+/// One client.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClientSpec {
+    /// Its id.
+    pub id: ClientId,
+    /// What it may get.
+    pub policy: ClientPolicy,
+    /// Its secrets, tried in this order.
+    pub secrets: Vec<SecretSpec>,
+    /// The ways in which it may send a secret.
+    pub secret_methods: Vec<SecretMethod>,
+    /// The resources it may ask tokens for (RFC 8707).
+    pub audiences: Vec<String>,
+}
+
+impl ClientSpec {
+    /// A client that may do what `policy` says, so far without a secret.
+    #[must_use]
+    pub fn new(id: ClientId, policy: ClientPolicy) -> Self {
+        let secret_methods = vec![SecretMethod::Basic, SecretMethod::Post];
+        Self { id, policy, secrets: Vec::new(), secret_methods, audiences: Vec::new() }
+    }
+}
+
+/// One secret of a client.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SecretSpec {
+    /// What it is called in listings.
+    pub id: String,
+    /// Its hash.
+    pub hash: SecretHash,
+    /// When it stops working, as time since the Unix epoch.
+    pub expires: Option<Duration>,
+}
+
+impl SecretSpec {
+    /// A secret.
+    #[must_use]
+    pub fn new(id: impl Into<String>, hash: SecretHash, expires: Option<Duration>) -> Self {
+        Self { id: id.into(), hash, expires }
+    }
+}
+
+/// A [`GateSpec`] made ready for requests. Swapped whole when configuration changes.
+pub(crate) struct Settings {
+    pub(crate) challenge: Challenge,
+    pub(crate) issuer: String,
+    pub(crate) token_endpoint: String,
+    pub(crate) introspection_endpoint: String,
+    pub(crate) revocation_endpoint: String,
+    pub(crate) authorization_server: Value,
+    pub(crate) protected_resource: Value,
+    pub(crate) max_tokens_per_client: u32,
+    pub(crate) throttle: ThrottlePolicy,
+    pub(crate) clients: HashMap<Box<str>, Arc<Client>>,
+    /// What the secret of an unknown client is tried on: as many hashes as any client has, of the dearest kind.
+    pub(crate) decoys: Vec<SecretHash>,
+}
+
+/// A client as configured, with the parts of it that live on over a reload.
+pub(crate) struct Client {
+    pub(crate) state: Arc<ClientState>,
+    pub(crate) policy: ClientPolicy,
+    pub(crate) secrets: Vec<Arc<ClientSecret>>,
+    pub(crate) secret_methods: Vec<SecretMethod>,
+    pub(crate) audiences: Vec<String>,
+    /// The grants that live tokens stand on, so that tokens on the same terms share one.
+    grants: Mutex<HashMap<(Terms, u32), Weak<Grant>>>,
+}
+
+/// Above this many the map of grants is cleared of dead ones before another is added.
+const GRANTS_BEFORE_CLEANING: usize = 64;
+
+impl Client {
+    /// The shared grant on these terms in this epoch.
+    pub(crate) fn grant(&self, terms: Terms, epoch: u32) -> Arc<Grant> {
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (terms, epoch);
+        if let Some(grant) = grants.get(&key).and_then(Weak::upgrade) {
+            return grant;
+        }
+        // Cleaning when the map is full of what it can hold before it grows makes the cost of a pass amortised.
+        if grants.len() >= GRANTS_BEFORE_CLEANING && grants.len() == grants.capacity() {
+            grants.retain(|_, grant| grant.strong_count() > 0);
+        }
+        let grant = Arc::new(Grant::new(Arc::clone(&self.state), epoch, key.0.clone()));
+        grants.insert(key, Arc::downgrade(&grant));
+        grant
+    }
+}
+
+/// A secret, and what the gate has seen of it.
+pub(crate) struct ClientSecret {
+    pub(crate) id: String,
+    pub(crate) hash: SecretHash,
+    pub(crate) expires: Option<Duration>,
+    /// The keyed digest of the plaintext that matched: what makes the next request cost microseconds.
+    pub(crate) remembered: OnceLock<[u8; 32]>,
+    pub(crate) usage: Mutex<SecretUsage>,
+}
+
+/// When, from where and how often a secret was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct SecretUsage {
+    /// Successful authentications since the gate started.
+    pub count: u64,
+    /// Time of the last one, since the Unix epoch.
+    pub last_used: Option<Duration>,
+    /// Where it came from.
+    pub last_address: Option<IpAddr>,
+}
+
+impl ClientSecret {
+    pub(crate) fn is_valid(&self, unix_time: Duration) -> bool {
+        self.expires.is_none_or(|expires| unix_time < expires)
+    }
+
+    pub(crate) fn note_use(&self, unix_time: Duration, address: Option<IpAddr>) {
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        usage.count = usage.count.saturating_add(1);
+        usage.last_used = Some(unix_time);
+        usage.last_address = address;
+    }
+}
+
+impl Settings {
+    /// Makes settings ready, taking over from `before` what outlives a reload.
+    pub(crate) fn new(spec: GateSpec, before: Option<&Self>) -> Self {
+        let auth_methods = auth_methods(&spec.clients);
+        let metadata = Metadata {
+            issuer: spec.issuer.clone(),
+            token_endpoint: spec.token_endpoint.clone(),
+            introspection_endpoint: spec.introspection_endpoint.clone(),
+            revocation_endpoint: spec.revocation_endpoint.clone(),
+            scopes: spec.scopes,
+            auth_methods,
+            signing_algorithms: Vec::new(),
+            dpop_algorithms: Vec::new(),
+            certificate_bound_tokens: false,
+        };
+        let decoys = decoys(&spec.clients);
+        let clients = spec.clients.into_iter().map(|client| {
+            let known = before.and_then(|before| before.clients.get(client.id.as_str()));
+            (client.id.as_str().into(), Arc::new(ready(client, known)))
+        });
+        Self {
+            challenge: Challenge {
+                realm: spec.realm,
+                resource_metadata: Some(metadata.resource_metadata_url()),
+                dpop_algorithms: "",
+            },
+            issuer: spec.issuer,
+            token_endpoint: spec.token_endpoint,
+            introspection_endpoint: spec.introspection_endpoint,
+            revocation_endpoint: spec.revocation_endpoint,
+            authorization_server: metadata.authorization_server(),
+            protected_resource: metadata.protected_resource(),
+            max_tokens_per_client: spec.max_tokens_per_client,
+            throttle: spec.throttle,
+            decoys,
+            clients: clients.collect(),
+        }
+    }
+
+    /// Ends the tokens of clients that these settings disable or no longer have.
+    pub(crate) fn revoke_departed(&self, before: &Self) {
+        for (id, old) in &before.clients {
+            if !self.clients.get(id).is_some_and(|client| client.policy.enabled) {
+                old.state.revoke_all();
+            }
+        }
+    }
+}
+
+fn ready(spec: ClientSpec, known: Option<&Arc<Client>>) -> Client {
+    let secrets = spec.secrets.into_iter().map(|secret| {
+        let same = |old: &&Arc<ClientSecret>| old.id == secret.id && old.hash == secret.hash;
+        match known.and_then(|known| known.secrets.iter().find(same)) {
+            // Only its expiry may have changed.
+            Some(old) if old.expires == secret.expires => Arc::clone(old),
+            Some(old) => Arc::new(ClientSecret {
+                id: secret.id,
+                hash: secret.hash,
+                expires: secret.expires,
+                remembered: old.remembered.clone(),
+                usage: Mutex::new(*old.usage.lock().unwrap_or_else(PoisonError::into_inner)),
+            }),
+            None => Arc::new(ClientSecret {
+                id: secret.id,
+                hash: secret.hash,
+                expires: secret.expires,
+                remembered: OnceLock::new(),
+                usage: Mutex::default(),
+            }),
+        }
+    });
+    Client {
+        state: known.map_or_else(|| ClientState::new(spec.id), |known| Arc::clone(&known.state)),
+        secrets: secrets.collect(),
+        policy: spec.policy,
+        secret_methods: spec.secret_methods,
+        audiences: spec.audiences,
+        grants: Mutex::default(),
+    }
+}
+
+fn auth_methods(clients: &[ClientSpec]) -> Vec<&'static str> {
+    let uses = |method| clients.iter().any(|client| client.secret_methods.contains(&method));
+    let mut methods = Vec::new();
+    if clients.is_empty() || uses(SecretMethod::Basic) {
+        methods.push("client_secret_basic");
+    }
+    if clients.is_empty() || uses(SecretMethod::Post) {
+        methods.push("client_secret_post");
+    }
+    methods
+}
+
+/// A hash of the recommended cost, for gates whose clients have none.
+const DEFAULT_DECOY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$dG9sbGdhdGUgZGVjb3kh$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn decoys(clients: &[ClientSpec]) -> Vec<SecretHash> {
+    let hashes = || clients.iter().flat_map(|client| &client.secrets).map(|secret| &secret.hash);
+    let dearest = hashes().max_by_key(|hash| hash.cost()).map(SecretHash::decoy);
+    let most = clients.iter().map(|client| client.secrets.len()).max().unwrap_or(0).max(1);
+    dearest.or_else(|| SecretHash::parse(DEFAULT_DECOY).ok()).map(|hash| vec![hash; most]).unwrap_or_default()
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSecret").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_default_decoy_is_a_hash() {
+        assert_eq!(super::decoys(&[]).len(), 1);
+    }
+}

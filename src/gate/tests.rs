@@ -1,0 +1,234 @@
+//! The gate with a fake clock: issuing, expiry, revocation, throttling, rotation, reload.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::clock::Millis;
+use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
+use crate::oauth::scope::Scopes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+
+#[derive(Default)]
+struct FakeClock(Mutex<u64>);
+
+impl FakeClock {
+    fn advance(&self, millis: u64) {
+        *self.0.lock().unwrap() += millis;
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Millis {
+        Millis::new(*self.0.lock().unwrap())
+    }
+
+    fn unix_time(&self) -> Duration {
+        Duration::from_secs(1_800_000_000) + Duration::from_millis(*self.0.lock().unwrap())
+    }
+}
+
+fn policy() -> ClientPolicy {
+    ClientPolicy {
+        capabilities: Capabilities { client_credentials: true, introspection: true },
+        scopes: Scopes::parse("read write").unwrap(),
+        default_scopes: Scopes::none(),
+        token_lifetime: Duration::from_secs(299),
+        enabled: true,
+    }
+}
+
+fn client(id: &str, secrets: &[(&str, &str, Option<u64>)]) -> ClientSpec {
+    let mut spec = ClientSpec::new(ClientId::new(id).unwrap(), policy());
+    let expires = |at: Option<u64>| at.map(Duration::from_secs);
+    spec.secrets = secrets
+        .iter()
+        .map(|(id, secret, at)| SecretSpec::new(*id, hashing::tests::cheap(secret), expires(*at)))
+        .collect();
+    spec
+}
+
+fn spec(clients: Vec<ClientSpec>) -> GateSpec {
+    GateSpec { clients, ..GateSpec::default() }
+}
+
+fn gate(clients: Vec<ClientSpec>) -> (Gate, Arc<FakeClock>) {
+    let clock = Arc::new(FakeClock::default());
+    let gate = Gate::builder(spec(clients))
+        .clock(Arc::<FakeClock>::clone(&clock))
+        .hashing_threads(1)
+        .build()
+        .unwrap();
+    (gate, clock)
+}
+
+async fn post(gate: &Gate, endpoint: Endpoint, body: &str) -> (StatusCode, Value) {
+    let request = Request::builder()
+        .method(Method::POST)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(())
+        .unwrap();
+    let origin = Origin::from_address([127, 0, 0, 1].into());
+    let body = FormBody::Whole(Bytes::copy_from_slice(body.as_bytes()));
+    let answer = gate.answer(endpoint, &request.into_parts().0, body, origin).await;
+    let (parts, body) = answer.into_parts();
+    (parts.status, serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap())
+}
+
+async fn issue(gate: &Gate, client: &str, secret: &str) -> Result<String, (u16, String)> {
+    let body = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}&scope=read");
+    let (status, body) = post(gate, Endpoint::Token, &body).await;
+    match body["access_token"].as_str() {
+        Some(token) => Ok(token.to_owned()),
+        None => Err((status.as_u16(), body["error"].as_str().unwrap().to_owned())),
+    }
+}
+
+fn refused(status: u16, code: &str) -> Result<String, (u16, String)> {
+    Err((status, code.to_owned()))
+}
+
+fn try_token(gate: &Gate, token: &str) -> Result<Permit, Denial> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+    gate.authorize(&headers, &Requirement::All(Scopes::parse("read").unwrap()))
+}
+
+#[tokio::test]
+async fn a_token_works_until_the_millisecond_it_expires() {
+    let (gate, clock) = gate(vec![client("server", &[("1", "Password1", None)])]);
+    let token = issue(&gate, "server", "Password1").await.unwrap();
+    assert_eq!(try_token(&gate, &token).unwrap().client_id(), Some("server"));
+    clock.advance(298_999);
+    assert!(try_token(&gate, &token).is_ok());
+    clock.advance(1);
+    assert_eq!(try_token(&gate, &token).err(), Some(Denial::InvalidToken));
+}
+
+#[tokio::test]
+async fn a_wrong_secret_an_unknown_and_a_disabled_client_are_answered_alike() {
+    let mut off = client("off", &[("1", "s", None)]);
+    off.policy.enabled = false;
+    let (gate, _) = gate(vec![client("server", &[("1", "s", None)]), off]);
+    for (id, secret) in [("server", "wrong"), ("nobody", "s"), ("off", "s"), ("Server", "s")] {
+        assert_eq!(issue(&gate, id, secret).await, refused(401, "invalid_client"), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_pair_that_fails_too_often_waits_but_a_remembered_secret_never_does() {
+    let (gate, clock) =
+        gate(vec![client("server", &[("1", "good", None)]), client("new", &[("1", "good", None)])]);
+    issue(&gate, "server", "good").await.unwrap();
+    for id in ["server", "new"] {
+        for _ in 0..10 {
+            assert_eq!(issue(&gate, id, "bad").await, refused(401, "invalid_client"));
+        }
+        assert_eq!(issue(&gate, id, "bad").await, refused(429, "temporarily_unavailable"));
+    }
+    assert!(issue(&gate, "server", "good").await.is_ok(), "remembered as good");
+    assert_eq!(issue(&gate, "new", "good").await, refused(429, "temporarily_unavailable"));
+    clock.advance(60_000);
+    assert!(issue(&gate, "new", "good").await.is_ok());
+}
+
+#[tokio::test]
+async fn rotation_both_secrets_work_until_the_old_one_expires() {
+    let secrets = [("old", "one", Some(1_800_000_010)), ("new", "two", None)];
+    let (gate, clock) = gate(vec![client("server", &secrets)]);
+    for _ in 0..2 {
+        assert!(issue(&gate, "server", "one").await.is_ok());
+    }
+    assert!(issue(&gate, "server", "two").await.is_ok());
+    let usage = gate.secret_usage("server");
+    assert_eq!((usage[0].0.as_str(), usage[0].1.count, usage[1].1.count), ("old", 2, 1));
+    assert_eq!(usage[0].1.last_address, Some([127, 0, 0, 1].into()));
+    clock.advance(10_000);
+    assert_eq!(
+        issue(&gate, "server", "one").await,
+        refused(401, "invalid_client"),
+        "though it was remembered"
+    );
+    assert!(issue(&gate, "server", "two").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_live_tokens_and_no_more() {
+    let clock = Arc::new(FakeClock::default());
+    let spec = GateSpec {
+        max_tokens_per_client: 3,
+        ..spec(vec![client("a", &[("1", "s", None)]), client("b", &[("1", "s", None)])])
+    };
+    let gate = Gate::builder(spec)
+        .clock(Arc::<FakeClock>::clone(&clock))
+        .max_tokens(5)
+        .hashing_threads(1)
+        .build()
+        .unwrap();
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        tokens.push(issue(&gate, "a", "s").await.unwrap());
+    }
+    let full = refused(503, "temporarily_unavailable");
+    assert_eq!(issue(&gate, "a", "s").await, full);
+    assert!(issue(&gate, "b", "s").await.is_ok() && issue(&gate, "b", "s").await.is_ok());
+    assert_eq!(issue(&gate, "b", "s").await, full, "five in all");
+    assert!(tokens.iter().all(|token| try_token(&gate, token).is_ok()), "nothing was evicted");
+    // Revoking one makes room for one.
+    let body = format!("client_id=a&client_secret=s&token={}", tokens[0]);
+    assert_eq!(post(&gate, Endpoint::Revocation, &body).await.0, StatusCode::OK);
+    assert!(issue(&gate, "a", "s").await.is_ok());
+    assert_eq!(issue(&gate, "a", "s").await, full);
+}
+
+#[tokio::test]
+async fn revocation_is_for_ones_own_tokens() {
+    let (gate, _) = gate(vec![client("a", &[("1", "s", None)]), client("b", &[("1", "s", None)])]);
+    let token = issue(&gate, "a", "s").await.unwrap();
+    let revoke = |id: &str, token: &str| format!("client_id={id}&client_secret=s&token={token}");
+    let done = (StatusCode::OK, serde_json::json!({}));
+    assert_eq!(post(&gate, Endpoint::Revocation, &revoke("b", &token)).await, done);
+    assert!(try_token(&gate, &token).is_ok());
+    assert_eq!(post(&gate, Endpoint::Revocation, &revoke("a", "unknown")).await, done);
+    assert_eq!(post(&gate, Endpoint::Revocation, &revoke("a", &token)).await, done);
+    assert_eq!(try_token(&gate, &token).err(), Some(Denial::InvalidToken));
+    let hinted = format!("{}&token_type_hint=refresh_token", revoke("a", &token));
+    assert_eq!(post(&gate, Endpoint::Revocation, &hinted).await.1["error"], "unsupported_token_type");
+}
+
+#[tokio::test]
+async fn introspection_tells_all_of_a_live_token_and_nothing_of_others() {
+    let (gate, clock) = gate(vec![client("a", &[("1", "s", None)])]);
+    let token = issue(&gate, "a", "s").await.unwrap();
+    clock.advance(10_000);
+    let ask = |token: &str| format!("client_id=a&client_secret=s&token={token}");
+    let expected = serde_json::json!({
+        "active": true, "client_id": "a", "scope": "read", "token_type": "bearer", "exp": 1_800_000_299_u64,
+        "iat": 1_800_000_000_u64, "nbf": 1_800_000_000_u64, "iss": "https://localhost:8443", "sub": "a",
+    });
+    assert_eq!(post(&gate, Endpoint::Introspection, &ask(&token)).await, (StatusCode::OK, expected));
+    let inactive = (StatusCode::OK, serde_json::json!({"active": false}));
+    assert_eq!(post(&gate, Endpoint::Introspection, &ask("tg_x")).await, inactive);
+    clock.advance(289_000);
+    assert_eq!(post(&gate, Endpoint::Introspection, &ask(&token)).await, inactive);
+}
+
+#[tokio::test]
+async fn a_reload_keeps_tokens_save_those_of_clients_that_go() {
+    let both = || vec![client("a", &[("1", "s", None)]), client("b", &[("1", "s", None)])];
+    let (gate, _) = gate(both());
+    let (a, b) = (issue(&gate, "a", "s").await.unwrap(), issue(&gate, "b", "s").await.unwrap());
+    gate.reload(spec(both()));
+    assert!(try_token(&gate, &a).is_ok() && try_token(&gate, &b).is_ok());
+    let mut off = client("a", &[("1", "s", None)]);
+    off.policy.enabled = false;
+    gate.reload(spec(vec![off]));
+    for token in [&a, &b] {
+        assert_eq!(try_token(&gate, token).err(), Some(Denial::InvalidToken));
+    }
+    gate.reload(spec(both()));
+    assert_eq!(try_token(&gate, &a).err(), Some(Denial::InvalidToken), "what was revoked stays so");
+    assert!(issue(&gate, "a", "s").await.is_ok());
+    assert!(gate.revoke_all("b") && !gate.revoke_all("nobody"));
+}

@@ -1,0 +1,13 @@
+//! The gate inside other people's servers: a tower layer for routes, a tower service for the endpoints.
+
+mod body;
+mod future;
+mod layer;
+mod oauth;
+mod service;
+
+pub use body::GuardedBody;
+pub use future::ResponseFuture;
+pub use layer::RequireTokenLayer;
+pub use oauth::{OAuthFuture, OAuthService};
+pub use service::RequireToken;

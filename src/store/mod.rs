@@ -1,0 +1,78 @@
+//! Where issued tokens are kept.
+
+pub mod memory;
+mod wheel;
+
+use std::fmt;
+
+use crate::clock::Millis;
+use crate::oauth::grant::Record;
+use crate::oauth::token::TokenDigest;
+
+pub use memory::MemoryStore;
+
+/// A store of issued tokens.
+///
+/// All calls are made on the request path, so an implementation must answer from memory, or nearly so.
+///
+/// - *Absence is an answer, failure is not absence.* [`Ok(None)`](Ok) means that no such token is valid and
+///   ends in 401; [`StoreError::Unavailable`] means that nobody knows and ends in 503. A store that mistook one
+///   for the other would log clients out, or let revoked tokens in.
+/// - *The caller checks expiry.* A store may return an expired record, and forgets it in [`TokenStore::sweep`].
+/// - *Whoever can write to the store can make tokens.* Whoever can only read it cannot: it holds digests.
+pub trait TokenStore: Send + Sync + 'static {
+    /// Keeps a token. From the return on, [`TokenStore::find`] finds it, on every thread.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] where no more may be kept. Nothing is ever evicted to make room: a valid token
+    /// that stops working is an outage for its client.
+    fn insert(&self, token: TokenDigest, record: Record) -> Result<(), StoreError>;
+
+    /// Finds a token.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the store cannot tell.
+    fn find(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError>;
+
+    /// Forgets a token; returns what was kept. From the return on, no thread finds it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the store cannot tell whether it did.
+    fn remove(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError>;
+
+    /// Forgets tokens that have expired by `now`, about `at_most` of them, handing each record to `forgotten`.
+    /// Returns whether more are waiting. One call must be short: it runs beside traffic.
+    fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool;
+
+    /// How many tokens are kept, expired ones that are not yet swept included.
+    fn len(&self) -> usize;
+
+    /// Whether none is kept.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The limit of tokens is reached.
+    Full,
+    /// The store cannot answer at the moment.
+    Unavailable,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the token store is full",
+            Self::Unavailable => "the token store cannot answer",
+        })
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+#[cfg(test)]
+mod contract;

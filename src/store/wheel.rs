@@ -1,0 +1,105 @@
+//! Which tokens expire in which second, so that expiry costs what expires.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Millis;
+use crate::oauth::token::TokenDigest;
+
+/// Enough that issuing threads seldom meet.
+const SHARDS: usize = 64;
+/// Digests a chunk: a list of chunks wastes at most one chunk, a growing vector up to half of itself.
+const CHUNK: usize = 128;
+/// Below this many, stale entries are not worth a pass.
+const WORTH_COMPACTING: usize = 64;
+
+/// Sharded buckets of token digests, by the second in which they expire.
+pub(super) struct Wheel {
+    shards: Box<[Mutex<BTreeMap<u64, Bucket>>]>,
+}
+
+#[derive(Default)]
+struct Bucket {
+    chunks: Vec<Vec<TokenDigest>>,
+    entries: usize,
+    /// Entries whose token is gone already, by revocation.
+    stale: usize,
+}
+
+impl Bucket {
+    fn push(&mut self, token: TokenDigest) {
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(token),
+            Some(_) => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(token);
+                self.chunks.push(chunk);
+            }
+            // The first chunk grows from small: most seconds of most shards hold a handful.
+            None => self.chunks.push(vec![token]),
+        }
+        self.entries += 1;
+    }
+
+    fn is_mostly_stale(&self) -> bool {
+        self.entries >= WORTH_COMPACTING && self.stale * 2 > self.entries
+    }
+}
+
+impl Wheel {
+    pub(super) fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Notes that `token` expires at `expires`.
+    pub(super) fn insert(&self, token: TokenDigest, expires: Millis) {
+        self.shard(&token).entry(second(expires)).or_default().push(token);
+    }
+
+    /// Notes that `token` went before its time. Returns tokens whose entries should be looked at again: give
+    /// those that still live back by [`Wheel::insert`].
+    pub(super) fn forget(&self, token: &TokenDigest, expires: Millis) -> Vec<TokenDigest> {
+        let mut shard = self.shard(token);
+        let Some(bucket) = shard.get_mut(&second(expires)) else { return Vec::new() };
+        bucket.stale += 1;
+        if !bucket.is_mostly_stale() {
+            return Vec::new();
+        }
+        // Half of the entries are gone, so this pass is paid for by the removals since the last one.
+        shard.remove(&second(expires)).map(|bucket| bucket.chunks.concat()).unwrap_or_default()
+    }
+
+    /// Takes up to one chunk of tokens of a second that is over at `now`.
+    pub(super) fn take_due(&self, now: Millis) -> Option<Vec<TokenDigest>> {
+        // A token of second s expires before s + 1 begins.
+        let due = |second: u64| second < now.as_u64() / 1000;
+        self.shards.iter().find_map(|shard| {
+            let mut shard = lock(shard);
+            let mut first = shard.first_entry()?;
+            if !due(*first.key()) {
+                return None;
+            }
+            let chunk = first.get_mut().chunks.pop();
+            if first.get().chunks.is_empty() {
+                first.remove();
+            }
+            chunk
+        })
+    }
+
+    fn shard(&self, token: &TokenDigest) -> MutexGuard<'_, BTreeMap<u64, Bucket>> {
+        // The low bits: the table of tokens uses the high ones for its own shards.
+        let at = usize::try_from(token.hash_bits() % SHARDS as u64).unwrap_or_default();
+        lock(&self.shards[at])
+    }
+}
+
+fn second(expires: Millis) -> u64 {
+    expires.as_u64() / 1000
+}
+
+/// A panic while the lock was held leaves at worst an entry too many or too few, which costs memory until the
+/// second is over, never a decision.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
