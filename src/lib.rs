@@ -5,4 +5,6 @@ pub mod clock;
 pub mod gate;
 pub mod oauth;
 pub mod plugin;
+#[cfg(feature = "gateway")]
+pub mod proxy;
 pub mod store;

@@ -1,0 +1,343 @@
+//! Bodies on their way through. Nothing is buffered whole.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::pool::Connection;
+use crate::gate::Gate;
+use crate::oauth::decide::Permit;
+
+/// How often a stream asks whether its token still lives.
+const TOKEN_CHECK: Duration = Duration::from_secs(1);
+/// Frames that may pass without a look at the clock.
+const FRAMES_UNCHECKED: u32 = 64;
+
+/// What broke a body off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyFault {
+    /// A request's body is longer than the route allows.
+    TooLarge,
+    /// Nothing came for too long.
+    TooSlow,
+    /// The token that the stream runs on expired or was revoked.
+    TokenEnded,
+}
+
+impl fmt::Display for BodyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the body is longer than allowed",
+            Self::TooSlow => "the body did not go on in time",
+            Self::TokenEnded => "the access token of the stream ended",
+        })
+    }
+}
+
+impl Error for BodyFault {}
+
+/// The body of a request on its way upstream: counted, and timed between two reads.
+pub(super) struct RequestBody {
+    /// None for a body known to be empty.
+    incoming: Option<Incoming>,
+    watch: Option<Box<RequestWatch>>,
+}
+
+struct RequestWatch {
+    left: Option<u64>,
+    timeout: Duration,
+    sleep: Pin<Box<Sleep>>,
+    waiting: bool,
+    outcome: BodyOutcome,
+}
+
+/// What became of a request's body, for whoever answers the request.
+#[derive(Clone, Default)]
+pub(super) struct BodyOutcome(Arc<Progress>);
+
+#[derive(Default)]
+struct Progress {
+    fault: AtomicU8,
+    frames: AtomicU64,
+}
+
+impl BodyOutcome {
+    fn set(&self, fault: BodyFault) {
+        self.0.fault.store(if fault == BodyFault::TooLarge { 1 } else { 2 }, Ordering::Relaxed);
+    }
+
+    pub(super) fn fault(&self) -> Option<BodyFault> {
+        match self.0.fault.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(BodyFault::TooLarge),
+            _ => Some(BodyFault::TooSlow),
+        }
+    }
+
+    /// A number that changes while the body goes on.
+    pub(super) fn frames(&self) -> u64 {
+        self.0.frames.load(Ordering::Relaxed)
+    }
+}
+
+impl RequestBody {
+    /// A body of at most `limit` bytes (none: no limit). One that is empty from the start costs nothing to watch.
+    pub(super) fn new(incoming: Incoming, limit: Option<u64>, timeout: Duration) -> (Self, Option<BodyOutcome>) {
+        if incoming.is_end_stream() {
+            return (Self::empty(), None);
+        }
+        let outcome = BodyOutcome::default();
+        let sleep = Box::pin(tokio::time::sleep(timeout));
+        let watch = RequestWatch { left: limit, timeout, sleep, waiting: false, outcome: outcome.clone() };
+        (Self { incoming: Some(incoming), watch: Some(Box::new(watch)) }, Some(outcome))
+    }
+
+    /// No body.
+    pub(super) fn empty() -> Self {
+        Self { incoming: None, watch: None }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let polled = Pin::new(incoming).poll_frame(cx);
+        let Some(watch) = &mut self.watch else { return polled.map_err(Into::into) };
+        match polled {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                watch.waiting = false;
+                watch.outcome.0.frames.fetch_add(1, Ordering::Relaxed);
+                if let (Some(data), Some(left)) = (frame.data_ref(), &mut watch.left) {
+                    match left.checked_sub(data.len() as u64) {
+                        Some(rest) => *left = rest,
+                        None => {
+                            watch.outcome.set(BodyFault::TooLarge);
+                            return Poll::Ready(Some(Err(BodyFault::TooLarge.into())));
+                        }
+                    }
+                }
+                if let Some(trailers) = frame.trailers_mut() {
+                    super::headers::filter_trailers(trailers);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(other) => Poll::Ready(other.map(|frame| frame.map_err(Into::into))),
+            Poll::Pending => {
+                if !watch.waiting {
+                    watch.waiting = true;
+                    watch.sleep.as_mut().reset(Instant::now() + watch.timeout);
+                }
+                ready!(watch.sleep.as_mut().poll(cx));
+                watch.outcome.set(BodyFault::TooSlow);
+                Poll::Ready(Some(Err(BodyFault::TooSlow.into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// The body of an answer.
+pub struct ResponseBody(Kind);
+
+enum Kind {
+    Made(Full<Bytes>),
+    Upstream(UpstreamBody),
+}
+
+/// An answer as it comes from upstream.
+struct UpstreamBody {
+    incoming: Incoming,
+    /// Goes back to the pool when the answer has been read to its end; closed with it otherwise.
+    connection: Option<Connection>,
+    read_timeout: Duration,
+    /// When the wait for the next frame began.
+    waiting_since: Option<Instant>,
+    frames_unchecked: u32,
+    next_check: Option<Instant>,
+    lease: Option<TokenLease>,
+}
+
+/// What a stream runs on.
+pub(super) struct TokenLease {
+    gate: Gate,
+    permit: Permit,
+}
+
+impl TokenLease {
+    /// The lease of a permit; none where there is no token that could end.
+    pub(super) fn new(gate: &Gate, permit: Permit) -> Option<Self> {
+        permit.digest()?;
+        Some(Self { gate: gate.clone(), permit })
+    }
+
+    /// Whether the token still lives.
+    pub(super) fn holds(&self) -> bool {
+        self.gate.still_permits(&self.permit)
+    }
+
+    /// When to ask next: at the token's end, or soon if that is far.
+    pub(super) fn check_in(&self) -> Duration {
+        let left = self.permit.time_left(self.gate.clock().now()).unwrap_or(TOKEN_CHECK);
+        left.min(TOKEN_CHECK).max(Duration::from_millis(1))
+    }
+}
+
+impl ResponseBody {
+    pub(super) fn upstream(
+        incoming: Incoming,
+        connection: Option<Connection>,
+        read_timeout: Duration,
+        lease: Option<TokenLease>,
+    ) -> Self {
+        Self(Kind::Upstream(UpstreamBody {
+            incoming,
+            connection,
+            read_timeout,
+            waiting_since: None,
+            frames_unchecked: 0,
+            next_check: None,
+            lease,
+        }))
+    }
+}
+
+impl From<Full<Bytes>> for ResponseBody {
+    fn from(body: Full<Bytes>) -> Self {
+        Self(Kind::Made(body))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.get_mut().0 {
+            Kind::Made(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Kind::Upstream(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Made(body) => body.is_end_stream(),
+            Kind::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Made(body) => body.size_hint(),
+            Kind::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+impl UpstreamBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                self.waiting_since = None;
+                self.frames_unchecked += 1;
+                if self.frames_unchecked >= FRAMES_UNCHECKED {
+                    self.frames_unchecked = 0;
+                    self.check_token(Instant::now())?;
+                }
+                if let Some(trailers) = frame.trailers_mut() {
+                    super::headers::filter_trailers(trailers);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                if let Some(connection) = self.connection.take() {
+                    connection.give_back();
+                }
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.connection = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Pending => self.poll_waiting(cx),
+        }
+    }
+
+    /// Nothing from upstream: waits no longer than the read timeout, and not past the token's end.
+    fn poll_waiting(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
+        if self.waiting_since.is_none() {
+            let now = Instant::now();
+            self.waiting_since = Some(now);
+            self.frames_unchecked = 0;
+            self.check_token(now)?;
+            self.set_alarm(now);
+        }
+        loop {
+            let Some(connection) = &mut self.connection else { return Poll::Pending };
+            ready!(connection.deadline.as_mut().poll(cx));
+            let now = Instant::now();
+            self.check_token(now)?;
+            if self.waiting_since.is_some_and(|since| now >= since + self.read_timeout) {
+                return Poll::Ready(Some(Err(BodyFault::TooSlow.into())));
+            }
+            self.set_alarm(now);
+        }
+    }
+
+    fn set_alarm(&mut self, now: Instant) {
+        let silent = self.waiting_since.unwrap_or(now) + self.read_timeout;
+        let alarm = self.next_check.map_or(silent, |check| check.min(silent));
+        if let Some(connection) = &mut self.connection {
+            connection.deadline.as_mut().reset(alarm);
+        }
+    }
+
+    fn check_token(&mut self, now: Instant) -> Result<(), BodyFault> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        if self.next_check.is_some_and(|check| now >= check) && !lease.holds() {
+            return Err(BodyFault::TokenEnded);
+        }
+        if self.next_check.is_none_or(|check| now >= check) {
+            self.next_check = Some(now + lease.check_in());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        // hyper asks a body of known length for its last frame and drops it, without asking for the end.
+        if self.incoming.is_end_stream() {
+            if let Some(connection) = self.connection.take() {
+                connection.give_back();
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A permitted request, upstream and back.
+
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease};
+use super::pool::{ConnectError, Connection};
+use super::upstream::Upstream;
+use super::{headers, tunnel};
+use crate::answer;
+use crate::gate::Gate;
+use crate::oauth::decide::Permit;
+
+/// Why there is no answer from upstream.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// No server is there to ask: 503.
+    NoServer,
+    /// The server refuses connections or breaks them: 502.
+    Unreachable(String),
+    /// No connection, or no answer, in time: 504.
+    TooSlow,
+    /// What came back is no answer that could be passed on: 502.
+    BadAnswer(&'static str),
+    /// The request's own body was at fault: 413 or 408.
+    Body(BodyFault),
+}
+
+impl ForwardError {
+    /// What the client is told: nothing about who or where the server is.
+    #[must_use]
+    pub fn to_response(&self) -> Response<Full<Bytes>> {
+        let (status, detail) = match self {
+            Self::NoServer => (StatusCode::SERVICE_UNAVAILABLE, "no server of this API is available: try again later"),
+            Self::Unreachable(_) => (StatusCode::BAD_GATEWAY, "the API behind this gateway cannot be reached"),
+            Self::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "the API behind this gateway gave no valid answer"),
+            Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, "the API behind this gateway did not answer in time"),
+            Self::Body(BodyFault::TooLarge) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this API takes")
+            }
+            Self::Body(_) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
+        };
+        answer::problem(status, detail)
+    }
+}
+
+/// What a route says about the bodies that pass it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimits {
+    pub(super) max: Option<u64>,
+    pub(super) timeout: Duration,
+}
+
+/// Sends a request upstream. Its head is ready to go: canonical, sanitised, identified.
+pub(super) async fn forward(
+    permit: Permit,
+    gate: &Gate,
+    upstream: &Upstream,
+    mut parts: Parts,
+    body: Incoming,
+    limits: BodyLimits,
+) -> Result<Response<ResponseBody>, ForwardError> {
+    parts.version = Version::HTTP_11;
+    let upgrade = headers::is_upgrade(&parts.headers).then(|| parts.extensions.remove()).flatten();
+    let no_head_body = parts.method == Method::HEAD;
+    // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
+    let idempotent = parts.method.is_idempotent();
+    let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
+    let replayable = idempotent && outcome.is_none() && upgrade.is_none();
+
+    let (response, connection) = exchange(upstream, parts, body, outcome, replayable).await?;
+    let _ = no_head_body;
+    let lease = TokenLease::new(gate, permit);
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return match upgrade {
+            Some(client) => tunnel::start(response, client, lease),
+            // A server that switches protocols unasked would have the rest of the connection read as something
+            // that was never authorised.
+            None => Err(ForwardError::BadAnswer("101 to a request that asked for no upgrade")),
+        };
+    }
+    let (mut head, incoming) = response.into_parts();
+    headers::sanitise_response(&mut head.headers).map_err(|_| ForwardError::BadAnswer("ambiguous framing"))?;
+    head.version = Version::HTTP_11;
+    let body = ResponseBody::upstream(incoming, Some(connection), upstream.read_timeout, lease);
+    Ok(Response::from_parts(head, body))
+}
+
+/// Sends a request until a server answers it, as often as is safe and allowed.
+async fn exchange(
+    upstream: &Upstream,
+    parts: Parts,
+    body: RequestBody,
+    outcome: Option<BodyOutcome>,
+    replayable: bool,
+) -> Result<(Response<Incoming>, Connection), ForwardError> {
+    let mut request = Request::from_parts(parts, body);
+    let mut tries_left = upstream.retries;
+    let mut pooled_allowed = true;
+    loop {
+        let server = upstream.pick().ok_or(ForwardError::NoServer)?;
+        let pooled = if pooled_allowed { Connection::idle(server, Instant::now()) } else { None };
+        let reused = pooled.is_some();
+        let mut connection = match pooled {
+            Some(connection) => connection,
+            None => match Connection::open(server, upstream.connect_timeout).await {
+                Ok(connection) => connection,
+                // Nothing was written: any request may try again.
+                Err(_) if tries_left > 0 => {
+                    tries_left -= 1;
+                    continue;
+                }
+                Err(ConnectError::TooSlow) => return Err(ForwardError::TooSlow),
+                Err(ConnectError::Io(error)) => return Err(ForwardError::Unreachable(error.to_string())),
+                Err(ConnectError::Http(error)) => return Err(ForwardError::Unreachable(error.to_string())),
+            },
+        };
+        // A kept connection may have been closed by the server just now, with the request half on its way.
+        let copy = (reused && replayable).then(|| head_copy(&request));
+        match send(&mut connection, request, upstream.read_timeout, outcome.as_ref()).await {
+            Ok(response) => return Ok((response, connection)),
+            Err(Sent::Not(unsent)) => {
+                // The connection was dead before a byte was written: no try was spent, but the next connection
+                // must be a new one, or many dead ones would be walked through.
+                if !pooled_allowed {
+                    return Err(ForwardError::Unreachable("the server closes new connections".to_owned()));
+                }
+                pooled_allowed = false;
+                request = *unsent;
+            }
+            Err(Sent::Broken(error)) => {
+                if let Some(fault) = outcome.as_ref().and_then(BodyOutcome::fault) {
+                    return Err(ForwardError::Body(fault));
+                }
+                let Some(copy) = copy.filter(|_| error.is_incomplete_message() || error.is_canceled() || is_io(&error))
+                else {
+                    return Err(if error.is_parse() {
+                        ForwardError::BadAnswer("not HTTP")
+                    } else {
+                        ForwardError::Unreachable(error.to_string())
+                    });
+                };
+                pooled_allowed = false;
+                request = copy;
+            }
+            Err(Sent::TooSlow) => {
+                return Err(match outcome.as_ref().and_then(BodyOutcome::fault) {
+                    Some(fault) => ForwardError::Body(fault),
+                    None => ForwardError::TooSlow,
+                });
+            }
+        }
+    }
+}
+
+fn is_io(error: &hyper::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+}
+
+fn head_copy(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
+
+/// How far a request came that has no answer.
+enum Sent {
+    /// Not a byte was written: here it is again.
+    Not(Box<Request<RequestBody>>),
+    /// The connection broke while it was being sent or answered.
+    Broken(hyper::Error),
+    /// No answer in time.
+    TooSlow,
+}
+
+async fn send(
+    connection: &mut Connection,
+    request: Request<RequestBody>,
+    read_timeout: Duration,
+    outcome: Option<&BodyOutcome>,
+) -> Result<Response<Incoming>, Sent> {
+    if !connection.sender.is_ready() && connection.sender.ready().await.is_err() {
+        return Err(Sent::Not(Box::new(request)));
+    }
+    let Connection { sender, deadline, .. } = connection;
+    let mut answer = pin!(sender.try_send_request(request));
+    deadline.as_mut().reset(Instant::now() + read_timeout);
+    let mut frames = 0;
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(answer.map_err(|mut error| match error.take_message() {
+                Some(unsent) => Sent::Not(Box::new(unsent)),
+                None => Sent::Broken(error.into_error()),
+            }));
+        }
+        while deadline.as_mut().poll(cx).is_ready() {
+            // While a body is still going up, the server is not late.
+            match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
+                Some(now) => frames = now,
+                None => return Poll::Ready(Err(Sent::TooSlow)),
+            }
+            deadline.as_mut().reset(Instant::now() + read_timeout);
+        }
+        Poll::Pending
+    })
+    .await
+}

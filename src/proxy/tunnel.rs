@@ -1,0 +1,44 @@
+//! WebSocket and other upgrades: bytes both ways, no longer than the token lives.
+
+use http::{Response, StatusCode, Version};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
+
+use super::body::{ResponseBody, TokenLease};
+use super::forward::ForwardError;
+use super::headers;
+
+/// Passes a 101 on and joins the two connections once both sides have switched.
+pub(super) fn start(
+    mut response: Response<Incoming>,
+    client: OnUpgrade,
+    lease: Option<TokenLease>,
+) -> Result<Response<ResponseBody>, ForwardError> {
+    let server = hyper::upgrade::on(&mut response);
+    let (mut head, _) = response.into_parts();
+    headers::sanitise_upgrade_response(&mut head.headers);
+    tokio::spawn(async move {
+        let (Ok(client), Ok(server)) = tokio::join!(client, server) else { return };
+        let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+        tokio::select! {
+            // How a tunnel ends is the two parties' business.
+            _ = copy_bidirectional(&mut client, &mut server) => {}
+            () = token_ends(lease) => {}
+        }
+    });
+    let mut answer = Response::new(ResponseBody::from(Full::default()));
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *answer.version_mut() = Version::HTTP_11;
+    *answer.headers_mut() = head.headers;
+    Ok(answer)
+}
+
+async fn token_ends(lease: Option<TokenLease>) {
+    let Some(lease) = lease else { return std::future::pending().await };
+    while lease.holds() {
+        tokio::time::sleep(lease.check_in()).await;
+    }
+}
