@@ -1,0 +1,215 @@
+//! A client that sends bytes as they are.
+
+use super::answer::Answer;
+use super::message::{fill, read_head, read_message, status_of};
+use base64::Engine;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+trait Wire: Read + Write + Send {}
+impl<T: Read + Write + Send> Wire for T {}
+
+/// A kept-alive connection.
+pub(crate) struct Conn {
+    wire: Box<dyn Wire>,
+    tcp: TcpStream,
+    buffer: Vec<u8>,
+    sent: Vec<u8>,
+    encrypted: bool,
+}
+
+impl Conn {
+    /// Connects without TLS.
+    #[track_caller]
+    pub(crate) fn plain(address: SocketAddr) -> Self {
+        let tcp = connect(address);
+        Self::over(tcp.try_clone().expect("a second handle"), tcp, false)
+    }
+
+    /// Connects with TLS and offers these protocols (ALPN).
+    #[track_caller]
+    pub(crate) fn tls(address: SocketAddr, alpn: &[&str]) -> Self {
+        let tcp = connect(address);
+        let stream = super::tls::connect(tcp.try_clone().expect("a second handle"), alpn);
+        Self::over(stream, tcp, true)
+    }
+
+    fn over(wire: impl Wire + 'static, tcp: TcpStream, encrypted: bool) -> Self {
+        Self { wire: Box::new(wire), tcp, buffer: Vec::new(), sent: Vec::new(), encrypted }
+    }
+
+    /// Sends the bytes as they are. A peer that stops reading is no error here: its answer tells.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.sent = bytes.to_vec();
+        if bytes.len() > 64 * 1024 && !self.encrypted {
+            // More than the sockets hold: the answer must be readable while this is still on its way.
+            let (mut tcp, bytes) = (self.tcp.try_clone().expect("a second handle"), bytes.to_vec());
+            thread::spawn(move || tcp.write_all(&bytes));
+        } else {
+            let _ = self.wire.write_all(bytes).and_then(|()| self.wire.flush());
+        }
+    }
+
+    /// Sends more of the same request.
+    pub(crate) fn send_more(&mut self, bytes: impl AsRef<[u8]>) {
+        let before = std::mem::take(&mut self.sent);
+        self.send(bytes.as_ref());
+        self.sent = [before, bytes.as_ref().to_vec()].concat();
+    }
+
+    /// Sends a request and reads its answer.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Answer {
+        self.send(bytes);
+        self.read()
+    }
+
+    /// Reads the answer to anything but HEAD.
+    #[track_caller]
+    pub(crate) fn read(&mut self) -> Answer {
+        self.try_read(false).unwrap_or_else(|e| panic!("no answer: {e}\n{}", self.asked()))
+    }
+
+    /// Reads the answer to HEAD.
+    #[track_caller]
+    pub(crate) fn read_head_only(&mut self) -> Answer {
+        self.try_read(true).unwrap_or_else(|e| panic!("no answer: {e}\n{}", self.asked()))
+    }
+
+    /// Reads the head of an answer alone; its body follows by [`read_some`](Self::read_some).
+    #[track_caller]
+    pub(crate) fn read_only_head(&mut self) -> Answer {
+        let message = read_head(&mut self.wire, &mut self.buffer);
+        let message = message.unwrap_or_else(|e| panic!("no answer: {e}\n{}", self.asked()));
+        Answer { asked: self.asked(), status: status_of(&message.line), message }
+    }
+
+    /// Reads body bytes, framing and all, until `marker` is among them.
+    #[track_caller]
+    pub(crate) fn read_some(&mut self, marker: &str) {
+        while !super::upstream::contains(&self.buffer, marker.as_bytes()) {
+            if let Err(e) = fill(&mut self.wire, &mut self.buffer) {
+                panic!(
+                    "{marker:?} does not come: {e}, but {:?}\n{}",
+                    String::from_utf8_lossy(&self.buffer),
+                    self.asked()
+                );
+            }
+        }
+    }
+
+    /// Reads the rest up to the end of the connection, whatever kind of end it is, and returns it.
+    pub(crate) fn read_rest(&mut self) -> (Vec<u8>, io::Result<()>) {
+        let end = loop {
+            match fill(&mut self.wire, &mut self.buffer) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => break Ok(()),
+                Err(e) => break Err(e),
+            }
+        };
+        (std::mem::take(&mut self.buffer), end)
+    }
+
+    /// Reads an answer, or tells why there is none. Interim answers (1xx but 101) are passed over.
+    pub(crate) fn try_read(&mut self, head: bool) -> io::Result<Answer> {
+        loop {
+            let message = read_message(&mut self.wire, &mut self.buffer, Some(head))?;
+            let status = status_of(&message.line);
+            if status == 101 || status >= 200 {
+                return Ok(Answer { asked: self.asked(), status, message });
+            }
+        }
+    }
+
+    /// Asserts that the peer closed and sent nothing more.
+    #[track_caller]
+    pub(crate) fn assert_closed(&mut self, why: &str) {
+        let (rest, end) = self.read_rest();
+        let closed = match &end {
+            Ok(()) => true,
+            Err(e) => matches!(e.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe),
+        };
+        assert!(closed, "the connection is still open: {why} ({end:?})\n{}", self.asked());
+        assert!(rest.is_empty(), "more came: {why}: {:?}\n{}", String::from_utf8_lossy(&rest), self.asked());
+    }
+
+    /// Ends this side of the connection; the peer reads to the end.
+    pub(crate) fn finish(&self) {
+        let _ = self.tcp.shutdown(Shutdown::Write);
+    }
+
+    fn asked(&self) -> String {
+        const SHOWN: usize = 2000;
+        let shown = &self.sent[..self.sent.len().min(SHOWN)];
+        format!(
+            "--- asked ({} bytes)\n{}",
+            self.sent.len(),
+            shown.escape_ascii().to_string().replace("\\r\\n", "\n")
+        )
+    }
+}
+
+#[track_caller]
+fn connect(address: SocketAddr) -> TcpStream {
+    let tcp =
+        TcpStream::connect_timeout(&address, TIMEOUT).unwrap_or_else(|e| panic!("connect to {address}: {e}"));
+    tcp.set_read_timeout(Some(TIMEOUT)).expect("a read timeout");
+    tcp.set_write_timeout(Some(TIMEOUT)).expect("a write timeout");
+    tcp.set_nodelay(true).expect("no delay");
+    tcp
+}
+
+/// One request on a connection of its own.
+#[track_caller]
+pub(crate) fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
+    Conn::plain(address).ask(bytes)
+}
+
+/// A GET request; `fields` are whole lines without their ends.
+pub(crate) fn get(target: &str, fields: &[&str]) -> Vec<u8> {
+    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").into_bytes()
+}
+
+/// A form posted to `path`; `fields` are whole lines without their ends.
+pub(crate) fn post_form(path: &str, fields: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n{fields}\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// A value as it stands in a form (and, RFC 6749 §2.3.1, in a Basic header).
+pub(crate) fn form(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                char::from(byte).to_string()
+            }
+            b' ' => "+".to_owned(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// The line of an `Authorization: Basic` field, both parts form-encoded.
+pub(crate) fn basic(id: &str, secret: &str) -> String {
+    let pair = format!("{}:{}", form(id), form(secret));
+    format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+#[test]
+fn forms_are_encoded() {
+    assert_eq!(form("a b:c+%&=/é"), "a+b%3Ac%2B%25%26%3D%2F%C3%A9");
+    assert_eq!(basic("a", "b"), "Authorization: Basic YTpi");
+}

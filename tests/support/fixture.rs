@@ -1,0 +1,86 @@
+//! One gateway with the standard configuration before one upstream, for all tests that leave no trace in it.
+
+use super::config::{SECRET, SERVER_SECRET};
+use super::{Answer, Config, Conn, Gateway, Upstream, form, post_form, raw};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
+/// The token endpoint's path.
+pub(crate) const TOKEN: &str = "/oauth/v2/oauth-token";
+/// The introspection endpoint's path.
+pub(crate) const INTROSPECT: &str = "/oauth/v2/oauth-introspect";
+/// The revocation endpoint's path.
+pub(crate) const REVOKE: &str = "/oauth/v2/oauth-revoke";
+
+/// A gateway before an upstream.
+pub(crate) struct Fixture {
+    /// The gateway.
+    pub(crate) gateway: Gateway,
+    /// The upstream of all its routes.
+    pub(crate) upstream: Upstream,
+}
+
+impl Fixture {
+    /// Starts a gateway with the standard configuration, which `change` may extend.
+    pub(crate) fn start(change: impl FnOnce(Config) -> Config) -> Self {
+        let upstream = Upstream::start();
+        let gateway = Gateway::start(&change(Config::standard(upstream.address())));
+        Self { gateway, upstream }
+    }
+
+    /// The plain listener.
+    #[track_caller]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.gateway.plain()
+    }
+
+    /// A connection to the plain listener.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Conn {
+        Conn::plain(self.address())
+    }
+
+    /// Sends one request on a connection of its own.
+    #[track_caller]
+    pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> Answer {
+        raw(self.address(), bytes)
+    }
+
+    /// Asks the token endpoint with the client's credentials in the body.
+    #[track_caller]
+    pub(crate) fn ask_token(&self, client: &str, rest: &str) -> Answer {
+        self.raw(post_form(TOKEN, &[], credentials(client) + "&grant_type=client_credentials" + rest))
+    }
+
+    /// A new access token; an empty `scope` asks for none.
+    #[track_caller]
+    pub(crate) fn token(&self, client: &str, scope: &str) -> String {
+        let scope = if scope.is_empty() { String::new() } else { format!("&scope={}", form(scope)) };
+        token_of(&self.ask_token(client, &scope))
+    }
+
+    /// A whole `Authorization: Bearer` line with a new token.
+    #[track_caller]
+    pub(crate) fn bearer(&self, client: &str, scope: &str) -> String {
+        format!("Authorization: Bearer {}", self.token(client, scope))
+    }
+}
+
+/// `client_id=…&client_secret=…` of a client of the standard configuration.
+pub(crate) fn credentials(client: &str) -> String {
+    let secret = if client == "server" { SERVER_SECRET } else { SECRET };
+    format!("client_id={}&client_secret={}", form(client), form(secret))
+}
+
+/// The access token of a good answer.
+#[track_caller]
+pub(crate) fn token_of(answer: &Answer) -> String {
+    answer.status(200);
+    answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("no access_token\n{answer}")).to_owned()
+}
+
+/// The fixture that all modules share.
+pub(crate) fn shared() -> &'static Fixture {
+    static SHARED: OnceLock<Fixture> = OnceLock::new();
+    SHARED.get_or_init(|| Fixture::start(|config| config.listen("https://127.0.0.1:0")))
+}

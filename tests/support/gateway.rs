@@ -1,0 +1,272 @@
+//! The gateway as a child process: started, read, stopped by its id.
+
+use super::Config;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a start may take: the first one makes a certificate, and the machine may be busy.
+const START: Duration = Duration::from_secs(20);
+
+/// A running gateway; dropped, it is killed.
+pub(crate) struct Gateway {
+    /// The first `http://` listener.
+    plain: Option<SocketAddr>,
+    /// The first `https://` listener.
+    tls: Option<SocketAddr>,
+    /// The stand-in legacy API of `[demo]`.
+    pub(crate) demo: Option<SocketAddr>,
+    child: Child,
+    guard: Child,
+    logs: Arc<Logs>,
+    dir: TempDir,
+}
+
+#[derive(Default)]
+struct Logs {
+    streams: Mutex<Streams>,
+    grown: Condvar,
+}
+
+#[derive(Default)]
+struct Streams {
+    stdout: String,
+    stderr: String,
+    ended: usize,
+}
+
+impl Logs {
+    /// A failed assertion may poison the lock, and dropping the gateway reads the logs then.
+    fn lock(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gateway {
+    /// Writes `config` into an empty folder, starts the gateway there and waits for its addresses.
+    pub(crate) fn start(config: &Config) -> Self {
+        Self::start_text(&config.text(), &[])
+    }
+
+    /// The same with a whole file and variables for its environment.
+    pub(crate) fn start_text(config: &str, environment: &[(&str, &str)]) -> Self {
+        let dir = tempfile::Builder::new().prefix("tollgate-test-").tempdir().expect("a folder");
+        let path = dir.path().join("gateway.toml");
+        std::fs::write(&path, config).expect("gateway.toml");
+        let mut child = command(dir.path())
+            .args(["run", "--config"])
+            .arg(&path)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway starts");
+        let guard = guard(child.id(), dir.path());
+        let logs = Arc::new(Logs::default());
+        collect(child.stdout.take().expect("stdout"), &logs, |streams| &mut streams.stdout);
+        collect(child.stderr.take().expect("stderr"), &logs, |streams| &mut streams.stderr);
+        let mut gateway = Self { plain: None, tls: None, demo: None, child, guard, logs, dir };
+        gateway.read_addresses(config);
+        gateway
+    }
+
+    /// The plain listener.
+    #[track_caller]
+    pub(crate) fn plain(&self) -> SocketAddr {
+        self.plain.expect("the configuration has an http:// listener")
+    }
+
+    /// The TLS listener.
+    #[track_caller]
+    pub(crate) fn tls(&self) -> SocketAddr {
+        self.tls.expect("the configuration has an https:// listener")
+    }
+
+    /// The folder of gateway.toml.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// All it has written so far, both streams.
+    pub(crate) fn written(&self) -> String {
+        let streams = self.logs.lock();
+        format!("--- stdout\n{}--- stderr\n{}", streams.stdout, streams.stderr)
+    }
+
+    /// Sends a signal (`TERM`, `INT`, `HUP`) to this child and to nothing else.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(status.expect("kill runs").success(), "kill -{name} {}", self.child.id());
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child's state") {
+                return status;
+            }
+            assert!(started.elapsed() < limit, "still runs after {limit:?}\n{}", self.written());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the child's state").is_none()
+    }
+
+    fn read_addresses(&mut self, config: &str) {
+        let file: toml::Table =
+            config.parse().unwrap_or_else(|e| panic!("the test's own config: {e}\n{config}"));
+        let listeners = file["server"]["listen"].as_array().expect("server.listen").len();
+        let demo = file.contains_key("demo");
+        let deadline = Instant::now() + START;
+        let logs = Arc::clone(&self.logs);
+        let mut streams = logs.lock();
+        loop {
+            let found = addresses(&streams.stdout, "listening on ");
+            let api = addresses(&streams.stdout, "demo API on ");
+            if found.len() >= listeners && (!demo || !api.is_empty()) {
+                self.plain = found.iter().find(|(tls, _)| !tls).map(|(_, address)| *address);
+                self.tls = found.iter().find(|(tls, _)| *tls).map(|(_, address)| *address);
+                self.demo = api.first().map(|(_, address)| *address);
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero() && streams.ended < 2,
+                "no address of {listeners} listener(s){} within {START:?}\n--- stdout\n{}--- stderr\n{}--- config\n{config}",
+                if demo { " and the demo API" } else { "" },
+                streams.stdout,
+                streams.stderr,
+            );
+            streams = logs.grown.wait_timeout(streams, left).expect("logs").0;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // The guard first: it must not signal an id that is no longer ours.
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("{}", self.written());
+        }
+    }
+}
+
+/// What a command that ended has left.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// Its exit code; none when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// Its standard output.
+    pub(crate) stdout: String,
+    /// Its standard error.
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// Both streams.
+    pub(crate) fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// Runs `tollgate ARGUMENTS` in `dir` to its end, which must come within 15 s.
+#[track_caller]
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
+    let mut child = command(dir)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let logs = Arc::new(Logs::default());
+    collect(child.stdout.take().expect("stdout"), &logs, |streams| &mut streams.stdout);
+    collect(child.stderr.take().expect("stderr"), &logs, |streams| &mut streams.stderr);
+    let streams = logs.lock();
+    let (streams, timeout) = logs
+        .grown
+        .wait_timeout_while(streams, Duration::from_secs(15), |streams| streams.ended < 2)
+        .expect("logs");
+    let (stdout, stderr) = (streams.stdout.clone(), streams.stderr.clone());
+    drop(streams);
+    if timeout.timed_out() {
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("tollgate {arguments:?} does not end\n--- stdout\n{stdout}--- stderr\n{stderr}");
+    }
+    Output { code: child.wait().expect("its status").code(), stdout, stderr }
+}
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.current_dir(dir).env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command
+}
+
+/// A shell that outlives the test process by a moment: shared gateways sit in statics, which nobody drops, so the
+/// end of the pipe to this shell ends the gateway.
+fn guard(pid: u32, dir: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", "read -r _; kill -KILL \"$1\"; rm -rf -- \"$2\"", "guard"])
+        .arg(pid.to_string())
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sh starts")
+}
+
+fn collect(stream: impl Read + Send + 'static, logs: &Arc<Logs>, part: fn(&mut Streams) -> &mut String) {
+    let logs = Arc::clone(logs);
+    thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
+            part(&mut logs.lock()).push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+            logs.grown.notify_all();
+        }
+        logs.lock().ended += 1;
+        logs.grown.notify_all();
+    });
+}
+
+/// The addresses behind `marker`, each with whether it is TLS.
+fn addresses(stdout: &str, marker: &str) -> Vec<(bool, SocketAddr)> {
+    let complete = stdout.rfind('\n').map_or("", |end| &stdout[..end]);
+    complete
+        .lines()
+        .filter_map(|line| {
+            let url = line.split_once(marker)?.1.split_whitespace().next()?;
+            let (scheme, rest) = url.split_once("://")?;
+            let address = rest.trim_end_matches(['/', ',', '.', ';', ')']).parse().ok()?;
+            Some((scheme == "https", address))
+        })
+        .collect()
+}
+
+#[test]
+fn addresses_are_found_in_whole_lines_only() {
+    let text = "tollgate: listening on https://127.0.0.1:4321 (TLS)\nlistening on http://127.0.0.1:80/\n\
+                demo API on http://127.0.0.1:9000\nlistening on http://127.0.0.1:12";
+    let found: Vec<String> =
+        addresses(text, "listening on ").iter().map(|(tls, a)| format!("{tls} {a}")).collect();
+    assert_eq!(found, ["true 127.0.0.1:4321", "false 127.0.0.1:80"]);
+    assert_eq!(addresses(text, "demo API on ").len(), 1);
+}

@@ -1,0 +1,18 @@
+//! What the black-box tests stand on: the gateway as a child process, an upstream that records every
+//! byte, and a client that sends bytes as they are.
+
+pub(crate) mod answer;
+pub(crate) mod client;
+pub(crate) mod config;
+pub(crate) mod fixture;
+pub(crate) mod gateway;
+pub(crate) mod message;
+pub(crate) mod tls;
+pub(crate) mod upstream;
+
+pub(crate) use answer::Answer;
+pub(crate) use client::{Conn, basic, form, get, post_form, raw};
+pub(crate) use config::Config;
+pub(crate) use fixture::{Fixture, INTROSPECT, REVOKE, TOKEN, credentials, shared, token_of};
+pub(crate) use gateway::{Gateway, run};
+pub(crate) use upstream::{Next, Upstream};

@@ -1,0 +1,111 @@
+//! TLS and HTTP/2 to a gateway whose certificate nobody knows, as curl's `-k` does it.
+
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+/// Takes any certificate; the handshake's signature is still checked.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn config(alpn: &[&str]) -> Arc<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+fn name() -> ServerName<'static> {
+    ServerName::try_from("localhost").expect("a name")
+}
+
+/// A blocking TLS stream, its handshake done.
+#[track_caller]
+pub(crate) fn connect(tcp: TcpStream, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
+    let connection = ClientConnection::new(config(alpn), name()).expect("a TLS client");
+    let mut stream = StreamOwned::new(connection, tcp);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).expect("a TLS handshake");
+    }
+    stream
+}
+
+/// The protocol that the gateway picks of those offered.
+#[track_caller]
+pub(crate) fn negotiated(address: SocketAddr, alpn: &[&str]) -> Option<String> {
+    let stream = connect(TcpStream::connect(address).expect("a connection"), alpn);
+    stream.conn.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
+}
+
+/// An HTTP/2 connection.
+pub(crate) struct H2(hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>>);
+
+impl H2 {
+    /// Connects over TLS with `h2` alone on offer.
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let tcp = tokio::net::TcpStream::connect(address).await.expect("a connection");
+        let connector = tokio_rustls::TlsConnector::from(config(&["h2"]));
+        let stream = connector.connect(name(), tcp).await.expect("a TLS handshake");
+        let (sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .expect("an HTTP/2 handshake");
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    /// Sends a request and reads the answer whole; prints itself when it fails.
+    pub(crate) async fn ask(&mut self, request: Request<Full<bytes::Bytes>>) -> Response<bytes::Bytes> {
+        let shown = format!("{request:?}");
+        let answer = self.0.send_request(request).await.unwrap_or_else(|e| panic!("no answer: {e}\n{shown}"));
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.unwrap_or_else(|e| panic!("no body: {e}\n{shown}\n{parts:?}"));
+        Response::from_parts(parts, body.to_bytes())
+    }
+}

@@ -1,0 +1,160 @@
+//! Introspection (RFC 7662), revocation (RFC 7009) and metadata (RFC 8414, RFC 9728).
+
+use crate::support::config::SECRET;
+use crate::support::{Answer, INTROSPECT, REVOKE, TOKEN, basic, credentials, form, get, post_form, shared};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+fn ask(path: &str, client: &str, rest: &str) -> Answer {
+    shared().raw(post_form(path, &[], format!("{}&{rest}", credentials(client))))
+}
+
+fn introspect(token: &str) -> Answer {
+    ask(INTROSPECT, "introspector", &format!("token={}", form(token)))
+}
+
+#[track_caller]
+fn inactive(answer: &Answer) {
+    answer.status(200).own();
+    assert_eq!(answer.json(), serde_json::json!({ "active": false }), "{answer}");
+}
+
+#[test]
+fn an_active_token_is_described() {
+    let gateway = shared();
+    let token = gateway.token("server", "write read");
+    let answer = introspect(&token);
+    answer.status(200).own();
+    let json = answer.json();
+    let expected = [
+        ("active", serde_json::json!(true)),
+        ("client_id", "server".into()),
+        ("sub", "server".into()),
+        ("scope", "write read".into()),
+        ("iss", "https://issuer.example.test".into()),
+    ];
+    for (name, value) in expected {
+        assert_eq!(json[name], value, "{name}\n{answer}");
+    }
+    let token_type = json["token_type"].as_str().unwrap_or("");
+    assert!(token_type.eq_ignore_ascii_case("bearer"), "{answer}");
+    let (iat, exp) = (json["iat"].as_u64(), json["exp"].as_u64());
+    let (Some(iat), Some(exp)) = (iat, exp) else { panic!("iat and exp are numbers\n{answer}") };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs();
+    assert!(iat.abs_diff(now) <= 5, "iat {iat}, now {now}\n{answer}");
+    assert!((exp - iat).abs_diff(299) <= 1, "{answer}");
+    assert!(
+        !answer.to_string().split("--- answered").nth(1).expect("an answer").contains(&token),
+        "{answer}"
+    );
+}
+
+#[test]
+fn anything_else_is_inactive_and_no_more() {
+    let gateway = shared();
+    let revoked = gateway.token("server", "");
+    ask(REVOKE, "server", &format!("token={revoked}")).status(200);
+    let brief = gateway.token("brief", "");
+    let token = gateway.token("server", "");
+    for other in
+        [revoked.as_str(), "", "garbage", "tg_", &token[..40], &format!("{token}x"), &"x".repeat(9000)]
+    {
+        if !other.is_empty() {
+            inactive(&introspect(other));
+        }
+    }
+    std::thread::sleep(Duration::from_millis(1150));
+    inactive(&introspect(&brief));
+    assert_eq!(introspect(&token).json()["active"], true);
+}
+
+#[test]
+fn introspection_needs_the_capability_and_a_token() {
+    let gateway = shared();
+    let token = gateway.token("server", "");
+    ask(INTROSPECT, "server", &format!("token={token}")).oauth_error(400, "unauthorized_client");
+    ask(INTROSPECT, "nocap", &format!("token={token}")).oauth_error(400, "unauthorized_client");
+    ask(INTROSPECT, "introspector", "").oauth_error(400, "invalid_request");
+    ask(INTROSPECT, "introspector", &format!("token={token}&token={token}"))
+        .oauth_error(400, "invalid_request");
+    ask(INTROSPECT, "introspector", &format!("token={token}&token_type_hint=anything")).status(200);
+    let header = basic("introspector", SECRET);
+    let by_basic = gateway.raw(post_form(INTROSPECT, &[&header], format!("token={token}")));
+    assert_eq!(by_basic.json()["active"], true, "{by_basic}");
+}
+
+#[test]
+fn both_refuse_as_the_token_endpoint_does() {
+    let gateway = shared();
+    for path in [INTROSPECT, REVOKE] {
+        let wrong = gateway.raw(post_form(path, &[], "client_id=server&client_secret=wrong&token=x"));
+        wrong.oauth_error(401, "invalid_client");
+        let unknown = gateway.raw(post_form(path, &[], "client_id=nobody&client_secret=wrong&token=x"));
+        assert_eq!(wrong.essence(), unknown.essence(), "{wrong}\n{unknown}");
+        gateway.raw(post_form(path, &[], "token=x")).oauth_error(401, "invalid_client");
+        let in_query = post_form(&format!("{path}?token=x"), &[], credentials("introspector"));
+        gateway.raw(in_query).oauth_error(400, "invalid_request");
+        let answer = gateway.raw(get(path, &[]));
+        answer.status(405).own().has("allow", "POST");
+        assert!(answer.json()["error"].is_string(), "{answer}");
+        let big = format!("{}&token={}", credentials("introspector"), "x".repeat(17 * 1024));
+        gateway.raw(post_form(path, &[], big)).oauth_error(413, "invalid_request");
+    }
+}
+
+#[test]
+fn revoking_one_s_own_token_holds_on_the_next_request() {
+    let gateway = shared();
+    let (token, kept) = (gateway.token("server", "read"), gateway.bearer("server", "read"));
+    let bearer = format!("Authorization: Bearer {token}");
+    let mut conn = gateway.connect();
+    conn.ask(get("/hello", &[&bearer])).status(200);
+    for hint in ["", "&token_type_hint=access_token", "&token_type_hint=refresh_token"] {
+        let answer = ask(REVOKE, "server", &format!("token={token}{hint}"));
+        answer.status(200).own();
+        assert_eq!(answer.json(), serde_json::json!({}), "{answer}");
+        conn.ask(get("/hello?m=revoked", &[&bearer])).bearer_error(401, Some("invalid_token"));
+    }
+    assert!(!gateway.upstream.saw("m=revoked"));
+    conn.ask(get("/hello", &[&kept])).status(200);
+}
+
+#[test]
+fn another_client_s_token_is_left_alone_and_answered_the_same() {
+    let gateway = shared();
+    let token = gateway.token("server", "read");
+    let foreign = ask(REVOKE, "other", &format!("token={token}"));
+    let unknown = ask(REVOKE, "other", "token=nonsense");
+    foreign.status(200).own();
+    assert_eq!(foreign.essence(), unknown.essence(), "{foreign}\n{unknown}");
+    assert_eq!(unknown.json(), serde_json::json!({}), "{unknown}");
+    gateway.raw(get("/hello", &[&format!("Authorization: Bearer {token}")])).status(200);
+    ask(REVOKE, "other", "").oauth_error(400, "invalid_request");
+}
+
+#[test]
+fn metadata_tells_where_everything_is() {
+    let gateway = shared();
+    let answer = gateway.raw(get("/.well-known/oauth-authorization-server", &[]));
+    answer.status(200);
+    let json = answer.json();
+    let issuer = "https://issuer.example.test";
+    assert_eq!(json["issuer"], issuer, "{answer}");
+    for (name, path) in
+        [("token_endpoint", TOKEN), ("introspection_endpoint", INTROSPECT), ("revocation_endpoint", REVOKE)]
+    {
+        assert_eq!(json[name], format!("{issuer}{path}"), "{answer}");
+    }
+    assert!(json["response_types_supported"].is_array(), "{answer}");
+    let holds =
+        |name: &str, value: &str| json[name].as_array().is_some_and(|all| all.iter().any(|v| v == value));
+    assert!(holds("grant_types_supported", "client_credentials"), "{answer}");
+    for method in ["client_secret_basic", "client_secret_post"] {
+        assert!(holds("token_endpoint_auth_methods_supported", method), "{answer}");
+    }
+
+    let resource = gateway.raw(get("/.well-known/oauth-protected-resource", &[]));
+    resource.status(200);
+    let json = resource.json();
+    assert!(json["resource"].as_str().is_some_and(|url| url.starts_with("https://")), "{resource}");
+    assert_eq!(json["authorization_servers"], serde_json::json!([issuer]), "{resource}");
+}

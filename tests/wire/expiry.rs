@@ -1,0 +1,41 @@
+//! A token ends when its lifetime ends, on a connection that has been good so far too.
+
+use crate::support::{get, shared};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn expired_is_401_on_the_same_connection_and_says_what_to_do() {
+    let gateway = shared();
+    let mut conn = gateway.connect();
+    let asked = Instant::now();
+    let answer = gateway.ask_token("brief", "&scope=read");
+    let issued = Instant::now();
+    assert_eq!(answer.json()["expires_in"], 1, "{answer}");
+    let bearer = format!("Authorization: Bearer {}", crate::support::token_of(&answer));
+    conn.ask(get("/hello?m=live", &[&bearer])).status(200);
+
+    // Still good shortly before its end, unless this machine was too slow to ask in time.
+    thread::sleep(Duration::from_millis(750).saturating_sub(asked.elapsed()));
+    let late = conn.ask(get("/hello?m=late", &[&bearer]));
+    if asked.elapsed() < Duration::from_millis(900) {
+        late.status(200);
+    }
+
+    thread::sleep(Duration::from_millis(1100).saturating_sub(issued.elapsed()));
+    for _ in 0..2 {
+        let expired = conn.ask(get("/hello?m=expired", &[&bearer]));
+        let parameters = expired.bearer_error(401, Some("invalid_token"));
+        let description =
+            parameters.iter().find(|(name, _)| name == "error_description").map(|(_, text)| text);
+        let text = description.unwrap_or_else(|| panic!("no error_description\n{expired}")).to_lowercase();
+        assert!(
+            text.contains("new") && text.contains("token"),
+            "it does not say to get a new token\n{expired}"
+        );
+    }
+    assert!(!gateway.upstream.saw("m=expired"));
+
+    let fresh = gateway.bearer("brief", "read");
+    conn.ask(get("/hello?m=fresh", &[&fresh])).status(200);
+}

@@ -1,0 +1,65 @@
+//! Clients that hang up: in the middle of a hash, of a head, of a body, of an answer. The gateway goes on.
+
+use crate::support::config::{SECRET, hash};
+use crate::support::{Conn, Fixture, TOKEN, form, get, post_form, shared};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn twenty_clients_that_leave_while_their_secret_is_hashed() {
+    // A cost that takes long enough to be left: the default one.
+    let costly = hash(SECRET, 19 * 1024, 2);
+    let mut fixture = Fixture::start(|config| {
+        config.table(&format!(
+            "[clients.costly]\nsecret = \"{costly}\"\ncapabilities = [\"client_credentials\"]\nscopes = [\"read\"]"
+        ))
+    });
+    let bearer = fixture.bearer("server", "read");
+    let mut validated = fixture.connect();
+    for number in 0..20 {
+        let secret = form(&format!("wrong {number}"));
+        let body = format!("grant_type=client_credentials&client_id=costly&client_secret={secret}");
+        let mut conn = fixture.connect();
+        conn.send(post_form(TOKEN, &[], body));
+        drop(conn);
+        // Validated traffic does not notice.
+        validated.ask(get("/hello", &[&bearer])).status(200);
+    }
+    // Work that nobody waits for is bounded, so the right secret gets its turn soon.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let answer = fixture.ask_token("costly", "&scope=read");
+        if answer.code() == 200 {
+            break;
+        }
+        answer.oauth_error(503, "temporarily_unavailable");
+        answer.one("retry-after");
+        assert!(Instant::now() < deadline, "no slot within 10 s\n{answer}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(fixture.gateway.is_running());
+    let written = fixture.gateway.written();
+    assert!(!written.contains("panicked"), "{written}");
+}
+
+#[test]
+fn requests_that_stop_anywhere_leave_nothing_behind() {
+    let gateway = shared();
+    let bearer = gateway.bearer("server", "read");
+    let whole = [
+        post_form(TOKEN, &[], "grant_type=client_credentials&client_id=server&client_secret=Password1"),
+        post_form("/api/x?m=hung-up", &[&bearer], "x".repeat(300)),
+    ];
+    for request in whole {
+        for at in (0..request.len()).step_by(17) {
+            let mut conn: Conn = gateway.connect();
+            conn.send(&request[..at]);
+            if at % 2 == 0 {
+                conn.finish();
+            }
+        }
+    }
+    gateway.raw(get("/hello", &[&bearer])).status(200);
+    let complete = gateway.upstream.requests("m=hung-up");
+    assert!(complete.is_empty(), "half a request became a whole one: {}", complete[0].text());
+}

@@ -1,0 +1,17 @@
+//! Black-box tests: the real binary, a recording upstream, bytes on the wire. The contract is what a client, an
+//! upstream and an operator can see; nothing in here knows how the gateway does it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod endpoints;
+mod expiry;
+mod forward;
+mod hangup;
+mod hostile;
+mod lifecycle;
+mod protected;
+mod tls;
+mod token_endpoint;
+mod tutorial;
+mod upstream_faults;

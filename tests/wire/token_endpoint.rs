@@ -1,0 +1,380 @@
+//! The token endpoint: RFC 6749 §2.3.1, §4.4 and §5, every row of the contract's table.
+
+use crate::support::config::{SECRET, SERVER_SECRET, SPECIAL_ID, SPECIAL_SECRET};
+use crate::support::{
+    Answer, Config, Fixture, Gateway, TOKEN, basic, credentials, form, post_form, raw, shared,
+};
+use crate::support::{Conn, token_of};
+
+const GRANT: &str = "grant_type=client_credentials";
+
+fn body(rest: &str) -> String {
+    format!("{GRANT}&{}{rest}", credentials("server"))
+}
+
+/// A 200 and exactly the members it may have.
+#[track_caller]
+fn granted(answer: &Answer, scope: Option<&str>, lifetime: u64) -> String {
+    answer.status(200).own().has("pragma", "no-cache").lacks("www-authenticate");
+    let json = answer.json();
+    let mut names = vec!["access_token", "expires_in", "token_type"];
+    if let Some(scope) = scope {
+        names.insert(2, "scope");
+        assert_eq!(json["scope"], scope, "{answer}");
+    }
+    assert_eq!(answer.names(), names, "{answer}");
+    assert_eq!(json["token_type"], "bearer", "{answer}");
+    assert!(json["expires_in"].is_u64(), "expires_in is a number without fraction\n{answer}");
+    assert_eq!(json["expires_in"], lifetime, "{answer}");
+    let token = token_of(answer);
+    let rest = token.strip_prefix("tg_").unwrap_or_else(|| panic!("no tg_ prefix\n{answer}"));
+    assert_eq!(rest.len(), 43 + 6, "{answer}");
+    assert!(rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{answer}");
+    token
+}
+
+#[test]
+fn the_profile_s_answer_without_and_with_scope() {
+    let gateway = shared();
+    let one = granted(&gateway.raw(post_form(TOKEN, &[], body(""))), None, 299);
+    let two = granted(&gateway.raw(post_form(TOKEN, &[], body("&scope=read"))), Some("read"), 299);
+    assert_ne!(one, two, "every token is new");
+}
+
+#[test]
+fn scopes_keep_their_order_and_collapse() {
+    let gateway = shared();
+    for (asked, given) in
+        [("write+read", "write read"), ("read%20write", "read write"), ("write+read+write", "write read")]
+    {
+        granted(&gateway.raw(post_form(TOKEN, &[], body(&format!("&scope={asked}")))), Some(given), 299);
+    }
+}
+
+#[test]
+fn default_scopes_are_given_and_told_when_none_is_asked_for() {
+    let gateway = shared();
+    granted(&gateway.ask_token("defaulted", ""), Some("write read"), 299);
+    granted(&gateway.ask_token("defaulted", "&scope=admin"), Some("admin"), 299);
+}
+
+#[test]
+fn a_client_may_have_its_own_lifetime() {
+    granted(&shared().ask_token("minute", ""), None, 60);
+}
+
+#[test]
+fn basic_credentials_are_form_decoded() {
+    let gateway = shared();
+    granted(&gateway.raw(post_form(TOKEN, &[&basic("server", SERVER_SECRET)], GRANT)), None, 299);
+    granted(&gateway.raw(post_form(TOKEN, &[&basic(SPECIAL_ID, SPECIAL_SECRET)], GRANT)), None, 299);
+    let lower = basic("server", SERVER_SECRET).replace("Basic", "bAsIc");
+    granted(&gateway.raw(post_form(TOKEN, &[&lower], GRANT)), None, 299);
+    let in_body = format!("{GRANT}&client_id={}&client_secret={}", form(SPECIAL_ID), form(SPECIAL_SECRET));
+    granted(&gateway.raw(post_form(TOKEN, &[], in_body)), None, 299);
+}
+
+#[test]
+fn one_way_of_authentication_only() {
+    let gateway = shared();
+    let header = basic("server", SERVER_SECRET);
+    // The same id in the body is what many libraries send beside Basic.
+    granted(&gateway.raw(post_form(TOKEN, &[&header], format!("{GRANT}&client_id=server"))), None, 299);
+    for rest in ["client_id=other", "client_id=server&client_secret=Password1", "client_secret=Password1"] {
+        let answer = gateway.raw(post_form(TOKEN, &[&header], format!("{GRANT}&{rest}")));
+        answer.oauth_error(400, "invalid_request");
+    }
+    let twice = gateway.raw(post_form(TOKEN, &[&header, &header], GRANT));
+    twice.oauth_error(400, "invalid_request");
+}
+
+#[test]
+fn other_methods_are_405_with_allow() {
+    let gateway = shared();
+    for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH"] {
+        let answer =
+            gateway.raw(format!("{method} {TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"));
+        answer.status(405).own().has("allow", "POST").has("pragma", "no-cache");
+        assert!(answer.json()["error"].is_string(), "{answer}");
+    }
+    let mut conn = gateway.connect();
+    conn.send(format!("HEAD {TOKEN} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    conn.read_head_only().status(405).own().has("allow", "POST");
+    conn.ask(post_form(TOKEN, &[], body(""))).status(200);
+}
+
+#[test]
+fn media_type_must_be_a_form() {
+    let gateway = shared();
+    let with = |line: &str| {
+        let body = body("");
+        gateway.raw(format!(
+            "POST {TOKEN} HTTP/1.1\r\nHost: localhost\r\n{line}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    };
+    for bad in
+        ["", "Content-Type: application/json\r\n", "Content-Type: text/plain\r\n", "Content-Type: \r\n"]
+    {
+        with(bad).oauth_error(400, "invalid_request");
+    }
+    with("Content-Type: application/x-www-form-urlencodedx\r\n").oauth_error(400, "invalid_request");
+    for good in [
+        "Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n",
+        "Content-Type: application/x-www-form-urlencoded;charset=iso-8859-1\r\n",
+        "Content-Type: Application/X-WWW-Form-Urlencoded\r\n",
+    ] {
+        granted(&with(good), None, 299);
+    }
+}
+
+#[test]
+fn malformed_requests_are_invalid_request() {
+    let gateway = shared();
+    let server = credentials("server");
+    let long_dup = format!("{GRANT}&{server}&x=1&x=2");
+    let rows: Vec<(&str, Vec<u8>)> = vec![
+        ("no grant_type", server.clone().into()),
+        ("an empty grant_type", format!("grant_type=&{server}").into()),
+        ("grant_type twice", format!("{GRANT}&{GRANT}&{server}").into()),
+        ("grant_type twice, once empty", format!("grant_type=&{GRANT}&{server}").into()),
+        ("client_id twice", format!("{GRANT}&{server}&client_id=server").into()),
+        ("client_secret twice", format!("{GRANT}&{server}&client_secret=Password1").into()),
+        ("scope twice", body("&scope=read&scope=read").into()),
+        ("scope twice, once empty", body("&scope=&scope=read").into()),
+        ("scope twice, once encoded", body("&scope=read&sc%6Fpe=read").into()),
+        ("an unknown parameter twice", long_dup.into()),
+        ("not UTF-8", body("&scope=%ff%fe").into()),
+        ("not UTF-8 in the raw", [body("&scope=").as_bytes(), b"\xff"].concat()),
+        ("not UTF-8 in a name", body("&%c3%28=1").into()),
+    ];
+    for (what, body) in rows {
+        let answer = gateway.raw(post_form(TOKEN, &[], body));
+        assert_eq!(answer.code(), 400, "{what}\n{answer}");
+        answer.oauth_error(400, "invalid_request");
+    }
+}
+
+#[test]
+fn garbage_is_a_clear_answer_and_harms_nothing() {
+    let gateway = shared();
+    let noise: Vec<u8> = (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for garbage in [&noise[..], b"{\"grant_type\":\"client_credentials\"}", b"&&&===&%", b"%", b"\0\0\0", b""]
+    {
+        let answer = gateway.raw(post_form(TOKEN, &[], garbage));
+        answer.status_in(&[400, 401]).own().has("pragma", "no-cache");
+        let error = answer.json()["error"].clone();
+        assert!(error == "invalid_request" || error == "invalid_client", "{answer}");
+    }
+    granted(&gateway.raw(post_form(TOKEN, &[], body(""))), None, 299);
+}
+
+#[test]
+fn query_parameters_are_no_credentials() {
+    let gateway = shared();
+    for known in
+        [GRANT, "client_id=server", "client_secret=Password1", "scope=read", "scope", "client%5Fid=server"]
+    {
+        let answer = gateway.raw(post_form(&format!("{TOKEN}?{known}"), &[], body("")));
+        answer.oauth_error(400, "invalid_request");
+    }
+    for unknown in ["foo=bar", "", "Scope=read", "x=1&y"] {
+        granted(&gateway.raw(post_form(&format!("{TOKEN}?{unknown}"), &[], body(""))), None, 299);
+    }
+    let all = format!("{TOKEN}?{GRANT}&{}", credentials("server"));
+    gateway.raw(post_form(&all, &[], "")).oauth_error(400, "invalid_request");
+}
+
+#[test]
+fn a_body_has_at_most_16_kib() {
+    let gateway = shared();
+    let padded = |size: usize| {
+        let start = body("&pad=");
+        let pad = "x".repeat(size - start.len());
+        start + &pad
+    };
+    granted(&gateway.raw(post_form(TOKEN, &[], padded(16 * 1024))), None, 299);
+    gateway.raw(post_form(TOKEN, &[], padded(16 * 1024 + 1))).oauth_error(413, "invalid_request");
+    let body = padded(40_000);
+    let chunked = format!(
+        "POST {TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
+    gateway.raw(chunked).oauth_error(413, "invalid_request");
+}
+
+#[test]
+fn a_chunked_body_is_a_body() {
+    let gateway = shared();
+    let body = body("&scope=read");
+    let (one, two) = body.split_at(20);
+    let answer = gateway.raw(format!(
+        "POST {TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n",
+        one.len(),
+        two.len()
+    ));
+    granted(&answer, Some("read"), 299);
+}
+
+#[test]
+fn no_client_authentication_is_invalid_client() {
+    let gateway = shared();
+    let rows: &[(&[&str], &str)] = &[
+        (&[], ""),
+        (&[], "&client_id=server"),
+        (&["Authorization: Bearer abc"], ""),
+        (&["Authorization: Basic"], ""),
+        (&["Authorization: Basic !!!"], ""),
+        // No colon behind the decoding.
+        (&["Authorization: Basic c2VydmVy"], ""),
+        // A percent sign without two digits: not what §2.3.1 makes.
+        (&["Authorization: Basic c2VydmVyOiV6eg=="], ""),
+        (&["Authorization: Digest username=\"server\""], ""),
+    ];
+    for (fields, rest) in rows {
+        let answer = gateway.raw(post_form(TOKEN, fields, format!("{GRANT}{rest}")));
+        answer.oauth_error(401, "invalid_client");
+    }
+}
+
+#[test]
+fn unknown_disabled_and_wrong_are_the_same_bytes() {
+    let gateway = shared();
+    let expected =
+        gateway.raw(post_form(TOKEN, &[], format!("{GRANT}&client_id=server&client_secret=wrong")));
+    expected.oauth_error(401, "invalid_client");
+    let rows = [
+        ("an unknown client", "nobody", "wrong"),
+        ("a wrong secret", "other", "wrong"),
+        ("a disabled client with its secret", "disabled", SECRET),
+        ("a disabled client without", "disabled", "wrong"),
+        ("an expired secret", "rotating", "expired-secret"),
+        ("an id that differs in case", "Server", SERVER_SECRET),
+        ("a secret that differs in case", "server", "password1"),
+        ("a secret with a space behind", "server", "Password1 "),
+        ("a client that could do nothing anyway", "nocap", "wrong"),
+    ];
+    for (what, id, secret) in rows {
+        let in_body = format!("{GRANT}&client_id={}&client_secret={}", form(id), form(secret));
+        let in_body = gateway.raw(post_form(TOKEN, &[], in_body));
+        assert_eq!(in_body.essence(), expected.essence(), "{what} in the body\n{in_body}\n{expected}");
+        let in_header = gateway.raw(post_form(TOKEN, &[&basic(id, secret)], GRANT));
+        assert_eq!(in_header.essence(), expected.essence(), "{what} by Basic\n{in_header}\n{expected}");
+    }
+    let current = format!("{GRANT}&client_id=rotating&client_secret=current-secret");
+    granted(&gateway.raw(post_form(TOKEN, &[], current)), None, 299);
+}
+
+#[test]
+fn grants_and_capabilities() {
+    let gateway = shared();
+    for grant in
+        ["password", "authorization_code", "Client_Credentials", "client_credentials+", "refresh_token"]
+    {
+        let answer =
+            gateway.raw(post_form(TOKEN, &[], format!("grant_type={grant}&{}", credentials("server"))));
+        answer.oauth_error(400, "unsupported_grant_type");
+    }
+    gateway.ask_token("nocap", "").oauth_error(400, "unauthorized_client");
+}
+
+#[test]
+fn scopes_outside_the_grammar_or_the_client_are_invalid_scope() {
+    let gateway = shared();
+    for scope in [
+        "nosuch",
+        "admin",
+        "read+admin",
+        "Read",
+        "read++write",
+        "+read",
+        "read+",
+        "read%09write",
+        "read%22",
+        "read%5C",
+        "re%C3%A9d",
+        "read%00",
+        "read%2Cwrite",
+        "read%0D%0Aa",
+    ] {
+        let answer = gateway.raw(post_form(TOKEN, &[], body(&format!("&scope={scope}"))));
+        answer.oauth_error(400, "invalid_scope");
+    }
+    gateway.ask_token("unscoped", "&scope=read").oauth_error(400, "invalid_scope");
+    granted(&gateway.ask_token("unscoped", ""), None, 299);
+}
+
+#[test]
+fn nothing_of_the_input_comes_back() {
+    let gateway = shared();
+    let evil = "%3Cscript%3Ealert(7331)%3C%2Fscript%3E%22%0D%0AX-Evil:%201";
+    for form in [
+        body(&format!("&scope={evil}")),
+        format!("grant_type={evil}&{}", credentials("server")),
+        format!("{GRANT}&client_id={evil}&client_secret={evil}"),
+    ] {
+        let answer = gateway.raw(post_form(TOKEN, &[], form));
+        let text = answer.to_string();
+        let answered = text.split("--- answered").nth(1).expect("an answer");
+        assert!(!answered.contains("<script") && !answered.contains("X-Evil"), "{answer}");
+    }
+}
+
+#[test]
+fn one_connection_takes_refusals_and_grants_in_turn() {
+    let mut conn: Conn = shared().connect();
+    for round in 0..3 {
+        conn.ask(post_form(TOKEN, &[], format!("{GRANT}&client_id=server&client_secret=no{round}")))
+            .oauth_error(401, "invalid_client");
+        granted(&conn.ask(post_form(TOKEN, &[], body(""))), None, 299);
+        conn.ask(post_form(TOKEN, &[], body("&scope=nosuch"))).oauth_error(400, "invalid_scope");
+    }
+}
+
+#[test]
+fn throttle_is_for_client_and_address_and_spares_the_known_secret() {
+    let gateway = Gateway::start(
+        &Config::bare()
+            .throttle("throttle = { failures = 3, per = \"10m\" }")
+            .client("server", SERVER_SECRET, "scopes = []")
+            .client("fresh", SECRET, "scopes = []")
+            .client("other", SECRET, "scopes = []"),
+    );
+    let ask = |id: &str, secret: &str| {
+        raw(gateway.plain(), post_form(TOKEN, &[], format!("{GRANT}&client_id={id}&client_secret={secret}")))
+    };
+    granted(&ask("server", SERVER_SECRET), None, 299);
+    for (id, known) in [("server", true), ("fresh", false)] {
+        for _ in 0..3 {
+            ask(id, "wrong").oauth_error(401, "invalid_client");
+        }
+        let refused = ask(id, "wrong");
+        refused.status(429).own().has("pragma", "no-cache");
+        let wait: u64 =
+            refused.one("retry-after").parse().unwrap_or_else(|e| panic!("Retry-After: {e}\n{refused}"));
+        assert!((1..=600).contains(&wait), "{refused}");
+        assert!(refused.json()["error"].is_string(), "{refused}");
+        if known {
+            granted(&ask(id, SERVER_SECRET), None, 299);
+        } else {
+            ask(id, SECRET).status(429);
+        }
+    }
+    granted(&ask("other", SECRET), None, 299);
+}
+
+#[test]
+fn token_limits_shed_and_evict_nothing() {
+    let fixture = Fixture::start(|config| config.token_service("max_tokens_per_client = 2\nmax_tokens = 3"));
+    let first = fixture.bearer("server", "read");
+    fixture.token("server", "");
+    let refused = fixture.ask_token("server", "");
+    refused.oauth_error(503, "temporarily_unavailable");
+    let wait = refused.one("retry-after");
+    assert!(wait.parse::<u64>().is_ok_and(|seconds| seconds >= 1), "{refused}");
+    fixture.token("other", "");
+    fixture.ask_token("administrator", "").oauth_error(503, "temporarily_unavailable");
+    fixture.raw(crate::support::get("/hello", &[&first])).status(200);
+}
