@@ -1,3 +1,10 @@
-//! The `tollgate` command.
+//! The `tollgate` command: arguments to command to exit code, nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    tollgate::cli::main()
+}

@@ -4,6 +4,8 @@
 
 mod authenticate;
 mod endpoints;
+#[cfg(feature = "config")]
+mod from_config;
 mod hashing;
 mod settings;
 mod throttle;

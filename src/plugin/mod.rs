@@ -9,5 +9,7 @@ mod service;
 pub use body::GuardedBody;
 pub use future::ResponseFuture;
 pub use layer::RequireTokenLayer;
+#[cfg(feature = "gateway")]
+pub(crate) use oauth::read_form;
 pub use oauth::{OAuthFuture, OAuthService};
 pub use service::RequireToken;

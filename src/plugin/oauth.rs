@@ -56,14 +56,14 @@ where
             let (parts, body) = request.into_parts();
             let peer = parts.extensions.get::<SocketAddr>();
             let origin = peer.map_or_else(Origin::default, |peer| Origin::from_address(peer.ip()));
-            let body = if endpoint.reads_body() { read(body).await } else { FormBody::Whole(Bytes::new()) };
+            let body = if endpoint.reads_body() { read_form(body).await } else { FormBody::Whole(Bytes::new()) };
             gate.answer(endpoint, &parts, body, origin).await
         }))
     }
 }
 
 /// Reads a body of the size that an endpoint takes.
-pub(crate) async fn read<B>(body: B) -> FormBody
+pub(crate) async fn read_form<B>(body: B) -> FormBody
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -135,7 +135,7 @@ impl Body for RequestBody {
                     }
                 }
                 if let Some(trailers) = frame.trailers_mut() {
-                    super::headers::filter_trailers(trailers);
+                    super::headers::filter_trailers(trailers, None);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -210,13 +210,13 @@ impl TokenLease {
 impl ResponseBody {
     pub(super) fn upstream(
         incoming: Incoming,
-        connection: Option<Connection>,
+        connection: Connection,
         read_timeout: Duration,
         lease: Option<TokenLease>,
     ) -> Self {
         Self(Kind::Upstream(UpstreamBody {
             incoming,
-            connection,
+            connection: Some(connection),
             read_timeout,
             waiting_since: None,
             frames_unchecked: 0,
@@ -269,7 +269,7 @@ impl UpstreamBody {
                     self.check_token(Instant::now())?;
                 }
                 if let Some(trailers) = frame.trailers_mut() {
-                    super::headers::filter_trailers(trailers);
+                    super::headers::filter_trailers(trailers, None);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease};
 use super::pool::{ConnectError, Connection};
 use super::upstream::Upstream;
-use super::{headers, tunnel};
+use super::headers::{self, Returning};
+use super::tunnel;
 use crate::answer;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
@@ -62,25 +64,29 @@ pub(super) struct BodyLimits {
     pub(super) timeout: Duration,
 }
 
-/// Sends a request upstream. Its head is ready to go: canonical, sanitised, identified.
+/// A request ready to go: its head canonical, sanitised and identified.
+pub(super) struct Outbound {
+    pub(super) parts: Parts,
+    pub(super) body: Incoming,
+    /// The client's side of an upgrade that was asked for.
+    pub(super) upgrade: Option<OnUpgrade>,
+    pub(super) limits: BodyLimits,
+}
+
+/// Sends a request upstream and brings the answer back.
 pub(super) async fn forward(
     permit: Permit,
     gate: &Gate,
     upstream: &Upstream,
-    mut parts: Parts,
-    body: Incoming,
-    limits: BodyLimits,
+    outbound: Outbound,
 ) -> Result<Response<ResponseBody>, ForwardError> {
+    let Outbound { mut parts, body, upgrade, limits } = outbound;
     parts.version = Version::HTTP_11;
-    let upgrade = headers::is_upgrade(&parts.headers).then(|| parts.extensions.remove()).flatten();
-    let no_head_body = parts.method == Method::HEAD;
-    // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
-    let idempotent = parts.method.is_idempotent();
     let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
-    let replayable = idempotent && outcome.is_none() && upgrade.is_none();
+    // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
+    let replayable = parts.method.is_idempotent() && outcome.is_none() && upgrade.is_none();
 
     let (response, connection) = exchange(upstream, parts, body, outcome, replayable).await?;
-    let _ = no_head_body;
     let lease = TokenLease::new(gate, permit);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade {
@@ -91,9 +97,10 @@ pub(super) async fn forward(
         };
     }
     let (mut head, incoming) = response.into_parts();
-    headers::sanitise_response(&mut head.headers).map_err(|_| ForwardError::BadAnswer("ambiguous framing"))?;
+    headers::sanitise_response(&mut head.headers, Returning { version: head.version, upgraded: false })
+        .map_err(|_| ForwardError::BadAnswer("ambiguous framing"))?;
     head.version = Version::HTTP_11;
-    let body = ResponseBody::upstream(incoming, Some(connection), upstream.read_timeout, lease);
+    let body = ResponseBody::upstream(incoming, connection, upstream.read_timeout, lease);
     Ok(Response::from_parts(head, body))
 }
 

@@ -1,5 +1,17 @@
 //! The reverse proxy: what a request is (path, host, route) and how it goes upstream.
 
+mod body;
+pub mod build;
+mod forward;
+pub mod headers;
 pub mod host;
 pub mod path;
+mod pipeline;
+mod pool;
 pub mod route;
+mod tunnel;
+pub mod upstream;
+
+pub use body::{BodyFault, ResponseBody};
+pub use forward::ForwardError;
+pub use pipeline::{Access, ClientConnection, Proxy, Route, Routes};

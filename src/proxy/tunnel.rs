@@ -1,6 +1,8 @@
 //! WebSocket and other upgrades: bytes both ways, no longer than the token lives.
 
-use http::{Response, StatusCode, Version};
+use http::header::{CONNECTION, UPGRADE};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -9,7 +11,16 @@ use tokio::io::copy_bidirectional;
 
 use super::body::{ResponseBody, TokenLease};
 use super::forward::ForwardError;
-use super::headers;
+use super::headers::{self, Returning};
+
+/// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
+pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
+    let protocol = parts.headers.get(UPGRADE)?;
+    let nominated = parts.headers.get_all(CONNECTION).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    });
+    (nominated && parts.version == Version::HTTP_11).then(|| protocol.clone())
+}
 
 /// Passes a 101 on and joins the two connections once both sides have switched.
 pub(super) fn start(
@@ -19,7 +30,8 @@ pub(super) fn start(
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let server = hyper::upgrade::on(&mut response);
     let (mut head, _) = response.into_parts();
-    headers::sanitise_upgrade_response(&mut head.headers);
+    headers::sanitise_response(&mut head.headers, Returning { version: head.version, upgraded: true })
+        .map_err(|_| ForwardError::BadAnswer("ambiguous framing"))?;
     tokio::spawn(async move {
         let (Ok(client), Ok(server)) = tokio::join!(client, server) else { return };
         let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));

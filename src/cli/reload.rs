@@ -1,0 +1,121 @@
+//! Taking up a changed gateway.toml without a restart.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::load;
+use crate::config::{Config, Issuer, Server};
+use crate::gate::GateSpec;
+use crate::proxy::Proxy;
+use crate::server::TlsReloader;
+
+/// How often the file is looked at. A stat a second costs nothing, sees every way of writing a file (rename,
+/// symlink swap, network mounts) and never misses an event.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Takes up changes of the configuration while the gateway runs.
+pub(super) struct Reloader {
+    path: PathBuf,
+    proxy: &'static Proxy,
+    tls: Option<Arc<TlsReloader>>,
+    issuer: Issuer,
+    started_with: Server,
+    /// One reload at a time; what the file looked like at the last one.
+    seen: Mutex<Option<Seen>>,
+}
+
+/// How a file is told from its predecessor.
+#[derive(Clone, PartialEq, Eq)]
+struct Seen {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+impl Reloader {
+    pub(super) fn new(path: &Path, proxy: &'static Proxy, tls: Option<Arc<TlsReloader>>, config: &Config) -> Self {
+        Self {
+            path: path.to_owned(),
+            proxy,
+            tls,
+            issuer: config.token_service.issuer.clone(),
+            started_with: config.server.clone(),
+            seen: Mutex::new(look(path)),
+        }
+    }
+
+    /// Reads the file again, compiles it whole, and swaps it in. A bad file changes nothing.
+    pub(super) fn reload(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at before it is read: a change in between is found by the next look.
+        *seen = look(&self.path);
+        let (mut config, routes) = match load(&self.path) {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                log::error!("the changed configuration is not taken up, the one before stays:\n{}", failure.text);
+                return;
+            }
+        };
+        // The real port, where the issuer comes from the listener.
+        if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
+            config.token_service.issuer = self.issuer.clone();
+        }
+        if let Some(tls) = &self.tls {
+            if let Err(error) = tls.reload() {
+                log::error!("the certificates are not taken up, the ones before stay: {error}");
+            }
+        }
+        self.proxy.gate().reload(GateSpec::from(&config));
+        self.proxy.reload(routes);
+        log::info!(
+            "configuration taken up: {} clients, {} routes",
+            config.clients.len(),
+            config.routes.len()
+        );
+        for key in self.needs_restart(&config.server) {
+            log::warn!("a change of {key} takes effect only when the gateway is started anew");
+        }
+    }
+
+    /// Looks at the file from now on.
+    pub(super) fn watch(self: &Arc<Self>) -> io::Result<()> {
+        let reloader = Arc::clone(self);
+        std::thread::Builder::new().name("tollgate-watch".to_owned()).spawn(move || {
+            loop {
+                std::thread::sleep(LOOK_EVERY);
+                let now = look(&reloader.path);
+                let changed = *reloader.seen.lock().unwrap_or_else(PoisonError::into_inner) != now;
+                // A file that is gone for a moment is being replaced.
+                if changed && now.is_some() {
+                    reloader.reload();
+                }
+            }
+        })?;
+        Ok(())
+    }
+
+    fn needs_restart(&self, now: &Server) -> Vec<&'static str> {
+        // Named one by one, so that a new key is not forgotten here.
+        let Server { listen, threads, state_dir, tls, limits, shutdown_grace, access_log, trusted_proxies } =
+            &self.started_with;
+        let changes = [
+            ("server.listen", *listen != now.listen),
+            ("server.threads", *threads != now.threads),
+            ("server.state_dir", *state_dir != now.state_dir),
+            ("server.tls", *tls != now.tls),
+            ("server.limits", *limits != now.limits),
+            ("server.shutdown_grace", *shutdown_grace != now.shutdown_grace),
+            ("server.access_log", *access_log != now.access_log),
+            ("server.trusted_proxies", *trusted_proxies != now.trusted_proxies),
+        ];
+        changes.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+    }
+}
+
+fn look(path: &Path) -> Option<Seen> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(Seen { modified: metadata.modified().ok(), length: metadata.len(), inode: metadata.ino() })
+}

@@ -1,0 +1,225 @@
+//! `tollgate run`.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+
+use super::reload::Reloader;
+use super::{Failure, load};
+use crate::config::{Access, Config, Issuer, Listener, ListenerProtocol, ServerCertificate};
+use crate::gate::{Gate, GateSpec};
+use crate::proxy::{ClientConnection, Proxy};
+use crate::server::{
+    Bound, ConnInfo, Demo, ExitReason, Limits, ListenerSpec, ServerOptions, TlsPaths, TlsReloader, handle_signals,
+    self_signed,
+};
+
+/// Runs the gateway until it is told to stop.
+pub(super) fn run(path: &Path) -> Result<(), Failure> {
+    start_log();
+    let (mut config, routes) = load(path)?;
+    let demo = config.demo.as_ref().map(bind_demo).transpose()?;
+    let bound = Bound::bind(server_options(&config)?).map_err(Failure::config)?;
+    name_issuer(&mut config, bound.listeners().first().map(crate::server::Listener::addr));
+
+    let gate = Gate::builder(GateSpec::from(&config))
+        .max_tokens(usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX))
+        .build()
+        .map_err(Failure::other)?;
+    // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
+    let proxy: &'static Proxy =
+        Box::leak(Box::new(Proxy::new(gate, routes, config.server.limits.body_timeout)));
+    let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), &config));
+    let secure: Vec<bool> = config.server.listen.iter().map(|listener| is_secure(listener)).collect();
+    let trusted = config.server.trusted_proxies.clone();
+
+    banner(&config, &bound, demo.as_ref()).map_err(Failure::other)?;
+    if let Some(demo) = demo {
+        demo.spawn().map_err(Failure::other)?;
+    }
+    let on_hangup = Arc::clone(&reloader);
+    handle_signals(bound.shutdown_handle(), move || on_hangup.reload()).map_err(Failure::other)?;
+    reloader.watch().map_err(Failure::other)?;
+
+    let handler = move |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
+        let connection = Arc::clone(connection);
+        let trusted = !trusted.is_empty() && trusted.iter().any(|range| range.contains(connection.peer().ip()));
+        let secure = secure.get(connection.listener_index()).copied().unwrap_or(false);
+        async move {
+            let client = ClientConnection {
+                peer: connection.peer().ip(),
+                peer_value: connection.peer_value(),
+                trusted,
+                secure,
+            };
+            proxy.serve(request, client).await
+        }
+    };
+    match bound.run(handler) {
+        ExitReason::Drained | ExitReason::Stopped => {}
+        ExitReason::GraceExpired { connections } => {
+            log::warn!("the grace period ended with connections still open: {connections} cut off");
+        }
+    }
+    Ok(())
+}
+
+/// Our own messages at the level of `RUST_LOG` (info unless set), those of libraries only as warnings: some of them
+/// log whole headers below that.
+fn start_log() {
+    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    let _ = env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Warn)
+        .filter_module("tollgate", level.unwrap_or(log::LevelFilter::Info))
+        .try_init();
+}
+
+fn bind_demo(demo: &crate::config::Demo) -> Result<Demo, Failure> {
+    Demo::bind(demo.listen).map_err(|error| {
+        Failure::config(format!("the demo API cannot listen on {} ({error}): change demo.listen", demo.listen))
+    })
+}
+
+fn is_secure(listener: &Listener) -> bool {
+    match listener.protocol {
+        ListenerProtocol::Https => true,
+        ListenerProtocol::Http { behind_tls, .. } => behind_tls,
+    }
+}
+
+/// Without an issuer in the file, the first listener is it, with its real port.
+fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
+    if let (Issuer::FromListener(_), Some(address), Some(listener)) =
+        (&config.token_service.issuer, first, config.server.listen.first())
+    {
+        config.token_service.issuer = Issuer::of_listener(listener.protocol.scheme(), address);
+    }
+}
+
+/// The certificate and key to serve, a self-signed pair made on first need.
+fn tls_paths(config: &Config) -> Result<Option<TlsPaths>, Failure> {
+    if !config.server.listen.iter().any(|listener| listener.protocol == ListenerProtocol::Https) {
+        return Ok(None);
+    }
+    let paths = match &config.server.tls.certificate {
+        ServerCertificate::SelfSigned => self_signed(&config.server.state_dir).map_err(Failure::config)?,
+        ServerCertificate::Files { certificate, key } => {
+            TlsPaths { certificate: certificate.clone(), key: key.clone(), client_ca: None }
+        }
+    };
+    Ok(Some(TlsPaths { client_ca: config.server.tls.client_ca.clone(), ..paths }))
+}
+
+/// Whether configured certificates can be served. Makes none.
+pub(super) fn check_certificates(config: &Config) -> Result<(), Failure> {
+    if config.server.tls.certificate == ServerCertificate::SelfSigned {
+        return Ok(());
+    }
+    match tls_paths(config)? {
+        Some(paths) => TlsReloader::load(paths).map(|_| ()).map_err(Failure::config),
+        None => Ok(()),
+    }
+}
+
+fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
+    let listeners = config.server.listen.iter().map(|listener| {
+        let mut spec = match listener.protocol {
+            ListenerProtocol::Https => ListenerSpec::tls(listener.address),
+            ListenerProtocol::Http { h2c, .. } => ListenerSpec { h2c, ..ListenerSpec::plain(listener.address) },
+        };
+        spec.proxy_protocol = listener.proxy_protocol;
+        spec
+    });
+    let mut options = ServerOptions::new(listeners.collect());
+    options.tls = tls_paths(config)?;
+    options.threads = config.server.threads.map_or(0, usize::from);
+    options.grace = config.server.shutdown_grace;
+    let limits = &config.server.limits;
+    options.limits = Limits {
+        header_timeout: limits.header_timeout,
+        max_header_size: limits.max_header_size,
+        max_headers: limits.max_headers,
+        idle_timeout: limits.idle_timeout,
+        max_connections: limits.max_connections,
+        max_connections_per_address: None,
+        write_timeout: limits.write_timeout,
+        handshake_timeout: limits.handshake_timeout,
+    };
+    Ok(options)
+}
+
+/// Where it listens, what it protects, and what to try.
+fn banner(config: &Config, bound: &Bound, demo: Option<&Demo>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for listener in bound.listeners() {
+        writeln!(out, "tollgate: listening on {listener}")?;
+    }
+    if let Some(demo) = demo {
+        writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
+    }
+    writeln!(out, "\nProtects:")?;
+    if config.routes.is_empty() {
+        writeln!(out, "  nothing yet: there are no [[routes]] in {}", config.file.display())?;
+    }
+    const SHOWN: usize = 20;
+    for route in config.routes.iter().take(SHOWN) {
+        let upstream = config.upstream_of(route).map_or("?", |upstream| &upstream.name);
+        let needs = match &route.access {
+            Access::Public => "public: no token needed".to_owned(),
+            Access::Token { requirement, .. } => match requirement.scopes() {
+                None => "any valid token".to_owned(),
+                Some(scopes) => format!("a token with scope {scopes}"),
+            },
+        };
+        writeln!(out, "  {}  ->  {upstream}  ({needs})", route.path.as_str())?;
+    }
+    if config.routes.len() > SHOWN {
+        writeln!(out, "  … and {} more", config.routes.len() - SHOWN)?;
+    }
+    try_it(&mut out, config, bound)?;
+    out.flush()
+}
+
+/// The tutorial's commands, where its client is there.
+fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
+    let Some(listener) = bound.listeners().first() else { return Ok(()) };
+    let (scheme, insecure) = if listener.spec.tls { ("https", "-k ") } else { ("http", "") };
+    let base = format!("{scheme}://localhost:{}", listener.addr().port());
+    let tutorial = config.client("server").is_some_and(|client| {
+        let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
+        secrets.into_iter().any(|secret| secret.hash.to_phc() == TUTORIAL_HASH)
+    });
+    let (id, secret) = match (tutorial, config.clients.iter().find(|client| client.capabilities.client_credentials)) {
+        (true, _) => ("server", "Password1"),
+        (false, Some(client)) => (&*client.id, "…"),
+        (false, None) => return Ok(()),
+    };
+    let scope = config.client(id).and_then(|client| client.scopes.iter().next()).map(|scope| format!("&scope={scope}"));
+    writeln!(out, "\nTry it:")?;
+    writeln!(
+        out,
+        "  curl {insecure}-X POST {base}{} \\\n    -H 'content-type: application/x-www-form-urlencoded' \\\n    -d 'grant_type=client_credentials&client_id={id}&client_secret={secret}{}'",
+        config.token_service.token_endpoint,
+        scope.unwrap_or_default(),
+    )?;
+    if let Some(route) = config.routes.iter().find(|route| !matches!(route.access, Access::Public)) {
+        writeln!(
+            out,
+            "  curl {insecure}{base}{} -H 'authorization: Bearer <the access_token of the answer>'",
+            route.path.as_str()
+        )?;
+    }
+    if tutorial {
+        writeln!(
+            out,
+            "\nWARNING: the client \"server\" has the tutorial's secret, Password1, which everybody knows. Change it before anything real stands behind this gateway."
+        )?;
+    }
+    writeln!(out, "\nCtrl-C stops; SIGTERM finishes what is in flight first; a change of {} is taken up by itself.", config.file.display())
+}
+
+/// The hash in the shipped gateway.toml.
+const TUTORIAL_HASH: &str = "@TUTORIAL_HASH@";

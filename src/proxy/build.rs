@@ -1,0 +1,256 @@
+//! From the configuration to upstreams and routes that can be used.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::pipeline::{Access, Route, Routes};
+use super::route::{Entry, Pattern, RouteTable, Tie};
+use super::upstream::{Server, Upstream, UpstreamSpec};
+use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
+
+/// Why a configuration that reads well still makes no proxy.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Two routes that some request would match equally well.
+    Tie {
+        /// The later one.
+        place: Place,
+        /// The earlier one.
+        other: Place,
+        /// The pattern of the later one.
+        path: String,
+    },
+    /// A path that cannot be matched.
+    Pattern {
+        /// The route.
+        place: Place,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A certificate or key file that cannot be used.
+    File {
+        /// The upstream it is for.
+        upstream: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A server name that TLS cannot ask for, a certificate that fits no key, credentials that fit no header.
+    Upstream {
+        /// Its name.
+        upstream: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tie { place, other, path } => write!(
+                f,
+                "{place}: the route {path:?} matches the same requests as the route at {other}, and neither is more specific: change or remove one"
+            ),
+            Self::Pattern { place, reason } => write!(f, "{place}: this path cannot be matched: {reason}"),
+            Self::File { upstream, path, reason } => {
+                write!(f, "upstreams.{upstream}.tls: cannot use {}: {reason}", path.display())
+            }
+            Self::Upstream { upstream, reason } => write!(f, "upstreams.{upstream}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Makes the routes of a configuration, each with its upstream.
+///
+/// # Errors
+/// Everything that stands in the way, not only the first of it.
+pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
+    let mut errors = Vec::new();
+    let upstreams: Vec<Option<Arc<Upstream>>> = config
+        .upstreams
+        .iter()
+        .map(|upstream| match self::upstream(upstream) {
+            Ok(upstream) => Some(Arc::new(upstream)),
+            Err(error) => {
+                errors.push(error);
+                None
+            }
+        })
+        .collect();
+    let mut entries = Vec::new();
+    for route in &config.routes {
+        let pattern = match &route.path {
+            PathPattern::Exact(path) => Pattern::path(path),
+            PathPattern::Prefix(prefix) => Pattern::prefix(prefix),
+        };
+        let upstream = upstreams.get(route.upstream.0).cloned().flatten();
+        match (pattern, upstream) {
+            (Err(error), _) => {
+                errors.push(BuildError::Pattern { place: route.place.clone(), reason: error.to_string() });
+            }
+            // The upstream's own error is told already.
+            (Ok(_), None) => {}
+            (Ok(pattern), Some(upstream)) => entries.push(entry(config, route, pattern, upstream)),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    RouteTable::build(entries).map_err(|ties| {
+        let tie = |Tie { first, second }: Tie| {
+            let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
+            Some(BuildError::Tie {
+                place: second.place.clone(),
+                other: first.place.clone(),
+                path: second.path.as_str().to_owned(),
+            })
+        };
+        ties.into_iter().filter_map(tie).collect()
+    })
+}
+
+fn entry(config: &Config, route: &config::Route, pattern: Pattern, upstream: Arc<Upstream>) -> Entry<Arc<Route>> {
+    let access = match &route.access {
+        config::Access::Public => Access::Public,
+        config::Access::Token { requirement, .. } => Access::Token(requirement.clone()),
+    };
+    let max_body_size = match route.max_body_size {
+        BodyLimit::Unlimited => None,
+        BodyLimit::Bytes(bytes) => Some(bytes),
+    };
+    Entry {
+        host: route.host.as_ref().map(ToString::to_string),
+        pattern,
+        methods: match &route.methods {
+            Methods::All => None,
+            Methods::Only(methods) => Some(methods.clone()),
+        },
+        case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
+        allow_semicolon: route.allow_semicolon,
+        allow_encoded_slash: route.allow_encoded_slash,
+        value: Arc::new(Route {
+            access,
+            upstream,
+            strip_prefix: route.strip_prefix.as_deref().map(Into::into),
+            max_body_size,
+            forward_token: route.forward_token,
+        }),
+    }
+}
+
+fn upstream(spec: &config::Upstream) -> Result<Upstream, BuildError> {
+    let failed = |reason: &str| BuildError::Upstream { upstream: spec.name.clone(), reason: reason.to_owned() };
+    let needs_tls = spec.servers.iter().any(|server| server.origin.scheme == Scheme::Https);
+    let tls = if needs_tls { Some(Arc::new(client_tls(spec)?)) } else { None };
+    let mut servers = Vec::new();
+    for server in &spec.servers {
+        let host = match &server.origin.host {
+            config::Host::Address(ip) => ip.to_string(),
+            config::Host::Name(name) => name.to_string(),
+        };
+        let tls = match (server.origin.scheme, &tls) {
+            (Scheme::Https, Some(config)) => {
+                let name = match spec.tls.server_name.as_ref().unwrap_or(&server.origin.host) {
+                    config::Host::Address(ip) => ServerName::from(*ip),
+                    config::Host::Name(name) => ServerName::try_from(name.to_string())
+                        .map_err(|_| failed("the server name is no DNS name that TLS could ask for"))?,
+                };
+                Some((Arc::clone(config), name))
+            }
+            _ => None,
+        };
+        servers.push((Server::new(host, server.origin.port, tls), server.weight.get()));
+    }
+    let credentials = spec.credentials.as_ref().map(header).transpose().map_err(|()| {
+        failed("the credentials hold bytes that cannot stand in a header")
+    })?;
+    Upstream::new(UpstreamSpec {
+        name: spec.name.clone(),
+        servers,
+        connect_timeout: spec.connect_timeout,
+        read_timeout: spec.read_timeout,
+        retries: spec.retries,
+        credentials,
+        http2: spec.protocol == Protocol::Http2,
+    })
+    .ok_or_else(|| failed("it has no servers"))
+}
+
+fn header(credentials: &Credentials) -> Result<(http::HeaderName, HeaderValue), ()> {
+    let (name, text) = match credentials {
+        Credentials::Header { name, value } => (name.clone(), value.expose().to_owned()),
+        Credentials::Basic { user, password } => {
+            (AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose()))))
+        }
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| ())?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+fn client_tls(spec: &config::Upstream) -> Result<ClientConfig, BuildError> {
+    let file_error = |path: &Path, reason: String| BuildError::File {
+        upstream: spec.name.clone(),
+        path: path.to_owned(),
+        reason,
+    };
+    let other = |reason: String| BuildError::Upstream { upstream: spec.name.clone(), reason };
+    let mut roots = RootCertStore::empty();
+    match &spec.tls.ca {
+        Some(path) => {
+            for certificate in certificates(path).map_err(|reason| file_error(path, reason))? {
+                roots.add(certificate).map_err(|error| file_error(path, error.to_string()))?;
+            }
+        }
+        // The machine's own trust, as curl and browsers have it; what it cannot parse it does not trust.
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| other(error.to_string()))?
+        .with_root_certificates(roots);
+    match &spec.tls.client_certificate {
+        None => Ok(builder.with_no_client_auth()),
+        Some((certificate, key)) => {
+            let chain = certificates(certificate).map_err(|reason| file_error(certificate, reason))?;
+            let key_der =
+                PrivateKeyDer::from_pem_file(key).map_err(|error| file_error(key, error.to_string()))?;
+            builder.with_client_auth_cert(chain, key_der).map_err(|error| file_error(key, error.to_string()))
+        }
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let file = File::open(path).map_err(|error: io::Error| error.to_string())?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(BufReader::new(file)).collect();
+    match certificates {
+        Ok(found) if found.is_empty() => Err("no certificate in it".to_owned()),
+        Ok(found) => Ok(found),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether an address is one of the proxies that are believed.
+#[must_use]
+pub fn is_trusted(config: &Config, peer: IpAddr) -> bool {
+    config.server.trusted_proxies.iter().any(|range| range.contains(peer))
+}

@@ -1,0 +1,283 @@
+//! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use super::body::ResponseBody;
+use super::forward::{BodyLimits, ForwardError, Outbound, forward};
+use super::headers::{self, ClientAuthorization, Outgoing, Proto};
+use super::host;
+use super::path::{self, Canonical};
+use super::route::{Match, RouteTable};
+use super::tunnel;
+use super::upstream::Upstream;
+use crate::answer;
+use crate::gate::{Endpoint, FormBody, Gate, Origin};
+use crate::oauth::decide::{self, Permit};
+use crate::oauth::scope::Requirement;
+use crate::plugin;
+
+/// What a route asks of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// A good token.
+    Token(Requirement),
+    /// Nothing: its configuration says so in words.
+    Public,
+}
+
+/// Where requests of a route go, and on what terms.
+#[derive(Debug)]
+pub struct Route {
+    /// What it asks.
+    pub access: Access,
+    /// Where it goes.
+    pub upstream: Arc<Upstream>,
+    /// What is taken off the front of the path on its way upstream.
+    pub strip_prefix: Option<Box<str>>,
+    /// The longest request body, in bytes; none: no limit.
+    pub max_body_size: Option<u64>,
+    /// Whether the upstream sees the client's token.
+    pub forward_token: bool,
+}
+
+/// All routes of a configuration.
+pub type Routes = RouteTable<Arc<Route>>;
+
+/// What the proxy needs to know about the connection of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientConnection<'a> {
+    /// The client's address.
+    pub peer: IpAddr,
+    /// The same as a header value, made once a connection.
+    pub peer_value: &'a HeaderValue,
+    /// Whether it is a proxy whose forwarding headers are believed.
+    pub trusted: bool,
+    /// Whether the client speaks TLS, to us or to the terminator before us.
+    pub secure: bool,
+}
+
+/// The proxy: one for all threads.
+pub struct Proxy {
+    gate: Gate,
+    routes: ArcSwap<Routes>,
+    body_timeout: Duration,
+}
+
+/// A request that may go upstream, with the head it goes with.
+struct Passed {
+    permit: Permit,
+    route: Arc<Route>,
+    /// The client's side of an upgrade that was asked for.
+    upgrade: Option<OnUpgrade>,
+}
+
+/// Where a request goes once its head is understood.
+enum Verdict {
+    Upstream(Passed),
+    Endpoint(Endpoint),
+}
+
+/// An answer of our own, and whether the connection can go on after it.
+struct Refusal {
+    response: Response<Full<Bytes>>,
+    close: bool,
+}
+
+impl Refusal {
+    /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
+    fn ambiguous(status: StatusCode, detail: &str) -> Self {
+        Self { response: answer::problem(status, detail), close: true }
+    }
+
+    fn not_allowed(allow: HeaderValue) -> Self {
+        let mut response = answer::problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource");
+        response.headers_mut().insert(ALLOW, allow);
+        Self { response, close: false }
+    }
+
+    fn into_response(self) -> Response<ResponseBody> {
+        let mut response = self.response.map(ResponseBody::from);
+        if self.close {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<Response<Full<Bytes>>> for Refusal {
+    fn from(response: Response<Full<Bytes>>) -> Self {
+        Self { response, close: false }
+    }
+}
+
+impl Proxy {
+    /// A proxy that lets through what `gate` permits.
+    #[must_use]
+    pub fn new(gate: Gate, routes: Routes, body_timeout: Duration) -> Self {
+        Self { gate, routes: ArcSwap::from_pointee(routes), body_timeout }
+    }
+
+    /// Swaps all routes at once. Requests under way finish on the old ones.
+    pub fn reload(&self, routes: Routes) {
+        self.routes.store(Arc::new(routes));
+    }
+
+    /// The gate in front of the routes.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Answers one request.
+    pub async fn serve(&self, request: Request<Incoming>, client: ClientConnection<'_>) -> Response<ResponseBody> {
+        let (mut parts, body) = request.into_parts();
+        match self.judge(&mut parts, &body, client) {
+            Ok(Verdict::Upstream(Passed { permit, route, upgrade })) => {
+                let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
+                let outbound = Outbound { parts, body, upgrade, limits };
+                forward(permit, &self.gate, &route.upstream, outbound).await.unwrap_or_else(|error| {
+                    log_failure(&route.upstream, &error);
+                    error.to_response().map(ResponseBody::from)
+                })
+            }
+            // Boxed: seldom, and its state would make every other request's future larger.
+            Ok(Verdict::Endpoint(endpoint)) => Box::pin(self.answer(endpoint, parts, body, client)).await,
+            Err(refusal) => refusal.into_response(),
+        }
+    }
+
+    /// Everything that is decided about a request before it moves, in one go and without waiting.
+    fn judge(&self, parts: &mut Parts, body: &Incoming, client: ClientConnection<'_>) -> Result<Verdict, Refusal> {
+        headers::check_request(parts)
+            .map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
+        if matches!(parts.method, Method::TRACE | Method::CONNECT) {
+            return Err(Refusal::not_allowed(HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
+        }
+        let ambiguous = |text| Refusal::ambiguous(StatusCode::BAD_REQUEST, text);
+        let host = host::authority(parts).map_err(|error| ambiguous(error.public_text()))?;
+        let path = path::canonical(parts.uri.path()).map_err(|error| ambiguous(error.public_text()))?;
+
+        if let Some(endpoint) = self.gate.endpoint(path.as_str()) {
+            return Ok(Verdict::Endpoint(endpoint));
+        }
+        let routes = self.routes.load();
+        let route = match routes.find(host.name(), &path, &parts.method) {
+            Match::Found(route) => Arc::clone(route),
+            Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone())),
+            Match::NotFound => {
+                return Err(answer::problem(StatusCode::NOT_FOUND, "there is nothing at this path").into());
+            }
+            Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
+        };
+        let permit = match &route.access {
+            Access::Public => decide::public(),
+            Access::Token(requirement) => self
+                .gate
+                .authorize(&parts.headers, requirement)
+                .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?,
+        };
+        if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
+            return Err(Refusal {
+                response: ForwardError::Body(super::BodyFault::TooLarge).to_response(),
+                close: true,
+            });
+        }
+        let target = upstream_target(&path, parts.uri.query(), parts.uri.authority().is_some(), &route)
+            .map_err(|()| ambiguous("the request target is not well-formed"))?;
+        // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
+        let authority = match parts.uri.authority() {
+            None => None,
+            Some(_) => {
+                Some(HeaderValue::from_str(host.as_str()).map_err(|_| ambiguous("the host is not well-formed"))?)
+            }
+        };
+        let upgrade = tunnel::requested(parts);
+        let mut outgoing =
+            Outgoing::new(client.peer_value, if client.secure { Proto::Https } else { Proto::Http });
+        outgoing.client_id = permit.client_header();
+        outgoing.client_scope = permit.scope_header();
+        outgoing.authorization = match (&route.access, route.forward_token) {
+            (_, true) => ClientAuthorization::Forward,
+            (Access::Public, false) => ClientAuthorization::RemoveOurs,
+            (Access::Token(_), false) => ClientAuthorization::Remove,
+        };
+        outgoing.credential = route.upstream.credentials.as_ref().map(|(name, value)| (name, value));
+        outgoing.peer_is_trusted = client.trusted;
+        outgoing.version = parts.version;
+        outgoing.authority = authority.as_ref();
+        outgoing.upgrade = upgrade.as_ref();
+        outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
+        headers::sanitise_request(&mut parts.headers, &outgoing);
+        let upgrade = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
+        if let Some(target) = target {
+            parts.uri = target;
+        }
+        Ok(Verdict::Upstream(Passed { permit, route, upgrade }))
+    }
+
+    /// Answers a request to one of the gate's own endpoints.
+    async fn answer(
+        &self,
+        endpoint: Endpoint,
+        parts: Parts,
+        body: Incoming,
+        client: ClientConnection<'_>,
+    ) -> Response<ResponseBody> {
+        let body = if endpoint.reads_body() {
+            // The whole of it within the time that other bodies have between two reads.
+            match tokio::time::timeout(self.body_timeout, plugin::read_form(body)).await {
+                Ok(body) => body,
+                Err(_) => FormBody::TooSlow,
+            }
+        } else {
+            FormBody::Whole(Bytes::new())
+        };
+        let close = !matches!(body, FormBody::Whole(_));
+        let response = self.gate.answer(endpoint, &parts, body, Origin::from_address(client.peer)).await;
+        Refusal { response, close }.into_response()
+    }
+}
+
+/// The target that goes upstream where it is not the one that came: rewritten by the canonical path, in
+/// absolute-form, or with a prefix to take off.
+fn upstream_target(
+    path: &Canonical<'_>,
+    query: Option<&str>,
+    absolute: bool,
+    route: &Route,
+) -> Result<Option<Uri>, ()> {
+    let stripped = match &route.strip_prefix {
+        None => Cow::Borrowed(path.as_str()),
+        Some(prefix) => match path.as_str().get(prefix.len()..) {
+            Some("") | None => Cow::Borrowed("/"),
+            Some(rest) => Cow::Owned(rest.to_owned()),
+        },
+    };
+    if route.strip_prefix.is_none() && !absolute && !path.is_rewritten() {
+        return Ok(None);
+    }
+    let target = match query {
+        None => PathAndQuery::try_from(&*stripped),
+        Some(query) => PathAndQuery::try_from(format!("{stripped}?{query}")),
+    };
+    target.map(|target| Some(Uri::from(target))).map_err(|_| ())
+}
+
+fn log_failure(upstream: &Upstream, error: &ForwardError) {
+    // At debug: an upstream that is down would otherwise write a line for every request.
+    log::debug!("upstream {}: {error:?}", upstream.name);
+}
