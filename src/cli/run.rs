@@ -12,8 +12,9 @@ use super::{Failure, load};
 use crate::config::{Access, Config, Issuer, Listener, ListenerProtocol, ServerCertificate};
 use crate::gate::{Gate, GateSpec};
 use crate::proxy::{ClientConnection, Proxy};
+use crate::server::demo::Demo;
 use crate::server::{
-    Bound, ConnInfo, Demo, ExitReason, Limits, ListenerSpec, ServerOptions, TlsPaths, TlsReloader, handle_signals,
+    Bound, ConnInfo, ExitReason, Limits, ListenerSpec, ServerOptions, TlsPaths, TlsReloader, handle_signals,
     self_signed,
 };
 
@@ -47,7 +48,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let handler = move |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
         let connection = Arc::clone(connection);
         let trusted = !trusted.is_empty() && trusted.iter().any(|range| range.contains(connection.peer().ip()));
-        let secure = secure.get(connection.listener_index()).copied().unwrap_or(false);
+        let secure = secure.get(connection.listener().index).copied().unwrap_or(false);
         async move {
             let client = ClientConnection {
                 peer: connection.peer().ip(),

@@ -1,0 +1,205 @@
+//! Everything that can fail before anything runs: sockets and certificates.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{error, fmt, io};
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use super::{ExitReason, run};
+use super::{Handler, ListenerSpec, ServerOptions, ShutdownHandle, TlsError, TlsReloader};
+
+/// The queue of connections the system made and nobody accepted yet; the system caps it (`net.core.somaxconn`).
+const BACKLOG: i32 = 65_535;
+
+/// A listener with its real address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// What was asked for; `addr` has the real port.
+    pub spec: ListenerSpec,
+    /// Its place among the listeners of the options.
+    pub index: usize,
+}
+
+impl Listener {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.spec.addr
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.spec.fmt(f)
+    }
+}
+
+/// A server whose sockets listen and whose certificates are good. Clients can connect already; they are answered once
+/// it [`run`](Bound::run)s.
+pub struct Bound {
+    pub(super) options: ServerOptions,
+    pub(super) listeners: Vec<Listener>,
+    /// For each worker thread one socket of every listener, in the order of `listeners`.
+    pub(super) sockets: Vec<Vec<TcpListener>>,
+    pub(super) tls: Option<Arc<TlsReloader>>,
+    pub(super) shutdown: ShutdownHandle,
+}
+
+impl Bound {
+    /// Opens every socket and loads every file.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on, or TLS is asked for and cannot be had.
+    pub fn bind(options: ServerOptions) -> Result<Self, BindError> {
+        if options.listeners.is_empty() {
+            return Err(BindError::NoListeners);
+        }
+        let tls = match (options.listeners.iter().find(|spec| spec.tls), &options.tls) {
+            (None, _) => None,
+            (Some(spec), None) => return Err(BindError::NoCertificate { listener: spec.clone() }),
+            (Some(_), Some(paths)) => Some(Arc::new(TlsReloader::load(paths.clone())?)),
+        };
+        let threads = options.worker_threads();
+        let mut sockets: Vec<Vec<TcpListener>> = (0..threads).map(|_| Vec::new()).collect();
+        let mut listeners = Vec::with_capacity(options.listeners.len());
+        for (index, spec) in options.listeners.iter().enumerate() {
+            let failed = |source| BindError::Listen { listener: spec.clone(), source };
+            let mut addr = spec.addr;
+            // SO_REUSEPORT lets a second process of the same user share the address without an error: find a first one
+            // by binding once without it.
+            if threads > 1 && addr.port() != 0 {
+                drop(listen(addr, false).map_err(failed)?);
+            }
+            for of_thread in &mut sockets {
+                let socket = listen(addr, threads > 1).map_err(failed)?;
+                addr = socket.local_addr().map_err(failed)?;
+                of_thread.push(socket);
+            }
+            listeners.push(Listener { spec: ListenerSpec { addr, ..spec.clone() }, index });
+        }
+        Ok(Self { options, listeners, sockets, tls, shutdown: ShutdownHandle::new() })
+    }
+
+    /// The listeners with their real addresses, in the order of the options.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// The number of threads that will answer requests.
+    pub fn threads(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// The certificates in use, to load them anew; `None` without a TLS listener.
+    pub fn tls(&self) -> Option<Arc<TlsReloader>> {
+        self.tls.clone()
+    }
+
+    /// Ends the server from elsewhere; works before it runs, too.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        self.shutdown.clone()
+    }
+
+    /// Answers requests until the shutdown handle is used. Blocks; not to be called from async code.
+    pub fn run<H: Handler>(self, handler: H) -> ExitReason {
+        run::run(self, handler)
+    }
+}
+
+fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of the process before it to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(reuse_port)?;
+    // Accepted sockets inherit these: no system call for each. Keep-alive probes find clients that vanished in the middle of a stream, on HTTP/1.1
+    // and HTTP/2 alike, with no timer of ours.
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Why the server cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BindError {
+    /// There is nothing to listen on.
+    NoListeners,
+    /// An address cannot be listened on.
+    Listen {
+        /// What was asked for.
+        listener: ListenerSpec,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A TLS listener without a certificate.
+    NoCertificate {
+        /// The listener.
+        listener: ListenerSpec,
+    },
+    /// Certificate or key cannot be used.
+    Tls(TlsError),
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoListeners => f.write_str("there is no address to listen on"),
+            Self::NoCertificate { listener } => {
+                write!(f, "cannot listen on {listener}: TLS needs a certificate and a key")
+            }
+            Self::Tls(error) => error.fmt(f),
+            Self::Listen { listener, source } => {
+                write!(f, "cannot listen on {listener}: ")?;
+                match source.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "address already in use (is another gateway running? stop it, or choose another port)",
+                    ),
+                    io::ErrorKind::PermissionDenied => {
+                        f.write_str("permission denied (ports below 1024 need a privilege)")
+                    }
+                    io::ErrorKind::AddrNotAvailable => f.write_str("this machine has no such address"),
+                    _ => source.fmt(f),
+                }
+            }
+        }
+    }
+}
+
+impl error::Error for BindError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Listen { source, .. } => Some(source),
+            Self::Tls(error) => error.source(),
+            Self::NoListeners | Self::NoCertificate { .. } => None,
+        }
+    }
+}
+
+impl From<TlsError> for BindError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_sockets_inherit_the_listeners_options() {
+        let listener = listen("127.0.0.1:0".parse().unwrap(), false).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = Socket::from(listener.accept().unwrap().0);
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert!(accepted.keepalive().unwrap());
+    }
+}

@@ -1,0 +1,302 @@
+//! From an accepted socket to served HTTP: admission, PROXY header, TLS, the choice of protocol, and the close.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::activity::{Activity, HEAD_STARTED};
+use super::caps::{Caps, Permit};
+use super::drive::{End, HttpConnection, drive};
+use super::handler::{Handler, Serve};
+use super::io::Watched;
+use super::problem::Problem;
+use super::tls::TlsReloader;
+use super::{DrainSignal, Limits, Listener, proxy_protocol};
+
+/// How long a refused or closed client may still send before the socket is closed under it. Closing with unread bytes
+/// resets the connection, and the client would lose the answer that explains it.
+const LINGER: Duration = Duration::from_millis(500);
+/// How much it may send in that time.
+const LINGER_BYTES: usize = 256 * 1024;
+/// How long an idle connection has to say goodbye (TLS close_notify, HTTP/2 GOAWAY).
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What is known about the connection a request came on.
+#[derive(Debug)]
+pub struct ConnInfo {
+    peer: SocketAddr,
+    peer_value: HeaderValue,
+    listener: Arc<Listener>,
+    http2: bool,
+    client_certificate: Option<Box<ClientCertificate>>,
+    drain: DrainSignal,
+    pub(super) activity: Activity,
+}
+
+impl ConnInfo {
+    /// The client's address, from the PROXY protocol header where the listener takes one.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The client's address without its port as a header value, made once.
+    pub fn peer_value(&self) -> &HeaderValue {
+        &self.peer_value
+    }
+
+    /// The listener that accepted the connection.
+    pub fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
+    /// Whether the client speaks TLS to this process.
+    pub fn is_tls(&self) -> bool {
+        self.listener.spec.tls
+    }
+
+    /// Whether the connection is HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// The client's certificate, verified against `client_ca`.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.client_certificate.as_deref()
+    }
+
+    /// Tells when the process is ending.
+    pub fn drain(&self) -> &DrainSignal {
+        &self.drain
+    }
+}
+
+/// A client certificate that was verified in the handshake.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    der: Vec<u8>,
+    sha256: [u8; 32],
+}
+
+impl ClientCertificate {
+    fn new(der: &[u8]) -> Self {
+        Self { der: der.to_vec(), sha256: Sha256::digest(der).into() }
+    }
+
+    /// The certificate itself.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Its SHA-256, which RFC 8705 §3.1 calls `x5t#S256` once base64url-encoded.
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+}
+
+/// What all threads share.
+pub(super) struct Shared<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) limits: Limits,
+    pub(super) tls: Option<Arc<TlsReloader>>,
+    pub(super) caps: Arc<Caps>,
+    pub(super) drain: DrainSignal,
+    pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<TokioExecutor>,
+}
+
+impl<H: Handler> Shared<H> {
+    /// One connection from beginning to end. What is over before the first request is boxed, so that an idle connection
+    /// does not pay for its size.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        mut socket: TcpStream,
+        mut peer: SocketAddr,
+        listener: Arc<Listener>,
+    ) {
+        let Some(permit) = Box::pin(self.admit(&mut socket, &mut peer, &listener)).await else { return };
+        if !listener.spec.tls {
+            let http2 = listener.spec.h2c;
+            let info = self.info(peer, listener, http2, None);
+            let io = TokioIo::new(Watched::new(socket, Arc::clone(&info), permit));
+            return if http2 { self.http2(io, info).await } else { self.http1(io, info).await };
+        }
+        let Some(session) = Box::pin(self.handshake(socket)).await else { return };
+        let (_, tls) = session.get_ref();
+        let http2 = tls.alpn_protocol() == Some(b"h2");
+        let certificate = tls.peer_certificates().and_then(|chain| chain.first());
+        let certificate = certificate.map(|der| Box::new(ClientCertificate::new(der)));
+        let info = self.info(peer, listener, http2, certificate);
+        let io = TokioIo::new(Watched::new(session, Arc::clone(&info), permit));
+        if http2 { self.http2(io, info).await } else { self.http1(io, info).await }
+    }
+
+    fn info(
+        &self,
+        peer: SocketAddr,
+        listener: Arc<Listener>,
+        http2: bool,
+        client_certificate: Option<Box<ClientCertificate>>,
+    ) -> Arc<ConnInfo> {
+        let (drain, activity) = (self.drain.clone(), Activity::default());
+        // An address prints as visible ASCII; a client over an IPv4-mapped address is an IPv4 client.
+        let address = peer.ip().to_canonical().to_string();
+        let peer_value = HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        Arc::new(ConnInfo { peer, peer_value, listener, http2, client_certificate, drain, activity })
+    }
+
+    /// Finds out whether there is room, and who is there behind a PROXY protocol header.
+    async fn admit(
+        &self,
+        socket: &mut TcpStream,
+        peer: &mut SocketAddr,
+        listener: &Listener,
+    ) -> Option<Permit> {
+        let Some(mut permit) = self.caps.admit() else {
+            self.refuse(socket, listener).await;
+            return None;
+        };
+        if listener.spec.proxy_protocol {
+            let header = timeout(self.limits.header_timeout, proxy_protocol::read(socket)).await;
+            match header {
+                Ok(Ok(Some(source))) => *peer = source,
+                Ok(Ok(None)) => {}
+                Ok(Err(_)) | Err(_) => return None,
+            }
+        }
+        if !permit.claim(peer.ip()) {
+            self.refuse(socket, listener).await;
+            return None;
+        }
+        Some(permit)
+    }
+
+    /// Over the limit: a plain HTTP/1.1 client is told, a handshake would cost more than the refusal is worth. Nothing is
+    /// waited for, since this connection is counted by no limit.
+    async fn refuse(&self, socket: &mut TcpStream, listener: &Listener) {
+        if !listener.spec.tls && !listener.spec.h2c {
+            let _ = timeout(Duration::ZERO, socket.write_all(&Problem::TooManyConnections.to_wire())).await;
+            let _ = timeout(Duration::ZERO, socket.shutdown()).await;
+        }
+    }
+
+    async fn handshake(&self, socket: TcpStream) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+        let acceptor = self.tls.as_ref()?.acceptor();
+        match timeout(self.limits.handshake_timeout, acceptor.accept(socket)).await {
+            Ok(Ok(session)) => Some(session),
+            // Scanners and clients that do not trust the certificate: as many lines as they like to make.
+            Ok(Err(error)) => {
+                log::debug!("TLS handshake failed: {error}");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn http1<S>(
+        self: Arc<Self>,
+        io: TokioIo<Watched<S>>,
+        info: Arc<ConnInfo>,
+    ) -> Pin<Box<impl Future<Output = ()> + Send>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Box::pin(async move {
+            let service = Serve::new(Arc::clone(&self.handler), Arc::clone(&info));
+            let mut connection = self.http1.serve_connection(io, service).with_upgrades();
+            let end = drive(Pin::new(&mut connection), &info, &self.limits, &self.drain).await;
+            match end {
+                // Already broken, or nobody reads.
+                End::WriteTimeout => return,
+                End::IdleTimeout => {
+                    Pin::new(&mut connection).finish();
+                    let _ = timeout(GOODBYE, &mut connection).await;
+                    return;
+                }
+                End::Finished if self.drain.is_draining() => return,
+                End::Finished | End::HeaderTimeout => {}
+            }
+            // `None` is an upgraded connection: its socket is the handler's now.
+            let Some(parts) = connection.into_parts() else { return };
+            let io = parts.io.into_inner();
+            if io.end_of_input() && !matches!(end, End::HeaderTimeout) {
+                return;
+            }
+            Box::pin(close(io, matches!(end, End::HeaderTimeout), &info)).await;
+        })
+    }
+
+    fn http2<S>(
+        self: Arc<Self>,
+        io: TokioIo<Watched<S>>,
+        info: Arc<ConnInfo>,
+    ) -> Pin<Box<impl Future<Output = ()> + Send>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Box::pin(async move {
+            let service = Serve::new(Arc::clone(&self.handler), Arc::clone(&info));
+            let mut connection = self.http2.serve_connection(io, service);
+            let end = drive(Pin::new(&mut connection), &info, &self.limits, &self.drain).await;
+            if matches!(end, End::IdleTimeout) {
+                Pin::new(&mut connection).finish();
+                let _ = timeout(GOODBYE, &mut connection).await;
+            }
+        })
+    }
+}
+
+/// Answers a head that came too slowly, and lets the client read what was answered last.
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Watched<S>, head_timeout: bool, info: &ConnInfo) {
+    let _ = timeout(LINGER, async {
+        if head_timeout {
+            // A connection that never sent a byte asked for nothing and gets nothing.
+            if info.activity.flags() & HEAD_STARTED == 0 {
+                return;
+            }
+            info.activity.clear(HEAD_STARTED);
+            if io.write_all(&Problem::HeaderTimeout.to_wire()).await.is_err() {
+                return;
+            }
+        }
+        // hyper has done so already, unless it gave up.
+        let _ = io.shutdown().await;
+        let mut left = LINGER_BYTES;
+        let mut sink = [0; 2048];
+        while !io.end_of_input() {
+            match io.read(&mut sink).await {
+                Ok(n) if n > 0 && n <= left => left -= n,
+                _ => return,
+            }
+        }
+    })
+    .await;
+}
+
+impl<S, H> HttpConnection for http1::UpgradeableConnection<TokioIo<Watched<S>>, Serve<H>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S, H> HttpConnection for http2::Connection<TokioIo<Watched<S>>, Serve<H>, TokioExecutor>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

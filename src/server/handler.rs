@@ -1,0 +1,134 @@
+//! What answers requests, and the wrapping that lets the server know when an answer is over.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use pin_project_lite::pin_project;
+
+use super::ConnInfo;
+
+/// Answers requests. One value serves all threads.
+///
+/// The future is the handler's own type and is never boxed here. A closure
+/// `|request: Request<Incoming>, connection: &Arc<ConnInfo>| { …; async move { … } }` is a handler.
+///
+/// The future is dropped when the client goes away before the answer.
+pub trait Handler: Send + Sync + 'static {
+    /// The body of an answer.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+    /// The answer to come.
+    type Future: Future<Output = Response<Self::Body>> + Send + 'static;
+
+    /// Answers one request.
+    fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Self::Future;
+}
+
+impl<F, Fut, B> Handler for F
+where
+    F: Fn(Request<Incoming>, &Arc<ConnInfo>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    type Body = B;
+    type Future = Fut;
+
+    fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Fut {
+        self(request, connection)
+    }
+}
+
+/// The handler on one connection, as hyper wants it.
+pub(super) struct Serve<H> {
+    handler: Arc<H>,
+    connection: Arc<ConnInfo>,
+}
+
+impl<H> Serve<H> {
+    pub(super) fn new(handler: Arc<H>, connection: Arc<ConnInfo>) -> Self {
+        Self { handler, connection }
+    }
+}
+
+impl<H: Handler> Service<Request<Incoming>> for Serve<H> {
+    type Response = Response<ServedBody<H::Body>>;
+    type Error = Infallible;
+    type Future = Answer<H::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let in_flight = InFlight::new(&self.connection);
+        Answer { future: self.handler.handle(request, &self.connection), in_flight: Some(in_flight) }
+    }
+}
+
+/// Counts a request as in flight until dropped.
+struct InFlight(Arc<ConnInfo>);
+
+impl InFlight {
+    fn new(connection: &Arc<ConnInfo>) -> Self {
+        connection.activity.request_begins();
+        Self(Arc::clone(connection))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.activity.request_ends();
+    }
+}
+
+pin_project! {
+    /// The handler's future; its answer's body carries the request's count on.
+    pub(super) struct Answer<F> {
+        #[pin]
+        future: F,
+        in_flight: Option<InFlight>,
+    }
+}
+
+impl<F: Future<Output = Response<B>>, B> Future for Answer<F> {
+    type Output = Result<Response<ServedBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.future.poll(cx));
+        let in_flight = this.in_flight.take();
+        Poll::Ready(Ok(response.map(|body| ServedBody { body, _in_flight: in_flight })))
+    }
+}
+
+pin_project! {
+    /// An answer's body; the request is in flight until it is dropped.
+    pub struct ServedBody<B> {
+        #[pin]
+        body: B,
+        _in_flight: Option<InFlight>,
+    }
+}
+
+impl<B: Body> Body for ServedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

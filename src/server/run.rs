@@ -1,0 +1,242 @@
+//! Gives every thread its sockets, lets pingora run them, and ends it well.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use pingora::server::configuration::ServerConf;
+use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora::services::Service;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::caps::Caps;
+use super::connection::Shared;
+use super::shutdown::Phase;
+use super::{Bound, DrainSignal, Handler, Limits, Listener, ShutdownHandle};
+
+/// hyper's read and write buffers may grow to this on a busy connection; heads are bounded by `max_header_size`.
+const MAX_BUFFER: usize = 64 * 1024;
+/// How long to leave a listener alone whose `accept` fails.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// Connections still taken out of the queue when a drain begins; a flood must not keep the listener open.
+const MAX_LATE: usize = 1024;
+/// How often a drain looks whether the last connection is gone.
+const DRAIN_POLL: Duration = Duration::from_millis(10);
+
+/// Why [`Bound::run`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitReason {
+    /// A drain: every request in flight was answered.
+    Drained,
+    /// A drain that ran out of grace with this many connections still open.
+    GraceExpired {
+        /// Connections that were cut.
+        connections: usize,
+    },
+    /// Asked to stop at once.
+    Stopped,
+}
+
+pub(super) fn run<H: Handler>(bound: Bound, handler: H) -> ExitReason {
+    let Bound { options, listeners, sockets, tls, shutdown } = bound;
+    let caps = Caps::new(&options.limits);
+    let drain = DrainSignal::new();
+    let listeners: Vec<_> = listeners.into_iter().map(Arc::new).collect();
+    let shared = Arc::new(Shared {
+        handler: Arc::new(handler),
+        http1: http1(&options.limits),
+        http2: http2(&options.limits),
+        limits: options.limits,
+        tls,
+        caps: Arc::clone(&caps),
+        drain: drain.clone(),
+    });
+    let (stop_accepting, accepting) = watch::channel(false);
+    let mut server = Server::new_with_opt_and_conf(None, configuration());
+    for (thread, sockets) in sockets.into_iter().enumerate() {
+        server.add_service(Worker {
+            name: format!("worker-{thread}"),
+            sockets: listeners.iter().cloned().zip(sockets).collect(),
+            shared: Arc::clone(&shared),
+            accepting: accepting.clone(),
+        });
+    }
+    drop(shared);
+    let exit = Arc::new(Mutex::new(ExitReason::Stopped));
+    let supervisor =
+        Supervisor { shutdown, stop_accepting, drain, caps, grace: options.grace, exit: Arc::clone(&exit) };
+    server.run(RunArgs { shutdown_signal: Box::new(supervisor) });
+    *exit.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// pingora's part is over once the supervisor says so: no grace of its own, which it would sleep through even with nothing
+/// in flight.
+fn configuration() -> ServerConf {
+    ServerConf {
+        work_stealing: false,
+        threads: 1,
+        listener_tasks_per_fd: 1,
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(0),
+        ..ServerConf::default()
+    }
+}
+
+fn http1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // A client that closes its side while waiting is gone: its request is dropped, and with it the work for it.
+        .half_close(false)
+        .keep_alive(true)
+        // Timeouts are `drive`'s.
+        .header_read_timeout(None)
+        .max_buf_size(limits.max_header_size.max(MAX_BUFFER))
+        .max_header_size(limits.max_header_size);
+    // Setting it, even to the default, moves hyper's header table from the stack to the heap for every request.
+    if limits.max_headers != 100 {
+        builder.max_headers(limits.max_headers);
+    }
+    builder
+}
+
+fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .adaptive_window(false)
+        .max_concurrent_streams(128)
+        // A client may fill these before anybody reads: bounds on memory, and still wide enough for an upload.
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_frame_size(16 * 1024)
+        .max_send_buf_size(MAX_BUFFER)
+        .max_header_list_size(u32::try_from(limits.max_header_size).unwrap_or(u32::MAX))
+        // Streams reset before they were accepted ("rapid reset") and streams we reset for the client's faults.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(128);
+    builder
+}
+
+/// One worker thread: a pingora service with a single-threaded runtime of its own, and a socket of every listener.
+///
+/// It accepts by itself instead of through pingora's `listening::Service`. That one accepts on one thread of a service
+/// and hands the connection to a random other, whose reads and writes then wait for the first one's reactor; it spawns
+/// through a handle kept per thread id, which goes stale when a second server starts in a process that ended its first;
+/// its stream reads the clock around every wait; and its handshake may take 60 s.
+struct Worker<H> {
+    name: String,
+    sockets: Vec<(Arc<Listener>, TcpListener)>,
+    shared: Arc<Shared<H>>,
+    accepting: ShutdownWatch,
+}
+
+#[async_trait]
+impl<H: Handler> Service for Worker<H> {
+    async fn start_service(&mut self, _: Option<ListenFds>, _: ShutdownWatch, _: usize) {
+        let mut accepting = JoinSet::new();
+        for (listener, socket) in self.sockets.drain(..) {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    let stop = self.accepting.clone();
+                    accepting.spawn(accept(socket, listener, Arc::clone(&self.shared), stop));
+                }
+                Err(error) => log::error!("{listener} is not served by {}: {error}", self.name),
+            }
+        }
+        while accepting.join_next().await.is_some() {}
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+/// Accepts until told to stop, and then what the system has already accepted for us: those clients believe they are
+/// connected, and closing the socket would reset them.
+async fn accept<H: Handler>(
+    socket: tokio::net::TcpListener,
+    listener: Arc<Listener>,
+    shared: Arc<Shared<H>>,
+    mut stop: ShutdownWatch,
+) {
+    let mut late = 0;
+    while late < MAX_LATE {
+        let accepted = tokio::select! {
+            biased;
+            accepted = socket.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        late += usize::from(*stop.borrow());
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = Arc::clone(&shared).serve(stream, peer, Arc::clone(&listener));
+                tokio::spawn(connection);
+            }
+            // The client left the queue before it was its turn.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                // Out of descriptors or memory: the queue stays ready, so wait for some to come back.
+                log::error!("cannot accept on {listener}: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Waits for the end to be asked for, and conducts it: pingora learns of it when there is nothing left to do.
+struct Supervisor {
+    shutdown: ShutdownHandle,
+    stop_accepting: watch::Sender<bool>,
+    drain: DrainSignal,
+    caps: Arc<Caps>,
+    grace: Duration,
+    exit: Arc<Mutex<ExitReason>>,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Supervisor {
+    async fn recv(&self) -> ShutdownSignal {
+        let mut phase = self.shutdown.subscribe();
+        // The sender lives in `self.shutdown`, so waiting cannot fail.
+        let asked =
+            phase.wait_for(|phase| *phase != Phase::Running).await.map_or(Phase::Stop, |phase| *phase);
+        self.stop_accepting.send_replace(true);
+        let exit = match asked {
+            Phase::Stop | Phase::Running => ExitReason::Stopped,
+            Phase::Drain => self.drain(&mut phase).await,
+        };
+        *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = exit;
+        ShutdownSignal::FastShutdown
+    }
+}
+
+impl Supervisor {
+    async fn drain(&self, phase: &mut watch::Receiver<Phase>) -> ExitReason {
+        let deadline = Instant::now() + self.grace;
+        self.drain.start();
+        loop {
+            // Before the first look too: a connection accepted a moment ago has no permit yet.
+            sleep(DRAIN_POLL).await;
+            let connections = self.caps.open();
+            if connections == 0 {
+                return ExitReason::Drained;
+            }
+            if *phase.borrow_and_update() == Phase::Stop {
+                return ExitReason::Stopped;
+            }
+            if Instant::now() >= deadline {
+                return ExitReason::GraceExpired { connections };
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The certificate of a gateway that was given none: made once, kept, and good for this machine only.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{error, fmt};
+
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+};
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::date::Utc;
+use super::tls::{TlsPaths, TlsReloader, certificates, provider};
+
+/// How long it is good for; longer-lived server certificates are refused by some clients.
+const DAYS: u64 = 825;
+/// It is replaced when it has less than this left.
+const RENEW_BEFORE: Duration = Duration::from_secs(30 * 86_400);
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// The paths of the kept certificate and key in `state_dir`, made now unless good ones are there.
+///
+/// ECDSA P-256, for `localhost`, `127.0.0.1` and `::1`, not a CA: who trusts it trusts nothing else. A new directory gets
+/// mode 0700, the key mode 0600.
+///
+/// # Errors
+/// When the files cannot be written or the certificate cannot be made.
+pub fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError> {
+    let paths = TlsPaths {
+        certificate: state_dir.join("self-signed.pem"),
+        key: state_dir.join("self-signed.key"),
+        client_ca: None,
+    };
+    if !is_good(&paths) {
+        make(state_dir, &paths)?;
+    }
+    Ok(paths)
+}
+
+/// Whether key and certificate belong together and the certificate is still what this module would make.
+fn is_good(paths: &TlsPaths) -> bool {
+    let Ok(chain) = certificates(&paths.certificate) else { return false };
+    let [certificate] = chain.as_slice() else { return false };
+    TlsReloader::load(paths.clone()).is_ok() && NAMES.iter().all(|name| is_trusted_for(certificate, name))
+}
+
+/// Asks rustls what a client that trusts exactly this certificate would say, a little later than now.
+fn is_trusted_for(certificate: &CertificateDer<'static>, name: &str) -> bool {
+    let mut roots = RootCertStore::empty();
+    let Ok(name) = ServerName::try_from(name) else { return false };
+    if roots.add(certificate.clone()).is_err() {
+        return false;
+    }
+    let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()
+    else {
+        return false;
+    };
+    let later = UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs()) + RENEW_BEFORE);
+    verifier.verify_server_cert(certificate, &[], &name, &[], later).is_ok()
+}
+
+fn make(state_dir: &Path, paths: &TlsPaths) -> Result<(), SelfSignedError> {
+    let (certificate, key) = generate().map_err(SelfSignedError::Generate)?;
+    let in_file = |path: &Path| {
+        let path = path.to_owned();
+        move |error| SelfSignedError::Write(path, error)
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(in_file(state_dir))?;
+    // The key first: a crash in between leaves a pair that does not match, which the next start replaces.
+    write(&paths.key, &key, 0o600).map_err(in_file(&paths.key))?;
+    write(&paths.certificate, &certificate, 0o644).map_err(in_file(&paths.certificate))
+}
+
+fn generate() -> Result<(String, String), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(NAMES.map(String::from))?;
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, "Tollgate self-signed");
+    params.distinguished_name = name;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    // A day back, for clocks that are behind.
+    let (year, month, day) = Utc::now().minus_days(1).year_month_day();
+    params.not_before = rcgen::date_time_ymd(year, month, day);
+    let (year, month, day) = Utc::now().plus_days(DAYS - 1).year_month_day();
+    params.not_after = rcgen::date_time_ymd(year, month, day);
+    Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
+}
+
+/// Writes a neighbour and renames it, so that a reader sees the old file or the new one, and the mode is right from the
+/// first byte on.
+fn write(path: &Path, contents: &str, mode: u32) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+    file.write_all(contents.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}
+
+/// Why there is no self-signed certificate.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SelfSignedError {
+    /// A file or directory cannot be written.
+    Write(PathBuf, io::Error),
+    /// Key or certificate cannot be made.
+    Generate(rcgen::Error),
+}
+
+impl fmt::Display for SelfSignedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(path, error) => {
+                write!(f, "cannot keep the self-signed certificate: {}: {error}", path.display())
+            }
+            Self::Generate(error) => write!(f, "cannot make a self-signed certificate: {error}"),
+        }
+    }
+}
+
+impl error::Error for SelfSignedError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Write(_, error) => Some(error),
+            Self::Generate(error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn made_once_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let paths = self_signed(&state).unwrap();
+        let made = fs::read(&paths.certificate).unwrap();
+        assert_eq!((mode(&state), mode(&paths.key)), (0o700, 0o600));
+        assert_eq!(self_signed(&state).unwrap(), paths);
+        assert_eq!(fs::read(&paths.certificate).unwrap(), made);
+    }
+
+    #[test]
+    fn a_pair_that_does_not_match_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+        let paths = self_signed(&one).unwrap();
+        let others = self_signed(&other).unwrap();
+        fs::copy(&others.key, &paths.key).unwrap();
+        assert!(matches!(TlsReloader::load(paths.clone()), Err(super::super::TlsError::Mismatch { .. })));
+        self_signed(&one).unwrap();
+        TlsReloader::load(paths).unwrap();
+    }
+}

@@ -1,0 +1,272 @@
+//! The server as its clients see it, over loopback, in one process.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+
+use super::*;
+
+mod limits;
+mod tls;
+
+const ANY: &str = "127.0.0.1:0";
+/// Far more than anything here takes; only a failing test waits that long.
+const LONG: Duration = Duration::from_secs(20);
+
+struct Running {
+    listeners: Vec<Listener>,
+    shutdown: ShutdownHandle,
+    thread: Option<JoinHandle<ExitReason>>,
+}
+
+impl Running {
+    fn start(options: ServerOptions) -> Self {
+        Self::start_with(options, |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
+            let connection = Arc::clone(connection);
+            async move { answer(request, &connection).await }
+        })
+    }
+
+    fn start_with<H: Handler>(options: ServerOptions, handler: H) -> Self {
+        Self::of(Bound::bind(options).unwrap(), handler)
+    }
+
+    fn of<H: Handler>(bound: Bound, handler: H) -> Self {
+        let (listeners, shutdown) = (bound.listeners().to_vec(), bound.shutdown_handle());
+        let thread = Some(thread::spawn(move || bound.run(handler)));
+        Self { listeners, shutdown, thread }
+    }
+
+    fn addr(&self) -> SocketAddr {
+        self.listeners[0].addr()
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.addr()).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        stream
+    }
+
+    fn exit(mut self) -> ExitReason {
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shutdown.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// `/slow` takes 800 ms; `/big` answers 32 MiB; anything else says how the request came.
+async fn answer(request: Request<Incoming>, connection: &ConnInfo) -> Response<Full<Bytes>> {
+    let body = match request.uri().path() {
+        "/slow" => {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            Bytes::from_static(b"slow")
+        }
+        "/big" => Bytes::from(vec![b'x'; 32 << 20]),
+        _ => Bytes::from(format!(
+            "{:?} tls={} http2={} certificate={} peer={}",
+            request.version(),
+            connection.is_tls(),
+            connection.is_http2(),
+            connection.client_certificate().is_some(),
+            connection.peer(),
+        )),
+    };
+    Response::new(Full::new(body))
+}
+
+fn plain(limits: Limits) -> ServerOptions {
+    let listeners = vec![ListenerSpec::plain(ANY.parse().unwrap())];
+    ServerOptions { threads: 1, limits, ..ServerOptions::new(listeners) }
+}
+
+fn tls(state: &Path) -> ServerOptions {
+    let listeners = vec![ListenerSpec::tls(ANY.parse().unwrap())];
+    ServerOptions { threads: 1, tls: Some(self_signed(state).unwrap()), ..ServerOptions::new(listeners) }
+}
+
+fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// One answer with a Content-Length, leaving the connection open.
+fn read_answer(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    loop {
+        stream.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+        let text = String::from_utf8_lossy(&answer);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        if body.len() == length.parse::<usize>().unwrap() {
+            return text.into_owned();
+        }
+    }
+}
+
+fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(stream.read(&mut [0]), Ok(0) | Err(_))
+}
+
+#[test]
+fn http1_on_a_plain_listener_is_kept_alive() {
+    let server = Running::start(plain(Limits::default()));
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        let answer = read_answer(&mut client);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("HTTP/1.1 tls=false http2=false"), "{answer}");
+    }
+}
+
+#[test]
+fn several_threads_and_listeners_answer() {
+    let mut options = plain(Limits::default());
+    options.threads = 2;
+    options.listeners.push(ListenerSpec { label: "second".into(), ..options.listeners[0].clone() });
+    let server = Running::start_with(options, |_: Request<Incoming>, connection: &Arc<ConnInfo>| {
+        let label = connection.listener().spec.label.clone();
+        async move { Response::new(Full::new(Bytes::from(format!("<{label}>")))) }
+    });
+    for (listener, expected) in server.listeners.iter().zip(["<>", "<second>"]) {
+        for _ in 0..8 {
+            let mut client = TcpStream::connect(listener.addr()).unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
+            assert!(read_to_end(&mut client).ends_with(expected));
+        }
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_line() {
+    for threads in [1, 2] {
+        let first = Bound::bind(ServerOptions { threads, ..plain(Limits::default()) }).unwrap();
+        let addr = first.listeners()[0].addr();
+        let listeners = vec![ListenerSpec::plain(addr)];
+        let error = Bound::bind(ServerOptions { threads, ..ServerOptions::new(listeners) }).err().unwrap();
+        let line = error.to_string();
+        assert!(
+            line.starts_with(&format!("cannot listen on http://{addr}: address already in use")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_drain_answers_what_is_in_flight_and_closes_what_is_idle() {
+    let server = Running::start(plain(Limits::default()));
+    let mut idle = server.connect();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+    read_answer(&mut idle);
+    let mut fresh = server.connect();
+    let mut busy = server.connect();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let start = Instant::now();
+    server.shutdown.drain();
+    assert!(is_closed(&mut idle) && is_closed(&mut fresh));
+    assert!(start.elapsed() < Duration::from_millis(600), "idle connections wait for nobody");
+    let answer = read_to_end(&mut busy);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("slow"), "{answer}");
+    assert!(TcpStream::connect(server.addr()).is_err(), "nothing new is accepted");
+    assert_eq!(server.exit(), ExitReason::Drained);
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn grace_is_finite_and_stop_is_at_once() {
+    let forever = |_: Request<Incoming>, _: &Arc<ConnInfo>| async {
+        std::future::pending::<()>().await;
+        Response::new(Full::new(Bytes::new()))
+    };
+    for stop in [false, true] {
+        let grace = if stop { LONG } else { Duration::from_millis(100) };
+        let server = Running::start_with(ServerOptions { grace, ..plain(Limits::default()) }, forever);
+        let mut client = server.connect();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        thread::sleep(Duration::from_millis(100));
+        let start = Instant::now();
+        server.shutdown.drain();
+        if stop {
+            server.shutdown.stop();
+        }
+        let expected = if stop { ExitReason::Stopped } else { ExitReason::GraceExpired { connections: 1 } };
+        assert_eq!(server.exit(), expected);
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_is_the_handlers() {
+    let server =
+        Running::start_with(plain(Limits::default()), |mut request: Request<Incoming>, _: &Arc<ConnInfo>| {
+            tokio::spawn(async move {
+                let upgraded = hyper::upgrade::on(&mut request).await.unwrap();
+                let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+            });
+            async {
+                Response::builder()
+                    .status(101)
+                    .header("connection", "upgrade")
+                    .header("upgrade", "echo")
+                    .body(Empty::<Bytes>::new())
+                    .unwrap()
+            }
+        });
+    let echoed = tokio::task::spawn_blocking(move || {
+        let mut client = server.connect();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+            .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101"));
+        client.write_all(b"ping").unwrap();
+        let mut echoed = [0; 4];
+        client.read_exact(&mut echoed).unwrap();
+        echoed
+    });
+    assert_eq!(&echoed.await.unwrap(), b"ping");
+}
+
+#[test]
+fn the_demo_api_echoes_who_is_asking() {
+    let demo = demo::Demo::bind(ANY.parse().unwrap()).unwrap();
+    let addr = demo.addr();
+    demo.spawn().unwrap();
+    let ask = |head: &str| {
+        let mut client = TcpStream::connect(addr).unwrap();
+        write!(client, "{head}\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
+        read_to_end(&mut client)
+    };
+    let answer = ask("GET /hello_world HTTP/1.1\r\nX-Client-Id: server");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("Hello, world!"), "{answer}");
+    assert!(answer.contains(r#""client_id":"server""#), "{answer}");
+    assert!(ask("GET /health HTTP/1.1").starts_with("HTTP/1.1 200"));
+    assert!(ask("GET /nothing HTTP/1.1").starts_with("HTTP/1.1 404"));
+    assert!(ask("POST /hello_world HTTP/1.1").starts_with("HTTP/1.1 405"));
+}

@@ -1,0 +1,169 @@
+//! TLS, ALPN and HTTP/2.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::super::tls::provider;
+use super::*;
+
+async fn tls_connect(addr: SocketAddr, config: rustls::ClientConfig) -> TlsStream<tokio::net::TcpStream> {
+    let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap()
+}
+
+fn client_config(state: &Path, alpn: &[u8], identity: Option<(&str, &str)>) -> rustls::ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(state.join("self-signed.pem")).unwrap()).unwrap();
+    let builder = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    config.alpn_protocols = vec![alpn.to_vec()];
+    config
+}
+
+async fn text(response: Response<Incoming>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+async fn https1(addr: SocketAddr, config: rustls::ClientConfig) -> String {
+    let io = TokioIo::new(tls_connect(addr, config).await);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("/").header("host", "localhost").body(Empty::<Bytes>::new()).unwrap();
+    text(sender.send_request(request).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn tls_speaks_what_alpn_agreed_on() {
+    let state = tempfile::tempdir().unwrap();
+    let server = Running::start(tls(state.path()));
+    let answer = https1(server.addr(), client_config(state.path(), b"http/1.1", None)).await;
+    assert!(answer.starts_with("HTTP/1.1 tls=true http2=false certificate=false"), "{answer}");
+
+    let io = TokioIo::new(tls_connect(server.addr(), client_config(state.path(), b"h2", None)).await);
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let request = || Request::get("https://localhost/").body(Empty::<Bytes>::new()).unwrap();
+    let (one, two) = tokio::join!(sender.clone().send_request(request()), sender.send_request(request()));
+    for response in [one, two] {
+        let answer = text(response.unwrap()).await;
+        assert!(answer.starts_with("HTTP/2.0 tls=true http2=true"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn h2c_where_it_is_asked_for() {
+    let mut options = plain(Limits::default());
+    options.listeners[0].h2c = true;
+    let server = Running::start(options);
+    let io = TokioIo::new(tokio::net::TcpStream::connect(server.addr()).await.unwrap());
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://localhost/").body(Empty::<Bytes>::new()).unwrap();
+    let answer = text(sender.send_request(request).await.unwrap()).await;
+    assert!(answer.starts_with("HTTP/2.0 tls=false http2=true"), "{answer}");
+}
+
+#[tokio::test]
+async fn client_certificates_are_verified_and_optional() {
+    let state = tempfile::tempdir().unwrap();
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    std::fs::write(state.path().join("ca.pem"), ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["client".into()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap().pem();
+    let key = key.serialize_pem();
+
+    let mut options = tls(state.path());
+    options.tls.as_mut().unwrap().client_ca = Some(state.path().join("ca.pem"));
+    let server = Running::start(options);
+    let with = client_config(state.path(), b"http/1.1", Some((&certificate, &key)));
+    assert!(https1(server.addr(), with).await.contains("certificate=true"));
+    let without = client_config(state.path(), b"http/1.1", None);
+    assert!(https1(server.addr(), without).await.contains("certificate=false"));
+}
+
+#[test]
+fn certificates_that_cannot_be_used_name_their_file() {
+    let state = tempfile::tempdir().unwrap();
+    let good = self_signed(&state.path().join("good")).unwrap();
+    let other = self_signed(&state.path().join("other")).unwrap();
+    let missing = state.path().join("missing.pem");
+    let garbage = state.path().join("garbage.pem");
+    std::fs::write(&garbage, "not a certificate\n").unwrap();
+    let cases = [
+        (TlsPaths { certificate: missing.clone(), ..good.clone() }, "missing.pem: No such file"),
+        (TlsPaths { key: missing, ..good.clone() }, "missing.pem: No such file"),
+        (TlsPaths { certificate: garbage.clone(), ..good.clone() }, "garbage.pem holds no certificate"),
+        (TlsPaths { key: garbage, ..good.clone() }, "garbage.pem holds no private key"),
+        (TlsPaths { key: other.key, ..good }, "does not belong to the certificate in"),
+    ];
+    for (paths, expected) in cases {
+        let options = ServerOptions { tls: Some(paths), ..tls(state.path()) };
+        let error = Bound::bind(options).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let options = ServerOptions { tls: None, ..tls(state.path()) };
+    assert!(Bound::bind(options).err().unwrap().to_string().contains("TLS needs a certificate"));
+}
+
+#[tokio::test]
+async fn a_new_certificate_serves_the_next_handshake() {
+    let state = tempfile::tempdir().unwrap();
+    let bound = Bound::bind(tls(state.path())).unwrap();
+    let reloader = bound.tls().unwrap();
+    let server = Running::of(bound, |_: Request<Incoming>, _: &Arc<ConnInfo>| async {
+        Response::new(Empty::<Bytes>::new())
+    });
+    std::fs::remove_file(state.path().join("self-signed.key")).unwrap();
+    assert!(reloader.reload().is_err());
+    self_signed(state.path()).unwrap();
+    reloader.reload().unwrap();
+    // This client trusts the new certificate alone.
+    tls_connect(server.addr(), client_config(state.path(), b"h2", None)).await;
+}
+
+#[tokio::test]
+async fn a_drain_lets_http2_streams_finish() {
+    let state = tempfile::tempdir().unwrap();
+    let server = Running::start(tls(state.path()));
+    let io = TokioIo::new(tls_connect(server.addr(), client_config(state.path(), b"h2", None)).await);
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::get("https://localhost/slow").body(Empty::<Bytes>::new()).unwrap();
+    let response = tokio::spawn(sender.send_request(request));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.shutdown.drain();
+    assert_eq!(text(response.await.unwrap().unwrap()).await, "slow");
+    connection.await.unwrap().unwrap();
+    assert_eq!(server.exit(), ExitReason::Drained);
+}
