@@ -1,0 +1,350 @@
+//! How a client proves who it is: secrets, keys, certificates.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use toml::value::{Datetime, Offset};
+
+use super::{jwks, secure_url};
+use crate::config::{
+    address::Host,
+    error::ErrorKind,
+    model::{CertificateName, ClientAuthentication, ClientSecret, KeySource, SecretAuthentication},
+    reader::{Table, Value},
+    secret::{SecretHash, SecretHashError},
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    SecretBasic,
+    SecretPost,
+    PrivateKeyJwt,
+    Tls,
+    SelfSignedTls,
+}
+
+const METHODS: [(&str, Method); 5] = [
+    ("client_secret_basic", Method::SecretBasic),
+    ("client_secret_post", Method::SecretPost),
+    ("private_key_jwt", Method::PrivateKeyJwt),
+    ("tls_client_auth", Method::Tls),
+    ("self_signed_tls_client_auth", Method::SelfSignedTls),
+];
+
+const METHODS_KEY: &str = "token_endpoint_auth_methods";
+
+/// More than anybody rotates through; each is tried at a wrong secret.
+const MAX_SECRETS: usize = 16;
+
+/// Reads a client's keys that are about authentication, and checks that what its methods need is there, and no more.
+pub(super) fn authentication(
+    table: &mut Table<'_>,
+    client: &str,
+    asks_for_certificates: bool,
+) -> Option<ClientAuthentication> {
+    let methods = table.take(METHODS_KEY);
+    let material = Material::take(table);
+    // What is wrong in the list must not hide what is wrong in the rest.
+    let listed = methods.map_or_else(
+        || Some(material.methods_by_default()),
+        |value| value.set_of("authentication methods", |item| item.choice(&METHODS)),
+    );
+    let good =
+        listed.as_deref().is_some_and(|named| material.suits(named, table, client, asks_for_certificates));
+    let named = listed.unwrap_or_default();
+    let (basic, post) = (named.contains(&Method::SecretBasic), named.contains(&Method::SecretPost));
+    let authentication = material.compile(table, client, basic, post)?;
+    good.then_some(authentication)
+}
+
+/// What the methods need, as it stands in the file.
+struct Material<'a> {
+    secret: Option<Value<'a>>,
+    secrets: Option<Value<'a>>,
+    jwks: Option<Value<'a>>,
+    jwks_uri: Option<Value<'a>>,
+    names: Vec<(CertificateNameKind, Value<'a>)>,
+    thumbprint: Option<Value<'a>>,
+}
+
+#[derive(Clone, Copy)]
+enum CertificateNameKind {
+    SubjectDn,
+    SanDns,
+    SanUri,
+}
+
+impl<'a> Material<'a> {
+    fn take(table: &mut Table<'a>) -> Self {
+        let names = [
+            (CertificateNameKind::SubjectDn, table.take("tls_subject_dn")),
+            (CertificateNameKind::SanDns, table.take("tls_san_dns")),
+            (CertificateNameKind::SanUri, table.take("tls_san_uri")),
+        ];
+        Self {
+            secret: table.take("secret"),
+            secrets: table.take("secrets"),
+            jwks: table.take("jwks"),
+            jwks_uri: table.take("jwks_uri"),
+            names: names.into_iter().filter_map(|(kind, value)| Some((kind, value?))).collect(),
+            thumbprint: table.take("tls_thumbprint"),
+        }
+    }
+
+    fn has_secret(&self) -> bool {
+        self.secret.is_some() || self.secrets.is_some()
+    }
+
+    fn methods_by_default(&self) -> Vec<Method> {
+        if self.has_secret() { vec![Method::SecretBasic, Method::SecretPost] } else { Vec::new() }
+    }
+
+    /// Whether what is there is just what the methods need; reports what is missing or too much.
+    fn suits(&self, named: &[Method], table: &Table<'_>, client: &str, asks_for_certificates: bool) -> bool {
+        let has = |method| named.contains(&method);
+        let pairs = [
+            (
+                has(Method::SecretBasic) || has(Method::SecretPost),
+                self.has_secret(),
+                "client_secret_basic",
+                "`secret` (or `secrets`)",
+            ),
+            (
+                has(Method::PrivateKeyJwt),
+                self.jwks.is_some() || self.jwks_uri.is_some(),
+                "private_key_jwt",
+                "`jwks` (or `jwks_uri`)",
+            ),
+            (
+                has(Method::Tls),
+                !self.names.is_empty(),
+                "tls_client_auth",
+                "`tls_subject_dn` (or `tls_san_dns`, or `tls_san_uri`)",
+            ),
+            (
+                has(Method::SelfSignedTls),
+                self.thumbprint.is_some(),
+                "self_signed_tls_client_auth",
+                "`tls_thumbprint`",
+            ),
+        ];
+        let mut good = true;
+        if pairs.iter().all(|(named, there, ..)| !named && !there) {
+            table.missing(format!(
+                "the client has no way to authenticate: give it a `secret` (`tollgate client reset-secret {client}` \
+                 makes one), or `{METHODS_KEY}` with the keys or the certificate it needs"
+            ));
+            good = false;
+        }
+        for (named, there, method, what) in pairs {
+            if named && !there {
+                table.missing(format!("`{METHODS_KEY}` names {method:?}, and {what} is missing"));
+            } else if there && !named {
+                let message = format!(
+                    "{what} is there, and `{METHODS_KEY}` does not name {method:?}: add it, or remove what it needs"
+                );
+                table.problem(ErrorKind::Conflict, message);
+            }
+            good &= named == there;
+        }
+        if has(Method::Tls) && !asks_for_certificates {
+            table.problem(
+                ErrorKind::Conflict,
+                "`tls_client_auth` needs `client_ca` in [server.tls]: the authorities that vouch for client certificates",
+            );
+            good = false;
+        }
+        good
+    }
+
+    fn compile(
+        self,
+        table: &Table<'_>,
+        client: &str,
+        basic: bool,
+        post: bool,
+    ) -> Option<ClientAuthentication> {
+        let Self { secret, secrets, jwks, jwks_uri, names, thumbprint } = self;
+        let conflict = |message: &str| table.problem(ErrorKind::Conflict, message);
+        let secrets = match (secret, secrets) {
+            (Some(one), several) => {
+                if several.is_some() {
+                    conflict("`secret` and `secrets` are both there; move the one into the list of several");
+                }
+                let several = several.map(|value| secret_list(&value, client));
+                let place = one.place();
+                let hash = secret_hash(one, client);
+                let id = ClientSecret::DEFAULT_ID.to_owned();
+                let one = hash.map(|hash| vec![ClientSecret { id, hash, expires: None, place }]);
+                if several.is_some() { None } else { Some(one) }
+            }
+            (None, Some(several)) => Some(secret_list(&several, client)),
+            (None, None) => None,
+        };
+        let keys = match (jwks, jwks_uri) {
+            (Some(_), Some(_)) => {
+                conflict("`jwks` and `jwks_uri` are both there; the keys come from one place (RFC 7591 §2)");
+                Some(None)
+            }
+            (Some(value), None) => Some(jwks::jwks(&value).map(KeySource::Inline)),
+            (None, Some(value)) => Some(
+                secure_url(&value, "the URL of the client's public keys", true)
+                    .map(|url| KeySource::Uri(url.to_owned())),
+            ),
+            (None, None) => None,
+        };
+        if names.len() > 1 {
+            conflict(
+                "only one of `tls_subject_dn`, `tls_san_dns` and `tls_san_uri` may be there (RFC 8705 §2.1.2)",
+            );
+        }
+        let name = names.into_iter().map(|(kind, value)| certificate_name(kind, &value)).last();
+        let thumbprint = thumbprint.map(|value| sha256(&value));
+        Some(ClientAuthentication {
+            secret: match secrets {
+                Some(secrets) => Some(SecretAuthentication { basic, post, secrets: secrets? }),
+                None => None,
+            },
+            private_key_jwt: keys.map_or(Some(None), |keys| keys.map(Some))?,
+            tls_client_auth: name.map_or(Some(None), |name| name.map(Some))?,
+            self_signed_tls_client_auth: thumbprint.map_or(Some(None), |thumbprint| thumbprint.map(Some))?,
+        })
+    }
+}
+
+fn secret_list(value: &Value<'_>, client: &str) -> Option<Vec<ClientSecret>> {
+    const WANTED: &str = "{ id = \"…\", hash = \"$argon2id$…\", expires = 2026-12-01T00:00:00Z }";
+    let hidden = value.clone().secret();
+    let mut ids = BTreeSet::new();
+    let secrets = hidden.each(format_args!("secrets: {WANTED}"), |item| {
+        let place = item.place();
+        item.table(WANTED, |table| {
+            let id = table.need("id", "its name in listings, such as \"2026-11\"").and_then(|value| {
+                let value = value.public();
+                let text = value.text("a name for listings", 64)?;
+                if !ids.insert(text) {
+                    return value.fail(ErrorKind::Duplicate, "is the id of another of the client's secrets");
+                }
+                Some(text.to_owned())
+            });
+            let hash =
+                table.need("hash", "the secret's argon2id hash").and_then(|value| secret_hash(value, client));
+            let expires = match table.take("expires") {
+                Some(value) => instant(&value.public()).map(Some),
+                None => Some(None),
+            };
+            Some(ClientSecret { id: id?, hash: hash?, expires: expires?, place })
+        })?
+    })?;
+    match secrets.len() {
+        0 => hidden.invalid("is empty; a client needs a secret, or another way to authenticate"),
+        1..=MAX_SECRETS => Some(secrets),
+        _ => hidden
+            .fail(ErrorKind::TooMany, format!("has more than {MAX_SECRETS} secrets; remove the old ones")),
+    }
+}
+
+fn secret_hash(value: Value<'_>, client: &str) -> Option<SecretHash> {
+    let value = value.secret();
+    let text = value.clone().secret_text("an argon2id hash (a PHC string, \"$argon2id$v=19$…\")")?;
+    SecretHash::parse(text.expose()).map_or_else(
+        |error| {
+            let kind = match error {
+                SecretHashError::Plaintext => ErrorKind::PlaintextSecret,
+                _ => ErrorKind::InvalidValue,
+            };
+            let how =
+                format!("`tollgate client reset-secret {client}` makes a secret and puts its hash here");
+            value.fail(
+                kind,
+                format!("{error}: it must be an argon2id PHC string, \"$argon2id$v=19$…\"; {how}"),
+            )
+        },
+        Some,
+    )
+}
+
+fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<CertificateName> {
+    match kind {
+        CertificateNameKind::SubjectDn => {
+            let text = value.text("a distinguished name, such as \"CN=server,O=Example\"", 1024)?;
+            if !text.contains('=') {
+                return value
+                    .invalid("must be a distinguished name (RFC 4514), such as \"CN=server,O=Example\"");
+            }
+            Some(CertificateName::SubjectDn(text.to_owned()))
+        }
+        CertificateNameKind::SanDns => match Host::parse(value.string("a DNS name")?) {
+            Some(Host::Name(name)) => Some(CertificateName::SanDns(name.into())),
+            _ => value.invalid("must be a DNS name"),
+        },
+        CertificateNameKind::SanUri => {
+            let text = value.text("a URI, such as \"spiffe://example.com/server\"", 1024)?;
+            if !text.contains(':') || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return value.invalid("must be a URI, such as \"spiffe://example.com/server\"");
+            }
+            Some(CertificateName::SanUri(text.to_owned()))
+        }
+    }
+}
+
+/// A certificate's SHA-256, as RFC 8705 §3.1 writes it: base64url without padding.
+fn sha256(value: &Value<'_>) -> Option<[u8; 32]> {
+    const WANTED: &str = "a certificate's SHA-256 in base64url without padding (43 characters)";
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(value.string(WANTED)?).ok();
+    match bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+        Some(digest) => Some(digest),
+        None => value.invalid(format!("must be {WANTED}")),
+    }
+}
+
+/// A TOML date-time with an offset.
+fn instant(value: &Value<'_>) -> Option<SystemTime> {
+    const WANTED: &str = "a date and time with its offset, not in quotes: 2026-12-01T00:00:00Z";
+    let Some(datetime) = value.inner().as_datetime() else {
+        return value.wrong_type(WANTED);
+    };
+    match unix_seconds(datetime) {
+        Some(seconds) => SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)),
+        None => value.invalid(format!("must be {WANTED}")),
+    }
+}
+
+fn unix_seconds(datetime: &Datetime) -> Option<u64> {
+    let (date, time) = (datetime.date?, datetime.time?);
+    let offset = match datetime.offset? {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => i64::from(minutes),
+    };
+    // Days from the civil calendar, counted in years that begin in March, so that the leap day is last.
+    let (month, day) = (i64::from(date.month), i64::from(date.day));
+    let year = i64::from(date.year) - i64::from(month <= 2);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + day_of_year - 719_468;
+    let minutes = days * 1_440 + i64::from(time.hour) * 60 + i64::from(time.minute) - offset;
+    u64::try_from(minutes * 60 + i64::from(time.second.unwrap_or(0))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unix_seconds;
+
+    #[test]
+    fn instants_are_unix_seconds() {
+        let table = [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T12:00:00Z", Some(951_825_600)),
+            ("2026-12-01T00:00:00Z", Some(1_796_083_200)),
+            ("2026-12-01T02:00:00+02:00", Some(1_796_083_200)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2026-12-01T00:00:00", None),
+            ("2026-12-01", None),
+        ];
+        for (text, seconds) in table {
+            assert_eq!(unix_seconds(&text.parse().unwrap()), seconds, "{text}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `[clients.…]`.
+
+use std::time::Duration;
+
+use super::{Names, authentication, scopes, token_service::TOKEN_LIFETIME};
+use crate::{
+    config::{
+        error::ErrorKind,
+        model::{Capabilities, Client},
+        reader::{Table, Value},
+    },
+    oauth::scope::Scopes,
+};
+
+/// What clients take from other tables.
+pub(super) struct Defaults {
+    /// The token service's.
+    pub(super) token_lifetime: Duration,
+    /// Whether `[server.tls]` names authorities for client certificates.
+    pub(super) asks_for_certificates: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Capability {
+    ClientCredentials,
+    Introspection,
+}
+
+pub(super) fn client(id: &str, value: Value<'_>, names: &Names<'_>, defaults: &Defaults) -> Option<Client> {
+    let id_is_good = check_id(id, &value);
+    // `clients.name = "…"` may well be the secret.
+    let value = if value.inner().is_table() { value } else { value.secret() };
+    let place = value.place();
+    let client = value.table("a table: [clients.NAME]", |table| {
+        let authentication = authentication::authentication(table, id, defaults.asks_for_certificates);
+        let (scopes, default_scopes) = both_scopes(table, names);
+        Some(Client {
+            id: id.to_owned(),
+            enabled: table.or("enabled", true, |value| value.boolean()),
+            capabilities: table.or("capabilities", Capabilities::default(), |value| capabilities(&value)),
+            scopes,
+            default_scopes,
+            token_lifetime: table
+                .or("token_lifetime", defaults.token_lifetime, |value| value.duration(TOKEN_LIFETIME)),
+            rate_limit: table.or("rate_limit", None, |value| value.rate().map(Some)),
+            certificate_bound_tokens: table.flag("certificate_bound_tokens"),
+            dpop_bound_tokens: table.flag("dpop_bound_tokens"),
+            audiences: table.or("audiences", Vec::new(), |value| {
+                value.set_of("audiences", |item| audience(item).map(str::to_owned))
+            }),
+            authentication: authentication?,
+            place,
+        })
+    })??;
+    id_is_good.then_some(client)
+}
+
+fn check_id(id: &str, value: &Value<'_>) -> bool {
+    let good = !id.is_empty()
+        && id.len() <= 255
+        && id.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && !id.starts_with(' ')
+        && !id.ends_with(' ');
+    if !good {
+        value.key_problem(
+            ErrorKind::InvalidValue,
+            "a client id is 1 to 255 visible ASCII characters; spaces may stand inside, not at its ends",
+        );
+    }
+    good
+}
+
+fn capabilities(value: &Value<'_>) -> Option<Capabilities> {
+    let listed = value.set_of("capabilities", |item| {
+        item.choice(&[
+            ("client_credentials", Capability::ClientCredentials),
+            ("introspection", Capability::Introspection),
+        ])
+    })?;
+    let mut capabilities = Capabilities::default();
+    for capability in listed {
+        match capability {
+            Capability::ClientCredentials => capabilities.client_credentials = true,
+            Capability::Introspection => capabilities.introspection = true,
+        }
+    }
+    Some(capabilities)
+}
+
+/// The client's scopes, and those it gets by default.
+fn both_scopes(table: &mut Table<'_>, names: &Names<'_>) -> (Scopes, Scopes) {
+    let own = table.take("scopes");
+    // As written, so that one bad scope is not told twice.
+    let written: Vec<&str> = own
+        .as_ref()
+        .and_then(|value| value.inner().as_array())
+        .map(|array| array.iter().filter_map(|item| item.get_ref().as_str()).collect())
+        .unwrap_or_default();
+    let own = own.and_then(|value| scopes(&value, names)).unwrap_or_default();
+    let default = table.or("default_scopes", Scopes::none(), |value| {
+        let tokens = value.set_of("scope names", |item| {
+            let token = item.string("a scope name")?;
+            if written.contains(&token) {
+                return Some(token);
+            }
+            item.fail(
+                ErrorKind::Conflict,
+                "is not one of the client's own `scopes`; add it there or remove it here",
+            )
+        })?;
+        // What is wrong in the grammar was told at `scopes`.
+        Some(Scopes::from_tokens(tokens).unwrap_or_default())
+    });
+    (own, default)
+}
+
+/// An audience: what RFC 8707 calls a resource, or any other name.
+pub(super) fn audience<'a>(value: &Value<'a>) -> Option<&'a str> {
+    let text = value.text("an audience, such as \"https://api.example.com\"", 1024)?;
+    if text.contains('#') || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return value.invalid("must be visible ASCII without spaces and without a fragment (RFC 8707 §2)");
+    }
+    Some(text)
+}

@@ -1,0 +1,60 @@
+//! `cors` of a route.
+
+use std::time::Duration;
+
+use super::{headers, routes};
+use crate::config::{
+    address::Origin,
+    error::ErrorKind,
+    model::{Cors, CorsOrigins, Methods},
+    reader::Value,
+};
+
+/// `{ origins = [..], methods = [..], headers = [..], max_age = "10m", credentials = true }`.
+pub(super) fn cors(value: &Value<'_>, route_methods: &Methods) -> Option<Cors> {
+    value.table("{ origins = [\"https://app.example.com\"], … }", |table| {
+        let origins_value =
+            table.need("origins", "whose pages may ask: [\"https://app.example.com\"], or [\"*\"]");
+        let origins = origins_value.as_ref().and_then(origins);
+        let credentials = table.flag("credentials");
+        if let (true, Some(CorsOrigins::Any), Some(value)) = (credentials, &origins, &origins_value) {
+            value.problem(
+                ErrorKind::Conflict,
+                "is anybody, which credentials = true must not meet: name the origins",
+            );
+        }
+        let methods = table.or("methods", route_methods.clone(), |value| routes::methods(&value));
+        let headers = table.or("headers", Vec::new(), |value| value.set_of("header names", headers::name));
+        let max_age = table.or("max_age", None, |value| {
+            value.duration(Duration::ZERO..=Duration::from_secs(86_400)).map(Some)
+        });
+        Some(Cors { origins: origins?, methods, headers, max_age, credentials })
+    })?
+}
+
+fn origins(value: &Value<'_>) -> Option<CorsOrigins> {
+    let listed = value.set_of("origins, such as \"https://app.example.com\"", |item| {
+        let text = item.string("an origin, such as \"https://app.example.com\"")?;
+        if text == "*" {
+            return Some(None);
+        }
+        match Origin::parse(text) {
+            Ok(origin) => Some(Some(origin)),
+            Err(error) => item.invalid(format!(
+                "{error}: it must be an origin, such as \"https://app.example.com\", or \"*\""
+            )),
+        }
+    })?;
+    if listed.is_empty() {
+        return value.invalid("is empty; name the origins, or leave `cors` out");
+    }
+    let any = listed.iter().any(Option::is_none);
+    let named: Vec<Origin> = listed.into_iter().flatten().collect();
+    match (any, named.is_empty()) {
+        (true, true) => Some(CorsOrigins::Any),
+        (true, false) => {
+            value.fail(ErrorKind::Conflict, "names origins beside \"*\", which is all of them already")
+        }
+        (false, _) => Some(CorsOrigins::Only(named)),
+    }
+}

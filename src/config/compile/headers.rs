@@ -1,0 +1,105 @@
+//! Header names and values that may be set by the file.
+
+use http::{HeaderName, HeaderValue};
+
+use crate::config::{error::ErrorKind, model::ResponseHeaders, reader::Table, reader::Value};
+
+/// Headers of one connection (RFC 9110 §7.6.1), and those that frame a message.
+const CONNECTION: [&str; 11] = [
+    "connection",
+    "content-length",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers that the gateway sets itself, or that route.
+const GATEWAY: [&str; 12] = [
+    "forwarded",
+    "host",
+    "proxy",
+    "via",
+    "x-client-id",
+    "x-client-scope",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+
+/// A header that an upstream's credentials may stand in. `Authorization` may: many legacy APIs want just that.
+pub(super) fn credential_name(value: &Value<'_>) -> Option<HeaderName> {
+    let name = name(value)?;
+    // Some servers take `_` for `-`.
+    let canonical = name.as_str().replace('_', "-");
+    if CONNECTION.contains(&canonical.as_str()) {
+        return value.invalid("is a header of the connection itself; credentials cannot stand in it");
+    }
+    if GATEWAY.contains(&canonical.as_str()) {
+        return value
+            .invalid("is a header that the gateway itself sets or guards; credentials cannot stand in it");
+    }
+    Some(name)
+}
+
+/// Any header name.
+pub(super) fn name(value: &Value<'_>) -> Option<HeaderName> {
+    let text = value.string("a header name")?;
+    match HeaderName::from_bytes(text.as_bytes()) {
+        Ok(name) => Some(name),
+        Err(_) => value.invalid("must be a header name: letters, digits and hyphens"),
+    }
+}
+
+/// Whether a text can be a header's value as it is: no control characters, no spaces at its ends.
+pub(super) fn fits_a_value(text: &str) -> bool {
+    HeaderValue::from_str(text).is_ok() && text.trim_matches([' ', '\t']) == text
+}
+
+/// `{ remove = [..], set = {..} }`.
+pub(super) fn response_headers(value: &Value<'_>) -> Option<ResponseHeaders> {
+    value.table("{ remove = [\"…\"], set = { \"…\" = \"…\" } }", |table| {
+        let remove = table.or("remove", Vec::new(), |value| value.set_of("header names", response_name));
+        let set = table.or("set", Vec::new(), |value| {
+            let entries =
+                value.table("a table of headers: { \"X-Frame-Options\" = \"DENY\" }", Table::take_all)?;
+            super::compile_all(entries, |key, value| set_header(key, &value))
+        });
+        ResponseHeaders { remove, set }
+    })
+}
+
+fn response_name(value: &Value<'_>) -> Option<HeaderName> {
+    let name = name(value)?;
+    if CONNECTION.contains(&name.as_str()) {
+        return value.invalid("is a header of the connection itself; the gateway sets it as it must be");
+    }
+    Some(name)
+}
+
+fn set_header(key: &str, value: &Value<'_>) -> Option<(HeaderName, HeaderValue)> {
+    let refuse = |message: &str| {
+        value.key_problem(ErrorKind::InvalidValue, message);
+        None
+    };
+    let name = match HeaderName::from_bytes(key.as_bytes()) {
+        Ok(name) if CONNECTION.contains(&name.as_str()) => {
+            return refuse("is a header of the connection itself; the gateway sets it as it must be");
+        }
+        Ok(name) => name,
+        Err(_) => return refuse("must be a header name: letters, digits and hyphens"),
+    };
+    let text = value.string("a header value")?;
+    match HeaderValue::from_str(text) {
+        Ok(header) if fits_a_value(text) => Some((name, header)),
+        _ => value.invalid("must be a header value: no control characters, no spaces at its ends"),
+    }
+}

@@ -1,0 +1,94 @@
+//! A client's public keys, in the file itself.
+
+use serde_json::{Map, Value as Json};
+use toml::de::DeValue;
+
+use crate::config::{model::Jwks, reader::Value};
+
+/// Each is tried at a signature without a key id.
+const MAX_KEYS: usize = 32;
+
+/// The parts of a key that only its owner may have (RFC 7518 §6).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Reads a list of tables, or a JSON string: a key set, or a list of keys.
+pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
+    const WANTED: &str = "a list of keys, [{ kty = \"EC\", … }], or a JSON key set in a string";
+    // A key may be private by mistake: nothing of it is shown.
+    let value = value.clone().secret();
+    let keys = match value.inner() {
+        DeValue::String(text) => match serde_json::from_str(text) {
+            Ok(Json::Object(mut set)) => match set.remove("keys") {
+                Some(Json::Array(keys)) => keys,
+                _ => return value.invalid("is JSON, but no key set: { \"keys\": [ … ] } (RFC 7517 §5)"),
+            },
+            Ok(Json::Array(keys)) => keys,
+            Ok(_) => return value.invalid(format!("must be {WANTED}")),
+            Err(error) => {
+                return value.invalid(format!(
+                    "is not JSON (its line {}, column {})",
+                    error.line(),
+                    error.column()
+                ));
+            }
+        },
+        DeValue::Array(keys) => {
+            keys.iter().map(|key| to_json(key.get_ref())).collect::<Option<Vec<_>>>().or_else(|| {
+                value.invalid(
+                    "holds a value that JSON keys cannot hold: strings, lists and tables of strings will do",
+                )
+            })?
+        }
+        _ => return value.wrong_type(WANTED),
+    };
+    if keys.is_empty() || keys.len() > MAX_KEYS {
+        return value.invalid(format!("must hold 1 to {MAX_KEYS} keys"));
+    }
+    let mut whole = Some(Vec::with_capacity(keys.len()));
+    for (index, key) in keys.into_iter().enumerate() {
+        match check(key) {
+            Ok(key) => whole = whole.map(|mut keys| (keys.push(key), keys).1),
+            Err(problem) => whole = value.invalid(format!("key number {}: {problem}", index + 1)),
+        }
+    }
+    whole.map(Jwks)
+}
+
+fn check(key: Json) -> Result<Map<String, Json>, String> {
+    let Json::Object(key) = key else {
+        return Err("is not an object".to_owned());
+    };
+    let text = |name: &str| key.get(name).and_then(Json::as_str);
+    if let Some(name) = PRIVATE.iter().find(|name| key.contains_key(**name)) {
+        return Err(format!("holds `{name}`, a private part; only public keys may stand here"));
+    }
+    let needed: &[&str] = match text("kty") {
+        Some("EC") => &["crv", "x", "y"],
+        Some("OKP") => &["crv", "x"],
+        Some("RSA") => &["n", "e"],
+        _ => return Err("must have a `kty` of \"EC\", \"OKP\" or \"RSA\"".to_owned()),
+    };
+    match needed.iter().find(|name| text(name).is_none_or(str::is_empty)) {
+        Some(name) => Err(format!("lacks `{name}`")),
+        None => Ok(key),
+    }
+}
+
+fn to_json(value: &DeValue<'_>) -> Option<Json> {
+    Some(match value {
+        DeValue::String(text) => Json::String(text.to_string()),
+        DeValue::Boolean(boolean) => Json::Bool(*boolean),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok()?.into(),
+        DeValue::Array(items) => {
+            Json::Array(items.iter().map(|item| to_json(item.get_ref())).collect::<Option<_>>()?)
+        }
+        DeValue::Table(entries) => {
+            let member = |(key, value): (&toml::Spanned<_>, &toml::Spanned<_>)| {
+                let key: &toml::de::DeString<'_> = key.get_ref();
+                Some((key.to_string(), to_json(value.get_ref())?))
+            };
+            Json::Object(entries.iter().map(member).collect::<Option<_>>()?)
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) => return None,
+    })
+}

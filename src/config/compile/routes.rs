@@ -1,0 +1,263 @@
+//! `[[routes]]`.
+
+use http::Method;
+
+use super::{
+    Names, address_ranges, clients, cors, headers, scopes, server, ties::Ties, upstreams::max_in_flight,
+};
+use crate::{
+    config::{
+        address::Host,
+        error::ErrorKind,
+        model::{
+            Access, AddressRules, Config, Credentials, Limits, Methods, PathPattern, Route, Upstream,
+            UpstreamIndex,
+        },
+        pattern::check_pattern,
+        reader::{Table, Value},
+        suggest,
+    },
+    oauth::scope::Requirement,
+};
+
+/// Reads all routes, and finds those that tie.
+pub(super) fn routes(
+    value: &Value<'_>,
+    names: &Names<'_>,
+    upstreams: &[Upstream],
+    endpoints: &[(String, &'static str)],
+    limits: &Limits,
+) -> Option<Vec<Route>> {
+    let count = value.inner().as_array().map_or(0, |array| array.len());
+    if count > Config::MAX_ROUTES {
+        return value
+            .fail(ErrorKind::TooMany, format!("has {count} routes; at most {} will do", Config::MAX_ROUTES));
+    }
+    let mut ties = Ties::new();
+    value.each("routes: [[routes]]", |item| {
+        let (route, shape) = item.table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
+        let folds_case = upstreams.get(route.upstream.0).is_some_and(|upstream| upstream.case_insensitive);
+        if let Some(other) = ties.add(&route, &shape, folds_case) {
+            return item.fail(
+                ErrorKind::RouteTie,
+                format!(
+                    "ties with the route in line {}: same host, same path, a method in common; make one of them more specific",
+                    other.line
+                ),
+            );
+        }
+        Some(route)
+    })
+}
+
+fn route(
+    table: &mut Table<'_>,
+    names: &Names<'_>,
+    upstreams: &[Upstream],
+    endpoints: &[(String, &'static str)],
+    limits: &Limits,
+) -> Option<(Route, String)> {
+    let place = table.place();
+    let allow_semicolon = table.flag("allow_semicolon");
+    let allow_encoded_slash = table.flag("allow_encoded_slash");
+    let check = |value: &Value<'_>, text: &str| {
+        check_pattern(text, allow_semicolon, allow_encoded_slash)
+            .map_or_else(|error| value.invalid(error.to_string()), Some)
+    };
+    let path = path(table, &check, endpoints);
+    let methods = table.or("methods", Methods::All, |value| methods(&value));
+    let host = table.or("host", None, |value| host(&value).map(Some));
+    let upstream =
+        table.need("upstream", "the name of one of [upstreams]").and_then(|value| upstream(&value, names));
+    let strip_prefix = table.or("strip_prefix", None, |value| {
+        let text = value.string("the front of the route's own path")?;
+        check(&value, text)?;
+        let own = path.as_ref().map(|(path, _)| path.as_str());
+        strip(&value, text, own).map(Some)
+    });
+    let forward_token = table.flag("forward_token");
+    let injects =
+        upstream.and_then(|index| upstreams.get(index.0)).and_then(|upstream| upstream.credentials.as_ref());
+    let into_authorization = match injects {
+        Some(Credentials::Basic { .. }) => true,
+        Some(Credentials::Header { name, .. }) => *name == http::header::AUTHORIZATION,
+        None => false,
+    };
+    if forward_token && into_authorization {
+        let message =
+            "`forward_token` is set, and the upstream's credentials stand in the same `Authorization` header";
+        table.problem(ErrorKind::Conflict, message);
+    }
+    let access = access(table, names);
+    let max_body_size = table.or("max_body_size", limits.max_body_size, |value| server::body_limit(&value));
+    let rate_limit = table.or("rate_limit", None, |value| value.rate().map(Some));
+    let response_headers =
+        table.or("response_headers", Default::default(), |value| headers::response_headers(&value));
+    let addresses = AddressRules {
+        allow: table.or("allow", Vec::new(), |value| address_ranges(&value)),
+        deny: table.or("deny", Vec::new(), |value| address_ranges(&value)),
+    };
+    let cors = table.or("cors", None, |value| cors::cors(&value, &methods).map(Some));
+    let max_in_flight = max_in_flight(table);
+    let (path, shape) = path?;
+    let route = Route {
+        path,
+        host,
+        methods,
+        access: access?,
+        upstream: upstream?,
+        strip_prefix,
+        forward_token,
+        allow_semicolon,
+        allow_encoded_slash,
+        max_body_size,
+        rate_limit,
+        max_in_flight,
+        response_headers,
+        addresses,
+        cors,
+        place,
+    };
+    Some((route, shape))
+}
+
+/// The pattern and its shape.
+fn path(
+    table: &mut Table<'_>,
+    check: &impl Fn(&Value<'_>, &str) -> Option<String>,
+    endpoints: &[(String, &'static str)],
+) -> Option<(PathPattern, String)> {
+    let (value, is_prefix) = match (table.take("path"), table.take("prefix")) {
+        (Some(path), None) => (path, false),
+        (None, Some(prefix)) => (prefix, true),
+        (None, None) => {
+            table.missing(
+                "`path` is missing: a route has a `path` (\"/hello_world\") or a `prefix` (\"/orders\")",
+            );
+            return None;
+        }
+        (Some(_), Some(prefix)) => {
+            return prefix
+                .fail(ErrorKind::Conflict, "stands beside `path`; a route has exactly one of the two");
+        }
+    };
+    let text = value.string("a path such as \"/hello_world\"")?;
+    let shape = check(&value, text)?;
+    if is_prefix && text.len() > 1 && text.ends_with('/') {
+        return value.invalid(format!(
+            "must not end with /: {:?} takes all that lies below it",
+            text.trim_end_matches('/')
+        ));
+    }
+    if let Some((_, what)) = endpoints.iter().find(|(path, _)| path == text) {
+        return value.fail(
+            ErrorKind::ShadowsEndpoint,
+            format!("is the path of {what}, which the gateway answers itself; a route cannot take it"),
+        );
+    }
+    let text = text.to_owned();
+    Some((if is_prefix { PathPattern::Prefix(text) } else { PathPattern::Exact(text) }, shape))
+}
+
+fn host(value: &Value<'_>) -> Option<Host> {
+    const WANTED: &str = "a host such as \"api.example.com\": no scheme, no port, no wildcard";
+    let text = value.string(WANTED)?;
+    Host::parse(text).map_or_else(|| value.invalid(format!("must be {WANTED}")), Some)
+}
+
+fn upstream(value: &Value<'_>, names: &Names<'_>) -> Option<UpstreamIndex> {
+    let name = value.string("the name of one of [upstreams]")?;
+    match names.upstreams.iter().position(|known| *known == name) {
+        Some(index) => Some(UpstreamIndex(index)),
+        None => {
+            let hint = suggest::hint(name, names.upstreams.iter().copied());
+            value.fail(ErrorKind::UnknownName, format!("there is no [upstreams.{name}]{hint}"))
+        }
+    }
+}
+
+fn strip(value: &Value<'_>, text: &str, own: Option<&str>) -> Option<String> {
+    if text == "/" || text.ends_with('/') {
+        return value.invalid("must be one segment or more, without a slash at the end");
+    }
+    // The error of the path itself is enough.
+    let Some(own) = own else { return Some(text.to_owned()) };
+    let whole_segments = own.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if !whole_segments {
+        return value.fail(
+            ErrorKind::Conflict,
+            format!("must be whole segments from the front of the route's own path, which is {own:?}"),
+        );
+    }
+    Some(text.to_owned())
+}
+
+/// A list of methods; at least one.
+pub(super) fn methods(value: &Value<'_>) -> Option<Methods> {
+    let methods = value.set_of("methods, such as \"GET\"", |item| {
+        let text = item.string("a method, such as \"GET\"")?;
+        if text.eq_ignore_ascii_case("TRACE") || text.eq_ignore_ascii_case("CONNECT") {
+            return item.invalid("is refused on every route (405); remove it");
+        }
+        let upper = text.to_ascii_uppercase();
+        match Method::from_bytes(text.as_bytes()) {
+            Ok(_) if upper != text => item.invalid(format!("must be {upper:?}: methods are case-sensitive")),
+            Ok(method) => Some(method),
+            Err(_) => item.invalid("must be a method, such as \"GET\" (RFC 9110 §9.1)"),
+        }
+    })?;
+    if methods.is_empty() {
+        return value.invalid("is empty, so the route would take nothing; leave it out for all methods");
+    }
+    Some(Methods::Only(methods))
+}
+
+#[derive(Clone, Copy)]
+enum AccessWord {
+    Token,
+    Public,
+}
+
+fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
+    let word = table.or("access", AccessWord::Token, |value| {
+        value.choice(&[("token", AccessWord::Token), ("public", AccessWord::Public)])
+    });
+    let (all, any, audience) = (table.take("scopes"), table.take("any_scope"), table.take("audience"));
+    if let AccessWord::Public = word {
+        let mut good = true;
+        for value in [all, any, audience].into_iter().flatten() {
+            value.problem(
+                ErrorKind::Conflict,
+                "stands on a route with access = \"public\", which asks for no token; remove one of the two",
+            );
+            good = false;
+        }
+        return good.then_some(Access::Public);
+    }
+    let requirement = match (all, any) {
+        (Some(all), Some(any)) => {
+            scopes(&all, names);
+            scopes(&any, names);
+            any.fail(
+                ErrorKind::Conflict,
+                "stands beside `scopes`; a route has all of `scopes` or one of `any_scope`",
+            )
+        }
+        (Some(all), None) => scopes(&all, names).map(|scopes| match scopes.is_empty() {
+            true => Requirement::AnyToken,
+            false => Requirement::All(scopes),
+        }),
+        (None, Some(any)) => match scopes(&any, names) {
+            Some(scopes) if scopes.is_empty() => {
+                any.invalid("is empty, so no token would do; leave it out for any valid token")
+            }
+            other => other.map(Requirement::Any),
+        },
+        (None, None) => Some(Requirement::AnyToken),
+    };
+    let audience = match audience {
+        Some(value) => Some(Some(clients::audience(&value)?.to_owned())),
+        None => Some(None),
+    };
+    Some(Access::Token { requirement: requirement?, audience: audience? })
+}

@@ -1,0 +1,159 @@
+//! `[token_service]`.
+
+use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
+
+use super::secure_url;
+use crate::config::{
+    address::Scheme,
+    error::ErrorKind,
+    model::{Issuer, ListenerProtocol, Server, Throttle, TokenService},
+    pattern::check_pattern,
+    reader::{Table, Value},
+};
+
+/// What a token's lifetime may be.
+pub(super) const TOKEN_LIFETIME: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
+
+/// Where RFC 8414 and RFC 9728 put their documents.
+const METADATA: [&str; 2] =
+    ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"];
+
+const MAX_TOKENS: NonZeroU32 = NonZeroU32::new(10_000_000).unwrap();
+const MAX_TOKENS_PER_CLIENT: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
+
+impl TokenService {
+    /// Every path that the gateway answers itself, and what answers there.
+    #[must_use]
+    pub fn endpoints(&self) -> [(String, &'static str); 5] {
+        let [authorization_server, protected_resource] = METADATA;
+        [
+            (self.token_endpoint.clone(), "the token endpoint"),
+            (self.introspection_endpoint.clone(), "the introspection endpoint"),
+            (self.revocation_endpoint.clone(), "the revocation endpoint"),
+            (authorization_server.to_owned(), "the authorization server metadata (RFC 8414)"),
+            (protected_resource.to_owned(), "the protected resource metadata (RFC 9728)"),
+        ]
+    }
+}
+
+/// Reads `[token_service]`, or gives its defaults.
+pub(super) fn token_service(root: &mut Table<'_>, server: &Server) -> TokenService {
+    root.take("token_service")
+        .and_then(|value| value.table("a table: [token_service]", |table| read(table, server)))
+        .unwrap_or_else(|| defaults(server))
+}
+
+fn defaults(server: &Server) -> TokenService {
+    TokenService {
+        issuer: default_issuer(server),
+        token_endpoint: "/oauth/v2/oauth-token".to_owned(),
+        introspection_endpoint: "/oauth/v2/oauth-introspect".to_owned(),
+        revocation_endpoint: "/oauth/v2/oauth-revoke".to_owned(),
+        token_lifetime: Duration::from_secs(299),
+        max_tokens: MAX_TOKENS,
+        max_tokens_per_client: MAX_TOKENS_PER_CLIENT,
+        throttle: Throttle { failures: NonZeroU32::MIN.saturating_add(9), per: Duration::from_secs(60) },
+        realm: "tollgate".to_owned(),
+    }
+}
+
+fn default_issuer(server: &Server) -> Issuer {
+    match server.listen.first() {
+        Some(listener) => {
+            let scheme = match listener.protocol {
+                // What clients see is the terminator's TLS.
+                ListenerProtocol::Https | ListenerProtocol::Http { behind_tls: true, .. } => Scheme::Https,
+                ListenerProtocol::Http { behind_tls: false, .. } => Scheme::Http,
+            };
+            Issuer::of_listener(scheme, listener.address)
+        }
+        None => Issuer::FromListener("https://localhost:8443".to_owned()),
+    }
+}
+
+fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
+    let TokenService {
+        issuer,
+        token_endpoint,
+        introspection_endpoint,
+        revocation_endpoint,
+        token_lifetime,
+        max_tokens,
+        max_tokens_per_client,
+        throttle,
+        realm,
+    } = defaults(server);
+    let mut taken: Vec<(String, &'static str)> =
+        METADATA.iter().map(|path| ((*path).to_owned(), "metadata")).collect();
+    let mut endpoint = |name: &'static str, default: String, table: &mut Table<'_>| {
+        let value = table.take(name);
+        let path = value.as_ref().and_then(endpoint_path).map_or(default, str::to_owned);
+        if let Some((_, other)) = taken.iter().find(|(other, _)| *other == path) {
+            let message = format!("{path:?} is the path of `{other}` already; every endpoint has its own");
+            match &value {
+                Some(value) => value.problem(ErrorKind::Duplicate, message),
+                None => table.problem(
+                    ErrorKind::Duplicate,
+                    format!("`{name}` is left out, and its default {message}"),
+                ),
+            }
+        }
+        taken.push((path.clone(), name));
+        path
+    };
+    let token_endpoint = endpoint("token_endpoint", token_endpoint, table);
+    let introspection_endpoint = endpoint("introspection_endpoint", introspection_endpoint, table);
+    let revocation_endpoint = endpoint("revocation_endpoint", revocation_endpoint, table);
+    let max_tokens =
+        table.or("max_tokens", max_tokens, |value| NonZeroU32::new(value.integer32(1..=100_000_000)?));
+    let per_client = table.take("max_tokens_per_client");
+    TokenService {
+        issuer: table.or("issuer", issuer, |value| {
+            secure_url(&value, "the issuer's identifier", false).map(|url| Issuer::Configured(url.to_owned()))
+        }),
+        token_endpoint,
+        introspection_endpoint,
+        revocation_endpoint,
+        token_lifetime: table.or("token_lifetime", token_lifetime, |value| value.duration(TOKEN_LIFETIME)),
+        max_tokens,
+        max_tokens_per_client: per_client
+            .and_then(|value| match NonZeroU32::new(value.integer32(1..=100_000_000)?) {
+                Some(number) if number > max_tokens => {
+                    value.fail(ErrorKind::Conflict, format!("is more than max_tokens, which is {max_tokens}"))
+                }
+                number => number,
+            })
+            .unwrap_or(max_tokens_per_client.min(max_tokens)),
+        throttle: table.or("throttle", throttle, |value| {
+            value.table("{ failures = 10, per = \"1m\" }", |table| Throttle {
+                failures: table.or("failures", throttle.failures, |value| {
+                    NonZeroU32::new(value.integer32(1..=100_000)?)
+                }),
+                per: table.or("per", throttle.per, |value| {
+                    value.duration(Duration::from_secs(1)..=Duration::from_secs(86_400))
+                }),
+            })
+        }),
+        realm: table.or("realm", realm, |value| {
+            let text = value.text("a name for challenges", 100)?;
+            // It goes into a quoted string as it is (RFC 9110 §5.6.4).
+            if text.bytes().any(|byte| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\')) {
+                return value.invalid(
+                    "must be printable ASCII without \" and \\: it goes into WWW-Authenticate headers",
+                );
+            }
+            Some(text.to_owned())
+        }),
+    }
+}
+
+fn endpoint_path<'a>(value: &Value<'a>) -> Option<&'a str> {
+    let text = value.string("a path such as \"/oauth/v2/oauth-token\"")?;
+    match check_pattern(text, false, false) {
+        Ok(_) if text.contains('{') => value.invalid("must be a plain path: {name} stands in routes only"),
+        Ok(_) if text == "/" => value.invalid("must be more than /"),
+        Ok(_) => Some(text),
+        Err(error) => value.invalid(error.to_string()),
+    }
+}

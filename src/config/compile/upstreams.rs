@@ -1,0 +1,236 @@
+//! `[upstreams.…]`.
+
+use std::{
+    collections::BTreeSet,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use super::headers;
+use crate::config::{
+    address::{Host, Origin, Scheme},
+    error::ErrorKind,
+    model::{Balance, Credentials, HealthCheck, Probe, Protocol, Upstream, UpstreamServer, UpstreamTls},
+    reader::{Table, Value},
+    values::TIMEOUT,
+};
+
+pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
+    if name.is_empty() || name.chars().any(char::is_control) || name.len() > 255 {
+        value.key_problem(
+            ErrorKind::InvalidValue,
+            "an upstream's name is 1 to 255 characters, none of them control ones",
+        );
+    }
+    let place = value.place();
+    value.table("a table: [upstreams.NAME]", |table| {
+        let servers = table
+            .need("servers", "where the API is: [\"http://127.0.0.1:9000\"]")
+            .and_then(|value| servers(&value));
+        let tls_value = table.take("tls");
+        let tls = tls_value.as_ref().and_then(|value| value.table("a table of TLS settings", read_tls));
+        if let (Some(value), Some(servers)) = (&tls_value, &servers)
+            && servers.iter().all(|server| server.origin.scheme == Scheme::Http)
+        {
+            value.problem(ErrorKind::Conflict, "is for https:// servers, and this upstream has none");
+        }
+        Some(Upstream {
+            name: name.to_owned(),
+            balance: table.or("balance", Balance::RoundRobin, |value| {
+                value.choice(&[
+                    ("round_robin", Balance::RoundRobin),
+                    ("random", Balance::Random),
+                    ("least_requests", Balance::LeastRequests),
+                    ("consistent", Balance::Consistent),
+                ])
+            }),
+            protocol: table.or("protocol", Protocol::Http1, |value| {
+                value.choice(&[("http1", Protocol::Http1), ("http2", Protocol::Http2)])
+            }),
+            connect_timeout: table
+                .or("connect_timeout", Duration::from_secs(5), |value| value.duration(TIMEOUT)),
+            read_timeout: table.or("read_timeout", Duration::from_secs(60), |value| value.duration(TIMEOUT)),
+            total_timeout: table.or("total_timeout", None, |value| value.duration(TIMEOUT).map(Some)),
+            retries: table.or("retries", 1, |value| value.integer32(0..=10)),
+            health_check: table.or("health_check", None, |value| health_check(&value).map(Some)),
+            credentials: table.or("credentials", None, |value| credentials(value).map(Some)),
+            tls: tls.unwrap_or_default(),
+            case_insensitive: table.flag("case_insensitive"),
+            max_in_flight: max_in_flight(table),
+            servers: servers?,
+            place,
+        })
+    })?
+}
+
+/// `max_in_flight` of an upstream or a route.
+pub(super) fn max_in_flight(table: &mut Table<'_>) -> Option<NonZeroUsize> {
+    table.or("max_in_flight", None, |value| {
+        Some(NonZeroUsize::new(usize::try_from(value.integer(1..=10_000_000)?).ok()?))
+    })
+}
+
+fn servers(value: &Value<'_>) -> Option<Vec<UpstreamServer>> {
+    let mut seen = BTreeSet::new();
+    let servers = value.each("URLs, such as \"http://127.0.0.1:9000\"", |item| {
+        let server = server(&item)?;
+        if !seen.insert(server.origin.to_string()) {
+            return item.fail(ErrorKind::Duplicate, "is the same server again; give it a weight instead");
+        }
+        Some(server)
+    })?;
+    if servers.is_empty() {
+        return value.invalid("is empty; an upstream needs a server, such as \"http://127.0.0.1:9000\"");
+    }
+    Some(servers)
+}
+
+fn server(value: &Value<'_>) -> Option<UpstreamServer> {
+    const WANTED: &str = "a URL such as \"http://127.0.0.1:9000\", or { url = \"…\", weight = 2 }";
+    let place = value.place();
+    if !value.inner().is_table() {
+        return Some(UpstreamServer { origin: origin(value, WANTED)?, weight: NonZeroU32::MIN, place });
+    }
+    value.table(WANTED, |table| {
+        let url = table.need("url", "where the server is, such as \"http://127.0.0.1:9000\"");
+        let weight =
+            table.or("weight", NonZeroU32::MIN, |value| NonZeroU32::new(value.integer32(1..=1_000)?));
+        Some(UpstreamServer { origin: origin(&url?, WANTED)?, weight, place })
+    })?
+}
+
+fn origin(value: &Value<'_>, wanted: &str) -> Option<Origin> {
+    match Origin::parse(value.string(wanted)?) {
+        Ok(Origin { port: 0, .. }) => value.invalid("must not have port 0"),
+        Ok(origin) => Some(origin),
+        Err(error) => value.invalid(error.to_string()),
+    }
+}
+
+fn health_check(value: &Value<'_>) -> Option<HealthCheck> {
+    const WANTED: &str =
+        "{ path = \"/health\", interval = \"5s\", timeout = \"2s\" }; without a path, connecting is enough";
+    value.table(WANTED, |table| {
+        let probe = table.or("path", Probe::Tcp, |value| {
+            let text = value.string("a path such as \"/health\"")?;
+            let good = text.starts_with('/')
+                && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+                && text.parse::<http::uri::PathAndQuery>().is_ok();
+            if good {
+                Some(Probe::Http { path: text.to_owned() })
+            } else {
+                value.invalid("must be a path such as \"/health\"")
+            }
+        });
+        let interval_value = table.take("interval");
+        let interval = interval_value
+            .as_ref()
+            .and_then(|value| value.duration(TIMEOUT))
+            .unwrap_or(Duration::from_secs(5));
+        let default_timeout = Duration::from_secs(2).min(interval);
+        let timeout = table.or("timeout", default_timeout, |value| {
+            let timeout = value.duration(TIMEOUT)?;
+            if timeout > interval {
+                return value.fail(
+                    ErrorKind::Conflict,
+                    "is longer than `interval`; a probe must end before the next",
+                );
+            }
+            Some(timeout)
+        });
+        let times = |value: Value<'_>| NonZeroU32::new(value.integer32(1..=1_000)?);
+        HealthCheck {
+            probe,
+            interval,
+            timeout,
+            healthy_after: table.or("healthy_after", NonZeroU32::MIN, times),
+            unhealthy_after: table.or("unhealthy_after", NonZeroU32::MIN.saturating_add(2), times),
+        }
+    })
+}
+
+fn credentials(value: Value<'_>) -> Option<Credentials> {
+    const WANTED: &str =
+        "{ header = \"X-Api-Key\", value = \"env:NAME\" } or { basic = { user = \"…\", password = \"…\" } }";
+    // Whatever stands here in the wrong shape may be the secret.
+    value.secret().table(WANTED, |table| {
+        let (header, secret, basic) = (table.take("header"), table.take("value"), table.take("basic"));
+        match (header, secret, basic) {
+            (None, None, Some(basic)) => basic.table("{ user = \"…\", password = \"…\" }", read_basic)?,
+            (Some(header), Some(secret), None) => {
+                let name = headers::credential_name(&header.public());
+                let value = credential_text(secret, "a header value", |text| {
+                    (!headers::fits_a_value(text)).then_some(
+                        "cannot stand in a header: it has control characters, or spaces at its ends",
+                    )
+                });
+                Some(Credentials::Header { name: name?, value: value? })
+            }
+            (None, None, None) => {
+                table.missing(format!("credentials are {WANTED}"));
+                None
+            }
+            (_, _, Some(_)) => {
+                table.problem(ErrorKind::Conflict, format!("`basic` stands alone: {WANTED}"));
+                None
+            }
+            (header, _, None) => {
+                let missing = if header.is_some() { "value" } else { "header" };
+                table.missing(format!("`{missing}` is missing: {WANTED}"));
+                None
+            }
+        }
+    })?
+}
+
+fn read_basic(table: &mut Table<'_>) -> Option<Credentials> {
+    let user = table.need("user", "the user name").and_then(|value| {
+        let value = value.public();
+        let text = value.text("a user name", 255)?;
+        // RFC 7617 §2: the first colon ends the user id.
+        if text.contains(':') {
+            value.invalid("must not hold a colon (RFC 7617 §2)")
+        } else {
+            Some(text.to_owned())
+        }
+    });
+    let password =
+        table.need("password", "the password, or \"env:NAME\" or \"file:path\"").and_then(|value| {
+            credential_text(value, "a password", |text| {
+                text.chars().any(char::is_control).then_some("has control characters in it (RFC 7617 §2)")
+            })
+        });
+    Some(Credentials::Basic { user: user?, password: password? })
+}
+
+fn credential_text(
+    value: Value<'_>,
+    what: &str,
+    problem: impl FnOnce(&str) -> Option<&'static str>,
+) -> Option<crate::config::SecretString> {
+    let secret = value.clone().secret_text(what)?;
+    match problem(secret.expose()) {
+        Some(problem) => value.secret().invalid(problem),
+        None => Some(secret),
+    }
+}
+
+fn read_tls(table: &mut Table<'_>) -> UpstreamTls {
+    let file = |value: Value<'_>, what: &str| value.readable_file(what).map(Some);
+    let ca = table.or("ca", None, |value| file(value, "a PEM file of certificates"));
+    let (certificate, key) = (table.take("client_certificate"), table.take("client_key"));
+    if certificate.is_some() != key.is_some() {
+        table.missing("`client_certificate` and `client_key` go together");
+    }
+    let certificate =
+        certificate.and_then(|value| value.readable_file("a PEM file with the certificate chain"));
+    let key = key.and_then(|value| value.readable_file("a PEM file with the private key"));
+    let server_name = table.or("server_name", None, |value| {
+        let text = value.string("a DNS name")?;
+        if text.is_empty() {
+            return value.invalid("is empty, which would turn the check of the certificate off; name the server, or leave it out");
+        }
+        Host::parse(text).map_or_else(|| value.invalid("must be a DNS name or an IP address"), |host| Some(Some(host)))
+    });
+    UpstreamTls { ca, client_certificate: certificate.zip(key), server_name }
+}

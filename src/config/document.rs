@@ -1,0 +1,89 @@
+//! From a path or a text to a [`Config`].
+
+use std::{collections::BTreeSet, fs::File, io::Read, path::Path};
+
+use toml::de::DeTable;
+
+use super::{
+    compile,
+    error::{ConfigErrors, ErrorKind, Place},
+    model::Config,
+    reader::Context,
+};
+
+/// The largest file that is read.
+const MAX_SIZE: u64 = 64 << 20;
+
+impl Config {
+    /// Reads and compiles a file. Paths in it start from its own folder, `env:` is the process's environment.
+    ///
+    /// # Errors
+    /// Every error in the file at once.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        let unreadable = |message: String| ConfigErrors::unreadable(path, None, message);
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes))
+            .map_err(|error| unreadable(format!("cannot read the configuration: {error}")))?;
+        if bytes.len() as u64 > MAX_SIZE {
+            return Err(unreadable("the configuration is larger than 64 MiB".to_owned()));
+        }
+        let text = match std::str::from_utf8(&bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+                let place = Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 };
+                let message = "not UTF-8 in this line; TOML must be".to_owned();
+                return Err(ConfigErrors::unreadable(path, Some(place), message));
+            }
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::parse(text, path, folder, &|name| std::env::var(name).ok())
+    }
+
+    /// Compiles a text. `file_name` is for errors, `base_dir` is where relative paths start, `env` answers `env:NAME`.
+    ///
+    /// # Errors
+    /// Every error in the text at once.
+    pub fn parse(
+        text: &str,
+        file_name: &Path,
+        base_dir: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
+        let (root, syntax) = DeTable::parse_recoverable(text);
+        let cx = Context::new(file_name, base_dir, env, text);
+        let mut broken_lines = BTreeSet::new();
+        for error in &syntax {
+            // Not the error's own Display: it quotes the line, and the line may hold a secret.
+            let place = cx.place(error.span().map_or(0, |span| span.start));
+            if broken_lines.insert(place.line) {
+                cx.report(ErrorKind::Syntax, place, "", None, format!("not TOML: {}", error.message()));
+            }
+        }
+        let config = cx.document(root.get_ref(), |root| compile::config(root, file_name));
+        let mut problems = cx.into_problems();
+        if !broken_lines.is_empty() {
+            // What a broken line held is lost: what seems missing may well be there, and what the parser made
+            // of the line itself says nothing.
+            problems.retain(|error| {
+                error.kind == ErrorKind::Syntax
+                    || !matches!(
+                        error.kind,
+                        ErrorKind::MissingKey | ErrorKind::UnknownName | ErrorKind::Conflict
+                    ) && error.place.is_none_or(|place| !broken_lines.contains(&place.line))
+            });
+        }
+        match (config, ConfigErrors::collect(problems)) {
+            (Some(config), None) => Ok(config),
+            (_, Some(errors)) => Err(errors),
+            // Nothing is left out without a report; should that fail once, the file is refused all the same.
+            (None, None) => Err(ConfigErrors::unreadable(
+                file_name,
+                None,
+                "the configuration could not be compiled; please report this as a bug".to_owned(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! gateway.toml, from its text to [`Config`].
+//!
+//! The file is parsed once. [`Config`] holds nothing that could still be wrong, and nothing of the file's
+//! spelling; every error of the file is told at once, each with its place, its key path and what would be right.
+//!
+//! The way of a file: `document` (TOML, with places) → `compile` (one file a table, on top of `reader`) →
+//! [`Config`] or [`ConfigErrors`].
+//!
+//! ```
+//! use std::path::Path;
+//! use tollgate::config::Config;
+//!
+//! let text = "[server]\nlisten = [\"http://0.0.0.0:8080\"]\n";
+//! let errors = Config::parse(text, Path::new("gateway.toml"), Path::new("."), &|_| None).unwrap_err();
+//! assert!(errors.to_string().starts_with("gateway.toml:2:11: server.listen[0]"));
+//! ```
+
+mod address;
+mod compile;
+mod document;
+mod error;
+mod model;
+mod pattern;
+mod reader;
+mod secret;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod units;
+mod values;
+
+pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
+pub use error::{ConfigError, ConfigErrors, ErrorKind, Place};
+pub use model::*;
+pub use pattern::{PatternError, check_pattern};
+pub use secret::{SecretHash, SecretHashError, SecretString};
+pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};

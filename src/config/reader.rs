@@ -1,0 +1,363 @@
+//! Reads the parsed file key by key and remembers every problem, where serde would stop at the first.
+//!
+//! A [`Table`] hands a key out once. What nobody took by the end is unknown, and the end cannot be
+//! forgotten: a table is only to be had inside the closure given to [`Value::table`].
+
+use std::{cell::RefCell, fmt, ops::Range, path::Path, rc::Rc};
+
+use toml::{Spanned, de::DeTable, de::DeValue};
+
+use super::{
+    error::{ConfigError, ErrorKind, Place},
+    suggest,
+};
+
+/// What reading one file needs and gathers.
+pub(super) struct Context<'a> {
+    file: &'a Path,
+    /// The folder that relative paths in the file start from.
+    pub(super) base_dir: &'a Path,
+    /// The process environment, or what stands in for it.
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    text: &'a str,
+    line_starts: Vec<usize>,
+    problems: RefCell<Vec<ConfigError>>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        file: &'a Path,
+        base_dir: &'a Path,
+        env: &'a dyn Fn(&str) -> Option<String>,
+        text: &'a str,
+    ) -> Self {
+        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(after_breaks).collect();
+        Self { file, base_dir, env, text, line_starts, problems: RefCell::default() }
+    }
+
+    /// The line and column of a byte.
+    pub(super) fn place(&self, at: usize) -> Place {
+        let at = at.min(self.text.len());
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = self.line_starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..at).map_or(at - start, |before| before.chars().count()) + 1;
+        Place { line: saturate(line), column: saturate(column) }
+    }
+
+    pub(super) fn report(
+        &self,
+        kind: ErrorKind,
+        place: Place,
+        key: &str,
+        value: Option<String>,
+        message: impl Into<String>,
+    ) {
+        self.problems.borrow_mut().push(ConfigError {
+            kind,
+            file: self.file.to_owned(),
+            place: Some(place),
+            key: key.to_owned(),
+            value,
+            message: message.into(),
+        });
+    }
+
+    pub(super) fn into_problems(self) -> Vec<ConfigError> {
+        self.problems.into_inner()
+    }
+
+    /// Reads the document itself.
+    pub(super) fn document<T>(&'a self, root: &'a DeTable<'a>, read: impl FnOnce(&mut Table<'a>) -> T) -> T {
+        Table::read(self, "".into(), 0..0, root, false, read)
+    }
+}
+
+fn saturate(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// One table, less the keys that were taken.
+pub(super) struct Table<'a> {
+    cx: &'a Context<'a>,
+    path: Rc<str>,
+    span: Range<usize>,
+    secret: bool,
+    /// In the order of the file.
+    left: Vec<(&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)>,
+    asked_for: Vec<&'static str>,
+}
+
+impl<'a> Table<'a> {
+    fn read<T>(
+        cx: &'a Context<'a>,
+        path: Rc<str>,
+        span: Range<usize>,
+        entries: &'a DeTable<'a>,
+        secret: bool,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let mut left: Vec<_> = entries.iter().collect();
+        left.sort_by_key(|(key, _)| key.span().start);
+        let mut table = Self { cx, path, span, secret, left, asked_for: Vec::new() };
+        let outcome = read(&mut table);
+        table.finish();
+        outcome
+    }
+
+    /// What nobody took is unknown.
+    fn finish(self) {
+        for (key, _) in &self.left {
+            let name: &str = key.get_ref();
+            let message = match suggest::nearest(name, self.asked_for.iter().copied()) {
+                Some(near) => format!("unknown key; did you mean `{near}`?"),
+                None if self.asked_for.len() <= 12 => {
+                    format!("unknown key; the keys here are {}", self.asked_for.join(", "))
+                }
+                None => "unknown key".to_owned(),
+            };
+            let place = self.cx.place(key.span().start);
+            self.cx.report(ErrorKind::UnknownKey, place, &join(&self.path, name), None, message);
+        }
+    }
+
+    /// Takes a key, if it is there.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Value<'a>> {
+        if !self.asked_for.contains(&name) {
+            self.asked_for.push(name);
+        }
+        let at = self.left.iter().position(|(key, _)| key.get_ref() == name)?;
+        let (key, value) = self.left.remove(at);
+        Some(self.value(key, value))
+    }
+
+    /// Takes a key that must be there; says so, and what it is for, when it is not.
+    pub(super) fn need(&mut self, name: &'static str, what: &str) -> Option<Value<'a>> {
+        let value = self.take(name);
+        if value.is_none() {
+            self.missing(format!("`{name}` is missing: {what}"));
+        }
+        value
+    }
+
+    /// Takes a key and reads it; without it, or when reading failed, the default.
+    pub(super) fn or<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        read: impl FnOnce(Value<'a>) -> Option<T>,
+    ) -> T {
+        self.take(name).and_then(read).unwrap_or(default)
+    }
+
+    /// Takes a boolean that is false when left out.
+    pub(super) fn flag(&mut self, name: &'static str) -> bool {
+        self.or(name, false, |value| value.boolean())
+    }
+
+    /// Takes everything that is left, in the order of the file: for tables whose keys are names.
+    pub(super) fn take_all(&mut self) -> Vec<(&'a str, Value<'a>)> {
+        let left = std::mem::take(&mut self.left);
+        left.into_iter().map(|(key, value)| (key.get_ref().as_ref(), self.value(key, value))).collect()
+    }
+
+    fn value(&self, key: &'a Spanned<toml::de::DeString<'a>>, value: &'a Spanned<DeValue<'a>>) -> Value<'a> {
+        Value {
+            cx: self.cx,
+            path: join(&self.path, key.get_ref()).into(),
+            key_span: key.span(),
+            span: value.span(),
+            secret: self.secret,
+            inner: value.get_ref(),
+        }
+    }
+
+    /// The folder that relative paths start from.
+    pub(super) fn base_dir(&self) -> &'a Path {
+        self.cx.base_dir
+    }
+
+    /// Where the table begins.
+    pub(super) fn place(&self) -> Place {
+        self.cx.place(self.span.start)
+    }
+
+    /// Reports an error of the table as a whole.
+    pub(super) fn problem(&self, kind: ErrorKind, message: impl Into<String>) {
+        self.cx.report(kind, self.place(), &self.path, None, message);
+    }
+
+    /// Reports that something the table needs is not there.
+    pub(super) fn missing(&self, message: impl Into<String>) {
+        self.problem(ErrorKind::MissingKey, message);
+    }
+}
+
+/// A value, where it stands, and whether it may be shown.
+#[derive(Clone)]
+pub(super) struct Value<'a> {
+    pub(super) cx: &'a Context<'a>,
+    path: Rc<str>,
+    key_span: Range<usize>,
+    span: Range<usize>,
+    secret: bool,
+    inner: &'a DeValue<'a>,
+}
+
+impl<'a> Value<'a> {
+    /// The same value, never to be shown; nor what stands in it.
+    pub(super) fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// The same value, to be shown although it stands in a table that holds secrets.
+    pub(super) fn public(mut self) -> Self {
+        self.secret = false;
+        self
+    }
+
+    pub(super) fn inner(&self) -> &'a DeValue<'a> {
+        self.inner
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.cx.place(self.span.start)
+    }
+
+    /// Reports an error at this value's place.
+    pub(super) fn problem(&self, kind: ErrorKind, message: impl Into<String>) {
+        self.cx.report(kind, self.place(), &self.path, Some(self.shown()), message);
+    }
+
+    /// Reports an error of the key itself, where it is the key that names something.
+    pub(super) fn key_problem(&self, kind: ErrorKind, message: impl Into<String>) {
+        self.cx.report(kind, self.cx.place(self.key_span.start), &self.path, None, message);
+    }
+
+    /// Reports an error and gives nothing, as the end of a reading function.
+    pub(super) fn fail<T>(&self, kind: ErrorKind, message: impl Into<String>) -> Option<T> {
+        self.problem(kind, message);
+        None
+    }
+
+    /// The commonest failure: a value that is not allowed.
+    pub(super) fn invalid<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.fail(ErrorKind::InvalidValue, message)
+    }
+
+    /// A value of the wrong TOML type.
+    pub(super) fn wrong_type<T>(&self, wanted: impl fmt::Display) -> Option<T> {
+        self.fail(ErrorKind::WrongType, format!("is {}; it must be {wanted}", self.type_name()))
+    }
+
+    pub(super) fn string(&self, wanted: impl fmt::Display) -> Option<&'a str> {
+        self.inner.as_str().or_else(|| self.wrong_type(wanted))
+    }
+
+    pub(super) fn boolean(&self) -> Option<bool> {
+        self.inner.as_bool().or_else(|| self.wrong_type("true or false"))
+    }
+
+    /// The elements of a list; `what` says of what.
+    pub(super) fn list(&self, what: impl fmt::Display) -> Option<Vec<Value<'a>>> {
+        let Some(array) = self.inner.as_array() else {
+            return self.wrong_type(format_args!("a list of {what}, in [ ]"));
+        };
+        let element = |(index, item): (usize, &'a Spanned<DeValue<'a>>)| Value {
+            cx: self.cx,
+            path: format!("{}[{index}]", self.path).into(),
+            key_span: item.span(),
+            span: item.span(),
+            secret: self.secret,
+            inner: item.get_ref(),
+        };
+        Some(array.iter().enumerate().map(element).collect())
+    }
+
+    /// Each element through `read`; `None` if the value is no list or any element is bad.
+    pub(super) fn each<T>(
+        &self,
+        what: impl fmt::Display,
+        read: impl FnMut(Value<'a>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        // All are read before the first bad one counts, so that all errors are told.
+        let read: Vec<Option<T>> = self.list(what)?.into_iter().map(read).collect();
+        read.into_iter().collect()
+    }
+
+    /// Reads a table; its unknown keys are reported when `read` returns.
+    pub(super) fn table<T>(
+        &self,
+        wanted: impl fmt::Display,
+        read: impl FnOnce(&mut Table<'a>) -> T,
+    ) -> Option<T> {
+        let Some(entries) = self.inner.as_table() else {
+            return self.wrong_type(wanted);
+        };
+        Some(Table::read(self.cx, Rc::clone(&self.path), self.span.clone(), entries, self.secret, read))
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self.inner {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a number with a fraction",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        }
+    }
+
+    /// The value as an error may show it.
+    fn shown(&self) -> String {
+        match self.inner {
+            DeValue::Array(_) => "[…]".to_owned(),
+            DeValue::Table(_) => "{…}".to_owned(),
+            _ if self.secret => "(a secret, not shown)".to_owned(),
+            DeValue::String(text) => show_text(text),
+            DeValue::Integer(number) => shorten(&number.to_string()),
+            DeValue::Float(number) => shorten(&number.to_string()),
+            DeValue::Boolean(boolean) => boolean.to_string(),
+            DeValue::Datetime(datetime) => datetime.to_string(),
+        }
+    }
+}
+
+/// A text in quotes, without what may be secret even where no secret belongs: a hash, the user information and
+/// the query of a URL.
+fn show_text(text: &str) -> String {
+    if text.starts_with("$argon2") {
+        return "(a hash, not shown)".to_owned();
+    }
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let separator = if rest.len() == text.len() { "" } else { "://" };
+    let (hidden, rest) = rest.rfind('@').map_or(("", rest), |at| ("…", rest.split_at(at).1));
+    let (rest, query) = match rest.split_once('?') {
+        Some((rest, _)) if !separator.is_empty() => (rest, "?…"),
+        _ => (rest, ""),
+    };
+    format!("{:?}", shorten(&format!("{scheme}{separator}{hidden}{rest}{query}")))
+}
+
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A key path with one more key, quoted where TOML would want it.
+fn join(path: &str, key: &str) -> String {
+    let bare = !key.is_empty()
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let key = shorten(key);
+    match (path.is_empty(), bare) {
+        (true, true) => key,
+        (true, false) => format!("{key:?}"),
+        (false, true) => format!("{path}.{key}"),
+        (false, false) => format!("{path}.{key:?}"),
+    }
+}

@@ -1,0 +1,66 @@
+//! "Did you mean": the nearest of some names.
+
+/// The name nearest to `typed`, if one is near enough to be what was meant.
+pub(super) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Longer than any name of ours; and the work stays small.
+    if typed.len() > 64 {
+        return None;
+    }
+    let allowed = (typed.chars().count() / 3).clamp(1, 3);
+    names
+        .into_iter()
+        .map(|name| (distance(&typed.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// ` (did you mean NAME?)`, or nothing.
+pub(super) fn hint<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(typed, names).map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
+}
+
+/// How many insertions, deletions, replacements and swaps of neighbours lie between two texts.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let (mut before, mut row): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=to.len()).collect());
+    let mut last = None;
+    for (i, a) in from.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, &b) in to.iter().enumerate() {
+            let mut cost = (row[j] + usize::from(a != b)).min(row[j + 1] + 1).min(next[j] + 1);
+            if j > 0 && last == Some(b) && to[j - 1] == a {
+                cost = cost.min(before[j - 1] + 1);
+            }
+            next.push(cost);
+        }
+        before = std::mem::replace(&mut row, next);
+        last = Some(a);
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_suggested_and_far_ones_are_not() {
+        let names = ["scopes", "secret", "secrets", "listen", "token_lifetime"];
+        let table = [
+            ("scope", Some("scopes")),
+            ("socpes", Some("scopes")),
+            ("secert", Some("secret")),
+            ("Listen", Some("listen")),
+            ("tokenlifetime", Some("token_lifetime")),
+            ("password", None),
+            ("x", None),
+        ];
+        for (typed, wanted) in table {
+            assert_eq!(nearest(typed, names), wanted, "{typed}");
+        }
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("ab", "ba"), 1);
+    }
+}

@@ -1,0 +1,29 @@
+//! Each rule of the file: the smallest text that breaks it, where that is told, and what help is given.
+
+mod clients;
+mod routes;
+mod server;
+mod upstreams;
+
+use super::{Config, good, only_error};
+use crate::config::ErrorKind::{self, *};
+
+/// Texts stand behind enough of a good file for scopes and upstreams to be there; lines count from the text's first.
+const BEFORE: &str = "[scopes]\nread = \"r\"\nwrite = \"w\"\n[upstreams.api]\nservers = [\"http://127.0.0.1:1\"]\n\
+                      [upstreams.folded]\nservers = [\"http://127.0.0.1:2\"]\ncase_insensitive = true\n\
+                      [upstreams.basic]\nservers = [\"http://127.0.0.1:3\"]\ncredentials = { basic = { user = \"u\", password = \"p\" } }\n";
+
+type Rule = (&'static str, u32, &'static str, ErrorKind, &'static str);
+
+fn check(rules: &[Rule]) {
+    let before = BEFORE.lines().count() as u32;
+    for &(text, line, key, kind, help) in rules {
+        let error = only_error(&format!("{BEFORE}{text}"));
+        assert_eq!(
+            (error.place.unwrap().line - before, error.key.as_str(), error.kind),
+            (line, key, kind),
+            "{error}"
+        );
+        assert!(error.to_string().contains(help), "{help:?} is not in: {error}");
+    }
+}

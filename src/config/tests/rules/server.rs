@@ -1,0 +1,212 @@
+//! `[server]`, `[token_service]`, `[demo]`.
+
+use super::*;
+
+#[test]
+fn server_and_demo() {
+    check(&[
+        ("[server]\nlisten = []", 2, "server.listen", InvalidValue, "leave it out"),
+        (
+            "[server]\nlisten = [\"http://0.0.0.0:80\"]",
+            2,
+            "server.listen[0]",
+            InsecureListener,
+            "behind_tls = true",
+        ),
+        ("[server]\nlisten = [\"http://[::]:80\"]", 2, "server.listen[0]", InsecureListener, "RFC 6749 §3.2"),
+        (
+            "[server]\nlisten = [{ url = \"http://0.0.0.0:80\" }]",
+            2,
+            "server.listen[0].url",
+            InsecureListener,
+            "127.0.0.1",
+        ),
+        ("[server]\nlisten = [{ behind_tls = true }]", 2, "server.listen[0]", MissingKey, "`url` is missing"),
+        (
+            "[server]\nlisten = [{ url = \"https://0.0.0.0:80\", h2c = true }]",
+            2,
+            "server.listen[0].url",
+            Conflict,
+            "http:// listeners",
+        ),
+        (
+            "[server]\nlisten = [\"https://gateway.example.com\"]",
+            2,
+            "server.listen[0]",
+            InvalidValue,
+            "IP address",
+        ),
+        ("[server]\nlisten = [\"https://127.0.0.1:1/x\"]", 2, "server.listen[0]", InvalidValue, "no path"),
+        ("[server]\nlisten = [\"127.0.0.1:1\"]", 2, "server.listen[0]", InvalidValue, "https://"),
+        (
+            "[server]\nlisten = [\"https://127.0.0.1:1\",\n\"http://127.0.0.1:1\"]",
+            3,
+            "server.listen[1]",
+            Duplicate,
+            "another listener",
+        ),
+        (
+            "[server]\nlisten = [\"https://0.0.0.0:1\",\n\"http://127.0.0.1:1\"]",
+            3,
+            "server.listen[1]",
+            Duplicate,
+            "another listener",
+        ),
+        ("[server]\nthreads = 5000", 2, "server.threads", InvalidValue, "from 0 to 1024"),
+        ("[server]\nshutdown_grace = \"2d\"", 2, "server.shutdown_grace", InvalidValue, "from 0s to 1d"),
+        (
+            "[server]\ntrusted_proxies = [\"10.0.0.1/8\"]",
+            2,
+            "server.trusted_proxies[0]",
+            InvalidValue,
+            "\"10.0.0.0/8\"",
+        ),
+        (
+            "[server]\ntrusted_proxies = [\"proxy\"]",
+            2,
+            "server.trusted_proxies[0]",
+            InvalidValue,
+            "10.0.0.0/8",
+        ),
+        (
+            "[server.tls]\nclient_ca = \"none.pem\"",
+            2,
+            "server.tls.client_ca",
+            FileUnavailable,
+            "cannot read ./none.pem: No such file",
+        ),
+        ("[server.tls]\nclient_ca = \"src\"", 2, "server.tls.client_ca", FileUnavailable, "is a directory"),
+        ("[server.tls]\nkey = \"Cargo.toml\"", 1, "server.tls", MissingKey, "go together"),
+        (
+            "[server.limits]\nmax_header_size = \"1KiB\"",
+            2,
+            "server.limits.max_header_size",
+            InvalidValue,
+            "from 8KiB to 1MiB",
+        ),
+        (
+            "[server.limits]\nmax_body_size = \"10MB\"",
+            2,
+            "server.limits.max_body_size",
+            InvalidValue,
+            "10MiB",
+        ),
+        (
+            "[server.limits]\nidle_timeout = \"0s\"",
+            2,
+            "server.limits.idle_timeout",
+            InvalidValue,
+            "from 1ms to 1d",
+        ),
+        ("[demo]\nlisten = \"0.0.0.0:9\"", 2, "demo.listen", InsecureListener, "on loopback"),
+        ("[demo]\nlisten = \"127.0.0.1\"", 2, "demo.listen", InvalidValue, "address and port"),
+        ("[demo]\nlisten = \"127.0.0.1:8443\"", 2, "demo.listen", Duplicate, "the gateway itself"),
+        ("[demo]\n", 1, "demo", MissingKey, "`listen` is missing"),
+    ]);
+}
+
+#[test]
+fn token_service() {
+    check(&[
+        (
+            "[token_service]\nissuer = \"http://example.com\"",
+            2,
+            "token_service.issuer",
+            InvalidValue,
+            "must be https://",
+        ),
+        (
+            "[token_service]\nissuer = \"https://example.com?a\"",
+            2,
+            "token_service.issuer",
+            InvalidValue,
+            "no query",
+        ),
+        (
+            "[token_service]\nissuer = \"https://example.com/#a\"",
+            2,
+            "token_service.issuer",
+            InvalidValue,
+            "RFC 8414 §2",
+        ),
+        ("[token_service]\nissuer = \"example.com\"", 2, "token_service.issuer", InvalidValue, "https://"),
+        (
+            "[token_service]\ntoken_endpoint = \"token\"",
+            2,
+            "token_service.token_endpoint",
+            InvalidValue,
+            "begin with /",
+        ),
+        (
+            "[token_service]\ntoken_endpoint = \"/{x}\"",
+            2,
+            "token_service.token_endpoint",
+            InvalidValue,
+            "plain path",
+        ),
+        (
+            "[token_service]\ntoken_endpoint = \"/a\"\nrevocation_endpoint = \"/a\"",
+            3,
+            "token_service.revocation_endpoint",
+            Duplicate,
+            "`token_endpoint`",
+        ),
+        (
+            "[token_service]\ntoken_endpoint = \"/oauth/v2/oauth-revoke\"",
+            1,
+            "token_service",
+            Duplicate,
+            "`revocation_endpoint` is left out",
+        ),
+        (
+            "[token_service]\ntoken_endpoint = \"/.well-known/oauth-authorization-server\"",
+            2,
+            "token_service.token_endpoint",
+            Duplicate,
+            "metadata",
+        ),
+        (
+            "[token_service]\ntoken_lifetime = \"100ms\"",
+            2,
+            "token_service.token_lifetime",
+            InvalidValue,
+            "from 1s to 30d",
+        ),
+        (
+            "[token_service]\ntoken_lifetime = \"31d\"",
+            2,
+            "token_service.token_lifetime",
+            InvalidValue,
+            "from 1s to 30d",
+        ),
+        (
+            "[token_service]\ntoken_lifetime = \"299\"",
+            2,
+            "token_service.token_lifetime",
+            InvalidValue,
+            "has no unit",
+        ),
+        (
+            "[token_service]\nmax_tokens = 100_000_001",
+            2,
+            "token_service.max_tokens",
+            InvalidValue,
+            "from 1 to 100000000",
+        ),
+        (
+            "[token_service]\nmax_tokens = 5\nmax_tokens_per_client = 6",
+            3,
+            "token_service.max_tokens_per_client",
+            Conflict,
+            "max_tokens, which is 5",
+        ),
+        (
+            "[token_service]\nthrottle = { failures = 0 }",
+            2,
+            "token_service.throttle.failures",
+            InvalidValue,
+            "from 1 to",
+        ),
+        ("[token_service]\nrealm = 'a\"b'", 2, "token_service.realm", InvalidValue, "WWW-Authenticate"),
+    ]);
+}

@@ -1,0 +1,141 @@
+//! `[upstreams]`.
+
+use super::*;
+
+#[test]
+fn servers_and_credentials() {
+    check(&[
+        ("[upstreams.x]\n", 1, "upstreams.x", MissingKey, "`servers` is missing"),
+        ("[upstreams.x]\nservers = []", 2, "upstreams.x.servers", InvalidValue, "is empty"),
+        ("[upstreams.x]\nservers = [\"http://h/p\"]", 2, "upstreams.x.servers[0]", InvalidValue, "no path"),
+        ("[upstreams.x]\nservers = [\"http://h?q\"]", 2, "upstreams.x.servers[0]", InvalidValue, "no query"),
+        (
+            "[upstreams.x]\nservers = [\"http://u:p@h\"]",
+            2,
+            "upstreams.x.servers[0]",
+            InvalidValue,
+            "user name or password",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"tcp://h\"]",
+            2,
+            "upstreams.x.servers[0]",
+            InvalidValue,
+            "http:// or https://",
+        ),
+        ("[upstreams.x]\nservers = [\"http://h:0\"]", 2, "upstreams.x.servers[0]", InvalidValue, "port 0"),
+        (
+            "[upstreams.x]\nservers = [\"http://h\",\n\"http://H:80\"]",
+            3,
+            "upstreams.x.servers[1]",
+            Duplicate,
+            "weight",
+        ),
+        (
+            "[upstreams.x]\nservers = [{ url = \"http://h\", weight = 0 }]",
+            2,
+            "upstreams.x.servers[0].weight",
+            InvalidValue,
+            "from 1 to 1000",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"http://h\"]\nbalance = \"round-robin\"",
+            3,
+            "upstreams.x.balance",
+            InvalidValue,
+            "did you mean \"round_robin\"?",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"http://h\"]\nprotocol = \"http3\"",
+            3,
+            "upstreams.x.protocol",
+            InvalidValue,
+            "\"http2\"",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"http://h\"]\nretries = 11",
+            3,
+            "upstreams.x.retries",
+            InvalidValue,
+            "from 0 to 10",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"http://h\"]\nmax_in_flight = 0",
+            3,
+            "upstreams.x.max_in_flight",
+            InvalidValue,
+            "from 1",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"http://h\"]\nhealth_check = { path = \"health\" }",
+            3,
+            "upstreams.x.health_check.path",
+            InvalidValue,
+            "/health",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"http://h\"]\nhealth_check = { interval = \"1s\", timeout = \"2s\" }",
+            3,
+            "upstreams.x.health_check.timeout",
+            Conflict,
+            "`interval`",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"http://h\"]\ntls = {}",
+            3,
+            "upstreams.x.tls",
+            Conflict,
+            "https:// servers",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"https://h\"]\ntls = { server_name = \"\" }",
+            3,
+            "upstreams.x.tls.server_name",
+            InvalidValue,
+            "check of the certificate off",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"https://h\"]\ntls = { client_key = \"Cargo.toml\" }",
+            3,
+            "upstreams.x.tls",
+            MissingKey,
+            "go together",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"https://h\"]\ntls = { ca = \"none\" }",
+            3,
+            "upstreams.x.tls.ca",
+            FileUnavailable,
+            "cannot read",
+        ),
+    ]);
+    for (credentials, key, kind, help) in [
+        ("{}", "", MissingKey, "X-Api-Key"),
+        ("{ header = \"X\" }", "", MissingKey, "`value` is missing"),
+        ("{ value = \"v\" }", "", MissingKey, "`header` is missing"),
+        (
+            "{ header = \"X\", value = \"v\", basic = { user = \"u\", password = \"p\" } }",
+            "",
+            Conflict,
+            "`basic` stands alone",
+        ),
+        ("{ header = \"X Y\", value = \"v\" }", ".header", InvalidValue, "header name"),
+        ("{ header = \"Connection\", value = \"v\" }", ".header", InvalidValue, "of the connection"),
+        ("{ header = \"transfer-encoding\", value = \"v\" }", ".header", InvalidValue, "of the connection"),
+        ("{ header = \"Host\", value = \"v\" }", ".header", InvalidValue, "the gateway itself"),
+        ("{ header = \"X_Client_Id\", value = \"v\" }", ".header", InvalidValue, "the gateway itself"),
+        ("{ header = \"X\", value = \"a\\nb\" }", ".value", InvalidValue, "control characters"),
+        ("{ header = \"X\", value = \"\" }", ".value", InvalidValue, "is empty"),
+        ("{ basic = { user = \"a:b\", password = \"p\" } }", ".basic.user", InvalidValue, "RFC 7617"),
+        ("{ basic = { user = \"a\" } }", ".basic", MissingKey, "`password`"),
+    ] {
+        let error =
+            only_error(&format!("[upstreams.x]\nservers = [\"http://h\"]\ncredentials = {credentials}\n"));
+        let wanted = format!("upstreams.x.credentials{key}");
+        assert_eq!((error.place.unwrap().line, &error.key, error.kind), (3, &wanted, kind), "{error}");
+        assert!(error.message.contains(help), "{error}");
+    }
+    good(
+        "[upstreams.x]\nservers = [\"http://h\"]\ncredentials = { header = \"Authorization\", value = \"ApiKey x\" }\n",
+    );
+}

@@ -1,0 +1,218 @@
+//! Readings of single values that many keys share.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    num::NonZeroU32,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    error::ErrorKind,
+    reader::Value,
+    secret::{self, SecretString, Source},
+    suggest,
+    units::{Rate, Shown, ShownSize, parse_duration, parse_rate, parse_size},
+};
+
+/// A millisecond to a day: what a timeout may be.
+pub(super) const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
+
+impl<'a> Value<'a> {
+    pub(super) fn integer(&self, allowed: RangeInclusive<u64>) -> Option<u64> {
+        let (least, most) = (allowed.start(), allowed.end());
+        let wanted = format!("a whole number from {least} to {most}");
+        let Some(integer) = self.inner().as_integer() else {
+            return self.wrong_type(wanted);
+        };
+        match u64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) if allowed.contains(&number) => Some(number),
+            _ => self.invalid(format!("must be {wanted}")),
+        }
+    }
+
+    pub(super) fn integer32(&self, allowed: RangeInclusive<u32>) -> Option<u32> {
+        let number = self.integer(u64::from(*allowed.start())..=u64::from(*allowed.end()))?;
+        u32::try_from(number).ok()
+    }
+
+    /// At least one of something.
+    pub(super) fn count(&self) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.integer32(1..=u32::MAX)?)
+    }
+
+    pub(super) fn duration(&self, allowed: RangeInclusive<Duration>) -> Option<Duration> {
+        let (least, most) = (Shown(*allowed.start()), Shown(*allowed.end()));
+        let wanted = format!(
+            "a duration from {least} to {most}, with its unit: \"250ms\", \"299s\", \"5m\", \"1h\" or \"2d\""
+        );
+        if let Some(number) = self.inner().as_integer() {
+            return self.fail(
+                ErrorKind::WrongType,
+                format!("has no unit; write \"{number}s\" if seconds are meant. It must be {wanted}"),
+            );
+        }
+        match parse_duration(self.string(&wanted)?) {
+            Ok(duration) if allowed.contains(&duration) => Some(duration),
+            Ok(_) => self.invalid(format!("is out of range: it must be {wanted}")),
+            Err(error) => self.invalid(format!("{error}: it must be {wanted}")),
+        }
+    }
+
+    pub(super) fn size(&self, allowed: RangeInclusive<u64>) -> Option<u64> {
+        let (least, most) = (ShownSize(*allowed.start()), ShownSize(*allowed.end()));
+        let wanted =
+            format!("a size from {least} to {most}, with its unit: \"512B\", \"16KiB\" or \"10MiB\"");
+        if let Some(number) = self.inner().as_integer() {
+            return self.fail(
+                ErrorKind::WrongType,
+                format!("has no unit; write \"{number}B\" if bytes are meant. It must be {wanted}"),
+            );
+        }
+        match parse_size(self.string(&wanted)?) {
+            Ok(size) if allowed.contains(&size) => Some(size),
+            Ok(_) => self.invalid(format!("is out of range: it must be {wanted}")),
+            Err(error) => self.invalid(format!("{error}: it must be {wanted}")),
+        }
+    }
+
+    /// `"100/s"` or `{ rate = "100/s", burst = 200 }`.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        const WANTED: &str = "a rate such as \"100/s\", \"10/m\" or { rate = \"100/s\", burst = 200 }";
+        if self.inner().is_table() {
+            return self.table(WANTED, |table| {
+                let rate = table
+                    .need("rate", "how often, such as \"100/s\"")
+                    .and_then(|value| value.plain_rate(WANTED));
+                let burst = table.take("burst").map(|value| value.count());
+                let rate = rate?;
+                Some(Rate { burst: burst.unwrap_or(Some(rate.burst))?, ..rate })
+            })?;
+        }
+        self.plain_rate(WANTED)
+    }
+
+    fn plain_rate(&self, wanted: &str) -> Option<Rate> {
+        parse_rate(self.string(wanted)?)
+            .map_or_else(|error| self.invalid(format!("{error}: it must be {wanted}")), Some)
+    }
+
+    /// One of a closed list of words.
+    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let wanted = match names.as_slice() {
+            [only] => format!("{only:?}"),
+            _ => format!(
+                "one of {}",
+                names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let text = self.string(&wanted)?;
+        match choices.iter().find(|(name, _)| *name == text) {
+            Some((_, choice)) => Some(*choice),
+            None => self.invalid(format!("must be {wanted}{}", suggest::hint(text, names))),
+        }
+    }
+
+    /// A text without control characters, of 1 to `longest` bytes.
+    pub(super) fn text(&self, what: &str, longest: usize) -> Option<&'a str> {
+        let text = self.string(what)?;
+        if text.is_empty() {
+            return self.invalid(format!("is empty; it must be {what}"));
+        }
+        if text.len() > longest || text.chars().any(char::is_control) {
+            return self.invalid(format!(
+                "must be {what} of at most {longest} bytes and without control characters"
+            ));
+        }
+        Some(text)
+    }
+
+    /// A secret: in the file, in the environment (`env:NAME`) or in a file (`file:path`).
+    pub(super) fn secret_text(self, what: &str) -> Option<SecretString> {
+        let value = self.secret();
+        let text = value.string(format_args!("{what}, or \"env:NAME\" or \"file:path\""))?;
+        let unavailable =
+            |message: String| value.clone().public().fail(ErrorKind::SecretUnavailable, message);
+        let secret = match Source::of(text) {
+            Source::Literal(text) => SecretString::new(text.to_owned()),
+            Source::Environment(name) => {
+                // A name that is none may be a secret that only happens to begin so: not shown.
+                if !is_variable_name(name) {
+                    return value
+                        .invalid("what follows \"env:\" must be the name of an environment variable");
+                }
+                match (value.cx.env)(name) {
+                    Some(text) => SecretString::new(text),
+                    None => {
+                        return unavailable(format!(
+                            "the environment variable {name} is not set, or not UTF-8"
+                        ));
+                    }
+                }
+            }
+            Source::File("") => return value.invalid("no path follows \"file:\""),
+            Source::File(path) => match secret::read_file(&value.cx.base_dir.join(path)) {
+                Ok(secret) => secret,
+                Err(error) => {
+                    return unavailable(format!(
+                        "cannot read {}: {error}",
+                        value.cx.base_dir.join(path).display()
+                    ));
+                }
+            },
+        };
+        if secret.expose().is_empty() {
+            return value.invalid(format!("is empty; it must be {what}"));
+        }
+        Some(secret)
+    }
+
+    /// A path, from the file's folder if it is relative.
+    pub(super) fn path(&self, what: &str) -> Option<PathBuf> {
+        Some(self.cx.base_dir.join(self.text(what, 4096)?))
+    }
+
+    /// A path to a file that can be read now.
+    pub(super) fn readable_file(&self, what: &str) -> Option<PathBuf> {
+        let path = self.path(what)?;
+        match check_readable(&path) {
+            Ok(()) => Some(path),
+            Err(error) => {
+                self.fail(ErrorKind::FileUnavailable, format!("cannot read {}: {error}", path.display()))
+            }
+        }
+    }
+
+    /// Each element of a list, none of them twice.
+    pub(super) fn set_of<T>(
+        &self,
+        what: &str,
+        mut read: impl FnMut(&Value<'a>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let mut seen = BTreeSet::new();
+        self.each(what, |item| {
+            let first = item.inner().as_str().is_none_or(|text| seen.insert(text));
+            if first {
+                read(&item)
+            } else {
+                item.fail(ErrorKind::Duplicate, "stands twice in this list; remove one")
+            }
+        })
+    }
+}
+
+fn check_readable(path: &Path) -> std::io::Result<()> {
+    // Opening a folder succeeds; reading it would not.
+    if File::open(path)?.metadata()?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(())
+}
+
+fn is_variable_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
