@@ -35,7 +35,12 @@ struct Seen {
 }
 
 impl Reloader {
-    pub(super) fn new(path: &Path, proxy: &'static Proxy, tls: Option<Arc<TlsReloader>>, config: &Config) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        proxy: &'static Proxy,
+        tls: Option<Arc<TlsReloader>>,
+        config: &Config,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             proxy,
@@ -54,7 +59,10 @@ impl Reloader {
         let (mut config, routes) = match load(&self.path) {
             Ok(loaded) => loaded,
             Err(failure) => {
-                log::error!("the changed configuration is not taken up, the one before stays:\n{}", failure.text);
+                log::error!(
+                    "the changed configuration is not taken up, the one before stays:\n{}",
+                    failure.text
+                );
                 return;
             }
         };

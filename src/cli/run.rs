@@ -47,7 +47,8 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 
     let handler = move |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
         let connection = Arc::clone(connection);
-        let trusted = !trusted.is_empty() && trusted.iter().any(|range| range.contains(connection.peer().ip()));
+        let trusted =
+            !trusted.is_empty() && trusted.iter().any(|range| range.contains(connection.peer().ip()));
         let secure = secure.get(connection.listener().index).copied().unwrap_or(false);
         async move {
             let client = ClientConnection {
@@ -80,7 +81,10 @@ fn start_log() {
 
 fn bind_demo(demo: &crate::config::Demo) -> Result<Demo, Failure> {
     Demo::bind(demo.listen).map_err(|error| {
-        Failure::config(format!("the demo API cannot listen on {} ({error}): change demo.listen", demo.listen))
+        Failure::config(format!(
+            "the demo API cannot listen on {} ({error}): change demo.listen",
+            demo.listen
+        ))
     })
 }
 
@@ -129,7 +133,9 @@ fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
     let listeners = config.server.listen.iter().map(|listener| {
         let mut spec = match listener.protocol {
             ListenerProtocol::Https => ListenerSpec::tls(listener.address),
-            ListenerProtocol::Http { h2c, .. } => ListenerSpec { h2c, ..ListenerSpec::plain(listener.address) },
+            ListenerProtocol::Http { h2c, .. } => {
+                ListenerSpec { h2c, ..ListenerSpec::plain(listener.address) }
+            }
         };
         spec.proxy_protocol = listener.proxy_protocol;
         spec
@@ -193,12 +199,16 @@ fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Resul
         let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
         secrets.into_iter().any(|secret| secret.hash.to_phc() == TUTORIAL_HASH)
     });
-    let (id, secret) = match (tutorial, config.clients.iter().find(|client| client.capabilities.client_credentials)) {
-        (true, _) => ("server", "Password1"),
-        (false, Some(client)) => (&*client.id, "…"),
-        (false, None) => return Ok(()),
-    };
-    let scope = config.client(id).and_then(|client| client.scopes.iter().next()).map(|scope| format!("&scope={scope}"));
+    let (id, secret) =
+        match (tutorial, config.clients.iter().find(|client| client.capabilities.client_credentials)) {
+            (true, _) => ("server", "Password1"),
+            (false, Some(client)) => (&*client.id, "…"),
+            (false, None) => return Ok(()),
+        };
+    let scope = config
+        .client(id)
+        .and_then(|client| client.scopes.iter().next())
+        .map(|scope| format!("&scope={scope}"));
     writeln!(out, "\nTry it:")?;
     writeln!(
         out,
@@ -219,8 +229,13 @@ fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Resul
             "\nWARNING: the client \"server\" has the tutorial's secret, Password1, which everybody knows. Change it before anything real stands behind this gateway."
         )?;
     }
-    writeln!(out, "\nCtrl-C stops; SIGTERM finishes what is in flight first; a change of {} is taken up by itself.", config.file.display())
+    writeln!(
+        out,
+        "\nCtrl-C stops; SIGTERM finishes what is in flight first; a change of {} is taken up by itself.",
+        config.file.display()
+    )
 }
 
 /// The hash in the shipped gateway.toml.
-const TUTORIAL_HASH: &str = "@TUTORIAL_HASH@";
+const TUTORIAL_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";

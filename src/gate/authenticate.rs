@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::Gate;
-use super::hashing::SecretHash;
+use super::secret_hash::SecretHash;
 use super::settings::{Client, ClientSecret, Settings};
 use crate::oauth::client_auth::{ClientAuth, SecretMethod};
 use crate::oauth::denial::TokenError;

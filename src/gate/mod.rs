@@ -4,9 +4,8 @@
 
 mod authenticate;
 mod endpoints;
-#[cfg(feature = "config")]
-mod from_config;
 mod hashing;
+mod secret_hash;
 mod settings;
 mod throttle;
 
@@ -21,7 +20,7 @@ use http_body_util::Full;
 
 pub use authenticate::Origin;
 pub use endpoints::{Endpoint, FormBody};
-pub use hashing::{SecretHash, SecretHashError};
+pub use secret_hash::{SecretHash, SecretHashError};
 pub use settings::{ClientSpec, GateSpec, SecretSpec, SecretUsage};
 pub use throttle::ThrottlePolicy;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::hashing::SecretHash;
+use super::secret_hash::SecretHash;
 use super::throttle::ThrottlePolicy;
 use crate::oauth::client::{ClientId, ClientPolicy, ClientState};
 use crate::oauth::client_auth::SecretMethod;

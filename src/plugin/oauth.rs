@@ -56,7 +56,8 @@ where
             let (parts, body) = request.into_parts();
             let peer = parts.extensions.get::<SocketAddr>();
             let origin = peer.map_or_else(Origin::default, |peer| Origin::from_address(peer.ip()));
-            let body = if endpoint.reads_body() { read_form(body).await } else { FormBody::Whole(Bytes::new()) };
+            let body =
+                if endpoint.reads_body() { read_form(body).await } else { FormBody::Whole(Bytes::new()) };
             gate.answer(endpoint, &parts, body, origin).await
         }))
     }

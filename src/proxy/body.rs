@@ -94,7 +94,11 @@ impl BodyOutcome {
 
 impl RequestBody {
     /// A body of at most `limit` bytes (none: no limit). One that is empty from the start costs nothing to watch.
-    pub(super) fn new(incoming: Incoming, limit: Option<u64>, timeout: Duration) -> (Self, Option<BodyOutcome>) {
+    pub(super) fn new(
+        incoming: Incoming,
+        limit: Option<u64>,
+        timeout: Duration,
+    ) -> (Self, Option<BodyOutcome>) {
         if incoming.is_end_stream() {
             return (Self::empty(), None);
         }
@@ -236,7 +240,10 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.get_mut().0 {
             Kind::Made(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Kind::Upstream(body) => body.poll(cx),
@@ -259,7 +266,10 @@ impl Body for ResponseBody {
 }
 
 impl UpstreamBody {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.waiting_since = None;

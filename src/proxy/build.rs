@@ -64,9 +64,13 @@ impl fmt::Display for BuildError {
         match self {
             Self::Tie { place, other, path } => write!(
                 f,
-                "{place}: the route {path:?} matches the same requests as the route at {other}, and neither is more specific: change or remove one"
+                "{}: the route {path:?} matches the same requests as the route at {}, and neither is more specific: change or remove one",
+                At(*place),
+                At(*other)
             ),
-            Self::Pattern { place, reason } => write!(f, "{place}: this path cannot be matched: {reason}"),
+            Self::Pattern { place, reason } => {
+                write!(f, "{}: this path cannot be matched: {reason}", At(*place))
+            }
             Self::File { upstream, path, reason } => {
                 write!(f, "upstreams.{upstream}.tls: cannot use {}: {reason}", path.display())
             }
@@ -76,6 +80,14 @@ impl fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
+
+struct At(Place);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.0.line)
+    }
+}
 
 /// Makes the routes of a configuration, each with its upstream.
 ///
@@ -103,7 +115,7 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
         let upstream = upstreams.get(route.upstream.0).cloned().flatten();
         match (pattern, upstream) {
             (Err(error), _) => {
-                errors.push(BuildError::Pattern { place: route.place.clone(), reason: error.to_string() });
+                errors.push(BuildError::Pattern { place: route.place, reason: error.to_string() });
             }
             // The upstream's own error is told already.
             (Ok(_), None) => {}
@@ -117,8 +129,8 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
         let tie = |Tie { first, second }: Tie| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
             Some(BuildError::Tie {
-                place: second.place.clone(),
-                other: first.place.clone(),
+                place: second.place,
+                other: first.place,
                 path: second.path.as_str().to_owned(),
             })
         };
@@ -126,7 +138,12 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
     })
 }
 
-fn entry(config: &Config, route: &config::Route, pattern: Pattern, upstream: Arc<Upstream>) -> Entry<Arc<Route>> {
+fn entry(
+    config: &Config,
+    route: &config::Route,
+    pattern: Pattern,
+    upstream: Arc<Upstream>,
+) -> Entry<Arc<Route>> {
     let access = match &route.access {
         config::Access::Public => Access::Public,
         config::Access::Token { requirement, .. } => Access::Token(requirement.clone()),
@@ -156,7 +173,8 @@ fn entry(config: &Config, route: &config::Route, pattern: Pattern, upstream: Arc
 }
 
 fn upstream(spec: &config::Upstream) -> Result<Upstream, BuildError> {
-    let failed = |reason: &str| BuildError::Upstream { upstream: spec.name.clone(), reason: reason.to_owned() };
+    let failed =
+        |reason: &str| BuildError::Upstream { upstream: spec.name.clone(), reason: reason.to_owned() };
     let needs_tls = spec.servers.iter().any(|server| server.origin.scheme == Scheme::Https);
     let tls = if needs_tls { Some(Arc::new(client_tls(spec)?)) } else { None };
     let mut servers = Vec::new();
@@ -178,9 +196,12 @@ fn upstream(spec: &config::Upstream) -> Result<Upstream, BuildError> {
         };
         servers.push((Server::new(host, server.origin.port, tls), server.weight.get()));
     }
-    let credentials = spec.credentials.as_ref().map(header).transpose().map_err(|()| {
-        failed("the credentials hold bytes that cannot stand in a header")
-    })?;
+    let credentials = spec
+        .credentials
+        .as_ref()
+        .map(header)
+        .transpose()
+        .map_err(|()| failed("the credentials hold bytes that cannot stand in a header"))?;
     Upstream::new(UpstreamSpec {
         name: spec.name.clone(),
         servers,

@@ -2,7 +2,6 @@
 
 use std::future::Future as _;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease};
-use super::pool::{ConnectError, Connection};
-use super::upstream::Upstream;
 use super::headers::{self, Returning};
+use super::pool::{ConnectError, Connection};
 use super::tunnel;
+use super::upstream::Upstream;
 use crate::answer;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
@@ -44,10 +43,18 @@ impl ForwardError {
     #[must_use]
     pub fn to_response(&self) -> Response<Full<Bytes>> {
         let (status, detail) = match self {
-            Self::NoServer => (StatusCode::SERVICE_UNAVAILABLE, "no server of this API is available: try again later"),
-            Self::Unreachable(_) => (StatusCode::BAD_GATEWAY, "the API behind this gateway cannot be reached"),
-            Self::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "the API behind this gateway gave no valid answer"),
-            Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, "the API behind this gateway did not answer in time"),
+            Self::NoServer => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no server of this API is available: try again later")
+            }
+            Self::Unreachable(_) => {
+                (StatusCode::BAD_GATEWAY, "the API behind this gateway cannot be reached")
+            }
+            Self::BadAnswer(_) => {
+                (StatusCode::BAD_GATEWAY, "the API behind this gateway gave no valid answer")
+            }
+            Self::TooSlow => {
+                (StatusCode::GATEWAY_TIMEOUT, "the API behind this gateway did not answer in time")
+            }
             Self::Body(BodyFault::TooLarge) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this API takes")
             }
@@ -150,7 +157,8 @@ async fn exchange(
                 if let Some(fault) = outcome.as_ref().and_then(BodyOutcome::fault) {
                     return Err(ForwardError::Body(fault));
                 }
-                let Some(copy) = copy.filter(|_| error.is_incomplete_message() || error.is_canceled() || is_io(&error))
+                let Some(copy) =
+                    copy.filter(|_| error.is_incomplete_message() || error.is_canceled() || is_io(&error))
                 else {
                     return Err(if error.is_parse() {
                         ForwardError::BadAnswer("not HTTP")

@@ -104,7 +104,8 @@ impl Refusal {
     }
 
     fn not_allowed(allow: HeaderValue) -> Self {
-        let mut response = answer::problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource");
+        let mut response =
+            answer::problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource");
         response.headers_mut().insert(ALLOW, allow);
         Self { response, close: false }
     }
@@ -143,7 +144,11 @@ impl Proxy {
     }
 
     /// Answers one request.
-    pub async fn serve(&self, request: Request<Incoming>, client: ClientConnection<'_>) -> Response<ResponseBody> {
+    pub async fn serve(
+        &self,
+        request: Request<Incoming>,
+        client: ClientConnection<'_>,
+    ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
         match self.judge(&mut parts, &body, client) {
             Ok(Verdict::Upstream(Passed { permit, route, upgrade })) => {
@@ -161,11 +166,18 @@ impl Proxy {
     }
 
     /// Everything that is decided about a request before it moves, in one go and without waiting.
-    fn judge(&self, parts: &mut Parts, body: &Incoming, client: ClientConnection<'_>) -> Result<Verdict, Refusal> {
+    fn judge(
+        &self,
+        parts: &mut Parts,
+        body: &Incoming,
+        client: ClientConnection<'_>,
+    ) -> Result<Verdict, Refusal> {
         headers::check_request(parts)
             .map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
         if matches!(parts.method, Method::TRACE | Method::CONNECT) {
-            return Err(Refusal::not_allowed(HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
+            return Err(Refusal::not_allowed(HeaderValue::from_static(
+                "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            )));
         }
         let ambiguous = |text| Refusal::ambiguous(StatusCode::BAD_REQUEST, text);
         let host = host::authority(parts).map_err(|error| ambiguous(error.public_text()))?;
@@ -201,9 +213,9 @@ impl Proxy {
         // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
         let authority = match parts.uri.authority() {
             None => None,
-            Some(_) => {
-                Some(HeaderValue::from_str(host.as_str()).map_err(|_| ambiguous("the host is not well-formed"))?)
-            }
+            Some(_) => Some(
+                HeaderValue::from_str(host.as_str()).map_err(|_| ambiguous("the host is not well-formed"))?,
+            ),
         };
         let upgrade = tunnel::requested(parts);
         let mut outgoing =

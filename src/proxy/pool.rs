@@ -24,8 +24,17 @@ const MAX_IDLE_TIME: Duration = Duration::from_secs(50);
 /// The largest response head taken from a server.
 const MAX_HEAD: usize = 64 * 1024;
 
+/// How often a thread looks for connections that nobody will use again: a reload may have left their server.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+
 thread_local! {
-    static IDLE: RefCell<HashMap<u64, Vec<Connection>>> = RefCell::new(HashMap::new());
+    static IDLE: RefCell<Idle> = RefCell::new(Idle { pools: HashMap::new(), tidied: Instant::now() });
+}
+
+/// The idle connections of one thread.
+struct Idle {
+    pools: HashMap<u64, Vec<Connection>>,
+    tidied: Instant,
 }
 
 /// A connection to a server, with the alarm that its exchanges use in turn: a timer that is only ever moved
@@ -51,8 +60,8 @@ pub(super) enum ConnectError {
 impl Connection {
     /// An idle connection to `server`, the one last used: the others may then grow old and close.
     pub(super) fn idle(server: &Server, now: Instant) -> Option<Self> {
-        IDLE.with_borrow_mut(|pools| {
-            let pool = pools.get_mut(&server.key)?;
+        IDLE.with_borrow_mut(|idle| {
+            let pool = idle.pools.get_mut(&server.key)?;
             while let Some(connection) = pool.pop() {
                 if now.duration_since(connection.idle_since) > MAX_IDLE_TIME {
                     // Those below it are older still.
@@ -80,11 +89,14 @@ impl Connection {
         if self.sender.is_closed() {
             return;
         }
-        self.idle_since = Instant::now();
-        IDLE.with_borrow_mut(|pools| {
-            let pool = pools.entry(self.server).or_default();
+        let now = Instant::now();
+        self.idle_since = now;
+        IDLE.with_borrow_mut(|idle| {
+            if now.duration_since(idle.tidied) > TIDY_EVERY {
+                idle.tidy(now);
+            }
+            let pool = idle.pools.entry(self.server).or_default();
             if pool.len() >= MAX_IDLE {
-                // Boxed connections are dropped outside of nothing that matters: the oldest goes.
                 pool.remove(0);
             }
             pool.push(self);
@@ -92,17 +104,16 @@ impl Connection {
     }
 }
 
-/// Closes what has been idle for too long on this thread: also what a reload has left without a user.
-pub(super) fn close_stale() {
-    let now = Instant::now();
-    IDLE.with_borrow_mut(|pools| {
-        pools.retain(|_, pool| {
+impl Idle {
+    fn tidy(&mut self, now: Instant) {
+        self.tidied = now;
+        self.pools.retain(|_, pool| {
             pool.retain(|connection| {
                 !connection.sender.is_closed() && now.duration_since(connection.idle_since) <= MAX_IDLE_TIME
             });
             !pool.is_empty()
         });
-    });
+    }
 }
 
 async fn connect(server: &Arc<Server>) -> Result<Connection, ConnectError> {

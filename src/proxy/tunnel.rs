@@ -17,7 +17,10 @@ use super::headers::{self, Returning};
 pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
     let protocol = parts.headers.get(UPGRADE)?;
     let nominated = parts.headers.get_all(CONNECTION).iter().any(|value| {
-        value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
     });
     (nominated && parts.version == Version::HTTP_11).then(|| protocol.clone())
 }

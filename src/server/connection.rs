@@ -149,7 +149,8 @@ impl<H: Handler> Shared<H> {
         let (drain, activity) = (self.drain.clone(), Activity::default());
         // An address prints as visible ASCII; a client over an IPv4-mapped address is an IPv4 client.
         let address = peer.ip().to_canonical().to_string();
-        let peer_value = HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        let peer_value =
+            HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         Arc::new(ConnInfo { peer, peer_value, listener, http2, client_certificate, drain, activity })
     }
 

@@ -14,8 +14,8 @@ use crate::config::{
     error::ErrorKind,
     model::{CertificateName, ClientAuthentication, ClientSecret, KeySource, SecretAuthentication},
     reader::{Table, Value},
-    secret::{SecretHash, SecretHashError},
 };
+use crate::gate::{SecretHash, SecretHashError};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {

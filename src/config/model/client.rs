@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::{
-    config::{error::Place, secret::SecretHash, units::Rate},
+    config::{error::Place, units::Rate},
+    gate::SecretHash,
     oauth::scope::Scopes,
 };
 

@@ -2,9 +2,9 @@
 
 use std::time::UNIX_EPOCH;
 
-use super::settings::{ClientSpec, GateSpec, SecretSpec};
-use super::throttle::ThrottlePolicy;
-use crate::config::{self, Config};
+use super::Config;
+use super::model;
+use crate::gate::{ClientSpec, GateSpec, SecretSpec, ThrottlePolicy};
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::client_auth::SecretMethod;
 
@@ -25,7 +25,7 @@ impl From<&Config> for GateSpec {
     }
 }
 
-fn client(client: &config::Client) -> Option<ClientSpec> {
+fn client(client: &model::Client) -> Option<ClientSpec> {
     let policy = ClientPolicy {
         capabilities: Capabilities {
             client_credentials: client.capabilities.client_credentials,

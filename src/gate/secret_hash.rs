@@ -1,0 +1,180 @@
+//! Hashes of client secrets, as they are kept.
+
+use std::fmt;
+
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+
+use crate::oauth::secret::Secret;
+
+/// The dearest hash accepted from a configuration: more would let one request hold a gigabyte.
+const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+const MAX_PASSES: u32 = 64;
+const MAX_LANES: u32 = 64;
+/// Bytes of a hash that still means something.
+const SHORTEST_HASH: usize = 16;
+
+/// A client secret as it is kept: argon2id, salted, as a PHC string.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretHash {
+    phc: PasswordHash,
+    params: Params,
+}
+
+/// Why a text is not a hash that a client secret can be checked against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretHashError {
+    /// Not a PHC string at all: probably the secret itself.
+    Plaintext,
+    /// Begins like a PHC string and is not one.
+    Malformed,
+    /// Another algorithm than argon2id.
+    Algorithm,
+    /// Another version of argon2 than 19.
+    Version,
+    /// Parameters that argon2 does not allow.
+    Parameters,
+    /// Parameters that would take too much memory or time at every check.
+    TooCostly,
+    /// The salt or the hash is missing, or too short to mean anything.
+    Incomplete,
+}
+
+impl fmt::Display for SecretHashError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plaintext => "is not a hash (a secret in the clear must not stand in the file)",
+            Self::Malformed => {
+                "begins like a PHC string and is not a well-formed one (cut off, or a sign too many?)"
+            }
+            Self::Algorithm => "is hashed with another algorithm than argon2id",
+            Self::Version => "is hashed with another version of argon2 than v=19",
+            Self::Parameters => "has parameters that argon2 does not allow",
+            Self::TooCostly => {
+                "asks for more than 1 GiB of memory (m=1048576), 64 passes (t) or 64 lanes (p)"
+            }
+            Self::Incomplete => "lacks its salt or its hash, or they are too short",
+        })
+    }
+}
+
+impl std::error::Error for SecretHashError {}
+
+impl SecretHash {
+    /// Checks that `text` is a whole argon2id PHC string at a bearable cost.
+    ///
+    /// # Errors
+    /// What else it is.
+    pub fn parse(text: &str) -> Result<Self, SecretHashError> {
+        if !text.starts_with('$') {
+            return Err(SecretHashError::Plaintext);
+        }
+        let phc = PasswordHash::new(text).map_err(|_| SecretHashError::Malformed)?;
+        if phc.algorithm.as_str() != Algorithm::Argon2id.as_ref() {
+            return Err(SecretHashError::Algorithm);
+        }
+        if phc.version != Some(Version::V0x13.into()) {
+            return Err(SecretHashError::Version);
+        }
+        let params = Params::try_from(&phc).map_err(|_| SecretHashError::Parameters)?;
+        if params.m_cost() > MAX_MEMORY_KIB || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES {
+            return Err(SecretHashError::TooCostly);
+        }
+        match (&phc.salt, &phc.hash) {
+            (Some(_), Some(hash)) if hash.as_ref().len() >= SHORTEST_HASH => Ok(Self { phc, params }),
+            _ => Err(SecretHashError::Incomplete),
+        }
+    }
+
+    /// Hashes a new secret with the recommended parameters (19 MiB, two passes) and this salt.
+    ///
+    /// # Errors
+    /// [`SecretHashError::Parameters`] where the system has no memory for it.
+    pub fn of(secret: &Secret, salt: &[u8; 16]) -> Result<Self, SecretHashError> {
+        use argon2::PasswordHasher as _;
+        let phc = Argon2::default()
+            .hash_password_with_salt(secret.expose().as_bytes(), salt)
+            .map_err(|_| SecretHashError::Parameters)?;
+        Self::parse(&phc.to_string())
+    }
+
+    /// The PHC string.
+    #[must_use]
+    pub fn to_phc(&self) -> String {
+        self.phc.to_string()
+    }
+
+    /// A hash that no secret has, which costs as much to try as `self`: for clients that do not exist.
+    #[must_use]
+    pub(crate) fn decoy(&self) -> Self {
+        let mut decoy = self.clone();
+        let length = decoy.phc.hash.as_ref().map_or(32, |hash| hash.as_ref().len());
+        decoy.phc.hash = Output::new(&vec![0; length]).ok().or(decoy.phc.hash);
+        decoy
+    }
+
+    /// A measure of the work a try takes.
+    pub(crate) fn cost(&self) -> u64 {
+        u64::from(self.params.m_cost()) * u64::from(self.params.t_cost())
+    }
+
+    /// Whether this is the hash of `secret`. `memory` is kept by the caller from hash to hash.
+    pub(super) fn matches(&self, secret: &Secret, memory: &mut Vec<Block>) -> bool {
+        let (Some(salt), Some(expected)) = (&self.phc.salt, &self.phc.hash) else { return false };
+        let blocks = self.params.block_count();
+        if memory.len() < blocks {
+            memory.resize(blocks, Block::default());
+        }
+        let mut computed = [0; Output::MAX_LENGTH];
+        let Some(computed) = computed.get_mut(..expected.as_ref().len()) else { return false };
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
+        let memory = memory.get_mut(..blocks).unwrap_or_default();
+        let hashed =
+            argon2.hash_password_into_with_memory(secret.expose().as_bytes(), salt, computed, memory);
+        // `Output` compares in constant time.
+        hashed.is_ok() && Output::new(computed).is_ok_and(|computed| computed == *expected)
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALT_AND_HASH: &str = "c29tZXNhbHRzb21lc2FsdA$7Q1eLKkXYJSKyDV0Lx6fr7BsMRj0kAyIkPQ06xcLF7w";
+
+    #[test]
+    fn only_whole_argon2id_hashes_at_a_bearable_cost() {
+        let with = |head: &str| format!("{head}${SALT_AND_HASH}");
+        let table = [
+            (with("$argon2id$v=19$m=19456,t=2,p=1"), None),
+            (with("$argon2id$v=19$m=1048576,t=2,p=1"), None),
+            ("Password1".to_owned(), Some(SecretHashError::Plaintext)),
+            (String::new(), Some(SecretHashError::Plaintext)),
+            ("$ecret".to_owned(), Some(SecretHashError::Algorithm)),
+            ("$argon2id$v=19$m=19456,t=2,p=1".to_owned(), Some(SecretHashError::Incomplete)),
+            (format!("{}$x", with("$argon2id$v=19$m=19456,t=2,p=1")), Some(SecretHashError::Malformed)),
+            (with("$argon2i$v=19$m=19456,t=2,p=1"), Some(SecretHashError::Algorithm)),
+            (with("$argon2id$v=16$m=19456,t=2,p=1"), Some(SecretHashError::Version)),
+            (with("$argon2id$v=19$m=1,t=2,p=1"), Some(SecretHashError::Parameters)),
+            (with("$argon2id$v=19$m=1048577,t=2,p=1"), Some(SecretHashError::TooCostly)),
+            (with("$argon2id$v=19$m=19456,t=65,p=1"), Some(SecretHashError::TooCostly)),
+            (with("$argon2id$v=19$m=19456,t=2,p=65"), Some(SecretHashError::TooCostly)),
+        ];
+        for (text, error) in table {
+            assert_eq!(SecretHash::parse(&text).err(), error, "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let hash = SecretHash::parse(&format!("$argon2id$v=19$m=19456,t=2,p=1${SALT_AND_HASH}")).unwrap();
+        assert!(!format!("{hash:?}").contains("argon2id"));
+    }
+}
