@@ -40,7 +40,8 @@ def chart(report):
     page.text(24, page.y + 12, "Tollgate and its peers: what a request costs the proxy", "title")
     method = report["method"]
     page.text(24, page.y + 34, f"{facts['processor']}, {facts['cores']} cores, Linux {facts['kernel']}; proxy on one "
-              f"core; median of {method['rounds']} interleaved rounds of {method['seconds']} s; {report['when'][:10]}",
+              f"core; median of {method['rounds']} interleaved rounds of {method['seconds']} s; load at start "
+              f"{facts['load_at_start']:g}; {report['when'][:10]}",
               "note")
     _legend(page, page.y + 56)
     page.y += 76

@@ -69,9 +69,13 @@ def figures(results):
             rows.append(_row(scenario, "the same, against as many harmless connections",
                              paired(result, "flood", "control", "p99_us")))
         elif scenario == "expiry":
-            rows.append(_row(scenario, "p99.9 while tokens expire (a million, by default), against none",
-                             pooled(result, "expiring", "none", "p999_us"), 1.5, 1.1))
+            # The bar is set for a million; fewer, as with --quick, prove nothing about it.
+            issued = result.get("issued", 0)
+            rows.append(_row(scenario, f"p99.9 while {issued:,} tokens expire, against none expiring",
+                             pooled(result, "expiring", "none", "p999_us"),
+                             *((1.5, 1.1) if issued >= 1_000_000 else (None, None))))
         elif scenario == "idle" and "tollgate" in result.get("peers", {}):
-            each = result["peers"]["tollgate"]["bytes_each"] / KIB
-            rows.append(_row(scenario, "memory an idle kept-alive connection", {"value": each}, 16, 8, "KiB"))
+            each, count = (result["peers"]["tollgate"][key] for key in ("bytes_each", "connections"))
+            rows.append(_row(scenario, f"memory an idle kept-alive connection, of {count:,}", {"value": each / KIB},
+                             16, 8, "KiB"))
     return [row for row in rows if row]
