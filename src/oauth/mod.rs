@@ -1,3 +1,5 @@
 //! The protocol, pure: nothing here reads a clock, random bytes or a socket.
 
+#[cfg(feature = "jose")]
+pub mod jose;
 pub mod scope;
