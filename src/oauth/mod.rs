@@ -6,4 +6,6 @@ pub mod assertion;
 pub mod dpop;
 #[cfg(feature = "jose")]
 pub mod jose;
+#[cfg(feature = "jose")]
+pub mod replay;
 pub mod scope;
