@@ -3,6 +3,8 @@
 #[cfg(feature = "jose")]
 pub mod assertion;
 #[cfg(feature = "jose")]
+pub mod certificate;
+#[cfg(feature = "jose")]
 pub mod dpop;
 #[cfg(feature = "jose")]
 pub mod jose;
