@@ -1,13 +1,23 @@
 //! The protocol, pure: nothing here reads a clock, random bytes or a socket.
 
+#[cfg(feature = "jose")]
+pub mod assertion;
 pub mod bearer;
+#[cfg(feature = "jose")]
+pub mod certificate;
 pub mod client;
 pub mod client_auth;
 pub mod decide;
 pub mod denial;
+#[cfg(feature = "jose")]
+pub mod dpop;
 pub mod endpoints;
 pub mod form;
 pub mod grant;
+#[cfg(feature = "jose")]
+pub mod jose;
+#[cfg(feature = "jose")]
+pub mod replay;
 pub mod scope;
 pub mod secret;
 pub mod thumbprint;

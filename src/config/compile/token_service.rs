@@ -128,7 +128,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         throttle: table.or("throttle", throttle, |value| {
             value.table("{ failures = 10, per = \"1m\" }", |table| Throttle {
                 failures: table.or("failures", throttle.failures, |value| {
-                    NonZeroU32::new(value.integer32(1..=100_000)?)
+                    NonZeroU32::new(value.integer32(1..=1_000_000_000)?)
                 }),
                 per: table.or("per", throttle.per, |value| {
                     value.duration(Duration::from_secs(1)..=Duration::from_secs(86_400))

@@ -1,0 +1,14 @@
+//! Keys and sets of keys of any bytes: what is accepted has one thumbprint, which reads back.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tollgate::oauth::jose::{Jwk, Jwks, KeyThumbprint};
+
+fuzz_target!(|bytes: &[u8]| {
+    let set = Jwks::parse(bytes).unwrap_or_default();
+    let one = Jwk::parse(bytes).ok();
+    for key in set.keys().iter().chain(&one) {
+        let thumbprint = key.thumbprint();
+        assert_eq!(KeyThumbprint::parse(&thumbprint.to_string()), Some(thumbprint));
+    }
+});

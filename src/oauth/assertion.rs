@@ -1,0 +1,224 @@
+//! Client authentication by a signed assertion: `private_key_jwt` (RFC 7521 §4.2, RFC 7523 §3).
+//!
+//! The way of a request: [`peek_client`] says whose keys to look up, [`check`] verifies with them, and
+//! [`replay`](super::replay) sees to it that the `jti` was not used before.
+
+use super::jose::json::Object;
+use super::jose::{Jwks, Jws, JwsError};
+use serde_json::Value;
+use std::fmt;
+use std::sync::LazyLock;
+
+/// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
+pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Longest assertion, in bytes.
+pub const MAX_LENGTH: usize = 8 * 1024;
+
+/// Longest `sub` and `jti`, in bytes: both are kept or looked up.
+const MAX_NAME: usize = 256;
+
+/// What an assertion must say.
+#[derive(Debug, Clone, Copy)]
+pub struct Expect<'a> {
+    /// The client whose keys it is verified with.
+    pub client_id: &'a str,
+    /// What `aud` may name: the issuer, and the URL of the endpoint it was sent to. Compared byte for byte.
+    pub audiences: &'a [&'a str],
+    /// Unix seconds.
+    pub now: u64,
+    /// Longest life, in seconds: from `iat` where there is one, and from now. It is how long a `jti` is kept.
+    pub max_lifetime: u64,
+    /// How far clocks may differ, in seconds.
+    pub leeway: u64,
+}
+
+/// What a valid assertion says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claims {
+    /// `iss` and `sub`.
+    pub client_id: String,
+    /// Its own name, to be remembered until `remember_until`.
+    pub jti: String,
+    /// `exp`, in Unix seconds.
+    pub expires: u64,
+    /// Unix milliseconds from when on it would be refused as expired, and need not be remembered any more.
+    pub remember_until: u64,
+}
+
+/// Why an assertion is refused. Every one is `invalid_client` to the client (RFC 7523 §3.2); the details are for a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AssertionError {
+    /// The signature, or what is around it. [`JwsError::UnknownKey`] is the time to fetch the client's keys again.
+    Signature(JwsError),
+    /// `typ` says that it is something else.
+    Type,
+    /// This claim is missing, of the wrong type or too long.
+    Claim(&'static str),
+    /// `iss` and `sub` are not both the client.
+    Subject,
+    /// `aud` names none of ours.
+    Audience,
+    /// `exp` has passed.
+    Expired,
+    /// `nbf` or `iat` is still to come.
+    Early,
+    /// It lives longer than is accepted.
+    Lifetime,
+}
+
+/// The client that an assertion claims to be of: nothing is verified, so it is good for looking keys up and for nothing
+/// else.
+///
+/// # Errors
+/// What is no signed set of claims, or has no usable `sub`.
+pub fn peek_client(assertion: &str) -> Result<String, AssertionError> {
+    let jws = Jws::parse(assertion, MAX_LENGTH).map_err(AssertionError::Signature)?;
+    name(jws.unverified_claims(), "sub").map(str::to_owned)
+}
+
+/// Checks an assertion, all but that its `jti` was not used before.
+///
+/// # Errors
+/// The first thing about it that is wrong.
+pub fn check(assertion: &str, keys: &Jwks, expect: &Expect<'_>) -> Result<Claims, AssertionError> {
+    let jws = Jws::parse(assertion, MAX_LENGTH).map_err(AssertionError::Signature)?;
+    if !jws.typ.as_deref().is_none_or(is_assertion_type) {
+        return Err(AssertionError::Type);
+    }
+    // The signature before the claims: what the claims got wrong is only told to who holds the key.
+    jws.verify_with(keys).map_err(AssertionError::Signature)?;
+    let claims = jws.unverified_claims();
+
+    // RFC 7523 §3, 1 and 2B.
+    let client_id = name(claims, "sub")?;
+    if client_id != expect.client_id || name(claims, "iss")? != client_id {
+        return Err(AssertionError::Subject);
+    }
+    check_audience(claims, expect.audiences)?;
+    let expires = check_dates(claims, expect)?;
+    Ok(Claims {
+        client_id: client_id.to_owned(),
+        jti: name(claims, "jti")?.to_owned(),
+        expires,
+        remember_until: expires.saturating_add(expect.leeway).saturating_mul(1000),
+    })
+}
+
+/// Does for a client that does not exist, or has no keys, the work that [`check`] does for one whose signature is wrong,
+/// so that the time taken does not tell the two apart. There is no assertion that passes.
+#[must_use]
+pub fn refuse(assertion: &str) -> AssertionError {
+    static DECOYS: LazyLock<Jwks> = LazyLock::new(|| Jwks::parse(DECOY_KEYS).unwrap_or_default());
+    match Jws::parse(assertion, MAX_LENGTH) {
+        Ok(jws) => match jws.verify_with(&DECOYS) {
+            Ok(()) => AssertionError::Signature(JwsError::Signature),
+            Err(error) => AssertionError::Signature(error),
+        },
+        Err(error) => AssertionError::Signature(error),
+    }
+}
+
+/// One key of each kind; the examples of RFC 7515, 8037 and 7638.
+const DECOY_KEYS: &[u8] = br#"{"keys":[
+{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
+{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+{"kty":"RSA","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}
+]}"#;
+
+/// Media types are compared without case, and without `application/` (RFC 7515 §4.1.9). Another type is another kind of
+/// JWT, made for another place (RFC 8725 §3.11).
+fn is_assertion_type(typ: &str) -> bool {
+    let typ = match typ.split_at_checked("application/".len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+        _ => typ,
+    };
+    typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("client-authentication+jwt")
+}
+
+/// A claim that must be there and be a short string.
+fn name<'a>(claims: &'a Object, claim: &'static str) -> Result<&'a str, AssertionError> {
+    let text = claims.string(claim).required(AssertionError::Claim(claim))?;
+    if (1..=MAX_NAME).contains(&text.len()) { Ok(text) } else { Err(AssertionError::Claim(claim)) }
+}
+
+/// RFC 7523 §3, 3: one string or a list of them (RFC 7519 §4.1.3).
+fn check_audience(claims: &Object, ours: &[&str]) -> Result<(), AssertionError> {
+    let is_ours = |value: &Value| value.as_str().is_some_and(|text| ours.contains(&text));
+    let found = match claims.value("aud") {
+        Some(Value::Array(listed)) if listed.iter().all(Value::is_string) => listed.iter().any(is_ours),
+        Some(value @ Value::String(_)) => is_ours(value),
+        _ => return Err(AssertionError::Claim("aud")),
+    };
+    if found { Ok(()) } else { Err(AssertionError::Audience) }
+}
+
+/// RFC 7523 §3, 4 to 6. The answer is `exp`.
+fn check_dates(claims: &Object, expect: &Expect<'_>) -> Result<u64, AssertionError> {
+    let Expect { now, leeway, max_lifetime, .. } = *expect;
+    let latest = now.saturating_add(leeway);
+    let expires = claims.date("exp").required(AssertionError::Claim("exp"))?;
+    let not_before = claims.date("nbf").optional(AssertionError::Claim("nbf"))?;
+    let issued = claims.date("iat").optional(AssertionError::Claim("iat"))?;
+    if now >= expires.saturating_add(leeway) {
+        return Err(AssertionError::Expired);
+    }
+    if not_before.is_some_and(|date| date > latest) || issued.is_some_and(|date| date > latest) {
+        return Err(AssertionError::Early);
+    }
+    let life = expires.saturating_sub(issued.unwrap_or(now));
+    if life > max_lifetime || expires > latest.saturating_add(max_lifetime) {
+        return Err(AssertionError::Lifetime);
+    }
+    Ok(expires)
+}
+
+impl AssertionError {
+    /// What the client may be told. What [`peek_client`] finds out of itself is malformed; all that depends on the client
+    /// reads the same, or a stranger could learn which clients exist.
+    #[must_use]
+    pub fn public_description(&self) -> &'static str {
+        match self {
+            Self::Signature(
+                JwsError::TooLong
+                | JwsError::Compact
+                | JwsError::Header
+                | JwsError::Algorithm
+                | JwsError::Critical
+                | JwsError::Claims,
+            ) => "the client assertion is malformed",
+            _ => "the client assertion is not valid",
+        }
+    }
+}
+
+impl fmt::Display for AssertionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("client assertion: ")?;
+        match self {
+            Self::Signature(error) => error.fmt(f),
+            Self::Type => f.write_str("its typ is neither JWT nor client-authentication+jwt"),
+            Self::Claim(name) => write!(f, "its claim {name} is missing, malformed or too long"),
+            Self::Subject => f.write_str("iss and sub are not both the client id"),
+            Self::Audience => f.write_str("aud names neither the issuer nor this endpoint"),
+            Self::Expired => f.write_str("exp has passed"),
+            Self::Early => f.write_str("nbf or iat is in the future"),
+            Self::Lifetime => f.write_str("it lives longer than is accepted"),
+        }
+    }
+}
+
+impl std::error::Error for AssertionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Signature(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "assertion_tests.rs"]
+mod tests;

@@ -1,0 +1,172 @@
+//! Whether two URIs name the same target (RFC 9449 §4.3, 9).
+
+use std::borrow::Cow;
+
+/// Whether `htu` and `uri` are the same `http` or `https` URI, query and fragment aside, after the normalisation of RFC
+/// 3986 §6.2.2 and §6.2.3: case of scheme, host and percent-encodings, needless percent-encodings, the default port, the
+/// empty path. Dot segments are not removed: no request that is let through has any, so an `htu` with one is of none.
+pub(super) fn same_target(htu: &str, uri: &str) -> bool {
+    match (Target::parse(htu), Target::parse(uri)) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Target<'a> {
+    https: bool,
+    host: String,
+    port: u16,
+    path: Cow<'a, str>,
+}
+
+impl<'a> Target<'a> {
+    fn parse(uri: &'a str) -> Option<Self> {
+        let (scheme, rest) = uri.split_once("://")?;
+        let https = match () {
+            () if scheme.eq_ignore_ascii_case("https") => true,
+            () if scheme.eq_ignore_ascii_case("http") => false,
+            () => return None,
+        };
+        let rest = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
+        let (authority, path) = match rest.find('/') {
+            Some(start) => rest.split_at(start),
+            None => (rest, "/"),
+        };
+        let (host, port) = split_port(authority)?;
+        let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        // User information is no part of a target, and is how one host is made to look like another.
+        if host.is_empty() || host.contains('@') || !visible(host) || !visible(path) {
+            return None;
+        }
+        let default = if https { 443 } else { 80 };
+        let port = if port.is_empty() { default } else { parse_port(port)? };
+        Some(Self { https, host: host.to_ascii_lowercase(), port, path: normal_path(path)? })
+    }
+}
+
+/// `host` and what stands behind its colon; an IPv6 address has its own colons in brackets.
+fn split_port(authority: &str) -> Option<(&str, &str)> {
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, port) = authority.split_at_checked(end)?;
+    match port.strip_prefix(':') {
+        Some(port) => Some((host, port)),
+        None => port.is_empty().then_some((host, "")),
+    }
+}
+
+fn parse_port(port: &str) -> Option<u16> {
+    port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?
+}
+
+/// RFC 3986 §6.2.2.1 and §6.2.2.2. `None` where a percent sign stands without its two digits.
+fn normal_path(path: &str) -> Option<Cow<'_, str>> {
+    if !path.contains('%') {
+        return Some(Cow::Borrowed(path));
+    }
+    let mut normal = String::with_capacity(path.len());
+    let mut parts = path.split('%');
+    normal.push_str(parts.next()?);
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        // A sign would be read as a number too.
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        match char::from(u8::from_str_radix(digits, 16).ok()?) {
+            unreserved @ ('A'..='Z' | 'a'..='z' | '0'..='9' | '-' | '.' | '_' | '~') => {
+                normal.push(unreserved)
+            }
+            _ => {
+                normal.push('%');
+                normal.push_str(&digits.to_ascii_uppercase());
+            }
+        }
+        normal.push_str(rest);
+    }
+    Some(Cow::Owned(normal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn which_are_the_same() {
+        let table = [
+            ("https://api.example/a", "https://api.example/a", true),
+            ("HTTPS://API.Example/a", "https://api.example/a", true),
+            ("https://api.example:443/a", "https://api.example/a", true),
+            ("https://api.example:/a", "https://api.example/a", true),
+            ("http://api.example:80", "http://api.example/", true),
+            ("https://api.example/a?x=1#y", "https://api.example/a?z", true),
+            ("https://api.example?x", "https://api.example/", true),
+            ("https://api.example/%7eme/%c3%a9", "https://api.example/~me/%C3%A9", true),
+            ("https://[::1]:8443/a", "https://[::1]:8443/a", true),
+            ("https://[2001:DB8::1]/a", "https://[2001:db8::1]:443/a", true),
+            ("https://api.example:8443/a", "https://api.example:08443/a", true),
+            // not the same
+            ("http://api.example/a", "https://api.example/a", false),
+            ("https://api.example:80/a", "https://api.example/a", false),
+            ("https://api.example:8443/a", "https://api.example/a", false),
+            ("https://api.example/a", "https://api.example/A", false),
+            ("https://api.example/a", "https://api.example/a/", false),
+            ("https://api.example/a%2Fb", "https://api.example/a/b", false),
+            ("https://api.example/a/../b", "https://api.example/b", false),
+            ("https://api.example/b%2e", "https://api.example/b", false),
+            ("https://api.example.evil/a", "https://api.example/a", false),
+            ("https://api.example./a", "https://api.example/a", false),
+            ("https://user@api.example/a", "https://api.example/a", false),
+        ];
+        for (one, other, same) in table {
+            assert_eq!(same_target(one, other), same, "{one} {other}");
+            assert_eq!(same_target(other, one), same, "{other} {one}");
+            assert!(same_target(one, one) || one.contains('@'), "{one}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_not_even_itself() {
+        let table = [
+            "",
+            "/a",
+            "//api.example/a",
+            "api.example/a",
+            "ftp://api.example/a",
+            "https:/api.example/a",
+            "https:///a",
+            "https://:443/a",
+            "https://a@b/",
+            "https://a b/",
+            "https://a/b c",
+            "https://a/é",
+            "https://a/%",
+            "https://a/%a",
+            "https://a/%zz",
+            "https://a/%+1",
+            "https://a:99999/",
+            "https://a:+443/",
+            "https://a:b/",
+            "https://[::1/",
+            "https://[::1]x/",
+            " https://a/",
+            "https://a/\n",
+        ];
+        for uri in table {
+            assert!(!same_target(uri, uri), "{uri:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(one in any::<String>(), other in "https?://[a-z:@\\[\\]é]{0,8}[/%0-9a-f?#é]{0,12}") {
+            let _ = same_target(&one, &other);
+            let _ = same_target(&other, &other);
+        }
+    }
+}

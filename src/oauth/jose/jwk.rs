@@ -1,0 +1,285 @@
+//! One public key (RFC 7517, RFC 7518 §6, RFC 8037 §2).
+
+use super::json::{Member, Object};
+use super::{Algorithm, KeyThumbprint, base64url};
+use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
+use serde_json::Value;
+use std::fmt;
+
+/// A public key that signatures can be verified with.
+///
+/// Equality is of everything it says: the same key under another `kid` is another `Jwk`; compare
+/// [`Jwk::thumbprint`] to compare keys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Jwk {
+    material: Material,
+    kid: Option<Box<str>>,
+    algorithm: Option<Algorithm>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Material {
+    /// The uncompressed point (SEC 1 §2.3.3): 0x04, x, y.
+    P256([u8; 65]),
+    Ed25519([u8; 32]),
+    Rsa {
+        modulus: Box<[u8]>,
+        exponent: Box<[u8]>,
+    },
+}
+
+/// Why something is not a public key that can be used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JwkError {
+    /// Not one JSON object with each name once.
+    Malformed,
+    /// More than [`Jwk::MAX_LENGTH`] bytes.
+    TooLong,
+    /// It has a private member (this one): whoever holds it can be the client.
+    Private(&'static str),
+    /// `kty` is not `EC`, `OKP` or `RSA`.
+    KeyType,
+    /// `crv` is not `P-256` (with `EC`) or `Ed25519` (with `OKP`).
+    Curve,
+    /// `alg` is none of [`Algorithm::NAMES`], or not one of this kind of key.
+    Algorithm,
+    /// `use` is not `sig`, or `key_ops` does not list `verify`.
+    Use,
+    /// This member is missing, of the wrong type or not the one base64url encoding of its value.
+    Member(&'static str),
+    /// The modulus is not of 2048 to 4096 bits.
+    ModulusLength(usize),
+    /// The public exponent is even, below 65537 or above 32 bits.
+    Exponent,
+}
+
+/// Members that only a private or symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1, RFC 8037 §2).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Longest `kid`: it is a name, not a place for data.
+const MAX_KID: usize = 256;
+
+impl Jwk {
+    /// Longest text that [`Jwk::parse`] reads, in bytes: a key with a certificate chain in `x5c` fits.
+    pub const MAX_LENGTH: usize = 16 * 1024;
+
+    /// Parses one JWK.
+    ///
+    /// # Errors
+    /// What cannot be used to verify a signature here, private keys above all.
+    pub fn parse(json: &[u8]) -> Result<Self, JwkError> {
+        if json.len() > Self::MAX_LENGTH {
+            return Err(JwkError::TooLong);
+        }
+        Self::from_object(&Object::parse(json).ok_or(JwkError::Malformed)?)
+    }
+
+    pub(super) fn from_value(value: Value) -> Result<Self, JwkError> {
+        Self::from_object(&Object::from_value(value).ok_or(JwkError::Malformed)?)
+    }
+
+    fn from_object(object: &Object) -> Result<Self, JwkError> {
+        if let Some(name) = PRIVATE.into_iter().find(|name| object.has(name)) {
+            return Err(JwkError::Private(name));
+        }
+        let material = match object.string("kty").required(JwkError::Member("kty"))? {
+            "EC" => p256(object)?,
+            "OKP" => ed25519(object)?,
+            "RSA" => rsa(object)?,
+            _ => return Err(JwkError::KeyType),
+        };
+        check_use(object)?;
+        let algorithm = match object.string("alg").optional(JwkError::Algorithm)? {
+            None => None,
+            Some(name) => Some(
+                Algorithm::from_name(name)
+                    .filter(|algorithm| material.fits(*algorithm))
+                    .ok_or(JwkError::Algorithm)?,
+            ),
+        };
+        let kid = match object.string("kid").optional(JwkError::Member("kid"))? {
+            Some(kid) if kid.len() > MAX_KID => return Err(JwkError::Member("kid")),
+            kid => kid.map(Box::from),
+        };
+        Ok(Self { material, kid, algorithm })
+    }
+
+    /// Its `kid`, where it has one.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Its `alg`, where it names one.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.algorithm
+    }
+
+    /// Whether a signature made with `algorithm` can be this key's: its type and curve decide, and its own `alg`
+    /// where it has one (RFC 8725 §3.1).
+    #[must_use]
+    pub fn fits(&self, algorithm: Algorithm) -> bool {
+        self.material.fits(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)
+    }
+
+    /// Its thumbprint (RFC 7638 §3): over the required members alone, so that `kid`, `alg` and `use` do not count.
+    #[must_use]
+    pub fn thumbprint(&self) -> KeyThumbprint {
+        // Base64url needs no escaping in JSON, and was checked to be canonical when it was read.
+        let encode = base64url::encode;
+        KeyThumbprint::of(&match &self.material {
+            Material::P256(point) => {
+                let (x, y) = point[1..].split_at(32);
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, encode(x), encode(y))
+            }
+            Material::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(x)),
+            Material::Rsa { modulus, exponent } => {
+                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(exponent), encode(modulus))
+            }
+        })
+    }
+
+    /// Whether `signature` is this key's over `message`. False where the algorithm is not this key's.
+    pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if !self.fits(algorithm) {
+            return false;
+        }
+        let verdict = match &self.material {
+            Material::P256(point) => {
+                UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            }
+            Material::Ed25519(x) => UnparsedPublicKey::new(&signature::ED25519, x).verify(message, signature),
+            Material::Rsa { modulus, exponent } => {
+                let scheme = match algorithm {
+                    Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+                    _ => &signature::RSA_PKCS1_2048_8192_SHA256,
+                };
+                RsaPublicKeyComponents { n: modulus, e: exponent }.verify(scheme, message, signature)
+            }
+        };
+        verdict.is_ok()
+    }
+}
+
+impl Material {
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        match algorithm {
+            Algorithm::Es256 => matches!(self, Self::P256(_)),
+            Algorithm::EdDsa => matches!(self, Self::Ed25519(_)),
+            Algorithm::Rs256 | Algorithm::Ps256 => matches!(self, Self::Rsa { .. }),
+        }
+    }
+}
+
+fn p256(object: &Object) -> Result<Material, JwkError> {
+    if object.string("crv") != Member::Is("P-256") {
+        return Err(JwkError::Curve);
+    }
+    // RFC 7518 §6.2.1.2: the full 32 octets each, leading zeros and all.
+    let (x, y) = (octets::<32>(object, "x")?, octets::<32>(object, "y")?);
+    let mut point = [4; 65];
+    point[1..33].copy_from_slice(&x);
+    point[33..].copy_from_slice(&y);
+    Ok(Material::P256(point))
+}
+
+fn ed25519(object: &Object) -> Result<Material, JwkError> {
+    if object.string("crv") != Member::Is("Ed25519") {
+        return Err(JwkError::Curve);
+    }
+    Ok(Material::Ed25519(octets(object, "x")?))
+}
+
+fn rsa(object: &Object) -> Result<Material, JwkError> {
+    let modulus = integer(object, "n")?;
+    let exponent = integer(object, "e")?;
+    let bits = match modulus.first() {
+        Some(first) => modulus.len() * 8 - first.leading_zeros() as usize,
+        None => 0,
+    };
+    // Above 4096 a verification costs more than a stranger should be able to ask for.
+    if !(2048..=4096).contains(&bits) {
+        return Err(JwkError::ModulusLength(bits));
+    }
+    if modulus.last().is_some_and(|last| last % 2 == 0) {
+        return Err(JwkError::Member("n"));
+    }
+    let value = exponent.iter().fold(0u64, |value, octet| value.wrapping_shl(8) | u64::from(*octet));
+    if exponent.len() > 4 || value < 65_537 || value.is_multiple_of(2) {
+        return Err(JwkError::Exponent);
+    }
+    Ok(Material::Rsa { modulus, exponent })
+}
+
+/// A value of a length that its key type fixes.
+fn octets<const N: usize>(object: &Object, name: &'static str) -> Result<[u8; N], JwkError> {
+    let text = object.string(name).required(JwkError::Member(name))?;
+    base64url::decode_array(text).ok_or(JwkError::Member(name))
+}
+
+/// A `Base64urlUInt` (RFC 7518 §2): the fewest octets, or one key would have several thumbprints.
+fn integer(object: &Object, name: &'static str) -> Result<Box<[u8]>, JwkError> {
+    let text = object.string(name).required(JwkError::Member(name))?;
+    let octets = base64url::decode(text).ok_or(JwkError::Member(name))?;
+    match octets.first() {
+        None | Some(0) => Err(JwkError::Member(name)),
+        Some(_) => Ok(octets.into_boxed_slice()),
+    }
+}
+
+/// RFC 7517 §4.2 and §4.3: what the key says it is for.
+fn check_use(object: &Object) -> Result<(), JwkError> {
+    if object.string("use").optional(JwkError::Use)?.is_some_and(|purpose| purpose != "sig") {
+        return Err(JwkError::Use);
+    }
+    match object.value("key_ops") {
+        None => Ok(()),
+        Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => Ok(()),
+        Some(_) => Err(JwkError::Use),
+    }
+}
+
+impl fmt::Debug for Jwk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.material {
+            Material::P256(_) => "P-256",
+            Material::Ed25519(_) => "Ed25519",
+            Material::Rsa { .. } => "RSA",
+        };
+        f.debug_struct("Jwk").field("kind", &kind).field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for JwkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("not a JSON object in which each name stands once"),
+            Self::TooLong => write!(f, "longer than {} bytes", Jwk::MAX_LENGTH),
+            Self::Private(name) => write!(
+                f,
+                "a private or symmetric key (it has \"{name}\"): only the public key belongs here, and this one should be replaced"
+            ),
+            Self::KeyType => f.write_str("\"kty\" is not \"EC\", \"OKP\" or \"RSA\""),
+            Self::Curve => f.write_str("\"crv\" is not \"P-256\" (EC) or \"Ed25519\" (OKP)"),
+            Self::Algorithm => write!(
+                f,
+                "\"alg\" is not one that this kind of key verifies (known: {})",
+                Algorithm::NAMES.join(", ")
+            ),
+            Self::Use => f.write_str("not meant for signatures (\"use\" or \"key_ops\")"),
+            Self::Member(name) => write!(f, "\"{name}\" is missing or malformed"),
+            Self::ModulusLength(bits) => {
+                write!(f, "an RSA modulus of {bits} bits (2048 to 4096 are accepted)")
+            }
+            Self::Exponent => f.write_str("the RSA exponent is not odd and between 65537 and 32 bits"),
+        }
+    }
+}
+
+impl std::error::Error for JwkError {}
+
+#[cfg(test)]
+#[path = "jwk_tests.rs"]
+mod tests;

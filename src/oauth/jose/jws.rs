@@ -1,0 +1,134 @@
+//! A compact signature (RFC 7515 §3.1, §7.1) over a set of claims (RFC 7519).
+
+use super::json::Object;
+use super::{Algorithm, Jwk, JwkError, Jwks, base64url};
+use std::fmt;
+
+/// A parsed, not yet verified signature.
+pub(in crate::oauth) struct Jws<'a> {
+    pub(in crate::oauth) algorithm: Algorithm,
+    pub(in crate::oauth) typ: Option<Box<str>>,
+    kid: Option<Box<str>>,
+    header: Object,
+    claims: Object,
+    signed: &'a str,
+    signature: Vec<u8>,
+}
+
+/// Why a signature is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JwsError {
+    /// Longer than its place allows.
+    TooLong,
+    /// Not three parts in base64url.
+    Compact,
+    /// The header is not one JSON object with each name once, or a member is of the wrong type.
+    Header,
+    /// `alg` is missing or none of [`Algorithm::NAMES`].
+    Algorithm,
+    /// The header asks for an extension (`crit`, `b64`), and none is known.
+    Critical,
+    /// The payload is not one JSON object with each name once.
+    Claims,
+    /// The header has no usable public key in `jwk`, and it had to.
+    Key(JwkError),
+    /// None of the client's keys is of this `kid` and algorithm.
+    UnknownKey,
+    /// The signature is not the key's.
+    Signature,
+}
+
+impl<'a> Jws<'a> {
+    /// Parses the compact serialization, at most `max_length` bytes of it.
+    pub(in crate::oauth) fn parse(compact: &'a str, max_length: usize) -> Result<Self, JwsError> {
+        if compact.len() > max_length {
+            return Err(JwsError::TooLong);
+        }
+        let (signed, signature) = compact.rsplit_once('.').ok_or(JwsError::Compact)?;
+        let (header, claims) = signed.split_once('.').ok_or(JwsError::Compact)?;
+        // A further dot would be in `claims`, and is no base64url.
+        let header = base64url::decode(header).ok_or(JwsError::Compact)?;
+        let claims = base64url::decode(claims).ok_or(JwsError::Compact)?;
+        let signature = base64url::decode(signature).ok_or(JwsError::Compact)?;
+
+        let header = Object::parse(&header).ok_or(JwsError::Header)?;
+        let algorithm = header.string("alg").required(JwsError::Algorithm)?;
+        let algorithm = Algorithm::from_name(algorithm).ok_or(JwsError::Algorithm)?;
+        // RFC 7515 §4.1.11: what is critical and not understood is refused; nothing is understood. RFC 7797 §6: `b64`
+        // only counts when it is critical, but then one reader would take the payload for another than the next.
+        if header.has("crit") || header.has("b64") {
+            return Err(JwsError::Critical);
+        }
+        let text = |name| header.string(name).optional(JwsError::Header).map(|text| text.map(Box::from));
+        let (typ, kid) = (text("typ")?, text("kid")?);
+        let claims = Object::parse(&claims).ok_or(JwsError::Claims)?;
+        Ok(Self { algorithm, typ, kid, header, claims, signed, signature })
+    }
+
+    /// What it says, true or not.
+    pub(in crate::oauth) fn unverified_claims(&self) -> &Object {
+        &self.claims
+    }
+
+    /// The public key it carries itself (RFC 7515 §4.1.3): proves nothing but the possession of that key.
+    pub(in crate::oauth) fn embedded_key(&mut self) -> Result<Jwk, JwsError> {
+        let value = self.header.take("jwk").ok_or(JwsError::Key(JwkError::Member("jwk")))?;
+        Jwk::from_value(value).map_err(JwsError::Key)
+    }
+
+    /// Verifies it with one key.
+    pub(in crate::oauth) fn verify(&self, key: &Jwk) -> Result<(), JwsError> {
+        if !key.fits(self.algorithm) {
+            return Err(JwsError::UnknownKey);
+        }
+        if key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature) {
+            Ok(())
+        } else {
+            Err(JwsError::Signature)
+        }
+    }
+
+    /// Verifies it with the key of a set that its header points to.
+    pub(in crate::oauth) fn verify_with(&self, keys: &Jwks) -> Result<(), JwsError> {
+        let mut verdict = Err(JwsError::UnknownKey);
+        for key in keys.candidates(self.algorithm, self.kid.as_deref()) {
+            verdict = self.verify(key);
+            if verdict.is_ok() {
+                break;
+            }
+        }
+        verdict
+    }
+}
+
+impl fmt::Display for JwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => f.write_str("it is too long"),
+            Self::Compact => {
+                f.write_str("it is not three parts of base64url without padding, separated by dots")
+            }
+            Self::Header => f.write_str("its header is not a JSON object with each name once"),
+            Self::Algorithm => write!(f, "its alg is none of {}", Algorithm::NAMES.join(", ")),
+            Self::Critical => f.write_str("its header asks for an extension that is not known"),
+            Self::Claims => f.write_str("its payload is not a JSON object with each name once"),
+            Self::Key(error) => write!(f, "the jwk in its header: {error}"),
+            Self::UnknownKey => f.write_str("no key of this kid and algorithm is known"),
+            Self::Signature => f.write_str("its signature is wrong"),
+        }
+    }
+}
+
+impl std::error::Error for JwsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Key(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "jws_tests.rs"]
+mod tests;

@@ -1,0 +1,24 @@
+//! JSON Object Signing and Encryption, as much of it as client authentication and DPoP need: public keys
+//! (RFC 7517), compact signatures (RFC 7515) and key thumbprints (RFC 7638).
+//!
+//! Only verification, and only with asymmetric algorithms: there is no value of [`Algorithm`] for `none` or for a
+//! MAC, so neither can be reached by anything a client sends. Nothing is fetched: `jku`, `x5u` and `x5c` in a header
+//! are never followed.
+
+mod algorithm;
+pub(in crate::oauth) mod base64url;
+pub(in crate::oauth) mod json;
+mod jwk;
+mod jwks;
+mod jws;
+mod thumbprint;
+
+#[cfg(test)]
+pub(in crate::oauth) mod testing;
+
+pub use algorithm::Algorithm;
+pub use jwk::{Jwk, JwkError};
+pub use jwks::{Ignored, Jwks, JwksError};
+pub(in crate::oauth) use jws::Jws;
+pub use jws::JwsError;
+pub use thumbprint::{CertificateThumbprint, KeyThumbprint};
