@@ -270,7 +270,15 @@ impl UpstreamBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        // A small answer came whole with its head. For more, bytes have to be moved.
+        let mut incoming = Pin::new(&mut self.incoming);
+        let mut polled = incoming.as_mut().poll_frame(cx);
+        if polled.is_pending()
+            && let Some(connection) = &mut self.connection
+        {
+            polled = connection.poll_with(cx, |_, _, cx| incoming.as_mut().poll_frame(cx));
+        }
+        match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.waiting_since = None;
                 self.frames_unchecked += 1;

@@ -1,7 +1,8 @@
 //! A permitted request, upstream and back.
 
-use std::future::Future as _;
+use std::future::{Future as _, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -97,7 +98,7 @@ pub(super) async fn forward(
     let lease = TokenLease::new(gate, permit);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade {
-            Some(client) => tunnel::start(response, client, lease),
+            Some(client) => tunnel::start(response, connection, client, lease),
             // A server that switches protocols unasked would have the rest of the connection read as something
             // that was never authorised.
             None => Err(ForwardError::BadAnswer("101 to a request that asked for no upgrade")),
@@ -128,7 +129,8 @@ async fn exchange(
         let reused = pooled.is_some();
         let mut connection = match pooled {
             Some(connection) => connection,
-            None => match Connection::open(server, upstream.connect_timeout).await {
+            // Boxed: seldom, and its state would make the future of every request larger.
+            None => match Box::pin(Connection::open(Arc::clone(server), upstream.connect_timeout)).await {
                 Ok(connection) => connection,
                 // Nothing was written: any request may try again.
                 Err(_) if tries_left > 0 => {
@@ -207,27 +209,40 @@ async fn send(
     read_timeout: Duration,
     outcome: Option<&BodyOutcome>,
 ) -> Result<Response<Incoming>, Sent> {
-    if !connection.sender.is_ready() && connection.sender.ready().await.is_err() {
-        return Err(Sent::Not(Box::new(request)));
-    }
-    let Connection { sender, deadline, .. } = connection;
-    let mut answer = pin!(sender.try_send_request(request));
-    deadline.as_mut().reset(Instant::now() + read_timeout);
+    connection.deadline.as_mut().reset(Instant::now() + read_timeout);
+    let mut unsent = Some(request);
+    let mut answer = pin!(None);
     let mut frames = 0;
-    std::future::poll_fn(|cx| {
-        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-            return Poll::Ready(answer.map_err(|mut error| match error.take_message() {
+    poll_fn(|cx| {
+        let polled = connection.poll_with(cx, |sender, ended, cx| {
+            if let Some(request) = unsent.take() {
+                // Moving bytes has shown a connection that the server closed while it was idle.
+                match if ended {
+                    Poll::Ready(false)
+                } else {
+                    sender.poll_ready(cx).map(|ready| ready.is_ok())
+                } {
+                    Poll::Ready(true) => answer.set(Some(sender.try_send_request(request))),
+                    Poll::Ready(false) => return Poll::Ready(Err(Sent::Not(Box::new(request)))),
+                    Poll::Pending => unsent = Some(request),
+                }
+            }
+            let Some(answer) = answer.as_mut().as_pin_mut() else { return Poll::Pending };
+            answer.poll(cx).map_err(|mut error| match error.take_message() {
                 Some(unsent) => Sent::Not(Box::new(unsent)),
                 None => Sent::Broken(error.into_error()),
-            }));
+            })
+        });
+        if polled.is_ready() {
+            return polled;
         }
-        while deadline.as_mut().poll(cx).is_ready() {
+        while connection.deadline.as_mut().poll(cx).is_ready() {
             // While a body is still going up, the server is not late.
             match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
                 Some(now) => frames = now,
                 None => return Poll::Ready(Err(Sent::TooSlow)),
             }
-            deadline.as_mut().reset(Instant::now() + read_timeout);
+            connection.deadline.as_mut().reset(Instant::now() + read_timeout);
         }
         Poll::Pending
     })
