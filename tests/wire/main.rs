@@ -13,6 +13,7 @@ mod hangup;
 mod hostile;
 mod lifecycle;
 mod protected;
+mod readme;
 mod tls;
 mod token_endpoint;
 mod tutorial;
