@@ -34,7 +34,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let proxy: &'static Proxy =
         Box::leak(Box::new(Proxy::new(gate, routes, config.server.limits.body_timeout)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), &config));
-    let secure: Vec<bool> = config.server.listen.iter().map(|listener| is_secure(listener)).collect();
+    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
     let trusted = config.server.trusted_proxies.clone();
 
     banner(&config, &bound, demo.as_ref()).map_err(Failure::other)?;

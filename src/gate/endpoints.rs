@@ -202,10 +202,10 @@ impl Gate {
             let unavailable = |_| TokenError::Unavailable(FULL);
             let record = self.inner.store.find(&digest).map_err(unavailable)?;
             // RFC 7009 §2.1: the token must have been issued to the client that asks.
-            if record.is_some_and(|record| record.grant().client().id() == client.state.id()) {
-                if let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)? {
-                    release(&record);
-                }
+            if record.is_some_and(|record| record.grant().client().id() == client.state.id())
+                && let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)?
+            {
+                release(&record);
             }
         }
         Ok(revocation::done())

@@ -125,7 +125,8 @@ async fn exchange(
     let mut pooled_allowed = true;
     loop {
         let server = upstream.pick().ok_or(ForwardError::NoServer)?;
-        let pooled = if pooled_allowed { Connection::idle(server, Instant::now()) } else { None };
+        let now = Instant::now();
+        let pooled = if pooled_allowed { Connection::idle(server, now) } else { None };
         let reused = pooled.is_some();
         let mut connection = match pooled {
             Some(connection) => connection,
@@ -144,7 +145,8 @@ async fn exchange(
         };
         // A kept connection may have been closed by the server just now, with the request half on its way.
         let copy = (reused && replayable).then(|| head_copy(&request));
-        match send(&mut connection, request, upstream.read_timeout, outcome.as_ref()).await {
+        let now = if reused { now } else { Instant::now() };
+        match send(&mut connection, request, now, upstream.read_timeout, outcome.as_ref()).await {
             Ok(response) => return Ok((response, connection)),
             Err(Sent::Not(unsent)) => {
                 // The connection was dead before a byte was written: no try was spent, but the next connection
@@ -206,29 +208,29 @@ enum Sent {
 async fn send(
     connection: &mut Connection,
     request: Request<RequestBody>,
+    now: Instant,
     read_timeout: Duration,
     outcome: Option<&BodyOutcome>,
 ) -> Result<Response<Incoming>, Sent> {
-    connection.deadline.as_mut().reset(Instant::now() + read_timeout);
-    let mut unsent = Some(request);
-    let mut answer = pin!(None);
+    let answer = match connection.try_send(request, now) {
+        Ok(answer) => answer,
+        // A new connection; or one that is not done, or that the server has closed.
+        Err(request) => {
+            let usable = poll_fn(|cx| connection.poll_usable(cx)).await;
+            match if usable { connection.try_send(request, now) } else { Err(request) } {
+                Ok(answer) => answer,
+                Err(request) => return Err(Sent::Not(Box::new(request))),
+            }
+        }
+    };
+    connection.deadline.as_mut().reset(now + read_timeout);
+    let mut answer = pin!(answer);
     let mut frames = 0;
     poll_fn(|cx| {
-        let polled = connection.poll_with(cx, |sender, ended, cx| {
-            if let Some(request) = unsent.take() {
-                // Moving bytes has shown a connection that the server closed while it was idle.
-                match if ended {
-                    Poll::Ready(false)
-                } else {
-                    sender.poll_ready(cx).map(|ready| ready.is_ok())
-                } {
-                    Poll::Ready(true) => answer.set(Some(sender.try_send_request(request))),
-                    Poll::Ready(false) => return Poll::Ready(Err(Sent::Not(Box::new(request)))),
-                    Poll::Pending => unsent = Some(request),
-                }
-            }
-            let Some(answer) = answer.as_mut().as_pin_mut() else { return Poll::Pending };
-            answer.poll(cx).map_err(|mut error| match error.take_message() {
+        // Before it writes, this reads what the server said while the connection was idle: if that was goodbye, the
+        // request comes back unsent.
+        let polled = connection.poll_with(cx, |cx| {
+            answer.as_mut().poll(cx).map_err(|mut error| match error.take_message() {
                 Some(unsent) => Sent::Not(Box::new(unsent)),
                 None => Sent::Broken(error.into_error()),
             })

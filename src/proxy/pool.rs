@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hyper::client::conn::http1;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
@@ -40,6 +42,8 @@ struct Idle {
     tidied: Instant,
 }
 
+/// An answer, or why there is none, with the request if it was not sent.
+pub(super) type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A connection to a server.
@@ -56,7 +60,8 @@ pub(super) struct Connection {
     pub(super) deadline: Pin<Box<Sleep>>,
     waker: InnerWaker,
     server: u64,
-    idle_since: Instant,
+    /// When it was last used: the beginning of its last exchange, which spares a look at the clock at the end.
+    used: Instant,
 }
 
 /// Why there is no connection.
@@ -76,7 +81,7 @@ impl Connection {
         IDLE.with_borrow_mut(|idle| {
             let pool = idle.pools.get_mut(&server.key)?;
             let connection = pool.pop()?;
-            if now.duration_since(connection.idle_since) > MAX_IDLE_TIME {
+            if now.saturating_duration_since(connection.used) > MAX_IDLE_TIME {
                 // Those below it are older still.
                 pool.clear();
                 return None;
@@ -93,18 +98,45 @@ impl Connection {
         }
     }
 
-    /// Moves bytes, and polls what waits for them, until neither has more to do. What waits is told whether the
-    /// connection is at its end.
+    /// Whether the server would read a request now, once it has been asked what it said meanwhile.
+    pub(super) fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let Self { sender, driver, waker, .. } = self;
+        waker.poll(cx, |cx| {
+            if drive(driver, cx) {
+                Poll::Ready(false)
+            } else {
+                sender.poll_ready(cx).map(|ready| ready.is_ok())
+            }
+        })
+    }
+
+    /// Moves bytes, and polls what waits for them, until neither has more to do. How a connection
+    /// ends is told to what waits.
     pub(super) fn poll_with<T>(
         &mut self,
         cx: &mut Context<'_>,
-        mut waiting: impl FnMut(&mut http1::SendRequest<RequestBody>, bool, &mut Context<'_>) -> Poll<T>,
+        mut waiting: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let Self { sender, driver, waker, .. } = self;
+        let Self { driver, waker, .. } = self;
         waker.poll(cx, |cx| {
-            let ended = drive(driver, cx);
-            waiting(sender, ended, cx)
+            drive(driver, cx);
+            waiting(cx)
         })
+    }
+
+    /// Sends a request, if the server would read one now: the answer is to be polled by [`Connection::poll_with`],
+    /// which also does the sending.
+    pub(super) fn try_send(
+        &mut self,
+        request: Request<RequestBody>,
+        now: Instant,
+    ) -> Result<impl Future<Output = Answer> + use<>, Request<RequestBody>> {
+        let Self { sender, waker, used, .. } = self;
+        if !sender.is_ready() {
+            return Err(request);
+        }
+        *used = now;
+        Ok(waker.quietly(|| sender.try_send_request(request)))
     }
 
     /// Drives the connection to its end, as an upgrade needs.
@@ -125,11 +157,9 @@ impl Connection {
                 return;
             }
         }
-        let now = Instant::now();
-        self.idle_since = now;
         IDLE.with_borrow_mut(|idle| {
-            if now.duration_since(idle.tidied) > TIDY_EVERY {
-                idle.tidy(now);
+            if self.used.saturating_duration_since(idle.tidied) > TIDY_EVERY {
+                idle.tidy(self.used);
             }
             let pool = idle.pools.entry(self.server).or_default();
             if pool.len() >= MAX_IDLE {
@@ -147,7 +177,7 @@ impl Idle {
         let mut cx = Context::from_waker(Waker::noop());
         self.pools.retain(|_, pool| {
             pool.retain_mut(|connection| {
-                now.duration_since(connection.idle_since) <= MAX_IDLE_TIME
+                now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
                     && !drive(&mut connection.driver, &mut cx)
             });
             !pool.is_empty()
@@ -187,6 +217,6 @@ async fn connect(server: &Server) -> Result<Connection, ConnectError> {
         deadline: Box::pin(tokio::time::sleep_until(now)),
         waker: InnerWaker::new(),
         server: server.key,
-        idle_since: now,
+        used: now,
     })
 }

@@ -75,6 +75,14 @@ impl InnerWaker {
         Poll::Pending
     }
 
+    /// Does something that would wake the task which is doing it, and which polls next.
+    pub(super) fn quietly<T>(&mut self, act: impl FnOnce() -> T) -> T {
+        self.shared.state.store(INSIDE, Ordering::Release);
+        let done = act();
+        self.shared.state.store(OUTSIDE, Ordering::Release);
+        done
+    }
+
     /// Nobody uses the connection: nobody is to be woken for it.
     pub(super) fn release(&mut self) {
         *self.shared.task.lock().unwrap_or_else(PoisonError::into_inner) = None;
