@@ -11,8 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::proxy::Routes;
-use crate::proxy::build;
+use crate::proxy::{Rules, build};
 
 /// Exit code for usage and configuration errors.
 const USAGE: u8 = 2;
@@ -69,12 +68,12 @@ impl Failure {
     }
 }
 
-/// Reads and compiles a configuration whole.
-fn load(path: &Path) -> Result<(Config, Routes), Failure> {
+/// Reads and compiles a configuration whole; what `before` has counted is counted on.
+fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), Failure> {
     let config = Config::load(path).map_err(Failure::config)?;
-    let routes = build::routes(&config).map_err(|errors| {
+    let rules = build::rules(&config, before).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Failure::config(lines.join("\n"))
     })?;
-    Ok((config, routes))
+    Ok((config, rules))
 }

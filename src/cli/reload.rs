@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::load;
+use super::{check, load};
 use crate::config::{Config, Issuer, Server};
 use crate::gate::GateSpec;
 use crate::proxy::Proxy;
@@ -56,7 +56,7 @@ impl Reloader {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked at before it is read: a change in between is found by the next look.
         *seen = look(&self.path);
-        let (mut config, routes) = match load(&self.path) {
+        let (mut config, rules) = match load(&self.path, Some(&self.proxy.rules())) {
             Ok(loaded) => loaded,
             Err(failure) => {
                 log::error!(
@@ -76,12 +76,13 @@ impl Reloader {
             log::error!("the certificates are not taken up, the ones before stay: {error}");
         }
         self.proxy.gate().reload(GateSpec::from(&config));
-        self.proxy.reload(routes);
+        self.proxy.reload(rules);
         log::info!(
             "configuration taken up: {} clients, {} routes",
             config.clients.len(),
             config.routes.len()
         );
+        check::warn_of_unenforced(&config);
         for key in self.needs_restart(&config.server) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }

@@ -8,7 +8,7 @@ use http::Request;
 use hyper::body::Incoming;
 
 use super::reload::Reloader;
-use super::{Failure, load};
+use super::{Failure, check, load};
 use crate::config::{Access, Config, Issuer, Listener, ListenerProtocol, ServerCertificate};
 use crate::gate::{Gate, GateSpec};
 use crate::proxy::{ClientConnection, Proxy};
@@ -21,7 +21,8 @@ use crate::server::{
 /// Runs the gateway until it is told to stop.
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     start_log();
-    let (mut config, routes) = load(path)?;
+    let (mut config, rules) = load(path, None)?;
+    check::warn_of_unenforced(&config);
     let demo = config.demo.as_ref().map(bind_demo).transpose()?;
     let bound = Bound::bind(server_options(&config)?).map_err(Failure::config)?;
     name_issuer(&mut config, bound.listeners().first().map(crate::server::Listener::addr));
@@ -32,7 +33,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
         .map_err(Failure::other)?;
     // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
     let proxy: &'static Proxy =
-        Box::leak(Box::new(Proxy::new(gate, routes, config.server.limits.body_timeout)));
+        Box::leak(Box::new(Proxy::new(gate, rules, config.server.limits.body_timeout)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), &config));
     let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
     let trusted = config.server.trusted_proxies.clone();

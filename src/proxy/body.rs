@@ -15,6 +15,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::limits::Bounds;
 use super::pool::Connection;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
@@ -170,6 +171,10 @@ impl Body for RequestBody {
 /// The body of an answer.
 pub struct ResponseBody(Kind);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one: a box would be an allocation a request"
+)]
 enum Kind {
     Made(Full<Bytes>),
     Upstream(UpstreamBody),
@@ -186,6 +191,7 @@ struct UpstreamBody {
     frames_unchecked: u32,
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
+    bounds: Option<Box<Bounds>>,
 }
 
 /// What a stream runs on.
@@ -219,6 +225,7 @@ impl ResponseBody {
         connection: Connection,
         read_timeout: Duration,
         lease: Option<TokenLease>,
+        bounds: Option<Box<Bounds>>,
     ) -> Self {
         Self(Kind::Upstream(UpstreamBody {
             incoming,
@@ -228,6 +235,7 @@ impl ResponseBody {
             frames_unchecked: 0,
             next_check: None,
             lease,
+            bounds,
         }))
     }
 }
@@ -280,6 +288,11 @@ impl UpstreamBody {
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.waiting_since = None;
+                if let Some(deadline) = self.deadline()
+                    && Instant::now() >= deadline
+                {
+                    return Poll::Ready(Some(Err(BodyFault::TooSlow.into())));
+                }
                 self.frames_unchecked += 1;
                 if self.frames_unchecked >= FRAMES_UNCHECKED {
                     self.frames_unchecked = 0;
@@ -294,6 +307,7 @@ impl UpstreamBody {
                 if let Some(connection) = self.connection.take() {
                     connection.give_back();
                 }
+                self.bounds = None;
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
@@ -318,16 +332,24 @@ impl UpstreamBody {
             ready!(connection.deadline.as_mut().poll(cx));
             let now = Instant::now();
             self.check_token(now)?;
-            if self.waiting_since.is_some_and(|since| now >= since + self.read_timeout) {
+            if self.waiting_since.is_some_and(|since| now >= since + self.read_timeout)
+                || self.deadline().is_some_and(|deadline| now >= deadline)
+            {
                 return Poll::Ready(Some(Err(BodyFault::TooSlow.into())));
             }
             self.set_alarm(now);
         }
     }
 
+    /// When the whole answer must have come.
+    fn deadline(&self) -> Option<Instant> {
+        self.bounds.as_ref()?.deadline
+    }
+
     fn set_alarm(&mut self, now: Instant) {
         let silent = self.waiting_since.unwrap_or(now) + self.read_timeout;
         let alarm = self.next_check.map_or(silent, |check| check.min(silent));
+        let alarm = self.deadline().map_or(alarm, |deadline| deadline.min(alarm));
         if let Some(connection) = &mut self.connection {
             connection.deadline.as_mut().reset(alarm);
         }

@@ -16,8 +16,12 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use super::pipeline::{Access, Route, Routes};
+use super::addresses::Addresses;
+use super::cors::Cors;
+use super::limits::{ClientLimits, Counted, Limiter, Subject};
+use super::pipeline::{Access, Route};
 use super::route::{Entry, Pattern, RouteTable, Tie};
+use super::rules::{ResponseHeaders, Rules};
 use super::upstream::{Server, Upstream, UpstreamSpec};
 use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
 
@@ -89,16 +93,17 @@ impl fmt::Display for At {
     }
 }
 
-/// Makes the routes of a configuration, each with its upstream.
+/// Makes the rules of a configuration, each route with its upstream. What `before` has counted is counted on.
 ///
 /// # Errors
 /// Everything that stands in the way, not only the first of it.
-pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
+pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<BuildError>> {
+    let mut counting = Counting { before: before.map(|rules| &rules.counted), now: Counted::default() };
     let mut errors = Vec::new();
     let upstreams: Vec<Option<Arc<Upstream>>> = config
         .upstreams
         .iter()
-        .map(|upstream| match self::upstream(upstream) {
+        .map(|upstream| match self::upstream(upstream, &mut counting) {
             Ok(upstream) => Some(Arc::new(upstream)),
             Err(error) => {
                 errors.push(error);
@@ -119,13 +124,15 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
             }
             // The upstream's own error is told already.
             (Ok(_), None) => {}
-            (Ok(pattern), Some(upstream)) => entries.push(entry(config, route, pattern, upstream)),
+            (Ok(pattern), Some(upstream)) => {
+                entries.push(entry(config, route, pattern, upstream, &mut counting));
+            }
         }
     }
     if !errors.is_empty() {
         return Err(errors);
     }
-    RouteTable::build(entries).map_err(|ties| {
+    let routes = RouteTable::build(entries).map_err(|ties| {
         let tie = |Tie { first, second }: Tie| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
             Some(BuildError::Tie {
@@ -134,8 +141,30 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
                 path: second.path.as_str().to_owned(),
             })
         };
-        ties.into_iter().filter_map(tie).collect()
-    })
+        ties.into_iter().filter_map(tie).collect::<Vec<_>>()
+    })?;
+    let clients: ClientLimits = config.clients.iter().filter_map(|client| counting.client(client)).collect();
+    let clients = (!clients.is_empty()).then_some(clients);
+    Ok(Rules { routes, clients, counted: counting.now })
+}
+
+/// What is counted, taken over from the rules before where it is the same.
+struct Counting<'a> {
+    before: Option<&'a Counted>,
+    now: Counted,
+}
+
+impl Counting<'_> {
+    fn client(&mut self, client: &config::Client) -> Option<(Box<str>, Arc<Limiter>)> {
+        let subject = Subject::Client(client.id.clone());
+        let limiter = self.now.limiter(self.before, &subject, client.rate_limit?);
+        Some((client.id.as_str().into(), limiter))
+    }
+}
+
+/// What a route is known by over a reload: what it matches.
+fn subject(route: &config::Route) -> Subject {
+    Subject::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
 }
 
 fn entry(
@@ -143,11 +172,14 @@ fn entry(
     route: &config::Route,
     pattern: Pattern,
     upstream: Arc<Upstream>,
+    counting: &mut Counting<'_>,
 ) -> Entry<Arc<Route>> {
+    let subject = subject(route);
     let access = match &route.access {
         config::Access::Public => Access::Public,
         config::Access::Token { requirement, .. } => Access::Token(requirement.clone()),
     };
+    let needs_token = !matches!(route.access, config::Access::Public);
     let max_body_size = match route.max_body_size {
         BodyLimit::Unlimited => None,
         BodyLimit::Bytes(bytes) => Some(bytes),
@@ -168,11 +200,18 @@ fn entry(
             strip_prefix: route.strip_prefix.as_deref().map(Into::into),
             max_body_size,
             forward_token: route.forward_token,
+            addresses: Addresses::new(&route.addresses),
+            rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &subject, rate)),
+            in_flight: route
+                .max_in_flight
+                .map(|most| counting.now.in_flight(counting.before, &subject, most)),
+            response_headers: ResponseHeaders::new(&route.response_headers),
+            cors: route.cors.as_ref().map(|cors| Box::new(Cors::new(cors, needs_token))),
         }),
     }
 }
 
-fn upstream(spec: &config::Upstream) -> Result<Upstream, BuildError> {
+fn upstream(spec: &config::Upstream, counting: &mut Counting<'_>) -> Result<Upstream, BuildError> {
     let failed =
         |reason: &str| BuildError::Upstream { upstream: spec.name.clone(), reason: reason.to_owned() };
     let needs_tls = spec.servers.iter().any(|server| server.origin.scheme == Scheme::Https);
@@ -210,6 +249,12 @@ fn upstream(spec: &config::Upstream) -> Result<Upstream, BuildError> {
         retries: spec.retries,
         credentials,
         http2: spec.protocol == Protocol::Http2,
+        balance: spec.balance,
+        total_timeout: spec.total_timeout,
+        in_flight: spec.max_in_flight.map(|most| {
+            let subject = Subject::Upstream(spec.name.clone());
+            counting.now.in_flight(counting.before, &subject, most)
+        }),
     })
     .ok_or_else(|| failed("it has no servers"))
 }

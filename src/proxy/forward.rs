@@ -12,10 +12,12 @@ use http::{Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use super::balance::Asking;
 use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease};
 use super::headers::{self, Returning};
+use super::limits::Bounds;
 use super::pool::{ConnectError, Connection};
 use super::tunnel;
 use super::upstream::Upstream;
@@ -79,6 +81,8 @@ pub(super) struct Outbound {
     /// The client's side of an upgrade that was asked for.
     pub(super) upgrade: Option<OnUpgrade>,
     pub(super) limits: BodyLimits,
+    /// What it holds until its answer has ended.
+    pub(super) bounds: Option<Box<Bounds>>,
 }
 
 /// Sends a request upstream and brings the answer back.
@@ -88,17 +92,27 @@ pub(super) async fn forward(
     upstream: &Upstream,
     outbound: Outbound,
 ) -> Result<Response<ResponseBody>, ForwardError> {
-    let Outbound { mut parts, body, upgrade, limits } = outbound;
+    let Outbound { mut parts, body, upgrade, limits, mut bounds } = outbound;
     parts.version = Version::HTTP_11;
     let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = parts.method.is_idempotent() && outcome.is_none() && upgrade.is_none();
 
-    let (response, connection) = exchange(upstream, parts, body, outcome, replayable).await?;
+    let asking = Asking::new(permit.client_id());
+    let (response, connection) = match upstream.total_timeout {
+        None => exchange(upstream, asking, parts, body, outcome, replayable, &mut bounds).await?,
+        // Boxed: it would make the future of every other request twice as large.
+        Some(total) => {
+            Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
+            let exchange = exchange(upstream, asking, parts, body, outcome, replayable, &mut bounds);
+            let within = Box::pin(timeout(total, exchange));
+            within.await.map_err(|_| ForwardError::TooSlow)??
+        }
+    };
     let lease = TokenLease::new(gate, permit);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade {
-            Some(client) => tunnel::start(response, connection, client, lease),
+            Some(client) => tunnel::start(response, connection, client, lease, bounds),
             // A server that switches protocols unasked would have the rest of the connection read as something
             // that was never authorised.
             None => Err(ForwardError::BadAnswer("101 to a request that asked for no upgrade")),
@@ -108,23 +122,28 @@ pub(super) async fn forward(
     headers::sanitise_response(&mut head.headers, Returning { version: head.version, upgraded: false })
         .map_err(|_| ForwardError::BadAnswer("ambiguous framing"))?;
     head.version = Version::HTTP_11;
-    let body = ResponseBody::upstream(incoming, connection, upstream.read_timeout, lease);
+    let body = ResponseBody::upstream(incoming, connection, upstream.read_timeout, lease, bounds);
     Ok(Response::from_parts(head, body))
 }
 
 /// Sends a request until a server answers it, as often as is safe and allowed.
 async fn exchange(
     upstream: &Upstream,
+    mut asking: Asking<'_>,
     parts: Parts,
     body: RequestBody,
     outcome: Option<BodyOutcome>,
     replayable: bool,
+    bounds: &mut Option<Box<Bounds>>,
 ) -> Result<(Response<Incoming>, Connection), ForwardError> {
     let mut request = Request::from_parts(parts, body);
     let mut tries_left = upstream.retries;
     let mut pooled_allowed = true;
     loop {
-        let server = upstream.pick().ok_or(ForwardError::NoServer)?;
+        let (server, place) = upstream.pick(&mut asking).ok_or(ForwardError::NoServer)?;
+        if let Some(place) = place {
+            Bounds::of(bounds).server = Some(place);
+        }
         let now = Instant::now();
         let pooled = if pooled_allowed { Connection::idle(server, now) } else { None };
         let reused = pooled.is_some();
@@ -136,6 +155,7 @@ async fn exchange(
                 // Nothing was written: any request may try again.
                 Err(_) if tries_left > 0 => {
                     tries_left -= 1;
+                    asking.failed();
                     continue;
                 }
                 Err(ConnectError::TooSlow) => return Err(ForwardError::TooSlow),

@@ -16,12 +16,16 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
+use super::addresses::Addresses;
 use super::body::ResponseBody;
+use super::cors::{self, Cors};
 use super::forward::{BodyLimits, ForwardError, Outbound, forward};
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
 use super::host;
+use super::limits::{Bounds, InFlight, Limiter};
 use super::path::{self, Canonical};
 use super::route::{Match, RouteTable};
+use super::rules::{ResponseHeaders, Rules};
 use super::tunnel;
 use super::upstream::Upstream;
 use crate::answer;
@@ -52,6 +56,15 @@ pub struct Route {
     pub max_body_size: Option<u64>,
     /// Whether the upstream sees the client's token.
     pub forward_token: bool,
+    /// From where requests are taken; none: from anywhere.
+    pub(super) addresses: Option<Addresses>,
+    /// How many requests it takes, and how many at once.
+    pub(super) rate_limit: Option<Arc<Limiter>>,
+    pub(super) in_flight: Option<InFlight>,
+    /// What is changed in the upstream's answers.
+    pub(super) response_headers: Option<Box<ResponseHeaders>>,
+    /// What pages of other origins may do.
+    pub(super) cors: Option<Box<Cors>>,
 }
 
 /// All routes of a configuration.
@@ -75,7 +88,7 @@ pub struct ClientConnection<'a> {
 /// The proxy: one for all threads.
 pub struct Proxy {
     gate: Gate,
-    routes: ArcSwap<Routes>,
+    rules: ArcSwap<Rules>,
     body_timeout: Duration,
 }
 
@@ -83,6 +96,7 @@ pub struct Proxy {
 struct Passed {
     permit: Permit,
     route: Arc<Route>,
+    bounds: Option<Box<Bounds>>,
     /// The client's side of an upgrade that was asked for.
     upgrade: Option<OnUpgrade>,
 }
@@ -103,6 +117,14 @@ impl Refusal {
     /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
     fn ambiguous(status: StatusCode, detail: &str) -> Self {
         Self { response: answer::problem(status, detail), close: true }
+    }
+
+    /// Lets a page of another origin read it, where the route has such pages.
+    fn readable(mut self, route: &Route, parts: &Parts) -> Self {
+        if let Some(cors) = &route.cors {
+            cors.mark_own(self.response.headers_mut(), cors.origin(&parts.headers));
+        }
+        self
     }
 
     fn not_allowed(allow: HeaderValue) -> Self {
@@ -130,13 +152,19 @@ impl From<Response<Full<Bytes>>> for Refusal {
 impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
-    pub fn new(gate: Gate, routes: Routes, body_timeout: Duration) -> Self {
-        Self { gate, routes: ArcSwap::from_pointee(routes), body_timeout }
+    pub fn new(gate: Gate, rules: Rules, body_timeout: Duration) -> Self {
+        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout }
     }
 
-    /// Swaps all routes at once. Requests under way finish on the old ones.
-    pub fn reload(&self, routes: Routes) {
-        self.routes.store(Arc::new(routes));
+    /// Swaps all rules at once. Requests under way finish on the old ones.
+    pub fn reload(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// The rules in force: those that follow them count on with what they have counted.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
     }
 
     /// The gate in front of the routes.
@@ -153,13 +181,29 @@ impl Proxy {
     ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
         match self.judge(&mut parts, &body, client) {
-            Ok(Verdict::Upstream(Passed { permit, route, upgrade })) => {
+            Ok(Verdict::Upstream(Passed { permit, route, bounds, upgrade })) => {
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
-                let outbound = Outbound { parts, body, upgrade, limits };
-                forward(permit, &self.gate, &route.upstream, outbound).await.unwrap_or_else(|error| {
-                    log_failure(&route.upstream, &error);
-                    error.to_response().map(ResponseBody::from)
-                })
+                let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
+                let outbound = Outbound { parts, body, upgrade, limits, bounds };
+                match forward(permit, &self.gate, &route.upstream, outbound).await {
+                    Ok(mut response) => {
+                        if let Some(changes) = &route.response_headers {
+                            changes.apply(response.headers_mut());
+                        }
+                        if let Some(cors) = &route.cors {
+                            cors.mark(response.headers_mut(), origin);
+                        }
+                        response
+                    }
+                    Err(error) => {
+                        log_failure(&route.upstream, &error);
+                        let mut response = error.to_response().map(ResponseBody::from);
+                        if let Some(cors) = &route.cors {
+                            cors.mark_own(response.headers_mut(), origin);
+                        }
+                        response
+                    }
+                }
             }
             // Boxed: seldom, and its state would make every other request's future larger.
             Ok(Verdict::Endpoint(endpoint)) => Box::pin(self.answer(endpoint, parts, body, client)).await,
@@ -194,8 +238,15 @@ impl Proxy {
         if let Some(endpoint) = self.gate.endpoint(path.as_str()) {
             return Ok(Verdict::Endpoint(endpoint));
         }
-        let routes = self.routes.load();
-        let route = match routes.find(host.name(), &path, &parts.method) {
+        let rules = self.rules.load();
+        if let Some(method) = cors::preflight(parts)
+            && let Match::Found(route) = rules.routes.find(host.name(), &path, &method)
+            && let Some(cors) = &route.cors
+        {
+            check_address(route, client)?;
+            return Err(cors.answer_preflight(cors.origin(&parts.headers)).into());
+        }
+        let route = match rules.routes.find(host.name(), &path, &parts.method) {
             Match::Found(route) => Arc::clone(route),
             Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone())),
             Match::NotFound => {
@@ -203,19 +254,9 @@ impl Proxy {
             }
             Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
         };
-        let permit = match &route.access {
-            Access::Public => decide::public(),
-            Access::Token(requirement) => self
-                .gate
-                .authorize(&parts.headers, requirement)
-                .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?,
-        };
-        if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
-            return Err(Refusal {
-                response: ForwardError::Body(super::BodyFault::TooLarge).to_response(),
-                close: true,
-            });
-        }
+        let (permit, bounds) = self
+            .admit(&rules, &route, parts, body, client)
+            .map_err(|refusal| refusal.readable(&route, parts))?;
         let target = upstream_target(&path, parts.uri.query(), parts.uri.authority().is_some(), &route)
             .map_err(|()| ambiguous("the request target is not well-formed"))?;
         // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
@@ -246,7 +287,44 @@ impl Proxy {
         if let Some(target) = target {
             parts.uri = target;
         }
-        Ok(Verdict::Upstream(Passed { permit, route, upgrade }))
+        Ok(Verdict::Upstream(Passed { permit, route, bounds, upgrade }))
+    }
+
+    /// What the route asks, in this order: where it comes from, the token, the rates, the size, the places.
+    fn admit(
+        &self,
+        rules: &Rules,
+        route: &Route,
+        parts: &Parts,
+        body: &Incoming,
+        client: ClientConnection<'_>,
+    ) -> Result<(Permit, Option<Box<Bounds>>), Refusal> {
+        check_address(route, client)?;
+        let permit = match &route.access {
+            Access::Public => decide::public(),
+            Access::Token(requirement) => self
+                .gate
+                .authorize(&parts.headers, requirement)
+                .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?,
+        };
+        rules.check_client(&permit)?;
+        if let Some(limiter) = &route.rate_limit {
+            limiter.check()?;
+        }
+        if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
+            return Err(Refusal {
+                response: ForwardError::Body(super::BodyFault::TooLarge).to_response(),
+                close: true,
+            });
+        }
+        let mut bounds = None;
+        if let Some(in_flight) = &route.in_flight {
+            Bounds::of(&mut bounds).route = Some(in_flight.enter()?);
+        }
+        if let Some(in_flight) = &route.upstream.in_flight {
+            Bounds::of(&mut bounds).upstream = Some(in_flight.enter()?);
+        }
+        Ok((permit, bounds))
     }
 
     /// Answers a request to one of the gate's own endpoints.
@@ -269,6 +347,17 @@ impl Proxy {
         let close = !matches!(body, FormBody::Whole(_));
         let response = self.gate.answer(endpoint, &parts, body, Origin::from_address(client.peer)).await;
         Refusal { response, close }.into_response()
+    }
+}
+
+/// Refuses what comes from where the route takes nothing from, before its token is looked at.
+fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refusal> {
+    match &route.addresses {
+        Some(addresses) if !addresses.take(client.peer) => {
+            let detail = "this resource takes no requests from this address";
+            Err(answer::problem(StatusCode::FORBIDDEN, detail).into())
+        }
+        _ => Ok(()),
     }
 }
 

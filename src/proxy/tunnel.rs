@@ -12,6 +12,7 @@ use tokio::io::copy_bidirectional;
 use super::body::{ResponseBody, TokenLease};
 use super::forward::ForwardError;
 use super::headers::{self, Returning};
+use super::limits::Bounds;
 use super::pool::Connection;
 
 /// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
@@ -41,6 +42,7 @@ pub(super) fn start(
     connection: Connection,
     client: OnUpgrade,
     lease: Option<TokenLease>,
+    bounds: Option<Box<Bounds>>,
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let server = hyper::upgrade::on(&mut response);
     let (mut head, _) = response.into_parts();
@@ -55,6 +57,8 @@ pub(super) fn start(
             _ = copy_bidirectional(&mut client, &mut server) => {}
             () = token_ends(lease) => {}
         }
+        // Its places are taken until here. A total timeout is for answers, and a tunnel is none.
+        drop(bounds);
     });
     let mut answer = Response::new(ResponseBody::from(Full::default()));
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -2,12 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use rustls_pki_types::ServerName;
 use tokio_rustls::rustls::ClientConfig;
+
+use super::balance::{Asking, Balancer};
+use super::limits::{Gauge, InFlight, Slot};
+use crate::config::Balance;
 
 /// The servers behind one or more routes, and what was configured about them.
 #[derive(Debug)]
@@ -15,13 +19,15 @@ pub struct Upstream {
     /// Its name in the configuration.
     pub name: String,
     servers: Vec<Arc<Server>>,
-    /// Indices into `servers`, each as often as its weight says, spread out.
-    turns: Vec<usize>,
-    next: AtomicUsize,
+    balancer: Balancer,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
     /// How long a server may take to answer, and between two reads of its answer.
     pub read_timeout: Duration,
+    /// How long it may take from the request to the end of the answer.
+    pub total_timeout: Option<Duration>,
+    /// How many requests may be under way at once.
+    pub(super) in_flight: Option<InFlight>,
     /// How often an idempotent request is tried again.
     pub retries: u32,
     /// What the legacy API itself asks for.
@@ -32,21 +38,18 @@ pub struct Upstream {
 
 /// What is configured about an upstream besides its servers.
 #[derive(Debug)]
-pub struct UpstreamSpec {
-    /// See [`Upstream`]; likewise below.
-    pub name: String,
+pub(super) struct UpstreamSpec {
+    pub(super) name: String,
     /// Servers with their weights.
-    pub servers: Vec<(Server, u32)>,
-    /// See [`Upstream::connect_timeout`].
-    pub connect_timeout: Duration,
-    /// See [`Upstream::read_timeout`].
-    pub read_timeout: Duration,
-    /// See [`Upstream::retries`].
-    pub retries: u32,
-    /// See [`Upstream::credentials`].
-    pub credentials: Option<(HeaderName, HeaderValue)>,
-    /// See [`Upstream::http2`].
-    pub http2: bool,
+    pub(super) servers: Vec<(Server, u32)>,
+    pub(super) balance: Balance,
+    pub(super) connect_timeout: Duration,
+    pub(super) read_timeout: Duration,
+    pub(super) total_timeout: Option<Duration>,
+    pub(super) in_flight: Option<InFlight>,
+    pub(super) retries: u32,
+    pub(super) credentials: Option<(HeaderName, HeaderValue)>,
+    pub(super) http2: bool,
 }
 
 /// One server.
@@ -59,6 +62,8 @@ pub struct Server {
     pub port: u16,
     /// How to speak TLS to it; none for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// Requests under way; counted where the balance asks for it.
+    pub(super) under_way: Arc<Gauge>,
 }
 
 impl Server {
@@ -66,7 +71,8 @@ impl Server {
     #[must_use]
     pub fn new(host: String, port: u16, tls: Option<(Arc<ClientConfig>, ServerName<'static>)>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { key: NEXT.fetch_add(1, Ordering::Relaxed), host, port, tls }
+        let key = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { key, host, port, tls, under_way: Arc::default() }
     }
 }
 
@@ -79,69 +85,32 @@ impl fmt::Debug for Server {
 impl Upstream {
     /// An upstream; none without servers.
     #[must_use]
-    pub fn new(spec: UpstreamSpec) -> Option<Self> {
+    pub(super) fn new(spec: UpstreamSpec) -> Option<Self> {
         let (servers, weights): (Vec<_>, Vec<_>) =
             spec.servers.into_iter().map(|(server, weight)| (Arc::new(server), weight.max(1))).unzip();
         (!servers.is_empty()).then(|| Self {
             name: spec.name,
+            balancer: Balancer::new(spec.balance, &servers, &weights),
             servers,
-            turns: smooth_turns(&weights),
-            next: AtomicUsize::new(0),
             connect_timeout: spec.connect_timeout,
             read_timeout: spec.read_timeout,
+            total_timeout: spec.total_timeout,
+            in_flight: spec.in_flight,
             retries: spec.retries,
             credentials: spec.credentials,
             http2: spec.http2,
         })
     }
 
-    /// The server whose turn it is.
-    pub(super) fn pick(&self) -> Option<&Arc<Server>> {
+    /// The server to ask, and its place in the requests there if those are counted.
+    pub(super) fn pick(&self, asking: &mut Asking<'_>) -> Option<(&Arc<Server>, Option<Slot>)> {
         match &*self.servers {
-            [only] => Some(only),
+            [only] => Some((only, None)),
             servers => {
-                let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.turns.len().max(1);
-                servers.get(*self.turns.get(turn)?)
+                let at = self.balancer.pick(servers, asking)?;
+                let server = servers.get(at)?;
+                Some((server, self.balancer.counts().then(|| server.under_way.enter())))
             }
         }
-    }
-}
-
-/// Smooth weighted round robin, unrolled: each server as often as its weight, as far apart as can be.
-fn smooth_turns(weights: &[u32]) -> Vec<usize> {
-    // Weights are divided by what they have in common, and a round has at most this many turns.
-    const LONGEST: u64 = 10_000;
-    let divisor = weights.iter().fold(0, |a, b| gcd(a, *b)).max(1);
-    let weights: Vec<i64> = weights.iter().map(|weight| i64::from(weight / divisor)).collect();
-    let total: i64 = weights.iter().sum();
-    let mut credit = vec![0_i64; weights.len()];
-    let mut turns = Vec::new();
-    for _ in 0..u64::try_from(total).unwrap_or(0).min(LONGEST) {
-        for (credit, weight) in credit.iter_mut().zip(&weights) {
-            *credit += weight;
-        }
-        if let Some(richest) = (0..credit.len()).max_by_key(|at| (credit[*at], std::cmp::Reverse(*at))) {
-            credit[richest] -= total;
-            turns.push(richest);
-        }
-    }
-    turns
-}
-
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn turns_follow_weights_and_are_spread_out() {
-        assert_eq!(smooth_turns(&[1]), [0]);
-        assert_eq!(smooth_turns(&[1, 1]), [0, 1]);
-        assert_eq!(smooth_turns(&[5, 1, 1]), [0, 0, 1, 0, 2, 0, 0]);
-        assert_eq!(smooth_turns(&[20, 10]), [0, 1, 0]);
-        assert!(smooth_turns(&[u32::MAX, 1]).len() <= 10_000);
     }
 }

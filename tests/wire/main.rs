@@ -6,12 +6,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balance;
+mod cors;
 mod endpoints;
 mod expiry;
 mod forward;
 mod hangup;
 mod hostile;
 mod lifecycle;
+mod limits;
 mod protected;
 mod readme;
 mod tls;

@@ -1,0 +1,105 @@
+//! Cross-origin requests from browsers: preflights without a token, and answers that pages may read.
+
+use crate::support::{Answer, Fixture, Next, get};
+use std::sync::OnceLock;
+
+const PAGE: &str = "Origin: https://app.example.com";
+const STRANGER: &str = "Origin: https://app.example.com.evil.example";
+
+fn gateway() -> &'static Fixture {
+    static GATEWAY: OnceLock<Fixture> = OnceLock::new();
+    GATEWAY.get_or_init(|| {
+        let gateway = Fixture::start(|config| {
+            config
+                .route(
+                    "prefix = \"/c/app\"\nmethods = [\"GET\", \"PUT\"]\nscopes = [\"read\"]\nupstream = \"api\"\n\
+                     cors = { origins = [\"https://app.example.com\", \"http://localhost:3000\"], headers = [\"X-Request\"], max_age = \"10m\", credentials = true }",
+                )
+                .route("path = \"/c/any\"\naccess = \"public\"\nupstream = \"api\"\ncors = { origins = [\"*\"] }")
+                .route(
+                    "path = \"/c/away\"\nupstream = \"api\"\ndeny = [\"127.0.0.0/8\"]\ncors = { origins = [\"*\"] }",
+                )
+        });
+        gateway.upstream.on_bytes(
+            "/c/app/own",
+            Next::KeepAlive,
+            "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\n\
+             Vary: accept\r\nContent-Length: 2\r\n\r\nhi",
+        );
+        gateway
+    })
+}
+
+fn preflight(path: &str, fields: &[&str]) -> Answer {
+    let request = String::from_utf8(get(path, fields)).expect("text").replacen("GET", "OPTIONS", 1);
+    gateway().raw(request)
+}
+
+#[test]
+fn preflights_are_answered_without_a_token() {
+    let wants_put = "Access-Control-Request-Method: PUT";
+    for fields in [&[PAGE, wants_put][..], &[PAGE, wants_put, "Authorization: Bearer bad"]] {
+        let answer = preflight("/c/app/x?m=preflight", fields);
+        answer.status(204).has("cache-control", "no-store");
+        answer.has("access-control-allow-origin", "https://app.example.com");
+        answer.has("access-control-allow-methods", "GET, PUT").has("access-control-max-age", "600");
+        // Authorization is not safelisted, and the route cannot be used without.
+        answer.has("access-control-allow-headers", "x-request, authorization");
+        answer.has("access-control-allow-credentials", "true").has("vary", "origin");
+        assert!(answer.body().is_empty(), "{answer}");
+    }
+    let any = preflight("/c/any?m=preflight", &[STRANGER, "Access-Control-Request-Method: DELETE"]);
+    any.status(204).has("access-control-allow-origin", "*").lacks("access-control-allow-credentials");
+    any.has("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS").lacks("vary");
+    assert!(!gateway().upstream.saw("m=preflight"));
+}
+
+#[test]
+fn strangers_get_no_leave() {
+    for origin in
+        [STRANGER, "Origin: null", "Origin: http://app.example.com", "Origin: https://app.example.com:444"]
+    {
+        let answer = preflight("/c/app/x", &[origin, "Access-Control-Request-Method: PUT"]);
+        answer.status(204).lacks("access-control-allow-origin").lacks("access-control-allow-methods");
+        answer.lacks("access-control-allow-credentials").has("vary", "origin");
+    }
+    let two = preflight("/c/app/x", &[PAGE, STRANGER, "Access-Control-Request-Method: PUT"]);
+    two.lacks("access-control-allow-origin");
+}
+
+#[test]
+fn what_is_no_preflight_of_such_a_route_goes_the_usual_way() {
+    preflight("/c/app/x", &[PAGE]).problem(405).has("allow", "GET, PUT");
+    preflight("/c/app/x", &["Access-Control-Request-Method: PUT"]).problem(405);
+    // A method that no route with cors takes, a route without, an address that is refused.
+    preflight("/c/app/x", &[PAGE, "Access-Control-Request-Method: POST"]).problem(405);
+    preflight("/c/app/x", &[PAGE, "Access-Control-Request-Method: ()"]).problem(405);
+    preflight("/hello", &[PAGE, "Access-Control-Request-Method: GET"]).bearer_error(401, None);
+    preflight("/c/away", &[PAGE, "Access-Control-Request-Method: GET"]).problem(403);
+}
+
+#[test]
+fn pages_may_read_answers_and_refusals() {
+    let gateway = gateway();
+    let (good, weak) = (gateway.bearer("server", "read"), gateway.bearer("server", "write"));
+    let mut conn = gateway.connect();
+    for (fields, status) in [(&[PAGE, &good][..], 200), (&[PAGE], 401), (&[PAGE, &weak], 403)] {
+        let answer = conn.ask(get("/c/app/read", fields));
+        answer.status(status).has("access-control-allow-origin", "https://app.example.com");
+        answer.has("access-control-allow-credentials", "true").has("vary", "origin");
+        if status != 200 {
+            assert!(answer.one("access-control-expose-headers").contains("www-authenticate"), "{answer}");
+        }
+    }
+    for fields in [&[STRANGER, &good][..], &[&good]] {
+        let answer = conn.ask(get("/c/app/read", fields));
+        answer.status(200).lacks("access-control-allow-origin").has("vary", "origin");
+    }
+    // The route decides, not what the upstream says.
+    let own = conn.ask(get("/c/app/own", &[PAGE, &good]));
+    own.status(200).has("access-control-allow-origin", "https://app.example.com");
+    assert_eq!(own.all("vary"), ["accept", "origin"], "{own}");
+    let own = conn.ask(get("/c/app/own", &[STRANGER, &good]));
+    own.status(200).lacks("access-control-allow-origin").lacks("access-control-allow-credentials");
+    conn.ask(get("/hello", &[PAGE, &good])).status(200).lacks("access-control-allow-origin").lacks("vary");
+}

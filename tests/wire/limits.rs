@@ -1,0 +1,306 @@
+//! What bounds requests: addresses, rates, requests under way, time; and what is changed in answers.
+
+use crate::support::config::SECRET;
+use crate::support::{Answer, Config, Conn, Fixture, Next, Upstream, get, run};
+use std::io::Write;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Asks until the answer is as wanted: for what another connection's end brings about.
+#[track_caller]
+fn eventually(gateway: &Fixture, request: &[u8], status: u16) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let answer = gateway.raw(request);
+        if answer.code() == status {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no {status} within 5 s\n{answer}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Has `path` send its head and half of its body at once, and the rest for each message in the channel.
+fn half_answers(upstream: &Upstream, path: &str) -> Sender<()> {
+    let (release, released): (Sender<()>, Receiver<()>) = channel();
+    let released = Arc::new(Mutex::new(released));
+    upstream.on(path, move |_, out| {
+        out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")?;
+        let _ = released.lock().expect("the channel").recv_timeout(Duration::from_secs(10));
+        out.write_all(b"rest").map(|()| Next::KeepAlive)
+    });
+    release
+}
+
+#[test]
+fn addresses_decide_before_the_token() {
+    let gateway = Fixture::start(|config| {
+        config
+            .route("path = \"/a/denied\"\nupstream = \"api\"\ndeny = [\"127.0.0.0/8\"]")
+            .route("path = \"/a/elsewhere\"\nupstream = \"api\"\nallow = [\"192.0.2.0/24\"]")
+            .route(
+                "path = \"/a/both\"\naccess = \"public\"\nupstream = \"api\"\nallow = [\"127.0.0.0/8\"]\ndeny = [\"127.0.0.1\"]",
+            )
+            .route(
+                "path = \"/a/here\"\nupstream = \"api\"\nallow = [\"127.0.0.0/8\"]\ndeny = [\"127.9.0.0/16\", \"::1\"]",
+            )
+    });
+    let bearer = gateway.bearer("server", "read");
+    let mut conn = gateway.connect();
+    for path in ["/a/denied", "/a/elsewhere", "/a/both"] {
+        for fields in [&[bearer.as_str()][..], &[], &["Authorization: Bearer bad"]] {
+            let forged = "X-Forwarded-For: 192.0.2.1";
+            let answer = conn.ask(get(&format!("{path}?m=refused"), &[fields, &[forged]].concat()));
+            answer.problem(403).lacks("www-authenticate");
+        }
+    }
+    assert!(!gateway.upstream.saw("m=refused"));
+    conn.ask(get("/a/here?m=here", &[&bearer])).status(200);
+    conn.ask(get("/a/here?m=here", &[])).bearer_error(401, None);
+    gateway.upstream.only("m=here");
+}
+
+/// A 429 with all that goes with it; how long it asks to wait.
+#[track_caller]
+fn too_many(answer: &Answer, policy: &str) -> u64 {
+    answer.problem(429).lacks("www-authenticate").has("ratelimit-policy", policy);
+    let wait: u64 = answer.one("retry-after").parse().expect("seconds");
+    let name = policy.split(';').next().unwrap_or("");
+    answer.has("ratelimit", &format!("{name};r=0;t={wait}"));
+    wait
+}
+
+#[test]
+fn a_client_has_one_rate_for_all_its_tokens() {
+    let gateway = Fixture::start(|config| {
+        config.client(
+            "limited",
+            SECRET,
+            "scopes = [\"read\", \"write\"]\nrate_limit = { rate = \"6/h\", burst = 3 }",
+        )
+    });
+    let (one, two) = (gateway.bearer("limited", "read"), gateway.bearer("limited", "read write"));
+    let mut conn = gateway.connect();
+    // What the gate refuses is not the client's: anybody could use up its rate otherwise.
+    for _ in 0..5 {
+        conn.ask(get("/hello", &["Authorization: Bearer bad"])).status(401);
+        conn.ask(get("/write", &[&one])).status(403);
+    }
+    conn.ask(get("/hello?m=passed", &[&one])).status(200).lacks("ratelimit");
+    conn.ask(get("/write?m=passed", &[&two])).status(200);
+    conn.ask(get("/hello?m=passed", &[&two])).status(200);
+    for bearer in [&one, &two] {
+        let wait = too_many(&conn.ask(get("/hello?m=refused", &[bearer])), "\"client\";q=6;w=3600");
+        assert!((590..=600).contains(&wait), "{wait}");
+    }
+    assert_eq!(gateway.upstream.requests("m=passed").len(), 3);
+    assert!(!gateway.upstream.saw("m=refused"));
+    // Others, public routes and the token endpoint are not its requests.
+    conn.ask(get("/hello", &[&gateway.bearer("server", "read")])).status(200);
+    conn.ask(get("/public", &[&one])).status(200);
+    gateway.token("limited", "read");
+}
+
+#[test]
+fn a_route_has_one_rate_for_all_and_a_reload_keeps_it() {
+    let upstream = Upstream::start();
+    let config = |burst: u32| {
+        Config::standard(upstream.address())
+            .route(&format!(
+                "path = \"/rated\"\nupstream = \"api\"\nrate_limit = {{ rate = \"60/m\", burst = {burst} }}"
+            ))
+            .route("path = \"/rated/slow\"\naccess = \"public\"\nupstream = \"api\"\nrate_limit = \"1/h\"")
+    };
+    let gateway = crate::support::Gateway::start(&config(1));
+    let gateway = Fixture { gateway, upstream: upstream.clone() };
+    let (one, other) = (gateway.bearer("server", "read"), gateway.bearer("other", "read"));
+    let mut conn = gateway.connect();
+    conn.ask(get("/rated/slow", &[])).status(200);
+    too_many(&conn.ask(get("/rated/slow", &[])), "\"route\";q=1;w=3600");
+    conn.ask(get("/rated", &[&one])).status(200);
+    assert_eq!(too_many(&conn.ask(get("/rated", &[&other])), "\"route\";q=60;w=60"), 1);
+    // Who waits as long as told passes.
+    thread::sleep(Duration::from_secs(1));
+    conn.ask(get("/rated", &[&other])).status(200);
+
+    std::fs::write(gateway.gateway.dir().join("gateway.toml"), config(1_000).text()).expect("gateway.toml");
+    gateway.gateway.signal("HUP");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !gateway.gateway.written().contains("configuration taken up") {
+        assert!(Instant::now() < deadline, "{}", gateway.gateway.written());
+        thread::sleep(Duration::from_millis(10));
+    }
+    // The changed rate is a new one, the other goes on.
+    for _ in 0..5 {
+        conn.ask(get("/rated", &[&one])).status(200);
+    }
+    too_many(&conn.ask(get("/rated/slow", &[])), "\"route\";q=1;w=3600");
+}
+
+#[test]
+fn places_are_taken_until_the_answer_has_ended() {
+    for (name, route_lines, upstream_lines) in
+        [("route", "max_in_flight = 1", ""), ("upstream", "", "max_in_flight = 1")]
+    {
+        let api = Upstream::start();
+        let address = api.address();
+        let gateway = Fixture::start(|config| {
+            config
+                .table(&format!("[upstreams.few]\nservers = [\"http://{address}\"]\n{upstream_lines}"))
+                .route(&format!("prefix = \"/few\"\naccess = \"public\"\nupstream = \"few\"\n{route_lines}"))
+        });
+        let release = half_answers(&api, "/few/half");
+        let mut first = gateway.connect();
+        let mut second = gateway.connect();
+        for round in 0..3 {
+            first.send(get("/few/half", &[]));
+            first.read_only_head().status(200);
+            first.read_some("half");
+            let refused = second.ask(get(&format!("/few/more?m=refused-{name}"), &[]));
+            refused.problem(503).has("retry-after", "1");
+            assert_eq!(api.requests("/few/half").len(), round + 1);
+            release.send(()).expect("a handler waits");
+            first.read_some("halfrest");
+            // No wait: the place is free before the client has the last byte.
+            second.ask(get("/few/more", &[])).status(200);
+            first = gateway.connect();
+        }
+        assert!(!api.saw("m=refused"), "{name}");
+        // A client that leaves gives its place back.
+        let mut leaving = gateway.connect();
+        leaving.send(get("/few/half", &[]));
+        leaving.read_only_head().status(200);
+        drop(leaving);
+        eventually(&gateway, &get("/few/more", &[]), 200);
+        // Refusals of others and dead servers take none for good.
+        gateway.raw(get("/hello", &[])).status(401);
+    }
+}
+
+#[test]
+fn a_tunnel_holds_its_place() {
+    let gateway = Fixture::start(|config| {
+        config.route("path = \"/tunnel\"\naccess = \"public\"\nupstream = \"api\"\nmax_in_flight = 1")
+    });
+    gateway.upstream.on_bytes(
+        "/tunnel",
+        Next::KeepAlive,
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello",
+    );
+    let upgrade = get("/tunnel", &["Connection: upgrade", "Upgrade: x"]);
+    let mut tunnel = gateway.connect();
+    tunnel.send(&upgrade);
+    tunnel.read_only_head().status(101);
+    tunnel.read_some("hello");
+    gateway.raw(&upgrade).problem(503).has("retry-after", "1");
+    drop(tunnel);
+    gateway.upstream.close_all();
+    eventually(&gateway, &upgrade, 101);
+}
+
+#[test]
+fn an_answer_must_end_within_the_total_timeout() {
+    let api = Upstream::start();
+    let gateway = Fixture::start(|config| {
+        config
+            .table(&format!(
+                "[upstreams.timed]\nservers = [\"http://{}\"]\ntotal_timeout = \"400ms\"",
+                api.address()
+            ))
+            .route("prefix = \"/timed\"\naccess = \"public\"\nupstream = \"timed\"")
+    });
+    api.on("/timed/late", |_, _| {
+        thread::sleep(Duration::from_secs(3));
+        Ok(Next::Close)
+    });
+    // Never silent for long, so that no read timeout would end it.
+    api.on("/timed/drip", |_, out| {
+        out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")?;
+        for _ in 0..100 {
+            out.write_all(b".")?;
+            thread::sleep(Duration::from_millis(30));
+        }
+        Ok(Next::Close)
+    });
+    api.on("/timed/stall", |_, out| {
+        out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n.")?;
+        thread::sleep(Duration::from_secs(3));
+        Ok(Next::Close)
+    });
+    let in_time = |started: Instant, what: &str| {
+        let took = started.elapsed();
+        assert!((Duration::from_millis(350)..Duration::from_secs(2)).contains(&took), "{what}: {took:?}");
+    };
+    let started = Instant::now();
+    gateway.raw(get("/timed/late", &[])).problem(504);
+    in_time(started, "late");
+    for path in ["/timed/drip", "/timed/stall"] {
+        let mut conn = gateway.connect();
+        let started = Instant::now();
+        conn.send(get(path, &[]));
+        conn.read_only_head().status(200);
+        let (body, _) = conn.read_rest();
+        in_time(started, path);
+        assert!(body.len() < 100, "{path}");
+    }
+    let mut conn = gateway.connect();
+    for _ in 0..3 {
+        conn.ask(get("/timed/well", &[])).status(200);
+    }
+}
+
+#[test]
+fn answers_of_the_upstream_are_changed_and_ours_are_not() {
+    let gateway = Fixture::start(|config| {
+        config.route(
+            "prefix = \"/changed\"\nscopes = [\"read\"]\nupstream = \"api\"\n\
+             response_headers = { remove = [\"Server\", \"X-Powered-By\"], set = { \"X-Frame-Options\" = \"DENY\", \"X-Powered-By\" = \"us\" } }",
+        )
+    });
+    gateway.upstream.on_bytes(
+        "/changed",
+        Next::KeepAlive,
+        "HTTP/1.1 200 OK\r\nServer: old/1\r\nX-Powered-By: a\r\nX-Powered-By: b\r\nX-Frame-Options: ALLOW\r\n\
+         X-Frame-Options: SAMEORIGIN\r\nX-Kept: yes\r\nContent-Length: 2\r\n\r\nhi",
+    );
+    let bearer = gateway.bearer("server", "read");
+    let answer = gateway.raw(get("/changed", &[&bearer]));
+    answer.status(200).lacks("server").has("x-powered-by", "us");
+    answer.has("x-frame-options", "DENY").has("x-kept", "yes");
+    gateway.raw(get("/changed", &[])).status(401).lacks("x-frame-options").lacks("x-powered-by");
+    let other = gateway.raw(get("/hello", &[&bearer]));
+    other.status(200).lacks("x-frame-options");
+}
+
+#[test]
+fn what_is_not_acted_on_is_said() {
+    let text = |upstream: &Upstream| {
+        Config::standard(upstream.address())
+            .server("access_log = true")
+            .table(&format!(
+                "[upstreams.probed]\nservers = [\"http://{}\"]\nprotocol = \"http2\"\n\
+                 health_check = {{ path = \"/\", interval = \"5s\", timeout = \"2s\" }}",
+                upstream.address()
+            ))
+            .text()
+    };
+    let upstream = Upstream::start();
+    let warnings = ["server.access_log", "upstreams.probed.health_check", "upstreams.probed.protocol"]
+        .map(|key| format!("WARNING: {key} is read but not acted on in this version"));
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("gateway.toml"), text(&upstream)).expect("gateway.toml");
+    let output = run(dir.path(), &["check"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(output.stderr.lines().collect::<Vec<_>>(), warnings, "{output:?}");
+    let gateway = crate::support::Gateway::start_text(&text(&upstream), &[]);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !warnings.iter().all(|warning| gateway.written().contains(warning)) {
+        assert!(Instant::now() < deadline, "{}", gateway.written());
+        thread::sleep(Duration::from_millis(10));
+    }
+    let quiet = crate::support::Gateway::start(&Config::standard(upstream.address()));
+    assert!(!quiet.written().contains("not acted on"), "{}", quiet.written());
+    Conn::plain(gateway.plain()).ask(get("/public", &[])).status(200);
+}
