@@ -196,9 +196,9 @@ impl Gate {
         endpoints::check_head(parts, &introspection::PARAMETERS)?;
         let body = body.whole()?;
         let query = introspection::TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
-        revocation::check(&query)?;
+        let digest = revocation::token(&query)?;
         let client = self.authenticate(settings, query.auth, origin).await?;
-        if let Some(digest) = TokenDigest::of_presented(query.token.expose().as_bytes()) {
+        if let Some(digest) = digest {
             let unavailable = |_| TokenError::Unavailable(FULL);
             let record = self.inner.store.find(&digest).map_err(unavailable)?;
             // RFC 7009 §2.1: the token must have been issued to the client that asks.

@@ -22,7 +22,16 @@ pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
             .split(|byte| *byte == b',')
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
     });
-    (nominated && parts.version == Version::HTTP_11).then(|| protocol.clone())
+    (nominated && parts.version == Version::HTTP_11 && !is_http(protocol)).then(|| protocol.clone())
+}
+
+/// An upgrade to HTTP itself would be a way around the gate: every request after it would go unseen.
+fn is_http(protocol: &HeaderValue) -> bool {
+    protocol.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|name| {
+        let starts_with =
+            |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        starts_with(b"h2") || starts_with(b"h3") || starts_with(b"http") || starts_with(b"tls")
+    })
 }
 
 /// Passes a 101 on and joins the two connections once both sides have switched.

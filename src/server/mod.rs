@@ -18,6 +18,7 @@ mod date;
 pub mod demo;
 mod drive;
 mod handler;
+mod head_scan;
 mod io;
 mod options;
 mod problem;
