@@ -12,8 +12,9 @@ use tollgate::oauth::scope::Scopes;
 use tollgate::oauth::token::{AccessToken, LENGTH};
 use tollgate::store::{MemoryStore, TokenStore};
 
-/// Enough that reading the clock does not count, few enough that the requests themselves stay in the cache.
-const BATCH: usize = 256;
+/// Enough that reading the clock does not count, few enough that the requests are as near as one just parsed: in the
+/// first cache.
+const BATCH: usize = 16;
 /// Longer than any run.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
