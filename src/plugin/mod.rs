@@ -9,6 +9,8 @@ mod grpc;
 mod guard;
 mod layer;
 mod oauth;
+#[cfg(feature = "pingora")]
+pub mod pingora;
 mod service;
 
 #[cfg(feature = "axum")]
@@ -17,7 +19,7 @@ pub use body::GuardedBody;
 pub use condition::{Condition, ScopesOnly, With};
 pub use future::ResponseFuture;
 pub use layer::RequireTokenLayer;
-#[cfg(any(feature = "gateway", feature = "pingora"))]
+#[cfg(feature = "gateway")]
 pub(crate) use oauth::read_form;
 pub use oauth::{OAuthFuture, OAuthService};
 pub use service::RequireToken;
