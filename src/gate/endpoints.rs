@@ -133,7 +133,7 @@ impl Gate {
     }
 
     /// Makes a token for an authenticated client.
-    fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
+    pub(super) fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
         // Authentication may have taken a while, and the client may be disabled since. A reload first swaps
         // the settings and then ends the epoch; so, seen from here: the epoch first, then the settings. If the
         // client is still welcome in what is read now, an epoch that ends later takes this token along.
