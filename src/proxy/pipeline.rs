@@ -157,7 +157,10 @@ impl Proxy {
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let outbound = Outbound { parts, body, upgrade, limits };
                 forward(permit, &self.gate, &route.upstream, outbound).await.unwrap_or_else(|error| {
-                    log_failure(&route.upstream, &error);
+                    // A body that is too long or too slow is the client's doing.
+                    if !matches!(error, ForwardError::Body(_)) {
+                        route.upstream.report(&error);
+                    }
                     error.to_response().map(ResponseBody::from)
                 })
             }
@@ -295,9 +298,4 @@ fn upstream_target(
         Some(query) => PathAndQuery::try_from(format!("{stripped}?{query}")),
     };
     target.map(|target| Some(Uri::from(target))).map_err(|_| ())
-}
-
-fn log_failure(upstream: &Upstream, error: &ForwardError) {
-    // At debug: an upstream that is down would otherwise write a line for every request.
-    log::debug!("upstream {}: {error:?}", upstream.name);
 }
