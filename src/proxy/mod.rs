@@ -14,4 +14,5 @@ pub mod upstream;
 
 pub use body::{BodyFault, ResponseBody};
 pub use forward::ForwardError;
+pub(crate) use pipeline::strip;
 pub use pipeline::{Access, ClientConnection, Proxy, Route, Routes};
