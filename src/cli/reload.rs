@@ -72,10 +72,10 @@ impl Reloader {
         if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
             config.token_service.issuer = self.issuer.clone();
         }
-        if let Some(tls) = &self.tls {
-            if let Err(error) = tls.reload() {
-                log::error!("the certificates are not taken up, the ones before stay: {error}");
-            }
+        if let Some(tls) = &self.tls
+            && let Err(error) = tls.reload()
+        {
+            log::error!("the certificates are not taken up, the ones before stay: {error}");
         }
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(routes);

@@ -32,6 +32,7 @@ mod values;
 
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Place};
+pub use gate_spec::FromFileError;
 pub use model::*;
 pub use pattern::{PatternError, check_pattern};
 pub use secret::SecretString;

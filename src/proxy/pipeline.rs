@@ -65,6 +65,8 @@ pub struct ClientConnection<'a> {
     pub peer_value: &'a HeaderValue,
     /// Whether it is a proxy whose forwarding headers are believed.
     pub trusted: bool,
+    /// Whether the request's head, as it was on the wire, says one thing only.
+    pub head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
     pub secure: bool,
 }
@@ -171,6 +173,12 @@ impl Proxy {
         body: &Incoming,
         client: ClientConnection<'_>,
     ) -> Result<Verdict, Refusal> {
+        if !client.head_is_clear {
+            return Err(Refusal::ambiguous(
+                StatusCode::BAD_REQUEST,
+                "the request can be read in two ways: a fragment in its target, or two lengths of its body",
+            ));
+        }
         headers::check_request(parts)
             .map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
         if matches!(parts.method, Method::TRACE | Method::CONNECT) {

@@ -18,6 +18,7 @@ pub(crate) mod date;
 pub mod demo;
 mod drive;
 mod handler;
+mod head_scan;
 mod io;
 mod options;
 mod problem;
