@@ -16,4 +16,5 @@ mod wake;
 
 pub use body::{BodyFault, ResponseBody};
 pub use forward::ForwardError;
+pub(crate) use pipeline::strip;
 pub use pipeline::{Access, ClientConnection, Proxy, Route, Routes};

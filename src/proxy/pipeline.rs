@@ -1,6 +1,5 @@
 //! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -283,19 +282,21 @@ fn upstream_target(
     absolute: bool,
     route: &Route,
 ) -> Result<Option<Uri>, ()> {
-    let stripped = match &route.strip_prefix {
-        None => Cow::Borrowed(path.as_str()),
-        Some(prefix) => match path.as_str().get(prefix.len()..) {
-            Some("") | None => Cow::Borrowed("/"),
-            Some(rest) => Cow::Owned(rest.to_owned()),
-        },
-    };
+    let stripped = strip(path.as_str(), route.strip_prefix.as_deref());
     if route.strip_prefix.is_none() && !absolute && !path.is_rewritten() {
         return Ok(None);
     }
     let target = match query {
-        None => PathAndQuery::try_from(&*stripped),
+        None => PathAndQuery::try_from(stripped),
         Some(query) => PathAndQuery::try_from(format!("{stripped}?{query}")),
     };
     target.map(|target| Some(Uri::from(target))).map_err(|_| ())
+}
+
+/// The path that goes upstream.
+pub(crate) fn strip<'p>(path: &'p str, prefix: Option<&str>) -> &'p str {
+    match prefix {
+        None => path,
+        Some(prefix) => path.get(prefix.len()..).filter(|rest| !rest.is_empty()).unwrap_or("/"),
+    }
 }

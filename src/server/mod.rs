@@ -14,7 +14,7 @@ mod activity;
 mod bind;
 mod caps;
 mod connection;
-mod date;
+pub(crate) mod date;
 pub mod demo;
 mod drive;
 mod handler;
