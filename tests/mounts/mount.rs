@@ -104,7 +104,11 @@ async fn read_answer(connection: &mut TcpStream) -> Outcome {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break at + 4;
         }
-        assert!(connection.read_buf(&mut bytes).await.unwrap() > 0, "cut off: {bytes:?}");
+        assert!(
+            connection.read_buf(&mut bytes).await.unwrap() > 0,
+            "cut off: {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
     };
     let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
     let values = |wanted: &str| {
@@ -114,7 +118,11 @@ async fn read_answer(connection: &mut TcpStream) -> Outcome {
     };
     let length: usize = values("content-length").first().expect("a length").parse().unwrap();
     while bytes.len() < head_end + length {
-        assert!(connection.read_buf(&mut bytes).await.unwrap() > 0, "cut off: {bytes:?}");
+        assert!(
+            connection.read_buf(&mut bytes).await.unwrap() > 0,
+            "cut off: {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
     }
     assert_eq!(bytes.len(), head_end + length, "nothing after the answer");
     Outcome {

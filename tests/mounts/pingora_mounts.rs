@@ -26,6 +26,8 @@ struct Upstream;
 #[async_trait]
 impl ServeHttp for Upstream {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        // What an app leaves unread costs it the connection.
+        session.drain_request_body().await.unwrap();
         let headers = &session.req_header().headers;
         assert!(!headers.contains_key(header::AUTHORIZATION) && !headers.contains_key("x_client_scope"));
         let value = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap());
