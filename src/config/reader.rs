@@ -333,7 +333,12 @@ fn show_text(text: &str) -> String {
     }
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
     let separator = if rest.len() == text.len() { "" } else { "://" };
-    let (hidden, rest) = rest.rfind('@').map_or(("", rest), |at| ("…", rest.split_at(at).1));
+    let (hidden, rest) = match (rest.rfind('@'), rest.find('?')) {
+        // Either a password with a question mark in it or a query with an at sign: nothing of it is shown.
+        (Some(at), Some(query)) if query < at => ("…", ""),
+        (Some(at), _) => ("…", rest.split_at(at).1),
+        (None, _) => ("", rest),
+    };
     let (rest, query) = match rest.split_once('?') {
         Some((rest, _)) if !separator.is_empty() => (rest, "?…"),
         _ => (rest, ""),

@@ -133,7 +133,7 @@ fn everything_of_a_client_arrives() {
     assert_eq!(server.audiences, ["https://api.example.com"]);
     let secret = server.authentication.secret.as_ref().unwrap();
     assert!(secret.basic && secret.post, "both, where the file names no method");
-    assert_eq!((secret.secrets[0].id.as_str(), secret.secrets[0].hash.as_str()), ("default", HASH));
+    assert_eq!((secret.secrets[0].id.as_str(), &*secret.secrets[0].hash.to_phc()), ("default", HASH));
 
     let two = config.client("with two").unwrap();
     assert_eq!(two.token_lifetime, SECOND * 120, "the token service's");
@@ -259,7 +259,7 @@ fn the_shipped_file_compiles_and_knows_password1() {
     assert!(client.enabled && client.capabilities.client_credentials && !client.capabilities.introspection);
     assert_eq!((client.scopes.as_str(), client.token_lifetime), ("read", SECOND * 299));
     let secrets = &client.authentication.secret.as_ref().unwrap().secrets;
-    let hash = secrets[0].hash.as_str();
+    let hash = &*secrets[0].hash.to_phc();
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     let verify = |secret: &str| Argon2::default().verify_password(secret.as_bytes(), hash).is_ok();
     assert!(verify("Password1"));
