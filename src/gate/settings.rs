@@ -209,6 +209,7 @@ impl Settings {
                 realm: spec.realm,
                 resource_metadata: Some(metadata.resource_metadata_url()),
                 dpop_algorithms: "",
+                announce_dpop: false,
             },
             issuer: spec.issuer,
             token_endpoint: spec.token_endpoint,
