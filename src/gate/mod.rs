@@ -5,6 +5,11 @@
 mod authenticate;
 mod endpoints;
 mod hashing;
+#[cfg(feature = "jose")]
+mod keys;
+mod offer;
+#[cfg(feature = "jose")]
+mod possession;
 mod secret_hash;
 mod settings;
 mod throttle;
@@ -20,6 +25,8 @@ use http_body_util::Full;
 
 pub use authenticate::Origin;
 pub use endpoints::{Endpoint, FormBody};
+#[cfg(feature = "jose")]
+pub use keys::{KeySource, RemoteKeys};
 pub use secret_hash::{SecretHash, SecretHashError};
 pub use settings::{ClientSpec, GateSpec, SecretSpec, SecretUsage};
 pub use throttle::ThrottlePolicy;
@@ -57,6 +64,11 @@ struct Inner {
     hashing: HashingPool,
     throttle: Throttle,
     process_key: [u8; 32],
+    #[cfg(feature = "jose")]
+    replays: possession::Replays,
+    /// Calls whoever fetches keys.
+    #[cfg(feature = "jose")]
+    key_call: Arc<tokio::sync::Notify>,
 }
 
 /// Why a gate could not be made.
@@ -140,6 +152,10 @@ impl GateBuilder {
             hashing: HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?,
             throttle: Throttle::default(),
             process_key,
+            #[cfg(feature = "jose")]
+            replays: possession::Replays::new().map_err(GateError::Randomness)?,
+            #[cfg(feature = "jose")]
+            key_call: Arc::default(),
         });
         let weak = Arc::downgrade(&inner);
         std::thread::Builder::new()
@@ -167,6 +183,8 @@ impl Gate {
         // a token of the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
         after.revoke_departed(&before);
+        #[cfg(feature = "jose")]
+        self.inner.key_call.notify_one();
     }
 
     /// Authorises a request by its headers alone: a token that is bound to a key or to a certificate is refused.
@@ -205,6 +223,9 @@ impl Gate {
                 let held = Possession { certificate, key: None };
                 decide::decide(record, digest, requirement, audience, held, self.inner.clock.now())
             }
+            #[cfg(feature = "jose")]
+            Scheme::Dpop => self.judge_dpop(presented, headers, requirement, audience, evidence),
+            #[cfg(not(feature = "jose"))]
             Scheme::Dpop => Err(Denial::Missing),
         }
     }

@@ -76,7 +76,7 @@ pub struct Challenge {
     /// Where the resource's metadata is (RFC 9728 §5.1), where it has some.
     pub resource_metadata: Option<String>,
     /// The DPoP algorithms to name in a DPoP challenge (RFC 9449 §7.1); empty where DPoP is not on offer.
-    pub dpop_algorithms: &'static str,
+    pub dpop_algorithms: String,
     /// Whether a request without a token is told of DPoP too. Many clients read only one challenge, so where no client
     /// has to use DPoP, Bearer stands alone.
     pub announce_dpop: bool,
@@ -87,7 +87,7 @@ impl Default for Challenge {
         Self {
             realm: "tollgate".to_owned(),
             resource_metadata: None,
-            dpop_algorithms: "",
+            dpop_algorithms: String::new(),
             announce_dpop: false,
         }
     }
@@ -197,7 +197,7 @@ impl Denial {
         if let Some(url) = &challenge.resource_metadata {
             add("resource_metadata", url);
         }
-        let algorithms = challenge.dpop_algorithms;
+        let algorithms = &challenge.dpop_algorithms;
         let dpop = |parameters: &str| format!("DPoP {parameters}, algs=\"{algorithms}\"");
         let bearer = format!("Bearer {parameters}");
         let values = match self {
@@ -378,7 +378,11 @@ mod tests {
 
     #[test]
     fn a_dpop_challenge_by_rfc_9449_7_1() {
-        let told = Challenge { dpop_algorithms: "ES256 RS256", announce_dpop: true, ..Challenge::default() };
+        let told = Challenge {
+            dpop_algorithms: "ES256 RS256".to_owned(),
+            announce_dpop: true,
+            ..Challenge::default()
+        };
         let silent = Challenge { announce_dpop: false, ..told.clone() };
         let challenges = |denial: &Denial, challenge: &Challenge| -> Vec<String> {
             let response = denial.to_response(challenge);
