@@ -1,5 +1,6 @@
 //! Public keys of clients that sign their assertions: known from the start, or fetched from a URL.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,6 +63,17 @@ impl fmt::Debug for RemoteKeys {
     }
 }
 
+/// Key sets by their URLs, while settings are made: those of the settings before, and new ones.
+pub(super) struct Pool(HashMap<String, Arc<RemoteKeys>>);
+
+impl Pool {
+    /// With what is known from before a reload.
+    pub(super) fn of(before: Option<&Settings>) -> Self {
+        let known = before.into_iter().flat_map(Settings::remote_keys);
+        Self(known.map(|keys| (keys.uri.clone(), Arc::clone(keys))).collect())
+    }
+}
+
 /// A client's keys, ready for requests.
 pub(crate) enum ClientKeys {
     Inline(Jwks),
@@ -69,14 +81,14 @@ pub(crate) enum ClientKeys {
 }
 
 impl ClientKeys {
-    /// Keys from `source`; those of `before` where they are at the same URL.
-    pub(super) fn new(source: KeySource, before: Option<&Settings>) -> Self {
+    /// Keys from `source`: one set for all that are at one URL.
+    pub(super) fn new(source: KeySource, pool: &mut Pool) -> Self {
         match source {
             KeySource::Inline(keys) => Self::Inline(keys),
             KeySource::Uri(uri) => {
-                let same = |keys: &&Arc<RemoteKeys>| keys.uri == uri;
-                let known = before.and_then(|before| before.remote_keys().find(same).map(Arc::clone));
-                Self::Remote(known.unwrap_or_else(|| Arc::new(RemoteKeys::new(uri))))
+                let known = pool.0.entry(uri);
+                let known = known.or_insert_with_key(|uri| Arc::new(RemoteKeys::new(uri.clone())));
+                Self::Remote(Arc::clone(known))
             }
         }
     }

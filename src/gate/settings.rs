@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 #[cfg(feature = "jose")]
-use super::keys::{ClientKeys, KeySource, RemoteKeys};
+use super::keys::{ClientKeys, KeySource, Pool, RemoteKeys};
 use super::offer;
 use super::secret_hash::SecretHash;
 use super::throttle::ThrottlePolicy;
@@ -247,9 +247,17 @@ impl Settings {
         };
         let announce_dpop = spec.clients.iter().any(|client| client.dpop_bound_tokens);
         let decoys = decoys(&spec.clients);
+        #[cfg(feature = "jose")]
+        let mut pool = Pool::of(before);
         let clients = spec.clients.into_iter().map(|client| {
             let known = before.and_then(|before| before.clients.get(client.id.as_str()));
-            (client.id.as_str().into(), Arc::new(ready(client, known, before)))
+            #[cfg(feature = "jose")]
+            let keys = client.keys.clone().map(|source| ClientKeys::new(source, &mut pool));
+            let id = client.id.as_str().into();
+            let ready = ready(client, known);
+            #[cfg(feature = "jose")]
+            let ready = Client { keys, ..ready };
+            (id, Arc::new(ready))
         });
         Self {
             challenge: Challenge {
@@ -300,9 +308,7 @@ impl Settings {
     }
 }
 
-fn ready(spec: ClientSpec, known: Option<&Arc<Client>>, before: Option<&Settings>) -> Client {
-    #[cfg(not(feature = "jose"))]
-    let _ = before;
+fn ready(spec: ClientSpec, known: Option<&Arc<Client>>) -> Client {
     let secrets = spec.secrets.into_iter().map(|secret| {
         let same = |old: &&Arc<ClientSecret>| old.id == secret.id && old.hash == secret.hash;
         match known.and_then(|known| known.secrets.iter().find(same)) {
@@ -331,7 +337,7 @@ fn ready(spec: ClientSpec, known: Option<&Arc<Client>>, before: Option<&Settings
         secret_methods: spec.secret_methods,
         audiences: spec.audiences,
         #[cfg(feature = "jose")]
-        keys: spec.keys.map(|source| ClientKeys::new(source, before)),
+        keys: None,
         #[cfg(feature = "jose")]
         certificate_subject: spec.certificate_subject,
         #[cfg(feature = "jose")]
