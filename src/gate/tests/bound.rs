@@ -280,7 +280,7 @@ async fn a_token_bound_to_a_certificate_works_over_that_certificate() {
     let answer = ask(&gate, &[("dpop", &at_token_endpoint(&key, "1", NOW))], Some(&mine)).await;
     let token = token_of(&answer);
     let authorization = format!("DPoP {token}");
-    let mut try_over = |jti: &str, shown| {
+    let try_over = |jti: &str, shown| {
         let proof = at_api(&key, &token, jti, NOW);
         get(&gate, &[("authorization", &authorization), ("dpop", &proof)], shown).map(|_| ())
     };
