@@ -111,9 +111,12 @@ fn tls_paths(config: &Config) -> Result<Option<TlsPaths>, Failure> {
     }
     let paths = match &config.server.tls.certificate {
         ServerCertificate::SelfSigned => self_signed(&config.server.state_dir).map_err(Failure::config)?,
-        ServerCertificate::Files { certificate, key } => {
-            TlsPaths { certificate: certificate.clone(), key: key.clone(), client_ca: None }
-        }
+        ServerCertificate::Files { certificate, key } => TlsPaths {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_ca: None,
+            any_client_certificate: false,
+        },
     };
     Ok(Some(TlsPaths { client_ca: config.server.tls.client_ca.clone(), ..paths }))
 }
