@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::load;
+use super::run::takes_any_certificate;
 use crate::config::{Config, Issuer, Server};
 use crate::gate::GateSpec;
 use crate::proxy::Proxy;
@@ -71,6 +72,7 @@ impl Reloader {
             config.token_service.issuer = self.issuer.clone();
         }
         if let Some(tls) = &self.tls {
+            tls.take_any_client_certificate(takes_any_certificate(&config));
             if let Err(error) = tls.reload() {
                 log::error!("the certificates are not taken up, the ones before stay: {error}");
             }

@@ -45,6 +45,12 @@ impl RemoteKeys {
         self.fetched.store(Some(Arc::new(keys)));
     }
 
+    /// Whether there is a set at all.
+    #[must_use]
+    pub fn is_fetched(&self) -> bool {
+        self.fetched.load().is_some()
+    }
+
     /// Whether a signature came that no known key explains, since this was last asked.
     pub fn take_wanted(&self) -> bool {
         self.wanted.swap(false, Ordering::AcqRel)

@@ -4,6 +4,8 @@
 
 mod authenticate;
 mod endpoints;
+#[cfg(feature = "gateway")]
+mod fetch;
 mod hashing;
 #[cfg(feature = "jose")]
 mod keys;
