@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::load;
+use super::run::takes_any_certificate;
 use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
 use crate::gate::GateSpec;
 use crate::proxy::Proxy;
@@ -72,10 +73,11 @@ impl Reloader {
         if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
             config.token_service.issuer = self.issuer.clone();
         }
-        if let Some(tls) = &self.tls
-            && let Err(error) = tls.reload()
-        {
-            log::error!("the certificates are not taken up, the ones before stay: {error}");
+        if let Some(tls) = &self.tls {
+            tls.take_any_client_certificate(takes_any_certificate(&config));
+            if let Err(error) = tls.reload() {
+                log::error!("the certificates are not taken up, the ones before stay: {error}");
+            }
         }
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(routes);

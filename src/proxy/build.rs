@@ -20,6 +20,7 @@ use super::pipeline::{Access, Route, Routes};
 use super::route::{Entry, Pattern, RouteTable, Tie};
 use super::upstream::{Server, Upstream, UpstreamSpec};
 use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
+use crate::oauth::scope::Demand;
 
 /// Why a configuration that reads well still makes no proxy.
 #[derive(Debug)]
@@ -180,7 +181,10 @@ fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) 
 fn route(route: &config::Route, upstream: Arc<Upstream>) -> Arc<Route> {
     let access = match &route.access {
         config::Access::Public => Access::Public,
-        config::Access::Token { requirement, .. } => Access::Token(requirement.clone()),
+        config::Access::Token { requirement, audience } => Access::Token(Demand {
+            requirement: requirement.clone(),
+            audience: audience.as_deref().map(Into::into),
+        }),
     };
     let max_body_size = match route.max_body_size {
         BodyLimit::Unlimited => None,

@@ -26,14 +26,16 @@ use super::upstream::Upstream;
 use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::decide::{self, Permit};
-use crate::oauth::scope::Requirement;
+use crate::oauth::dpop;
+use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
+use crate::oauth::scope::Demand;
 use crate::plugin;
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// A good token.
-    Token(Requirement),
+    Token(Demand),
     /// Nothing: its configuration says so in words.
     Public,
 }
@@ -69,6 +71,8 @@ pub struct ClientConnection<'a> {
     pub head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
     pub secure: bool,
+    /// The certificate that the client showed to us.
+    pub certificate: Option<PeerCertificate<'a>>,
 }
 
 /// The proxy: one for all threads.
@@ -207,10 +211,19 @@ impl Proxy {
         };
         let permit = match &route.access {
             Access::Public => decide::public(),
-            Access::Token(requirement) => self
-                .gate
-                .authorize(&parts.headers, requirement)
-                .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?,
+            Access::Token(demand) => {
+                // All borrowed: a URI is only made of it for a DPoP proof.
+                let target = Target {
+                    method: &parts.method,
+                    https: client.secure,
+                    authority: host.as_str(),
+                    path: path.as_str(),
+                };
+                let evidence = Evidence { certificate: client.certificate, target: Some(target) };
+                self.gate
+                    .authorize_with(&parts.headers, demand, &evidence)
+                    .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?
+            }
         };
         if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
             return Err(Refusal {
@@ -244,6 +257,10 @@ impl Proxy {
         outgoing.upgrade = upgrade.as_ref();
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
         headers::sanitise_request(&mut parts.headers, &outgoing);
+        if permit.is_bound_to_key() && !route.forward_token {
+            // The proof goes with the token that it is of.
+            parts.headers.remove(dpop::HEADER);
+        }
         let upgrade = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
         if let Some(target) = target {
             parts.uri = target;
@@ -269,7 +286,10 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         let close = !matches!(body, FormBody::Whole(_));
-        let response = self.gate.answer(endpoint, &parts, body, Origin::from_address(client.peer)).await;
+        let mut origin = Origin::from_address(client.peer);
+        origin.certificate = client.certificate;
+        origin.https = Some(client.secure);
+        let response = self.gate.answer(endpoint, &parts, body, origin).await;
         Refusal { response, close }.into_response()
     }
 }

@@ -13,6 +13,7 @@
 mod activity;
 mod bind;
 mod caps;
+mod client_certificate;
 mod connection;
 pub(crate) mod date;
 pub mod demo;
