@@ -63,7 +63,7 @@ impl ConfigFile {
         if inline {
             let table: InlineTable =
                 entries(client).into_iter().map(|(key, value)| (Key::new(key), value)).collect();
-            insert_last(clients, client.id, Value::InlineTable(table));
+            insert_last(clients, true, client.id, Value::InlineTable(table));
             return Ok(());
         }
         let mut table = Table::new();
@@ -83,12 +83,13 @@ impl ConfigFile {
 
     /// Lets a client in or shuts it out; whether that changed anything.
     pub(crate) fn set_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, EditError> {
+        let inline = self.is_inline(id);
         let client = self.client(id)?;
         let is = client.get("enabled").and_then(Item::as_bool);
         if is == Some(enabled) || (is.is_none() && enabled && !client.contains_key("enabled")) {
             return Ok(false);
         }
-        set(client, "enabled", Value::from(enabled));
+        set(client, inline, "enabled", Value::from(enabled));
         Ok(true)
     }
 
@@ -135,18 +136,18 @@ impl ConfigFile {
             Rotated { id: String::new(), kept: names(&kept), dropped: names(&dropped), until: None };
         if !client.contains_key("secrets") && kept.is_empty() {
             ClientSecret::DEFAULT_ID.clone_into(&mut rotated.id);
-            set(client, "secret", Value::from(rotation.hash.to_phc()));
+            set(client, inline, "secret", Value::from(rotation.hash.to_phc()));
             return Ok(rotated);
         }
         rotated.id = new_id(rotation.now, &kept);
         rotated.until = until;
         let kept: Vec<(&str, Option<SystemTime>)> =
-            kept.iter().map(|secret| (&*secret.id, ends(secret.expires, until))).collect();
+            kept.iter().map(|secret| (&*secret.id, new_end(secret.expires, until))).collect();
         let newest = entry(&rotated.id, &rotation.hash.to_phc(), None);
         match client.get_mut("secrets") {
             Some(Item::ArrayOfTables(tables)) => {
                 tables.retain(|table| expiry(table, &kept).is_some());
-                tables.iter_mut().for_each(|table| revise(table, &kept));
+                tables.iter_mut().for_each(|table| revise(table, false, &kept));
                 tables.push(newest.into_table());
             }
             Some(Item::Value(Value::Array(array))) => {
@@ -157,7 +158,7 @@ impl ConfigFile {
                 array
                     .iter_mut()
                     .filter_map(Value::as_inline_table_mut)
-                    .for_each(|table| revise(table, &kept));
+                    .for_each(|table| revise(table, true, &kept));
                 push(array, newest, indent.as_deref());
             }
             _ => {
@@ -169,7 +170,7 @@ impl ConfigFile {
                 let mut array = Array::new();
                 list.chain([newest]).for_each(|entry| push(&mut array, entry, indent));
                 array.set_trailing_comma(indent.is_some());
-                replace_key(client, "secret", "secrets", Value::Array(array));
+                replace_key(client, inline, "secret", "secrets", Value::Array(array));
             }
         }
         Ok(rotated)
@@ -232,23 +233,21 @@ fn entries(client: &NewClient<'_>) -> Vec<(&'static str, Value)> {
 }
 
 /// Sets a key; what stands around its value stays.
-fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
+fn set(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
     match table.get_mut(key) {
         Some(Item::Value(old)) => {
             *value.decor_mut() = old.decor().clone();
             *old = value;
         }
-        _ => insert_last(table, key, value),
+        _ => insert_last(table, inline, key, value),
     }
 }
 
-/// Adds a key at the end of a table; on one line, the space before the closing brace moves along.
-fn insert_last(table: &mut dyn TableLike, key: &str, mut value: Value) {
-    let last = table.iter().last().map(|(key, _)| key.to_owned());
-    let last = last.and_then(|last| table.get_mut(&last)).and_then(Item::as_value_mut);
-    if let Some(last) = last {
+/// Adds a key at the end of a table; in an inline table, the space before the closing brace moves along.
+fn insert_last(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
+    let last = table.iter().last().map(|(key, _)| key.to_owned()).filter(|_| inline);
+    if let Some(last) = last.and_then(|last| table.get_mut(&last)).and_then(Item::as_value_mut) {
         let suffix = last.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default().to_owned();
-        // A comment after a value on a line of its own stays where it is.
         if !suffix.is_empty() && suffix.trim().is_empty() {
             last.decor_mut().set_suffix("");
             value.decor_mut().set_prefix(" ");
@@ -259,7 +258,7 @@ fn insert_last(table: &mut dyn TableLike, key: &str, mut value: Value) {
 }
 
 /// Puts another key and value in the place of one, comments and all.
-fn replace_key(table: &mut dyn TableLike, old: &str, new: &str, mut value: Value) {
+fn replace_key(table: &mut dyn TableLike, inline: bool, old: &str, new: &str, mut value: Value) {
     let keys: Vec<Key> = table.iter().filter_map(|(name, _)| table.key(name).cloned()).collect();
     let items: Vec<(Key, Item)> =
         keys.into_iter().filter_map(|key| table.remove(key.get()).map(|item| (key, item))).collect();
@@ -274,7 +273,7 @@ fn replace_key(table: &mut dyn TableLike, old: &str, new: &str, mut value: Value
         let _ = table.entry_format(&key).or_insert(item);
     }
     if !table.contains_key(new) {
-        insert_last(table, new, value);
+        insert_last(table, inline, new, value);
     }
 }
 
@@ -291,9 +290,9 @@ fn new_id(now: SystemTime, others: &[&ClientSecret]) -> String {
     id
 }
 
-/// The earlier of two ends.
-fn ends(own: Option<SystemTime>, until: Option<SystemTime>) -> Option<SystemTime> {
-    own.into_iter().chain(until).min()
+/// The end to write, where a secret would live longer otherwise.
+fn new_end(own: Option<SystemTime>, until: Option<SystemTime>) -> Option<SystemTime> {
+    until.filter(|until| own.is_none_or(|own| own > *until))
 }
 
 fn entry(id: &str, hash: &str, expires: Option<SystemTime>) -> InlineTable {
@@ -306,19 +305,16 @@ fn entry(id: &str, hash: &str, expires: Option<SystemTime>) -> InlineTable {
     table
 }
 
-/// When a secret of the list ends from now on, if it is one of those that stay.
+/// The new end of a secret of the list, if it gets one, if it is one of those that stay.
 fn expiry(entry: &dyn TableLike, kept: &[(&str, Option<SystemTime>)]) -> Option<Option<SystemTime>> {
     let id = entry.get("id").and_then(Item::as_str)?;
     kept.iter().find(|(kept, _)| *kept == id).map(|(_, expires)| *expires)
 }
 
 /// Writes into a secret that stays when it ends.
-fn revise(entry: &mut dyn TableLike, kept: &[(&str, Option<SystemTime>)]) {
-    let Some(expires) = expiry(entry, kept).flatten().and_then(datetime) else { return };
-    // Not where it is the same moment already: it may be written in another way.
-    let same = entry.get("expires").and_then(Item::as_datetime).is_some_and(|is| *is == expires);
-    if !same {
-        set(entry, "expires", Value::from(expires));
+fn revise(entry: &mut dyn TableLike, inline: bool, kept: &[(&str, Option<SystemTime>)]) {
+    if let Some(expires) = expiry(entry, kept).flatten().and_then(datetime) {
+        set(entry, inline, "expires", Value::from(expires));
     }
 }
 
