@@ -321,6 +321,8 @@ fn a_token_from_the_command_line() {
     // OAuth errors are told as they came.
     let said = bad(dir, 1, &["token", "--client", "other", "--secret", "wrong"]);
     assert!(said.contains("invalid_client") && !said.contains("wrong"), "{said}");
+    // Generated secrets may begin with a hyphen.
+    assert!(bad(dir, 1, &["token", "--client", "other", "--secret", "-wrong"]).contains("invalid_client"));
     assert!(bad(dir, 1, &token(&["--scope", "admin"])).contains("invalid_scope"));
     assert!(bad(dir, 2, &["token"]).contains("--client"));
 

@@ -83,7 +83,7 @@ fn add(file: &mut ConfigFile, id: &str) -> Result<(), EditError> {
     })
 }
 
-fn rotate(file: &mut ConfigFile, keep_old: Option<Duration>) -> Result<super::clients::Rotated, EditError> {
+fn rotate(file: &mut ConfigFile, keep_old: Option<Duration>) -> Result<super::secrets::Rotated, EditError> {
     file.rotate("a", &Rotation { hash: &hash(), keep_old, now: now() })
 }
 
