@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
     /// The secret of the client that asks about the token; rather set TOLLGATE_CLIENT_SECRET, or pipe it in.
-    #[arg(long, value_name = "SECRET", requires = "token")]
+    #[arg(long, value_name = "SECRET", requires = "token", allow_hyphen_values = true)]
     secret: Option<String>,
     /// Where to ask about the token; left out: the configuration's first listener.
     #[arg(long = "gateway", value_name = "URL", requires = "token")]

@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ID")]
     client: Option<String>,
     /// Its secret. Others on this machine can see it here: rather set TOLLGATE_CLIENT_SECRET, or pipe it in.
-    #[arg(long, value_name = "SECRET")]
+    #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
     secret: Option<String>,
     /// A scope to ask for; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE")]

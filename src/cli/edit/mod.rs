@@ -3,6 +3,7 @@
 mod clients;
 mod file;
 mod layout;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -11,8 +12,9 @@ use std::{error, fmt};
 
 use toml_edit::DocumentMut;
 
-pub(crate) use self::clients::{NewClient, Rotation};
+pub(crate) use self::clients::NewClient;
 pub(crate) use self::file::FileError;
+pub(crate) use self::secrets::Rotation;
 
 use self::file::Opened;
 use super::environment;

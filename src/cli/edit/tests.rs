@@ -83,7 +83,7 @@ fn add(file: &mut ConfigFile, id: &str) -> Result<(), EditError> {
     })
 }
 
-fn rotate(file: &mut ConfigFile, keep_old: Option<Duration>) -> Result<super::clients::Rotated, EditError> {
+fn rotate(file: &mut ConfigFile, keep_old: Option<Duration>) -> Result<super::secrets::Rotated, EditError> {
     file.rotate("a", &Rotation { hash: &hash(), keep_old, now: now() })
 }
 
@@ -163,8 +163,7 @@ fn a_name_that_needs_quotes_gets_them() {
 
 #[test]
 fn a_client_is_shut_out_and_let_in() {
-    let text =
-        "[clients.a]\nsecret = \"OLD\" # s\n# more\n\n[clients.c]\nenabled = true  # now\nsecret = \"OLD\"\n";
+    let text = "[clients.a]\nsecret = \"OLD\" # s  \n# more\n\n[clients.c]\nenabled = true  # now\nsecret = \"OLD\"\n";
     let fixture = Fixture::new(text);
     let switch = |id: &str, enabled| fixture.edit(|file| file.set_enabled(id, enabled)).unwrap();
     assert!(!switch("a", true));
@@ -174,7 +173,7 @@ fn a_client_is_shut_out_and_let_in() {
     assert!(!switch("a", false));
     assert!(switch("c", false));
     fixture.is(
-        "[clients.a]\nsecret = \"OLD\" # s\nenabled = false\n# more\n\n[clients.c]\nenabled = false  # now\nsecret = \"OLD\"\n",
+        "[clients.a]\nsecret = \"OLD\" # s  \nenabled = false\n# more\n\n[clients.c]\nenabled = false  # now\nsecret = \"OLD\"\n",
     );
     assert!(switch("c", true));
     assert!(switch("a", true));

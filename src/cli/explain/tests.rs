@@ -118,7 +118,7 @@ fn the_report_says_what_decided() {
         report.text(),
         "request         GET /v1/orders/%37\n\
          canonical path  /v1/orders/7\n\
-         route           prefix = \"/v1/orders\" (gateway.toml:34)\n\
+         route           prefix = \"/v1/orders\" (gateway.toml:33)\n\
          needs           scopes read and write\n\
          held            read write (client \"both\", all it may ask for)\n\
          verdict         passes to upstream api (http://127.0.0.1:9000) as /orders/7\n                \
