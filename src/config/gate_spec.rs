@@ -1,12 +1,16 @@
 //! The part of gateway.toml that is the gate's.
 
+use std::fmt;
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::Config;
 use super::model;
-use crate::gate::{ClientSpec, GateSpec, SecretSpec, ThrottlePolicy};
+use super::{Config, ConfigErrors};
+use crate::gate::{ClientSpec, Gate, GateError, GateSpec, KeySource, SecretSpec, ThrottlePolicy};
+use crate::oauth::certificate::Subject;
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::client_auth::SecretMethod;
+use crate::oauth::jose::Jwks;
 
 impl From<&Config> for GateSpec {
     fn from(config: &Config) -> Self {
@@ -21,6 +25,56 @@ impl From<&Config> for GateSpec {
             max_tokens_per_client: service.max_tokens_per_client.get(),
             throttle: ThrottlePolicy { failures: service.throttle.failures.get(), per: service.throttle.per },
             clients: config.clients.iter().filter_map(client).collect(),
+        }
+    }
+}
+
+impl Gate {
+    /// A gate with the token service, the scopes and the clients of a configuration. Its listeners, routes and
+    /// upstreams are for the gateway and count for nothing here.
+    ///
+    /// # Errors
+    /// As [`GateBuilder::build`](crate::gate::GateBuilder::build).
+    pub fn from_config(config: &Config) -> Result<Self, GateError> {
+        let max_tokens = usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX);
+        Self::builder(config).max_tokens(max_tokens).build()
+    }
+
+    /// The same from a gateway.toml. To read the file again when it changes:
+    /// `gate.reload(&Config::load(path)?)`.
+    ///
+    /// # Errors
+    /// Every error of the file at once, each with its place; or what [`Gate::from_config`] fails with.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, FromFileError> {
+        let config = Config::load(path.as_ref()).map_err(FromFileError::Config)?;
+        Self::from_config(&config).map_err(FromFileError::Gate)
+    }
+}
+
+/// Why no gate could be made from a file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FromFileError {
+    /// What is wrong with the file.
+    Config(ConfigErrors),
+    /// The file is good, and the system gives no threads or no randomness.
+    Gate(GateError),
+}
+
+impl fmt::Display for FromFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(errors) => errors.fmt(f),
+            Self::Gate(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FromFileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(errors) => Some(errors),
+            Self::Gate(error) => Some(error),
         }
     }
 }
@@ -53,5 +107,71 @@ fn client(client: &model::Client) -> Option<ClientSpec> {
             })
             .collect();
     }
+    let authentication = &client.authentication;
+    spec.keys = authentication.private_key_jwt.as_ref().and_then(keys);
+    spec.certificate_subject = authentication.tls_client_auth.as_ref().and_then(subject);
+    spec.certificate_thumbprint = authentication.self_signed_tls_client_auth;
+    spec.certificate_bound_tokens = client.certificate_bound_tokens;
+    spec.dpop_bound_tokens = client.dpop_bound_tokens;
     Some(spec)
+}
+
+/// The configuration holds keys to the same rules; were one ever let through, its client would have none.
+fn keys(source: &model::KeySource) -> Option<KeySource> {
+    match source {
+        model::KeySource::Inline(keys) => {
+            let set = serde_json::json!({ "keys": keys.0 }).to_string();
+            Jwks::parse(set.as_bytes()).ok().map(KeySource::Inline)
+        }
+        model::KeySource::Uri(uri) => Some(KeySource::Uri(uri.clone())),
+    }
+}
+
+/// Likewise.
+fn subject(name: &model::CertificateName) -> Option<Subject> {
+    match name {
+        model::CertificateName::SubjectDn(name) => Subject::dn(name).ok(),
+        model::CertificateName::SanDns(name) => Some(Subject::Dns(name.as_str().into())),
+        model::CertificateName::SanUri(uri) => Some(Subject::Uri(uri.as_str().into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_a_client_proves_itself_with_arrives() {
+        let text = r#"
+            [scopes]
+            [server.tls]
+            client_ca = "Cargo.toml"
+            [clients.inline]
+            token_endpoint_auth_methods = ["private_key_jwt"]
+            jwks = [{ kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", kid = "1" }]
+            dpop_bound_tokens = true
+            [clients.url]
+            token_endpoint_auth_methods = ["private_key_jwt"]
+            jwks_uri = "https://client.example.com/keys"
+            [clients.named]
+            token_endpoint_auth_methods = ["tls_client_auth"]
+            tls_subject_dn = "CN=named,O=Example"
+            certificate_bound_tokens = true
+            [clients.self]
+            token_endpoint_auth_methods = ["self_signed_tls_client_auth"]
+            tls_thumbprint = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        "#;
+        let config = Config::parse(text, Path::new("gateway.toml"), Path::new("."), &|_| None).unwrap();
+        let spec = GateSpec::from(&config);
+        let of = |id: &str| spec.clients.iter().find(|client| client.id.as_str() == id).unwrap();
+        assert!(matches!(&of("inline").keys, Some(KeySource::Inline(keys)) if keys.keys().len() == 1));
+        assert!(of("inline").dpop_bound_tokens && !of("inline").certificate_bound_tokens);
+        assert_eq!(of("url").keys, Some(KeySource::Uri("https://client.example.com/keys".to_owned())));
+        assert_eq!(of("named").certificate_subject, Subject::dn("CN=named,O=Example").ok());
+        assert!(of("named").certificate_bound_tokens && of("named").certificate_subject.is_some());
+        assert_eq!(of("self").certificate_thumbprint, Some([0; 32]));
+        assert!(spec.clients.iter().all(|client| client.secret_methods.is_empty()));
+    }
 }

@@ -24,6 +24,7 @@ use super::route::{Entry, Pattern, RouteTable, Tie};
 use super::rules::{ResponseHeaders, Rules};
 use super::upstream::{Server, Upstream, UpstreamSpec};
 use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
+use crate::oauth::scope::Demand;
 
 /// Why a configuration that reads well still makes no proxy.
 #[derive(Debug)]
@@ -113,26 +114,51 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
         .collect();
     let mut entries = Vec::new();
     for route in &config.routes {
-        let pattern = match &route.path {
-            PathPattern::Exact(path) => Pattern::path(path),
-            PathPattern::Prefix(prefix) => Pattern::prefix(prefix),
-        };
         let upstream = upstreams.get(route.upstream.0).cloned().flatten();
-        match (pattern, upstream) {
-            (Err(error), _) => {
-                errors.push(BuildError::Pattern { place: route.place, reason: error.to_string() });
-            }
+        match (pattern(route), upstream) {
+            (Err(error), _) => errors.push(error),
             // The upstream's own error is told already.
             (Ok(_), None) => {}
             (Ok(pattern), Some(upstream)) => {
-                entries.push(entry(config, route, pattern, upstream, &mut counting));
+                entries.push(entry(config, route, pattern, self::route(route, upstream, &mut counting)));
             }
         }
     }
     if !errors.is_empty() {
         return Err(errors);
     }
-    let routes = RouteTable::build(entries).map_err(|ties| {
+    let routes = table(config, entries)?;
+    let clients: ClientLimits = config.clients.iter().filter_map(|client| counting.client(client)).collect();
+    let clients = (!clients.is_empty()).then_some(clients);
+    Ok(Rules { routes, clients, counted: counting.now })
+}
+
+/// The same routes by their place in the configuration: for those who want to know which one decides and need no
+/// upstream.
+///
+/// # Errors
+/// As [`routes`], but for what is wrong with upstreams.
+pub(crate) fn index(config: &Config) -> Result<RouteTable<usize>, Vec<BuildError>> {
+    let (mut entries, mut errors) = (Vec::new(), Vec::new());
+    for (at, route) in config.routes.iter().enumerate() {
+        match pattern(route) {
+            Ok(pattern) => entries.push(entry(config, route, pattern, at)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { table(config, entries) } else { Err(errors) }
+}
+
+fn pattern(route: &config::Route) -> Result<Pattern, BuildError> {
+    let pattern = match &route.path {
+        PathPattern::Exact(path) => Pattern::path(path),
+        PathPattern::Prefix(prefix) => Pattern::prefix(prefix),
+    };
+    pattern.map_err(|error| BuildError::Pattern { place: route.place, reason: error.to_string() })
+}
+
+fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Vec<BuildError>> {
+    RouteTable::build(entries).map_err(|ties| {
         let tie = |Tie { first, second }: Tie| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
             Some(BuildError::Tie {
@@ -141,11 +167,8 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
                 path: second.path.as_str().to_owned(),
             })
         };
-        ties.into_iter().filter_map(tie).collect::<Vec<_>>()
-    })?;
-    let clients: ClientLimits = config.clients.iter().filter_map(|client| counting.client(client)).collect();
-    let clients = (!clients.is_empty()).then_some(clients);
-    Ok(Rules { routes, clients, counted: counting.now })
+        ties.into_iter().filter_map(tie).collect()
+    })
 }
 
 /// What is counted, taken over from the rules before where it is the same.
@@ -167,23 +190,7 @@ fn subject(route: &config::Route) -> Subject {
     Subject::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
 }
 
-fn entry(
-    config: &Config,
-    route: &config::Route,
-    pattern: Pattern,
-    upstream: Arc<Upstream>,
-    counting: &mut Counting<'_>,
-) -> Entry<Arc<Route>> {
-    let subject = subject(route);
-    let access = match &route.access {
-        config::Access::Public => Access::Public,
-        config::Access::Token { requirement, .. } => Access::Token(requirement.clone()),
-    };
-    let needs_token = !matches!(route.access, config::Access::Public);
-    let max_body_size = match route.max_body_size {
-        BodyLimit::Unlimited => None,
-        BodyLimit::Bytes(bytes) => Some(bytes),
-    };
+fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) -> Entry<T> {
     Entry {
         host: route.host.as_ref().map(ToString::to_string),
         pattern,
@@ -194,21 +201,38 @@ fn entry(
         case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
         allow_semicolon: route.allow_semicolon,
         allow_encoded_slash: route.allow_encoded_slash,
-        value: Arc::new(Route {
-            access,
-            upstream,
-            strip_prefix: route.strip_prefix.as_deref().map(Into::into),
-            max_body_size,
-            forward_token: route.forward_token,
-            addresses: Addresses::new(&route.addresses),
-            rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &subject, rate)),
-            in_flight: route
-                .max_in_flight
-                .map(|most| counting.now.in_flight(counting.before, &subject, most)),
-            response_headers: ResponseHeaders::new(&route.response_headers),
-            cors: route.cors.as_ref().map(|cors| Box::new(Cors::new(cors, needs_token))),
-        }),
+        value,
     }
+}
+
+fn route(route: &config::Route, upstream: Arc<Upstream>, counting: &mut Counting<'_>) -> Arc<Route> {
+    let subject = subject(route);
+    let access = match &route.access {
+        config::Access::Public => Access::Public,
+        config::Access::Token { requirement, audience } => Access::Token(Demand {
+            requirement: requirement.clone(),
+            audience: audience.as_deref().map(Into::into),
+        }),
+    };
+    let needs_token = !matches!(route.access, config::Access::Public);
+    let max_body_size = match route.max_body_size {
+        BodyLimit::Unlimited => None,
+        BodyLimit::Bytes(bytes) => Some(bytes),
+    };
+    Arc::new(Route {
+        access,
+        upstream,
+        strip_prefix: route.strip_prefix.as_deref().map(Into::into),
+        max_body_size,
+        forward_token: route.forward_token,
+        addresses: Addresses::new(&route.addresses),
+        rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &subject, rate)),
+        in_flight: route
+            .max_in_flight
+            .map(|most| counting.now.in_flight(counting.before, &subject, most)),
+        response_headers: ResponseHeaders::new(&route.response_headers),
+        cors: route.cors.as_ref().map(|cors| Box::new(Cors::new(cors, needs_token))),
+    })
 }
 
 fn upstream(spec: &config::Upstream, counting: &mut Counting<'_>) -> Result<Upstream, BuildError> {

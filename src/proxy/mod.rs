@@ -21,5 +21,6 @@ mod wake;
 
 pub use body::{BodyFault, ResponseBody};
 pub use forward::ForwardError;
+pub(crate) use pipeline::strip;
 pub use pipeline::{Access, ClientConnection, Proxy, Route, Routes};
 pub use rules::Rules;

@@ -1,6 +1,5 @@
 //! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +30,16 @@ use super::upstream::Upstream;
 use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::decide::{self, Permit};
-use crate::oauth::scope::Requirement;
+use crate::oauth::dpop;
+use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
+use crate::oauth::scope::Demand;
 use crate::plugin;
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// A good token.
-    Token(Requirement),
+    Token(Demand),
     /// Nothing: its configuration says so in words.
     Public,
 }
@@ -83,6 +84,8 @@ pub struct ClientConnection<'a> {
     pub head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
     pub secure: bool,
+    /// The certificate that the client showed to us.
+    pub certificate: Option<PeerCertificate<'a>>,
 }
 
 /// The proxy: one for all threads.
@@ -196,7 +199,10 @@ impl Proxy {
                         response
                     }
                     Err(error) => {
-                        log_failure(&route.upstream, &error);
+                        // A body that is too long or too slow is the client's doing.
+                        if !matches!(error, ForwardError::Body(_)) {
+                            route.upstream.report(&error);
+                        }
                         let mut response = error.to_response().map(ResponseBody::from);
                         if let Some(cors) = &route.cors {
                             cors.mark_own(response.headers_mut(), origin);
@@ -254,8 +260,15 @@ impl Proxy {
             }
             Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
         };
+        // All borrowed: a URI is only made of it for a DPoP proof.
+        let target = Target {
+            method: &parts.method,
+            https: client.secure,
+            authority: host.as_str(),
+            path: path.as_str(),
+        };
         let (permit, bounds) = self
-            .admit(&rules, &route, parts, body, client)
+            .admit(&rules, &route, parts, target, body, client)
             .map_err(|refusal| refusal.readable(&route, parts))?;
         let target = upstream_target(&path, parts.uri.query(), parts.uri.authority().is_some(), &route)
             .map_err(|()| ambiguous("the request target is not well-formed"))?;
@@ -283,6 +296,10 @@ impl Proxy {
         outgoing.upgrade = upgrade.as_ref();
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
         headers::sanitise_request(&mut parts.headers, &outgoing);
+        if permit.is_bound_to_key() && !route.forward_token {
+            // The proof goes with the token that it is of.
+            parts.headers.remove(dpop::HEADER);
+        }
         let upgrade = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
         if let Some(target) = target {
             parts.uri = target;
@@ -296,16 +313,19 @@ impl Proxy {
         rules: &Rules,
         route: &Route,
         parts: &Parts,
+        target: Target<'_>,
         body: &Incoming,
         client: ClientConnection<'_>,
     ) -> Result<(Permit, Option<Box<Bounds>>), Refusal> {
         check_address(route, client)?;
         let permit = match &route.access {
             Access::Public => decide::public(),
-            Access::Token(requirement) => self
-                .gate
-                .authorize(&parts.headers, requirement)
-                .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?,
+            Access::Token(demand) => {
+                let evidence = Evidence { certificate: client.certificate, target: Some(target) };
+                self.gate
+                    .authorize_with(&parts.headers, demand, &evidence)
+                    .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?
+            }
         };
         rules.check_client(&permit)?;
         if let Some(limiter) = &route.rate_limit {
@@ -345,7 +365,10 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         let close = !matches!(body, FormBody::Whole(_));
-        let response = self.gate.answer(endpoint, &parts, body, Origin::from_address(client.peer)).await;
+        let mut origin = Origin::from_address(client.peer);
+        origin.certificate = client.certificate;
+        origin.https = Some(client.secure);
+        let response = self.gate.answer(endpoint, &parts, body, origin).await;
         Refusal { response, close }.into_response()
     }
 }
@@ -369,24 +392,21 @@ fn upstream_target(
     absolute: bool,
     route: &Route,
 ) -> Result<Option<Uri>, ()> {
-    let stripped = match &route.strip_prefix {
-        None => Cow::Borrowed(path.as_str()),
-        Some(prefix) => match path.as_str().get(prefix.len()..) {
-            Some("") | None => Cow::Borrowed("/"),
-            Some(rest) => Cow::Owned(rest.to_owned()),
-        },
-    };
+    let stripped = strip(path.as_str(), route.strip_prefix.as_deref());
     if route.strip_prefix.is_none() && !absolute && !path.is_rewritten() {
         return Ok(None);
     }
     let target = match query {
-        None => PathAndQuery::try_from(&*stripped),
+        None => PathAndQuery::try_from(stripped),
         Some(query) => PathAndQuery::try_from(format!("{stripped}?{query}")),
     };
     target.map(|target| Some(Uri::from(target))).map_err(|_| ())
 }
 
-fn log_failure(upstream: &Upstream, error: &ForwardError) {
-    // At debug: an upstream that is down would otherwise write a line for every request.
-    log::debug!("upstream {}: {error:?}", upstream.name);
+/// The path that goes upstream.
+pub(crate) fn strip<'p>(path: &'p str, prefix: Option<&str>) -> &'p str {
+    match prefix {
+        None => path,
+        Some(prefix) => path.get(prefix.len()..).filter(|rest| !rest.is_empty()).unwrap_or("/"),
+    }
 }

@@ -1,7 +1,6 @@
 //! Connections to servers, kept per thread: no lock, no other thread's cache lines.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -33,12 +32,13 @@ const MAX_HEAD: usize = 64 * 1024;
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 thread_local! {
-    static IDLE: RefCell<Idle> = RefCell::new(Idle { pools: HashMap::new(), tidied: Instant::now() });
+    static IDLE: RefCell<Idle> = RefCell::new(Idle { pools: Vec::new(), tidied: Instant::now() });
 }
 
 /// The idle connections of one thread.
 struct Idle {
-    pools: HashMap<u64, Vec<Connection>>,
+    /// By server. A handful of servers is found faster by looking at each than by hashing.
+    pools: Vec<(u64, Vec<Connection>)>,
     tidied: Instant,
 }
 
@@ -79,7 +79,7 @@ impl Connection {
     /// An idle connection to `server`, the one last used: the others may then grow old and close.
     pub(super) fn idle(server: &Server, now: Instant) -> Option<Self> {
         IDLE.with_borrow_mut(|idle| {
-            let pool = idle.pools.get_mut(&server.key)?;
+            let pool = idle.of(server.key)?;
             let connection = pool.pop()?;
             if now.saturating_duration_since(connection.used) > MAX_IDLE_TIME {
                 // Those below it are older still.
@@ -161,21 +161,29 @@ impl Connection {
             if self.used.saturating_duration_since(idle.tidied) > TIDY_EVERY {
                 idle.tidy(self.used);
             }
-            let pool = idle.pools.entry(self.server).or_default();
-            if pool.len() >= MAX_IDLE {
-                pool.remove(0);
+            match idle.of(self.server) {
+                Some(pool) => {
+                    if pool.len() >= MAX_IDLE {
+                        pool.remove(0);
+                    }
+                    pool.push(self);
+                }
+                None => idle.pools.push((self.server, vec![self])),
             }
-            pool.push(self);
         });
     }
 }
 
 impl Idle {
+    fn of(&mut self, server: u64) -> Option<&mut Vec<Connection>> {
+        self.pools.iter_mut().find(|(key, _)| *key == server).map(|(_, pool)| pool)
+    }
+
     fn tidy(&mut self, now: Instant) {
         self.tidied = now;
         // Nobody is to be woken: this only looks.
         let mut cx = Context::from_waker(Waker::noop());
-        self.pools.retain(|_, pool| {
+        self.pools.retain_mut(|(_, pool)| {
             pool.retain_mut(|connection| {
                 now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
                     && !drive(&mut connection.driver, &mut cx)

@@ -1,12 +1,13 @@
 //! Upstreams: the servers of a legacy API, and how to reach them.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use rustls_pki_types::ServerName;
+use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::balance::{Asking, Balancer};
@@ -20,6 +21,7 @@ pub struct Upstream {
     pub name: String,
     servers: Vec<Arc<Server>>,
     balancer: Balancer,
+    failures: Failures,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
     /// How long a server may take to answer, and between two reads of its answer.
@@ -92,6 +94,7 @@ impl Upstream {
             name: spec.name,
             balancer: Balancer::new(spec.balance, &servers, &weights),
             servers,
+            failures: Failures::default(),
             connect_timeout: spec.connect_timeout,
             read_timeout: spec.read_timeout,
             total_timeout: spec.total_timeout,
@@ -112,5 +115,34 @@ impl Upstream {
                 Some((server, self.balancer.counts().then(|| server.under_way.enter())))
             }
         }
+    }
+}
+
+/// How often failures of an upstream are reported: it fails once for every request while it is down.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+struct Failures {
+    /// When the last line was written.
+    reported: Mutex<Option<Instant>>,
+    unreported: AtomicU64,
+}
+
+impl Upstream {
+    /// Reports that a request failed, at most once in a while.
+    pub(super) fn report(&self, error: &dyn fmt::Debug) {
+        let now = Instant::now();
+        let mut reported = self.failures.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.is_some_and(|last| now.duration_since(last) < REPORT_EVERY) {
+            self.failures.unreported.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        *reported = Some(now);
+        drop(reported);
+        let more = match self.failures.unreported.swap(0, Ordering::Relaxed) {
+            0 => String::new(),
+            more => format!(" (and {more} more since the last such line)"),
+        };
+        log::warn!("upstream {:?}: {error:?}{more}", self.name);
     }
 }

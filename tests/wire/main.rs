@@ -8,6 +8,7 @@ mod support;
 
 mod balance;
 mod cors;
+mod cli;
 mod endpoints;
 mod expiry;
 mod forward;

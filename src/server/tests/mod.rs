@@ -81,11 +81,12 @@ async fn answer(request: Request<Incoming>, connection: &ConnInfo) -> Response<F
         }
         "/big" => Bytes::from(vec![b'x'; 32 << 20]),
         _ => Bytes::from(format!(
-            "{:?} tls={} http2={} certificate={} peer={}",
+            "{:?} tls={} http2={} certificate={} verified={} peer={}",
             request.version(),
             connection.is_tls(),
             connection.is_http2(),
             connection.client_certificate().is_some(),
+            connection.client_certificate().is_some_and(ClientCertificate::is_verified),
             connection.peer(),
         )),
     };

@@ -1,0 +1,72 @@
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+
+use super::condition::{Condition, ScopesOnly, With};
+use super::grpc;
+use crate::gate::Gate;
+use crate::oauth::decide::Permit;
+use crate::oauth::denial::Denial;
+use crate::oauth::scope::Requirement;
+
+/// What stands before a service: shared by the layer that hands it out and the services that ask it.
+#[derive(Clone)]
+pub(super) struct Guard<C> {
+    gate: Gate,
+    requirement: Arc<Requirement>,
+    condition: C,
+    form: Form,
+}
+
+/// How a refusal is told.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Http,
+    Grpc,
+}
+
+impl Guard<ScopesOnly> {
+    pub(super) fn new(gate: Gate, requirement: Requirement) -> Self {
+        Self { gate, requirement: Arc::new(requirement), condition: ScopesOnly, form: Form::Http }
+    }
+
+    pub(super) fn with<F>(self, condition: F) -> Guard<With<F>> {
+        let Self { gate, requirement, condition: ScopesOnly, form } = self;
+        Guard { gate, requirement, condition: With(condition), form }
+    }
+}
+
+impl<C> Guard<C> {
+    pub(super) fn grpc(self) -> Self {
+        Self { form: Form::Grpc, ..self }
+    }
+
+    fn refuse(&self, denial: &Denial) -> Response<Full<Bytes>> {
+        let refusal = self.gate.refuse(denial);
+        match self.form {
+            Form::Http => refusal,
+            Form::Grpc => grpc::refusal(denial, &refusal),
+        }
+    }
+}
+
+impl<C: Condition> Guard<C> {
+    /// The request with its permit, or the answer to give instead.
+    pub(super) fn admit<B>(&self, request: Request<B>) -> Result<Request<B>, Response<Full<Bytes>>> {
+        let admitted = self.gate.authorize(request.headers(), &self.requirement).and_then(|permit| {
+            let mut request = self.condition.check(&permit, request)?;
+            request.extensions_mut().insert::<Permit>(permit);
+            Ok(request)
+        });
+        admitted.map_err(|denial| self.refuse(&denial))
+    }
+}
+
+impl<C> fmt::Debug for Guard<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("requirement", &self.requirement).field("form", &self.form).finish()
+    }
+}
