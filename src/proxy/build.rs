@@ -227,9 +227,7 @@ fn route(route: &config::Route, upstream: Arc<Upstream>, counting: &mut Counting
         forward_token: route.forward_token,
         addresses: Addresses::new(&route.addresses),
         rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &subject, rate)),
-        in_flight: route
-            .max_in_flight
-            .map(|most| counting.now.in_flight(counting.before, &subject, most)),
+        in_flight: route.max_in_flight.map(|most| counting.now.in_flight(counting.before, &subject, most)),
         response_headers: ResponseHeaders::new(&route.response_headers),
         cors: route.cors.as_ref().map(|cors| Box::new(Cors::new(cors, needs_token))),
     })

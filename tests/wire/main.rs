@@ -7,8 +7,8 @@
 mod support;
 
 mod balance;
-mod cors;
 mod cli;
+mod cors;
 mod endpoints;
 mod expiry;
 mod forward;
