@@ -126,6 +126,10 @@ impl Connection {
 
     /// Sends a request, if the server would read one now: the answer is to be polled by [`Connection::poll_with`],
     /// which also does the sending.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the request comes back whole; boxing it would cost every request"
+    )]
     pub(super) fn try_send(
         &mut self,
         request: Request<RequestBody>,
