@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dpop;
 mod endpoints;
 mod expiry;
 mod forward;
@@ -11,6 +12,7 @@ mod hangup;
 mod hostile;
 mod lifecycle;
 mod protected;
+mod secretless;
 mod tls;
 mod token_endpoint;
 mod tutorial;
