@@ -5,20 +5,21 @@ use tower_layer::Layer;
 
 use super::service::RequireToken;
 use crate::gate::Gate;
-use crate::oauth::scope::Requirement;
+use crate::oauth::scope::Demand;
 
 /// Lets requests through to the inner service only with a good token. Made by [`Gate::require`].
 #[derive(Clone)]
 pub struct RequireTokenLayer {
     gate: Gate,
-    requirement: Arc<Requirement>,
+    demand: Arc<Demand>,
 }
 
 impl Gate {
-    /// A layer that asks for a token with these scopes before every request.
+    /// A layer that asks for a token before every request: with some scopes (a
+    /// [`Requirement`](crate::oauth::scope::Requirement)), or for one resource too (a [`Demand`]).
     #[must_use]
-    pub fn require(&self, requirement: Requirement) -> RequireTokenLayer {
-        RequireTokenLayer { gate: self.clone(), requirement: Arc::new(requirement) }
+    pub fn require(&self, demand: impl Into<Demand>) -> RequireTokenLayer {
+        RequireTokenLayer { gate: self.clone(), demand: Arc::new(demand.into()) }
     }
 }
 
@@ -26,12 +27,12 @@ impl<S> Layer<S> for RequireTokenLayer {
     type Service = RequireToken<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireToken::new(inner, self.gate.clone(), Arc::clone(&self.requirement))
+        RequireToken::new(inner, self.gate.clone(), Arc::clone(&self.demand))
     }
 }
 
 impl fmt::Debug for RequireTokenLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireTokenLayer").field("requirement", &self.requirement).finish_non_exhaustive()
+        f.debug_struct("RequireTokenLayer").field("demand", &self.demand).finish_non_exhaustive()
     }
 }

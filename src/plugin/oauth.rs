@@ -11,6 +11,7 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tower_service::Service;
 
+use super::evidence::ClientCertificate;
 use crate::answer;
 use crate::gate::{FormBody, Gate, Origin};
 use crate::oauth::endpoints::MAX_BODY;
@@ -18,7 +19,8 @@ use crate::oauth::endpoints::MAX_BODY;
 /// The token, introspection, revocation and metadata endpoints as one service. Made by [`Gate::oauth_service`].
 ///
 /// Any other path is 404. A [`SocketAddr`] in the request's extensions is taken as the client's address; without
-/// one, failed authentications of all clients count against one address together.
+/// one, failed authentications of all clients count against one address together. A [`ClientCertificate`] there is what
+/// mutual TLS goes by.
 #[derive(Clone)]
 pub struct OAuthService {
     gate: Gate,
@@ -55,7 +57,11 @@ where
             };
             let (parts, body) = request.into_parts();
             let peer = parts.extensions.get::<SocketAddr>();
-            let origin = peer.map_or_else(Origin::default, |peer| Origin::from_address(peer.ip()));
+            let origin = Origin {
+                address: peer.map(SocketAddr::ip),
+                certificate: ClientCertificate::of(&parts.extensions),
+                https: Some(gate.is_public_by_https()),
+            };
             let body =
                 if endpoint.reads_body() { read_form(body).await } else { FormBody::Whole(Bytes::new()) };
             gate.answer(endpoint, &parts, body, origin).await

@@ -6,22 +6,27 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::body::GuardedBody;
+use super::evidence;
 use super::future::ResponseFuture;
 use crate::gate::Gate;
-use crate::oauth::scope::Requirement;
+use crate::oauth::scope::Demand;
 
 /// A service behind the gate. A request that passes carries its [`Permit`](crate::oauth::decide::Permit) in its
 /// extensions; one that does not never reaches the inner service.
+///
+/// A [`ClientCertificate`](super::ClientCertificate) in the request's extensions is what certificate-bound tokens need. A
+/// DPoP proof has to name the URI as this service sees it, under the issuer's scheme: wrap the whole of a server, not a
+/// part of it whose paths a router shortens.
 #[derive(Clone)]
 pub struct RequireToken<S> {
     inner: S,
     gate: Gate,
-    requirement: Arc<Requirement>,
+    demand: Arc<Demand>,
 }
 
 impl<S> RequireToken<S> {
-    pub(super) fn new(inner: S, gate: Gate, requirement: Arc<Requirement>) -> Self {
-        Self { inner, gate, requirement }
+    pub(super) fn new(inner: S, gate: Gate, demand: Arc<Demand>) -> Self {
+        Self { inner, gate, demand }
     }
 }
 
@@ -38,7 +43,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.gate.authorize(request.headers(), &self.requirement) {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let evidence = evidence::of(&self.gate, method, uri, headers, request.extensions());
+        match self.gate.authorize_with(headers, &self.demand, &evidence) {
             Ok(permit) => {
                 request.extensions_mut().insert(permit);
                 ResponseFuture::passed(self.inner.call(request))
