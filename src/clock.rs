@@ -1,5 +1,6 @@
 //! Time as the core sees it: a monotonic one that decides, and a wall clock that only labels.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A point on the monotonic clock, in milliseconds since the clock was made.
@@ -77,5 +78,45 @@ impl Clock for SystemClock {
     fn unix_time(&self) -> Duration {
         // A machine dated before 1970 has no token that could be dated rightly; zero is as good as any.
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+/// A clock that moves when it is told to: for tests of what expires.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::clock::{Clock, ManualClock};
+///
+/// let clock = ManualClock::new(Duration::from_secs(1_800_000_000));
+/// clock.advance(Duration::from_secs(5));
+/// assert_eq!(clock.now().as_u64(), 5_000);
+/// assert_eq!(clock.unix_time(), Duration::from_secs(1_800_000_005));
+/// ```
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    wall_clock_at_origin: Duration,
+    millis: AtomicU64,
+}
+
+impl ManualClock {
+    /// A clock that stands at its origin, where the wall clock shows `unix_time`.
+    #[must_use]
+    pub fn new(unix_time: Duration) -> Self {
+        Self { wall_clock_at_origin: unix_time, millis: AtomicU64::new(0) }
+    }
+
+    /// Moves both clocks on, by whole milliseconds.
+    pub fn advance(&self, span: Duration) {
+        self.millis.fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Millis {
+        Millis::new(self.millis.load(Ordering::Relaxed))
+    }
+
+    fn unix_time(&self) -> Duration {
+        self.wall_clock_at_origin + Duration::from_millis(self.millis.load(Ordering::Relaxed))
     }
 }

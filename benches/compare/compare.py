@@ -135,8 +135,9 @@ def run(options):
             "rounds", "seconds", "connections", "tokens", "proxy_core", "load_core", "second_core")},
         "scenarios": {},
     }
-    say(f"{report['machine']['processor']}, {report['machine']['cores']} cores, load {report['machine']['load_at_start']}")
-    if report["machine"]["load_at_start"] > 0.5:
+    facts = report["machine"]
+    say(f"{facts['processor']}, {facts['cores']} cores, load {facts['load_at_start']}")
+    if facts["load_at_start"] > 0.5:
         say("WARNING: the machine is busy with something else; wait for it, or take these figures for rough ones")
     folder = Path(tempfile.mkdtemp(prefix="compare-"))
     folder.chmod(0o755)  # nginx's worker is another user

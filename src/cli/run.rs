@@ -36,7 +36,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let proxy: &'static Proxy =
         Box::leak(Box::new(Proxy::new(gate, routes, config.server.limits.body_timeout)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), &config));
-    let secure: Vec<bool> = config.server.listen.iter().map(|listener| is_secure(listener)).collect();
+    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
     let trusted = config.server.trusted_proxies.clone();
 
     banner(&config, &bound, demo.as_ref()).map_err(Failure::other)?;
@@ -57,6 +57,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
                 peer: connection.peer().ip(),
                 peer_value: connection.peer_value(),
                 trusted,
+                head_is_clear: connection.head_is_clear(),
                 secure,
                 certificate: connection.client_certificate().map(|certificate| PeerCertificate {
                     der: certificate.der(),
@@ -182,13 +183,7 @@ fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
 /// Where it listens, what it protects, and what to try.
 fn banner(config: &Config, bound: &Bound, demo: Option<&Demo>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    for listener in bound.listeners() {
-        writeln!(out, "tollgate: listening on {listener}")?;
-    }
-    if let Some(demo) = demo {
-        writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
-    }
-    writeln!(out, "\nProtects:")?;
+    writeln!(out, "Protects:")?;
     if config.routes.is_empty() {
         writeln!(out, "  nothing yet: there are no [[routes]] in {}", config.file.display())?;
     }
@@ -208,6 +203,14 @@ fn banner(config: &Config, bound: &Bound, demo: Option<&Demo>) -> io::Result<()>
         writeln!(out, "  … and {} more", config.routes.len() - SHOWN)?;
     }
     try_it(&mut out, config, bound)?;
+    // Last, as the sign that it is ready.
+    writeln!(out)?;
+    for listener in bound.listeners() {
+        writeln!(out, "tollgate: listening on {listener}")?;
+    }
+    if let Some(demo) = demo {
+        writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
+    }
     out.flush()
 }
 

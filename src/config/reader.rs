@@ -333,15 +333,14 @@ fn show_text(text: &str) -> String {
     }
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
     let separator = if rest.len() == text.len() { "" } else { "://" };
-    let (hidden, rest) = match (rest.rfind('@'), rest.find('?')) {
-        // Either a password with a question mark in it or a query with an at sign: nothing of it is shown.
-        (Some(at), Some(query)) if query < at => ("…", ""),
-        (Some(at), _) => ("…", rest.split_at(at).1),
-        (None, _) => ("", rest),
-    };
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, _)) if !separator.is_empty() => (rest, "?…"),
-        _ => (rest, ""),
+    let query = if separator.is_empty() { None } else { rest.find('?') };
+    let (hidden, rest, query) = match (rest.rfind('@'), query) {
+        // Which of the two holds the other cannot be told: neither is shown.
+        (Some(at), Some(query)) if query < at => ("…", "", ""),
+        (at, query) => {
+            let (rest, query) = query.map_or((rest, ""), |query| (&rest[..query], "?…"));
+            at.map_or(("", rest, query), |at| ("…", &rest[at..], query))
+        }
     };
     format!("{:?}", shorten(&format!("{scheme}{separator}{hidden}{rest}{query}")))
 }

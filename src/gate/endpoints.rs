@@ -165,7 +165,7 @@ impl Gate {
     }
 
     /// Makes a token for an authenticated client.
-    fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
+    pub(super) fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
         // Authentication may have taken a while, and the client may be disabled since. A reload first swaps
         // the settings and then ends the epoch; so, seen from here: the epoch first, then the settings. If the
         // client is still welcome in what is read now, an epoch that ends later takes this token along.
@@ -228,16 +228,16 @@ impl Gate {
         endpoints::check_head(parts, &introspection::PARAMETERS)?;
         let body = body.whole()?;
         let query = introspection::TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
-        revocation::check(&query)?;
+        let digest = revocation::token(&query)?;
         let client = self.authenticate(settings, query.auth, origin).await?;
-        if let Some(digest) = TokenDigest::of_presented(query.token.expose().as_bytes()) {
+        if let Some(digest) = digest {
             let unavailable = |_| TokenError::Unavailable(FULL);
             let record = self.inner.store.find(&digest).map_err(unavailable)?;
             // RFC 7009 §2.1: the token must have been issued to the client that asks.
-            if record.is_some_and(|record| record.grant().client().id() == client.state.id()) {
-                if let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)? {
-                    release(&record);
-                }
+            if record.is_some_and(|record| record.grant().client().id() == client.state.id())
+                && let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)?
+            {
+                release(&record);
             }
         }
         Ok(revocation::done())

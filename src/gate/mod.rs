@@ -3,6 +3,7 @@
 //! Joins the pure protocol of [`crate::oauth`] with a store, a clock and the hashing threads.
 
 mod authenticate;
+mod direct;
 mod endpoints;
 #[cfg(feature = "gateway")]
 mod fetch;
@@ -14,6 +15,7 @@ mod offer;
 mod possession;
 mod secret_hash;
 mod settings;
+mod spec;
 mod throttle;
 
 use std::fmt;
@@ -31,6 +33,7 @@ pub use endpoints::{Endpoint, FormBody};
 pub use keys::{KeySource, RemoteKeys};
 pub use secret_hash::{SecretHash, SecretHashError};
 pub use settings::{ClientSpec, GateSpec, SecretSpec, SecretUsage};
+pub use spec::SpecError;
 pub use throttle::ThrottlePolicy;
 
 use crate::clock::{Clock, SystemClock};
@@ -169,18 +172,18 @@ impl GateBuilder {
 }
 
 impl Gate {
-    /// Starts from settings.
+    /// Starts from settings: a [`GateSpec`], or what one can be made of.
     #[must_use]
-    pub fn builder(spec: GateSpec) -> GateBuilder {
+    pub fn builder(spec: impl Into<GateSpec>) -> GateBuilder {
         let hashing_threads = std::thread::available_parallelism().map_or(1, usize::from);
-        GateBuilder { spec, store: None, clock: None, max_tokens: 10_000_000, hashing_threads }
+        GateBuilder { spec: spec.into(), store: None, clock: None, max_tokens: 10_000_000, hashing_threads }
     }
 
-    /// Swaps the settings for others, atomically. Tokens stay, save those of clients that are now disabled or
+    /// Swaps the settings for others, atomically and under traffic: a request is decided by the old ones or by the new. Tokens stay, save those of clients that are now disabled or
     /// gone; so does what is known of secrets that stay.
-    pub fn reload(&self, spec: GateSpec) {
+    pub fn reload(&self, spec: impl Into<GateSpec>) {
         let before = self.inner.settings.load_full();
-        let after = Arc::new(Settings::new(spec, Some(&before)));
+        let after = Arc::new(Settings::new(spec.into(), Some(&before)));
         // First the swap, then the end of tokens: the other way round, a request in between could still get
         // a token of the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));

@@ -1,5 +1,6 @@
 //! Every refusal of the protocol, and the one place that turns them into HTTP.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -338,6 +339,23 @@ impl TokenError {
         response
     }
 }
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.description())
+    }
+}
+
+impl std::error::Error for Denial {}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, code, text) = self.parts();
+        write!(f, "{code}: {text}")
+    }
+}
+
+impl std::error::Error for TokenError {}
 
 #[cfg(test)]
 mod tests {

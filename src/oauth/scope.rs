@@ -129,6 +129,31 @@ pub enum Requirement {
 }
 
 impl Requirement {
+    /// All of these scopes.
+    ///
+    /// ```
+    /// use tollgate::oauth::scope::{Requirement, Scopes};
+    ///
+    /// let needed = Requirement::all(["read", "write"])?;
+    /// assert!(needed.is_met_by(&Scopes::parse("write read more")?));
+    /// assert!(!needed.is_met_by(&Scopes::parse("read")?));
+    /// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What RFC 6749 §3.3 does not allow, and no scope at all: that is [`Requirement::AnyToken`], and said so.
+    pub fn all<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
+        some(scopes).map(Self::All)
+    }
+
+    /// At least one of these scopes.
+    ///
+    /// # Errors
+    /// As [`Requirement::all`].
+    pub fn any<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
+        some(scopes).map(Self::Any)
+    }
+
     /// Whether `held` is enough.
     #[must_use]
     pub fn is_met_by(&self, held: &Scopes) -> bool {
@@ -147,6 +172,11 @@ impl Requirement {
             Self::All(scopes) | Self::Any(scopes) => Some(scopes),
         }
     }
+}
+
+fn some<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Scopes, ScopeError> {
+    let scopes = Scopes::from_tokens(scopes)?;
+    if scopes.is_empty() { Err(ScopeError::Empty) } else { Ok(scopes) }
 }
 
 /// All that a protected route asks of a token.
@@ -212,6 +242,10 @@ mod tests {
         }
         assert!(Requirement::AnyToken.is_met_by(&Scopes::none()));
         assert!(!any.is_met_by(&Scopes::none()));
+        assert_eq!(Requirement::all(["read", "write"]), Ok(all));
+        assert_eq!(Requirement::any(["read", "admin"]), Ok(any));
+        assert_eq!(Requirement::all([]), Err(ScopeError::Empty));
+        assert_eq!(Requirement::any(["a b"]), Err(ScopeError::Forbidden(b' ')));
     }
 
     proptest! {

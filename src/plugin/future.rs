@@ -48,11 +48,11 @@ where
             KindProjection::Passed { future } => {
                 Poll::Ready(ready!(future.poll(cx)).map(|response| response.map(GuardedBody::inner)))
             }
-            // A future polled after it was ready has nothing more to say.
-            KindProjection::Denied { response } => match response.take() {
-                Some(response) => Poll::Ready(Ok(response.map(GuardedBody::refusal))),
-                None => Poll::Pending,
-            },
+            KindProjection::Denied { response } => {
+                // As `std::future::Ready`: to poll on is a fault of the program, no request can cause it.
+                let response = response.take().expect("`ResponseFuture` polled after completion");
+                Poll::Ready(Ok(response.map(GuardedBody::refusal)))
+            }
         }
     }
 }

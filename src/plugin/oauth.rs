@@ -1,11 +1,13 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -13,24 +15,74 @@ use tower_service::Service;
 
 use super::evidence::ClientCertificate;
 use crate::answer;
-use crate::gate::{FormBody, Gate, Origin};
+use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::endpoints::MAX_BODY;
 
 /// The token, introspection, revocation and metadata endpoints as one service. Made by [`Gate::oauth_service`].
 ///
-/// Any other path is 404. A [`SocketAddr`] in the request's extensions is taken as the client's address; without
-/// one, failed authentications of all clients count against one address together. A [`ClientCertificate`] there is what
-/// mutual TLS goes by.
+/// Any other path is 404. Bodies are read up to 16 KiB; how long that may take is for the server around it to say,
+/// as for any other request.
+///
+/// Failed authentications are throttled by address, so tell it the client's: by [`OAuthService::address_by`], or as
+/// a [`SocketAddr`] in the request's extensions. Without one, those of all clients count against one address together.
+/// Mutual TLS goes by a [`ClientCertificate`] there.
+///
+/// ```
+/// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+/// use http::{Request, header};
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes(["read"])?;
+/// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+/// let request = Request::post("/oauth/v2/oauth-token")
+///     .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+///     .body("grant_type=client_credentials&client_id=server&client_secret=Password1".to_owned())?;
+/// assert_eq!(gate.oauth_service().oneshot(request).await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct OAuthService {
     gate: Gate,
+    nested_at: Option<Arc<str>>,
+    address: fn(&Parts) -> Option<IpAddr>,
 }
 
 impl Gate {
     /// A service that answers the OAuth endpoints at their configured paths.
     #[must_use]
     pub fn oauth_service(&self) -> OAuthService {
-        OAuthService { gate: self.clone() }
+        OAuthService { gate: self.clone(), nested_at: None, address: socket_address }
+    }
+}
+
+fn socket_address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<SocketAddr>().map(SocketAddr::ip)
+}
+
+impl OAuthService {
+    /// For a router that takes a prefix off the paths of what is nested in it: what it takes off. The metadata
+    /// documents, whose paths are fixed, are then not here.
+    #[must_use]
+    pub fn nested_at(mut self, prefix: &str) -> Self {
+        self.nested_at = Some(prefix.trim_end_matches('/').into());
+        self
+    }
+
+    /// How to find the address of a request's client, such as axum's `ConnectInfo` in its extensions.
+    #[must_use]
+    pub fn address_by(mut self, find: fn(&Parts) -> Option<IpAddr>) -> Self {
+        self.address = find;
+        self
+    }
+
+    fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        match &self.nested_at {
+            None => self.gate.endpoint(path),
+            Some(prefix) => self.gate.endpoint(&format!("{prefix}{path}")),
+        }
     }
 }
 
@@ -49,22 +101,21 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> OAuthFuture {
-        let gate = self.gate.clone();
+        let service = self.clone();
         // Off the hot path: a client comes here once a token's life.
         OAuthFuture(Box::pin(async move {
-            let Some(endpoint) = gate.endpoint(request.uri().path()) else {
+            let Some(endpoint) = service.endpoint(request.uri().path()) else {
                 return answer::problem(StatusCode::NOT_FOUND, "there is no OAuth endpoint at this path");
             };
             let (parts, body) = request.into_parts();
-            let peer = parts.extensions.get::<SocketAddr>();
             let origin = Origin {
-                address: peer.map(SocketAddr::ip),
+                address: (service.address)(&parts),
                 certificate: ClientCertificate::of(&parts.extensions),
-                https: Some(gate.is_public_by_https()),
+                https: Some(service.gate.is_public_by_https()),
             };
             let body =
                 if endpoint.reads_body() { read_form(body).await } else { FormBody::Whole(Bytes::new()) };
-            gate.answer(endpoint, &parts, body, origin).await
+            service.gate.answer(endpoint, &parts, body, origin).await
         }))
     }
 }

@@ -1,38 +1,52 @@
 use std::fmt;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::body::GuardedBody;
-use super::evidence;
+use super::condition::{Condition, ScopesOnly};
 use super::future::ResponseFuture;
-use crate::gate::Gate;
-use crate::oauth::scope::Demand;
+use super::guard::Guard;
 
 /// A service behind the gate. A request that passes carries its [`Permit`](crate::oauth::decide::Permit) in its
 /// extensions; one that does not never reaches the inner service.
 ///
-/// A [`ClientCertificate`](super::ClientCertificate) in the request's extensions is what certificate-bound tokens need. A
-/// DPoP proof has to name the URI as this service sees it, under the issuer's scheme: wrap the whole of a server, not a
-/// part of it whose paths a router shortens.
+/// - *Readiness* is the inner service's: what it reserves in `poll_ready` (a place in a queue, a connection) is
+///   used by the next request that passes. A refusal leaves it untouched for the one after.
+/// - *Cancel safety*: the decision is made in `call`, without waiting. Dropping the future drops the inner service's
+///   future or an answer that nobody reads, nothing else.
+/// - *Bound tokens*: a [`ClientCertificate`](super::ClientCertificate) in the request's extensions is what
+///   certificate-bound tokens need. A DPoP proof has to name the URI as this service sees it, under the issuer's scheme:
+///   wrap the whole of a server, not a part of it whose paths a router shortens.
 #[derive(Clone)]
-pub struct RequireToken<S> {
+pub struct RequireToken<S, C = ScopesOnly> {
     inner: S,
-    gate: Gate,
-    demand: Arc<Demand>,
+    guard: Guard<C>,
 }
 
-impl<S> RequireToken<S> {
-    pub(super) fn new(inner: S, gate: Gate, demand: Arc<Demand>) -> Self {
-        Self { inner, gate, demand }
+impl<S, C> RequireToken<S, C> {
+    pub(super) fn new(inner: S, guard: Guard<C>) -> Self {
+        Self { inner, guard }
+    }
+
+    /// The service behind the gate.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// Takes the gate off.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.inner
     }
 }
 
-impl<S, B, R> Service<Request<B>> for RequireToken<S>
+impl<S, B, R, C> Service<Request<B>> for RequireToken<S, C>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    C: Condition,
 {
     type Response = Response<GuardedBody<R>>;
     type Error = S::Error;
@@ -42,21 +56,17 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        let evidence = evidence::of(&self.gate, method, uri, headers, request.extensions());
-        match self.gate.authorize_with(headers, &self.demand, &evidence) {
-            Ok(permit) => {
-                request.extensions_mut().insert(permit);
-                ResponseFuture::passed(self.inner.call(request))
-            }
-            Err(denial) => ResponseFuture::denied(self.gate.refuse(&denial)),
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.guard.admit(request) {
+            // The same `inner` that was polled ready, never a clone of it.
+            Ok(request) => ResponseFuture::passed(self.inner.call(request)),
+            Err(refusal) => ResponseFuture::denied(refusal),
         }
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for RequireToken<S> {
+impl<S: fmt::Debug, C> fmt::Debug for RequireToken<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireToken").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("RequireToken").field("inner", &self.inner).field("guard", &self.guard).finish()
     }
 }

@@ -1,6 +1,5 @@
 //! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +67,8 @@ pub struct ClientConnection<'a> {
     pub peer_value: &'a HeaderValue,
     /// Whether it is a proxy whose forwarding headers are believed.
     pub trusted: bool,
+    /// Whether the request's head, as it was on the wire, says one thing only.
+    pub head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
     pub secure: bool,
     /// The certificate that the client showed to us.
@@ -159,7 +160,10 @@ impl Proxy {
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let outbound = Outbound { parts, body, upgrade, limits };
                 forward(permit, &self.gate, &route.upstream, outbound).await.unwrap_or_else(|error| {
-                    log_failure(&route.upstream, &error);
+                    // A body that is too long or too slow is the client's doing.
+                    if !matches!(error, ForwardError::Body(_)) {
+                        route.upstream.report(&error);
+                    }
                     error.to_response().map(ResponseBody::from)
                 })
             }
@@ -176,6 +180,12 @@ impl Proxy {
         body: &Incoming,
         client: ClientConnection<'_>,
     ) -> Result<Verdict, Refusal> {
+        if !client.head_is_clear {
+            return Err(Refusal::ambiguous(
+                StatusCode::BAD_REQUEST,
+                "the request can be read in two ways: a fragment in its target, or two lengths of its body",
+            ));
+        }
         headers::check_request(parts)
             .map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
         if matches!(parts.method, Method::TRACE | Method::CONNECT) {
@@ -292,24 +302,21 @@ fn upstream_target(
     absolute: bool,
     route: &Route,
 ) -> Result<Option<Uri>, ()> {
-    let stripped = match &route.strip_prefix {
-        None => Cow::Borrowed(path.as_str()),
-        Some(prefix) => match path.as_str().get(prefix.len()..) {
-            Some("") | None => Cow::Borrowed("/"),
-            Some(rest) => Cow::Owned(rest.to_owned()),
-        },
-    };
+    let stripped = strip(path.as_str(), route.strip_prefix.as_deref());
     if route.strip_prefix.is_none() && !absolute && !path.is_rewritten() {
         return Ok(None);
     }
     let target = match query {
-        None => PathAndQuery::try_from(&*stripped),
+        None => PathAndQuery::try_from(stripped),
         Some(query) => PathAndQuery::try_from(format!("{stripped}?{query}")),
     };
     target.map(|target| Some(Uri::from(target))).map_err(|_| ())
 }
 
-fn log_failure(upstream: &Upstream, error: &ForwardError) {
-    // At debug: an upstream that is down would otherwise write a line for every request.
-    log::debug!("upstream {}: {error:?}", upstream.name);
+/// The path that goes upstream.
+pub(crate) fn strip<'p>(path: &'p str, prefix: Option<&str>) -> &'p str {
+    match prefix {
+        None => path,
+        Some(prefix) => path.get(prefix.len()..).filter(|rest| !rest.is_empty()).unwrap_or("/"),
+    }
 }

@@ -12,6 +12,7 @@ use tokio::io::copy_bidirectional;
 use super::body::{ResponseBody, TokenLease};
 use super::forward::ForwardError;
 use super::headers::{self, Returning};
+use super::pool::Connection;
 
 /// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
 pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
@@ -22,12 +23,22 @@ pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
             .split(|byte| *byte == b',')
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
     });
-    (nominated && parts.version == Version::HTTP_11).then(|| protocol.clone())
+    (nominated && parts.version == Version::HTTP_11 && !is_http(protocol)).then(|| protocol.clone())
+}
+
+/// An upgrade to HTTP itself would be a way around the gate: every request after it would go unseen.
+fn is_http(protocol: &HeaderValue) -> bool {
+    protocol.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|name| {
+        let starts_with =
+            |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        starts_with(b"h2") || starts_with(b"h3") || starts_with(b"http") || starts_with(b"tls")
+    })
 }
 
 /// Passes a 101 on and joins the two connections once both sides have switched.
 pub(super) fn start(
     mut response: Response<Incoming>,
+    connection: Connection,
     client: OnUpgrade,
     lease: Option<TokenLease>,
 ) -> Result<Response<ResponseBody>, ForwardError> {
@@ -36,7 +47,8 @@ pub(super) fn start(
     headers::sanitise_response(&mut head.headers, Returning { version: head.version, upgraded: true })
         .map_err(|_| ForwardError::BadAnswer("ambiguous framing"))?;
     tokio::spawn(async move {
-        let (Ok(client), Ok(server)) = tokio::join!(client, server) else { return };
+        // The connection hands its socket over when it is driven once more.
+        let (Ok(client), Ok(server), ()) = tokio::join!(client, server, connection.finish()) else { return };
         let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
         tokio::select! {
             // How a tunnel ends is the two parties' business.

@@ -17,6 +17,9 @@ pub(super) struct Activity {
     in_flight: AtomicU32,
     requests: AtomicU32,
     writes: AtomicU32,
+    /// Heads the scan has seen the end of, and how many before the first ambiguous one; neither for HTTP/2.
+    heads: AtomicU32,
+    clear_heads: AtomicU32,
 }
 
 impl Activity {
@@ -25,6 +28,26 @@ impl Activity {
         self.clear(HEAD_STARTED);
         self.in_flight.fetch_add(1, Relaxed);
         self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// The scan saw the end of a head.
+    pub(super) fn head_ends(&self, ambiguous: bool) {
+        let heads = self.heads.load(Relaxed).saturating_add(1);
+        self.heads.store(heads, Relaxed);
+        // Once one was ambiguous, what comes after it on the connection is no clearer.
+        if !ambiguous && self.clear_heads.load(Relaxed).saturating_add(1) == heads {
+            self.clear_heads.store(heads, Relaxed);
+        }
+    }
+
+    /// Whether every request so far had a head that the scan has seen.
+    pub(super) fn heads_are_in_step(&self) -> bool {
+        self.heads.load(Relaxed) == self.requests.load(Relaxed)
+    }
+
+    /// Whether the head of the request in hand was seen and is clear.
+    pub(super) fn head_is_clear(&self) -> bool {
+        self.requests.load(Relaxed) <= self.clear_heads.load(Relaxed)
     }
 
     /// The answer to a request was handed over whole, or was given up.

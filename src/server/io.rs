@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::ConnInfo;
 use super::activity::{HEAD_STARTED, WRITE_BLOCKED};
 use super::caps::Permit;
+use super::head_scan::HeadScan;
 use super::problem::Problem;
 
 /// A connection's socket, or the TLS session on it.
@@ -21,6 +22,8 @@ pub(super) struct Watched<S> {
     /// An answer of ours that goes out in place of hyper's; boxed because almost no connection has one.
     substitute: Option<Box<Outgoing>>,
     end_of_input: bool,
+    /// None for HTTP/2, which has no such ambiguities.
+    scan: Option<HeadScan>,
     _permit: Permit,
 }
 
@@ -31,7 +34,8 @@ struct Outgoing {
 
 impl<S> Watched<S> {
     pub(super) fn new(io: S, connection: Arc<ConnInfo>, permit: Permit) -> Self {
-        Self { io, connection, substitute: None, end_of_input: false, _permit: permit }
+        let scan = (!connection.is_http2()).then(HeadScan::default);
+        Self { io, connection, substitute: None, end_of_input: false, scan, _permit: permit }
     }
 
     /// Whether the client closed its side.
@@ -77,6 +81,19 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
     }
 }
 
+/// A head and a body up to this size are copied together: one `send` of them costs the system less than `writev`.
+const GATHERED: usize = 1024;
+
+fn gather<'a>(bufs: &[IoSlice<'_>], into: &'a mut [u8; GATHERED]) -> Option<&'a [u8]> {
+    let mut length = 0;
+    for buf in bufs {
+        let end = length + buf.len();
+        into.get_mut(length..end)?.copy_from_slice(buf);
+        length = end;
+    }
+    into.get(..length)
+}
+
 fn note_write<T>(connection: &ConnInfo, result: &Poll<io::Result<T>>) {
     match result {
         Poll::Ready(_) => connection.activity.bytes_written(),
@@ -90,7 +107,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            this.connection.activity.bytes_read();
+            let activity = &this.connection.activity;
+            activity.bytes_read();
+            if let Some(scan) = &mut this.scan {
+                if scan.is_lost() && activity.in_flight() == 0 && activity.heads_are_in_step() {
+                    scan.resume();
+                }
+                let bytes = buf.filled().get(before..).unwrap_or_default();
+                scan.see(bytes, |ambiguous| activity.head_ends(ambiguous));
+            }
         } else if buf.remaining() > 0 {
             this.end_of_input = true;
         }
@@ -123,7 +148,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
                 return Poll::Ready(result);
             }
         }
-        let result = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        let mut gathered = [0; GATHERED];
+        let result = match gather(bufs, &mut gathered) {
+            Some(bytes) => Pin::new(&mut this.io).poll_write(cx, bytes),
+            None => Pin::new(&mut this.io).poll_write_vectored(cx, bufs),
+        };
         note_write(&this.connection, &result);
         result
     }

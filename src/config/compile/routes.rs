@@ -41,8 +41,9 @@ pub(super) fn routes(
             return item.fail(
                 ErrorKind::RouteTie,
                 format!(
-                    "ties with the route in line {}: same host, same path, a method in common; make one of them more specific",
-                    other.line
+                    "ties with the route in line {}: same host, same path ({}), a method in common; make one of them more specific",
+                    other.line,
+                    route.path.as_str(),
                 ),
             );
         }

@@ -6,17 +6,21 @@ use http_body_util::Full;
 use serde_json::json;
 
 use super::super::denial::TokenError;
+use super::super::token::TokenDigest;
 use super::introspection::TokenQuery;
 use crate::answer;
 
-/// Refuses what can never be revoked here. An unknown hint is no error: RFC 7009 §2.1 lets a server ignore it.
+/// The token to revoke; none where the text is no token of this server, for which there is nothing to do.
+///
+/// A hint decides nothing about a token that is one of ours: RFC 7009 §2.1 has it as a help to find the token.
 ///
 /// # Errors
-/// `unsupported_token_type` for refresh tokens, of which there are none (RFC 7009 §2.2.1).
-pub fn check(query: &TokenQuery) -> Result<(), TokenError> {
-    match query.hint.as_deref() {
-        Some("refresh_token") => Err(TokenError::UnsupportedTokenType),
-        _ => Ok(()),
+/// `unsupported_token_type` for what is no access token and is called a refresh token: there are none here
+/// (RFC 7009 §2.2.1).
+pub fn token(query: &TokenQuery) -> Result<Option<TokenDigest>, TokenError> {
+    match (TokenDigest::of_presented(query.token.expose().as_bytes()), query.hint.as_deref()) {
+        (None, Some("refresh_token")) => Err(TokenError::UnsupportedTokenType),
+        (digest, _) => Ok(digest),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The server as its clients see it, over loopback, in one process.
 
+#![allow(clippy::disallowed_methods, reason = "sockets and timeouts are tested in real time")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

@@ -1,0 +1,91 @@
+//! What a user of the library writes, feature by feature. It is compiled, not run.
+
+#![deny(warnings)]
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Request, Response};
+use tollgate::clock::ManualClock;
+use tollgate::gate::{ClientSpec, Gate, GateSpec};
+use tollgate::oauth::decide::Permit;
+use tollgate::oauth::denial::Denial;
+use tollgate::oauth::scope::Requirement;
+use tollgate::plugin::{RequireToken, RequireTokenLayer, ResponseFuture};
+use tollgate::store::MemoryStore;
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Layer, Service, ServiceBuilder, service_fn};
+
+/// A service whose type can be named, future and all.
+struct Named<S> {
+    service: RequireToken<S>,
+}
+
+impl<S: Service<Request<String>, Response = Response<String>>> Named<S> {
+    fn call(&mut self, request: Request<String>) -> ResponseFuture<S::Future> {
+        self.service.call(request)
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let client = ClientSpec::with_id("server")?
+        .plain_secret("Password1")?
+        .scopes(["read", "write"])?
+        .default_scopes(["read"])?
+        .token_lifetime(Duration::from_secs(60))
+        .may_introspect();
+    let gate = Gate::builder(GateSpec::new("https://api.example.com").realm("orders").client(client))
+        .store(Arc::new(MemoryStore::new(1_000)))
+        .clock(Arc::new(ManualClock::default()))
+        .hashing_threads(1)
+        .build()?;
+    gate.reload(GateSpec::default());
+
+    let inner = service_fn(async |request: Request<String>| {
+        let client = request.extensions().get::<Permit>().and_then(Permit::client_id).map(str::to_owned);
+        Ok::<_, Infallible>(Response::new(client.unwrap_or_default()))
+    });
+    let layer: RequireTokenLayer = gate.require(Requirement::any(["read", "write"])?);
+    drop(Named { service: layer.layer(inner) }.call(Request::new(String::new())));
+    let not_on_sundays = |_: &Permit, parts: &Parts| match parts.headers.get("x-day") {
+        Some(day) if day == "sunday" => Err(Denial::Refused("closed on Sundays")),
+        _ => Ok(()),
+    };
+    let _ = ServiceBuilder::new()
+        .layer(gate.require(Requirement::all(["read"])?).and(not_on_sundays))
+        .layer(ConcurrencyLimitLayer::new(10))
+        .service(inner);
+    let _ = gate.require_with(not_on_sundays).grpc().layer(inner);
+    let _ = gate.oauth_service().nested_at("/oauth/v2").address_by(|_| None);
+
+    #[cfg(feature = "axum")]
+    {
+        let handler = async |permit: Permit| permit.client_id().map(str::to_owned).unwrap_or_default();
+        let _: axum::Router = axum::Router::new()
+            .route("/", axum::routing::get(handler))
+            .layer(gate.require_with(not_on_sundays))
+            .nest_service("/oauth/v2", gate.oauth_service().nested_at("/oauth/v2"));
+    }
+    #[cfg(feature = "config")]
+    {
+        let _ = Gate::from_file("gateway.toml")?;
+        gate.reload(&tollgate::config::Config::load("gateway.toml".as_ref())?);
+    }
+    #[cfg(feature = "pingora")]
+    {
+        let mut modules = pingora::modules::http::HttpModules::new();
+        modules.add_module(Box::new(gate.pingora_module(Requirement::AnyToken).with_endpoints().forward_token()));
+    }
+    #[cfg(feature = "jose")]
+    {
+        let _ = tollgate::oauth::jose::Algorithm::Es256;
+    }
+    #[cfg(feature = "gateway")]
+    {
+        let _ = tollgate::cli::main;
+    }
+    Ok(())
+}
