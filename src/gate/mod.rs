@@ -288,6 +288,12 @@ impl Gate {
         &*self.inner.clock
     }
 
+    /// Whether clients reach this gate over TLS, as its issuer says.
+    pub(crate) fn is_public_by_https(&self) -> bool {
+        let settings = self.settings();
+        settings.issuer.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+    }
+
     fn settings(&self) -> Guard<Arc<Settings>> {
         self.inner.settings.load()
     }

@@ -15,6 +15,8 @@ mod audience;
 #[cfg(feature = "jose")]
 mod bound;
 #[cfg(feature = "jose")]
+mod plugin;
+#[cfg(feature = "jose")]
 mod secretless;
 
 #[derive(Default)]

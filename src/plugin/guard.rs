@@ -6,17 +6,18 @@ use http::{Request, Response};
 use http_body_util::Full;
 
 use super::condition::{Condition, ScopesOnly, With};
+use super::evidence;
 use super::grpc;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
 use crate::oauth::denial::Denial;
-use crate::oauth::scope::Requirement;
+use crate::oauth::scope::Demand;
 
 /// What stands before a service: shared by the layer that hands it out and the services that ask it.
 #[derive(Clone)]
 pub(super) struct Guard<C> {
     gate: Gate,
-    requirement: Arc<Requirement>,
+    demand: Arc<Demand>,
     condition: C,
     form: Form,
 }
@@ -29,13 +30,13 @@ enum Form {
 }
 
 impl Guard<ScopesOnly> {
-    pub(super) fn new(gate: Gate, requirement: Requirement) -> Self {
-        Self { gate, requirement: Arc::new(requirement), condition: ScopesOnly, form: Form::Http }
+    pub(super) fn new(gate: Gate, demand: Demand) -> Self {
+        Self { gate, demand: Arc::new(demand), condition: ScopesOnly, form: Form::Http }
     }
 
     pub(super) fn with<F>(self, condition: F) -> Guard<With<F>> {
-        let Self { gate, requirement, condition: ScopesOnly, form } = self;
-        Guard { gate, requirement, condition: With(condition), form }
+        let Self { gate, demand, condition: ScopesOnly, form } = self;
+        Guard { gate, demand, condition: With(condition), form }
     }
 }
 
@@ -56,7 +57,10 @@ impl<C> Guard<C> {
 impl<C: Condition> Guard<C> {
     /// The request with its permit, or the answer to give instead.
     pub(super) fn admit<B>(&self, request: Request<B>) -> Result<Request<B>, Response<Full<Bytes>>> {
-        let admitted = self.gate.authorize(request.headers(), &self.requirement).and_then(|permit| {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let evidence = evidence::of(&self.gate, method, uri, headers, request.extensions());
+        let authorised = self.gate.authorize_with(headers, &self.demand, &evidence);
+        let admitted = authorised.and_then(|permit| {
             let mut request = self.condition.check(&permit, request)?;
             request.extensions_mut().insert::<Permit>(permit);
             Ok(request)
@@ -67,6 +71,6 @@ impl<C: Condition> Guard<C> {
 
 impl<C> fmt::Debug for Guard<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("requirement", &self.requirement).field("form", &self.form).finish()
+        f.debug_struct("Guard").field("demand", &self.demand).field("form", &self.form).finish()
     }
 }

@@ -9,7 +9,7 @@ use super::service::RequireToken;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
 use crate::oauth::denial::Denial;
-use crate::oauth::scope::Requirement;
+use crate::oauth::scope::{Demand, Requirement};
 
 /// Lets requests through to the inner service only with a good token. Made by [`Gate::require`].
 #[derive(Clone)]
@@ -18,7 +18,8 @@ pub struct RequireTokenLayer<C = ScopesOnly> {
 }
 
 impl Gate {
-    /// A layer that asks for a token with these scopes before every request.
+    /// A layer that asks for a token before every request: with some scopes (a [`Requirement`]), or for one resource too
+    /// (a [`Demand`]).
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -46,8 +47,8 @@ impl Gate {
     /// # }
     /// ```
     #[must_use]
-    pub fn require(&self, requirement: Requirement) -> RequireTokenLayer {
-        RequireTokenLayer { guard: Guard::new(self.clone(), requirement) }
+    pub fn require(&self, demand: impl Into<Demand>) -> RequireTokenLayer {
+        RequireTokenLayer { guard: Guard::new(self.clone(), demand.into()) }
     }
 
     /// A layer that asks for any good token, and a closure to agree. It sees the permit and the head of the request,

@@ -4,6 +4,7 @@
 mod axum;
 mod body;
 mod condition;
+mod evidence;
 mod future;
 mod grpc;
 mod guard;
@@ -17,6 +18,7 @@ mod service;
 pub use axum::MissingPermit;
 pub use body::GuardedBody;
 pub use condition::{Condition, ScopesOnly, With};
+pub use evidence::ClientCertificate;
 pub use future::ResponseFuture;
 pub use layer::RequireTokenLayer;
 #[cfg(feature = "gateway")]

@@ -13,6 +13,7 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tower_service::Service;
 
+use super::evidence::ClientCertificate;
 use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::endpoints::MAX_BODY;
@@ -24,6 +25,7 @@ use crate::oauth::endpoints::MAX_BODY;
 ///
 /// Failed authentications are throttled by address, so tell it the client's: by [`OAuthService::address_by`], or as
 /// a [`SocketAddr`] in the request's extensions. Without one, those of all clients count against one address together.
+/// Mutual TLS goes by a [`ClientCertificate`] there.
 ///
 /// ```
 /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
@@ -106,7 +108,11 @@ where
                 return answer::problem(StatusCode::NOT_FOUND, "there is no OAuth endpoint at this path");
             };
             let (parts, body) = request.into_parts();
-            let origin = (service.address)(&parts).map_or_else(Origin::default, Origin::from_address);
+            let origin = Origin {
+                address: (service.address)(&parts),
+                certificate: ClientCertificate::of(&parts.extensions),
+                https: Some(service.gate.is_public_by_https()),
+            };
             let body =
                 if endpoint.reads_body() { read_form(body).await } else { FormBody::Whole(Bytes::new()) };
             service.gate.answer(endpoint, &parts, body, origin).await

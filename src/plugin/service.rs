@@ -16,6 +16,9 @@ use super::guard::Guard;
 ///   used by the next request that passes. A refusal leaves it untouched for the one after.
 /// - *Cancel safety*: the decision is made in `call`, without waiting. Dropping the future drops the inner service's
 ///   future or an answer that nobody reads, nothing else.
+/// - *Bound tokens*: a [`ClientCertificate`](super::ClientCertificate) in the request's extensions is what
+///   certificate-bound tokens need. A DPoP proof has to name the URI as this service sees it, under the issuer's scheme:
+///   wrap the whole of a server, not a part of it whose paths a router shortens.
 #[derive(Clone)]
 pub struct RequireToken<S, C = ScopesOnly> {
     inner: S,

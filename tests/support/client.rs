@@ -38,6 +38,15 @@ impl Conn {
         Self::over(stream, tcp, true)
     }
 
+    /// Connects with TLS, HTTP/1.1 and a certificate, if the server asks for one.
+    #[track_caller]
+    pub(crate) fn tls_as(address: SocketAddr, identity: Option<&super::tls::Identity>) -> Self {
+        let tcp = connect(address);
+        let stream =
+            super::tls::connect_as(tcp.try_clone().expect("a second handle"), &["http/1.1"], identity);
+        Self::over(stream, tcp, true)
+    }
+
     fn over(wire: impl Wire + 'static, tcp: TcpStream, encrypted: bool) -> Self {
         Self { wire: Box::new(wire), tcp, buffer: Vec::new(), sent: Vec::new(), encrypted }
     }

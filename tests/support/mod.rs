@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod fixture;
 pub(crate) mod gateway;
+pub(crate) mod jose;
 pub(crate) mod message;
 pub(crate) mod tls;
 pub(crate) mod upstream;

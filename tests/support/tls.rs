@@ -6,7 +6,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -49,14 +49,32 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
+/// A client's certificate and its key (PKCS #8), in DER.
+pub(crate) struct Identity {
+    /// The certificate.
+    pub(crate) certificate: Vec<u8>,
+    /// The key.
+    pub(crate) key: Vec<u8>,
+}
+
 fn config(alpn: &[&str]) -> Arc<ClientConfig> {
+    config_as(alpn, None)
+}
+
+fn config_as(alpn: &[&str], identity: Option<&Identity>) -> Arc<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("protocol versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)));
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { certificate, key }) => {
+            let key = PrivateKeyDer::Pkcs8(key.clone().into());
+            builder.with_client_auth_cert(vec![certificate.clone().into()], key).expect("an identity")
+        }
+    };
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     Arc::new(config)
 }
@@ -68,7 +86,17 @@ fn name() -> ServerName<'static> {
 /// A blocking TLS stream, its handshake done.
 #[track_caller]
 pub(crate) fn connect(tcp: TcpStream, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
-    let connection = ClientConnection::new(config(alpn), name()).expect("a TLS client");
+    connect_as(tcp, alpn, None)
+}
+
+/// The same with a certificate, if the server asks for one.
+#[track_caller]
+pub(crate) fn connect_as(
+    tcp: TcpStream,
+    alpn: &[&str],
+    identity: Option<&Identity>,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let connection = ClientConnection::new(config_as(alpn, identity), name()).expect("a TLS client");
     let mut stream = StreamOwned::new(connection, tcp);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).expect("a TLS handshake");

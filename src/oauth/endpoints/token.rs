@@ -33,7 +33,8 @@ pub struct TokenRequest {
     pub auth: ClientAuth,
     grant_type: String,
     scope: Option<String>,
-    /// The resource the token is to be for (RFC 8707 §2).
+    /// The resource the token is to be for (RFC 8707 §2). One: a token that is good at two places is one that each of
+    /// them can use at the other, and RFC 6749 §3.2 has every parameter once.
     pub resource: Option<String>,
 }
 

@@ -1,0 +1,156 @@
+//! Tokens bound to a key (RFC 9449), over plain HTTP/1.1 and over HTTP/2, and tokens for one resource (RFC 8707).
+
+use crate::support::jose::SigningKey;
+use crate::support::tls::H2;
+use crate::support::{Answer, Conn, Fixture, TOKEN, credentials, get, post_form, token_of};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+
+const TOKEN_URL: &str = "http://localhost/oauth/v2/oauth-token";
+
+fn fixture() -> Fixture {
+    Fixture::start(|config| {
+        config
+            .listen("https://127.0.0.1:0")
+            .client("bound", "0ther-S3cret-x7", "scopes = [\"read\"]\ndpop_bound_tokens = true")
+            .client(
+                "reseller",
+                "0ther-S3cret-x7",
+                "scopes = [\"read\"]\naudiences = [\"https://a.example\", \"https://b.example\"]",
+            )
+            .route("path = \"/for-a\"\naudience = \"https://a.example\"\nupstream = \"api\"")
+    })
+}
+
+fn ask(fixture: &Fixture, client: &str, fields: &[&str]) -> Answer {
+    let body = format!("grant_type=client_credentials&scope=read&{}", credentials(client));
+    fixture.raw(post_form(TOKEN, fields, body))
+}
+
+/// Asserts a refusal under the DPoP scheme.
+#[track_caller]
+fn refused(answer: &Answer, code: &str) {
+    let challenge = answer.status(401).own().one("www-authenticate");
+    assert!(challenge.starts_with("DPoP realm=\"tollgate\", error=\""), "{answer}");
+    assert!(challenge.contains(&format!("error=\"{code}\"")), "{answer}");
+    assert!(challenge.contains(", algs=\"ES256 EdDSA Ed25519 RS256 PS256\""), "{answer}");
+}
+
+#[test]
+fn a_bound_token_works_with_a_fresh_proof_of_its_key_and_in_no_other_way() {
+    let fixture = fixture();
+    let (key, thief) = (SigningKey::new(), SigningKey::new());
+    let answer = ask(&fixture, "server", &[&key.dpop("POST", TOKEN_URL, None)]);
+    assert_eq!(answer.json()["token_type"], "DPoP", "{answer}");
+    let token = token_of(&answer);
+    let authorization = format!("Authorization: DPoP {token}");
+    let url = "http://localhost/hello";
+    let proof = key.dpop("GET", url, Some(&token));
+    fixture.raw(get("/hello?m=dpop-good", &[&authorization, &proof])).status(200);
+    let reached = fixture.upstream.only("m=dpop-good");
+    assert_eq!(reached.all("x-client-id"), ["server"], "{}", reached.text());
+    assert!(reached.all("dpop").is_empty() && reached.all("authorization").is_empty(), "{}", reached.text());
+
+    refused(&fixture.raw(get("/hello?m=dpop-bad", &[&authorization, &proof])), "invalid_dpop_proof");
+    for (method, uri) in
+        [("POST", url), ("GET", "http://localhost/write"), ("GET", "https://localhost/hello")]
+    {
+        let proof = key.dpop(method, uri, Some(&token));
+        refused(&fixture.raw(get("/hello?m=dpop-bad", &[&authorization, &proof])), "invalid_dpop_proof");
+    }
+    let without_ath = key.dpop("GET", url, None);
+    refused(&fixture.raw(get("/hello?m=dpop-bad", &[&authorization, &without_ath])), "invalid_dpop_proof");
+    refused(&fixture.raw(get("/hello?m=dpop-bad", &[&authorization])), "invalid_dpop_proof");
+    let stolen = thief.dpop("GET", url, Some(&token));
+    refused(&fixture.raw(get("/hello?m=dpop-bad", &[&authorization, &stolen])), "invalid_token");
+    let fresh = || key.dpop("GET", url, Some(&token));
+    let twice = [&*authorization, &*fresh(), &*fresh()];
+    refused(&fixture.raw(get("/hello?m=dpop-bad", &twice)), "invalid_dpop_proof");
+
+    // RFC 9449 §7.2: as a bearer token it is none, whatever comes with it.
+    let bearer = format!("Authorization: Bearer {token}");
+    for fields in [&[&*bearer][..], &[&*bearer, &*fresh()]] {
+        let answer = fixture.raw(get("/hello?m=dpop-bad", fields));
+        let challenges = answer.status(401).all("www-authenticate");
+        assert!(challenges.len() == 2 && challenges[0].contains("error=\"invalid_token\""), "{answer}");
+        assert!(challenges[1].starts_with("DPoP ") && !challenges[1].contains("error"), "{answer}");
+    }
+    // Nor is a plain token one of this scheme.
+    let plain = fixture.token("server", "read");
+    let proof = key.dpop("GET", url, Some(&plain));
+    let authorization = format!("Authorization: DPoP {plain}");
+    refused(&fixture.raw(get("/hello?m=dpop-bad", &[&authorization, &proof])), "invalid_token");
+    assert!(!fixture.upstream.saw("m=dpop-bad"), "a refused request reached the upstream");
+
+    // A path is compared as it is routed: in its canonical form.
+    let proof = key.dpop("GET", "http://LOCALHOST:80/users/%7euser", Some(&token));
+    let authorization = format!("Authorization: DPoP {token}");
+    fixture.raw(get("/users/~us%65r?m=dpop-path", &[&authorization, &proof])).status(200);
+    // A route that forwards the token forwards its proof.
+    let proof = key.dpop("GET", "http://localhost/keep", Some(&token));
+    fixture.raw(get("/keep?m=dpop-keep", &[&authorization, &proof])).status(200);
+    let reached = fixture.upstream.only("m=dpop-keep");
+    assert!(reached.all("dpop").len() == 1 && reached.all("authorization").len() == 1, "{}", reached.text());
+
+    let body = format!("{}&token={token}", credentials("introspector"));
+    let told = fixture.raw(post_form(crate::support::INTROSPECT, &[], body));
+    assert_eq!(told.json()["cnf"]["jkt"], key.thumbprint(), "RFC 9449 §6.2\n{told}");
+    assert_eq!(told.json()["token_type"], "DPoP");
+}
+
+#[test]
+fn a_client_that_must_use_dpop_gets_no_other_token() {
+    let fixture = fixture();
+    let key = SigningKey::new();
+    ask(&fixture, "bound", &[]).oauth_error(400, "invalid_dpop_proof");
+    ask(&fixture, "bound", &["DPoP: x"]).oauth_error(400, "invalid_dpop_proof");
+    let elsewhere = key.dpop("POST", "http://localhost/hello", None);
+    ask(&fixture, "bound", &[&elsewhere]).oauth_error(400, "invalid_dpop_proof");
+    // The endpoint has two names: the one it was asked under, and the one its metadata tells.
+    for url in [TOKEN_URL, "https://issuer.example.test/oauth/v2/oauth-token"] {
+        let proof = key.dpop("POST", url, None);
+        token_of(&ask(&fixture, "bound", &[&proof]));
+        ask(&fixture, "bound", &[&proof]).oauth_error(400, "invalid_dpop_proof");
+    }
+    // Such a client being there, a challenge tells of both schemes.
+    let answer = fixture.raw(get("/hello", &[]));
+    let challenges = answer.status(401).all("www-authenticate");
+    assert!(challenges.len() == 2 && challenges[0].starts_with("Bearer "), "{answer}");
+    let metadata = fixture.raw(get("/.well-known/oauth-authorization-server", &[]));
+    assert_eq!(metadata.json()["dpop_signing_alg_values_supported"][0], "ES256", "{metadata}");
+}
+
+#[tokio::test]
+async fn over_http_2_and_tls_the_uri_is_the_one_the_client_sees() {
+    let fixture = fixture();
+    let key = SigningKey::new();
+    let mut tls = Conn::tls(fixture.gateway.tls(), &["http/1.1"]);
+    let body = format!("grant_type=client_credentials&scope=read&{}", credentials("server"));
+    let proof = key.dpop("POST", "https://localhost/oauth/v2/oauth-token", None);
+    let token = token_of(&tls.ask(post_form(TOKEN, &[&proof], body)));
+    let mut h2 = H2::connect(fixture.gateway.tls()).await;
+    for (uri, status) in [("https://localhost:8443/hello", 200), ("https://localhost/hello", 401)] {
+        let proof = key.dpop("GET", uri, Some(&token));
+        let request = Request::get("https://localhost:8443/hello")
+            .header("authorization", format!("DPoP {token}"))
+            .header("dpop", proof.trim_start_matches("DPoP: "))
+            .body(Full::new(Bytes::new()))
+            .expect("a request");
+        let answer = h2.ask(request).await;
+        assert_eq!(answer.status(), status, "{uri}\n{answer:?}");
+    }
+}
+
+#[test]
+fn a_route_may_need_a_token_that_is_for_it() {
+    let fixture = fixture();
+    let token =
+        |rest: &str| format!("Authorization: Bearer {}", token_of(&fixture.ask_token("reseller", rest)));
+    fixture.raw(get("/for-a", &[&token("&resource=https%3A%2F%2Fa.example")])).status(200);
+    for rest in ["&resource=https%3A%2F%2Fb.example", ""] {
+        fixture.raw(get("/for-a?m=other", &[&token(rest)])).bearer_error(401, Some("invalid_token"));
+    }
+    assert!(!fixture.upstream.saw("m=other"));
+    fixture.ask_token("reseller", "&resource=https%3A%2F%2Fc.example").oauth_error(400, "invalid_target");
+}

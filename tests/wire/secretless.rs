@@ -1,0 +1,203 @@
+//! Clients without a secret: a certificate (RFC 8705), or a signature whose keys are at a URL (RFC 7523).
+
+use crate::support::jose::{SigningKey, encode};
+use crate::support::tls::Identity;
+use crate::support::{
+    Answer, Config, Conn, Gateway, INTROSPECT, TOKEN, Upstream, form, get, post_form, token_of,
+};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use sha2::{Digest, Sha256};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).expect("a DNS name");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+fn self_signed(name: &str) -> Identity {
+    let key = KeyPair::generate().expect("a key");
+    Identity {
+        certificate: params(name).self_signed(&key).expect("a certificate").der().to_vec(),
+        key: key.serialize_der(),
+    }
+}
+
+fn thumbprint(identity: &Identity) -> String {
+    encode(&Sha256::digest(&identity.certificate))
+}
+
+struct Authority(Issuer<'static, KeyPair>, String);
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = params("ca.example.test");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self(Issuer::new(params, key), pem)
+    }
+
+    fn sign(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(name).signed_by(&key, &self.0).expect("a certificate");
+        Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
+    }
+}
+
+fn ask(gateway: &Gateway, client: &str, identity: Option<&Identity>) -> Answer {
+    let body = format!("grant_type=client_credentials&scope=read&client_id={}", form(client));
+    Conn::tls_as(gateway.tls(), identity).ask(post_form(TOKEN, &[], body))
+}
+
+/// A client with the methods given and the scope `read`.
+fn client(name: &str, method: &str, lines: &str) -> String {
+    format!(
+        "[clients.{name}]\ntoken_endpoint_auth_methods = [\"{method}\"]\n\
+         capabilities = [\"client_credentials\", \"introspection\"]\nscopes = [\"read\"]\n{lines}"
+    )
+}
+
+#[test]
+fn clients_are_who_their_certificates_say_and_tokens_stay_on_them() {
+    let authority = Authority::new();
+    let (named, own, other) = (authority.sign("named.example.test"), self_signed("own"), self_signed("own"));
+    let forged = self_signed("named.example.test");
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, &authority.1).expect("ca.pem");
+    let upstream = Upstream::start();
+    let config = Config::bare()
+        .listen("https://127.0.0.1:0")
+        .table(&format!("[server.tls]\nclient_ca = {ca:?}"))
+        .table(&client("dns", "tls_client_auth", "tls_san_dns = \"named.example.test\""))
+        .table(&client("dn", "tls_client_auth", "tls_subject_dn = \"CN=named.example.test\""))
+        .table(&client(
+            "own",
+            "self_signed_tls_client_auth",
+            &format!("certificate_bound_tokens = true\ntls_thumbprint = \"{}\"", thumbprint(&own)),
+        ))
+        .upstream("api", upstream.address())
+        .route("path = \"/hello\"\nscopes = [\"read\"]\nupstream = \"api\"");
+    let gateway = Gateway::start(&config);
+
+    for client in ["dns", "dn"] {
+        token_of(&ask(&gateway, client, Some(&named)));
+        // RFC 8705 §2.1: what the certificate says counts where an authority vouches for it.
+        for identity in [Some(&forged), Some(&own), None] {
+            ask(&gateway, client, identity).oauth_error(401, "invalid_client");
+        }
+    }
+    let token = token_of(&ask(&gateway, "own", Some(&own)));
+    for identity in [Some(&other), Some(&named), None] {
+        ask(&gateway, "own", identity).oauth_error(401, "invalid_client");
+    }
+
+    // RFC 8705 §3: the token of one certificate is no token over another, over none, or without TLS.
+    let bearer = format!("Authorization: Bearer {token}");
+    Conn::tls_as(gateway.tls(), Some(&own)).ask(get("/hello?m=own", &[&bearer])).status(200);
+    for identity in [Some(&other), Some(&named), None] {
+        let answer = Conn::tls_as(gateway.tls(), identity).ask(get("/hello?m=stolen", &[&bearer]));
+        answer.bearer_error(401, Some("invalid_token"));
+    }
+    Conn::plain(gateway.plain())
+        .ask(get("/hello?m=stolen", &[&bearer]))
+        .bearer_error(401, Some("invalid_token"));
+    assert!(upstream.saw("m=own") && !upstream.saw("m=stolen"));
+    let body = format!("client_id=own&token={token}");
+    let told = Conn::tls_as(gateway.tls(), Some(&own)).ask(post_form(INTROSPECT, &[], body));
+    assert_eq!(told.json()["cnf"]["x5t#S256"], thumbprint(&own), "RFC 8705 §3.2\n{told}");
+
+    let metadata = Conn::plain(gateway.plain()).ask(get("/.well-known/oauth-authorization-server", &[]));
+    let methods = &metadata.json()["token_endpoint_auth_methods_supported"];
+    assert_eq!(*methods, serde_json::json!(["tls_client_auth", "self_signed_tls_client_auth"]), "{metadata}");
+    assert_eq!(metadata.json()["tls_client_certificate_bound_access_tokens"], true, "{metadata}");
+}
+
+#[test]
+fn a_client_with_a_certificate_of_its_own_may_come_while_the_gateway_runs() {
+    let own = self_signed("own");
+    let before = Config::bare().listen("https://127.0.0.1:0");
+    let gateway = Gateway::start(&before);
+    ask(&gateway, "own", Some(&own)).oauth_error(401, "invalid_client");
+    let thumbprint = format!("tls_thumbprint = \"{}\"", thumbprint(&own));
+    let after = before.table(&client("own", "self_signed_tls_client_auth", &thumbprint));
+    std::fs::write(gateway.dir().join("gateway.toml"), after.text()).expect("gateway.toml");
+    until(Duration::from_secs(5), || ask(&gateway, "own", Some(&own)).code() == 200);
+}
+
+/// A client's web server with its keys; none while it is out of order.
+struct KeyServer {
+    address: SocketAddr,
+    keys: Arc<Mutex<Option<String>>>,
+}
+
+impl KeyServer {
+    fn start(keys: &[String]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let server = Self { address: listener.local_addr().expect("its address"), keys: Arc::default() };
+        server.publish(keys);
+        let keys = Arc::clone(&server.keys);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let Some(keys) = keys.lock().expect("keys").clone() else { continue };
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head);
+                let length = keys.len();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/jwk-set+json\r\ncontent-length: {length}\r\n\r\n{keys}"
+                );
+            }
+        });
+        server
+    }
+
+    fn publish(&self, keys: &[String]) {
+        *self.keys.lock().expect("keys") = Some(format!(r#"{{"keys":[{}]}}"#, keys.join(",")));
+    }
+
+    fn break_down(&self) {
+        *self.keys.lock().expect("keys") = None;
+    }
+}
+
+#[test]
+fn keys_at_a_url_are_fetched_outlive_an_outage_and_change() {
+    let (old, new) = (SigningKey::new(), SigningKey::new());
+    let server = KeyServer::start(&[old.jwk(",\"kid\":\"old\"")]);
+    let uri = format!("jwks_uri = \"http://{}/keys\"", server.address);
+    let gateway = Gateway::start(&Config::bare().table(&client("signs", "private_key_jwt", &uri)));
+    let ask = |key: &SigningKey, kid: &str| {
+        let assertion = key.assertion(kid, "signs", "https://issuer.example.test");
+        let body = format!(
+            "grant_type=client_credentials&client_assertion={assertion}&client_assertion_type={}",
+            form("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+        );
+        Conn::plain(gateway.plain()).ask(post_form(TOKEN, &[], body))
+    };
+    until(Duration::from_secs(5), || ask(&old, "old").code() == 200);
+    // The client publishes another key: the first signature with it is refused, and makes the gateway look.
+    server.publish(&[new.jwk(",\"kid\":\"new\"")]);
+    ask(&new, "new").oauth_error(401, "invalid_client");
+    until(Duration::from_secs(5), || ask(&new, "new").code() == 200);
+    ask(&old, "old").oauth_error(401, "invalid_client");
+    server.break_down();
+    ask(&old, "old").oauth_error(401, "invalid_client");
+    token_of(&ask(&new, "new"));
+}
+
+/// Tries until it holds.
+#[track_caller]
+fn until(limit: Duration, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < limit, "not within {limit:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
