@@ -1,8 +1,20 @@
 //! The command line: one file per command.
 
+mod access;
+mod ask_secret;
 mod check;
+mod client;
+mod completions;
+mod edit;
+mod explain;
+mod gateway_url;
+mod output;
+mod post;
 mod reload;
+mod routes;
 mod run;
+mod schema;
+mod token;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,9 +22,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::edit::EditError;
 use crate::config::Config;
 use crate::proxy::Routes;
-use crate::proxy::build;
+use crate::proxy::build::{self, BuildError};
 
 /// Exit code for usage and configuration errors.
 const USAGE: u8 = 2;
@@ -34,6 +47,26 @@ enum Command {
     Run,
     /// Check the configuration and report every error in it at once.
     Check,
+    /// Add, list and change the clients in the configuration.
+    #[command(subcommand)]
+    Client(client::Command),
+    /// Get a token from a running gateway and print it.
+    Token(token::Arguments),
+    /// Tell what would become of a request, and why, from the configuration alone.
+    Explain(explain::Arguments),
+    /// Show which client gets through which route.
+    Routes {
+        /// As JSON, for scripts.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of gateway.toml, for editors.
+    Schema,
+    /// Print a script that completes this command line in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs the command that the process's arguments name.
@@ -43,6 +76,12 @@ pub fn main() -> ExitCode {
     let outcome = match command.unwrap_or(Command::Run) {
         Command::Run => run::run(&config),
         Command::Check => check::check(&config),
+        Command::Client(command) => client::run(&config, command),
+        Command::Token(arguments) => token::token(&config, arguments),
+        Command::Explain(arguments) => explain::explain(&config, arguments),
+        Command::Routes { json } => routes::routes(&config, json),
+        Command::Schema => schema::schema(),
+        Command::Completions { shell } => completions::completions(shell),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,12 +108,36 @@ impl Failure {
     }
 }
 
-/// Reads and compiles a configuration whole.
+impl From<EditError> for Failure {
+    fn from(error: EditError) -> Self {
+        if error.is_usage() { Self::config(error) } else { Self::other(error) }
+    }
+}
+
+impl From<Vec<BuildError>> for Failure {
+    fn from(errors: Vec<BuildError>) -> Self {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Self::config(lines.join("\n"))
+    }
+}
+
+/// Reads and compiles a configuration whole, as the gateway runs on it.
 fn load(path: &Path) -> Result<(Config, Routes), Failure> {
     let config = Config::load(path).map_err(Failure::config)?;
-    let routes = build::routes(&config).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::config(lines.join("\n"))
-    })?;
+    let routes = build::routes(&config)?;
     Ok((config, routes))
+}
+
+/// Reads a configuration to tell of it, or to change it.
+fn read(path: &Path) -> Result<Config, Failure> {
+    Config::load_with(path, &environment).map_err(Failure::config)
+}
+
+/// The environment of the gateway, as far as it is known here. Secrets are set for the gateway's process, seldom in
+/// the shell in which somebody lists clients; those that are missing count as there.
+fn environment(name: &str) -> Option<String> {
+    /// Fit for every place where a secret may stand: the hash of nothing, a header value, a password.
+    const SOME_SECRET: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    Some(std::env::var(name).unwrap_or_else(|_| SOME_SECRET.to_owned()))
 }

@@ -1,12 +1,14 @@
 //! Taking up a changed gateway.toml without a restart.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::load;
-use crate::config::{Config, Issuer, Server};
+use super::run::takes_any_certificate;
+use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
 use crate::gate::GateSpec;
 use crate::proxy::Proxy;
 use crate::server::TlsReloader;
@@ -21,7 +23,7 @@ pub(super) struct Reloader {
     proxy: &'static Proxy,
     tls: Option<Arc<TlsReloader>>,
     issuer: Issuer,
-    started_with: Server,
+    started_with: Config,
     /// One reload at a time; what the file looked like at the last one.
     seen: Mutex<Option<Seen>>,
 }
@@ -46,7 +48,7 @@ impl Reloader {
             proxy,
             tls,
             issuer: config.token_service.issuer.clone(),
-            started_with: config.server.clone(),
+            started_with: config.clone(),
             seen: Mutex::new(look(path)),
         }
     }
@@ -60,7 +62,8 @@ impl Reloader {
             Ok(loaded) => loaded,
             Err(failure) => {
                 log::error!(
-                    "the changed configuration is not taken up, the one before stays:\n{}",
+                    "the changed {} is not taken up, what was there before stays:\n{}",
+                    self.path.display(),
                     failure.text
                 );
                 return;
@@ -71,6 +74,7 @@ impl Reloader {
             config.token_service.issuer = self.issuer.clone();
         }
         if let Some(tls) = &self.tls {
+            tls.take_any_client_certificate(takes_any_certificate(&config));
             if let Err(error) = tls.reload() {
                 log::error!("the certificates are not taken up, the ones before stay: {error}");
             }
@@ -78,11 +82,12 @@ impl Reloader {
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(routes);
         log::info!(
-            "configuration taken up: {} clients, {} routes",
+            "{} taken up: {} clients, {} routes",
+            self.path.display(),
             config.clients.len(),
             config.routes.len()
         );
-        for key in self.needs_restart(&config.server) {
+        for key in self.needs_restart(&config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }
     }
@@ -104,22 +109,36 @@ impl Reloader {
         Ok(())
     }
 
-    fn needs_restart(&self, now: &Server) -> Vec<&'static str> {
+    fn needs_restart(&self, now: &Config) -> Vec<&'static str> {
         // Named one by one, so that a new key is not forgotten here.
         let Server { listen, threads, state_dir, tls, limits, shutdown_grace, access_log, trusted_proxies } =
-            &self.started_with;
+            &self.started_with.server;
         let changes = [
-            ("server.listen", *listen != now.listen),
-            ("server.threads", *threads != now.threads),
-            ("server.state_dir", *state_dir != now.state_dir),
-            ("server.tls", *tls != now.tls),
-            ("server.limits", *limits != now.limits),
-            ("server.shutdown_grace", *shutdown_grace != now.shutdown_grace),
-            ("server.access_log", *access_log != now.access_log),
-            ("server.trusted_proxies", *trusted_proxies != now.trusted_proxies),
+            ("server.listen", !listen.iter().map(socket).eq(now.server.listen.iter().map(socket))),
+            ("server.threads", *threads != now.server.threads),
+            ("server.state_dir", *state_dir != now.server.state_dir),
+            ("server.tls", *tls != now.server.tls),
+            ("server.limits", *limits != now.server.limits),
+            ("server.shutdown_grace", *shutdown_grace != now.server.shutdown_grace),
+            ("server.access_log", *access_log != now.server.access_log),
+            ("server.trusted_proxies", *trusted_proxies != now.server.trusted_proxies),
+            (
+                "token_service.max_tokens",
+                self.started_with.token_service.max_tokens != now.token_service.max_tokens,
+            ),
+            (
+                "demo",
+                self.started_with.demo.as_ref().map(|demo| demo.listen)
+                    != now.demo.as_ref().map(|demo| demo.listen),
+            ),
         ];
         changes.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
     }
+}
+
+/// What of a listener is bound at the start. Not its line in the file, which shifts with every edit above it.
+fn socket(listener: &Listener) -> (SocketAddr, ListenerProtocol, bool) {
+    (listener.address, listener.protocol, listener.proxy_protocol)
 }
 
 fn look(path: &Path) -> Option<Seen> {

@@ -11,6 +11,7 @@ use super::reload::Reloader;
 use super::{Failure, load};
 use crate::config::{Access, Config, Issuer, Listener, ListenerProtocol, ServerCertificate};
 use crate::gate::{Gate, GateSpec};
+use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::{ClientConnection, Proxy};
 use crate::server::demo::Demo;
 use crate::server::{
@@ -30,11 +31,12 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
         .max_tokens(usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX))
         .build()
         .map_err(Failure::other)?;
+    gate.fetch_keys().map_err(Failure::other)?;
     // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
     let proxy: &'static Proxy =
         Box::leak(Box::new(Proxy::new(gate, routes, config.server.limits.body_timeout)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), &config));
-    let secure: Vec<bool> = config.server.listen.iter().map(|listener| is_secure(listener)).collect();
+    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
     let trusted = config.server.trusted_proxies.clone();
 
     banner(&config, &bound, demo.as_ref()).map_err(Failure::other)?;
@@ -57,6 +59,11 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
                 trusted,
                 head_is_clear: connection.head_is_clear(),
                 secure,
+                certificate: connection.client_certificate().map(|certificate| PeerCertificate {
+                    der: certificate.der(),
+                    sha256: certificate.sha256(),
+                    verified: certificate.is_verified(),
+                }),
             };
             proxy.serve(request, client).await
         }
@@ -112,11 +119,25 @@ fn tls_paths(config: &Config) -> Result<Option<TlsPaths>, Failure> {
     }
     let paths = match &config.server.tls.certificate {
         ServerCertificate::SelfSigned => self_signed(&config.server.state_dir).map_err(Failure::config)?,
-        ServerCertificate::Files { certificate, key } => {
-            TlsPaths { certificate: certificate.clone(), key: key.clone(), client_ca: None }
-        }
+        ServerCertificate::Files { certificate, key } => TlsPaths {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_ca: None,
+            any_client_certificate: false,
+        },
     };
-    Ok(Some(TlsPaths { client_ca: config.server.tls.client_ca.clone(), ..paths }))
+    let client_ca = config.server.tls.client_ca.clone();
+    Ok(Some(TlsPaths { client_ca, any_client_certificate: takes_any_certificate(config), ..paths }))
+}
+
+/// Whether some client needs certificates that no authority vouches for: because one such is its own, or because its
+/// tokens are bound to whatever certificate it has and there is no authority to ask.
+pub(super) fn takes_any_certificate(config: &Config) -> bool {
+    let no_authority = config.server.tls.client_ca.is_none();
+    config.clients.iter().any(|client| {
+        client.authentication.self_signed_tls_client_auth.is_some()
+            || (client.certificate_bound_tokens && no_authority)
+    })
 }
 
 /// Whether configured certificates can be served. Makes none.

@@ -20,6 +20,14 @@ impl Config {
     /// # Errors
     /// Every error in the file at once.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::load_with(path, &|name| std::env::var(name).ok())
+    }
+
+    /// The same with something else in the place of the process's environment.
+    ///
+    /// # Errors
+    /// Every error in the file at once.
+    pub fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let unreadable = |message: String| ConfigErrors::unreadable(path, None, message);
         let mut bytes = Vec::new();
         File::open(path)
@@ -39,7 +47,7 @@ impl Config {
             }
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(text, path, folder, &|name| std::env::var(name).ok())
+        Self::parse(text, path, folder, env)
     }
 
     /// Compiles a text. `file_name` is for errors, `base_dir` is where relative paths start, `env` answers `env:NAME`.

@@ -6,9 +6,11 @@ use std::time::UNIX_EPOCH;
 
 use super::model;
 use super::{Config, ConfigErrors};
-use crate::gate::{ClientSpec, Gate, GateError, GateSpec, SecretSpec, ThrottlePolicy};
+use crate::gate::{ClientSpec, Gate, GateError, GateSpec, KeySource, SecretSpec, ThrottlePolicy};
+use crate::oauth::certificate::Subject;
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::client_auth::SecretMethod;
+use crate::oauth::jose::Jwks;
 
 impl From<&Config> for GateSpec {
     fn from(config: &Config) -> Self {
@@ -105,5 +107,71 @@ fn client(client: &model::Client) -> Option<ClientSpec> {
             })
             .collect();
     }
+    let authentication = &client.authentication;
+    spec.keys = authentication.private_key_jwt.as_ref().and_then(keys);
+    spec.certificate_subject = authentication.tls_client_auth.as_ref().and_then(subject);
+    spec.certificate_thumbprint = authentication.self_signed_tls_client_auth;
+    spec.certificate_bound_tokens = client.certificate_bound_tokens;
+    spec.dpop_bound_tokens = client.dpop_bound_tokens;
     Some(spec)
+}
+
+/// The configuration holds keys to the same rules; were one ever let through, its client would have none.
+fn keys(source: &model::KeySource) -> Option<KeySource> {
+    match source {
+        model::KeySource::Inline(keys) => {
+            let set = serde_json::json!({ "keys": keys.0 }).to_string();
+            Jwks::parse(set.as_bytes()).ok().map(KeySource::Inline)
+        }
+        model::KeySource::Uri(uri) => Some(KeySource::Uri(uri.clone())),
+    }
+}
+
+/// Likewise.
+fn subject(name: &model::CertificateName) -> Option<Subject> {
+    match name {
+        model::CertificateName::SubjectDn(name) => Subject::dn(name).ok(),
+        model::CertificateName::SanDns(name) => Some(Subject::Dns(name.as_str().into())),
+        model::CertificateName::SanUri(uri) => Some(Subject::Uri(uri.as_str().into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_a_client_proves_itself_with_arrives() {
+        let text = r#"
+            [scopes]
+            [server.tls]
+            client_ca = "Cargo.toml"
+            [clients.inline]
+            token_endpoint_auth_methods = ["private_key_jwt"]
+            jwks = [{ kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", kid = "1" }]
+            dpop_bound_tokens = true
+            [clients.url]
+            token_endpoint_auth_methods = ["private_key_jwt"]
+            jwks_uri = "https://client.example.com/keys"
+            [clients.named]
+            token_endpoint_auth_methods = ["tls_client_auth"]
+            tls_subject_dn = "CN=named,O=Example"
+            certificate_bound_tokens = true
+            [clients.self]
+            token_endpoint_auth_methods = ["self_signed_tls_client_auth"]
+            tls_thumbprint = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        "#;
+        let config = Config::parse(text, Path::new("gateway.toml"), Path::new("."), &|_| None).unwrap();
+        let spec = GateSpec::from(&config);
+        let of = |id: &str| spec.clients.iter().find(|client| client.id.as_str() == id).unwrap();
+        assert!(matches!(&of("inline").keys, Some(KeySource::Inline(keys)) if keys.keys().len() == 1));
+        assert!(of("inline").dpop_bound_tokens && !of("inline").certificate_bound_tokens);
+        assert_eq!(of("url").keys, Some(KeySource::Uri("https://client.example.com/keys".to_owned())));
+        assert_eq!(of("named").certificate_subject, Subject::dn("CN=named,O=Example").ok());
+        assert!(of("named").certificate_bound_tokens && of("named").certificate_subject.is_some());
+        assert_eq!(of("self").certificate_thumbprint, Some([0; 32]));
+        assert!(spec.clients.iter().all(|client| client.secret_methods.is_empty()));
+    }
 }

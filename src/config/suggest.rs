@@ -16,7 +16,7 @@ pub(super) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>)
 }
 
 /// ` (did you mean NAME?)`, or nothing.
-pub(super) fn hint<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn hint<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     nearest(typed, names).map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
 }
 

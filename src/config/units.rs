@@ -94,7 +94,7 @@ fn split(text: &str) -> Result<(u64, &str), UnitError> {
 }
 
 /// A duration as the file would write it.
-pub(super) struct Shown(pub(super) Duration);
+pub(crate) struct Shown(pub(crate) Duration);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

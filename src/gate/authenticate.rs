@@ -1,5 +1,10 @@
 //! Who is this client?
 
+#[cfg(feature = "jose")]
+mod assertion;
+#[cfg(feature = "jose")]
+mod certificate;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +15,10 @@ use subtle::ConstantTimeEq as _;
 use super::Gate;
 use super::secret_hash::SecretHash;
 use super::settings::{Client, ClientSecret, Settings};
+use super::throttle::Try;
 use crate::oauth::client_auth::{ClientAuth, SecretMethod};
 use crate::oauth::denial::TokenError;
+use crate::oauth::evidence::PeerCertificate;
 use crate::oauth::secret::Secret;
 
 /// What to tell a client that came while hashing was busy.
@@ -20,16 +27,20 @@ const BUSY: Duration = Duration::from_secs(1);
 /// Where a request to the OAuth endpoints came from.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct Origin {
+pub struct Origin<'a> {
     /// The client's address; without it, failures count against one address that all share.
     pub address: Option<IpAddr>,
+    /// The client certificate of the connection.
+    pub certificate: Option<PeerCertificate<'a>>,
+    /// Whether the client speaks TLS, where that is known: part of the URL that a DPoP proof may name.
+    pub https: Option<bool>,
 }
 
-impl Origin {
+impl Origin<'_> {
     /// A request from this address.
     #[must_use]
     pub fn from_address(address: IpAddr) -> Self {
-        Self { address: Some(address) }
+        Self { address: Some(address), ..Self::default() }
     }
 }
 
@@ -39,15 +50,29 @@ impl Gate {
         &self,
         settings: &Settings,
         auth: ClientAuth,
-        origin: Origin,
+        origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
         match auth {
             ClientAuth::Secret { client_id, secret, method } => {
                 self.authenticate_secret(settings, &client_id, secret, method, origin).await
             }
-            // No client has these methods yet, so whoever uses them is not one.
+            #[cfg(feature = "jose")]
+            ClientAuth::Assertion { client_id, assertion } => {
+                self.authenticate_assertion(settings, client_id.as_deref(), &assertion, origin)
+            }
+            #[cfg(feature = "jose")]
+            ClientAuth::Id(client_id) => self.authenticate_certificate(settings, &client_id, origin),
+            // No client has these methods, so whoever uses them is not one.
+            #[cfg(not(feature = "jose"))]
             ClientAuth::Assertion { .. } | ClientAuth::Id(_) => Err(TokenError::InvalidClient),
         }
+    }
+
+    /// Lets a try to authenticate in, unless there were too many failures.
+    fn admit(&self, settings: &Settings, client_id: &str, origin: Origin<'_>) -> Result<Try, TokenError> {
+        let address = origin.address.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let now = self.inner.clock.now();
+        self.inner.throttle.admit(settings.throttle, client_id, address, now).map_err(TokenError::Throttled)
     }
 
     async fn authenticate_secret(
@@ -56,7 +81,7 @@ impl Gate {
         client_id: &str,
         secret: Secret,
         method: SecretMethod,
-        origin: Origin,
+        origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
         let unix_time = self.inner.clock.unix_time();
         let digest = self.keyed_digest(client_id, &secret);
@@ -76,12 +101,7 @@ impl Gate {
             return Ok(Arc::clone(client));
         }
 
-        let address = origin.address.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        let admitted = self
-            .inner
-            .throttle
-            .admit(settings.throttle, client_id, address, self.inner.clock.now())
-            .map_err(TokenError::Throttled)?;
+        let admitted = self.admit(settings, client_id, origin)?;
         // As many tries for every failure, whoever the client is and however many secrets it has.
         let hashes: Vec<SecretHash> = valid
             .iter()

@@ -11,12 +11,16 @@ use super::authenticate::Origin;
 use super::settings::{Client, Settings};
 use crate::oauth::denial::TokenError;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
-use crate::oauth::grant::{Record, Terms};
+use crate::oauth::grant::{Confirmation, Record, Terms};
 use crate::oauth::token::{AccessToken, TokenDigest};
 use crate::store::StoreError;
 
 /// What to tell a client when no more tokens may be issued.
-const FULL: Duration = Duration::from_secs(5);
+pub(super) const FULL: Duration = Duration::from_secs(5);
+
+const NO_CERTIFICATE: &str =
+    "the tokens of this client are bound to a client certificate, and the connection has none";
+const NO_PROOF: &str = "the tokens of this client are bound to a key: send a proof in a DPoP header";
 
 /// One of the paths that the gate answers itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +97,7 @@ impl Gate {
         endpoint: Endpoint,
         parts: &request::Parts,
         body: FormBody,
-        origin: Origin,
+        origin: Origin<'_>,
     ) -> Response<Full<Bytes>> {
         let settings = self.settings_full();
         let answered = match endpoint {
@@ -113,7 +117,7 @@ impl Gate {
         settings: &Settings,
         parts: &request::Parts,
         body: FormBody,
-        origin: Origin,
+        origin: Origin<'_>,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         endpoints::check_head(parts, &token::PARAMETERS)?;
         let body = body.whole()?;
@@ -126,10 +130,38 @@ impl Gate {
             Some(_) => return Err(TokenError::InvalidTarget),
         };
         let lifetime = client.policy.token_lifetime;
-        let terms = Terms { scopes, lifetime, audience, confirmation: None };
+        let confirmation = self.binding(settings, &client, parts, origin)?;
+        // RFC 9449 §5: "DPoP" is what tells the client that the token is bound to its key.
+        let bound_to_key = confirmation.is_some_and(|bound_to| bound_to.key().is_some());
+        let token_type = if bound_to_key { "DPoP" } else { "bearer" };
+        let terms = Terms { scopes, lifetime, audience, confirmation };
         let scopes = terms.scopes.clone();
         let token = self.issue_token(&client, terms)?;
-        Ok(token::issued(&token, "bearer", lifetime, &scopes))
+        Ok(token::issued(&token, token_type, lifetime, &scopes))
+    }
+
+    /// What a client's new token is bound to. Asked last: it uses the request's proof up.
+    fn binding(
+        &self,
+        settings: &Settings,
+        client: &Client,
+        parts: &request::Parts,
+        origin: Origin<'_>,
+    ) -> Result<Option<Confirmation>, TokenError> {
+        let certificate = match (client.certificate_bound_tokens, origin.certificate) {
+            (false, _) => None,
+            (true, Some(certificate)) => Some(*certificate.sha256),
+            (true, None) => return Err(TokenError::InvalidRequest(NO_CERTIFICATE)),
+        };
+        #[cfg(feature = "jose")]
+        let key = self.proven_key(settings, parts, origin)?;
+        #[cfg(not(feature = "jose"))]
+        let (key, _) = (None, (settings, parts));
+        // RFC 9449 §5.2: the server "MUST reject token requests from the client that do not contain the DPoP header".
+        if key.is_none() && client.dpop_bound_tokens {
+            return Err(TokenError::InvalidProof(NO_PROOF));
+        }
+        Ok(Confirmation::new(certificate, key))
     }
 
     /// Makes a token for an authenticated client.
@@ -164,7 +196,7 @@ impl Gate {
         settings: &Settings,
         parts: &request::Parts,
         body: FormBody,
-        origin: Origin,
+        origin: Origin<'_>,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         endpoints::check_head(parts, &introspection::PARAMETERS)?;
         let body = body.whole()?;
@@ -191,7 +223,7 @@ impl Gate {
         settings: &Settings,
         parts: &request::Parts,
         body: FormBody,
-        origin: Origin,
+        origin: Origin<'_>,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         endpoints::check_head(parts, &introspection::PARAMETERS)?;
         let body = body.whole()?;
@@ -202,10 +234,10 @@ impl Gate {
             let unavailable = |_| TokenError::Unavailable(FULL);
             let record = self.inner.store.find(&digest).map_err(unavailable)?;
             // RFC 7009 §2.1: the token must have been issued to the client that asks.
-            if record.is_some_and(|record| record.grant().client().id() == client.state.id()) {
-                if let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)? {
-                    release(&record);
-                }
+            if record.is_some_and(|record| record.grant().client().id() == client.state.id())
+                && let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)?
+            {
+                release(&record);
             }
         }
         Ok(revocation::done())

@@ -5,7 +5,14 @@
 mod authenticate;
 mod direct;
 mod endpoints;
+#[cfg(feature = "gateway")]
+mod fetch;
 mod hashing;
+#[cfg(feature = "jose")]
+mod keys;
+mod offer;
+#[cfg(feature = "jose")]
+mod possession;
 mod secret_hash;
 mod settings;
 mod spec;
@@ -22,6 +29,8 @@ use http_body_util::Full;
 
 pub use authenticate::Origin;
 pub use endpoints::{Endpoint, FormBody};
+#[cfg(feature = "jose")]
+pub use keys::{KeySource, RemoteKeys};
 pub use secret_hash::{SecretHash, SecretHashError};
 pub use settings::{ClientSpec, GateSpec, SecretSpec, SecretUsage};
 pub use spec::SpecError;
@@ -29,9 +38,11 @@ pub use throttle::ThrottlePolicy;
 
 use crate::clock::{Clock, SystemClock};
 use crate::oauth::bearer::{self, Scheme};
-use crate::oauth::decide::{self, Permit};
+use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::Denial;
-use crate::oauth::scope::Requirement;
+use crate::oauth::evidence::Evidence;
+use crate::oauth::grant::Record;
+use crate::oauth::scope::{Demand, Requirement};
 use crate::oauth::token::TokenDigest;
 use crate::store::{MemoryStore, TokenStore};
 use hashing::HashingPool;
@@ -58,6 +69,11 @@ struct Inner {
     hashing: HashingPool,
     throttle: Throttle,
     process_key: [u8; 32],
+    #[cfg(feature = "jose")]
+    replays: possession::Replays,
+    /// Calls whoever fetches keys.
+    #[cfg(feature = "jose")]
+    key_call: Arc<tokio::sync::Notify>,
 }
 
 /// Why a gate could not be made.
@@ -141,6 +157,10 @@ impl GateBuilder {
             hashing: HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?,
             throttle: Throttle::default(),
             process_key,
+            #[cfg(feature = "jose")]
+            replays: possession::Replays::new().map_err(GateError::Randomness)?,
+            #[cfg(feature = "jose")]
+            key_call: Arc::default(),
         });
         let weak = Arc::downgrade(&inner);
         std::thread::Builder::new()
@@ -168,20 +188,58 @@ impl Gate {
         // a token of the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
         after.revoke_departed(&before);
+        #[cfg(feature = "jose")]
+        self.inner.key_call.notify_one();
     }
 
-    /// Authorises a request by its headers.
+    /// Authorises a request by its headers alone: a token that is bound to a key or to a certificate is refused.
     ///
     /// # Errors
     /// A [`Denial`], to be answered by [`Gate::refuse`].
     pub fn authorize(&self, headers: &HeaderMap, requirement: &Requirement) -> Result<Permit, Denial> {
+        self.judge(headers, requirement, None, &Evidence::default())
+    }
+
+    /// Authorises a request by its headers and by what else it shows, for all that a route demands.
+    ///
+    /// # Errors
+    /// A [`Denial`], to be answered by [`Gate::refuse`].
+    pub fn authorize_with(
+        &self,
+        headers: &HeaderMap,
+        demand: &Demand,
+        evidence: &Evidence<'_>,
+    ) -> Result<Permit, Denial> {
+        self.judge(headers, &demand.requirement, demand.audience.as_deref(), evidence)
+    }
+
+    fn judge(
+        &self,
+        headers: &HeaderMap,
+        requirement: &Requirement,
+        audience: Option<&str>,
+        evidence: &Evidence<'_>,
+    ) -> Result<Permit, Denial> {
         let presented = bearer::presented(headers)?;
-        if presented.scheme != Scheme::Bearer {
-            return Err(Denial::Missing);
+        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
+        match presented.scheme {
+            Scheme::Bearer => {
+                let (digest, record) = self.look_up(presented.token)?;
+                let held = Possession { certificate, key: None };
+                decide::decide(record, digest, requirement, audience, held, self.inner.clock.now())
+            }
+            #[cfg(feature = "jose")]
+            Scheme::Dpop => self.judge_dpop(presented, headers, requirement, audience, evidence),
+            #[cfg(not(feature = "jose"))]
+            Scheme::Dpop => Err(Denial::Missing),
         }
-        let digest = TokenDigest::of_presented(presented.token).ok_or(Denial::InvalidToken)?;
+    }
+
+    /// What the store has of a token as presented.
+    fn look_up(&self, token: &[u8]) -> Result<(TokenDigest, Option<Record>), Denial> {
+        let digest = TokenDigest::of_presented(token).ok_or(Denial::InvalidToken)?;
         let record = self.inner.store.find(&digest).map_err(|_| Denial::Unavailable)?;
-        decide::decide(record, digest, requirement, self.inner.clock.now())
+        Ok((digest, record))
     }
 
     /// The answer to a request that was denied.

@@ -8,8 +8,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+#[cfg(feature = "jose")]
+use super::keys::{ClientKeys, KeySource, Pool, RemoteKeys};
+use super::offer;
 use super::secret_hash::SecretHash;
 use super::throttle::ThrottlePolicy;
+#[cfg(feature = "jose")]
+use crate::oauth::certificate::Subject;
 use crate::oauth::client::{ClientId, ClientPolicy, ClientState};
 use crate::oauth::client_auth::SecretMethod;
 use crate::oauth::denial::Challenge;
@@ -70,6 +75,20 @@ pub struct ClientSpec {
     pub secret_methods: Vec<SecretMethod>,
     /// The resources it may ask tokens for (RFC 8707).
     pub audiences: Vec<String>,
+    /// The keys it may sign assertions with (`private_key_jwt`).
+    #[cfg(feature = "jose")]
+    pub keys: Option<KeySource>,
+    /// Whom the certificate of its connections names (`tls_client_auth`).
+    #[cfg(feature = "jose")]
+    pub certificate_subject: Option<Subject>,
+    /// SHA-256 of the one certificate that its connections may have (`self_signed_tls_client_auth`).
+    #[cfg(feature = "jose")]
+    pub certificate_thumbprint: Option<[u8; 32]>,
+    /// Whether its tokens are bound to the certificate of the connection they are asked for on (RFC 8705 §3).
+    pub certificate_bound_tokens: bool,
+    /// Whether its tokens have to be bound to a key (RFC 9449 §5.2). A client that proves to hold one gets a bound token
+    /// in any case.
+    pub dpop_bound_tokens: bool,
 }
 
 impl ClientSpec {
@@ -77,7 +96,21 @@ impl ClientSpec {
     #[must_use]
     pub fn new(id: ClientId, policy: ClientPolicy) -> Self {
         let secret_methods = vec![SecretMethod::Basic, SecretMethod::Post];
-        Self { id, policy, secrets: Vec::new(), secret_methods, audiences: Vec::new() }
+        Self {
+            id,
+            policy,
+            secrets: Vec::new(),
+            secret_methods,
+            audiences: Vec::new(),
+            #[cfg(feature = "jose")]
+            keys: None,
+            #[cfg(feature = "jose")]
+            certificate_subject: None,
+            #[cfg(feature = "jose")]
+            certificate_thumbprint: None,
+            certificate_bound_tokens: false,
+            dpop_bound_tokens: false,
+        }
     }
 }
 
@@ -105,6 +138,12 @@ impl SecretSpec {
 pub(crate) struct Settings {
     pub(crate) challenge: Challenge,
     pub(crate) issuer: String,
+    /// URL of the token endpoint: an `htu` that DPoP proofs may name.
+    #[cfg(feature = "jose")]
+    pub(crate) token_url: String,
+    /// What a client assertion may name as its audience: the issuer and the URLs of the endpoints.
+    #[cfg(feature = "jose")]
+    pub(crate) own_urls: Vec<String>,
     pub(crate) token_endpoint: String,
     pub(crate) introspection_endpoint: String,
     pub(crate) revocation_endpoint: String,
@@ -124,6 +163,14 @@ pub(crate) struct Client {
     pub(crate) secrets: Vec<Arc<ClientSecret>>,
     pub(crate) secret_methods: Vec<SecretMethod>,
     pub(crate) audiences: Vec<String>,
+    #[cfg(feature = "jose")]
+    pub(crate) keys: Option<ClientKeys>,
+    #[cfg(feature = "jose")]
+    pub(crate) certificate_subject: Option<Subject>,
+    #[cfg(feature = "jose")]
+    pub(crate) certificate_thumbprint: Option<[u8; 32]>,
+    pub(crate) certificate_bound_tokens: bool,
+    pub(crate) dpop_bound_tokens: bool,
     /// The grants that live tokens stand on, so that tokens on the same terms share one.
     grants: Mutex<HashMap<(Terms, u32), Weak<Grant>>>,
 }
@@ -187,28 +234,45 @@ impl ClientSecret {
 impl Settings {
     /// Makes settings ready, taking over from `before` what outlives a reload.
     pub(crate) fn new(spec: GateSpec, before: Option<&Self>) -> Self {
-        let auth_methods = auth_methods(&spec.clients);
         let metadata = Metadata {
             issuer: spec.issuer.clone(),
             token_endpoint: spec.token_endpoint.clone(),
             introspection_endpoint: spec.introspection_endpoint.clone(),
             revocation_endpoint: spec.revocation_endpoint.clone(),
             scopes: spec.scopes,
-            auth_methods,
-            signing_algorithms: Vec::new(),
-            dpop_algorithms: Vec::new(),
-            certificate_bound_tokens: false,
+            auth_methods: offer::auth_methods(&spec.clients),
+            signing_algorithms: offer::signing_algorithms(&spec.clients),
+            dpop_algorithms: offer::DPOP_ALGORITHMS.to_vec(),
+            certificate_bound_tokens: spec.clients.iter().any(|client| client.certificate_bound_tokens),
         };
+        let announce_dpop = spec.clients.iter().any(|client| client.dpop_bound_tokens);
         let decoys = decoys(&spec.clients);
+        #[cfg(feature = "jose")]
+        let mut pool = Pool::of(before);
         let clients = spec.clients.into_iter().map(|client| {
             let known = before.and_then(|before| before.clients.get(client.id.as_str()));
-            (client.id.as_str().into(), Arc::new(ready(client, known)))
+            #[cfg(feature = "jose")]
+            let keys = client.keys.clone().map(|source| ClientKeys::new(source, &mut pool));
+            let id = client.id.as_str().into();
+            let ready = ready(client, known);
+            #[cfg(feature = "jose")]
+            let ready = Client { keys, ..ready };
+            (id, Arc::new(ready))
         });
         Self {
             challenge: Challenge {
                 realm: spec.realm,
                 resource_metadata: Some(metadata.resource_metadata_url()),
-                dpop_algorithms: "",
+                dpop_algorithms: metadata.dpop_algorithms.join(" "),
+                announce_dpop,
+            },
+            #[cfg(feature = "jose")]
+            token_url: metadata.url(&spec.token_endpoint),
+            #[cfg(feature = "jose")]
+            own_urls: {
+                let paths = [&spec.token_endpoint, &spec.introspection_endpoint, &spec.revocation_endpoint];
+                let endpoints = paths.into_iter().map(|path| metadata.url(path));
+                std::iter::once(spec.issuer.clone()).chain(endpoints).collect()
             },
             issuer: spec.issuer,
             token_endpoint: spec.token_endpoint,
@@ -230,6 +294,17 @@ impl Settings {
                 old.state.revoke_all();
             }
         }
+    }
+}
+
+#[cfg(feature = "jose")]
+impl Settings {
+    /// Key sets at URLs; one that two clients share comes twice.
+    pub(crate) fn remote_keys(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+        self.clients.values().filter_map(|client| match &client.keys {
+            Some(ClientKeys::Remote(keys)) => Some(keys),
+            _ => None,
+        })
     }
 }
 
@@ -261,20 +336,16 @@ fn ready(spec: ClientSpec, known: Option<&Arc<Client>>) -> Client {
         policy: spec.policy,
         secret_methods: spec.secret_methods,
         audiences: spec.audiences,
+        #[cfg(feature = "jose")]
+        keys: None,
+        #[cfg(feature = "jose")]
+        certificate_subject: spec.certificate_subject,
+        #[cfg(feature = "jose")]
+        certificate_thumbprint: spec.certificate_thumbprint,
+        certificate_bound_tokens: spec.certificate_bound_tokens,
+        dpop_bound_tokens: spec.dpop_bound_tokens,
         grants: Mutex::default(),
     }
-}
-
-fn auth_methods(clients: &[ClientSpec]) -> Vec<&'static str> {
-    let uses = |method| clients.iter().any(|client| client.secret_methods.contains(&method));
-    let mut methods = Vec::new();
-    if clients.is_empty() || uses(SecretMethod::Basic) {
-        methods.push("client_secret_basic");
-    }
-    if clients.is_empty() || uses(SecretMethod::Post) {
-        methods.push("client_secret_post");
-    }
-    methods
 }
 
 /// A hash of the recommended cost, for gates whose clients have none.

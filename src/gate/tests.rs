@@ -10,6 +10,13 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
+#[cfg(feature = "jose")]
+mod audience;
+#[cfg(feature = "jose")]
+mod bound;
+#[cfg(feature = "jose")]
+mod secretless;
+
 #[derive(Default)]
 struct FakeClock(Mutex<u64>);
 
@@ -54,22 +61,31 @@ fn spec(clients: Vec<ClientSpec>) -> GateSpec {
 }
 
 fn gate(clients: Vec<ClientSpec>) -> (Gate, Arc<FakeClock>) {
+    gate_of(spec(clients))
+}
+
+fn gate_of(spec: GateSpec) -> (Gate, Arc<FakeClock>) {
     let clock = Arc::new(FakeClock::default());
-    let gate = Gate::builder(spec(clients))
-        .clock(Arc::<FakeClock>::clone(&clock))
-        .hashing_threads(1)
-        .build()
-        .unwrap();
+    let gate = Gate::builder(spec).clock(Arc::<FakeClock>::clone(&clock)).hashing_threads(1).build().unwrap();
     (gate, clock)
 }
 
 async fn post(gate: &Gate, endpoint: Endpoint, body: &str) -> (StatusCode, Value) {
+    post_from(gate, endpoint, &[], body, Origin::from_address([127, 0, 0, 1].into())).await
+}
+
+async fn post_from(
+    gate: &Gate,
+    endpoint: Endpoint,
+    headers: &[(&str, &str)],
+    body: &str,
+    origin: Origin<'_>,
+) -> (StatusCode, Value) {
     let request = Request::builder()
         .method(Method::POST)
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(())
-        .unwrap();
-    let origin = Origin::from_address([127, 0, 0, 1].into());
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = request.body(()).unwrap();
     let body = FormBody::Whole(Bytes::copy_from_slice(body.as_bytes()));
     let answer = gate.answer(endpoint, &request.into_parts().0, body, origin).await;
     let (parts, body) = answer.into_parts();

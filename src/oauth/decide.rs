@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::denial::Denial;
-use super::grant::{Grant, Record};
+use super::denial::{Denial, Mismatch};
+use super::grant::{Confirmation, Grant, Record};
 use super::scope::{Requirement, Scopes};
 use super::token::TokenDigest;
 use crate::clock::Millis;
@@ -26,22 +26,58 @@ pub fn public() -> Permit {
     Permit(Kind::Public)
 }
 
+/// What the sender of a request was seen to hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Possession<'a> {
+    /// SHA-256 of the certificate of the connection.
+    pub certificate: Option<&'a [u8; 32]>,
+    /// Thumbprint of the key of a DPoP proof that was checked for this very request and token. None is what the Bearer
+    /// scheme shows.
+    pub key: Option<&'a [u8; 32]>,
+}
+
 /// Decides on a token that was found, or not found, in the store.
 ///
 /// # Errors
-/// `invalid_token` where there is no live record (RFC 6750 §3.1), `insufficient_scope` where its scopes do not
-/// meet the requirement.
+/// `invalid_token` where there is no live record (RFC 6750 §3.1), where it is bound to what the sender does not hold
+/// (RFC 8705 §3, RFC 9449 §7), or where it is for another resource than `audience` (RFC 8707); `insufficient_scope`
+/// where its scopes do not meet the requirement.
 pub fn decide(
     record: Option<Record>,
     digest: TokenDigest,
     requirement: &Requirement,
+    audience: Option<&str>,
+    held: Possession<'_>,
     now: Millis,
 ) -> Result<Permit, Denial> {
     let record = record.filter(|record| record.is_live(now)).ok_or(Denial::InvalidToken)?;
-    if requirement.is_met_by(&record.grant().terms().scopes) {
+    let terms = record.grant().terms();
+    check_possession(terms.confirmation.as_ref(), held)?;
+    if audience.is_some_and(|needed| terms.audience.as_deref() != Some(needed)) {
+        return Err(Denial::WrongAudience);
+    }
+    if requirement.is_met_by(&terms.scopes) {
         Ok(Permit(Kind::Token { record, digest }))
     } else {
         Err(Denial::InsufficientScope(requirement.scopes().cloned().unwrap_or_default()))
+    }
+}
+
+/// Whether the sender holds what the token is bound to.
+fn check_possession(bound_to: Option<&Confirmation>, held: Possession<'_>) -> Result<(), Denial> {
+    let mismatch = match (bound_to.and_then(Confirmation::key), held.key) {
+        (None, None) => None,
+        // RFC 9449 §7.2: a bound token MUST be refused as a bearer token, or binding it was for nothing.
+        (Some(_), None) => Some(Mismatch::KeyAsBearer),
+        (None, Some(_)) => Some(Mismatch::BearerAsKey),
+        (Some(bound), Some(held)) => (bound != held).then_some(Mismatch::Key),
+    };
+    // RFC 8705 §3: "If they do not match, the resource access attempt MUST be rejected with an error".
+    let certificate = bound_to.and_then(Confirmation::certificate);
+    let other = certificate.is_some() && certificate != held.certificate;
+    match mismatch.or(other.then_some(Mismatch::Certificate)) {
+        None => Ok(()),
+        Some(mismatch) => Err(Denial::NotHeld(mismatch)),
     }
 }
 
@@ -83,6 +119,14 @@ impl Permit {
         self.grant()?.terms().audience.as_deref()
     }
 
+    /// Whether the token is bound to a key, and so came with a DPoP proof.
+    #[must_use]
+    pub fn is_bound_to_key(&self) -> bool {
+        self.grant()
+            .and_then(|grant| grant.terms().confirmation.as_ref())
+            .is_some_and(|bound| bound.key().is_some())
+    }
+
     /// How long the token has to live at `now`; no end on a public route.
     #[must_use]
     pub fn time_left(&self, now: Millis) -> Option<Duration> {
@@ -112,19 +156,28 @@ mod tests {
     use crate::oauth::token::AccessToken;
 
     fn record(scopes: &str) -> (Arc<ClientState>, Record) {
+        record_for(scopes, None, None)
+    }
+
+    fn record_for(
+        scopes: &str,
+        audience: Option<&str>,
+        confirmation: Option<Confirmation>,
+    ) -> (Arc<ClientState>, Record) {
         let client = ClientState::new(ClientId::new("server").unwrap());
         let terms = Terms {
             scopes: Scopes::parse(scopes).unwrap(),
             lifetime: Duration::from_secs(299),
-            audience: None,
-            confirmation: None,
+            audience: audience.map(Into::into),
+            confirmation,
         };
         let grant = Arc::new(Grant::new(Arc::clone(&client), client.epoch(), terms));
         (client, Record::new(grant, Millis::new(1_000)))
     }
 
     fn verdict(record: Option<Record>, needed: Requirement, now: u64) -> Result<Permit, Denial> {
-        decide(record, AccessToken::from_random(&[0; 32]).digest(), &needed, Millis::new(now))
+        let digest = AccessToken::from_random(&[0; 32]).digest();
+        decide(record, digest, &needed, None, Possession::default(), Millis::new(now))
     }
 
     #[test]
@@ -159,5 +212,59 @@ mod tests {
             Some(Denial::InsufficientScope(Scopes::parse("read admin").unwrap()))
         );
         assert_eq!(public().client_id(), None);
+    }
+
+    #[test]
+    fn a_bound_token_is_for_who_holds_what_it_is_bound_to() {
+        let (a, b) = ([1; 32], [2; 32]);
+        let held = |certificate, key| Possession { certificate, key };
+        let both = Some(Confirmation::Both { certificate: a, key: b });
+        let table = [
+            (None, held(None, None), None),
+            (None, held(Some(&a), None), None),
+            (None, held(None, Some(&a)), Some(Mismatch::BearerAsKey)),
+            (Some(Confirmation::Certificate(a)), held(Some(&a), None), None),
+            (Some(Confirmation::Certificate(a)), held(Some(&b), None), Some(Mismatch::Certificate)),
+            (Some(Confirmation::Certificate(a)), held(None, None), Some(Mismatch::Certificate)),
+            (Some(Confirmation::Certificate(a)), held(Some(&a), Some(&a)), Some(Mismatch::BearerAsKey)),
+            (Some(Confirmation::Key(a)), held(None, Some(&a)), None),
+            (Some(Confirmation::Key(a)), held(Some(&b), Some(&a)), None),
+            (Some(Confirmation::Key(a)), held(None, Some(&b)), Some(Mismatch::Key)),
+            (Some(Confirmation::Key(a)), held(None, None), Some(Mismatch::KeyAsBearer)),
+            (Some(Confirmation::Key(a)), held(Some(&a), None), Some(Mismatch::KeyAsBearer)),
+            (both, held(Some(&a), Some(&b)), None),
+            (both, held(Some(&b), Some(&b)), Some(Mismatch::Certificate)),
+            (both, held(Some(&a), Some(&a)), Some(Mismatch::Key)),
+            (both, held(Some(&a), None), Some(Mismatch::KeyAsBearer)),
+            (both, held(None, Some(&b)), Some(Mismatch::Certificate)),
+        ];
+        for (row, (bound_to, held, mismatch)) in table.into_iter().enumerate() {
+            let (_, record) = record_for("read", None, bound_to);
+            let digest = AccessToken::from_random(&[0; 32]).digest();
+            let verdict =
+                decide(Some(record), digest, &Requirement::AnyToken, None, held, Millis::new(1_000));
+            assert_eq!(verdict.err(), mismatch.map(Denial::NotHeld), "row {row}");
+        }
+    }
+
+    #[test]
+    fn an_audience_is_compared_to_the_letter_and_only_where_one_is_needed() {
+        let table = [
+            (None, None, true),
+            (Some("https://a.example"), None, true),
+            (Some("https://a.example"), Some("https://a.example"), true),
+            (Some("https://a.example/"), Some("https://a.example"), false),
+            (Some("https://b.example"), Some("https://a.example"), false),
+            (None, Some("https://a.example"), false),
+        ];
+        for (of_token, needed, good) in table {
+            let (_, record) = record_for("read", of_token, None);
+            let digest = AccessToken::from_random(&[0; 32]).digest();
+            let any = Requirement::AnyToken;
+            let verdict =
+                decide(Some(record), digest, &any, needed, Possession::default(), Millis::new(1_000));
+            let expected = (!good).then_some(Denial::WrongAudience);
+            assert_eq!(verdict.err(), expected, "{of_token:?} where {needed:?} is needed");
+        }
     }
 }

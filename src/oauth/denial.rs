@@ -24,6 +24,12 @@ pub enum Denial {
     InvalidToken,
     /// A token bound to a key came without a good proof of it: 401 `invalid_dpop_proof` (RFC 9449 §7.1).
     InvalidProof(&'static str),
+    /// The token is bound to something that the request does not prove: 401 `invalid_token` (RFC 8705 §3, RFC 9449
+    /// §7).
+    NotHeld(Mismatch),
+    /// What denies a token that came under the DPoP scheme: the same answer, with a challenge of that scheme (RFC 9449
+    /// §7.1).
+    Dpop(Box<Self>),
     /// The token is good and its scopes are not enough: 403 `insufficient_scope`, naming what is.
     InsufficientScope(Scopes),
     /// The token is for another resource (RFC 8707): 401 `invalid_token`.
@@ -34,6 +40,35 @@ pub enum Denial {
     Unavailable,
 }
 
+/// What a token is bound to, and what came instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// Bound to a certificate, and the connection has another or none.
+    Certificate,
+    /// Bound to a key, and presented under the Bearer scheme.
+    KeyAsBearer,
+    /// Not bound to a key, and presented under the DPoP scheme.
+    BearerAsKey,
+    /// Bound to another key than that of the proof.
+    Key,
+}
+
+impl Mismatch {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Certificate => {
+                "the access token is bound to the client certificate it was issued over: use it on a connection with that certificate"
+            }
+            Self::KeyAsBearer => {
+                "the access token is bound to a key: send it under the DPoP scheme, with a proof"
+            }
+            Self::BearerAsKey => "the access token is not bound to a key: send it under the Bearer scheme",
+            Self::Key => "the access token is bound to another key than that of the DPoP proof",
+        }
+    }
+}
+
 /// What challenges say about the protected resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
@@ -42,12 +77,20 @@ pub struct Challenge {
     /// Where the resource's metadata is (RFC 9728 §5.1), where it has some.
     pub resource_metadata: Option<String>,
     /// The DPoP algorithms to name in a DPoP challenge (RFC 9449 §7.1); empty where DPoP is not on offer.
-    pub dpop_algorithms: &'static str,
+    pub dpop_algorithms: String,
+    /// Whether a request without a token is told of DPoP too. Many clients read only one challenge, so where no client
+    /// has to use DPoP, Bearer stands alone.
+    pub announce_dpop: bool,
 }
 
 impl Default for Challenge {
     fn default() -> Self {
-        Self { realm: "tollgate".to_owned(), resource_metadata: None, dpop_algorithms: "" }
+        Self {
+            realm: "tollgate".to_owned(),
+            resource_metadata: None,
+            dpop_algorithms: String::new(),
+            announce_dpop: false,
+        }
     }
 }
 
@@ -72,6 +115,8 @@ impl Denial {
             Self::Malformed(why) => (StatusCode::BAD_REQUEST, Some("invalid_request"), why),
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, Some("invalid_token"), NEW_TOKEN),
             Self::InvalidProof(why) => (StatusCode::UNAUTHORIZED, Some("invalid_dpop_proof"), why),
+            Self::NotHeld(mismatch) => (StatusCode::UNAUTHORIZED, Some("invalid_token"), mismatch.text()),
+            Self::Dpop(denial) => denial.parts(),
             Self::WrongAudience => (
                 StatusCode::UNAUTHORIZED,
                 Some("invalid_token"),
@@ -119,7 +164,7 @@ impl Denial {
             None => answer::problem(status, text),
         };
         let headers = response.headers_mut();
-        if *self == Self::Unavailable {
+        if *self.plain() == Self::Unavailable {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         } else {
             for value in self.challenges(challenge) {
@@ -129,26 +174,38 @@ impl Denial {
         response
     }
 
+    /// What it is, whatever scheme the token came under.
+    fn plain(&self) -> &Self {
+        match self {
+            Self::Dpop(denial) => denial.plain(),
+            denial => denial,
+        }
+    }
+
     /// The values of `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1).
     fn challenges(&self, challenge: &Challenge) -> Vec<HeaderValue> {
-        let mut parameters = format!("realm=\"{}\"", quoted(&challenge.realm));
+        let realm = format!("realm=\"{}\"", quoted(&challenge.realm));
+        let mut parameters = realm.clone();
         let mut add =
             |name: &str, value: &str| parameters.push_str(&format!(", {name}=\"{}\"", quoted(value)));
         if let Some(error) = self.code() {
             add("error", error);
             add("error_description", self.description());
         }
-        if let Self::InsufficientScope(needed) = self {
+        if let Self::InsufficientScope(needed) = self.plain() {
             add("scope", needed.as_str());
         }
         if let Some(url) = &challenge.resource_metadata {
             add("resource_metadata", url);
         }
-        let dpop = format!("DPoP {parameters}, algs=\"{}\"", challenge.dpop_algorithms);
+        let algorithms = &challenge.dpop_algorithms;
+        let dpop = |parameters: &str| format!("DPoP {parameters}, algs=\"{algorithms}\"");
         let bearer = format!("Bearer {parameters}");
         let values = match self {
-            Self::InvalidProof(_) => vec![dpop],
-            Self::Missing if !challenge.dpop_algorithms.is_empty() => vec![bearer, dpop],
+            Self::InvalidProof(_) | Self::Dpop(_) => vec![dpop(&parameters)],
+            Self::Missing if challenge.announce_dpop => vec![bearer, dpop(&parameters)],
+            // RFC 9449 §7.2: what is wrong with the Bearer token, and which scheme it wants.
+            Self::NotHeld(Mismatch::KeyAsBearer) => vec![bearer, dpop(&realm)],
             _ => vec![bearer],
         };
         values.iter().filter_map(|value| HeaderValue::from_str(value).ok()).collect()
@@ -335,6 +392,39 @@ mod tests {
             assert_eq!(denial.status().as_u16(), status, "{denial:?}");
             assert_eq!(challenge_of(&denial), challenge, "{denial:?}");
         }
+    }
+
+    #[test]
+    fn a_dpop_challenge_by_rfc_9449_7_1() {
+        let told = Challenge {
+            dpop_algorithms: "ES256 RS256".to_owned(),
+            announce_dpop: true,
+            ..Challenge::default()
+        };
+        let silent = Challenge { announce_dpop: false, ..told.clone() };
+        let challenges = |denial: &Denial, challenge: &Challenge| -> Vec<String> {
+            let response = denial.to_response(challenge);
+            let values = response.headers().get_all(WWW_AUTHENTICATE);
+            values.iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+        };
+        let bearer = "Bearer realm=\"tollgate\"";
+        let dpop = "DPoP realm=\"tollgate\", algs=\"ES256 RS256\"";
+        assert_eq!(challenges(&Denial::Missing, &told), [bearer, dpop]);
+        assert_eq!(challenges(&Denial::Missing, &silent), [bearer]);
+        let bad = "DPoP realm=\"tollgate\", error=\"invalid_dpop_proof\", error_description=\"why\", algs=\"ES256 RS256\"";
+        assert_eq!(challenges(&Denial::InvalidProof("why"), &silent), [bad]);
+        let scope = Denial::Dpop(Box::new(Denial::InsufficientScope(Scopes::parse("read").unwrap())));
+        assert_eq!(scope.status(), 403);
+        let [value] = &challenges(&scope, &silent)[..] else { panic!() };
+        assert!(value.starts_with("DPoP ") && value.contains(", scope=\"read\", algs="), "{value}");
+        let down = Denial::Dpop(Box::new(Denial::Unavailable));
+        assert_eq!((down.status().as_u16(), challenges(&down, &silent).len()), (503, 0));
+        // RFC 9449 §7.2, figure 17: the Bearer challenge says what is wrong, the DPoP challenge what would be right.
+        let [first, second] = &challenges(&Denial::NotHeld(Mismatch::KeyAsBearer), &silent)[..] else {
+            panic!()
+        };
+        assert!(first.starts_with("Bearer ") && first.contains("error=\"invalid_token\""), "{first}");
+        assert_eq!(second, dpop);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct Terms {
     pub confirmation: Option<Confirmation>,
 }
 
-/// A key that a token is bound to, by its SHA-256 thumbprint (RFC 7800's `cnf`).
+/// What a token is bound to, by SHA-256 thumbprints (RFC 7800's `cnf`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Confirmation {
@@ -42,6 +42,44 @@ pub enum Confirmation {
     Certificate([u8; 32]),
     /// The key of a DPoP proof (`jkt`, RFC 9449 §6.1).
     Key([u8; 32]),
+    /// Both: each must be proved.
+    Both {
+        /// As [`Confirmation::Certificate`].
+        certificate: [u8; 32],
+        /// As [`Confirmation::Key`].
+        key: [u8; 32],
+    },
+}
+
+impl Confirmation {
+    /// What binds a token to these; nothing where there are none.
+    #[must_use]
+    pub fn new(certificate: Option<[u8; 32]>, key: Option<[u8; 32]>) -> Option<Self> {
+        match (certificate, key) {
+            (None, None) => None,
+            (Some(certificate), None) => Some(Self::Certificate(certificate)),
+            (None, Some(key)) => Some(Self::Key(key)),
+            (Some(certificate), Some(key)) => Some(Self::Both { certificate, key }),
+        }
+    }
+
+    /// The certificate it names.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Certificate(certificate) | Self::Both { certificate, .. } => Some(certificate),
+            Self::Key(_) => None,
+        }
+    }
+
+    /// The DPoP key it names.
+    #[must_use]
+    pub fn key(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Key(key) | Self::Both { key, .. } => Some(key),
+            Self::Certificate(_) => None,
+        }
+    }
 }
 
 impl fmt::Debug for Confirmation {
@@ -49,6 +87,7 @@ impl fmt::Debug for Confirmation {
         f.write_str(match self {
             Self::Certificate(_) => "Confirmation::Certificate(…)",
             Self::Key(_) => "Confirmation::Key(…)",
+            Self::Both { .. } => "Confirmation::Both(…)",
         })
     }
 }

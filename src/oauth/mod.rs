@@ -12,6 +12,7 @@ pub mod denial;
 #[cfg(feature = "jose")]
 pub mod dpop;
 pub mod endpoints;
+pub mod evidence;
 pub mod form;
 pub mod grant;
 #[cfg(feature = "jose")]

@@ -179,6 +179,21 @@ fn some<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Scopes, ScopeEr
     if scopes.is_empty() { Err(ScopeError::Empty) } else { Ok(scopes) }
 }
 
+/// All that a protected route asks of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// The scopes.
+    pub requirement: Requirement,
+    /// The resource that the token must be for (RFC 8707); none: any, and none.
+    pub audience: Option<Box<str>>,
+}
+
+impl From<Requirement> for Demand {
+    fn from(requirement: Requirement) -> Self {
+        Self { requirement, audience: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

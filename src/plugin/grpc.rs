@@ -34,7 +34,9 @@ fn code(denial: &Denial) -> u8 {
         | Denial::Malformed(_)
         | Denial::InvalidToken
         | Denial::InvalidProof(_)
-        | Denial::WrongAudience => UNAUTHENTICATED,
+        | Denial::WrongAudience
+        | Denial::NotHeld(_)
+        | Denial::Dpop(_) => UNAUTHENTICATED,
         Denial::InsufficientScope(_) | Denial::Refused(_) => PERMISSION_DENIED,
         Denial::Unavailable => UNAVAILABLE,
     }

@@ -19,6 +19,8 @@ use super::pool::Connection;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
 /// How often a stream asks whether its token still lives.
 const TOKEN_CHECK: Duration = Duration::from_secs(1);
 /// Frames that may pass without a look at the clock.
@@ -116,7 +118,7 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -238,7 +240,7 @@ impl From<Full<Bytes>> for ResponseBody {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -266,11 +268,16 @@ impl Body for ResponseBody {
 }
 
 impl UpstreamBody {
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        // A small answer came whole with its head. For more, bytes have to be moved.
+        let mut incoming = Pin::new(&mut self.incoming);
+        let mut polled = incoming.as_mut().poll_frame(cx);
+        if polled.is_pending()
+            && let Some(connection) = &mut self.connection
+        {
+            polled = connection.poll_with(cx, |cx| incoming.as_mut().poll_frame(cx));
+        }
+        match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.waiting_since = None;
                 self.frames_unchecked += 1;
@@ -298,10 +305,7 @@ impl UpstreamBody {
     }
 
     /// Nothing from upstream: waits no longer than the read timeout, and not past the token's end.
-    fn poll_waiting(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.waiting_since.is_none() {
             let now = Instant::now();
             self.waiting_since = Some(now);
@@ -344,10 +348,10 @@ impl UpstreamBody {
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
         // hyper asks a body of known length for its last frame and drops it, without asking for the end.
-        if self.incoming.is_end_stream() {
-            if let Some(connection) = self.connection.take() {
-                connection.give_back();
-            }
+        if self.incoming.is_end_stream()
+            && let Some(connection) = self.connection.take()
+        {
+            connection.give_back();
         }
     }
 }

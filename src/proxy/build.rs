@@ -20,6 +20,7 @@ use super::pipeline::{Access, Route, Routes};
 use super::route::{Entry, Pattern, RouteTable, Tie};
 use super::upstream::{Server, Upstream, UpstreamSpec};
 use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
+use crate::oauth::scope::Demand;
 
 /// Why a configuration that reads well still makes no proxy.
 #[derive(Debug)]
@@ -108,23 +109,47 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
         .collect();
     let mut entries = Vec::new();
     for route in &config.routes {
-        let pattern = match &route.path {
-            PathPattern::Exact(path) => Pattern::path(path),
-            PathPattern::Prefix(prefix) => Pattern::prefix(prefix),
-        };
         let upstream = upstreams.get(route.upstream.0).cloned().flatten();
-        match (pattern, upstream) {
-            (Err(error), _) => {
-                errors.push(BuildError::Pattern { place: route.place, reason: error.to_string() });
-            }
+        match (pattern(route), upstream) {
+            (Err(error), _) => errors.push(error),
             // The upstream's own error is told already.
             (Ok(_), None) => {}
-            (Ok(pattern), Some(upstream)) => entries.push(entry(config, route, pattern, upstream)),
+            (Ok(pattern), Some(upstream)) => {
+                entries.push(entry(config, route, pattern, self::route(route, upstream)));
+            }
         }
     }
     if !errors.is_empty() {
         return Err(errors);
     }
+    table(config, entries)
+}
+
+/// The same routes by their place in the configuration: for those who want to know which one decides and need no
+/// upstream.
+///
+/// # Errors
+/// As [`routes`], but for what is wrong with upstreams.
+pub(crate) fn index(config: &Config) -> Result<RouteTable<usize>, Vec<BuildError>> {
+    let (mut entries, mut errors) = (Vec::new(), Vec::new());
+    for (at, route) in config.routes.iter().enumerate() {
+        match pattern(route) {
+            Ok(pattern) => entries.push(entry(config, route, pattern, at)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { table(config, entries) } else { Err(errors) }
+}
+
+fn pattern(route: &config::Route) -> Result<Pattern, BuildError> {
+    let pattern = match &route.path {
+        PathPattern::Exact(path) => Pattern::path(path),
+        PathPattern::Prefix(prefix) => Pattern::prefix(prefix),
+    };
+    pattern.map_err(|error| BuildError::Pattern { place: route.place, reason: error.to_string() })
+}
+
+fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Vec<BuildError>> {
     RouteTable::build(entries).map_err(|ties| {
         let tie = |Tie { first, second }: Tie| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
@@ -138,20 +163,7 @@ pub fn routes(config: &Config) -> Result<Routes, Vec<BuildError>> {
     })
 }
 
-fn entry(
-    config: &Config,
-    route: &config::Route,
-    pattern: Pattern,
-    upstream: Arc<Upstream>,
-) -> Entry<Arc<Route>> {
-    let access = match &route.access {
-        config::Access::Public => Access::Public,
-        config::Access::Token { requirement, .. } => Access::Token(requirement.clone()),
-    };
-    let max_body_size = match route.max_body_size {
-        BodyLimit::Unlimited => None,
-        BodyLimit::Bytes(bytes) => Some(bytes),
-    };
+fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) -> Entry<T> {
     Entry {
         host: route.host.as_ref().map(ToString::to_string),
         pattern,
@@ -162,14 +174,29 @@ fn entry(
         case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
         allow_semicolon: route.allow_semicolon,
         allow_encoded_slash: route.allow_encoded_slash,
-        value: Arc::new(Route {
-            access,
-            upstream,
-            strip_prefix: route.strip_prefix.as_deref().map(Into::into),
-            max_body_size,
-            forward_token: route.forward_token,
-        }),
+        value,
     }
+}
+
+fn route(route: &config::Route, upstream: Arc<Upstream>) -> Arc<Route> {
+    let access = match &route.access {
+        config::Access::Public => Access::Public,
+        config::Access::Token { requirement, audience } => Access::Token(Demand {
+            requirement: requirement.clone(),
+            audience: audience.as_deref().map(Into::into),
+        }),
+    };
+    let max_body_size = match route.max_body_size {
+        BodyLimit::Unlimited => None,
+        BodyLimit::Bytes(bytes) => Some(bytes),
+    };
+    Arc::new(Route {
+        access,
+        upstream,
+        strip_prefix: route.strip_prefix.as_deref().map(Into::into),
+        max_body_size,
+        forward_token: route.forward_token,
+    })
 }
 
 fn upstream(spec: &config::Upstream) -> Result<Upstream, BuildError> {

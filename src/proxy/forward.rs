@@ -1,7 +1,8 @@
 //! A permitted request, upstream and back.
 
-use std::future::Future as _;
+use std::future::{Future as _, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -97,7 +98,7 @@ pub(super) async fn forward(
     let lease = TokenLease::new(gate, permit);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade {
-            Some(client) => tunnel::start(response, client, lease),
+            Some(client) => tunnel::start(response, connection, client, lease),
             // A server that switches protocols unasked would have the rest of the connection read as something
             // that was never authorised.
             None => Err(ForwardError::BadAnswer("101 to a request that asked for no upgrade")),
@@ -124,11 +125,13 @@ async fn exchange(
     let mut pooled_allowed = true;
     loop {
         let server = upstream.pick().ok_or(ForwardError::NoServer)?;
-        let pooled = if pooled_allowed { Connection::idle(server, Instant::now()) } else { None };
+        let now = Instant::now();
+        let pooled = if pooled_allowed { Connection::idle(server, now) } else { None };
         let reused = pooled.is_some();
         let mut connection = match pooled {
             Some(connection) => connection,
-            None => match Connection::open(server, upstream.connect_timeout).await {
+            // Boxed: seldom, and its state would make the future of every request larger.
+            None => match Box::pin(Connection::open(Arc::clone(server), upstream.connect_timeout)).await {
                 Ok(connection) => connection,
                 // Nothing was written: any request may try again.
                 Err(_) if tries_left > 0 => {
@@ -142,7 +145,8 @@ async fn exchange(
         };
         // A kept connection may have been closed by the server just now, with the request half on its way.
         let copy = (reused && replayable).then(|| head_copy(&request));
-        match send(&mut connection, request, upstream.read_timeout, outcome.as_ref()).await {
+        let now = if reused { now } else { Instant::now() };
+        match send(&mut connection, request, now, upstream.read_timeout, outcome.as_ref()).await {
             Ok(response) => return Ok((response, connection)),
             Err(Sent::Not(unsent)) => {
                 // The connection was dead before a byte was written: no try was spent, but the next connection
@@ -204,30 +208,43 @@ enum Sent {
 async fn send(
     connection: &mut Connection,
     request: Request<RequestBody>,
+    now: Instant,
     read_timeout: Duration,
     outcome: Option<&BodyOutcome>,
 ) -> Result<Response<Incoming>, Sent> {
-    if !connection.sender.is_ready() && connection.sender.ready().await.is_err() {
-        return Err(Sent::Not(Box::new(request)));
-    }
-    let Connection { sender, deadline, .. } = connection;
-    let mut answer = pin!(sender.try_send_request(request));
-    deadline.as_mut().reset(Instant::now() + read_timeout);
+    let answer = match connection.try_send(request, now) {
+        Ok(answer) => answer,
+        // A new connection; or one that is not done, or that the server has closed.
+        Err(request) => {
+            let usable = poll_fn(|cx| connection.poll_usable(cx)).await;
+            match if usable { connection.try_send(request, now) } else { Err(request) } {
+                Ok(answer) => answer,
+                Err(request) => return Err(Sent::Not(Box::new(request))),
+            }
+        }
+    };
+    connection.deadline.as_mut().reset(now + read_timeout);
+    let mut answer = pin!(answer);
     let mut frames = 0;
-    std::future::poll_fn(|cx| {
-        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-            return Poll::Ready(answer.map_err(|mut error| match error.take_message() {
+    poll_fn(|cx| {
+        // Before it writes, this reads what the server said while the connection was idle: if that was goodbye, the
+        // request comes back unsent.
+        let polled = connection.poll_with(cx, |cx| {
+            answer.as_mut().poll(cx).map_err(|mut error| match error.take_message() {
                 Some(unsent) => Sent::Not(Box::new(unsent)),
                 None => Sent::Broken(error.into_error()),
-            }));
+            })
+        });
+        if polled.is_ready() {
+            return polled;
         }
-        while deadline.as_mut().poll(cx).is_ready() {
+        while connection.deadline.as_mut().poll(cx).is_ready() {
             // While a body is still going up, the server is not late.
             match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
                 Some(now) => frames = now,
                 None => return Poll::Ready(Err(Sent::TooSlow)),
             }
-            deadline.as_mut().reset(Instant::now() + read_timeout);
+            connection.deadline.as_mut().reset(Instant::now() + read_timeout);
         }
         Poll::Pending
     })

@@ -1,6 +1,5 @@
 //! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +26,16 @@ use super::upstream::Upstream;
 use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::decide::{self, Permit};
-use crate::oauth::scope::Requirement;
+use crate::oauth::dpop;
+use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
+use crate::oauth::scope::Demand;
 use crate::plugin;
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// A good token.
-    Token(Requirement),
+    Token(Demand),
     /// Nothing: its configuration says so in words.
     Public,
 }
@@ -70,6 +71,8 @@ pub struct ClientConnection<'a> {
     pub head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
     pub secure: bool,
+    /// The certificate that the client showed to us.
+    pub certificate: Option<PeerCertificate<'a>>,
 }
 
 /// The proxy: one for all threads.
@@ -157,7 +160,10 @@ impl Proxy {
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let outbound = Outbound { parts, body, upgrade, limits };
                 forward(permit, &self.gate, &route.upstream, outbound).await.unwrap_or_else(|error| {
-                    log_failure(&route.upstream, &error);
+                    // A body that is too long or too slow is the client's doing.
+                    if !matches!(error, ForwardError::Body(_)) {
+                        route.upstream.report(&error);
+                    }
                     error.to_response().map(ResponseBody::from)
                 })
             }
@@ -205,10 +211,19 @@ impl Proxy {
         };
         let permit = match &route.access {
             Access::Public => decide::public(),
-            Access::Token(requirement) => self
-                .gate
-                .authorize(&parts.headers, requirement)
-                .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?,
+            Access::Token(demand) => {
+                // All borrowed: a URI is only made of it for a DPoP proof.
+                let target = Target {
+                    method: &parts.method,
+                    https: client.secure,
+                    authority: host.as_str(),
+                    path: path.as_str(),
+                };
+                let evidence = Evidence { certificate: client.certificate, target: Some(target) };
+                self.gate
+                    .authorize_with(&parts.headers, demand, &evidence)
+                    .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?
+            }
         };
         if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
             return Err(Refusal {
@@ -242,6 +257,10 @@ impl Proxy {
         outgoing.upgrade = upgrade.as_ref();
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
         headers::sanitise_request(&mut parts.headers, &outgoing);
+        if permit.is_bound_to_key() && !route.forward_token {
+            // The proof goes with the token that it is of.
+            parts.headers.remove(dpop::HEADER);
+        }
         let upgrade = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
         if let Some(target) = target {
             parts.uri = target;
@@ -267,7 +286,10 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         let close = !matches!(body, FormBody::Whole(_));
-        let response = self.gate.answer(endpoint, &parts, body, Origin::from_address(client.peer)).await;
+        let mut origin = Origin::from_address(client.peer);
+        origin.certificate = client.certificate;
+        origin.https = Some(client.secure);
+        let response = self.gate.answer(endpoint, &parts, body, origin).await;
         Refusal { response, close }.into_response()
     }
 }
@@ -280,24 +302,21 @@ fn upstream_target(
     absolute: bool,
     route: &Route,
 ) -> Result<Option<Uri>, ()> {
-    let stripped = match &route.strip_prefix {
-        None => Cow::Borrowed(path.as_str()),
-        Some(prefix) => match path.as_str().get(prefix.len()..) {
-            Some("") | None => Cow::Borrowed("/"),
-            Some(rest) => Cow::Owned(rest.to_owned()),
-        },
-    };
+    let stripped = strip(path.as_str(), route.strip_prefix.as_deref());
     if route.strip_prefix.is_none() && !absolute && !path.is_rewritten() {
         return Ok(None);
     }
     let target = match query {
-        None => PathAndQuery::try_from(&*stripped),
+        None => PathAndQuery::try_from(stripped),
         Some(query) => PathAndQuery::try_from(format!("{stripped}?{query}")),
     };
     target.map(|target| Some(Uri::from(target))).map_err(|_| ())
 }
 
-fn log_failure(upstream: &Upstream, error: &ForwardError) {
-    // At debug: an upstream that is down would otherwise write a line for every request.
-    log::debug!("upstream {}: {error:?}", upstream.name);
+/// The path that goes upstream.
+pub(crate) fn strip<'p>(path: &'p str, prefix: Option<&str>) -> &'p str {
+    match prefix {
+        None => path,
+        Some(prefix) => path.get(prefix.len()..).filter(|rest| !rest.is_empty()).unwrap_or("/"),
+    }
 }

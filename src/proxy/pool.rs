@@ -1,21 +1,25 @@
 //! Connections to servers, kept per thread: no lock, no other thread's cache lines.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hyper::client::conn::http1;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::body::RequestBody;
+use super::io::Io;
 use super::upstream::Server;
+use super::wake::InnerWaker;
 
 /// Idle connections kept for one server by one thread.
 const MAX_IDLE: usize = 256;
@@ -28,22 +32,36 @@ const MAX_HEAD: usize = 64 * 1024;
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 thread_local! {
-    static IDLE: RefCell<Idle> = RefCell::new(Idle { pools: HashMap::new(), tidied: Instant::now() });
+    static IDLE: RefCell<Idle> = RefCell::new(Idle { pools: Vec::new(), tidied: Instant::now() });
 }
 
 /// The idle connections of one thread.
 struct Idle {
-    pools: HashMap<u64, Vec<Connection>>,
+    /// By server. A handful of servers is found faster by looking at each than by hashing.
+    pools: Vec<(u64, Vec<Connection>)>,
     tidied: Instant,
 }
 
-/// A connection to a server, with the alarm that its exchanges use in turn: a timer that is only ever moved
-/// later costs next to nothing, one made for each request does not.
+/// An answer, or why there is none, with the request if it was not sent.
+pub(super) type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A connection to a server.
+///
+/// It is driven by whoever uses it, not by a task of its own: a request and its upstream connection wake one task
+/// once, and nothing is handed between tasks. Boxed where it would be large to move, since it moves with every
+/// request.
 pub(super) struct Connection {
-    pub(super) sender: http1::SendRequest<RequestBody>,
+    sender: http1::SendRequest<RequestBody>,
+    /// None once it came to its end.
+    driver: Option<Driver>,
+    /// The alarm that its exchanges use in turn: a timer that is only ever moved later costs next to nothing, one
+    /// made for each request does not.
     pub(super) deadline: Pin<Box<Sleep>>,
+    waker: InnerWaker,
     server: u64,
-    idle_since: Instant,
+    /// When it was last used: the beginning of its last exchange, which spares a look at the clock at the end.
+    used: Instant,
 }
 
 /// Why there is no connection.
@@ -61,88 +79,152 @@ impl Connection {
     /// An idle connection to `server`, the one last used: the others may then grow old and close.
     pub(super) fn idle(server: &Server, now: Instant) -> Option<Self> {
         IDLE.with_borrow_mut(|idle| {
-            let pool = idle.pools.get_mut(&server.key)?;
-            while let Some(connection) = pool.pop() {
-                if now.duration_since(connection.idle_since) > MAX_IDLE_TIME {
-                    // Those below it are older still.
-                    pool.clear();
-                    return None;
-                }
-                if !connection.sender.is_closed() {
-                    return Some(connection);
-                }
+            let pool = idle.of(server.key)?;
+            let connection = pool.pop()?;
+            if now.saturating_duration_since(connection.used) > MAX_IDLE_TIME {
+                // Those below it are older still.
+                pool.clear();
+                return None;
             }
-            None
+            Some(connection)
         })
     }
 
     /// A new connection.
-    pub(super) async fn open(server: &Arc<Server>, within: Duration) -> Result<Self, ConnectError> {
-        match timeout(within, connect(server)).await {
+    pub(super) async fn open(server: Arc<Server>, within: Duration) -> Result<Self, ConnectError> {
+        match timeout(within, connect(&server)).await {
             Ok(connected) => connected,
             Err(_) => Err(ConnectError::TooSlow),
         }
     }
 
-    /// Back to the pool of this thread, for the next request.
-    pub(super) fn give_back(mut self) {
-        if self.sender.is_closed() {
-            return;
+    /// Whether the server would read a request now, once it has been asked what it said meanwhile.
+    pub(super) fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let Self { sender, driver, waker, .. } = self;
+        waker.poll(cx, |cx| {
+            if drive(driver, cx) {
+                Poll::Ready(false)
+            } else {
+                sender.poll_ready(cx).map(|ready| ready.is_ok())
+            }
+        })
+    }
+
+    /// Moves bytes, and polls what waits for them, until neither has more to do. How a connection
+    /// ends is told to what waits.
+    pub(super) fn poll_with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut waiting: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Self { driver, waker, .. } = self;
+        waker.poll(cx, |cx| {
+            drive(driver, cx);
+            waiting(cx)
+        })
+    }
+
+    /// Sends a request, if the server would read one now: the answer is to be polled by [`Connection::poll_with`],
+    /// which also does the sending.
+    pub(super) fn try_send(
+        &mut self,
+        request: Request<RequestBody>,
+        now: Instant,
+    ) -> Result<impl Future<Output = Answer> + use<>, Request<RequestBody>> {
+        let Self { sender, waker, used, .. } = self;
+        if !sender.is_ready() {
+            return Err(request);
         }
-        let now = Instant::now();
-        self.idle_since = now;
+        *used = now;
+        Ok(waker.quietly(|| sender.try_send_request(request)))
+    }
+
+    /// Drives the connection to its end, as an upgrade needs.
+    pub(super) async fn finish(mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.await;
+        }
+    }
+
+    /// Back to the pool of this thread, for the next request.
+    ///
+    /// One that the server is not done with, as when it answered before it had read the whole request, is closed.
+    pub(super) fn give_back(mut self) {
+        self.waker.release();
+        if !self.sender.is_ready() {
+            drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+            if !self.sender.is_ready() {
+                return;
+            }
+        }
         IDLE.with_borrow_mut(|idle| {
-            if now.duration_since(idle.tidied) > TIDY_EVERY {
-                idle.tidy(now);
+            if self.used.saturating_duration_since(idle.tidied) > TIDY_EVERY {
+                idle.tidy(self.used);
             }
-            let pool = idle.pools.entry(self.server).or_default();
-            if pool.len() >= MAX_IDLE {
-                pool.remove(0);
+            match idle.of(self.server) {
+                Some(pool) => {
+                    if pool.len() >= MAX_IDLE {
+                        pool.remove(0);
+                    }
+                    pool.push(self);
+                }
+                None => idle.pools.push((self.server, vec![self])),
             }
-            pool.push(self);
         });
     }
 }
 
 impl Idle {
+    fn of(&mut self, server: u64) -> Option<&mut Vec<Connection>> {
+        self.pools.iter_mut().find(|(key, _)| *key == server).map(|(_, pool)| pool)
+    }
+
     fn tidy(&mut self, now: Instant) {
         self.tidied = now;
-        self.pools.retain(|_, pool| {
-            pool.retain(|connection| {
-                !connection.sender.is_closed() && now.duration_since(connection.idle_since) <= MAX_IDLE_TIME
+        // Nobody is to be woken: this only looks.
+        let mut cx = Context::from_waker(Waker::noop());
+        self.pools.retain_mut(|(_, pool)| {
+            pool.retain_mut(|connection| {
+                now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
+                    && !drive(&mut connection.driver, &mut cx)
             });
             !pool.is_empty()
         });
     }
 }
 
-async fn connect(server: &Arc<Server>) -> Result<Connection, ConnectError> {
-    let stream = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(ConnectError::Io)?;
-    stream.set_nodelay(true).map_err(ConnectError::Io)?;
-    match &server.tls {
-        None => handshake(server, stream).await,
-        Some((config, name)) => {
-            let connector = TlsConnector::from(Arc::clone(config));
-            let stream = connector.connect(name.clone(), stream).await.map_err(ConnectError::Io)?;
-            handshake(server, stream).await
-        }
+/// Moves bytes; whether the connection is at its end.
+fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) -> bool {
+    if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(cx).is_ready()) {
+        *driver = None;
     }
+    driver.is_none()
 }
 
-async fn handshake<S>(server: &Server, stream: S) -> Result<Connection, ConnectError>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
+async fn connect(server: &Server) -> Result<Connection, ConnectError> {
+    let stream = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(ConnectError::Io)?;
+    stream.set_nodelay(true).map_err(ConnectError::Io)?;
+    let io = match &server.tls {
+        None => Io::Plain(stream),
+        Some((config, name)) => {
+            let connector = TlsConnector::from(Arc::clone(config));
+            Io::Tls(Box::new(connector.connect(name.clone(), stream).await.map_err(ConnectError::Io)?))
+        }
+    };
+    let (sender, driver) = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(io))
         .await
         .map_err(ConnectError::Http)?;
-    tokio::spawn(async move {
-        // How a connection ends is told to whoever waits for an answer on it.
-        let _ = connection.with_upgrades().await;
-    });
     let now = Instant::now();
-    let deadline = Box::pin(tokio::time::sleep_until(now));
-    Ok(Connection { sender, deadline, server: server.key, idle_since: now })
+    Ok(Connection {
+        sender,
+        driver: Some(Box::pin(async move {
+            let _ = driver.with_upgrades().await;
+        })),
+        deadline: Box::pin(tokio::time::sleep_until(now)),
+        waker: InnerWaker::new(),
+        server: server.key,
+        used: now,
+    })
 }

@@ -12,6 +12,7 @@ use tokio::io::copy_bidirectional;
 use super::body::{ResponseBody, TokenLease};
 use super::forward::ForwardError;
 use super::headers::{self, Returning};
+use super::pool::Connection;
 
 /// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
 pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
@@ -37,6 +38,7 @@ fn is_http(protocol: &HeaderValue) -> bool {
 /// Passes a 101 on and joins the two connections once both sides have switched.
 pub(super) fn start(
     mut response: Response<Incoming>,
+    connection: Connection,
     client: OnUpgrade,
     lease: Option<TokenLease>,
 ) -> Result<Response<ResponseBody>, ForwardError> {
@@ -45,7 +47,8 @@ pub(super) fn start(
     headers::sanitise_response(&mut head.headers, Returning { version: head.version, upgraded: true })
         .map_err(|_| ForwardError::BadAnswer("ambiguous framing"))?;
     tokio::spawn(async move {
-        let (Ok(client), Ok(server)) = tokio::join!(client, server) else { return };
+        // The connection hands its socket over when it is driven once more.
+        let (Ok(client), Ok(server), ()) = tokio::join!(client, server, connection.finish()) else { return };
         let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
         tokio::select! {
             // How a tunnel ends is the two parties' business.

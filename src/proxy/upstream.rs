@@ -1,12 +1,13 @@
 //! Upstreams: the servers of a legacy API, and how to reach them.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use rustls_pki_types::ServerName;
+use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
 /// The servers behind one or more routes, and what was configured about them.
@@ -18,6 +19,7 @@ pub struct Upstream {
     /// Indices into `servers`, each as often as its weight says, spread out.
     turns: Vec<usize>,
     next: AtomicUsize,
+    failures: Failures,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
     /// How long a server may take to answer, and between two reads of its answer.
@@ -87,6 +89,7 @@ impl Upstream {
             servers,
             turns: smooth_turns(&weights),
             next: AtomicUsize::new(0),
+            failures: Failures::default(),
             connect_timeout: spec.connect_timeout,
             read_timeout: spec.read_timeout,
             retries: spec.retries,
@@ -104,6 +107,35 @@ impl Upstream {
                 servers.get(*self.turns.get(turn)?)
             }
         }
+    }
+}
+
+/// How often failures of an upstream are reported: it fails once for every request while it is down.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+struct Failures {
+    /// When the last line was written.
+    reported: Mutex<Option<Instant>>,
+    unreported: AtomicU64,
+}
+
+impl Upstream {
+    /// Reports that a request failed, at most once in a while.
+    pub(super) fn report(&self, error: &dyn fmt::Debug) {
+        let now = Instant::now();
+        let mut reported = self.failures.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.is_some_and(|last| now.duration_since(last) < REPORT_EVERY) {
+            self.failures.unreported.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        *reported = Some(now);
+        drop(reported);
+        let more = match self.failures.unreported.swap(0, Ordering::Relaxed) {
+            0 => String::new(),
+            more => format!(" (and {more} more since the last such line)"),
+        };
+        log::warn!("upstream {:?}: {error:?}{more}", self.name);
     }
 }
 

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 use super::activity::{Activity, HEAD_STARTED};
 use super::caps::{Caps, Permit};
@@ -75,7 +76,7 @@ impl ConnInfo {
         self.http2 || self.activity.head_is_clear()
     }
 
-    /// The client's certificate, verified against `client_ca`.
+    /// The client's certificate.
     pub fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.client_certificate.as_deref()
     }
@@ -86,16 +87,22 @@ impl ConnInfo {
     }
 }
 
-/// A client certificate that was verified in the handshake.
+/// A client certificate whose key the client was seen to hold in the handshake.
 #[derive(Debug)]
 pub struct ClientCertificate {
     der: Vec<u8>,
     sha256: [u8; 32],
+    verified: bool,
 }
 
 impl ClientCertificate {
-    fn new(der: &[u8]) -> Self {
-        Self { der: der.to_vec(), sha256: Sha256::digest(der).into() }
+    fn new(der: &[u8], verified: bool) -> Self {
+        Self { der: der.to_vec(), sha256: Sha256::digest(der).into(), verified }
+    }
+
+    /// Whether `client_ca` vouches for it. One that nobody vouches for comes only where any is accepted.
+    pub fn is_verified(&self) -> bool {
+        self.verified
     }
 
     /// The certificate itself.
@@ -136,11 +143,8 @@ impl<H: Handler> Shared<H> {
             let io = TokioIo::new(Watched::new(socket, Arc::clone(&info), permit));
             return if http2 { self.http2(io, info).await } else { self.http1(io, info).await };
         }
-        let Some(session) = Box::pin(self.handshake(socket)).await else { return };
-        let (_, tls) = session.get_ref();
-        let http2 = tls.alpn_protocol() == Some(b"h2");
-        let certificate = tls.peer_certificates().and_then(|chain| chain.first());
-        let certificate = certificate.map(|der| Box::new(ClientCertificate::new(der)));
+        let Some((session, certificate)) = Box::pin(self.handshake(socket)).await else { return };
+        let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
         let info = self.info(peer, listener, http2, certificate);
         let io = TokioIo::new(Watched::new(session, Arc::clone(&info), permit));
         if http2 { self.http2(io, info).await } else { self.http1(io, info).await }
@@ -196,10 +200,19 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    async fn handshake(&self, socket: TcpStream) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        let acceptor = self.tls.as_ref()?.acceptor();
-        match timeout(self.limits.handshake_timeout, acceptor.accept(socket)).await {
-            Ok(Ok(session)) => Some(session),
+    async fn handshake(
+        &self,
+        socket: TcpStream,
+    ) -> Option<(TlsStream<TcpStream>, Option<Box<ClientCertificate>>)> {
+        let settings = self.tls.as_ref()?.settings();
+        match timeout(self.limits.handshake_timeout, settings.acceptor().accept(socket)).await {
+            Ok(Ok(session)) => {
+                let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
+                let certificate = chain
+                    .first()
+                    .map(|der| Box::new(ClientCertificate::new(der, settings.vouches_for(chain))));
+                Some((session, certificate))
+            }
             // Scanners and clients that do not trust the certificate: as many lines as they like to make.
             Ok(Err(error)) => {
                 log::debug!("TLS handshake failed: {error}");

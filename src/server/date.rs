@@ -1,4 +1,4 @@
-//! Calendar dates from seconds since 1970, for the `Date` field and for certificates.
+//! Calendar dates from seconds since 1970, for the `Date` field, for certificates and for the command line.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,34 +9,39 @@ const MONTHS: [&str; 12] =
 
 /// A moment in UTC. Displays as an IMF-fixdate (RFC 9110 §5.6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Utc {
+pub(crate) struct Utc {
     seconds: u64,
 }
 
 impl Utc {
-    pub(super) fn from_unix(seconds: u64) -> Self {
+    pub(crate) fn from_unix(seconds: u64) -> Self {
         Self { seconds }
     }
 
     /// The wall clock; a clock before 1970 counts as 1970.
-    pub(super) fn now() -> Self {
-        Self::from_unix(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    pub(crate) fn now() -> Self {
+        Self::at(SystemTime::now())
     }
 
-    pub(super) fn plus_days(self, days: u64) -> Self {
+    /// A moment of the wall clock, cut to the second; one before 1970 counts as 1970.
+    pub(crate) fn at(moment: SystemTime) -> Self {
+        Self::from_unix(moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    }
+
+    pub(crate) fn plus_days(self, days: u64) -> Self {
         Self::from_unix(self.seconds.saturating_add(days.saturating_mul(86_400)))
     }
 
-    pub(super) fn minus_days(self, days: u64) -> Self {
+    pub(crate) fn minus_days(self, days: u64) -> Self {
         Self::from_unix(self.seconds.saturating_sub(days.saturating_mul(86_400)))
     }
 
-    pub(super) fn unix(self) -> u64 {
+    pub(crate) fn unix(self) -> u64 {
         self.seconds
     }
 
     /// Year, month (1 to 12) and day (1 to 31) of the proleptic Gregorian calendar.
-    pub(super) fn year_month_day(self) -> (i32, u8, u8) {
+    pub(crate) fn year_month_day(self) -> (i32, u8, u8) {
         // Years are counted from March, so that the leap day is the last of its year; eras are 400 years.
         let days = self.seconds / 86_400 + 719_468;
         let era = days / 146_097;
@@ -50,6 +55,23 @@ impl Utc {
         let year = year_of_era + era * 400 + u64::from(month <= 2);
         (i32::try_from(year).unwrap_or(i32::MAX), month as u8, day as u8)
     }
+
+    /// As `2026-11-23`.
+    pub(crate) fn date(self) -> String {
+        let (year, month, day) = self.year_month_day();
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+
+    /// As `2026-11-23T08:30:00Z` (RFC 3339).
+    pub(crate) fn rfc3339(self) -> String {
+        let (hour, minute, second) = self.time_of_day();
+        format!("{}T{hour:02}:{minute:02}:{second:02}Z", self.date())
+    }
+
+    fn time_of_day(self) -> (u64, u64, u64) {
+        let of_day = self.seconds % 86_400;
+        (of_day / 3_600, of_day / 60 % 60, of_day % 60)
+    }
 }
 
 impl fmt::Display for Utc {
@@ -57,8 +79,7 @@ impl fmt::Display for Utc {
         let (year, month, day) = self.year_month_day();
         let weekday = WEEKDAYS[(self.seconds / 86_400 % 7) as usize];
         let month = MONTHS[usize::from(month - 1) % 12];
-        let of_day = self.seconds % 86_400;
-        let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+        let (hour, minute, second) = self.time_of_day();
         write!(f, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
 }
@@ -71,6 +92,7 @@ mod tests {
     fn known_moments() {
         // RFC 9110 §5.6.7's own example.
         assert_eq!(Utc::from_unix(784_111_777).to_string(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(Utc::from_unix(784_111_777).rfc3339(), "1994-11-06T08:49:37Z");
         assert_eq!(Utc::from_unix(0).to_string(), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(Utc::from_unix(951_782_400).to_string(), "Tue, 29 Feb 2000 00:00:00 GMT");
         assert_eq!(Utc::from_unix(4_107_542_399).to_string(), "Sun, 28 Feb 2100 23:59:59 GMT");

@@ -81,6 +81,19 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
     }
 }
 
+/// A head and a body up to this size are copied together: one `send` of them costs the system less than `writev`.
+const GATHERED: usize = 1024;
+
+fn gather<'a>(bufs: &[IoSlice<'_>], into: &'a mut [u8; GATHERED]) -> Option<&'a [u8]> {
+    let mut length = 0;
+    for buf in bufs {
+        let end = length + buf.len();
+        into.get_mut(length..end)?.copy_from_slice(buf);
+        length = end;
+    }
+    into.get(..length)
+}
+
 fn note_write<T>(connection: &ConnInfo, result: &Poll<io::Result<T>>) {
     match result {
         Poll::Ready(_) => connection.activity.bytes_written(),
@@ -135,7 +148,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
                 return Poll::Ready(result);
             }
         }
-        let result = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        let mut gathered = [0; GATHERED];
+        let result = match gather(bufs, &mut gathered) {
+            Some(bytes) => Pin::new(&mut this.io).poll_write(cx, bytes),
+            None => Pin::new(&mut this.io).poll_write_vectored(cx, bufs),
+        };
         note_write(&this.connection, &result);
         result
     }

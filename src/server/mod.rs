@@ -13,8 +13,9 @@
 mod activity;
 mod bind;
 mod caps;
+mod client_certificate;
 mod connection;
-mod date;
+pub(crate) mod date;
 pub mod demo;
 mod drive;
 mod handler;

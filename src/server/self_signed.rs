@@ -37,6 +37,7 @@ pub fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError> {
         certificate: state_dir.join("self-signed.pem"),
         key: state_dir.join("self-signed.key"),
         client_ca: None,
+        any_client_certificate: false,
     };
     if !is_good(&paths) {
         make(state_dir, &paths)?;

@@ -3,18 +3,21 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{error, fmt};
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ServerConfig, WebPkiClientVerifier};
+use rustls::server::ServerConfig;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// Where certificate and key lie, in PEM.
+use super::client_certificate::{self, AnyCertificate, Vouching};
+
+/// Where certificate and key lie, in PEM, and which certificates clients may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsPaths {
     /// The server's certificate, followed by its intermediates.
@@ -23,6 +26,9 @@ pub struct TlsPaths {
     pub key: PathBuf,
     /// Ask clients for certificates, and accept those this CA signed. A client may come without.
     pub client_ca: Option<PathBuf>,
+    /// Ask clients for certificates, and accept any. [`ClientCertificate::is_verified`](super::ClientCertificate) tells
+    /// those that `client_ca` signed from the others.
+    pub any_client_certificate: bool,
 }
 
 /// The TLS settings in use, and the way to replace them while running.
@@ -32,7 +38,26 @@ pub struct TlsPaths {
 #[derive(Debug)]
 pub struct TlsReloader {
     paths: TlsPaths,
-    config: ArcSwap<ServerConfig>,
+    any_client_certificate: AtomicBool,
+    settings: ArcSwap<TlsSettings>,
+}
+
+/// What a handshake goes by.
+#[derive(Debug)]
+pub(super) struct TlsSettings {
+    config: Arc<ServerConfig>,
+    vouching: Vouching,
+}
+
+impl TlsSettings {
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.config))
+    }
+
+    /// Whether an authority vouches for a client's certificate, the first of `chain`.
+    pub(super) fn vouches_for(&self, chain: &[CertificateDer<'_>]) -> bool {
+        self.vouching.covers(chain)
+    }
 }
 
 impl TlsReloader {
@@ -41,8 +66,9 @@ impl TlsReloader {
     /// # Errors
     /// When a file is missing or unusable, or key and certificate do not belong together.
     pub fn load(paths: TlsPaths) -> Result<Self, TlsError> {
-        let config = ArcSwap::new(server_config(&paths)?);
-        Ok(Self { paths, config })
+        let settings = ArcSwap::from_pointee(settings(&paths)?);
+        let any_client_certificate = AtomicBool::new(paths.any_client_certificate);
+        Ok(Self { paths, any_client_certificate, settings })
     }
 
     /// Reads the files again, for the handshakes from now on. After an error the old settings stay.
@@ -50,12 +76,19 @@ impl TlsReloader {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.config.store(server_config(&self.paths)?);
+        let any_client_certificate = self.any_client_certificate.load(Ordering::Acquire);
+        let paths = TlsPaths { any_client_certificate, ..self.paths.clone() };
+        self.settings.store(Arc::new(settings(&paths)?));
         Ok(())
     }
 
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config.load_full())
+    /// Sets [`TlsPaths::any_client_certificate`], for the handshakes after the next [`reload`](Self::reload).
+    pub fn take_any_client_certificate(&self, any: bool) {
+        self.any_client_certificate.store(any, Ordering::Release);
+    }
+
+    pub(super) fn settings(&self) -> Arc<TlsSettings> {
+        self.settings.load_full()
     }
 }
 
@@ -138,24 +171,30 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn server_config(paths: &TlsPaths) -> Result<Arc<ServerConfig>, TlsError> {
+fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     let provider = provider();
     let certified = certified_key(&paths.certificate, &paths.key, &provider)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Settings)?;
-    let builder = match &paths.client_ca {
-        None => builder.with_no_client_auth(),
+    let authority = match &paths.client_ca {
+        None => None,
         Some(path) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(path)? {
                 roots.add(certificate).map_err(|error| TlsError::Certificate(path.clone(), error))?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| TlsError::ClientCa(path.clone(), error))?;
-            builder.with_client_cert_verifier(verifier)
+            let authority = client_certificate::of_authority(roots, Arc::clone(&provider));
+            Some(authority.map_err(|error| TlsError::ClientCa(path.clone(), error))?)
+        }
+    };
+    let (builder, vouching) = match (authority, paths.any_client_certificate) {
+        (None, false) => (builder.with_no_client_auth(), Vouching::Nobody),
+        (Some(authority), false) => (builder.with_client_cert_verifier(authority), Vouching::Handshake),
+        (authority, true) => {
+            let any = AnyCertificate(provider.signature_verification_algorithms);
+            let vouching = authority.map_or(Vouching::Nobody, Vouching::Authority);
+            (builder.with_client_cert_verifier(Arc::new(any)), vouching)
         }
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
@@ -164,7 +203,7 @@ fn server_config(paths: &TlsPaths) -> Result<Arc<ServerConfig>, TlsError> {
     // enough for one connection at a time; each costs an encryption and a write in the handshake.
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Settings)?;
     config.send_tls13_tickets = 1;
-    Ok(Arc::new(config))
+    Ok(TlsSettings { config: Arc::new(config), vouching })
 }
 
 fn certified_key(

@@ -2,7 +2,8 @@
 
 use super::config::{SECRET, SERVER_SECRET};
 use super::{Answer, Config, Conn, Gateway, Upstream, form, post_form, raw};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// The token endpoint's path.
@@ -77,6 +78,22 @@ pub(crate) fn credentials(client: &str) -> String {
 pub(crate) fn token_of(answer: &Answer) -> String {
     answer.status(200);
     answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("no access_token\n{answer}")).to_owned()
+}
+
+/// A gateway on the gateway.toml that ships, on ports of its own.
+#[track_caller]
+pub(crate) fn shipped() -> Gateway {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml");
+    let shipped = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    // The demo API's port stands in the file twice, as its listener and as an upstream, so it cannot be 0.
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    let config = shipped
+        .replace("https://127.0.0.1:8443\"", "https://127.0.0.1:0\"")
+        .replace("127.0.0.1:9000", &free.to_string());
+    assert!(config.contains("https://127.0.0.1:0\"") && config.contains(&free.to_string()), "{shipped}");
+    let gateway = Gateway::start_text(&config, &[]);
+    assert_eq!(gateway.demo, Some(free), "{}", gateway.written());
+    gateway
 }
 
 /// The fixture that all modules share.

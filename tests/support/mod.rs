@@ -13,6 +13,6 @@ pub(crate) mod upstream;
 pub(crate) use answer::Answer;
 pub(crate) use client::{Conn, basic, form, get, post_form, raw};
 pub(crate) use config::Config;
-pub(crate) use fixture::{Fixture, INTROSPECT, REVOKE, TOKEN, credentials, shared, token_of};
+pub(crate) use fixture::{Fixture, INTROSPECT, REVOKE, TOKEN, credentials, shared, shipped, token_of};
 pub(crate) use gateway::{Gateway, run};
 pub(crate) use upstream::{Next, Upstream};

@@ -1,9 +1,12 @@
 //! Black-box tests: the real binary, a recording upstream, bytes on the wire. The contract is what a client, an
 //! upstream and an operator can see; nothing in here knows how the gateway does it.
 
+#![allow(clippy::disallowed_methods, reason = "black-box tests measure what a client would, in real time")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
 mod endpoints;
 mod expiry;
 mod forward;
@@ -11,6 +14,7 @@ mod hangup;
 mod hostile;
 mod lifecycle;
 mod protected;
+mod readme;
 mod tls;
 mod token_endpoint;
 mod tutorial;

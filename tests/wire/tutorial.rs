@@ -1,9 +1,7 @@
 //! The tutorial, followed with curl in the page's own words, against the gateway.toml that ships.
 
-use crate::support::Gateway;
+use crate::support::{Gateway, shipped};
 use serde_json::Value;
-use std::net::TcpListener;
-use std::path::Path;
 use std::process::Command;
 
 /// "Retrieve an access token"
@@ -38,16 +36,7 @@ struct Printed {
 
 impl Reader {
     fn new() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml");
-        let shipped = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        // The demo API's port stands in the file twice, as its listener and as an upstream, so it cannot be 0.
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
-        let config = shipped
-            .replace("https://127.0.0.1:8443\"", "https://127.0.0.1:0\"")
-            .replace("127.0.0.1:9000", &free.to_string());
-        assert!(config.contains("https://127.0.0.1:0\"") && config.contains(&free.to_string()), "{shipped}");
-        let gateway = Gateway::start_text(&config, &[]);
-        assert_eq!(gateway.demo, Some(free), "{}", gateway.written());
+        let gateway = shipped();
         // curl's own file of options, so that the commands stay the page's.
         let home = tempfile::tempdir().expect("a folder");
         let options = "silent\nshow-error\nmax-time = 20\n\

@@ -16,6 +16,7 @@ use crate::config::{
     reader::{Table, Value},
 };
 use crate::gate::{SecretHash, SecretHashError};
+use crate::oauth::certificate::Subject;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
@@ -271,9 +272,10 @@ fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<Cert
     match kind {
         CertificateNameKind::SubjectDn => {
             let text = value.text("a distinguished name, such as \"CN=server,O=Example\"", 1024)?;
-            if !text.contains('=') {
-                return value
-                    .invalid("must be a distinguished name (RFC 4514), such as \"CN=server,O=Example\"");
+            if let Err(error) = Subject::dn(text) {
+                return value.invalid(format!(
+                    "must be a distinguished name (RFC 4514), such as \"CN=server,O=Example\": {error}"
+                ));
             }
             Some(CertificateName::SubjectDn(text.to_owned()))
         }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
 use crate::config::{model::Jwks, reader::Value};
+use crate::oauth::jose::Jwk;
 
 /// Each is tried at a signature without a key id.
 const MAX_KEYS: usize = 32;
@@ -70,7 +71,16 @@ fn check(key: Json) -> Result<Map<String, Json>, String> {
     };
     match needed.iter().find(|name| text(name).is_none_or(str::is_empty)) {
         Some(name) => Err(format!("lacks `{name}`")),
-        None => Ok(key),
+        None => usable(key),
+    }
+}
+
+/// What can be read as a key may still be none that a signature is verified with, such as one on another curve.
+fn usable(key: Map<String, Json>) -> Result<Map<String, Json>, String> {
+    let text = Json::Object(key.clone()).to_string();
+    match Jwk::parse(text.as_bytes()) {
+        Ok(_) => Ok(key),
+        Err(error) => Err(format!("cannot be used: {error}")),
     }
 }
 

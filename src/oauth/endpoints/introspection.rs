@@ -73,12 +73,16 @@ pub fn active(record: &Record, issuer: &str, now: Millis, unix_time: Duration) -
     let terms = record.grant().terms();
     let client = record.grant().client().id().as_str();
     let issued = unix_time.saturating_sub(now.since(record.issued())).as_secs();
-    let (token_type, cnf) = match terms.confirmation {
-        None => ("bearer", None),
-        Some(Confirmation::Certificate(print)) => {
-            ("bearer", Some(json!({ "x5t#S256": thumbprint::encode(&print) })))
-        }
-        Some(Confirmation::Key(print)) => ("DPoP", Some(json!({ "jkt": thumbprint::encode(&print) }))),
+    let bound = terms.confirmation.as_ref();
+    let certificate = bound.and_then(Confirmation::certificate).map(thumbprint::encode);
+    let key = bound.and_then(Confirmation::key).map(thumbprint::encode);
+    let token_type = if key.is_some() { "DPoP" } else { "bearer" };
+    // RFC 8705 §3.2, RFC 9449 §6.2.
+    let cnf = match (certificate, key) {
+        (None, None) => None,
+        (Some(certificate), None) => Some(json!({ "x5t#S256": certificate })),
+        (None, Some(key)) => Some(json!({ "jkt": key })),
+        (Some(certificate), Some(key)) => Some(json!({ "x5t#S256": certificate, "jkt": key })),
     };
     answer::json(
         StatusCode::OK,

@@ -36,10 +36,16 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// The URL of one of the gate's own paths.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer.trim_end_matches('/'))
+    }
+
     /// The document of RFC 8414 §2.
     #[must_use]
     pub fn authorization_server(&self) -> Value {
-        let url = |path: &str| format!("{}{path}", self.issuer.trim_end_matches('/'));
+        let url = |path: &str| self.url(path);
         let mut document = json!({
             "issuer": self.issuer,
             "token_endpoint": url(&self.token_endpoint),
@@ -94,7 +100,7 @@ impl Metadata {
     /// Where the resource's metadata can be fetched: what challenges name (RFC 9728 §5.1).
     #[must_use]
     pub fn resource_metadata_url(&self) -> String {
-        format!("{}{PROTECTED_RESOURCE}", self.issuer.trim_end_matches('/'))
+        self.url(PROTECTED_RESOURCE)
     }
 }
 

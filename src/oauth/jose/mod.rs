@@ -14,7 +14,7 @@ mod jws;
 mod thumbprint;
 
 #[cfg(test)]
-pub(in crate::oauth) mod testing;
+pub(crate) mod testing;
 
 pub use algorithm::Algorithm;
 pub use jwk::{Jwk, JwkError};

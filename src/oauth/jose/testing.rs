@@ -10,32 +10,32 @@ use ring::signature::{
 };
 
 /// RFC 7515 appendix A.3.1, public part.
-pub(in crate::oauth) const RFC7515_EC: &str = r#"{"kty":"EC","crv":"P-256",
+pub(crate) const RFC7515_EC: &str = r#"{"kty":"EC","crv":"P-256",
     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
 /// RFC 7517 appendix A.1, first key, as a set for signatures would have it.
-pub(in crate::oauth) const RFC7517_EC: &str = r#"{"kty":"EC","crv":"P-256",
+pub(crate) const RFC7517_EC: &str = r#"{"kty":"EC","crv":"P-256",
     "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
     "use":"sig","kid":"1"}"#;
 
 /// RFC 7638 §3.1.
-pub(in crate::oauth) const RFC7638_RSA: &str = r#"{"kty":"RSA",
+pub(crate) const RFC7638_RSA: &str = r#"{"kty":"RSA",
     "n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
     "e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
 
 /// RFC 8037 appendix A.2.
-pub(in crate::oauth) const RFC8037_ED25519: &str =
+pub(crate) const RFC8037_ED25519: &str =
     r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
 /// A key pair.
-pub(in crate::oauth) enum TestKey {
+pub(crate) enum TestKey {
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair),
 }
 
 impl TestKey {
-    pub(in crate::oauth) fn p256() -> Self {
+    pub(crate) fn p256() -> Self {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
         let pair =
@@ -43,19 +43,19 @@ impl TestKey {
         Self::P256(pair)
     }
 
-    pub(in crate::oauth) fn ed25519() -> Self {
+    pub(crate) fn ed25519() -> Self {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self::Ed25519(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap())
     }
 
     /// Always the same one: making an RSA key is not ring's business.
-    pub(in crate::oauth) fn rsa() -> Self {
+    pub(crate) fn rsa() -> Self {
         let text: String =
             include_str!("../../../tests/keys/rsa-2048.pkcs8.b64").split_whitespace().collect();
         Self::Rsa(RsaKeyPair::from_pkcs8(&STANDARD.decode(text).unwrap()).unwrap())
     }
 
-    pub(in crate::oauth) fn algorithm(&self) -> Algorithm {
+    pub(crate) fn algorithm(&self) -> Algorithm {
         match self {
             Self::P256(_) => Algorithm::Es256,
             Self::Ed25519(_) => Algorithm::EdDsa,
@@ -64,7 +64,7 @@ impl TestKey {
     }
 
     /// The public key with `extra` members (`,"name":value`).
-    pub(in crate::oauth) fn jwk(&self, extra: &str) -> String {
+    pub(crate) fn jwk(&self, extra: &str) -> String {
         let encode = base64url::encode;
         let members = match self {
             Self::P256(pair) => {
@@ -83,12 +83,12 @@ impl TestKey {
         format!("{{{members}{extra}}}")
     }
 
-    pub(in crate::oauth) fn public(&self) -> Jwk {
+    pub(crate) fn public(&self) -> Jwk {
         Jwk::parse(self.jwk("").as_bytes()).unwrap()
     }
 
     /// Signs `claims` under `header` as they stand, whatever they say, with `algorithm`.
-    pub(in crate::oauth) fn sign_as(&self, algorithm: Algorithm, header: &str, claims: &str) -> String {
+    pub(crate) fn sign_as(&self, algorithm: Algorithm, header: &str, claims: &str) -> String {
         let signed =
             format!("{}.{}", base64url::encode(header.as_bytes()), base64url::encode(claims.as_bytes()));
         let random = SystemRandom::new();
@@ -106,13 +106,13 @@ impl TestKey {
         format!("{signed}.{}", base64url::encode(&signature))
     }
 
-    pub(in crate::oauth) fn sign(&self, header: &str, claims: &str) -> String {
+    pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
         self.sign_as(self.algorithm(), header, claims)
     }
 }
 
 /// `text` with the character at `place` replaced by another of the base64url alphabet.
-pub(in crate::oauth) fn tampered(text: &str, place: usize) -> String {
+pub(crate) fn tampered(text: &str, place: usize) -> String {
     let other = if text.as_bytes()[place] == b'A' { "B" } else { "A" };
     format!("{}{other}{}", &text[..place], &text[place + 1..])
 }

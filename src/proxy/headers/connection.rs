@@ -1,7 +1,7 @@
 //! What a `Connection` header nominates.
 
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::class::Class;
 
@@ -13,6 +13,15 @@ const MAX_NOMINATED: usize = 32;
 /// Only headers without a meaning to the gateway can be nominated away: what frames, routes, authenticates or
 /// identifies is dealt with by its own rules, whoever nominates it.
 pub(super) fn remove_connection(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(CONNECTION).iter();
+    // What nearly every server says nominates nothing.
+    let plain = |value: &HeaderValue| matches!(value.as_bytes(), b"keep-alive" | b"close" | b"Keep-Alive");
+    if let (Some(only), None) = (values.next(), values.next())
+        && plain(only)
+    {
+        headers.remove(CONNECTION);
+        return;
+    }
     let mut nominated: Vec<HeaderName> = Vec::new();
     let tokens =
         headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));

@@ -1,5 +1,7 @@
 //! The server as its clients see it, over loopback, in one process.
 
+#![allow(clippy::disallowed_methods, reason = "sockets and timeouts are tested in real time")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -79,11 +81,12 @@ async fn answer(request: Request<Incoming>, connection: &ConnInfo) -> Response<F
         }
         "/big" => Bytes::from(vec![b'x'; 32 << 20]),
         _ => Bytes::from(format!(
-            "{:?} tls={} http2={} certificate={} peer={}",
+            "{:?} tls={} http2={} certificate={} verified={} peer={}",
             request.version(),
             connection.is_tls(),
             connection.is_http2(),
             connection.client_certificate().is_some(),
+            connection.client_certificate().is_some_and(ClientCertificate::is_verified),
             connection.peer(),
         )),
     };

@@ -111,6 +111,89 @@ async fn client_certificates_are_verified_and_optional() {
     assert!(https1(server.addr(), without).await.contains("certificate=false"));
 }
 
+#[tokio::test]
+async fn any_client_certificate_is_taken_where_it_is_asked_for() {
+    let state = tempfile::tempdir().unwrap();
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    std::fs::write(state.path().join("ca.pem"), ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let params = || rcgen::CertificateParams::new(["client".into()]).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let signed = params().signed_by(&key, &issuer).unwrap().pem();
+    let own = params().self_signed(&key).unwrap().pem();
+    let key = key.serialize_pem();
+    let shows = |pem: &str| client_config(state.path(), b"http/1.1", Some((pem, &key)));
+
+    // With an authority, the flag tells the two apart; without one, nobody vouches for anything.
+    for (with_ca, verified) in [(true, "verified=true"), (false, "verified=false")] {
+        let mut options = tls(state.path());
+        let paths = options.tls.as_mut().unwrap();
+        paths.client_ca = with_ca.then(|| state.path().join("ca.pem"));
+        paths.any_client_certificate = true;
+        let server = Running::start(options);
+        let answer = https1(server.addr(), shows(&signed)).await;
+        assert!(answer.contains("certificate=true") && answer.contains(verified), "{answer}");
+        let answer = https1(server.addr(), shows(&own)).await;
+        assert!(answer.contains("certificate=true") && answer.contains("verified=false"), "{answer}");
+        let without = client_config(state.path(), b"http/1.1", None);
+        assert!(https1(server.addr(), without).await.contains("certificate=false"));
+        // A resumed session shows the certificate of the first.
+        let (config, io) = (shows(&signed), tokio::net::TcpStream::connect);
+        let connector = TlsConnector::from(Arc::new(config));
+        for _ in 0..2 {
+            let name = ServerName::try_from("localhost").unwrap();
+            let io = TokioIo::new(connector.connect(name, io(server.addr()).await.unwrap()).await.unwrap());
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+            tokio::spawn(connection);
+            let request = Request::get("/").header("host", "localhost").body(Empty::<Bytes>::new()).unwrap();
+            let answer = text(sender.send_request(request).await.unwrap()).await;
+            assert!(answer.contains("certificate=true") && answer.contains(verified), "{answer}");
+        }
+    }
+
+    // Taken up while running, and left again.
+    let bound = Bound::bind(tls(state.path())).unwrap();
+    let reloader = bound.tls().unwrap();
+    let server = Running::of(bound, |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
+        let connection = Arc::clone(connection);
+        async move { answer(request, &connection).await }
+    });
+    for any in [false, true, false] {
+        reloader.take_any_client_certificate(any);
+        reloader.reload().unwrap();
+        let answer = https1(server.addr(), shows(&own)).await;
+        assert!(answer.contains(&format!("certificate={any}")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_without_its_key_is_not_taken() {
+    let state = tempfile::tempdir().unwrap();
+    let mut options = tls(state.path());
+    options.tls.as_mut().unwrap().any_client_certificate = true;
+    let server = Running::start(options);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let der =
+        rcgen::CertificateParams::new(["client".into()]).unwrap().self_signed(&key).unwrap().der().clone();
+    let other = rcgen::KeyPair::generate().unwrap();
+    let mut config = client_config(state.path(), b"http/1.1", None);
+    let signer = provider().key_provider.load_private_key(PrivateKeyDer::Pkcs8(other.serialize_der().into()));
+    let stolen = rustls::sign::CertifiedKey::new(vec![der], signer.unwrap());
+    config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(stolen));
+    let stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    // In TLS 1.3 the client is done before the server has looked, and learns of it from the first read.
+    if let Ok(mut stream) = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        let mut answer = Vec::new();
+        let end = stream.read_to_end(&mut answer).await;
+        assert!(end.is_err() && answer.is_empty(), "{end:?} {}", String::from_utf8_lossy(&answer));
+    }
+}
+
 #[test]
 fn certificates_that_cannot_be_used_name_their_file() {
     let state = tempfile::tempdir().unwrap();

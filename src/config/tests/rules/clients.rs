@@ -235,6 +235,13 @@ fn client_authentication() {
             "\"EC\"",
         ),
         (
+            "[clients.a]\ntoken_endpoint_auth_methods = [\"private_key_jwt\"]\njwks = [{ kty = \"EC\", crv = \"P-384\", x = \"a\", y = \"b\" }]",
+            3,
+            "clients.a.jwks",
+            InvalidValue,
+            "P-256",
+        ),
+        (
             "[clients.a]\ntoken_endpoint_auth_methods = [\"tls_client_auth\"]\ntls_san_dns = \"a\"",
             1,
             "clients.a",
@@ -254,6 +261,7 @@ fn client_authentication() {
         ("tls_san_dns = \"127.0.0.1\"", "clients.a.tls_san_dns", "DNS name"),
         ("tls_san_uri = \"a b\"", "clients.a.tls_san_uri", "URI"),
         ("tls_subject_dn = \"server\"", "clients.a.tls_subject_dn", "RFC 4514"),
+        ("tls_subject_dn = \"NOSUCH=server\"", "clients.a.tls_subject_dn", "RFC 4514"),
         ("tls_subject_dn = \"CN=a\"\ntls_san_dns = \"b\"", "clients.a", "RFC 8705 §2.1.2"),
     ];
     for (text, key, help) in table {

@@ -1,0 +1,85 @@
+//! A client's secret from the one who runs the command.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Read, Write as _};
+
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+
+use super::Failure;
+use crate::oauth::secret::Secret;
+
+/// The variable a secret is read from: unlike an argument, other users of the machine do not see it.
+pub(super) const VARIABLE: &str = "TOLLGATE_CLIENT_SECRET";
+/// Longer than any secret the token endpoint takes.
+const LONGEST: u64 = 16 * 1024;
+
+/// The secret given as an argument, else the variable's, else a line of the standard input, asked for without an
+/// echo on a terminal.
+pub(super) fn secret(argument: Option<String>, client: &str) -> Result<Secret, Failure> {
+    if let Some(secret) = argument {
+        return Ok(Secret::new(secret));
+    }
+    if let Ok(secret) = std::env::var(VARIABLE) {
+        return Ok(Secret::new(secret));
+    }
+    let stdin = io::stdin();
+    let line = if stdin.is_terminal() {
+        ask(client)
+    } else {
+        let mut line = String::new();
+        stdin.lock().take(LONGEST).read_line(&mut line).map(|_| line)
+    };
+    let line = line.map_err(|error| Failure::other(format!("cannot read the secret: {error}")))?;
+    let secret = line.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(Failure::config(format!(
+            "no secret for the client {client:?}: set {VARIABLE}, pipe it in, or give --secret"
+        )));
+    }
+    Ok(Secret::new(secret))
+}
+
+/// Gives the terminal back as it was, whatever happens.
+struct Quiet(Termios);
+
+impl Quiet {
+    fn start() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        // Byte by byte and without signals: Ctrl-C must not end the process with the echo off.
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+fn ask(client: &str) -> io::Result<String> {
+    const CTRL_C: u8 = 0x03;
+    const CTRL_D: u8 = 0x04;
+    const BACKSPACE: [u8; 2] = [0x08, 0x7f];
+    let mut terminal = io::stderr();
+    write!(terminal, "Secret of {client:?} (not shown): ")?;
+    terminal.flush()?;
+    let quiet = Quiet::start()?;
+    let mut line = Vec::new();
+    for byte in io::stdin().lock().take(LONGEST).bytes() {
+        match byte? {
+            b'\r' | b'\n' | CTRL_D => break,
+            CTRL_C => return Err(io::ErrorKind::Interrupted.into()),
+            byte if BACKSPACE.contains(&byte) => {
+                line.pop();
+            }
+            byte => line.push(byte),
+        }
+    }
+    drop(quiet);
+    writeln!(terminal)?;
+    String::from_utf8(line).map_err(io::Error::other)
+}

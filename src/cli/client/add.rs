@@ -1,0 +1,113 @@
+//! `tollgate client add`.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::secrets;
+use crate::cli::edit::{ConfigFile, NewClient};
+use crate::cli::gateway_url::{self, Endpoint};
+use crate::cli::{Failure, output};
+use crate::config::{Config, ServerCertificate, parse_duration};
+use crate::oauth::secret::Secret;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The client's id.
+    name: String,
+    /// A scope it may ask for; may be given several times.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// A scope it gets when it asks for none; may be given several times.
+    #[arg(long = "default-scope", value_name = "SCOPE")]
+    default_scopes: Vec<String>,
+    /// How long its tokens live, such as 5m; left out: as [token_service] says.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    token_lifetime: Option<String>,
+    /// What else it may do, beside getting tokens.
+    #[arg(long = "capability", value_name = "CAPABILITY", value_enum)]
+    capabilities: Vec<Capability>,
+    /// As JSON, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Capability {
+    /// Get tokens; every client added here may.
+    ClientCredentials,
+    /// Ask about any token (RFC 7662).
+    Introspection,
+}
+
+fn duration(text: &str) -> Result<String, String> {
+    match parse_duration(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}: write it with its unit, such as 299s or 5m")),
+    }
+}
+
+pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    // Hashed first: other edits wait while the file is open.
+    let (secret, hash) = secrets::generate()?;
+    let mut capabilities = vec!["client_credentials"];
+    if arguments.capabilities.contains(&Capability::Introspection) {
+        capabilities.push("introspection");
+    }
+    let mut file = ConfigFile::open(path)?;
+    file.add_client(&NewClient {
+        id: &arguments.name,
+        hash: &hash,
+        capabilities: &capabilities,
+        scopes: &once(&arguments.scopes),
+        default_scopes: &once(&arguments.default_scopes),
+        token_lifetime: arguments.token_lifetime.as_deref(),
+    })?;
+    let config = file.save()?;
+    let text = if arguments.json {
+        output::json(&json!({
+            "client_id": arguments.name,
+            "client_secret": secret.expose(),
+            "token_endpoint": gateway_url::of(&config, Endpoint::Token),
+            "scopes": once(&arguments.scopes),
+        }))
+    } else {
+        format!(
+            "The client {:?} is added to {}.\n\n{}",
+            arguments.name,
+            path.display(),
+            credentials(&config, &arguments.name, &secret)
+        )
+    };
+    output::print_once(&text, "`tollgate client reset-secret` makes another secret")
+}
+
+fn once(scopes: &[String]) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for scope in scopes {
+        if !kept.contains(scope) {
+            kept.push(scope.clone());
+        }
+    }
+    kept
+}
+
+/// A client's id and new secret for its owner, and the command to try them with.
+pub(super) fn credentials(config: &Config, id: &str, secret: &Secret) -> String {
+    let scopes = config.client(id).map(|client| client.scopes.as_str()).unwrap_or_default();
+    let scope =
+        if scopes.is_empty() { String::new() } else { format!("&scope={}", gateway_url::form(scopes)) };
+    let url = gateway_url::of(config, Endpoint::Token)
+        .unwrap_or_else(|| format!("https://GATEWAY{}", config.token_service.token_endpoint));
+    let own = config.server.tls.certificate == ServerCertificate::SelfSigned;
+    let insecure = if own && url.starts_with("https://localhost") { "-k " } else { "" };
+    format!(
+        "  client_id      {id}\n  client_secret  {}\n\nThe secret is shown this once; only its hash is kept. A running \
+         gateway knows it within 2 seconds. Try it:\n\n  curl {insecure}-X POST {url} \\\n    -H 'content-type: \
+         application/x-www-form-urlencoded' \\\n    -d 'grant_type=client_credentials&client_id={}&client_secret={}{scope}'\n",
+        secret.expose(),
+        gateway_url::form(id),
+        gateway_url::form(secret.expose()),
+    )
+}

@@ -1,0 +1,65 @@
+//! `tollgate client …`: the clients of gateway.toml.
+
+mod add;
+mod list;
+mod remove;
+mod reset_secret;
+mod secrets;
+mod show;
+mod switch;
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use super::Failure;
+
+/// What is to be done with clients.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Add a client and print its secret, once.
+    Add(add::Arguments),
+    /// List all clients.
+    List {
+        /// As JSON, for scripts.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one client.
+    Show {
+        /// The client's id.
+        name: String,
+        /// As JSON, for scripts.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a client a new secret and print it, once.
+    ResetSecret(reset_secret::Arguments),
+    /// Shut a client out; the tokens it has are refused at once.
+    Disable {
+        /// The client's id.
+        name: String,
+    },
+    /// Let a disabled client in again.
+    Enable {
+        /// The client's id.
+        name: String,
+    },
+    /// Remove a client; the tokens it has are refused at once.
+    Remove {
+        /// The client's id.
+        name: String,
+    },
+}
+
+pub(super) fn run(path: &Path, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(arguments) => add::add(path, &arguments),
+        Command::List { json } => list::list(path, json),
+        Command::Show { name, json } => show::show(path, &name, json),
+        Command::ResetSecret(arguments) => reset_secret::reset_secret(path, &arguments),
+        Command::Disable { name } => switch::switch(path, &name, false),
+        Command::Enable { name } => switch::switch(path, &name, true),
+        Command::Remove { name } => remove::remove(path, &name),
+    }
+}

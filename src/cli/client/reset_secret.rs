@@ -1,0 +1,75 @@
+//! `tollgate client reset-secret`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::{add, secrets};
+use crate::cli::edit::{ConfigFile, Rotation};
+use crate::cli::{Failure, output};
+use crate::config::parse_duration;
+use crate::server::date::Utc;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The client's id.
+    name: String,
+    /// Let the secrets there are stay good for so long, such as 24h; left out: they end at once.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    keep_old: Option<Duration>,
+    /// As JSON, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Nobody rotates more slowly; and the date stays one that TOML can write.
+const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(duration) if (Duration::from_secs(1)..=LONGEST).contains(&duration) => Ok(duration),
+        Ok(_) => Err("must be from 1s to ten years".to_owned()),
+        Err(error) => Err(format!("{error}: write it with its unit, such as 24h or 7d")),
+    }
+}
+
+pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let (secret, hash) = secrets::generate()?;
+    let mut file = ConfigFile::open(path)?;
+    let rotation = Rotation { hash: &hash, keep_old: arguments.keep_old, now: SystemTime::now() };
+    let rotated = file.rotate(&arguments.name, &rotation)?;
+    let config = file.save()?;
+    let until = rotated.until.filter(|_| !rotated.kept.is_empty()).map(|until| Utc::at(until).rfc3339());
+    let text = if arguments.json {
+        output::json(&json!({
+            "client_id": arguments.name,
+            "client_secret": secret.expose(),
+            "secret_id": rotated.id,
+            "kept": rotated.kept,
+            "kept_until": until,
+            "removed": rotated.dropped,
+        }))
+    } else {
+        let mut text = format!("The client {:?} has a new secret.\n\n", arguments.name);
+        text.push_str(&add::credentials(&config, &arguments.name, &secret));
+        let _ = match &until {
+            Some(until) => {
+                writeln!(text, "\nStill good until {until} at the latest: {}", quoted(&rotated.kept))
+            }
+            None => {
+                writeln!(text, "\nThe secret before is refused; tokens made with it live on to their end.")
+            }
+        };
+        if until.is_some() && !rotated.dropped.is_empty() {
+            let _ = writeln!(text, "Expired before, and removed: {}", quoted(&rotated.dropped));
+        }
+        text
+    };
+    output::print_once(&text, "reset it again")
+}
+
+fn quoted(ids: &[String]) -> String {
+    ids.iter().map(|id| format!("{id:?}")).collect::<Vec<_>>().join(", ")
+}

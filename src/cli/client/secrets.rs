@@ -1,0 +1,74 @@
+//! New secrets, and what there is to say about those there are.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::cli::Failure;
+use crate::config::{Client, ClientSecret};
+use crate::gate::SecretHash;
+use crate::oauth::secret::Secret;
+use crate::server::date::Utc;
+
+/// A secret that ends within this time is worth a warning.
+const SOON: Duration = Duration::from_secs(7 * 86_400);
+
+/// A secret of 256 random bits, and its hash.
+pub(super) fn generate() -> Result<(Secret, SecretHash), Failure> {
+    let (mut random, mut salt) = ([0; 32], [0; 16]);
+    getrandom::fill(&mut random)
+        .and_then(|()| getrandom::fill(&mut salt))
+        .map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")))?;
+    let secret = Secret::new(URL_SAFE_NO_PAD.encode(random));
+    let hash = SecretHash::of(&secret, &salt)
+        .map_err(|error| Failure::other(format!("the new secret cannot be hashed: {error}")))?;
+    Ok((secret, hash))
+}
+
+/// How near a secret is to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Never,
+    Later,
+    Soon,
+    Past,
+}
+
+pub(super) fn end(secret: &ClientSecret, now: SystemTime) -> End {
+    match secret.expires {
+        None => End::Never,
+        Some(expires) => match expires.duration_since(now) {
+            Err(_) => End::Past,
+            Ok(left) if left.is_zero() => End::Past,
+            Ok(left) if left <= SOON => End::Soon,
+            Ok(_) => End::Later,
+        },
+    }
+}
+
+/// What to warn of about a client's secrets, one line each.
+pub(super) fn warnings(client: &Client, now: SystemTime) -> Vec<String> {
+    let Some(authentication) = &client.authentication.secret else { return Vec::new() };
+    let mut warnings = Vec::new();
+    for secret in &authentication.secrets {
+        let Some(expires) = secret.expires else { continue };
+        let (id, at) = (&secret.id, Utc::at(expires).rfc3339());
+        match end(secret, now) {
+            End::Past => {
+                warnings
+                    .push(format!("warning: {}: the secret {id:?} expired at {at}: remove it", client.id));
+            }
+            End::Soon => warnings.push(format!("warning: {}: the secret {id:?} expires at {at}", client.id)),
+            End::Never | End::Later => {}
+        }
+    }
+    let good = |secret: &ClientSecret| end(secret, now) != End::Past;
+    if !authentication.secrets.iter().any(good) {
+        warnings.push(format!(
+            "warning: {}: none of its secrets is good any more (`tollgate client reset-secret` makes one)",
+            client.id
+        ));
+    }
+    warnings
+}

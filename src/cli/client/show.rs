@@ -1,0 +1,107 @@
+//! `tollgate client show`.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::secrets::{self, End};
+use crate::cli::edit::EditError;
+use crate::cli::{Failure, output, read};
+use crate::config::{Client, ShownDuration, suggestion};
+use crate::server::date::Utc;
+
+pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure> {
+    let config = read(path)?;
+    let Some(client) = config.client(name) else {
+        let hint = suggestion(name, config.clients.iter().map(|client| &*client.id));
+        return Err(EditError::NoSuchClient(name.to_owned(), hint).into());
+    };
+    let now = SystemTime::now();
+    if as_json {
+        return output::print(&output::json(&json(client, now)));
+    }
+    let list = |items: Vec<&str>| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
+    let mut rows = vec![
+        vec!["client_id".to_owned(), client.id.clone()],
+        vec!["status".to_owned(), status(client).to_owned()],
+        vec!["capabilities".to_owned(), list(capabilities(client))],
+        vec!["scopes".to_owned(), list(client.scopes.iter().collect())],
+        vec!["default scopes".to_owned(), list(client.default_scopes.iter().collect())],
+        vec!["token lifetime".to_owned(), ShownDuration(client.token_lifetime).to_string()],
+        vec!["authentication".to_owned(), list(methods(client))],
+        vec!["in the file".to_owned(), format!("{}:{}", config.file.display(), client.place.line)],
+    ];
+    if !client.audiences.is_empty() {
+        rows.push(vec!["audiences".to_owned(), client.audiences.join(", ")]);
+    }
+    for secret in client.authentication.secret.iter().flat_map(|secret| &secret.secrets) {
+        let end = match (secrets::end(secret, now), secret.expires) {
+            (End::Past, Some(at)) => format!("expired at {}", Utc::at(at).rfc3339()),
+            (_, Some(at)) => format!("expires at {}", Utc::at(at).rfc3339()),
+            (_, None) => "does not expire".to_owned(),
+        };
+        rows.push(vec![format!("secret {:?}", secret.id), end]);
+    }
+    output::print(&output::columns(&rows))?;
+    secrets::warnings(client, now).iter().for_each(|warning| output::note(warning));
+    Ok(())
+}
+
+/// A client as scripts see it. No hash in it.
+pub(super) fn json(client: &Client, now: SystemTime) -> Value {
+    let secrets: Vec<Value> = client
+        .authentication
+        .secret
+        .iter()
+        .flat_map(|secret| &secret.secrets)
+        .map(|secret| {
+            let end = secrets::end(secret, now);
+            json!({
+                "id": secret.id,
+                "expires": secret.expires.map(|at| Utc::at(at).rfc3339()),
+                "expired": end == End::Past,
+                "expires_soon": end == End::Soon,
+            })
+        })
+        .collect();
+    json!({
+        "client_id": client.id,
+        "enabled": client.enabled,
+        "capabilities": capabilities(client),
+        "scopes": client.scopes.iter().collect::<Vec<_>>(),
+        "default_scopes": client.default_scopes.iter().collect::<Vec<_>>(),
+        "token_lifetime": client.token_lifetime.as_secs(),
+        "token_endpoint_auth_methods": methods(client),
+        "audiences": client.audiences,
+        "secrets": secrets,
+        "line": client.place.line,
+    })
+}
+
+pub(super) fn status(client: &Client) -> &'static str {
+    if client.enabled { "enabled" } else { "disabled" }
+}
+
+fn capabilities(client: &Client) -> Vec<&'static str> {
+    let has = client.capabilities;
+    [(has.client_credentials, "client_credentials"), (has.introspection, "introspection")]
+        .into_iter()
+        .filter_map(|(there, name)| there.then_some(name))
+        .collect()
+}
+
+/// How it may authenticate, in the words of `token_endpoint_auth_methods`.
+pub(super) fn methods(client: &Client) -> Vec<&'static str> {
+    let has = &client.authentication;
+    [
+        (has.secret.as_ref().is_some_and(|secret| secret.basic), "client_secret_basic"),
+        (has.secret.as_ref().is_some_and(|secret| secret.post), "client_secret_post"),
+        (has.private_key_jwt.is_some(), "private_key_jwt"),
+        (has.tls_client_auth.is_some(), "tls_client_auth"),
+        (has.self_signed_tls_client_auth.is_some(), "self_signed_tls_client_auth"),
+    ]
+    .into_iter()
+    .filter_map(|(there, name)| there.then_some(name))
+    .collect()
+}

@@ -1,0 +1,20 @@
+//! `tollgate client disable` and `tollgate client enable`.
+
+use std::path::Path;
+
+use crate::cli::edit::ConfigFile;
+use crate::cli::{Failure, output};
+
+pub(super) fn switch(path: &Path, name: &str, enabled: bool) -> Result<(), Failure> {
+    let mut file = ConfigFile::open(path)?;
+    let changed = file.set_enabled(name, enabled)?;
+    file.save()?;
+    let word = if enabled { "enabled" } else { "disabled" };
+    output::print(&if changed {
+        let effect =
+            if enabled { "" } else { " A running gateway refuses it, and its tokens, within 2 seconds." };
+        format!("The client {name:?} is {word}.{effect}\n")
+    } else {
+        format!("The client {name:?} was {word} already.\n")
+    })
+}

@@ -1,0 +1,167 @@
+//! The changes of `[clients.…]`.
+
+use toml_edit::{InlineTable, Item, Key, Table, TableLike, Value};
+
+use super::layout;
+use super::{ConfigFile, EditError};
+use crate::config::suggestion;
+use crate::gate::SecretHash;
+
+/// A client to be added.
+#[derive(Debug)]
+pub(crate) struct NewClient<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) hash: &'a SecretHash,
+    pub(crate) capabilities: &'a [&'a str],
+    pub(crate) scopes: &'a [String],
+    pub(crate) default_scopes: &'a [String],
+    /// As the file writes it.
+    pub(crate) token_lifetime: Option<&'a str>,
+}
+
+impl ConfigFile {
+    /// Adds a client behind the ones there are.
+    pub(crate) fn add_client(&mut self, client: &NewClient<'_>) -> Result<(), EditError> {
+        self.check_scopes(client)?;
+        let last = self.document.get("clients").and_then(layout::last_position).unwrap_or_else(|| self.end());
+        let clients = self.document.entry("clients").or_insert_with(|| {
+            let mut clients = Table::new();
+            clients.set_implicit(true);
+            Item::Table(clients)
+        });
+        let inline = clients.is_inline_table();
+        let clients =
+            clients.as_table_like_mut().ok_or_else(|| EditError::NotATable("clients".to_owned()))?;
+        if clients.contains_key(client.id) {
+            return Err(EditError::ClientExists(client.id.to_owned()));
+        }
+        if inline {
+            let table: InlineTable =
+                entries(client).into_iter().map(|(key, value)| (Key::new(key), value)).collect();
+            insert_last(clients, true, client.id, Value::InlineTable(table));
+            return Ok(());
+        }
+        let mut table = Table::new();
+        for (key, value) in entries(client) {
+            table.insert(key, Item::Value(value));
+        }
+        table.set_position(Some(last));
+        // Before the table is there: it would be the one behind itself.
+        let tail = layout::take_tail(&mut self.document, last);
+        let blank = if self.text.trim().is_empty() { "" } else { "\n" };
+        table.decor_mut().set_prefix(format!("{tail}{blank}"));
+        if let Some(clients) = self.document.get_mut("clients").and_then(Item::as_table_like_mut) {
+            clients.insert(client.id, Item::Table(table));
+        }
+        Ok(())
+    }
+
+    /// Lets a client in or shuts it out; whether that changed anything.
+    pub(crate) fn set_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, EditError> {
+        let inline = self.is_inline(id);
+        let client = self.client(id)?;
+        let is = client.get("enabled").and_then(Item::as_bool);
+        if is == Some(enabled) || (is.is_none() && enabled && !client.contains_key("enabled")) {
+            return Ok(false);
+        }
+        set(client, inline, "enabled", Value::from(enabled));
+        Ok(true)
+    }
+
+    /// Takes a client away, with the comment right above it.
+    pub(crate) fn remove_client(&mut self, id: &str) -> Result<(), EditError> {
+        self.client(id)?;
+        let Some(clients) = self.document.get_mut("clients").and_then(Item::as_table_like_mut) else {
+            return Err(EditError::NotATable("clients".to_owned()));
+        };
+        let Some(removed) = clients.remove(id) else { return Ok(()) };
+        if let Item::Table(table) = &removed
+            && !table.is_dotted()
+            && let (Some(first), Some(last)) = (table.position(), layout::last_position(&removed))
+        {
+            let above = table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+            layout::close_gap(&mut self.document, first, last, above);
+        }
+        Ok(())
+    }
+
+    fn check_scopes(&self, client: &NewClient<'_>) -> Result<(), EditError> {
+        let scopes = self.document.get("scopes").and_then(Item::as_table_like);
+        let known: Vec<String> =
+            scopes.into_iter().flat_map(|scopes| scopes.iter()).map(|(name, _)| name.to_owned()).collect();
+        match client.scopes.iter().chain(client.default_scopes).find(|scope| !known.contains(scope)) {
+            Some(scope) => {
+                Err(EditError::NoSuchScope { scope: scope.clone(), file: self.path.clone(), known })
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn client(&mut self, id: &str) -> Result<&mut dyn TableLike, EditError> {
+        let clients = self.document.get_mut("clients").and_then(Item::as_table_like_mut);
+        let Some(clients) = clients else {
+            return Err(EditError::NoSuchClient(id.to_owned(), String::new()));
+        };
+        if !clients.contains_key(id) {
+            let hint = suggestion(id, clients.iter().map(|(name, _)| name));
+            return Err(EditError::NoSuchClient(id.to_owned(), hint));
+        }
+        clients
+            .get_mut(id)
+            .and_then(Item::as_table_like_mut)
+            .ok_or_else(|| EditError::NotATable(format!("clients.{id}")))
+    }
+
+    pub(super) fn is_inline(&self, id: &str) -> bool {
+        self.document
+            .get("clients")
+            .and_then(|clients| clients.get(id))
+            .is_some_and(|client| client.is_inline_table())
+    }
+
+    /// A place behind every table.
+    fn end(&self) -> isize {
+        self.document.iter().filter_map(|(_, item)| layout::last_position(item)).max().unwrap_or(0) + 1
+    }
+}
+
+fn entries(client: &NewClient<'_>) -> Vec<(&'static str, Value)> {
+    let words = |words: &[String]| Value::Array(words.iter().map(String::as_str).collect());
+    let mut entries = vec![
+        ("secret", Value::from(client.hash.to_phc())),
+        ("capabilities", Value::Array(client.capabilities.iter().copied().collect())),
+        ("scopes", words(client.scopes)),
+    ];
+    if !client.default_scopes.is_empty() {
+        entries.push(("default_scopes", words(client.default_scopes)));
+    }
+    if let Some(lifetime) = client.token_lifetime {
+        entries.push(("token_lifetime", Value::from(lifetime)));
+    }
+    entries
+}
+
+/// Sets a key; what stands around its value stays.
+pub(super) fn set(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
+    match table.get_mut(key) {
+        Some(Item::Value(old)) => {
+            *value.decor_mut() = old.decor().clone();
+            *old = value;
+        }
+        _ => insert_last(table, inline, key, value),
+    }
+}
+
+/// Adds a key at the end of a table; in an inline table, the space before the closing brace moves along.
+pub(super) fn insert_last(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
+    let last = table.iter().last().map(|(key, _)| key.to_owned()).filter(|_| inline);
+    if let Some(last) = last.and_then(|last| table.get_mut(&last)).and_then(Item::as_value_mut) {
+        let suffix = last.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default().to_owned();
+        if !suffix.is_empty() && suffix.trim().is_empty() {
+            last.decor_mut().set_suffix("");
+            value.decor_mut().set_prefix(" ");
+            value.decor_mut().set_suffix(suffix);
+        }
+    }
+    table.insert(key, Item::Value(value));
+}

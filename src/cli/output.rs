@@ -1,0 +1,74 @@
+//! What commands print.
+
+use std::io::{self, Write as _};
+
+use serde_json::Value;
+
+use super::Failure;
+
+/// Prints a text that ends in a line. A reader that went away (`… | head`) is no failure.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    match write(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(|error| Failure::other(format!("cannot write the output: {error}"))),
+    }
+}
+
+/// Prints what can be had only once; a reader that went away has lost it.
+pub(super) fn print_once(text: &str, remedy: &str) -> Result<(), Failure> {
+    write(text).map_err(|error| {
+        Failure::other(format!("the change is made, but cannot be shown ({error}): {remedy}"))
+    })
+}
+
+/// A JSON value as text, for people who read it all the same.
+pub(super) fn json(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// A remark beside the output.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Columns of text, as wide as their widest cell, two spaces between them.
+pub(super) fn columns(rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    let widths = widths(rows);
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(width - cell.chars().count() + 2));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// How many characters [`columns`] takes for a row.
+pub(super) fn width(rows: &[Vec<String>]) -> usize {
+    let widths = widths(rows);
+    widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
+}
+
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let mut widths = Vec::new();
+    for row in rows {
+        for (at, cell) in row.iter().enumerate() {
+            let length = cell.chars().count();
+            match widths.get_mut(at) {
+                Some(width) => *width = length.max(*width),
+                None => widths.push(length),
+            }
+        }
+    }
+    widths
+}

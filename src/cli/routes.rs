@@ -1,0 +1,166 @@
+//! `tollgate routes`: which client gets where.
+
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::access::{self, Reach};
+use super::{Failure, output, read};
+use crate::config::{Access, Config, Methods, PathPattern, Route};
+use crate::oauth::scope::Requirement;
+
+/// What a page or a window of the usual size takes.
+const NARROWEST: usize = 80;
+
+pub(super) fn routes(path: &Path, json: bool) -> Result<(), Failure> {
+    let config = read(path)?;
+    let routes = by_specificity(&config);
+    if json {
+        let routes: Vec<Value> = routes.iter().map(|route| as_json(&config, route)).collect();
+        return output::print(&output::json(&Value::Array(routes)));
+    }
+    if routes.is_empty() {
+        return output::print("There are no routes: every path is 404.\n");
+    }
+    let table = table(&config, &routes);
+    let text =
+        if output::width(&table) <= width() { output::columns(&table) } else { list(&config, &routes) };
+    output::print(&text)
+}
+
+fn width() -> usize {
+    let stdout = io::stdout();
+    let window = if stdout.is_terminal() { rustix::termios::tcgetwinsize(stdout).ok() } else { None };
+    window.map_or(NARROWEST, |window| usize::from(window.ws_col).max(NARROWEST))
+}
+
+/// As the route table tries them: of a host before of none; exact paths, then those with `{name}`, then prefixes,
+/// the longest first; where they differ first, a literal before a `{name}`.
+fn by_specificity(config: &Config) -> Vec<&Route> {
+    let mut routes: Vec<&Route> = config.routes.iter().collect();
+    routes.sort_by_cached_key(|route| {
+        let host = route.host.as_ref().map(ToString::to_string);
+        let text = route.path.as_str();
+        let names: Vec<bool> = text.split('/').skip(1).map(|segment| segment.starts_with('{')).collect();
+        let named = names.contains(&true);
+        let (kind, length) = match route.path {
+            PathPattern::Exact(_) => (u8::from(named), 0),
+            PathPattern::Prefix(_) => (2, if text == "/" { 0 } else { names.len() }),
+        };
+        let names = if kind == 0 { Vec::new() } else { names };
+        (host.is_none(), host, kind, Reverse(length), names, text.to_owned(), route.place)
+    });
+    routes
+}
+
+fn table(config: &Config, routes: &[&Route]) -> Vec<Vec<String>> {
+    let mut head = ["METHODS", "PATH", "NEEDS"].map(str::to_owned).to_vec();
+    head.extend(config.clients.iter().map(|client| client.id.clone()));
+    let mut rows = vec![head];
+    for route in routes {
+        let (methods, path) = access::requests(route);
+        let mut row = vec![methods, path, access::needs(route)];
+        row.extend(config.clients.iter().map(|client| match access::reach(client, route) {
+            Reach::Yes => "yes".to_owned(),
+            Reach::No(reason) => format!("no ({reason})"),
+            reach @ Reach::Lacks(..) => lacks(&reach),
+        }));
+        rows.push(row);
+    }
+    rows
+}
+
+fn lacks(reach: &Reach<'_>) -> String {
+    match reach {
+        Reach::Lacks(scopes, any) => {
+            format!("no (lacks {})", scopes.join(if *any { " or " } else { ", " }))
+        }
+        Reach::Yes | Reach::No(_) => String::new(),
+    }
+}
+
+/// The same line by line, where the table is too wide to read.
+fn list(config: &Config, routes: &[&Route]) -> String {
+    let mut text = String::new();
+    for route in routes {
+        let (methods, path) = access::requests(route);
+        let (needs, upstream) = (access::needs(route), access::upstream(config, route));
+        let _ = writeln!(text, "{methods} {path}  ->  {upstream}\n  needs {needs}");
+        let mut yes = Vec::new();
+        for client in &config.clients {
+            match access::reach(client, route) {
+                Reach::Yes => yes.push(&*client.id),
+                Reach::No(reason) => {
+                    let _ = writeln!(text, "  no   {} ({reason})", client.id);
+                }
+                reach @ Reach::Lacks(..) => {
+                    let _ =
+                        writeln!(text, "  no   {} {}", client.id, lacks(&reach).trim_start_matches("no "));
+                }
+            }
+        }
+        for client in yes {
+            let _ = writeln!(text, "  yes  {client}");
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+/// A route as scripts see it; what a token needs stands under the key that gateway.toml has for it.
+pub(super) fn route_json(config: &Config, route: &Route) -> Map<String, Value> {
+    let mut object = Map::new();
+    let key = match route.path {
+        PathPattern::Exact(_) => "path",
+        PathPattern::Prefix(_) => "prefix",
+    };
+    object.insert(key.to_owned(), json!(route.path.as_str()));
+    if let Some(host) = &route.host {
+        object.insert("host".to_owned(), json!(host.to_string()));
+    }
+    if let Methods::Only(methods) = &route.methods {
+        let methods: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
+        object.insert("methods".to_owned(), json!(methods));
+    }
+    match &route.access {
+        Access::Public => {
+            object.insert("access".to_owned(), json!("public"));
+        }
+        Access::Token { requirement, audience } => {
+            object.insert("access".to_owned(), json!("token"));
+            let key = if matches!(requirement, Requirement::Any(_)) { "any_scope" } else { "scopes" };
+            let scopes: Vec<&str> =
+                requirement.scopes().into_iter().flat_map(|scopes| scopes.iter()).collect();
+            object.insert(key.to_owned(), json!(scopes));
+            if let Some(audience) = audience {
+                object.insert("audience".to_owned(), json!(audience));
+            }
+        }
+    }
+    object.insert("upstream".to_owned(), json!(access::upstream(config, route)));
+    object.insert("line".to_owned(), json!(route.place.line));
+    object
+}
+
+fn as_json(config: &Config, route: &Route) -> Value {
+    let mut object = route_json(config, route);
+    let clients: Map<String, Value> = config
+        .clients
+        .iter()
+        .map(|client| {
+            let (allowed, reason, missing) = match access::reach(client, route) {
+                Reach::Yes => (true, None, Vec::new()),
+                Reach::No(reason) => (false, Some(reason), Vec::new()),
+                Reach::Lacks(missing, _) => (false, Some("scope missing"), missing),
+            };
+            let value = json!({ "allowed": allowed, "reason": reason, "missing": missing });
+            (client.id.clone(), value)
+        })
+        .collect();
+    object.insert("clients".to_owned(), Value::Object(clients));
+    Value::Object(object)
+}

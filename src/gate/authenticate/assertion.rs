@@ -1,0 +1,95 @@
+//! `private_key_jwt`: a client that signs (RFC 7523).
+
+use std::sync::Arc;
+
+use super::super::Gate;
+use super::super::endpoints::FULL;
+use super::super::possession::unix_millis;
+use super::super::settings::{Client, Settings};
+use super::Origin;
+use crate::oauth::assertion::{self, AssertionError, Claims, Expect};
+use crate::oauth::denial::TokenError;
+use crate::oauth::jose::JwsError;
+use crate::oauth::replay::{Owner, Replay};
+use crate::oauth::secret::Secret;
+
+/// Longest life of an assertion, in seconds; its `jti` is kept for all of it.
+const MAX_LIFETIME: u64 = 3600;
+/// How far clocks may differ, in seconds.
+const LEEWAY: u64 = 30;
+
+impl Gate {
+    pub(super) fn authenticate_assertion(
+        &self,
+        settings: &Settings,
+        client_id: Option<&str>,
+        assertion: &Secret,
+        origin: Origin<'_>,
+    ) -> Result<Arc<Client>, TokenError> {
+        let assertion = assertion.expose();
+        let subject = assertion::peek_client(assertion).map_err(|_| TokenError::InvalidClient)?;
+        // RFC 7521 §4.2: a client_id beside it "MUST identify the same client as is identified by the client assertion".
+        if client_id.is_some_and(|client_id| client_id != subject) {
+            return Err(TokenError::InvalidClient);
+        }
+        let admitted = self.admit(settings, &subject, origin)?;
+        let client = settings.clients.get(&*subject);
+        let claims = self.check_assertion(settings, client.map(|client| &**client), &subject, assertion);
+        let (Ok(claims), Some(client)) = (claims, client.filter(|client| client.policy.enabled)) else {
+            return Err(TokenError::InvalidClient);
+        };
+        // RFC 7523 §3, 7: no assertion is taken twice.
+        let assertions = &self.inner.replays.assertions;
+        let owner = Owner::Client(&claims.client_id);
+        match assertions.check_and_remember(owner, &claims.jti, claims.remember_until, unix_millis(self)) {
+            Ok(()) => {
+                self.inner.throttle.forgive(&admitted, true);
+                Ok(Arc::clone(client))
+            }
+            Err(Replay::Seen | Replay::Expired) => Err(TokenError::InvalidClient),
+            // No room to remember it: one that might be taken again is not taken at all.
+            Err(_) => {
+                self.inner.throttle.forgive(&admitted, false);
+                Err(TokenError::Unavailable(FULL))
+            }
+        }
+    }
+
+    /// Verifies one signature, whoever the client is.
+    fn check_assertion(
+        &self,
+        settings: &Settings,
+        client: Option<&Client>,
+        subject: &str,
+        assertion: &str,
+    ) -> Result<Claims, AssertionError> {
+        let audiences: Vec<&str> = settings.own_urls.iter().map(String::as_str).collect();
+        let expect = Expect {
+            client_id: subject,
+            audiences: &audiences,
+            now: self.inner.clock.unix_time().as_secs(),
+            max_lifetime: MAX_LIFETIME,
+            leeway: LEEWAY,
+        };
+        let Some(keys) = client.and_then(|client| client.keys.as_ref()) else {
+            return Err(assertion::refuse(assertion));
+        };
+        let checked = keys.with(|keys| assertion::check(assertion, keys, &expect));
+        match checked {
+            None => Err(assertion::refuse(assertion)),
+            Some(Err(error)) => {
+                // Refused before a signature was looked at: an unknown client would have cost one.
+                if matches!(error, AssertionError::Type | AssertionError::Signature(JwsError::UnknownKey)) {
+                    let _ = assertion::refuse(assertion);
+                }
+                // Perhaps the client has new keys. This request does not wait for them, or waiting would tell that
+                // there is such a client; the next one finds them.
+                if matches!(error, AssertionError::Signature(JwsError::UnknownKey | JwsError::Signature)) {
+                    self.call_for_keys(keys);
+                }
+                Err(error)
+            }
+            Some(good) => good,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a request shows besides its token: the certificate of its connection, and where it is going.
+//!
+//! Everything is borrowed, and nothing is computed before a token asks for it: a plain Bearer request costs nothing here.
+
+use std::fmt;
+
+use http::Method;
+
+/// A certificate whose key the client was seen to hold, in the TLS handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PeerCertificate<'a> {
+    /// The certificate itself.
+    pub der: &'a [u8],
+    /// Its SHA-256: `x5t#S256` of RFC 8705 §3.1.
+    pub sha256: &'a [u8; 32],
+    /// Whether a trusted authority vouches for it. One that nobody vouches for proves the possession of its key and
+    /// nothing else.
+    pub verified: bool,
+}
+
+impl fmt::Debug for PeerCertificate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerCertificate").field("verified", &self.verified).finish_non_exhaustive()
+    }
+}
+
+/// Where a request is going, as its client knows it: what the `htm` and `htu` of a DPoP proof name (RFC 9449 §4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Whether the client speaks TLS.
+    pub https: bool,
+    /// Host and port.
+    pub authority: &'a str,
+    /// The path; a query does not count.
+    pub path: &'a str,
+}
+
+impl Target<'_> {
+    /// The absolute URI.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority, self.path)
+    }
+}
+
+/// All of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evidence<'a> {
+    /// The certificate of the connection.
+    pub certificate: Option<PeerCertificate<'a>>,
+    /// Where the request is going; without it no DPoP proof can be checked, and the DPoP scheme is not on offer.
+    pub target: Option<Target<'a>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_an_absolute_uri() {
+        let target = Target { method: &Method::GET, https: true, authority: "api.example:8443", path: "/a" };
+        assert_eq!(target.uri(), "https://api.example:8443/a");
+        assert_eq!(Target { https: false, ..target }.uri(), "http://api.example:8443/a");
+    }
+}

@@ -1,0 +1,458 @@
+//! The command line as somebody types it: the real binary in a folder of its own.
+
+use crate::support::config::{SECRET, cheap_hash};
+use crate::support::gateway::Output;
+use crate::support::{
+    Config, Conn, Gateway, TOKEN, Upstream, basic, form, get, post_form, raw, run, token_of,
+};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What DESIGN promises is 2 s; the rest is for a busy machine.
+const TAKEN_UP: Duration = Duration::from_millis(2500);
+
+fn folder(config: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("gateway.toml"), config).expect("gateway.toml");
+    dir
+}
+
+fn text_of(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("gateway.toml")).expect("gateway.toml")
+}
+
+#[track_caller]
+fn good(dir: &Path, arguments: &[&str]) -> String {
+    let output = run(dir, arguments);
+    assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
+    unshown(&output);
+    output.stdout
+}
+
+#[track_caller]
+fn json(dir: &Path, arguments: &[&str]) -> Value {
+    let text = good(dir, arguments);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{arguments:?}: {e}\n{text}"))
+}
+
+/// The standard error of a command that must fail so.
+#[track_caller]
+fn bad(dir: &Path, code: i32, arguments: &[&str]) -> String {
+    let output = run(dir, arguments);
+    assert_eq!(output.code, Some(code), "{arguments:?}: {output:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
+    unshown(&output);
+    output.stderr
+}
+
+#[track_caller]
+fn unshown(output: &Output) {
+    let all = output.all();
+    assert!(!all.contains("$m=") && !all.contains("panicked"), "{output:?}");
+}
+
+/// Runs a command with a variable and something to read.
+#[track_caller]
+fn with_input(dir: &Path, arguments: &[&str], variable: Option<(&str, &str)>, input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(arguments)
+        .current_dir(dir)
+        .envs(variable)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    // A command that reads nothing may be gone already.
+    let _ = child.stdin.take().expect("stdin").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("its output");
+    Output {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn small() -> Config {
+    Config::bare()
+        .upstream("api", "127.0.0.1:9".parse().expect("an address"))
+        .client("one", SECRET, "scopes = [\"read\"]")
+        .client("two", SECRET, "scopes = [\"read\", \"write\"]\nenabled = false")
+        .route("path = \"/hello\"\nmethods = [\"GET\"]\nscopes = [\"read\"]\nupstream = \"api\"")
+        .route("prefix = \"/\"\nany_scope = [\"write\", \"admin\"]\nupstream = \"api\"")
+        .route("path = \"/users/{name}\"\naccess = \"public\"\nupstream = \"api\"")
+}
+
+/// Waits until the gateway has done something, for no longer than it may take.
+#[track_caller]
+fn eventually(gateway: &Gateway, what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < TAKEN_UP, "{what}: not within {TAKEN_UP:?}\n{}", gateway.written());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn ask(address: SocketAddr, id: &str, secret: &str) -> crate::support::Answer {
+    let body = format!(
+        "grant_type=client_credentials&scope=read&client_id={}&client_secret={}",
+        form(id),
+        form(secret)
+    );
+    raw(address, post_form(TOKEN, &[], body))
+}
+
+fn call(token: &str) -> Vec<u8> {
+    get("/hello", &[&format!("Authorization: Bearer {token}")])
+}
+
+#[test]
+fn a_running_gateway_takes_up_what_the_commands_change() {
+    let upstream = Upstream::start();
+    let config = Config::bare()
+        .upstream("api", upstream.address())
+        .client("one", SECRET, "scopes = [\"read\"]")
+        .route("path = \"/hello\"\nscopes = [\"read\"]\nupstream = \"api\"");
+    let gateway = Gateway::start(&config);
+    let (address, dir) = (gateway.plain(), gateway.dir());
+    let old = token_of(&ask(address, "one", SECRET));
+    let mut kept = Conn::plain(address);
+    kept.ask(call(&old)).status(200);
+
+    let added = json(dir, &["client", "add", "fresh", "--scope", "read", "--json"]);
+    let secret = added["client_secret"].as_str().expect("the secret").to_owned();
+    eventually(&gateway, "the new client", || ask(address, "fresh", &secret).code() == 200);
+    let fresh = token_of(&ask(address, "fresh", &secret));
+    kept.ask(call(&fresh)).status(200);
+    kept.ask(call(&old)).status(200);
+
+    good(dir, &["client", "disable", "fresh"]);
+    eventually(&gateway, "the disabled client's token", || raw(address, call(&fresh)).code() == 401);
+    kept.ask(call(&fresh)).bearer_error(401, Some("invalid_token"));
+    ask(address, "fresh", &secret).oauth_error(401, "invalid_client");
+    kept.ask(call(&old)).status(200);
+
+    // Both secrets while the old one is kept; only the new one after the next reset.
+    good(dir, &["client", "enable", "fresh"]);
+    let reset = |arguments: &[&str]| {
+        let arguments = [&["client", "reset-secret", "fresh", "--json"], arguments].concat();
+        json(dir, &arguments)["client_secret"].as_str().expect("the secret").to_owned()
+    };
+    let second = reset(&["--keep-old", "1h"]);
+    eventually(&gateway, "the second secret", || ask(address, "fresh", &second).code() == 200);
+    ask(address, "fresh", &secret).status(200);
+    let third = reset(&[]);
+    eventually(&gateway, "the third secret", || ask(address, "fresh", &third).code() == 200);
+    ask(address, "fresh", &secret).oauth_error(401, "invalid_client");
+    ask(address, "fresh", &second).oauth_error(401, "invalid_client");
+
+    // Lines that shift are no change of a listener.
+    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    let text = text_of(dir);
+    let taken_up = |gateway: &Gateway| gateway.written().matches("taken up: ").count();
+    let before = taken_up(&gateway);
+    std::fs::write(dir.join("gateway.toml"), format!("# one line more\n{text}")).expect("gateway.toml");
+    eventually(&gateway, "the shifted file", || taken_up(&gateway) > before);
+    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    std::fs::write(dir.join("gateway.toml"), text.replace("threads = 1", "threads = 2"))
+        .expect("gateway.toml");
+    eventually(&gateway, "what needs a restart is named", || {
+        gateway.written().contains("server.threads takes effect only when the gateway is started anew")
+    });
+
+    // A bad file changes nothing and says why.
+    std::fs::write(dir.join("gateway.toml"), text.replace("[scopes]", "[scope]")).expect("gateway.toml");
+    eventually(&gateway, "the report", || gateway.written().contains("is not taken up"));
+    let written = gateway.written();
+    let stderr = written.split_once("--- stderr").expect("stderr").1;
+    assert!(stderr.contains("did you mean `scopes`?"), "{written}");
+    assert!(!written.contains("$m=") && !written.contains(&third), "{written}");
+    kept.ask(call(&old)).status(200);
+    ask(address, "fresh", &third).status(200);
+
+    std::fs::write(dir.join("gateway.toml"), &text).expect("gateway.toml");
+    good(dir, &["client", "remove", "fresh"]);
+    eventually(&gateway, "the removed client", || ask(address, "fresh", &third).code() == 401);
+    kept.ask(call(&old)).status(200);
+}
+
+#[test]
+fn a_client_s_life() {
+    let dir = folder(&small().text());
+    let dir = dir.path();
+    let before = text_of(dir);
+
+    let said = good(
+        dir,
+        &["client", "add", "new app", "--scope", "read", "--scope", "write", "--token-lifetime", "5m"],
+    );
+    let secret =
+        said.lines().find_map(|line| line.trim().strip_prefix("client_secret")).expect("the secret").trim();
+    assert_eq!(secret.len(), 43, "256 bits in base64url: {said}");
+    assert!(secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{said}");
+    assert!(said.contains("client_id=new+app") && said.contains("scope=read+write"), "{said}");
+    let text = text_of(dir);
+    assert!(!text.contains(secret), "the secret stands in the file");
+    assert!(text.contains("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
+
+    let shown = json(dir, &["client", "show", "new app", "--json"]);
+    assert_eq!(shown["scopes"], serde_json::json!(["read", "write"]));
+    assert_eq!(shown["capabilities"], serde_json::json!(["client_credentials"]));
+    assert_eq!(shown["token_lifetime"], 300);
+    assert_eq!(shown["enabled"], true);
+    let listed = json(dir, &["client", "list", "--json"]);
+    let ids: Vec<&str> =
+        listed.as_array().expect("a list").iter().filter_map(|c| c["client_id"].as_str()).collect();
+    assert_eq!(ids, ["one", "two", "new app"]);
+    let list = good(dir, &["client", "list"]);
+    assert!(list.lines().any(|line| line.starts_with("two ") && line.contains("disabled")), "{list}");
+
+    let reset = json(dir, &["client", "reset-secret", "new app", "--keep-old", "24h", "--json"]);
+    assert_eq!(reset["kept"], serde_json::json!(["default"]));
+    let list = run(dir, &["client", "list"]);
+    assert!(list.stderr.contains("warning: new app: the secret \"default\" expires at "), "{list:?}");
+    let show = json(dir, &["client", "show", "new app", "--json"]);
+    assert_eq!(show["secrets"][0]["expires_soon"], true, "{show}");
+    assert_eq!(show["secrets"][1]["id"], reset["secret_id"], "{show}");
+    assert_eq!(show["secrets"][1]["expires"], Value::Null, "{show}");
+
+    good(dir, &["client", "disable", "new app"]);
+    assert_eq!(json(dir, &["client", "show", "new app", "--json"])["enabled"], false);
+    good(dir, &["client", "enable", "new app"]);
+    good(dir, &["check"]);
+    good(dir, &["client", "remove", "new app"]);
+    assert_eq!(text_of(dir), before, "a removed client leaves no trace");
+}
+
+#[test]
+fn wrong_edits_are_refused_and_change_nothing() {
+    let dir = folder(&small().text());
+    let dir = dir.path();
+    let before = text_of(dir);
+    let said = bad(dir, 2, &["client", "add", "x", "--scope", "delete"]);
+    assert!(
+        said.contains("[scopes]") && said.contains("delete = ") && said.contains("read, write, admin"),
+        "{said}"
+    );
+    assert!(bad(dir, 2, &["client", "add", "one", "--scope", "read"]).contains("already"));
+    assert!(bad(dir, 2, &["client", "add", "x", "--token-lifetime", "299"]).contains("unit"));
+    assert!(bad(dir, 2, &["client", "add", "x", "--token-lifetime", "99d"]).contains("token_lifetime"));
+    assert!(
+        bad(dir, 2, &["client", "add", "x", "--scope", "read", "--default-scope", "write"])
+            .contains("default_scopes")
+    );
+    assert!(bad(dir, 2, &["client", "add", "ü"]).contains("ASCII"));
+    for verb in ["show", "disable", "enable", "remove", "reset-secret"] {
+        assert!(bad(dir, 2, &["client", verb, "twoo"]).contains("did you mean \"two\"?"), "{verb}");
+    }
+    bad(dir, 2, &["client", "list", "--config", "nosuch.toml"]);
+    bad(dir, 2, &["client", "add", "x", "--config", "nosuch.toml"]);
+    assert_eq!(text_of(dir), before);
+
+    // A file with errors of its own is not made worse, unless the change mends it.
+    let broken = before.replace(&secret_line(&before), "secret = \"Password1\"");
+    std::fs::write(dir.join("gateway.toml"), &broken).expect("gateway.toml");
+    let said = bad(dir, 2, &["client", "disable", "two"]);
+    assert!(said.contains("errors of its own") && !said.contains("Password1"), "{said}");
+    assert_eq!(text_of(dir), broken);
+    good(dir, &["client", "reset-secret", "one"]);
+    good(dir, &["check"]);
+}
+
+/// The first client's line.
+fn secret_line(text: &str) -> String {
+    text.lines().find(|line| line.starts_with("secret = ")).expect("a secret").to_owned()
+}
+
+#[test]
+fn expired_secrets_are_warned_of() {
+    let hash = cheap_hash(SECRET);
+    let dir = folder(&format!(
+        "[clients.a]\nsecrets = [{{ id = \"old\", hash = \"{hash}\", expires = 2020-01-01T00:00:00Z }}, {{ id = \"new\", hash = \"{hash}\" }}]\n\
+         [clients.b]\nsecrets = [{{ id = \"x\", hash = \"{hash}\", expires = 2020-01-01T00:00:00Z }}]\n\
+         [clients.c]\nsecrets = [{{ id = \"y\", hash = \"{hash}\", expires = 2999-01-01T00:00:00Z }}]\n"
+    ));
+    let output = run(dir.path(), &["client", "list"]);
+    let warned = |text: &str| output.stderr.lines().any(|line| line.contains(text));
+    assert!(warned("a: the secret \"old\" expired at 2020-01-01T00:00:00Z"), "{output:?}");
+    assert!(warned("b: none of its secrets is good any more"), "{output:?}");
+    assert!(!warned("c:") && !output.stdout.contains("warning"), "{output:?}");
+}
+
+/// A gateway on a TLS port that is known beforehand.
+fn with_known_port() -> (Gateway, SocketAddr) {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    let upstream = "127.0.0.1:9".parse().expect("an address");
+    let text = Config::standard(upstream).text().replace("http://127.0.0.1:0", &format!("https://{free}"));
+    (Gateway::start_text(&text, &[]), free)
+}
+
+#[test]
+fn a_token_from_the_command_line() {
+    let (gateway, address) = with_known_port();
+    let dir = gateway.dir();
+    fn token<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["token", "--client", "other", "--secret", SECRET], arguments].concat()
+    }
+    // The gateway's own certificate is trusted because the configuration says where it is.
+    let said = good(dir, &token(&["--scope", "read"]));
+    assert!(said.starts_with("tg_") && said.trim_end().len() == 52 && said.lines().count() == 1, "{said}");
+    let whole = json(dir, &token(&["--scope", "read", "--json"]));
+    assert_eq!(
+        (&whole["token_type"], &whole["expires_in"], &whole["scope"]),
+        (&"bearer".into(), &299.into(), &"read".into())
+    );
+
+    // The secret from the environment, and from the standard input.
+    let arguments = ["token", "--client", "other"];
+    for (variable, input) in [(Some(("TOLLGATE_CLIENT_SECRET", SECRET)), ""), (None, &*format!("{SECRET}\n"))]
+    {
+        let output = with_input(dir, &arguments, variable, input);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        assert!(output.stdout.starts_with("tg_") && !output.all().contains(SECRET), "{output:?}");
+    }
+    assert!(bad(dir, 2, &arguments).contains("TOLLGATE_CLIENT_SECRET"));
+
+    // OAuth errors are told as they came.
+    let said = bad(dir, 1, &["token", "--client", "other", "--secret", "wrong"]);
+    assert!(said.contains("invalid_client") && !said.contains("wrong"), "{said}");
+    // Generated secrets may begin with a hyphen.
+    assert!(bad(dir, 1, &["token", "--client", "other", "--secret", "-wrong"]).contains("invalid_client"));
+    assert!(bad(dir, 1, &token(&["--scope", "admin"])).contains("invalid_scope"));
+    assert!(bad(dir, 2, &["token"]).contains("--client"));
+
+    // Elsewhere, without a configuration: the certificate is unknown there.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let url = format!("https://localhost:{}", address.port());
+    let far = token(&["--scope", "read", "--url", &url]);
+    assert!(bad(elsewhere.path(), 1, &far).contains("certificate"));
+    assert!(good(elsewhere.path(), &[&far[..], &["-k"]].concat()).starts_with("tg_"));
+    let whole_url = format!("{url}{TOKEN}");
+    assert!(good(dir, &token(&["--url", &whole_url])).starts_with("tg_"));
+
+    // What does not speak OAuth, and what does not speak at all.
+    let said = bad(dir, 1, &token(&["--url", &format!("{url}/nosuch")]));
+    assert!(said.contains("404"), "{said}");
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    assert!(bad(dir, 1, &token(&["--url", &format!("http://{closed}")])).contains("cannot connect"));
+    bad(dir, 2, &token(&["--url", "localhost:8443"]));
+}
+
+#[test]
+fn what_becomes_of_a_request() {
+    let dir = folder(&small().text());
+    let dir = dir.path();
+    let verdict =
+        |arguments: &[&str]| json(dir, &[&["explain", "--json"], arguments].concat())["verdict"].clone();
+    assert_eq!(
+        verdict(&["GET", "https://localhost/hello", "--client", "one"]),
+        serde_json::json!({ "passes": true, "upstream": "api", "path": "/hello" })
+    );
+    let refused = |arguments: &[&str]| verdict(arguments)["status"].as_u64().expect("a status");
+    assert_eq!(refused(&["GET", "/hello"]), 401);
+    assert_eq!(refused(&["GET", "/hello", "--client", "two"]), 401);
+    assert_eq!(refused(&["GET", "/hello", "--scope", "write"]), 403);
+    assert_eq!(refused(&["POST", "/hello", "--scope", "read"]), 405);
+    assert_eq!(refused(&["GET", "/a/../hello", "--scope", "read"]), 400);
+    let said = good(dir, &["explain", "GET", "/users/%61?x", "--scope", "read"]);
+    assert!(
+        said.contains("/users/a") && said.contains("public") && said.contains("as /users/a and its query"),
+        "{said}"
+    );
+    assert!(bad(dir, 2, &["explain", "GET", "/hello", "--client", "three"]).contains("no client"));
+    assert!(
+        bad(dir, 2, &["explain", "GET", "/hello", "--client", "one", "--scope", "write"])
+            .contains("invalid_scope")
+    );
+    bad(dir, 2, &["explain", "GET", "hello"]);
+    // A text that is no token needs no gateway to be judged; a token does.
+    assert_eq!(refused(&["GET", "/hello", "--token", "0470b16b-7bf8-4fa3-9ae1-6a10e0f0b699"]), 401);
+}
+
+#[test]
+fn a_token_is_judged_by_introspection() {
+    let (gateway, _) = with_known_port();
+    let dir = gateway.dir();
+    let token = good(dir, &["token", "--client", "other", "--secret", SECRET, "--scope", "read"]);
+    let token = token.trim();
+    assert!(bad(dir, 2, &["explain", "GET", "/hello", "--token", token]).contains("introspection"));
+    let explain = |path: &str, token: &str| {
+        let asker = ["--client", "introspector", "--secret", SECRET, "--json"];
+        json(dir, &[&["explain", "GET", path, "--token", token], &asker[..]].concat())
+    };
+    let told = explain("/hello", token);
+    assert_eq!((&told["client_id"], &told["verdict"]["passes"]), (&"other".into(), &true.into()), "{told}");
+    assert_eq!(explain("/write", token)["verdict"]["error"], "insufficient_scope");
+    let body = format!("token={token}");
+    let mut conn = Conn::tls(gateway.tls(), &["http/1.1"]);
+    conn.ask(post_form(crate::support::REVOKE, &[&basic("other", SECRET)], body)).status(200);
+    assert_eq!(explain("/hello", token)["verdict"]["error"], "invalid_token");
+    let not_asker = ["--client", "other", "--secret", SECRET];
+    let said = bad(dir, 1, &[&["explain", "GET", "/hello", "--token", token], &not_asker[..]].concat());
+    assert!(said.contains("unauthorized_client"), "{said}");
+}
+
+#[test]
+fn who_gets_where() {
+    let dir = folder(&small().text());
+    let table = good(dir.path(), &["routes"]);
+    assert!(table.lines().all(|line| line.chars().count() <= 80) || table.contains("->"), "{table}");
+    let routes = json(dir.path(), &["routes", "--json"]);
+    let paths: Vec<&str> = routes
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|route| route["path"].as_str().or(route["prefix"].as_str()))
+        .collect();
+    assert_eq!(paths, ["/hello", "/users/{name}", "/"], "the most specific first");
+    assert_eq!(routes[0]["clients"]["one"]["allowed"], true);
+    assert_eq!(
+        routes[0]["clients"]["two"],
+        serde_json::json!({ "allowed": false, "reason": "disabled", "missing": [] })
+    );
+    assert_eq!(routes[1]["clients"]["two"]["allowed"], true, "a public route");
+    assert_eq!(routes[2]["clients"]["one"]["missing"], serde_json::json!(["write", "admin"]));
+
+    // Many clients: a list, still within the width.
+    let many = (0..20).fold(small(), |config, n| {
+        config.client(&format!("client-number-{n}"), SECRET, "scopes = [\"read\"]")
+    });
+    let dir = folder(&many.text());
+    let list = good(dir.path(), &["routes"]);
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+    assert!(list.contains("GET /hello  ->  api") && list.contains("  yes  client-number-19"), "{list}");
+    assert!(list.contains("  no   client-number-3 (lacks write or admin)"), "{list}");
+}
+
+#[test]
+fn schema_and_completions_are_printed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let schema = json(dir.path(), &["schema"]);
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = good(dir.path(), &["completions", shell]);
+        assert!(script.contains("reset-secret") && script.contains("explain"), "{shell}: {script}");
+    }
+    bad(dir.path(), 2, &["completions", "nosuchshell"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let dir = folder(&small().text());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .arg("schema")
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().expect("stderr").read_to_string(&mut said).expect("stderr");
+    assert!(child.wait().expect("its status").success() && said.is_empty(), "{said}");
+}
