@@ -139,3 +139,16 @@ async fn every_mount_agrees_row_by_row() {
         assert_eq!(&mount::over_tcp(proxy, request).await, expected, "pingora proxy: {name}");
     }
 }
+
+#[tokio::test]
+async fn a_pingora_connection_serves_on_after_a_refusal_at_the_token_endpoint() {
+    let client = ClientSpec::with_id("server").unwrap().plain_secret("Password1").unwrap();
+    let gate = Gate::builder(GateSpec::default().client(client)).hashing_threads(1).build().unwrap();
+    let form =
+        |secret: &str| format!("grant_type=client_credentials&client_id=server&client_secret={secret}");
+    let requests =
+        [form("Password1"), form("wrong"), "a".repeat(17 * 1024), "grant".to_owned(), form("Password1")];
+    for server in [pingora_mounts::proxy(&gate).await, pingora_mounts::app(&gate).await] {
+        assert_eq!(mount::token_requests(server, &requests).await, [200, 401, 413, 400, 200]);
+    }
+}
