@@ -66,9 +66,14 @@ impl ProxyHttp for Proxy {
     }
 }
 
+/// The upstream alone.
+pub(crate) async fn upstream() -> SocketAddr {
+    serve(HttpServer::new_app(Upstream)).await
+}
+
 /// A pingora proxy with the module, and an upstream.
 pub(crate) async fn proxy(gate: &Gate) -> SocketAddr {
-    let upstream = serve(HttpServer::new_app(Upstream)).await;
+    let upstream = upstream().await;
     let conf = Arc::new(ServerConf::default());
     serve(http_proxy(&conf, Proxy { gate: gate.clone(), upstream })).await
 }
