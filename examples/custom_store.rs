@@ -90,3 +90,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(gate.authorize(&headers, &needed).is_ok());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_runs() {
+        super::main().unwrap();
+    }
+}

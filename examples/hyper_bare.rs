@@ -72,3 +72,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert!(status == 200 && answer.ends_with("hello, server\n"));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_runs() {
+        super::main().unwrap();
+    }
+}

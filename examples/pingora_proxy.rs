@@ -110,3 +110,11 @@ async fn legacy_api() -> std::io::Result<SocketAddr> {
     });
     Ok(address)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_runs() {
+        super::main().unwrap();
+    }
+}

@@ -58,3 +58,11 @@ async fn check(channel: Channel, token: Option<&str>) -> Result<(), Status> {
     }
     HealthClient::new(channel).check(request).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_runs() {
+        super::main().unwrap();
+    }
+}

@@ -12,7 +12,7 @@ use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
 
 /// A look-up pays for every shard there is: the more, the further apart their locks and tables lie in memory (at a
-/// million tokens, header to permit costs a third less with 64 than with 1024). A shard that grows moves all it holds
+/// million tokens, header to permit costs a fifth less with 64 than with 1024). A shard that grows moves all it holds
 /// while its readers wait, so there must not be too few: at ten million tokens one of 64 moves some 5 MB.
 const SHARDS: usize = 64;
 

@@ -1,5 +1,9 @@
 //! One table of requests through every mount: what is answered, and what the inner service saw.
+//!
+//! Proofs of possession are not in it: only the gateway knows the connection and the URL that a proof is about. The
+//! other mounts answer the DPoP scheme as any other that they do not take, and refuse tokens that are bound.
 
+mod gateway_mount;
 mod mount;
 mod pingora_mounts;
 
@@ -76,7 +80,6 @@ fn table(gate: &Gate, clock: &ManualClock) -> Vec<Row> {
     vec![
         row("no header", &[], refused(401, "")),
         row("another scheme", &[("Authorization", "Basic c2VydmVyOng=".to_owned())], refused(401, "")),
-        row("another proof", &[("Authorization", format!("DPoP {read}"))], refused(401, "")),
         bearer("good", &read, passed("server", "read")),
         row(
             "good, scheme in capitals",
@@ -132,10 +135,25 @@ async fn every_mount_agrees_row_by_row() {
     let rows = table(&gate, &clock);
     let proxy = pingora_mounts::proxy(&gate).await;
     let app = pingora_mounts::app(&gate).await;
+    let gateway = gateway_mount::gateway(&gate).await;
     for Row { name, request, expected } in &rows {
         assert_eq!(&mount::tower(&gate, request).await, expected, "tower: {name}");
         assert_eq!(&mount::axum(&gate, request).await, expected, "axum: {name}");
         assert_eq!(&mount::over_tcp(app, request).await, expected, "pingora app: {name}");
+        assert_eq!(&mount::over_tcp(gateway, request).await, expected, "gateway: {name}");
         assert_eq!(&mount::over_tcp(proxy, request).await, expected, "pingora proxy: {name}");
+    }
+}
+
+#[tokio::test]
+async fn a_pingora_connection_serves_on_after_a_refusal_at_the_token_endpoint() {
+    let client = ClientSpec::with_id("server").unwrap().plain_secret("Password1").unwrap();
+    let gate = Gate::builder(GateSpec::default().client(client)).hashing_threads(1).build().unwrap();
+    let form =
+        |secret: &str| format!("grant_type=client_credentials&client_id=server&client_secret={secret}");
+    let requests =
+        [form("Password1"), form("wrong"), "a".repeat(17 * 1024), "grant".to_owned(), form("Password1")];
+    for server in [pingora_mounts::proxy(&gate).await, pingora_mounts::app(&gate).await] {
+        assert_eq!(mount::token_requests(server, &requests).await, [200, 401, 413, 400, 200]);
     }
 }

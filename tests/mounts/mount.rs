@@ -98,6 +98,23 @@ pub(crate) async fn over_tcp(server: SocketAddr, request: &Request) -> Outcome {
     first
 }
 
+/// Sends token requests over one connection, one after the other, while it lasts; their statuses.
+pub(crate) async fn token_requests(server: SocketAddr, bodies: &[String]) -> Vec<u16> {
+    let mut connection = TcpStream::connect(server).await.unwrap();
+    let mut statuses = Vec::new();
+    for body in bodies {
+        let head = format!(
+            "POST /oauth/v2/oauth-token HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+            body.len()
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(body.as_bytes()).await.unwrap();
+        statuses.push(read_answer(&mut connection).await.status);
+    }
+    statuses
+}
+
 async fn read_answer(connection: &mut TcpStream) -> Outcome {
     let mut bytes = Vec::new();
     let head_end = loop {

@@ -15,7 +15,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session, http_proxy};
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
 use tollgate::gate::Gate;
-use tollgate::plugin::pingora::{Refused, answer_denied};
+use tollgate::plugin::pingora::{Refused, answer_denied, serve_endpoint};
 
 use crate::mount::{requirement, seen};
 
@@ -48,7 +48,11 @@ impl ProxyHttp for Proxy {
     fn new_ctx(&self) {}
 
     fn init_downstream_modules(&self, modules: &mut HttpModules) {
-        modules.add_module(Box::new(self.gate.pingora_module(requirement())));
+        modules.add_module(Box::new(self.gate.pingora_module(requirement()).with_endpoints()));
+    }
+
+    async fn request_filter(&self, session: &mut Session, (): &mut ()) -> pingora::Result<bool> {
+        serve_endpoint(&self.gate, session.as_downstream_mut()).await
     }
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
@@ -62,16 +66,21 @@ impl ProxyHttp for Proxy {
     }
 }
 
+/// The upstream alone.
+pub(crate) async fn upstream() -> SocketAddr {
+    serve(HttpServer::new_app(Upstream)).await
+}
+
 /// A pingora proxy with the module, and an upstream.
 pub(crate) async fn proxy(gate: &Gate) -> SocketAddr {
-    let upstream = serve(HttpServer::new_app(Upstream)).await;
+    let upstream = upstream().await;
     let conf = Arc::new(ServerConf::default());
     serve(http_proxy(&conf, Proxy { gate: gate.clone(), upstream })).await
 }
 
 /// A pingora HTTP app behind the gate.
 pub(crate) async fn app(gate: &Gate) -> SocketAddr {
-    serve(HttpServer::new_app(gate.pingora_app(requirement(), Upstream))).await
+    serve(HttpServer::new_app(gate.pingora_app(requirement(), Upstream).with_endpoints())).await
 }
 
 async fn serve<A: ServerApp + Send + Sync + 'static>(app: A) -> SocketAddr {
