@@ -37,8 +37,7 @@ pub(in crate::proxy) struct Answer {
 
 /// The head at the beginning of `input`, once it is whole; it is taken out then. An interim answer's is one, too.
 pub(super) fn take_head(input: &mut BytesMut, asked: Asked) -> Result<Option<Answer>, Fault> {
-    let mut spans = [const { (0..0, 0..0) }; MAX_HEADERS];
-    let Some(Parsed { size, status, version, count }) = parse(input, &mut spans)? else { return Ok(None) };
+    let Some(Parsed { size, status, version, fields }) = parse(input)? else { return Ok(None) };
     let head = input.split_to(size).freeze();
     let upgraded = status == StatusCode::SWITCHING_PROTOCOLS;
     if upgraded && !asked.upgrade {
@@ -49,9 +48,9 @@ pub(super) fn take_head(input: &mut BytesMut, asked: Asked) -> Result<Option<Ans
     let mut response = Response::new(());
     *response.status_mut() = status;
     // One more for `Via`.
-    let mut headers = HeaderMap::with_capacity(count + 1);
+    let mut headers = HeaderMap::with_capacity(fields.len() + 1);
     let mut seen = AnswerHeaders::new(upgraded);
-    for (name, value) in spans.into_iter().take(count) {
+    for (name, value) in fields {
         let name = head.get(name).and_then(|name| HeaderName::from_bytes(name).ok());
         let name = name.ok_or(Fault::Bad("a malformed header name"))?;
         let value = HeaderValue::from_maybe_shared(head.slice(value));
@@ -83,13 +82,12 @@ struct Parsed {
     size: usize,
     status: StatusCode,
     version: Version,
-    count: usize,
+    /// Where the names and values are.
+    fields: Vec<(Range<usize>, Range<usize>)>,
 }
 
-type Span = (Range<usize>, Range<usize>);
-
-/// The head at the beginning of `input`, and where its names and values are.
-fn parse(input: &[u8], spans: &mut [Span; MAX_HEADERS]) -> Result<Option<Parsed>, Fault> {
+/// The head at the beginning of `input`.
+fn parse(input: &[u8]) -> Result<Option<Parsed>, Fault> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut parsed = httparse::Response::new(&mut []);
     let size = match httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -111,11 +109,9 @@ fn parse(input: &[u8], spans: &mut [Span; MAX_HEADERS]) -> Result<Option<Parsed>
         let begin = part.as_ptr().addr() - start;
         begin..begin + part.len()
     };
-    let count = parsed.headers.len();
-    for (field, at) in parsed.headers.iter().zip(spans) {
-        *at = (span(field.name.as_bytes()), span(field.value));
-    }
-    Ok(Some(Parsed { size, status, version, count }))
+    let fields =
+        parsed.headers.iter().map(|field| (span(field.name.as_bytes()), span(field.value))).collect();
+    Ok(Some(Parsed { size, status, version, fields }))
 }
 
 /// The body of an answer, and how much of it is still to come.

@@ -116,9 +116,11 @@ fn what_could_be_read_in_two_ways_is_no_answer() {
     assert!(answer(large.get(..65 * 1024).expect("ASCII"), GET).is_err());
 }
 
+type Body = (Vec<u8>, Vec<String>, Vec<u8>);
+
 /// What a reader of `wire` makes of it when it comes in pieces of these sizes: the data, the trailers as text, and
 /// what is left.
-fn read(wire: &[u8], sizes: &[usize]) -> Result<(Vec<u8>, Vec<String>, Vec<u8>), &'static str> {
+fn read(wire: &[u8], sizes: &[usize]) -> Result<Body, &'static str> {
     let (mut chunked, mut input) = (Chunked::default(), BytesMut::new());
     let (mut data, mut trailers) = (Vec::new(), Vec::new());
     let mut rest = wire;
