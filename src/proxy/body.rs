@@ -15,6 +15,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::h2::AnswerBody;
 use super::limits::Bounds;
 use super::pool::Connection;
 use crate::gate::Gate;
@@ -37,6 +38,8 @@ pub enum BodyFault {
     TooSlow,
     /// The token that the stream runs on expired or was revoked.
     TokenEnded,
+    /// The client did not send it to its end.
+    BrokenOff,
 }
 
 impl fmt::Display for BodyFault {
@@ -45,6 +48,7 @@ impl fmt::Display for BodyFault {
             Self::TooLarge => "the body is longer than allowed",
             Self::TooSlow => "the body did not go on in time",
             Self::TokenEnded => "the access token of the stream ended",
+            Self::BrokenOff => "the body broke off",
         })
     }
 }
@@ -182,9 +186,7 @@ enum Kind {
 
 /// An answer as it comes from upstream.
 struct UpstreamBody {
-    incoming: Incoming,
-    /// Goes back to the pool when the answer has been read to its end; closed with it otherwise.
-    connection: Option<Connection>,
+    source: Source,
     read_timeout: Duration,
     /// When the wait for the next frame began.
     waiting_since: Option<Instant>,
@@ -192,6 +194,17 @@ struct UpstreamBody {
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
     bounds: Option<Box<Bounds>>,
+}
+
+/// Where an answer comes from.
+enum Source {
+    Http1 {
+        incoming: Incoming,
+        /// Goes back to the pool when the answer has been read to its end; closed with it otherwise.
+        connection: Option<Connection>,
+    },
+    /// Boxed: the answers that count are of the other kind, and it would make them larger.
+    Http2(Box<AnswerBody>),
 }
 
 /// What a stream runs on.
@@ -205,6 +218,11 @@ impl TokenLease {
     pub(super) fn new(gate: &Gate, permit: Permit) -> Option<Self> {
         permit.digest()?;
         Some(Self { gate: gate.clone(), permit })
+    }
+
+    /// Whose token it is.
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.permit.client_id()
     }
 
     /// Whether the token still lives.
@@ -227,9 +245,27 @@ impl ResponseBody {
         lease: Option<TokenLease>,
         bounds: Option<Box<Bounds>>,
     ) -> Self {
+        let source = Source::Http1 { incoming, connection: Some(connection) };
+        Self::from_source(source, read_timeout, lease, bounds)
+    }
+
+    pub(super) fn upstream_http2(
+        answer: AnswerBody,
+        read_timeout: Duration,
+        lease: Option<TokenLease>,
+        bounds: Option<Box<Bounds>>,
+    ) -> Self {
+        Self::from_source(Source::Http2(Box::new(answer)), read_timeout, lease, bounds)
+    }
+
+    fn from_source(
+        source: Source,
+        read_timeout: Duration,
+        lease: Option<TokenLease>,
+        bounds: Option<Box<Bounds>>,
+    ) -> Self {
         Self(Kind::Upstream(UpstreamBody {
-            incoming,
-            connection: Some(connection),
+            source,
             read_timeout,
             waiting_since: None,
             frames_unchecked: 0,
@@ -263,29 +299,21 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Made(body) => body.is_end_stream(),
-            Kind::Upstream(body) => body.incoming.is_end_stream(),
+            Kind::Upstream(body) => body.source.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Made(body) => body.size_hint(),
-            Kind::Upstream(body) => body.incoming.size_hint(),
+            Kind::Upstream(body) => body.source.size_hint(),
         }
     }
 }
 
 impl UpstreamBody {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // A small answer came whole with its head. For more, bytes have to be moved.
-        let mut incoming = Pin::new(&mut self.incoming);
-        let mut polled = incoming.as_mut().poll_frame(cx);
-        if polled.is_pending()
-            && let Some(connection) = &mut self.connection
-        {
-            polled = connection.poll_with(cx, |cx| incoming.as_mut().poll_frame(cx));
-        }
-        match polled {
+        match self.source.poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.waiting_since = None;
                 if let Some(deadline) = self.deadline()
@@ -304,15 +332,13 @@ impl UpstreamBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => {
-                if let Some(connection) = self.connection.take() {
-                    connection.give_back();
-                }
+                self.source.finish();
                 self.bounds = None;
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                self.connection = None;
-                Poll::Ready(Some(Err(error.into())))
+                self.source.fail();
+                Poll::Ready(Some(Err(error)))
             }
             Poll::Pending => self.poll_waiting(cx),
         }
@@ -328,8 +354,8 @@ impl UpstreamBody {
             self.set_alarm(now);
         }
         loop {
-            let Some(connection) = &mut self.connection else { return Poll::Pending };
-            ready!(connection.deadline.as_mut().poll(cx));
+            let Some(alarm) = self.source.alarm() else { return Poll::Pending };
+            ready!(alarm.poll(cx));
             let now = Instant::now();
             self.check_token(now)?;
             if self.waiting_since.is_some_and(|since| now >= since + self.read_timeout)
@@ -350,8 +376,8 @@ impl UpstreamBody {
         let silent = self.waiting_since.unwrap_or(now) + self.read_timeout;
         let alarm = self.next_check.map_or(silent, |check| check.min(silent));
         let alarm = self.deadline().map_or(alarm, |deadline| deadline.min(alarm));
-        if let Some(connection) = &mut self.connection {
-            connection.deadline.as_mut().reset(alarm);
+        if let Some(timer) = self.source.alarm() {
+            timer.reset(alarm);
         }
     }
 
@@ -367,13 +393,73 @@ impl UpstreamBody {
     }
 }
 
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Http1 { incoming, connection } => {
+                // A small answer came whole with its head. For more, bytes have to be moved.
+                let mut incoming = Pin::new(incoming);
+                let mut polled = incoming.as_mut().poll_frame(cx);
+                if polled.is_pending()
+                    && let Some(connection) = connection
+                {
+                    polled = connection.poll_with(cx, |cx| incoming.as_mut().poll_frame(cx));
+                }
+                polled.map_err(Into::into)
+            }
+            Self::Http2(answer) => answer.poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1 { incoming, .. } => incoming.is_end_stream(),
+            Self::Http2(answer) => answer.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1 { incoming, .. } => incoming.size_hint(),
+            Self::Http2(answer) => answer.size_hint(),
+        }
+    }
+
+    /// The timer of the exchange; none once it is over.
+    fn alarm(&mut self) -> Option<Pin<&mut Sleep>> {
+        match self {
+            Self::Http1 { connection, .. } => {
+                connection.as_mut().map(|connection| connection.deadline.as_mut())
+            }
+            Self::Http2(answer) => Some(answer.alarm()),
+        }
+    }
+
+    /// The answer was read to its end.
+    fn finish(&mut self) {
+        match self {
+            Self::Http1 { connection, .. } => {
+                if let Some(connection) = connection.take() {
+                    connection.give_back();
+                }
+            }
+            Self::Http2(answer) => answer.finish(),
+        }
+    }
+
+    /// The answer broke off.
+    fn fail(&mut self) {
+        if let Self::Http1 { connection, .. } = self {
+            *connection = None;
+        }
+    }
+}
+
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
         // hyper asks a body of known length for its last frame and drops it, without asking for the end.
-        if self.incoming.is_end_stream()
-            && let Some(connection) = self.connection.take()
-        {
-            connection.give_back();
+        if self.source.is_end_stream() {
+            self.source.finish();
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::balance::Asking;
 use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease};
+use super::h2;
 use super::headers::{self, Returning};
 use super::limits::Bounds;
 use super::pool::{ConnectError, Connection};
@@ -61,6 +62,7 @@ impl ForwardError {
             Self::Body(BodyFault::TooLarge) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this API takes")
             }
+            Self::Body(BodyFault::BrokenOff) => (StatusCode::BAD_REQUEST, "the request body broke off"),
             Self::Body(_) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
         };
         answer::problem(status, detail)
@@ -92,6 +94,10 @@ pub(super) async fn forward(
     upstream: &Upstream,
     outbound: Outbound,
 ) -> Result<Response<ResponseBody>, ForwardError> {
+    if upstream.http2 {
+        // Boxed: or it would make the future of every other request larger.
+        return Box::pin(h2::forward(permit, gate, upstream, outbound)).await;
+    }
     let Outbound { mut parts, body, upgrade, limits, mut bounds } = outbound;
     parts.version = Version::HTTP_11;
     let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);

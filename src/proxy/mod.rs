@@ -6,6 +6,7 @@ mod body;
 pub mod build;
 mod cors;
 mod forward;
+mod h2;
 pub mod headers;
 pub mod host;
 mod io;

@@ -9,16 +9,17 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::addresses::Addresses;
-use super::body::ResponseBody;
+use super::body::{BodyFault, ResponseBody};
 use super::cors::{self, Cors};
 use super::forward::{BodyLimits, ForwardError, Outbound, forward};
+use super::h2;
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
 use super::host;
 use super::limits::{Bounds, InFlight, Limiter};
@@ -30,10 +31,11 @@ use super::upstream::Upstream;
 use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::decide::{self, Permit};
+use crate::oauth::denial::Denial;
 use crate::oauth::dpop;
 use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
 use crate::oauth::scope::Demand;
-use crate::plugin;
+use crate::plugin::{self, grpc};
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +139,11 @@ impl Refusal {
         Self { response, close: false }
     }
 
+    /// In the words of gRPC, if it is to a call of gRPC.
+    fn understood_by(self, parts: &Parts) -> Self {
+        if is_grpc_call(parts) { Self { response: in_grpc(self.response), ..self } } else { self }
+    }
+
     fn into_response(self) -> Response<ResponseBody> {
         let mut response = self.response.map(ResponseBody::from);
         if self.close {
@@ -185,6 +192,8 @@ impl Proxy {
         let (mut parts, body) = request.into_parts();
         match self.judge(&mut parts, &body, client) {
             Ok(Verdict::Upstream(Passed { permit, route, bounds, upgrade })) => {
+                // No other upstream could serve such a call.
+                let grpc = route.upstream.http2 && is_grpc_call(&parts);
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
                 let outbound = Outbound { parts, body, upgrade, limits, bounds };
@@ -203,7 +212,16 @@ impl Proxy {
                         if !matches!(error, ForwardError::Body(_)) {
                             route.upstream.report(&error);
                         }
-                        let mut response = error.to_response().map(ResponseBody::from);
+                        let mut response = match error {
+                            ForwardError::Body(BodyFault::TokenEnded) => {
+                                self.gate.refuse(&Denial::InvalidToken)
+                            }
+                            error => error.to_response(),
+                        };
+                        if grpc {
+                            response = in_grpc(response);
+                        }
+                        let mut response = response.map(ResponseBody::from);
                         if let Some(cors) = &route.cors {
                             cors.mark_own(response.headers_mut(), origin);
                         }
@@ -213,7 +231,7 @@ impl Proxy {
             }
             // Boxed: seldom, and its state would make every other request's future larger.
             Ok(Verdict::Endpoint(endpoint)) => Box::pin(self.answer(endpoint, parts, body, client)).await,
-            Err(refusal) => refusal.into_response(),
+            Err(refusal) => refusal.understood_by(&parts).into_response(),
         }
     }
 
@@ -272,14 +290,22 @@ impl Proxy {
             .map_err(|refusal| refusal.readable(&route, parts))?;
         let target = upstream_target(&path, parts.uri.query(), parts.uri.authority().is_some(), &route)
             .map_err(|()| ambiguous("the request target is not well-formed"))?;
+        let http2 = route.upstream.http2;
         // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
         let authority = match parts.uri.authority() {
-            None => None,
-            Some(_) => Some(
+            None if !http2 => None,
+            _ => Some(
                 HeaderValue::from_str(host.as_str()).map_err(|_| ambiguous("the host is not well-formed"))?,
             ),
         };
-        let upgrade = tunnel::requested(parts);
+        let target = if http2 {
+            let path = target.as_ref().unwrap_or(&parts.uri).path_and_query();
+            Some(h2::target(path, host.as_str()).map_err(|_| ambiguous("the host is not well-formed"))?)
+        } else {
+            target
+        };
+        // An upgrade is HTTP/1.1's own.
+        let upgrade = if http2 { None } else { tunnel::requested(parts) };
         let mut outgoing =
             Outgoing::new(client.peer_value, if client.secure { Proto::Https } else { Proto::Http });
         outgoing.client_id = permit.client_header();
@@ -294,6 +320,7 @@ impl Proxy {
         outgoing.version = parts.version;
         outgoing.authority = authority.as_ref();
         outgoing.upgrade = upgrade.as_ref();
+        outgoing.upstream_http2 = http2;
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
         headers::sanitise_request(&mut parts.headers, &outgoing);
         if permit.is_bound_to_key() && !route.forward_token {
@@ -333,7 +360,7 @@ impl Proxy {
         }
         if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
             return Err(Refusal {
-                response: ForwardError::Body(super::BodyFault::TooLarge).to_response(),
+                response: ForwardError::Body(BodyFault::TooLarge).to_response(),
                 close: true,
             });
         }
@@ -371,6 +398,15 @@ impl Proxy {
         let response = self.gate.answer(endpoint, &parts, body, origin).await;
         Refusal { response, close }.into_response()
     }
+}
+
+/// Whether a request is a call of gRPC, which there is in HTTP/2 only.
+fn is_grpc_call(parts: &Parts) -> bool {
+    parts.version == Version::HTTP_2 && grpc::is_call(&parts.headers)
+}
+
+fn in_grpc(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    grpc::refusal(&response, &answer::text(&response))
 }
 
 /// Refuses what comes from where the route takes nothing from, before its token is looked at.

@@ -12,9 +12,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
-use tokio_rustls::TlsConnector;
 
 use super::body::RequestBody;
 use super::io::Io;
@@ -206,15 +204,7 @@ fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) -> bool {
 }
 
 async fn connect(server: &Server) -> Result<Connection, ConnectError> {
-    let stream = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(ConnectError::Io)?;
-    stream.set_nodelay(true).map_err(ConnectError::Io)?;
-    let io = match &server.tls {
-        None => Io::Plain(stream),
-        Some((config, name)) => {
-            let connector = TlsConnector::from(Arc::clone(config));
-            Io::Tls(Box::new(connector.connect(name.clone(), stream).await.map_err(ConnectError::Io)?))
-        }
-    };
+    let io = Io::connect(server).await.map_err(ConnectError::Io)?;
     let (sender, driver) = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .handshake(TokioIo::new(io))

@@ -6,6 +6,8 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod fixture;
 pub(crate) mod gateway;
+pub(crate) mod grpc;
+pub(crate) mod h2_upstream;
 pub(crate) mod jose;
 pub(crate) mod message;
 pub(crate) mod tls;

@@ -1,6 +1,6 @@
 //! A request's headers on their way upstream.
 
-use http::header::{AUTHORIZATION, CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::class::{Class, same_variable};
@@ -146,6 +146,9 @@ pub fn sanitise_request(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
     set_or_remove(headers, &CLIENT_ID, outgoing.client_id, seen.client_id);
     set_or_remove(headers, &CLIENT_SCOPE, outgoing.client_scope, seen.client_scope);
     set_connection(headers, outgoing, &seen);
+    if outgoing.version == Version::HTTP_2 && !outgoing.upstream_http2 {
+        join_cookies(headers);
+    }
     set_forwarding(headers, outgoing, seen);
     if let Some((name, value)) = outgoing.credential {
         headers.insert(name, value.clone());
@@ -219,6 +222,21 @@ fn set_connection(headers: &mut HeaderMap, outgoing: &Outgoing<'_>, seen: &Seen)
     set_or_remove(headers, &UPGRADE, outgoing.upgrade, seen.upgrade);
     if outgoing.upgrade.is_some() {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// RFC 9113 §8.2.3: HTTP/2 may split cookies over several fields, HTTP/1.1 knows one only.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (values.next(), values.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for value in std::iter::once(second).chain(values) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(value.as_bytes());
+    }
+    // Values joined by what a value may hold.
+    if let Ok(joined) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
+        headers.insert(COOKIE, joined);
     }
 }
 
