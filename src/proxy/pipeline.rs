@@ -95,6 +95,7 @@ pub struct Proxy {
     gate: Gate,
     rules: ArcSwap<Rules>,
     body_timeout: Duration,
+    max_headers: usize,
 }
 
 /// A request that may go upstream, with the head it goes with.
@@ -163,7 +164,14 @@ impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
     pub fn new(gate: Gate, rules: Rules, body_timeout: Duration) -> Self {
-        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout }
+        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout, max_headers: usize::MAX }
+    }
+
+    /// The same, refusing requests of HTTP/2 with more header fields: h2 bounds their size, not their number. Those of
+    /// HTTP/1.1 are bounded where they are parsed.
+    #[must_use]
+    pub fn max_headers(self, max_headers: usize) -> Self {
+        Self { max_headers, ..self }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
@@ -247,6 +255,10 @@ impl Proxy {
                 StatusCode::BAD_REQUEST,
                 "the request can be read in two ways: a fragment in its target, or two lengths of its body",
             ));
+        }
+        if parts.version == Version::HTTP_2 && parts.headers.len() > self.max_headers {
+            let detail = "the request has more headers than this server accepts";
+            return Err(answer::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into());
         }
         headers::check_request(parts)
             .map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;

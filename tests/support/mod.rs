@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod fixture;
+pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod grpc;
 pub(crate) mod h2_upstream;
