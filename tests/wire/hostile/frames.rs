@@ -2,8 +2,10 @@
 //! are sat out in bounded memory, and the gateway goes on.
 
 use crate::support::frames::*;
-use crate::support::{Conn, Fixture, get};
+use crate::support::{Conn, Fixture, Next, get};
+use std::io::Write;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
@@ -355,4 +357,41 @@ fn frames_out_of_order_end_the_connection() {
     }
     assert!(!fixture().upstream.saw("disorder"));
     lives();
+}
+
+#[test]
+fn a_client_that_shuts_one_stream_is_not_waited_for() {
+    let fixture = Fixture::start(|config| {
+        config
+            .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")
+            .table("[server.limits]\nwrite_timeout = \"200ms\"")
+    });
+    let (tell, told) = std::sync::mpsc::channel::<bool>();
+    let tell = std::sync::Mutex::new(tell);
+    fixture.upstream.on("/public/shut", move |_, out| {
+        let piece = [b'x'; 64 * 1024];
+        let whole = out
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
+            .and_then(|()| (0..1024).try_for_each(|_| out.write_all(&piece)));
+        let _ = tell.lock().expect("the channel").send(whole.is_ok());
+        whole.map(|()| Next::Close)
+    });
+    let mut frames = Frames::open(fixture.gateway.h2c());
+    // Streams begin without a window (SETTINGS_INITIAL_WINDOW_SIZE), the connection has room.
+    frames.send(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    assert_eq!(ask(&mut frames, &request("/public/shut")), Outcome::Status(200));
+    // It goes on reading, and the connection is well.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let reset = loop {
+        assert!(Instant::now() < deadline, "the stream is still waited for");
+        frames.send(frame(PING, 0, 0, &[0; 8]));
+        let frame = frames.read().expect("the connection goes on");
+        if frame.kind == RST_STREAM {
+            break frame;
+        }
+        assert!(matches!(frame.kind, PING | SETTINGS | WINDOW_UPDATE), "{frame:?}");
+    };
+    assert_eq!((reset.stream, code(&reset)), (1, 8), "CANCEL");
+    let whole = told.recv_timeout(Duration::from_secs(5)).expect("the upstream is let go");
+    assert!(!whole, "the gateway took 64 MiB that nobody reads");
 }
