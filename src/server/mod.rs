@@ -28,6 +28,7 @@ mod run;
 mod self_signed;
 mod shutdown;
 mod signals;
+mod streams;
 mod tls;
 
 pub use bind::{BindError, Bound, Listener};
