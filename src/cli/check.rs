@@ -37,9 +37,6 @@ pub(super) fn unenforced(config: &Config) -> Vec<String> {
         found.push("server.access_log".to_owned());
     }
     for upstream in &config.upstreams {
-        if upstream.health_check.is_some() {
-            found.push(format!("upstreams.{}.health_check", upstream.name));
-        }
         if upstream.protocol == Protocol::Http2 {
             found.push(format!("upstreams.{}.protocol", upstream.name));
         }

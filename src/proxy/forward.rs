@@ -7,8 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -29,7 +30,7 @@ use crate::oauth::decide::Permit;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ForwardError {
-    /// No server is there to ask: 503.
+    /// No server is healthy: 503.
     NoServer,
     /// The server refuses connections or breaks them: 502.
     Unreachable(String),
@@ -63,7 +64,12 @@ impl ForwardError {
             }
             Self::Body(_) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
         };
-        answer::problem(status, detail)
+        let mut response = answer::problem(status, detail);
+        if matches!(self, Self::NoServer) {
+            // As often as servers are probed unless the file says otherwise.
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
     }
 }
 
@@ -137,6 +143,7 @@ async fn exchange(
     bounds: &mut Option<Box<Bounds>>,
 ) -> Result<(Response<Incoming>, Connection), ForwardError> {
     let mut request = Request::from_parts(parts, body);
+    upstream.count();
     let mut tries_left = upstream.retries;
     let mut pooled_allowed = true;
     loop {
@@ -152,22 +159,29 @@ async fn exchange(
             // Boxed: seldom, and its state would make the future of every request larger.
             None => match Box::pin(Connection::open(Arc::clone(server), upstream.connect_timeout)).await {
                 Ok(connection) => connection,
-                // Nothing was written: any request may try again.
-                Err(_) if tries_left > 0 => {
-                    tries_left -= 1;
-                    asking.failed();
-                    continue;
+                Err(error) => {
+                    upstream.failed(server, &error);
+                    // Nothing was written: any request may try again.
+                    if tries_left > 0 && upstream.may_retry() {
+                        tries_left -= 1;
+                        asking.failed();
+                        continue;
+                    }
+                    return Err(match error {
+                        ConnectError::TooSlow => ForwardError::TooSlow,
+                        error => ForwardError::Unreachable(error.to_string()),
+                    });
                 }
-                Err(ConnectError::TooSlow) => return Err(ForwardError::TooSlow),
-                Err(ConnectError::Io(error)) => return Err(ForwardError::Unreachable(error.to_string())),
-                Err(ConnectError::Http(error)) => return Err(ForwardError::Unreachable(error.to_string())),
             },
         };
         // A kept connection may have been closed by the server just now, with the request half on its way.
-        let copy = (reused && replayable).then(|| head_copy(&request));
+        let copy = (replayable && (reused || tries_left > 0)).then(|| head_copy(&request));
         let now = if reused { now } else { Instant::now() };
         match send(&mut connection, request, now, upstream.read_timeout, outcome.as_ref()).await {
-            Ok(response) => return Ok((response, connection)),
+            Ok(response) => {
+                upstream.answered(server, response.status());
+                return Ok((response, connection));
+            }
             Err(Sent::Not(unsent)) => {
                 // The connection was dead before a byte was written: no try was spent, but the next connection
                 // must be a new one, or many dead ones would be walked through.
@@ -181,23 +195,31 @@ async fn exchange(
                 if let Some(fault) = outcome.as_ref().and_then(BodyOutcome::fault) {
                     return Err(ForwardError::Body(fault));
                 }
-                let Some(copy) =
-                    copy.filter(|_| error.is_incomplete_message() || error.is_canceled() || is_io(&error))
-                else {
+                // A kept connection that breaks says little of the server; a new one does.
+                if !reused {
+                    upstream.failed(server, &error);
+                }
+                let broke = error.is_incomplete_message() || error.is_canceled() || is_io(&error);
+                let Some(copy) = copy.filter(|_| broke && (reused || upstream.may_retry())) else {
                     return Err(if error.is_parse() {
                         ForwardError::BadAnswer("not HTTP")
                     } else {
                         ForwardError::Unreachable(error.to_string())
                     });
                 };
+                if !reused {
+                    tries_left -= 1;
+                    asking.failed();
+                }
                 pooled_allowed = false;
                 request = copy;
             }
             Err(Sent::TooSlow) => {
-                return Err(match outcome.as_ref().and_then(BodyOutcome::fault) {
-                    Some(fault) => ForwardError::Body(fault),
-                    None => ForwardError::TooSlow,
-                });
+                if let Some(fault) = outcome.as_ref().and_then(BodyOutcome::fault) {
+                    return Err(ForwardError::Body(fault));
+                }
+                upstream.failed(server, &"no answer in time");
+                return Err(ForwardError::TooSlow);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +15,17 @@ use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::Notify;
 
 use super::addresses::Addresses;
 use super::body::ResponseBody;
 use super::cors::{self, Cors};
 use super::forward::{BodyLimits, ForwardError, Outbound, forward};
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
+use super::health;
 use super::host;
-use super::limits::{Bounds, InFlight, Limiter};
+use super::in_flight::{Entry, InFlight};
+use super::limits::{Bounds, Limiter};
 use super::path::{self, Canonical};
 use super::route::{Match, RouteTable};
 use super::rules::{ResponseHeaders, Rules};
@@ -92,6 +96,7 @@ pub struct ClientConnection<'a> {
 pub struct Proxy {
     gate: Gate,
     rules: ArcSwap<Rules>,
+    changed: Notify,
     body_timeout: Duration,
 }
 
@@ -156,12 +161,27 @@ impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
     pub fn new(gate: Gate, rules: Rules, body_timeout: Duration) -> Self {
-        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout }
+        Self { gate, rules: ArcSwap::from_pointee(rules), changed: Notify::new(), body_timeout }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
     pub fn reload(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+        self.changed.notify_one();
+    }
+
+    /// Probes servers that have a health check, and looks up names of servers again, on a thread of its own until the
+    /// process ends. Without it all servers count as healthy, and a name keeps its first addresses.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start_upkeep(&'static self) -> io::Result<()> {
+        health::start(self)
+    }
+
+    /// Waits for the next [`Self::reload`].
+    pub(super) async fn rules_changed(&self) {
+        self.changed.notified().await;
     }
 
     /// The rules in force: those that follow them count on with what they have counted.
@@ -184,9 +204,20 @@ impl Proxy {
     ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
         match self.judge(&mut parts, &body, client) {
-            Ok(Verdict::Upstream(Passed { permit, route, bounds, upgrade })) => {
+            Ok(Verdict::Upstream(Passed { permit, route, mut bounds, upgrade })) => {
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
+                if let Some(bounds) = &mut bounds
+                    && let Some(ticket) = bounds.ticket.take()
+                {
+                    // Boxed: seldom, and its state would make every other request's future larger.
+                    match Box::pin(ticket.wait()).await {
+                        Ok(slot) => bounds.upstream = Some(slot),
+                        Err(refusal) => {
+                            return Refusal::from(refusal).readable(&route, &parts).into_response();
+                        }
+                    }
+                }
                 let outbound = Outbound { parts, body, upgrade, limits, bounds };
                 match forward(permit, &self.gate, &route.upstream, outbound).await {
                     Ok(mut response) => {
@@ -342,7 +373,11 @@ impl Proxy {
             Bounds::of(&mut bounds).route = Some(in_flight.enter()?);
         }
         if let Some(in_flight) = &route.upstream.in_flight {
-            Bounds::of(&mut bounds).upstream = Some(in_flight.enter()?);
+            let bounds = Bounds::of(&mut bounds);
+            match in_flight.enter_or_wait()? {
+                Entry::In(slot) => bounds.upstream = Some(slot),
+                Entry::Waiting(ticket) => bounds.ticket = Some(ticket),
+            }
         }
         Ok((permit, bounds))
     }

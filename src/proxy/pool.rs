@@ -1,8 +1,10 @@
 //! Connections to servers, kept per thread: no lock, no other thread's cache lines.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -12,12 +14,10 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
-use tokio_rustls::TlsConnector;
 
 use super::body::RequestBody;
-use super::io::Io;
+use super::dial::dial;
 use super::upstream::Server;
 use super::wake::InnerWaker;
 
@@ -60,6 +60,9 @@ pub(super) struct Connection {
     pub(super) deadline: Pin<Box<Sleep>>,
     waker: InnerWaker,
     server: u64,
+    /// Where it leads, and how many addresses had gone from the server's name when that was last one of them.
+    peer: SocketAddr,
+    departures: u32,
     /// When it was last used: the beginning of its last exchange, which spares a look at the clock at the end.
     used: Instant,
 }
@@ -75,24 +78,44 @@ pub(super) enum ConnectError {
     Http(hyper::Error),
 }
 
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "{error}"),
+            Self::TooSlow => f.write_str("no connection in time"),
+            Self::Http(error) => write!(f, "{error}"),
+        }
+    }
+}
+
 impl Connection {
     /// An idle connection to `server`, the one last used: the others may then grow old and close.
     pub(super) fn idle(server: &Server, now: Instant) -> Option<Self> {
         IDLE.with_borrow_mut(|idle| {
             let pool = idle.of(server.key)?;
-            let connection = pool.pop()?;
-            if now.saturating_duration_since(connection.used) > MAX_IDLE_TIME {
-                // Those below it are older still.
-                pool.clear();
-                return None;
+            loop {
+                let mut connection = pool.pop()?;
+                if now.saturating_duration_since(connection.used) > MAX_IDLE_TIME {
+                    // Those below it are older still.
+                    pool.clear();
+                    return None;
+                }
+                let departures = server.site.departures();
+                if connection.departures == departures {
+                    return Some(connection);
+                }
+                // The name has lost an address. A connection there would stay for as long as there are requests.
+                if server.site.has(connection.peer) {
+                    connection.departures = departures;
+                    return Some(connection);
+                }
             }
-            Some(connection)
         })
     }
 
     /// A new connection.
     pub(super) async fn open(server: Arc<Server>, within: Duration) -> Result<Self, ConnectError> {
-        match timeout(within, connect(&server)).await {
+        match timeout(within, connect(&server, within)).await {
             Ok(connected) => connected,
             Err(_) => Err(ConnectError::TooSlow),
         }
@@ -205,16 +228,9 @@ fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) -> bool {
     driver.is_none()
 }
 
-async fn connect(server: &Server) -> Result<Connection, ConnectError> {
-    let stream = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(ConnectError::Io)?;
-    stream.set_nodelay(true).map_err(ConnectError::Io)?;
-    let io = match &server.tls {
-        None => Io::Plain(stream),
-        Some((config, name)) => {
-            let connector = TlsConnector::from(Arc::clone(config));
-            Io::Tls(Box::new(connector.connect(name.clone(), stream).await.map_err(ConnectError::Io)?))
-        }
-    };
+async fn connect(server: &Server, within: Duration) -> Result<Connection, ConnectError> {
+    let departures = server.site.departures();
+    let (io, peer) = dial(server, within).await.map_err(ConnectError::Io)?;
     let (sender, driver) = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .handshake(TokioIo::new(io))
@@ -229,6 +245,8 @@ async fn connect(server: &Server) -> Result<Connection, ConnectError> {
         deadline: Box::pin(tokio::time::sleep_until(now)),
         waker: InnerWaker::new(),
         server: server.key,
+        peer,
+        departures,
         used: now,
     })
 }

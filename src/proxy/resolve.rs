@@ -1,0 +1,288 @@
+//! Where a server is now: the addresses of its name, looked up again and again, and a connection to one of them.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::{Notify, OnceCell};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How often a name is looked up again.
+const REFRESH: Duration = Duration::from_secs(30);
+/// How soon again at most, however many connections fail.
+const SOONEST: Duration = Duration::from_secs(1);
+/// How many addresses of a name are used.
+const MOST: usize = 32;
+
+/// A host and a port, and the addresses behind them.
+///
+/// getaddrinfo blocks, so it runs on threads that carry no traffic. What it found last stays in use while it fails.
+#[derive(Debug)]
+pub(super) struct Site {
+    host: Box<str>,
+    port: u16,
+    /// The host is an address: nothing to look up.
+    literal: Option<SocketAddr>,
+    known: OnceCell<ArcSwap<Known>>,
+    /// When a look-up failed while nothing was known: those who come right after it need not wait for another.
+    failed: Mutex<Option<(Instant, io::ErrorKind)>>,
+    /// A connection failed: perhaps the name means another address now.
+    doubted: Notify,
+    /// Counts the answers in which an address was missing that had been there.
+    departures: AtomicU32,
+    turn: AtomicUsize,
+}
+
+/// The addresses of a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Known {
+    good: Vec<SocketAddr>,
+    /// Those that took no connection since the last look-up: tried last.
+    poor: Vec<SocketAddr>,
+}
+
+impl Site {
+    pub(super) fn new(host: &str, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            literal: host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)),
+            known: OnceCell::new(),
+            failed: Mutex::default(),
+            doubted: Notify::new(),
+            departures: AtomicU32::new(0),
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether there is a name to look up again.
+    pub(super) fn is_name(&self) -> bool {
+        self.literal.is_none()
+    }
+
+    /// The addresses, in the order in which to try them: in turn, and last those that took no connection.
+    ///
+    /// # Errors
+    /// Nothing is known yet, and the name cannot be looked up.
+    pub(super) async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        if let Some(address) = self.literal {
+            return Ok(vec![address]);
+        }
+        let known = self.known.get_or_try_init(|| self.first()).await?.load();
+        let mut addresses = known.good.clone();
+        if let Some(start) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len()) {
+            addresses.rotate_left(start);
+        }
+        addresses.extend(&known.poor);
+        Ok(addresses)
+    }
+
+    async fn first(&self) -> io::Result<ArcSwap<Known>> {
+        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, kind)) = failed
+            && at.elapsed() < SOONEST
+        {
+            return Err(io::Error::new(kind, "the name was looked up in vain a moment ago"));
+        }
+        match self.look_up().await {
+            Ok(good) => Ok(ArcSwap::from_pointee(Known { good, poor: Vec::new() })),
+            Err(error) => {
+                let failure = Some((Instant::now(), error.kind()));
+                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+                Err(error)
+            }
+        }
+    }
+
+    async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+        let mut found: Vec<SocketAddr> = Vec::new();
+        for address in lookup_host((&*self.host, self.port)).await? {
+            if found.len() < MOST && !found.contains(&address) {
+                found.push(address);
+            }
+        }
+        if found.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        }
+        Ok(found)
+    }
+
+    /// Takes up what a look-up found.
+    fn learn(&self, found: Vec<SocketAddr>) {
+        let Some(known) = self.known.get() else {
+            // The first request, asking at the same time, may have been quicker.
+            let _ = self.known.set(ArcSwap::from_pointee(Known { good: found, poor: Vec::new() }));
+            return;
+        };
+        let before = known.swap(Arc::new(Known { good: found.clone(), poor: Vec::new() }));
+        if before.good.iter().chain(&before.poor).any(|address| !found.contains(address)) {
+            self.departures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// An address took no connection.
+    fn demote(&self, address: SocketAddr) {
+        if let Some(known) = self.known.get() {
+            known.rcu(|known| {
+                let mut known = Known::clone(known);
+                if let Some(at) = known.good.iter().position(|good| *good == address) {
+                    known.good.remove(at);
+                    known.poor.push(address);
+                }
+                known
+            });
+            self.doubted.notify_one();
+        }
+    }
+
+    /// How often addresses have gone: what a connection is to remember, and to ask [`Self::has`] once it changed.
+    pub(super) fn departures(&self) -> u32 {
+        self.departures.load(Ordering::Relaxed)
+    }
+
+    /// Whether the name still means this address.
+    pub(super) fn has(&self, address: SocketAddr) -> bool {
+        match (self.literal, self.known.get()) {
+            (Some(literal), _) => literal == address,
+            (None, None) => true,
+            (None, Some(known)) => {
+                let known = known.load();
+                known.good.contains(&address) || known.poor.contains(&address)
+            }
+        }
+    }
+
+    /// A connection to one of the addresses: the next one where one refuses, or takes more than its share of the time.
+    ///
+    /// # Errors
+    /// The name cannot be looked up; or none takes a connection: what the last one said.
+    pub(super) async fn connect(&self, within: Duration) -> io::Result<TcpStream> {
+        let until = Instant::now() + within;
+        let addresses = self.addresses().await?;
+        let mut failure = io::Error::from(io::ErrorKind::NotFound);
+        for (tried, address) in addresses.iter().enumerate() {
+            let left = until.saturating_duration_since(Instant::now());
+            let others = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+            match timeout(left / others, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failure = error,
+                Err(_) => failure = io::ErrorKind::TimedOut.into(),
+            }
+            self.demote(*address);
+        }
+        Err(failure)
+    }
+
+    /// Keeps the addresses fresh, for as long as it is polled.
+    pub(super) async fn refresh(&self) {
+        let mut fails = false;
+        loop {
+            sleep(SOONEST).await;
+            let _ = timeout(REFRESH - SOONEST, self.doubted.notified()).await;
+            match self.look_up().await {
+                Ok(found) => {
+                    self.learn(found);
+                    if std::mem::take(&mut fails) {
+                        log::info!("{} can be looked up again", self.host);
+                    }
+                }
+                // Those known last stay: a name server that is away must not take the API along.
+                Err(error) if !fails => {
+                    log::warn!("{} cannot be looked up, what was known of it stays: {error}", self.host);
+                    fails = true;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn address(last: u8, port: u16) -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), port)
+    }
+
+    fn known(addresses: &[SocketAddr]) -> Site {
+        let site = Site::new("api.example.test", 80);
+        site.learn(addresses.to_vec());
+        site
+    }
+
+    #[tokio::test]
+    async fn all_addresses_in_turn_and_the_poor_last() {
+        let [a, b, c] = [address(1, 80), address(2, 80), address(3, 80)];
+        let site = known(&[a, b, c]);
+        let firsts = [
+            site.addresses().await.unwrap()[0],
+            site.addresses().await.unwrap()[0],
+            site.addresses().await.unwrap()[0],
+        ];
+        assert_eq!(firsts, [a, b, c]);
+        site.demote(a);
+        for _ in 0..4 {
+            assert_eq!(site.addresses().await.unwrap()[2], a);
+        }
+        site.demote(b);
+        site.demote(c);
+        assert_eq!(site.addresses().await.unwrap(), [a, b, c], "when none is good, all are tried");
+        site.learn(vec![b, a]);
+        assert_eq!(site.addresses().await.unwrap().len(), 2, "a new answer forgets what failed");
+    }
+
+    #[tokio::test]
+    async fn who_left_is_known_to_connections() {
+        let [a, b] = [address(1, 80), address(2, 80)];
+        let site = known(&[a, b]);
+        let before = site.departures();
+        site.learn(vec![b, a]);
+        assert_eq!(site.departures(), before, "the order is no departure");
+        site.learn(vec![b]);
+        assert_ne!(site.departures(), before);
+        assert!(site.has(b) && !site.has(a));
+    }
+
+    #[tokio::test]
+    async fn the_next_address_where_one_refuses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let site = known(&[address(2, good.port()), good]);
+        for _ in 0..3 {
+            let stream = site.connect(Duration::from_secs(5)).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), good);
+        }
+        drop(listener);
+        let refused = site.connect(Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn names_and_addresses() {
+        let six = Site::new("::1", 8080);
+        assert!(!six.is_name());
+        assert_eq!(six.addresses().await.unwrap(), ["[::1]:8080".parse().unwrap()]);
+        let name = Site::new("localhost", 8080);
+        assert!(name.is_name());
+        let found = name.addresses().await.unwrap();
+        assert!(
+            found.iter().all(|address| address.ip().is_loopback() && address.port() == 8080),
+            "{found:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_look_up_is_not_repeated_at_once() {
+        let site = Site::new("no-such-name.invalid", 80);
+        *site.failed.lock().unwrap() = Some((Instant::now(), io::ErrorKind::NotFound));
+        let error = site.addresses().await.unwrap_err();
+        assert!(error.to_string().contains("a moment ago"), "{error}");
+    }
+}
