@@ -78,7 +78,8 @@ impl Places {
 pub(super) struct Asking<'a> {
     client: Option<&'a str>,
     pub(super) tried: Places,
-    last: usize,
+    /// The server last picked.
+    pub(super) last: usize,
 }
 
 impl<'a> Asking<'a> {

@@ -62,6 +62,11 @@ impl Record {
         Some(span)
     }
 
+    /// It was away for another reason and is back: it is to return little by little, too.
+    pub(super) fn welcome(&self, now: Millis) {
+        self.until.fetch_max(now.as_u64().max(1), Ordering::Relaxed);
+    }
+
     /// How much of its share it gets now.
     pub(super) fn phase(&self, rule: &Ejection, now: Millis) -> Phase {
         match self.until.load(Ordering::Relaxed) {
@@ -149,6 +154,17 @@ mod tests {
         now += 60 + 61;
         record.success();
         assert_eq!(fail(&record, 3, at(now)), Some(10));
+    }
+
+    #[test]
+    fn who_was_away_for_another_reason_returns_little_by_little_too() {
+        let record = Record::default();
+        record.welcome(at(100));
+        assert_eq!(record.phase(&RULE, at(102)), Phase::Returning(0.2));
+        assert!(!record.announce());
+        fail(&record, 3, at(103));
+        record.welcome(at(104));
+        assert_eq!(record.phase(&RULE, at(104)), Phase::Out, "but it stays out for its time");
     }
 
     #[test]

@@ -104,15 +104,24 @@ pub(super) async fn forward(
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = parts.method.is_idempotent() && outcome.is_none() && upgrade.is_none();
 
-    let asking = Asking::new(permit.client_id());
+    let has_body = outcome.is_some();
+    let mut asking = Asking::new(permit.client_id());
     let (response, connection) = match upstream.total_timeout {
-        None => exchange(upstream, asking, parts, body, outcome, replayable, &mut bounds).await?,
+        None => exchange(upstream, &mut asking, parts, body, outcome, replayable, &mut bounds).await?,
         // Boxed: it would make the future of every other request twice as large.
         Some(total) => {
             Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
-            let exchange = exchange(upstream, asking, parts, body, outcome, replayable, &mut bounds);
-            let within = Box::pin(timeout(total, exchange));
-            within.await.map_err(|_| ForwardError::TooSlow)??
+            let exchange = exchange(upstream, &mut asking, parts, body, outcome, replayable, &mut bounds);
+            match Box::pin(timeout(total, exchange)).await {
+                Ok(exchanged) => exchanged?,
+                Err(_) => {
+                    // With a body on its way up, it may be the client that was slow.
+                    if !has_body {
+                        upstream.failed_last(&asking);
+                    }
+                    return Err(ForwardError::TooSlow);
+                }
+            }
         }
     };
     let lease = TokenLease::new(gate, permit);
@@ -135,7 +144,7 @@ pub(super) async fn forward(
 /// Sends a request until a server answers it, as often as is safe and allowed.
 async fn exchange(
     upstream: &Upstream,
-    mut asking: Asking<'_>,
+    asking: &mut Asking<'_>,
     parts: Parts,
     body: RequestBody,
     outcome: Option<BodyOutcome>,
@@ -147,7 +156,7 @@ async fn exchange(
     let mut tries_left = upstream.retries;
     let mut pooled_allowed = true;
     loop {
-        let (server, place) = upstream.pick(&mut asking).ok_or(ForwardError::NoServer)?;
+        let (server, place) = upstream.pick(asking).ok_or(ForwardError::NoServer)?;
         if let Some(place) = place {
             Bounds::of(bounds).server = Some(place);
         }
@@ -160,7 +169,9 @@ async fn exchange(
             None => match Box::pin(Connection::open(Arc::clone(server), upstream.connect_timeout)).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    upstream.failed(server, &error);
+                    if error.is_the_server_s() {
+                        upstream.failed(server, &error);
+                    }
                     // Nothing was written: any request may try again.
                     if tries_left > 0 && upstream.may_retry() {
                         tries_left -= 1;

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::body::RequestBody;
-use super::dial::dial;
+use super::dial::{dial, is_our_own};
 use super::upstream::Server;
 use super::wake::InnerWaker;
 
@@ -88,6 +88,13 @@ impl fmt::Display for ConnectError {
     }
 }
 
+impl ConnectError {
+    /// Whether it says something of the server.
+    pub(super) fn is_the_server_s(&self) -> bool {
+        !matches!(self, Self::Io(error) if is_our_own(error))
+    }
+}
+
 impl Connection {
     /// An idle connection to `server`, the one last used: the others may then grow old and close.
     pub(super) fn idle(server: &Server, now: Instant) -> Option<Self> {
@@ -117,7 +124,10 @@ impl Connection {
     pub(super) async fn open(server: Arc<Server>, within: Duration) -> Result<Self, ConnectError> {
         match timeout(within, connect(&server, within)).await {
             Ok(connected) => connected,
-            Err(_) => Err(ConnectError::TooSlow),
+            Err(_) => {
+                server.site.doubt();
+                Err(ConnectError::TooSlow)
+            }
         }
     }
 

@@ -11,6 +11,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::dial::is_our_own;
+
 /// How often a name is looked up again.
 const REFRESH: Duration = Duration::from_secs(30);
 /// How soon again at most, however many connections fail.
@@ -135,8 +137,13 @@ impl Site {
                 }
                 known
             });
-            self.doubted.notify_one();
+            self.doubt();
         }
+    }
+
+    /// Has the name looked up again soon: it may mean another address by now.
+    pub(super) fn doubt(&self) {
+        self.doubted.notify_one();
     }
 
     /// How often addresses have gone: what a connection is to remember, and to ask [`Self::has`] once it changed.
@@ -165,12 +172,20 @@ impl Site {
         let addresses = self.addresses().await?;
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
         for (tried, address) in addresses.iter().enumerate() {
-            let left = until.saturating_duration_since(Instant::now());
-            let others = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            match timeout(left / others, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => failure = error,
-                Err(_) => failure = io::ErrorKind::TimedOut.into(),
+            let connecting = TcpStream::connect(address);
+            let others = u32::try_from(addresses.len() - tried - 1).unwrap_or(u32::MAX);
+            let connected = if others == 0 {
+                // The rest of the time, which the caller keeps.
+                connecting.await
+            } else {
+                let left = until.saturating_duration_since(Instant::now());
+                let share = timeout(left / (others + 1), connecting);
+                share.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            };
+            match connected {
+                Ok(stream) => return Ok(stream),
+                Err(error) if is_our_own(&error) => return Err(error),
+                Err(error) => failure = error,
             }
             self.demote(*address);
         }
@@ -205,6 +220,8 @@ impl Site {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use super::super::pool::Connection;
+    use super::super::upstream::Server;
     use super::*;
 
     fn address(last: u8, port: u16) -> SocketAddr {
@@ -262,6 +279,23 @@ mod tests {
         drop(listener);
         let refused = site.connect(Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn connections_to_an_address_that_left_are_not_used_again() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        let server = Arc::new(Server::alone("api.example.test", here.port()));
+        server.site.learn(vec![here, address(2, here.port())]);
+        let pooled = || Connection::idle(&server, Instant::now());
+        let second = Duration::from_secs(1);
+        Connection::open(Arc::clone(&server), second).await.ok().unwrap().give_back();
+        // Another address leaves: it is kept, and once more without being asked for.
+        server.site.learn(vec![here]);
+        pooled().expect("a connection").give_back();
+        pooled().expect("a connection").give_back();
+        server.site.learn(vec![address(3, here.port())]);
+        assert!(pooled().is_none());
     }
 
     #[tokio::test]

@@ -208,6 +208,20 @@ impl Upstream {
         self.balancer.pick(&self.servers, asking, &survey.avoid?)
     }
 
+    /// A server is healthy again.
+    pub(super) fn welcome(&self, server: &Server) {
+        if self.ejection.is_some() {
+            server.standing.record.welcome(now());
+        }
+    }
+
+    /// The server last picked gave no whole answer in time.
+    pub(super) fn failed_last(&self, asking: &Asking<'_>) {
+        if let Some(server) = self.servers.get(asking.last) {
+            self.failed(server, &"no whole answer in time");
+        }
+    }
+
     /// Counts a request.
     pub(super) fn count(&self) {
         if let Some(budget) = &self.retry_budget {

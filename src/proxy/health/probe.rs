@@ -114,3 +114,157 @@ async fn answered<B>(
         _ = &mut connection => answer.await.map(|response| response.status()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::net::SocketAddr;
+    use std::num::NonZeroU32;
+    use std::sync::{Arc, Mutex};
+
+    use http::{Response, Version};
+    use hyper::service::service_fn;
+    use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+    use super::*;
+    use crate::config::{Balance, ExpectedStatus};
+    use crate::proxy::health::verdict::Thresholds;
+    use crate::proxy::upstream::UpstreamSpec;
+
+    fn check() -> HealthCheck {
+        HealthCheck {
+            kind: Kind::Http {
+                target: "/health?deep=1".parse().unwrap(),
+                expected: ExpectedStatus::Range(200, 299),
+            },
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
+            thresholds: Thresholds { healthy_after: NonZeroU32::MIN, unhealthy_after: NonZeroU32::MIN },
+        }
+    }
+
+    fn upstream(server: Server, http2: bool) -> Upstream {
+        Upstream::new(UpstreamSpec {
+            name: "a".to_owned(),
+            servers: vec![(server, 1)],
+            balance: Balance::RoundRobin,
+            connect_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(5),
+            total_timeout: None,
+            in_flight: None,
+            health_check: Some(check()),
+            ejection: None,
+            retry_budget: None,
+            retries: 1,
+            credentials: Some(("x-api-key".parse().unwrap(), HeaderValue::from_static("k3y"))),
+            http2,
+        })
+        .unwrap()
+    }
+
+    async fn probed(server: Server, http2: bool) -> Result<(), Ill> {
+        let upstream = upstream(server, http2);
+        probe(&upstream, &upstream.servers()[0], &check()).await
+    }
+
+    type Seen = Arc<Mutex<Vec<(Version, String, String, String)>>>;
+
+    /// A server that speaks HTTP/2 and answers 204; the version, scheme, authority and path of what it was asked.
+    async fn http2_server() -> (SocketAddr, Seen) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
+        let record = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let record = Arc::clone(&record);
+                let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                    let uri = request.uri();
+                    let scheme = uri.scheme_str().unwrap_or("").to_owned();
+                    let authority = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
+                    let key = request.headers()["x-api-key"].to_str().unwrap();
+                    let path = format!("{uri} {key}");
+                    record.lock().unwrap().push((request.version(), scheme, authority, path));
+                    let mut response = Response::new(Empty::<Bytes>::new());
+                    *response.status_mut() = StatusCode::NO_CONTENT;
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                tokio::spawn(
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        (address, seen)
+    }
+
+    #[tokio::test]
+    async fn over_http2_where_requests_go_over_that() {
+        let (address, seen) = http2_server().await;
+        probed(Server::alone("127.0.0.1", address.port()), true).await.unwrap();
+        let expected = (
+            Version::HTTP_2,
+            "http".to_owned(),
+            address.to_string(),
+            format!("http://{address}/health?deep=1 k3y"),
+        );
+        assert_eq!(*seen.lock().unwrap(), [expected]);
+        let ill = probed(Server::alone("127.0.0.1", address.port()), false).await.unwrap_err();
+        assert!(matches!(ill, Ill::NoAnswer(_)), "{ill}");
+    }
+
+    /// A server with a certificate for `orders.internal`; it says which name it was asked for.
+    async fn tls_server() -> (SocketAddr, CertificateDer<'static>, Arc<Mutex<Vec<String>>>) {
+        let pair = rcgen::generate_simple_self_signed(["orders.internal".to_owned()]).unwrap();
+        let certificate = pair.cert.der().clone();
+        let key = PrivatePkcs8KeyDer::from(pair.signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key.into())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, names) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let (acceptor, seen) = (TlsAcceptor::from(Arc::new(config)), Arc::clone(&names));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(stream) = acceptor.accept(stream).await else { continue };
+                seen.lock().unwrap().push(stream.get_ref().1.server_name().unwrap_or("").to_owned());
+                let service =
+                    service_fn(|_| async { Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())) });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        (address, certificate, names)
+    }
+
+    #[tokio::test]
+    async fn with_the_tls_and_the_server_name_of_requests() {
+        let (address, certificate, names) = tls_server().await;
+        let tls = |trusted: &[&CertificateDer<'static>], name: &'static str| {
+            let mut roots = RootCertStore::empty();
+            trusted.iter().for_each(|certificate| roots.add((*certificate).clone()).unwrap());
+            let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            let mut server = Server::alone("127.0.0.1", address.port());
+            server.tls = Some((Arc::new(config), ServerName::try_from(name).unwrap()));
+            server
+        };
+        probed(tls(&[&certificate], "orders.internal"), false).await.unwrap();
+        assert_eq!(*names.lock().unwrap(), ["orders.internal"]);
+        for server in [tls(&[], "orders.internal"), tls(&[&certificate], "another.internal")] {
+            let ill = probed(server, false).await.unwrap_err();
+            assert!(matches!(ill, Ill::Connect(_)), "{ill}");
+        }
+    }
+}

@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::HealthCheck;
-use super::probe::probe;
+use super::probe::{Ill, probe};
 use super::verdict::Change;
+use crate::proxy::dial::is_our_own;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::upstream::{Server, Upstream};
 
@@ -61,7 +62,13 @@ async fn watch(upstream: Arc<Upstream>, server: Arc<Server>, check: HealthCheck)
     loop {
         ticks.tick().await;
         let outcome = probe(&upstream, &server, &check).await;
+        if matches!(&outcome, Err(Ill::Connect(error)) if is_our_own(error)) {
+            continue;
+        }
         let change = server.standing.verdict.hear(outcome.is_ok(), check.thresholds);
+        if change == Some(Change::Healthy) {
+            upstream.welcome(&server);
+        }
         if change.is_some() {
             server.standing.news.add();
         }
