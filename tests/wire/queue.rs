@@ -3,10 +3,11 @@
 use crate::support::upstream::ok;
 use crate::support::{Conn, Fixture, Next, Upstream, get};
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A gateway before a server that takes one request at a time and answers `/q/long` only when told to.
 fn one_at_a_time(lines: &str) -> (Fixture, Upstream, Sender<()>) {
@@ -80,19 +81,22 @@ fn who_hangs_up_while_it_waits_leaves_its_place_to_others() {
     let gone = send(&gateway, "/q/long?m=gone.");
     gateway.raw(get("/q/short", &[])).problem(503);
     drop(gone);
-    // A place in the queue: refused until the one who left is noticed, then it waits, and is answered when told to.
-    let address = gateway.address();
+    // Refused until the one who left is noticed; then it waits, and is answered when it is its turn.
+    let (address, refusals) = (gateway.address(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&refusals);
     let next = thread::spawn(move || {
-        let deadline = Instant::now() + Duration::from_secs(4);
         loop {
             let answer = crate::support::raw(address, get("/q/short?m=next.", &[]));
-            if answer.code() != 503 || Instant::now() > deadline {
+            if answer.code() != 503 || counted.fetch_add(1, Ordering::Relaxed) > 1_000 {
                 return answer.code();
             }
-            thread::sleep(Duration::from_millis(5));
         }
     });
-    thread::sleep(Duration::from_millis(200));
+    let mut before = usize::MAX;
+    while before != refusals.load(Ordering::Relaxed) {
+        before = refusals.load(Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(300));
+    }
     release.send(()).expect("a handler waits");
     under_way.read().status(200);
     assert_eq!(next.join().expect("it ends"), 200);
