@@ -194,10 +194,16 @@ async fn exchange(
                 return Ok((response, connection));
             }
             Err(Sent::Not(unsent)) => {
-                // The connection was dead before a byte was written: no try was spent, but the next connection
+                // A kept connection was dead before a byte was written: no try was spent, but the next connection
                 // must be a new one, or many dead ones would be walked through.
-                if !pooled_allowed {
-                    return Err(ForwardError::Unreachable("the server closes new connections".to_owned()));
+                if !reused {
+                    let error = "the server closes new connections";
+                    upstream.failed(server, &error);
+                    if tries_left == 0 || !upstream.may_retry() {
+                        return Err(ForwardError::Unreachable(error.to_owned()));
+                    }
+                    tries_left -= 1;
+                    asking.failed();
                 }
                 pooled_allowed = false;
                 request = *unsent;

@@ -313,6 +313,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_name_is_looked_up_again_now_and_then_and_soon_when_in_doubt() {
+        let old = address(9, 80);
+        for (doubted, seconds, looked_up) in [(false, 29, false), (false, 31, true), (true, 2, true)] {
+            let site = Site::new("localhost", 80);
+            site.learn(vec![old]);
+            if doubted {
+                site.demote(old);
+            }
+            let _ = timeout(Duration::from_secs(seconds), site.refresh()).await;
+            assert_eq!(!site.has(old), looked_up, "doubted: {doubted}, after {seconds} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_stays_while_a_name_cannot_be_looked_up() {
+        let site = Site::new("no-such-name.invalid", 80);
+        site.learn(vec![address(1, 80)]);
+        let _ = timeout(Duration::from_secs(65), site.refresh()).await;
+        assert_eq!(site.addresses().await.unwrap(), [address(1, 80)]);
+        assert_eq!(site.departures(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_failed_look_up_is_not_repeated_at_once() {
         let site = Site::new("no-such-name.invalid", 80);
         *site.failed.lock().unwrap() = Some((Instant::now(), io::ErrorKind::NotFound));

@@ -20,7 +20,7 @@ pub(super) struct RetryBudget {
 }
 
 /// Requests and retries of about the last [`WINDOW`], older ones fading.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Recent {
     /// What the tally said, and when.
     counted: u64,
@@ -30,8 +30,10 @@ struct Recent {
 }
 
 impl RetryBudget {
-    pub(super) fn new(share: Share) -> Self {
-        Self { share, requests: Tally::default(), recent: Mutex::default() }
+    /// A budget that counts from now on.
+    pub(super) fn new(share: Share, now: Millis) -> Self {
+        let recent = Recent { counted: 0, at: now, requests: 0.0, retries: 0.0 };
+        Self { share, requests: Tally::default(), recent: Mutex::new(recent) }
     }
 
     /// Counts a request.
@@ -118,9 +120,7 @@ mod tests {
         for (percent, min_per_second, requests, expected) in
             [(20, 10, 0, 100), (20, 10, 1_000, 300), (20, 0, 1_000, 200), (0, 1, 1_000, 10), (0, 0, 1_000, 0)]
         {
-            let budget = RetryBudget::new(Share { percent, min_per_second });
-            allowed(&budget, 0, at(0.0));
-            budget.recent.lock().unwrap().advance(0, at(0.0));
+            let budget = RetryBudget::new(Share { percent, min_per_second }, at(0.0));
             for _ in 0..requests {
                 budget.request();
             }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn of_a_steady_stream_the_share_is_kept() {
-        let budget = RetryBudget::new(Share { percent: 20, min_per_second: 0 });
+        let budget = RetryBudget::new(Share { percent: 20, min_per_second: 0 }, at(0.0));
         let mut retried = 0;
         // 100 a second that all fail, for a minute.
         for tick in 0..6_000 {
@@ -142,18 +142,18 @@ mod tests {
 
     #[test]
     fn what_is_long_past_counts_no_more() {
-        let budget = RetryBudget::new(Share { percent: 20, min_per_second: 0 });
+        let budget = RetryBudget::new(Share { percent: 20, min_per_second: 0 }, at(0.0));
         for _ in 0..10_000 {
             budget.request();
         }
-        budget.recent.lock().unwrap().advance(budget.requests.total(), at(0.0));
-        assert_eq!(allowed(&budget, 100, at(60.0)), 0, "a minute without requests");
+        assert_eq!(allowed(&budget, 10_000, at(1_000.0)), 20, "ten a second, and nothing has failed so far");
+        assert_eq!(allowed(&budget, 100, at(1_060.0)), 0, "a minute without requests");
         for _ in 0..1_000 {
             budget.request();
         }
         // A thousand in fifty seconds are two hundred in ten.
-        assert_eq!(allowed(&budget, 1_000, at(110.0)), 40);
-        assert_eq!(allowed(&budget, 1_000, at(110.0)), 0);
+        assert_eq!(allowed(&budget, 1_000, at(1_110.0)), 40);
+        assert_eq!(allowed(&budget, 1_000, at(1_110.0)), 0);
     }
 
     #[test]

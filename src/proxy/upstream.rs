@@ -157,7 +157,10 @@ impl Upstream {
             well_at: AtomicU64::new(u64::MAX),
             health_check: spec.health_check,
             ejection: spec.ejection.filter(|_| servers.len() > 1),
-            retry_budget: spec.retry_budget.filter(|_| spec.retries > 0).map(RetryBudget::new),
+            retry_budget: spec
+                .retry_budget
+                .filter(|_| spec.retries > 0)
+                .map(|share| RetryBudget::new(share, now())),
             balancer: Balancer::new(spec.balance, &servers, &weights),
             servers,
             failures: Failures::default(),

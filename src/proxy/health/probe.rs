@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST, USER_AGENT};
+use http::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::client::conn::{http1, http2};
@@ -97,6 +97,7 @@ async fn ask(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Resu
     if let Ok(host) = HeaderValue::try_from(server.authority()) {
         request.headers_mut().insert(HOST, host);
     }
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     let (mut sender, connection) = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(io).await?;
     answered(sender.send_request(request), connection).await
 }
