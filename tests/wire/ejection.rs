@@ -180,3 +180,50 @@ fn the_budget_bounds_what_trying_again_adds() {
     let some = statuses("retry_budget = { percent = 0, min_per_second = 3 }");
     assert!((100..200).contains(&some), "thirty are for ten seconds, and a few more come in them: {some}");
 }
+
+#[test]
+fn a_server_killed_and_back_under_load_loses_nothing() {
+    let (killed, other) = (Upstream::start(), Upstream::start());
+    let address = killed.address();
+    let gateway = before(
+        &[address, other.address()],
+        "retries = 2\nejection = { failures = 3, for = \"100ms\", return_over = \"100ms\" }",
+    );
+    let asking = AtomicBool::new(true);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let until_asked = |server: &Upstream, more: usize| {
+        let asked = || server.requests("/e/load").len();
+        let wanted = asked() + more;
+        while asked() < wanted && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        asked() >= wanted
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut conn = gateway.connect();
+                    let mut statuses = Vec::new();
+                    while asking.load(Ordering::Relaxed) {
+                        statuses.push(conn.ask(get("/e/load", &[])).code());
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        let mut reached = until_asked(&killed, 50);
+        killed.stop();
+        reached &= until_asked(&other, 100);
+        let back = Upstream::start_at(address);
+        reached &= until_asked(&back, 50);
+        // Before any assertion: the clients would ask for ever.
+        asking.store(false, Ordering::Relaxed);
+        assert!(reached, "the servers were not asked, or not again");
+        for client in clients {
+            let statuses = client.join().expect("a client's statuses");
+            assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+        }
+    });
+    assert!(!gateway.gateway.written().contains("panicked"));
+}
