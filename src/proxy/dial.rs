@@ -1,7 +1,6 @@
 //! A connection to a server, for requests and probes alike.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use rustix::io::Errno;
 use tokio_rustls::TlsConnector;
 
 use super::io::Io;
+use super::resolve::Place;
 use super::upstream::Server;
 
 /// Whether a connection failed for want of something here: that says nothing of the server.
@@ -22,10 +22,9 @@ pub(super) fn is_our_own(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// The name is not known, no address takes a connection, or the handshake fails.
-pub(super) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, SocketAddr)> {
-    let stream = server.site.connect(within).await?;
+pub(super) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, Place)> {
+    let (stream, place) = server.site.connect(within).await?;
     stream.set_nodelay(true)?;
-    let peer = stream.peer_addr()?;
     let io = match &server.tls {
         None => Io::Plain(stream),
         Some((config, name)) => {
@@ -33,7 +32,7 @@ pub(super) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, S
             Io::Tls(Box::new(connector.connect(name.clone(), stream).await?))
         }
     };
-    Ok((io, peer))
+    Ok((io, place))
 }
 
 #[cfg(test)]

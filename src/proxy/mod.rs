@@ -8,6 +8,7 @@ mod cors;
 mod dial;
 mod ejection;
 mod forward;
+mod h1;
 pub mod headers;
 mod health;
 pub mod host;
@@ -24,7 +25,6 @@ mod rules;
 mod standing;
 mod tunnel;
 pub mod upstream;
-mod wake;
 
 pub use body::{BodyFault, ResponseBody};
 pub use forward::ForwardError;

@@ -39,6 +39,25 @@ pub(super) struct Site {
     turn: AtomicUsize,
 }
 
+/// Where a connection leads, and how often addresses had gone from the name when it was last seen to be one of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    peer: SocketAddr,
+    departures: u32,
+}
+
+impl Place {
+    /// Whether the site still is there. A connection to an address that left would stay as long as there are requests.
+    pub(super) fn is_current(&mut self, site: &Site) -> bool {
+        let departures = site.departures.load(Ordering::Relaxed);
+        if self.departures == departures {
+            return true;
+        }
+        self.departures = departures;
+        site.has(self.peer)
+    }
+}
+
 /// The addresses of a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Known {
@@ -146,13 +165,8 @@ impl Site {
         self.doubted.notify_one();
     }
 
-    /// How often addresses have gone: what a connection is to remember, and to ask [`Self::has`] once it changed.
-    pub(super) fn departures(&self) -> u32 {
-        self.departures.load(Ordering::Relaxed)
-    }
-
     /// Whether the name still means this address.
-    pub(super) fn has(&self, address: SocketAddr) -> bool {
+    fn has(&self, address: SocketAddr) -> bool {
         match (self.literal, self.known.get()) {
             (Some(literal), _) => literal == address,
             (None, None) => true,
@@ -167,7 +181,8 @@ impl Site {
     ///
     /// # Errors
     /// The name cannot be looked up; or none takes a connection: what the last one said.
-    pub(super) async fn connect(&self, within: Duration) -> io::Result<TcpStream> {
+    pub(super) async fn connect(&self, within: Duration) -> io::Result<(TcpStream, Place)> {
+        let departures = self.departures.load(Ordering::Relaxed);
         let until = Instant::now() + within;
         let addresses = self.addresses().await?;
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
@@ -183,7 +198,7 @@ impl Site {
                 share.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             };
             match connected {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return Ok((stream, Place { peer: *address, departures })),
                 Err(error) if is_our_own(&error) => return Err(error),
                 Err(error) => failure = error,
             }
@@ -219,8 +234,9 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::task::{Context, Waker};
 
-    use super::super::pool::Connection;
+    use super::super::pool;
     use super::super::upstream::Server;
     use super::*;
 
@@ -259,11 +275,11 @@ mod tests {
     async fn who_left_is_known_to_connections() {
         let [a, b] = [address(1, 80), address(2, 80)];
         let site = known(&[a, b]);
-        let before = site.departures();
+        let before = site.departures.load(Ordering::Relaxed);
         site.learn(vec![b, a]);
-        assert_eq!(site.departures(), before, "the order is no departure");
+        assert_eq!(site.departures.load(Ordering::Relaxed), before, "the order is no departure");
         site.learn(vec![b]);
-        assert_ne!(site.departures(), before);
+        assert_ne!(site.departures.load(Ordering::Relaxed), before);
         assert!(site.has(b) && !site.has(a));
     }
 
@@ -273,7 +289,7 @@ mod tests {
         let good = listener.local_addr().unwrap();
         let site = known(&[address(2, good.port()), good]);
         for _ in 0..3 {
-            let stream = site.connect(Duration::from_secs(5)).await.unwrap();
+            let (stream, _) = site.connect(Duration::from_secs(5)).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap(), good);
         }
         drop(listener);
@@ -287,13 +303,13 @@ mod tests {
         let here = listener.local_addr().unwrap();
         let server = Arc::new(Server::alone("api.example.test", here.port()));
         server.site.learn(vec![here, address(2, here.port())]);
-        let pooled = || Connection::idle(&server, Instant::now());
-        let second = Duration::from_secs(1);
-        Connection::open(Arc::clone(&server), second).await.ok().unwrap().give_back();
+        let pooled = || pool::idle(&server, Instant::now(), &mut Context::from_waker(Waker::noop()));
+        let connection = pool::open(Arc::clone(&server), Duration::from_secs(1)).await.ok().unwrap();
+        pool::give_back(connection);
         // Another address leaves: it is kept, and once more without being asked for.
         server.site.learn(vec![here]);
-        pooled().expect("a connection").give_back();
-        pooled().expect("a connection").give_back();
+        pool::give_back(pooled().expect("a connection"));
+        pool::give_back(pooled().expect("a connection"));
         server.site.learn(vec![address(3, here.port())]);
         assert!(pooled().is_none());
     }
@@ -332,7 +348,7 @@ mod tests {
         site.learn(vec![address(1, 80)]);
         let _ = timeout(Duration::from_secs(65), site.refresh()).await;
         assert_eq!(site.addresses().await.unwrap(), [address(1, 80)]);
-        assert_eq!(site.departures(), 0);
+        assert_eq!(site.departures.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test(start_paused = true)]
