@@ -48,6 +48,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let on_hangup = Arc::clone(&reloader);
     handle_signals(bound.shutdown_handle(), move || on_hangup.reload()).map_err(Failure::other)?;
     reloader.watch().map_err(Failure::other)?;
+    proxy.start_upkeep().map_err(Failure::other)?;
 
     let handler = move |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
         let connection = Arc::clone(connection);

@@ -1,5 +1,6 @@
 //! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::Notify;
 
 use super::addresses::Addresses;
 use super::body::{BodyFault, ResponseBody};
@@ -21,8 +23,10 @@ use super::forward::{BodyLimits, ForwardError, Head, Outbound, forward};
 use super::h1::RequestHead;
 use super::h2;
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
+use super::health;
 use super::host;
-use super::limits::{Bounds, InFlight, Limiter};
+use super::in_flight::{Entry, InFlight};
+use super::limits::{Bounds, Limiter};
 use super::path;
 use super::route::{Match, RouteTable};
 use super::rules::{ResponseHeaders, Rules};
@@ -93,6 +97,7 @@ pub struct ClientConnection<'a> {
 pub struct Proxy {
     gate: Gate,
     rules: ArcSwap<Rules>,
+    changed: Notify,
     body_timeout: Duration,
     max_headers: usize,
 }
@@ -164,7 +169,8 @@ impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
     pub fn new(gate: Gate, rules: Rules, body_timeout: Duration) -> Self {
-        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout, max_headers: usize::MAX }
+        let changed = Notify::new();
+        Self { gate, rules: ArcSwap::from_pointee(rules), changed, body_timeout, max_headers: usize::MAX }
     }
 
     /// The same, refusing requests of HTTP/2 with more header fields: h2 bounds their size, not their number. Those of
@@ -177,6 +183,21 @@ impl Proxy {
     /// Swaps all rules at once. Requests under way finish on the old ones.
     pub fn reload(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+        self.changed.notify_one();
+    }
+
+    /// Probes servers that have a health check, and looks up names of servers again, on a thread of its own until the
+    /// process ends. Without it all servers count as healthy, and a name keeps its first addresses.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start_upkeep(&'static self) -> io::Result<()> {
+        health::start(self)
+    }
+
+    /// Waits for the next [`Self::reload`].
+    pub(super) async fn rules_changed(&self) {
+        self.changed.notified().await;
     }
 
     /// The rules in force: those that follow them count on with what they have counted.
@@ -199,11 +220,23 @@ impl Proxy {
     ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
         match self.judge(&mut parts, &body, client) {
-            Ok(Verdict::Upstream(Passed { permit, route, head, bounds, upgrade })) => {
+            Ok(Verdict::Upstream(Passed { permit, route, head, mut bounds, upgrade })) => {
                 // No other upstream could serve such a call.
                 let grpc = route.upstream.http2 && is_grpc_call(&parts);
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
+                if let Some(bounds) = &mut bounds
+                    && let Some(ticket) = bounds.ticket.take()
+                {
+                    // Boxed: seldom, and its state would make every other request's future larger.
+                    match Box::pin(ticket.wait()).await {
+                        Ok(slot) => bounds.upstream = Some(slot),
+                        Err(refusal) => {
+                            let refusal = Refusal::from(refusal).readable(&route, &parts);
+                            return refusal.understood_by(&parts).into_response();
+                        }
+                    }
+                }
                 let outbound = Outbound { head, body, upgrade, limits, bounds };
                 match forward(permit, &self.gate, &route.upstream, outbound).await {
                     Ok(mut response) => {
@@ -375,7 +408,11 @@ impl Proxy {
             Bounds::of(&mut bounds).route = Some(in_flight.enter()?);
         }
         if let Some(in_flight) = &route.upstream.in_flight {
-            Bounds::of(&mut bounds).upstream = Some(in_flight.enter()?);
+            let bounds = Bounds::of(&mut bounds);
+            match in_flight.enter_or_wait()? {
+                Entry::In(slot) => bounds.upstream = Some(slot),
+                Entry::Waiting(ticket) => bounds.ticket = Some(ticket),
+            }
         }
         Ok((permit, bounds))
     }

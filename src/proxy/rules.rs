@@ -1,11 +1,15 @@
 //! All that a configuration says about requests, swapped whole by a reload.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body_util::Full;
 
 use super::limits::{ClientLimits, Counted};
 use super::pipeline::Routes;
+use super::standing::Roster;
+use super::upstream::Upstream;
 use crate::config;
 use crate::oauth::decide::Permit;
 
@@ -15,8 +19,11 @@ pub struct Rules {
     pub(super) routes: Routes,
     /// None where no client has a rate: then no request is looked up.
     pub(super) clients: Option<ClientLimits>,
+    /// All upstreams, in the order of the file.
+    pub(super) upstreams: Vec<Arc<Upstream>>,
     /// What the next reload takes over.
     pub(super) counted: Counted,
+    pub(super) roster: Roster,
 }
 
 impl Rules {

@@ -112,6 +112,35 @@ impl Gateway {
         format!("--- stdout\n{}--- stderr\n{}", streams.stdout, streams.stderr)
     }
 
+    /// Waits until it has written `text`.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut streams = self.logs.lock();
+        while !streams.stdout.contains(text) && !streams.stderr.contains(text) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                drop(streams);
+                panic!("{text:?} was not written within 10 s");
+            }
+            streams = self.logs.grown.wait_timeout(streams, left).expect("logs").0;
+        }
+    }
+
+    /// Writes another gateway.toml and waits until it is taken up.
+    #[track_caller]
+    pub(crate) fn reload(&self, config: &Config) {
+        let taken_up = || self.written().matches(" taken up: ").count();
+        let before = taken_up();
+        std::fs::write(self.dir().join("gateway.toml"), config.text()).expect("gateway.toml");
+        self.signal("HUP");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while taken_up() == before {
+            assert!(Instant::now() < deadline, "the changed file is not taken up");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Sends a signal (`TERM`, `INT`, `HUP`) to this child and to nothing else.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();

@@ -65,6 +65,7 @@ struct State {
     requests: Vec<Recorded>,
     handlers: HashMap<String, Handler>,
     open: Vec<TcpStream>,
+    stopped: bool,
 }
 
 /// The upstream; its threads end with the process.
@@ -77,7 +78,13 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Listens on a port the system picks and answers everything with a small JSON document.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start_at("127.0.0.1:0".parse().expect("an address"))
+    }
+
+    /// The same at an address where another one was before.
+    #[track_caller]
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("a port");
         let upstream = Self {
             address: listener.local_addr().expect("its address"),
             shared: Arc::new((Mutex::new(State::default()), Condvar::new())),
@@ -85,6 +92,9 @@ impl Upstream {
         let accepting = upstream.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if accepting.state(|state| state.stopped) {
+                    break;
+                }
                 let upstream = accepting.clone();
                 thread::spawn(move || upstream.serve(stream));
             }
@@ -148,6 +158,19 @@ impl Upstream {
             assert!(!left.is_zero(), "{marker:?} did not reach the upstream within 5 s");
             state = grown.wait_timeout(state, left).expect("the upstream's state").0;
         }
+    }
+
+    /// Ends as a server that is killed: it refuses connections from now on, and those it has are closed.
+    pub(crate) fn stop(&self) {
+        self.state(|state| state.stopped = true);
+        // The listener goes with the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while TcpStream::connect(self.address).is_ok() {
+            assert!(Instant::now() < deadline, "{} still takes connections", self.address);
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.close_all();
     }
 
     /// Closes every connection, as a server does whose idle timeout is over.

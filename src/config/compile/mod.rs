@@ -7,6 +7,7 @@ mod clients;
 mod cors;
 mod headers;
 mod jwks;
+mod resilience;
 mod routes;
 mod server;
 mod ties;

@@ -17,7 +17,8 @@ pub use server::{
     TokenService,
 };
 pub use upstream::{
-    Balance, Credentials, HealthCheck, Probe, Protocol, Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
+    Balance, Credentials, Ejection, ExpectedStatus, HealthCheck, Probe, Protocol, QueueLimits, RetryBudget,
+    Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
 use super::error::Place;

@@ -127,6 +127,7 @@ async fn exchange(
     outcome: Option<BodyOutcome>,
     bounds: &mut Option<Box<Bounds>>,
 ) -> Result<Answered, ForwardError> {
+    upstream.count();
     let mut asking = Asking::new(lease.and_then(TokenLease::client_id));
     let mut upload = Upload::new(body);
     // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
@@ -143,13 +144,18 @@ async fn exchange(
         let mut connection = match pool::acquire(server, newer_than, upstream.connect_timeout).await {
             Ok(connection) => connection,
             Err(NoConnection::Full) => return Err(ForwardError::NoServer),
-            // Nothing was written: any request may try again.
-            Err(NoConnection::Open(_)) if tries_left > 0 => {
-                tries_left -= 1;
-                asking.failed();
-                continue;
+            Err(NoConnection::Open(error)) => {
+                if !matches!(error, OpenError::OurOwn(_)) {
+                    upstream.failed(server, &error);
+                }
+                // Nothing was written: any request may try again.
+                if tries_left > 0 && upstream.may_retry() {
+                    tries_left -= 1;
+                    asking.failed();
+                    continue;
+                }
+                return Err(not_open(error));
             }
-            Err(NoConnection::Open(error)) => return Err(not_open(error)),
         };
         let Some((answer, mut stream)) = send(&mut connection, server, parts, upload.is_empty())? else {
             // Over before this request came.
@@ -162,10 +168,23 @@ async fn exchange(
         let link = connection.link;
         let (place, reused, written) = (link.enter(), link.begun() > 1, link.written());
         let waiting = Waiting { upstream, lease, outcome: outcome.as_ref(), alarm: &mut alarm };
-        let error = match waiting.answer(answer, &mut stream, &mut upload).await? {
-            Ok(response) => return Ok(Answered { response, place, upload: upload.go_on(stream), alarm }),
-            Err(error) => error,
+        let error = match waiting.answer(answer, &mut stream, &mut upload).await {
+            Ok(Ok(response)) => {
+                upstream.answered(server, response.status());
+                return Ok(Answered { response, place, upload: upload.go_on(stream), alarm });
+            }
+            Ok(Err(error)) => error,
+            Err(fault) => {
+                if matches!(fault, ForwardError::TooSlow) {
+                    upstream.failed(server, &"no answer in time");
+                }
+                return Err(fault);
+            }
         };
+        // A kept connection that breaks says little of the server; a new one does.
+        if !reused {
+            upstream.failed(server, &error);
+        }
         drop(place);
         let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
         let broke = error.is_io() || error.is_go_away();
@@ -195,7 +214,7 @@ async fn exchange(
 fn not_open(error: OpenError) -> ForwardError {
     match error {
         OpenError::TooSlow => ForwardError::TooSlow,
-        OpenError::Failed(error) => ForwardError::Unreachable(error.to_string()),
+        OpenError::Failed(error) | OpenError::OurOwn(error) => ForwardError::Unreachable(error.to_string()),
         OpenError::NoHttp2 => ForwardError::BadAnswer(
             "its server does not agree to HTTP/2 over TLS (ALPN): the protocol of this upstream must be http1".to_owned(),
         ),
