@@ -37,7 +37,7 @@ pub enum ForwardError {
     TooSlow,
     /// What came back is no answer that could be passed on: 502.
     BadAnswer(&'static str),
-    /// The request's own body was at fault: 413 or 408.
+    /// The request's own body was at fault: 413 or 408. Or its token ended under way, which the gate answers: 401.
     Body(BodyFault),
 }
 
@@ -94,7 +94,8 @@ pub(super) async fn forward(
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let Outbound { mut parts, body, upgrade, limits, mut bounds } = outbound;
     parts.version = Version::HTTP_11;
-    let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
+    let (body, outcome) =
+        RequestBody::new(body, limits.max, limits.timeout, || TokenLease::new(gate, permit.clone()));
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = parts.method.is_idempotent() && outcome.is_none() && upgrade.is_none();
 

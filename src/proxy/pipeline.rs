@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::addresses::Addresses;
-use super::body::ResponseBody;
+use super::body::{BodyFault, ResponseBody};
 use super::cors::{self, Cors};
 use super::forward::{BodyLimits, ForwardError, Outbound, forward};
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
@@ -30,6 +30,7 @@ use super::upstream::Upstream;
 use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::decide::{self, Permit};
+use crate::oauth::denial::Denial;
 use crate::oauth::dpop;
 use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
 use crate::oauth::scope::Demand;
@@ -203,7 +204,13 @@ impl Proxy {
                         if !matches!(error, ForwardError::Body(_)) {
                             route.upstream.report(&error);
                         }
-                        let mut response = error.to_response().map(ResponseBody::from);
+                        let response = match &error {
+                            ForwardError::Body(BodyFault::TokenEnded) => {
+                                self.gate.refuse(&Denial::InvalidToken)
+                            }
+                            error => error.to_response(),
+                        };
+                        let mut response = response.map(ResponseBody::from);
                         if let Some(cors) = &route.cors {
                             cors.mark_own(response.headers_mut(), origin);
                         }
@@ -333,7 +340,7 @@ impl Proxy {
         }
         if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
             return Err(Refusal {
-                response: ForwardError::Body(super::BodyFault::TooLarge).to_response(),
+                response: ForwardError::Body(BodyFault::TooLarge).to_response(),
                 close: true,
             });
         }
