@@ -56,6 +56,8 @@ pub struct Route {
     pub strip_prefix: Option<Box<str>>,
     /// The longest request body, in bytes; none: no limit.
     pub max_body_size: Option<u64>,
+    /// How long a request body may rest between two reads.
+    pub body_timeout: Duration,
     /// Whether the upstream sees the client's token.
     pub forward_token: bool,
     /// From where requests are taken; none: from anywhere.
@@ -79,8 +81,6 @@ pub struct ClientConnection<'a> {
     pub peer: IpAddr,
     /// The same as a header value, made once a connection.
     pub peer_value: &'a HeaderValue,
-    /// Whether it is a proxy whose forwarding headers are believed.
-    pub trusted: bool,
     /// Whether the request's head, as it was on the wire, says one thing only.
     pub head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
@@ -93,7 +93,6 @@ pub struct ClientConnection<'a> {
 pub struct Proxy {
     gate: Gate,
     rules: ArcSwap<Rules>,
-    body_timeout: Duration,
 }
 
 /// A request that may go upstream, with the head it goes with.
@@ -156,8 +155,8 @@ impl From<Response<Full<Bytes>>> for Refusal {
 impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
-    pub fn new(gate: Gate, rules: Rules, body_timeout: Duration) -> Self {
-        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout }
+    pub fn new(gate: Gate, rules: Rules) -> Self {
+        Self { gate, rules: ArcSwap::from_pointee(rules) }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
@@ -186,7 +185,7 @@ impl Proxy {
         let (mut parts, body) = request.into_parts();
         match self.judge(&mut parts, &body, client) {
             Ok(Verdict::Upstream(Passed { permit, route, bounds, upgrade })) => {
-                let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
+                let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
                 let outbound = Outbound { parts, body, upgrade, limits, bounds };
                 match forward(permit, &self.gate, &route.upstream, outbound).await {
@@ -297,7 +296,7 @@ impl Proxy {
             (Access::Token(_), false) => ClientAuthorization::Remove,
         };
         outgoing.credential = route.upstream.credentials.as_ref().map(|(name, value)| (name, value));
-        outgoing.peer_is_trusted = client.trusted;
+        outgoing.peer_is_trusted = rules.trusts(client.peer);
         outgoing.version = parts.version;
         outgoing.authority = authority.as_ref();
         outgoing.upgrade = upgrade.as_ref();
@@ -364,7 +363,8 @@ impl Proxy {
     ) -> Response<ResponseBody> {
         let body = if endpoint.reads_body() {
             // The whole of it within the time that other bodies have between two reads.
-            match tokio::time::timeout(self.body_timeout, plugin::read_form(body)).await {
+            let within = self.rules.load().body_timeout;
+            match tokio::time::timeout(within, plugin::read_form(body)).await {
                 Ok(body) => body,
                 Err(_) => FormBody::TooSlow,
             }

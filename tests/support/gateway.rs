@@ -99,6 +99,31 @@ impl Gateway {
         format!("--- stdout\n{}--- stderr\n{}", streams.stdout, streams.stderr)
     }
 
+    /// Writes gateway.toml anew.
+    pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> String) {
+        let path = self.dir().join("gateway.toml");
+        let text = std::fs::read_to_string(&path).expect("gateway.toml");
+        std::fs::write(path, change(&text)).expect("gateway.toml");
+    }
+
+    /// Waits until it has written `text` more than `before` times.
+    #[track_caller]
+    pub(crate) fn wait_until_written(&self, text: &str, before: usize) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let mut streams = self.logs.lock();
+        while streams.stderr.matches(text).count() + streams.stdout.matches(text).count() <= before {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{text:?} is not written\n{}\n{}", streams.stdout, streams.stderr);
+            streams = self.logs.grown.wait_timeout(streams, left).expect("logs").0;
+        }
+    }
+
+    /// How often it has written `text`.
+    pub(crate) fn times_written(&self, text: &str) -> usize {
+        let streams = self.logs.lock();
+        streams.stderr.matches(text).count() + streams.stdout.matches(text).count()
+    }
+
     /// Sends a signal (`TERM`, `INT`, `HUP`) to this child and to nothing else.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();

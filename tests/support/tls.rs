@@ -115,6 +115,13 @@ pub(crate) fn negotiated(address: SocketAddr, alpn: &[&str]) -> Option<String> {
 /// A request's body: whole, or in parts that a test sends when it likes.
 type Sent = BoxBody<bytes::Bytes, std::convert::Infallible>;
 
+/// The certificate that the server shows in a new handshake.
+#[track_caller]
+pub(crate) fn shown(address: SocketAddr) -> Vec<u8> {
+    let stream = connect(TcpStream::connect(address).expect("a connection"), &["http/1.1"]);
+    stream.conn.peer_certificates().and_then(|chain| chain.first()).expect("a certificate").to_vec()
+}
+
 /// An HTTP/2 connection.
 #[derive(Clone)]
 pub(crate) struct H2(hyper::client::conn::http2::SendRequest<Sent>);

@@ -19,6 +19,7 @@ mod lifecycle;
 mod limits;
 mod protected;
 mod readme;
+mod reload;
 mod secretless;
 mod streams;
 mod tls;

@@ -4,7 +4,7 @@
 use crate::support::config::SECRET;
 use crate::support::tls::H2;
 use crate::support::upstream::contains;
-use crate::support::{Conn, Fixture, Gateway, Next, REVOKE, credentials, get, post_form};
+use crate::support::{Conn, Fixture, Next, REVOKE, credentials, get, post_form};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use std::io::{self, Write};
@@ -74,13 +74,6 @@ fn begin(out: &mut TcpStream, answer: &str, tell: &Mutex<Sender<TcpStream>>) -> 
     Ok(Next::KeepAlive)
 }
 
-/// Rewrites gateway.toml as a whole.
-fn rewrite(gateway: &Gateway, change: impl FnOnce(&str) -> String) {
-    let path = gateway.dir().join("gateway.toml");
-    let text = std::fs::read_to_string(&path).expect("gateway.toml");
-    std::fs::write(path, change(&text)).expect("gateway.toml");
-}
-
 fn streams_end_when_their_token_is(end: End) {
     let streaming = Streaming::start();
     let (fixture, upstream) = (&streaming.fixture, &streaming.fixture.upstream);
@@ -134,9 +127,9 @@ fn streams_end_when_their_token_is(end: End) {
             let body = format!("{}&token={token}", credentials(client));
             fixture.raw(post_form(REVOKE, &[], body)).status(200);
         }
-        End::Disabled => rewrite(&fixture.gateway, |text| {
-            text.replace("[clients.other]", "[clients.other]\nenabled = false")
-        }),
+        End::Disabled => fixture
+            .gateway
+            .rewrite(|text| text.replace("[clients.other]", "[clients.other]\nenabled = false")),
     }
 
     for (name, conn) in &mut down {
