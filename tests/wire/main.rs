@@ -12,6 +12,7 @@ mod cors;
 mod dpop;
 mod endpoints;
 mod expiry;
+mod explain;
 mod forward;
 mod hangup;
 mod hostile;
