@@ -349,3 +349,94 @@ fn a_link_stays_a_link_and_the_mode_stays() {
     let names = |dir: &Path| fs::read_dir(dir).unwrap().count();
     assert_eq!((names(fixture.dir.path()), names(elsewhere.path())), (1, 1));
 }
+
+#[test]
+fn every_way_of_writing_a_client_is_changed_in_its_place() {
+    type Change = fn(&mut ConfigFile) -> Result<(), EditError>;
+    let disable: Change = |file| file.set_enabled("a", false).map(drop);
+    let renew: Change = |file| rotate(file, None).map(drop);
+    let keep: Change = |file| rotate(file, Some(DAY)).map(drop);
+    let remove: Change = |file| file.remove_client("a");
+    let both = "[\n  { id = \"default\", hash = \"OLD\", expires = 2026-11-24T08:30:00Z },\n  { id = \"2026-11-23\", hash = \"NEW\" },\n]";
+    let scopes = "scopes.read = \"R\"\n";
+    let dotted = "clients.a.secret = \"OLD\" # s\nclients.a.scopes = [\"read\"]\nclients.c.secret = \"OLD\"";
+    let below = "[clients]\n'a'.secret = \"OLD\"\n\"a.b\".secret = \"OLD\"\n\n# end\n[server]\n";
+    let inline = "[clients]\na = { secret = \"OLD\" } # a\n[clients.\"a.b\"]\nsecret = \"OLD\"\n";
+    let crlf = "[clients.\"a\"]\r\nsecret = \"OLD\" # s\r\n[clients.'a.b']\r\nsecret = 'OLD'";
+    let table: [(&str, Change, &str, &str); 16] = [
+        (dotted, disable, "[\"read\"]\n", "[\"read\"]\nclients.a.enabled = false\n"),
+        (dotted, renew, "\"OLD\" # s", "\"NEW\" # s"),
+        (dotted, keep, ".secret = \"OLD\" # s", &format!(".secrets = {both} # s")),
+        (dotted, remove, "clients.a.secret = \"OLD\" # s\nclients.a.scopes = [\"read\"]\n", ""),
+        (below, disable, "'a'.secret = \"OLD\"\n", "'a'.secret = \"OLD\"\n'a'.enabled = false\n"),
+        (below, renew, "'a'.secret = \"OLD\"", "'a'.secret = \"NEW\""),
+        (below, keep, "'a'.secret = \"OLD\"", &format!("'a'.secrets = {both}")),
+        (below, remove, "'a'.secret = \"OLD\"\n", ""),
+        (inline, disable, "\"OLD\" }", "\"OLD\", enabled = false }"),
+        (inline, renew, "\"OLD\" }", "\"NEW\" }"),
+        (
+            inline,
+            keep,
+            "secret = \"OLD\" }",
+            "secrets = [{ id = \"default\", hash = \"OLD\", expires = 2026-11-24T08:30:00Z }, { id = \"2026-11-23\", hash = \"NEW\" }] }",
+        ),
+        (inline, remove, "a = { secret = \"OLD\" } # a\n", ""),
+        (crlf, disable, "# s\r\n", "# s\r\nenabled = false\r\n"),
+        (crlf, renew, "\"OLD\" # s", "\"NEW\" # s"),
+        (crlf, keep, "secret = \"OLD\" # s", &format!("secrets = {} # s", both.replace('\n', "\r\n"))),
+        (crlf, remove, "[clients.\"a\"]\r\nsecret = \"OLD\" # s\r\n", ""),
+    ];
+    for (row, (before, change, old, new)) in table.into_iter().enumerate() {
+        let line_end = if before == crlf { "\r\n" } else { "\n" };
+        let text = format!("{}{before}", scopes.replace('\n', line_end));
+        let fixture = Fixture::new(&text);
+        fixture.edit(change).unwrap_or_else(|error| panic!("row {row}: {error}"));
+        let wanted = text.replacen(old, new, 1);
+        assert_ne!(wanted, text, "row {row} changes nothing");
+        fixture.is(&wanted);
+        // The names that only look alike are others.
+        let ids = ["a.b", "c"].map(|id| fixture.edit(|file| file.set_enabled(id, false)).is_ok());
+        assert!(ids[0] != ids[1], "row {row}");
+    }
+}
+
+#[test]
+fn a_name_written_twice_is_no_toml_and_is_not_touched() {
+    for second in ["clients.\"a\"", "clients.'a'", "clients.\"\\u0061\""] {
+        let text =
+            format!("[scopes]\nread = \"R\"\n[clients.a]\nsecret = \"OLD\"\n[{second}]\nsecret = \"NEW\"\n");
+        let fixture = Fixture::new(&text);
+        let error = fixture.add("b").unwrap_err();
+        assert!(matches!(error, EditError::Syntax(_)) && error.is_usage(), "{second}: {error}");
+        fixture.is(&text);
+    }
+}
+
+#[test]
+fn a_line_that_could_not_stay_as_it_is_is_named() {
+    let text = "[scopes]\nread = \"R\"\n[clients.a]\nsecret = \"OLD\"\n[ clients . c ]\nsecret = \"OLD\"\n";
+    let fixture = Fixture::new(text);
+    let error = fixture.add("b").unwrap_err().to_string();
+    assert!(error.contains("gateway.toml:5: ") && error.contains("by hand"), "{error}");
+    assert!(!error.contains("argon2"), "{error}");
+    fixture.is(text);
+}
+
+#[test]
+fn a_folder_that_takes_no_new_file_is_named() {
+    let fixture = Fixture::new("[scopes]\nread = \"R\"\n");
+    let mut file = ConfigFile::open(&fixture.path).unwrap();
+    add(&mut file, "b").unwrap();
+    // Gone, for permissions do not stop everybody.
+    fs::remove_dir_all(fixture.dir.path()).unwrap();
+    let error = file.save().unwrap_err();
+    assert!(matches!(error, EditError::File(_, FileError::Folder(..))) && !error.is_usage(), "{error:?}");
+    let (error, folder) = (error.to_string(), fixture.dir.path().display().to_string());
+    assert!(error.contains(&format!("no new file can be made in {folder}")), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_moved_into_is_explained() {
+    let busy = FileError::Write(std::io::ErrorKind::ResourceBusy.into()).to_string();
+    assert!(busy.contains("mounted on its own") && busy.contains("its folder"), "{busy}");
+}
