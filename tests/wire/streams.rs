@@ -7,10 +7,12 @@ use crate::support::upstream::contains;
 use crate::support::{Conn, Fixture, Next, REVOKE, credentials, get, post_form};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How a token ends.
 #[derive(Clone, Copy, Debug)]
@@ -206,5 +208,32 @@ impl hyper::body::Body for Parts {
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
         self.0.poll_recv(cx).map(|part| part.map(|part| Ok(hyper::body::Frame::data(part))))
+    }
+}
+
+#[test]
+fn a_stream_that_never_rests_ends_too() {
+    let fixture = Fixture::start(|config| config);
+    // As much as is taken, so that there is always more for a client that is slower.
+    fixture.upstream.on("/api/flood", |_, out| {
+        out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        let chunk = [b"10000\r\n", &[b'x'; 0x10000][..], b"\r\n"].concat();
+        loop {
+            out.write_all(&chunk)?;
+        }
+    });
+    let token = fixture.token("other", "read");
+    let mut client = TcpStream::connect(fixture.address()).expect("a connection");
+    client.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    client
+        .write_all(&get("/api/flood?m=flood", &[&format!("Authorization: Bearer {token}")]))
+        .expect("a request");
+    let mut part = vec![0; 1 << 18];
+    assert!(client.read(&mut part).expect("the answer's head") > 0);
+    fixture.raw(post_form(REVOKE, &[], format!("{}&token={token}", credentials("other")))).status(200);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while client.read(&mut part).is_ok_and(|count| count > 0) {
+        assert!(Instant::now() < deadline, "the stream goes on");
+        thread::sleep(Duration::from_millis(2));
     }
 }
