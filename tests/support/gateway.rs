@@ -99,17 +99,19 @@ impl Gateway {
         format!("--- stdout\n{}--- stderr\n{}", streams.stdout, streams.stderr)
     }
 
-    /// Writes gateway.toml anew.
+    /// Puts another gateway.toml in the place of the one there is.
     pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> String) {
         let path = self.dir().join("gateway.toml");
         let text = std::fs::read_to_string(&path).expect("gateway.toml");
-        std::fs::write(path, change(&text)).expect("gateway.toml");
+        let beside = path.with_extension("new");
+        std::fs::write(&beside, change(&text)).expect("a file beside gateway.toml");
+        std::fs::rename(beside, path).expect("gateway.toml");
     }
 
     /// Waits until it has written `text` more than `before` times.
     #[track_caller]
     pub(crate) fn wait_until_written(&self, text: &str, before: usize) {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(10);
         let mut streams = self.logs.lock();
         while streams.stderr.matches(text).count() + streams.stdout.matches(text).count() <= before {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -50,9 +50,10 @@ impl Watched {
         &self.main.path
     }
 
-    /// Whether gateway.toml is there.
+    /// Whether gateway.toml is there with something in it: who writes a file in place empties it first, and may take long
+    /// until the next step.
     pub(super) fn has_main(&self) -> bool {
-        self.main.seen.is_some()
+        self.main.seen.as_ref().is_some_and(|seen| seen.length > 0)
     }
 
     /// The same files as they look now.
@@ -101,6 +102,8 @@ mod tests {
         fs::remove_file(at("other")).unwrap();
         std::os::unix::fs::symlink(at("main"), at("other")).unwrap();
         assert!(changed(&mut watched) && watched.has_main());
+        fs::write(at("main"), "").unwrap();
+        assert!(changed(&mut watched) && !watched.has_main());
         fs::remove_file(at("main")).unwrap();
         assert!(changed(&mut watched) && !watched.has_main());
 
