@@ -14,6 +14,7 @@ mod reload;
 mod routes;
 mod run;
 mod schema;
+mod terms;
 mod token;
 
 use std::io::{self, Write};

@@ -6,6 +6,7 @@ use std::io::{self, BufReader};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -128,7 +129,9 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
             // The upstream's own error is told already.
             (Ok(_), None) => {}
             (Ok(pattern), Some(upstream)) => {
-                entries.push(entry(config, route, pattern, self::route(route, upstream, &mut counting)));
+                let body_timeout = config.server.limits.body_timeout;
+                let value = self::route(route, upstream, body_timeout, &mut counting);
+                entries.push(entry(config, route, pattern, value));
             }
         }
     }
@@ -139,7 +142,16 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
     let clients: ClientLimits = config.clients.iter().filter_map(|client| counting.client(client)).collect();
     let clients = (!clients.is_empty()).then_some(clients);
     let upstreams = upstreams.into_iter().flatten().collect();
-    Ok(Rules { routes, clients, upstreams, counted: counting.now, roster: counting.roster })
+    Ok(Rules {
+        routes,
+        clients,
+        upstreams,
+        trusted_proxies: config.server.trusted_proxies.clone().into(),
+        body_timeout: config.server.limits.body_timeout,
+        max_headers: config.server.limits.max_headers,
+        counted: counting.now,
+        roster: counting.roster,
+    })
 }
 
 /// The same routes by their place in the configuration: for those who want to know which one decides and need no
@@ -216,7 +228,12 @@ fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) 
     }
 }
 
-fn route(route: &config::Route, upstream: Arc<Upstream>, counting: &mut Counting<'_>) -> Arc<Route> {
+fn route(
+    route: &config::Route,
+    upstream: Arc<Upstream>,
+    body_timeout: Duration,
+    counting: &mut Counting<'_>,
+) -> Arc<Route> {
     let subject = subject(route);
     let access = match &route.access {
         config::Access::Public => Access::Public,
@@ -235,6 +252,7 @@ fn route(route: &config::Route, upstream: Arc<Upstream>, counting: &mut Counting
         upstream,
         strip_prefix: route.strip_prefix.as_deref().map(Into::into),
         max_body_size,
+        body_timeout,
         forward_token: route.forward_token,
         addresses: Addresses::new(&route.addresses),
         rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &subject, rate)),

@@ -38,7 +38,7 @@ pub enum ForwardError {
     TooSlow,
     /// What came back is no answer that could be passed on: 502.
     BadAnswer(String),
-    /// The request's own body was at fault: 413, 400 or 408.
+    /// The request's own body was at fault: 413, 400 or 408. Or its token ended under way, which the gate answers: 401.
     Body(BodyFault),
 }
 
@@ -125,7 +125,8 @@ pub(super) async fn forward(
             return Box::pin(h2::forward(permit, gate, upstream, *head, body, limits, bounds)).await;
         }
     };
-    let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
+    let (body, outcome) =
+        RequestBody::new(body, limits.max, limits.timeout, || TokenLease::new(gate, permit.clone()));
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = method.is_idempotent() && outcome.is_none() && upgrade.is_none();
     let asked = Asked { head: method == Method::HEAD, upgrade: upgrade.is_some() };

@@ -1,10 +1,10 @@
 //! The reverse proxy: what a request is (path, host, route) and how it goes upstream.
 
-mod addresses;
+pub(crate) mod addresses;
 mod balance;
 mod body;
 pub mod build;
-mod cors;
+pub(crate) mod cors;
 mod dial;
 mod ejection;
 mod forward;

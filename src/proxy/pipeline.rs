@@ -60,6 +60,8 @@ pub struct Route {
     pub strip_prefix: Option<Box<str>>,
     /// The longest request body, in bytes; none: no limit.
     pub max_body_size: Option<u64>,
+    /// How long a request body may rest between two reads.
+    pub body_timeout: Duration,
     /// Whether the upstream sees the client's token.
     pub forward_token: bool,
     /// From where requests are taken; none: from anywhere.
@@ -83,8 +85,6 @@ pub struct ClientConnection<'a> {
     pub peer: IpAddr,
     /// The same as a header value, made once a connection.
     pub peer_value: &'a HeaderValue,
-    /// Whether it is a proxy whose forwarding headers are believed.
-    pub trusted: bool,
     /// Whether the request's head, as it was on the wire, says one thing only.
     pub head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
@@ -98,8 +98,6 @@ pub struct Proxy {
     gate: Gate,
     rules: ArcSwap<Rules>,
     changed: Notify,
-    body_timeout: Duration,
-    max_headers: usize,
 }
 
 /// A request that may go upstream, with the head it goes with.
@@ -168,16 +166,8 @@ impl From<Response<Full<Bytes>>> for Refusal {
 impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
-    pub fn new(gate: Gate, rules: Rules, body_timeout: Duration) -> Self {
-        let changed = Notify::new();
-        Self { gate, rules: ArcSwap::from_pointee(rules), changed, body_timeout, max_headers: usize::MAX }
-    }
-
-    /// The same, refusing requests of HTTP/2 with more header fields: h2 bounds their size, not their number. Those of
-    /// HTTP/1.1 are bounded where they are parsed.
-    #[must_use]
-    pub fn max_headers(self, max_headers: usize) -> Self {
-        Self { max_headers, ..self }
+    pub fn new(gate: Gate, rules: Rules) -> Self {
+        Self { gate, rules: ArcSwap::from_pointee(rules), changed: Notify::new() }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
@@ -223,7 +213,7 @@ impl Proxy {
             Ok(Verdict::Upstream(Passed { permit, route, head, mut bounds, upgrade })) => {
                 // No other upstream could serve such a call.
                 let grpc = route.upstream.http2 && is_grpc_call(&parts);
-                let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
+                let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
                 if let Some(bounds) = &mut bounds
                     && let Some(ticket) = bounds.ticket.take()
@@ -289,7 +279,8 @@ impl Proxy {
                 "the request can be read in two ways: a fragment in its target, or two lengths of its body",
             ));
         }
-        if parts.version == Version::HTTP_2 && parts.headers.len() > self.max_headers {
+        let rules = self.rules.load();
+        if parts.version == Version::HTTP_2 && parts.headers.len() > rules.max_headers {
             let detail = "the request has more headers than this server accepts";
             return Err(answer::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into());
         }
@@ -307,7 +298,6 @@ impl Proxy {
         if let Some(endpoint) = self.gate.endpoint(path.as_str()) {
             return Ok(Verdict::Endpoint(endpoint));
         }
-        let rules = self.rules.load();
         if let Some(method) = cors::preflight(parts)
             && let Match::Found(route) = rules.routes.find(host.name(), &path, &method)
             && let Some(cors) = &route.cors
@@ -353,7 +343,7 @@ impl Proxy {
             (Access::Token(_), false) => ClientAuthorization::Remove,
         };
         outgoing.credential = route.upstream.credentials.as_ref().map(|(name, value)| (name, value));
-        outgoing.peer_is_trusted = client.trusted;
+        outgoing.peer_is_trusted = rules.trusts(client.peer);
         outgoing.version = parts.version;
         outgoing.authority = authority.as_ref();
         outgoing.upgrade = upgrade.as_ref();
@@ -427,7 +417,8 @@ impl Proxy {
     ) -> Response<ResponseBody> {
         let body = if endpoint.reads_body() {
             // The whole of it within the time that other bodies have between two reads.
-            match tokio::time::timeout(self.body_timeout, plugin::read_form(body)).await {
+            let within = self.rules.load().body_timeout;
+            match tokio::time::timeout(within, plugin::read_form(body)).await {
                 Ok(body) => body,
                 Err(_) => FormBody::TooSlow,
             }

@@ -47,9 +47,10 @@ pub fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError> {
 
 /// Whether key and certificate belong together and the certificate is still what this module would make.
 fn is_good(paths: &TlsPaths) -> bool {
-    let Ok(chain) = certificates(&paths.certificate) else { return false };
+    let Ok(text) = std::fs::read(&paths.certificate) else { return false };
+    let Ok(chain) = certificates(&paths.certificate, &text) else { return false };
     let [certificate] = chain.as_slice() else { return false };
-    TlsReloader::load(paths.clone()).is_ok() && NAMES.iter().all(|name| is_trusted_for(certificate, name))
+    TlsReloader::load(paths).is_ok() && NAMES.iter().all(|name| is_trusted_for(certificate, name))
 }
 
 /// Asks rustls what a client that trusts exactly this certificate would say, a little later than now.
@@ -168,8 +169,8 @@ mod tests {
         let paths = self_signed(&one).unwrap();
         let others = self_signed(&other).unwrap();
         fs::copy(&others.key, &paths.key).unwrap();
-        assert!(matches!(TlsReloader::load(paths.clone()), Err(super::super::TlsError::Mismatch { .. })));
+        assert!(matches!(TlsReloader::load(&paths), Err(super::super::TlsError::Mismatch { .. })));
         self_signed(&one).unwrap();
-        TlsReloader::load(paths).unwrap();
+        TlsReloader::load(&paths).unwrap();
     }
 }

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
@@ -40,8 +39,8 @@ pub(crate) async fn gateway(gate: &Gate) -> SocketAddr {
     );
     let config = Config::parse(&text, Path::new("gateway.toml"), Path::new("."), &|_| None)
         .unwrap_or_else(|errors| panic!("{errors}"));
-    let routes = build::routes(&config).unwrap_or_else(|errors| panic!("{errors:?}"));
-    let proxy = Arc::new(Proxy::new(gate.clone(), routes, Duration::from_secs(30)));
+    let routes = build::rules(&config, None).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let proxy = Arc::new(Proxy::new(gate.clone(), routes));
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -54,7 +53,6 @@ pub(crate) async fn gateway(gate: &Gate) -> SocketAddr {
                     let client = ClientConnection {
                         peer: peer.ip(),
                         peer_value: &HeaderValue::from_static("127.0.0.1"),
-                        trusted: false,
                         head_is_clear: true,
                         secure: false,
                         certificate: None,

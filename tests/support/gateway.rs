@@ -112,33 +112,46 @@ impl Gateway {
         format!("--- stdout\n{}--- stderr\n{}", streams.stdout, streams.stderr)
     }
 
-    /// Waits until it has written `text`.
+    /// Puts another gateway.toml in the place of the one there is.
+    pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> String) {
+        let path = self.dir().join("gateway.toml");
+        let text = std::fs::read_to_string(&path).expect("gateway.toml");
+        let beside = path.with_extension("new");
+        std::fs::write(&beside, change(&text)).expect("a file beside gateway.toml");
+        std::fs::rename(beside, path).expect("gateway.toml");
+    }
+
+    /// Waits until it has written `text` more than `before` times.
     #[track_caller]
-    pub(crate) fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_until_written(&self, text: &str, before: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut streams = self.logs.lock();
-        while !streams.stdout.contains(text) && !streams.stderr.contains(text) {
+        while streams.stderr.matches(text).count() + streams.stdout.matches(text).count() <= before {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                drop(streams);
-                panic!("{text:?} was not written within 10 s");
-            }
+            assert!(!left.is_zero(), "{text:?} is not written\n{}\n{}", streams.stdout, streams.stderr);
             streams = self.logs.grown.wait_timeout(streams, left).expect("logs").0;
         }
     }
 
-    /// Writes another gateway.toml and waits until it is taken up.
+    /// Waits until it has written `text`.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        self.wait_until_written(text, 0);
+    }
+
+    /// Puts another gateway.toml in the place of the one there is and waits until it is taken up.
     #[track_caller]
     pub(crate) fn reload(&self, config: &Config) {
-        let taken_up = || self.written().matches(" taken up: ").count();
-        let before = taken_up();
-        std::fs::write(self.dir().join("gateway.toml"), config.text()).expect("gateway.toml");
+        let before = self.times_written(" taken up: ");
+        self.rewrite(|_| config.text());
         self.signal("HUP");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while taken_up() == before {
-            assert!(Instant::now() < deadline, "the changed file is not taken up");
-            thread::sleep(Duration::from_millis(5));
-        }
+        self.wait_until_written(" taken up: ", before);
+    }
+
+    /// How often it has written `text`.
+    pub(crate) fn times_written(&self, text: &str) -> usize {
+        let streams = self.logs.lock();
+        streams.stderr.matches(text).count() + streams.stdout.matches(text).count()
     }
 
     /// Sends a signal (`TERM`, `INT`, `HUP`) to this child and to nothing else.

@@ -62,6 +62,8 @@ type Handler = Arc<dyn Fn(&Recorded, &mut TcpStream) -> io::Result<Next> + Send 
 #[derive(Default)]
 struct State {
     raw: Vec<Vec<u8>>,
+    /// Which connections the other side ended.
+    ended: Vec<bool>,
     requests: Vec<Recorded>,
     handlers: HashMap<String, Handler>,
     open: Vec<TcpStream>,
@@ -173,6 +175,23 @@ impl Upstream {
         self.close_all();
     }
 
+    /// Waits until the other side has ended the connection on which `marker` came in.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&self, marker: &str) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (state, grown) = &*self.shared;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = |state: &State| {
+            let of = state.raw.iter().position(|raw| contains(raw, marker.as_bytes()));
+            of.is_some_and(|connection| state.ended[connection])
+        };
+        while !ended(&state) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "the connection of {marker:?} is still open at the upstream after 5 s");
+            state = grown.wait_timeout(state, left).expect("the upstream's state").0;
+        }
+    }
+
     /// Closes every connection, as a server does whose idle timeout is over.
     pub(crate) fn close_all(&self) {
         self.state(|state| {
@@ -190,6 +209,7 @@ impl Upstream {
         let _ = stream.set_nodelay(true);
         let connection = self.state(|state| {
             state.raw.push(Vec::new());
+            state.ended.push(false);
             state.open.extend(stream.try_clone());
             state.raw.len() - 1
         });
@@ -261,10 +281,13 @@ struct Tap<'a> {
 
 impl Read for Tap<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.stream.read(buffer)?;
-        self.upstream.state(|state| state.raw[self.connection].extend_from_slice(&buffer[..count]));
+        let read = self.stream.read(buffer);
+        self.upstream.state(|state| match read {
+            Ok(count @ 1..) => state.raw[self.connection].extend_from_slice(&buffer[..count]),
+            Ok(0) | Err(_) => state.ended[self.connection] = true,
+        });
         self.upstream.shared.1.notify_all();
-        Ok(count)
+        read
     }
 }
 

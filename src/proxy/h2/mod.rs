@@ -77,7 +77,8 @@ pub(super) async fn forward(
     limits: BodyLimits,
     mut bounds: Option<Box<Bounds>>,
 ) -> Result<Response<ResponseBody>, ForwardError> {
-    let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
+    let (body, outcome) =
+        RequestBody::new(body, limits.max, limits.timeout, || TokenLease::new(gate, permit.clone()));
     let lease = TokenLease::new(gate, permit);
     let total = upstream.total_timeout;
     if let Some(total) = total {
@@ -167,7 +168,7 @@ async fn exchange(
         };
         let link = connection.link;
         let (place, reused, written) = (link.enter(), link.begun() > 1, link.written());
-        let waiting = Waiting { upstream, lease, outcome: outcome.as_ref(), alarm: &mut alarm };
+        let waiting = Waiting { upstream, outcome: outcome.as_ref(), alarm: &mut alarm };
         let error = match waiting.answer(answer, &mut stream, &mut upload).await {
             Ok(Ok(response)) => {
                 upstream.answered(server, response.status());
@@ -264,7 +265,6 @@ fn send(
 /// The wait for the head of an answer, while the body goes up.
 struct Waiting<'a> {
     upstream: &'a Upstream,
-    lease: Option<&'a TokenLease>,
     outcome: Option<&'a BodyOutcome>,
     alarm: &'a mut Pin<Box<Sleep>>,
 }
@@ -276,16 +276,10 @@ impl Waiting<'_> {
         stream: &mut SendStream<bytes::Bytes>,
         upload: &mut Upload,
     ) -> Result<Result<Response<RecvStream>, h2::Error>, ForwardError> {
-        let Self { upstream, lease, outcome, alarm } = self;
+        let Self { upstream, outcome, alarm } = self;
         let fault = || outcome.and_then(BodyOutcome::fault);
-        let mut late = Instant::now() + upstream.read_timeout;
         let mut frames = 0;
-        let alarm_for = |late: Instant| match lease {
-            // An upload is a stream, too, and does not outlive its token.
-            Some(lease) if outcome.is_some() => late.min(Instant::now() + lease.check_in()),
-            _ => late,
-        };
-        alarm.as_mut().reset(alarm_for(late));
+        alarm.as_mut().reset(Instant::now() + upstream.read_timeout);
         poll_fn(|cx| {
             if !upload.is_done()
                 && let Poll::Ready(Err(upload::Broken)) = upload.poll(stream, cx)
@@ -297,19 +291,12 @@ impl Waiting<'_> {
                 return Poll::Ready(Ok(answer));
             }
             while alarm.as_mut().poll(cx).is_ready() {
-                let now = Instant::now();
-                if outcome.is_some() && lease.is_some_and(|lease| !lease.holds()) {
-                    return Poll::Ready(Err(ForwardError::Body(BodyFault::TokenEnded)));
+                // While a body is still going up, the server is not late.
+                match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
+                    Some(now) => frames = now,
+                    None => return Poll::Ready(Err(ForwardError::TooSlow)),
                 }
-                if now >= late {
-                    // While a body is still going up, the server is not late.
-                    match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
-                        Some(now) => frames = now,
-                        None => return Poll::Ready(Err(ForwardError::TooSlow)),
-                    }
-                    late = now + upstream.read_timeout;
-                }
-                alarm.as_mut().reset(alarm_for(late));
+                alarm.as_mut().reset(Instant::now() + upstream.read_timeout);
             }
             Poll::Pending
         })
