@@ -287,7 +287,7 @@ fn what_is_not_acted_on_is_said() {
             .text()
     };
     let upstream = Upstream::start();
-    let warnings = ["server.access_log", "upstreams.probed.health_check", "upstreams.probed.protocol"]
+    let warnings = ["server.access_log", "upstreams.probed.health_check"]
         .map(|key| format!("WARNING: {key} is read but not acted on in this version"));
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("gateway.toml"), text(&upstream)).expect("gateway.toml");
