@@ -37,11 +37,10 @@ pub use spec::SpecError;
 pub use throttle::ThrottlePolicy;
 
 use crate::clock::{Clock, SystemClock};
-use crate::oauth::bearer::{self, Scheme};
+use crate::oauth::bearer::{self, Presented, Scheme};
 use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::Denial;
-use crate::oauth::evidence::Evidence;
-use crate::oauth::grant::Record;
+use crate::oauth::evidence::{Evidence, Target};
 use crate::oauth::scope::{Demand, Requirement};
 use crate::oauth::token::TokenDigest;
 use crate::store::{MemoryStore, TokenStore};
@@ -197,7 +196,7 @@ impl Gate {
     /// # Errors
     /// A [`Denial`], to be answered by [`Gate::refuse`].
     pub fn authorize(&self, headers: &HeaderMap, requirement: &Requirement) -> Result<Permit, Denial> {
-        self.judge(headers, requirement, None, &Evidence::default())
+        self.judge(headers, requirement, None, None, || None)
     }
 
     /// Authorises a request by its headers and by what else it shows, for all that a route demands.
@@ -210,36 +209,52 @@ impl Gate {
         demand: &Demand,
         evidence: &Evidence<'_>,
     ) -> Result<Permit, Denial> {
-        self.judge(headers, &demand.requirement, demand.audience.as_deref(), evidence)
+        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
+        self.judge(headers, &demand.requirement, demand.audience.as_deref(), certificate, || evidence.target)
     }
 
-    fn judge(
+    /// The same; the target is asked for only where a proof has to name it.
+    #[inline]
+    pub(crate) fn judge<'a>(
         &self,
         headers: &HeaderMap,
         requirement: &Requirement,
         audience: Option<&str>,
-        evidence: &Evidence<'_>,
+        certificate: Option<&[u8; 32]>,
+        target: impl FnOnce() -> Option<Target<'a>>,
     ) -> Result<Permit, Denial> {
         let presented = bearer::presented(headers)?;
-        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
-        match presented.scheme {
-            Scheme::Bearer => {
-                let (digest, record) = self.look_up(presented.token)?;
-                let held = Possession { certificate, key: None };
-                decide::decide(record, digest, requirement, audience, held, self.inner.clock.now())
-            }
-            #[cfg(feature = "jose")]
-            Scheme::Dpop => self.judge_dpop(presented, headers, requirement, audience, evidence),
-            #[cfg(not(feature = "jose"))]
-            Scheme::Dpop => Err(Denial::Missing),
+        if presented.scheme == Scheme::Bearer {
+            return self.judge_bearer(presented, requirement, audience, certificate);
+        }
+        #[cfg(feature = "jose")]
+        return self.judge_dpop(presented, headers, requirement, audience, certificate, target());
+        #[cfg(not(feature = "jose"))]
+        {
+            let _ = target;
+            presented.check_syntax()?;
+            Err(Denial::Missing)
         }
     }
 
-    /// What the store has of a token as presented.
-    fn look_up(&self, token: &[u8]) -> Result<(TokenDigest, Option<Record>), Denial> {
-        let digest = TokenDigest::of_presented(token).ok_or(Denial::InvalidToken)?;
-        let record = self.inner.store.find(&digest).map_err(|_| Denial::Unavailable)?;
-        Ok((digest, record))
+    fn judge_bearer(
+        &self,
+        presented: Presented<'_>,
+        requirement: &Requirement,
+        audience: Option<&str>,
+        certificate: Option<&[u8; 32]>,
+    ) -> Result<Permit, Denial> {
+        let Some(digest) = TokenDigest::of_presented(presented.token) else {
+            return Err(unknown(presented));
+        };
+        match self.inner.store.find(&digest) {
+            Ok(Some(record)) => {
+                let held = Possession { certificate, key: None };
+                decide::decide(Some(record), digest, requirement, audience, held, self.inner.clock.now())
+            }
+            Ok(None) => Err(unknown(presented)),
+            Err(_) => Err(Denial::Unavailable),
+        }
     }
 
     /// The answer to a request that was denied.
@@ -308,6 +323,12 @@ impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("tokens_kept", &self.tokens_kept()).finish_non_exhaustive()
     }
+}
+
+/// What is said of a credential that is none of the tokens there are.
+#[cold]
+fn unknown(presented: Presented<'_>) -> Denial {
+    presented.check_syntax().err().unwrap_or(Denial::InvalidToken)
 }
 
 /// Forgets expired tokens for as long as there is a gate.

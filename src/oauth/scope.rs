@@ -57,7 +57,9 @@ impl Scopes {
     /// Whether `token` is one of them.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.iter().any(|held| held == token)
+        // Bytes: to split a string at a character costs several times as much, on every request.
+        self.0.as_bytes().split(|byte| *byte == b' ').any(|held| held == token.as_bytes())
+            && !token.is_empty()
     }
 
     /// Whether every token of `other` is one of them.

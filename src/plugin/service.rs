@@ -19,7 +19,6 @@ use super::guard::Guard;
 /// - *Bound tokens*: a [`ClientCertificate`](super::ClientCertificate) in the request's extensions is what
 ///   certificate-bound tokens need. A DPoP proof has to name the URI as this service sees it, under the issuer's scheme:
 ///   wrap the whole of a server, not a part of it whose paths a router shortens.
-#[derive(Clone)]
 pub struct RequireToken<S, C = ScopesOnly> {
     inner: S,
     guard: Guard<C>,
@@ -56,12 +55,20 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.guard.admit(request) {
+    #[inline]
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.guard.admit(&mut request) {
             // The same `inner` that was polled ready, never a clone of it.
-            Ok(request) => ResponseFuture::passed(self.inner.call(request)),
+            Ok(()) => ResponseFuture::passed(self.inner.call(request)),
             Err(refusal) => ResponseFuture::denied(refusal),
         }
+    }
+}
+
+/// A clone of the inner service and one count, whatever the closure is.
+impl<S: Clone, C> Clone for RequireToken<S, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), guard: self.guard.clone() }
     }
 }
 
