@@ -71,6 +71,16 @@ fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
     Ok(Presented { scheme, token })
 }
 
+/// Whether an `Authorization` has a token of this crate's form behind its scheme, whatever the scheme: rather one too many
+/// is kept from an upstream.
+#[cfg(any(feature = "gateway", feature = "pingora"))]
+pub(crate) fn carries_issued_token(value: &HeaderValue) -> bool {
+    let value = value.as_bytes().trim_ascii();
+    let scheme = value.iter().position(u8::is_ascii_whitespace).unwrap_or(0);
+    let credentials = value.get(scheme..).unwrap_or_default().trim_ascii_start();
+    credentials.starts_with(super::token::PREFIX.as_bytes())
+}
+
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
 fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();

@@ -9,7 +9,7 @@ use http::Method;
 /// A certificate whose key the client was seen to hold, in the TLS handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PeerCertificate<'a> {
-    /// The certificate itself.
+    /// The certificate itself; empty where the server keeps only its digest.
     pub der: &'a [u8],
     /// Its SHA-256: `x5t#S256` of RFC 8705 §3.1.
     pub sha256: &'a [u8; 32],

@@ -25,8 +25,12 @@ impl ClientCertificate {
     }
 
     pub(super) fn of(extensions: &Extensions) -> Option<PeerCertificate<'_>> {
-        let Self { der, sha256, verified } = extensions.get::<Self>()?;
-        Some(PeerCertificate { der, sha256, verified: *verified })
+        extensions.get::<Self>().map(Self::as_peer)
+    }
+
+    pub(super) fn as_peer(&self) -> PeerCertificate<'_> {
+        let Self { der, sha256, verified } = self;
+        PeerCertificate { der, sha256, verified: *verified }
     }
 }
 

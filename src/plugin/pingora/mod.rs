@@ -34,12 +34,16 @@
 //! Types of pingora and `http` are in these signatures because they are what is plugged together; a major release of
 //! pingora is one of this crate's feature `pingora`.
 
+mod access;
 mod app;
+mod connection;
 mod identity;
 mod module;
 mod rule;
 mod session;
 
+pub use access::Access;
 pub use app::RequireTokenApp;
+pub use connection::note_connection;
 pub use module::{PingoraModule, RequireTokenModule};
 pub use session::{Refused, answer_denied, refuse, serve_endpoint};

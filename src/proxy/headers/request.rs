@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use super::class::{Class, same_variable};
 use super::connection::remove_connection;
 use super::via;
+use crate::oauth::bearer::carries_issued_token;
 
 /// Who the client is.
 pub static CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
@@ -168,7 +169,7 @@ fn look(headers: &HeaderMap, outgoing: &Outgoing<'_>) -> Seen {
             }
             Class::Authorization => {
                 seen.authorization = true;
-                seen.our_token |= carries_our_token(value);
+                seen.our_token |= carries_issued_token(value);
             }
             Class::ClientId => seen.client_id = true,
             Class::ClientScope => seen.client_scope = true,
@@ -285,12 +286,4 @@ fn set_or_remove(
         }
         None => {}
     }
-}
-
-/// Whether an `Authorization` has one of our tokens behind its scheme, whatever the scheme: rather one too many goes.
-fn carries_our_token(value: &HeaderValue) -> bool {
-    let value = value.as_bytes().trim_ascii();
-    let scheme = value.iter().position(u8::is_ascii_whitespace).unwrap_or(0);
-    let credentials = value.get(scheme..).unwrap_or_default().trim_ascii_start();
-    credentials.starts_with(b"tg_")
 }
