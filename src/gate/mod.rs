@@ -3,6 +3,7 @@
 //! Joins the pure protocol of [`crate::oauth`] with a store, a clock and the hashing threads.
 
 mod authenticate;
+mod deadline;
 mod direct;
 mod endpoints;
 #[cfg(feature = "gateway")]
@@ -44,6 +45,7 @@ use crate::oauth::evidence::{Evidence, Target};
 use crate::oauth::scope::{Demand, Requirement};
 use crate::oauth::token::TokenDigest;
 use crate::store::{MemoryStore, TokenStore};
+use deadline::Deadlines;
 use hashing::HashingPool;
 use settings::Settings;
 use throttle::Throttle;
@@ -67,6 +69,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     hashing: HashingPool,
     throttle: Throttle,
+    deadlines: Deadlines,
     process_key: [u8; 32],
     #[cfg(feature = "jose")]
     replays: possession::Replays,
@@ -155,6 +158,7 @@ impl GateBuilder {
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             hashing: HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?,
             throttle: Throttle::default(),
+            deadlines: Deadlines::default(),
             process_key,
             #[cfg(feature = "jose")]
             replays: possession::Replays::new().map_err(GateError::Randomness)?,
@@ -331,12 +335,13 @@ fn unknown(presented: Presented<'_>) -> Denial {
     presented.check_syntax().err().unwrap_or(Denial::InvalidToken)
 }
 
-/// Forgets expired tokens for as long as there is a gate.
+/// Forgets expired tokens, and wakes what waits for too long, for as long as there is a gate.
 fn keep_swept(gate: &Weak<Inner>) {
     let _ = rustix::process::nice(10);
     while let Some(inner) = gate.upgrade() {
-        let more =
-            inner.store.sweep(inner.clock.now(), SWEEP_SLICE, &mut |record| endpoints::release(&record));
+        let now = inner.clock.now();
+        inner.deadlines.wake_due(now);
+        let more = inner.store.sweep(now, SWEEP_SLICE, &mut |record| endpoints::release(&record));
         drop(inner);
         if more {
             std::thread::yield_now();
