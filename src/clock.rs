@@ -4,6 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point on the monotonic clock, in milliseconds since the clock was made.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::clock::Millis;
+///
+/// let issued = Millis::new(1_000);
+/// assert_eq!(issued.after(Duration::from_secs(299)), Millis::new(300_000));
+/// assert_eq!(Millis::new(1_250).since(issued), Duration::from_millis(250));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Millis(u64);
 
@@ -38,6 +47,24 @@ impl Millis {
 /// Lifetimes are measured on [`Clock::now`], so a step of the wall clock neither extends nor cuts a token.
 /// [`Clock::unix_time`] appears in answers (`iat`, `exp`) and decides only where the outside world dates
 /// something: the expiry date of a secret, a signed assertion.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::clock::{Clock, Millis};
+///
+/// /// For a test in which no time passes.
+/// struct Stopped;
+///
+/// impl Clock for Stopped {
+///     fn now(&self) -> Millis {
+///         Millis::new(0)
+///     }
+///
+///     fn unix_time(&self) -> Duration {
+///         Duration::from_secs(1_800_000_000)
+///     }
+/// }
+/// ```
 pub trait Clock: Send + Sync + 'static {
     /// Monotonic time: never goes back.
     fn now(&self) -> Millis;

@@ -11,6 +11,27 @@ use super::token::TokenDigest;
 use crate::clock::Millis;
 
 /// Leave for one request to go upstream. Only [`decide`] and [`public`] make one.
+///
+/// ```
+/// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+/// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+/// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+/// use http::{HeaderMap, header::AUTHORIZATION};
+/// use tollgate::oauth::scope::Requirement;
+/// use std::time::Duration;
+///
+/// let bearer = format!("Bearer {}", gate.issue_to("server", ["read"])?.expose());
+/// let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse()?)]);
+/// let permit = gate.authorize(&headers, &Requirement::AnyToken)?;
+/// assert_eq!(permit.client_id(), Some("server"));
+/// assert!(permit.scopes().is_some_and(|scopes| scopes.contains("read")));
+/// // To pass on to somebody who knows nothing of tokens: made once a client, cheap to clone.
+/// assert_eq!(permit.client_header(), Some(&"server".parse()?));
+/// assert_eq!(permit.scope_header(), Some(&"read".parse()?));
+/// assert!(permit.time_left(gate.clock().now()) > Some(Duration::from_secs(290)));
+/// assert_eq!((permit.audience(), permit.is_bound_to_key()), (None, false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Permit(Kind);
 

@@ -9,6 +9,17 @@ use crate::oauth::evidence::{PeerCertificate, Target};
 
 /// The client certificate of a connection, for a program to put into the extensions of its requests: what mutual TLS and
 /// certificate-bound tokens (RFC 8705) go by. A request without one has none.
+///
+/// ```
+/// use http::Request;
+/// use tollgate::plugin::ClientCertificate;
+///
+/// # let der = vec![0x30, 0x00];
+/// // Once a connection, of what its TLS session has; then into every request of it.
+/// let certificate = ClientCertificate::new(der, true);
+/// let mut request = Request::new(());
+/// request.extensions_mut().insert(certificate.clone());
+/// ```
 #[derive(Clone)]
 pub struct ClientCertificate {
     der: Arc<[u8]>,

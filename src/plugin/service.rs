@@ -30,12 +30,34 @@ impl<S, C> RequireToken<S, C> {
     }
 
     /// The service behind the gate.
+    ///
+    /// ```
+    /// # use tollgate::gate::{Gate, GateSpec};
+    /// # use tollgate::oauth::scope::Requirement;
+    /// use tower::Layer;
+    ///
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let service = gate.require(Requirement::AnyToken).layer("any service");
+    /// assert_eq!(*service.inner(), "any service");
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
     }
 
     /// Takes the gate off.
+    ///
+    /// ```
+    /// # use tollgate::gate::{Gate, GateSpec};
+    /// # use tollgate::oauth::scope::Requirement;
+    /// use tower::Layer;
+    ///
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let service = gate.require(Requirement::AnyToken).layer("any service");
+    /// assert_eq!(service.into_inner(), "any service");
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> S {
         self.inner

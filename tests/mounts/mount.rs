@@ -51,10 +51,7 @@ pub(crate) fn demand(path: &str) -> Option<Demand> {
         "/both" => all(&["read", "write"]).into(),
         "/either" => Requirement::any(["admin", "write"]).unwrap().into(),
         "/authenticated" | "/own" => Requirement::AnyToken.into(),
-        "/resource" => {
-            let audience = Some("https://orders.example.com".into());
-            Demand { requirement: all(&["read"]), audience }
-        }
+        "/resource" => Demand::from(all(&["read"])).for_audience("https://orders.example.com"),
         "/public" => return None,
         _ => panic!("{path} is no path of the table"),
     })
