@@ -73,6 +73,16 @@ impl FormBody {
 
 impl Gate {
     /// Which endpoint, if any, is at `path`.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// use tollgate::gate::Endpoint;
+    ///
+    /// let gate = Gate::builder(GateSpec::default()).build()?;
+    /// assert_eq!(gate.endpoint("/oauth/v2/oauth-token"), Some(Endpoint::Token));
+    /// assert_eq!(gate.endpoint("/orders"), None);
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
         let settings = self.settings();
@@ -92,6 +102,21 @@ impl Gate {
     }
 
     /// Answers a request to one of the endpoints.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use tollgate::gate::{Endpoint, FormBody, Gate, GateSpec, Origin};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let (parts, ()) = http::Request::get("/.well-known/oauth-authorization-server").body(())?.into_parts();
+    /// let nothing = FormBody::Whole(Bytes::new());
+    /// let answer = gate.answer(Endpoint::AuthorizationServer, &parts, nothing, Origin::default()).await;
+    /// assert_eq!(answer.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn answer(
         &self,
         endpoint: Endpoint,

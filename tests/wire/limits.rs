@@ -286,8 +286,8 @@ fn what_is_not_acted_on_is_said() {
             .text()
     };
     let upstream = Upstream::start();
-    let warnings = ["server.access_log"]
-        .map(|key| format!("WARNING: {key} is read but not acted on in this version"));
+    let warnings =
+        ["server.access_log"].map(|key| format!("WARNING: {key} is read but not acted on in this version"));
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("gateway.toml"), text(&upstream)).expect("gateway.toml");
     let output = run(dir.path(), &["check"]);
