@@ -3,6 +3,7 @@
 //! Joins the pure protocol of [`crate::oauth`] with a store, a clock and the hashing threads.
 
 mod authenticate;
+mod client_secret;
 mod direct;
 mod endpoints;
 #[cfg(feature = "gateway")]
@@ -28,11 +29,12 @@ use http::{HeaderMap, Response};
 use http_body_util::Full;
 
 pub use authenticate::Origin;
+pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoints::{Endpoint, FormBody};
 #[cfg(feature = "jose")]
 pub use keys::{KeySource, RemoteKeys};
 pub use secret_hash::{SecretHash, SecretHashError};
-pub use settings::{ClientSpec, GateSpec, SecretSpec, SecretUsage};
+pub use settings::{ClientSpec, GateSpec, SecretSpec};
 pub use spec::SpecError;
 pub use throttle::ThrottlePolicy;
 
@@ -150,10 +152,11 @@ impl GateBuilder {
         let mut process_key = [0; 32];
         getrandom::fill(&mut process_key).map_err(GateError::Randomness)?;
         let threads = self.hashing_threads;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let inner = Arc::new(Inner {
-            settings: ArcSwap::from_pointee(Settings::new(self.spec, None)),
+            settings: ArcSwap::from_pointee(Settings::new(self.spec, None, clock.unix_time())),
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens))),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            clock,
             hashing: HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?,
             throttle: Throttle::default(),
             process_key,
@@ -183,7 +186,7 @@ impl Gate {
     /// gone; so does what is known of secrets that stay.
     pub fn reload(&self, spec: impl Into<GateSpec>) {
         let before = self.inner.settings.load_full();
-        let after = Arc::new(Settings::new(spec.into(), Some(&before)));
+        let after = Arc::new(Settings::new(spec.into(), Some(&before), self.inner.clock.unix_time()));
         // First the swap, then the end of tokens: the other way round, a request in between could still get
         // a token of the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
@@ -265,21 +268,17 @@ impl Gate {
         true
     }
 
-    /// What has been seen of a client's secrets, by secret id; empty for an unknown client.
-    #[must_use]
-    pub fn secret_usage(&self, client_id: &str) -> Vec<(String, SecretUsage)> {
-        let settings = self.settings();
-        let secrets = settings.clients.get(client_id).into_iter().flat_map(|client| &client.secrets);
-        let usage = |secret: &Arc<settings::ClientSecret>| {
-            *secret.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-        };
-        secrets.map(|secret| (secret.id.clone(), usage(secret))).collect()
-    }
-
     /// Tokens kept, expired ones that are not yet swept included.
     #[must_use]
     pub fn tokens_kept(&self) -> usize {
         self.inner.store.len()
+    }
+
+    /// The work done on trying secrets so far, in KiB of memory that argon2id filled, a pass each. Refusals of one
+    /// kind take as much of it as those of another.
+    #[must_use]
+    pub fn hashing_work(&self) -> u64 {
+        self.inner.hashing.work_done()
     }
 
     /// The clock that lifetimes are measured on.
