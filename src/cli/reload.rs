@@ -11,6 +11,7 @@ use super::{check, load};
 use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
 use crate::gate::GateSpec;
 use crate::proxy::Proxy;
+use crate::rotation;
 use crate::server::TlsReloader;
 
 /// How often the file is looked at. A stat a second costs nothing, sees every way of writing a file (rename,
@@ -88,6 +89,7 @@ impl Reloader {
             config.routes.len()
         );
         check::warn_of_unenforced(&config);
+        rotation::warn_of_expired(self.proxy.gate());
         for key in self.needs_restart(&config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }

@@ -28,6 +28,7 @@ mod run;
 mod self_signed;
 mod shutdown;
 mod signals;
+pub(crate) mod state_file;
 mod tls;
 
 pub use bind::{BindError, Bound, Listener};
