@@ -128,7 +128,7 @@ impl UsageFile {
 
     pub(crate) fn read(&self) -> Result<Vec<SeenSecret>, UsageFileError> {
         let unreadable = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => UsageFileError::Missing,
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => UsageFileError::Missing,
             _ => UsageFileError::Unreadable(error),
         };
         // Opening a pipe would wait for a writer.

@@ -20,6 +20,7 @@ mod limits;
 mod protected;
 mod readme;
 mod secretless;
+mod secrets;
 mod tls;
 mod token_endpoint;
 mod tutorial;
