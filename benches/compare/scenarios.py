@@ -7,6 +7,7 @@ import sys
 import time
 
 import load
+import timing
 from peers import PEERS, TOKEN_ENDPOINT, form
 from process import BenchError
 
@@ -211,6 +212,23 @@ def flood(lab):
         "flood": f"beside {FLOOD_RATE}/s wrong secrets"})}
 
 
+def refusals(lab):
+    if "tollgate" not in lab.options.peers:
+        return {"skipped": "tollgate is not selected"}
+    target, = lab.start(["tollgate"])
+    try:
+        # A second for each hash would be a very busy machine.
+        times = load.helper(lab.options.load_core, "timing.py", len(timing.KINDS) * lab.options.tries,
+                            str(target.ports[0]), str(lab.options.tries))
+    finally:
+        lab.stop([target])
+    peers = {kind: {"label": timing.KINDS[kind][0], "authorises": True, "rounds": [], "failed": 0, "times_us": each,
+                    "median": load.percentiles(sorted(each))} for kind, each in times.items()}
+    compared = {kind: timing.compare(times[kind], times["unknown"]) for kind in times if kind != "unknown"}
+    return {"kind": "latency", "peers": peers,
+            "compared": {kind: each | {"verdict": timing.verdict(each)} for kind, each in compared.items()}}
+
+
 def expiry(lab):
     """Many tokens of one lifetime, issued as fast as it goes, expire as fast a lifetime later."""
     if "tollgate" not in lab.options.peers:
@@ -265,5 +283,6 @@ SCENARIOS = {
     "threads2": ("two threads against one", two_threads),
     "issue": ("issuing tokens", issuing),
     "flood": ("a flood of wrong secrets", flood),
+    "timing": ("refusals by their reason: how long each takes", refusals),
     "expiry": ("many tokens expire", expiry),
 }
