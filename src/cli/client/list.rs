@@ -58,7 +58,7 @@ fn ways(client: &Client, usage: &Usage) -> Vec<[String; 2]> {
     let mut ways = Vec::new();
     for secret in secrets {
         let name = if secrets.len() == 1 { "secret".to_owned() } else { format!("secret {:?}", secret.id) };
-        ways.push([name, usage.text(client, secret).unwrap_or_default()]);
+        ways.push([name, usage.text(client, secret).unwrap_or_else(|| "-".to_owned())]);
     }
     let others: Vec<&str> =
         show::methods(client).into_iter().filter(|method| !method.starts_with("client_secret")).collect();
