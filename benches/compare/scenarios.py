@@ -8,7 +8,7 @@ import time
 
 import load
 import timing
-from peers import PEERS, TOKEN_ENDPOINT, form
+from peers import OTHER_HASH, PEERS, TOKEN_ENDPOINT, form
 from process import BenchError
 
 WARM_UP = 1  # seconds; wrk and h2load take whole ones
@@ -213,9 +213,10 @@ def flood(lab):
 
 
 def refusals(lab):
+    """With a client that has two secrets, so that a search that ends too soon would show."""
     if "tollgate" not in lab.options.peers:
         return {"skipped": "tollgate is not selected"}
-    target, = lab.start(["tollgate"])
+    target, = lab.start(["tollgate"], MORE_SECRETS=f', {{ id = "2", hash = "{OTHER_HASH}" }}')
     try:
         # A second for each hash would be a very busy machine.
         times = load.helper(lab.options.load_core, "timing.py", len(timing.KINDS) * lab.options.tries,
