@@ -8,6 +8,7 @@ mod support;
 
 mod balance;
 mod cli;
+mod clients;
 mod cors;
 mod dpop;
 mod endpoints;
