@@ -171,12 +171,12 @@ def form(client):
         {"grant_type": "client_credentials", "client_id": client, "client_secret": SECRET, "scope": "read"})
 
 
-def fetch_tokens(port, count):
+def fetch_tokens(port, count, client="bench"):
     """As a client would get them: POST the credentials, over one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     headers, tokens = {"Content-Type": "application/x-www-form-urlencoded"}, []
     for _ in range(count):
-        connection.request("POST", TOKEN_ENDPOINT, form("bench"), headers)
+        connection.request("POST", TOKEN_ENDPOINT, form(client), headers)
         answer = connection.getresponse()
         body = answer.read()
         if answer.status != 200:
