@@ -97,7 +97,14 @@ impl Gate {
             secret.is_valid(unix_time)
                 && secret.remembered.get().is_some_and(|known| bool::from(known.ct_eq(&digest)))
         };
-        if let (Some(client), Some(known)) = (admissible, secrets.iter().find(remembered)) {
+        let known = || Some((admissible?, secrets.iter().find(remembered)?));
+        if let Some((client, known)) = known() {
+            known.note_use(unix_time, origin.address);
+            return Ok(Arc::clone(client));
+        }
+        // Held to the end: by then it is remembered, or known to be wrong.
+        let _first = self.inner.under_way.first(digest).await;
+        if let Some((client, known)) = known() {
             known.note_use(unix_time, origin.address);
             return Ok(Arc::clone(client));
         }

@@ -18,6 +18,7 @@ mod secret_hash;
 mod settings;
 mod spec;
 mod throttle;
+mod under_way;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -50,6 +51,7 @@ use crate::store::{MemoryStore, TokenStore};
 use hashing::HashingPool;
 use settings::Settings;
 use throttle::Throttle;
+use under_way::UnderWay;
 
 /// Jobs that may wait for a hashing thread, each. At some 30 ms a hash, a full queue is a wait of a second.
 const QUEUE_PER_THREAD: usize = 32;
@@ -70,6 +72,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     hashing: HashingPool,
     throttle: Throttle,
+    under_way: UnderWay,
     process_key: [u8; 32],
     #[cfg(feature = "jose")]
     replays: possession::Replays,
@@ -159,6 +162,7 @@ impl GateBuilder {
             clock,
             hashing: HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?,
             throttle: Throttle::default(),
+            under_way: UnderWay::default(),
             process_key,
             #[cfg(feature = "jose")]
             replays: possession::Replays::new().map_err(GateError::Randomness)?,

@@ -85,6 +85,30 @@ async fn what_was_seen_outlives_a_reload_and_a_restart() {
     assert_eq!(next.seen_secrets().len(), 3);
 }
 
+/// The workers of one client, all at once after a restart.
+#[tokio::test]
+async fn many_first_tries_of_a_good_secret_are_one() {
+    let (gate, _) = gate(vec![client("server", &[("1", "good", None)])]);
+    let all = async |secret: &'static str| {
+        let try_it = |gate: Gate| async move { issue(&gate, "server", secret).await };
+        let tries: Vec<_> = (0..30).map(|_| tokio::spawn(try_it(gate.clone()))).collect();
+        let mut answers = Vec::new();
+        for answer in tries {
+            answers.push(answer.await.unwrap());
+        }
+        answers
+    };
+    assert!(all("good").await.iter().all(Result::is_ok));
+    assert_eq!(gate.hashing_work(), 8, "one hash");
+    assert_eq!(gate.secret_usage("server")[0].1.count, 30);
+
+    let answers = all("bad").await;
+    let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();
+    assert_eq!(count(refused(401, "invalid_client")), 10, "each counts");
+    assert_eq!(count(refused(429, "temporarily_unavailable")), 20);
+    assert_eq!(gate.hashing_work(), 11 * 8);
+}
+
 /// The same secrets with another end.
 fn gate_secrets(client: &ClientSpec, expires: Option<u64>) -> Vec<SecretSpec> {
     let until =
