@@ -1,5 +1,10 @@
 //! Answers made here rather than upstream: the headers they all carry, and the two forms they take.
 
+#[cfg(feature = "gateway")]
+use std::pin::Pin;
+#[cfg(feature = "gateway")]
+use std::task::{Context, Poll, Waker};
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
@@ -23,6 +28,22 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>>
     }
     let title = status.canonical_reason().unwrap_or("Error");
     with_type(status, "application/problem+json", &Problem { title, status: status.as_u16(), detail })
+}
+
+/// What an answer of ours tells the caller in words; empty if it has none.
+#[cfg(feature = "gateway")]
+pub(crate) fn text(answer: &Response<Full<Bytes>>) -> String {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        #[serde(alias = "error_description")]
+        detail: String,
+    }
+    // All in memory: it is there at once.
+    let mut body = answer.body().clone();
+    let polled = http_body::Body::poll_frame(Pin::new(&mut body), &mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Some(Ok(frame))) = polled else { return String::new() };
+    let told = frame.data_ref().and_then(|data| serde_json::from_slice::<Told>(data).ok());
+    told.map(|told| told.detail).unwrap_or_default()
 }
 
 fn with_type(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Full<Bytes>> {

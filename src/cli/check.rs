@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::{Failure, load, run};
-use crate::config::{Config, Protocol};
+use crate::config::Config;
 
 /// Reports every error of a configuration, or what it would make.
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
@@ -39,9 +39,6 @@ pub(super) fn unenforced(config: &Config) -> Vec<String> {
     for upstream in &config.upstreams {
         if upstream.health_check.is_some() {
             found.push(format!("upstreams.{}.health_check", upstream.name));
-        }
-        if upstream.protocol == Protocol::Http2 {
-            found.push(format!("upstreams.{}.protocol", upstream.name));
         }
     }
     found

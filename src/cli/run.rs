@@ -37,8 +37,9 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(Failure::other)?;
     rotation::warn_of_expired(&gate);
     // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
-    let proxy: &'static Proxy =
-        Box::leak(Box::new(Proxy::new(gate, rules, config.server.limits.body_timeout)));
+    let limits = &config.server.limits;
+    let proxy = Proxy::new(gate, rules, limits.body_timeout).max_headers(limits.max_headers);
+    let proxy: &'static Proxy = Box::leak(Box::new(proxy));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), &config));
     let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
     let trusted = config.server.trusted_proxies.clone();

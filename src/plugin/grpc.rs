@@ -1,44 +1,64 @@
+//! Refusals in the words of gRPC, for the plugin and for the gateway.
+
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::oauth::denial::Denial;
-
 /// Status codes of gRPC that a refusal can have.
+const UNKNOWN: u8 = 2;
+const DEADLINE_EXCEEDED: u8 = 4;
 const PERMISSION_DENIED: u8 = 7;
+const RESOURCE_EXHAUSTED: u8 = 8;
+const UNIMPLEMENTED: u8 = 12;
+const INTERNAL: u8 = 13;
 const UNAVAILABLE: u8 = 14;
 const UNAUTHENTICATED: u8 = 16;
 
-/// A refusal in the words of gRPC: headers only, the status in them, and the challenges of the HTTP refusal as
-/// metadata.
-pub(super) fn refusal(denial: &Denial, http: &Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+/// Whether a request is a call of gRPC, by its content type. gRPC-Web is not: its clients read HTTP statuses.
+#[cfg_attr(
+    not(feature = "gateway"),
+    expect(dead_code, reason = "a layer is told that its service speaks gRPC")
+)]
+pub(crate) fn is_call(headers: &HeaderMap) -> bool {
+    const TYPE: &[u8] = b"application/grpc";
+    let Some(value) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else { return false };
+    value.get(..TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+        && matches!(value.get(TYPE.len()), None | Some(b'+' | b';'))
+}
+
+/// The same refusal for a client of gRPC: headers only, under status 200, the status in them. The other headers of the
+/// HTTP refusal (challenges, `Retry-After`) are metadata then.
+pub(crate) fn refusal(http: &Response<Full<Bytes>>, message: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     let headers = response.headers_mut();
+    headers.clone_from(http.headers());
+    headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("grpc-status", HeaderValue::from(u16::from(code(denial))));
-    if let Ok(message) = HeaderValue::from_str(&percent_encoded(denial.description())) {
+    let challenged = headers.contains_key(WWW_AUTHENTICATE);
+    headers.insert("grpc-status", HeaderValue::from(u16::from(code(http.status(), challenged))));
+    if let Ok(message) = HeaderValue::from_str(&percent_encoded(message)) {
         headers.insert("grpc-message", message);
-    }
-    for challenge in http.headers().get_all(WWW_AUTHENTICATE) {
-        headers.append(WWW_AUTHENTICATE, challenge.clone());
     }
     response
 }
 
-fn code(denial: &Denial) -> u8 {
-    match denial {
+/// The code of a refusal. Where gRPC's own table for answers of proxies (doc/http-grpc-status-mapping.md) only says
+/// UNAVAILABLE or UNKNOWN, the code that says more.
+fn code(http: StatusCode, challenged: bool) -> u8 {
+    match http {
         // A malformed credential too: gRPC's own code for bad input speaks of the message, not of metadata.
-        Denial::Missing
-        | Denial::Malformed(_)
-        | Denial::InvalidToken
-        | Denial::InvalidProof(_)
-        | Denial::WrongAudience
-        | Denial::NotHeld(_)
-        | Denial::Dpop(_) => UNAUTHENTICATED,
-        Denial::InsufficientScope(_) | Denial::Refused(_) => PERMISSION_DENIED,
-        Denial::Unavailable => UNAVAILABLE,
+        StatusCode::UNAUTHORIZED => UNAUTHENTICATED,
+        StatusCode::BAD_REQUEST if challenged => UNAUTHENTICATED,
+        StatusCode::FORBIDDEN => PERMISSION_DENIED,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => UNIMPLEMENTED,
+        StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        | StatusCode::TOO_MANY_REQUESTS => RESOURCE_EXHAUSTED,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => DEADLINE_EXCEEDED,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => UNAVAILABLE,
+        StatusCode::BAD_REQUEST => INTERNAL,
+        _ => UNKNOWN,
     }
 }
 
@@ -55,7 +75,7 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::denial::Challenge;
+    use crate::oauth::denial::{Challenge, Denial};
     use crate::oauth::scope::Scopes;
 
     #[test]
@@ -64,17 +84,37 @@ mod tests {
             (Denial::Missing, "16"),
             (Denial::Malformed("why"), "16"),
             (Denial::InvalidToken, "16"),
+            (Denial::WrongAudience, "16"),
             (Denial::InsufficientScope(Scopes::none()), "7"),
             (Denial::Refused("100% é"), "7"),
             (Denial::Unavailable, "14"),
         ];
         for (denial, status) in table {
-            let refusal = refusal(&denial, &denial.to_response(&Challenge::default()));
+            let refusal = refusal(&denial.to_response(&Challenge::default()), denial.description());
             assert_eq!(refusal.status(), 200);
             assert_eq!(refusal.headers()["grpc-status"], status, "{denial:?}");
+            assert_eq!(refusal.headers()["content-type"], "application/grpc");
+            assert_eq!(refusal.headers()["cache-control"], "no-store");
             let challenged = refusal.headers().contains_key(WWW_AUTHENTICATE);
             assert_eq!(challenged, denial != Denial::Unavailable, "{denial:?}");
         }
         assert_eq!(percent_encoded("100% é"), "100%25 %C3%A9");
+    }
+
+    #[test]
+    fn calls_are_told_by_their_content_type() {
+        for (value, is) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/GRPC;charset=x", true),
+            ("application/grpc-web", false),
+            ("application/grpc-web+proto", false),
+            ("application/json", false),
+            ("application/grp", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
+            assert_eq!(is_call(&headers), is, "{value}");
+        }
+        assert!(!is_call(&HeaderMap::new()));
     }
 }

@@ -49,7 +49,7 @@ impl<C> Guard<C> {
         let refusal = self.gate.refuse(denial);
         match self.form {
             Form::Http => refusal,
-            Form::Grpc => grpc::refusal(denial, &refusal),
+            Form::Grpc => grpc::refusal(&refusal, denial.description()),
         }
     }
 }

@@ -121,7 +121,7 @@ mod body;
 mod condition;
 mod evidence;
 mod future;
-mod grpc;
+pub(crate) mod grpc;
 mod guard;
 mod layer;
 mod oauth;

@@ -15,9 +15,8 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::h1::{AnswerBody, Connection, Sending};
 use super::limits::Bounds;
-use super::pool;
+use super::source::Source;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
 
@@ -36,10 +35,10 @@ pub enum BodyFault {
     TooLarge,
     /// Nothing came for too long.
     TooSlow,
-    /// It ended before its end.
-    Broken,
     /// The token that the stream runs on expired or was revoked.
     TokenEnded,
+    /// The client did not send it to its end.
+    BrokenOff,
 }
 
 impl fmt::Display for BodyFault {
@@ -47,8 +46,8 @@ impl fmt::Display for BodyFault {
         f.write_str(match self {
             Self::TooLarge => "the body is longer than allowed",
             Self::TooSlow => "the body did not go on in time",
-            Self::Broken => "the body broke off",
             Self::TokenEnded => "the access token of the stream ended",
+            Self::BrokenOff => "the body broke off",
         })
     }
 }
@@ -184,11 +183,7 @@ enum Kind {
 
 /// An answer as it comes from upstream.
 pub(super) struct UpstreamBody {
-    body: AnswerBody,
-    /// Goes back to the pool when the answer has been read to its end; closed with it otherwise.
-    connection: Option<Connection>,
-    /// What is left of a request that is answered before it has been sent.
-    sending: Option<Sending>,
+    source: Source,
     read_timeout: Duration,
     /// When the wait for the next frame began.
     waiting_since: Option<Instant>,
@@ -209,6 +204,11 @@ impl TokenLease {
     pub(super) fn new(gate: &Gate, permit: Permit) -> Option<Self> {
         permit.digest()?;
         Some(Self { gate: gate.clone(), permit })
+    }
+
+    /// Whose token it is.
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.permit.client_id()
     }
 
     /// Whether the token still lives.
@@ -252,31 +252,27 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(body) => body.is_end_stream(),
-            Kind::Upstream(body) => body.body.is_ended(),
+            Kind::Upstream(body) => body.source.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(body) => body.size_hint(),
-            Kind::Upstream(body) => body.body.size_hint(),
+            Kind::Upstream(body) => body.source.size_hint(),
         }
     }
 }
 
 impl UpstreamBody {
     pub(super) fn new(
-        body: AnswerBody,
-        connection: Connection,
-        sending: Sending,
+        source: Source,
         read_timeout: Duration,
         lease: Option<TokenLease>,
         bounds: Option<Box<Bounds>>,
     ) -> Self {
         Self {
-            body,
-            connection: Some(connection),
-            sending: (!sending.is_done()).then_some(sending),
+            source,
             read_timeout,
             waiting_since: None,
             frames_unchecked: 0,
@@ -287,13 +283,7 @@ impl UpstreamBody {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
-        if let Some(sending) = &mut self.sending
-            && connection.poll_send(sending, cx).is_ready()
-        {
-            self.sending = None;
-        }
-        match self.body.poll(connection, cx) {
+        match self.source.poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.waiting_since = None;
                 if let Some(deadline) = self.deadline()
@@ -312,25 +302,16 @@ impl UpstreamBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => {
-                self.end();
+                self.source.finish();
+                self.bounds = None;
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                self.connection = None;
-                Poll::Ready(Some(Err(error.into())))
+                self.source.fail();
+                Poll::Ready(Some(Err(error)))
             }
             Poll::Pending => self.poll_waiting(cx),
         }
-    }
-
-    /// It has been read to its end. A server that has not taken the whole request would take the next for its rest.
-    fn end(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && self.sending.is_none()
-        {
-            pool::give_back(connection);
-        }
-        self.bounds = None;
     }
 
     /// Nothing from upstream: waits no longer than the read timeout, and not past the token's end.
@@ -343,8 +324,8 @@ impl UpstreamBody {
             self.set_alarm(now);
         }
         loop {
-            let Some(connection) = &mut self.connection else { return Poll::Pending };
-            ready!(connection.deadline.as_mut().poll(cx));
+            let Some(alarm) = self.source.alarm() else { return Poll::Pending };
+            ready!(alarm.poll(cx));
             let now = Instant::now();
             self.check_token(now)?;
             if self.waiting_since.is_some_and(|since| now >= since + self.read_timeout)
@@ -365,8 +346,8 @@ impl UpstreamBody {
         let silent = self.waiting_since.unwrap_or(now) + self.read_timeout;
         let alarm = self.next_check.map_or(silent, |check| check.min(silent));
         let alarm = self.deadline().map_or(alarm, |deadline| deadline.min(alarm));
-        if let Some(connection) = &mut self.connection {
-            connection.deadline.as_mut().reset(alarm);
+        if let Some(timer) = self.source.alarm() {
+            timer.reset(alarm);
         }
     }
 
@@ -385,8 +366,8 @@ impl UpstreamBody {
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
         // hyper asks a body of known length for its last frame and drops it, without asking for the end.
-        if self.body.is_ended() {
-            self.end();
+        if self.source.is_end_stream() {
+            self.source.finish();
         }
     }
 }

@@ -316,15 +316,22 @@ fn client_tls(spec: &config::Upstream) -> Result<ClientConfig, BuildError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| other(error.to_string()))?
         .with_root_certificates(roots);
-    match &spec.tls.client_certificate {
-        None => Ok(builder.with_no_client_auth()),
+    let mut config = match &spec.tls.client_certificate {
+        None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let chain = certificates(certificate).map_err(|reason| file_error(certificate, reason))?;
             let key_der =
                 PrivateKeyDer::from_pem_file(key).map_err(|error| file_error(key, error.to_string()))?;
-            builder.with_client_auth_cert(chain, key_der).map_err(|error| file_error(key, error.to_string()))
+            builder
+                .with_client_auth_cert(chain, key_der)
+                .map_err(|error| file_error(key, error.to_string()))?
         }
+    };
+    if spec.protocol == Protocol::Http2 {
+        // RFC 9113 §3.2.
+        config.alpn_protocols = vec![b"h2".to_vec()];
     }
+    Ok(config)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -15,8 +15,10 @@ use tokio::time::{Instant, timeout};
 use super::balance::Asking;
 use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease, UpstreamBody};
 use super::h1::{Answer, Asked, Connection, Fault, RequestHead, Sending};
+use super::h2;
 use super::limits::Bounds;
 use super::pool::{self, ConnectError};
+use super::source::Source;
 use super::tunnel;
 use super::upstream::Upstream;
 use crate::answer;
@@ -59,9 +61,7 @@ impl ForwardError {
             Self::Body(BodyFault::TooLarge) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this API takes")
             }
-            Self::Body(BodyFault::Broken) => {
-                (StatusCode::BAD_REQUEST, "the request body is not framed as HTTP says")
-            }
+            Self::Body(BodyFault::BrokenOff) => (StatusCode::BAD_REQUEST, "the request body broke off"),
             Self::Body(_) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
         };
         answer::problem(status, detail)
@@ -74,7 +74,7 @@ impl From<Fault> for ForwardError {
             Fault::Closed | Fault::Io(_) => Self::Unreachable(fault.to_string()),
             Fault::Bad(_) | Fault::Framing(_) => Self::BadAnswer(fault.to_string()),
             // Too long and too slow are told apart before this: the client is gone.
-            Fault::Request => Self::Body(BodyFault::Broken),
+            Fault::Request => Self::Body(BodyFault::BrokenOff),
         }
     }
 }
@@ -86,10 +86,16 @@ pub(super) struct BodyLimits {
     pub(super) timeout: Duration,
 }
 
-/// A request ready to go: its head canonical, sanitised and identified.
+/// The head of a request as its upstream takes it: canonical, sanitised and identified.
+pub(super) enum Head {
+    Http1(Method, RequestHead),
+    /// Boxed: the requests that count are of the other kind.
+    Http2(Box<Request<()>>),
+}
+
+/// A request ready to go.
 pub(super) struct Outbound {
-    pub(super) method: Method,
-    pub(super) head: RequestHead,
+    pub(super) head: Head,
     pub(super) body: Incoming,
     /// The client's side of an upgrade that was asked for.
     pub(super) upgrade: Option<OnUpgrade>,
@@ -105,7 +111,14 @@ pub(super) async fn forward(
     upstream: &Upstream,
     outbound: Outbound,
 ) -> Result<Response<ResponseBody>, ForwardError> {
-    let Outbound { method, head, body, upgrade, limits, mut bounds } = outbound;
+    let Outbound { head, body, upgrade, limits, mut bounds } = outbound;
+    let (method, head) = match head {
+        Head::Http1(method, head) => (method, head),
+        Head::Http2(head) => {
+            // Boxed: or it would make the future of every other request larger.
+            return Box::pin(h2::forward(permit, gate, upstream, *head, body, limits, bounds)).await;
+        }
+    };
     let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = method.is_idempotent() && outcome.is_none() && upgrade.is_none();
@@ -136,7 +149,9 @@ pub(super) async fn forward(
         return Ok(head.map(|()| ResponseBody::from(Full::new(whole))));
     }
     let lease = TokenLease::new(gate, permit);
-    let stream = UpstreamBody::new(body, connection, sending, upstream.read_timeout, lease, bounds);
+    let sending = (!sending.is_done()).then_some(sending);
+    let source = Source::Http1 { body, connection: Some(connection), sending };
+    let stream = UpstreamBody::new(source, upstream.read_timeout, lease, bounds);
     Ok(head.map(|()| ResponseBody::from(stream)))
 }
 

@@ -7,6 +7,7 @@ pub mod build;
 mod cors;
 mod forward;
 mod h1;
+mod h2;
 pub mod headers;
 pub mod host;
 mod io;
@@ -16,6 +17,7 @@ mod pipeline;
 mod pool;
 pub mod route;
 mod rules;
+mod source;
 mod tunnel;
 pub mod upstream;
 

@@ -8,17 +8,18 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::addresses::Addresses;
-use super::body::ResponseBody;
+use super::body::{BodyFault, ResponseBody};
 use super::cors::{self, Cors};
-use super::forward::{BodyLimits, ForwardError, Outbound, forward};
+use super::forward::{BodyLimits, ForwardError, Head, Outbound, forward};
 use super::h1::RequestHead;
+use super::h2;
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
 use super::host;
 use super::limits::{Bounds, InFlight, Limiter};
@@ -30,9 +31,10 @@ use super::upstream::Upstream;
 use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::decide::{self, Permit};
+use crate::oauth::denial::Denial;
 use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
 use crate::oauth::scope::Demand;
-use crate::plugin;
+use crate::plugin::{self, grpc};
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,13 +94,14 @@ pub struct Proxy {
     gate: Gate,
     rules: ArcSwap<Rules>,
     body_timeout: Duration,
+    max_headers: usize,
 }
 
 /// A request that may go upstream, with the head it goes with.
 struct Passed {
     permit: Permit,
     route: Arc<Route>,
-    head: RequestHead,
+    head: Head,
     bounds: Option<Box<Bounds>>,
     /// The client's side of an upgrade that was asked for.
     upgrade: Option<OnUpgrade>,
@@ -137,6 +140,11 @@ impl Refusal {
         Self { response, close: false }
     }
 
+    /// In the words of gRPC, if it is to a call of gRPC.
+    fn understood_by(self, parts: &Parts) -> Self {
+        if is_grpc_call(parts) { Self { response: in_grpc(self.response), ..self } } else { self }
+    }
+
     fn into_response(self) -> Response<ResponseBody> {
         let mut response = self.response.map(ResponseBody::from);
         if self.close {
@@ -156,7 +164,14 @@ impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
     pub fn new(gate: Gate, rules: Rules, body_timeout: Duration) -> Self {
-        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout }
+        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout, max_headers: usize::MAX }
+    }
+
+    /// The same, refusing requests of HTTP/2 with more header fields: h2 bounds their size, not their number. Those of
+    /// HTTP/1.1 are bounded where they are parsed.
+    #[must_use]
+    pub fn max_headers(self, max_headers: usize) -> Self {
+        Self { max_headers, ..self }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
@@ -185,10 +200,11 @@ impl Proxy {
         let (mut parts, body) = request.into_parts();
         match self.judge(&mut parts, &body, client) {
             Ok(Verdict::Upstream(Passed { permit, route, head, bounds, upgrade })) => {
+                // No other upstream could serve such a call.
+                let grpc = route.upstream.http2 && is_grpc_call(&parts);
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
-                let method = parts.method.clone();
-                let outbound = Outbound { method, head, body, upgrade, limits, bounds };
+                let outbound = Outbound { head, body, upgrade, limits, bounds };
                 match forward(permit, &self.gate, &route.upstream, outbound).await {
                     Ok(mut response) => {
                         if let Some(changes) = &route.response_headers {
@@ -204,7 +220,16 @@ impl Proxy {
                         if !matches!(error, ForwardError::Body(_)) {
                             route.upstream.report(&error);
                         }
-                        let mut response = error.to_response().map(ResponseBody::from);
+                        let mut response = match error {
+                            ForwardError::Body(BodyFault::TokenEnded) => {
+                                self.gate.refuse(&Denial::InvalidToken)
+                            }
+                            error => error.to_response(),
+                        };
+                        if grpc {
+                            response = in_grpc(response);
+                        }
+                        let mut response = response.map(ResponseBody::from);
                         if let Some(cors) = &route.cors {
                             cors.mark_own(response.headers_mut(), origin);
                         }
@@ -214,7 +239,7 @@ impl Proxy {
             }
             // Boxed: seldom, and its state would make every other request's future larger.
             Ok(Verdict::Endpoint(endpoint)) => Box::pin(self.answer(endpoint, parts, body, client)).await,
-            Err(refusal) => refusal.into_response(),
+            Err(refusal) => refusal.understood_by(&parts).into_response(),
         }
     }
 
@@ -230,6 +255,10 @@ impl Proxy {
                 StatusCode::BAD_REQUEST,
                 "the request can be read in two ways: a fragment in its target, or two lengths of its body",
             ));
+        }
+        if parts.version == Version::HTTP_2 && parts.headers.len() > self.max_headers {
+            let detail = "the request has more headers than this server accepts";
+            return Err(answer::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into());
         }
         headers::check_request(parts)
             .map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
@@ -271,14 +300,16 @@ impl Proxy {
         let (permit, bounds) = self
             .admit(&rules, &route, parts, target, body, client)
             .map_err(|refusal| refusal.readable(&route, parts))?;
+        let http2 = route.upstream.http2;
         // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
         let authority = match parts.uri.authority() {
-            None => None,
-            Some(_) => Some(
+            None if !http2 => None,
+            _ => Some(
                 HeaderValue::from_str(host.as_str()).map_err(|_| ambiguous("the host is not well-formed"))?,
             ),
         };
-        let upgrade = tunnel::requested(parts);
+        // An upgrade is HTTP/1.1's own.
+        let upgrade = if http2 { None } else { tunnel::requested(parts) };
         let mut outgoing =
             Outgoing::new(client.peer_value, if client.secure { Proto::Https } else { Proto::Http });
         outgoing.client_id = permit.client_header();
@@ -293,10 +324,18 @@ impl Proxy {
         outgoing.version = parts.version;
         outgoing.authority = authority.as_ref();
         outgoing.upgrade = upgrade.as_ref();
+        outgoing.upstream_http2 = http2;
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
         outgoing.proof = !permit.is_bound_to_key() || route.forward_token;
         let path = strip(path.as_str(), route.strip_prefix.as_deref());
-        let head = RequestHead::new(&parts.method, path, parts.uri.query(), &parts.headers, &outgoing);
+        let head = if http2 {
+            let head =
+                h2::head(&parts.method, host.as_str(), path, parts.uri.query(), &parts.headers, &outgoing);
+            Head::Http2(Box::new(head.map_err(|_| ambiguous("the request target is not well-formed"))?))
+        } else {
+            let head = RequestHead::new(&parts.method, path, parts.uri.query(), &parts.headers, &outgoing);
+            Head::Http1(parts.method.clone(), head)
+        };
         let upgrade = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
         Ok(Verdict::Upstream(Passed { permit, route, head, bounds, upgrade }))
     }
@@ -327,7 +366,7 @@ impl Proxy {
         }
         if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
             return Err(Refusal {
-                response: ForwardError::Body(super::BodyFault::TooLarge).to_response(),
+                response: ForwardError::Body(BodyFault::TooLarge).to_response(),
                 close: true,
             });
         }
@@ -365,6 +404,15 @@ impl Proxy {
         let response = self.gate.answer(endpoint, &parts, body, origin).await;
         Refusal { response, close }.into_response()
     }
+}
+
+/// Whether a request is a call of gRPC, which there is in HTTP/2 only.
+fn is_grpc_call(parts: &Parts) -> bool {
+    parts.version == Version::HTTP_2 && grpc::is_call(&parts.headers)
+}
+
+fn in_grpc(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    grpc::refusal(&response, &answer::text(&response))
 }
 
 /// Refuses what comes from where the route takes nothing from, before its token is looked at.

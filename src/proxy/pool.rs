@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
 
 use super::h1::Connection;
 use super::io::Io;
@@ -61,7 +59,7 @@ pub(super) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Optio
 
 /// A new connection.
 pub(super) async fn open(server: Arc<Server>, within: Duration) -> Result<Connection, ConnectError> {
-    match timeout(within, connect(&server)).await {
+    match timeout(within, Io::connect(&server)).await {
         Ok(connected) => Ok(Connection::new(connected.map_err(ConnectError::Io)?, server.key)),
         Err(_) => Err(ConnectError::TooSlow),
     }
@@ -106,16 +104,4 @@ impl Idle {
             !pool.is_empty()
         });
     }
-}
-
-async fn connect(server: &Server) -> io::Result<Io> {
-    let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(match &server.tls {
-        None => Io::Plain(stream),
-        Some((config, name)) => {
-            let connector = TlsConnector::from(Arc::clone(config));
-            Io::Tls(Box::new(connector.connect(name.clone(), stream).await?))
-        }
-    })
 }

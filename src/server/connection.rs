@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,6 +21,7 @@ use super::drive::{End, HttpConnection, drive};
 use super::handler::{Handler, Serve};
 use super::io::Watched;
 use super::problem::Problem;
+use super::streams::StreamExecutor;
 use super::tls::TlsReloader;
 use super::{DrainSignal, Limits, Listener, proxy_protocol};
 
@@ -125,7 +126,7 @@ pub(super) struct Shared<H> {
     pub(super) caps: Arc<Caps>,
     pub(super) drain: DrainSignal,
     pub(super) http1: http1::Builder,
-    pub(super) http2: http2::Builder<TokioExecutor>,
+    pub(super) http2: http2::Builder<StreamExecutor>,
 }
 
 impl<H: Handler> Shared<H> {
@@ -352,7 +353,7 @@ where
     }
 }
 
-impl<S, H> HttpConnection for http2::Connection<TokioIo<Watched<S>>, Serve<H>, TokioExecutor>
+impl<S, H> HttpConnection for http2::Connection<TokioIo<Watched<S>>, Serve<H>, StreamExecutor>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,

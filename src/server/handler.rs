@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use pin_project_lite::pin_project;
 
-use super::ConnInfo;
+use super::{ConnInfo, streams};
 
 /// Answers requests. One value serves all threads.
 ///
@@ -121,7 +121,9 @@ impl<B: Body> Body for ServedBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.project().body.poll_frame(cx)
+        let polled = self.project().body.poll_frame(cx);
+        streams::body_polled(&polled);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

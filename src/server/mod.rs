@@ -29,6 +29,7 @@ mod self_signed;
 mod shutdown;
 mod signals;
 pub(crate) mod state_file;
+mod streams;
 mod tls;
 
 pub use bind::{BindError, Bound, Listener};

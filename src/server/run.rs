@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::Service;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::caps::Caps;
 use super::connection::Shared;
 use super::shutdown::Phase;
+use super::streams::StreamExecutor;
 use super::{Bound, DrainSignal, Handler, Limits, Listener, ShutdownHandle};
 
 /// hyper's read and write buffers may grow to this on a busy connection; heads are bounded by `max_header_size`.
@@ -105,8 +106,8 @@ fn http1(limits: &Limits) -> http1::Builder {
     builder
 }
 
-fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn http2(limits: &Limits) -> http2::Builder<StreamExecutor> {
+    let mut builder = http2::Builder::new(StreamExecutor::new(limits.write_timeout));
     builder
         .timer(TokioTimer::new())
         .adaptive_window(false)

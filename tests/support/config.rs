@@ -97,7 +97,7 @@ impl Config {
             .route("prefix = \"/slash\"\nallow_encoded_slash = true\nscopes = [\"read\"]\nupstream = \"api\"")
     }
 
-    /// Adds a listener, of either scheme.
+    /// Adds a listener: a URL of either scheme, or a table.
     pub(crate) fn listen(mut self, url: &'static str) -> Self {
         self.listen.push(url);
         self
@@ -150,9 +150,16 @@ impl Config {
 
     /// The file.
     pub(crate) fn text(&self) -> String {
+        // A table stands for itself.
+        let value = |url: &&str| if url.starts_with('{') { (*url).to_owned() } else { format!("{url:?}") };
+        let listen: Vec<String> = self.listen.iter().map(value).collect();
         format!(
-            "[server]\nlisten = {:?}\nthreads = 1\n{}\n[token_service]\nissuer = \"https://issuer.example.test\"\n{}{}\n{}",
-            self.listen, self.server, self.token_service, self.throttle, self.rest
+            "[server]\nlisten = [{}]\nthreads = 1\n{}\n[token_service]\nissuer = \"https://issuer.example.test\"\n{}{}\n{}",
+            listen.join(", "),
+            self.server,
+            self.token_service,
+            self.throttle,
+            self.rest
         )
     }
 }

@@ -17,6 +17,8 @@ const START: Duration = Duration::from_secs(20);
 pub(crate) struct Gateway {
     /// The first `http://` listener.
     plain: Option<SocketAddr>,
+    /// The second `http://` listener: one that speaks HTTP/2, where a test has it.
+    h2c: Option<SocketAddr>,
     /// The first `https://` listener.
     tls: Option<SocketAddr>,
     /// The stand-in legacy API of `[demo]`.
@@ -71,7 +73,7 @@ impl Gateway {
         let logs = Arc::new(Logs::default());
         collect(child.stdout.take().expect("stdout"), &logs, |streams| &mut streams.stdout);
         collect(child.stderr.take().expect("stderr"), &logs, |streams| &mut streams.stderr);
-        let mut gateway = Self { plain: None, tls: None, demo: None, child, guard, logs, dir };
+        let mut gateway = Self { plain: None, h2c: None, tls: None, demo: None, child, guard, logs, dir };
         gateway.read_addresses(config);
         gateway
     }
@@ -80,6 +82,17 @@ impl Gateway {
     #[track_caller]
     pub(crate) fn plain(&self) -> SocketAddr {
         self.plain.expect("the configuration has an http:// listener")
+    }
+
+    /// The listener for HTTP/2 without TLS.
+    #[track_caller]
+    pub(crate) fn h2c(&self) -> SocketAddr {
+        self.h2c.expect("the configuration has a second http:// listener")
+    }
+
+    /// Its process id, to look at what it uses.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The TLS listener.
@@ -136,6 +149,7 @@ impl Gateway {
             let api = addresses(&streams.stdout, "demo API on ");
             if found.len() >= listeners && (!demo || !api.is_empty()) {
                 self.plain = found.iter().find(|(tls, _)| !tls).map(|(_, address)| *address);
+                self.h2c = found.iter().filter(|(tls, _)| !tls).nth(1).map(|(_, address)| *address);
                 self.tls = found.iter().find(|(tls, _)| *tls).map(|(_, address)| *address);
                 self.demo = api.first().map(|(_, address)| *address);
                 return;

@@ -51,7 +51,7 @@ pub(crate) fn read_message(
     Ok(message)
 }
 
-pub(super) fn read_head(reader: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Message> {
+pub(crate) fn read_head(reader: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Message> {
     let end = loop {
         if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;

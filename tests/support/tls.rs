@@ -111,15 +111,22 @@ pub(crate) fn negotiated(address: SocketAddr, alpn: &[&str]) -> Option<String> {
     stream.conn.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
 }
 
+/// The same, asynchronous, with `h2` alone on offer.
+pub(crate) async fn connect_h2(
+    address: SocketAddr,
+) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+    let tcp = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    let connector = tokio_rustls::TlsConnector::from(config(&["h2"]));
+    connector.connect(name(), tcp).await.expect("a TLS handshake")
+}
+
 /// An HTTP/2 connection.
 pub(crate) struct H2(hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>>);
 
 impl H2 {
     /// Connects over TLS with `h2` alone on offer.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let tcp = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        let connector = tokio_rustls::TlsConnector::from(config(&["h2"]));
-        let stream = connector.connect(name(), tcp).await.expect("a TLS handshake");
+        let stream = connect_h2(address).await;
         let (sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
                 .await

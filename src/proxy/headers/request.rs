@@ -1,6 +1,6 @@
 //! A request's headers on their way upstream.
 
-use http::header::{AUTHORIZATION, CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::class::{Class, same_variable};
@@ -149,6 +149,11 @@ pub fn for_upstream(
     if let Some(host) = host.filter(|_| !outgoing.upstream_http2) {
         emit(&HOST, host);
     }
+    let cookies = if outgoing.version == Version::HTTP_2 && !outgoing.upstream_http2 {
+        joined_cookies(headers)
+    } else {
+        None
+    };
     let mut seen = Seen::default();
     for (name, value) in headers {
         let (class, disguised) = Class::of(name);
@@ -157,6 +162,7 @@ pub fn for_upstream(
                 !nominated.contains(name)
                     && !ours.is_some_and(|ours| same_variable(ours, name))
                     && (outgoing.proof || *name != PROOF)
+                    && (cookies.is_none() || *name != COOKIE)
             }
             _ if disguised => false,
             Class::Authorization => authorization && ours != Some(&AUTHORIZATION),
@@ -209,6 +215,7 @@ pub fn for_upstream(
             emit(name, value);
         }
     };
+    say(&COOKIE, cookies.as_ref());
     say(&CLIENT_ID, outgoing.client_id);
     say(&CLIENT_SCOPE, outgoing.client_scope);
     if !(trusted && seen.forwarded_for) {
@@ -251,6 +258,19 @@ pub fn for_upstream(
         }
         (false, false) => Framing::Unframed,
     }
+}
+
+/// All cookies as one, where there are several: HTTP/2 may split them over several fields (RFC 9113 §8.2.3), HTTP/1.1
+/// knows one only.
+fn joined_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut values = headers.get_all(COOKIE).iter();
+    let (first, second) = (values.next()?, values.next()?);
+    let mut joined = first.as_bytes().to_vec();
+    for value in std::iter::once(second).chain(values) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(value.as_bytes());
+    }
+    HeaderValue::try_from(joined).ok()
 }
 
 /// The addresses there are with `peer` behind them, all on one line: there are servers that read the first line alone,

@@ -81,6 +81,22 @@ fn ordinary_headers_go_through() {
 }
 
 #[test]
+fn cookies_that_http_2_split_are_one_again() {
+    let sent = ["host: h", "cookie: a=1", "cookie: b=2; c=3", "cookie: d=4"];
+    let from_http2 = |outgoing: &mut Outgoing<'_>| outgoing.version = Version::HTTP_2;
+    let seen = upstream_sees(&sent, from_http2);
+    assert_eq!(seen, ours_and(&["cookie: a=1; b=2; c=3; d=4", "via: 2 tollgate"]));
+    // HTTP/2 to HTTP/2 may leave them so; one of HTTP/1.1 that repeats them is its client's business.
+    let split = ["cookie: a=1", "cookie: b=2; c=3", "cookie: d=4"];
+    assert_eq!(upstream_sees(&sent, |_| {}), ours_and(&split));
+    let seen = upstream_sees(&sent, |outgoing| {
+        from_http2(outgoing);
+        outgoing.upstream_http2 = true;
+    });
+    assert_eq!(seen.iter().filter(|line| line.starts_with("cookie")).count(), 3, "{seen:?}");
+}
+
+#[test]
 fn identity_is_what_the_gateway_says() {
     let (id, scope) = (value("server"), value("read"));
     for spoofed in [

@@ -2,6 +2,7 @@
 //! byte of it reaches the upstream.
 
 mod bodies;
+mod frames;
 mod framing;
 mod targets;
 

@@ -1,0 +1,240 @@
+//! gRPC through the gateway: real clients, a real server, every kind of call, and refusals that clients understand.
+
+use crate::support::grpc::{Caller, Echo};
+use crate::support::{Config, Fixture, Gateway, REVOKE, credentials, post_form, tls};
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// A gateway before the service, for HTTP/2 with and without TLS.
+struct Setup {
+    fixture: Fixture,
+    echo: Echo,
+    channel: Channel,
+}
+
+async fn start() -> Setup {
+    let (echo, address) = Echo::start().await;
+    let fixture = tokio::task::spawn_blocking(move || Fixture::start(|config| routes(config, address)))
+        .await
+        .expect("a gateway");
+    let channel = plain(fixture.gateway.h2c()).await;
+    Setup { fixture, echo, channel }
+}
+
+fn routes(config: Config, address: SocketAddr) -> Config {
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    config
+        .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")
+        .listen("https://127.0.0.1:0")
+        .table(&format!("[upstreams.echo]\nservers = [\"http://{address}\"]\nprotocol = \"http2\""))
+        .table(&format!(
+            "[upstreams.slow]\nservers = [\"http://{address}\"]\nprotocol = \"http2\"\nread_timeout = \"200ms\""
+        ))
+        .table(&format!("[upstreams.dead]\nservers = [\"http://{dead}\"]\nprotocol = \"http2\""))
+        .route("prefix = \"/test.Echo\"\nscopes = [\"read\"]\nupstream = \"echo\"")
+        .route("path = \"/test.Echo/Admin\"\nscopes = [\"admin\"]\nupstream = \"echo\"")
+        .route("path = \"/test.Echo/Both\"\nhost = \"slow.test\"\nscopes = [\"read\"]\nupstream = \"slow\"")
+        .route("path = \"/test.Dead/Unary\"\nscopes = [\"read\"]\nupstream = \"dead\"")
+        .route("path = \"/test.Echo/Rated\"\nscopes = [\"read\"]\nupstream = \"echo\"\nrate_limit = \"1/h\"")
+        .route("path = \"/test.Echo/Small\"\nscopes = [\"read\"]\nupstream = \"echo\"\nmax_body_size = \"8B\"")
+}
+
+async fn plain(address: SocketAddr) -> Channel {
+    let url = format!("http://{address}");
+    Channel::from_shared(url).expect("a URL").connect().await.expect("a connection")
+}
+
+/// A channel over TLS to a gateway whose certificate nobody knows.
+async fn encrypted(address: SocketAddr) -> Channel {
+    let connect = tower::service_fn(move |_: Uri| async move {
+        Ok::<_, std::io::Error>(TokioIo::new(tls::connect_h2(address).await))
+    });
+    let endpoint = Endpoint::from_static("http://localhost");
+    endpoint.connect_with_connector(connect).await.expect("a connection")
+}
+
+impl Setup {
+    fn bearer(&self, scope: &str) -> String {
+        format!("Bearer {}", self.fixture.token("administrator", scope))
+    }
+
+    fn caller(&self, scope: &str) -> Caller {
+        Caller::new(self.channel.clone(), Some(&self.bearer(scope)))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_message_for_one_with_metadata_both_ways() {
+    let setup = start().await;
+    let bearer = setup.bearer("read");
+    for channel in [setup.channel.clone(), encrypted(setup.fixture.gateway.tls()).await] {
+        let mut caller = Caller::new(channel, Some(&bearer));
+        let response = caller.unary("/test.Echo/Unary", "hello").await.expect("an answer");
+        assert_eq!(response.get_ref(), "hello");
+        assert_eq!(response.metadata().get("x-from").expect("metadata"), "echo");
+        let large = "x".repeat(3 << 20);
+        let response = caller.unary("/test.Echo/Unary", &large).await.expect("an answer");
+        assert!(response.get_ref() == large.as_bytes(), "another message came back");
+    }
+    let reached = setup.echo.reached();
+    assert_eq!(reached.len(), 4);
+    for head in reached {
+        assert_eq!(head.version, http::Version::HTTP_2);
+        assert_eq!(head.headers["te"], "trailers", "{head:?}");
+        assert_eq!(head.headers["content-type"], "application/grpc");
+        assert_eq!(head.headers["x-client-id"], "administrator");
+        assert_eq!(head.headers["x-client-scope"], "read");
+        assert_eq!(head.uri.scheme_str(), Some("http"), "{head:?}");
+        assert!(head.uri.authority().is_some(), "{head:?}");
+        for gone in ["authorization", "host", "connection", "transfer-encoding"] {
+            assert!(!head.headers.contains_key(gone), "{gone}: {head:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_comes_back_with_or_without_messages_before_it() {
+    let setup = start().await;
+    let mut caller = setup.caller("read");
+    // Headers only.
+    let status = caller.unary("/test.Echo/Unary", "fail").await.expect_err("a status");
+    assert_eq!((status.code(), status.message()), (Code::DataLoss, "lost: 100 % of ümlauts"));
+    assert_eq!(status.metadata().get("x-why").expect("metadata"), "asked");
+    let status = caller.unary("/test.Echo/Nothing", "").await.expect_err("a status");
+    assert_eq!((status.code(), status.message()), (Code::Unimplemented, "no such method"));
+    // In trailers.
+    let mut messages = caller.down("again").await.expect("a stream");
+    for _ in 0..3 {
+        assert_eq!(messages.message().await.expect("a message").expect("a message"), "again");
+    }
+    let status = messages.message().await.expect_err("a status");
+    assert_eq!((status.code(), status.message()), (Code::OutOfRange, "no more"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_go_up_and_both_ways_at_once() {
+    let setup = start().await;
+    let mut caller = setup.caller("read");
+    let (sender, receiver) = mpsc::channel(1);
+    let sending = tokio::spawn(async move {
+        for part in 0..200 {
+            sender.send(Bytes::from(format!("{part},").repeat(1000))).await.expect("the call takes it");
+        }
+    });
+    let all = caller.up(receiver).await.expect("an answer");
+    sending.await.expect("all sent");
+    let expected: String = (0..200).map(|part| format!("{part},").repeat(1000)).collect();
+    assert!(all == expected.as_bytes(), "other messages arrived");
+
+    let (sender, receiver) = mpsc::channel(1);
+    let mut answers = caller.both(receiver).await.expect("a stream");
+    // Each answer comes before the next message goes: nothing is held back in either direction.
+    for turn in 0..20 {
+        sender.send(Bytes::from(format!("turn {turn}"))).await.expect("the call takes it");
+        let answer = timeout(SOON, answers.message()).await.expect("no answer in time");
+        assert_eq!(answer.expect("an answer").expect("an answer"), format!("turn {turn}"));
+    }
+    drop(sender);
+    let end = timeout(SOON, answers.message()).await.expect("no end in time");
+    assert!(end.expect("a good end").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_told_in_grpc_s_own_words() {
+    let setup = start().await;
+    let read = setup.bearer("read");
+    let rows = [
+        ("/test.Echo/Unary", None, Code::Unauthenticated),
+        ("/test.Echo/Unary", Some("Bearer tg_nonsense"), Code::Unauthenticated),
+        ("/test.Echo/Unary", Some("Bearer two words"), Code::Unauthenticated),
+        ("/test.Echo/Admin", Some(&*read), Code::PermissionDenied),
+        ("/test.Nowhere/Unary", Some(&*read), Code::Unimplemented),
+        ("/test.Dead/Unary", Some(&*read), Code::Unavailable),
+        ("/test.Echo/Small", Some(&*read), Code::ResourceExhausted),
+        ("/test.Echo/%2e%2e", Some(&*read), Code::Internal),
+    ];
+    for (path, authorization, code) in rows {
+        let mut caller = Caller::new(setup.channel.clone(), authorization);
+        let status = caller.unary(path, "too long for eight").await.expect_err(path);
+        assert_eq!(status.code(), code, "{path}: {status:?}");
+        assert!(!status.message().is_empty(), "{path}: {status:?}");
+        let challenged = status.metadata().get("www-authenticate").is_some();
+        assert_eq!(challenged, matches!(code, Code::Unauthenticated | Code::PermissionDenied), "{status:?}");
+    }
+    // Nobody said how long the message is, so the beginning of that one was on its way.
+    let reached: Vec<_> = setup.echo.reached().iter().map(|head| head.uri.path().to_owned()).collect();
+    assert_eq!(reached, ["/test.Echo/Small"], "a refused call reached the service");
+
+    let mut caller = Caller::new(setup.channel.clone(), Some(&read));
+    // The first is let through, to a method that is not there.
+    let _ = caller.unary("/test.Echo/Rated", "").await;
+    let status = caller.unary("/test.Echo/Rated", "").await.expect_err("a refusal");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(status.metadata().get("retry-after").is_some(), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_silent_too_long_is_too_slow() {
+    let setup = start().await;
+    // Both bodies stay open, and nobody says anything.
+    let channel = Channel::from_shared(format!("http://{}", setup.fixture.gateway.h2c()))
+        .expect("a URL")
+        .origin(Uri::from_static("http://slow.test"))
+        .connect()
+        .await
+        .expect("a connection");
+    let mut caller = Caller::new(channel, Some(&setup.bearer("read")));
+    let (_sender, receiver) = mpsc::channel(1);
+    let mut answers = caller.both(receiver).await.expect("a stream");
+    let end = timeout(SOON, answers.message()).await.expect("it goes on");
+    end.expect_err("a stream that was cut ended well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_token() {
+    let setup = start().await;
+    let token = setup.fixture.token("administrator", "read");
+    let mut caller = Caller::new(setup.channel.clone(), Some(&format!("Bearer {token}")));
+    let (both, receiver) = mpsc::channel(1);
+    let mut answers = caller.both(receiver).await.expect("a stream");
+    both.send(Bytes::from_static(b"x")).await.expect("the call takes it");
+    answers.message().await.expect("an answer").expect("an answer");
+    // An upload has no answer yet, and ends as well.
+    let (_up, receiver) = mpsc::channel(1);
+    let up = tokio::spawn(async move { caller.up(receiver).await });
+    let revoke = post_form(REVOKE, &[], format!("{}&token={token}", credentials("administrator")));
+    setup.fixture.raw(revoke).status(200);
+    timeout(SOON, answers.message()).await.expect("it goes on").expect_err("a stream outlived its token");
+    let status = timeout(SOON, up).await.expect("it goes on").expect("no panic").expect_err("a status");
+    assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_given_up_is_given_up_upstream() {
+    let (_echo, address) = Echo::start().await;
+    let config = Config::standard(address)
+        .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")
+        .table(&format!(
+            "[upstreams.echo]\nservers = [\"http://{address}\"]\nprotocol = \"http2\"\nmax_in_flight = 1"
+        ))
+        .route("prefix = \"/test.Echo\"\naccess = \"public\"\nupstream = \"echo\"");
+    let gateway = Gateway::start(&config);
+    let mut caller = Caller::new(plain(gateway.h2c()).await, None);
+    let (_sender, receiver) = mpsc::channel(1);
+    let answers = caller.both(receiver).await.expect("a stream");
+    let status = caller.unary("/test.Echo/Unary", "").await.expect_err("no place is left");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    drop(answers);
+    let deadline = std::time::Instant::now() + SOON;
+    while caller.unary("/test.Echo/Unary", "").await.is_err() {
+        assert!(std::time::Instant::now() < deadline, "its place was never given back");
+    }
+}
