@@ -136,6 +136,8 @@ pub mod plugin;
 #[cfg(feature = "gateway")]
 pub mod proxy;
 #[cfg(feature = "gateway")]
+mod rotation;
+#[cfg(feature = "gateway")]
 pub mod server;
 pub mod store;
 

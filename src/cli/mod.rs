@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use self::edit::EditError;
 use crate::config::Config;
+use crate::gate::SecretHash;
 use crate::proxy::Rules;
 use crate::proxy::build::{self, BuildError};
 
@@ -137,8 +138,14 @@ fn read(path: &Path) -> Result<Config, Failure> {
 /// The environment of the gateway, as far as it is known here. Secrets are set for the gateway's process, seldom in
 /// the shell in which somebody lists clients; those that are missing count as there.
 fn environment(name: &str) -> Option<String> {
-    /// Fit for every place where a secret may stand: the hash of nothing, a header value, a password.
-    const SOME_SECRET: &str =
-        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     Some(std::env::var(name).unwrap_or_else(|_| SOME_SECRET.to_owned()))
+}
+
+/// Fit for every place where a secret may stand: the hash of nothing, a header value, a password.
+const SOME_SECRET: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Whether a hash is the one that stands for those of the gateway's environment.
+fn is_unknown(hash: &SecretHash) -> bool {
+    hash.to_phc() == SOME_SECRET
 }

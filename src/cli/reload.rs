@@ -14,6 +14,7 @@ use super::{Failure, check, load};
 use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
 use crate::gate::GateSpec;
 use crate::proxy::{Proxy, Rules};
+use crate::rotation;
 use crate::server::{LiveLimits, PreparedTls, TlsReloader};
 
 /// How often the files are looked at. A few stats cost nothing, see every way of writing a file (rename, symlink swap,
@@ -88,6 +89,7 @@ impl Reloader {
             config.routes.len()
         );
         check::warn_of_unenforced(&config);
+        rotation::warn_of_expired(self.proxy.gate());
         for key in self.needs_restart(&config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }

@@ -13,6 +13,7 @@ use crate::config::{Access, Config, Issuer, Listener, ListenerProtocol, ServerCe
 use crate::gate::{Gate, GateSpec};
 use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::{ClientConnection, Proxy};
+use crate::rotation::{self, Keeper};
 use crate::server::demo::Demo;
 use crate::server::{
     Bound, ConnInfo, ExitReason, Limits, ListenerSpec, ServerOptions, TlsPaths, TlsReloader, handle_signals,
@@ -33,6 +34,8 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
         .build()
         .map_err(Failure::other)?;
     gate.fetch_keys().map_err(Failure::other)?;
+    let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(Failure::other)?;
+    rotation::warn_of_expired(&gate);
     // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
@@ -65,7 +68,9 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
             proxy.serve(request, client).await
         }
     };
-    match bound.run(handler) {
+    let exit = bound.run(handler);
+    keeper.finish();
+    match exit {
         ExitReason::Drained | ExitReason::Stopped => {}
         ExitReason::GraceExpired { connections } => {
             log::warn!("the grace period ended with connections still open: {connections} cut off");

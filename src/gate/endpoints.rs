@@ -10,6 +10,7 @@ use super::Gate;
 use super::authenticate::Origin;
 use super::settings::{Client, Settings};
 use crate::oauth::denial::TokenError;
+use crate::oauth::endpoints::introspection::TokenQuery;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
 use crate::oauth::grant::{Confirmation, Record, Terms};
 use crate::oauth::token::{AccessToken, TokenDigest};
@@ -223,9 +224,7 @@ impl Gate {
         body: FormBody,
         origin: Origin<'_>,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
-        endpoints::check_head(parts, &introspection::PARAMETERS)?;
-        let body = body.whole()?;
-        let query = introspection::TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
+        let query = token_query(parts, body)?;
         let client = self.authenticate(settings, query.auth, origin).await?;
         if !client.policy.capabilities.introspection {
             return Err(TokenError::UnauthorizedClient);
@@ -250,9 +249,7 @@ impl Gate {
         body: FormBody,
         origin: Origin<'_>,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
-        endpoints::check_head(parts, &introspection::PARAMETERS)?;
-        let body = body.whole()?;
-        let query = introspection::TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
+        let query = token_query(parts, body)?;
         let digest = revocation::token(&query)?;
         let client = self.authenticate(settings, query.auth, origin).await?;
         if let Some(digest) = digest {
@@ -267,6 +264,13 @@ impl Gate {
         }
         Ok(revocation::done())
     }
+}
+
+/// What introspection and revocation are asked alike: about a token, by a client (RFC 7009 §2.1, RFC 7662 §2.1).
+fn token_query(parts: &request::Parts, body: FormBody) -> Result<TokenQuery, TokenError> {
+    endpoints::check_head(parts, &introspection::PARAMETERS)?;
+    let body = body.whole()?;
+    TokenQuery::read(&parts.headers, &endpoints::form(&body)?)
 }
 
 /// Gives back the place of a token that is no longer kept.

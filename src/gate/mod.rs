@@ -3,6 +3,7 @@
 //! Joins the pure protocol of [`crate::oauth`] with a store, a clock and the hashing threads.
 
 mod authenticate;
+mod client_secret;
 mod deadline;
 mod direct;
 mod endpoints;
@@ -18,6 +19,7 @@ mod secret_hash;
 mod settings;
 mod spec;
 mod throttle;
+mod under_way;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -29,11 +31,12 @@ use http::{HeaderMap, Response};
 use http_body_util::Full;
 
 pub use authenticate::Origin;
+pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoints::{Endpoint, FormBody};
 #[cfg(feature = "jose")]
 pub use keys::{KeySource, RemoteKeys};
 pub use secret_hash::{SecretHash, SecretHashError};
-pub use settings::{ClientSpec, GateSpec, SecretSpec, SecretUsage};
+pub use settings::{ClientSpec, GateSpec, SecretSpec};
 pub use spec::SpecError;
 pub use throttle::ThrottlePolicy;
 
@@ -49,6 +52,7 @@ use deadline::Deadlines;
 use hashing::HashingPool;
 use settings::Settings;
 use throttle::Throttle;
+use under_way::UnderWay;
 
 /// Jobs that may wait for a hashing thread, each. At some 30 ms a hash, a full queue is a wait of a second.
 const QUEUE_PER_THREAD: usize = 32;
@@ -70,6 +74,7 @@ struct Inner {
     hashing: HashingPool,
     throttle: Throttle,
     deadlines: Deadlines,
+    under_way: UnderWay,
     process_key: [u8; 32],
     #[cfg(feature = "jose")]
     replays: possession::Replays,
@@ -191,13 +196,15 @@ impl GateBuilder {
         let mut process_key = [0; 32];
         getrandom::fill(&mut process_key).map_err(GateError::Randomness)?;
         let threads = self.hashing_threads;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let inner = Arc::new(Inner {
-            settings: ArcSwap::from_pointee(Settings::new(self.spec, None)),
+            settings: ArcSwap::from_pointee(Settings::new(self.spec, None, clock.unix_time())),
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens))),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            clock,
             hashing: HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?,
             throttle: Throttle::default(),
             deadlines: Deadlines::default(),
+            under_way: UnderWay::default(),
             process_key,
             #[cfg(feature = "jose")]
             replays: possession::Replays::new().map_err(GateError::Randomness)?,
@@ -238,7 +245,7 @@ impl Gate {
     /// ```
     pub fn reload(&self, spec: impl Into<GateSpec>) {
         let before = self.inner.settings.load_full();
-        let after = Arc::new(Settings::new(spec.into(), Some(&before)));
+        let after = Arc::new(Settings::new(spec.into(), Some(&before), self.inner.clock.unix_time()));
         // First the swap, then the end of tokens: the other way round, a request in between could still get
         // a token of the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
@@ -405,32 +412,17 @@ impl Gate {
         true
     }
 
-    /// What has been seen of a client's secrets, by secret id; empty for an unknown client.
-    ///
-    /// ```
-    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
-    /// let client = ClientSpec::with_id("server")?.plain_secret("old")?.plain_secret("new")?;
-    /// let gate = Gate::builder(GateSpec::default().client(client)).build()?;
-    /// for (id, usage) in gate.secret_usage("server") {
-    ///     println!("secret {id}: used {} times, last from {:?}", usage.count, usage.last_address);
-    /// }
-    /// # assert_eq!(gate.secret_usage("server").len(), 2);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn secret_usage(&self, client_id: &str) -> Vec<(String, SecretUsage)> {
-        let settings = self.settings();
-        let secrets = settings.clients.get(client_id).into_iter().flat_map(|client| &client.secrets);
-        let usage = |secret: &Arc<settings::ClientSecret>| {
-            *secret.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-        };
-        secrets.map(|secret| (secret.id.clone(), usage(secret))).collect()
-    }
-
     /// Tokens kept, expired ones that are not yet swept included.
     #[must_use]
     pub fn tokens_kept(&self) -> usize {
         self.inner.store.len()
+    }
+
+    /// The work done on trying secrets so far, in KiB of memory that argon2id filled, a pass each. Refusals of one
+    /// kind take as much of it as those of another.
+    #[must_use]
+    pub fn hashing_work(&self) -> u64 {
+        self.inner.hashing.work_done()
     }
 
     /// The clock that lifetimes are measured on.

@@ -11,9 +11,9 @@ use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::{Denial, Mismatch, TokenError};
 use crate::oauth::dpop::{self, BoundToken, DpopError, Proof};
 use crate::oauth::evidence::Target;
-use crate::oauth::jose::KeyThumbprint;
 use crate::oauth::replay::{Capacity, Owner, Replay, ReplayMemory};
 use crate::oauth::scope::Requirement;
+use crate::oauth::thumbprint::Thumbprint;
 use crate::oauth::token::TokenDigest;
 
 /// How old a proof may be, in seconds, and so how long its `jti` is kept (RFC 9449 §11.1).
@@ -85,7 +85,7 @@ impl Gate {
         };
         let proof = dpop::from_headers(headers).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
         let access_token = std::str::from_utf8(token).map_err(|_| Denial::InvalidToken)?;
-        let token = BoundToken { access_token, key: KeyThumbprint::from_bytes(key) };
+        let token = BoundToken { access_token, key: Thumbprint::from_bytes(key) };
         let proof =
             self.check_proof(proof, target.method.as_str(), &target.uri(), Some(token)).map_err(denied)?;
         self.use_up(&proof).map_err(|replay| match replay {

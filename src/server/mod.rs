@@ -29,6 +29,7 @@ mod run;
 mod self_signed;
 mod shutdown;
 mod signals;
+pub(crate) mod state_file;
 mod streams;
 mod tls;
 

@@ -27,6 +27,7 @@ mod queue;
 mod readme;
 mod reload;
 mod secretless;
+mod secrets;
 mod streaming;
 mod streams;
 mod tls;

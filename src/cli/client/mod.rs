@@ -7,6 +7,7 @@ mod reset_secret;
 mod secrets;
 mod show;
 mod switch;
+mod usage;
 
 use std::path::Path;
 
