@@ -37,8 +37,6 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let proxy: &'static Proxy =
         Box::leak(Box::new(Proxy::new(gate, rules, config.server.limits.body_timeout)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), &config));
-    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
-    let trusted = config.server.trusted_proxies.clone();
 
     banner(&config, &bound, demo.as_ref()).map_err(Failure::other)?;
     if let Some(demo) = demo {
@@ -47,7 +45,19 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let on_hangup = Arc::clone(&reloader);
     handle_signals(bound.shutdown_handle(), move || on_hangup.reload()).map_err(Failure::other)?;
     reloader.watch().map_err(Failure::other)?;
+    match serve(&config, bound, proxy) {
+        ExitReason::Drained | ExitReason::Stopped => {}
+        ExitReason::GraceExpired { connections } => {
+            log::warn!("the grace period ended with connections still open: {connections} cut off");
+        }
+    }
+    Ok(())
+}
 
+/// Serves what is bound until it is told to stop.
+pub(super) fn serve(config: &Config, bound: Bound, proxy: &'static Proxy) -> ExitReason {
+    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
+    let trusted = config.server.trusted_proxies.clone();
     let handler = move |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
         let connection = Arc::clone(connection);
         let trusted =
@@ -69,13 +79,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
             proxy.serve(request, client).await
         }
     };
-    match bound.run(handler) {
-        ExitReason::Drained | ExitReason::Stopped => {}
-        ExitReason::GraceExpired { connections } => {
-            log::warn!("the grace period ended with connections still open: {connections} cut off");
-        }
-    }
-    Ok(())
+    bound.run(handler)
 }
 
 /// Our own messages at the level of `RUST_LOG` (info unless set), those of libraries only as warnings: some of them
@@ -105,7 +109,7 @@ fn is_secure(listener: &Listener) -> bool {
 }
 
 /// Without an issuer in the file, the first listener is it, with its real port.
-fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
+pub(super) fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
     if let (Issuer::FromListener(_), Some(address), Some(listener)) =
         (&config.token_service.issuer, first, config.server.listen.first())
     {
@@ -152,7 +156,7 @@ pub(super) fn check_certificates(config: &Config) -> Result<(), Failure> {
     }
 }
 
-fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
+pub(super) fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
     let listeners = config.server.listen.iter().map(|listener| {
         let mut spec = match listener.protocol {
             ListenerProtocol::Https => ListenerSpec::tls(listener.address),
