@@ -25,8 +25,8 @@ use super::tally::{Fault, Tally};
 const TICK: Duration = Duration::from_millis(100);
 /// For connections before a round.
 const CONNECTING: Duration = Duration::from_secs(10);
-/// For requests under way when a round is over.
-const GRACE: Duration = Duration::from_secs(2);
+/// For requests under way when a round is over; and before that, for those that are due and not sent yet.
+const GRACE: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 2000 });
 /// Before another try to connect.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -172,6 +172,8 @@ struct Done {
 struct Shared {
     job: Job,
     end: Cell<Instant>,
+    /// Nothing is sent any more.
+    closed: Cell<bool>,
     tally: RefCell<Tally>,
     schedule: RefCell<Option<Schedule>>,
     due: Notify,
@@ -191,6 +193,7 @@ fn drive(
         let timer = job.scenario.rate.map(|_| Timer::new()).transpose()?;
         let shared = Rc::new(Shared {
             end: Cell::new(Instant::now()),
+            closed: Cell::new(false),
             tally: RefCell::default(),
             schedule: RefCell::new(None),
             due: Notify::new(),
@@ -231,6 +234,10 @@ fn drive(
             while !shared.is_over() {
                 sleep(PAUSE).await;
             }
+            if job.scenario.rate.is_some() {
+                sleep(GRACE).await;
+            }
+            shared.closed.set(true);
             sleep(GRACE).await;
         };
         tokio::select! {
@@ -292,7 +299,8 @@ impl Shared {
                     return (sent < most).then(Instant::now);
                 }
                 Some(schedule) => {
-                    let due = schedule.take().filter(|_| !self.job.stop.load(Ordering::Relaxed));
+                    let is_open = !self.closed.get() && !self.job.stop.load(Ordering::Relaxed);
+                    let due = if is_open { schedule.take() } else { None };
                     if due.is_some() || self.is_over() {
                         return due;
                     }
@@ -325,12 +333,14 @@ impl Shared {
     fn count(&self, status: u16, latency: Duration, now: Instant) {
         let mut tally = self.tally.borrow_mut();
         *tally.statuses.entry(status).or_default() += 1;
+        let in_time = now <= self.end.get();
+        tally.in_time += u64::from(in_time);
         if !self.job.scenario.expects(status) {
             tally.unexpected += 1;
             return;
         }
         tally.latency.record(latency);
-        if now <= self.end.get() {
+        if in_time {
             tally.good += 1;
             self.job.answers.fetch_add(1, Ordering::Relaxed);
         } else {

@@ -132,7 +132,7 @@ impl Measured {
             let of_round = round.server?;
             used.user += of_round.user;
             used.system += of_round.system;
-            answers += round.tally.answers();
+            answers += round.tally.in_time;
         }
         (answers > 0).then(|| CpuTime {
             user: used.user * 1e6 / answers as f64,
@@ -154,7 +154,7 @@ pub(crate) fn rate(round: &Round) -> f64 {
 /// Microseconds a request, user and system together.
 #[expect(clippy::cast_precision_loss)]
 pub(crate) fn cpu_per_request(round: &Round) -> Option<f64> {
-    let answers = round.tally.answers();
+    let answers = round.tally.in_time;
     (answers > 0).then(|| Some(round.server?.total() * 1e6 / answers as f64)).flatten()
 }
 

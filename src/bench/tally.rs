@@ -57,6 +57,8 @@ pub(crate) struct Tally {
     pub(crate) good: u64,
     /// Answers as they should be, to requests under way when the round was over.
     pub(crate) late: u64,
+    /// Answers of whatever status before the round was over: those that the gateway's processor time was for.
+    pub(crate) in_time: u64,
     /// Answers with another status.
     pub(crate) unexpected: u64,
     pub(crate) statuses: BTreeMap<u16, u64>,
@@ -76,6 +78,7 @@ impl Tally {
         self.latency.add(&other.latency);
         self.good += other.good;
         self.late += other.late;
+        self.in_time += other.in_time;
         self.unexpected += other.unexpected;
         for (status, times) in &other.statuses {
             *self.statuses.entry(*status).or_default() += times;

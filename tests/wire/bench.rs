@@ -169,7 +169,7 @@ fn what_cannot_be_measured_says_why() {
     let gone = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let gone = format!("http://{gone}");
     let secret = ["--secret", SERVER_SECRET];
-    let table: [(i32, &[&str], &str); 9] = [
+    let table: [(i32, &[&str], &str); 10] = [
         (1, &["--url", &gone], "cannot connect to http://127.0.0.1:"),
         (1, &["--url", &url, "--secret", "wrong"], "invalid_client"),
         (1, &["--url", &url, "--route", "GET", "/missing"], "answers GET /missing with status 404"),
@@ -177,6 +177,7 @@ fn what_cannot_be_measured_says_why() {
         (2, &["--url", &url, "--route", "GET", "/open/1"], "is public"),
         (2, &["--url", &url, "--rate", "5", "--scenario", "public"], "--scenario fixed"),
         (2, &["--url", &url, "--rate", "0"], "is not from 0.1 to 1000000"),
+        (2, &["--own", "--scenario", "fixed,flood"], "invalid value 'flood'"),
         (2, &["--own", "--tokens", "100000"], "more than 10000"),
         (2, &["--own", "--html", "no/such/folder/x.html"], "cannot write no/such/folder/x.html"),
     ];

@@ -129,6 +129,24 @@ fn a_stall_delays_all_that_was_due_meanwhile() {
 }
 
 #[test]
+fn more_than_a_server_can_do_is_slow_and_nothing_else() {
+    let address = server(|mut stream| {
+        while request(&mut stream) {
+            thread::sleep(Duration::from_millis(20));
+            let _ = stream.write_all(GOOD);
+        }
+    });
+    // Due within 200 ms: 200. Answered until the grace is over: about a hundred.
+    let rate = |scenario: &mut Scenario| scenario.rate = Some(1000.0);
+    let tally = round(address, 1, Duration::from_millis(200), rate).tally;
+    assert_eq!(tally.faults(), 0, "{tally:?}");
+    assert!(tally.good <= 10 && tally.late > 0 && tally.unsent > 0, "{tally:?}");
+    assert_eq!(tally.latency.count(), tally.good + tally.late + tally.unsent);
+    assert_eq!(tally.in_time, tally.good);
+    assert!(tally.latency.max() >= GRACE);
+}
+
+#[test]
 fn a_server_that_never_answers_does_not_hold_up_the_end() {
     let address = server(|mut stream| while request(&mut stream) {});
     let rate = |scenario: &mut Scenario| scenario.rate = Some(50.0);

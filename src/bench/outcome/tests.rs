@@ -6,6 +6,7 @@ use crate::bench::report;
 fn round(good: u64, seconds: f64, cpu: Option<(f64, f64)>) -> Round {
     let mut round = Round { seconds, ..Round::default() };
     round.tally.good = good;
+    round.tally.in_time = good;
     round.tally.statuses.insert(200, good);
     for n in 0..good {
         round.tally.latency.record(Duration::from_micros(100 + n % 100));

@@ -17,6 +17,8 @@ const MOST_CONNECTIONS: usize = 50_000;
 const MOST_THREADS: usize = 256;
 const MOST_TOKENS: usize = 10_000;
 const MOST_ROUNDS: usize = 1_000;
+/// Nothing can be told from less.
+const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 const HIGHEST_RATE: f64 = 1e6;
 /// Tokens that the issuing scenario may leave in a gateway that others use; it is they who wait when there is no room.
 const ISSUED_BY_RUNNING: u64 = 20_000;
@@ -173,6 +175,12 @@ impl Plan {
                 "--rate is the rate of --scenario fixed, which is not among those named",
             ));
         }
+        let rounds = most("rounds", arguments.rounds, MOST_ROUNDS)?;
+        if arguments.duration < SHORTEST_ROUND * u32::try_from(rounds).unwrap_or(u32::MAX) {
+            return Err(Failure::config(
+                "rounds shorter than 10 ms tell nothing: more --duration, or fewer --rounds",
+            ));
+        }
         Ok(Self {
             wanted,
             remote: arguments.remote,
@@ -188,7 +196,7 @@ impl Plan {
                 None => (cores / 2).clamp(1, MOST_THREADS),
             },
             duration: arguments.duration,
-            rounds: most("rounds", arguments.rounds, MOST_ROUNDS)?,
+            rounds,
             rate: arguments.rate,
             tokens: most("tokens", arguments.tokens, MOST_TOKENS)?,
             max_issued: arguments.max_issued,
