@@ -126,6 +126,8 @@
 
 mod answer;
 #[cfg(feature = "gateway")]
+mod bench;
+#[cfg(feature = "gateway")]
 pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]

@@ -2,6 +2,7 @@
 
 mod access;
 mod ask_secret;
+mod bench;
 mod check;
 mod client;
 mod completions;
@@ -62,6 +63,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measure a gateway of this configuration: what protection costs, how fast tokens are, and how long clients wait.
+    Bench(bench::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
     Schema,
     /// Print a script that completes this command line in a shell.
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
+        Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => completions::completions(shell),
     };

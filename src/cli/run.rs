@@ -39,7 +39,6 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
-    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
 
     banner(&config, &bound, demo.as_ref()).map_err(Failure::other)?;
     if let Some(demo) = demo {
@@ -49,7 +48,20 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     handle_signals(bound.shutdown_handle(), move || on_hangup.reload()).map_err(Failure::other)?;
     reloader.watch().map_err(Failure::other)?;
     proxy.start_upkeep().map_err(Failure::other)?;
+    let exit = serve(&config, bound, proxy);
+    keeper.finish();
+    match exit {
+        ExitReason::Drained | ExitReason::Stopped => {}
+        ExitReason::GraceExpired { connections } => {
+            log::warn!("the grace period ended with connections still open: {connections} cut off");
+        }
+    }
+    Ok(())
+}
 
+/// Serves what is bound until it is told to stop.
+pub(super) fn serve(config: &Config, bound: Bound, proxy: &'static Proxy) -> ExitReason {
+    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
     let handler = move |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
         let connection = Arc::clone(connection);
         let secure = secure.get(connection.listener().index).copied().unwrap_or(false);
@@ -68,15 +80,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
             proxy.serve(request, client).await
         }
     };
-    let exit = bound.run(handler);
-    keeper.finish();
-    match exit {
-        ExitReason::Drained | ExitReason::Stopped => {}
-        ExitReason::GraceExpired { connections } => {
-            log::warn!("the grace period ended with connections still open: {connections} cut off");
-        }
-    }
-    Ok(())
+    bound.run(handler)
 }
 
 /// Our own messages at the level of `RUST_LOG` (info unless set), those of libraries only as warnings: some of them
@@ -106,7 +110,7 @@ fn is_secure(listener: &Listener) -> bool {
 }
 
 /// Without an issuer in the file, the first listener is it, with its real port.
-fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
+pub(super) fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
     if let (Issuer::FromListener(_), Some(address), Some(listener)) =
         (&config.token_service.issuer, first, config.server.listen.first())
     {
@@ -152,7 +156,7 @@ pub(super) fn check_certificates(config: &Config) -> Result<(), Failure> {
     TlsReloader::load(&paths).map(|_| ()).map_err(Failure::config)
 }
 
-fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
+pub(super) fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
     let listeners = config.server.listen.iter().map(|listener| {
         let mut spec = match listener.protocol {
             ListenerProtocol::Https => ListenerSpec::tls(listener.address),

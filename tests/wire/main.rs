@@ -7,6 +7,7 @@
 mod support;
 
 mod balance;
+mod bench;
 mod cli;
 mod clients;
 mod cors;

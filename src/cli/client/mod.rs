@@ -4,7 +4,7 @@ mod add;
 mod list;
 mod remove;
 mod reset_secret;
-mod secrets;
+pub(super) mod secrets;
 mod show;
 mod switch;
 mod usage;

@@ -16,7 +16,7 @@ use crate::server::date::Utc;
 const SOON: Duration = Duration::from_secs(7 * 86_400);
 
 /// A secret of 256 random bits, and its hash.
-pub(super) fn generate() -> Result<(Secret, SecretHash), Failure> {
+pub(in crate::cli) fn generate() -> Result<(Secret, SecretHash), Failure> {
     let (mut random, mut salt) = ([0; 32], [0; 16]);
     getrandom::fill(&mut random)
         .and_then(|()| getrandom::fill(&mut salt))
