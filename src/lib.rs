@@ -120,6 +120,8 @@ pub mod proxy;
 #[cfg(feature = "gateway")]
 pub mod server;
 pub mod store;
+#[cfg(feature = "gateway")]
+mod telemetry;
 
 /// The Rust of the README, so that it is tried like the rest.
 #[cfg(doctest)]

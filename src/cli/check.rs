@@ -33,9 +33,6 @@ pub(super) fn warn_of_unenforced(config: &Config) {
 /// The settings of the file that are read and not acted on: the one list of them.
 pub(super) fn unenforced(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
-    if config.server.access_log {
-        found.push("server.access_log".to_owned());
-    }
     for upstream in &config.upstreams {
         if upstream.health_check.is_some() {
             found.push(format!("upstreams.{}.health_check", upstream.name));

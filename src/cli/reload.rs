@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::run::takes_any_certificate;
+use super::run::{start_access_log, takes_any_certificate};
 use super::{check, load};
 use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
 use crate::gate::GateSpec;
 use crate::proxy::Proxy;
 use crate::server::TlsReloader;
+use crate::telemetry::{self, access_log};
 
 /// How often the file is looked at. A stat a second costs nothing, sees every way of writing a file (rename,
 /// symlink swap, network mounts) and never misses an event.
@@ -55,6 +56,11 @@ impl Reloader {
 
     /// Reads the file again, compiles it whole, and swaps it in. A bad file changes nothing.
     pub(super) fn reload(&self) {
+        let good = self.take_up();
+        telemetry::note_reload(good);
+    }
+
+    fn take_up(&self) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked at before it is read: a change in between is found by the next look.
         *seen = look(&self.path);
@@ -66,7 +72,7 @@ impl Reloader {
                     self.path.display(),
                     failure.text
                 );
-                return;
+                return false;
             }
         };
         // The real port, where the issuer comes from the listener.
@@ -78,6 +84,10 @@ impl Reloader {
             if let Err(error) = tls.reload() {
                 log::error!("the certificates are not taken up, the ones before stay: {error}");
             }
+        }
+        // Opened anew even where nothing changed: what rotates logs renames the file and sends SIGHUP.
+        if let Err(failure) = start_access_log(&config) {
+            log::error!("the access log stays as it was: {}", failure.text);
         }
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(rules);
@@ -91,6 +101,7 @@ impl Reloader {
         for key in self.needs_restart(&config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }
+        true
     }
 
     /// Looks at the file from now on.
@@ -99,6 +110,7 @@ impl Reloader {
         std::thread::Builder::new().name("tollgate-watch".to_owned()).spawn(move || {
             loop {
                 std::thread::sleep(LOOK_EVERY);
+                access_log::report_dropped();
                 let now = look(&reloader.path);
                 let changed = *reloader.seen.lock().unwrap_or_else(PoisonError::into_inner) != now;
                 // A file that is gone for a moment is being replaced.
@@ -112,8 +124,17 @@ impl Reloader {
 
     fn needs_restart(&self, now: &Config) -> Vec<&'static str> {
         // Named one by one, so that a new key is not forgotten here.
-        let Server { listen, threads, state_dir, tls, limits, shutdown_grace, access_log, trusted_proxies } =
-            &self.started_with.server;
+        let Server {
+            listen,
+            threads,
+            state_dir,
+            tls,
+            limits,
+            shutdown_grace,
+            access_log: _,
+            request_id: _,
+            trusted_proxies,
+        } = &self.started_with.server;
         let changes = [
             ("server.listen", !listen.iter().map(socket).eq(now.server.listen.iter().map(socket))),
             ("server.threads", *threads != now.server.threads),
@@ -121,11 +142,15 @@ impl Reloader {
             ("server.tls", *tls != now.server.tls),
             ("server.limits", *limits != now.server.limits),
             ("server.shutdown_grace", *shutdown_grace != now.server.shutdown_grace),
-            ("server.access_log", *access_log != now.server.access_log),
             ("server.trusted_proxies", *trusted_proxies != now.server.trusted_proxies),
             (
                 "token_service.max_tokens",
                 self.started_with.token_service.max_tokens != now.token_service.max_tokens,
+            ),
+            (
+                "metrics",
+                self.started_with.metrics.as_ref().map(|metrics| metrics.listen)
+                    != now.metrics.as_ref().map(|metrics| metrics.listen),
             ),
             (
                 "demo",

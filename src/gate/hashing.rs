@@ -5,6 +5,7 @@
 //! traffic leaves over. A job belongs to the queue, not to the request that asked: a client that hangs up
 //! frees no slot while its hash still runs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ pub(crate) struct Busy;
 /// The threads. They end when the pool is dropped.
 pub(crate) struct HashingPool {
     queue: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
 }
 
 struct Job {
@@ -36,13 +38,20 @@ impl HashingPool {
     pub(crate) fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
+        let waiting = Arc::new(AtomicUsize::new(0));
         for number in 0..threads.max(1) {
-            let receiver = Arc::clone(&receiver);
+            let (receiver, waiting) = (Arc::clone(&receiver), Arc::clone(&waiting));
             std::thread::Builder::new()
                 .name(format!("tollgate-hash-{number}"))
-                .spawn(move || work(&receiver))?;
+                .spawn(move || work(&receiver, &waiting))?;
         }
-        Ok(Self { queue: sender })
+        Ok(Self { queue: sender, waiting })
+    }
+
+    /// Jobs in the queue.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Which of `hashes` the secret has, tried in order.
@@ -52,14 +61,19 @@ impl HashingPool {
         hashes: Vec<SecretHash>,
     ) -> Result<Option<usize>, Busy> {
         let (reply, answer) = oneshot::channel();
+        // Counted first: a thread may take the job at once.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         match self.queue.try_send(Job { secret, hashes, reply }) {
             Ok(()) => answer.await.map_err(|_| Busy),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Busy),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Err(Busy)
+            }
         }
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
+fn work(queue: &Mutex<Receiver<Job>>, waiting: &AtomicUsize) {
     // On Linux a nice value belongs to the thread. Without the right to be nicer, hashing is merely not nice.
     let _ = rustix::process::nice(19);
     // The memory is kept from hash to hash: giving 19 MiB back each time would have every other thread
@@ -68,6 +82,7 @@ fn work(queue: &Mutex<Receiver<Job>>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { secret, hashes, reply }) = job else { return };
+        waiting.fetch_sub(1, Ordering::Relaxed);
         let found = hashes.iter().position(|hash| hash.matches(&secret, &mut memory));
         // Nobody waits any more: the client hung up. The work is done all the same.
         let _ = reply.send(found);

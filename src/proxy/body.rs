@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::limits::Bounds;
+use super::observe::Watch;
 use super::pool::Connection;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
@@ -74,6 +75,7 @@ pub(super) struct BodyOutcome(Arc<Progress>);
 struct Progress {
     fault: AtomicU8,
     frames: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl BodyOutcome {
@@ -87,6 +89,11 @@ impl BodyOutcome {
             1 => Some(BodyFault::TooLarge),
             _ => Some(BodyFault::TooSlow),
         }
+    }
+
+    /// How much of it there was so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
     }
 
     /// A number that changes while the body goes on.
@@ -132,6 +139,8 @@ impl Body for RequestBody {
             Poll::Ready(Some(Ok(mut frame))) => {
                 watch.waiting = false;
                 watch.outcome.0.frames.fetch_add(1, Ordering::Relaxed);
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                watch.outcome.0.bytes.fetch_add(length, Ordering::Relaxed);
                 if let (Some(data), Some(left)) = (frame.data_ref(), &mut watch.left) {
                     match left.checked_sub(data.len() as u64) {
                         Some(rest) => *left = rest,
@@ -169,7 +178,11 @@ impl Body for RequestBody {
 }
 
 /// The body of an answer.
-pub struct ResponseBody(Kind);
+pub struct ResponseBody {
+    kind: Kind,
+    /// Who follows the request to its end.
+    watch: Option<Watch>,
+}
 
 #[expect(
     clippy::large_enum_variant,
@@ -227,7 +240,7 @@ impl ResponseBody {
         lease: Option<TokenLease>,
         bounds: Option<Box<Bounds>>,
     ) -> Self {
-        Self(Kind::Upstream(UpstreamBody {
+        let kind = Kind::Upstream(UpstreamBody {
             incoming,
             connection: Some(connection),
             read_timeout,
@@ -236,13 +249,19 @@ impl ResponseBody {
             next_check: None,
             lease,
             bounds,
-        }))
+        });
+        Self { kind, watch: None }
+    }
+
+    /// Has it followed to its end.
+    pub(super) fn watch(&mut self, watch: Watch) {
+        self.watch = Some(watch);
     }
 }
 
 impl From<Full<Bytes>> for ResponseBody {
     fn from(body: Full<Bytes>) -> Self {
-        Self(Kind::Made(body))
+        Self { kind: Kind::Made(body), watch: None }
     }
 }
 
@@ -254,23 +273,43 @@ impl Body for ResponseBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut self.get_mut().0 {
+        let Self { kind, watch } = self.get_mut();
+        let polled = match kind {
             Kind::Made(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Kind::Upstream(body) => body.poll(cx),
+        };
+        if let Some(watch) = watch {
+            match &polled {
+                Poll::Ready(Some(Ok(frame))) => watch.passes(frame),
+                Poll::Ready(Some(Err(error))) => watch.breaks(error.downcast_ref().copied()),
+                Poll::Ready(None) => watch.ends(),
+                Poll::Pending => watch.waits(),
+            }
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Made(body) => body.is_end_stream(),
             Kind::Upstream(body) => body.incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Made(body) => body.size_hint(),
             Kind::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        // As below: the end need not have been asked for. One of ours that is not sent, as to HEAD, is over at once.
+        let over = matches!(self.kind, Kind::Made(_)) || self.is_end_stream();
+        if let Some(watch) = self.watch.as_mut().filter(|_| over) {
+            watch.ends();
         }
     }
 }

@@ -19,6 +19,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::addresses::Addresses;
 use super::cors::Cors;
 use super::limits::{ClientLimits, Counted, Limiter, Subject};
+use super::meters::Meters;
 use super::pipeline::{Access, Route};
 use super::route::{Entry, Pattern, RouteTable, Tie};
 use super::rules::{ResponseHeaders, Rules};
@@ -99,7 +100,12 @@ impl fmt::Display for At {
 /// # Errors
 /// Everything that stands in the way, not only the first of it.
 pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<BuildError>> {
-    let mut counting = Counting { before: before.map(|rules| &rules.counted), now: Counted::default() };
+    let mut counting = Counting {
+        before: before.map(|rules| &rules.counted),
+        now: Counted::default(),
+        meters_before: before.map(|rules| &rules.meters),
+        meters: Meters::new(config),
+    };
     let mut errors = Vec::new();
     let upstreams: Vec<Option<Arc<Upstream>>> = config
         .upstreams
@@ -130,7 +136,7 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
     let routes = table(config, entries)?;
     let clients: ClientLimits = config.clients.iter().filter_map(|client| counting.client(client)).collect();
     let clients = (!clients.is_empty()).then_some(clients);
-    Ok(Rules { routes, clients, counted: counting.now })
+    Ok(Rules { routes, clients, counted: counting.now, meters: counting.meters })
 }
 
 /// The same routes by their place in the configuration: for those who want to know which one decides and need no
@@ -175,6 +181,8 @@ fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Ve
 struct Counting<'a> {
     before: Option<&'a Counted>,
     now: Counted,
+    meters_before: Option<&'a Meters>,
+    meters: Meters,
 }
 
 impl Counting<'_> {
@@ -207,6 +215,7 @@ fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) 
 
 fn route(route: &config::Route, upstream: Arc<Upstream>, counting: &mut Counting<'_>) -> Arc<Route> {
     let subject = subject(route);
+    let meter = counting.meters.route(counting.meters_before, route);
     let access = match &route.access {
         config::Access::Public => Access::Public,
         config::Access::Token { requirement, audience } => Access::Token(Demand {
@@ -222,6 +231,7 @@ fn route(route: &config::Route, upstream: Arc<Upstream>, counting: &mut Counting
     Arc::new(Route {
         access,
         upstream,
+        meter,
         strip_prefix: route.strip_prefix.as_deref().map(Into::into),
         max_body_size,
         forward_token: route.forward_token,
@@ -265,6 +275,7 @@ fn upstream(spec: &config::Upstream, counting: &mut Counting<'_>) -> Result<Upst
         .map_err(|()| failed("the credentials hold bytes that cannot stand in a header"))?;
     Upstream::new(UpstreamSpec {
         name: spec.name.clone(),
+        meter: counting.meters.upstream(counting.meters_before, &spec.name),
         servers,
         connect_timeout: spec.connect_timeout,
         read_timeout: spec.read_timeout,

@@ -12,12 +12,14 @@ use http::{Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::balance::Asking;
 use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease};
 use super::headers::{self, Returning};
 use super::limits::Bounds;
+use super::observe::Trip;
 use super::pool::{ConnectError, Connection};
 use super::tunnel;
 use super::upstream::Upstream;
@@ -91,20 +93,23 @@ pub(super) async fn forward(
     gate: &Gate,
     upstream: &Upstream,
     outbound: Outbound,
+    trip: &mut Trip,
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let Outbound { mut parts, body, upgrade, limits, mut bounds } = outbound;
+    trip.departs(upstream);
     parts.version = Version::HTTP_11;
     let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
+    trip.body.clone_from(&outcome);
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = parts.method.is_idempotent() && outcome.is_none() && upgrade.is_none();
 
     let asking = Asking::new(permit.client_id());
     let (response, connection) = match upstream.total_timeout {
-        None => exchange(upstream, asking, parts, body, outcome, replayable, &mut bounds).await?,
+        None => exchange(upstream, asking, parts, body, outcome, replayable, &mut bounds, trip).await?,
         // Boxed: it would make the future of every other request twice as large.
         Some(total) => {
             Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
-            let exchange = exchange(upstream, asking, parts, body, outcome, replayable, &mut bounds);
+            let exchange = exchange(upstream, asking, parts, body, outcome, replayable, &mut bounds, trip);
             let within = Box::pin(timeout(total, exchange));
             within.await.map_err(|_| ForwardError::TooSlow)??
         }
@@ -112,7 +117,11 @@ pub(super) async fn forward(
     let lease = TokenLease::new(gate, permit);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade {
-            Some(client) => tunnel::start(response, connection, client, lease, bounds),
+            Some(client) => {
+                let (leave, watch) = oneshot::channel();
+                trip.tunnel = Some(leave);
+                tunnel::start(response, connection, client, lease, bounds, watch)
+            }
             // A server that switches protocols unasked would have the rest of the connection read as something
             // that was never authorised.
             None => Err(ForwardError::BadAnswer("101 to a request that asked for no upgrade")),
@@ -126,6 +135,7 @@ pub(super) async fn forward(
     Ok(Response::from_parts(head, body))
 }
 
+#[expect(clippy::too_many_arguments, reason = "called twice, right above")]
 /// Sends a request until a server answers it, as often as is safe and allowed.
 async fn exchange(
     upstream: &Upstream,
@@ -135,6 +145,7 @@ async fn exchange(
     outcome: Option<BodyOutcome>,
     replayable: bool,
     bounds: &mut Option<Box<Bounds>>,
+    trip: &mut Trip,
 ) -> Result<(Response<Incoming>, Connection), ForwardError> {
     let mut request = Request::from_parts(parts, body);
     let mut tries_left = upstream.retries;
@@ -145,6 +156,7 @@ async fn exchange(
             Bounds::of(bounds).server = Some(place);
         }
         let now = Instant::now();
+        trip.goes_to(server, now);
         let pooled = if pooled_allowed { Connection::idle(server, now) } else { None };
         let reused = pooled.is_some();
         let mut connection = match pooled {

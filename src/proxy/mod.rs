@@ -10,6 +10,8 @@ pub mod headers;
 pub mod host;
 mod io;
 mod limits;
+mod meters;
+mod observe;
 pub mod path;
 mod pipeline;
 mod pool;

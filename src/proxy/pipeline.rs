@@ -22,6 +22,7 @@ use super::forward::{BodyLimits, ForwardError, Outbound, forward};
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
 use super::host;
 use super::limits::{Bounds, InFlight, Limiter};
+use super::observe::{self, Watch};
 use super::path::{self, Canonical};
 use super::route::{Match, RouteTable};
 use super::rules::{ResponseHeaders, Rules};
@@ -34,6 +35,7 @@ use crate::oauth::dpop;
 use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
 use crate::oauth::scope::Demand;
 use crate::plugin;
+use crate::telemetry::{Gauges, Meter, Reason, RouteCells, request_id};
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct Route {
     pub access: Access,
     /// Where it goes.
     pub upstream: Arc<Upstream>,
+    /// Where its requests are counted.
+    pub(super) meter: Arc<Meter<RouteCells>>,
     /// What is taken off the front of the path on its way upstream.
     pub strip_prefix: Option<Box<str>>,
     /// The longest request body, in bytes; none: no limit.
@@ -114,16 +118,24 @@ enum Verdict {
 struct Refusal {
     response: Response<Full<Bytes>>,
     close: bool,
+    /// None for what is an answer and no refusal.
+    reason: Option<Reason>,
+    route: Option<Arc<Route>>,
 }
 
 impl Refusal {
-    /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
-    fn ambiguous(status: StatusCode, detail: &str) -> Self {
-        Self { response: answer::problem(status, detail), close: true }
+    fn new(response: Response<Full<Bytes>>, reason: Reason) -> Self {
+        Self { response, close: false, reason: Some(reason), route: None }
     }
 
-    /// Lets a page of another origin read it, where the route has such pages.
-    fn readable(mut self, route: &Route, parts: &Parts) -> Self {
+    /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
+    fn ambiguous(status: StatusCode, detail: &str) -> Self {
+        Self { close: true, ..Self::new(answer::problem(status, detail), Reason::Ambiguous) }
+    }
+
+    /// Refuses a request of this route. Lets a page of another origin read that, where the route has such pages.
+    fn of(mut self, route: &Arc<Route>, parts: &Parts) -> Self {
+        self.route = Some(Arc::clone(route));
         if let Some(cors) = &route.cors {
             cors.mark_own(self.response.headers_mut(), cors.origin(&parts.headers));
         }
@@ -134,7 +146,7 @@ impl Refusal {
         let mut response =
             answer::problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource");
         response.headers_mut().insert(ALLOW, allow);
-        Self { response, close: false }
+        Self::new(response, Reason::MethodNotAllowed)
     }
 
     fn into_response(self) -> Response<ResponseBody> {
@@ -143,12 +155,6 @@ impl Refusal {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
-    }
-}
-
-impl From<Response<Full<Bytes>>> for Refusal {
-    fn from(response: Response<Full<Bytes>>) -> Self {
-        Self { response, close: false }
     }
 }
 
@@ -176,6 +182,20 @@ impl Proxy {
         &self.gate
     }
 
+    /// What there is to tell besides what is counted.
+    pub(crate) fn gauges(&self) -> Gauges {
+        let rules = self.rules.load();
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Gauges {
+            routes: rules.meters.routes(),
+            own: observe::own(),
+            upstreams: rules.meters.upstreams(),
+            tokens_live: self.gate.tokens_live(),
+            tokens_kept: number(self.gate.tokens_kept()),
+            hashing_queue: number(self.gate.hashing_queue()),
+        }
+    }
+
     /// Answers one request.
     pub async fn serve(
         &self,
@@ -183,13 +203,20 @@ impl Proxy {
         client: ClientConnection<'_>,
     ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
-        match self.judge(&mut parts, &body, client) {
+        // From here on the request is followed to its end, also if this future is dropped.
+        let mut watch = Watch::begin(&parts, &client);
+        let response = match self.judge(&mut parts, &body, client, &mut watch) {
             Ok(Verdict::Upstream(Passed { permit, route, bounds, upgrade })) => {
+                if let Some(id) = watch.request_id() {
+                    parts.headers.insert(request_id::HEADER, id.clone());
+                }
+                let route = watch.route.insert(route);
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
                 let outbound = Outbound { parts, body, upgrade, limits, bounds };
-                match forward(permit, &self.gate, &route.upstream, outbound).await {
+                match forward(permit, &self.gate, &route.upstream, outbound, &mut watch.trip).await {
                     Ok(mut response) => {
+                        watch.trip.returns();
                         if let Some(changes) = &route.response_headers {
                             changes.apply(response.headers_mut());
                         }
@@ -203,6 +230,7 @@ impl Proxy {
                         if !matches!(error, ForwardError::Body(_)) {
                             route.upstream.report(&error);
                         }
+                        watch.reason = Some(observe::of_forward_error(&error));
                         let mut response = error.to_response().map(ResponseBody::from);
                         if let Some(cors) = &route.cors {
                             cors.mark_own(response.headers_mut(), origin);
@@ -212,9 +240,16 @@ impl Proxy {
                 }
             }
             // Boxed: seldom, and its state would make every other request's future larger.
-            Ok(Verdict::Endpoint(endpoint)) => Box::pin(self.answer(endpoint, parts, body, client)).await,
-            Err(refusal) => refusal.into_response(),
-        }
+            Ok(Verdict::Endpoint(endpoint)) => {
+                Box::pin(self.answer(endpoint, parts, body, client, &mut watch)).await
+            }
+            Err(mut refusal) => {
+                watch.reason = refusal.reason;
+                watch.route = refusal.route.take();
+                refusal.into_response()
+            }
+        };
+        watch.answered(response)
     }
 
     /// Everything that is decided about a request before it moves, in one go and without waiting.
@@ -223,6 +258,7 @@ impl Proxy {
         parts: &mut Parts,
         body: &Incoming,
         client: ClientConnection<'_>,
+        watch: &mut Watch,
     ) -> Result<Verdict, Refusal> {
         if !client.head_is_clear {
             return Err(Refusal::ambiguous(
@@ -241,6 +277,8 @@ impl Proxy {
         let host = host::authority(parts).map_err(|error| ambiguous(error.public_text()))?;
         let path = path::canonical(parts.uri.path()).map_err(|error| ambiguous(error.public_text()))?;
 
+        watch.names(host.as_str(), path.as_str());
+
         if let Some(endpoint) = self.gate.endpoint(path.as_str()) {
             return Ok(Verdict::Endpoint(endpoint));
         }
@@ -249,14 +287,17 @@ impl Proxy {
             && let Match::Found(route) = rules.routes.find(host.name(), &path, &method)
             && let Some(cors) = &route.cors
         {
-            check_address(route, client)?;
-            return Err(cors.answer_preflight(cors.origin(&parts.headers)).into());
+            check_address(route, client).map_err(|refusal| refusal.of(route, parts))?;
+            let response = cors.answer_preflight(cors.origin(&parts.headers));
+            let route = Some(Arc::clone(route));
+            return Err(Refusal { response, close: false, reason: None, route });
         }
         let route = match rules.routes.find(host.name(), &path, &parts.method) {
             Match::Found(route) => Arc::clone(route),
             Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone())),
             Match::NotFound => {
-                return Err(answer::problem(StatusCode::NOT_FOUND, "there is nothing at this path").into());
+                let response = answer::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
+                return Err(Refusal::new(response, Reason::NoRoute));
             }
             Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
         };
@@ -268,8 +309,8 @@ impl Proxy {
             path: path.as_str(),
         };
         let (permit, bounds) = self
-            .admit(&rules, &route, parts, target, body, client)
-            .map_err(|refusal| refusal.readable(&route, parts))?;
+            .admit(&rules, &route, parts, target, body, client, watch)
+            .map_err(|refusal| refusal.of(&route, parts))?;
         let target = upstream_target(&path, parts.uri.query(), parts.uri.authority().is_some(), &route)
             .map_err(|()| ambiguous("the request target is not well-formed"))?;
         // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
@@ -308,6 +349,7 @@ impl Proxy {
     }
 
     /// What the route asks, in this order: where it comes from, the token, the rates, the size, the places.
+    #[expect(clippy::too_many_arguments, reason = "all that a route may ask about, each of its own kind")]
     fn admit(
         &self,
         rules: &Rules,
@@ -316,6 +358,7 @@ impl Proxy {
         target: Target<'_>,
         body: &Incoming,
         client: ClientConnection<'_>,
+        watch: &mut Watch,
     ) -> Result<(Permit, Option<Box<Bounds>>), Refusal> {
         check_address(route, client)?;
         let permit = match &route.access {
@@ -324,25 +367,26 @@ impl Proxy {
                 let evidence = Evidence { certificate: client.certificate, target: Some(target) };
                 self.gate
                     .authorize_with(&parts.headers, demand, &evidence)
-                    .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?
+                    .map_err(|denial| Refusal::new(self.gate.refuse(&denial), observe::of_denial(&denial)))?
             }
         };
-        rules.check_client(&permit)?;
+        watch.permitted(&permit);
+        let refused = |reason| move |response| Refusal::new(response, reason);
+        rules.check_client(&permit).map_err(refused(Reason::ClientRate))?;
         if let Some(limiter) = &route.rate_limit {
-            limiter.check()?;
+            limiter.check().map_err(refused(Reason::RouteRate))?;
         }
         if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
-            return Err(Refusal {
-                response: ForwardError::Body(super::BodyFault::TooLarge).to_response(),
-                close: true,
-            });
+            let response = ForwardError::Body(super::BodyFault::TooLarge).to_response();
+            return Err(Refusal { close: true, ..Refusal::new(response, Reason::BodyTooLarge) });
         }
         let mut bounds = None;
         if let Some(in_flight) = &route.in_flight {
-            Bounds::of(&mut bounds).route = Some(in_flight.enter()?);
+            Bounds::of(&mut bounds).route = Some(in_flight.enter().map_err(refused(Reason::RouteBusy))?);
         }
         if let Some(in_flight) = &route.upstream.in_flight {
-            Bounds::of(&mut bounds).upstream = Some(in_flight.enter()?);
+            Bounds::of(&mut bounds).upstream =
+                Some(in_flight.enter().map_err(refused(Reason::UpstreamBusy))?);
         }
         Ok((permit, bounds))
     }
@@ -354,7 +398,9 @@ impl Proxy {
         parts: Parts,
         body: Incoming,
         client: ClientConnection<'_>,
+        watch: &mut Watch,
     ) -> Response<ResponseBody> {
+        watch.reaches(endpoint);
         let body = if endpoint.reads_body() {
             // The whole of it within the time that other bodies have between two reads.
             match tokio::time::timeout(self.body_timeout, plugin::read_form(body)).await {
@@ -368,8 +414,9 @@ impl Proxy {
         let mut origin = Origin::from_address(client.peer);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
-        let response = self.gate.answer(endpoint, &parts, body, origin).await;
-        Refusal { response, close }.into_response()
+        let (response, told) = self.gate.answer_and_tell(endpoint, &parts, body, origin).await;
+        watch.told(&told);
+        Refusal { response, close, reason: None, route: None }.into_response()
     }
 }
 
@@ -378,7 +425,7 @@ fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refu
     match &route.addresses {
         Some(addresses) if !addresses.take(client.peer) => {
             let detail = "this resource takes no requests from this address";
-            Err(answer::problem(StatusCode::FORBIDDEN, detail).into())
+            Err(Refusal::new(answer::problem(StatusCode::FORBIDDEN, detail), Reason::Address))
         }
         _ => Ok(()),
     }

@@ -20,6 +20,7 @@ use super::body::RequestBody;
 use super::io::Io;
 use super::upstream::Server;
 use super::wake::InnerWaker;
+use crate::telemetry::{Event, Standing};
 
 /// Idle connections kept for one server by one thread.
 const MAX_IDLE: usize = 256;
@@ -60,6 +61,9 @@ pub(super) struct Connection {
     pub(super) deadline: Pin<Box<Sleep>>,
     waker: InnerWaker,
     server: u64,
+    /// Counts it as open, and while it is idle as that.
+    _open: Standing,
+    idle: Option<Standing>,
     /// When it was last used: the beginning of its last exchange, which spares a look at the clock at the end.
     used: Instant,
 }
@@ -80,7 +84,8 @@ impl Connection {
     pub(super) fn idle(server: &Server, now: Instant) -> Option<Self> {
         IDLE.with_borrow_mut(|idle| {
             let pool = idle.of(server.key)?;
-            let connection = pool.pop()?;
+            let mut connection = pool.pop()?;
+            connection.idle = None;
             if now.saturating_duration_since(connection.used) > MAX_IDLE_TIME {
                 // Those below it are older still.
                 pool.clear();
@@ -161,6 +166,7 @@ impl Connection {
                 return;
             }
         }
+        self.idle = Some(Standing::new(Event::UpstreamParked, Event::UpstreamUnparked));
         IDLE.with_borrow_mut(|idle| {
             if self.used.saturating_duration_since(idle.tidied) > TIDY_EVERY {
                 idle.tidy(self.used);
@@ -229,6 +235,8 @@ async fn connect(server: &Server) -> Result<Connection, ConnectError> {
         deadline: Box::pin(tokio::time::sleep_until(now)),
         waker: InnerWaker::new(),
         server: server.key,
+        _open: Standing::new(Event::UpstreamOpened, Event::UpstreamClosed),
+        idle: None,
         used: now,
     })
 }

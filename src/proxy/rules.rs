@@ -5,6 +5,7 @@ use http::{HeaderMap, Response};
 use http_body_util::Full;
 
 use super::limits::{ClientLimits, Counted};
+use super::meters::Meters;
 use super::pipeline::Routes;
 use crate::config;
 use crate::oauth::decide::Permit;
@@ -17,6 +18,7 @@ pub struct Rules {
     pub(super) clients: Option<ClientLimits>,
     /// What the next reload takes over.
     pub(super) counted: Counted,
+    pub(super) meters: Meters,
 }
 
 impl Rules {

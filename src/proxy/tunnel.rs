@@ -8,11 +8,13 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
+use tokio::sync::oneshot;
 
 use super::body::{ResponseBody, TokenLease};
 use super::forward::ForwardError;
 use super::headers::{self, Returning};
 use super::limits::Bounds;
+use super::observe::Watch;
 use super::pool::Connection;
 
 /// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
@@ -43,6 +45,7 @@ pub(super) fn start(
     client: OnUpgrade,
     lease: Option<TokenLease>,
     bounds: Option<Box<Bounds>>,
+    watch: oneshot::Receiver<Watch>,
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let server = hyper::upgrade::on(&mut response);
     let (mut head, _) = response.into_parts();
@@ -52,10 +55,13 @@ pub(super) fn start(
         // The connection hands its socket over when it is driven once more.
         let (Ok(client), Ok(server), ()) = tokio::join!(client, server, connection.finish()) else { return };
         let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
-        tokio::select! {
+        let (carried, token_ended) = tokio::select! {
             // How a tunnel ends is the two parties' business.
-            _ = copy_bidirectional(&mut client, &mut server) => {}
-            () = token_ends(lease) => {}
+            carried = copy_bidirectional(&mut client, &mut server) => (carried.ok(), false),
+            () = token_ends(lease) => (None, true),
+        };
+        if let Ok(watch) = watch.await {
+            watch.tunnelled(carried, token_ended);
         }
         // Its places are taken until here. A total timeout is for answers, and a tunnel is none.
         drop(bounds);

@@ -13,6 +13,7 @@ use tokio_rustls::rustls::ClientConfig;
 use super::balance::{Asking, Balancer};
 use super::limits::{Gauge, InFlight, Slot};
 use crate::config::Balance;
+use crate::telemetry::{Meter, UpstreamCells};
 
 /// The servers behind one or more routes, and what was configured about them.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Upstream {
     servers: Vec<Arc<Server>>,
     balancer: Balancer,
     failures: Failures,
+    pub(super) meter: Arc<Meter<UpstreamCells>>,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
     /// How long a server may take to answer, and between two reads of its answer.
@@ -42,6 +44,7 @@ pub struct Upstream {
 #[derive(Debug)]
 pub(super) struct UpstreamSpec {
     pub(super) name: String,
+    pub(super) meter: Arc<Meter<UpstreamCells>>,
     /// Servers with their weights.
     pub(super) servers: Vec<(Server, u32)>,
     pub(super) balance: Balance,
@@ -92,6 +95,7 @@ impl Upstream {
             spec.servers.into_iter().map(|(server, weight)| (Arc::new(server), weight.max(1))).unzip();
         (!servers.is_empty()).then(|| Self {
             name: spec.name,
+            meter: spec.meter,
             balancer: Balancer::new(spec.balance, &servers, &weights),
             servers,
             failures: Failures::default(),
@@ -103,6 +107,12 @@ impl Upstream {
             credentials: spec.credentials,
             http2: spec.http2,
         })
+    }
+
+    /// Host and port of the server with this key.
+    pub(super) fn server(&self, key: u64) -> Option<(&str, u16)> {
+        let server = self.servers.iter().find(|server| server.key == key)?;
+        Some((&server.host, server.port))
     }
 
     /// The server to ask, and its place in the requests there if those are counted.

@@ -8,6 +8,7 @@ pub(crate) mod fixture;
 pub(crate) mod gateway;
 pub(crate) mod jose;
 pub(crate) mod message;
+pub(crate) mod metrics;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 

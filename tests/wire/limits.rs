@@ -278,7 +278,6 @@ fn answers_of_the_upstream_are_changed_and_ours_are_not() {
 fn what_is_not_acted_on_is_said() {
     let text = |upstream: &Upstream| {
         Config::standard(upstream.address())
-            .server("access_log = true")
             .table(&format!(
                 "[upstreams.probed]\nservers = [\"http://{}\"]\nprotocol = \"http2\"\n\
                  health_check = {{ path = \"/\", interval = \"5s\", timeout = \"2s\" }}",
@@ -287,7 +286,7 @@ fn what_is_not_acted_on_is_said() {
             .text()
     };
     let upstream = Upstream::start();
-    let warnings = ["server.access_log", "upstreams.probed.health_check", "upstreams.probed.protocol"]
+    let warnings = ["upstreams.probed.health_check", "upstreams.probed.protocol"]
         .map(|key| format!("WARNING: {key} is read but not acted on in this version"));
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("gateway.toml"), text(&upstream)).expect("gateway.toml");

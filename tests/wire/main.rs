@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access_log;
 mod balance;
 mod cli;
 mod cors;
@@ -17,6 +18,7 @@ mod hangup;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod protected;
 mod readme;
 mod secretless;

@@ -1,0 +1,431 @@
+//! What becomes of a request: gathered on its way, counted and logged when it is over, however it ends.
+
+use std::sync::{Arc, LazyLock};
+use std::time::SystemTime;
+
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, Version};
+use http_body::Frame;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::body::{BodyFault, BodyOutcome, ResponseBody};
+use super::forward::ForwardError;
+use super::pipeline::{ClientConnection, Route};
+use super::upstream::{Server, Upstream};
+use crate::gate::{Endpoint, Told};
+use crate::oauth::client::ClientState;
+use crate::oauth::decide::Permit;
+use crate::oauth::denial::{Denial, TokenError};
+use crate::telemetry::access_log::{self, Line};
+use crate::telemetry::{
+    Class, EndpointName, Event, Meter, Reason, RouteCells, UpstreamFailure, mine, request_id,
+};
+
+/// Follows one request from its head to the last byte of its answer. Dropped, it tells what it saw.
+pub(super) struct Watch {
+    pub(super) route: Option<Arc<Route>>,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) trip: Trip,
+    pub(super) reason: Option<Reason>,
+    /// 0 until there is one.
+    status: u16,
+    /// Whether the answer came to its end.
+    ended: bool,
+    /// Whether the answer's body was waited for, or came in more than one piece: only then is the time of its end
+    /// another than that of its head.
+    lasted: bool,
+    pieces: u32,
+    /// What a tunnel carried up.
+    bytes_up: u64,
+    bytes_out: u64,
+    /// Boxed and seldom: only where requests are logged or have ids.
+    entry: Option<Box<Entry>>,
+}
+
+/// What is noted of a request on its way to a server and back.
+#[derive(Default)]
+pub(super) struct Trip {
+    /// When it began to wait for somebody.
+    began: Option<Instant>,
+    /// When there was the head of an answer.
+    head_at: Option<Instant>,
+    tries: u32,
+    /// The key of the server that was asked last.
+    server: Option<u64>,
+    /// Whether it is counted as under way at its upstream.
+    counted: bool,
+    /// How much of its body there was.
+    pub(super) body: Option<BodyOutcome>,
+    /// Where to leave the watch of a request that became a tunnel.
+    pub(super) tunnel: Option<oneshot::Sender<Watch>>,
+}
+
+impl Trip {
+    /// It is on its way to this upstream.
+    #[inline]
+    pub(super) fn departs(&mut self, upstream: &Upstream) {
+        if let Some(cells) = upstream.meter.cells(mine()) {
+            cells.begin();
+            self.counted = true;
+        }
+    }
+
+    /// It goes to this server now.
+    #[inline]
+    pub(super) fn goes_to(&mut self, server: &Server, now: Instant) {
+        self.began.get_or_insert(now);
+        self.tries += 1;
+        self.server = Some(server.key);
+    }
+
+    /// The head of the upstream's answer is there: the one look at the clock that all this costs.
+    #[inline]
+    pub(super) fn returns(&mut self) {
+        self.head_at = Some(Instant::now());
+    }
+
+    fn retries(&self) -> u32 {
+        self.tries.saturating_sub(1)
+    }
+}
+
+/// What only the access log wants to know.
+struct Entry {
+    id: Option<HeaderValue>,
+    /// None where only an id was asked for.
+    logged: Option<Logged>,
+}
+
+struct Logged {
+    time: SystemTime,
+    started: Instant,
+    client: HeaderValue,
+    client_id: Option<HeaderValue>,
+    method: Method,
+    host: Option<Box<str>>,
+    path: Box<str>,
+    version: Version,
+    secure: bool,
+}
+
+impl Watch {
+    /// A request has come.
+    #[inline]
+    pub(super) fn begin(parts: &Parts, client: &ClientConnection<'_>) -> Self {
+        mine().count(Event::RequestBegun);
+        let wanted = access_log::is_on() || request_id::is_on();
+        Self {
+            route: None,
+            endpoint: None,
+            trip: Trip::default(),
+            reason: None,
+            status: 0,
+            ended: false,
+            lasted: false,
+            pieces: 0,
+            bytes_up: 0,
+            bytes_out: 0,
+            entry: if wanted { Some(Entry::new(parts, client)) } else { None },
+        }
+    }
+
+    fn logged(&mut self) -> Option<&mut Logged> {
+        self.entry.as_mut()?.logged.as_mut()
+    }
+
+    /// The host and path are understood.
+    #[inline]
+    pub(super) fn names(&mut self, host: &str, path: &str) {
+        if let Some(logged) = self.logged() {
+            logged.host = Some(host.to_ascii_lowercase().into());
+            logged.path = path.into();
+        }
+    }
+
+    /// The token is good.
+    #[inline]
+    pub(super) fn permitted(&mut self, permit: &Permit) {
+        if let Some(logged) = self.logged() {
+            logged.client_id = permit.client_header().cloned();
+        }
+    }
+
+    /// The request's id, if it has one.
+    #[inline]
+    pub(super) fn request_id(&self) -> Option<&HeaderValue> {
+        self.entry.as_ref()?.id.as_ref()
+    }
+
+    /// One of the endpoints begins to work on it.
+    pub(super) fn reaches(&mut self, endpoint: Endpoint) {
+        self.endpoint = Some(endpoint);
+        if endpoint.reads_body() {
+            self.trip.began = Some(Instant::now());
+        }
+    }
+
+    /// The endpoint is done.
+    pub(super) fn told(&mut self, told: &Told) {
+        self.trip.returns();
+        self.reason = told.refusal.as_ref().map(of_token_error);
+        if let Some(event) = event_of(told) {
+            mine().count(event);
+        }
+        if let (Some(client), Some(logged)) = (&told.client, self.logged()) {
+            logged.client_id = Some(ClientState::header(client).clone());
+        }
+    }
+
+    /// The head of the answer goes out; the watch goes on with the body.
+    #[inline]
+    pub(super) fn answered(mut self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+        self.status = response.status().as_u16();
+        if let Some(id) = self.request_id() {
+            let id = id.clone();
+            response.headers_mut().insert(request_id::HEADER, id);
+        }
+        match self.trip.tunnel.take() {
+            // If the tunnel is over already, it is dropped here.
+            Some(tunnel) => drop(tunnel.send(self)),
+            None => response.body_mut().watch(self),
+        }
+        response
+    }
+
+    /// A piece of the answer passes.
+    #[inline]
+    pub(super) fn passes<T: bytes::Buf>(&mut self, frame: &Frame<T>) {
+        if let Some(data) = frame.data_ref() {
+            self.bytes_out += data.remaining() as u64;
+            self.lasted |= self.pieces > 0;
+            self.pieces = 1;
+        }
+    }
+
+    /// The answer is waited for.
+    #[inline]
+    pub(super) fn waits(&mut self) {
+        self.lasted = true;
+    }
+
+    /// The answer came to its end.
+    #[inline]
+    pub(super) fn ends(&mut self) {
+        self.ended = true;
+    }
+
+    /// The answer broke off.
+    pub(super) fn breaks(&mut self, fault: Option<BodyFault>) {
+        self.ended = true;
+        self.reason = Some(match fault {
+            Some(BodyFault::TokenEnded) => Reason::TokenEnded,
+            Some(BodyFault::TooSlow) => Reason::UpstreamTooSlow,
+            Some(BodyFault::TooLarge) | None => Reason::UpstreamBroken,
+        });
+    }
+
+    /// A tunnel ended by itself, having carried so many bytes there and back; or with its token.
+    pub(super) fn tunnelled(mut self, carried: Option<(u64, u64)>, token_ended: bool) {
+        (self.ended, self.lasted) = (true, true);
+        (self.bytes_up, self.bytes_out) = carried.unwrap_or_default();
+        self.reason = token_ended.then_some(Reason::TokenEnded);
+    }
+
+    fn meter(&self) -> Option<&Meter<RouteCells>> {
+        match (&self.route, self.endpoint) {
+            (Some(route), _) => Some(&route.meter),
+            (None, endpoint) => OWN.get(place_of(endpoint)),
+        }
+    }
+
+    fn tell(&mut self) {
+        if !self.ended && self.reason.is_none() {
+            self.reason = Some(Reason::ClientGone);
+        }
+        let block = mine();
+        block.count(Event::RequestEnded);
+        let bytes_in = self.trip.body.as_ref().map_or(self.bytes_up, BodyOutcome::bytes);
+        let logged = self.entry.as_ref().and_then(|entry| entry.logged.as_ref());
+        let end =
+            if self.lasted || self.trip.head_at.is_none() && self.trip.began.is_some() || logged.is_some() {
+                Some(Instant::now())
+            } else {
+                self.trip.head_at
+            };
+        let since =
+            |began: Option<Instant>, end: Option<Instant>| Some(end?.saturating_duration_since(began?));
+        let took = since(self.trip.began, end);
+        let to_head = since(self.trip.began, self.trip.head_at);
+        if let Some(cells) = self.meter().and_then(|meter| meter.cells(block)) {
+            cells.request(Class::of(self.status), took, bytes_in, self.bytes_out);
+        }
+        if self.trip.counted
+            && let Some(route) = &self.route
+            && let Some(cells) = route.upstream.meter.cells(block)
+        {
+            cells.end(to_head, self.trip.retries());
+            if let Some(failure) = self.reason.and_then(failure_of) {
+                cells.failed(failure);
+            }
+        }
+        if let Some(reason) = self.reason {
+            match self.endpoint.and_then(name_of) {
+                Some(endpoint) => block.endpoint_refused(endpoint, reason),
+                None => block.refused(reason),
+            }
+        }
+        if let (Some(logged), Some(end)) = (logged, end) {
+            let upstream = self.route.as_ref().map(|route| &route.upstream).filter(|_| self.trip.counted);
+            access_log::submit(&Line {
+                time: logged.time,
+                request_id: self.request_id().and_then(|id| id.to_str().ok()),
+                client: logged.client.to_str().unwrap_or_default(),
+                method: logged.method.as_str(),
+                host: logged.host.as_deref(),
+                path: &logged.path,
+                route: self.meter().map(Meter::name).filter(|name| *name != NONE),
+                client_id: logged.client_id.as_ref().and_then(|id| id.to_str().ok()),
+                status: (self.status != 0).then_some(self.status),
+                reason: self.reason,
+                upstream: upstream.map(|upstream| &*upstream.name),
+                server: upstream.zip(self.trip.server).and_then(|(upstream, key)| upstream.server(key)),
+                retries: self.trip.retries(),
+                bytes_in,
+                bytes_out: self.bytes_out,
+                duration: end.saturating_duration_since(logged.started),
+                upstream_duration: to_head.filter(|_| upstream.is_some()),
+                protocol: protocol(logged.version),
+                tls: logged.secure,
+            });
+        }
+    }
+}
+
+impl Drop for Watch {
+    #[inline]
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+impl Entry {
+    #[cold]
+    fn new(parts: &Parts, client: &ClientConnection<'_>) -> Box<Self> {
+        let id = request_id::is_on().then(|| request_id::of(&parts.headers, client.trusted));
+        let logged = access_log::is_on().then(|| Logged {
+            time: SystemTime::now(),
+            started: Instant::now(),
+            client: client.peer_value.clone(),
+            client_id: None,
+            method: parts.method.clone(),
+            host: None,
+            path: parts.uri.path().into(),
+            version: parts.version,
+            secure: client.secure,
+        });
+        Box::new(Self { id, logged })
+    }
+}
+
+const NONE: &str = "(none)";
+
+/// What stands in place of a route, with names that no route can have.
+static OWN: LazyLock<[Meter<RouteCells>; 5]> = LazyLock::new(|| {
+    ["(token)", "(introspection)", "(revocation)", "(metadata)", NONE].map(|name| Meter::new(name, 64))
+});
+
+/// The counts of requests that had no route.
+pub(super) fn own() -> &'static [Meter<RouteCells>] {
+    &*OWN
+}
+
+fn place_of(endpoint: Option<Endpoint>) -> usize {
+    match endpoint {
+        Some(Endpoint::Token) => 0,
+        Some(Endpoint::Introspection) => 1,
+        Some(Endpoint::Revocation) => 2,
+        Some(Endpoint::AuthorizationServer | Endpoint::ProtectedResource) => 3,
+        None => 4,
+    }
+}
+
+fn name_of(endpoint: Endpoint) -> Option<EndpointName> {
+    match endpoint {
+        Endpoint::Token => Some(EndpointName::Token),
+        Endpoint::Introspection => Some(EndpointName::Introspection),
+        Endpoint::Revocation => Some(EndpointName::Revocation),
+        Endpoint::AuthorizationServer | Endpoint::ProtectedResource => None,
+    }
+}
+
+fn event_of(told: &Told) -> Option<Event> {
+    match told.success? {
+        crate::gate::Success::Issued => Some(Event::TokenIssued),
+        crate::gate::Success::Described { active: true } => Some(Event::TokenActive),
+        crate::gate::Success::Described { active: false } => Some(Event::TokenInactive),
+        crate::gate::Success::Revoked => Some(Event::Revoked),
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// Why the gate denied.
+pub(super) fn of_denial(denial: &Denial) -> Reason {
+    match denial {
+        Denial::Missing => Reason::NoToken,
+        Denial::Malformed(_) => Reason::InvalidRequest,
+        Denial::InvalidToken | Denial::NotHeld(_) | Denial::WrongAudience => Reason::InvalidToken,
+        Denial::InvalidProof(_) => Reason::InvalidDpopProof,
+        Denial::Dpop(denial) => of_denial(denial),
+        Denial::InsufficientScope(_) | Denial::Refused(_) => Reason::InsufficientScope,
+        Denial::Unavailable => Reason::StoreUnavailable,
+    }
+}
+
+fn of_token_error(error: &TokenError) -> Reason {
+    match error {
+        TokenError::InvalidRequest(_) => Reason::InvalidRequest,
+        TokenError::TooLarge => Reason::BodyTooLarge,
+        TokenError::TooSlow => Reason::BodyTooSlow,
+        TokenError::MethodNotAllowed(_) => Reason::MethodNotAllowed,
+        TokenError::InvalidClient => Reason::InvalidClient,
+        TokenError::UnauthorizedClient => Reason::UnauthorizedClient,
+        TokenError::UnsupportedGrantType => Reason::UnsupportedGrantType,
+        TokenError::InvalidScope => Reason::InvalidScope,
+        TokenError::InvalidTarget => Reason::InvalidTarget,
+        TokenError::InvalidProof(_) => Reason::InvalidDpopProof,
+        TokenError::UnsupportedTokenType => Reason::UnsupportedTokenType,
+        TokenError::Throttled(_) => Reason::Throttled,
+        TokenError::Unavailable(_) => Reason::TemporarilyUnavailable,
+    }
+}
+
+/// Why there was no answer from upstream.
+pub(super) fn of_forward_error(error: &ForwardError) -> Reason {
+    match error {
+        ForwardError::NoServer => Reason::NoServer,
+        ForwardError::Unreachable(_) => Reason::UpstreamUnreachable,
+        ForwardError::TooSlow => Reason::UpstreamTooSlow,
+        ForwardError::BadAnswer(_) => Reason::UpstreamBadAnswer,
+        ForwardError::Body(BodyFault::TooLarge) => Reason::BodyTooLarge,
+        ForwardError::Body(_) => Reason::BodyTooSlow,
+    }
+}
+
+fn failure_of(reason: Reason) -> Option<UpstreamFailure> {
+    match reason {
+        Reason::NoServer => Some(UpstreamFailure::NoServer),
+        Reason::UpstreamUnreachable => Some(UpstreamFailure::Unreachable),
+        Reason::UpstreamTooSlow => Some(UpstreamFailure::TooSlow),
+        Reason::UpstreamBadAnswer => Some(UpstreamFailure::BadAnswer),
+        Reason::UpstreamBroken => Some(UpstreamFailure::Broken),
+        _ => None,
+    }
+}
