@@ -15,9 +15,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::h1::{AnswerBody, Connection, Sending};
 use super::limits::Bounds;
 use super::observe::Watch;
-use super::pool::Connection;
+use super::pool;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
 
@@ -36,6 +37,8 @@ pub enum BodyFault {
     TooLarge,
     /// Nothing came for too long.
     TooSlow,
+    /// It ended before its end.
+    Broken,
     /// The token that the stream runs on expired or was revoked.
     TokenEnded,
 }
@@ -45,6 +48,7 @@ impl fmt::Display for BodyFault {
         f.write_str(match self {
             Self::TooLarge => "the body is longer than allowed",
             Self::TooSlow => "the body did not go on in time",
+            Self::Broken => "the body broke off",
             Self::TokenEnded => "the access token of the stream ended",
         })
     }
@@ -184,20 +188,20 @@ pub struct ResponseBody {
     watch: Option<Watch>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are the large one: a box would be an allocation a request"
-)]
 enum Kind {
-    Made(Full<Bytes>),
-    Upstream(UpstreamBody),
+    /// Whole: an answer of our own, or one from upstream that came in one piece.
+    Whole(Full<Bytes>),
+    /// Boxed: what is moved with every answer would be large otherwise.
+    Upstream(Box<UpstreamBody>),
 }
 
 /// An answer as it comes from upstream.
-struct UpstreamBody {
-    incoming: Incoming,
+pub(super) struct UpstreamBody {
+    body: AnswerBody,
     /// Goes back to the pool when the answer has been read to its end; closed with it otherwise.
     connection: Option<Connection>,
+    /// What is left of a request that is answered before it has been sent.
+    sending: Option<Sending>,
     read_timeout: Duration,
     /// When the wait for the next frame began.
     waiting_since: Option<Instant>,
@@ -233,35 +237,21 @@ impl TokenLease {
 }
 
 impl ResponseBody {
-    pub(super) fn upstream(
-        incoming: Incoming,
-        connection: Connection,
-        read_timeout: Duration,
-        lease: Option<TokenLease>,
-        bounds: Option<Box<Bounds>>,
-    ) -> Self {
-        let kind = Kind::Upstream(UpstreamBody {
-            incoming,
-            connection: Some(connection),
-            read_timeout,
-            waiting_since: None,
-            frames_unchecked: 0,
-            next_check: None,
-            lease,
-            bounds,
-        });
-        Self { kind, watch: None }
-    }
-
     /// Has it followed to its end.
     pub(super) fn watch(&mut self, watch: Watch) {
         self.watch = Some(watch);
     }
 }
 
+impl From<UpstreamBody> for ResponseBody {
+    fn from(body: UpstreamBody) -> Self {
+        Self { kind: Kind::Upstream(Box::new(body)), watch: None }
+    }
+}
+
 impl From<Full<Bytes>> for ResponseBody {
     fn from(body: Full<Bytes>) -> Self {
-        Self { kind: Kind::Made(body), watch: None }
+        Self { kind: Kind::Whole(body), watch: None }
     }
 }
 
@@ -275,7 +265,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Self { kind, watch } = self.get_mut();
         let polled = match kind {
-            Kind::Made(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Kind::Upstream(body) => body.poll(cx),
         };
         if let Some(watch) = watch {
@@ -291,23 +281,23 @@ impl Body for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Made(body) => body.is_end_stream(),
-            Kind::Upstream(body) => body.incoming.is_end_stream(),
+            Kind::Whole(body) => body.is_end_stream(),
+            Kind::Upstream(body) => body.body.is_ended(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Made(body) => body.size_hint(),
-            Kind::Upstream(body) => body.incoming.size_hint(),
+            Kind::Whole(body) => body.size_hint(),
+            Kind::Upstream(body) => body.body.size_hint(),
         }
     }
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        // As below: the end need not have been asked for. One of ours that is not sent, as to HEAD, is over at once.
-        let over = matches!(self.kind, Kind::Made(_)) || self.is_end_stream();
+        // The end need not have been asked for, and what is whole is not sent at all to HEAD.
+        let over = matches!(self.kind, Kind::Whole(_)) || self.is_end_stream();
         if let Some(watch) = self.watch.as_mut().filter(|_| over) {
             watch.ends();
         }
@@ -315,16 +305,35 @@ impl Drop for ResponseBody {
 }
 
 impl UpstreamBody {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // A small answer came whole with its head. For more, bytes have to be moved.
-        let mut incoming = Pin::new(&mut self.incoming);
-        let mut polled = incoming.as_mut().poll_frame(cx);
-        if polled.is_pending()
-            && let Some(connection) = &mut self.connection
-        {
-            polled = connection.poll_with(cx, |cx| incoming.as_mut().poll_frame(cx));
+    pub(super) fn new(
+        body: AnswerBody,
+        connection: Connection,
+        sending: Sending,
+        read_timeout: Duration,
+        lease: Option<TokenLease>,
+        bounds: Option<Box<Bounds>>,
+    ) -> Self {
+        Self {
+            body,
+            connection: Some(connection),
+            sending: (!sending.is_done()).then_some(sending),
+            read_timeout,
+            waiting_since: None,
+            frames_unchecked: 0,
+            next_check: None,
+            lease,
+            bounds,
         }
-        match polled {
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+        if let Some(sending) = &mut self.sending
+            && connection.poll_send(sending, cx).is_ready()
+        {
+            self.sending = None;
+        }
+        match self.body.poll(connection, cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.waiting_since = None;
                 if let Some(deadline) = self.deadline()
@@ -343,10 +352,7 @@ impl UpstreamBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => {
-                if let Some(connection) = self.connection.take() {
-                    connection.give_back();
-                }
-                self.bounds = None;
+                self.end();
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
@@ -355,6 +361,16 @@ impl UpstreamBody {
             }
             Poll::Pending => self.poll_waiting(cx),
         }
+    }
+
+    /// It has been read to its end. A server that has not taken the whole request would take the next for its rest.
+    fn end(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.sending.is_none()
+        {
+            pool::give_back(connection);
+        }
+        self.bounds = None;
     }
 
     /// Nothing from upstream: waits no longer than the read timeout, and not past the token's end.
@@ -409,10 +425,8 @@ impl UpstreamBody {
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
         // hyper asks a body of known length for its last frame and drops it, without asking for the end.
-        if self.incoming.is_end_stream()
-            && let Some(connection) = self.connection.take()
-        {
-            connection.give_back();
+        if self.body.is_ended() {
+            self.end();
         }
     }
 }

@@ -6,6 +6,7 @@ mod body;
 pub mod build;
 mod cors;
 mod forward;
+mod h1;
 pub mod headers;
 pub mod host;
 mod io;
@@ -19,7 +20,6 @@ pub mod route;
 mod rules;
 mod tunnel;
 pub mod upstream;
-mod wake;
 
 pub use body::{BodyFault, ResponseBody};
 pub use forward::ForwardError;

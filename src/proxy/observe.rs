@@ -221,7 +221,7 @@ impl Watch {
         self.reason = Some(match fault {
             Some(BodyFault::TokenEnded) => Reason::TokenEnded,
             Some(BodyFault::TooSlow) => Reason::UpstreamTooSlow,
-            Some(BodyFault::TooLarge) | None => Reason::UpstreamBroken,
+            Some(BodyFault::TooLarge | BodyFault::Broken) | None => Reason::UpstreamBroken,
         });
     }
 
@@ -415,6 +415,7 @@ pub(super) fn of_forward_error(error: &ForwardError) -> Reason {
         ForwardError::TooSlow => Reason::UpstreamTooSlow,
         ForwardError::BadAnswer(_) => Reason::UpstreamBadAnswer,
         ForwardError::Body(BodyFault::TooLarge) => Reason::BodyTooLarge,
+        ForwardError::Body(BodyFault::Broken) => Reason::BodyBroken,
         ForwardError::Body(_) => Reason::BodyTooSlow,
     }
 }

@@ -8,8 +8,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION};
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -19,11 +18,12 @@ use super::addresses::Addresses;
 use super::body::ResponseBody;
 use super::cors::{self, Cors};
 use super::forward::{BodyLimits, ForwardError, Outbound, forward};
+use super::h1::RequestHead;
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
 use super::host;
 use super::limits::{Bounds, InFlight, Limiter};
 use super::observe::{self, Watch};
-use super::path::{self, Canonical};
+use super::path;
 use super::route::{Match, RouteTable};
 use super::rules::{ResponseHeaders, Rules};
 use super::tunnel;
@@ -31,11 +31,10 @@ use super::upstream::Upstream;
 use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::decide::{self, Permit};
-use crate::oauth::dpop;
 use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
 use crate::oauth::scope::Demand;
 use crate::plugin;
-use crate::telemetry::{Gauges, Meter, Reason, RouteCells, request_id};
+use crate::telemetry::{Gauges, Meter, Reason, RouteCells};
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +102,7 @@ pub struct Proxy {
 struct Passed {
     permit: Permit,
     route: Arc<Route>,
+    head: RequestHead,
     bounds: Option<Box<Bounds>>,
     /// The client's side of an upgrade that was asked for.
     upgrade: Option<OnUpgrade>,
@@ -206,14 +206,12 @@ impl Proxy {
         // From here on the request is followed to its end, also if this future is dropped.
         let mut watch = Watch::begin(&parts, &client);
         let response = match self.judge(&mut parts, &body, client, &mut watch) {
-            Ok(Verdict::Upstream(Passed { permit, route, bounds, upgrade })) => {
-                if let Some(id) = watch.request_id() {
-                    parts.headers.insert(request_id::HEADER, id.clone());
-                }
+            Ok(Verdict::Upstream(Passed { permit, route, head, bounds, upgrade })) => {
                 let route = watch.route.insert(route);
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
-                let outbound = Outbound { parts, body, upgrade, limits, bounds };
+                let method = parts.method.clone();
+                let outbound = Outbound { method, head, body, upgrade, limits, bounds };
                 match forward(permit, &self.gate, &route.upstream, outbound, &mut watch.trip).await {
                     Ok(mut response) => {
                         watch.trip.returns();
@@ -311,8 +309,6 @@ impl Proxy {
         let (permit, bounds) = self
             .admit(&rules, &route, parts, target, body, client, watch)
             .map_err(|refusal| refusal.of(&route, parts))?;
-        let target = upstream_target(&path, parts.uri.query(), parts.uri.authority().is_some(), &route)
-            .map_err(|()| ambiguous("the request target is not well-formed"))?;
         // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
         let authority = match parts.uri.authority() {
             None => None,
@@ -335,17 +331,13 @@ impl Proxy {
         outgoing.version = parts.version;
         outgoing.authority = authority.as_ref();
         outgoing.upgrade = upgrade.as_ref();
+        outgoing.request_id = watch.request_id();
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
-        headers::sanitise_request(&mut parts.headers, &outgoing);
-        if permit.is_bound_to_key() && !route.forward_token {
-            // The proof goes with the token that it is of.
-            parts.headers.remove(dpop::HEADER);
-        }
+        outgoing.proof = !permit.is_bound_to_key() || route.forward_token;
+        let path = strip(path.as_str(), route.strip_prefix.as_deref());
+        let head = RequestHead::new(&parts.method, path, parts.uri.query(), &parts.headers, &outgoing);
         let upgrade = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
-        if let Some(target) = target {
-            parts.uri = target;
-        }
-        Ok(Verdict::Upstream(Passed { permit, route, bounds, upgrade }))
+        Ok(Verdict::Upstream(Passed { permit, route, head, bounds, upgrade }))
     }
 
     /// What the route asks, in this order: where it comes from, the token, the rates, the size, the places.
@@ -429,25 +421,6 @@ fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refu
         }
         _ => Ok(()),
     }
-}
-
-/// The target that goes upstream where it is not the one that came: rewritten by the canonical path, in
-/// absolute-form, or with a prefix to take off.
-fn upstream_target(
-    path: &Canonical<'_>,
-    query: Option<&str>,
-    absolute: bool,
-    route: &Route,
-) -> Result<Option<Uri>, ()> {
-    let stripped = strip(path.as_str(), route.strip_prefix.as_deref());
-    if route.strip_prefix.is_none() && !absolute && !path.is_rewritten() {
-        return Ok(None);
-    }
-    let target = match query {
-        None => PathAndQuery::try_from(stripped),
-        Some(query) => PathAndQuery::try_from(format!("{stripped}?{query}")),
-    };
-    target.map(|target| Some(Uri::from(target))).map_err(|_| ())
 }
 
 /// The path that goes upstream.

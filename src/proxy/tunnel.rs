@@ -1,21 +1,21 @@
 //! WebSocket and other upgrades: bytes both ways, no longer than the token lives.
 
+use std::io;
+
 use http::header::{CONNECTION, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, Version};
+use http::{HeaderValue, Response, Version};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::sync::oneshot;
 
 use super::body::{ResponseBody, TokenLease};
-use super::forward::ForwardError;
-use super::headers::{self, Returning};
+use super::h1::Connection;
+use super::io::Io;
 use super::limits::Bounds;
 use super::observe::Watch;
-use super::pool::Connection;
 
 /// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
 pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
@@ -38,26 +38,22 @@ fn is_http(protocol: &HeaderValue) -> bool {
     })
 }
 
-/// Passes a 101 on and joins the two connections once both sides have switched.
+/// Passes a 101 on and joins the two connections once the client's has switched.
 pub(super) fn start(
-    mut response: Response<Incoming>,
+    head: Response<()>,
     connection: Connection,
     client: OnUpgrade,
     lease: Option<TokenLease>,
     bounds: Option<Box<Bounds>>,
     watch: oneshot::Receiver<Watch>,
-) -> Result<Response<ResponseBody>, ForwardError> {
-    let server = hyper::upgrade::on(&mut response);
-    let (mut head, _) = response.into_parts();
-    headers::sanitise_response(&mut head.headers, Returning { version: head.version, upgraded: true })
-        .map_err(|_| ForwardError::BadAnswer("ambiguous framing"))?;
+) -> Response<ResponseBody> {
     tokio::spawn(async move {
-        // The connection hands its socket over when it is driven once more.
-        let (Ok(client), Ok(server), ()) = tokio::join!(client, server, connection.finish()) else { return };
-        let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+        let Ok(client) = client.await else { return };
+        let mut client = TokioIo::new(client);
+        let (mut server, said) = connection.into_parts();
         let (carried, token_ended) = tokio::select! {
             // How a tunnel ends is the two parties' business.
-            carried = copy_bidirectional(&mut client, &mut server) => (carried.ok(), false),
+            carried = join(&mut client, &mut server, &said) => (carried.ok(), false),
             () = token_ends(lease) => (None, true),
         };
         if let Ok(watch) = watch.await {
@@ -66,11 +62,14 @@ pub(super) fn start(
         // Its places are taken until here. A total timeout is for answers, and a tunnel is none.
         drop(bounds);
     });
-    let mut answer = Response::new(ResponseBody::from(Full::default()));
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    *answer.version_mut() = Version::HTTP_11;
-    *answer.headers_mut() = head.headers;
-    Ok(answer)
+    head.map(|()| ResponseBody::from(Full::default()))
+}
+
+/// What the server `said` behind its 101, and then bytes both ways: how many went up, and how many came down.
+async fn join(client: &mut TokioIo<Upgraded>, server: &mut Io, said: &[u8]) -> io::Result<(u64, u64)> {
+    client.write_all(said).await?;
+    let (up, down) = copy_bidirectional(client, server).await?;
+    Ok((up, down + said.len() as u64))
 }
 
 async fn token_ends(lease: Option<TokenLease>) {

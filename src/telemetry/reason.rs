@@ -44,6 +44,8 @@ reasons! {
     UpstreamBusy = "upstream_busy",
     BodyTooLarge = "body_too_large",
     BodyTooSlow = "body_too_slow",
+    /// The request's body is not framed as HTTP says, or broke off.
+    BodyBroken = "body_broken",
     NoServer = "upstream_no_server",
     UpstreamUnreachable = "upstream_unreachable",
     UpstreamTooSlow = "upstream_timeout",

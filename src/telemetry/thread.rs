@@ -9,7 +9,7 @@ use super::reason::Reason;
 
 /// Something that is only counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
+#[repr(u8)]
 pub(crate) enum Event {
     /// A request reached the handler.
     RequestBegun,
@@ -49,7 +49,7 @@ const EVENTS: usize = Event::LineDropped as usize + 1;
 
 /// The endpoints that refuse by RFC 6749 §5.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
+#[repr(u8)]
 pub(crate) enum EndpointName {
     Token,
     Introspection,

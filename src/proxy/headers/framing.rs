@@ -82,7 +82,7 @@ pub fn check_request(request: &Parts) -> Result<(), FramingError> {
             }
             (Class::ContentLength, false) => {
                 lengths += 1;
-                if lengths > 1 || !is_length(value) {
+                if lengths > 1 || length(value).is_none() {
                     return Err(FramingError::ContentLength);
                 }
             }
@@ -112,8 +112,12 @@ pub(super) fn is_chunked(value: &HeaderValue) -> bool {
     value.as_bytes().eq_ignore_ascii_case(b"chunked")
 }
 
-/// Whether a `Content-Length` line is one number that fits.
-pub(super) fn is_length(value: &HeaderValue) -> bool {
+/// The number of a `Content-Length` line, if it is one that fits and nothing else.
+pub(super) fn length(value: &HeaderValue) -> Option<u64> {
     let digits = value.as_bytes();
-    digits.iter().all(u8::is_ascii_digit) && value.to_str().is_ok_and(|text| text.parse::<u64>().is_ok())
+    // `u64::from_str` takes a sign; a length does not.
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    value.to_str().ok()?.parse().ok()
 }

@@ -4,8 +4,9 @@ use http::header::{AUTHORIZATION, CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRA
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::class::{Class, same_variable};
-use super::connection::remove_connection;
+use super::connection::Nominated;
 use super::via;
+use crate::telemetry::request_id;
 
 /// Who the client is.
 pub static CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
@@ -15,6 +16,14 @@ pub static CLIENT_SCOPE: HeaderName = HeaderName::from_static("x-client-scope");
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// RFC 9449 §4.1.
+static PROOF: HeaderName = HeaderName::from_static("dpop");
+
+static HTTP: HeaderValue = HeaderValue::from_static("http");
+static HTTPS: HeaderValue = HeaderValue::from_static("https");
+static CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
+static TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+static UPGRADE_OPTION: HeaderValue = HeaderValue::from_static("upgrade");
 
 /// What the gateway has to say about a request that goes upstream. All values are made beforehand: setting one
 /// costs a reference count.
@@ -25,6 +34,8 @@ pub struct Outgoing<'a> {
     pub client_id: Option<&'a HeaderValue>,
     /// `X-Client-Scope`; none on a public route.
     pub client_scope: Option<&'a HeaderValue>,
+    /// `X-Request-Id`; none where requests get none, and what the client says under that name goes on.
+    pub request_id: Option<&'a HeaderValue>,
     /// What becomes of the client's `Authorization`.
     pub authorization: ClientAuthorization,
     /// The header that the gateway authenticates itself to the upstream with.
@@ -45,9 +56,10 @@ pub struct Outgoing<'a> {
     pub upstream_http2: bool,
     /// The protocol of an upgrade that is to be passed on, like `websocket`.
     pub upgrade: Option<&'a HeaderValue>,
-    /// Whether there is a body whose length nobody said, as in HTTP/2. It goes upstream chunked; without being told,
-    /// hyper drops that of a GET.
+    /// Whether there is a body whose length nobody said, as in HTTP/2. It goes upstream chunked.
     pub streamed_body: bool,
+    /// Whether the client's DPoP proof goes on: it belongs to the token that it is of.
+    pub proof: bool,
 }
 
 /// What becomes of the client's `Authorization`.
@@ -78,6 +90,7 @@ impl<'a> Outgoing<'a> {
         Self {
             client_id: None,
             client_scope: None,
+            request_id: None,
             authorization: ClientAuthorization::Remove,
             credential: None,
             peer,
@@ -89,202 +102,174 @@ impl<'a> Outgoing<'a> {
             upstream_http2: false,
             upgrade: None,
             streamed_body: false,
+            proof: true,
         }
     }
 }
 
-/// What a look at the headers found.
+/// How the body of a request is framed on its way upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none, or the protocol frames it itself.
+    Unframed,
+    /// By its `Content-Length`.
+    Length,
+    /// In chunks.
+    Chunked,
+}
+
+/// What was met on the way through the headers, for what is said behind them.
 #[derive(Debug, Default)]
-struct Seen {
-    authorization: bool,
-    our_token: bool,
-    client_id: bool,
-    client_scope: bool,
-    connection: bool,
+struct Seen<'a> {
     length: bool,
-    host: Option<HeaderValue>,
+    chunked: bool,
+    host: Option<&'a HeaderValue>,
     forwarded_for: bool,
     forwarded_host: bool,
     forwarded_proto: bool,
-    chunked: bool,
-    te: bool,
     te_trailers: bool,
-    upgrade: bool,
-    via: bool,
-    /// Rare: what is to go under a name that has no flag above.
-    unwanted: Vec<HeaderName>,
 }
 
-/// Turns the headers of a request that passed [`check_request`](super::check_request) into those the upstream gets.
+/// Hands each header that goes upstream to `emit`, the client's first and then what the gateway says, and tells how
+/// the body behind them is framed.
 ///
-/// What the client sent under a name of the gateway's is gone, in any spelling a server might take for it (`_`, or
-/// any other punctuation, for `-`), repeated, or nominated by `Connection`; nothing the client says can remove what
-/// the gateway sets. `Expect` goes too, as the gateway asks for the body itself. `Trailer` stays: hyper sends no
-/// trailer that it does not announce.
-pub fn sanitise_request(headers: &mut HeaderMap, outgoing: &Outgoing<'_>) {
-    // At most what is set below: growing more than once would hash everything again. The limits on the wire keep a
-    // map far from the 32,768 entries at which it would panic.
-    headers.reserve(8);
-    let seen = look(headers, outgoing);
-
-    // First everything goes that has to, then what the gateway says is set.
-    if seen.connection {
-        remove_connection(headers);
-    }
-    for name in &seen.unwanted {
-        headers.remove(name);
-    }
-    let forward = match outgoing.authorization {
+/// The client's headers are read and not changed. `Content-Length` and `Transfer-Encoding` go on as they came, having
+/// passed [`check_request`](super::check_request).
+pub fn for_upstream(
+    headers: &HeaderMap,
+    outgoing: &Outgoing<'_>,
+    mut emit: impl FnMut(&HeaderName, &HeaderValue),
+) -> Framing {
+    let nominated = Nominated::of(headers);
+    let authorization = match outgoing.authorization {
         ClientAuthorization::Remove => false,
-        ClientAuthorization::RemoveOurs => !seen.our_token,
+        ClientAuthorization::RemoveOurs => !headers.get_all(AUTHORIZATION).iter().any(carries_our_token),
         ClientAuthorization::Forward => true,
     };
-    if seen.authorization && !forward {
-        headers.remove(AUTHORIZATION);
-    }
+    let ours = outgoing.credential.map(|(name, _)| name);
+    let trusted = outgoing.peer_is_trusted;
+    let host = outgoing.upstream_host.or(outgoing.authority);
 
-    set_or_remove(headers, &CLIENT_ID, outgoing.client_id, seen.client_id);
-    set_or_remove(headers, &CLIENT_SCOPE, outgoing.client_scope, seen.client_scope);
-    set_connection(headers, outgoing, &seen);
-    set_forwarding(headers, outgoing, seen);
-    if let Some((name, value)) = outgoing.credential {
-        headers.insert(name, value.clone());
+    if let Some(host) = host.filter(|_| !outgoing.upstream_http2) {
+        emit(&HOST, host);
     }
-}
-
-fn look(headers: &HeaderMap, outgoing: &Outgoing<'_>) -> Seen {
     let mut seen = Seen::default();
     for (name, value) in headers {
         let (class, disguised) = Class::of(name);
-        if disguised && class != Class::Other {
-            seen.unwanted.push(name.clone());
-            continue;
-        }
-        match class {
+        let goes_on = match class {
             Class::Other => {
-                if outgoing.credential.is_some_and(|(ours, _)| same_variable(ours, name)) {
-                    seen.unwanted.push(name.clone());
-                }
+                !nominated.contains(name)
+                    && !(outgoing.request_id.is_some() && same_variable(&request_id::HEADER, name))
+                    && !ours.is_some_and(|ours| same_variable(ours, name))
+                    && (outgoing.proof || *name != PROOF)
             }
-            Class::Authorization => {
-                seen.authorization = true;
-                seen.our_token |= carries_our_token(value);
+            _ if disguised => false,
+            Class::Authorization => authorization && ours != Some(&AUTHORIZATION),
+            Class::ContentLength => {
+                seen.length = true;
+                true
             }
-            Class::ClientId => seen.client_id = true,
-            Class::ClientScope => seen.client_scope = true,
-            Class::Connection => seen.connection = true,
-            Class::ContentLength => seen.length = true,
-            Class::Host => seen.host = Some(value.clone()),
-            Class::ForwardedFor => seen.forwarded_for = true,
-            Class::ForwardedHost => seen.forwarded_host = true,
-            Class::ForwardedProto => seen.forwarded_proto = true,
+            Class::Host => {
+                seen.host = Some(value);
+                host.is_none() && !outgoing.upstream_http2
+            }
+            Class::ForwardedFor => {
+                seen.forwarded_for = true;
+                false
+            }
+            Class::ForwardedHost => {
+                seen.forwarded_host |= trusted;
+                trusted
+            }
+            Class::ForwardedProto => {
+                seen.forwarded_proto |= trusted;
+                trusted
+            }
             Class::Te => {
-                seen.te = true;
                 let mut codings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
                 seen.te_trailers |= codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+                false
             }
-            Class::Trailer => {}
-            Class::TransferEncoding => seen.chunked = true,
-            Class::Upgrade => seen.upgrade = true,
-            Class::Via => seen.via = true,
-            Class::Forwarding if outgoing.peer_is_trusted => {}
-            Class::Forwarding | Class::Hop | Class::Override | Class::Expect => {
-                seen.unwanted.push(name.clone())
+            Class::Trailer | Class::Via => true,
+            Class::TransferEncoding => {
+                seen.chunked = true;
+                !outgoing.upstream_http2
             }
-        }
-    }
-    seen
-}
-
-/// What concerns the connection to the upstream: `Host`, framing, `TE`, upgrades.
-fn set_connection(headers: &mut HeaderMap, outgoing: &Outgoing<'_>, seen: &Seen) {
-    if outgoing.upstream_http2 {
-        headers.remove(HOST);
-        headers.remove(TRANSFER_ENCODING);
-        headers.remove(UPGRADE);
-        // gRPC servers ask for it (RFC 9113 §8.2.2 allows this value alone).
-        let trailers = HeaderValue::from_static("trailers");
-        set_or_remove(headers, &TE, seen.te_trailers.then_some(&trailers), seen.te);
-        return;
-    }
-    if let Some(host) = outgoing.upstream_host.or(outgoing.authority) {
-        headers.insert(HOST, host.clone());
-    }
-    if outgoing.streamed_body && !seen.chunked && !seen.length {
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    if seen.te {
-        headers.remove(TE);
-    }
-    set_or_remove(headers, &UPGRADE, outgoing.upgrade, seen.upgrade);
-    if outgoing.upgrade.is_some() {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    }
-}
-
-/// Where the request came from and through whom.
-fn set_forwarding(headers: &mut HeaderMap, outgoing: &Outgoing<'_>, seen: Seen) {
-    let trusted = outgoing.peer_is_trusted;
-    if !(trusted && seen.forwarded_for && append_address(headers, outgoing.peer)) {
-        headers.insert(&FORWARDED_FOR, outgoing.peer.clone());
-    }
-    if !(trusted && seen.forwarded_proto) {
-        let proto = match outgoing.proto {
-            Proto::Http => "http",
-            Proto::Https => "https",
+            Class::Forwarding => trusted,
+            Class::ClientId
+            | Class::ClientScope
+            | Class::Connection
+            | Class::Expect
+            | Class::Hop
+            | Class::Override
+            | Class::Upgrade => false,
         };
-        headers.insert(&FORWARDED_PROTO, HeaderValue::from_static(proto));
-    }
-    if !(trusted && seen.forwarded_host) {
-        match outgoing.authority.cloned().or(seen.host) {
-            Some(host) => {
-                headers.insert(&FORWARDED_HOST, host);
-            }
-            None if seen.forwarded_host => {
-                headers.remove(&FORWARDED_HOST);
-            }
-            None => {}
+        if goes_on {
+            emit(name, value);
         }
+    }
+
+    let mut say = |name: &HeaderName, value: Option<&HeaderValue>| {
+        if let Some(value) = value {
+            emit(name, value);
+        }
+    };
+    say(&CLIENT_ID, outgoing.client_id);
+    say(&CLIENT_SCOPE, outgoing.client_scope);
+    say(&request_id::HEADER, outgoing.request_id);
+    if !(trusted && seen.forwarded_for) {
+        say(&FORWARDED_FOR, Some(outgoing.peer));
+    } else {
+        say(&FORWARDED_FOR, Some(&with_address(headers, outgoing.peer)));
+    }
+    if !seen.forwarded_proto {
+        say(
+            &FORWARDED_PROTO,
+            Some(match outgoing.proto {
+                Proto::Http => &HTTP,
+                Proto::Https => &HTTPS,
+            }),
+        );
+    }
+    if !seen.forwarded_host {
+        say(&FORWARDED_HOST, outgoing.authority.or(seen.host));
     }
     // RFC 9110 §7.6.3: behind those of the proxies before us.
-    if seen.via {
-        headers.append(VIA, via(outgoing.version));
-    } else {
-        headers.insert(VIA, via(outgoing.version));
+    say(&VIA, Some(&via(outgoing.version)));
+    if let Some((name, value)) = outgoing.credential {
+        say(name, Some(value));
+    }
+    if outgoing.upstream_http2 {
+        // gRPC servers ask for it (RFC 9113 §8.2.2 allows this value alone).
+        say(&TE, seen.te_trailers.then_some(&TRAILERS));
+        return Framing::Unframed;
+    }
+    if outgoing.upgrade.is_some() {
+        say(&UPGRADE, outgoing.upgrade);
+        say(&CONNECTION, Some(&UPGRADE_OPTION));
+    }
+    match (seen.chunked, seen.length) {
+        (true, _) => Framing::Chunked,
+        (false, true) => Framing::Length,
+        (false, false) if outgoing.streamed_body => {
+            say(&TRANSFER_ENCODING, Some(&CHUNKED));
+            Framing::Chunked
+        }
+        (false, false) => Framing::Unframed,
     }
 }
 
-/// Puts `peer` behind the addresses there are, all on one line: there are servers that read the first line alone, and
-/// servers that read the last.
-fn append_address(headers: &mut HeaderMap, peer: &HeaderValue) -> bool {
+/// The addresses there are with `peer` behind them, all on one line: there are servers that read the first line alone,
+/// and servers that read the last.
+fn with_address(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
     let mut list = Vec::new();
     for value in headers.get_all(&FORWARDED_FOR) {
         list.extend_from_slice(value.as_bytes());
         list.extend_from_slice(b", ");
     }
     list.extend_from_slice(peer.as_bytes());
-    let Ok(list) = HeaderValue::from_maybe_shared(bytes::Bytes::from(list)) else {
-        return false;
-    };
-    headers.insert(&FORWARDED_FOR, list);
-    true
-}
-
-fn set_or_remove(
-    headers: &mut HeaderMap,
-    name: &'static HeaderName,
-    value: Option<&HeaderValue>,
-    seen: bool,
-) {
-    match value {
-        Some(value) => {
-            headers.insert(name, value.clone());
-        }
-        None if seen => {
-            headers.remove(name);
-        }
-        None => {}
-    }
+    // Made of header values, it is one.
+    HeaderValue::try_from(list).unwrap_or_else(|_| peer.clone())
 }
 
 /// Whether an `Authorization` has one of our tokens behind its scheme, whatever the scheme: rather one too many goes.

@@ -2,22 +2,13 @@
 
 use std::fmt;
 
-use http::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{CONNECTION, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::class::Class;
-use super::connection::remove_connection;
-use super::framing::{is_chunked, is_length};
+use super::connection::{Nominated, options};
+use super::framing::{is_chunked, length};
 use super::via;
-
-/// What the gateway knows about an answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Returning {
-    /// The version it came in.
-    pub version: Version,
-    /// Whether it is the 101 to an upgrade that was passed on.
-    pub upgraded: bool,
-}
 
 /// Why an answer cannot be passed on: 502, and the connection it came from is not to be used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,60 +34,110 @@ impl fmt::Display for ResponseError {
 
 impl std::error::Error for ResponseError {}
 
-/// Takes out what was meant for the gateway alone and adds `Via`; all else stays as the upstream sent it, `Server`,
-/// `Date` and the challenge of its own authentication too. The body is framed anew by hyper.
+/// How the body of an answer is framed, by its headers alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerFraming {
+    /// By neither header: up to the end of the connection, in HTTP/1.
+    Unsaid,
+    /// By `Content-Length`, in bytes.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+}
+
+/// Looks at an upstream's headers one by one, as they come, and says which go on to the client.
 ///
-/// # Errors
-/// An answer whose end two readers might see in two places. The headers are as they were then.
-pub fn sanitise_response(headers: &mut HeaderMap, returning: Returning) -> Result<(), ResponseError> {
-    let (mut codings, mut lengths) = (0_u32, 0_u32);
-    let (mut connection, mut has_via) = (false, false);
-    let mut unwanted: Vec<HeaderName> = Vec::new();
-    for (name, value) in &*headers {
-        match Class::of(name) {
-            (Class::TransferEncoding, false) => {
-                codings += 1;
-                if codings > 1 || !is_chunked(value) {
-                    return Err(ResponseError::TransferEncoding);
-                }
-            }
-            (Class::ContentLength, false) => {
-                lengths += 1;
-                if lengths > 1 || !is_length(value) {
-                    return Err(ResponseError::ContentLength);
-                }
-            }
-            (Class::Connection, false) => connection = true,
-            (Class::Via, false) => has_via = true,
-            (Class::Upgrade, false) if returning.upgraded => {}
-            (Class::Hop | Class::Te | Class::Upgrade, _) => unwanted.push(name.clone()),
-            // Not headers, but a server before the client might take them for some.
-            (Class::TransferEncoding | Class::ContentLength | Class::Connection, true) => {
-                unwanted.push(name.clone())
-            }
-            _ => {}
-        }
-    }
-    if codings > 0 && lengths > 0 {
-        return Err(ResponseError::TwoLengths);
+/// What was meant for the gateway alone does not; all else stays as the upstream sent it, `Server`, `Date` and the
+/// challenge of its own authentication too. The body is framed anew.
+#[derive(Debug, Default)]
+pub struct AnswerHeaders {
+    upgraded: bool,
+    coded: bool,
+    length: Option<u64>,
+    nominated: Nominated,
+    /// What the options of `Connection` say of the connection itself, if anything.
+    persistence: Option<Persistence>,
+}
+
+/// What becomes of a connection (RFC 9112 §9.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// It closes after this answer.
+    Close,
+    /// It stays.
+    KeepAlive,
+}
+
+impl AnswerHeaders {
+    /// For the headers of one answer; `upgraded` is the 101 to an upgrade that was passed on.
+    #[must_use]
+    pub fn new(upgraded: bool) -> Self {
+        Self { upgraded, ..Self::default() }
     }
 
-    if connection {
-        remove_connection(headers);
+    /// Whether this header goes on to the client.
+    ///
+    /// # Errors
+    /// It makes the end of the answer doubtful.
+    pub fn take(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, ResponseError> {
+        Ok(match Class::of(name) {
+            (Class::TransferEncoding, false) => {
+                if self.coded || !is_chunked(value) {
+                    return Err(ResponseError::TransferEncoding);
+                }
+                self.coded = true;
+                false
+            }
+            (Class::ContentLength, false) => {
+                let length = length(value).filter(|_| self.length.is_none());
+                self.length = Some(length.ok_or(ResponseError::ContentLength)?);
+                true
+            }
+            (Class::Connection, false) => {
+                self.nominated.add(value);
+                for option in options(value) {
+                    if option.eq_ignore_ascii_case(b"close") {
+                        self.persistence = Some(Persistence::Close);
+                    } else if self.persistence.is_none() && option.eq_ignore_ascii_case(b"keep-alive") {
+                        self.persistence = Some(Persistence::KeepAlive);
+                    }
+                }
+                false
+            }
+            (Class::Upgrade, false) => self.upgraded,
+            // The disguised ones are no headers, but a server before the client might take them for some.
+            (Class::Hop | Class::Te | Class::Upgrade, _)
+            | (Class::TransferEncoding | Class::ContentLength | Class::Connection, true) => false,
+            _ => true,
+        })
     }
-    if codings > 0 {
-        headers.remove(TRANSFER_ENCODING);
+
+    /// What the options of `Connection` said of the connection.
+    #[must_use]
+    pub fn persistence(&self) -> Option<Persistence> {
+        self.persistence
     }
-    for name in &unwanted {
-        headers.remove(name);
+
+    /// Finishes `headers`, which are those that go on, and tells how the body is framed.
+    ///
+    /// # Errors
+    /// An answer whose end two readers might see in two places.
+    pub fn finish(&self, headers: &mut HeaderMap, version: Version) -> Result<AnswerFraming, ResponseError> {
+        let framing = match (self.coded, self.length) {
+            (true, Some(_)) => return Err(ResponseError::TwoLengths),
+            // RFC 9112 §6.1: framing that this version does not have.
+            (true, None) if version == Version::HTTP_10 => return Err(ResponseError::TransferEncoding),
+            (true, None) => AnswerFraming::Chunked,
+            (false, Some(length)) => AnswerFraming::Length(length),
+            (false, None) => AnswerFraming::Unsaid,
+        };
+        self.nominated.remove_from(headers);
+        if self.upgraded && headers.contains_key(UPGRADE) {
+            headers.insert(CONNECTION, UPGRADE_OPTION.clone());
+        }
+        headers.append(VIA, via(version));
+        Ok(framing)
     }
-    if returning.upgraded && headers.contains_key(UPGRADE) {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    }
-    if has_via {
-        headers.append(VIA, via(returning.version));
-    } else {
-        headers.insert(VIA, via(returning.version));
-    }
-    Ok(())
 }
+
+static UPGRADE_OPTION: HeaderValue = HeaderValue::from_static("upgrade");

@@ -42,9 +42,11 @@ static PEER: HeaderValue = HeaderValue::from_static("192.0.2.7");
 fn upstream_sees<'a>(lines_in: &[&str], change: impl FnOnce(&mut Outgoing<'a>)) -> Vec<String> {
     let mut outgoing = Outgoing::new(&PEER, Proto::Https);
     change(&mut outgoing);
-    let mut headers = headers(lines_in);
-    sanitise_request(&mut headers, &outgoing);
-    lines(&headers)
+    let mut sent = HeaderMap::new();
+    for_upstream(&headers(lines_in), &outgoing, |name, value| {
+        sent.append(name, value.clone());
+    });
+    lines(&sent)
 }
 
 /// `OURS` and `more`, sorted, without the names that `more` gives anew.
@@ -313,9 +315,13 @@ fn host_version_and_upgrade() {
 #[test]
 fn answers_lose_what_was_for_the_gateway() {
     let answer = |sent: &[&str], upgraded| {
-        let mut headers = headers(sent);
-        sanitise_response(&mut headers, Returning { version: Version::HTTP_11, upgraded })
-            .map(|()| lines(&headers))
+        let (mut kept, mut seen) = (HeaderMap::new(), AnswerHeaders::new(upgraded));
+        for (name, value) in &headers(sent) {
+            if seen.take(name, value)? {
+                kept.append(name, value.clone());
+            }
+        }
+        seen.finish(&mut kept, Version::HTTP_11).map(|_| lines(&kept))
     };
     let kept = [
         "content-length: 3",
