@@ -25,6 +25,8 @@ pub(super) struct Reloader {
     tls: Option<Arc<TlsReloader>>,
     issuer: Issuer,
     started_with: Config,
+    /// `[server]` as it was last taken up.
+    in_force: Mutex<Server>,
     /// One reload at a time; what the file looked like at the last one.
     seen: Mutex<Option<Seen>>,
 }
@@ -50,6 +52,7 @@ impl Reloader {
             tls,
             issuer: config.token_service.issuer.clone(),
             started_with: config.clone(),
+            in_force: Mutex::new(config.server.clone()),
             seen: Mutex::new(look(path)),
         }
     }
@@ -72,6 +75,7 @@ impl Reloader {
                     self.path.display(),
                     failure.text
                 );
+                self.reopen_access_log();
                 return false;
             }
         };
@@ -85,10 +89,8 @@ impl Reloader {
                 log::error!("the certificates are not taken up, the ones before stay: {error}");
             }
         }
-        // Opened anew even where nothing changed: what rotates logs renames the file and sends SIGHUP.
-        if let Err(failure) = start_access_log(&config) {
-            log::error!("the access log stays as it was: {}", failure.text);
-        }
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.server);
+        self.reopen_access_log();
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(rules);
         log::info!(
@@ -102,6 +104,14 @@ impl Reloader {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }
         true
+    }
+
+    /// Even where nothing changed, or for the worse: what rotates logs renames the file and sends SIGHUP.
+    fn reopen_access_log(&self) {
+        if let Err(failure) = start_access_log(&self.in_force.lock().unwrap_or_else(PoisonError::into_inner))
+        {
+            log::error!("the access log stays as it was: {}", failure.text);
+        }
     }
 
     /// Looks at the file from now on.

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::reload::Reloader;
 use super::{Failure, check, load};
 use crate::config::{
-    Access, AccessLog, Config, Issuer, Listener, ListenerProtocol, Metrics, ServerCertificate,
+    Access, AccessLog, Config, Issuer, Listener, ListenerProtocol, Metrics, Server, ServerCertificate,
 };
 use crate::gate::{Gate, GateSpec};
 use crate::oauth::evidence::PeerCertificate;
@@ -49,7 +49,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 
     banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(Failure::other)?;
     // After all that is for people: from here on standard output may be the log's.
-    start_access_log(&config)?;
+    start_access_log(&config.server)?;
     if let Some(metrics) = metrics {
         metrics.spawn(|format| telemetry::render(&proxy.gauges(), format)).map_err(Failure::other)?;
     }
@@ -95,13 +95,13 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Opens what the access log goes to, or opens it anew.
-pub(super) fn start_access_log(config: &Config) -> Result<(), Failure> {
-    let output = match &config.server.access_log {
+pub(super) fn start_access_log(server: &Server) -> Result<(), Failure> {
+    let output = match &server.access_log {
         AccessLog::Off => Ok(Output::off()),
         AccessLog::Stdout => Output::stdout(),
         AccessLog::File(path) => Output::file(path),
     };
-    let output = output.map_err(|error| match &config.server.access_log {
+    let output = output.map_err(|error| match &server.access_log {
         AccessLog::File(path) => Failure::config(format!(
             "the access log {} cannot be opened ({error}): change server.access_log",
             path.display()
@@ -111,7 +111,7 @@ pub(super) fn start_access_log(config: &Config) -> Result<(), Failure> {
         }
     })?;
     access_log::set(output).map_err(Failure::other)?;
-    request_id::set(config.server.request_id);
+    request_id::set(server.request_id);
     Ok(())
 }
 

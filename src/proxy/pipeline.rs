@@ -403,6 +403,9 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         let close = !matches!(body, FormBody::Whole(_));
+        if let FormBody::Whole(body) = &body {
+            watch.reads(body.len());
+        }
         let mut origin = Origin::from_address(client.peer);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);

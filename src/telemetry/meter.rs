@@ -100,6 +100,13 @@ pub(crate) struct Histogram {
     pub(super) nanos: Counted,
 }
 
+impl Histogram {
+    /// Whether nothing ever fell into it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buckets.iter().all(|bucket| bucket.now() == 0)
+    }
+}
+
 /// The first digit of a status; no answer at all is a class too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]

@@ -70,7 +70,7 @@ fn traffic(page: &mut Page, gauges: &Gauges) {
         "tollgate_request_duration_seconds",
         "Time from a request that waited for something (an upstream, a hash) to the end of its answer.",
     );
-    for route in &routes {
+    for route in routes.iter().filter(|route| route.used().any(|cells| !cells.duration.is_empty())) {
         family.durations(&[("route", route.name())], route.used().map(|cells| &cells.duration));
     }
     let mut family = page.counter("tollgate_request_bytes", "Bytes of request bodies.");

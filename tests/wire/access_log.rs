@@ -313,6 +313,13 @@ fn a_file_is_added_to_and_opened_anew_on_sighup() {
     let before = eventually(&gateway.gateway, "a line was lost", has(&rotated, "\"/between\""));
     assert!(before.contains("\"/before\"") && !before.contains("\"/after\""), "{before}");
     assert!(!gateway.gateway.written().contains("\"/before\""), "the log is in the file alone");
+    // Neither does a broken configuration keep the log where it was.
+    fs::write(gateway.gateway.dir().join("gateway.toml"), "broken").expect("gateway.toml");
+    fs::rename(&path, path.with_extension("log.2")).expect("a rename");
+    gateway.gateway.signal("HUP");
+    eventually(&gateway.gateway, "no third file", || path.exists().then_some(()));
+    gateway.raw(get("/third", &[])).status(404);
+    eventually(&gateway.gateway, "no line in the third file", has(&path, "\"/third\""));
 }
 
 fn umask() -> u32 {

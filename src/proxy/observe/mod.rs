@@ -1,26 +1,27 @@
 //! What becomes of a request: gathered on its way, counted and logged when it is over, however it ends.
 
+mod reasons;
+mod trip;
+
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, Version};
 use http_body::Frame;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::body::{BodyFault, BodyOutcome, ResponseBody};
-use super::forward::ForwardError;
 use super::pipeline::{ClientConnection, Route};
-use super::upstream::{Server, Upstream};
 use crate::gate::{Endpoint, Told};
 use crate::oauth::client::ClientState;
 use crate::oauth::decide::Permit;
-use crate::oauth::denial::{Denial, TokenError};
 use crate::telemetry::access_log::{self, Line};
-use crate::telemetry::{
-    Class, EndpointName, Event, Meter, Reason, RouteCells, UpstreamFailure, mine, request_id,
-};
+use crate::telemetry::{Class, Event, Meter, Reason, RouteCells, mine, request_id};
+
+use self::reasons::{event_of, failure_of, name_of, of_token_error};
+pub(super) use self::reasons::{of_denial, of_forward_error};
+pub(super) use self::trip::Trip;
 
 /// Follows one request from its head to the last byte of its answer. Dropped, it tells what it saw.
 pub(super) struct Watch {
@@ -36,58 +37,11 @@ pub(super) struct Watch {
     /// another than that of its head.
     lasted: bool,
     pieces: u32,
-    /// What a tunnel carried up.
+    /// What a tunnel carried up, or an endpoint read.
     bytes_up: u64,
     bytes_out: u64,
     /// Boxed and seldom: only where requests are logged or have ids.
     entry: Option<Box<Entry>>,
-}
-
-/// What is noted of a request on its way to a server and back.
-#[derive(Default)]
-pub(super) struct Trip {
-    /// When it began to wait for somebody.
-    began: Option<Instant>,
-    /// When there was the head of an answer.
-    head_at: Option<Instant>,
-    tries: u32,
-    /// The key of the server that was asked last.
-    server: Option<u64>,
-    /// Whether it is counted as under way at its upstream.
-    counted: bool,
-    /// How much of its body there was.
-    pub(super) body: Option<BodyOutcome>,
-    /// Where to leave the watch of a request that became a tunnel.
-    pub(super) tunnel: Option<oneshot::Sender<Watch>>,
-}
-
-impl Trip {
-    /// It is on its way to this upstream.
-    #[inline]
-    pub(super) fn departs(&mut self, upstream: &Upstream) {
-        if let Some(cells) = upstream.meter.cells(mine()) {
-            cells.begin();
-            self.counted = true;
-        }
-    }
-
-    /// It goes to this server now.
-    #[inline]
-    pub(super) fn goes_to(&mut self, server: &Server, now: Instant) {
-        self.began.get_or_insert(now);
-        self.tries += 1;
-        self.server = Some(server.key);
-    }
-
-    /// The head of the upstream's answer is there: the one look at the clock that all this costs.
-    #[inline]
-    pub(super) fn returns(&mut self) {
-        self.head_at = Some(Instant::now());
-    }
-
-    fn retries(&self) -> u32 {
-        self.tries.saturating_sub(1)
-    }
 }
 
 /// What only the access log wants to know.
@@ -163,6 +117,11 @@ impl Watch {
         if endpoint.reads_body() {
             self.trip.began = Some(Instant::now());
         }
+    }
+
+    /// It has read the body.
+    pub(super) fn reads(&mut self, length: usize) {
+        self.bytes_up = length as u64;
     }
 
     /// The endpoint is done.
@@ -350,83 +309,10 @@ fn place_of(endpoint: Option<Endpoint>) -> usize {
     }
 }
 
-fn name_of(endpoint: Endpoint) -> Option<EndpointName> {
-    match endpoint {
-        Endpoint::Token => Some(EndpointName::Token),
-        Endpoint::Introspection => Some(EndpointName::Introspection),
-        Endpoint::Revocation => Some(EndpointName::Revocation),
-        Endpoint::AuthorizationServer | Endpoint::ProtectedResource => None,
-    }
-}
-
-fn event_of(told: &Told) -> Option<Event> {
-    match told.success? {
-        crate::gate::Success::Issued => Some(Event::TokenIssued),
-        crate::gate::Success::Described { active: true } => Some(Event::TokenActive),
-        crate::gate::Success::Described { active: false } => Some(Event::TokenInactive),
-        crate::gate::Success::Revoked => Some(Event::Revoked),
-    }
-}
-
 fn protocol(version: Version) -> &'static str {
     match version {
         Version::HTTP_2 => "HTTP/2",
         Version::HTTP_10 => "HTTP/1.0",
         _ => "HTTP/1.1",
-    }
-}
-
-/// Why the gate denied.
-pub(super) fn of_denial(denial: &Denial) -> Reason {
-    match denial {
-        Denial::Missing => Reason::NoToken,
-        Denial::Malformed(_) => Reason::InvalidRequest,
-        Denial::InvalidToken | Denial::NotHeld(_) | Denial::WrongAudience => Reason::InvalidToken,
-        Denial::InvalidProof(_) => Reason::InvalidDpopProof,
-        Denial::Dpop(denial) => of_denial(denial),
-        Denial::InsufficientScope(_) | Denial::Refused(_) => Reason::InsufficientScope,
-        Denial::Unavailable => Reason::StoreUnavailable,
-    }
-}
-
-fn of_token_error(error: &TokenError) -> Reason {
-    match error {
-        TokenError::InvalidRequest(_) => Reason::InvalidRequest,
-        TokenError::TooLarge => Reason::BodyTooLarge,
-        TokenError::TooSlow => Reason::BodyTooSlow,
-        TokenError::MethodNotAllowed(_) => Reason::MethodNotAllowed,
-        TokenError::InvalidClient => Reason::InvalidClient,
-        TokenError::UnauthorizedClient => Reason::UnauthorizedClient,
-        TokenError::UnsupportedGrantType => Reason::UnsupportedGrantType,
-        TokenError::InvalidScope => Reason::InvalidScope,
-        TokenError::InvalidTarget => Reason::InvalidTarget,
-        TokenError::InvalidProof(_) => Reason::InvalidDpopProof,
-        TokenError::UnsupportedTokenType => Reason::UnsupportedTokenType,
-        TokenError::Throttled(_) => Reason::Throttled,
-        TokenError::Unavailable(_) => Reason::TemporarilyUnavailable,
-    }
-}
-
-/// Why there was no answer from upstream.
-pub(super) fn of_forward_error(error: &ForwardError) -> Reason {
-    match error {
-        ForwardError::NoServer => Reason::NoServer,
-        ForwardError::Unreachable(_) => Reason::UpstreamUnreachable,
-        ForwardError::TooSlow => Reason::UpstreamTooSlow,
-        ForwardError::BadAnswer(_) => Reason::UpstreamBadAnswer,
-        ForwardError::Body(BodyFault::TooLarge) => Reason::BodyTooLarge,
-        ForwardError::Body(BodyFault::Broken) => Reason::BodyBroken,
-        ForwardError::Body(_) => Reason::BodyTooSlow,
-    }
-}
-
-fn failure_of(reason: Reason) -> Option<UpstreamFailure> {
-    match reason {
-        Reason::NoServer => Some(UpstreamFailure::NoServer),
-        Reason::UpstreamUnreachable => Some(UpstreamFailure::Unreachable),
-        Reason::UpstreamTooSlow => Some(UpstreamFailure::TooSlow),
-        Reason::UpstreamBadAnswer => Some(UpstreamFailure::BadAnswer),
-        Reason::UpstreamBroken => Some(UpstreamFailure::Broken),
-        _ => None,
     }
 }
