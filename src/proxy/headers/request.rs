@@ -147,6 +147,7 @@ pub fn for_upstream(
         ClientAuthorization::Forward => true,
     };
     let ours = outgoing.credential.map(|(name, _)| name);
+    let id = outgoing.request_id.map(|_| &request_id::HEADER);
     let trusted = outgoing.peer_is_trusted;
     let host = outgoing.upstream_host.or(outgoing.authority);
 
@@ -159,7 +160,7 @@ pub fn for_upstream(
         let goes_on = match class {
             Class::Other => {
                 !nominated.contains(name)
-                    && !(outgoing.request_id.is_some() && same_variable(&request_id::HEADER, name))
+                    && !id.is_some_and(|id| same_variable(id, name))
                     && !ours.is_some_and(|ours| same_variable(ours, name))
                     && (outgoing.proof || *name != PROOF)
             }

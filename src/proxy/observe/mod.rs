@@ -142,7 +142,7 @@ impl Watch {
         self.status = response.status().as_u16();
         if let Some(id) = self.request_id() {
             let id = id.clone();
-            response.headers_mut().insert(request_id::HEADER, id);
+            response.headers_mut().insert(&request_id::HEADER, id);
         }
         match self.trip.tunnel.take() {
             // If the tunnel is over already, it is dropped here.
