@@ -34,4 +34,5 @@ test:
 	$(call step,documentation,RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps,The warnings stand above.)
 	$(call step,tests,$(CARGO) test $(LOCKED),The failures stand above.)
 	$(call step,tests of the plugin alone,$(CARGO) test $(LOCKED) --no-default-features --lib,The failures stand above.)
+	$(call step,OAuth clients that others wrote,CARGO="$(CARGO)" LOCKED="$(LOCKED)" tests/clients/run,The failures stand above.)
 	@echo "==> all good"

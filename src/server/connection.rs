@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::activity::{Activity, HEAD_STARTED};
@@ -141,13 +142,13 @@ impl<H: Handler> Shared<H> {
         if !listener.spec.tls {
             let http2 = listener.spec.h2c;
             let info = self.info(peer, listener, http2, None);
-            let io = TokioIo::new(Watched::new(socket, Arc::clone(&info), permit));
+            let io = Watched::new(socket, Arc::clone(&info), permit);
             return if http2 { self.http2(io, info).await } else { self.http1(io, info).await };
         }
         let Some((session, certificate)) = Box::pin(self.handshake(socket)).await else { return };
         let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
         let info = self.info(peer, listener, http2, certificate);
-        let io = TokioIo::new(Watched::new(session, Arc::clone(&info), permit));
+        let io = Watched::new(session, Arc::clone(&info), permit);
         if http2 { self.http2(io, info).await } else { self.http1(io, info).await }
     }
 
@@ -227,42 +228,61 @@ impl<H: Handler> Shared<H> {
         }
     }
 
+    /// An HTTP/1 connection: busy and at rest in turn. What serves it is boxed and goes while it rests.
     fn http1<S>(
         self: Arc<Self>,
-        io: TokioIo<Watched<S>>,
+        io: Watched<S>,
         info: Arc<ConnInfo>,
     ) -> Pin<Box<impl Future<Output = ()> + Send>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         Box::pin(async move {
-            let service = Serve::new(Arc::clone(&self.handler), Arc::clone(&info));
-            let mut connection = self.http1.serve_connection(io, service).with_upgrades();
-            let end = drive(Pin::new(&mut connection), &info, &self.limits, &self.drain).await;
-            match end {
-                // Already broken, or nobody reads.
-                End::WriteTimeout => return,
-                End::IdleTimeout => {
-                    Pin::new(&mut connection).finish();
-                    let _ = timeout(GOODBYE, &mut connection).await;
+            let mut io = io;
+            while let Some((resting, unread, since)) = Box::pin(self.busy(io, &info)).await {
+                io = resting;
+                let until = since + self.limits.idle_timeout;
+                if !io.take_back(unread) && !rest(&mut io, until, &self.drain).await {
                     return;
                 }
-                End::Finished if self.drain.is_draining() => return,
-                End::Finished | End::HeaderTimeout => {}
             }
-            // `None` is an upgraded connection: its socket is the handler's now.
-            let Some(parts) = connection.into_parts() else { return };
-            let io = parts.io.into_inner();
-            if io.end_of_input() && !matches!(end, End::HeaderTimeout) {
-                return;
-            }
-            Box::pin(close(io, matches!(end, End::HeaderTimeout), &info)).await;
         })
+    }
+
+    /// Serves requests until none comes for a while: the socket then, what was read of it and not used, and since when.
+    async fn busy<S>(&self, io: Watched<S>, info: &Arc<ConnInfo>) -> Option<(Watched<S>, Bytes, Instant)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = Serve::new(Arc::clone(&self.handler), Arc::clone(info));
+        let mut connection = self.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+        let end = drive(Pin::new(&mut connection), info, &self.limits, &self.drain).await;
+        match end {
+            // Already broken, or nobody reads.
+            End::WriteTimeout => return None,
+            End::IdleTimeout => {
+                Pin::new(&mut connection).finish();
+                let _ = timeout(GOODBYE, &mut connection).await;
+                return None;
+            }
+            End::Finished if self.drain.is_draining() => return None,
+            End::Finished | End::HeaderTimeout | End::Resting { .. } => {}
+        }
+        // `None` is an upgraded connection: its socket is the handler's now.
+        let parts = connection.into_parts()?;
+        let io = parts.io.into_inner();
+        match end {
+            End::Resting { since } => return Some((io, parts.read_buf, since)),
+            End::HeaderTimeout => Box::pin(close(io, true, info)).await,
+            _ if io.end_of_input() => {}
+            _ => Box::pin(close(io, false, info)).await,
+        }
+        None
     }
 
     fn http2<S>(
         self: Arc<Self>,
-        io: TokioIo<Watched<S>>,
+        io: Watched<S>,
         info: Arc<ConnInfo>,
     ) -> Pin<Box<impl Future<Output = ()> + Send>>
     where
@@ -270,7 +290,7 @@ impl<H: Handler> Shared<H> {
     {
         Box::pin(async move {
             let service = Serve::new(Arc::clone(&self.handler), Arc::clone(&info));
-            let mut connection = self.http2.serve_connection(io, service);
+            let mut connection = self.http2.serve_connection(TokioIo::new(io), service);
             let end = drive(Pin::new(&mut connection), &info, &self.limits, &self.drain).await;
             if matches!(end, End::IdleTimeout) {
                 Pin::new(&mut connection).finish();
@@ -278,6 +298,24 @@ impl<H: Handler> Shared<H> {
             }
         })
     }
+}
+
+/// Waits for the next request on little memory; false once there will be none.
+async fn rest<S: AsyncRead + AsyncWrite + Unpin>(
+    io: &mut Watched<S>,
+    until: Instant,
+    drain: &DrainSignal,
+) -> bool {
+    let spoke = tokio::select! {
+        spoke = io.wait() => spoke,
+        () = drain.draining() => false,
+        () = sleep_until(until) => false,
+    };
+    if !spoke && !io.end_of_input() {
+        // TLS says goodbye.
+        let _ = timeout(GOODBYE, io.shutdown()).await;
+    }
+    spoke
 }
 
 /// Answers a head that came too slowly, and lets the client read what was answered last.
@@ -313,6 +351,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
+    const RESTS: bool = true;
+
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -323,6 +363,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
+    const RESTS: bool = false;
+
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }

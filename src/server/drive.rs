@@ -8,6 +8,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -15,8 +16,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::activity::{Activity, HEAD_STARTED, WRITE_BLOCKED};
 use super::{ConnInfo, DrainSignal, Limits};
 
+/// How long a connection may be idle before it rests. Waking up costs little, but a busy one should never have to.
+const REST_AFTER: Duration = Duration::from_secs(2);
+
 /// A hyper connection.
 pub(super) trait HttpConnection: Future<Output = hyper::Result<()>> {
+    /// Whether it can be taken apart between two requests, and put together again.
+    const RESTS: bool;
+
     /// Finish what is in flight, take nothing new.
     fn finish(self: Pin<&mut Self>);
 }
@@ -28,6 +35,11 @@ pub(super) enum End {
     Finished,
     /// A head did not arrive in time.
     HeaderTimeout,
+    /// No request came for a while: the connection may rest on less memory than it takes to serve it.
+    Resting {
+        /// Since when, about.
+        since: Instant,
+    },
     /// No request came for `idle_timeout`.
     IdleTimeout,
     /// The client did not read its answer.
@@ -41,7 +53,7 @@ pub(super) async fn drive<C: HttpConnection>(
     limits: &Limits,
     drain: &DrainSignal,
 ) -> End {
-    let mut timer = pin!(Timer::new(info, limits));
+    let mut timer = pin!(Timer::new(info, limits, C::RESTS));
     let mut woken = pin!(drain.woken());
     let mut told = false;
     let mut waker: Option<Waker> = None;
@@ -72,6 +84,7 @@ pin_project_lite::pin_project! {
         activity: &'a Activity,
         limits: &'a Limits,
         watched_flags: u32,
+        rests: bool,
         #[pin]
         sleep: Sleep,
         registered: bool,
@@ -89,13 +102,14 @@ struct Seen {
 }
 
 impl<'a> Timer<'a> {
-    fn new(info: &'a ConnInfo, limits: &'a Limits) -> Self {
+    fn new(info: &'a ConnInfo, limits: &'a Limits, rests: bool) -> Self {
         // On HTTP/2 bytes outside a request are frames of many kinds, not the beginning of a head.
         let watched_flags = if info.is_http2() { WRITE_BLOCKED } else { WRITE_BLOCKED | HEAD_STARTED };
         Self {
             activity: &info.activity,
             limits,
             watched_flags,
+            rests,
             sleep: sleep_until(Instant::now() + limits.header_timeout),
             registered: false,
             seen: Seen::default(),
@@ -154,13 +168,13 @@ impl<'a> Timer<'a> {
     }
 
     /// How long a connection in this state is left alone before it is looked at again.
-    fn allowance(&self, flags: u32) -> std::time::Duration {
+    fn allowance(&self, flags: u32) -> Duration {
         if flags & WRITE_BLOCKED != 0 {
             self.limits.write_timeout
         } else if flags & HEAD_STARTED != 0 {
             self.limits.header_timeout
         } else {
-            self.limits.idle_timeout / 4
+            (self.limits.idle_timeout / 4).min(REST_AFTER)
         }
     }
 
@@ -190,7 +204,10 @@ impl<'a> Timer<'a> {
             if now >= deadline {
                 return Err(End::IdleTimeout);
             }
-            deadline
+            if self.rests && before.idle_since == Some(since) {
+                return Err(End::Resting { since });
+            }
+            deadline.min(now + self.allowance(0))
         };
         *self.as_mut().project().seen = seen;
         Ok(next)

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::ConnInfo;
 use super::activity::{HEAD_STARTED, WRITE_BLOCKED};
@@ -23,6 +24,8 @@ pub(super) struct Watched<S> {
     /// An answer of ours that goes out in place of hyper's; boxed because almost no connection has one.
     substitute: Option<Box<Outgoing>>,
     end_of_input: bool,
+    /// What was read and noted, and is to be read once more: a request's beginning that hyper never saw or gave back.
+    unread: Bytes,
     /// None for HTTP/2, which has no such ambiguities.
     scan: Option<HeadScan>,
     _permit: Permit,
@@ -36,12 +39,57 @@ struct Outgoing {
 impl<S> Watched<S> {
     pub(super) fn new(io: S, connection: Arc<ConnInfo>, permit: Permit) -> Self {
         let scan = (!connection.is_http2()).then(HeadScan::default);
-        Self { io, connection, substitute: None, end_of_input: false, scan, _permit: permit }
+        Self {
+            io,
+            connection,
+            substitute: None,
+            end_of_input: false,
+            unread: Bytes::new(),
+            scan,
+            _permit: permit,
+        }
     }
 
     /// Whether the client closed its side.
     pub(super) fn end_of_input(&self) -> bool {
         self.end_of_input
+    }
+
+    /// Waits until the client says something; false if what it says is goodbye.
+    pub(super) async fn wait(&mut self) -> bool
+    where
+        S: AsyncRead + Unpin,
+    {
+        let mut first = [0];
+        if !matches!(self.io.read(&mut first).await, Ok(1)) {
+            self.end_of_input = true;
+            return false;
+        }
+        self.note_read(&first);
+        self.unread = Bytes::copy_from_slice(&first);
+        true
+    }
+
+    /// Takes back what hyper read and did not use, if anything: the beginning of a head, as far as it came.
+    pub(super) fn take_back(&mut self, unread: Bytes) -> bool {
+        if unread.is_empty() {
+            return false;
+        }
+        // A pipelining client sent it while the request before was answered, when nobody timed it.
+        self.connection.activity.set(HEAD_STARTED);
+        self.unread = unread;
+        true
+    }
+
+    fn note_read(&mut self, bytes: &[u8]) {
+        let activity = &self.connection.activity;
+        activity.bytes_read();
+        if let Some(scan) = &mut self.scan {
+            if scan.is_lost() && activity.in_flight() == 0 && activity.heads_are_in_step() {
+                scan.resume();
+            }
+            scan.see(bytes, |ambiguous| activity.head_ends(ambiguous));
+        }
     }
 
     /// Whether a write needs a closer look: a head is half read and yet something is written, so it is either the tail
@@ -106,18 +154,15 @@ fn note_write<T>(connection: &ConnInfo, result: &Poll<io::Result<T>>) {
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.unread.is_empty() {
+            buf.put_slice(&this.unread.split_to(this.unread.len().min(buf.remaining())));
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            let activity = &this.connection.activity;
-            activity.bytes_read();
-            if let Some(scan) = &mut this.scan {
-                if scan.is_lost() && activity.in_flight() == 0 && activity.heads_are_in_step() {
-                    scan.resume();
-                }
-                let bytes = buf.filled().get(before..).unwrap_or_default();
-                scan.see(bytes, |ambiguous| activity.head_ends(ambiguous));
-            }
+        let bytes = buf.filled().get(before..).unwrap_or_default();
+        if !bytes.is_empty() {
+            this.note_read(bytes);
         } else if buf.remaining() > 0 {
             this.end_of_input = true;
         }

@@ -187,27 +187,32 @@ impl Output {
 /// Runs `tollgate ARGUMENTS` in `dir` to its end, which must come within 15 s.
 #[track_caller]
 pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
-    let mut child = command(dir)
-        .args(arguments)
+    let mut tollgate = command(dir);
+    tollgate.args(arguments);
+    finish(tollgate, Duration::from_secs(15))
+}
+
+/// Runs a command to its end, which must come within `limit`.
+#[track_caller]
+pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the command starts");
+        .unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
     let logs = Arc::new(Logs::default());
     collect(child.stdout.take().expect("stdout"), &logs, |streams| &mut streams.stdout);
     collect(child.stderr.take().expect("stderr"), &logs, |streams| &mut streams.stderr);
     let streams = logs.lock();
-    let (streams, timeout) = logs
-        .grown
-        .wait_timeout_while(streams, Duration::from_secs(15), |streams| streams.ended < 2)
-        .expect("logs");
+    let (streams, timeout) =
+        logs.grown.wait_timeout_while(streams, limit, |streams| streams.ended < 2).expect("logs");
     let (stdout, stderr) = (streams.stdout.clone(), streams.stderr.clone());
     drop(streams);
     if timeout.timed_out() {
         let _ = child.kill();
         let _ = child.wait();
-        panic!("tollgate {arguments:?} does not end\n--- stdout\n{stdout}--- stderr\n{stderr}");
+        panic!("{command:?} does not end\n--- stdout\n{stdout}--- stderr\n{stderr}");
     }
     Output { code: child.wait().expect("its status").code(), stdout, stderr }
 }
@@ -220,7 +225,7 @@ fn command(dir: &Path) -> Command {
 
 /// A shell that outlives the test process by a moment: shared gateways sit in statics, which nobody drops, so the
 /// end of the pipe to this shell ends the gateway.
-fn guard(pid: u32, dir: &Path) -> Child {
+pub(crate) fn guard(pid: u32, dir: &Path) -> Child {
     Command::new("sh")
         .args(["-c", "read -r _; kill -KILL \"$1\"; rm -rf -- \"$2\"", "guard"])
         .arg(pid.to_string())

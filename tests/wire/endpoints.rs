@@ -1,7 +1,9 @@
 //! Introspection (RFC 7662), revocation (RFC 7009) and metadata (RFC 8414, RFC 9728).
 
 use crate::support::config::SECRET;
-use crate::support::{Answer, INTROSPECT, REVOKE, TOKEN, basic, credentials, form, get, post_form, shared};
+use crate::support::{
+    Answer, Gateway, INTROSPECT, REVOKE, TOKEN, basic, credentials, form, get, post_form, raw, shared,
+};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn ask(path: &str, client: &str, rest: &str) -> Answer {
@@ -144,7 +146,11 @@ fn metadata_tells_where_everything_is() {
     {
         assert_eq!(json[name], format!("{issuer}{path}"), "{answer}");
     }
-    assert!(json["response_types_supported"].is_array(), "{answer}");
+    assert_eq!(
+        json["response_types_supported"],
+        serde_json::json!(["none"]),
+        "required: RFC 8414 §2\n{answer}"
+    );
     let holds =
         |name: &str, value: &str| json[name].as_array().is_some_and(|all| all.iter().any(|v| v == value));
     assert!(holds("grant_types_supported", "client_credentials"), "{answer}");
@@ -157,4 +163,18 @@ fn metadata_tells_where_everything_is() {
     let json = resource.json();
     assert!(json["resource"].as_str().is_some_and(|url| url.starts_with("https://")), "{resource}");
     assert_eq!(json["authorization_servers"], serde_json::json!([issuer]), "{resource}");
+}
+
+#[test]
+fn metadata_has_no_array_without_elements() {
+    // RFC 8414 §3.2 and RFC 9728 §3.2: "zero elements MUST be omitted"; clients take one for a missing value.
+    let bare = Gateway::start_text("[server]\nlisten = [\"http://127.0.0.1:0\"]\n", &[]);
+    for gateway in [bare.plain(), shared().address()] {
+        for name in ["oauth-authorization-server", "oauth-protected-resource"] {
+            let answer = raw(gateway, get(&format!("/.well-known/{name}"), &[]));
+            let json = answer.status(200).json();
+            let empty = |value: &serde_json::Value| value.as_array().is_some_and(Vec::is_empty);
+            assert!(!json.as_object().expect("an object").values().any(empty), "{answer}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod support;
 mod access_log;
 mod balance;
 mod cli;
+mod clients;
 mod cors;
 mod dpop;
 mod endpoints;

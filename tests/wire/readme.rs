@@ -49,6 +49,7 @@ fn every_block_is_tried_somehow() {
         let tried = match (block.language.as_str(), block.mark.as_str()) {
             ("sh", mark) => mark.starts_with("test: "),
             ("toml" | "rust", "") => true,
+            (_, mark) if mark.starts_with("from: tests/clients/") => true,
             // What is shown is compared only behind a command that ran.
             (_, mark) => mark.starts_with("shows") && shown_by.starts_with("test: tutorial"),
         };
@@ -78,6 +79,25 @@ fn its_make_and_cargo_commands_are_those_of_the_makefile() {
         seen += 1;
     }
     assert!(seen >= 8, "{blocks:#?}");
+}
+
+#[test]
+fn what_it_takes_from_the_tested_clients_stands_there() {
+    let mut seen = 0;
+    for block in blocks() {
+        let Some(name) = block.mark.strip_prefix("from: ") else { continue };
+        let file = file(name);
+        // In their order; the file does other things in between.
+        let mut rest = file.lines().map(str::trim);
+        for line in block.text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            assert!(
+                rest.any(|there| there == line),
+                "{name} has no {line:?}, or not behind the lines before it"
+            );
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "the README shows no client");
 }
 
 #[test]

@@ -55,12 +55,16 @@ impl Metadata {
             "revocation_endpoint": url(&self.revocation_endpoint),
             "revocation_endpoint_auth_methods_supported": self.auth_methods,
             "grant_types_supported": ["client_credentials"],
-            // Required by RFC 8414 §2; there is no authorization endpoint, hence no response type.
-            "response_types_supported": [],
-            "scopes_supported": self.scopes,
+            // RFC 8414 §2 requires it even where there is no authorization endpoint, and §3.2 forbids an empty array:
+            // the registered type by which nothing is given out.
+            "response_types_supported": ["none"],
         });
         if let Some(document) = document.as_object_mut() {
             let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+            // RFC 8414 §3.2: what has zero elements is left out.
+            if !self.scopes.is_empty() {
+                put("scopes_supported", json!(self.scopes));
+            }
             if !self.signing_algorithms.is_empty() {
                 for endpoint in ["token", "introspection", "revocation"] {
                     let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
@@ -83,15 +87,19 @@ impl Metadata {
         let mut document = json!({
             "resource": self.issuer,
             "authorization_servers": [self.issuer],
-            "scopes_supported": self.scopes,
             "bearer_methods_supported": ["header"],
         });
         if let Some(document) = document.as_object_mut() {
+            let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+            // RFC 9728 §3.2, as above.
+            if !self.scopes.is_empty() {
+                put("scopes_supported", json!(self.scopes));
+            }
             if !self.dpop_algorithms.is_empty() {
-                document.insert("dpop_signing_alg_values_supported".to_owned(), json!(self.dpop_algorithms));
+                put("dpop_signing_alg_values_supported", json!(self.dpop_algorithms));
             }
             if self.certificate_bound_tokens {
-                document.insert("tls_client_certificate_bound_access_tokens".to_owned(), json!(true));
+                put("tls_client_certificate_bound_access_tokens", json!(true));
             }
         }
         document

@@ -52,6 +52,35 @@ fn an_idle_connection_outlives_the_header_timeout_but_not_the_idle_timeout() {
 }
 
 #[test]
+fn a_connection_at_rest_wakes_is_timed_and_is_drained() {
+    let limits = Limits {
+        header_timeout: Duration::from_millis(150),
+        // It rests after half of this at the latest.
+        idle_timeout: Duration::from_millis(1200),
+        ..Limits::default()
+    };
+    let server = Running::start(plain(limits));
+    let request = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+    let mut clients = [(); 3].map(|()| server.connect());
+    for client in &mut clients {
+        client.write_all(request).unwrap();
+        read_answer(client);
+    }
+    thread::sleep(Duration::from_millis(800));
+    let [mut awake, mut slow, mut idle] = clients;
+    for _ in 0..2 {
+        awake.write_all(&request.repeat(2)).unwrap();
+        assert!(read_answer(&mut awake).starts_with("HTTP/1.1 200"));
+        assert!(read_answer(&mut awake).starts_with("HTTP/1.1 200"));
+    }
+    slow.write_all(b"G").unwrap();
+    assert!(read_to_end(&mut slow).starts_with("HTTP/1.1 408"));
+    server.shutdown.drain();
+    assert_eq!(server.exit(), ExitReason::Drained);
+    assert!(is_closed(&mut idle));
+}
+
+#[test]
 fn a_slow_handler_is_no_idle_connection() {
     let limits = Limits {
         header_timeout: Duration::from_millis(50),
