@@ -182,11 +182,7 @@ impl Body for RequestBody {
 }
 
 /// The body of an answer.
-pub struct ResponseBody {
-    kind: Kind,
-    /// Who follows the request to its end.
-    watch: Option<Watch>,
-}
+pub struct ResponseBody(Kind);
 
 enum Kind {
     /// Whole: an answer of our own, or one from upstream that came in one piece.
@@ -209,6 +205,8 @@ pub(super) struct UpstreamBody {
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
     bounds: Option<Box<Bounds>>,
+    /// Who follows the request to its end.
+    watch: Option<Watch>,
 }
 
 /// What a stream runs on.
@@ -237,21 +235,24 @@ impl TokenLease {
 }
 
 impl ResponseBody {
-    /// Has it followed to its end.
-    pub(super) fn watch(&mut self, watch: Watch) {
-        self.watch = Some(watch);
+    /// Where to leave the watch of a request whose answer goes on; none where it is whole.
+    pub(super) fn watch(&mut self) -> Option<&mut Option<Watch>> {
+        match &mut self.0 {
+            Kind::Whole(_) => None,
+            Kind::Upstream(body) => Some(&mut body.watch),
+        }
     }
 }
 
 impl From<UpstreamBody> for ResponseBody {
     fn from(body: UpstreamBody) -> Self {
-        Self { kind: Kind::Upstream(Box::new(body)), watch: None }
+        Self(Kind::Upstream(Box::new(body)))
     }
 }
 
 impl From<Full<Bytes>> for ResponseBody {
     fn from(body: Full<Bytes>) -> Self {
-        Self { kind: Kind::Whole(body), watch: None }
+        Self(Kind::Whole(body))
     }
 }
 
@@ -263,43 +264,29 @@ impl Body for ResponseBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Self { kind, watch } = self.get_mut();
-        let polled = match kind {
+        match &mut self.get_mut().0 {
             Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Kind::Upstream(body) => body.poll(cx),
-        };
-        if let Some(watch) = watch {
-            match &polled {
-                Poll::Ready(Some(Ok(frame))) => watch.passes(frame),
-                Poll::Ready(Some(Err(error))) => watch.breaks(error.downcast_ref().copied()),
-                Poll::Ready(None) => watch.ends(),
-                Poll::Pending => watch.waits(),
+            Kind::Upstream(body) => {
+                let polled = body.poll(cx);
+                if let Some(watch) = &mut body.watch {
+                    watch.sees(&polled);
+                }
+                polled
             }
         }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
+        match &self.0 {
             Kind::Whole(body) => body.is_end_stream(),
             Kind::Upstream(body) => body.body.is_ended(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
+        match &self.0 {
             Kind::Whole(body) => body.size_hint(),
             Kind::Upstream(body) => body.body.size_hint(),
-        }
-    }
-}
-
-impl Drop for ResponseBody {
-    fn drop(&mut self) {
-        // The end need not have been asked for, and what is whole is not sent at all to HEAD.
-        let over = matches!(self.kind, Kind::Whole(_)) || self.is_end_stream();
-        if let Some(watch) = self.watch.as_mut().filter(|_| over) {
-            watch.ends();
         }
     }
 }
@@ -323,6 +310,7 @@ impl UpstreamBody {
             next_check: None,
             lease,
             bounds,
+            watch: None,
         }
     }
 
@@ -426,6 +414,9 @@ impl Drop for UpstreamBody {
     fn drop(&mut self) {
         // hyper asks a body of known length for its last frame and drops it, without asking for the end.
         if self.body.is_ended() {
+            if let Some(watch) = &mut self.watch {
+                watch.ends();
+            }
             self.end();
         }
     }

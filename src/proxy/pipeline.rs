@@ -205,7 +205,7 @@ impl Proxy {
         let (mut parts, body) = request.into_parts();
         // From here on the request is followed to its end, also if this future is dropped.
         let mut watch = Watch::begin(&parts, &client);
-        let response = match self.judge(&mut parts, &body, client, &mut watch) {
+        let mut response = match self.judge(&mut parts, &body, client, &mut watch) {
             Ok(Verdict::Upstream(Passed { permit, route, head, bounds, upgrade })) => {
                 let route = watch.route.insert(route);
                 let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
@@ -247,7 +247,8 @@ impl Proxy {
                 refusal.into_response()
             }
         };
-        watch.answered(response)
+        watch.answered(&mut response);
+        response
     }
 
     /// Everything that is decided about a request before it moves, in one go and without waiting.

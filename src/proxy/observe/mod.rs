@@ -3,12 +3,15 @@
 mod reasons;
 mod trip;
 
+use std::error::Error;
 use std::sync::{Arc, LazyLock};
+use std::task::Poll;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, Version};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use tokio::time::Instant;
 
 use super::body::{BodyFault, BodyOutcome, ResponseBody};
@@ -31,6 +34,8 @@ pub(super) struct Watch {
     pub(super) reason: Option<Reason>,
     /// 0 until there is one.
     status: u16,
+    /// Whether the request is HEAD.
+    to_head: bool,
     /// Whether the answer came to its end.
     ended: bool,
     /// Whether the answer's body was waited for, or came in more than one piece: only then is the time of its end
@@ -75,6 +80,7 @@ impl Watch {
             trip: Trip::default(),
             reason: None,
             status: 0,
+            to_head: parts.method == Method::HEAD,
             ended: false,
             lasted: false,
             pieces: 0,
@@ -136,36 +142,46 @@ impl Watch {
         }
     }
 
-    /// The head of the answer goes out; the watch goes on with the body.
+    /// The head of the answer goes out, and the watch with its body. With one that is whole nothing more can happen
+    /// that would be told: the watch is over.
     #[inline]
-    pub(super) fn answered(mut self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    pub(super) fn answered(mut self, response: &mut Response<ResponseBody>) {
         self.status = response.status().as_u16();
         if let Some(id) = self.request_id() {
             let id = id.clone();
             response.headers_mut().insert(&request_id::HEADER, id);
         }
-        match self.trip.tunnel.take() {
+        if let Some(tunnel) = self.trip.tunnel.take() {
             // If the tunnel is over already, it is dropped here.
-            Some(tunnel) => drop(tunnel.send(self)),
-            None => response.body_mut().watch(self),
-        }
-        response
-    }
-
-    /// A piece of the answer passes.
-    #[inline]
-    pub(super) fn passes<T: bytes::Buf>(&mut self, frame: &Frame<T>) {
-        if let Some(data) = frame.data_ref() {
-            self.bytes_out += data.remaining() as u64;
-            self.lasted |= self.pieces > 0;
-            self.pieces = 1;
+            drop(tunnel.send(self));
+        } else if let Some(place) = response.body_mut().watch() {
+            *place = Some(self);
+        } else {
+            self.ended = true;
+            if !self.to_head {
+                self.bytes_out = response.body().size_hint().exact().unwrap_or(0);
+            }
         }
     }
 
-    /// The answer is waited for.
+    /// What the answer's body says.
     #[inline]
-    pub(super) fn waits(&mut self) {
-        self.lasted = true;
+    pub(super) fn sees<E>(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, E>>>)
+    where
+        E: AsRef<dyn Error + Send + Sync>,
+    {
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    self.bytes_out += data.len() as u64;
+                    self.lasted |= self.pieces > 0;
+                    self.pieces = 1;
+                }
+            }
+            Poll::Ready(Some(Err(error))) => self.breaks(error.as_ref().downcast_ref().copied()),
+            Poll::Ready(None) => self.ended = true,
+            Poll::Pending => self.lasted = true,
+        }
     }
 
     /// The answer came to its end.
@@ -175,7 +191,7 @@ impl Watch {
     }
 
     /// The answer broke off.
-    pub(super) fn breaks(&mut self, fault: Option<BodyFault>) {
+    fn breaks(&mut self, fault: Option<BodyFault>) {
         self.ended = true;
         self.reason = Some(match fault {
             Some(BodyFault::TokenEnded) => Reason::TokenEnded,
