@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use std::{io, thread};
 
@@ -64,6 +65,7 @@ impl MetricsListener {
             runtime.block_on(serve(self.socket, Arc::new(page)));
         };
         thread::Builder::new().name("tollgate-metrics".into()).spawn(serve)?;
+        super::TIMED.store(true, Relaxed);
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use crate::gate::{Endpoint, Told};
 use crate::oauth::client::ClientState;
 use crate::oauth::decide::Permit;
 use crate::telemetry::access_log::{self, Line};
-use crate::telemetry::{Class, Event, Meter, Reason, RouteCells, mine, request_id};
+use crate::telemetry::{Class, Event, Meter, Reason, RouteCells, is_timed, mine, request_id};
 
 use self::reasons::{event_of, failure_of, name_of, of_token_error};
 pub(super) use self::reasons::{of_denial, of_forward_error};
@@ -222,12 +222,14 @@ impl Watch {
         block.count(Event::RequestEnded);
         let bytes_in = self.trip.body.as_ref().map_or(self.bytes_up, BodyOutcome::bytes);
         let logged = self.entry.as_ref().and_then(|entry| entry.logged.as_ref());
-        let end =
-            if self.lasted || self.trip.head_at.is_none() && self.trip.began.is_some() || logged.is_some() {
-                Some(Instant::now())
-            } else {
-                self.trip.head_at
-            };
+        let end = if !is_timed() && logged.is_none() {
+            None
+        } else if self.lasted || self.trip.head_at.is_none() && self.trip.began.is_some() || logged.is_some()
+        {
+            Some(Instant::now())
+        } else {
+            self.trip.head_at
+        };
         let since =
             |began: Option<Instant>, end: Option<Instant>| Some(end?.saturating_duration_since(began?));
         let took = since(self.trip.began, end);

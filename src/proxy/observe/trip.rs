@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::super::body::BodyOutcome;
 use super::super::upstream::{Server, Upstream};
 use super::Watch;
-use crate::telemetry::mine;
+use crate::telemetry::{is_timed, mine};
 
 /// What is noted of a request on its way to a server and back.
 #[derive(Default)]
@@ -47,7 +47,9 @@ impl Trip {
     /// The head of the upstream's answer is there: the one look at the clock that all this costs.
     #[inline]
     pub(in crate::proxy) fn returns(&mut self) {
-        self.head_at = Some(Instant::now());
+        if is_timed() {
+            self.head_at = Some(Instant::now());
+        }
     }
 
     /// How often it was sent again.
