@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::limits::Bounds;
+use super::observe::Watch;
 use super::source::Source;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
@@ -120,6 +121,7 @@ pub(super) struct BodyOutcome(Arc<Progress>);
 struct Progress {
     fault: AtomicU8,
     frames: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl BodyOutcome {
@@ -141,6 +143,11 @@ impl BodyOutcome {
             3 => Some(BodyFault::BrokenOff),
             _ => Some(BodyFault::TokenEnded),
         }
+    }
+
+    /// How much of it there was so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
     }
 
     /// A number that changes while the body goes on.
@@ -198,6 +205,8 @@ impl Body for RequestBody {
                 watch.waiting = false;
                 // The first frame came with the head, or nearly so.
                 let first = watch.outcome.0.frames.fetch_add(1, Ordering::Relaxed) == 0;
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                watch.outcome.0.bytes.fetch_add(length, Ordering::Relaxed);
                 if !first && watch.token_ended(Instant::now()) {
                     return watch.fail(BodyFault::TokenEnded);
                 }
@@ -251,6 +260,8 @@ pub(super) struct UpstreamBody {
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
     bounds: Option<Box<Bounds>>,
+    /// Who follows the request to its end.
+    watch: Option<Watch>,
 }
 
 /// What a stream runs on.
@@ -283,6 +294,16 @@ impl TokenLease {
     }
 }
 
+impl ResponseBody {
+    /// Where to leave the watch of a request whose answer goes on; none where it is whole.
+    pub(super) fn watch(&mut self) -> Option<&mut Option<Watch>> {
+        match &mut self.0 {
+            Kind::Whole(_) => None,
+            Kind::Upstream(body) => Some(&mut body.watch),
+        }
+    }
+}
+
 impl From<UpstreamBody> for ResponseBody {
     fn from(body: UpstreamBody) -> Self {
         Self(Kind::Upstream(Box::new(body)))
@@ -305,7 +326,13 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.get_mut().0 {
             Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Kind::Upstream(body) => body.poll(cx),
+            Kind::Upstream(body) => {
+                let polled = body.poll(cx);
+                if let Some(watch) = &mut body.watch {
+                    watch.sees(&polled);
+                }
+                polled
+            }
         }
     }
 
@@ -339,6 +366,7 @@ impl UpstreamBody {
             next_check: None,
             lease,
             bounds,
+            watch: None,
         }
     }
 
@@ -427,6 +455,9 @@ impl Drop for UpstreamBody {
     fn drop(&mut self) {
         // hyper asks a body of known length for its last frame and drops it, without asking for the end.
         if self.source.is_end_stream() {
+            if let Some(watch) = &mut self.watch {
+                watch.ends();
+            }
             self.source.finish();
         }
     }

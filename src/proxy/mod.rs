@@ -16,6 +16,8 @@ pub mod host;
 mod in_flight;
 mod io;
 mod limits;
+mod meters;
+mod observe;
 pub mod path;
 mod pipeline;
 mod pool;

@@ -27,6 +27,7 @@ use super::health;
 use super::host;
 use super::in_flight::{Entry, InFlight};
 use super::limits::{Bounds, Limiter};
+use super::observe::{self, Watch};
 use super::path;
 use super::route::{Match, RouteTable};
 use super::rules::{ResponseHeaders, Rules};
@@ -39,6 +40,7 @@ use crate::oauth::denial::Denial;
 use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
 use crate::oauth::scope::Demand;
 use crate::plugin::{self, grpc};
+use crate::telemetry::{Gauges, Meter, Reason, RouteCells};
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct Route {
     pub access: Access,
     /// Where it goes.
     pub upstream: Arc<Upstream>,
+    /// Where its requests are counted.
+    pub(super) meter: Arc<Meter<RouteCells>>,
     /// What is taken off the front of the path on its way upstream.
     pub strip_prefix: Option<Box<str>>,
     /// The longest request body, in bytes; none: no limit.
@@ -120,16 +124,24 @@ enum Verdict {
 struct Refusal {
     response: Response<Full<Bytes>>,
     close: bool,
+    /// None for what is an answer and no refusal.
+    reason: Option<Reason>,
+    route: Option<Arc<Route>>,
 }
 
 impl Refusal {
-    /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
-    fn ambiguous(status: StatusCode, detail: &str) -> Self {
-        Self { response: answer::problem(status, detail), close: true }
+    fn new(response: Response<Full<Bytes>>, reason: Reason) -> Self {
+        Self { response, close: false, reason: Some(reason), route: None }
     }
 
-    /// Lets a page of another origin read it, where the route has such pages.
-    fn readable(mut self, route: &Route, parts: &Parts) -> Self {
+    /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
+    fn ambiguous(status: StatusCode, detail: &str) -> Self {
+        Self { close: true, ..Self::new(answer::problem(status, detail), Reason::Ambiguous) }
+    }
+
+    /// Refuses a request of this route. Lets a page of another origin read that, where the route has such pages.
+    fn of(mut self, route: &Arc<Route>, parts: &Parts) -> Self {
+        self.route = Some(Arc::clone(route));
         if let Some(cors) = &route.cors {
             cors.mark_own(self.response.headers_mut(), cors.origin(&parts.headers));
         }
@@ -140,7 +152,7 @@ impl Refusal {
         let mut response =
             answer::problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource");
         response.headers_mut().insert(ALLOW, allow);
-        Self { response, close: false }
+        Self::new(response, Reason::MethodNotAllowed)
     }
 
     /// In the words of gRPC, if it is to a call of gRPC.
@@ -154,12 +166,6 @@ impl Refusal {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
-    }
-}
-
-impl From<Response<Full<Bytes>>> for Refusal {
-    fn from(response: Response<Full<Bytes>>) -> Self {
-        Self { response, close: false }
     }
 }
 
@@ -202,6 +208,20 @@ impl Proxy {
         &self.gate
     }
 
+    /// What there is to tell besides what is counted.
+    pub(crate) fn gauges(&self) -> Gauges {
+        let rules = self.rules.load();
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Gauges {
+            routes: rules.meters.routes(),
+            own: observe::own(),
+            upstreams: rules.meters.upstreams(),
+            tokens_live: self.gate.tokens_live(),
+            tokens_kept: number(self.gate.tokens_kept()),
+            hashing_queue: number(self.gate.hashing_queue()),
+        }
+    }
+
     /// Answers one request.
     pub async fn serve(
         &self,
@@ -209,60 +229,72 @@ impl Proxy {
         client: ClientConnection<'_>,
     ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
-        match self.judge(&mut parts, &body, client) {
-            Ok(Verdict::Upstream(Passed { permit, route, head, mut bounds, upgrade })) => {
-                // No other upstream could serve such a call.
-                let grpc = route.upstream.http2 && is_grpc_call(&parts);
-                let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
-                let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
-                if let Some(bounds) = &mut bounds
-                    && let Some(ticket) = bounds.ticket.take()
-                {
-                    // Boxed: seldom, and its state would make every other request's future larger.
-                    match Box::pin(ticket.wait()).await {
-                        Ok(slot) => bounds.upstream = Some(slot),
-                        Err(refusal) => {
-                            let refusal = Refusal::from(refusal).readable(&route, &parts);
-                            return refusal.understood_by(&parts).into_response();
-                        }
-                    }
-                }
-                let outbound = Outbound { head, body, upgrade, limits, bounds };
-                match forward(permit, &self.gate, &route.upstream, outbound).await {
-                    Ok(mut response) => {
-                        if let Some(changes) = &route.response_headers {
-                            changes.apply(response.headers_mut());
-                        }
-                        if let Some(cors) = &route.cors {
-                            cors.mark(response.headers_mut(), origin);
-                        }
-                        response
-                    }
-                    Err(error) => {
-                        // A body that is too long or too slow is the client's doing.
-                        if !matches!(error, ForwardError::Body(_)) {
-                            route.upstream.report(&error);
-                        }
-                        let mut response = match error {
-                            ForwardError::Body(BodyFault::TokenEnded) => {
-                                self.gate.refuse(&Denial::InvalidToken)
-                            }
-                            error => error.to_response(),
-                        };
-                        if grpc {
-                            response = in_grpc(response);
-                        }
-                        let mut response = response.map(ResponseBody::from);
-                        if let Some(cors) = &route.cors {
-                            cors.mark_own(response.headers_mut(), origin);
-                        }
-                        response
-                    }
+        // From here on the request is followed to its end, also if this future is dropped.
+        let mut watch = Watch::begin(&parts, &client, || self.rules.load().trusts(client.peer));
+        let mut response = match self.judge(&mut parts, &body, client, &mut watch) {
+            Ok(Verdict::Upstream(passed)) => self.pass(passed, &parts, body, &mut watch).await,
+            // Boxed: seldom, and its state would make every other request's future larger.
+            Ok(Verdict::Endpoint(endpoint)) => {
+                Box::pin(self.answer(endpoint, parts, body, client, &mut watch)).await
+            }
+            Err(mut refusal) => {
+                watch.reason = refusal.reason;
+                watch.route = refusal.route.take();
+                refusal.understood_by(&parts).into_response()
+            }
+        };
+        watch.answered(&mut response);
+        response
+    }
+
+    /// Sends on what was let through, and says what of the answer is the route's.
+    async fn pass(
+        &self,
+        passed: Passed,
+        parts: &Parts,
+        body: Incoming,
+        watch: &mut Watch,
+    ) -> Response<ResponseBody> {
+        let Passed { permit, route, head, mut bounds, upgrade } = passed;
+        let route = &**watch.route.insert(route);
+        let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
+        let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
+        if let Some(bounds) = &mut bounds
+            && let Some(ticket) = bounds.ticket.take()
+        {
+            // Boxed: seldom, and its state would make every other request's future larger.
+            match Box::pin(ticket.wait()).await {
+                Ok(slot) => bounds.upstream = Some(slot),
+                Err(refusal) => {
+                    watch.reason = Some(Reason::UpstreamBusy);
+                    return own_answer(refusal, route, parts, origin);
                 }
             }
-            // Boxed: seldom, and its state would make every other request's future larger.
-            Ok(Verdict::Endpoint(endpoint)) => Box::pin(self.answer(endpoint, parts, body, client)).await,
-            Err(refusal) => refusal.understood_by(&parts).into_response(),
+        }
+        let outbound = Outbound { head, body, upgrade, limits, bounds };
+        match forward(permit, &self.gate, &route.upstream, outbound, &mut watch.trip).await {
+            Ok(mut response) => {
+                watch.trip.returns();
+                if let Some(changes) = &route.response_headers {
+                    changes.apply(response.headers_mut());
+                }
+                if let Some(cors) = &route.cors {
+                    cors.mark(response.headers_mut(), origin);
+                }
+                response
+            }
+            Err(error) => {
+                // A body that is too long or too slow is the client's doing.
+                if !matches!(error, ForwardError::Body(_)) {
+                    route.upstream.report(&error);
+                }
+                watch.reason = Some(observe::of_forward_error(&error));
+                let response = match error {
+                    ForwardError::Body(BodyFault::TokenEnded) => self.gate.refuse(&Denial::InvalidToken),
+                    error => error.to_response(),
+                };
+                own_answer(response, route, parts, origin)
+            }
         }
     }
 
@@ -272,6 +304,7 @@ impl Proxy {
         parts: &mut Parts,
         body: &Incoming,
         client: ClientConnection<'_>,
+        watch: &mut Watch,
     ) -> Result<Verdict, Refusal> {
         if !client.head_is_clear {
             return Err(Refusal::ambiguous(
@@ -282,7 +315,8 @@ impl Proxy {
         let rules = self.rules.load();
         if parts.version == Version::HTTP_2 && parts.headers.len() > rules.max_headers {
             let detail = "the request has more headers than this server accepts";
-            return Err(answer::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into());
+            let response = answer::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
+            return Err(Refusal::new(response, Reason::Ambiguous));
         }
         headers::check_request(parts)
             .map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
@@ -295,6 +329,8 @@ impl Proxy {
         let host = host::authority(parts).map_err(|error| ambiguous(error.public_text()))?;
         let path = path::canonical(parts.uri.path()).map_err(|error| ambiguous(error.public_text()))?;
 
+        watch.names(host.as_str(), path.as_str());
+
         if let Some(endpoint) = self.gate.endpoint(path.as_str()) {
             return Ok(Verdict::Endpoint(endpoint));
         }
@@ -302,14 +338,17 @@ impl Proxy {
             && let Match::Found(route) = rules.routes.find(host.name(), &path, &method)
             && let Some(cors) = &route.cors
         {
-            check_address(route, client)?;
-            return Err(cors.answer_preflight(cors.origin(&parts.headers)).into());
+            check_address(route, client).map_err(|refusal| refusal.of(route, parts))?;
+            let response = cors.answer_preflight(cors.origin(&parts.headers));
+            let route = Some(Arc::clone(route));
+            return Err(Refusal { response, close: false, reason: None, route });
         }
         let route = match rules.routes.find(host.name(), &path, &parts.method) {
             Match::Found(route) => Arc::clone(route),
             Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone())),
             Match::NotFound => {
-                return Err(answer::problem(StatusCode::NOT_FOUND, "there is nothing at this path").into());
+                let response = answer::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
+                return Err(Refusal::new(response, Reason::NoRoute));
             }
             Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
         };
@@ -321,8 +360,8 @@ impl Proxy {
             path: path.as_str(),
         };
         let (permit, bounds) = self
-            .admit(&rules, &route, parts, target, body, client)
-            .map_err(|refusal| refusal.readable(&route, parts))?;
+            .admit(&rules, &route, parts, target, body, client, watch)
+            .map_err(|refusal| refusal.of(&route, parts))?;
         let http2 = route.upstream.http2;
         // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
         let authority = match parts.uri.authority() {
@@ -348,6 +387,7 @@ impl Proxy {
         outgoing.authority = authority.as_ref();
         outgoing.upgrade = upgrade.as_ref();
         outgoing.upstream_http2 = http2;
+        outgoing.request_id = watch.request_id();
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
         outgoing.proof = !permit.is_bound_to_key() || route.forward_token;
         let path = strip(path.as_str(), route.strip_prefix.as_deref());
@@ -364,6 +404,7 @@ impl Proxy {
     }
 
     /// What the route asks, in this order: where it comes from, the token, the rates, the size, the places.
+    #[expect(clippy::too_many_arguments, reason = "all that a route may ask about, each of its own kind")]
     fn admit(
         &self,
         rules: &Rules,
@@ -372,6 +413,7 @@ impl Proxy {
         target: Target<'_>,
         body: &Incoming,
         client: ClientConnection<'_>,
+        watch: &mut Watch,
     ) -> Result<(Permit, Option<Box<Bounds>>), Refusal> {
         check_address(route, client)?;
         let permit = match &route.access {
@@ -380,26 +422,26 @@ impl Proxy {
                 let evidence = Evidence { certificate: client.certificate, target: Some(target) };
                 self.gate
                     .authorize_with(&parts.headers, demand, &evidence)
-                    .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?
+                    .map_err(|denial| Refusal::new(self.gate.refuse(&denial), observe::of_denial(&denial)))?
             }
         };
-        rules.check_client(&permit)?;
+        watch.permitted(&permit);
+        let refused = |reason| move |response| Refusal::new(response, reason);
+        rules.check_client(&permit).map_err(refused(Reason::ClientRate))?;
         if let Some(limiter) = &route.rate_limit {
-            limiter.check()?;
+            limiter.check().map_err(refused(Reason::RouteRate))?;
         }
         if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
-            return Err(Refusal {
-                response: ForwardError::Body(BodyFault::TooLarge).to_response(),
-                close: true,
-            });
+            let response = ForwardError::Body(BodyFault::TooLarge).to_response();
+            return Err(Refusal { close: true, ..Refusal::new(response, Reason::BodyTooLarge) });
         }
         let mut bounds = None;
         if let Some(in_flight) = &route.in_flight {
-            Bounds::of(&mut bounds).route = Some(in_flight.enter()?);
+            Bounds::of(&mut bounds).route = Some(in_flight.enter().map_err(refused(Reason::RouteBusy))?);
         }
         if let Some(in_flight) = &route.upstream.in_flight {
             let bounds = Bounds::of(&mut bounds);
-            match in_flight.enter_or_wait()? {
+            match in_flight.enter_or_wait().map_err(refused(Reason::UpstreamBusy))? {
                 Entry::In(slot) => bounds.upstream = Some(slot),
                 Entry::Waiting(ticket) => bounds.ticket = Some(ticket),
             }
@@ -414,7 +456,9 @@ impl Proxy {
         parts: Parts,
         body: Incoming,
         client: ClientConnection<'_>,
+        watch: &mut Watch,
     ) -> Response<ResponseBody> {
+        watch.reaches(endpoint);
         let body = if endpoint.reads_body() {
             // The whole of it within the time that other bodies have between two reads.
             let within = self.rules.load().body_timeout;
@@ -426,11 +470,15 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         let close = !matches!(body, FormBody::Whole(_));
+        if let FormBody::Whole(body) = &body {
+            watch.reads(body.len());
+        }
         let mut origin = Origin::from_address(client.peer);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
-        let response = self.gate.answer(endpoint, &parts, body, origin).await;
-        Refusal { response, close }.into_response()
+        let (response, told) = self.gate.answer_and_tell(endpoint, &parts, body, origin).await;
+        watch.told(&told);
+        Refusal { response, close, reason: None, route: None }.into_response()
     }
 }
 
@@ -443,12 +491,27 @@ fn in_grpc(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     grpc::refusal(&response, &answer::text(&response))
 }
 
+/// An answer of our own to a request of this route: one that its clients, and pages of other origins, understand.
+fn own_answer(
+    response: Response<Full<Bytes>>,
+    route: &Route,
+    parts: &Parts,
+    origin: Option<HeaderValue>,
+) -> Response<ResponseBody> {
+    let response = if is_grpc_call(parts) { in_grpc(response) } else { response };
+    let mut response = response.map(ResponseBody::from);
+    if let Some(cors) = &route.cors {
+        cors.mark_own(response.headers_mut(), origin);
+    }
+    response
+}
+
 /// Refuses what comes from where the route takes nothing from, before its token is looked at.
 fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refusal> {
     match &route.addresses {
         Some(addresses) if !addresses.take(client.peer) => {
             let detail = "this resource takes no requests from this address";
-            Err(answer::problem(StatusCode::FORBIDDEN, detail).into())
+            Err(Refusal::new(answer::problem(StatusCode::FORBIDDEN, detail), Reason::Address))
         }
         _ => Ok(()),
     }

@@ -101,11 +101,6 @@ impl Gateway {
         self.tls.expect("the configuration has an https:// listener")
     }
 
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The folder of gateway.toml.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
