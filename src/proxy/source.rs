@@ -12,6 +12,10 @@ use super::{h1, h2, pool};
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An answer whose head has come, and what is needed for the rest of it.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the body around it is boxed, and nearly all are the large one"
+)]
 pub(super) enum Source {
     Http1 {
         body: h1::AnswerBody,
