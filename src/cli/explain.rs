@@ -14,7 +14,7 @@ use self::target::Target;
 use super::{Failure, access, output, read};
 use crate::config::{self, Config, Route};
 use crate::proxy::host::Host;
-use crate::proxy::path::canonical;
+use crate::proxy::path::{PathError, canonical};
 use crate::proxy::route::Match;
 use crate::proxy::{build, strip};
 
@@ -126,9 +126,14 @@ fn judge<'c>(
         return Ok(report.end(Verdict::refused(404, "no route is for this path")));
     };
     report.route = Some(route);
-    let verdict = admit(config, route, holder).unwrap_or_else(|| Verdict::Passes {
-        upstream: access::upstream(config, route).to_owned(),
-        path: strip(path.as_str(), route.strip_prefix.as_deref()).to_owned(),
+    let verdict = admit(config, route, holder).unwrap_or_else(|| {
+        match strip(path.as_str(), route.strip_prefix.as_deref()) {
+            Some(path) => Verdict::Passes {
+                upstream: access::upstream(config, route).to_owned(),
+                path: path.to_owned(),
+            },
+            None => Verdict::refused(400, PathError::Ambiguous.public_text()),
+        }
     });
     Ok(report.end(verdict))
 }

@@ -21,6 +21,7 @@ mod limits;
 mod protected;
 mod readme;
 mod secretless;
+mod strip;
 mod tls;
 mod token_endpoint;
 mod tutorial;
