@@ -138,6 +138,8 @@ impl SecretSpec {
 pub(crate) struct Settings {
     pub(crate) challenge: Challenge,
     pub(crate) issuer: String,
+    /// The path of the issuer, without a slash at its end.
+    pub(crate) issuer_path: String,
     /// URL of the token endpoint: an `htu` that DPoP proofs may name.
     #[cfg(feature = "jose")]
     pub(crate) token_url: String,
@@ -274,6 +276,7 @@ impl Settings {
                 let endpoints = paths.into_iter().map(|path| metadata.url(path));
                 std::iter::once(spec.issuer.clone()).chain(endpoints).collect()
             },
+            issuer_path: metadata.issuer_path().to_owned(),
             issuer: spec.issuer,
             token_endpoint: spec.token_endpoint,
             introspection_endpoint: spec.introspection_endpoint,

@@ -20,6 +20,7 @@ mod lifecycle;
 mod limits;
 mod protected;
 mod readme;
+mod rfc;
 mod secretless;
 mod strip;
 mod tls;
