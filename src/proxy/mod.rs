@@ -6,6 +6,8 @@ mod body;
 pub mod build;
 mod cors;
 mod forward;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod h1;
 pub mod headers;
 pub mod host;

@@ -1,0 +1,47 @@
+//! Request heads of any bytes: the scan agrees with hyper's parser on where they end and what is in them, however
+//! they are cut.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tollgate::fuzzing::head_verdicts;
+use tollgate_fuzz::pieces;
+
+/// The verdicts up to where the parser cannot follow, which is what hyper would refuse or another layer reads.
+fn reference(mut bytes: &[u8]) -> Vec<bool> {
+    let mut verdicts = Vec::new();
+    loop {
+        let mut fields = [httparse::EMPTY_HEADER; 100];
+        let mut request = httparse::Request::new(&mut fields);
+        let Ok(httparse::Status::Complete(size)) = request.parse(bytes) else { return verdicts };
+        let values = |name: &str| -> Vec<&[u8]> {
+            let same = |field: &&httparse::Header<'_>| field.name.eq_ignore_ascii_case(name);
+            request.headers.iter().filter(same).map(|field| field.value).collect()
+        };
+        let (lengths, codings) = (values("content-length"), values("transfer-encoding"));
+        let fragment = [request.method, request.path].into_iter().flatten().any(|text| text.contains('#'));
+        verdicts.push(fragment || !lengths.is_empty() && !codings.is_empty());
+        let digits = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let length = match lengths.first() {
+            None => 0,
+            Some(first) if digits(first) && lengths.iter().all(|value| value == first) => {
+                let Ok(length) = std::str::from_utf8(first).unwrap().parse::<usize>() else { return verdicts };
+                length
+            }
+            Some(_) => return verdicts,
+        };
+        if !codings.is_empty() || !values("upgrade").is_empty() || bytes.len() - size < length {
+            return verdicts;
+        }
+        bytes = &bytes[size + length..];
+    }
+}
+
+fuzz_target!(|input: (Vec<u8>, &[u8])| {
+    let (sizes, bytes) = input;
+    for wire in [bytes.to_vec(), [b"POST / HTTP/1.1\r\n", bytes].concat()] {
+        let (verdicts, lost) = head_verdicts([&*wire]);
+        assert_eq!(head_verdicts(pieces(&wire, &sizes)), (verdicts.clone(), lost));
+        let expected = reference(&wire);
+        assert_eq!(verdicts.get(..expected.len()), Some(&*expected));
+    }
+});
