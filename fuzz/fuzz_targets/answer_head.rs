@@ -54,10 +54,11 @@ fn check(wire: &[u8], answer: &AnswerHead, head: bool, upgrade: bool) {
     for name in answer.headers.keys() {
         let name = name.as_str();
         let hop = ["transfer-encoding", "keep-alive", "te", "proxy-connection", "trailer"];
-        let hop = hop.contains(&name) && name != "trailer" || answer.status != 101 && matches!(name, "connection" | "upgrade");
+        let hop = hop.contains(&name) && name != "trailer"
+            || answer.status != 101 && matches!(name, "connection" | "upgrade");
         assert!(!hop, "{name} goes on");
         let nominated = options.iter().any(|option| option == name);
-        assert!(!nominated || answer.status == 101 || end_to_end.contains(&name) , "{name} was nominated");
+        assert!(!nominated || answer.status == 101 || end_to_end.contains(&name), "{name} was nominated");
     }
     assert_eq!(answer.headers.get_all(CONTENT_LENGTH).iter().count(), lengths.len());
     let ours = answer.headers.get_all(VIA).iter().next_back().expect("a Via");
@@ -76,7 +77,9 @@ fuzz_target!(|input: (bool, bool, Vec<u16>, &[u8])| {
         if let Ok(Some(answer)) = &whole {
             check(&wire, answer, head, upgrade);
         }
-        for cut in cuts.iter().map(|cut| usize::from(*cut) % (wire.len() + 1)).chain([wire.len().saturating_sub(1)]) {
+        for cut in
+            cuts.iter().map(|cut| usize::from(*cut) % (wire.len() + 1)).chain([wire.len().saturating_sub(1)])
+        {
             let part = answer_head(&wire[..cut], head, upgrade);
             match (&part, &whole) {
                 // Not whole yet.

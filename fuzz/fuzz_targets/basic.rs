@@ -53,7 +53,8 @@ fuzz_target!(|input: (&[u8], &str, &[u8])| {
         }
     }
     // What a client encodes is what is read.
-    let (id, secret) = text.split_at((0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0));
+    let (id, secret) =
+        text.split_at((0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0));
     let encoded = STANDARD.encode(format!("{}:{}", form_encoded(id), form_encoded(secret)));
     let expected = (!id.is_empty()).then(|| (id.to_owned(), secret.to_owned()));
     assert_eq!(found(&HeaderValue::from_str(&format!("bASIC {encoded}")).unwrap(), &bare), expected);

@@ -35,7 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(form.is_ok(), parameters.is_some());
     if let (Ok(form), Some(parameters)) = (form, parameters) {
         holds(&form, &parameters);
-        let encoded = |(name, value): &(String, String)| format!("{}={}", form_encoded(name), form_encoded(value));
+        let encoded =
+            |(name, value): &(String, String)| format!("{}={}", form_encoded(name), form_encoded(value));
         let again = parameters.iter().map(encoded).collect::<Vec<_>>().join("&");
         holds(&Form::parse(again.as_bytes()).unwrap(), &parameters);
     }

@@ -24,21 +24,54 @@ fn reference(mut bytes: &[u8]) -> Vec<bool> {
         let length = match lengths.first() {
             None => 0,
             Some(first) if digits(first) && lengths.iter().all(|value| value == first) => {
-                let Ok(length) = std::str::from_utf8(first).unwrap().parse::<usize>() else { return verdicts };
+                let Ok(length) = std::str::from_utf8(first).unwrap().parse::<usize>() else {
+                    return verdicts;
+                };
                 length
             }
             Some(_) => return verdicts,
         };
-        if !codings.is_empty() || !values("upgrade").is_empty() || bytes.len() - size < length {
+        if !values("upgrade").is_empty() {
             return verdicts;
         }
-        bytes = &bytes[size + length..];
+        let behind = match &*codings {
+            [] => bytes[size..].get(length..),
+            [coding] if lengths.is_empty() && coding.eq_ignore_ascii_case(b"chunked") => {
+                behind_chunks(&bytes[size..])
+            }
+            _ => None,
+        };
+        let Some(behind) = behind else { return verdicts };
+        bytes = behind;
+    }
+}
+
+/// What is behind a chunked body.
+fn behind_chunks(mut bytes: &[u8]) -> Option<&[u8]> {
+    loop {
+        let Ok(httparse::Status::Complete((at, size))) = httparse::parse_chunk_size(bytes) else {
+            return None;
+        };
+        bytes = &bytes[at..];
+        if size == 0 {
+            let mut fields = [httparse::EMPTY_HEADER; 64];
+            return match httparse::parse_headers(bytes, &mut fields) {
+                Ok(httparse::Status::Complete((at, _))) => Some(&bytes[at..]),
+                _ => None,
+            };
+        }
+        let size = usize::try_from(size).ok()?;
+        if bytes.get(size..size.checked_add(2)?)? != b"\r\n" {
+            return None;
+        }
+        bytes = &bytes[size + 2..];
     }
 }
 
 fuzz_target!(|input: (Vec<u8>, &[u8])| {
     let (sizes, bytes) = input;
-    for wire in [bytes.to_vec(), [b"POST / HTTP/1.1\r\n", bytes].concat()] {
+    const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for wire in [bytes.to_vec(), [b"POST / HTTP/1.1\r\n", bytes].concat(), [CHUNKED, bytes].concat()] {
         let (verdicts, lost) = head_verdicts([&*wire]);
         assert_eq!(head_verdicts(pieces(&wire, &sizes)), (verdicts.clone(), lost));
         let expected = reference(&wire);

@@ -26,7 +26,9 @@ fuzz_target!(|input: (&str, &str)| {
         assert_eq!(scopes.as_ref().map(Scopes::as_str), wire.as_deref());
         Some((scopes?, tokens?))
     };
-    let (Some((held, held_tokens)), Some((needed, needed_tokens))) = (read(input.0), read(input.1)) else { return };
+    let (Some((held, held_tokens)), Some((needed, needed_tokens))) = (read(input.0), read(input.1)) else {
+        return;
+    };
     assert!(held.iter().eq(held_tokens.iter().copied()));
     assert_eq!(Scopes::parse(held.as_str()).as_ref(), Ok(&held));
     let holds = |token: &&str| held_tokens.contains(token);
