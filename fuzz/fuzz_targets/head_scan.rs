@@ -46,25 +46,39 @@ fn reference(mut bytes: &[u8]) -> Vec<bool> {
     }
 }
 
-/// What is behind a chunked body.
+/// What is behind a chunked body that hyper would read.
 fn behind_chunks(mut bytes: &[u8]) -> Option<&[u8]> {
+    let line = |bytes: &[u8]| {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let line = bytes[..end].strip_suffix(b"\r")?;
+        (!line.contains(&b'\r')).then_some(line.len())
+    };
     loop {
-        let Ok(httparse::Status::Complete((at, size))) = httparse::parse_chunk_size(bytes) else {
+        let size_line = &bytes[..line(bytes)?];
+        let digits = size_line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let rest = size_line[digits..].trim_ascii_start();
+        let blanks = &size_line[digits..size_line.len() - rest.len()];
+        if !matches!(rest.first(), None | Some(b';'))
+            || blanks.iter().any(|byte| !matches!(byte, b' ' | b'\t'))
+        {
             return None;
-        };
-        bytes = &bytes[at..];
-        if size == 0 {
-            let mut fields = [httparse::EMPTY_HEADER; 64];
-            return match httparse::parse_headers(bytes, &mut fields) {
-                Ok(httparse::Status::Complete((at, _))) => Some(&bytes[at..]),
-                _ => None,
-            };
         }
-        let size = usize::try_from(size).ok()?;
+        let size = usize::from_str_radix(std::str::from_utf8(&size_line[..digits]).ok()?, 16).ok()?;
+        bytes = &bytes[size_line.len() + 2..];
+        if size == 0 {
+            break;
+        }
         if bytes.get(size..size.checked_add(2)?)? != b"\r\n" {
             return None;
         }
         bytes = &bytes[size + 2..];
+    }
+    loop {
+        let trailer = line(bytes)?;
+        bytes = &bytes[trailer + 2..];
+        if trailer == 0 {
+            return Some(bytes);
+        }
     }
 }
 
