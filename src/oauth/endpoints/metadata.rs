@@ -105,22 +105,20 @@ impl Metadata {
         document
     }
 
-    /// The path of the issuer, without a slash at its end.
-    #[must_use]
-    pub fn issuer_path(&self) -> &str {
-        let authority = self.issuer.find("://").map_or(0, |at| at + 3);
-        let path = self.issuer.get(authority..).and_then(|rest| rest.find('/')).map(|at| authority + at);
-        path.and_then(|at| self.issuer.get(at..)).unwrap_or_default().trim_end_matches('/')
-    }
-
     /// Where the resource's metadata can be fetched: what challenges name (RFC 9728 §5.1). The path of the resource
     /// goes behind (§3.1).
     #[must_use]
     pub fn resource_metadata_url(&self) -> String {
-        let path = self.issuer_path();
+        let path = issuer_path(&self.issuer);
         let issuer = self.issuer.trim_end_matches('/');
         format!("{}{PROTECTED_RESOURCE}{path}", issuer.strip_suffix(path).unwrap_or(issuer))
     }
+}
+
+/// The path of an issuer identifier, without a slash at its end.
+pub(crate) fn issuer_path(issuer: &str) -> &str {
+    let (_, rest) = issuer.split_once("://").unwrap_or_default();
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default().trim_end_matches('/')
 }
 
 /// Answers a request for one of the documents.
