@@ -132,6 +132,9 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(all(fuzzing, feature = "gateway"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod oauth;
 pub mod plugin;

@@ -112,9 +112,9 @@ impl Gate {
             Some(Endpoint::Introspection)
         } else if path == settings.revocation_endpoint {
             Some(Endpoint::Revocation)
-        } else if path == metadata::AUTHORIZATION_SERVER {
+        } else if is_document(path, metadata::AUTHORIZATION_SERVER, &settings) {
             Some(Endpoint::AuthorizationServer)
-        } else if path == metadata::PROTECTED_RESOURCE {
+        } else if is_document(path, metadata::PROTECTED_RESOURCE, &settings) {
             Some(Endpoint::ProtectedResource)
         } else {
             None
@@ -294,10 +294,10 @@ impl Gate {
         told: &mut Told,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         let query = token_query(parts, body)?;
-        let digest = revocation::token(&query)?;
-        let client = self.authenticate(settings, query.auth, origin).await?;
+        // RFC 7009 §2.1: the server "first validates the client credentials".
+        let client = self.authenticate(settings, query.auth.clone(), origin).await?;
         told.client = Some(Arc::clone(&client.state));
-        if let Some(digest) = digest {
+        if let Some(digest) = revocation::token(&query)? {
             let unavailable = |_| TokenError::Unavailable(FULL);
             let record = self.inner.store.find(&digest).map_err(unavailable)?;
             // RFC 7009 §2.1: the token must have been issued to the client that asks.
@@ -317,6 +317,12 @@ fn token_query(parts: &request::Parts, body: FormBody) -> Result<TokenQuery, Tok
     endpoints::check_head(parts, &introspection::PARAMETERS)?;
     let body = body.whole()?;
     TokenQuery::read(&parts.headers, &endpoints::form(&body)?)
+}
+
+/// Whether `path` is where a document is: with the path of the issuer behind it (RFC 8414 §3.1, RFC 9728 §3.1), or
+/// without, for whoever asks the gateway by its address.
+fn is_document(path: &str, document: &str, settings: &Settings) -> bool {
+    path.strip_prefix(document).is_some_and(|rest| rest.is_empty() || rest == settings.issuer_path)
 }
 
 /// Gives back the place of a token that is no longer kept.

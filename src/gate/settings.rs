@@ -17,7 +17,7 @@ use crate::oauth::certificate::Subject;
 use crate::oauth::client::{ClientId, ClientPolicy, ClientState};
 use crate::oauth::client_auth::SecretMethod;
 use crate::oauth::denial::Challenge;
-use crate::oauth::endpoints::metadata::Metadata;
+use crate::oauth::endpoints::metadata::{Metadata, issuer_path};
 use crate::oauth::grant::{Grant, Terms};
 
 /// The settings of a whole gate, as a program or gateway.toml gives them.
@@ -137,6 +137,8 @@ impl SecretSpec {
 pub(crate) struct Settings {
     pub(crate) challenge: Challenge,
     pub(crate) issuer: String,
+    /// The path of the issuer, without a slash at its end.
+    pub(crate) issuer_path: String,
     /// URL of the token endpoint: an `htu` that DPoP proofs may name.
     #[cfg(feature = "jose")]
     pub(crate) token_url: String,
@@ -241,6 +243,7 @@ impl Settings {
                 let endpoints = paths.into_iter().map(|path| metadata.url(path));
                 std::iter::once(spec.issuer.clone()).chain(endpoints).collect()
             },
+            issuer_path: issuer_path(&spec.issuer).to_owned(),
             issuer: spec.issuer,
             token_endpoint: spec.token_endpoint,
             introspection_endpoint: spec.introspection_endpoint,

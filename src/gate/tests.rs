@@ -230,6 +230,10 @@ async fn a_reload_keeps_tokens_save_those_of_clients_that_go() {
     }
     gate.reload(spec(both()));
     assert_eq!(try_token(&gate, &a).err(), Some(Denial::InvalidToken), "what was revoked stays so");
+    // RFC 7662 §4: "the authorization server MUST determine whether or not the token has been revoked".
+    let ask = format!("client_id=a&client_secret=s&token={b}");
+    let inactive = (StatusCode::OK, serde_json::json!({"active": false}));
+    assert_eq!(post(&gate, Endpoint::Introspection, &ask).await, inactive);
     assert!(issue(&gate, "a", "s").await.is_ok());
     assert!(gate.revoke_all("b") && !gate.revoke_all("nobody"));
 }

@@ -18,7 +18,7 @@ use super::host;
 use super::in_flight::Entry;
 use super::limits::Bounds;
 use super::observe::{self, Watch};
-use super::path;
+use super::path::{self, PathError};
 use super::pipeline::{Access, ClientConnection, Proxy, Route};
 use super::refusal::Refusal;
 use super::route::Match;
@@ -139,7 +139,8 @@ impl Proxy {
         outgoing.request_id = watch.request_id();
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
         outgoing.proof = !permit.is_bound_to_key() || route.forward_token;
-        let path = strip(path.as_str(), route.strip_prefix.as_deref());
+        let path = strip(path.as_str(), route.strip_prefix.as_deref())
+            .ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
         let head = if http2 {
             let head =
                 h2::head(&parts.method, host.as_str(), path, parts.uri.query(), &parts.headers, &outgoing);
@@ -210,10 +211,17 @@ fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refu
     }
 }
 
-/// The path that goes upstream.
-pub(crate) fn strip<'p>(path: &'p str, prefix: Option<&str>) -> &'p str {
-    match prefix {
-        None => path,
-        Some(prefix) => path.get(prefix.len()..).filter(|rest| !rest.is_empty()).unwrap_or("/"),
+/// The path that goes upstream: without as many segments as `prefix` has.
+///
+/// By segments, since a segment of the path may be longer or shorter than the route's own: `{name}`, or one that
+/// carries parameters. Nothing where an encoded slash stands in what would be taken off: it is a segment to some.
+pub(crate) fn strip<'p>(path: &'p str, prefix: Option<&str>) -> Option<&'p str> {
+    let Some(prefix) = prefix else { return Some(path) };
+    let depth = prefix.bytes().filter(|byte| *byte == b'/').count();
+    let end = path.match_indices('/').nth(depth).map_or(path.len(), |(at, _)| at);
+    let (taken, rest) = path.split_at(end);
+    if taken.contains("%2F") {
+        return None;
     }
+    Some(if rest.is_empty() { "/" } else { rest })
 }

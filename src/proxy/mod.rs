@@ -8,6 +8,8 @@ pub(crate) mod cors;
 mod dial;
 mod ejection;
 mod forward;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod h1;
 mod h2;
 pub mod headers;

@@ -19,6 +19,8 @@ mod connection;
 pub(crate) mod date;
 pub mod demo;
 mod drive;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod handler;
 mod head_scan;
 mod io;

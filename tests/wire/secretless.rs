@@ -60,6 +60,9 @@ fn clients_are_who_their_certificates_say_and_tokens_stay_on_them() {
             ask(&gateway, client, identity).oauth_error(401, "invalid_client");
         }
     }
+    // RFC 8705 §2: the request "MUST include the client_id"; the certificate alone says nothing.
+    let nameless = post_form(TOKEN, &[], "grant_type=client_credentials&scope=read");
+    Conn::tls_as(gateway.tls(), Some(&named)).ask(nameless).oauth_error(401, "invalid_client");
     let token = token_of(&ask(&gateway, "own", Some(&own)));
     for identity in [Some(&other), Some(&named), None] {
         ask(&gateway, "own", identity).oauth_error(401, "invalid_client");

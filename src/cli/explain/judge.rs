@@ -12,7 +12,7 @@ use crate::oauth::scope::Requirement;
 use crate::proxy::addresses::Addresses;
 use crate::proxy::cors::{self, Cors};
 use crate::proxy::host::Host;
-use crate::proxy::path::canonical;
+use crate::proxy::path::{PathError, canonical};
 use crate::proxy::route::Match;
 use crate::proxy::{build, strip};
 
@@ -71,9 +71,11 @@ pub(super) fn judge<'c>(config: &'c Config, asking: &'c Asking) -> Result<Report
     let refused = from_elsewhere(route, asking)
         .or_else(|| not_admitted(config, route, asking))
         .or_else(|| too_large(route, asking));
-    let verdict = refused.unwrap_or_else(|| Verdict::Passes {
-        upstream: access::upstream(config, route).to_owned(),
-        path: strip(path.as_str(), route.strip_prefix.as_deref()).to_owned(),
+    let verdict = refused.unwrap_or_else(|| match strip(path.as_str(), route.strip_prefix.as_deref()) {
+        Some(path) => {
+            Verdict::Passes { upstream: access::upstream(config, route).to_owned(), path: path.to_owned() }
+        }
+        None => Verdict::refused(400, PathError::Ambiguous.public_text()),
     });
     Ok(report.end(verdict))
 }

@@ -50,6 +50,12 @@ upstream = "api"
 prefix = "/open"
 access = "public"
 upstream = "api"
+[[routes]]
+prefix = "/v3/{tenant}/x"
+access = "public"
+allow_encoded_slash = true
+strip_prefix = "/v3/{tenant}"
+upstream = "api"
 "#;
 
 fn config() -> Config {
@@ -104,6 +110,8 @@ fn verdicts() {
         ("GET", "/hello", client(&config, "off"), Err(of(401, Some("invalid_token")))),
         ("GET", "/hello", client(&config, "nocap"), Err(of(401, Some("invalid_token")))),
         ("GET", "/hello", Holder::DeadToken("dead"), Err(of(401, Some("invalid_token")))),
+        ("GET", "/v3/acme/x/1", Holder::Nobody, Ok(pass("/x/1"))),
+        ("GET", "/v3%2Facme/x", Holder::Nobody, Err(of(400, None))),
         ("GET", "/open/../hello", scopes("read"), Err(of(400, None))),
         ("GET", "/open/a%2Fb", scopes("read"), Err(of(400, None))),
         ("GET", "/open;x", scopes("read"), Err(of(400, None))),

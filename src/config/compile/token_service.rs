@@ -10,14 +10,17 @@ use crate::config::{
     pattern::check_pattern,
     reader::{Table, Value},
 };
+use crate::oauth::endpoints::metadata::{self, issuer_path};
 
 /// What a token's lifetime may be.
 pub(super) const TOKEN_LIFETIME: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
 
-/// Where RFC 8414 and RFC 9728 put their documents.
-const METADATA: [&str; 2] =
-    ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"];
+/// Where RFC 8414 and RFC 9728 put their documents, and what they are.
+const METADATA: [(&str, &str); 2] = [
+    (metadata::AUTHORIZATION_SERVER, "the authorization server metadata (RFC 8414)"),
+    (metadata::PROTECTED_RESOURCE, "the protected resource metadata (RFC 9728)"),
+];
 
 const MAX_TOKENS: NonZeroU32 = NonZeroU32::new(10_000_000).unwrap();
 const MAX_TOKENS_PER_CLIENT: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
@@ -25,15 +28,21 @@ const MAX_TOKENS_PER_CLIENT: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
 impl TokenService {
     /// Every path that the gateway answers itself, and what answers there.
     #[must_use]
-    pub fn endpoints(&self) -> [(String, &'static str); 5] {
-        let [authorization_server, protected_resource] = METADATA;
-        [
+    pub fn endpoints(&self) -> Vec<(String, &'static str)> {
+        let mut endpoints = vec![
             (self.token_endpoint.clone(), "the token endpoint"),
             (self.introspection_endpoint.clone(), "the introspection endpoint"),
             (self.revocation_endpoint.clone(), "the revocation endpoint"),
-            (authorization_server.to_owned(), "the authorization server metadata (RFC 8414)"),
-            (protected_resource.to_owned(), "the protected resource metadata (RFC 9728)"),
-        ]
+        ];
+        for (document, what) in METADATA {
+            endpoints.push((document.to_owned(), what));
+            // RFC 8414 §3.1, RFC 9728 §3.1.
+            match issuer_path(self.issuer.as_str()) {
+                "" => {}
+                path => endpoints.push((format!("{document}{path}"), what)),
+            }
+        }
+        endpoints
     }
 }
 
@@ -85,7 +94,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         realm,
     } = defaults(server);
     let mut taken: Vec<(String, &'static str)> =
-        METADATA.iter().map(|path| ((*path).to_owned(), "metadata")).collect();
+        METADATA.iter().map(|(path, _)| ((*path).to_owned(), "metadata")).collect();
     let mut endpoint = |name: &'static str, default: String, table: &mut Table<'_>| {
         let value = table.take(name);
         let path = value.as_ref().and_then(endpoint_path).map_or(default, str::to_owned);

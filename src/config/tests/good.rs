@@ -110,8 +110,16 @@ fn everything_in_server_and_token_service_arrives() {
     let service = &config.token_service;
     assert_eq!(service.issuer, Issuer::Configured("https://gateway.example.com/tokens".into()));
     assert_eq!(
-        service.endpoints().map(|(path, _)| path)[..3],
-        ["/token", "/introspect", "/revoke"].map(str::to_owned)
+        service.endpoints().into_iter().map(|(path, _)| path).collect::<Vec<_>>(),
+        [
+            "/token",
+            "/introspect",
+            "/revoke",
+            "/.well-known/oauth-authorization-server",
+            "/.well-known/oauth-authorization-server/tokens",
+            "/.well-known/oauth-protected-resource",
+            "/.well-known/oauth-protected-resource/tokens",
+        ]
     );
     assert_eq!(service.token_lifetime, SECOND * 120);
     assert_eq!((service.max_tokens.get(), service.max_tokens_per_client.get()), (1_000, 10));

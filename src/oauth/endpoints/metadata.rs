@@ -105,11 +105,20 @@ impl Metadata {
         document
     }
 
-    /// Where the resource's metadata can be fetched: what challenges name (RFC 9728 §5.1).
+    /// Where the resource's metadata can be fetched: what challenges name (RFC 9728 §5.1). The path of the resource
+    /// goes behind (§3.1).
     #[must_use]
     pub fn resource_metadata_url(&self) -> String {
-        self.url(PROTECTED_RESOURCE)
+        let path = issuer_path(&self.issuer);
+        let issuer = self.issuer.trim_end_matches('/');
+        format!("{}{PROTECTED_RESOURCE}{path}", issuer.strip_suffix(path).unwrap_or(issuer))
     }
+}
+
+/// The path of an issuer identifier, without a slash at its end.
+pub(crate) fn issuer_path(issuer: &str) -> &str {
+    let (_, rest) = issuer.split_once("://").unwrap_or_default();
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default().trim_end_matches('/')
 }
 
 /// Answers a request for one of the documents.

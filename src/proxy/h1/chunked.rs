@@ -84,7 +84,10 @@ fn size_line(input: &mut BytesMut) -> Result<Option<u64>, &'static str> {
     let line = input.get(..end).and_then(|line| line.strip_suffix(b"\r"));
     let line = line.filter(|line| line.len() <= MAX_LINE).ok_or("a malformed chunk-size line")?;
     // What is behind a semicolon says nothing about the size.
-    let size = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
+    // RFC 9110 §5.6.3: blanks are spaces and tabs, and nothing else that ASCII calls white space.
+    let blanks = size.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let size = size.get(..size.len() - blanks).unwrap_or_default();
     if size.is_empty() || size.len() > 16 || line.contains(&b'\r') {
         return Err("a malformed chunk size");
     }

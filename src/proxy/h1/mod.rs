@@ -7,6 +7,8 @@
 mod answer;
 mod chunked;
 mod connection;
+#[cfg(fuzzing)]
+pub(in crate::proxy) mod fuzzing;
 mod request;
 
 #[cfg(test)]

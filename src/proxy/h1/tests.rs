@@ -164,6 +164,8 @@ fn chunks_are_read_to_the_letter() {
         "0x1\r\na\r\n0\r\n\r\n",
         " 1\r\na\r\n0\r\n\r\n",
         ";a\r\n",
+        "1\x0c\r\na\r\n0\r\n\r\n",
+        "0\x0c\r\n\r\n",
         "1\na\r\n0\r\n\r\n",
         "1\r\nab\r\n0\r\n\r\n",
         "1\r\na\n0\r\n\r\n",

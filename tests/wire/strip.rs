@@ -1,0 +1,48 @@
+//! `strip_prefix`: whole segments are taken off, whatever stands in them, and what goes upstream is always a path.
+
+use crate::support::{Fixture, get};
+
+#[test]
+fn segments_are_taken_off_by_number_and_never_cut_in_two() {
+    let route = |path: &str, prefix: &str| {
+        format!(
+            "{path}\nstrip_prefix = \"{prefix}\"\nallow_semicolon = true\nallow_encoded_slash = true\naccess = \"public\"\nupstream = \"api\""
+        )
+    };
+    let fixture = Fixture::start(|config| {
+        config
+            .route(&route("prefix = \"/tenants/{id}/orders\"", "/tenants/{id}"))
+            .route(&route("prefix = \"/v2/orders\"", "/v2"))
+    });
+    let rows = [
+        ("/tenants/7/orders", Some("/orders")),
+        ("/tenants/a-long-name/orders/1?a=/b", Some("/orders/1?a=/b")),
+        ("/tenants/7/orders/", Some("/orders/")),
+        ("/v2/orders;page=2/x", Some("/orders;page=2/x")),
+        // The parameters are of a segment that the upstream does not have.
+        ("/v2;page=2/orders", Some("/orders")),
+        ("/v2%3Bpage=2/orders", Some("/orders")),
+        ("/v2/orders%2F1", Some("/orders%2F1")),
+        // One segment to us, two to others: which of it is the prefix?
+        ("/v2%2Forders", None),
+        ("/v2%2Forders/1", None),
+        ("/tenants%2F7/orders", None),
+        ("/tenants/a%2Fb/orders", None),
+    ];
+    for (number, (target, sent)) in rows.into_iter().enumerate() {
+        println!("{target}");
+        let mark = format!("m=strip-{number}");
+        let join = if target.contains('?') { "&" } else { "?" };
+        let answer = fixture.raw(get(&format!("{target}{join}{mark}"), &[]));
+        match sent {
+            Some(sent) => {
+                answer.status(200);
+                assert_eq!(fixture.upstream.only(&mark).target(), format!("{sent}{join}{mark}"));
+            }
+            None => {
+                answer.problem(400);
+                assert!(!fixture.upstream.saw(&mark), "{target} reached the upstream");
+            }
+        }
+    }
+}
