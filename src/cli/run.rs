@@ -175,7 +175,7 @@ fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
         max_headers: limits.max_headers,
         idle_timeout: limits.idle_timeout,
         max_connections: limits.max_connections,
-        max_connections_per_address: None,
+        max_connections_per_address: limits.max_connections_per_address,
         write_timeout: limits.write_timeout,
         handshake_timeout: limits.handshake_timeout,
     };

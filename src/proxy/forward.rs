@@ -149,7 +149,7 @@ pub(super) async fn forward(
         return Ok(head.map(|()| ResponseBody::from(Full::new(whole))));
     }
     let lease = TokenLease::new(gate, permit);
-    let sending = (!sending.is_done()).then_some(sending);
+    let sending = (!sending.is_done()).then(|| Box::new(sending));
     let source = Source::Http1 { body, connection: Some(connection), sending };
     let stream = UpstreamBody::new(source, upstream.read_timeout, lease, bounds);
     Ok(head.map(|()| ResponseBody::from(stream)))
@@ -249,6 +249,8 @@ impl Exchange<'_> {
                 // While a body is still going up, the server is not late.
                 match self.outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
                     Some(now) => frames = now,
+                    // Nor while the client says nothing: the body has a timeout of its own.
+                    None if sending.waits_for_client() => {}
                     None => return Poll::Ready(Err(None)),
                 }
                 connection.deadline.as_mut().reset(Instant::now() + read_timeout);

@@ -45,10 +45,8 @@ pub(super) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Optio
     IDLE.with_borrow_mut(|idle| {
         let pool = idle.of(server.key)?;
         while let Some(mut connection) = pool.pop() {
-            if now.saturating_duration_since(connection.used) > MAX_IDLE_TIME {
-                // Those below it are older still.
-                pool.clear();
-            } else if connection.is_quiet(cx) {
+            // One of a long answer was last used long ago, and those below it may not have been.
+            if now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME && connection.is_quiet(cx) {
                 connection.used = now;
                 return Some(connection);
             }

@@ -17,8 +17,8 @@ pub(super) enum Source {
         body: h1::AnswerBody,
         /// Goes back to the pool when the answer has been read to its end; closed with it otherwise.
         connection: Option<h1::Connection>,
-        /// What is left of a request that is answered before it has been sent.
-        sending: Option<h1::Sending>,
+        /// What is left of a request that is answered before it has been sent. Boxed: seldom.
+        sending: Option<Box<h1::Sending>>,
     },
     Http2(h2::AnswerBody),
 }

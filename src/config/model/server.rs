@@ -31,7 +31,7 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// Whether each request is logged.
     pub access_log: bool,
-    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed: proxies that set or remove every one of them.
     pub trusted_proxies: Vec<AddressRange>,
 }
 
@@ -112,6 +112,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Connections in all.
     pub max_connections: usize,
+    /// Connections of one address (IPv6: of its /64); none: as many as there may be in all.
+    pub max_connections_per_address: Option<usize>,
     /// A request body, where the route says nothing.
     pub max_body_size: BodyLimit,
     /// Between two reads of a request body; the whole of a token request's.
