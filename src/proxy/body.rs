@@ -10,13 +10,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::forward::BodyLimits;
 use super::limits::Bounds;
 use super::source::Source;
+use super::upstream::Upstream;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
 
@@ -67,6 +70,8 @@ struct RequestWatch {
     sleep: Pin<Box<Sleep>>,
     waiting: bool,
     outcome: BodyOutcome,
+    /// The header that the gateway authenticates itself to the server with: no trailer may pass for it.
+    credential: Option<HeaderName>,
 }
 
 /// What became of a request's body, for whoever answers the request.
@@ -99,18 +104,21 @@ impl BodyOutcome {
 }
 
 impl RequestBody {
-    /// A body of at most `limit` bytes (none: no limit). One that is empty from the start costs nothing to watch.
+    /// A body within its limits, for this upstream. One that is empty from the start costs nothing to watch.
     pub(super) fn new(
         incoming: Incoming,
-        limit: Option<u64>,
-        timeout: Duration,
+        limits: BodyLimits,
+        upstream: &Upstream,
     ) -> (Self, Option<BodyOutcome>) {
         if incoming.is_end_stream() {
             return (Self::empty(), None);
         }
+        let BodyLimits { max, timeout } = limits;
         let outcome = BodyOutcome::default();
         let sleep = Box::pin(tokio::time::sleep(timeout));
-        let watch = RequestWatch { left: limit, timeout, sleep, waiting: false, outcome: outcome.clone() };
+        let credential = upstream.credentials.as_ref().map(|(name, _)| name.clone());
+        let watch =
+            RequestWatch { left: max, timeout, sleep, waiting: false, outcome: outcome.clone(), credential };
         (Self { incoming: Some(incoming), watch: Some(Box::new(watch)) }, Some(outcome))
     }
 
@@ -145,7 +153,7 @@ impl Body for RequestBody {
                     }
                 }
                 if let Some(trailers) = frame.trailers_mut() {
-                    super::headers::filter_trailers(trailers, None);
+                    super::headers::filter_trailers(trailers, watch.credential.as_ref());
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

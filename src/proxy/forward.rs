@@ -119,7 +119,7 @@ pub(super) async fn forward(
             return Box::pin(h2::forward(permit, gate, upstream, *head, body, limits, bounds)).await;
         }
     };
-    let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
+    let (body, outcome) = RequestBody::new(body, limits, upstream);
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = method.is_idempotent() && outcome.is_none() && upgrade.is_none();
     let asked = Asked { head: method == Method::HEAD, upgrade: upgrade.is_some() };

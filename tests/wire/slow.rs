@@ -194,3 +194,51 @@ fn a_server_that_does_not_take_the_body_is_too_slow_and_the_client_is_told() {
     conn.read().problem(504);
     drop(kept);
 }
+
+#[test]
+fn a_connection_that_has_rested_is_read_as_before() {
+    // A connection rests after half of its idle timeout, on which all of these wait together.
+    let fixture = Fixture::start(|config| {
+        config.table("[server.limits]\nheader_timeout = \"500ms\"\nidle_timeout = \"6s\"")
+    });
+    let bearer = fixture.bearer("server", "read");
+    let good = |m: &str| format!("GET /hello?m={m}. HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n\r\n");
+    let mut conns: Vec<Conn> = (0..6).map(|_| connection(&fixture, true)).collect();
+    // One with the beginning of a request that came while another was answered.
+    let begun = good("begun");
+    let (begin, rest) = begun.split_at(9);
+    conns[5].send(good("first") + begin);
+    conns[5].read().status(200);
+    conns[5].send_more(rest);
+    conns[5].read().status(200);
+    thread::sleep(Duration::from_millis(3_600));
+    let [pipelined, bytewise, posting, ambiguous, slow, again] = &mut conns[..] else { unreachable!() };
+    pipelined.send(good("pipe-1") + &good("pipe-2"));
+    pipelined.read().status(200);
+    pipelined.read().status(200);
+    for byte in good("bytes").into_bytes() {
+        bytewise.send([byte]);
+    }
+    bytewise.read().status(200);
+    let post = format!(
+        "POST /api/x?m=post. HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    );
+    posting.send(post + &good("behind-post"));
+    posting.read().status(200);
+    posting.read().status(200);
+    assert_eq!(fixture.upstream.only("m=post.").body, b"abc");
+    ambiguous.send(format!(
+        "POST /api/x?m=ambiguous HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ) + &good("behind-ambiguous"));
+    ambiguous.read().problem(400);
+    ambiguous.assert_closed("after an ambiguous request");
+    let started = Instant::now();
+    slow.send("G");
+    assert_eq!(slow.read().code(), 408);
+    ends(slow, started, "a slow head after a rest");
+    again.ask(good("again")).status(200);
+    for marker in ["pipe-1", "pipe-2", "bytes", "behind-post", "begun", "again"] {
+        fixture.upstream.only(&format!("m={marker}."));
+    }
+    assert!(!fixture.upstream.saw("ambiguous"));
+}

@@ -77,7 +77,7 @@ pub(super) async fn forward(
     limits: BodyLimits,
     mut bounds: Option<Box<Bounds>>,
 ) -> Result<Response<ResponseBody>, ForwardError> {
-    let (body, outcome) = RequestBody::new(body, limits.max, limits.timeout);
+    let (body, outcome) = RequestBody::new(body, limits, upstream);
     let lease = TokenLease::new(gate, permit);
     let total = upstream.total_timeout;
     if let Some(total) = total {
