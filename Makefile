@@ -29,10 +29,10 @@ test:
 	@sh .ci/need cargo cc cmake curl kill
 	$(call step,rustfmt and clippy,$(CARGO) fmt --version && $(CARGO) clippy --version || rustup component add rustfmt clippy,The toolchain lacks them and rustup did not add them.)
 	$(call step,format,$(CARGO) fmt --check,Run 'cargo fmt'.)
-	$(call step,lints,$(CARGO) clippy $(LOCKED) --all-targets -- -D warnings,The warnings stand above.)
+	$(call step,lints,$(CARGO) clippy $(LOCKED) --all-features --all-targets -- -D warnings,The warnings stand above.)
 	$(call step,lints of the plugin alone,$(CARGO) clippy $(LOCKED) --no-default-features --lib -- -D warnings,The warnings stand above.)
-	$(call step,documentation,RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps,The warnings stand above.)
-	$(call step,tests,$(CARGO) test $(LOCKED),The failures stand above.)
+	$(call step,documentation,RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --all-features --no-deps,The warnings stand above.)
+	$(call step,tests,$(CARGO) test $(LOCKED) --all-features,The failures stand above.)
 	$(call step,tests of the plugin alone,$(CARGO) test $(LOCKED) --no-default-features --lib,The failures stand above.)
 	$(call step,OAuth clients that others wrote,CARGO="$(CARGO)" LOCKED="$(LOCKED)" tests/clients/run,The failures stand above.)
 	@echo "==> all good"

@@ -8,88 +8,103 @@
 //!   layer](plugin::RequireTokenLayer) before your services and a [`tower` service](plugin::OAuthService) that
 //!   answers the token, introspection, revocation and metadata endpoints.
 //!
-//! # The plugin
+//! ```text
+//!            the gateway                                     the plugin
+//!                                                            your program
+//!  client ──▶ TLS, HTTP ──▶ canonical path                   client ──▶ your server, your router
+//!                 │                                                        │
+//!                 ├─▶ OAuth endpoints    ◀─── one Gate ───▶                ├─▶ gate.oauth_service()
+//!                 ├─▶ header ─▶ Permit   clients, tokens, scopes           └─▶ gate.require(scopes) ─▶ your service
+//!                 └─▶ your API, unmodified
+//! ```
 //!
-//! A [`Gate`](gate::Gate) is told of its clients, and is then both: the service where clients get tokens, and the layer
-//! that asks for them.
+//! It does one flow, machine to machine: a client gets a token for its secret (`grant_type=client_credentials`), and sends it
+//! with each request. There is no user, no redirect, no session. Tokens are opaque and kept in memory as digests, so a
+//! revoked one is refused on the next request, and nothing can be read from one that leaks.
+//!
+//! # Quick start
+//!
+//! [`Gate`](gate::Gate) is told of its clients, and is then both: the service where clients get tokens, and the layer that
+//! asks for them. This is the whole of a protected service:
 //!
 //! ```
-//! use std::time::Duration;
-//! use tollgate::gate::{ClientSpec, Gate, GateSpec, SecretHash, SecretSpec};
-//! use tollgate::oauth::client::{Capabilities, ClientId, ClientPolicy};
+//! use std::convert::Infallible;
+//! use http::{Request, Response};
+//! use tollgate::gate::{ClientSpec, Gate, GateSpec};
 //! use tollgate::oauth::decide::Permit;
-//! use tollgate::oauth::scope::{Requirement, Scopes};
-//! # use http::{Request, Response, StatusCode};
-//! # use http_body_util::BodyExt as _;
+//! use tollgate::oauth::scope::Requirement;
 //! use tower::{Layer as _, ServiceExt as _, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-//! // Who may get tokens. Of the secret, Password1, only the hash is kept.
-//! let mut capabilities = Capabilities::default();
-//! capabilities.client_credentials = true;
-//! let policy = ClientPolicy {
-//!     capabilities,
-//!     scopes: Scopes::parse("read write")?,
-//!     default_scopes: Scopes::none(),
-//!     token_lifetime: Duration::from_secs(299),
-//!     enabled: true,
-//! };
-//! let hash = "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
-//! let mut client = ClientSpec::new(ClientId::new("server").ok_or("no client id")?, policy);
-//! client.secrets.push(SecretSpec::new("first", SecretHash::parse(hash)?, None));
-//!
-//! let mut spec = GateSpec::default();
-//! spec.scopes = vec!["read".into(), "write".into()];
-//! spec.clients = vec![client];
-//! let gate = Gate::builder(spec).build()?;
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Who may get tokens. Of the secret only the hash is kept.
+//! let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes(["read", "write"])?;
+//! let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
 //!
 //! // Your service, behind the gate: it is called with a permit, or not at all.
-//! let orders = gate.require(Requirement::All(Scopes::parse("read")?)).layer(service_fn(
-//!     async |request: Request<String>| {
-//!         let permit = request.extensions().get::<Permit>().ok_or("no permit")?;
-//!         let greeting = format!("hello, {}", permit.client_id().unwrap_or("stranger"));
-//!         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Response::new(greeting))
-//!     },
-//! ));
-//!
+//! let orders = gate.require(Requirement::all(["read"])?).layer(service_fn(async |request: Request<String>| {
+//!     let client = request.extensions().get::<Permit>().and_then(Permit::client_id).unwrap_or_default();
+//!     Ok::<_, Infallible>(Response::new(format!("hello, {client}")))
+//! }));
 //! // The OAuth endpoints, to be routed to beside it.
 //! let endpoints = gate.oauth_service();
 //!
-//! let answer = endpoints
-//!     .oneshot(
-//!         Request::post("/oauth/v2/oauth-token")
-//!             .header("content-type", "application/x-www-form-urlencoded")
-//!             .body(
-//!                 "grant_type=client_credentials&client_id=server&client_secret=Password1&scope=read"
-//!                     .to_owned(),
-//!             )?,
-//!     )
-//!     .await?;
-//! # let refused = orders.clone().oneshot(Request::get("/orders").body(String::new())?).await?;
-//! # assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-//! let authorization = format!("Bearer {}", access_token_of(answer).await?);
-//! let request = Request::get("/orders").header("authorization", authorization).body(String::new())?;
-//! let answer = orders.oneshot(request).await?;
-//! assert_eq!(answer.status(), StatusCode::OK);
-//! # assert_eq!(answer.into_body().collect().await.map_err(|_| "no body")?.to_bytes(), "hello, server");
+//! // What a client does:
+//! let form = "grant_type=client_credentials&client_id=server&client_secret=Password1&scope=read";
+//! let request = Request::post("/oauth/v2/oauth-token")
+//!     .header("content-type", "application/x-www-form-urlencoded")
+//!     .body(form.to_owned())?;
+//! let token = access_token_of(endpoints.oneshot(request).await?).await?;
+//! let request = Request::get("/orders").header("authorization", format!("Bearer {token}")).body(String::new())?;
+//! assert_eq!(orders.clone().oneshot(request).await?.status(), 200);
+//! assert_eq!(orders.oneshot(Request::get("/orders").body(String::new())?).await?.status(), 401);
 //! # Ok(())
 //! # }
-//! # async fn access_token_of<B: http_body::Body>(
-//! #     answer: Response<B>,
-//! # ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-//! #     let body = answer.into_body().collect().await.map_err(|_| "no body")?.to_bytes();
+//! # async fn access_token_of<B>(answer: Response<B>) -> Result<String, Box<dyn std::error::Error>>
+//! # where
+//! #     B: http_body::Body<Error = Infallible>,
+//! # {
+//! #     use http_body_util::BodyExt as _;
+//! #     let body = answer.into_body().collect().await?.to_bytes();
 //! #     let json: serde_json::Value = serde_json::from_slice(&body)?;
 //! #     Ok(json["access_token"].as_str().ok_or("no access token")?.to_owned())
 //! # }
 //! ```
+//!
+//! Then choose where it stands; each has its quick start, and an example that runs:
+//!
+//! | your server | what to use | whole program |
+//! |---|---|---|
+//! | hyper, or any tower service | [`Gate::require`](gate::Gate::require), [`Gate::oauth_service`](gate::Gate::oauth_service): [quick start](plugin#hyper-and-tower) | `examples/hyper_bare.rs` |
+//! | axum | the same, and `Permit` as an argument of handlers: [quick start](plugin#axum) | `examples/axum_two_scopes.rs` |
+//! | tonic | [`RequireTokenLayer::grpc`](plugin::RequireTokenLayer::grpc): [quick start](plugin#tonic) | `examples/tonic_grpc.rs` |
+//! | pingora | `Gate::pingora_module`: [quick start](plugin#pingora) | `examples/pingora_proxy.rs` |
+//! | anything else | [`Gate::authorize`](gate::Gate::authorize) and [`Gate::answer`](gate::Gate::answer) | `examples/custom_store.rs` |
+//! | none of yours | the gateway: `tollgate --config gateway.toml` | the README |
+//!
+//! Tests of your own handlers use [`Gate::issue_to`](gate::Gate::issue_to) and a [`ManualClock`](clock::ManualClock), as
+//! `examples/handler_test.rs` does.
+//!
+//! # When something fails
+//!
+//! It fails closed, and says what the client can do about it:
+//!
+//! - no token, a bad one, or one that is not enough: 400, 401 or 403 with a challenge of RFC 6750, and your service never
+//!   hears of it. The [table](plugin#when-something-fails) has every case;
+//! - *unknown* is not *nobody knows*: a store that cannot answer is 503, never 401 and never "let through";
+//! - what is full says so: hashing and token limits answer 503 with `Retry-After`, too many failed authentications 429.
+//!   Nothing valid is evicted to make room, and requests with good tokens go on meanwhile;
+//! - a permit is for one request. A long stream asks [`Gate::still_permits`](gate::Gate::still_permits), the gateway does so by
+//!   itself;
+//! - tokens live in this process, unless a [store](store::TokenStore) of your own says otherwise: after a restart clients
+//!   get 401, and a new token.
 //!
 //! # What is where
 //!
 //! | module | what |
 //! |---|---|
 //! | [`gate`] | the use case: authenticate a client, issue, authorise, revoke |
-//! | [`plugin`] | the gate as tower layer and service |
+//! | [`plugin`] | the gate as tower layer and service, and in axum and pingora |
 //! | [`oauth`] | the protocol, pure: no sockets, no clock, no randomness |
 //! | [`store`] | where tokens are kept: a trait and the store in memory |
 //! | [`clock`] | where time comes from |
@@ -101,12 +116,17 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `gateway` (default) | the `tollgate` command and what it is made of |
+//! | `axum` | [`Permit`](oauth::decide::Permit) as an argument of handlers |
+//! | `pingora` | the module and the app wrapper |
 //! | `config` | gateway.toml as a source of a [`GateSpec`](gate::GateSpec) |
-//! | `jose` | the formats of `private_key_jwt`, DPoP and client certificates |
+//! | `jose` | clients without a secret (`private_key_jwt`, mutual TLS) and tokens bound to a key (DPoP) |
 //!
-//! Features only add. None of them lets unsafe code in: this crate has none.
+//! Features only add. With `default-features = false` the crate is the plugin alone: no pingora, no command line, no TLS,
+//! 59 crates in all, of which most servers have half already. None lets unsafe code in: this crate has none.
 
 mod answer;
+#[cfg(feature = "gateway")]
+mod bench;
 #[cfg(feature = "gateway")]
 pub mod cli;
 pub mod clock;
@@ -117,6 +137,8 @@ pub mod oauth;
 pub mod plugin;
 #[cfg(feature = "gateway")]
 pub mod proxy;
+#[cfg(feature = "gateway")]
+mod rotation;
 #[cfg(feature = "gateway")]
 pub mod server;
 pub mod store;

@@ -32,6 +32,7 @@ def arguments():
     parser.add_argument("--connections", type=int, default=64, help="where the scenario does not say")
     parser.add_argument("--idle-connections", type=int, default=IDLE_CONNECTIONS)
     parser.add_argument("--tokens", type=int, default=1000, help="live tokens in every store, all of them used")
+    parser.add_argument("--tries", type=int, default=200, help="tries of each kind in scenario timing")
     parser.add_argument("--expiring", type=int, help="tokens of scenario expiry (1000000; 100000 with --quick)")
     parser.add_argument("--tollgate", type=Path, default=ROOT / "target/release/tollgate")
     parser.add_argument("--relay", type=Path, default=ROOT / "target/release/examples/relay")
@@ -45,8 +46,8 @@ def arguments():
     options.rounds = options.rounds or (3 if options.quick else 7)
     options.seconds = options.seconds or (1 if options.quick else 2)
     options.expiring = options.expiring or (100_000 if options.quick else 1_000_000)
-    if min(options.rounds, options.seconds, options.connections, options.tokens) < 1:
-        parser.error("rounds, seconds, connections and tokens: at least 1")
+    if min(options.rounds, options.seconds, options.connections, options.tokens, options.tries) < 1:
+        parser.error("rounds, seconds, connections, tokens and tries: at least 1")
     options.scenarios = list(SCENARIOS) if options.scenario == "all" else options.scenario.split(",")
     options.peers = options.only.split(",") if options.only else list(PEERS)
     for name, known in ((options.scenarios, SCENARIOS), (options.peers, PEERS)):
@@ -97,6 +98,8 @@ def table(name, title, result):
             print(f"  {peer['label']:44} {each['rps']:10,.0f} {each['cpu_us']:10.2f} {each['user_us']:6.2f} "
                   f"{each['system_us']:6.2f} {each['p50_us']:8,.0f} {each['p99_us']:8,.0f} "
                   f"{each['p999_us']:8,.0f} {each['busy']:5.0%}{_failed(peer)}")
+    elif "compared" in result:
+        compared(result)
     elif result["kind"] == "latency":
         for peer in result["peers"].values():
             each = peer["median"]
@@ -108,6 +111,19 @@ def table(name, title, result):
         for peer in result["peers"].values():
             print(f"  {peer['label']:44} {peer['bytes_each'] / 1024:8.2f} KiB each over {peer['connections']:,} "
                   f"({peer['before'] / 2**20:.1f} → {peer['after'] / 2**20:.1f} MiB)")
+
+
+def compared(result):
+    """The distributions of scenario timing, and what becomes of the difference of each from the first."""
+    for peer in result["peers"].values():
+        ordered = sorted(peer["times_us"])
+        parts = (ordered[int((len(ordered) - 1) * share)] / 1000 for share in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1))
+        print(f"  {peer['label']:44} {len(ordered)} tries, least to greatest by 5, 25, 50, 75, 95 %: "
+              f"{' '.join(f'{part:.2f}' for part in parts)} ms")
+    for kind, each in result["compared"].items():
+        print(f"  {result['peers'][kind]['label']:44} against an unknown client: medians differ by "
+              f"{each['difference_us'] / 1000:+.3f} ms, noise {each['noise_us'] / 1000:.3f} ms, p = {each['p']:.3f}: "
+              f"{each['verdict']}")
 
 
 def _failed(peer):

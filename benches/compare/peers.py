@@ -17,6 +17,8 @@ from process import BenchError, Server
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 SECRET = "bench-secret-not-for-production"  # its hash is in templates/tollgate.toml
+# Of another secret, which nobody knows.
+OTHER_HASH = "$argon2id$v=19$m=19456,t=2,p=1$dG9sbGdhdGUtYmVuY2gtMg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 TOKEN_ENDPOINT = "/oauth/v2/oauth-token"
 
 
@@ -79,6 +81,7 @@ class Lab:
             "NGINX_USER": "user nobody nogroup;" if os.geteuid() == 0 else "",
             "NGINX_MODULES": machine.NGINX_MODULES,
             "ISSUE_LIFETIME": "5s",
+            "MORE_SECRETS": "",
         }
         self._certificate()
         self._tokens([f"tg_{secrets.token_urlsafe(32)}bench1" for _ in range(options.tokens)])
@@ -168,12 +171,12 @@ def form(client):
         {"grant_type": "client_credentials", "client_id": client, "client_secret": SECRET, "scope": "read"})
 
 
-def fetch_tokens(port, count):
+def fetch_tokens(port, count, client="bench"):
     """As a client would get them: POST the credentials, over one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     headers, tokens = {"Content-Type": "application/x-www-form-urlencoded"}, []
     for _ in range(count):
-        connection.request("POST", TOKEN_ENDPOINT, form("bench"), headers)
+        connection.request("POST", TOKEN_ENDPOINT, form(client), headers)
         answer = connection.getresponse()
         body = answer.read()
         if answer.status != 200:

@@ -7,7 +7,8 @@ import sys
 import time
 
 import load
-from peers import PEERS, TOKEN_ENDPOINT, form
+import timing
+from peers import OTHER_HASH, PEERS, TOKEN_ENDPOINT, fetch_tokens, form
 from process import BenchError
 
 WARM_UP = 1  # seconds; wrk and h2load take whole ones
@@ -112,6 +113,8 @@ def issuing(lab):
     if "tollgate" not in lab.options.peers:
         return {"skipped": "tollgate is not selected"}
     proxied, = lab.start(["tollgate"])
+    # Seen once: 64 first requests together would look like a client that fails a lot until the first hash is done.
+    fetch_tokens(proxied.ports[0], 1, "issuer")
     issue = dataclasses.replace(proxied, key="issue", label="Tollgate, token issued")
     proxied.label = "Tollgate, protected GET"
 
@@ -211,6 +214,24 @@ def flood(lab):
         "flood": f"beside {FLOOD_RATE}/s wrong secrets"})}
 
 
+def refusals(lab):
+    """With a client that has two secrets, so that a search that ends too soon would show."""
+    if "tollgate" not in lab.options.peers:
+        return {"skipped": "tollgate is not selected"}
+    target, = lab.start(["tollgate"], MORE_SECRETS=f', {{ id = "2", hash = "{OTHER_HASH}" }}')
+    try:
+        # A second for each hash would be a very busy machine.
+        times = load.helper(lab.options.load_core, "timing.py", len(timing.KINDS) * lab.options.tries,
+                            str(target.ports[0]), str(lab.options.tries))
+    finally:
+        lab.stop([target])
+    peers = {kind: {"label": timing.KINDS[kind][0], "authorises": True, "rounds": [], "failed": 0, "times_us": each,
+                    "median": load.percentiles(sorted(each))} for kind, each in times.items()}
+    compared = {kind: timing.compare(times[kind], times["unknown"]) for kind in times if kind != "unknown"}
+    return {"kind": "latency", "peers": peers,
+            "compared": {kind: each | {"verdict": timing.verdict(each)} for kind, each in compared.items()}}
+
+
 def expiry(lab):
     """Many tokens of one lifetime, issued as fast as it goes, expire as fast a lifetime later."""
     if "tollgate" not in lab.options.peers:
@@ -220,6 +241,7 @@ def expiry(lab):
     lifetime = max(15, 90 * wanted // 1_000_000)
     target, = lab.start(["tollgate"], ISSUE_LIFETIME=f"{lifetime}s")
     try:
+        fetch_tokens(target.ports[0], 1, "issuer")
         began, issued = time.monotonic(), 0
         endpoint = f"http://127.0.0.1:{target.ports[0]}{TOKEN_ENDPOINT}"
         while issued < wanted:
@@ -265,5 +287,6 @@ SCENARIOS = {
     "threads2": ("two threads against one", two_threads),
     "issue": ("issuing tokens", issuing),
     "flood": ("a flood of wrong secrets", flood),
+    "timing": ("refusals by their reason: how long each takes", refusals),
     "expiry": ("many tokens expire", expiry),
 }

@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use tollgate::oauth::dpop::{self, BoundToken, Expect};
-use tollgate::oauth::jose::KeyThumbprint;
+use tollgate::oauth::thumbprint::Thumbprint;
 
 fuzz_target!(|input: (&[u8], &str)| {
     let (proof, uri) = input;
@@ -17,6 +17,6 @@ fuzz_target!(|input: (&[u8], &str)| {
         Expect { method: "POST", uri, now: 1_562_262_616, max_age: 60, max_ahead: 5, token: None };
     let _ = dpop::check(proof, &at_token_endpoint);
     // Nobody has a key of this thumbprint.
-    let token = Some(BoundToken { access_token: "tg_x", key: KeyThumbprint::from_bytes([0; 32]) });
+    let token = Some(BoundToken { access_token: "tg_x", key: Thumbprint::from_bytes([0; 32]) });
     assert!(dpop::check(proof, &Expect { token, ..at_token_endpoint }).is_err());
 });

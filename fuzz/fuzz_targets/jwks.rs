@@ -2,13 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tollgate::oauth::jose::{Jwk, Jwks, KeyThumbprint};
+use tollgate::oauth::jose::{Jwk, Jwks};
+use tollgate::oauth::thumbprint::Thumbprint;
 
 fuzz_target!(|bytes: &[u8]| {
     let set = Jwks::parse(bytes).unwrap_or_default();
     let one = Jwk::parse(bytes).ok();
     for key in set.keys().iter().chain(&one) {
         let thumbprint = key.thumbprint();
-        assert_eq!(KeyThumbprint::parse(&thumbprint.to_string()), Some(thumbprint));
+        assert_eq!(Thumbprint::parse(&thumbprint.to_string()), Some(thumbprint));
     }
 });

@@ -50,23 +50,68 @@ pub(super) fn shut_out(client: &Client) -> Option<&'static str> {
     }
 }
 
+/// What the sender of a token must show with each request, because the token is bound to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Bound {
+    /// A DPoP proof (RFC 9449).
+    pub(super) key: bool,
+    /// The client certificate that the token was asked for with (RFC 8705 §3).
+    pub(super) certificate: bool,
+}
+
+impl Bound {
+    /// What all tokens of a client are bound to. One may ask for a key on its own.
+    pub(super) fn of(client: &Client) -> Self {
+        Self { key: client.dpop_bound_tokens, certificate: client.certificate_bound_tokens }
+    }
+
+    /// By name, for scripts.
+    pub(super) fn names(self) -> Vec<&'static str> {
+        let names = [(self.key, "dpop"), (self.certificate, "certificate")];
+        names.into_iter().filter_map(|(there, name)| there.then_some(name)).collect()
+    }
+
+    /// In words; nothing for a token that whoever has it may use.
+    pub(super) fn words(self) -> Option<&'static str> {
+        match (self.key, self.certificate) {
+            (false, false) => None,
+            (true, false) => Some("DPoP proof"),
+            (false, true) => Some("client certificate"),
+            (true, true) => Some("DPoP proof and client certificate"),
+        }
+    }
+}
+
 /// Whether a client can get through, with the best token it may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reach<'r> {
-    Yes,
+    /// It can, showing what its tokens are bound to.
+    Yes(Bound),
+    /// It can have no token at all.
     No(&'static str),
+    /// It may not ask for tokens for this audience.
+    Audience(&'r str),
+    /// It may not ask for these scopes; of several one would do, where it says so.
     Lacks(Vec<&'r str>, bool),
 }
 
 pub(super) fn reach<'r>(client: &Client, route: &'r Route) -> Reach<'r> {
-    let Access::Token { requirement, .. } = &route.access else { return Reach::Yes };
+    let Access::Token { requirement, audience } = &route.access else { return Reach::Yes(Bound::default()) };
     if let Some(reason) = shut_out(client) {
         return Reach::No(reason);
     }
+    if let Some(audience) = audience.as_deref().filter(|wanted| !may_ask_for(client, wanted)) {
+        return Reach::Audience(audience);
+    }
     match missing(requirement, &client.scopes) {
-        lacking if lacking.is_empty() => Reach::Yes,
+        lacking if lacking.is_empty() => Reach::Yes(Bound::of(client)),
         lacking => Reach::Lacks(lacking, matches!(requirement, Requirement::Any(_))),
     }
+}
+
+/// Whether a client may ask for tokens for an audience (RFC 8707).
+pub(super) fn may_ask_for(client: &Client, audience: &str) -> bool {
+    client.audiences.iter().any(|known| known == audience)
 }
 
 /// Which requests a route takes: methods, host and pattern. `/…` at the end is a prefix.

@@ -36,11 +36,6 @@ pub(super) fn unenforced(config: &Config) -> Vec<String> {
     if config.server.access_log {
         found.push("server.access_log".to_owned());
     }
-    for upstream in &config.upstreams {
-        if upstream.health_check.is_some() {
-            found.push(format!("upstreams.{}.health_check", upstream.name));
-        }
-    }
     found
 }
 

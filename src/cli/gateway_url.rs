@@ -7,6 +7,7 @@ use crate::config::{Config, Issuer};
 pub(super) enum Endpoint {
     Token,
     Introspection,
+    Revocation,
 }
 
 impl Endpoint {
@@ -14,6 +15,7 @@ impl Endpoint {
         match self {
             Self::Token => &config.token_service.token_endpoint,
             Self::Introspection => &config.token_service.introspection_endpoint,
+            Self::Revocation => &config.token_service.revocation_endpoint,
         }
     }
 }

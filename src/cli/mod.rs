@@ -2,6 +2,7 @@
 
 mod access;
 mod ask_secret;
+mod bench;
 mod check;
 mod client;
 mod completions;
@@ -14,6 +15,7 @@ mod reload;
 mod routes;
 mod run;
 mod schema;
+mod terms;
 mod token;
 
 use std::io::{self, Write};
@@ -24,6 +26,7 @@ use clap::{Parser, Subcommand};
 
 use self::edit::EditError;
 use crate::config::Config;
+use crate::gate::SecretHash;
 use crate::proxy::Rules;
 use crate::proxy::build::{self, BuildError};
 
@@ -60,6 +63,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measure a gateway of this configuration: what protection costs, how fast tokens are, and how long clients wait.
+    Bench(bench::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
     Schema,
     /// Print a script that completes this command line in a shell.
@@ -80,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
+        Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => completions::completions(shell),
     };
@@ -136,8 +142,14 @@ fn read(path: &Path) -> Result<Config, Failure> {
 /// The environment of the gateway, as far as it is known here. Secrets are set for the gateway's process, seldom in
 /// the shell in which somebody lists clients; those that are missing count as there.
 fn environment(name: &str) -> Option<String> {
-    /// Fit for every place where a secret may stand: the hash of nothing, a header value, a password.
-    const SOME_SECRET: &str =
-        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     Some(std::env::var(name).unwrap_or_else(|_| SOME_SECRET.to_owned()))
+}
+
+/// Fit for every place where a secret may stand: the hash of nothing, a header value, a password.
+const SOME_SECRET: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Whether a hash is the one that stands for those of the gateway's environment.
+fn is_unknown(hash: &SecretHash) -> bool {
+    hash.to_phc() == SOME_SECRET
 }

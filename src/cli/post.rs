@@ -171,16 +171,19 @@ async fn exchange(
     match origin.scheme {
         Scheme::Http => send(tcp, request).await,
         Scheme::Https => {
-            let name = match &origin.host {
-                Host::Address(ip) => ServerName::from(*ip),
-                Host::Name(name) => {
-                    ServerName::try_from(name.to_string()).map_err(|_| PostError::Url(UrlError::Host))?
-                }
-            };
+            let name = server_name(&origin.host).ok_or(PostError::Url(UrlError::Host))?;
             let connector = TlsConnector::from(Arc::new(settings(trust).map_err(PostError::Settings)?));
             let tls = connector.connect(name, tcp).await;
             send(tls.map_err(|error| PostError::Tls(origin.clone(), error))?, request).await
         }
+    }
+}
+
+/// The name a certificate must be for.
+pub(super) fn server_name(host: &Host) -> Option<ServerName<'static>> {
+    match host {
+        Host::Address(ip) => Some(ServerName::from(*ip)),
+        Host::Name(name) => ServerName::try_from(name.to_string()).ok(),
     }
 }
 
@@ -212,7 +215,8 @@ async fn send(
     }
 }
 
-fn settings(trust: &Trust) -> Result<ClientConfig, TlsError> {
+/// TLS as a client that trusts so.
+pub(super) fn settings(trust: &Trust) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;

@@ -1,39 +1,42 @@
 //! Taking up a changed gateway.toml without a restart.
 
+mod watch;
+
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::run::takes_any_certificate;
-use super::{check, load};
+use self::watch::Watched;
+use super::run::{server_limits, tls_paths};
+use super::{Failure, check, load};
 use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
 use crate::gate::GateSpec;
-use crate::proxy::Proxy;
-use crate::server::TlsReloader;
+use crate::proxy::{Proxy, Rules};
+use crate::rotation;
+use crate::server::{LiveLimits, PreparedTls, TlsReloader};
 
-/// How often the file is looked at. A stat a second costs nothing, sees every way of writing a file (rename,
-/// symlink swap, network mounts) and never misses an event.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the files are looked at. A few stats cost nothing, see every way of writing a file (rename, symlink swap,
+/// network mounts) and never miss an event.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Takes up changes of the configuration while the gateway runs.
 pub(super) struct Reloader {
-    path: PathBuf,
     proxy: &'static Proxy,
     tls: Option<Arc<TlsReloader>>,
+    limits: Arc<LiveLimits>,
     issuer: Issuer,
     started_with: Config,
-    /// One reload at a time; what the file looked like at the last one.
-    seen: Mutex<Option<Seen>>,
+    /// One reload at a time; what the files looked like at the last one.
+    seen: Mutex<Watched>,
 }
 
-/// How a file is told from its predecessor.
-#[derive(Clone, PartialEq, Eq)]
-struct Seen {
-    modified: Option<SystemTime>,
-    length: u64,
-    inode: u64,
+/// A configuration that can be taken up as it is.
+struct Ready {
+    config: Config,
+    rules: Rules,
+    tls: Option<PreparedTls>,
 }
 
 impl Reloader {
@@ -41,88 +44,116 @@ impl Reloader {
         path: &Path,
         proxy: &'static Proxy,
         tls: Option<Arc<TlsReloader>>,
+        limits: Arc<LiveLimits>,
         config: &Config,
     ) -> Self {
         Self {
-            path: path.to_owned(),
             proxy,
             tls,
+            limits,
             issuer: config.token_service.issuer.clone(),
             started_with: config.clone(),
-            seen: Mutex::new(look(path)),
+            seen: Mutex::new(Watched::new(path, &config.files)),
         }
     }
 
-    /// Reads the file again, compiles it whole, and swaps it in. A bad file changes nothing.
+    /// Reads the file again, compiles it whole with all that it names, and swaps it in. What is bad anywhere changes nothing.
     pub(super) fn reload(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // Looked at before it is read: a change in between is found by the next look.
-        *seen = look(&self.path);
-        let (mut config, rules) = match load(&self.path, Some(&self.proxy.rules())) {
-            Ok(loaded) => loaded,
+        let mut seen = self.seen();
+        // Looked at before they are read: a change in between is found by the next look.
+        seen.look_again();
+        let Ready { config, rules, tls } = match self.prepare(seen.path()) {
+            Ok(ready) => ready,
             Err(failure) => {
                 log::error!(
                     "the changed {} is not taken up, what was there before stays:\n{}",
-                    self.path.display(),
+                    seen.path().display(),
                     failure.text
                 );
                 return;
             }
         };
-        // The real port, where the issuer comes from the listener.
-        if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
-            config.token_service.issuer = self.issuer.clone();
+        seen.follow(&config.files);
+        if let (Some(reloader), Some(tls)) = (&self.tls, tls)
+            && reloader.swap(tls)
+        {
+            log::info!("new connections get the changed certificates");
         }
-        if let Some(tls) = &self.tls {
-            tls.take_any_client_certificate(takes_any_certificate(&config));
-            if let Err(error) = tls.reload() {
-                log::error!("the certificates are not taken up, the ones before stay: {error}");
-            }
-        }
+        self.limits.set(server_limits(&config), config.server.shutdown_grace);
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(rules);
         log::info!(
             "{} taken up: {} clients, {} routes",
-            self.path.display(),
+            seen.path().display(),
             config.clients.len(),
             config.routes.len()
         );
         check::warn_of_unenforced(&config);
+        rotation::warn_of_expired(self.proxy.gate());
         for key in self.needs_restart(&config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }
     }
 
-    /// Looks at the file from now on.
+    /// Everything that can fail.
+    fn prepare(&self, path: &Path) -> Result<Ready, Failure> {
+        let (mut config, rules) = load(path, Some(&self.proxy.rules()))?;
+        // The real port, where the issuer comes from the listener.
+        if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
+            config.token_service.issuer = self.issuer.clone();
+        }
+        let tls = match &self.tls {
+            None => None,
+            Some(reloader) => {
+                // The folder of the start: another one counts from the next start on.
+                let paths = tls_paths(&config, &self.started_with.server.state_dir)?;
+                Some(reloader.prepare(&paths).map_err(Failure::config)?)
+            }
+        };
+        Ok(Ready { config, rules, tls })
+    }
+
+    /// Looks at the files from now on.
     pub(super) fn watch(self: &Arc<Self>) -> io::Result<()> {
         let reloader = Arc::clone(self);
         std::thread::Builder::new().name("tollgate-watch".to_owned()).spawn(move || {
+            let mut before = None;
             loop {
                 std::thread::sleep(LOOK_EVERY);
-                let now = look(&reloader.path);
-                let changed = *reloader.seen.lock().unwrap_or_else(PoisonError::into_inner) != now;
-                // A file that is gone for a moment is being replaced.
-                if changed && now.is_some() {
+                let now = reloader.seen().look();
+                // One that is being written looks different each time, one that is being replaced is gone for a moment:
+                // they are read when they have come to rest.
+                let at_rest = before.as_ref() == Some(&now) && now.has_main();
+                if at_rest && *reloader.seen() != now {
                     reloader.reload();
                 }
+                before = Some(now);
             }
         })?;
         Ok(())
     }
 
+    fn seen(&self) -> MutexGuard<'_, Watched> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn needs_restart(&self, now: &Config) -> Vec<&'static str> {
         // Named one by one, so that a new key is not forgotten here.
-        let Server { listen, threads, state_dir, tls, limits, shutdown_grace, access_log, trusted_proxies } =
-            &self.started_with.server;
+        let Server {
+            listen,
+            threads,
+            state_dir,
+            tls: _,
+            limits: _,
+            shutdown_grace: _,
+            access_log,
+            trusted_proxies: _,
+        } = &self.started_with.server;
         let changes = [
             ("server.listen", !listen.iter().map(socket).eq(now.server.listen.iter().map(socket))),
             ("server.threads", *threads != now.server.threads),
             ("server.state_dir", *state_dir != now.server.state_dir),
-            ("server.tls", *tls != now.server.tls),
-            ("server.limits", *limits != now.server.limits),
-            ("server.shutdown_grace", *shutdown_grace != now.server.shutdown_grace),
             ("server.access_log", *access_log != now.server.access_log),
-            ("server.trusted_proxies", *trusted_proxies != now.server.trusted_proxies),
             (
                 "token_service.max_tokens",
                 self.started_with.token_service.max_tokens != now.token_service.max_tokens,
@@ -140,10 +171,4 @@ impl Reloader {
 /// What of a listener is bound at the start. Not its line in the file, which shifts with every edit above it.
 fn socket(listener: &Listener) -> (SocketAddr, ListenerProtocol, bool) {
     (listener.address, listener.protocol, listener.proxy_protocol)
-}
-
-fn look(path: &Path) -> Option<Seen> {
-    use std::os::unix::fs::MetadataExt as _;
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(Seen { modified: metadata.modified().ok(), length: metadata.len(), inode: metadata.ino() })
 }

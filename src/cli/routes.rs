@@ -8,8 +8,10 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::access::{self, Reach};
-use super::{Failure, output, read};
-use crate::config::{Access, Config, Methods, PathPattern, Route};
+use super::{Failure, output, read, terms};
+use crate::config::{
+    Access, AddressRange, BodyLimit, Client, Config, CorsOrigins, Methods, PathPattern, Route,
+};
 use crate::oauth::scope::Requirement;
 
 /// What a page or a window of the usual size takes.
@@ -57,28 +59,35 @@ fn by_specificity(config: &Config) -> Vec<&Route> {
 }
 
 fn table(config: &Config, routes: &[&Route]) -> Vec<Vec<String>> {
+    let terms: Vec<String> = routes.iter().map(|route| terms::of(config, route).join("; ")).collect();
+    let on_terms = terms.iter().any(|terms| !terms.is_empty());
     let mut head = ["METHODS", "PATH", "NEEDS"].map(str::to_owned).to_vec();
+    head.extend(on_terms.then(|| "TERMS".to_owned()));
     head.extend(config.clients.iter().map(|client| client.id.clone()));
     let mut rows = vec![head];
-    for route in routes {
+    for (route, terms) in routes.iter().zip(terms) {
         let (methods, path) = access::requests(route);
         let mut row = vec![methods, path, access::needs(route)];
-        row.extend(config.clients.iter().map(|client| match access::reach(client, route) {
-            Reach::Yes => "yes".to_owned(),
-            Reach::No(reason) => format!("no ({reason})"),
-            reach @ Reach::Lacks(..) => lacks(&reach),
+        row.extend(on_terms.then_some(terms));
+        row.extend(config.clients.iter().map(|client| match standing(client, route) {
+            (true, None) => "yes".to_owned(),
+            (true, Some(how)) => format!("yes ({how})"),
+            (false, why) => format!("no ({})", why.unwrap_or_default()),
         }));
         rows.push(row);
     }
     rows
 }
 
-fn lacks(reach: &Reach<'_>) -> String {
-    match reach {
+/// Whether a client gets through a route; and how, where it must show something, or why not.
+fn standing(client: &Client, route: &Route) -> (bool, Option<String>) {
+    match access::reach(client, route) {
+        Reach::Yes(bound) => (true, bound.words().map(|words| format!("with {words}"))),
+        Reach::No(reason) => (false, Some(reason.to_owned())),
+        Reach::Audience(audience) => (false, Some(format!("not for {audience}"))),
         Reach::Lacks(scopes, any) => {
-            format!("no (lacks {})", scopes.join(if *any { " or " } else { ", " }))
+            (false, Some(format!("lacks {}", scopes.join(if any { " or " } else { ", " }))))
         }
-        Reach::Yes | Reach::No(_) => String::new(),
     }
 }
 
@@ -89,17 +98,17 @@ fn list(config: &Config, routes: &[&Route]) -> String {
         let (methods, path) = access::requests(route);
         let (needs, upstream) = (access::needs(route), access::upstream(config, route));
         let _ = writeln!(text, "{methods} {path}  ->  {upstream}\n  needs {needs}");
+        for term in terms::of(config, route) {
+            let _ = writeln!(text, "  terms {term}");
+        }
         let mut yes = Vec::new();
         for client in &config.clients {
-            match access::reach(client, route) {
-                Reach::Yes => yes.push(&*client.id),
-                Reach::No(reason) => {
-                    let _ = writeln!(text, "  no   {} ({reason})", client.id);
-                }
-                reach @ Reach::Lacks(..) => {
-                    let _ =
-                        writeln!(text, "  no   {} {}", client.id, lacks(&reach).trim_start_matches("no "));
-                }
+            let (through, remark) = standing(client, route);
+            let remark = remark.map(|remark| format!(" ({remark})")).unwrap_or_default();
+            if through {
+                yes.push(format!("{}{remark}", client.id));
+            } else {
+                let _ = writeln!(text, "  no   {}{remark}", client.id);
             }
         }
         for client in yes {
@@ -141,6 +150,30 @@ pub(super) fn route_json(config: &Config, route: &Route) -> Map<String, Value> {
             }
         }
     }
+    let texts = |items: Vec<String>| (!items.is_empty()).then(|| json!(items));
+    let ranges = |ranges: &[AddressRange]| texts(ranges.iter().map(ToString::to_string).collect());
+    let cors = route.cors.as_ref().map(|cors| match &cors.origins {
+        CorsOrigins::Any => json!("*"),
+        CorsOrigins::Only(origins) => json!(origins.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    });
+    let terms = [
+        ("allow", ranges(&route.addresses.allow)),
+        ("deny", ranges(&route.addresses.deny)),
+        ("rate_limit", route.rate_limit.map(|rate| json!(rate.to_string()))),
+        ("max_in_flight", route.max_in_flight.map(|most| json!(most))),
+        ("cors_origins", cors),
+        ("forward_token", route.forward_token.then_some(Value::Bool(true))),
+        (
+            "max_body_size",
+            match route.max_body_size {
+                BodyLimit::Unlimited => None,
+                BodyLimit::Bytes(most) => Some(json!(most)),
+            },
+        ),
+    ];
+    for (key, value) in terms {
+        object.extend(value.map(|value| (key.to_owned(), value)));
+    }
     object.insert("upstream".to_owned(), json!(access::upstream(config, route)));
     object.insert("line".to_owned(), json!(route.place.line));
     object
@@ -152,12 +185,19 @@ fn as_json(config: &Config, route: &Route) -> Value {
         .clients
         .iter()
         .map(|client| {
-            let (allowed, reason, missing) = match access::reach(client, route) {
-                Reach::Yes => (true, None, Vec::new()),
-                Reach::No(reason) => (false, Some(reason), Vec::new()),
-                Reach::Lacks(missing, _) => (false, Some("scope missing"), missing),
+            let (allowed, reason, missing, bound) = match access::reach(client, route) {
+                Reach::Yes(bound) => (true, None, Vec::new(), bound.names()),
+                Reach::No(reason) => (false, Some(reason), Vec::new(), Vec::new()),
+                Reach::Audience(_) => (false, Some("audience"), Vec::new(), Vec::new()),
+                Reach::Lacks(missing, _) => (false, Some("scope missing"), missing, Vec::new()),
             };
-            let value = json!({ "allowed": allowed, "reason": reason, "missing": missing });
+            let mut value = json!({ "allowed": allowed, "reason": reason, "missing": missing });
+            if !bound.is_empty() {
+                value["sender_constraint"] = json!(bound);
+            }
+            if let Some(rate) = client.rate_limit {
+                value["rate_limit"] = json!(rate.to_string());
+            }
             (client.id.clone(), value)
         })
         .collect();

@@ -13,6 +13,7 @@ use crate::config::{Access, Config, Issuer, Listener, ListenerProtocol, ServerCe
 use crate::gate::{Gate, GateSpec};
 use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::{ClientConnection, Proxy};
+use crate::rotation::{self, Keeper};
 use crate::server::demo::Demo;
 use crate::server::{
     Bound, ConnInfo, ExitReason, Limits, ListenerSpec, ServerOptions, TlsPaths, TlsReloader, handle_signals,
@@ -33,13 +34,11 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
         .build()
         .map_err(Failure::other)?;
     gate.fetch_keys().map_err(Failure::other)?;
+    let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(Failure::other)?;
+    rotation::warn_of_expired(&gate);
     // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
-    let limits = &config.server.limits;
-    let proxy = Proxy::new(gate, rules, limits.body_timeout).max_headers(limits.max_headers);
-    let proxy: &'static Proxy = Box::leak(Box::new(proxy));
-    let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), &config));
-    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
-    let trusted = config.server.trusted_proxies.clone();
+    let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
+    let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
     banner(&config, &bound, demo.as_ref()).map_err(Failure::other)?;
     if let Some(demo) = demo {
@@ -48,17 +47,28 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let on_hangup = Arc::clone(&reloader);
     handle_signals(bound.shutdown_handle(), move || on_hangup.reload()).map_err(Failure::other)?;
     reloader.watch().map_err(Failure::other)?;
+    proxy.start_upkeep().map_err(Failure::other)?;
+    let exit = serve(&config, bound, proxy);
+    keeper.finish();
+    match exit {
+        ExitReason::Drained | ExitReason::Stopped => {}
+        ExitReason::GraceExpired { connections } => {
+            log::warn!("the grace period ended with connections still open: {connections} cut off");
+        }
+    }
+    Ok(())
+}
 
+/// Serves what is bound until it is told to stop.
+pub(super) fn serve(config: &Config, bound: Bound, proxy: &'static Proxy) -> ExitReason {
+    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
     let handler = move |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
         let connection = Arc::clone(connection);
-        let trusted =
-            !trusted.is_empty() && trusted.iter().any(|range| range.contains(connection.peer().ip()));
         let secure = secure.get(connection.listener().index).copied().unwrap_or(false);
         async move {
             let client = ClientConnection {
                 peer: connection.peer().ip(),
                 peer_value: connection.peer_value(),
-                trusted,
                 head_is_clear: connection.head_is_clear(),
                 secure,
                 certificate: connection.client_certificate().map(|certificate| PeerCertificate {
@@ -70,13 +80,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
             proxy.serve(request, client).await
         }
     };
-    match bound.run(handler) {
-        ExitReason::Drained | ExitReason::Stopped => {}
-        ExitReason::GraceExpired { connections } => {
-            log::warn!("the grace period ended with connections still open: {connections} cut off");
-        }
-    }
-    Ok(())
+    bound.run(handler)
 }
 
 /// Our own messages at the level of `RUST_LOG` (info unless set), those of libraries only as warnings: some of them
@@ -106,7 +110,7 @@ fn is_secure(listener: &Listener) -> bool {
 }
 
 /// Without an issuer in the file, the first listener is it, with its real port.
-fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
+pub(super) fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
     if let (Issuer::FromListener(_), Some(address), Some(listener)) =
         (&config.token_service.issuer, first, config.server.listen.first())
     {
@@ -114,13 +118,14 @@ fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
     }
 }
 
+fn listens_with_tls(config: &Config) -> bool {
+    config.server.listen.iter().any(|listener| listener.protocol == ListenerProtocol::Https)
+}
+
 /// The certificate and key to serve, a self-signed pair made on first need.
-fn tls_paths(config: &Config) -> Result<Option<TlsPaths>, Failure> {
-    if !config.server.listen.iter().any(|listener| listener.protocol == ListenerProtocol::Https) {
-        return Ok(None);
-    }
+pub(super) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, Failure> {
     let paths = match &config.server.tls.certificate {
-        ServerCertificate::SelfSigned => self_signed(&config.server.state_dir).map_err(Failure::config)?,
+        ServerCertificate::SelfSigned => self_signed(state_dir).map_err(Failure::config)?,
         ServerCertificate::Files { certificate, key } => TlsPaths {
             certificate: certificate.clone(),
             key: key.clone(),
@@ -129,12 +134,12 @@ fn tls_paths(config: &Config) -> Result<Option<TlsPaths>, Failure> {
         },
     };
     let client_ca = config.server.tls.client_ca.clone();
-    Ok(Some(TlsPaths { client_ca, any_client_certificate: takes_any_certificate(config), ..paths }))
+    Ok(TlsPaths { client_ca, any_client_certificate: takes_any_certificate(config), ..paths })
 }
 
 /// Whether some client needs certificates that no authority vouches for: because one such is its own, or because its
 /// tokens are bound to whatever certificate it has and there is no authority to ask.
-pub(super) fn takes_any_certificate(config: &Config) -> bool {
+fn takes_any_certificate(config: &Config) -> bool {
     let no_authority = config.server.tls.client_ca.is_none();
     config.clients.iter().any(|client| {
         client.authentication.self_signed_tls_client_auth.is_some()
@@ -144,16 +149,14 @@ pub(super) fn takes_any_certificate(config: &Config) -> bool {
 
 /// Whether configured certificates can be served. Makes none.
 pub(super) fn check_certificates(config: &Config) -> Result<(), Failure> {
-    if config.server.tls.certificate == ServerCertificate::SelfSigned {
+    if config.server.tls.certificate == ServerCertificate::SelfSigned || !listens_with_tls(config) {
         return Ok(());
     }
-    match tls_paths(config)? {
-        Some(paths) => TlsReloader::load(paths).map(|_| ()).map_err(Failure::config),
-        None => Ok(()),
-    }
+    let paths = tls_paths(config, &config.server.state_dir)?;
+    TlsReloader::load(&paths).map(|_| ()).map_err(Failure::config)
 }
 
-fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
+pub(super) fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
     let listeners = config.server.listen.iter().map(|listener| {
         let mut spec = match listener.protocol {
             ListenerProtocol::Https => ListenerSpec::tls(listener.address),
@@ -165,11 +168,18 @@ fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
         spec
     });
     let mut options = ServerOptions::new(listeners.collect());
-    options.tls = tls_paths(config)?;
+    options.tls =
+        listens_with_tls(config).then(|| tls_paths(config, &config.server.state_dir)).transpose()?;
     options.threads = config.server.threads.map_or(0, usize::from);
     options.grace = config.server.shutdown_grace;
+    options.limits = server_limits(config);
+    Ok(options)
+}
+
+/// What bounds connections.
+pub(super) fn server_limits(config: &Config) -> Limits {
     let limits = &config.server.limits;
-    options.limits = Limits {
+    Limits {
         header_timeout: limits.header_timeout,
         max_header_size: limits.max_header_size,
         max_headers: limits.max_headers,
@@ -178,8 +188,7 @@ fn server_options(config: &Config) -> Result<ServerOptions, Failure> {
         max_connections_per_address: limits.max_connections_per_address,
         write_timeout: limits.write_timeout,
         handshake_timeout: limits.handshake_timeout,
-    };
-    Ok(options)
+    }
 }
 
 /// Where it listens, what it protects, and what to try.

@@ -10,7 +10,7 @@ use super::{Failure, ask_secret, output, read};
 use crate::config::{Config, Origin};
 
 /// Where the token endpoint is when no configuration says so.
-const USUAL_PATH: &str = "/oauth/v2/oauth-token";
+pub(super) const USUAL_PATH: &str = "/oauth/v2/oauth-token";
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -90,7 +90,8 @@ pub(super) fn endpoint_url(
     Ok(if matches!(rest, "" | "/") { format!("{origin}{path}") } else { url.to_owned() })
 }
 
-fn only_client(config: Option<&Config>) -> Result<String, Failure> {
+/// The client that can only be meant.
+pub(super) fn only_client(config: Option<&Config>) -> Result<String, Failure> {
     let clients = config.iter().flat_map(|config| &config.clients).filter(|client| {
         client.enabled
             && client.capabilities.client_credentials

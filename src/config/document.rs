@@ -71,6 +71,7 @@ impl Config {
             }
         }
         let config = cx.document(root.get_ref(), |root| compile::config(root, file_name));
+        let files = cx.files();
         let mut problems = cx.into_problems();
         if !broken_lines.is_empty() {
             // What a broken line held is lost: what seems missing may well be there, and what the parser made
@@ -84,7 +85,7 @@ impl Config {
             });
         }
         match (config, ConfigErrors::collect(problems)) {
-            (Some(config), None) => Ok(config),
+            (Some(config), None) => Ok(Self { files, ..config }),
             (_, Some(errors)) => Err(errors),
             // Nothing is left out without a report; should that fail once, the file is refused all the same.
             (None, None) => Err(ConfigErrors::unreadable(

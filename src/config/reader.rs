@@ -3,7 +3,13 @@
 //! A [`Table`] hands a key out once. What nobody took by the end is unknown, and the end cannot be
 //! forgotten: a table is only to be had inside the closure given to [`Value::table`].
 
-use std::{cell::RefCell, fmt, ops::Range, path::Path, rc::Rc};
+use std::{
+    cell::RefCell,
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use toml::{Spanned, de::DeTable, de::DeValue};
 
@@ -22,6 +28,7 @@ pub(super) struct Context<'a> {
     text: &'a str,
     line_starts: Vec<usize>,
     problems: RefCell<Vec<ConfigError>>,
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Context<'a> {
@@ -33,7 +40,15 @@ impl<'a> Context<'a> {
     ) -> Self {
         let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(after_breaks).collect();
-        Self { file, base_dir, env, text, line_starts, problems: RefCell::default() }
+        Self {
+            file,
+            base_dir,
+            env,
+            text,
+            line_starts,
+            problems: RefCell::default(),
+            files: RefCell::default(),
+        }
     }
 
     /// The line and column of a byte.
@@ -61,6 +76,19 @@ impl<'a> Context<'a> {
             value,
             message: message.into(),
         });
+    }
+
+    /// Remembers another file that was named.
+    pub(super) fn names(&self, path: &Path) {
+        let mut files = self.files.borrow_mut();
+        if !files.iter().any(|known| known == path) {
+            files.push(path.to_owned());
+        }
+    }
+
+    /// The other files that were named.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.borrow().clone()
     }
 
     pub(super) fn into_problems(self) -> Vec<ConfigError> {

@@ -29,6 +29,19 @@ pub struct Rate {
     pub burst: NonZeroU32,
 }
 
+impl fmt::Display for Rate {
+    /// As the file writes it: `100/s`; and the burst where that is another number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.per.as_secs() {
+            1 => write!(f, "{}/s", self.events)?,
+            60 => write!(f, "{}/m", self.events)?,
+            3_600 => write!(f, "{}/h", self.events)?,
+            _ => write!(f, "{} per {}", self.events, Shown(self.per))?,
+        }
+        if self.burst == self.events { Ok(()) } else { write!(f, " (burst {})", self.burst) }
+    }
+}
+
 /// Parses `"250ms"`, `"299s"`, `"5m"`, `"1h"`, `"2d"`.
 ///
 /// # Errors
@@ -111,7 +124,7 @@ impl fmt::Display for Shown {
 }
 
 /// A size as the file would write it.
-pub(super) struct ShownSize(pub(super) u64);
+pub(crate) struct ShownSize(pub(crate) u64);
 
 impl fmt::Display for ShownSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -154,15 +154,14 @@ impl<'a> Value<'a> {
                 }
             }
             Source::File("") => return value.invalid("no path follows \"file:\""),
-            Source::File(path) => match secret::read_file(&value.cx.base_dir.join(path)) {
-                Ok(secret) => secret,
-                Err(error) => {
-                    return unavailable(format!(
-                        "cannot read {}: {error}",
-                        value.cx.base_dir.join(path).display()
-                    ));
+            Source::File(path) => {
+                let path = value.cx.base_dir.join(path);
+                value.cx.names(&path);
+                match secret::read_file(&path) {
+                    Ok(secret) => secret,
+                    Err(error) => return unavailable(format!("cannot read {}: {error}", path.display())),
                 }
-            },
+            }
         };
         if secret.expose().is_empty() {
             return value.invalid(format!("is empty; it must be {what}"));
@@ -178,6 +177,7 @@ impl<'a> Value<'a> {
     /// A path to a file that can be read now.
     pub(super) fn readable_file(&self, what: &str) -> Option<PathBuf> {
         let path = self.path(what)?;
+        self.cx.names(&path);
         match check_readable(&path) {
             Ok(()) => Some(path),
             Err(error) => {

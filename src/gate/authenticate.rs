@@ -13,8 +13,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::Gate;
-use super::secret_hash::SecretHash;
-use super::settings::{Client, ClientSecret, Settings};
+use super::client_secret::ClientSecret;
+use super::hashing::Candidate;
+use super::settings::{Client, Settings};
 use super::throttle::Try;
 use crate::oauth::client_auth::{ClientAuth, SecretMethod};
 use crate::oauth::denial::TokenError;
@@ -89,40 +90,46 @@ impl Gate {
         // A client that may not authenticate this way is as good as unknown, but costs what a known one costs.
         let admissible =
             client.filter(|client| client.policy.enabled && client.secret_methods.contains(&method));
-        let valid: Vec<&Arc<ClientSecret>> =
-            client.iter().flat_map(|client| &client.secrets).filter(|s| s.is_valid(unix_time)).collect();
+        let secrets = client.map_or(&[][..], |client| &client.secrets);
 
         // A secret remembered as good costs no hash and is never throttled.
-        let remembered = |secret: &&&Arc<ClientSecret>| {
-            secret.remembered.get().is_some_and(|known| bool::from(known.ct_eq(&digest)))
+        let remembered = |secret: &&Arc<ClientSecret>| {
+            secret.is_valid(unix_time)
+                && secret.remembered.get().is_some_and(|known| bool::from(known.ct_eq(&digest)))
         };
-        if let (Some(client), Some(known)) = (admissible, valid.iter().find(remembered)) {
+        let known = || Some((admissible?, secrets.iter().find(remembered)?));
+        if let Some((client, known)) = known() {
+            known.note_use(unix_time, origin.address);
+            return Ok(Arc::clone(client));
+        }
+        // Held to the end: by then it is remembered, or known to be wrong.
+        let _first = self.inner.under_way.first(digest).await;
+        if let Some((client, known)) = known() {
             known.note_use(unix_time, origin.address);
             return Ok(Arc::clone(client));
         }
 
         let admitted = self.admit(settings, client_id, origin)?;
-        // As many tries for every failure, whoever the client is and however many secrets it has.
-        let hashes: Vec<SecretHash> = valid
-            .iter()
-            .map(|secret| &secret.hash)
-            .chain(&settings.decoys)
-            .take(settings.decoys.len())
-            .cloned()
-            .collect();
-        let Ok(found) = self.inner.hashing.verify(secret, hashes).await else {
+        let candidates = candidates(settings, client, admissible.is_some(), unix_time);
+        let Ok(found) = self.inner.hashing.verify(secret, candidates).await else {
             self.inner.throttle.forgive(&admitted, false);
             return Err(TokenError::Unavailable(BUSY));
         };
-        match (admissible, found.and_then(|at| valid.get(at))) {
-            (Some(client), Some(good)) => {
+        let found = found.and_then(|at| secrets.get(at));
+        match (admissible, found) {
+            (Some(client), Some(good)) if good.is_valid(unix_time) => {
                 self.inner.throttle.forgive(&admitted, true);
                 // Set already only if another request was quicker, with the same digest.
                 let _ = good.remembered.set(digest);
                 good.note_use(unix_time, origin.address);
                 Ok(Arc::clone(client))
             }
-            _ => Err(TokenError::InvalidClient),
+            _ => {
+                if let Some(expired) = found.filter(|secret| !secret.is_valid(unix_time)) {
+                    expired.note_refused(unix_time, origin.address);
+                }
+                Err(TokenError::InvalidClient)
+            }
         }
     }
 
@@ -135,4 +142,23 @@ impl Gate {
         hash.update(secret.expose());
         hash.finalize().into()
     }
+}
+
+/// What to try a secret on: the client's own hashes first, and then what makes every failure cost the same, whoever the
+/// client is and however many secrets it has.
+fn candidates(
+    settings: &Settings,
+    client: Option<&Arc<Client>>,
+    is_admissible: bool,
+    unix_time: Duration,
+) -> Vec<Candidate> {
+    let secrets = client.map_or(&[][..], |client| &client.secrets);
+    let own = secrets.iter().map(|secret| Candidate {
+        hash: secret.hash.clone(),
+        suffices: is_admissible && secret.is_valid(unix_time),
+    });
+    let decoys = settings.decoys.iter().skip(secrets.len());
+    let padding = client.and_then(|client| client.padding.as_ref());
+    let in_vain = decoys.chain(padding).map(|hash| Candidate { hash: hash.clone(), suffices: false });
+    own.chain(in_vain).collect()
 }

@@ -10,6 +10,7 @@ use super::Gate;
 use super::authenticate::Origin;
 use super::settings::{Client, Settings};
 use crate::oauth::denial::TokenError;
+use crate::oauth::endpoints::introspection::TokenQuery;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
 use crate::oauth::grant::{Confirmation, Record, Terms};
 use crate::oauth::token::{AccessToken, TokenDigest};
@@ -73,6 +74,16 @@ impl FormBody {
 
 impl Gate {
     /// Which endpoint, if any, is at `path`.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// use tollgate::gate::Endpoint;
+    ///
+    /// let gate = Gate::builder(GateSpec::default()).build()?;
+    /// assert_eq!(gate.endpoint("/oauth/v2/oauth-token"), Some(Endpoint::Token));
+    /// assert_eq!(gate.endpoint("/orders"), None);
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
         let settings = self.settings();
@@ -92,6 +103,21 @@ impl Gate {
     }
 
     /// Answers a request to one of the endpoints.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use tollgate::gate::{Endpoint, FormBody, Gate, GateSpec, Origin};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let (parts, ()) = http::Request::get("/.well-known/oauth-authorization-server").body(())?.into_parts();
+    /// let nothing = FormBody::Whole(Bytes::new());
+    /// let answer = gate.answer(Endpoint::AuthorizationServer, &parts, nothing, Origin::default()).await;
+    /// assert_eq!(answer.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn answer(
         &self,
         endpoint: Endpoint,
@@ -198,9 +224,7 @@ impl Gate {
         body: FormBody,
         origin: Origin<'_>,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
-        endpoints::check_head(parts, &introspection::PARAMETERS)?;
-        let body = body.whole()?;
-        let query = introspection::TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
+        let query = token_query(parts, body)?;
         let client = self.authenticate(settings, query.auth, origin).await?;
         if !client.policy.capabilities.introspection {
             return Err(TokenError::UnauthorizedClient);
@@ -225,9 +249,7 @@ impl Gate {
         body: FormBody,
         origin: Origin<'_>,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
-        endpoints::check_head(parts, &introspection::PARAMETERS)?;
-        let body = body.whole()?;
-        let query = introspection::TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
+        let query = token_query(parts, body)?;
         let digest = revocation::token(&query)?;
         let client = self.authenticate(settings, query.auth, origin).await?;
         if let Some(digest) = digest {
@@ -242,6 +264,13 @@ impl Gate {
         }
         Ok(revocation::done())
     }
+}
+
+/// What introspection and revocation are asked alike: about a token, by a client (RFC 7009 §2.1, RFC 7662 §2.1).
+fn token_query(parts: &request::Parts, body: FormBody) -> Result<TokenQuery, TokenError> {
+    endpoints::check_head(parts, &introspection::PARAMETERS)?;
+    let body = body.whole()?;
+    TokenQuery::read(&parts.headers, &endpoints::form(&body)?)
 }
 
 /// Gives back the place of a token that is no longer kept.

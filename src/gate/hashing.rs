@@ -5,6 +5,7 @@
 //! traffic leaves over. A job belongs to the queue, not to the request that asked: a client that hangs up
 //! frees no slot while its hash still runs.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,11 +21,20 @@ pub(crate) struct Busy;
 /// The threads. They end when the pool is dropped.
 pub(crate) struct HashingPool {
     queue: SyncSender<Job>,
+    work_done: Arc<AtomicU64>,
+}
+
+/// A hash to try a secret on.
+pub(crate) struct Candidate {
+    pub(crate) hash: SecretHash,
+    /// Whether no other needs to be tried if this one matches. A try that is refused all the same goes on to the end, or
+    /// the time it takes would tell why it is refused.
+    pub(crate) suffices: bool,
 }
 
 struct Job {
     secret: Secret,
-    hashes: Vec<SecretHash>,
+    candidates: Vec<Candidate>,
     reply: oneshot::Sender<Option<usize>>,
 }
 
@@ -36,30 +46,37 @@ impl HashingPool {
     pub(crate) fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
+        let work_done = Arc::default();
         for number in 0..threads.max(1) {
             let receiver = Arc::clone(&receiver);
+            let work_done = Arc::clone(&work_done);
             std::thread::Builder::new()
                 .name(format!("tollgate-hash-{number}"))
-                .spawn(move || work(&receiver))?;
+                .spawn(move || work(&receiver, &work_done))?;
         }
-        Ok(Self { queue: sender })
+        Ok(Self { queue: sender, work_done })
     }
 
-    /// Which of `hashes` the secret has, tried in order.
+    /// Which of `candidates` the secret matches, tried in order; one that suffices, if there is one.
     pub(crate) async fn verify(
         &self,
         secret: Secret,
-        hashes: Vec<SecretHash>,
+        candidates: Vec<Candidate>,
     ) -> Result<Option<usize>, Busy> {
         let (reply, answer) = oneshot::channel();
-        match self.queue.try_send(Job { secret, hashes, reply }) {
+        match self.queue.try_send(Job { secret, candidates, reply }) {
             Ok(()) => answer.await.map_err(|_| Busy),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Busy),
         }
     }
+
+    /// The cost of all hashes tried so far.
+    pub(crate) fn work_done(&self) -> u64 {
+        self.work_done.load(Ordering::Relaxed)
+    }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
+fn work(queue: &Mutex<Receiver<Job>>, work_done: &AtomicU64) {
     // On Linux a nice value belongs to the thread. Without the right to be nicer, hashing is merely not nice.
     let _ = rustix::process::nice(19);
     // The memory is kept from hash to hash: giving 19 MiB back each time would have every other thread
@@ -67,8 +84,18 @@ fn work(queue: &Mutex<Receiver<Job>>) {
     let mut memory = Vec::new();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { secret, hashes, reply }) = job else { return };
-        let found = hashes.iter().position(|hash| hash.matches(&secret, &mut memory));
+        let Ok(Job { secret, candidates, reply }) = job else { return };
+        let mut found = None;
+        for (at, candidate) in candidates.iter().enumerate() {
+            work_done.fetch_add(candidate.hash.cost(), Ordering::Relaxed);
+            if candidate.hash.matches(&secret, &mut memory) {
+                if candidate.suffices {
+                    found = Some(at);
+                    break;
+                }
+                found = found.or(Some(at));
+            }
+        }
         // Nobody waits any more: the client hung up. The work is done all the same.
         let _ = reply.send(found);
     }
@@ -83,8 +110,12 @@ pub(crate) mod tests {
 
     /// A hash that is quick to try, for tests of what stands around hashing.
     pub(crate) fn cheap(secret: &str) -> SecretHash {
+        of_cost(secret, 8, 1)
+    }
+
+    pub(crate) fn of_cost(secret: &str, memory_kib: u32, passes: u32) -> SecretHash {
         use argon2::{Argon2, Params, PasswordHasher as _};
-        let argon2 = Argon2::from(Params::new(8, 1, 1, None).unwrap());
+        let argon2 = Argon2::from(Params::new(memory_kib, passes, 1, None).unwrap());
         let phc = argon2.hash_password_with_salt(secret.as_bytes(), b"saltsaltsalt").unwrap();
         SecretHash::parse(&phc.to_string()).unwrap()
     }
@@ -106,7 +137,8 @@ pub(crate) mod tests {
     async fn a_full_queue_says_so() {
         let pool = HashingPool::start(1, 2).unwrap();
         let slow = SecretHash::of(&Secret::new("a"), &[0; 16]).unwrap();
-        let jobs: Vec<_> = (0..8).map(|_| pool.verify(Secret::new("b"), vec![slow.clone(); 2])).collect();
+        let slow = || Candidate { hash: slow.clone(), suffices: true };
+        let jobs: Vec<_> = (0..8).map(|_| pool.verify(Secret::new("b"), vec![slow(), slow()])).collect();
         let (mut busy, mut wrong) = (0, 0);
         let mut waiting: Vec<_> = jobs.into_iter().map(Box::pin).collect();
         // Polled together: all are offered before the first is done.

@@ -3,6 +3,8 @@
 //! Joins the pure protocol of [`crate::oauth`] with a store, a clock and the hashing threads.
 
 mod authenticate;
+mod client_secret;
+mod deadline;
 mod direct;
 mod endpoints;
 #[cfg(feature = "gateway")]
@@ -17,6 +19,7 @@ mod secret_hash;
 mod settings;
 mod spec;
 mod throttle;
+mod under_way;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -28,26 +31,28 @@ use http::{HeaderMap, Response};
 use http_body_util::Full;
 
 pub use authenticate::Origin;
+pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoints::{Endpoint, FormBody};
 #[cfg(feature = "jose")]
 pub use keys::{KeySource, RemoteKeys};
 pub use secret_hash::{SecretHash, SecretHashError};
-pub use settings::{ClientSpec, GateSpec, SecretSpec, SecretUsage};
+pub use settings::{ClientSpec, GateSpec, SecretSpec};
 pub use spec::SpecError;
 pub use throttle::ThrottlePolicy;
 
 use crate::clock::{Clock, SystemClock};
-use crate::oauth::bearer::{self, Scheme};
+use crate::oauth::bearer::{self, Presented, Scheme};
 use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::Denial;
-use crate::oauth::evidence::Evidence;
-use crate::oauth::grant::Record;
+use crate::oauth::evidence::{Evidence, Target};
 use crate::oauth::scope::{Demand, Requirement};
 use crate::oauth::token::TokenDigest;
 use crate::store::{MemoryStore, TokenStore};
+use deadline::Deadlines;
 use hashing::HashingPool;
 use settings::Settings;
 use throttle::Throttle;
+use under_way::UnderWay;
 
 /// Jobs that may wait for a hashing thread, each. At some 30 ms a hash, a full queue is a wait of a second.
 const QUEUE_PER_THREAD: usize = 32;
@@ -68,6 +73,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     hashing: HashingPool,
     throttle: Throttle,
+    deadlines: Deadlines,
+    under_way: UnderWay,
     process_key: [u8; 32],
     #[cfg(feature = "jose")]
     replays: possession::Replays,
@@ -115,6 +122,16 @@ pub struct GateBuilder {
 
 impl GateBuilder {
     /// Keeps tokens elsewhere than in a [`MemoryStore`].
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// use std::sync::Arc;
+    /// use tollgate::store::MemoryStore;
+    ///
+    /// let gate = Gate::builder(GateSpec::default()).store(Arc::new(MemoryStore::new(1_000))).build()?;
+    /// assert_eq!(gate.tokens_kept(), 0);
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn store(mut self, store: Arc<dyn TokenStore>) -> Self {
         self.store = Some(store);
@@ -122,6 +139,18 @@ impl GateBuilder {
     }
 
     /// Reads the time elsewhere than from the operating system.
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use tollgate::clock::ManualClock;
+    /// use tollgate::gate::{Gate, GateSpec};
+    ///
+    /// let clock = Arc::new(ManualClock::new(Duration::from_secs(1_800_000_000)));
+    /// let gate = Gate::builder(GateSpec::default()).clock(clock.clone()).build()?;
+    /// clock.advance(Duration::from_secs(299));
+    /// assert_eq!(gate.clock().now().as_u64(), 299_000);
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
@@ -129,6 +158,15 @@ impl GateBuilder {
     }
 
     /// Live tokens in all, at most; 10,000,000 unless set. Has no effect on a store of one's own.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).max_tokens(1).build()?;
+    /// gate.issue_to("server", ["read"])?;
+    /// assert_eq!(gate.issue_to("server", ["read"]).unwrap_err().status(), 503);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn max_tokens(mut self, max_tokens: usize) -> Self {
         self.max_tokens = max_tokens;
@@ -136,6 +174,14 @@ impl GateBuilder {
     }
 
     /// Threads that verify secrets; one per core unless set.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// // Tests need no more.
+    /// let gate = Gate::builder(GateSpec::default()).hashing_threads(1).build()?;
+    /// # drop(gate);
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn hashing_threads(mut self, threads: usize) -> Self {
         self.hashing_threads = threads.max(1);
@@ -150,12 +196,15 @@ impl GateBuilder {
         let mut process_key = [0; 32];
         getrandom::fill(&mut process_key).map_err(GateError::Randomness)?;
         let threads = self.hashing_threads;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let inner = Arc::new(Inner {
-            settings: ArcSwap::from_pointee(Settings::new(self.spec, None)),
+            settings: ArcSwap::from_pointee(Settings::new(self.spec, None, clock.unix_time())),
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens))),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            clock,
             hashing: HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?,
             throttle: Throttle::default(),
+            deadlines: Deadlines::default(),
+            under_way: UnderWay::default(),
             process_key,
             #[cfg(feature = "jose")]
             replays: possession::Replays::new().map_err(GateError::Randomness)?,
@@ -181,9 +230,22 @@ impl Gate {
 
     /// Swaps the settings for others, atomically and under traffic: a request is decided by the old ones or by the new. Tokens stay, save those of clients that are now disabled or
     /// gone; so does what is known of secrets that stay.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// let token = gate.issue_to("server", ["read"])?;
+    /// assert_eq!(gate.tokens_kept(), 1);
+    /// // Without its client it is good for nothing, from the next request on.
+    /// gate.reload(GateSpec::new("https://api.example.com"));
+    /// assert!(gate.issue_to("server", ["read"]).is_err());
+    /// # drop(token);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reload(&self, spec: impl Into<GateSpec>) {
         let before = self.inner.settings.load_full();
-        let after = Arc::new(Settings::new(spec.into(), Some(&before)));
+        let after = Arc::new(Settings::new(spec.into(), Some(&before), self.inner.clock.unix_time()));
         // First the swap, then the end of tokens: the other way round, a request in between could still get
         // a token of the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
@@ -194,13 +256,45 @@ impl Gate {
 
     /// Authorises a request by its headers alone: a token that is bound to a key or to a certificate is refused.
     ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// use http::{HeaderMap, header::AUTHORIZATION};
+    /// use tollgate::oauth::scope::Requirement;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// let read = Requirement::all(["read"])?;
+    /// assert_eq!(gate.authorize(&headers, &read).unwrap_err().status(), 401);
+    /// let bearer = format!("Bearer {}", gate.issue_to("server", ["read"])?.expose());
+    /// headers.insert(AUTHORIZATION, bearer.parse()?);
+    /// assert_eq!(gate.authorize(&headers, &read)?.client_id(), Some("server"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A [`Denial`], to be answered by [`Gate::refuse`].
     pub fn authorize(&self, headers: &HeaderMap, requirement: &Requirement) -> Result<Permit, Denial> {
-        self.judge(headers, requirement, None, &Evidence::default())
+        self.judge(headers, requirement, None, None, || None)
     }
 
     /// Authorises a request by its headers and by what else it shows, for all that a route demands.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// use http::{HeaderMap, header::AUTHORIZATION};
+    /// use tollgate::oauth::scope::{Demand, Requirement};
+    /// use tollgate::oauth::evidence::Evidence;
+    ///
+    /// let demand = Demand::from(Requirement::AnyToken).for_audience("https://orders.example.com");
+    /// let bearer = format!("Bearer {}", gate.issue_to("server", ["read"])?.expose());
+    /// let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse()?)]);
+    /// let denial = gate.authorize_with(&headers, &demand, &Evidence::default()).unwrap_err();
+    /// assert_eq!(denial.code(), Some("invalid_token"), "a token for no resource in particular");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A [`Denial`], to be answered by [`Gate::refuse`].
@@ -210,45 +304,89 @@ impl Gate {
         demand: &Demand,
         evidence: &Evidence<'_>,
     ) -> Result<Permit, Denial> {
-        self.judge(headers, &demand.requirement, demand.audience.as_deref(), evidence)
+        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
+        self.judge(headers, &demand.requirement, demand.audience.as_deref(), certificate, || evidence.target)
     }
 
-    fn judge(
+    /// The same; the target is asked for only where a proof has to name it.
+    #[inline]
+    pub(crate) fn judge<'a>(
         &self,
         headers: &HeaderMap,
         requirement: &Requirement,
         audience: Option<&str>,
-        evidence: &Evidence<'_>,
+        certificate: Option<&[u8; 32]>,
+        target: impl FnOnce() -> Option<Target<'a>>,
     ) -> Result<Permit, Denial> {
         let presented = bearer::presented(headers)?;
-        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
-        match presented.scheme {
-            Scheme::Bearer => {
-                let (digest, record) = self.look_up(presented.token)?;
-                let held = Possession { certificate, key: None };
-                decide::decide(record, digest, requirement, audience, held, self.inner.clock.now())
-            }
-            #[cfg(feature = "jose")]
-            Scheme::Dpop => self.judge_dpop(presented, headers, requirement, audience, evidence),
-            #[cfg(not(feature = "jose"))]
-            Scheme::Dpop => Err(Denial::Missing),
+        if presented.scheme == Scheme::Bearer {
+            return self.judge_bearer(presented, requirement, audience, certificate);
+        }
+        #[cfg(feature = "jose")]
+        return self.judge_dpop(presented, headers, requirement, audience, certificate, target());
+        #[cfg(not(feature = "jose"))]
+        {
+            let _ = target;
+            presented.check_syntax()?;
+            Err(Denial::Missing)
         }
     }
 
-    /// What the store has of a token as presented.
-    fn look_up(&self, token: &[u8]) -> Result<(TokenDigest, Option<Record>), Denial> {
-        let digest = TokenDigest::of_presented(token).ok_or(Denial::InvalidToken)?;
-        let record = self.inner.store.find(&digest).map_err(|_| Denial::Unavailable)?;
-        Ok((digest, record))
+    fn judge_bearer(
+        &self,
+        presented: Presented<'_>,
+        requirement: &Requirement,
+        audience: Option<&str>,
+        certificate: Option<&[u8; 32]>,
+    ) -> Result<Permit, Denial> {
+        let Some(digest) = TokenDigest::of_presented(presented.token) else {
+            return Err(unknown(presented));
+        };
+        match self.inner.store.find(&digest) {
+            Ok(Some(record)) => {
+                let held = Possession { certificate, key: None };
+                decide::decide(Some(record), digest, requirement, audience, held, self.inner.clock.now())
+            }
+            Ok(None) => Err(unknown(presented)),
+            Err(_) => Err(Denial::Unavailable),
+        }
     }
 
     /// The answer to a request that was denied.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// use tollgate::oauth::denial::Denial;
+    ///
+    /// let answer = gate.refuse(&Denial::Missing);
+    /// assert_eq!(answer.status(), 401);
+    /// assert!(answer.headers()["www-authenticate"].to_str()?.starts_with("Bearer realm=\"tollgate\""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn refuse(&self, denial: &Denial) -> Response<Full<Bytes>> {
         denial.to_response(&self.settings().challenge)
     }
 
     /// Whether the token behind a permit is still good: what a stream asks from time to time.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// use http::{HeaderMap, header::AUTHORIZATION};
+    /// use tollgate::oauth::scope::Requirement;
+    ///
+    /// let bearer = format!("Bearer {}", gate.issue_to("server", ["read"])?.expose());
+    /// let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse()?)]);
+    /// let permit = gate.authorize(&headers, &Requirement::AnyToken)?;
+    /// assert!(gate.still_permits(&permit));
+    /// gate.revoke_all("server");
+    /// assert!(!gate.still_permits(&permit), "a stream that runs on it should end now");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn still_permits(&self, permit: &Permit) -> bool {
         let Some(digest) = permit.digest() else { return true };
@@ -258,6 +396,15 @@ impl Gate {
     }
 
     /// Revokes all tokens of a client at once; whether there is such a client.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// assert!(gate.revoke_all("server"));
+    /// assert!(!gate.revoke_all("nobody"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn revoke_all(&self, client_id: &str) -> bool {
         let settings = self.settings();
         let Some(client) = settings.clients.get(client_id) else { return false };
@@ -265,21 +412,17 @@ impl Gate {
         true
     }
 
-    /// What has been seen of a client's secrets, by secret id; empty for an unknown client.
-    #[must_use]
-    pub fn secret_usage(&self, client_id: &str) -> Vec<(String, SecretUsage)> {
-        let settings = self.settings();
-        let secrets = settings.clients.get(client_id).into_iter().flat_map(|client| &client.secrets);
-        let usage = |secret: &Arc<settings::ClientSecret>| {
-            *secret.usage.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-        };
-        secrets.map(|secret| (secret.id.clone(), usage(secret))).collect()
-    }
-
     /// Tokens kept, expired ones that are not yet swept included.
     #[must_use]
     pub fn tokens_kept(&self) -> usize {
         self.inner.store.len()
+    }
+
+    /// The work done on trying secrets so far, in KiB of memory that argon2id filled, a pass each. Refusals of one
+    /// kind take as much of it as those of another.
+    #[must_use]
+    pub fn hashing_work(&self) -> u64 {
+        self.inner.hashing.work_done()
     }
 
     /// The clock that lifetimes are measured on.
@@ -310,12 +453,19 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// Forgets expired tokens for as long as there is a gate.
+/// What is said of a credential that is none of the tokens there are.
+#[cold]
+fn unknown(presented: Presented<'_>) -> Denial {
+    presented.check_syntax().err().unwrap_or(Denial::InvalidToken)
+}
+
+/// Forgets expired tokens, and wakes what waits for too long, for as long as there is a gate.
 fn keep_swept(gate: &Weak<Inner>) {
     let _ = rustix::process::nice(10);
     while let Some(inner) = gate.upgrade() {
-        let more =
-            inner.store.sweep(inner.clock.now(), SWEEP_SLICE, &mut |record| endpoints::release(&record));
+        let now = inner.clock.now();
+        inner.deadlines.wake_due(now);
+        let more = inner.store.sweep(now, SWEEP_SLICE, &mut |record| endpoints::release(&record));
         drop(inner);
         if more {
             std::thread::yield_now();

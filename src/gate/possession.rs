@@ -10,10 +10,11 @@ use crate::oauth::bearer::Presented;
 use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::{Denial, Mismatch, TokenError};
 use crate::oauth::dpop::{self, BoundToken, DpopError, Proof};
-use crate::oauth::evidence::{Evidence, Target};
-use crate::oauth::jose::KeyThumbprint;
+use crate::oauth::evidence::Target;
 use crate::oauth::replay::{Capacity, Owner, Replay, ReplayMemory};
 use crate::oauth::scope::Requirement;
+use crate::oauth::thumbprint::Thumbprint;
+use crate::oauth::token::TokenDigest;
 
 /// How old a proof may be, in seconds, and so how long its `jti` is kept (RFC 9449 §11.1).
 const MAX_AGE: u64 = 60;
@@ -49,12 +50,15 @@ impl Gate {
         headers: &HeaderMap,
         requirement: &Requirement,
         audience: Option<&str>,
-        evidence: &Evidence<'_>,
+        certificate: Option<&[u8; 32]>,
+        target: Option<Target<'_>>,
     ) -> Result<Permit, Denial> {
+        presented.check_syntax()?;
         // Without a target no proof can be checked: the scheme is one of those that are not on offer.
-        let Some(target) = evidence.target else { return Err(Denial::Missing) };
+        let Some(target) = target else { return Err(Denial::Missing) };
         let judge = || {
-            let (digest, record) = self.look_up(presented.token)?;
+            let digest = TokenDigest::of_presented(presented.token).ok_or(Denial::InvalidToken)?;
+            let record = self.inner.store.find(&digest).map_err(|_| Denial::Unavailable)?;
             let now = self.inner.clock.now();
             // Both before the proof: no signature is verified, and no `jti` remembered, for what is no bound token.
             let record = record.filter(|record| record.is_live(now)).ok_or(Denial::InvalidToken)?;
@@ -62,7 +66,6 @@ impl Gate {
             let key = bound_to.and_then(|bound_to| bound_to.key().copied());
             let key = key.ok_or(Denial::NotHeld(Mismatch::BearerAsKey))?;
             let proof = self.prove(headers, presented.token, key, target)?;
-            let certificate = evidence.certificate.map(|certificate| certificate.sha256);
             let held = Possession { certificate, key: Some(proof.key.as_bytes()) };
             decide::decide(Some(record), digest, requirement, audience, held, now)
         };
@@ -82,7 +85,7 @@ impl Gate {
         };
         let proof = dpop::from_headers(headers).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
         let access_token = std::str::from_utf8(token).map_err(|_| Denial::InvalidToken)?;
-        let token = BoundToken { access_token, key: KeyThumbprint::from_bytes(key) };
+        let token = BoundToken { access_token, key: Thumbprint::from_bytes(key) };
         let proof =
             self.check_proof(proof, target.method.as_str(), &target.uri(), Some(token)).map_err(denied)?;
         self.use_up(&proof).map_err(|replay| match replay {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use sha2::{Digest as _, Sha256};
 
 use crate::oauth::secret::Secret;
 
@@ -13,6 +14,8 @@ const MAX_PASSES: u32 = 64;
 const MAX_LANES: u32 = 64;
 /// Bytes of a hash that still means something.
 const SHORTEST_HASH: usize = 16;
+/// Bytes of a digest that tell one client's secrets from each other.
+const FINGERPRINT: usize = 8;
 
 /// A client secret as it is kept: argon2id, salted, as a PHC string.
 #[derive(Clone, PartialEq, Eq)]
@@ -112,6 +115,24 @@ impl SecretHash {
         let length = decoy.phc.hash.as_ref().map_or(32, |hash| hash.as_ref().len());
         decoy.phc.hash = Output::new(&vec![0; length]).ok().or(decoy.phc.hash);
         decoy
+    }
+
+    /// A decoy that takes as much work as `cost` says, and no more memory than `self` does; none for so little that it
+    /// cannot be told.
+    #[must_use]
+    pub(crate) fn costing(&self, cost: u64) -> Option<Self> {
+        let passes = u64::from(self.params.t_cost()) * cost.div_ceil(self.cost().max(1));
+        let memory = u32::try_from(cost.checked_div(passes)?).ok()?;
+        let passes = u32::try_from(passes).ok()?;
+        let params = Params::new(memory, passes, self.params.p_cost(), None).ok()?;
+        Some(Self { params, ..self.decoy() })
+    }
+
+    /// A name for the hash that says nothing of it.
+    #[must_use]
+    pub(crate) fn fingerprint(&self) -> String {
+        let digest = Sha256::digest(self.to_phc());
+        digest.iter().take(FINGERPRINT).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     /// A measure of the work a try takes.

@@ -1,13 +1,12 @@
 //! What a gate is told by its configuration, and what it makes of it.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::client_secret::ClientSecret;
 #[cfg(feature = "jose")]
 use super::keys::{ClientKeys, KeySource, Pool, RemoteKeys};
 use super::offer;
@@ -161,6 +160,8 @@ pub(crate) struct Client {
     pub(crate) state: Arc<ClientState>,
     pub(crate) policy: ClientPolicy,
     pub(crate) secrets: Vec<Arc<ClientSecret>>,
+    /// What a try in vain costs more than its own hashes, where those are cheaper than others'.
+    pub(crate) padding: Option<SecretHash>,
     pub(crate) secret_methods: Vec<SecretMethod>,
     pub(crate) audiences: Vec<String>,
     #[cfg(feature = "jose")]
@@ -196,44 +197,9 @@ impl Client {
     }
 }
 
-/// A secret, and what the gate has seen of it.
-pub(crate) struct ClientSecret {
-    pub(crate) id: String,
-    pub(crate) hash: SecretHash,
-    pub(crate) expires: Option<Duration>,
-    /// The keyed digest of the plaintext that matched: what makes the next request cost microseconds.
-    pub(crate) remembered: OnceLock<[u8; 32]>,
-    pub(crate) usage: Mutex<SecretUsage>,
-}
-
-/// When, from where and how often a secret was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct SecretUsage {
-    /// Successful authentications since the gate started.
-    pub count: u64,
-    /// Time of the last one, since the Unix epoch.
-    pub last_used: Option<Duration>,
-    /// Where it came from.
-    pub last_address: Option<IpAddr>,
-}
-
-impl ClientSecret {
-    pub(crate) fn is_valid(&self, unix_time: Duration) -> bool {
-        self.expires.is_none_or(|expires| unix_time < expires)
-    }
-
-    pub(crate) fn note_use(&self, unix_time: Duration, address: Option<IpAddr>) {
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        usage.count = usage.count.saturating_add(1);
-        usage.last_used = Some(unix_time);
-        usage.last_address = address;
-    }
-}
-
 impl Settings {
     /// Makes settings ready, taking over from `before` what outlives a reload.
-    pub(crate) fn new(spec: GateSpec, before: Option<&Self>) -> Self {
+    pub(crate) fn new(spec: GateSpec, before: Option<&Self>, unix_time: Duration) -> Self {
         let metadata = Metadata {
             issuer: spec.issuer.clone(),
             token_endpoint: spec.token_endpoint.clone(),
@@ -254,11 +220,12 @@ impl Settings {
             #[cfg(feature = "jose")]
             let keys = client.keys.clone().map(|source| ClientKeys::new(source, &mut pool));
             let id = client.id.as_str().into();
-            let ready = ready(client, known);
+            let ready = ready(client, known, &decoys, unix_time);
             #[cfg(feature = "jose")]
             let ready = Client { keys, ..ready };
             (id, Arc::new(ready))
         });
+        let clients = clients.collect();
         Self {
             challenge: Challenge {
                 realm: spec.realm,
@@ -283,7 +250,7 @@ impl Settings {
             max_tokens_per_client: spec.max_tokens_per_client,
             throttle: spec.throttle,
             decoys,
-            clients: clients.collect(),
+            clients,
         }
     }
 
@@ -308,31 +275,25 @@ impl Settings {
     }
 }
 
-fn ready(spec: ClientSpec, known: Option<&Arc<Client>>) -> Client {
+fn ready(
+    spec: ClientSpec,
+    known: Option<&Arc<Client>>,
+    decoys: &[SecretHash],
+    unix_time: Duration,
+) -> Client {
+    let padding = padding(&spec.secrets, decoys);
     let secrets = spec.secrets.into_iter().map(|secret| {
         let same = |old: &&Arc<ClientSecret>| old.id == secret.id && old.hash == secret.hash;
         match known.and_then(|known| known.secrets.iter().find(same)) {
-            // Only its expiry may have changed.
             Some(old) if old.expires == secret.expires => Arc::clone(old),
-            Some(old) => Arc::new(ClientSecret {
-                id: secret.id,
-                hash: secret.hash,
-                expires: secret.expires,
-                remembered: old.remembered.clone(),
-                usage: Mutex::new(*old.usage.lock().unwrap_or_else(PoisonError::into_inner)),
-            }),
-            None => Arc::new(ClientSecret {
-                id: secret.id,
-                hash: secret.hash,
-                expires: secret.expires,
-                remembered: OnceLock::new(),
-                usage: Mutex::default(),
-            }),
+            Some(old) => Arc::new(old.until(secret.expires)),
+            None => Arc::new(ClientSecret::new(secret, unix_time)),
         }
     });
     Client {
         state: known.map_or_else(|| ClientState::new(spec.id), |known| Arc::clone(&known.state)),
         secrets: secrets.collect(),
+        padding,
         policy: spec.policy,
         secret_methods: spec.secret_methods,
         audiences: spec.audiences,
@@ -359,10 +320,12 @@ fn decoys(clients: &[ClientSpec]) -> Vec<SecretHash> {
     dearest.or_else(|| SecretHash::parse(DEFAULT_DECOY).ok()).map(|hash| vec![hash; most]).unwrap_or_default()
 }
 
-impl fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientSecret").field("id", &self.id).finish_non_exhaustive()
-    }
+/// What a client's hashes cost less than as many decoys, as one more decoy: clients whose secrets were hashed
+/// at another cost would be known from unknown ones by the time a refusal takes.
+fn padding(secrets: &[SecretSpec], decoys: &[SecretHash]) -> Option<SecretHash> {
+    let decoy = decoys.first()?;
+    let missing = secrets.iter().map(|secret| decoy.cost().saturating_sub(secret.hash.cost())).sum();
+    decoy.costing(missing)
 }
 
 #[cfg(test)]

@@ -81,6 +81,16 @@ impl GateSpec {
     }
 
     /// Names the protection space in challenges; `tollgate` unless set.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// use tollgate::oauth::denial::Denial;
+    ///
+    /// let gate = Gate::builder(GateSpec::new("https://api.example.com").realm("orders")).build()?;
+    /// let answer = gate.refuse(&Denial::Missing);
+    /// assert!(answer.headers()["www-authenticate"].to_str()?.contains("realm=\"orders\""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
         self.realm = realm.into();
@@ -88,6 +98,15 @@ impl GateSpec {
     }
 
     /// Path of the token endpoint; `/oauth/v2/oauth-token` unless set.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// use tollgate::gate::Endpoint;
+    ///
+    /// let gate = Gate::builder(GateSpec::default().token_endpoint("/token")).build()?;
+    /// assert_eq!(gate.endpoint("/token"), Some(Endpoint::Token));
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn token_endpoint(mut self, path: impl Into<String>) -> Self {
         self.token_endpoint = path.into();
@@ -95,6 +114,15 @@ impl GateSpec {
     }
 
     /// Path of the introspection endpoint; `/oauth/v2/oauth-introspect` unless set.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// use tollgate::gate::Endpoint;
+    ///
+    /// let gate = Gate::builder(GateSpec::default().introspection_endpoint("/introspection")).build()?;
+    /// assert_eq!(gate.endpoint("/introspection"), Some(Endpoint::Introspection));
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn introspection_endpoint(mut self, path: impl Into<String>) -> Self {
         self.introspection_endpoint = path.into();
@@ -102,6 +130,15 @@ impl GateSpec {
     }
 
     /// Path of the revocation endpoint; `/oauth/v2/oauth-revoke` unless set.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// use tollgate::gate::Endpoint;
+    ///
+    /// let gate = Gate::builder(GateSpec::default().revocation_endpoint("/revocation")).build()?;
+    /// assert_eq!(gate.endpoint("/revocation"), Some(Endpoint::Revocation));
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn revocation_endpoint(mut self, path: impl Into<String>) -> Self {
         self.revocation_endpoint = path.into();
@@ -109,6 +146,15 @@ impl GateSpec {
     }
 
     /// Live tokens of one client at most; 100,000 unless set.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// let gate = Gate::builder(GateSpec::default().client(client).max_tokens_per_client(1)).build()?;
+    /// gate.issue_to("server", ["read"])?;
+    /// assert!(gate.issue_to("server", ["read"]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn max_tokens_per_client(mut self, max: u32) -> Self {
         self.max_tokens_per_client = max;
@@ -116,6 +162,15 @@ impl GateSpec {
     }
 
     /// When failed authentications are too many: 10 a minute unless set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tollgate::gate::{GateSpec, ThrottlePolicy};
+    ///
+    /// let policy = ThrottlePolicy { failures: 3, per: Duration::from_secs(300) };
+    /// let spec = GateSpec::default().throttle(policy);
+    /// assert_eq!(spec.throttle, policy);
+    /// ```
     #[must_use]
     pub fn throttle(mut self, policy: ThrottlePolicy) -> Self {
         self.throttle = policy;
@@ -123,6 +178,16 @@ impl GateSpec {
     }
 
     /// Adds a client. Its scopes join those that the metadata lists. Of two clients with one id the later counts.
+    ///
+    /// ```
+    /// use tollgate::gate::{ClientSpec, GateSpec, SpecError};
+    ///
+    /// let spec = GateSpec::default()
+    ///     .client(ClientSpec::with_id("shop")?.scopes(["read", "write"])?)
+    ///     .client(ClientSpec::with_id("report")?.scopes(["read"])?);
+    /// assert_eq!(spec.scopes, ["read", "write"]);
+    /// # Ok::<(), SpecError>(())
+    /// ```
     #[must_use]
     pub fn client(mut self, client: ClientSpec) -> Self {
         for scope in client.policy.scopes.iter() {
@@ -137,6 +202,14 @@ impl GateSpec {
 
 impl ClientSpec {
     /// A client that may get tokens, so far without a secret and without scopes; its tokens live 299 s.
+    ///
+    /// ```
+    /// use tollgate::gate::{ClientSpec, SpecError};
+    ///
+    /// assert!(ClientSpec::with_id("server")?.secrets.is_empty());
+    /// assert_eq!(ClientSpec::with_id("").unwrap_err(), SpecError::ClientId);
+    /// # Ok::<(), SpecError>(())
+    /// ```
     ///
     /// # Errors
     /// [`SpecError::ClientId`].
@@ -156,6 +229,17 @@ impl ClientSpec {
     /// Adds a secret by its argon2id PHC string, `$argon2id$v=19$…`. A client may have several: that is how they
     /// are rotated.
     ///
+    /// ```
+    /// use tollgate::gate::{ClientSpec, SpecError};
+    ///
+    /// // What `tollgate client add` prints, or `plain_secret` keeps: never the secret itself.
+    /// let phc = "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
+    /// let client = ClientSpec::with_id("server")?.secret_hash(phc)?;
+    /// assert!(ClientSpec::with_id("server")?.secret_hash("Password1").is_err());
+    /// # drop(client);
+    /// # Ok::<(), SpecError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SpecError::SecretHash`] for any other text, the secret itself included.
     pub fn secret_hash(self, phc: &str) -> Result<Self, SpecError> {
@@ -164,6 +248,14 @@ impl ClientSpec {
 
     /// Adds a secret in the clear, as a test or an environment variable has it; only its hash is kept. Hashing takes
     /// some 30 ms.
+    ///
+    /// ```
+    /// use tollgate::gate::{ClientSpec, SpecError};
+    ///
+    /// let client = ClientSpec::with_id("server")?.plain_secret("Password1")?;
+    /// assert!(client.secrets[0].hash.to_phc().starts_with("$argon2id$"));
+    /// # Ok::<(), SpecError>(())
+    /// ```
     ///
     /// # Errors
     /// [`SpecError::Randomness`] where there is none for a salt.
@@ -181,6 +273,17 @@ impl ClientSpec {
     }
 
     /// Adds a secret with a name and an expiry of its own.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tollgate::gate::{ClientSpec, SecretHash, SecretSpec};
+    ///
+    /// let phc = "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
+    /// let end_of_2026 = Some(Duration::from_secs(1_798_761_600));
+    /// let client = ClientSpec::with_id("server")?.secret(SecretSpec::new("2026", SecretHash::parse(phc)?, end_of_2026));
+    /// assert_eq!(client.secrets[0].id, "2026");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn secret(mut self, secret: SecretSpec) -> Self {
         self.secrets.push(secret);
@@ -188,6 +291,14 @@ impl ClientSpec {
     }
 
     /// The scopes it may ask for.
+    ///
+    /// ```
+    /// use tollgate::gate::ClientSpec;
+    ///
+    /// let client = ClientSpec::with_id("server")?.scopes(["read", "write"])?;
+    /// assert_eq!(client.policy.scopes.as_str(), "read write");
+    /// # Ok::<(), tollgate::gate::SpecError>(())
+    /// ```
     ///
     /// # Errors
     /// [`SpecError::Scope`].
@@ -197,6 +308,14 @@ impl ClientSpec {
     }
 
     /// The scopes it gets when it asks for none.
+    ///
+    /// ```
+    /// use tollgate::gate::ClientSpec;
+    ///
+    /// let client = ClientSpec::with_id("server")?.scopes(["read", "write"])?.default_scopes(["read"])?;
+    /// assert_eq!(client.policy.default_scopes.as_str(), "read");
+    /// # Ok::<(), tollgate::gate::SpecError>(())
+    /// ```
     ///
     /// # Errors
     /// [`SpecError::Scope`].
@@ -209,6 +328,15 @@ impl ClientSpec {
     }
 
     /// How long its tokens live.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tollgate::gate::ClientSpec;
+    ///
+    /// let client = ClientSpec::with_id("server")?.token_lifetime(Duration::from_secs(60));
+    /// assert_eq!(client.policy.token_lifetime.as_secs(), 60);
+    /// # Ok::<(), tollgate::gate::SpecError>(())
+    /// ```
     #[must_use]
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.policy.token_lifetime = lifetime;
@@ -216,13 +344,60 @@ impl ClientSpec {
     }
 
     /// The resources it may ask tokens for (RFC 8707).
+    ///
+    /// ```
+    /// use tollgate::gate::ClientSpec;
+    ///
+    /// let client = ClientSpec::with_id("server")?.audiences(["https://orders.example.com".to_owned()]);
+    /// assert_eq!(client.audiences.len(), 1);
+    /// # Ok::<(), tollgate::gate::SpecError>(())
+    /// ```
     #[must_use]
     pub fn audiences(mut self, audiences: impl IntoIterator<Item = String>) -> Self {
         self.audiences = audiences.into_iter().collect();
         self
     }
 
+    /// Binds its tokens to the certificate of the connection they are asked for on (RFC 8705 §3): over another one they are
+    /// good for nothing. A server has to show the gate its connections; see
+    /// [`ClientCertificate`](crate::plugin::ClientCertificate).
+    ///
+    /// ```
+    /// use tollgate::gate::ClientSpec;
+    ///
+    /// assert!(ClientSpec::with_id("server")?.bind_to_certificate().certificate_bound_tokens);
+    /// # Ok::<(), tollgate::gate::SpecError>(())
+    /// ```
+    #[must_use]
+    pub fn bind_to_certificate(mut self) -> Self {
+        self.certificate_bound_tokens = true;
+        self
+    }
+
+    /// Refuses it tokens that are not bound to a key by a DPoP proof (RFC 9449 §5.2; feature `jose`). A client that sends a
+    /// proof gets a bound token in any case.
+    ///
+    /// ```
+    /// use tollgate::gate::ClientSpec;
+    ///
+    /// assert!(ClientSpec::with_id("server")?.bind_to_key().dpop_bound_tokens);
+    /// # Ok::<(), tollgate::gate::SpecError>(())
+    /// ```
+    #[must_use]
+    pub fn bind_to_key(mut self) -> Self {
+        self.dpop_bound_tokens = true;
+        self
+    }
+
     /// Lets it ask about any token (RFC 7662).
+    ///
+    /// ```
+    /// use tollgate::gate::ClientSpec;
+    ///
+    /// let api = ClientSpec::with_id("api")?.may_introspect();
+    /// assert!(api.policy.capabilities.introspection);
+    /// # Ok::<(), tollgate::gate::SpecError>(())
+    /// ```
     #[must_use]
     pub fn may_introspect(mut self) -> Self {
         self.policy.capabilities.introspection = true;
@@ -230,6 +405,17 @@ impl ClientSpec {
     }
 
     /// Refuses it everything, as if it were unknown.
+    ///
+    /// ```
+    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// // A reload ends the tokens of a client that it disables.
+    /// let disabled = ClientSpec::with_id("server")?.scopes(["read"])?.disabled();
+    /// gate.reload(GateSpec::new("https://api.example.com").client(disabled));
+    /// assert!(gate.issue_to("server", ["read"]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn disabled(mut self) -> Self {
         self.policy.enabled = false;

@@ -19,15 +19,31 @@ pub enum Scheme {
 pub struct Presented<'a> {
     /// The scheme it came under.
     pub scheme: Scheme,
-    /// The `b64token`.
+    /// What came after the scheme and a space. See [`Presented::check_syntax`].
     pub token: &'a [u8],
 }
 
-/// The one token of a request.
+impl Presented<'_> {
+    /// Whether what was presented is one `b64token`. A caller that found the token among those issued need not ask: each
+    /// of those is one.
+    ///
+    /// # Errors
+    /// [`Denial::Malformed`] for what RFC 6750 §2.1 does not allow.
+    pub fn check_syntax(&self) -> Result<(), Denial> {
+        if is_b64token(self.token) {
+            Ok(())
+        } else {
+            Err(Denial::Malformed("after the scheme come one space and one token, nothing else"))
+        }
+    }
+}
+
+/// The one credential of a request.
 ///
 /// # Errors
-/// [`Denial::Missing`] without an `Authorization` header or with another scheme, [`Denial::Malformed`] for
-/// what RFC 6750 does not allow: a second header, no `b64token`, more than one space.
+/// [`Denial::Missing`] without an `Authorization` header or with another scheme, [`Denial::Malformed`] for a second
+/// header.
+#[inline]
 pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
@@ -37,6 +53,7 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
     }
 }
 
+#[inline]
 fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
     let bytes = value.as_bytes();
     let (scheme, token) = match bytes.iter().position(|byte| *byte == b' ') {
@@ -51,31 +68,26 @@ fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
     } else {
         return Err(Denial::Missing);
     };
-    if !is_b64token(token) {
-        return Err(Denial::Malformed("after the scheme come one space and one token, nothing else"));
-    }
     Ok(Presented { scheme, token })
+}
+
+/// Whether an `Authorization` has a token of this crate's form behind its scheme, whatever the scheme: rather one too many
+/// is kept from an upstream.
+#[cfg(any(feature = "gateway", feature = "pingora"))]
+pub(crate) fn carries_issued_token(value: &HeaderValue) -> bool {
+    let value = value.as_bytes().trim_ascii();
+    let scheme = value.iter().position(u8::is_ascii_whitespace).unwrap_or(0);
+    let credentials = value.get(scheme..).unwrap_or_default().trim_ascii_start();
+    credentials.starts_with(super::token::PREFIX.as_bytes())
 }
 
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
 fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &token[..token.len() - padding];
-    // No early end: every request comes through here, and nearly every token is good to its last byte.
-    !body.is_empty() && body.iter().fold(true, |good, byte| good & ALLOWED[usize::from(*byte)])
+    let allowed = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    !body.is_empty() && body.iter().all(allowed)
 }
-
-/// Which bytes stand before the padding of a `b64token`.
-const ALLOWED: [bool; 256] = {
-    let mut allowed = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        allowed[byte as usize] =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-        byte += 1;
-    }
-    allowed
-};
 
 #[cfg(test)]
 mod tests {
@@ -116,9 +128,13 @@ mod tests {
         ];
         for (values, expected) in cases {
             let headers = headers(values);
-            let got = presented(&headers).map(|p| (p.scheme, std::str::from_utf8(p.token).unwrap()));
+            let checked = |p: Presented<'_>| p.check_syntax().map(|()| (p.scheme, p.token.to_vec()));
+            let got = presented(&headers).and_then(checked);
             match expected {
-                Some(expected) => assert_eq!(got, expected, "{values:?}"),
+                Some(expected) => {
+                    let expected = expected.map(|(scheme, token)| (scheme, token.as_bytes().to_vec()));
+                    assert_eq!(got, expected, "{values:?}");
+                }
                 None => assert!(matches!(got, Err(Denial::Malformed(_))), "{values:?}: {got:?}"),
             }
         }
@@ -128,12 +144,14 @@ mod tests {
         #[test]
         fn every_b64token_goes_through(token in "[A-Za-z0-9._~+/-]{1,60}={0,3}") {
             let headers = headers(&[format!("Bearer {token}").as_bytes()]);
-            prop_assert_eq!(presented(&headers).unwrap().token, token.as_bytes());
+            let presented = presented(&headers).unwrap();
+            prop_assert_eq!(presented.token, token.as_bytes());
+            prop_assert_eq!(presented.check_syntax(), Ok(()));
         }
 
         #[test]
         fn never_panics(bytes in prop::collection::vec(prop_oneof![0x20_u8..0x7f, 0x80_u8..], 0..80)) {
-            let _ = presented(&headers(&[&bytes]));
+            let _ = presented(&headers(&[&bytes])).map(|presented| presented.check_syntax());
         }
     }
 }

@@ -7,7 +7,7 @@
 mod der;
 mod name;
 
-pub use super::jose::CertificateThumbprint;
+use super::thumbprint::Thumbprint;
 pub use name::{DistinguishedName, NameError};
 
 use der::{Reader, tag};
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 /// What a client certificate says about whom it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    thumbprint: CertificateThumbprint,
+    thumbprint: Thumbprint,
     subject: DistinguishedName,
     alternatives: Vec<Alternative>,
 }
@@ -76,12 +76,12 @@ impl Certificate {
             return Err(CertificateError::TooLong);
         }
         let (subject, alternatives) = read(der).ok_or(CertificateError::Malformed)??;
-        Ok(Self { thumbprint: CertificateThumbprint::of(der), subject, alternatives })
+        Ok(Self { thumbprint: Thumbprint::of(der), subject, alternatives })
     }
 
     /// `x5t#S256`.
     #[must_use]
-    pub fn thumbprint(&self) -> CertificateThumbprint {
+    pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
     }
 

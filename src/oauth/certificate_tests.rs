@@ -21,7 +21,7 @@ fn thumbprints_are_those_that_openssl_computes() {
     ];
     for (der, thumbprint) in table {
         assert_eq!(Certificate::parse(der).unwrap().thumbprint().to_string(), thumbprint);
-        assert_eq!(CertificateThumbprint::of(der).to_string(), thumbprint);
+        assert_eq!(Thumbprint::of(der).to_string(), thumbprint);
     }
 }
 

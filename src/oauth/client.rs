@@ -37,8 +37,10 @@ pub struct Capabilities {
     pub introspection: bool,
 }
 
-/// What a client's configuration says about the tokens it may get.
+/// What a client's configuration says about the tokens it may get. Programs make one by
+/// [`ClientSpec::with_id`](crate::gate::ClientSpec::with_id).
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ClientPolicy {
     /// What it may do.
     pub capabilities: Capabilities,

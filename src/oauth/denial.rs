@@ -13,6 +13,18 @@ use super::scope::Scopes;
 use crate::answer;
 
 /// Why a protected request may not pass (RFC 6750 §3.1).
+///
+/// ```
+/// use tollgate::oauth::denial::{Challenge, Denial};
+///
+/// let denial = Denial::Refused("closed on Sundays");
+/// assert_eq!((denial.status().as_u16(), denial.code()), (403, Some("insufficient_scope")));
+/// let answer = denial.to_response(&Challenge::default());
+/// assert_eq!(
+///     answer.headers()["www-authenticate"],
+///     "Bearer realm=\"tollgate\", error=\"insufficient_scope\", error_description=\"closed on Sundays\""
+/// );
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denial {
@@ -71,6 +83,7 @@ impl Mismatch {
 
 /// What challenges say about the protected resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Challenge {
     /// The protection space (RFC 9110 §11.5).
     pub realm: String,

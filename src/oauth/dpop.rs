@@ -6,7 +6,8 @@
 mod target;
 
 use super::jose::json::Object;
-use super::jose::{Jws, JwsError, KeyThumbprint, base64url};
+use super::jose::{Jws, JwsError, base64url};
+use super::thumbprint::Thumbprint;
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -44,7 +45,7 @@ pub struct BoundToken<'a> {
     /// The token as it stands in `Authorization`.
     pub access_token: &'a str,
     /// `cnf.jkt` of its record.
-    pub key: KeyThumbprint,
+    pub key: Thumbprint,
 }
 
 /// What a valid proof says.
@@ -52,7 +53,7 @@ pub struct BoundToken<'a> {
 #[non_exhaustive]
 pub struct Proof {
     /// The key that was proved to be held: what a token is bound to (`cnf.jkt`).
-    pub key: KeyThumbprint,
+    pub key: Thumbprint,
     /// Its own name, to be remembered until `remember_until`.
     pub jti: String,
     /// `iat`, in Unix seconds.

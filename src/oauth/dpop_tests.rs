@@ -28,7 +28,7 @@ fn proof_of(key: &TestKey, claims: &str) -> String {
 
 #[test]
 fn the_examples_of_rfc_9449() {
-    let jkt = KeyThumbprint::parse(JKT).unwrap();
+    let jkt = Thumbprint::parse(JKT).unwrap();
     let at_token_endpoint =
         Expect { method: "POST", uri: "https://server.example.com/token", now: 1_562_262_616, ..EXPECT };
     let proof = check(TOKEN_REQUEST, &at_token_endpoint).unwrap();
@@ -206,7 +206,7 @@ fn exactly_one_header() {
 fn what_clients_are_told() {
     assert_eq!(DpopError::Key.code(), "invalid_token");
     assert_eq!(DpopError::Uri.code(), "invalid_dpop_proof");
-    let token = BoundToken { access_token: "tg_secret", key: KeyThumbprint::parse(JKT).unwrap() };
+    let token = BoundToken { access_token: "tg_secret", key: Thumbprint::parse(JKT).unwrap() };
     let shown = format!("{:?}", Expect { token: Some(token), ..EXPECT });
     assert!(shown.contains(JKT) && !shown.contains("tg_secret"), "{shown}");
 }

@@ -9,7 +9,7 @@ use http::Method;
 /// A certificate whose key the client was seen to hold, in the TLS handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PeerCertificate<'a> {
-    /// The certificate itself.
+    /// The certificate itself; empty where the server keeps only its digest.
     pub der: &'a [u8],
     /// Its SHA-256: `x5t#S256` of RFC 8705 §3.1.
     pub sha256: &'a [u8; 32],
@@ -47,12 +47,36 @@ impl Target<'_> {
 }
 
 /// All of it.
+///
+/// ```
+/// use http::Method;
+/// use tollgate::oauth::evidence::{Evidence, Target};
+///
+/// let target = Target { method: &Method::GET, https: true, authority: "api.example.com", path: "/orders" };
+/// let shown = Evidence::default().to(target);
+/// assert_eq!(shown.target.map(|target| target.uri()).as_deref(), Some("https://api.example.com/orders"));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Evidence<'a> {
     /// The certificate of the connection.
     pub certificate: Option<PeerCertificate<'a>>,
     /// Where the request is going; without it no DPoP proof can be checked, and the DPoP scheme is not on offer.
     pub target: Option<Target<'a>>,
+}
+
+impl<'a> Evidence<'a> {
+    /// With the certificate of the connection.
+    #[must_use]
+    pub fn over(self, certificate: PeerCertificate<'a>) -> Self {
+        Self { certificate: Some(certificate), ..self }
+    }
+
+    /// With where the request is going.
+    #[must_use]
+    pub fn to(self, target: Target<'a>) -> Self {
+        Self { target: Some(target), ..self }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub struct Grant {
     client: Arc<ClientState>,
     epoch: u32,
     terms: Terms,
+    /// The lifetime in milliseconds, made once.
+    lifetime: u64,
     scope_header: Option<HeaderValue>,
 }
 
@@ -99,7 +101,8 @@ impl Grant {
         // RFC 6749 §3.3 lets nothing into a scope that could not stand in a header.
         let scope_header =
             (!terms.scopes.is_empty()).then(|| HeaderValue::from_str(terms.scopes.as_str()).ok()).flatten();
-        Self { client, epoch, terms, scope_header }
+        let lifetime = u64::try_from(terms.lifetime.as_millis()).unwrap_or(u64::MAX);
+        Self { client, epoch, terms, lifetime, scope_header }
     }
 
     /// Whose tokens these are.
@@ -162,7 +165,7 @@ impl Record {
     /// The first moment at which it is no longer valid.
     #[must_use]
     pub fn expires(&self) -> Millis {
-        self.issued.after(self.grant.terms.lifetime)
+        Millis::new(self.issued.as_u64().saturating_add(self.grant.lifetime))
     }
 
     /// Whether the token is valid at `now`: neither expired nor revoked with all of its client's.

@@ -5,7 +5,7 @@
 //! there is no room, the newcomer is refused, and nothing is forgotten for it. One owner has its own smaller bound, so
 //! that a client which floods it locks itself out and nobody else.
 
-use super::jose::KeyThumbprint;
+use super::thumbprint::Thumbprint;
 use sha2::{Digest as _, Sha256};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, hash_map::Entry};
@@ -20,7 +20,7 @@ pub enum Owner<'a> {
     /// A client, for its assertions.
     Client(&'a str),
     /// A key, for its DPoP proofs.
-    Key(&'a KeyThumbprint),
+    Key(&'a Thumbprint),
 }
 
 /// Why something may not be used.

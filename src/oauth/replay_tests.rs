@@ -32,7 +32,7 @@ fn once_within_its_life() {
 #[test]
 fn owners_and_names_do_not_run_into_each_other() {
     let memory = memory(100, 100);
-    let key = KeyThumbprint::from_bytes(*b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    let key = Thumbprint::from_bytes(*b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     let owners = [
         Owner::Client("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
         Owner::Key(&key),

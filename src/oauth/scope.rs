@@ -6,6 +6,16 @@ use std::fmt;
 ///
 /// Held as the string that goes on the wire, since that is what is sent most and lists are short:
 /// looking a token up is a scan over a few bytes.
+///
+/// ```
+/// use tollgate::oauth::scope::Scopes;
+///
+/// let scopes = Scopes::parse("read write read")?;
+/// assert_eq!(scopes.as_str(), "read write");
+/// assert!(scopes.contains("write") && !scopes.contains("writ"));
+/// assert!(Scopes::parse("read  write").is_err(), "one space between two");
+/// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Scopes(Box<str>);
 
@@ -57,7 +67,9 @@ impl Scopes {
     /// Whether `token` is one of them.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.iter().any(|held| held == token)
+        // Bytes: to split a string at a character costs several times as much, on every request.
+        self.0.as_bytes().split(|byte| *byte == b' ').any(|held| held == token.as_bytes())
+            && !token.is_empty()
     }
 
     /// Whether every token of `other` is one of them.
@@ -148,6 +160,15 @@ impl Requirement {
 
     /// At least one of these scopes.
     ///
+    /// ```
+    /// use tollgate::oauth::scope::{Requirement, Scopes};
+    ///
+    /// let needed = Requirement::any(["write", "admin"])?;
+    /// assert!(needed.is_met_by(&Scopes::parse("read admin")?));
+    /// assert!(!needed.is_met_by(&Scopes::parse("read")?));
+    /// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Requirement::all`].
     pub fn any<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
@@ -180,12 +201,30 @@ fn some<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Scopes, ScopeEr
 }
 
 /// All that a protected route asks of a token.
+///
+/// ```
+/// use tollgate::oauth::scope::{Demand, Requirement};
+///
+/// let demand = Demand::from(Requirement::all(["read"])?).for_audience("https://orders.example.com");
+/// assert_eq!(demand.audience.as_deref(), Some("https://orders.example.com"));
+/// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Demand {
     /// The scopes.
     pub requirement: Requirement,
     /// The resource that the token must be for (RFC 8707); none: any, and none.
     pub audience: Option<Box<str>>,
+}
+
+impl Demand {
+    /// Asks that the token be for this resource, to the letter.
+    #[must_use]
+    pub fn for_audience(mut self, audience: impl Into<Box<str>>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
 }
 
 impl From<Requirement> for Demand {

@@ -10,6 +10,20 @@ use crate::oauth::decide::Permit;
 /// A handler asks for a [`Permit`], and no layer of the gate stands before it: a fault of the program, answered 500.
 ///
 /// Not 401: no token that a client could get would help it.
+///
+/// ```
+/// use axum::{Router, body::Body, routing::get};
+/// use http::Request;
+/// use tollgate::oauth::decide::Permit;
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let unguarded: Router = Router::new().route("/", get(async |_: Permit| "never"));
+/// assert_eq!(unguarded.oneshot(Request::new(Body::empty())).await?.status(), 500);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissingPermit;
 

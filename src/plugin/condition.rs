@@ -1,4 +1,5 @@
 use std::fmt;
+use std::mem;
 
 use http::Request;
 use http::request::Parts;
@@ -8,9 +9,9 @@ use crate::oauth::denial::Denial;
 
 /// What a layer asks of a request besides a token with the right scopes: nothing, or a closure.
 pub trait Condition: sealed::Sealed {
-    /// Gives the request back if it may pass.
+    /// Whether the request may pass.
     #[doc(hidden)]
-    fn check<B>(&self, permit: &Permit, request: Request<B>) -> Result<Request<B>, Denial>;
+    fn check<B>(&self, permit: &Permit, request: &mut Request<B>) -> Result<(), Denial>;
 }
 
 mod sealed {
@@ -28,8 +29,9 @@ pub struct ScopesOnly;
 pub struct With<F>(pub(super) F);
 
 impl Condition for ScopesOnly {
-    fn check<B>(&self, _: &Permit, request: Request<B>) -> Result<Request<B>, Denial> {
-        Ok(request)
+    #[inline]
+    fn check<B>(&self, _: &Permit, _: &mut Request<B>) -> Result<(), Denial> {
+        Ok(())
     }
 }
 
@@ -37,11 +39,22 @@ impl<F> Condition for With<F>
 where
     F: Fn(&Permit, &Parts) -> Result<(), Denial>,
 {
-    fn check<B>(&self, permit: &Permit, request: Request<B>) -> Result<Request<B>, Denial> {
-        let (parts, body) = request.into_parts();
-        (self.0)(permit, &parts)?;
-        Ok(Request::from_parts(parts, body))
+    fn check<B>(&self, permit: &Permit, request: &mut Request<B>) -> Result<(), Denial> {
+        // A request lends its head only in pieces; the body stays where it is.
+        let (mut parts, ()) = Request::new(()).into_parts();
+        exchange(&mut parts, request);
+        let verdict = (self.0)(permit, &parts);
+        exchange(&mut parts, request);
+        verdict
     }
+}
+
+fn exchange<B>(parts: &mut Parts, request: &mut Request<B>) {
+    mem::swap(&mut parts.method, request.method_mut());
+    mem::swap(&mut parts.uri, request.uri_mut());
+    mem::swap(&mut parts.version, request.version_mut());
+    mem::swap(&mut parts.headers, request.headers_mut());
+    mem::swap(&mut parts.extensions, request.extensions_mut());
 }
 
 impl<F> fmt::Debug for With<F> {

@@ -12,7 +12,6 @@ use crate::oauth::denial::Denial;
 use crate::oauth::scope::{Demand, Requirement};
 
 /// Lets requests through to the inner service only with a good token. Made by [`Gate::require`].
-#[derive(Clone)]
 pub struct RequireTokenLayer<C = ScopesOnly> {
     guard: Guard<C>,
 }
@@ -83,6 +82,22 @@ impl Gate {
 
 impl RequireTokenLayer {
     /// Asks a closure too, once the token and its scopes are found good. See [`Gate::require_with`].
+    ///
+    /// ```
+    /// # use tollgate::gate::{Gate, GateSpec};
+    /// use http::request::Parts;
+    /// use tollgate::oauth::decide::Permit;
+    /// use tollgate::oauth::denial::Denial;
+    /// use tollgate::oauth::scope::Requirement;
+    ///
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let layer = gate.require(Requirement::all(["read"])?).and(|_: &Permit, parts: &Parts| match parts.uri.query() {
+    ///     None => Ok(()),
+    ///     Some(_) => Err(Denial::Refused("queries are for administrators")),
+    /// });
+    /// # drop(layer);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn and<F>(self, condition: F) -> RequireTokenLayer<With<F>>
     where
@@ -95,17 +110,42 @@ impl RequireTokenLayer {
 impl<C> RequireTokenLayer<C> {
     /// Refuses in the words of gRPC: UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE in `grpc-status`, under HTTP
     /// status 200. For services that speak nothing else.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use tollgate::gate::{Gate, GateSpec};
+    /// # use tollgate::oauth::scope::Requirement;
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// # let inner = service_fn(async |_: Request<String>| Ok::<_, Infallible>(Response::new(String::new())));
+    /// let service = gate.require(Requirement::AnyToken).grpc().layer(inner);
+    /// let answer = service.oneshot(Request::new(String::new())).await?;
+    /// assert_eq!((answer.status().as_u16(), &answer.headers()["grpc-status"]), (200, &"16".parse()?));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn grpc(self) -> Self {
         Self { guard: self.guard.grpc() }
     }
 }
 
-impl<S, C: Clone> Layer<S> for RequireTokenLayer<C> {
+impl<S, C> Layer<S> for RequireTokenLayer<C> {
     type Service = RequireToken<S, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
         RequireToken::new(inner, self.guard.clone())
+    }
+}
+
+/// One count, whatever the closure is.
+impl<C> Clone for RequireTokenLayer<C> {
+    fn clone(&self) -> Self {
+        Self { guard: self.guard.clone() }
     }
 }
 

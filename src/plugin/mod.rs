@@ -82,8 +82,18 @@
 //!
 //! # tonic
 //!
-//! `Server::builder().layer(gate.require(requirement).grpc())`: refusals become UNAUTHENTICATED, PERMISSION_DENIED or
-//! UNAVAILABLE. See `examples/tonic_grpc.rs`.
+//! Refusals become UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE. `examples/tonic_grpc.rs` has a server and its client.
+//!
+//! ```
+//! # use tollgate::gate::{Gate, GateSpec};
+//! # use tollgate::oauth::scope::Requirement;
+//! # let gate = Gate::builder(GateSpec::default()).build()?;
+//! use tonic::transport::Server;
+//!
+//! let server = Server::builder().layer(gate.require(Requirement::all(["read"])?).grpc());
+//! # drop(server);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # pingora
 //!
@@ -110,10 +120,32 @@
 //!   path that is served is up to the router around it.
 //! - *The token stays* in the request's `Authorization` header, which your service may read. It is marked in no way; do
 //!   not log it.
-//! - *Time limits are yours, too*: the endpoints read at most 16 KiB of a body, for as long as the server lets them.
+//! - *Time*: the endpoints read at most 16 KiB of a body, for at most 30 s (408; [`OAuthService::body_timeout`]). The layer
+//!   waits for nothing.
 //!
-//! Foreign types in these signatures are `http`, `http-body`, `bytes` and `tower`'s two traits, since they are what is
-//! plugged together; behind their features `axum-core` and `pingora`.
+//! # Tokens bound to their sender
+//!
+//! A stolen bearer token is as good as the client's own; a bound one is not. Each mount checks both kinds, given the
+//! connection:
+//!
+//! | bound to | issued when | checked against | the program's part |
+//! |---|---|---|---|
+//! | a client certificate (RFC 8705) | the client's [`bind_to_certificate`](crate::gate::ClientSpec::bind_to_certificate) is set | the certificate of the connection | tower, axum: a [`ClientCertificate`] in the request's extensions; pingora: `note_connection` |
+//! | a key (RFC 9449, feature `jose`) | the client sends a DPoP proof, and must with [`bind_to_key`](crate::gate::ClientSpec::bind_to_key) | the `DPoP` header, once each | none: but the layer must see the URI that the client does |
+//!
+//! # Foreign types
+//!
+//! What these signatures name of other crates is part of this crate's own versions:
+//!
+//! - `http`: requests, responses, headers, since they are what is plugged together. `http::request::Parts` is what a
+//!   closure sees, so that it needs no body type;
+//! - `http-body` (the trait) and `bytes::Bytes`: bodies of guarded services carry `Bytes`, as hyper's, axum's and tonic's do;
+//! - `http-body-util::Full`: the answer of [`OAuthService`] and of [`Gate::refuse`](crate::gate::Gate::refuse), whose bytes
+//!   are all there, which a name of our own would hide;
+//! - `tower-layer` and `tower-service`: the two traits;
+//! - `axum-core` (feature `axum`): `FromRequestParts` and `IntoResponse` alone;
+//! - `pingora` (feature `pingora`): modules, sessions, heads; a major release of it is one of that feature;
+//! - `getrandom::Error` in [`GateError`](crate::gate::GateError), as the cause of a failure.
 
 #[cfg(feature = "axum")]
 mod axum;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -20,8 +21,7 @@ use crate::oauth::endpoints::MAX_BODY;
 
 /// The token, introspection, revocation and metadata endpoints as one service. Made by [`Gate::oauth_service`].
 ///
-/// Any other path is 404. Bodies are read up to 16 KiB; how long that may take is for the server around it to say,
-/// as for any other request.
+/// Any other path is 404. Bodies are read up to 16 KiB and for up to 30 s (see [`OAuthService::body_timeout`]).
 ///
 /// Failed authentications are throttled by address, so tell it the client's: by [`OAuthService::address_by`], or as
 /// a [`SocketAddr`] in the request's extensions. Without one, those of all clients count against one address together.
@@ -48,13 +48,22 @@ pub struct OAuthService {
     gate: Gate,
     nested_at: Option<Arc<str>>,
     address: fn(&Parts) -> Option<IpAddr>,
+    body_timeout: Duration,
 }
+
+/// As in the gateway.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Gate {
     /// A service that answers the OAuth endpoints at their configured paths.
     #[must_use]
     pub fn oauth_service(&self) -> OAuthService {
-        OAuthService { gate: self.clone(), nested_at: None, address: socket_address }
+        OAuthService {
+            gate: self.clone(),
+            nested_at: None,
+            address: socket_address,
+            body_timeout: BODY_TIMEOUT,
+        }
     }
 }
 
@@ -65,16 +74,63 @@ fn socket_address(parts: &Parts) -> Option<IpAddr> {
 impl OAuthService {
     /// For a router that takes a prefix off the paths of what is nested in it: what it takes off. The metadata
     /// documents, whose paths are fixed, are then not here.
+    ///
+    /// ```
+    /// # use tollgate::gate::{Gate, GateSpec};
+    /// use http::Request;
+    /// use tower::ServiceExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let nested = gate.oauth_service().nested_at("/oauth/v2");
+    /// let seen_by_it = Request::post("/oauth-token").body(String::new())?;
+    /// assert_eq!(nested.oneshot(seen_by_it).await?.status(), 400, "found, and asked nothing");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn nested_at(mut self, prefix: &str) -> Self {
         self.nested_at = Some(prefix.trim_end_matches('/').into());
         self
     }
 
-    /// How to find the address of a request's client, such as axum's `ConnectInfo` in its extensions.
+    /// How to find the address of a request's client, such as axum's `ConnectInfo` in its extensions, or a header that
+    /// a trusted proxy sets.
+    ///
+    /// ```
+    /// # use tollgate::gate::{Gate, GateSpec};
+    /// use std::net::SocketAddr;
+    /// use axum::extract::ConnectInfo;
+    ///
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let endpoints = gate.oauth_service().address_by(|parts| {
+    ///     parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+    /// });
+    /// # drop(endpoints);
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn address_by(mut self, find: fn(&Parts) -> Option<IpAddr>) -> Self {
         self.address = find;
+        self
+    }
+
+    /// How long the whole body of a request may take, 30 s unless set; then the answer is 408. Measured on the gate's clock
+    /// and to within a quarter of a second, and in any runtime: no timer of it is used.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use tollgate::gate::{Gate, GateSpec};
+    ///
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let endpoints = gate.oauth_service().body_timeout(Duration::from_secs(5));
+    /// # drop(endpoints);
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
+    #[must_use]
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.body_timeout = limit;
         self
     }
 
@@ -113,8 +169,12 @@ where
                 certificate: ClientCertificate::of(&parts.extensions),
                 https: Some(service.gate.is_public_by_https()),
             };
-            let body =
-                if endpoint.reads_body() { read_form(body).await } else { FormBody::Whole(Bytes::new()) };
+            let body = if endpoint.reads_body() {
+                let read = service.gate.within(service.body_timeout, read_form(body)).await;
+                read.unwrap_or(FormBody::TooSlow)
+            } else {
+                FormBody::Whole(Bytes::new())
+            };
             service.gate.answer(endpoint, &parts, body, origin).await
         }))
     }

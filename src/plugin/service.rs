@@ -19,7 +19,6 @@ use super::guard::Guard;
 /// - *Bound tokens*: a [`ClientCertificate`](super::ClientCertificate) in the request's extensions is what
 ///   certificate-bound tokens need. A DPoP proof has to name the URI as this service sees it, under the issuer's scheme:
 ///   wrap the whole of a server, not a part of it whose paths a router shortens.
-#[derive(Clone)]
 pub struct RequireToken<S, C = ScopesOnly> {
     inner: S,
     guard: Guard<C>,
@@ -31,12 +30,34 @@ impl<S, C> RequireToken<S, C> {
     }
 
     /// The service behind the gate.
+    ///
+    /// ```
+    /// # use tollgate::gate::{Gate, GateSpec};
+    /// # use tollgate::oauth::scope::Requirement;
+    /// use tower::Layer;
+    ///
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let service = gate.require(Requirement::AnyToken).layer("any service");
+    /// assert_eq!(*service.inner(), "any service");
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
     }
 
     /// Takes the gate off.
+    ///
+    /// ```
+    /// # use tollgate::gate::{Gate, GateSpec};
+    /// # use tollgate::oauth::scope::Requirement;
+    /// use tower::Layer;
+    ///
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let service = gate.require(Requirement::AnyToken).layer("any service");
+    /// assert_eq!(service.into_inner(), "any service");
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> S {
         self.inner
@@ -56,12 +77,20 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.guard.admit(request) {
+    #[inline]
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.guard.admit(&mut request) {
             // The same `inner` that was polled ready, never a clone of it.
-            Ok(request) => ResponseFuture::passed(self.inner.call(request)),
+            Ok(()) => ResponseFuture::passed(self.inner.call(request)),
             Err(refusal) => ResponseFuture::denied(refusal),
         }
+    }
+}
+
+/// A clone of the inner service and one count, whatever the closure is.
+impl<S: Clone, C> Clone for RequireToken<S, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), guard: self.guard.clone() }
     }
 }
 

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -13,6 +14,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, Service, ServiceExt as _};
 
+use crate::clock::ManualClock;
 use crate::gate::{ClientSpec, Gate, GateSpec};
 use crate::oauth::decide::Permit;
 use crate::oauth::denial::Denial;
@@ -155,6 +157,123 @@ async fn a_body_too_long_is_refused_however_long_it_says_it_is() {
         let answer = gate.oauth_service().oneshot(Request::from_parts(parts, body)).await.unwrap();
         assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let clock = Arc::new(ManualClock::default());
+    let builder = Gate::builder(spec("Password1")).clock(Arc::<ManualClock>::clone(&clock));
+    let gate = builder.hashing_threads(1).build().unwrap();
+    let limit = Duration::from_secs(5);
+    let (parts, _) = token_request("/oauth/v2/oauth-token", "").into_parts();
+    let mut service = gate.oauth_service().body_timeout(limit);
+    let mut asked = pin!(service.call(Request::from_parts(parts, Never)));
+    let mut cx = Context::from_waker(Waker::noop());
+    clock.advance(limit - Duration::from_millis(1));
+    assert!(asked.as_mut().poll(&mut cx).is_pending(), "the time begins with the reading");
+    clock.advance(limit - Duration::from_millis(1));
+    assert!(asked.as_mut().poll(&mut cx).is_pending());
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(asked.await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
+}
+
+struct Never;
+
+impl http_body::Body for Never {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+/// A body and an error of the program's own: neither can be cloned, sent or made from nothing.
+struct Own<T>(T, std::marker::PhantomData<*const ()>);
+
+#[derive(Debug, PartialEq)]
+struct OutOfOrder;
+
+/// Not ready, or answering whenever its sender does; tells when what it works on is dropped.
+struct Slow {
+    broken: bool,
+    answers: Vec<tokio::sync::oneshot::Receiver<()>>,
+}
+
+impl Service<Request<Own<u8>>> for Slow {
+    type Response = Response<Own<u8>>;
+    type Error = OutOfOrder;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<Own<u8>>, OutOfOrder>>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), OutOfOrder>> {
+        Poll::Ready(if self.broken { Err(OutOfOrder) } else { Ok(()) })
+    }
+
+    fn call(&mut self, request: Request<Own<u8>>) -> Self::Future {
+        let answer = self.answers.pop().expect("no call too many");
+        Box::pin(async move {
+            answer.await.map_err(|_| OutOfOrder)?;
+            assert!(request.extensions().get::<Permit>().is_some());
+            Ok(Response::new(request.into_body()))
+        })
+    }
+}
+
+fn own_request(gate: &Gate, body: u8) -> Request<Own<u8>> {
+    request(gate, "/").map(|()| Own(body, std::marker::PhantomData))
+}
+
+#[test]
+fn any_body_and_any_error_go_through_as_they_are() {
+    let gate = gate();
+    let (answer, first) = tokio::sync::oneshot::channel();
+    let (_, broken) = tokio::sync::oneshot::channel();
+    let layer = gate.require(read());
+    let mut service = layer.layer(Slow { broken: false, answers: vec![broken, first] });
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut good = pin!(service.call(own_request(&gate, 7)));
+    assert!(good.as_mut().poll(&mut cx).is_pending());
+    answer.send(()).unwrap();
+    assert!(matches!(good.poll(&mut cx), Poll::Ready(Ok(answer)) if answer.status() == 200));
+    let bad = pin!(service.call(own_request(&gate, 7)));
+    assert!(matches!(bad.poll(&mut cx), Poll::Ready(Err(OutOfOrder))));
+    let mut never_ready = layer.layer(Slow { broken: true, answers: Vec::new() });
+    assert_eq!(never_ready.poll_ready(&mut cx), Poll::Ready(Err(OutOfOrder)));
+}
+
+#[test]
+fn a_request_given_up_takes_the_inner_services_work_with_it_and_nothing_else() {
+    let gate = gate();
+    let (given_up, first) = tokio::sync::oneshot::channel::<()>();
+    let (answer, second) = tokio::sync::oneshot::channel();
+    let mut service = gate.require(read()).layer(Slow { broken: false, answers: vec![second, first] });
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut future = Box::pin(service.call(own_request(&gate, 1)));
+    assert!(future.as_mut().poll(&mut cx).is_pending() && !given_up.is_closed());
+    drop(future);
+    assert!(given_up.is_closed(), "the inner future is dropped with it");
+    // Dropped before it was polled at all: refused or not, nothing has begun that would have to end.
+    drop(service.call(Request::new(Own(1, std::marker::PhantomData))));
+    answer.send(()).unwrap();
+    let next = pin!(service.call(own_request(&gate, 2)));
+    assert!(matches!(next.poll(&mut cx), Poll::Ready(Ok(_))));
+}
+
+#[test]
+fn a_clone_is_one_count_whatever_the_closure_holds() {
+    struct Heavy([u8; 4096]);
+    let gate = gate();
+    let heavy = Heavy([1; 4096]);
+    let layer = gate.require(read()).and(move |_: &Permit, _: &Parts| match heavy.0[0] {
+        1 => Ok(()),
+        _ => Err(Denial::Refused("no")),
+    });
+    let service = layer.clone().grpc().layer(()).clone();
+    assert!(size_of_val(&layer) <= 2 * size_of::<usize>());
+    assert!(size_of_val(&service) <= 2 * size_of::<usize>());
 }
 
 struct Unannounced(std::collections::VecDeque<Bytes>);

@@ -6,20 +6,20 @@ use crate::config::{AddressRange, AddressRules};
 
 /// The addresses a route is open to.
 #[derive(Debug)]
-pub(super) struct Addresses {
+pub(crate) struct Addresses {
     allow: Box<[AddressRange]>,
     deny: Box<[AddressRange]>,
 }
 
 impl Addresses {
     /// What a route says of addresses; none where it says nothing.
-    pub(super) fn new(rules: &AddressRules) -> Option<Self> {
+    pub(crate) fn new(rules: &AddressRules) -> Option<Self> {
         (!rules.allow.is_empty() || !rules.deny.is_empty())
             .then(|| Self { allow: rules.allow.clone().into(), deny: rules.deny.clone().into() })
     }
 
     /// Whether a request from `peer` is taken: never from what is denied, and only from what is allowed if any is.
-    pub(super) fn take(&self, peer: IpAddr) -> bool {
+    pub(crate) fn take(&self, peer: IpAddr) -> bool {
         let holds = |ranges: &[AddressRange]| ranges.iter().any(|range| range.contains(peer));
         !holds(&self.deny) && (self.allow.is_empty() || holds(&self.allow))
     }

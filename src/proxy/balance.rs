@@ -20,29 +20,97 @@ pub(super) struct Balancer {
     seeds: Vec<u64>,
 }
 
+/// Some of an upstream's servers, by their places.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Places {
+    first: u64,
+    /// Of the 65th server on; empty, and without memory, for nearly every upstream.
+    rest: Vec<u64>,
+}
+
+impl Places {
+    /// None of them.
+    pub(super) const fn none() -> Self {
+        Self { first: 0, rest: Vec::new() }
+    }
+
+    pub(super) fn insert(&mut self, at: usize) {
+        let (word, bit) = (at / 64, 1 << (at % 64));
+        match word.checked_sub(1) {
+            None => self.first |= bit,
+            Some(word) => {
+                if self.rest.len() <= word {
+                    self.rest.resize(word + 1, 0);
+                }
+                if let Some(bits) = self.rest.get_mut(word) {
+                    *bits |= bit;
+                }
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, at: usize) -> bool {
+        let word = match (at / 64).checked_sub(1) {
+            None => self.first,
+            Some(word) => self.rest.get(word).copied().unwrap_or(0),
+        };
+        word >> (at % 64) & 1 == 1
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first == 0 && self.rest.iter().all(|bits| *bits == 0)
+    }
+
+    /// These and those.
+    pub(super) fn with(&self, others: &Self) -> Self {
+        let mut both = self.clone();
+        both.first |= others.first;
+        both.rest.resize(self.rest.len().max(others.rest.len()), 0);
+        for (mine, theirs) in both.rest.iter_mut().zip(&others.rest) {
+            *mine |= theirs;
+        }
+        both
+    }
+}
+
 /// Who asks, and which servers were asked in vain.
 #[derive(Debug)]
 pub(super) struct Asking<'a> {
     client: Option<&'a str>,
-    /// One bit a server; those after the 64th are never passed over.
-    tried: u64,
-    last: usize,
+    pub(super) tried: Places,
+    /// The server last picked.
+    pub(super) last: usize,
 }
 
 impl<'a> Asking<'a> {
     /// A request of this client, if it is one's.
     pub(super) fn new(client: Option<&'a str>) -> Self {
-        Self { client, tried: 0, last: usize::MAX }
+        Self { client, tried: Places::none(), last: 0 }
     }
 
-    /// The server last picked cannot be reached: another is to be picked.
+    /// The server last picked failed: another is to be picked.
     pub(super) fn failed(&mut self) {
-        self.tried |= bit(self.last);
+        self.tried.insert(self.last);
     }
-}
 
-fn bit(at: usize) -> u64 {
-    u32::try_from(at).ok().and_then(|at| 1_u64.checked_shl(at)).unwrap_or(0)
+    /// A request that the server at this place has failed.
+    #[cfg(test)]
+    pub(super) fn failed_at(at: usize) -> Self {
+        let mut asking = Self::new(None);
+        asking.tried.insert(at);
+        asking
+    }
+
+    /// Those that failed.
+    pub(super) fn tried(&self) -> &Places {
+        &self.tried
+    }
+
+    /// A number from 0 to 1 that is the client's own with this server.
+    pub(super) fn lot(&self, server: &Server) -> Option<f64> {
+        let lot = hash(format!("{server} {}", self.client?).as_bytes());
+        Some((lot >> 11) as f64 / (1_u64 << 53) as f64)
+    }
 }
 
 impl Balancer {
@@ -62,37 +130,51 @@ impl Balancer {
         self.kind == Balance::LeastRequests
     }
 
-    /// The place of the server to ask.
-    pub(super) fn pick(&self, servers: &[Arc<Server>], asking: &mut Asking<'_>) -> Option<usize> {
+    /// Whether a client stays with its server.
+    pub(super) fn is_sticky(&self) -> bool {
+        self.kind == Balance::Consistent
+    }
+
+    /// The place of the server to ask: none of `avoid`, which leaves at least one.
+    pub(super) fn pick(
+        &self,
+        servers: &[Arc<Server>],
+        asking: &mut Asking<'_>,
+        avoid: &Places,
+    ) -> Option<usize> {
         let at = match (self.kind, asking.client) {
-            (Balance::LeastRequests, _) => self.least(servers, asking.tried),
-            (Balance::Consistent, Some(client)) => self.rendezvous(client, asking.tried),
-            // Many picks in a row would find one that was not tried only by luck: the next in turn is as random.
-            (Balance::Random, _) if asking.tried == 0 => {
+            (Balance::LeastRequests, _) => self.least(servers, avoid),
+            (Balance::Consistent, Some(client)) => self.rendezvous(client, avoid),
+            // Many picks in a row would find one that is not to be avoided only by luck: the next in turn is as random.
+            (Balance::Random, _) if avoid.is_empty() => {
                 let random = usize::try_from(RandomState::new().hash_one(()) >> 1).unwrap_or(usize::MAX);
                 self.turns.get(random % self.turns.len().max(1)).copied()
             }
-            _ => self.in_turn(asking.tried),
+            _ => self.in_turn(avoid),
         }?;
         asking.last = at;
         Some(at)
     }
 
-    /// The next in turn; if it was tried in vain, the next that was not.
-    fn in_turn(&self, tried: u64) -> Option<usize> {
-        let mut found = None;
-        for _ in 0..=if tried == 0 { 0 } else { self.turns.len() } {
-            let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.turns.len().max(1);
-            found = self.turns.get(turn).copied();
-            if found.is_none_or(|at| tried & bit(at) == 0) {
-                break;
+    /// The next in turn that is not to be avoided.
+    fn in_turn(&self, avoid: &Places) -> Option<usize> {
+        /// Each turn passed over is one that nobody gets, so that what follows a server that is away is not asked
+        /// more than the others. Only that far: other threads wait for the counter.
+        const PASSED_OVER: usize = 64;
+        let turn = |turn: usize| self.turns.get(turn % self.turns.len().max(1)).copied();
+        let mut at = 0;
+        for _ in 0..PASSED_OVER {
+            at = self.next.fetch_add(1, Ordering::Relaxed);
+            match turn(at) {
+                Some(found) if avoid.contains(found) => {}
+                found => return found,
             }
         }
-        found
+        (1..=self.turns.len()).filter_map(|step| turn(at.wrapping_add(step))).find(|at| !avoid.contains(*at))
     }
 
     /// The one with the fewest requests under way for its weight; of several, one after the other.
-    fn least(&self, servers: &[Arc<Server>], tried: u64) -> Option<usize> {
+    fn least(&self, servers: &[Arc<Server>], avoid: &Places) -> Option<usize> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let load = |at: usize| {
             let requests = servers.get(at).map_or(usize::MAX, |server| server.under_way.now());
@@ -100,15 +182,14 @@ impl Balancer {
             let requests = requests.saturating_add(1) as f64;
             requests / f64::from(self.weights.get(at).copied().unwrap_or(1).max(1))
         };
-        (0..servers.len()).map(|step| (start % servers.len() + step) % servers.len()).min_by(|a, b| {
-            let passed_over = |at: usize| tried & bit(at) != 0;
-            passed_over(*a).cmp(&passed_over(*b)).then(load(*a).total_cmp(&load(*b)))
-        })
+        (0..servers.len())
+            .map(|step| (start % servers.len() + step) % servers.len())
+            .min_by(|a, b| avoid.contains(*a).cmp(&avoid.contains(*b)).then(load(*a).total_cmp(&load(*b))))
     }
 
     /// Rendezvous hashing: each client has its own order of servers. One that leaves moves only its own clients, and
     /// all gateways agree.
-    fn rendezvous(&self, client: &str, tried: u64) -> Option<usize> {
+    fn rendezvous(&self, client: &str, avoid: &Places) -> Option<usize> {
         let client = hash(client.as_bytes());
         let score = |at: usize, seed: u64| {
             // 53 bits of a number above 0 and below 1; -w / ln(u) shares clients out by weight.
@@ -117,7 +198,7 @@ impl Balancer {
         };
         let scored = self.seeds.iter().enumerate().map(|(at, seed)| (at, score(at, *seed)));
         let better = |a: &(usize, f64), b: &(usize, f64)| {
-            let fresh = |at: usize| tried & bit(at) == 0;
+            let fresh = |at: usize| !avoid.contains(at);
             fresh(a.0).cmp(&fresh(b.0)).then(a.1.total_cmp(&b.1))
         };
         scored.max_by(better).map(|(at, _)| at)
@@ -167,7 +248,7 @@ mod tests {
     use super::*;
 
     fn servers(weights: &[u32]) -> Vec<Arc<Server>> {
-        let server = |at| Arc::new(Server::new(format!("10.0.0.{at}"), 80, None));
+        let server = |at| Arc::new(Server::alone(&format!("10.0.0.{at}"), 80));
         (0..weights.len()).map(server).collect()
     }
 
@@ -178,7 +259,7 @@ mod tests {
         let mut counts = vec![0; weights.len()];
         for client in 0..clients {
             let client = format!("client-{client}");
-            counts[balancer.pick(&servers, &mut Asking::new(Some(&client))).unwrap()] += 1;
+            counts[balancer.pick(&servers, &mut Asking::new(Some(&client)), &Places::none()).unwrap()] += 1;
         }
         counts
     }
@@ -210,7 +291,7 @@ mod tests {
         let balancer = Balancer::new(Balance::LeastRequests, &servers, &weights);
         let mut places = Vec::new();
         for _ in 0..40 {
-            let at = balancer.pick(&servers, &mut Asking::new(None)).unwrap();
+            let at = balancer.pick(&servers, &mut Asking::new(None), &Places::none()).unwrap();
             places.push(servers[at].under_way.enter());
         }
         assert_eq!((servers[0].under_way.now(), servers[1].under_way.now()), (10, 30));
@@ -226,7 +307,7 @@ mod tests {
         for client in 0..500 {
             let client = format!("c{client}");
             let pick = |balancer: &Balancer, servers| {
-                balancer.pick(servers, &mut Asking::new(Some(&client))).unwrap()
+                balancer.pick(servers, &mut Asking::new(Some(&client)), &Places::none()).unwrap()
             };
             let home = pick(&all, &four);
             assert_eq!(pick(&all, &four), home);
@@ -237,22 +318,52 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_passed_over_until_all_have() {
+    fn what_is_to_be_avoided_is_and_the_others_share_it_evenly() {
         for kind in [Balance::RoundRobin, Balance::Random, Balance::LeastRequests, Balance::Consistent] {
-            let weights = [50, 1, 1];
+            let weights = [1, 1, 1, 100];
             let servers = servers(&weights);
             let balancer = Balancer::new(kind, &servers, &weights);
-            for _ in 0..50 {
-                let mut asking = Asking::new(Some("a"));
-                let mut seen = Vec::new();
-                for _ in 0..3 {
-                    seen.push(balancer.pick(&servers, &mut asking).unwrap());
-                    asking.failed();
-                }
-                seen.sort_unstable();
-                assert_eq!(seen, [0, 1, 2], "{kind:?}");
-                assert!(balancer.pick(&servers, &mut asking).is_some());
+            let mut avoid = Places::none();
+            avoid.insert(1);
+            avoid.insert(3);
+            let mut counts = [0; 4];
+            for client in 0..2_000 {
+                let client = format!("c{client}");
+                counts[balancer.pick(&servers, &mut Asking::new(Some(&client)), &avoid).unwrap()] += 1;
             }
+            assert!(counts[1] == 0 && counts[3] == 0, "{kind:?}: {counts:?}");
+            assert!(counts[0] > 800 && counts[2] > 800, "{kind:?}: {counts:?}");
         }
+    }
+
+    #[test]
+    fn one_that_is_avoided_moves_only_its_own_clients() {
+        let servers = servers(&[1; 4]);
+        let balancer = Balancer::new(Balance::Consistent, &servers, &[1; 4]);
+        let mut avoid = Places::none();
+        avoid.insert(2);
+        for client in 0..500 {
+            let client = format!("c{client}");
+            let pick =
+                |avoid: &Places| balancer.pick(&servers, &mut Asking::new(Some(&client)), avoid).unwrap();
+            let home = pick(&Places::none());
+            assert_eq!(pick(&avoid) == home, home != 2, "{client}");
+        }
+    }
+
+    #[test]
+    fn places_beyond_the_first_word() {
+        let (mut few, mut many) = (Places::none(), Places::none());
+        for at in [0, 63] {
+            few.insert(at);
+        }
+        for at in [64, 200] {
+            many.insert(at);
+        }
+        let all = few.with(&many);
+        let found: Vec<usize> = (0..300).filter(|at| all.contains(*at)).collect();
+        assert_eq!(found, [0, 63, 64, 200]);
+        assert_eq!(all, many.with(&few));
+        assert!(!many.is_empty() && Places::none().is_empty());
     }
 }

@@ -14,7 +14,7 @@ use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::forward::BodyLimits;
 use super::limits::Bounds;
@@ -27,8 +27,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// How often a stream asks whether its token still lives.
 const TOKEN_CHECK: Duration = Duration::from_secs(1);
-/// Frames that may pass without a look at the clock.
-const FRAMES_UNCHECKED: u32 = 64;
+/// Frames that may pass without a look at the clock. Few: a client that reads slowly takes long over each.
+const FRAMES_UNCHECKED: u32 = 8;
 
 /// What broke a body off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl fmt::Display for BodyFault {
 
 impl Error for BodyFault {}
 
-/// The body of a request on its way upstream: counted, and timed between two reads.
+/// The body of a request on its way upstream: counted, timed between two reads, and no longer than its token lives.
 pub(super) struct RequestBody {
     /// None for a body known to be empty.
     incoming: Option<Incoming>,
@@ -69,9 +69,52 @@ struct RequestWatch {
     timeout: Duration,
     sleep: Pin<Box<Sleep>>,
     waiting: bool,
+    /// Until when the next frame is waited for.
+    patience: Instant,
+    lease: Option<TokenLease>,
+    next_check: Instant,
     outcome: BodyOutcome,
     /// The header that the gateway authenticates itself to the server with: no trailer may pass for it.
     credential: Option<HeaderName>,
+}
+
+impl RequestWatch {
+    /// Asks, if it is time to, whether the token still lives.
+    fn token_ended(&mut self, now: Instant) -> bool {
+        let Some(lease) = self.lease.as_ref().filter(|_| now >= self.next_check) else { return false };
+        self.next_check = now + lease.check_in();
+        !lease.holds()
+    }
+
+    /// Nothing from the client: waits no longer than it may take, and not past the token's end.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<BodyFault> {
+        if !self.waiting {
+            self.waiting = true;
+            self.patience = Instant::now() + self.timeout;
+            self.set_alarm();
+        }
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            let now = Instant::now();
+            if self.token_ended(now) {
+                return Poll::Ready(BodyFault::TokenEnded);
+            }
+            if now >= self.patience {
+                return Poll::Ready(BodyFault::TooSlow);
+            }
+            self.set_alarm();
+        }
+    }
+
+    fn set_alarm(&mut self) {
+        let check = self.lease.as_ref().map(|_| self.next_check);
+        self.sleep.as_mut().reset(check.map_or(self.patience, |check| check.min(self.patience)));
+    }
+
+    fn fail(&self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.outcome.set(fault);
+        Poll::Ready(Some(Err(fault.into())))
+    }
 }
 
 /// What became of a request's body, for whoever answers the request.
@@ -86,14 +129,22 @@ struct Progress {
 
 impl BodyOutcome {
     fn set(&self, fault: BodyFault) {
-        self.0.fault.store(if fault == BodyFault::TooLarge { 1 } else { 2 }, Ordering::Relaxed);
+        let fault = match fault {
+            BodyFault::TooLarge => 1,
+            BodyFault::TooSlow => 2,
+            BodyFault::BrokenOff => 3,
+            BodyFault::TokenEnded => 4,
+        };
+        self.0.fault.store(fault, Ordering::Relaxed);
     }
 
     pub(super) fn fault(&self) -> Option<BodyFault> {
         match self.0.fault.load(Ordering::Relaxed) {
             0 => None,
             1 => Some(BodyFault::TooLarge),
-            _ => Some(BodyFault::TooSlow),
+            2 => Some(BodyFault::TooSlow),
+            3 => Some(BodyFault::BrokenOff),
+            _ => Some(BodyFault::TokenEnded),
         }
     }
 
@@ -109,16 +160,26 @@ impl RequestBody {
         incoming: Incoming,
         limits: BodyLimits,
         upstream: &Upstream,
+        lease: impl FnOnce() -> Option<TokenLease>,
     ) -> (Self, Option<BodyOutcome>) {
         if incoming.is_end_stream() {
             return (Self::empty(), None);
         }
         let BodyLimits { max, timeout } = limits;
         let outcome = BodyOutcome::default();
-        let sleep = Box::pin(tokio::time::sleep(timeout));
-        let credential = upstream.credentials.as_ref().map(|(name, _)| name.clone());
-        let watch =
-            RequestWatch { left: max, timeout, sleep, waiting: false, outcome: outcome.clone(), credential };
+        let now = Instant::now();
+        let patience = now + timeout;
+        let watch = RequestWatch {
+            left: max,
+            timeout,
+            sleep: Box::pin(sleep_until(patience)),
+            waiting: false,
+            patience,
+            lease: lease(),
+            next_check: now + TOKEN_CHECK,
+            outcome: outcome.clone(),
+            credential: upstream.credentials.as_ref().map(|(name, _)| name.clone()),
+        };
         (Self { incoming: Some(incoming), watch: Some(Box::new(watch)) }, Some(outcome))
     }
 
@@ -142,13 +203,16 @@ impl Body for RequestBody {
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
                 watch.waiting = false;
-                watch.outcome.0.frames.fetch_add(1, Ordering::Relaxed);
+                // The first frame came with the head, or nearly so.
+                let first = watch.outcome.0.frames.fetch_add(1, Ordering::Relaxed) == 0;
+                if !first && watch.token_ended(Instant::now()) {
+                    return watch.fail(BodyFault::TokenEnded);
+                }
                 if let (Some(data), Some(left)) = (frame.data_ref(), &mut watch.left) {
                     match left.checked_sub(data.len() as u64) {
                         Some(rest) => *left = rest,
                         None => {
-                            watch.outcome.set(BodyFault::TooLarge);
-                            return Poll::Ready(Some(Err(BodyFault::TooLarge.into())));
+                            return watch.fail(BodyFault::TooLarge);
                         }
                     }
                 }
@@ -159,13 +223,8 @@ impl Body for RequestBody {
             }
             Poll::Ready(other) => Poll::Ready(other.map(|frame| frame.map_err(Into::into))),
             Poll::Pending => {
-                if !watch.waiting {
-                    watch.waiting = true;
-                    watch.sleep.as_mut().reset(Instant::now() + watch.timeout);
-                }
-                ready!(watch.sleep.as_mut().poll(cx));
-                watch.outcome.set(BodyFault::TooSlow);
-                Poll::Ready(Some(Err(BodyFault::TooSlow.into())))
+                let fault = ready!(watch.poll_waiting(cx));
+                watch.fail(fault)
             }
         }
     }

@@ -6,6 +6,7 @@ use std::io::{self, BufReader};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,10 +19,13 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::addresses::Addresses;
 use super::cors::Cors;
+use super::health::HealthCheck;
+use super::in_flight::QueueBounds;
 use super::limits::{ClientLimits, Counted, Limiter, Subject};
 use super::pipeline::{Access, Route};
 use super::route::{Entry, Pattern, RouteTable, Tie};
 use super::rules::{ResponseHeaders, Rules};
+use super::standing::{Post, Roster};
 use super::upstream::{Server, Upstream, UpstreamSpec};
 use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
 use crate::oauth::scope::Demand;
@@ -99,7 +103,12 @@ impl fmt::Display for At {
 /// # Errors
 /// Everything that stands in the way, not only the first of it.
 pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<BuildError>> {
-    let mut counting = Counting { before: before.map(|rules| &rules.counted), now: Counted::default() };
+    let mut counting = Counting {
+        before: before.map(|rules| &rules.counted),
+        now: Counted::default(),
+        known: before.map(|rules| &rules.roster),
+        roster: Roster::default(),
+    };
     let mut errors = Vec::new();
     let upstreams: Vec<Option<Arc<Upstream>>> = config
         .upstreams
@@ -120,7 +129,9 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
             // The upstream's own error is told already.
             (Ok(_), None) => {}
             (Ok(pattern), Some(upstream)) => {
-                entries.push(entry(config, route, pattern, self::route(route, upstream, &mut counting)));
+                let body_timeout = config.server.limits.body_timeout;
+                let value = self::route(route, upstream, body_timeout, &mut counting);
+                entries.push(entry(config, route, pattern, value));
             }
         }
     }
@@ -130,7 +141,17 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
     let routes = table(config, entries)?;
     let clients: ClientLimits = config.clients.iter().filter_map(|client| counting.client(client)).collect();
     let clients = (!clients.is_empty()).then_some(clients);
-    Ok(Rules { routes, clients, counted: counting.now })
+    let upstreams = upstreams.into_iter().flatten().collect();
+    Ok(Rules {
+        routes,
+        clients,
+        upstreams,
+        trusted_proxies: config.server.trusted_proxies.clone().into(),
+        body_timeout: config.server.limits.body_timeout,
+        max_headers: config.server.limits.max_headers,
+        counted: counting.now,
+        roster: counting.roster,
+    })
 }
 
 /// The same routes by their place in the configuration: for those who want to know which one decides and need no
@@ -175,6 +196,8 @@ fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Ve
 struct Counting<'a> {
     before: Option<&'a Counted>,
     now: Counted,
+    known: Option<&'a Roster>,
+    roster: Roster,
 }
 
 impl Counting<'_> {
@@ -205,7 +228,12 @@ fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) 
     }
 }
 
-fn route(route: &config::Route, upstream: Arc<Upstream>, counting: &mut Counting<'_>) -> Arc<Route> {
+fn route(
+    route: &config::Route,
+    upstream: Arc<Upstream>,
+    body_timeout: Duration,
+    counting: &mut Counting<'_>,
+) -> Arc<Route> {
     let subject = subject(route);
     let access = match &route.access {
         config::Access::Public => Access::Public,
@@ -224,10 +252,13 @@ fn route(route: &config::Route, upstream: Arc<Upstream>, counting: &mut Counting
         upstream,
         strip_prefix: route.strip_prefix.as_deref().map(Into::into),
         max_body_size,
+        body_timeout,
         forward_token: route.forward_token,
         addresses: Addresses::new(&route.addresses),
         rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &subject, rate)),
-        in_flight: route.max_in_flight.map(|most| counting.now.in_flight(counting.before, &subject, most)),
+        in_flight: route
+            .max_in_flight
+            .map(|most| counting.now.in_flight(counting.before, &subject, most, None)),
         response_headers: ResponseHeaders::new(&route.response_headers),
         cors: route.cors.as_ref().map(|cors| Box::new(Cors::new(cors, needs_token))),
     })
@@ -255,7 +286,15 @@ fn upstream(spec: &config::Upstream, counting: &mut Counting<'_>) -> Result<Upst
             }
             _ => None,
         };
-        servers.push((Server::new(host, server.origin.port, tls), server.weight.get()));
+        let port = server.origin.port;
+        let site = counting.roster.site(counting.known, &host, port);
+        let post = Post {
+            upstream: spec.name.clone(),
+            origin: server.origin.to_string(),
+            probed: spec.health_check.is_some(),
+        };
+        let standing = counting.roster.standing(counting.known, post);
+        servers.push((Server::new(host, port, tls, site, standing), server.weight.get()));
     }
     let credentials = spec
         .credentials
@@ -275,8 +314,12 @@ fn upstream(spec: &config::Upstream, counting: &mut Counting<'_>) -> Result<Upst
         total_timeout: spec.total_timeout,
         in_flight: spec.max_in_flight.map(|most| {
             let subject = Subject::Upstream(spec.name.clone());
-            counting.now.in_flight(counting.before, &subject, most)
+            let queue = spec.queue.map(|queue| QueueBounds { most: queue.most, within: queue.timeout });
+            counting.now.in_flight(counting.before, &subject, most, queue)
         }),
+        health_check: spec.health_check.as_ref().and_then(HealthCheck::new),
+        ejection: spec.ejection,
+        retry_budget: spec.retry_budget,
     })
     .ok_or_else(|| failed("it has no servers"))
 }

@@ -18,7 +18,7 @@ const EXPOSED: HeaderValue =
 
 /// What a route lets pages of other origins do.
 #[derive(Debug)]
-pub(super) struct Cors {
+pub(crate) struct Cors {
     /// As browsers send them; none: any.
     origins: Option<Box<[Box<str>]>>,
     methods: HeaderValue,
@@ -28,7 +28,7 @@ pub(super) struct Cors {
 }
 
 /// The method that a preflight asks for (Fetch §4.8): such a request is not one for the resource itself.
-pub(super) fn preflight(parts: &Parts) -> Option<Method> {
+pub(crate) fn preflight(parts: &Parts) -> Option<Method> {
     if parts.method != Method::OPTIONS || !parts.headers.contains_key(ORIGIN) {
         return None;
     }
@@ -37,7 +37,7 @@ pub(super) fn preflight(parts: &Parts) -> Option<Method> {
 
 impl Cors {
     /// What a route says; `needs_token`: its requests carry `Authorization`, which a preflight must name.
-    pub(super) fn new(spec: &config::Cors, needs_token: bool) -> Self {
+    pub(crate) fn new(spec: &config::Cors, needs_token: bool) -> Self {
         let methods = match &spec.methods {
             Methods::All => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned(),
             Methods::Only(methods) => list(methods.iter().map(Method::as_str)),
@@ -60,7 +60,7 @@ impl Cors {
     }
 
     /// The origin that an answer to this request may name: the request's own, if it is one of ours.
-    pub(super) fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    pub(crate) fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut sent = headers.get_all(ORIGIN).iter();
         let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
         match &self.origins {

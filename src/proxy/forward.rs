@@ -6,7 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -29,7 +30,7 @@ use crate::oauth::decide::Permit;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ForwardError {
-    /// No server is there to ask: 503.
+    /// No server is healthy: 503.
     NoServer,
     /// The server refuses connections or breaks them: 502.
     Unreachable(String),
@@ -37,7 +38,7 @@ pub enum ForwardError {
     TooSlow,
     /// What came back is no answer that could be passed on: 502.
     BadAnswer(String),
-    /// The request's own body was at fault: 413, 400 or 408.
+    /// The request's own body was at fault: 413, 400 or 408. Or its token ended under way, which the gate answers: 401.
     Body(BodyFault),
 }
 
@@ -64,7 +65,12 @@ impl ForwardError {
             Self::Body(BodyFault::BrokenOff) => (StatusCode::BAD_REQUEST, "the request body broke off"),
             Self::Body(_) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
         };
-        answer::problem(status, detail)
+        let mut response = answer::problem(status, detail);
+        if matches!(self, Self::NoServer) {
+            // As often as servers are probed unless the file says otherwise.
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
     }
 }
 
@@ -119,7 +125,7 @@ pub(super) async fn forward(
             return Box::pin(h2::forward(permit, gate, upstream, *head, body, limits, bounds)).await;
         }
     };
-    let (body, outcome) = RequestBody::new(body, limits, upstream);
+    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = method.is_idempotent() && outcome.is_none() && upgrade.is_none();
     let asked = Asked { head: method == Method::HEAD, upgrade: upgrade.is_some() };
@@ -133,7 +139,16 @@ pub(super) async fn forward(
         Some(total) => {
             Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
             let within = Box::pin(timeout(total, exchange.run(&mut asking, &mut sending, &mut bounds)));
-            within.await.map_err(|_| ForwardError::TooSlow)??
+            match within.await {
+                Ok(exchanged) => exchanged?,
+                Err(_) => {
+                    // With a body on its way up, it may be the client that was slow.
+                    if outcome.is_none() {
+                        upstream.failed_last(&asking);
+                    }
+                    return Err(ForwardError::TooSlow);
+                }
+            }
         }
     };
     let Answer { head, mut body, .. } = answer;
@@ -173,6 +188,7 @@ impl Exchange<'_> {
         bounds: &mut Option<Box<Bounds>>,
     ) -> Result<(Answer, Connection), ForwardError> {
         let upstream = self.upstream;
+        upstream.count();
         let mut tries_left = upstream.retries;
         let mut pooled_allowed = true;
         loop {
@@ -192,23 +208,40 @@ impl Exchange<'_> {
                 // Boxed: seldom, and its state would make the future of every request larger.
                 None => match Box::pin(pool::open(Arc::clone(server), upstream.connect_timeout)).await {
                     Ok(connection) => connection,
-                    // Nothing was written: any request may try again.
-                    Err(_) if tries_left > 0 => {
-                        tries_left -= 1;
-                        asking.failed();
-                        continue;
+                    Err(error) => {
+                        if error.is_the_server_s() {
+                            upstream.failed(server, &error);
+                        }
+                        // Nothing was written: any request may try again.
+                        if tries_left > 0 && upstream.may_retry() {
+                            tries_left -= 1;
+                            asking.failed();
+                            continue;
+                        }
+                        return Err(match error {
+                            ConnectError::TooSlow => ForwardError::TooSlow,
+                            ConnectError::Io(error) => ForwardError::Unreachable(error.to_string()),
+                        });
                     }
-                    Err(ConnectError::TooSlow) => return Err(ForwardError::TooSlow),
-                    Err(ConnectError::Io(error)) => return Err(ForwardError::Unreachable(error.to_string())),
                 },
             };
             let fault = match self.send(&mut connection, sending).await {
-                Ok(answer) => return Ok((answer, connection)),
-                Err(Some(fault)) => fault,
-                Err(None) => return Err(self.body_fault().unwrap_or(ForwardError::TooSlow)),
+                Ok(answer) => {
+                    upstream.answered(server, answer.head.status());
+                    return Ok((answer, connection));
+                }
+                Err(fault) => fault,
             };
             if let Some(fault) = self.body_fault() {
                 return Err(fault);
+            }
+            let Some(fault) = fault else {
+                upstream.failed(server, &"no answer in time");
+                return Err(ForwardError::TooSlow);
+            };
+            // A kept connection that breaks says little of the server; a new one does.
+            if !reused && !matches!(fault, Fault::Request) {
+                upstream.failed(server, &fault);
             }
             let broken = matches!(fault, Fault::Closed | Fault::Io(_));
             if !broken || !(self.replayable || sending.is_unsent()) {
@@ -218,7 +251,7 @@ impl Exchange<'_> {
                 // The server closed it just now, with the request on its way. That costs no try, but the next
                 // connection must be a new one, or many dead ones would be walked through.
                 pooled_allowed = false;
-            } else if tries_left > 0 {
+            } else if tries_left > 0 && upstream.may_retry() {
                 tries_left -= 1;
                 asking.failed();
             } else {

@@ -2,15 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-use super::upstream::Server;
 
 /// A connected socket.
 pub(super) enum Io {
@@ -19,19 +15,6 @@ pub(super) enum Io {
 }
 
 impl Io {
-    /// Connects to a server, with TLS where it is to be spoken to so.
-    pub(super) async fn connect(server: &Server) -> io::Result<Self> {
-        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(match &server.tls {
-            None => Self::Plain(stream),
-            Some((config, name)) => {
-                let connector = TlsConnector::from(Arc::clone(config));
-                Self::Tls(Box::new(connector.connect(name.clone(), stream).await?))
-            }
-        })
-    }
-
     /// The protocol that both agreed on in the TLS handshake.
     pub(super) fn alpn(&self) -> Option<&[u8]> {
         match self {

@@ -1,11 +1,10 @@
-//! Rates, and requests under way: what is counted, and the answer where it is too much.
+//! Rates, what an exchange holds, and what a reload goes on counting.
 //!
 //! Nothing here costs a request whose client, route and upstream have no limit.
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +17,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use tokio::time::Instant;
 
+use super::in_flight::{Gauge, InFlight, QueueBounds, Slot, Ticket};
 use crate::answer;
 use crate::config::Rate;
 
@@ -106,59 +106,6 @@ impl<C: Clock> Limiter<C> {
     }
 }
 
-/// How many requests are under way.
-#[derive(Debug, Default)]
-pub(super) struct Gauge(AtomicUsize);
-
-impl Gauge {
-    /// How many now.
-    pub(super) fn now(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// One more, however many there are.
-    pub(super) fn enter(self: &Arc<Self>) -> Slot {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Slot(Arc::clone(self))
-    }
-}
-
-/// A request under way, until dropped.
-#[derive(Debug)]
-pub(super) struct Slot(Arc<Gauge>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// At most so many requests under way at once.
-#[derive(Debug, Clone)]
-pub(super) struct InFlight {
-    most: NonZeroUsize,
-    gauge: Arc<Gauge>,
-}
-
-impl InFlight {
-    /// A place for one more.
-    ///
-    /// # Errors
-    /// There is none: the answer to that.
-    pub(super) fn enter(&self) -> Result<Slot, Response<Full<Bytes>>> {
-        let more = |now: usize| (now < self.most.get()).then(|| now + 1);
-        match self.gauge.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(Slot(Arc::clone(&self.gauge))),
-            Err(_) => {
-                let detail = "as many requests as this API takes at once are under way: try again";
-                let mut response = answer::problem(StatusCode::SERVICE_UNAVAILABLE, detail);
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                Err(response)
-            }
-        }
-    }
-}
-
 /// What an exchange holds, and how long it may take, until its answer has ended. Boxed where it is kept: most
 /// exchanges have none.
 #[derive(Debug, Default)]
@@ -169,6 +116,8 @@ pub(super) struct Bounds {
     pub(super) route: Option<Slot>,
     /// Its place in the upstream's.
     pub(super) upstream: Option<Slot>,
+    /// Its place among those who wait for that.
+    pub(super) ticket: Option<Ticket>,
     /// Its place in those of the server that was picked.
     pub(super) server: Option<Slot>,
 }
@@ -218,10 +167,11 @@ impl Counted {
         before: Option<&Self>,
         subject: &Subject,
         most: NonZeroUsize,
+        queue: Option<QueueBounds>,
     ) -> InFlight {
         let gauge = before.and_then(|before| before.gauges.get(subject)).cloned().unwrap_or_default();
         self.gauges.insert(subject.clone(), Arc::clone(&gauge));
-        InFlight { most, gauge }
+        InFlight { most, queue, gauge }
     }
 }
 
@@ -288,7 +238,7 @@ mod tests {
         let most = NonZeroUsize::new(2).unwrap();
         let subject = Subject::Upstream("api".to_owned());
         let mut first = Counted::default();
-        let bound = first.in_flight(None, &subject, most);
+        let bound = first.in_flight(None, &subject, most, None);
         let places = (bound.enter().unwrap(), bound.enter().unwrap());
         let refusal = bound.enter().unwrap_err();
         assert_eq!(
@@ -296,7 +246,7 @@ mod tests {
             (503, &HeaderValue::from(1))
         );
         // A reload with another most goes on with what is under way.
-        let three = Counted::default().in_flight(Some(&first), &subject, NonZeroUsize::new(3).unwrap());
+        let three = Counted::default().in_flight(Some(&first), &subject, NonZeroUsize::new(3).unwrap(), None);
         let third = three.enter().unwrap();
         assert!(three.enter().is_err());
         drop((places, third));

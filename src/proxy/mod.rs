@@ -1,23 +1,30 @@
 //! The reverse proxy: what a request is (path, host, route) and how it goes upstream.
 
-mod addresses;
+pub(crate) mod addresses;
 mod balance;
 mod body;
 pub mod build;
-mod cors;
+pub(crate) mod cors;
+mod dial;
+mod ejection;
 mod forward;
 mod h1;
 mod h2;
 pub mod headers;
+mod health;
 pub mod host;
+mod in_flight;
 mod io;
 mod limits;
 pub mod path;
 mod pipeline;
 mod pool;
+mod resolve;
+mod retry;
 pub mod route;
 mod rules;
 mod source;
+mod standing;
 mod tunnel;
 pub mod upstream;
 

@@ -1,5 +1,6 @@
 //! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::Notify;
 
 use super::addresses::Addresses;
 use super::body::{BodyFault, ResponseBody};
@@ -21,8 +23,10 @@ use super::forward::{BodyLimits, ForwardError, Head, Outbound, forward};
 use super::h1::RequestHead;
 use super::h2;
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
+use super::health;
 use super::host;
-use super::limits::{Bounds, InFlight, Limiter};
+use super::in_flight::{Entry, InFlight};
+use super::limits::{Bounds, Limiter};
 use super::path;
 use super::route::{Match, RouteTable};
 use super::rules::{ResponseHeaders, Rules};
@@ -56,6 +60,8 @@ pub struct Route {
     pub strip_prefix: Option<Box<str>>,
     /// The longest request body, in bytes; none: no limit.
     pub max_body_size: Option<u64>,
+    /// How long a request body may rest between two reads.
+    pub body_timeout: Duration,
     /// Whether the upstream sees the client's token.
     pub forward_token: bool,
     /// From where requests are taken; none: from anywhere.
@@ -79,8 +85,6 @@ pub struct ClientConnection<'a> {
     pub peer: IpAddr,
     /// The same as a header value, made once a connection.
     pub peer_value: &'a HeaderValue,
-    /// Whether it is a proxy whose forwarding headers are believed.
-    pub trusted: bool,
     /// Whether the request's head, as it was on the wire, says one thing only.
     pub head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
@@ -93,8 +97,7 @@ pub struct ClientConnection<'a> {
 pub struct Proxy {
     gate: Gate,
     rules: ArcSwap<Rules>,
-    body_timeout: Duration,
-    max_headers: usize,
+    changed: Notify,
 }
 
 /// A request that may go upstream, with the head it goes with.
@@ -163,20 +166,28 @@ impl From<Response<Full<Bytes>>> for Refusal {
 impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
-    pub fn new(gate: Gate, rules: Rules, body_timeout: Duration) -> Self {
-        Self { gate, rules: ArcSwap::from_pointee(rules), body_timeout, max_headers: usize::MAX }
-    }
-
-    /// The same, refusing requests of HTTP/2 with more header fields: h2 bounds their size, not their number. Those of
-    /// HTTP/1.1 are bounded where they are parsed.
-    #[must_use]
-    pub fn max_headers(self, max_headers: usize) -> Self {
-        Self { max_headers, ..self }
+    pub fn new(gate: Gate, rules: Rules) -> Self {
+        Self { gate, rules: ArcSwap::from_pointee(rules), changed: Notify::new() }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
     pub fn reload(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+        self.changed.notify_one();
+    }
+
+    /// Probes servers that have a health check, and looks up names of servers again, on a thread of its own until the
+    /// process ends. Without it all servers count as healthy, and a name keeps its first addresses.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start_upkeep(&'static self) -> io::Result<()> {
+        health::start(self)
+    }
+
+    /// Waits for the next [`Self::reload`].
+    pub(super) async fn rules_changed(&self) {
+        self.changed.notified().await;
     }
 
     /// The rules in force: those that follow them count on with what they have counted.
@@ -199,11 +210,23 @@ impl Proxy {
     ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
         match self.judge(&mut parts, &body, client) {
-            Ok(Verdict::Upstream(Passed { permit, route, head, bounds, upgrade })) => {
+            Ok(Verdict::Upstream(Passed { permit, route, head, mut bounds, upgrade })) => {
                 // No other upstream could serve such a call.
                 let grpc = route.upstream.http2 && is_grpc_call(&parts);
-                let limits = BodyLimits { max: route.max_body_size, timeout: self.body_timeout };
+                let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
                 let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
+                if let Some(bounds) = &mut bounds
+                    && let Some(ticket) = bounds.ticket.take()
+                {
+                    // Boxed: seldom, and its state would make every other request's future larger.
+                    match Box::pin(ticket.wait()).await {
+                        Ok(slot) => bounds.upstream = Some(slot),
+                        Err(refusal) => {
+                            let refusal = Refusal::from(refusal).readable(&route, &parts);
+                            return refusal.understood_by(&parts).into_response();
+                        }
+                    }
+                }
                 let outbound = Outbound { head, body, upgrade, limits, bounds };
                 match forward(permit, &self.gate, &route.upstream, outbound).await {
                     Ok(mut response) => {
@@ -256,7 +279,8 @@ impl Proxy {
                 "the request can be read in two ways: a fragment in its target, or two lengths of its body",
             ));
         }
-        if parts.version == Version::HTTP_2 && parts.headers.len() > self.max_headers {
+        let rules = self.rules.load();
+        if parts.version == Version::HTTP_2 && parts.headers.len() > rules.max_headers {
             let detail = "the request has more headers than this server accepts";
             return Err(answer::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into());
         }
@@ -274,7 +298,6 @@ impl Proxy {
         if let Some(endpoint) = self.gate.endpoint(path.as_str()) {
             return Ok(Verdict::Endpoint(endpoint));
         }
-        let rules = self.rules.load();
         if let Some(method) = cors::preflight(parts)
             && let Match::Found(route) = rules.routes.find(host.name(), &path, &method)
             && let Some(cors) = &route.cors
@@ -320,7 +343,7 @@ impl Proxy {
             (Access::Token(_), false) => ClientAuthorization::Remove,
         };
         outgoing.credential = route.upstream.credentials.as_ref().map(|(name, value)| (name, value));
-        outgoing.peer_is_trusted = client.trusted;
+        outgoing.peer_is_trusted = rules.trusts(client.peer);
         outgoing.version = parts.version;
         outgoing.authority = authority.as_ref();
         outgoing.upgrade = upgrade.as_ref();
@@ -375,7 +398,11 @@ impl Proxy {
             Bounds::of(&mut bounds).route = Some(in_flight.enter()?);
         }
         if let Some(in_flight) = &route.upstream.in_flight {
-            Bounds::of(&mut bounds).upstream = Some(in_flight.enter()?);
+            let bounds = Bounds::of(&mut bounds);
+            match in_flight.enter_or_wait()? {
+                Entry::In(slot) => bounds.upstream = Some(slot),
+                Entry::Waiting(ticket) => bounds.ticket = Some(ticket),
+            }
         }
         Ok((permit, bounds))
     }
@@ -390,7 +417,8 @@ impl Proxy {
     ) -> Response<ResponseBody> {
         let body = if endpoint.reads_body() {
             // The whole of it within the time that other bodies have between two reads.
-            match tokio::time::timeout(self.body_timeout, plugin::read_form(body)).await {
+            let within = self.rules.load().body_timeout;
+            match tokio::time::timeout(within, plugin::read_form(body)).await {
                 Ok(body) => body,
                 Err(_) => FormBody::TooSlow,
             }

@@ -1,6 +1,7 @@
 //! Connections to servers, kept per thread: no lock, no other thread's cache lines.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::dial::{dial, is_our_own};
 use super::h1::Connection;
-use super::io::Io;
 use super::upstream::Server;
 
 /// Idle connections kept for one server by one thread.
@@ -39,6 +40,22 @@ pub(super) enum ConnectError {
     TooSlow,
 }
 
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "{error}"),
+            Self::TooSlow => f.write_str("no connection in time"),
+        }
+    }
+}
+
+impl ConnectError {
+    /// Whether it says something of the server.
+    pub(super) fn is_the_server_s(&self) -> bool {
+        !matches!(self, Self::Io(error) if is_our_own(error))
+    }
+}
+
 /// An idle connection to `server` that the server has not closed meanwhile: the one last used, so that the others may
 /// grow old and close.
 pub(super) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Option<Connection> {
@@ -46,7 +63,10 @@ pub(super) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Optio
         let pool = idle.of(server.key)?;
         while let Some(mut connection) = pool.pop() {
             // One of a long answer was last used long ago, and those below it may not have been.
-            if now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME && connection.is_quiet(cx) {
+            if now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
+                && connection.place.is_current(&server.site)
+                && connection.is_quiet(cx)
+            {
                 connection.used = now;
                 return Some(connection);
             }
@@ -57,9 +77,13 @@ pub(super) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Optio
 
 /// A new connection.
 pub(super) async fn open(server: Arc<Server>, within: Duration) -> Result<Connection, ConnectError> {
-    match timeout(within, Io::connect(&server)).await {
-        Ok(connected) => Ok(Connection::new(connected.map_err(ConnectError::Io)?, server.key)),
-        Err(_) => Err(ConnectError::TooSlow),
+    match timeout(within, dial(&server, within)).await {
+        Ok(Ok((io, place))) => Ok(Connection::new(io, server.key, place)),
+        Ok(Err(error)) => Err(ConnectError::Io(error)),
+        Err(_) => {
+            server.site.doubt();
+            Err(ConnectError::TooSlow)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{error, fmt, io};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use super::{ExitReason, run};
+use super::{ExitReason, LiveLimits, run};
 use super::{Handler, ListenerSpec, ServerOptions, ShutdownHandle, TlsError, TlsReloader};
 
 /// The queue of connections the system made and nobody accepted yet; the system caps it (`net.core.somaxconn`).
@@ -38,12 +38,12 @@ impl fmt::Display for Listener {
 /// A server whose sockets listen and whose certificates are good. Clients can connect already; they are answered once
 /// it [`run`](Bound::run)s.
 pub struct Bound {
-    pub(super) options: ServerOptions,
     pub(super) listeners: Vec<Listener>,
     /// For each worker thread one socket of every listener, in the order of `listeners`.
     pub(super) sockets: Vec<Vec<TcpListener>>,
     pub(super) tls: Option<Arc<TlsReloader>>,
     pub(super) shutdown: ShutdownHandle,
+    pub(super) live: Arc<LiveLimits>,
 }
 
 impl Bound {
@@ -58,7 +58,7 @@ impl Bound {
         let tls = match (options.listeners.iter().find(|spec| spec.tls), &options.tls) {
             (None, _) => None,
             (Some(spec), None) => return Err(BindError::NoCertificate { listener: spec.clone() }),
-            (Some(_), Some(paths)) => Some(Arc::new(TlsReloader::load(paths.clone())?)),
+            (Some(_), Some(paths)) => Some(Arc::new(TlsReloader::load(paths)?)),
         };
         let threads = options.worker_threads();
         let mut sockets: Vec<Vec<TcpListener>> = (0..threads).map(|_| Vec::new()).collect();
@@ -78,7 +78,8 @@ impl Bound {
             }
             listeners.push(Listener { spec: ListenerSpec { addr, ..spec.clone() }, index });
         }
-        Ok(Self { options, listeners, sockets, tls, shutdown: ShutdownHandle::new() })
+        let live = Arc::new(LiveLimits::new(&options.limits, options.grace));
+        Ok(Self { listeners, sockets, tls, shutdown: ShutdownHandle::new(), live })
     }
 
     /// The listeners with their real addresses, in the order of the options.
@@ -94,6 +95,11 @@ impl Bound {
     /// The certificates in use, to load them anew; `None` without a TLS listener.
     pub fn tls(&self) -> Option<Arc<TlsReloader>> {
         self.tls.clone()
+    }
+
+    /// The limits in use, to change them while the server runs.
+    pub fn live_limits(&self) -> Arc<LiveLimits> {
+        Arc::clone(&self.live)
     }
 
     /// Ends the server from elsewhere; works before it runs, too.

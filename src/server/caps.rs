@@ -15,28 +15,37 @@ const LOG_EVERY: u64 = 10;
 /// The counters, shared by all threads.
 pub(super) struct Caps {
     open: AtomicUsize,
-    max: usize,
-    per_address: Option<PerAddress>,
+    max: AtomicUsize,
+    per_address: PerAddress,
     refused: AtomicU64,
     logged_at: AtomicU64,
 }
 
 struct PerAddress {
-    max: usize,
+    /// `usize::MAX` is no limit, and nothing is counted.
+    max: AtomicUsize,
     open: DashMap<IpAddr, usize>,
 }
 
 impl Caps {
     pub(super) fn new(limits: &Limits) -> Arc<Self> {
-        let per_address =
-            limits.max_connections_per_address.map(|max| PerAddress { max, open: DashMap::new() });
-        Arc::new(Self {
+        let per_address = PerAddress { max: AtomicUsize::new(usize::MAX), open: DashMap::new() };
+        let caps = Self {
             open: AtomicUsize::new(0),
-            max: limits.max_connections,
+            max: AtomicUsize::new(0),
             per_address,
             refused: AtomicU64::new(0),
             logged_at: AtomicU64::new(0),
-        })
+        };
+        caps.set(limits);
+        Arc::new(caps)
+    }
+
+    /// Sets how many there may be, from the next one on.
+    pub(super) fn set(&self, limits: &Limits) {
+        self.max.store(limits.max_connections, Relaxed);
+        let per_address = limits.max_connections_per_address.unwrap_or(usize::MAX);
+        self.per_address.max.store(per_address, Relaxed);
     }
 
     /// Connections that hold a permit.
@@ -49,7 +58,7 @@ impl Caps {
     pub(super) fn admit(self: &Arc<Self>) -> Option<Permit> {
         let permit = Permit { caps: Arc::clone(self), address: None };
         // Counted first and given back by the permit's drop, so that two racing threads cannot both take the last one.
-        if self.open.fetch_add(1, Relaxed) >= self.max {
+        if self.open.fetch_add(1, Relaxed) >= self.max.load(Relaxed) {
             self.note_refusal();
             return None;
         }
@@ -79,10 +88,14 @@ pub(super) struct Permit {
 impl Permit {
     /// Counts the connection for its address; false when that has too many.
     pub(super) fn claim(&mut self, address: IpAddr) -> bool {
-        let Some(per_address) = &self.caps.per_address else { return true };
+        let per_address = &self.caps.per_address;
+        let max = per_address.max.load(Relaxed);
+        if max == usize::MAX {
+            return true;
+        }
         let key = network(address);
         let mut open = per_address.open.entry(key).or_insert(0);
-        if *open >= per_address.max {
+        if *open >= max {
             drop(open);
             self.caps.note_refusal();
             return false;
@@ -96,8 +109,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.caps.open.fetch_sub(1, Relaxed);
-        let (Some(per_address), Some(key)) = (&self.caps.per_address, self.address) else { return };
-        per_address.open.remove_if_mut(&key, |_, open| {
+        let Some(key) = self.address else { return };
+        self.caps.per_address.open.remove_if_mut(&key, |_, open| {
             *open = open.saturating_sub(1);
             *open == 0
         });
@@ -123,6 +136,18 @@ mod tests {
         assert!(caps.admit().is_none());
         assert_eq!(caps.open(), 1);
         drop(first);
+        assert!(caps.admit().is_some());
+    }
+
+    #[test]
+    fn a_new_limit_counts_what_is_open() {
+        let limits = |max_connections| Limits { max_connections, ..Limits::default() };
+        let caps = Caps::new(&limits(2));
+        let (first, second) = (caps.admit().unwrap(), caps.admit().unwrap());
+        caps.set(&limits(1));
+        drop(first);
+        assert!(caps.admit().is_none());
+        drop(second);
         assert!(caps.admit().is_some());
     }
 

@@ -16,7 +16,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::activity::{Activity, HEAD_STARTED};
-use super::caps::{Caps, Permit};
+use super::caps::Permit;
+use super::conduct::{Conduct, LiveLimits};
 use super::drive::{End, HttpConnection, drive};
 use super::handler::{Handler, Serve};
 use super::io::Watched;
@@ -121,12 +122,9 @@ impl ClientCertificate {
 /// What all threads share.
 pub(super) struct Shared<H> {
     pub(super) handler: Arc<H>,
-    pub(super) limits: Limits,
+    pub(super) live: Arc<LiveLimits>,
     pub(super) tls: Option<Arc<TlsReloader>>,
-    pub(super) caps: Arc<Caps>,
     pub(super) drain: DrainSignal,
-    pub(super) http1: http1::Builder,
-    pub(super) http2: http2::Builder<StreamExecutor>,
 }
 
 impl<H: Handler> Shared<H> {
@@ -138,18 +136,25 @@ impl<H: Handler> Shared<H> {
         mut peer: SocketAddr,
         listener: Arc<Listener>,
     ) {
-        let Some(permit) = Box::pin(self.admit(&mut socket, &mut peer, &listener)).await else { return };
+        let conduct = self.live.conduct();
+        let limits = &conduct.limits;
+        let admitted = Box::pin(self.admit(&mut socket, &mut peer, &listener, limits)).await;
+        let Some(permit) = admitted else { return };
         if !listener.spec.tls {
             let http2 = listener.spec.h2c;
             let info = self.info(peer, listener, http2, None);
             let io = Watched::new(socket, Arc::clone(&info), permit);
-            return if http2 { self.http2(io, info).await } else { self.http1(io, info).await };
+            return if http2 {
+                self.http2(io, info, conduct).await
+            } else {
+                self.http1(io, info, conduct).await
+            };
         }
-        let Some((session, certificate)) = Box::pin(self.handshake(socket)).await else { return };
+        let Some((session, certificate)) = Box::pin(self.handshake(socket, limits)).await else { return };
         let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
         let info = self.info(peer, listener, http2, certificate);
         let io = Watched::new(session, Arc::clone(&info), permit);
-        if http2 { self.http2(io, info).await } else { self.http1(io, info).await }
+        if http2 { self.http2(io, info, conduct).await } else { self.http1(io, info, conduct).await }
     }
 
     fn info(
@@ -173,13 +178,14 @@ impl<H: Handler> Shared<H> {
         socket: &mut TcpStream,
         peer: &mut SocketAddr,
         listener: &Listener,
+        limits: &Limits,
     ) -> Option<Permit> {
-        let Some(mut permit) = self.caps.admit() else {
+        let Some(mut permit) = self.live.caps().admit() else {
             self.refuse(socket, listener).await;
             return None;
         };
         if listener.spec.proxy_protocol {
-            let header = timeout(self.limits.header_timeout, proxy_protocol::read(socket)).await;
+            let header = timeout(limits.header_timeout, proxy_protocol::read(socket)).await;
             match header {
                 Ok(Ok(Some(source))) => *peer = source,
                 Ok(Ok(None)) => {}
@@ -205,9 +211,10 @@ impl<H: Handler> Shared<H> {
     async fn handshake(
         &self,
         socket: TcpStream,
+        limits: &Limits,
     ) -> Option<(TlsStream<TcpStream>, Option<Box<ClientCertificate>>)> {
         let settings = self.tls.as_ref()?.settings();
-        match timeout(self.limits.handshake_timeout, settings.acceptor().accept(socket)).await {
+        match timeout(limits.handshake_timeout, settings.acceptor().accept(socket)).await {
             Ok(Ok(session)) => {
                 let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
                 let certificate = chain
@@ -229,15 +236,16 @@ impl<H: Handler> Shared<H> {
         self: Arc<Self>,
         io: Watched<S>,
         info: Arc<ConnInfo>,
+        conduct: Arc<Conduct>,
     ) -> Pin<Box<impl Future<Output = ()> + Send>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         Box::pin(async move {
             let mut io = io;
-            while let Some((resting, unread, since)) = Box::pin(self.busy(io, &info)).await {
+            while let Some((resting, unread, since)) = Box::pin(self.busy(io, &info, &conduct)).await {
                 io = resting;
-                let until = since + self.limits.idle_timeout;
+                let until = since + conduct.limits.idle_timeout;
                 if !io.take_back(unread) && !rest(&mut io, until, &self.drain).await {
                     return;
                 }
@@ -246,13 +254,18 @@ impl<H: Handler> Shared<H> {
     }
 
     /// Serves requests until none comes for a while: the socket then, what was read of it and not used, and since when.
-    async fn busy<S>(&self, io: Watched<S>, info: &Arc<ConnInfo>) -> Option<(Watched<S>, Bytes, Instant)>
+    async fn busy<S>(
+        &self,
+        io: Watched<S>,
+        info: &Arc<ConnInfo>,
+        conduct: &Conduct,
+    ) -> Option<(Watched<S>, Bytes, Instant)>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = Serve::new(Arc::clone(&self.handler), Arc::clone(info));
-        let mut connection = self.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
-        let end = drive(Pin::new(&mut connection), info, &self.limits, &self.drain).await;
+        let mut connection = conduct.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+        let end = drive(Pin::new(&mut connection), info, &conduct.limits, &self.drain).await;
         match end {
             // Already broken, or nobody reads.
             End::WriteTimeout => return None,
@@ -280,14 +293,15 @@ impl<H: Handler> Shared<H> {
         self: Arc<Self>,
         io: Watched<S>,
         info: Arc<ConnInfo>,
+        conduct: Arc<Conduct>,
     ) -> Pin<Box<impl Future<Output = ()> + Send>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         Box::pin(async move {
             let service = Serve::new(Arc::clone(&self.handler), Arc::clone(&info));
-            let mut connection = self.http2.serve_connection(TokioIo::new(io), service);
-            let end = drive(Pin::new(&mut connection), &info, &self.limits, &self.drain).await;
+            let mut connection = conduct.http2.serve_connection(TokioIo::new(io), service);
+            let end = drive(Pin::new(&mut connection), &info, &conduct.limits, &self.drain).await;
             if matches!(end, End::IdleTimeout) {
                 Pin::new(&mut connection).finish();
                 let _ = timeout(GOODBYE, &mut connection).await;

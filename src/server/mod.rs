@@ -14,6 +14,7 @@ mod activity;
 mod bind;
 mod caps;
 mod client_certificate;
+mod conduct;
 mod connection;
 pub(crate) mod date;
 pub mod demo;
@@ -28,10 +29,12 @@ mod run;
 mod self_signed;
 mod shutdown;
 mod signals;
+pub(crate) mod state_file;
 mod streams;
 mod tls;
 
 pub use bind::{BindError, Bound, Listener};
+pub use conduct::LiveLimits;
 pub use connection::{ClientCertificate, ConnInfo};
 pub use handler::{Handler, ServedBody};
 pub use options::{Limits, ListenerSpec, ServerOptions};
@@ -39,7 +42,7 @@ pub use run::ExitReason;
 pub use self_signed::{SelfSignedError, self_signed};
 pub use shutdown::{DrainSignal, ShutdownHandle};
 pub use signals::handle_signals;
-pub use tls::{TlsError, TlsPaths, TlsReloader};
+pub use tls::{PreparedTls, TlsError, TlsPaths, TlsReloader};
 
 #[cfg(test)]
 mod tests;

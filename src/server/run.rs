@@ -6,8 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::TokioTimer;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::Service;
@@ -15,14 +13,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::caps::Caps;
+use super::conduct::LiveLimits;
 use super::connection::Shared;
 use super::shutdown::Phase;
-use super::streams::StreamExecutor;
-use super::{Bound, DrainSignal, Handler, Limits, Listener, ShutdownHandle};
+use super::{Bound, DrainSignal, Handler, Listener, ShutdownHandle};
 
-/// hyper's read and write buffers may grow to this on a busy connection; heads are bounded by `max_header_size`.
-const MAX_BUFFER: usize = 64 * 1024;
 /// How long to leave a listener alone whose `accept` fails.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Connections still taken out of the queue when a drain begins; a flood must not keep the listener open.
@@ -45,19 +40,11 @@ pub enum ExitReason {
 }
 
 pub(super) fn run<H: Handler>(bound: Bound, handler: H) -> ExitReason {
-    let Bound { options, listeners, sockets, tls, shutdown } = bound;
-    let caps = Caps::new(&options.limits);
+    let Bound { listeners, sockets, tls, shutdown, live } = bound;
     let drain = DrainSignal::new();
     let listeners: Vec<_> = listeners.into_iter().map(Arc::new).collect();
-    let shared = Arc::new(Shared {
-        handler: Arc::new(handler),
-        http1: http1(&options.limits),
-        http2: http2(&options.limits),
-        limits: options.limits,
-        tls,
-        caps: Arc::clone(&caps),
-        drain: drain.clone(),
-    });
+    let shared =
+        Arc::new(Shared { handler: Arc::new(handler), live: Arc::clone(&live), tls, drain: drain.clone() });
     let (stop_accepting, accepting) = watch::channel(false);
     let mut server = Server::new_with_opt_and_conf(None, configuration());
     for (thread, sockets) in sockets.into_iter().enumerate() {
@@ -70,8 +57,7 @@ pub(super) fn run<H: Handler>(bound: Bound, handler: H) -> ExitReason {
     }
     drop(shared);
     let exit = Arc::new(Mutex::new(ExitReason::Stopped));
-    let supervisor =
-        Supervisor { shutdown, stop_accepting, drain, caps, grace: options.grace, exit: Arc::clone(&exit) };
+    let supervisor = Supervisor { shutdown, stop_accepting, drain, live, exit: Arc::clone(&exit) };
     server.run(RunArgs { shutdown_signal: Box::new(supervisor) });
     *exit.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -87,41 +73,6 @@ fn configuration() -> ServerConf {
         graceful_shutdown_timeout_seconds: Some(0),
         ..ServerConf::default()
     }
-}
-
-fn http1(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        // A client that closes its side while waiting is gone: its request is dropped, and with it the work for it.
-        .half_close(false)
-        .keep_alive(true)
-        // Timeouts are `drive`'s.
-        .header_read_timeout(None)
-        .max_buf_size(limits.max_header_size.max(MAX_BUFFER))
-        .max_header_size(limits.max_header_size);
-    // Setting it, even to the default, moves hyper's header table from the stack to the heap for every request.
-    if limits.max_headers != 100 {
-        builder.max_headers(limits.max_headers);
-    }
-    builder
-}
-
-fn http2(limits: &Limits) -> http2::Builder<StreamExecutor> {
-    let mut builder = http2::Builder::new(StreamExecutor::new(limits.write_timeout));
-    builder
-        .timer(TokioTimer::new())
-        .adaptive_window(false)
-        .max_concurrent_streams(128)
-        // A client may fill these before anybody reads: bounds on memory, and still wide enough for an upload.
-        .initial_stream_window_size(256 * 1024)
-        .initial_connection_window_size(1024 * 1024)
-        .max_frame_size(16 * 1024)
-        .max_send_buf_size(MAX_BUFFER)
-        .max_header_list_size(u32::try_from(limits.max_header_size).unwrap_or(u32::MAX))
-        // Streams reset before they were accepted ("rapid reset") and streams we reset for the client's faults.
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(128);
-    builder
 }
 
 /// One worker thread: a pingora service with a single-threaded runtime of its own, and a socket of every listener.
@@ -199,8 +150,7 @@ struct Supervisor {
     shutdown: ShutdownHandle,
     stop_accepting: watch::Sender<bool>,
     drain: DrainSignal,
-    caps: Arc<Caps>,
-    grace: Duration,
+    live: Arc<LiveLimits>,
     exit: Arc<Mutex<ExitReason>>,
 }
 
@@ -223,12 +173,12 @@ impl ShutdownSignalWatch for Supervisor {
 
 impl Supervisor {
     async fn drain(&self, phase: &mut watch::Receiver<Phase>) -> ExitReason {
-        let deadline = Instant::now() + self.grace;
+        let deadline = Instant::now() + self.live.grace();
         self.drain.start();
         loop {
             // Before the first look too: a connection accepted a moment ago has no permit yet.
             sleep(DRAIN_POLL).await;
-            let connections = self.caps.open();
+            let connections = self.live.caps().open();
             if connections == 0 {
                 return ExitReason::Drained;
             }

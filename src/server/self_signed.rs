@@ -1,8 +1,6 @@
 //! The certificate of a gateway that was given none: made once, kept, and good for this machine only.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +15,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::date::Utc;
+use super::state_file;
 use super::tls::{TlsPaths, TlsReloader, certificates, provider};
 
 /// How long it is good for; longer-lived server certificates are refused by some clients.
@@ -47,9 +46,10 @@ pub fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError> {
 
 /// Whether key and certificate belong together and the certificate is still what this module would make.
 fn is_good(paths: &TlsPaths) -> bool {
-    let Ok(chain) = certificates(&paths.certificate) else { return false };
+    let Ok(text) = std::fs::read(&paths.certificate) else { return false };
+    let Ok(chain) = certificates(&paths.certificate, &text) else { return false };
     let [certificate] = chain.as_slice() else { return false };
-    TlsReloader::load(paths.clone()).is_ok() && NAMES.iter().all(|name| is_trusted_for(certificate, name))
+    TlsReloader::load(paths).is_ok() && NAMES.iter().all(|name| is_trusted_for(certificate, name))
 }
 
 /// Asks rustls what a client that trusts exactly this certificate would say, a little later than now.
@@ -73,10 +73,11 @@ fn make(state_dir: &Path, paths: &TlsPaths) -> Result<(), SelfSignedError> {
         let path = path.to_owned();
         move |error| SelfSignedError::Write(path, error)
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(in_file(state_dir))?;
+    state_file::make_folder(state_dir).map_err(in_file(state_dir))?;
     // The key first: a crash in between leaves a pair that does not match, which the next start replaces.
-    write(&paths.key, &key, 0o600).map_err(in_file(&paths.key))?;
-    write(&paths.certificate, &certificate, 0o644).map_err(in_file(&paths.certificate))
+    state_file::replace(&paths.key, key.as_bytes(), 0o600).map_err(in_file(&paths.key))?;
+    state_file::replace(&paths.certificate, certificate.as_bytes(), 0o644)
+        .map_err(in_file(&paths.certificate))
 }
 
 fn generate() -> Result<(String, String), rcgen::Error> {
@@ -94,20 +95,6 @@ fn generate() -> Result<(String, String), rcgen::Error> {
     let (year, month, day) = Utc::now().plus_days(DAYS - 1).year_month_day();
     params.not_after = rcgen::date_time_ymd(year, month, day);
     Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
-}
-
-/// Writes a neighbour and renames it, so that a reader sees the old file or the new one, and the mode is right from the
-/// first byte on.
-fn write(path: &Path, contents: &str, mode: u32) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-    file.write_all(contents.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
 }
 
 /// Why there is no self-signed certificate.
@@ -142,6 +129,7 @@ impl error::Error for SelfSignedError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -168,8 +156,8 @@ mod tests {
         let paths = self_signed(&one).unwrap();
         let others = self_signed(&other).unwrap();
         fs::copy(&others.key, &paths.key).unwrap();
-        assert!(matches!(TlsReloader::load(paths.clone()), Err(super::super::TlsError::Mismatch { .. })));
+        assert!(matches!(TlsReloader::load(&paths), Err(super::super::TlsError::Mismatch { .. })));
         self_signed(&one).unwrap();
-        TlsReloader::load(paths).unwrap();
+        TlsReloader::load(&paths).unwrap();
     }
 }

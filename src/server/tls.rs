@@ -1,10 +1,8 @@
 //! Certificates and the TLS settings made of them.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::{error, fmt};
+use std::{error, fmt, fs, io};
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
@@ -13,7 +11,9 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
+use zeroize::Zeroizing;
 
 use super::client_certificate::{self, AnyCertificate, Vouching};
 
@@ -34,19 +34,23 @@ pub struct TlsPaths {
 /// The TLS settings in use, and the way to replace them while running.
 ///
 /// The whole of the settings is swapped, not only the certificate: a changed `client_ca` must not be outlived by session
-/// tickets made under the old one.
+/// tickets made under the old one. Where nothing changed, the settings stay, and so do the tickets.
 #[derive(Debug)]
 pub struct TlsReloader {
-    paths: TlsPaths,
-    any_client_certificate: AtomicBool,
     settings: ArcSwap<TlsSettings>,
 }
+
+/// Settings that were read and found good, and are not yet in use.
+#[derive(Debug)]
+pub struct PreparedTls(TlsSettings);
 
 /// What a handshake goes by.
 #[derive(Debug)]
 pub(super) struct TlsSettings {
     config: Arc<ServerConfig>,
     vouching: Vouching,
+    /// SHA-256 of all that they were made of.
+    origin: [u8; 32],
 }
 
 impl TlsSettings {
@@ -65,26 +69,25 @@ impl TlsReloader {
     ///
     /// # Errors
     /// When a file is missing or unusable, or key and certificate do not belong together.
-    pub fn load(paths: TlsPaths) -> Result<Self, TlsError> {
-        let settings = ArcSwap::from_pointee(settings(&paths)?);
-        let any_client_certificate = AtomicBool::new(paths.any_client_certificate);
-        Ok(Self { paths, any_client_certificate, settings })
+    pub fn load(paths: &TlsPaths) -> Result<Self, TlsError> {
+        Ok(Self { settings: ArcSwap::from_pointee(settings(paths)?) })
     }
 
-    /// Reads the files again, for the handshakes from now on. After an error the old settings stay.
+    /// Reads the files, which may be others than before, and changes nothing yet.
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn reload(&self) -> Result<(), TlsError> {
-        let any_client_certificate = self.any_client_certificate.load(Ordering::Acquire);
-        let paths = TlsPaths { any_client_certificate, ..self.paths.clone() };
-        self.settings.store(Arc::new(settings(&paths)?));
-        Ok(())
+    pub fn prepare(&self, paths: &TlsPaths) -> Result<PreparedTls, TlsError> {
+        settings(paths).map(PreparedTls)
     }
 
-    /// Sets [`TlsPaths::any_client_certificate`], for the handshakes after the next [`reload`](Self::reload).
-    pub fn take_any_client_certificate(&self, any: bool) {
-        self.any_client_certificate.store(any, Ordering::Release);
+    /// Takes prepared settings for the handshakes from now on; whether they differ from those before.
+    pub fn swap(&self, PreparedTls(settings): PreparedTls) -> bool {
+        let changed = self.settings.load().origin != settings.origin;
+        if changed {
+            self.settings.store(Arc::new(settings));
+        }
+        changed
     }
 
     pub(super) fn settings(&self) -> Arc<TlsSettings> {
@@ -173,7 +176,9 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 
 fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     let provider = provider();
-    let certified = certified_key(&paths.certificate, &paths.key, &provider)?;
+    let mut origin = Sha256::new();
+    origin.update([u8::from(paths.any_client_certificate), u8::from(paths.client_ca.is_some())]);
+    let certified = certified_key(&paths.certificate, &paths.key, &provider, &mut origin)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Settings)?;
@@ -181,7 +186,7 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
         None => None,
         Some(path) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(path)? {
+            for certificate in certificates(path, &read(path, &mut origin)?)? {
                 roots.add(certificate).map_err(|error| TlsError::Certificate(path.clone(), error))?;
             }
             let authority = client_certificate::of_authority(roots, Arc::clone(&provider));
@@ -203,16 +208,17 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     // enough for one connection at a time; each costs an encryption and a write in the handshake.
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Settings)?;
     config.send_tls13_tickets = 1;
-    Ok(TlsSettings { config: Arc::new(config), vouching })
+    Ok(TlsSettings { config: Arc::new(config), vouching, origin: origin.finalize().into() })
 }
 
 fn certified_key(
     certificate: &Path,
     key: &Path,
     provider: &CryptoProvider,
+    origin: &mut Sha256,
 ) -> Result<CertifiedKey, TlsError> {
-    let chain = certificates(certificate)?;
-    let private_key = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+    let chain = certificates(certificate, &read(certificate, origin)?)?;
+    let private_key = PrivateKeyDer::from_pem_slice(&read(key, origin)?).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::NoKey(key.to_owned()),
         error => pem_error(key, error),
     })?;
@@ -231,10 +237,18 @@ fn certified_key(
     }
 }
 
+/// What a file holds, which may be a key.
+fn read(path: &Path, origin: &mut Sha256) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let bytes = fs::read(path).map_err(|error| TlsError::Read(path.to_owned(), error))?;
+    origin.update((bytes.len() as u64).to_le_bytes());
+    origin.update(&bytes);
+    Ok(Zeroizing::new(bytes))
+}
+
 /// All certificates of a file; at least one.
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_slice_iter(text)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| pem_error(path, error))?;
     if certificates.is_empty() {
         return Err(TlsError::NoCertificate(path.to_owned()));
@@ -243,8 +257,5 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn pem_error(path: &Path, error: pem::Error) -> TlsError {
-    match error {
-        pem::Error::Io(error) => TlsError::Read(path.to_owned(), error),
-        error => TlsError::Pem(path.to_owned(), error),
-    }
+    TlsError::Pem(path.to_owned(), error)
 }

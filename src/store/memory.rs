@@ -17,6 +17,19 @@ use crate::oauth::token::TokenDigest;
 const SHARDS: usize = 64;
 
 /// The store of a single gateway.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tollgate::gate::{ClientSpec, Gate, GateSpec};
+/// use tollgate::store::{MemoryStore, TokenStore};
+///
+/// let store = Arc::new(MemoryStore::new(1_000_000));
+/// let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+/// let gate = Gate::builder(GateSpec::default().client(client)).store(store.clone()).build()?;
+/// let token = gate.issue_to("server", ["read"])?;
+/// assert!(store.find(&token.digest())?.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct MemoryStore {
     tokens: DashMap<TokenDigest, Record, BuildHasherDefault<DigestHasher>>,
     wheel: Wheel,

@@ -20,6 +20,37 @@ pub use memory::MemoryStore;
 ///   for the other would log clients out, or let revoked tokens in.
 /// - *The caller checks expiry.* A store may return an expired record, and forgets it in [`TokenStore::sweep`].
 /// - *Whoever can write to the store can make tokens.* Whoever can only read it cannot: it holds digests.
+///
+/// ```
+/// use tollgate::clock::Millis;
+/// use tollgate::oauth::{grant::Record, token::TokenDigest};
+/// use tollgate::store::{StoreError, TokenStore};
+///
+/// /// A store whose server is gone. Every request is answered 503: `examples/custom_store.rs` has one that works.
+/// struct Gone;
+///
+/// impl TokenStore for Gone {
+///     fn insert(&self, _: TokenDigest, _: Record) -> Result<(), StoreError> {
+///         Err(StoreError::Unavailable)
+///     }
+///
+///     fn find(&self, _: &TokenDigest) -> Result<Option<Record>, StoreError> {
+///         Err(StoreError::Unavailable)
+///     }
+///
+///     fn remove(&self, _: &TokenDigest) -> Result<Option<Record>, StoreError> {
+///         Err(StoreError::Unavailable)
+///     }
+///
+///     fn sweep(&self, _: Millis, _: usize, _: &mut dyn FnMut(Record)) -> bool {
+///         false
+///     }
+///
+///     fn len(&self) -> usize {
+///         0
+///     }
+/// }
+/// ```
 pub trait TokenStore: Send + Sync + 'static {
     /// Keeps a token. From the return on, [`TokenStore::find`] finds it, on every thread.
     ///

@@ -1,150 +1,156 @@
-//! The tower mounts, and what a request and its outcome are.
+//! What a request and its outcome are, and the mounts in this process.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::get;
+use http::request::Parts;
 use http::{Response, header};
 use http_body_util::BodyExt as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use serde_json::Value;
 use tollgate::gate::Gate;
 use tollgate::oauth::decide::Permit;
-use tollgate::oauth::scope::{Requirement, Scopes};
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tollgate::oauth::denial::Denial;
+use tollgate::oauth::scope::{Demand, Requirement, Scopes};
+use tollgate::plugin::ClientCertificate;
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
-pub(crate) struct Request {
-    pub(crate) path: &'static str,
+use crate::support::Conn;
+use crate::support::tls::Identity;
+
+pub(crate) struct Request<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) certificate: Option<&'a Identity>,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
-/// What a client gets, and who the inner service takes it for; nobody where it was not reached.
+/// What a client gets, and what the inner service saw; nothing where it was not reached.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) status: u16,
     pub(crate) challenges: Vec<String>,
-    pub(crate) saw: Option<(String, String)>,
+    /// The body of a refusal with its type.
+    pub(crate) refusal: Option<(String, Value)>,
+    pub(crate) saw: Option<Seen>,
 }
 
-/// What every route of the table asks.
-pub(crate) fn requirement() -> Requirement {
-    Requirement::all(["read"]).unwrap()
+/// Whom an inner service takes a request to be from, and what of `Authorization` it sees.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) client: String,
+    pub(crate) scopes: String,
+    pub(crate) authorization: String,
+}
+
+/// What each path asks; none for the public one.
+pub(crate) fn demand(path: &str) -> Option<Demand> {
+    let all = |scopes: &[&'static str]| Requirement::all(scopes.iter().copied()).unwrap();
+    Some(match path {
+        "/orders" => all(&["read"]).into(),
+        "/both" => all(&["read", "write"]).into(),
+        "/either" => Requirement::any(["admin", "write"]).unwrap().into(),
+        "/authenticated" | "/own" => Requirement::AnyToken.into(),
+        "/resource" => Demand::from(all(&["read"])).for_audience("https://orders.example.com"),
+        "/public" => return None,
+        _ => panic!("{path} is no path of the table"),
+    })
+}
+
+/// What `/own` asks besides: a header that only the program understands.
+pub(crate) fn own(permit: &Permit, mine: bool) -> Result<(), Denial> {
+    assert_eq!(permit.client_id(), Some("server"));
+    if mine { Ok(()) } else { Err(Denial::Refused("this belongs to another client")) }
 }
 
 /// How the inner services tell what they saw.
-pub(crate) fn seen(client: &str, scopes: &str) -> String {
-    format!("saw:{client}:{scopes}")
+pub(crate) fn seen(client: &str, scopes: &str, authorization: &str) -> String {
+    format!("saw:{client}:{scopes}:{authorization}")
 }
 
-fn permitted(permit: &Permit) -> String {
-    seen(permit.client_id().unwrap_or_default(), permit.scopes().map(Scopes::as_str).unwrap_or_default())
+/// A layer leaves the headers as they came, so what it shows is the permit.
+fn permitted(permit: Option<&Permit>) -> String {
+    let client = permit.and_then(Permit::client_id).unwrap_or_default();
+    seen(client, permit.and_then(Permit::scopes).map(Scopes::as_str).unwrap_or_default(), "as it came")
 }
 
-pub(crate) async fn tower(gate: &Gate, request: &Request) -> Outcome {
+pub(crate) async fn tower(gate: &Gate, request: &Request<'_>) -> Outcome {
     let inner = service_fn(async |request: http::Request<String>| {
-        Ok::<_, Infallible>(Response::new(permitted(request.extensions().get::<Permit>().unwrap())))
+        Ok::<_, Infallible>(Response::new(permitted(request.extensions().get::<Permit>())))
     });
-    let service = gate.require(requirement()).layer(inner);
-    let answer = service.oneshot(head(request).body(String::new()).unwrap()).await.unwrap();
-    outcome(answer).await
-}
-
-pub(crate) async fn axum(gate: &Gate, request: &Request) -> Outcome {
-    let handler = async |permit: Permit| permitted(&permit);
-    let app = Router::new().route("/orders", get(handler)).layer(gate.require(requirement()));
-    outcome(app.oneshot(head(request).body(axum::body::Body::empty()).unwrap()).await.unwrap()).await
-}
-
-fn head(request: &Request) -> http::request::Builder {
-    let start = http::Request::get(request.path);
-    request.headers.iter().fold(start, |head, (name, value)| head.header(*name, value))
-}
-
-async fn outcome<B>(answer: Response<B>) -> Outcome
-where
-    B: http_body::Body,
-    B::Error: std::fmt::Debug,
-{
-    let (parts, body) = answer.into_parts();
-    let challenges = parts.headers.get_all(header::WWW_AUTHENTICATE).iter();
-    let challenges = challenges.map(|value| value.to_str().unwrap().to_owned()).collect();
-    let body = body.collect().await.unwrap().to_bytes();
-    Outcome { status: parts.status.as_u16(), challenges, saw: saw(&String::from_utf8_lossy(&body)) }
-}
-
-fn saw(body: &str) -> Option<(String, String)> {
-    let (client, scopes) = body.trim().strip_prefix("saw:")?.split_once(':')?;
-    Some((client.to_owned(), scopes.to_owned()))
-}
-
-/// The same over a socket. Two requests on one connection: what the first leaves behind must not disturb the second.
-pub(crate) async fn over_tcp(server: SocketAddr, request: &Request) -> Outcome {
-    let mut connection = TcpStream::connect(server).await.unwrap();
-    let mut outcomes = Vec::new();
-    for (body, rest) in [("x=1", "Connection: keep-alive"), ("", "Connection: close")] {
-        let headers: String =
-            request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let head = format!(
-            "GET {} HTTP/1.1\r\nHost: api.example.com\r\n{headers}{rest}\r\nContent-Length: {}\r\n\r\n{body}",
-            request.path,
-            body.len()
-        );
-        connection.write_all(head.as_bytes()).await.unwrap();
-        outcomes.push(read_answer(&mut connection).await);
+    match (request.path, demand(request.path.split('?').next().unwrap())) {
+        (_, None) => ask(inner, request).await,
+        ("/own", Some(demand)) => {
+            let own = |permit: &Permit, parts: &Parts| own(permit, parts.headers.contains_key("x-mine"));
+            ask(gate.require(demand).and(own).layer(inner), request).await
+        }
+        (_, Some(demand)) => ask(gate.require(demand).layer(inner), request).await,
     }
-    let (second, first) = (outcomes.pop().unwrap(), outcomes.pop().unwrap());
+}
+
+pub(crate) async fn axum(gate: &Gate, request: &Request<'_>) -> Outcome {
+    let handler = async |permit: Permit| permitted(Some(&permit));
+    let mut app = Router::<()>::new().route("/public", get(async || permitted(None)));
+    for path in ["/orders", "/both", "/either", "/authenticated", "/resource"] {
+        app = app.route(path, get(handler).layer(gate.require(demand(path).unwrap())));
+    }
+    let own = |permit: &Permit, parts: &Parts| own(permit, parts.headers.contains_key("x-mine"));
+    app = app.route("/own", get(handler).layer(gate.require_with(own)));
+    let app = app.map_request(|request: http::Request<String>| request.map(axum::body::Body::from));
+    ask(app, request).await
+}
+
+async fn ask<S, B>(service: S, request: &Request<'_>) -> Outcome
+where
+    S: Service<http::Request<String>, Response = Response<B>, Error: std::fmt::Debug>,
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    let mut head = http::Request::get(request.path).header(header::HOST, "api.example.com");
+    for (name, value) in &request.headers {
+        head = head.header(*name, value);
+    }
+    if let Some(identity) = request.certificate {
+        head = head.extension(ClientCertificate::new(identity.certificate.clone(), true));
+    }
+    let (parts, body) = service.oneshot(head.body(String::new()).unwrap()).await.unwrap().into_parts();
+    let values = |name: header::HeaderName| {
+        let values = parts.headers.get_all(name).iter();
+        values.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let body = body.collect().await.unwrap().to_bytes();
+    let media_type = values(header::CONTENT_TYPE).pop().unwrap_or_default();
+    outcome(parts.status.as_u16(), values(header::WWW_AUTHENTICATE), media_type, &body)
+}
+
+fn outcome(status: u16, challenges: Vec<String>, media_type: String, body: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(body);
+    let saw = text.trim().strip_prefix("saw:").map(|saw| {
+        let [client, scopes, authorization] = *saw.split(':').collect::<Vec<_>>() else { panic!("{saw}") };
+        let [client, scopes, authorization] = [client, scopes, authorization].map(str::to_owned);
+        Seen { client, scopes, authorization }
+    });
+    let refusal = saw.is_none().then(|| (media_type, serde_json::from_slice(body).unwrap_or_default()));
+    Outcome { status, challenges, refusal, saw }
+}
+
+/// The same over TLS. Two requests on one connection: what the first leaves behind must not disturb the second.
+pub(crate) fn over_tls(server: SocketAddr, requests: [&Request<'_>; 2]) -> Outcome {
+    let mut connection = Conn::tls_as(server, requests[0].certificate);
+    let [first, second] = [("x=1", "keep-alive", requests[0]), ("", "close", requests[1])].map(
+        |(body, rest, Request { path, headers, .. })| {
+            let headers: String =
+                headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let answer = connection.ask(format!(
+                "GET {path} HTTP/1.1\r\nHost: api.example.com\r\n{headers}Connection: {rest}\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            ));
+            let all = |name| answer.all(name).into_iter().map(str::to_owned).collect::<Vec<_>>();
+            let media_type = all("content-type").pop().unwrap_or_default();
+            outcome(answer.code(), all("www-authenticate"), media_type, answer.body())
+        },
+    );
+    connection.assert_closed("it was asked to close");
     assert_eq!(first, second, "the second request on a connection is answered as the first");
     first
-}
-
-/// Sends token requests over one connection, one after the other, while it lasts; their statuses.
-pub(crate) async fn token_requests(server: SocketAddr, bodies: &[String]) -> Vec<u16> {
-    let mut connection = TcpStream::connect(server).await.unwrap();
-    let mut statuses = Vec::new();
-    for body in bodies {
-        let head = format!(
-            "POST /oauth/v2/oauth-token HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: {}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\n\r\n",
-            body.len()
-        );
-        connection.write_all(head.as_bytes()).await.unwrap();
-        connection.write_all(body.as_bytes()).await.unwrap();
-        statuses.push(read_answer(&mut connection).await.status);
-    }
-    statuses
-}
-
-async fn read_answer(connection: &mut TcpStream) -> Outcome {
-    let mut bytes = Vec::new();
-    let head_end = loop {
-        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            break at + 4;
-        }
-        assert!(
-            connection.read_buf(&mut bytes).await.unwrap() > 0,
-            "cut off: {:?}",
-            String::from_utf8_lossy(&bytes)
-        );
-    };
-    let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
-    let values = |wanted: &str| {
-        let named = head.lines().filter_map(|line| line.split_once(": "));
-        let named = named.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        named.map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
-    };
-    let length: usize = values("content-length").first().expect("a length").parse().unwrap();
-    while bytes.len() < head_end + length {
-        assert!(
-            connection.read_buf(&mut bytes).await.unwrap() > 0,
-            "cut off: {:?}",
-            String::from_utf8_lossy(&bytes)
-        );
-    }
-    assert_eq!(bytes.len(), head_end + length, "nothing after the answer");
-    Outcome {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        challenges: values("www-authenticate"),
-        saw: saw(&String::from_utf8_lossy(&bytes[head_end..])),
-    }
 }

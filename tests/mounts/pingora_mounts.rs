@@ -1,25 +1,36 @@
-//! The pingora mounts, each behind a listener.
+//! The pingora mounts, each behind a TLS listener that takes client certificates.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{Response, header};
 use pingora::apps::ServerApp;
 use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::http::RequestHeader;
+use pingora::listeners::tls::TlsSettings;
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::stream::Stream;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session, http_proxy};
 use pingora::server::configuration::ServerConf;
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use tokio::net::TcpListener;
 use tollgate::gate::Gate;
-use tollgate::plugin::pingora::{Refused, answer_denied, serve_endpoint};
+use tollgate::oauth::decide::Permit;
+use tollgate::plugin::pingora::{
+    Access, PingoraModule, Refused, answer_denied, note_connection, serve_endpoint,
+};
 
-use crate::mount::{requirement, seen};
+use crate::mount::{demand, own, seen};
 
-/// Tells whom the identity headers name, and fails the test should it ever see a token or a forged name.
+/// Tells whom the identity headers name and what it sees of `Authorization`, and fails the test should a forged name or a
+/// proof reach it.
 #[derive(Debug)]
 struct Upstream;
 
@@ -29,9 +40,16 @@ impl ServeHttp for Upstream {
         // What an app leaves unread costs it the connection.
         session.drain_request_body().await.unwrap();
         let headers = &session.req_header().headers;
-        assert!(!headers.contains_key(header::AUTHORIZATION) && !headers.contains_key("x_client_scope"));
-        let value = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap());
-        let body = seen(value("x-client-id"), value("x-client-scope")).into_bytes();
+        for forged in ["x_client_scope", "x_client_id", "dpop"] {
+            assert!(!headers.contains_key(forged), "{headers:?}");
+        }
+        let value = |name: &str| {
+            let values: Vec<_> = headers.get_all(name).iter().collect();
+            assert!(values.len() < 2, "{name} is there twice");
+            values.first().map_or("", |value| value.to_str().unwrap()).to_owned()
+        };
+        let authorization = value(header::AUTHORIZATION.as_str());
+        let body = seen(&value("x-client-id"), &value("x-client-scope"), &authorization).into_bytes();
         Response::builder().header(header::CONTENT_LENGTH, body.len()).body(body).unwrap()
     }
 }
@@ -41,6 +59,19 @@ struct Proxy {
     upstream: SocketAddr,
 }
 
+/// What every path of the table asks.
+fn module(gate: &Gate) -> PingoraModule {
+    let by_path = |head: &RequestHeader| demand(head.uri.path()).map_or(Access::Public, Access::token);
+    let own = |permit: &Permit, head: &RequestHeader| match head.uri.path() {
+        "/own" => own(permit, head.headers.contains_key("x-mine")),
+        _ => Ok(()),
+    };
+    gate.pingora_module(tollgate::oauth::scope::Requirement::AnyToken)
+        .ask_by(by_path)
+        .and(own)
+        .with_endpoints()
+}
+
 #[async_trait]
 impl ProxyHttp for Proxy {
     type CTX = ();
@@ -48,7 +79,12 @@ impl ProxyHttp for Proxy {
     fn new_ctx(&self) {}
 
     fn init_downstream_modules(&self, modules: &mut HttpModules) {
-        modules.add_module(Box::new(self.gate.pingora_module(requirement()).with_endpoints()));
+        modules.add_module(Box::new(module(&self.gate)));
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, (): &mut ()) -> pingora::Result<()> {
+        note_connection(&mut session.downstream_modules_ctx, &session.downstream_session);
+        Ok(())
     }
 
     async fn request_filter(&self, session: &mut Session, (): &mut ()) -> pingora::Result<bool> {
@@ -66,33 +102,38 @@ impl ProxyHttp for Proxy {
     }
 }
 
-/// The upstream alone.
+/// The upstream alone, without TLS.
 pub(crate) async fn upstream() -> SocketAddr {
-    serve(HttpServer::new_app(Upstream)).await
+    serve(HttpServer::new_app(Upstream), None).await
 }
 
-/// A pingora proxy with the module, and an upstream.
-pub(crate) async fn proxy(gate: &Gate) -> SocketAddr {
-    let upstream = upstream().await;
+/// A pingora proxy with the module before an upstream.
+pub(crate) async fn proxy(gate: &Gate, upstream: SocketAddr, tls: &Path) -> SocketAddr {
     let conf = Arc::new(ServerConf::default());
-    serve(http_proxy(&conf, Proxy { gate: gate.clone(), upstream })).await
+    serve(http_proxy(&conf, Proxy { gate: gate.clone(), upstream }), Some(tls)).await
 }
 
 /// A pingora HTTP app behind the gate.
-pub(crate) async fn app(gate: &Gate) -> SocketAddr {
-    serve(HttpServer::new_app(gate.pingora_app(requirement(), Upstream).with_endpoints())).await
+pub(crate) async fn app(gate: &Gate, tls: &Path) -> SocketAddr {
+    serve(HttpServer::new_app(module(gate).around(Upstream)), Some(tls)).await
 }
 
-async fn serve<A: ServerApp + Send + Sync + 'static>(app: A) -> SocketAddr {
+/// `tls` is the folder of the server's key and certificate and of the clients' authority.
+async fn serve<A: ServerApp + Send + Sync + 'static>(app: A, tls: Option<&Path>) -> SocketAddr {
     let app = Arc::new(app);
+    let acceptor = tls.map(|folder| Arc::new(settings(folder).build()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (_running, shutdown) = tokio::sync::watch::channel(false);
         while let Ok((connection, _)) = listener.accept().await {
-            let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+            let (app, shutdown, acceptor) = (Arc::clone(&app), shutdown.clone(), acceptor.clone());
             tokio::spawn(async move {
-                let mut stream = Some(Box::new(Stream::from(connection)) as pingora::protocols::Stream);
+                let connection = Stream::from(connection);
+                let mut stream: Option<pingora::protocols::Stream> = match acceptor {
+                    None => Some(Box::new(connection)),
+                    Some(acceptor) => Some(Box::new(acceptor.tls_handshake(connection).await.unwrap())),
+                };
                 while let Some(connection) = stream {
                     stream = app.process_new(connection, &shutdown).await;
                 }
@@ -100,4 +141,15 @@ async fn serve<A: ServerApp + Send + Sync + 'static>(app: A) -> SocketAddr {
         }
     });
     address
+}
+
+fn settings(folder: &Path) -> TlsSettings {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let mut settings = TlsSettings::intermediate(&path("cert.pem"), &path("key.pem")).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(path("ca.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    settings.set_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap());
+    settings
 }

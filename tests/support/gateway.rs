@@ -134,6 +134,48 @@ impl Gateway {
         format!("--- stdout\n{}--- stderr\n{}", streams.stdout, streams.stderr)
     }
 
+    /// Puts another gateway.toml in the place of the one there is.
+    pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> String) {
+        let path = self.dir().join("gateway.toml");
+        let text = std::fs::read_to_string(&path).expect("gateway.toml");
+        let beside = path.with_extension("new");
+        std::fs::write(&beside, change(&text)).expect("a file beside gateway.toml");
+        std::fs::rename(beside, path).expect("gateway.toml");
+    }
+
+    /// Waits until it has written `text` more than `before` times.
+    #[track_caller]
+    pub(crate) fn wait_until_written(&self, text: &str, before: usize) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut streams = self.logs.lock();
+        while streams.stderr.matches(text).count() + streams.stdout.matches(text).count() <= before {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{text:?} is not written\n{}\n{}", streams.stdout, streams.stderr);
+            streams = self.logs.grown.wait_timeout(streams, left).expect("logs").0;
+        }
+    }
+
+    /// Waits until it has written `text`.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        self.wait_until_written(text, 0);
+    }
+
+    /// Puts another gateway.toml in the place of the one there is and waits until it is taken up.
+    #[track_caller]
+    pub(crate) fn reload(&self, config: &Config) {
+        let before = self.times_written(" taken up: ");
+        self.rewrite(|_| config.text());
+        self.signal("HUP");
+        self.wait_until_written(" taken up: ", before);
+    }
+
+    /// How often it has written `text`.
+    pub(crate) fn times_written(&self, text: &str) -> usize {
+        let streams = self.logs.lock();
+        streams.stderr.matches(text).count() + streams.stdout.matches(text).count()
+    }
+
     /// Sends a signal (`TERM`, `INT`, `HUP`) to this child and to nothing else.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();

@@ -80,6 +80,13 @@ impl Echo {
         self.0.lock().expect("the requests").clone()
     }
 
+    /// Waits until so many requests have reached it.
+    pub(crate) async fn wait_for(&self, count: usize) {
+        while self.reached().len() < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// One message back; "fail" is a refusal of the service's own, without a message.
     async fn unary(request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
         if request.get_ref().starts_with(b"fail") {
@@ -147,7 +154,7 @@ impl Service<http::Request<Body>> for Echo {
         let mut grpc = tonic::server::Grpc::new(Raw);
         Box::pin(async move {
             Ok(match path.as_str() {
-                "/test.Echo/Unary" => grpc.unary(service_fn(Echo::unary), request).await,
+                "/test.Echo/Unary" | "/test.Echo/Small" => grpc.unary(service_fn(Echo::unary), request).await,
                 "/test.Echo/Down" => grpc.server_streaming(service_fn(Echo::down), request).await,
                 "/test.Echo/Up" => grpc.client_streaming(service_fn(Echo::up), request).await,
                 "/test.Echo/Both" => grpc.streaming(service_fn(Echo::both), request).await,

@@ -53,6 +53,8 @@ struct Shared {
     grown: Condvar,
     held: Semaphore,
     close: watch::Sender<u32>,
+    open: Mutex<usize>,
+    closed: Condvar,
     most: Option<u32>,
 }
 
@@ -83,6 +85,8 @@ impl H2Upstream {
             grown: Condvar::new(),
             held: Semaphore::new(0),
             close: watch::Sender::new(0),
+            open: Mutex::new(0),
+            closed: Condvar::new(),
             most,
         });
         let upstream = Self { address: listener.local_addr().expect("its address"), shared };
@@ -95,14 +99,16 @@ impl H2Upstream {
                     let Ok((socket, _)) = listener.accept().await else { continue };
                     let (shared, tls) = (Arc::clone(&serving), tls.clone());
                     tokio::spawn(async move {
+                        shared.count(|open| *open += 1);
                         match tls {
-                            None => shared.connection(socket, number).await,
+                            None => Arc::clone(&shared).connection(socket, number).await,
                             Some(tls) => {
                                 if let Ok(socket) = TlsAcceptor::from(tls).accept(socket).await {
-                                    shared.connection(socket, number).await;
+                                    Arc::clone(&shared).connection(socket, number).await;
                                 }
                             }
                         }
+                        shared.count(|open| *open -= 1);
                     });
                 }
             });
@@ -146,13 +152,23 @@ impl H2Upstream {
         self.shared.held.add_permits(count);
     }
 
-    /// Closes every connection without a word.
+    /// Closes every connection without a word, and waits until that is done.
+    #[track_caller]
     pub(crate) fn close_all(&self) {
         self.shared.close.send_modify(|count| *count += 1);
+        let open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = Duration::from_secs(10);
+        let waited = self.shared.closed.wait_timeout_while(open, patience, |open| *open > 0);
+        assert!(!waited.expect("the count").1.timed_out(), "connections stay open");
     }
 }
 
 impl Shared {
+    fn count(&self, change: impl FnOnce(&mut usize)) {
+        change(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        self.closed.notify_all();
+    }
+
     async fn connection<T>(self: Arc<Self>, io: T, number: usize)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -110,11 +110,16 @@ fn take(reader: &mut impl Read, buffer: &mut Vec<u8>, count: usize) -> io::Resul
 
 pub(super) fn fill(reader: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<()> {
     let mut part = [0; 64 * 1024];
-    match reader.read(&mut part)? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        count => {
-            buffer.extend_from_slice(&part[..count]);
-            Ok(())
+    loop {
+        match reader.read(&mut part) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                buffer.extend_from_slice(&part[..count]);
+                return Ok(());
+            }
+            // A read with a timeout is not taken up again by the system after the process was stopped for a while.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

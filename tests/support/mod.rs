@@ -2,6 +2,7 @@
 //! byte, and a client that sends bytes as they are.
 
 pub(crate) mod answer;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod fixture;

@@ -1,6 +1,7 @@
 //! TLS and HTTP/2 to a gateway whose certificate nobody knows, as curl's `-k` does it.
 
 use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -120,8 +121,19 @@ pub(crate) async fn connect_h2(
     connector.connect(name(), tcp).await.expect("a TLS handshake")
 }
 
+/// A request's body: whole, or in parts that a test sends when it likes.
+type Sent = BoxBody<bytes::Bytes, std::convert::Infallible>;
+
+/// The certificate that the server shows in a new handshake.
+#[track_caller]
+pub(crate) fn shown(address: SocketAddr) -> Vec<u8> {
+    let stream = connect(TcpStream::connect(address).expect("a connection"), &["http/1.1"]);
+    stream.conn.peer_certificates().and_then(|chain| chain.first()).expect("a certificate").to_vec()
+}
+
 /// An HTTP/2 connection.
-pub(crate) struct H2(hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>>);
+#[derive(Clone)]
+pub(crate) struct H2(hyper::client::conn::http2::SendRequest<Sent>);
 
 impl H2 {
     /// Connects over TLS with `h2` alone on offer.
@@ -138,9 +150,19 @@ impl H2 {
     /// Sends a request and reads the answer whole; prints itself when it fails.
     pub(crate) async fn ask(&mut self, request: Request<Full<bytes::Bytes>>) -> Response<bytes::Bytes> {
         let shown = format!("{request:?}");
-        let answer = self.0.send_request(request).await.unwrap_or_else(|e| panic!("no answer: {e}\n{shown}"));
-        let (parts, body) = answer.into_parts();
+        let (parts, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap_or_else(|e| panic!("no body: {e}\n{shown}\n{parts:?}"));
         Response::from_parts(parts, body.to_bytes())
+    }
+
+    /// Sends a request and gives the answer back as soon as its head is there.
+    pub(crate) async fn open<B>(&mut self, request: Request<B>) -> Response<hyper::body::Incoming>
+    where
+        B: hyper::body::Body<Data = bytes::Bytes, Error = std::convert::Infallible> + Send + Sync + 'static,
+    {
+        let (parts, body) = request.into_parts();
+        let shown = format!("{parts:?}");
+        let request = Request::from_parts(parts, BoxBody::new(body));
+        self.0.send_request(request).await.unwrap_or_else(|e| panic!("no answer: {e}\n{shown}"))
     }
 }

@@ -62,9 +62,12 @@ type Handler = Arc<dyn Fn(&Recorded, &mut TcpStream) -> io::Result<Next> + Send 
 #[derive(Default)]
 struct State {
     raw: Vec<Vec<u8>>,
+    /// Which connections the other side ended.
+    ended: Vec<bool>,
     requests: Vec<Recorded>,
     handlers: HashMap<String, Handler>,
     open: Vec<TcpStream>,
+    stopped: bool,
 }
 
 /// The upstream; its threads end with the process.
@@ -77,7 +80,13 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Listens on a port the system picks and answers everything with a small JSON document.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start_at("127.0.0.1:0".parse().expect("an address"))
+    }
+
+    /// The same at an address where another one was before.
+    #[track_caller]
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("a port");
         let upstream = Self {
             address: listener.local_addr().expect("its address"),
             shared: Arc::new((Mutex::new(State::default()), Condvar::new())),
@@ -85,6 +94,9 @@ impl Upstream {
         let accepting = upstream.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if accepting.state(|state| state.stopped) {
+                    break;
+                }
                 let upstream = accepting.clone();
                 thread::spawn(move || upstream.serve(stream));
             }
@@ -150,6 +162,36 @@ impl Upstream {
         }
     }
 
+    /// Ends as a server that is killed: it refuses connections from now on, and those it has are closed.
+    pub(crate) fn stop(&self) {
+        self.state(|state| state.stopped = true);
+        // The listener goes with the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while TcpStream::connect(self.address).is_ok() {
+            assert!(Instant::now() < deadline, "{} still takes connections", self.address);
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.close_all();
+    }
+
+    /// Waits until the other side has ended the connection on which `marker` came in.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&self, marker: &str) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (state, grown) = &*self.shared;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = |state: &State| {
+            let of = state.raw.iter().position(|raw| contains(raw, marker.as_bytes()));
+            of.is_some_and(|connection| state.ended[connection])
+        };
+        while !ended(&state) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "the connection of {marker:?} is still open at the upstream after 5 s");
+            state = grown.wait_timeout(state, left).expect("the upstream's state").0;
+        }
+    }
+
     /// Closes every connection, as a server does whose idle timeout is over.
     pub(crate) fn close_all(&self) {
         self.state(|state| {
@@ -167,6 +209,7 @@ impl Upstream {
         let _ = stream.set_nodelay(true);
         let connection = self.state(|state| {
             state.raw.push(Vec::new());
+            state.ended.push(false);
             state.open.extend(stream.try_clone());
             state.raw.len() - 1
         });
@@ -238,10 +281,13 @@ struct Tap<'a> {
 
 impl Read for Tap<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.stream.read(buffer)?;
-        self.upstream.state(|state| state.raw[self.connection].extend_from_slice(&buffer[..count]));
+        let read = self.stream.read(buffer);
+        self.upstream.state(|state| match read {
+            Ok(count @ 1..) => state.raw[self.connection].extend_from_slice(&buffer[..count]),
+            Ok(0) | Err(_) => state.ended[self.connection] = true,
+        });
         self.upstream.shared.1.notify_all();
-        Ok(count)
+        read
     }
 }
 

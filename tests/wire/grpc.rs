@@ -1,5 +1,6 @@
 //! gRPC through the gateway: real clients, a real server, every kind of call, and refusals that clients understand.
 
+use crate::support::frames::{END_HEADERS, Frames, HEADERS, Outcome, RST_STREAM, block, frame};
 use crate::support::grpc::{Caller, Echo};
 use crate::support::{Config, Fixture, Gateway, REVOKE, credentials, post_form, tls};
 use bytes::Bytes;
@@ -210,6 +211,7 @@ async fn a_stream_ends_with_its_token() {
     // An upload has no answer yet, and ends as well.
     let (_up, receiver) = mpsc::channel(1);
     let up = tokio::spawn(async move { caller.up(receiver).await });
+    timeout(SOON, setup.echo.wait_for(2)).await.expect("the upload has begun");
     let revoke = post_form(REVOKE, &[], format!("{}&token={token}", credentials("administrator")));
     setup.fixture.raw(revoke).status(200);
     timeout(SOON, answers.message()).await.expect("it goes on").expect_err("a stream outlived its token");
@@ -227,12 +229,29 @@ async fn a_call_that_is_given_up_is_given_up_upstream() {
         ))
         .route("prefix = \"/test.Echo\"\naccess = \"public\"\nupstream = \"echo\"");
     let gateway = Gateway::start(&config);
-    let mut caller = Caller::new(plain(gateway.h2c()).await, None);
-    let (_sender, receiver) = mpsc::channel(1);
-    let answers = caller.both(receiver).await.expect("a stream");
+    let h2c = gateway.h2c();
+    let mut caller = Caller::new(plain(h2c).await, None);
+    // A call whose two halves stay open, by hand: libraries differ in when they say that one is given up.
+    let mut call = tokio::task::spawn_blocking(move || {
+        let mut call = Frames::open(h2c);
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "localhost"),
+            (":path", "/test.Echo/Both"),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        ];
+        call.send(frame(HEADERS, END_HEADERS, 1, &block(&fields)));
+        assert_eq!(call.outcome(1), Outcome::Status(200));
+        call
+    })
+    .await
+    .expect("a call");
     let status = caller.unary("/test.Echo/Unary", "").await.expect_err("no place is left");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    drop(answers);
+    // CANCEL; the connection stays.
+    call.send(frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
     let deadline = std::time::Instant::now() + SOON;
     while caller.unary("/test.Echo/Unary", "").await.is_err() {
         assert!(std::time::Instant::now() < deadline, "its place was never given back");

@@ -280,15 +280,14 @@ fn what_is_not_acted_on_is_said() {
         Config::standard(upstream.address())
             .server("access_log = true")
             .table(&format!(
-                "[upstreams.probed]\nservers = [\"http://{}\"]\nprotocol = \"http2\"\n\
-                 health_check = {{ path = \"/\", interval = \"5s\", timeout = \"2s\" }}",
+                "[upstreams.probed]\nservers = [\"http://{}\"]\nprotocol = \"http2\"",
                 upstream.address()
             ))
             .text()
     };
     let upstream = Upstream::start();
-    let warnings = ["server.access_log", "upstreams.probed.health_check", "upstreams.probed.protocol"]
-        .map(|key| format!("WARNING: {key} is read but not acted on in this version"));
+    let warnings =
+        ["server.access_log"].map(|key| format!("WARNING: {key} is read but not acted on in this version"));
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("gateway.toml"), text(&upstream)).expect("gateway.toml");
     let output = run(dir.path(), &["check"]);

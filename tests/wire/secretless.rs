@@ -1,11 +1,11 @@
 //! Clients without a secret: a certificate (RFC 8705), or a signature whose keys are at a URL (RFC 7523).
 
+use crate::support::certificates::{Authority, self_signed};
 use crate::support::jose::{SigningKey, encode};
 use crate::support::tls::Identity;
 use crate::support::{
     Answer, Config, Conn, Gateway, INTROSPECT, TOKEN, Upstream, form, get, post_form, token_of,
 };
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,41 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-fn params(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::new([name.to_owned()]).expect("a DNS name");
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
-}
-
-fn self_signed(name: &str) -> Identity {
-    let key = KeyPair::generate().expect("a key");
-    Identity {
-        certificate: params(name).self_signed(&key).expect("a certificate").der().to_vec(),
-        key: key.serialize_der(),
-    }
-}
-
 fn thumbprint(identity: &Identity) -> String {
     encode(&Sha256::digest(&identity.certificate))
-}
-
-struct Authority(Issuer<'static, KeyPair>, String);
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = params("ca.example.test");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).expect("a certificate").pem();
-        Self(Issuer::new(params, key), pem)
-    }
-
-    fn sign(&self, name: &str) -> Identity {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params(name).signed_by(&key, &self.0).expect("a certificate");
-        Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
-    }
 }
 
 fn ask(gateway: &Gateway, client: &str, identity: Option<&Identity>) -> Answer {

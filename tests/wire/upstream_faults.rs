@@ -133,7 +133,8 @@ fn a_body_that_breaks_off_is_not_passed_off_as_whole() {
 
 #[test]
 fn a_reply_with_both_framings_poisons_nothing() {
-    let gateway = shared();
+    // Its own: connections that other tests have used would be taken for this one's.
+    let gateway = Fixture::start(|config| config);
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
         "/api/both-framings",

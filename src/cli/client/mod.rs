@@ -4,9 +4,10 @@ mod add;
 mod list;
 mod remove;
 mod reset_secret;
-mod secrets;
+pub(super) mod secrets;
 mod show;
 mod switch;
+mod usage;
 
 use std::path::Path;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::usage::Usage;
 use crate::cli::Failure;
 use crate::config::{Client, ClientSecret};
 use crate::gate::SecretHash;
@@ -15,7 +16,7 @@ use crate::server::date::Utc;
 const SOON: Duration = Duration::from_secs(7 * 86_400);
 
 /// A secret of 256 random bits, and its hash.
-pub(super) fn generate() -> Result<(Secret, SecretHash), Failure> {
+pub(in crate::cli) fn generate() -> Result<(Secret, SecretHash), Failure> {
     let (mut random, mut salt) = ([0; 32], [0; 16]);
     getrandom::fill(&mut random)
         .and_then(|()| getrandom::fill(&mut salt))
@@ -48,27 +49,22 @@ pub(super) fn end(secret: &ClientSecret, now: SystemTime) -> End {
 }
 
 /// What to warn of about a client's secrets, one line each.
-pub(super) fn warnings(client: &Client, now: SystemTime) -> Vec<String> {
+pub(super) fn warnings(client: &Client, usage: &Usage, now: SystemTime) -> Vec<String> {
     let Some(authentication) = &client.authentication.secret else { return Vec::new() };
-    let mut warnings = Vec::new();
-    for secret in &authentication.secrets {
-        let Some(expires) = secret.expires else { continue };
-        let (id, at) = (&secret.id, Utc::at(expires).rfc3339());
-        match end(secret, now) {
-            End::Past => {
-                warnings
-                    .push(format!("warning: {}: the secret {id:?} expired at {at}: remove it", client.id));
-            }
-            End::Soon => warnings.push(format!("warning: {}: the secret {id:?} expires at {at}", client.id)),
-            End::Never | End::Later => {}
+    let mut lines = Vec::new();
+    for (secret, own) in authentication.secrets.iter().zip(usage.warnings(client)) {
+        if let (true, End::Soon, Some(expires)) = (own.is_empty(), end(secret, now), secret.expires) {
+            let at = Utc::at(expires).rfc3339();
+            lines.push(format!("{}: the secret {:?} expires at {at}", client.id, secret.id));
         }
+        lines.extend(own);
     }
     let good = |secret: &ClientSecret| end(secret, now) != End::Past;
     if !authentication.secrets.iter().any(good) {
-        warnings.push(format!(
-            "warning: {}: none of its secrets is good any more (`tollgate client reset-secret` makes one)",
+        lines.push(format!(
+            "{}: none of its secrets is good any more (`tollgate client reset-secret` makes one)",
             client.id
         ));
     }
-    warnings
+    lines.iter().map(|line| format!("warning: {line}")).collect()
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::secrets::{self, End};
+use super::usage::Usage;
 use crate::cli::edit::EditError;
 use crate::cli::{Failure, output, read};
 use crate::config::{Client, ShownDuration, suggestion};
@@ -18,8 +19,9 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
         return Err(EditError::NoSuchClient(name.to_owned(), hint).into());
     };
     let now = SystemTime::now();
+    let usage = Usage::read(&config, now);
     if as_json {
-        return output::print(&output::json(&json(client, now)));
+        return output::print(&output::json(&json(client, &usage, now)));
     }
     let list = |items: Vec<&str>| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
     let mut rows = vec![
@@ -41,27 +43,31 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
             (_, Some(at)) => format!("expires at {}", Utc::at(at).rfc3339()),
             (_, None) => "does not expire".to_owned(),
         };
-        rows.push(vec![format!("secret {:?}", secret.id), end]);
+        let used = usage.text(client, secret).map(|used| format!("; {used}")).unwrap_or_default();
+        rows.push(vec![format!("secret {:?}", secret.id), end + &used]);
     }
     output::print(&output::columns(&rows))?;
-    secrets::warnings(client, now).iter().for_each(|warning| output::note(warning));
+    secrets::warnings(client, &usage, now).iter().for_each(|warning| output::note(warning));
     Ok(())
 }
 
 /// A client as scripts see it. No hash in it.
-pub(super) fn json(client: &Client, now: SystemTime) -> Value {
+pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
     let secrets: Vec<Value> = client
         .authentication
         .secret
         .iter()
         .flat_map(|secret| &secret.secrets)
-        .map(|secret| {
+        .zip(usage.warnings(client))
+        .map(|(secret, warnings)| {
             let end = secrets::end(secret, now);
             json!({
                 "id": secret.id,
                 "expires": secret.expires.map(|at| Utc::at(at).rfc3339()),
                 "expired": end == End::Past,
                 "expires_soon": end == End::Soon,
+                "still_used_near_end": end != End::Past && !warnings.is_empty(),
+                "usage": usage.json(client, secret),
             })
         })
         .collect();

@@ -28,6 +28,8 @@ pub(crate) enum FileError {
     ChangedMeanwhile,
     /// The new file would not be readable for the one who owns the old one.
     Owner(io::Error),
+    /// Its folder takes no new file, which every change needs: a file is replaced as a whole.
+    Folder(PathBuf, io::Error),
     /// The new text cannot be written beside it, or not be put in its place.
     Write(io::Error),
 }
@@ -46,6 +48,15 @@ impl fmt::Display for FileError {
                 "belongs to somebody else, who could not read it any more after the change ({error}); \
                  run the command as its owner"
             ),
+            Self::Folder(folder, error) => write!(
+                f,
+                "cannot be changed, for no new file can be made in {} ({error}); a change replaces the file as a whole",
+                folder.display()
+            ),
+            Self::Write(error) if error.kind() == io::ErrorKind::ResourceBusy => write!(
+                f,
+                "cannot be replaced ({error}): is it mounted on its own, as into a container? mount its folder instead"
+            ),
             Self::Write(error) => write!(f, "cannot be replaced: {error}"),
         }
     }
@@ -54,7 +65,9 @@ impl fmt::Display for FileError {
 impl error::Error for FileError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Open(error) | Self::Owner(error) | Self::Write(error) => Some(error),
+            Self::Open(error) | Self::Owner(error) | Self::Write(error) | Self::Folder(_, error) => {
+                Some(error)
+            }
             Self::TooLarge | Self::Busy | Self::ChangedMeanwhile => None,
         }
     }
@@ -107,7 +120,8 @@ impl Opened {
     pub(super) fn replace(self, new: &[u8]) -> Result<(), FileError> {
         let metadata = self.file.metadata().map_err(FileError::Write)?;
         let folder = self.target.parent().unwrap_or(Path::new("/"));
-        let mut temporary = Temporary::create(folder, &self.target).map_err(FileError::Write)?;
+        let mut temporary = Temporary::create(folder, &self.target)
+            .map_err(|error| FileError::Folder(folder.to_owned(), error))?;
         temporary.file.write_all(new).map_err(FileError::Write)?;
         keep_access(&temporary.file, &metadata)?;
         temporary.file.sync_all().map_err(FileError::Write)?;

@@ -13,6 +13,15 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
+/// The first line in which two texts differ, counted from one.
+pub(super) fn first_difference(one: &str, other: &str) -> Option<usize> {
+    if one == other {
+        return None;
+    }
+    let same = one.split('\n').zip(other.split('\n')).take_while(|(one, other)| one == other).count();
+    Some(same + 1)
+}
+
 /// The edited text, with every line before and after the change as it was, to the byte: line ends, a byte order
 /// mark, a missing last line end. New lines end as the first one does.
 pub(super) fn keep_lines(original: &str, edited: &str) -> String {

@@ -30,8 +30,8 @@ pub(crate) enum EditError {
     NotUtf8(PathBuf),
     /// Not TOML, so there is nothing to change in it. What the configuration's own reader says.
     Syntax(ConfigErrors),
-    /// TOML that could not be changed without touching the rest of it.
-    Unfaithful(PathBuf),
+    /// TOML that could not be changed without touching the rest of it; the first line of that, if it is known.
+    Unfaithful(PathBuf, Option<usize>),
     /// Something else than a table stands where a table should.
     NotATable(String),
     /// A client of that name is there.
@@ -60,7 +60,11 @@ impl EditError {
             self,
             Self::File(
                 _,
-                FileError::Busy | FileError::ChangedMeanwhile | FileError::Owner(_) | FileError::Write(_)
+                FileError::Busy
+                    | FileError::ChangedMeanwhile
+                    | FileError::Owner(_)
+                    | FileError::Folder(..)
+                    | FileError::Write(_)
             )
         )
     }
@@ -72,9 +76,15 @@ impl fmt::Display for EditError {
             Self::File(path, error) => write!(f, "{} {error}", path.display()),
             Self::NotUtf8(path) => write!(f, "{} is not UTF-8, as TOML must be", path.display()),
             Self::Syntax(errors) => write!(f, "nothing is changed, the file is not TOML:\n{errors}"),
-            Self::Unfaithful(path) => write!(
+            Self::Unfaithful(path, None) => write!(
                 f,
                 "{} cannot be changed in one place without changing others; edit it by hand",
+                path.display()
+            ),
+            Self::Unfaithful(path, Some(line)) => write!(
+                f,
+                "{}:{line}: this line could not stay as it is written (unusual spaces in a name?); write it plainly, or edit \
+                 the file by hand",
                 path.display()
             ),
             Self::NotATable(key) => {
@@ -139,10 +149,10 @@ impl ConfigFile {
             (Ok(document), _) => document,
             // Not the library's own error: it quotes the line, and a secret may stand in it.
             (Err(_), Err(errors)) => return Err(EditError::Syntax(errors.clone())),
-            (Err(_), Ok(_)) => return Err(EditError::Unfaithful(path.to_owned())),
+            (Err(_), Ok(_)) => return Err(EditError::Unfaithful(path.to_owned(), None)),
         };
-        if document.to_string() != layout::plain(&text) {
-            return Err(EditError::Unfaithful(path.to_owned()));
+        if let Some(line) = layout::first_difference(&layout::plain(&text), &document.to_string()) {
+            return Err(EditError::Unfaithful(path.to_owned(), Some(line)));
         }
         Ok(Self { path: path.to_owned(), opened, text, document, before })
     }

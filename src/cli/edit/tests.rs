@@ -1,5 +1,7 @@
 //! Only what is to change changes.
 
+mod shapes;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -132,33 +134,6 @@ fn the_shipped_file_keeps_every_line() {
     // Its certificates are not there, so it is not written; but its text comes back as it was.
     let fixture = Fixture::new(&maximal);
     assert!(ConfigFile::open(&fixture.path).is_ok());
-}
-
-#[test]
-fn an_inline_table_of_clients_gets_an_inline_client() {
-    let fixture =
-        Fixture::new("scopes = { read = \"R\" }\nclients = { a = { secret = \"OLD\" } } # all\n[server]\n");
-    fixture.add("b").unwrap();
-    let fresh = "b = { secret = \"NEW\", capabilities = [\"client_credentials\"], scopes = [\"read\"] }";
-    fixture.is(&format!(
-        "scopes = {{ read = \"R\" }}\nclients = {{ a = {{ secret = \"OLD\" }}, {fresh} }} # all\n[server]\n"
-    ));
-    fixture.edit(|file| file.set_enabled("a", false)).unwrap();
-    assert!(
-        fixture.text().contains("a = { secret = \"$")
-            && fixture.text().contains("\", enabled = false }, b =")
-    );
-    fixture.edit(|file| rotate(file, Some(DAY))).unwrap();
-    assert_eq!(fixture.text().lines().count(), 3, "{}", fixture.text());
-    fixture.edit(|file| file.remove_client("b")).unwrap();
-}
-
-#[test]
-fn a_name_that_needs_quotes_gets_them() {
-    let fixture = Fixture::new("[scopes]\nread = \"R\"\n");
-    fixture.add("an app.1").unwrap();
-    assert!(fixture.text().contains("[clients.\"an app.1\"]"), "{}", fixture.text());
-    assert!(fixture.edit(|file| file.set_enabled("an app.1", false)).unwrap());
 }
 
 #[test]
@@ -348,4 +323,23 @@ fn a_link_stays_a_link_and_the_mode_stays() {
     assert_eq!(mode & 0o7777, 0o640);
     let names = |dir: &Path| fs::read_dir(dir).unwrap().count();
     assert_eq!((names(fixture.dir.path()), names(elsewhere.path())), (1, 1));
+}
+
+#[test]
+fn a_folder_that_takes_no_new_file_is_named() {
+    let fixture = Fixture::new("[scopes]\nread = \"R\"\n");
+    let mut file = ConfigFile::open(&fixture.path).unwrap();
+    add(&mut file, "b").unwrap();
+    // Gone, for permissions do not stop everybody.
+    fs::remove_dir_all(fixture.dir.path()).unwrap();
+    let error = file.save().unwrap_err();
+    assert!(matches!(error, EditError::File(_, FileError::Folder(..))) && !error.is_usage(), "{error:?}");
+    let (error, folder) = (error.to_string(), fixture.dir.path().display().to_string());
+    assert!(error.contains(&format!("no new file can be made in {folder}")), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_moved_into_is_explained() {
+    let busy = FileError::Write(std::io::ErrorKind::ResourceBusy.into()).to_string();
+    assert!(busy.contains("mounted on its own") && busy.contains("its folder"), "{busy}");
 }

@@ -1,8 +1,12 @@
 //! A URL to its parts, without changing any: what a URL library mends is what is to be judged.
 
+use crate::config::Scheme;
+
 /// What is asked for, as it would stand in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
+    /// How it is asked for; none where only a path was given.
+    pub(super) scheme: Option<Scheme>,
     /// The host and port; none where only a path was given.
     pub(super) authority: Option<String>,
     pub(super) path: String,
@@ -11,15 +15,18 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (authority, rest) = if text.starts_with('/') {
-            (None, text)
+        let (scheme, authority, rest) = if text.starts_with('/') {
+            (None, None, text)
         } else {
-            let rest = match text.split_once("://") {
-                Some((scheme, rest)) if matches!(&*scheme.to_ascii_lowercase(), "http" | "https") => rest,
-                _ => return Err(format!("{text:?} is no URL: it must begin with http://, https:// or /")),
+            let no_url = || format!("{text:?} is no URL: it must begin with http://, https:// or /");
+            let (scheme, rest) = text.split_once("://").ok_or_else(no_url)?;
+            let scheme = match &*scheme.to_ascii_lowercase() {
+                "http" => Scheme::Http,
+                "https" => Scheme::Https,
+                _ => return Err(no_url()),
             };
             let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-            (Some(authority.to_owned()), rest)
+            (Some(scheme), Some(authority.to_owned()), rest)
         };
         // Clients keep the fragment to themselves.
         let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
@@ -28,7 +35,7 @@ impl Target {
             None => (rest, None),
         };
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { authority, path: path.to_owned(), query })
+        Ok(Self { scheme, authority, path: path.to_owned(), query })
     }
 }
 
@@ -39,6 +46,7 @@ mod tests {
     #[test]
     fn nothing_is_mended() {
         let target = |authority: Option<&str>, path: &str, query: Option<&str>| Target {
+            scheme: None,
             authority: authority.map(str::to_owned),
             path: path.to_owned(),
             query: query.map(str::to_owned),
@@ -50,7 +58,11 @@ mod tests {
             ("https://x/%2e%2E//a;b?c=/d?e", target(Some("x"), "/%2e%2E//a;b", Some("c=/d?e"))),
         ];
         for (text, wanted) in table {
-            assert_eq!(Target::parse(text), Ok(wanted), "{text}");
+            let parsed = Target::parse(text).map(|parsed| {
+                assert_eq!(parsed.scheme.is_some(), parsed.authority.is_some(), "{text}");
+                Target { scheme: None, ..parsed }
+            });
+            assert_eq!(parsed, Ok(wanted), "{text}");
         }
         for text in ["", "hello", "ftp://x/", "x:80/a"] {
             assert!(Target::parse(text).is_err(), "{text}");

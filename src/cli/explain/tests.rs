@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use super::holder::Holder;
+use super::target::Target;
 use super::*;
+use crate::config::Config;
 use crate::oauth::scope::Scopes;
 
 const TEXT: &str = r#"
@@ -58,13 +61,25 @@ fn config() -> Config {
 }
 
 fn client(config: &Config, id: &str) -> Holder {
-    Holder::Client { id: id.to_owned(), held: config.client(id).unwrap().scopes.clone() }
+    Holder::Client { id: id.to_owned(), held: config.client(id).unwrap().scopes.clone(), audience: None }
+}
+
+fn asking(method: &str, url: &str, holder: Holder) -> Asking {
+    Asking {
+        method: method.parse().unwrap(),
+        target: Target::parse(url).unwrap(),
+        holder,
+        from: None,
+        origin: None,
+        request_method: None,
+        body: 0,
+    }
 }
 
 #[test]
 fn verdicts() {
     let config = config();
-    let scopes = |text| Holder::Scopes(Scopes::parse(text).unwrap());
+    let scopes = |text| Holder::Scopes { held: Scopes::parse(text).unwrap(), audience: None };
     let pass = |path: &str| Verdict::Passes { upstream: "api".to_owned(), path: path.to_owned() };
     let of = |status: u16, error: Option<&'static str>| (status, error);
     type Wanted = Result<Verdict, (u16, Option<&'static str>)>;
@@ -96,24 +111,23 @@ fn verdicts() {
         ("POST", "/oauth/v2/oauth-token", Holder::Nobody, Ok(Verdict::Endpoint("the token endpoint"))),
     ];
     for (method, url, holder, wanted) in table {
-        let target = Target::parse(url).unwrap();
-        let report = judge(&config, method.parse().unwrap(), &target, &holder)
-            .unwrap_or_else(|failure| panic!("{}", failure.text));
+        let shown = format!("{holder:?}");
+        let asking = asking(method, url, holder);
+        let report = judge(&config, &asking).unwrap_or_else(|failure| panic!("{}", failure.text));
         let verdict = report.verdict.clone().unwrap();
         let seen = match verdict {
             Verdict::Refused { status, error, .. } => Err((status, error)),
             good => Ok(good),
         };
-        assert_eq!(seen, wanted, "{method} {url} {holder:?}\n{}", report.text());
+        assert_eq!(seen, wanted, "{method} {url} {shown}\n{}", report.text());
     }
 }
 
 #[test]
 fn the_report_says_what_decided() {
     let config = config();
-    let holder = client(&config, "both");
-    let target = Target::parse("/v1/orders/%37").unwrap();
-    let Ok(report) = judge(&config, http::Method::GET, &target, &holder) else { panic!("no report") };
+    let asking = asking("GET", "/v1/orders/%37", client(&config, "both"));
+    let Ok(report) = judge(&config, &asking) else { panic!("no report") };
     assert_eq!(
         report.text(),
         "request         GET /v1/orders/%37\n\
@@ -121,6 +135,7 @@ fn the_report_says_what_decided() {
          route           prefix = \"/v1/orders\" (gateway.toml:33)\n\
          needs           scopes read and write\n\
          held            read write (client \"both\", all it may ask for)\n\
+         terms           a body of at most 10MiB\n\
          verdict         passes to upstream api (http://127.0.0.1:9000) as /orders/7\n                \
          (with a token that was asked for with scope read write)\n"
     );

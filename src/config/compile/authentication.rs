@@ -5,7 +5,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use toml::value::{Datetime, Offset};
 
 use super::{jwks, secure_url};
@@ -17,6 +16,7 @@ use crate::config::{
 };
 use crate::gate::{SecretHash, SecretHashError};
 use crate::oauth::certificate::Subject;
+use crate::oauth::thumbprint::Thumbprint;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
@@ -296,9 +296,8 @@ fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<Cert
 /// A certificate's SHA-256, as RFC 8705 §3.1 writes it: base64url without padding.
 fn sha256(value: &Value<'_>) -> Option<[u8; 32]> {
     const WANTED: &str = "a certificate's SHA-256 in base64url without padding (43 characters)";
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(value.string(WANTED)?).ok();
-    match bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
-        Some(digest) => Some(digest),
+    match Thumbprint::parse(value.string(WANTED)?) {
+        Some(thumbprint) => Some(*thumbprint.as_bytes()),
         None => value.invalid(format!("must be {WANTED}")),
     }
 }

@@ -7,6 +7,7 @@ mod clients;
 mod cors;
 mod headers;
 mod jwks;
+mod resilience;
 mod routes;
 mod server;
 mod ties;
@@ -59,6 +60,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     };
     Some(Config {
         file: file.to_owned(),
+        files: Vec::new(),
         server,
         token_service,
         scopes: scopes?,

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{
-    Names, address_ranges, clients, cors, headers, scopes, server, ties::Ties, upstreams::max_in_flight,
+    Names, address_ranges, clients, cors, headers, resilience::max_in_flight, scopes, server, ties::Ties,
 };
 use crate::{
     config::{

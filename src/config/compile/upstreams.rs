@@ -1,16 +1,12 @@
 //! `[upstreams.…]`.
 
-use std::{
-    collections::BTreeSet,
-    num::{NonZeroU32, NonZeroUsize},
-    time::Duration,
-};
+use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
-use super::headers;
+use super::{headers, resilience};
 use crate::config::{
     address::{Host, Origin, Scheme},
     error::ErrorKind,
-    model::{Balance, Credentials, HealthCheck, Probe, Protocol, Upstream, UpstreamServer, UpstreamTls},
+    model::{Balance, Credentials, Protocol, Upstream, UpstreamServer, UpstreamTls},
     reader::{Table, Value},
     values::TIMEOUT,
 };
@@ -34,6 +30,7 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
         {
             value.problem(ErrorKind::Conflict, "is for https:// servers, and this upstream has none");
         }
+        let max_in_flight = resilience::max_in_flight(table);
         Some(Upstream {
             name: name.to_owned(),
             balance: table.or("balance", Balance::RoundRobin, |value| {
@@ -52,22 +49,18 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             read_timeout: table.or("read_timeout", Duration::from_secs(60), |value| value.duration(TIMEOUT)),
             total_timeout: table.or("total_timeout", None, |value| value.duration(TIMEOUT).map(Some)),
             retries: table.or("retries", 1, |value| value.integer32(0..=10)),
-            health_check: table.or("health_check", None, |value| health_check(&value).map(Some)),
+            health_check: table.or("health_check", None, |value| resilience::health_check(&value).map(Some)),
             credentials: table.or("credentials", None, |value| credentials(value).map(Some)),
             tls: tls.unwrap_or_default(),
             case_insensitive: table.flag("case_insensitive"),
-            max_in_flight: max_in_flight(table),
+            ejection: resilience::ejection(table),
+            retry_budget: resilience::retry_budget(table),
+            max_in_flight,
+            queue: resilience::queue(table, max_in_flight.is_some()),
             servers: servers?,
             place,
         })
     })?
-}
-
-/// `max_in_flight` of an upstream or a route.
-pub(super) fn max_in_flight(table: &mut Table<'_>) -> Option<NonZeroUsize> {
-    table.or("max_in_flight", None, |value| {
-        Some(NonZeroUsize::new(usize::try_from(value.integer(1..=10_000_000)?).ok()?))
-    })
 }
 
 fn servers(value: &Value<'_>) -> Option<Vec<UpstreamServer>> {
@@ -105,48 +98,6 @@ fn origin(value: &Value<'_>, wanted: &str) -> Option<Origin> {
         Ok(origin) => Some(origin),
         Err(error) => value.invalid(error.to_string()),
     }
-}
-
-fn health_check(value: &Value<'_>) -> Option<HealthCheck> {
-    const WANTED: &str =
-        "{ path = \"/health\", interval = \"5s\", timeout = \"2s\" }; without a path, connecting is enough";
-    value.table(WANTED, |table| {
-        let probe = table.or("path", Probe::Tcp, |value| {
-            let text = value.string("a path such as \"/health\"")?;
-            let good = text.starts_with('/')
-                && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
-                && text.parse::<http::uri::PathAndQuery>().is_ok();
-            if good {
-                Some(Probe::Http { path: text.to_owned() })
-            } else {
-                value.invalid("must be a path such as \"/health\"")
-            }
-        });
-        let interval_value = table.take("interval");
-        let interval = interval_value
-            .as_ref()
-            .and_then(|value| value.duration(TIMEOUT))
-            .unwrap_or(Duration::from_secs(5));
-        let default_timeout = Duration::from_secs(2).min(interval);
-        let timeout = table.or("timeout", default_timeout, |value| {
-            let timeout = value.duration(TIMEOUT)?;
-            if timeout > interval {
-                return value.fail(
-                    ErrorKind::Conflict,
-                    "is longer than `interval`; a probe must end before the next",
-                );
-            }
-            Some(timeout)
-        });
-        let times = |value: Value<'_>| NonZeroU32::new(value.integer32(1..=1_000)?);
-        HealthCheck {
-            probe,
-            interval,
-            timeout,
-            healthy_after: table.or("healthy_after", NonZeroU32::MIN, times),
-            unhealthy_after: table.or("unhealthy_after", NonZeroU32::MIN.saturating_add(2), times),
-        }
-    })
 }
 
 fn credentials(value: Value<'_>) -> Option<Credentials> {

@@ -91,6 +91,12 @@ pub struct ClientSecret {
 impl ClientSecret {
     /// The id of a secret that stands alone as `secret = "…"`.
     pub const DEFAULT_ID: &'static str = "default";
+
+    /// Tells it from others that go by the same id, and says nothing of the secret or its hash.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.hash.fingerprint()
+    }
 }
 
 /// Where a client's public keys come from.

@@ -17,7 +17,8 @@ pub use server::{
     TokenService,
 };
 pub use upstream::{
-    Balance, Credentials, HealthCheck, Probe, Protocol, Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
+    Balance, Credentials, Ejection, ExpectedStatus, HealthCheck, Probe, Protocol, QueueLimits, RetryBudget,
+    Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
 use super::error::Place;
@@ -28,6 +29,8 @@ use super::error::Place;
 pub struct Config {
     /// The file, as it was named to the program.
     pub file: PathBuf,
+    /// The other files that it names and that must be there: certificates, keys, secrets. None twice.
+    pub files: Vec<PathBuf>,
     /// `[server]`.
     pub server: Server,
     /// `[token_service]`.

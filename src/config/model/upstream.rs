@@ -1,6 +1,7 @@
 //! `[upstreams.…]`.
 
 use std::{
+    fmt,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     time::Duration,
@@ -46,8 +47,14 @@ pub struct Upstream {
     pub tls: UpstreamTls,
     /// Whether its routes match in any case.
     pub case_insensitive: bool,
+    /// When a server that fails is left out for a while; none: never.
+    pub ejection: Option<Ejection>,
+    /// How many requests may be tried again; none: as many as there are.
+    pub retry_budget: Option<RetryBudget>,
     /// How many requests may be under way at once.
     pub max_in_flight: Option<NonZeroUsize>,
+    /// How many more may wait for that; only where `max_in_flight` is.
+    pub queue: Option<QueueLimits>,
     /// Where it stands in the file.
     pub place: Place,
 }
@@ -112,7 +119,74 @@ pub enum Probe {
     Http {
         /// An origin-form target.
         path: String,
+        /// Which answers are good.
+        expected: ExpectedStatus,
     },
+}
+
+/// The statuses of a good answer to a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectedStatus {
+    /// From this one to that.
+    Range(u16, u16),
+    /// One of these.
+    OneOf(Vec<u16>),
+}
+
+impl ExpectedStatus {
+    /// Whether it is one of them.
+    #[must_use]
+    pub fn contains(&self, status: http::StatusCode) -> bool {
+        match self {
+            Self::Range(first, last) => (*first..=*last).contains(&status.as_u16()),
+            Self::OneOf(statuses) => statuses.contains(&status.as_u16()),
+        }
+    }
+}
+
+impl fmt::Display for ExpectedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(first, last) => write!(f, "{first}-{last}"),
+            Self::OneOf(statuses) => {
+                let texts: Vec<String> = statuses.iter().map(u16::to_string).collect();
+                f.write_str(&texts.join(" or "))
+            }
+        }
+    }
+}
+
+/// When a server that fails is left out, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ejection {
+    /// So many failures in a row.
+    pub failures: NonZeroU32,
+    /// Whether an answer of 500 and above is a failure, beside connections that fail and answers that do not come.
+    pub server_errors: bool,
+    /// How long the first time; twice as long each time that follows soon.
+    pub span: Duration,
+    /// But never longer.
+    pub max: Duration,
+    /// How long it takes until a server that returns has its whole share again.
+    pub return_over: Duration,
+}
+
+/// How many of the requests of the last ten seconds may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryBudget {
+    /// This part of them, in percent.
+    pub percent: u32,
+    /// And so many a second, however few requests there are.
+    pub min_per_second: u32,
+}
+
+/// How requests wait for others to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// How many.
+    pub most: NonZeroUsize,
+    /// How long each.
+    pub timeout: Duration,
 }
 
 /// What is added to each request to an upstream.

@@ -12,8 +12,8 @@ use http::Method;
 use super::*;
 use crate::{
     config::{
-        Access, Balance, BodyLimit, CertificateName, CorsOrigins, Credentials, Issuer, KeySource,
-        ListenerProtocol, Methods, PathPattern, Probe, Protocol, ServerCertificate,
+        Access, Balance, BodyLimit, CertificateName, CorsOrigins, Credentials, ExpectedStatus, Issuer,
+        KeySource, ListenerProtocol, Methods, PathPattern, Probe, Protocol, RetryBudget, ServerCertificate,
     },
     oauth::scope::Requirement,
 };
@@ -171,7 +171,10 @@ fn everything_of_an_upstream_arrives() {
     assert_eq!((hello.connect_timeout, hello.read_timeout), (SECOND, SECOND * 2));
     assert_eq!((hello.total_timeout, hello.retries), (Some(SECOND * 3), 2));
     let check = hello.health_check.as_ref().unwrap();
-    assert_eq!(check.probe, Probe::Http { path: "/health?deep=1".into() });
+    assert_eq!(
+        check.probe,
+        Probe::Http { path: "/health?deep=1".into(), expected: ExpectedStatus::Range(200, 299) }
+    );
     assert_eq!((check.interval, check.timeout), (SECOND * 4, SECOND));
     assert_eq!((check.healthy_after.get(), check.unhealthy_after.get()), (2, 4));
     assert!(matches!(&hello.credentials, Some(Credentials::Header { name, value })
@@ -181,11 +184,18 @@ fn everything_of_an_upstream_arrives() {
     assert_eq!(hello.tls.server_name.as_ref().unwrap().to_string(), "inner.example.com");
     assert!(hello.case_insensitive);
     assert_eq!(hello.max_in_flight, NonZeroUsize::new(64));
+    let queue = hello.queue.unwrap();
+    assert_eq!((queue.most.get(), queue.timeout), (32, SECOND * 2));
+    let ejection = hello.ejection.unwrap();
+    assert_eq!((ejection.failures.get(), ejection.server_errors), (3, true));
+    assert_eq!((ejection.span, ejection.max, ejection.return_over), (SECOND * 5, SECOND * 60, SECOND * 20));
+    assert_eq!(hello.retry_budget, Some(RetryBudget { percent: 10, min_per_second: 5 }));
 
     let plain = &config.upstreams[1];
     assert!(matches!(&plain.credentials, Some(Credentials::Basic { user, password })
         if user == "tollgate" && password.expose() == "from-the-file"));
     assert_eq!(plain.health_check.as_ref().unwrap().probe, Probe::Tcp);
+    assert_eq!((plain.ejection, plain.retry_budget, plain.queue), (None, None, None));
     assert_eq!((plain.balance, plain.protocol, plain.retries), (Balance::RoundRobin, Protocol::Http1, 1));
     assert_eq!((plain.connect_timeout, plain.read_timeout), (SECOND * 5, SECOND * 60));
 }

@@ -5,7 +5,6 @@ use crate::oauth::denial::Mismatch;
 use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
 use crate::oauth::jose::testing::TestKey;
 use crate::oauth::scope::Demand;
-use sha2::{Digest as _, Sha256};
 
 const NOW: u64 = 1_800_000_000;
 const TOKEN_URL: &str = "https://localhost:8443/oauth/v2/oauth-token";
@@ -21,7 +20,7 @@ fn at_token_endpoint(key: &TestKey, jti: &str, issued: u64) -> String {
 }
 
 fn ath(token: &str) -> String {
-    crate::oauth::thumbprint::encode(&Sha256::digest(token).into())
+    crate::oauth::thumbprint::Thumbprint::of(token.as_bytes()).to_string()
 }
 
 fn at_api(key: &TestKey, token: &str, jti: &str, issued: u64) -> String {
@@ -273,7 +272,10 @@ async fn a_token_bound_to_a_certificate_works_over_that_certificate() {
     // RFC 8705 §3.2.
     let ask_about = format!("client_id=a&client_secret=s&token={token}");
     let (_, told) = post(&gate, Endpoint::Introspection, &ask_about).await;
-    assert_eq!(told["cnf"], serde_json::json!({ "x5t#S256": crate::oauth::thumbprint::encode(&mine) }));
+    assert_eq!(
+        told["cnf"],
+        serde_json::json!({ "x5t#S256": crate::oauth::thumbprint::Thumbprint::from_bytes(mine).to_string() })
+    );
 
     // Bound to both, where it is asked for with a proof.
     let key = TestKey::p256();

@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 
 use http::Response;
 use http_body_util::Empty;
-use sha2::{Digest as _, Sha256};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use super::*;
@@ -68,7 +67,7 @@ async fn a_proof_passes_the_layer() {
     let answer = token(&gate, asked).await;
     assert_eq!(answer["token_type"], "DPoP", "{answer}");
     let token = answer["access_token"].as_str().unwrap();
-    let ath = crate::oauth::thumbprint::encode(&Sha256::digest(token).into());
+    let ath = crate::oauth::thumbprint::Thumbprint::of(token.as_bytes()).to_string();
     for (path, status) in [("/orders", 200), ("/other", 401)] {
         let proof = proof(&key, &claims("GET", path, &format!(r#","ath":"{ath}""#)));
         let request =

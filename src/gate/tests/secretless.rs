@@ -4,8 +4,9 @@ use super::*;
 use crate::oauth::certificate::Subject;
 use crate::oauth::client_auth::JWT_BEARER;
 use crate::oauth::evidence::PeerCertificate;
+use crate::oauth::jose::Jwks;
 use crate::oauth::jose::testing::{TestKey, tampered};
-use crate::oauth::jose::{CertificateThumbprint, Jwks};
+use crate::oauth::thumbprint::Thumbprint;
 
 const ISSUER: &str = "https://localhost:8443";
 const TOKEN_URL: &str = "https://localhost:8443/oauth/v2/oauth-token";
@@ -229,7 +230,7 @@ const PLAIN: &[u8] = include_bytes!("../../../tests/certificates/plain.der");
 const FULL: &[u8] = include_bytes!("../../../tests/certificates/full.der");
 
 async fn ask_over(gate: &Gate, id: &str, der: Option<&[u8]>, verified: bool) -> u16 {
-    let sha256 = der.map(|der| *CertificateThumbprint::of(der).as_bytes());
+    let sha256 = der.map(|der| *Thumbprint::of(der).as_bytes());
     let certificate = der.zip(sha256.as_ref()).map(|(der, sha256)| PeerCertificate { der, sha256, verified });
     let origin = Origin { certificate, ..Origin::from_address([127, 0, 0, 1].into()) };
     let body = format!("grant_type=client_credentials&client_id={id}");
@@ -240,7 +241,7 @@ async fn ask_over(gate: &Gate, id: &str, der: Option<&[u8]>, verified: bool) -> 
 async fn certificates_by_name_and_by_thumbprint() {
     let named = |id: &str, subject| ClientSpec { certificate_subject: Some(subject), ..bare(id) };
     let clients = || {
-        let thumbprint = Some(*CertificateThumbprint::of(PLAIN).as_bytes());
+        let thumbprint = Some(*Thumbprint::of(PLAIN).as_bytes());
         let mut off = named("off", Subject::dn("CN=plain").unwrap());
         off.policy.enabled = false;
         vec![

@@ -13,7 +13,7 @@ use super::super::denial::TokenError;
 use super::super::form::Form;
 use super::super::grant::{Confirmation, Record};
 use super::super::secret::Secret;
-use super::super::thumbprint;
+use super::super::thumbprint::Thumbprint;
 use crate::answer;
 use crate::clock::Millis;
 
@@ -74,8 +74,9 @@ pub fn active(record: &Record, issuer: &str, now: Millis, unix_time: Duration) -
     let client = record.grant().client().id().as_str();
     let issued = unix_time.saturating_sub(now.since(record.issued())).as_secs();
     let bound = terms.confirmation.as_ref();
-    let certificate = bound.and_then(Confirmation::certificate).map(thumbprint::encode);
-    let key = bound.and_then(Confirmation::key).map(thumbprint::encode);
+    let written = |sha256: &[u8; 32]| Thumbprint::from_bytes(*sha256).to_string();
+    let certificate = bound.and_then(Confirmation::certificate).map(written);
+    let key = bound.and_then(Confirmation::key).map(written);
     let token_type = if key.is_some() { "DPoP" } else { "bearer" };
     // RFC 8705 §3.2, RFC 9449 §6.2.
     let cnf = match (certificate, key) {

@@ -1,7 +1,8 @@
 //! One public key (RFC 7517, RFC 7518 §6, RFC 8037 §2).
 
+use super::super::thumbprint::Thumbprint;
 use super::json::{Member, Object};
-use super::{Algorithm, KeyThumbprint, base64url};
+use super::{Algorithm, base64url};
 use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde_json::Value;
 use std::fmt;
@@ -126,10 +127,10 @@ impl Jwk {
 
     /// Its thumbprint (RFC 7638 §3): over the required members alone, so that `kid`, `alg` and `use` do not count.
     #[must_use]
-    pub fn thumbprint(&self) -> KeyThumbprint {
+    pub fn thumbprint(&self) -> Thumbprint {
         // Base64url needs no escaping in JSON, and was checked to be canonical when it was read.
         let encode = base64url::encode;
-        KeyThumbprint::of(&match &self.material {
+        let canonical = match &self.material {
             Material::P256(point) => {
                 let (x, y) = point[1..].split_at(32);
                 format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, encode(x), encode(y))
@@ -138,7 +139,8 @@ impl Jwk {
             Material::Rsa { modulus, exponent } => {
                 format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(exponent), encode(modulus))
             }
-        })
+        };
+        Thumbprint::of(canonical.as_bytes())
     }
 
     /// Whether `signature` is this key's over `message`. False where the algorithm is not this key's.

@@ -11,7 +11,6 @@ pub(in crate::oauth) mod json;
 mod jwk;
 mod jwks;
 mod jws;
-mod thumbprint;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -21,4 +20,3 @@ pub use jwk::{Jwk, JwkError};
 pub use jwks::{Ignored, Jwks, JwksError};
 pub(in crate::oauth) use jws::Jws;
 pub use jws::JwsError;
-pub use thumbprint::{CertificateThumbprint, KeyThumbprint};

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -7,50 +6,21 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Response};
 use http_body_util::Full;
 use pingora::apps::http_app::ServeHttp;
-use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 
+use super::connection::Connection;
 use super::rule::Rule;
 use super::session::{answer_endpoint, settle, whole};
 use crate::answer;
-use crate::gate::Gate;
-use crate::oauth::scope::Requirement;
 
-/// A pingora HTTP app behind the gate. Made by [`Gate::pingora_app`].
+/// A pingora HTTP app behind the gate. Made by [`PingoraModule::around`](super::PingoraModule::around).
 ///
-/// The app finds the client in `X-Client-Id` and `X-Client-Scope`, as an upstream would.
+/// The app finds the client in `X-Client-Id` and `X-Client-Scope`, as an upstream would. The connection is seen without
+/// further ado; with `with_endpoints` the gate's endpoints are answered here.
 #[derive(Clone)]
 pub struct RequireTokenApp<A> {
-    app: A,
-    rule: Rule,
-}
-
-impl Gate {
-    /// Puts an HTTP app behind the gate. (An app's server drops the connection of a request that a module fails, so
-    /// [`Gate::pingora_module`] is for proxies.)
-    #[must_use]
-    pub fn pingora_app<A: ServeHttp>(&self, requirement: Requirement, app: A) -> RequireTokenApp<A> {
-        RequireTokenApp { app, rule: Rule::new(self.clone(), requirement) }
-    }
-}
-
-impl<A> RequireTokenApp<A> {
-    /// Asks by request instead: paths of an app that need different scopes.
-    #[must_use]
-    pub fn ask_by(
-        mut self,
-        ask: impl Fn(&RequestHeader) -> Arc<Requirement> + Send + Sync + 'static,
-    ) -> Self {
-        self.rule.ask_by(Arc::new(ask));
-        self
-    }
-
-    /// Answers the gate's own endpoints here, too.
-    #[must_use]
-    pub fn with_endpoints(mut self) -> Self {
-        self.rule.endpoints = true;
-        self
-    }
+    pub(super) app: A,
+    pub(super) rule: Rule,
 }
 
 #[async_trait]
@@ -64,13 +34,16 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for RequireTokenApp<A> {
                 // The client is gone: whatever is said, nobody hears it.
                 Err(_) => answer::problem(http::StatusCode::BAD_REQUEST, "the request broke off"),
             },
-            None => match self.rule.admit(session.req_header_mut()) {
-                Ok(_) => return self.app.response(session).await,
-                Err(denial) => {
-                    settle(session).await;
-                    gate.refuse(&denial)
+            None => {
+                let connection = Connection::of(session);
+                match self.rule.admit(session.req_header_mut(), &connection) {
+                    Ok(_) => return self.app.response(session).await,
+                    Err(denial) => {
+                        settle(session).await;
+                        gate.refuse(&denial)
+                    }
                 }
-            },
+            }
         };
         written_out(answer, session.req_header().method == Method::HEAD).await
     }

@@ -2,6 +2,7 @@ use http::header::{AUTHORIZATION, CONNECTION};
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
+use crate::oauth::bearer::carries_issued_token;
 use crate::oauth::decide::Permit;
 
 const CLIENT_ID: &str = "x-client-id";
@@ -15,8 +16,15 @@ pub(super) fn set(head: &mut RequestHeader, permit: &Permit, forward_token: bool
         head.remove_header(name);
     }
     keep_from_being_nominated(head)?;
-    if !forward_token {
+    // On a public route an `Authorization` may be meant for the upstream; one of our tokens never is.
+    let is_public = permit.client_id().is_none();
+    let ours = || head.headers.get_all(AUTHORIZATION).iter().any(carries_issued_token);
+    if !forward_token && (!is_public || ours()) {
         head.remove_header(&AUTHORIZATION);
+    }
+    if !forward_token && permit.is_bound_to_key() {
+        // The proof goes with the token that it is of.
+        head.remove_header("dpop");
     }
     if let Some(id) = permit.client_header() {
         head.insert_header(CLIENT_ID, id.clone())?;
@@ -49,9 +57,8 @@ fn keep_from_being_nominated(head: &mut RequestHeader) -> pingora::Result<()> {
 
 /// Whether a name is one of ours to a server that does not tell `_` from `-`.
 fn is_ours(name: &[u8]) -> bool {
-    let folded: Vec<u8> =
-        name.iter().map(|byte| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }).collect();
-    folded == CLIENT_ID.as_bytes() || folded == CLIENT_SCOPE.as_bytes()
+    let folded = || name.iter().map(|byte| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() });
+    folded().eq(CLIENT_ID.bytes()) || folded().eq(CLIENT_SCOPE.bytes())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use pingora::http::ResponseHeader;
 use pingora::modules::http::HttpModuleCtx;
 use pingora::protocols::http::ServerSession;
 
+use super::connection::Connection;
 use super::module::RequireTokenModule;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::denial::Denial;
@@ -49,7 +50,12 @@ pub(super) async fn answer_endpoint(
 ) -> pingora::Result<Response<Full<Bytes>>> {
     let body = if endpoint.reads_body() { read_form(session).await? } else { FormBody::Whole(Bytes::new()) };
     let address = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
-    let origin = address.map_or_else(Origin::default, Origin::from_address);
+    let connection = Connection::of(session);
+    let origin = Origin {
+        address,
+        certificate: connection.certificate(),
+        https: Some(connection.is_tls() || gate.is_public_by_https()),
+    };
     let parts = http::request::Parts::clone(session.req_header());
     let answer = gate.answer(endpoint, &parts, body, origin).await;
     settle(session).await;

@@ -15,6 +15,7 @@ use super::answer::{Answer, Asked, take_head};
 use super::request::{SendFault, Sending};
 use crate::proxy::headers::ResponseError;
 use crate::proxy::io::Io;
+use crate::proxy::resolve::Place;
 
 /// How much is read at once: a head, or an answer that is not large.
 const READ: usize = 8 * 1024;
@@ -63,6 +64,8 @@ pub(in crate::proxy) struct Connection {
     pub(in crate::proxy) deadline: Pin<Box<Sleep>>,
     /// What it is pooled under.
     pub(in crate::proxy) server: u64,
+    /// Where it leads.
+    pub(in crate::proxy) place: Place,
     /// When it was last used: the beginning of its last exchange, which spares a look at the clock at the end.
     pub(in crate::proxy) used: Instant,
     interim: u32,
@@ -73,13 +76,14 @@ pub(in crate::proxy) struct Connection {
 
 impl Connection {
     /// A connection on a socket just connected.
-    pub(in crate::proxy) fn new(io: Io, server: u64) -> Self {
+    pub(in crate::proxy) fn new(io: Io, server: u64, place: Place) -> Self {
         let now = Instant::now();
         Self {
             io,
             input: BytesMut::new(),
             deadline: Box::pin(tokio::time::sleep_until(now)),
             server,
+            place,
             used: now,
             interim: 0,
             persists: true,

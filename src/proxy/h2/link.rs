@@ -1,5 +1,6 @@
 //! One HTTP/2 connection to a server: its handshake, and the task that moves its bytes.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::rustls::{AlertDescription, Error as TlsError};
 
-use super::super::io::Io;
+use super::super::dial::{dial, is_our_own};
+use super::super::resolve::Place as SitePlace;
 use super::super::upstream::Server;
 
 /// Requests on one connection at once, whatever more the server would take.
@@ -114,6 +116,8 @@ impl Drop for Place {
 pub(super) struct Connection {
     pub(super) sender: SendRequest<Bytes>,
     pub(super) link: Arc<Link>,
+    /// Which of the server's addresses it goes to.
+    pub(super) site: Option<SitePlace>,
 }
 
 impl Connection {
@@ -128,25 +132,41 @@ impl Connection {
 pub(super) enum OpenError {
     /// The server refuses, or its name is not known, or it is no HTTP/2 server.
     Failed(Arc<str>),
+    /// Something is wanting here: that says nothing of the server.
+    OurOwn(Arc<str>),
     /// TLS did not agree on HTTP/2.
     NoHttp2,
     /// It took longer than the connect timeout.
     TooSlow,
 }
 
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) | Self::OurOwn(error) => f.write_str(error),
+            Self::NoHttp2 => f.write_str("it does not agree to HTTP/2 over TLS"),
+            Self::TooSlow => f.write_str("no connection in time"),
+        }
+    }
+}
+
 /// Connects to a server and has the connection driven by a task of this thread.
-pub(super) async fn open(server: &Server) -> Result<Connection, OpenError> {
-    let io = Io::connect(server).await.map_err(|error| {
+pub(super) async fn open(server: &Server, within: Duration) -> Result<Connection, OpenError> {
+    let (io, site) = dial(server, within).await.map_err(|error| {
         let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
         match refused {
             Some(TlsError::AlertReceived(AlertDescription::NoApplicationProtocol)) => OpenError::NoHttp2,
+            _ if is_our_own(&error) => OpenError::OurOwn(error.to_string().into()),
             _ => OpenError::Failed(error.to_string().into()),
         }
     })?;
     if server.tls.is_some() && io.alpn() != Some(b"h2") {
         return Err(OpenError::NoHttp2);
     }
-    start(io).await.map_err(|error| OpenError::Failed(error.to_string().into()))
+    match start(io).await {
+        Ok(connection) => Ok(Connection { site: Some(site), ..connection }),
+        Err(error) => Err(OpenError::Failed(error.to_string().into())),
+    }
 }
 
 /// The handshake of HTTP/2 itself: nothing is waited for but that the socket takes it.
@@ -174,7 +194,7 @@ where
         alarm: Box::pin(sleep_until(Instant::now() + TICK)),
     };
     tokio::spawn(drive(connection, watch));
-    Ok(Connection { sender, link })
+    Ok(Connection { sender, link, site: None })
 }
 
 async fn drive<T>(mut connection: client::Connection<Counted<T>, Bytes>, mut watch: Watch)

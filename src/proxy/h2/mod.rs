@@ -77,7 +77,7 @@ pub(super) async fn forward(
     limits: BodyLimits,
     mut bounds: Option<Box<Bounds>>,
 ) -> Result<Response<ResponseBody>, ForwardError> {
-    let (body, outcome) = RequestBody::new(body, limits, upstream);
+    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
     let lease = TokenLease::new(gate, permit);
     let total = upstream.total_timeout;
     if let Some(total) = total {
@@ -127,6 +127,7 @@ async fn exchange(
     outcome: Option<BodyOutcome>,
     bounds: &mut Option<Box<Bounds>>,
 ) -> Result<Answered, ForwardError> {
+    upstream.count();
     let mut asking = Asking::new(lease.and_then(TokenLease::client_id));
     let mut upload = Upload::new(body);
     // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
@@ -143,13 +144,18 @@ async fn exchange(
         let mut connection = match pool::acquire(server, newer_than, upstream.connect_timeout).await {
             Ok(connection) => connection,
             Err(NoConnection::Full) => return Err(ForwardError::NoServer),
-            // Nothing was written: any request may try again.
-            Err(NoConnection::Open(_)) if tries_left > 0 => {
-                tries_left -= 1;
-                asking.failed();
-                continue;
+            Err(NoConnection::Open(error)) => {
+                if !matches!(error, OpenError::OurOwn(_)) {
+                    upstream.failed(server, &error);
+                }
+                // Nothing was written: any request may try again.
+                if tries_left > 0 && upstream.may_retry() {
+                    tries_left -= 1;
+                    asking.failed();
+                    continue;
+                }
+                return Err(not_open(error));
             }
-            Err(NoConnection::Open(error)) => return Err(not_open(error)),
         };
         let Some((answer, mut stream)) = send(&mut connection, server, parts, upload.is_empty())? else {
             // Over before this request came.
@@ -161,11 +167,24 @@ async fn exchange(
         };
         let link = connection.link;
         let (place, reused, written) = (link.enter(), link.begun() > 1, link.written());
-        let waiting = Waiting { upstream, lease, outcome: outcome.as_ref(), alarm: &mut alarm };
-        let error = match waiting.answer(answer, &mut stream, &mut upload).await? {
-            Ok(response) => return Ok(Answered { response, place, upload: upload.go_on(stream), alarm }),
-            Err(error) => error,
+        let waiting = Waiting { upstream, outcome: outcome.as_ref(), alarm: &mut alarm };
+        let error = match waiting.answer(answer, &mut stream, &mut upload).await {
+            Ok(Ok(response)) => {
+                upstream.answered(server, response.status());
+                return Ok(Answered { response, place, upload: upload.go_on(stream), alarm });
+            }
+            Ok(Err(error)) => error,
+            Err(fault) => {
+                if matches!(fault, ForwardError::TooSlow) {
+                    upstream.failed(server, &"no answer in time");
+                }
+                return Err(fault);
+            }
         };
+        // A kept connection that breaks says little of the server; a new one does.
+        if !reused {
+            upstream.failed(server, &error);
+        }
         drop(place);
         let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
         let broke = error.is_io() || error.is_go_away();
@@ -195,7 +214,7 @@ async fn exchange(
 fn not_open(error: OpenError) -> ForwardError {
     match error {
         OpenError::TooSlow => ForwardError::TooSlow,
-        OpenError::Failed(error) => ForwardError::Unreachable(error.to_string()),
+        OpenError::Failed(error) | OpenError::OurOwn(error) => ForwardError::Unreachable(error.to_string()),
         OpenError::NoHttp2 => ForwardError::BadAnswer(
             "its server does not agree to HTTP/2 over TLS (ALPN): the protocol of this upstream must be http1".to_owned(),
         ),
@@ -245,7 +264,6 @@ fn send(
 /// The wait for the head of an answer, while the body goes up.
 struct Waiting<'a> {
     upstream: &'a Upstream,
-    lease: Option<&'a TokenLease>,
     outcome: Option<&'a BodyOutcome>,
     alarm: &'a mut Pin<Box<Sleep>>,
 }
@@ -257,16 +275,10 @@ impl Waiting<'_> {
         stream: &mut SendStream<bytes::Bytes>,
         upload: &mut Upload,
     ) -> Result<Result<Response<RecvStream>, h2::Error>, ForwardError> {
-        let Self { upstream, lease, outcome, alarm } = self;
+        let Self { upstream, outcome, alarm } = self;
         let fault = || outcome.and_then(BodyOutcome::fault);
-        let mut late = Instant::now() + upstream.read_timeout;
         let mut frames = 0;
-        let alarm_for = |late: Instant| match lease {
-            // An upload is a stream, too, and does not outlive its token.
-            Some(lease) if outcome.is_some() => late.min(Instant::now() + lease.check_in()),
-            _ => late,
-        };
-        alarm.as_mut().reset(alarm_for(late));
+        alarm.as_mut().reset(Instant::now() + upstream.read_timeout);
         poll_fn(|cx| {
             if !upload.is_done()
                 && let Poll::Ready(Err(upload::Broken)) = upload.poll(stream, cx)
@@ -278,19 +290,12 @@ impl Waiting<'_> {
                 return Poll::Ready(Ok(answer));
             }
             while alarm.as_mut().poll(cx).is_ready() {
-                let now = Instant::now();
-                if outcome.is_some() && lease.is_some_and(|lease| !lease.holds()) {
-                    return Poll::Ready(Err(ForwardError::Body(BodyFault::TokenEnded)));
+                // While a body is still going up, the server is not late.
+                match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
+                    Some(now) => frames = now,
+                    None => return Poll::Ready(Err(ForwardError::TooSlow)),
                 }
-                if now >= late {
-                    // While a body is still going up, the server is not late.
-                    match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
-                        Some(now) => frames = now,
-                        None => return Poll::Ready(Err(ForwardError::TooSlow)),
-                    }
-                    late = now + upstream.read_timeout;
-                }
-                alarm.as_mut().reset(alarm_for(late));
+                alarm.as_mut().reset(Instant::now() + upstream.read_timeout);
             }
             Poll::Pending
         })

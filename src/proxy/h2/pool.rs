@@ -99,7 +99,10 @@ fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Du
         }
     };
     let Some(pool) = pools.get_mut(at) else { return Found::Full };
-    pool.connections.retain(|connection| !connection.link.is_closed());
+    // One to an address that left the name is used by the requests it has, and then closes.
+    pool.connections.retain_mut(|Connection { link, site, .. }| {
+        !link.is_closed() && site.as_mut().is_none_or(|site| site.is_current(&server.site))
+    });
     let usable = || pool.connections.iter().filter(|connection| connection.link.number > newer_than);
     if let Some(connection) = usable().find(|connection| has_room(connection)) {
         return Found::Connection(connection.clone());
@@ -128,10 +131,10 @@ fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Du
 fn start(server: Arc<Server>, within: Duration) -> Opening {
     let (tell, opening) = watch::channel(None);
     tokio::spawn(async move {
-        let opened = match timeout(within, open(&server)).await {
-            Ok(opened) => opened,
-            Err(_) => Err(OpenError::TooSlow),
-        };
+        let opened = timeout(within, open(&server, within)).await.unwrap_or_else(|_| {
+            server.site.doubt();
+            Err(OpenError::TooSlow)
+        });
         POOLS.with_borrow_mut(|pools| {
             if let Some(pool) = pools.iter_mut().find(|pool| pool.server == server.key) {
                 pool.opening = None;

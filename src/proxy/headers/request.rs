@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use super::class::{Class, same_variable};
 use super::connection::Nominated;
 use super::via;
+use crate::oauth::bearer::carries_issued_token;
 
 /// Who the client is.
 pub static CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
@@ -140,7 +141,7 @@ pub fn for_upstream(
     let nominated = Nominated::of(headers);
     let authorization = match outgoing.authorization {
         ClientAuthorization::Remove => false,
-        ClientAuthorization::RemoveOurs => !headers.get_all(AUTHORIZATION).iter().any(carries_our_token),
+        ClientAuthorization::RemoveOurs => !headers.get_all(AUTHORIZATION).iter().any(carries_issued_token),
         ClientAuthorization::Forward => true,
     };
     let ours = outgoing.credential.map(|(name, _)| name);
@@ -313,12 +314,4 @@ fn with_element(headers: &HeaderMap, outgoing: &Outgoing<'_>) -> HeaderValue {
     });
     // Made of header values, it is one.
     HeaderValue::try_from(list).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
-}
-
-/// Whether an `Authorization` has one of our tokens behind its scheme, whatever the scheme: rather one too many goes.
-fn carries_our_token(value: &HeaderValue) -> bool {
-    let value = value.as_bytes().trim_ascii();
-    let scheme = value.iter().position(u8::is_ascii_whitespace).unwrap_or(0);
-    let credentials = value.get(scheme..).unwrap_or_default().trim_ascii_start();
-    credentials.starts_with(b"tg_")
 }

@@ -160,9 +160,11 @@ async fn any_client_certificate_is_taken_where_it_is_asked_for() {
         let connection = Arc::clone(connection);
         async move { answer(request, &connection).await }
     });
+    let mut before = false;
     for any in [false, true, false] {
-        reloader.take_any_client_certificate(any);
-        reloader.reload().unwrap();
+        let paths = TlsPaths { any_client_certificate: any, ..self_signed(state.path()).unwrap() };
+        assert_eq!(reloader.swap(reloader.prepare(&paths).unwrap()), any != before);
+        before = any;
         let answer = https1(server.addr(), shows(&own)).await;
         assert!(answer.contains(&format!("certificate={any}")), "{answer}");
     }
@@ -226,10 +228,12 @@ async fn a_new_certificate_serves_the_next_handshake() {
     let server = Running::of(bound, |_: Request<Incoming>, _: &Arc<ConnInfo>| async {
         Response::new(Empty::<Bytes>::new())
     });
+    let before = self_signed(state.path()).unwrap();
     std::fs::remove_file(state.path().join("self-signed.key")).unwrap();
-    assert!(reloader.reload().is_err());
-    self_signed(state.path()).unwrap();
-    reloader.reload().unwrap();
+    assert!(reloader.prepare(&before).is_err());
+    let after = self_signed(state.path()).unwrap();
+    assert!(reloader.swap(reloader.prepare(&after).unwrap()));
+    assert!(!reloader.swap(reloader.prepare(&after).unwrap()), "nothing changed");
     // This client trusts the new certificate alone.
     tls_connect(server.addr(), client_config(state.path(), b"h2", None)).await;
 }

@@ -59,7 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .layer(ConcurrencyLimitLayer::new(10))
         .service(inner);
     let _ = gate.require_with(not_on_sundays).grpc().layer(inner);
-    let _ = gate.oauth_service().nested_at("/oauth/v2").address_by(|_| None);
+    let _ = gate.require(Requirement::AnyToken).clone().layer(inner).clone();
+    let _ = gate.oauth_service().nested_at("/oauth/v2").address_by(|_| None).body_timeout(Duration::from_secs(5));
 
     #[cfg(feature = "axum")]
     {
@@ -76,8 +77,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     #[cfg(feature = "pingora")]
     {
+        use tollgate::plugin::pingora::{Access, answer_denied, note_connection, serve_endpoint};
+        let read = Access::token(Requirement::all(["read"])?);
+        let by_path = move |head: &pingora::http::RequestHeader| match head.uri.path() {
+            "/health" => Access::Public,
+            _ => read.clone(),
+        };
+        let module = gate.pingora_module(Requirement::AnyToken).ask_by(by_path).and(|_, _| Ok(()));
         let mut modules = pingora::modules::http::HttpModules::new();
-        modules.add_module(Box::new(gate.pingora_module(Requirement::AnyToken).with_endpoints().forward_token()));
+        modules.add_module(Box::new(module.with_endpoints().forward_token()));
+        let _ = (note_connection, answer_denied, serve_endpoint);
     }
     #[cfg(feature = "jose")]
     {

@@ -1,0 +1,12 @@
+//! The outcome as a table, as JSON, as a page.
+
+mod html;
+mod json;
+mod numbers;
+mod plot;
+mod table;
+
+pub(crate) use html::page;
+pub(crate) use json::json;
+pub(crate) use numbers::{grouped, rate};
+pub(crate) use table::table;

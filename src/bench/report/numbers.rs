@@ -1,0 +1,90 @@
+//! Numbers as people read them.
+
+use std::time::Duration;
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate, to the nearest whole number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates; a rate is not negative"
+)]
+pub(crate) fn rate(per_second: f64) -> String {
+    grouped(per_second.round() as u64)
+}
+
+/// Three digits and a unit: `845 µs`, `1.23 ms`, `12.3 s`.
+pub(super) fn time(span: Duration) -> String {
+    let micros = span.as_secs_f64() * 1e6;
+    // From where three digits would round up to four, the next unit.
+    match micros {
+        _ if micros < 999.5 => format!("{} µs", three_digits(micros)),
+        _ if micros < 999_500.0 => format!("{} ms", three_digits(micros / 1e3)),
+        _ => format!("{} s", three_digits(micros / 1e6)),
+    }
+}
+
+/// Microseconds of processor time.
+pub(super) fn micros(micros: f64) -> String {
+    format!("{} µs", three_digits(micros))
+}
+
+pub(super) fn three_digits(number: f64) -> String {
+    match number {
+        _ if number == 0.0 => "0".to_owned(),
+        _ if number < 9.995 => format!("{number:.2}"),
+        _ if number < 99.95 => format!("{number:.1}"),
+        _ => format!("{number:.0}"),
+    }
+}
+
+/// In microseconds, to a tenth: what JSON has.
+pub(super) fn to_micros(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e7).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12_345, "12,345"),
+            (123_456, "123,456"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(rate(12_345.6), "12,346");
+        for (nanos, text) in [
+            (0, "0 µs"),
+            (90, "0.09 µs"),
+            (9_994, "9.99 µs"),
+            (9_996, "10.0 µs"),
+            (845_000, "845 µs"),
+            (999_600, "1.00 ms"),
+            (12_340_000, "12.3 ms"),
+            (999_400_000, "999 ms"),
+            (999_600_000, "1.00 s"),
+            (75_000_000_000, "75.0 s"),
+        ] {
+            assert_eq!(time(Duration::from_nanos(nanos)), text, "{nanos}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a running gateway has written down of the use of secrets.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::cli::{is_unknown, output};
+use crate::config::{Client, ClientSecret, Config};
+use crate::gate::{SecretUsage, SeenSecret};
+use crate::rotation::{self, Standing, UsageFile};
+use crate::server::date::Utc;
+
+/// What is known of the use of secrets, as of now.
+pub(super) struct Usage {
+    seen: Vec<SeenSecret>,
+    now: Duration,
+}
+
+impl Usage {
+    /// Reads the file that the gateway of this configuration writes. Where that cannot be, it is said in one line, and
+    /// nothing is known.
+    pub(super) fn read(config: &Config, now: SystemTime) -> Self {
+        let file = UsageFile::in_folder(&config.server.state_dir);
+        let has_secrets = config.clients.iter().any(|client| client.authentication.secret.is_some());
+        let seen = file.read().unwrap_or_else(|error| {
+            if has_secrets {
+                output::note(&format!(
+                    "note: when secrets were last used is not known: {} {error}",
+                    file.path().display()
+                ));
+            }
+            Vec::new()
+        });
+        Self { seen, now: since_epoch(now) }
+    }
+
+    /// What is known of one secret.
+    pub(super) fn of(&self, client: &Client, secret: &ClientSecret) -> Option<&SecretUsage> {
+        let fingerprint = secret.fingerprint();
+        let same = |seen: &&SeenSecret| {
+            seen.client_id == client.id
+                && seen.id == secret.id
+                && (*seen.fingerprint == *fingerprint || is_unknown(&secret.hash))
+        };
+        self.seen.iter().find(same).map(|seen| &seen.usage)
+    }
+
+    /// The same for people.
+    pub(super) fn text(&self, client: &Client, secret: &ClientSecret) -> Option<String> {
+        self.of(client, secret).map(|usage| rotation::usage_text(usage, self.now))
+    }
+
+    /// The same for scripts.
+    pub(super) fn json(&self, client: &Client, secret: &ClientSecret) -> Value {
+        let Some(usage) = self.of(client, secret) else { return Value::Null };
+        let date = |moment: Duration| Utc::from_unix(moment.as_secs()).rfc3339();
+        json!({
+            "since": date(usage.since),
+            "count": usage.count,
+            "last_used": usage.last_used.map(date),
+            "last_address": usage.last_address,
+            "refused_count": usage.refused_count,
+            "last_refused": usage.last_refused.map(date),
+            "last_refused_address": usage.last_refused_address,
+        })
+    }
+
+    /// What to warn of, for each of a client's secrets in their order: that it has expired, that somebody still uses it.
+    pub(super) fn warnings(&self, client: &Client) -> Vec<Vec<String>> {
+        let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
+        let seen = |secret: &ClientSecret| {
+            let usage = self.of(client, secret).copied().unwrap_or_default();
+            let mut seen = SeenSecret::new(&*client.id, &*secret.id, secret.fingerprint(), usage);
+            seen.expires = secret.expires.map(since_epoch);
+            seen
+        };
+        let all: Vec<SeenSecret> = secrets.map(seen).collect();
+        let lines = |secret: &SeenSecret| match rotation::standing(secret, &all, self.now) {
+            Standing::Good => Vec::new(),
+            Standing::Ending { end, successor } => {
+                rotation::still_used_line(secret, end, successor, self.now).into_iter().collect()
+            }
+            Standing::Expired { end } => {
+                let refused = rotation::refused_line(secret, end, self.now);
+                std::iter::once(rotation::expired_line(secret, end)).chain(refused).collect()
+            }
+        };
+        all.iter().map(lines).collect()
+    }
+}
+
+fn since_epoch(moment: SystemTime) -> Duration {
+    moment.duration_since(UNIX_EPOCH).unwrap_or_default()
+}

@@ -1,0 +1,136 @@
+//! One gateway.toml for all mounts: the binary runs it, the gate inside the others is made from it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tollgate::clock::ManualClock;
+use tollgate::config::Config;
+use tollgate::gate::Gate;
+
+use crate::support::config::cheap_hash;
+use crate::support::tls::Identity;
+
+/// The secret of every client.
+pub(crate) const SECRET: &str = "0ther-S3cret-x7";
+
+/// What the file says before the tokens are issued, and after.
+pub(crate) struct Files {
+    pub(crate) before: String,
+    pub(crate) after: String,
+}
+
+impl Files {
+    /// Every route before one upstream. Afterwards one client is gone and one disabled.
+    pub(crate) fn new(upstream: &str, client_ca: &Path) -> Self {
+        let hash = cheap_hash(SECRET);
+        let client = |name: &str, lines: &str| {
+            format!(
+                "[clients.{name}]\nsecret = {hash:?}\ncapabilities = [\"client_credentials\"]\n\
+                 scopes = [\"read\", \"write\"]\n{lines}\n"
+            )
+        };
+        let departed = client("departed", "");
+        let text = |disabled: &str, departed: &str| {
+            let clients = [
+                client(
+                    "server",
+                    "audiences = [\"https://orders.example.com\", \"https://bills.example.com\"]",
+                ),
+                client("brief", "token_lifetime = \"1s\""),
+                client("revoked", ""),
+                client("certified", "certificate_bound_tokens = true"),
+                client("disabled", disabled),
+            ];
+            format!(
+                r#"
+                [server]
+                listen = ["https://127.0.0.1:0"]
+                threads = 1
+                [server.tls]
+                client_ca = {client_ca:?}
+                [token_service]
+                issuer = "https://api.example.com"
+                throttle = {{ failures = 1000000, per = "1m" }}
+                [scopes]
+                read = "Read"
+                write = "Write"
+                admin = "Administer"
+                [upstreams.api]
+                servers = ["http://{upstream}"]
+                {}{departed}
+                [[routes]]
+                path = "/orders"
+                scopes = ["read"]
+                upstream = "api"
+                [[routes]]
+                path = "/both"
+                scopes = ["read", "write"]
+                upstream = "api"
+                [[routes]]
+                path = "/either"
+                any_scope = ["admin", "write"]
+                upstream = "api"
+                [[routes]]
+                path = "/authenticated"
+                upstream = "api"
+                [[routes]]
+                path = "/resource"
+                audience = "https://orders.example.com"
+                scopes = ["read"]
+                upstream = "api"
+                [[routes]]
+                path = "/public"
+                access = "public"
+                upstream = "api"
+                "#,
+                clients.concat()
+            )
+        };
+        Self { before: text("", &departed), after: text("enabled = false", "") }
+    }
+}
+
+/// What a gate inside a program is made of. Nothing in it is a path or a listener of its own.
+pub(crate) fn config(text: &str) -> Config {
+    Config::parse(text, Path::new("gateway.toml"), Path::new("."), &|_| None)
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// A gate whose clock a test moves. It shows the real time to begin with, which proofs are dated by.
+pub(crate) fn gate(files: &Files) -> (Gate, Arc<ManualClock>) {
+    let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+    let clock = Arc::new(ManualClock::new(Duration::from_secs(unix_time.as_secs())));
+    let gate = Gate::builder(&config(&files.before)).clock(Arc::<ManualClock>::clone(&clock));
+    (gate.hashing_threads(1).build().expect("a gate"), clock)
+}
+
+/// The authority of all certificates here.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pub(crate) pem: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = params("ca.example.test");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    pub(crate) fn sign(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(name).signed_by(&key, &self.issuer).expect("a certificate");
+        Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
+    }
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).expect("a DNS name");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}

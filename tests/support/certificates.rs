@@ -1,0 +1,50 @@
+//! Certificates made for a test.
+
+use super::tls::Identity;
+use base64::Engine;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).expect("a DNS name");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+/// A certificate that nobody vouches for.
+pub(crate) fn self_signed(name: &str) -> Identity {
+    let key = KeyPair::generate().expect("a key");
+    Identity {
+        certificate: params(name).self_signed(&key).expect("a certificate").der().to_vec(),
+        key: key.serialize_der(),
+    }
+}
+
+/// Who vouches for certificates, and its own certificate in PEM.
+pub(crate) struct Authority(Issuer<'static, KeyPair>, pub(crate) String);
+
+impl Authority {
+    /// A new one.
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = params("ca.example.test");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self(Issuer::new(params, key), pem)
+    }
+
+    /// A certificate that it vouches for.
+    pub(crate) fn sign(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(name).signed_by(&key, &self.0).expect("a certificate");
+        Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
+    }
+}
+
+/// DER as PEM.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or("")).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
