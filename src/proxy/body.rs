@@ -395,9 +395,12 @@ impl UpstreamBody {
             ready!(alarm.poll(cx));
             let now = Instant::now();
             self.check_token(now)?;
-            if self.waiting_since.is_some_and(|since| now >= since + self.read_timeout)
-                || self.deadline().is_some_and(|deadline| now >= deadline)
-            {
+            let mut late = self.waiting_since.is_some_and(|since| now >= since + self.read_timeout);
+            if late && self.source.request_goes_on() {
+                self.waiting_since = Some(now);
+                late = false;
+            }
+            if late || self.deadline().is_some_and(|deadline| now >= deadline) {
                 return Poll::Ready(Some(Err(BodyFault::TooSlow.into())));
             }
             self.set_alarm(now);

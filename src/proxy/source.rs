@@ -42,6 +42,14 @@ impl Source {
         }
     }
 
+    /// Whether the request has been going on since this was asked last, so that the server is not late yet.
+    pub(super) fn request_goes_on(&mut self) -> bool {
+        match self {
+            Self::Http1 { sending, .. } => sending.as_mut().is_some_and(|left| left.goes_on()),
+            Self::Http2(_) => false,
+        }
+    }
+
     pub(super) fn is_end_stream(&self) -> bool {
         match self {
             Self::Http1 { body, .. } => body.is_ended(),

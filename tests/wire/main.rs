@@ -35,6 +35,7 @@ mod streaming;
 mod streams;
 mod tls;
 mod token_endpoint;
+mod trusted_proxies;
 mod tutorial;
 mod upgrade;
 mod upstream_faults;

@@ -144,7 +144,37 @@ fn a_client_that_pauses_is_no_slow_server() {
         conn.read().status(200);
     }
     assert!(upstream.requests("/pause").iter().all(|request| request.body == b"abcd"));
-    assert!(!gateway.written().contains("TooSlow"), "{}", gateway.written());
+    // Or whoever pauses could have a healthy server passed over.
+    let written = gateway.written();
+    assert!(!written.contains("TooSlow") && !written.contains("no answer in time"), "{written}");
+}
+
+#[test]
+fn an_answer_that_has_begun_waits_for_the_rest_of_the_request() {
+    // A server that sends its head on the request's head, and its body once the request is whole.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let (mut all, mut part) = (Vec::new(), [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+            while let Ok(count @ 1..) = stream.read(&mut part) {
+                all.extend_from_slice(&part[..count]);
+                if all.ends_with(b"the end") {
+                    let _ = stream.write_all(b"done");
+                }
+            }
+        }
+    });
+    let gateway = gateway("http", address, "read_timeout = \"200ms\"");
+    let mut conn = Conn::plain(gateway.plain());
+    conn.send("POST /begun HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n");
+    conn.read_only_head().status(200);
+    for piece in ["a", "b", "c", "d", "e", "f", "gthe ", "end"] {
+        thread::sleep(Duration::from_millis(90));
+        conn.send_more(piece);
+    }
+    conn.read_some("done");
 }
 
 #[test]
@@ -306,4 +336,21 @@ fn interim_answers_are_counted_and_their_ends_are_found() {
     let endless = gateway("http", address, "");
     Conn::plain(endless.plain()).ask(get("/endless", &[])).problem(502);
     ended.recv_timeout(Duration::from_secs(5)).expect("the connection is closed");
+}
+
+#[test]
+fn no_trailer_passes_for_the_credential_of_the_gateway() {
+    let upstream = crate::support::Upstream::start();
+    let gateway = gateway(
+        "http",
+        upstream.address(),
+        "credentials = { header = \"X-Api-Key\", value = \"the-gateway-s\" }",
+    );
+    let request = "POST /trailers HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: forged\r\nx_api_key: forged\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Api-Key: forged\r\nx_api.key: forged\r\n\
+                   X-Client-Id: forged\r\nX-Sum: 42\r\n\r\n";
+    Conn::plain(gateway.plain()).ask(request).status(200);
+    assert_eq!(upstream.only("/trailers").all("x-api-key"), ["the-gateway-s"]);
+    upstream.wait_for("x-sum: 42");
+    assert!(!upstream.saw("forged"));
 }

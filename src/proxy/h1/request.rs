@@ -1,6 +1,7 @@
 //! A request on its way to a server.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -75,6 +76,8 @@ pub(in crate::proxy) struct Sending {
     flushed: bool,
     /// The server takes no more, but what it said before may still come.
     refused: bool,
+    /// It took some of the body since that was asked last.
+    moved: bool,
 }
 
 /// A piece of a body in its frame.
@@ -120,6 +123,7 @@ impl Sending {
             piece: Piece::default(),
             flushed: false,
             refused: false,
+            moved: false,
         }
     }
 
@@ -136,6 +140,11 @@ impl Sending {
     /// Whether it is the client that is waited for: all that it has sent so far is on its way.
     pub(in crate::proxy) fn waits_for_client(&self) -> bool {
         self.flushed && !self.body_ended
+    }
+
+    /// Whether the body has been going on since this was asked last.
+    pub(in crate::proxy) fn goes_on(&mut self) -> bool {
+        mem::take(&mut self.moved) || self.waits_for_client()
     }
 
     /// To be sent again from its beginning. Only for what is unsent, or has no body.
@@ -195,6 +204,7 @@ impl Sending {
             self.flushed = false;
             let of_head = sent.min(self.head.len() - self.head_sent);
             self.head_sent += of_head;
+            self.moved |= sent > of_head;
             self.piece.advance(sent - of_head);
         }
     }
