@@ -146,9 +146,11 @@ fn a_refusal_does_not_make_the_body_a_request() {
 #[test]
 fn one_address_has_so_many_connections_and_no_more() {
     let upstream = Upstream::start();
-    let config =
-        Config::standard(upstream.address()).table("[server.limits]\nmax_connections_per_address = 3").text();
-    let gateway = Gateway::start_text(&config, &[]);
+    let config = |most: u32| {
+        let limits = format!("[server.limits]\nmax_connections_per_address = {most}");
+        Config::standard(upstream.address()).table(&limits)
+    };
+    let gateway = Gateway::start(&config(3));
     let mut three: Vec<Conn> = (0..3).map(|_| Conn::plain(gateway.plain())).collect();
     for conn in &mut three {
         conn.ask(get("/public/x", &[])).status(200);
@@ -159,6 +161,17 @@ fn one_address_has_so_many_connections_and_no_more() {
     for conn in &mut three {
         conn.ask(get("/public/x", &[])).status(200);
     }
+    // A reload takes up another limit, for the next connection.
+    std::fs::write(gateway.dir().join("gateway.toml"), config(4).text()).expect("gateway.toml");
+    gateway.signal("HUP");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !gateway.written().contains("taken up:") {
+        assert!(Instant::now() < deadline, "{}", gateway.written());
+        thread::sleep(Duration::from_millis(10));
+    }
+    three.push(Conn::plain(gateway.plain()));
+    three[3].ask(get("/public/x", &[])).status(200);
+    Conn::plain(gateway.plain()).read().problem(503);
     drop(three);
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
