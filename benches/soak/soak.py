@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from traffic import COUNTERS, LIFETIMES, Connection, form, worker
+from traffic import COUNTERS, worker
 
 ROOT = Path(__file__).resolve().parents[2]
 # The tutorial's secret, Password1.
@@ -96,16 +96,6 @@ class Gateway:
             return None
 
 
-def warm_up(port):
-    """Has each client's secret hashed once, and remembered: many at once with one that is not are throttled."""
-    line = Connection(port, timeout=60)
-    for client in LIFETIMES:
-        line.send(form("token", client, "grant_type=client_credentials&scope=read"))
-        status, body = line.receive()
-        if status != 200:
-            raise SystemExit(f"no first token: {status} {body!r}")
-
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, epilog="See README.md beside this file.")
     parser.add_argument("--minutes", type=float, default=10, help="how long (default 10)")
@@ -151,7 +141,6 @@ def main():
         workers, code = [], None
         try:
             port, before = gateway.port(), gateway.complaints()
-            warm_up(port)
             stop, errors = multiprocessing.Event(), multiprocessing.Queue(100)
             counts = [multiprocessing.Array("Q", len(COUNTERS), lock=False) for _ in range(chosen.processes)]
             workers = [

@@ -40,14 +40,14 @@ class Token:
 class Connection:
     """A kept-alive connection with at most one request on its way."""
 
-    def __init__(self, port, timeout=10):
-        self.port, self.timeout, self.socket = port, timeout, None
+    def __init__(self, port):
+        self.port, self.socket = port, None
         self.renew()
 
     def renew(self):
         if self.socket:
             self.socket.close()
-        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=self.timeout)
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer, self.asked = b"", 0
 
