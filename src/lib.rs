@@ -142,6 +142,8 @@ mod rotation;
 #[cfg(feature = "gateway")]
 pub mod server;
 pub mod store;
+#[cfg(feature = "gateway")]
+mod telemetry;
 
 /// The Rust of the README, so that it is tried like the rest.
 #[cfg(doctest)]

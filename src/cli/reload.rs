@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::watch::Watched;
-use super::run::{server_limits, tls_paths};
-use super::{Failure, check, load};
+use super::run::{server_limits, start_access_log, tls_paths};
+use super::{Failure, load};
 use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
 use crate::gate::GateSpec;
 use crate::proxy::{Proxy, Rules};
 use crate::rotation;
 use crate::server::{LiveLimits, PreparedTls, TlsReloader};
+use crate::telemetry::{self, access_log};
 
 /// How often the files are looked at. A few stats cost nothing, see every way of writing a file (rename, symlink swap,
 /// network mounts) and never miss an event.
@@ -28,6 +29,8 @@ pub(super) struct Reloader {
     limits: Arc<LiveLimits>,
     issuer: Issuer,
     started_with: Config,
+    /// `[server]` as it was last taken up.
+    in_force: Mutex<Server>,
     /// One reload at a time; what the files looked like at the last one.
     seen: Mutex<Watched>,
 }
@@ -53,12 +56,18 @@ impl Reloader {
             limits,
             issuer: config.token_service.issuer.clone(),
             started_with: config.clone(),
+            in_force: Mutex::new(config.server.clone()),
             seen: Mutex::new(Watched::new(path, &config.files)),
         }
     }
 
     /// Reads the file again, compiles it whole with all that it names, and swaps it in. What is bad anywhere changes nothing.
     pub(super) fn reload(&self) {
+        let good = self.take_up();
+        telemetry::note_reload(good);
+    }
+
+    fn take_up(&self) -> bool {
         let mut seen = self.seen();
         // Looked at before they are read: a change in between is found by the next look.
         seen.look_again();
@@ -70,7 +79,8 @@ impl Reloader {
                     seen.path().display(),
                     failure.text
                 );
-                return;
+                self.reopen_access_log();
+                return false;
             }
         };
         seen.follow(&config.files);
@@ -80,6 +90,8 @@ impl Reloader {
             log::info!("new connections get the changed certificates");
         }
         self.limits.set(server_limits(&config), config.server.shutdown_grace);
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.server);
+        self.reopen_access_log();
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(rules);
         log::info!(
@@ -88,10 +100,18 @@ impl Reloader {
             config.clients.len(),
             config.routes.len()
         );
-        check::warn_of_unenforced(&config);
         rotation::warn_of_expired(self.proxy.gate());
         for key in self.needs_restart(&config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
+        }
+        true
+    }
+
+    /// Even where nothing changed, or for the worse: what rotates logs renames the file and sends SIGHUP.
+    fn reopen_access_log(&self) {
+        if let Err(failure) = start_access_log(&self.in_force.lock().unwrap_or_else(PoisonError::into_inner))
+        {
+            log::error!("the access log stays as it was: {}", failure.text);
         }
     }
 
@@ -120,6 +140,7 @@ impl Reloader {
             let mut before = None;
             loop {
                 std::thread::sleep(LOOK_EVERY);
+                access_log::report_dropped();
                 let now = reloader.seen().look();
                 // One that is being written looks different each time, one that is being replaced is gone for a moment:
                 // they are read when they have come to rest.
@@ -146,17 +167,22 @@ impl Reloader {
             tls: _,
             limits: _,
             shutdown_grace: _,
-            access_log,
+            access_log: _,
+            request_id: _,
             trusted_proxies: _,
         } = &self.started_with.server;
         let changes = [
             ("server.listen", !listen.iter().map(socket).eq(now.server.listen.iter().map(socket))),
             ("server.threads", *threads != now.server.threads),
             ("server.state_dir", *state_dir != now.server.state_dir),
-            ("server.access_log", *access_log != now.server.access_log),
             (
                 "token_service.max_tokens",
                 self.started_with.token_service.max_tokens != now.token_service.max_tokens,
+            ),
+            (
+                "metrics",
+                self.started_with.metrics.as_ref().map(|metrics| metrics.listen)
+                    != now.metrics.as_ref().map(|metrics| metrics.listen),
             ),
             (
                 "demo",

@@ -3,13 +3,16 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
 
 use super::reload::Reloader;
-use super::{Failure, check, load};
-use crate::config::{Access, Config, Issuer, Listener, ListenerProtocol, ServerCertificate};
+use super::{Failure, load};
+use crate::config::{
+    Access, AccessLog, Config, Issuer, Listener, ListenerProtocol, Metrics, Server, ServerCertificate,
+};
 use crate::gate::{Gate, GateSpec};
 use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::{ClientConnection, Proxy};
@@ -19,13 +22,16 @@ use crate::server::{
     Bound, ConnInfo, ExitReason, Limits, ListenerSpec, ServerOptions, TlsPaths, TlsReloader, handle_signals,
     self_signed,
 };
+use crate::telemetry::access_log::{self, Output};
+use crate::telemetry::{self, MetricsListener, request_id};
 
 /// Runs the gateway until it is told to stop.
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     start_log();
+    telemetry::note_start();
     let (mut config, rules) = load(path, None)?;
-    check::warn_of_unenforced(&config);
     let demo = config.demo.as_ref().map(bind_demo).transpose()?;
+    let metrics = config.metrics.as_ref().map(bind_metrics).transpose()?;
     let bound = Bound::bind(server_options(&config)?).map_err(Failure::config)?;
     name_issuer(&mut config, bound.listeners().first().map(crate::server::Listener::addr));
 
@@ -40,7 +46,12 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
-    banner(&config, &bound, demo.as_ref()).map_err(Failure::other)?;
+    banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(Failure::other)?;
+    // After all that is for people: from here on standard output may be the log's.
+    start_access_log(&config.server)?;
+    if let Some(metrics) = metrics {
+        metrics.spawn(|format| telemetry::render(&proxy.gauges(), format)).map_err(Failure::other)?;
+    }
     if let Some(demo) = demo {
         demo.spawn().map_err(Failure::other)?;
     }
@@ -50,6 +61,7 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
     proxy.start_upkeep().map_err(Failure::other)?;
     let exit = serve(&config, bound, proxy);
     keeper.finish();
+    access_log::flush(LAST_LINES);
     match exit {
         ExitReason::Drained | ExitReason::Stopped => {}
         ExitReason::GraceExpired { connections } => {
@@ -81,6 +93,39 @@ pub(super) fn serve(config: &Config, bound: Bound, proxy: &'static Proxy) -> Exi
         }
     };
     bound.run(handler)
+}
+
+/// How long the end of the process waits for the access log to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Opens what the access log goes to, or opens it anew.
+pub(super) fn start_access_log(server: &Server) -> Result<(), Failure> {
+    let output = match &server.access_log {
+        AccessLog::Off => Ok(Output::off()),
+        AccessLog::Stdout => Output::stdout(),
+        AccessLog::File(path) => Output::file(path),
+    };
+    let output = output.map_err(|error| match &server.access_log {
+        AccessLog::File(path) => Failure::config(format!(
+            "the access log {} cannot be opened ({error}): change server.access_log",
+            path.display()
+        )),
+        AccessLog::Off | AccessLog::Stdout => {
+            Failure::config(format!("the access log cannot be written to standard output: {error}"))
+        }
+    })?;
+    access_log::set(output).map_err(Failure::other)?;
+    request_id::set(server.request_id);
+    Ok(())
+}
+
+fn bind_metrics(metrics: &Metrics) -> Result<MetricsListener, Failure> {
+    MetricsListener::bind(metrics.listen).map_err(|error| {
+        Failure::config(format!(
+            "metrics cannot be served on {} ({error}): change metrics.listen",
+            metrics.listen
+        ))
+    })
 }
 
 /// Our own messages at the level of `RUST_LOG` (info unless set), those of libraries only as warnings: some of them
@@ -192,7 +237,12 @@ pub(super) fn server_limits(config: &Config) -> Limits {
 }
 
 /// Where it listens, what it protects, and what to try.
-fn banner(config: &Config, bound: &Bound, demo: Option<&Demo>) -> io::Result<()> {
+fn banner(
+    config: &Config,
+    bound: &Bound,
+    demo: Option<&Demo>,
+    metrics: Option<&MetricsListener>,
+) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Protects:")?;
     if config.routes.is_empty() {
@@ -216,6 +266,9 @@ fn banner(config: &Config, bound: &Bound, demo: Option<&Demo>) -> io::Result<()>
     try_it(&mut out, config, bound)?;
     // Last, as the sign that it is ready.
     writeln!(out)?;
+    if let Some(metrics) = metrics {
+        writeln!(out, "tollgate: metrics on {}", metrics.url())?;
+    }
     for listener in bound.listeners() {
         writeln!(out, "tollgate: listening on {listener}")?;
     }

@@ -1,5 +1,6 @@
 //! The OAuth endpoints as one call: a request in, an answer out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use http_body_util::Full;
 use super::Gate;
 use super::authenticate::Origin;
 use super::settings::{Client, Settings};
+use crate::oauth::client::ClientState;
 use crate::oauth::denial::TokenError;
 use crate::oauth::endpoints::introspection::TokenQuery;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
@@ -45,6 +47,23 @@ impl Endpoint {
     pub fn reads_body(self) -> bool {
         matches!(self, Self::Token | Self::Introspection | Self::Revocation)
     }
+}
+
+/// What an endpoint did, for who counts and logs it.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The client, once it has proved to be it.
+    pub(crate) client: Option<Arc<ClientState>>,
+    pub(crate) success: Option<Success>,
+    pub(crate) refusal: Option<TokenError>,
+}
+
+/// What was asked for, and given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Success {
+    Issued,
+    Described { active: bool },
+    Revoked,
 }
 
 /// A body as it was read, or why it was not.
@@ -125,17 +144,34 @@ impl Gate {
         body: FormBody,
         origin: Origin<'_>,
     ) -> Response<Full<Bytes>> {
+        self.answer_and_tell(endpoint, parts, body, origin).await.0
+    }
+
+    /// The same, and what it came to.
+    pub(crate) async fn answer_and_tell(
+        &self,
+        endpoint: Endpoint,
+        parts: &request::Parts,
+        body: FormBody,
+        origin: Origin<'_>,
+    ) -> (Response<Full<Bytes>>, Told) {
         let settings = self.settings_full();
+        let mut told = Told::default();
         let answered = match endpoint {
-            Endpoint::Token => self.issue(&settings, parts, body, origin).await,
-            Endpoint::Introspection => self.introspect(&settings, parts, body, origin).await,
-            Endpoint::Revocation => self.revoke(&settings, parts, body, origin).await,
+            Endpoint::Token => self.issue(&settings, parts, body, origin, &mut told).await,
+            Endpoint::Introspection => self.introspect(&settings, parts, body, origin, &mut told).await,
+            Endpoint::Revocation => self.revoke(&settings, parts, body, origin, &mut told).await,
             Endpoint::AuthorizationServer => {
                 Ok(metadata::respond(&parts.method, &settings.authorization_server))
             }
             Endpoint::ProtectedResource => Ok(metadata::respond(&parts.method, &settings.protected_resource)),
         };
-        answered.unwrap_or_else(|refusal| refusal.to_response(&settings.challenge.realm))
+        let response = answered.unwrap_or_else(|refusal| {
+            let response = refusal.to_response(&settings.challenge.realm);
+            told.refusal = Some(refusal);
+            response
+        });
+        (response, told)
     }
 
     async fn issue(
@@ -144,11 +180,13 @@ impl Gate {
         parts: &request::Parts,
         body: FormBody,
         origin: Origin<'_>,
+        told: &mut Told,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         endpoints::check_head(parts, &token::PARAMETERS)?;
         let body = body.whole()?;
         let request = token::TokenRequest::read(&parts.headers, &endpoints::form(&body)?)?;
         let client = self.authenticate(settings, request.auth.clone(), origin).await?;
+        told.client = Some(Arc::clone(&client.state));
         let scopes = request.granted_scopes(&client.policy)?;
         let audience = match request.resource.as_deref() {
             None => None,
@@ -163,6 +201,7 @@ impl Gate {
         let terms = Terms { scopes, lifetime, audience, confirmation };
         let scopes = terms.scopes.clone();
         let token = self.issue_token(&client, terms)?;
+        told.success = Some(Success::Issued);
         Ok(token::issued(&token, token_type, lifetime, &scopes))
     }
 
@@ -223,9 +262,11 @@ impl Gate {
         parts: &request::Parts,
         body: FormBody,
         origin: Origin<'_>,
+        told: &mut Told,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         let query = token_query(parts, body)?;
         let client = self.authenticate(settings, query.auth, origin).await?;
+        told.client = Some(Arc::clone(&client.state));
         if !client.policy.capabilities.introspection {
             return Err(TokenError::UnauthorizedClient);
         }
@@ -234,7 +275,9 @@ impl Gate {
             None => None,
             Some(digest) => self.inner.store.find(&digest).map_err(|_| TokenError::Unavailable(FULL))?,
         };
-        Ok(match record.filter(|record| record.is_live(now)) {
+        let record = record.filter(|record| record.is_live(now));
+        told.success = Some(Success::Described { active: record.is_some() });
+        Ok(match record {
             None => introspection::inactive(),
             Some(record) => {
                 introspection::active(&record, &settings.issuer, now, self.inner.clock.unix_time())
@@ -248,10 +291,12 @@ impl Gate {
         parts: &request::Parts,
         body: FormBody,
         origin: Origin<'_>,
+        told: &mut Told,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         let query = token_query(parts, body)?;
         let digest = revocation::token(&query)?;
         let client = self.authenticate(settings, query.auth, origin).await?;
+        told.client = Some(Arc::clone(&client.state));
         if let Some(digest) = digest {
             let unavailable = |_| TokenError::Unavailable(FULL);
             let record = self.inner.store.find(&digest).map_err(unavailable)?;
@@ -262,6 +307,7 @@ impl Gate {
                 release(&record);
             }
         }
+        told.success = Some(Success::Revoked);
         Ok(revocation::done())
     }
 }

@@ -5,7 +5,7 @@
 //! traffic leaves over. A job belongs to the queue, not to the request that asked: a client that hangs up
 //! frees no slot while its hash still runs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,15 @@ pub(crate) struct Busy;
 /// The threads. They end when the pool is dropped.
 pub(crate) struct HashingPool {
     queue: SyncSender<Job>,
-    work_done: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Jobs in the queue.
+    waiting: AtomicUsize,
+    /// The cost of all hashes tried so far.
+    work_done: AtomicU64,
 }
 
 /// A hash to try a secret on.
@@ -46,15 +54,20 @@ impl HashingPool {
     pub(crate) fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
-        let work_done = Arc::default();
+        let counts = Arc::<Counts>::default();
         for number in 0..threads.max(1) {
-            let receiver = Arc::clone(&receiver);
-            let work_done = Arc::clone(&work_done);
+            let (receiver, counts) = (Arc::clone(&receiver), Arc::clone(&counts));
             std::thread::Builder::new()
                 .name(format!("tollgate-hash-{number}"))
-                .spawn(move || work(&receiver, &work_done))?;
+                .spawn(move || work(&receiver, &counts))?;
         }
-        Ok(Self { queue: sender, work_done })
+        Ok(Self { queue: sender, counts })
+    }
+
+    /// Jobs in the queue.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.counts.waiting.load(Ordering::Relaxed)
     }
 
     /// Which of `candidates` the secret matches, tried in order; one that suffices, if there is one.
@@ -64,19 +77,24 @@ impl HashingPool {
         candidates: Vec<Candidate>,
     ) -> Result<Option<usize>, Busy> {
         let (reply, answer) = oneshot::channel();
+        // Counted first: a thread may take the job at once.
+        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
         match self.queue.try_send(Job { secret, candidates, reply }) {
             Ok(()) => answer.await.map_err(|_| Busy),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Busy),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+                Err(Busy)
+            }
         }
     }
 
     /// The cost of all hashes tried so far.
     pub(crate) fn work_done(&self) -> u64 {
-        self.work_done.load(Ordering::Relaxed)
+        self.counts.work_done.load(Ordering::Relaxed)
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, work_done: &AtomicU64) {
+fn work(queue: &Mutex<Receiver<Job>>, counts: &Counts) {
     // On Linux a nice value belongs to the thread. Without the right to be nicer, hashing is merely not nice.
     let _ = rustix::process::nice(19);
     // The memory is kept from hash to hash: giving 19 MiB back each time would have every other thread
@@ -85,9 +103,10 @@ fn work(queue: &Mutex<Receiver<Job>>, work_done: &AtomicU64) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { secret, candidates, reply }) = job else { return };
+        counts.waiting.fetch_sub(1, Ordering::Relaxed);
         let mut found = None;
         for (at, candidate) in candidates.iter().enumerate() {
-            work_done.fetch_add(candidate.hash.cost(), Ordering::Relaxed);
+            counts.work_done.fetch_add(candidate.hash.cost(), Ordering::Relaxed);
             if candidate.hash.matches(&secret, &mut memory) {
                 if candidate.suffices {
                     found = Some(at);

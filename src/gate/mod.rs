@@ -33,6 +33,8 @@ use http_body_util::Full;
 pub use authenticate::Origin;
 pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoints::{Endpoint, FormBody};
+#[cfg(feature = "gateway")]
+pub(crate) use endpoints::{Success, Told};
 #[cfg(feature = "jose")]
 pub use keys::{KeySource, RemoteKeys};
 pub use secret_hash::{SecretHash, SecretHashError};
@@ -423,6 +425,19 @@ impl Gate {
     #[must_use]
     pub fn hashing_work(&self) -> u64 {
         self.inner.hashing.work_done()
+    }
+
+    /// How many tokens are good: not those that were revoked with all of their client's. For one who looks now and
+    /// then: it looks at every client.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn tokens_live(&self) -> u64 {
+        self.settings().clients.values().map(|client| client.state.live_tokens()).sum()
+    }
+
+    /// How many secrets wait for a hashing thread.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn hashing_queue(&self) -> usize {
+        self.inner.hashing.waiting()
     }
 
     /// The clock that lifetimes are measured on.

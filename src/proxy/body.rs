@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::forward::BodyLimits;
 use super::limits::Bounds;
+use super::observe::Watch;
 use super::source::Source;
 use super::upstream::Upstream;
 use crate::gate::Gate;
@@ -125,6 +126,7 @@ pub(super) struct BodyOutcome(Arc<Progress>);
 struct Progress {
     fault: AtomicU8,
     frames: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl BodyOutcome {
@@ -146,6 +148,11 @@ impl BodyOutcome {
             3 => Some(BodyFault::BrokenOff),
             _ => Some(BodyFault::TokenEnded),
         }
+    }
+
+    /// How much of it there was so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
     }
 
     /// A number that changes while the body goes on.
@@ -205,6 +212,8 @@ impl Body for RequestBody {
                 watch.waiting = false;
                 // The first frame came with the head, or nearly so.
                 let first = watch.outcome.0.frames.fetch_add(1, Ordering::Relaxed) == 0;
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                watch.outcome.0.bytes.fetch_add(length, Ordering::Relaxed);
                 if !first && watch.token_ended(Instant::now()) {
                     return watch.fail(BodyFault::TokenEnded);
                 }
@@ -258,6 +267,8 @@ pub(super) struct UpstreamBody {
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
     bounds: Option<Box<Bounds>>,
+    /// Who follows the request to its end.
+    watch: Option<Watch>,
 }
 
 /// What a stream runs on.
@@ -290,6 +301,16 @@ impl TokenLease {
     }
 }
 
+impl ResponseBody {
+    /// Where to leave the watch of a request whose answer goes on; none where it is whole.
+    pub(super) fn watch(&mut self) -> Option<&mut Option<Watch>> {
+        match &mut self.0 {
+            Kind::Whole(_) => None,
+            Kind::Upstream(body) => Some(&mut body.watch),
+        }
+    }
+}
+
 impl From<UpstreamBody> for ResponseBody {
     fn from(body: UpstreamBody) -> Self {
         Self(Kind::Upstream(Box::new(body)))
@@ -312,7 +333,13 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.get_mut().0 {
             Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Kind::Upstream(body) => body.poll(cx),
+            Kind::Upstream(body) => {
+                let polled = body.poll(cx);
+                if let Some(watch) = &mut body.watch {
+                    watch.sees(&polled);
+                }
+                polled
+            }
         }
     }
 
@@ -346,6 +373,7 @@ impl UpstreamBody {
             next_check: None,
             lease,
             bounds,
+            watch: None,
         }
     }
 
@@ -437,6 +465,9 @@ impl Drop for UpstreamBody {
     fn drop(&mut self) {
         // hyper asks a body of known length for its last frame and drops it, without asking for the end.
         if self.source.is_end_stream() {
+            if let Some(watch) = &mut self.watch {
+                watch.ends();
+            }
             self.source.finish();
         }
     }

@@ -22,6 +22,7 @@ use super::cors::Cors;
 use super::health::HealthCheck;
 use super::in_flight::QueueBounds;
 use super::limits::{ClientLimits, Counted, Limiter, Subject};
+use super::meters::Meters;
 use super::pipeline::{Access, Route};
 use super::route::{Entry, Pattern, RouteTable, Tie};
 use super::rules::{ResponseHeaders, Rules};
@@ -108,6 +109,8 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
         now: Counted::default(),
         known: before.map(|rules| &rules.roster),
         roster: Roster::default(),
+        meters_before: before.map(|rules| &rules.meters),
+        meters: Meters::new(config),
     };
     let mut errors = Vec::new();
     let upstreams: Vec<Option<Arc<Upstream>>> = config
@@ -151,6 +154,7 @@ pub fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<Build
         max_headers: config.server.limits.max_headers,
         counted: counting.now,
         roster: counting.roster,
+        meters: counting.meters,
     })
 }
 
@@ -198,6 +202,8 @@ struct Counting<'a> {
     now: Counted,
     known: Option<&'a Roster>,
     roster: Roster,
+    meters_before: Option<&'a Meters>,
+    meters: Meters,
 }
 
 impl Counting<'_> {
@@ -235,6 +241,7 @@ fn route(
     counting: &mut Counting<'_>,
 ) -> Arc<Route> {
     let subject = subject(route);
+    let meter = counting.meters.route(counting.meters_before, route);
     let access = match &route.access {
         config::Access::Public => Access::Public,
         config::Access::Token { requirement, audience } => Access::Token(Demand {
@@ -250,6 +257,7 @@ fn route(
     Arc::new(Route {
         access,
         upstream,
+        meter,
         strip_prefix: route.strip_prefix.as_deref().map(Into::into),
         max_body_size,
         body_timeout,
@@ -304,6 +312,7 @@ fn upstream(spec: &config::Upstream, counting: &mut Counting<'_>) -> Result<Upst
         .map_err(|()| failed("the credentials hold bytes that cannot stand in a header"))?;
     Upstream::new(UpstreamSpec {
         name: spec.name.clone(),
+        meter: counting.meters.upstream(counting.meters_before, &spec.name),
         servers,
         connect_timeout: spec.connect_timeout,
         read_timeout: spec.read_timeout,

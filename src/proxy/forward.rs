@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::balance::Asking;
@@ -18,6 +19,7 @@ use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease,
 use super::h1::{Answer, Asked, Connection, Fault, RequestHead, Sending};
 use super::h2;
 use super::limits::Bounds;
+use super::observe::Trip;
 use super::pool::{self, ConnectError};
 use super::source::Source;
 use super::tunnel;
@@ -116,16 +118,19 @@ pub(super) async fn forward(
     gate: &Gate,
     upstream: &Upstream,
     outbound: Outbound,
+    trip: &mut Trip,
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let Outbound { head, body, upgrade, limits, mut bounds } = outbound;
+    trip.departs(upstream);
     let (method, head) = match head {
         Head::Http1(method, head) => (method, head),
         Head::Http2(head) => {
             // Boxed: or it would make the future of every other request larger.
-            return Box::pin(h2::forward(permit, gate, upstream, *head, body, limits, bounds)).await;
+            return Box::pin(h2::forward(permit, gate, upstream, *head, body, limits, bounds, trip)).await;
         }
     };
     let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
+    trip.body.clone_from(&outcome);
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = method.is_idempotent() && outcome.is_none() && upgrade.is_none();
     let asked = Asked { head: method == Method::HEAD, upgrade: upgrade.is_some() };
@@ -134,11 +139,11 @@ pub(super) async fn forward(
     let mut sending = Sending::new(head, body);
     let exchange = Exchange { upstream, asked, outcome: outcome.as_ref(), replayable };
     let (answer, mut connection) = match upstream.total_timeout {
-        None => exchange.run(&mut asking, &mut sending, &mut bounds).await?,
+        None => exchange.run(&mut asking, &mut sending, &mut bounds, trip).await?,
         // Boxed: it would make the future of every other request twice as large.
         Some(total) => {
             Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
-            let within = Box::pin(timeout(total, exchange.run(&mut asking, &mut sending, &mut bounds)));
+            let within = Box::pin(timeout(total, exchange.run(&mut asking, &mut sending, &mut bounds, trip)));
             match within.await {
                 Ok(exchanged) => exchanged?,
                 Err(_) => {
@@ -155,7 +160,9 @@ pub(super) async fn forward(
     if let Some(client) = upgrade
         && head.status() == StatusCode::SWITCHING_PROTOCOLS
     {
-        return Ok(tunnel::start(head, connection, client, TokenLease::new(gate, permit), bounds));
+        let (leave, watch) = oneshot::channel();
+        trip.tunnel = Some(leave);
+        return Ok(tunnel::start(head, connection, client, TokenLease::new(gate, permit), bounds, watch));
     }
     if sending.is_done()
         && let Some(whole) = body.take_whole(&mut connection)
@@ -186,6 +193,7 @@ impl Exchange<'_> {
         asking: &mut Asking<'_>,
         sending: &mut Sending,
         bounds: &mut Option<Box<Bounds>>,
+        trip: &mut Trip,
     ) -> Result<(Answer, Connection), ForwardError> {
         let upstream = self.upstream;
         upstream.count();
@@ -196,8 +204,9 @@ impl Exchange<'_> {
             if let Some(place) = place {
                 Bounds::of(bounds).server = Some(place);
             }
+            let now = Instant::now();
+            trip.goes_to(server, now);
             let pooled = if pooled_allowed {
-                let now = Instant::now();
                 poll_fn(|cx| Poll::Ready(pool::idle(server, now, cx))).await
             } else {
                 None

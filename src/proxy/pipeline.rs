@@ -1,4 +1,4 @@
-//! The way of a request, top to bottom: framing, host, path, endpoint or route, gate, upstream.
+//! The way of a request, top to bottom: judged (`judge.rs`), then answered by an endpoint, by a refusal, or from upstream.
 
 use std::io;
 use std::net::IpAddr;
@@ -7,38 +7,30 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use http_body::Body as _;
-use http_body_util::Full;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use tokio::sync::Notify;
 
 use super::addresses::Addresses;
 use super::body::{BodyFault, ResponseBody};
-use super::cors::{self, Cors};
-use super::forward::{BodyLimits, ForwardError, Head, Outbound, forward};
-use super::h1::RequestHead;
-use super::h2;
-use super::headers::{self, ClientAuthorization, Outgoing, Proto};
+use super::cors::Cors;
+use super::forward::{BodyLimits, ForwardError, Outbound, forward};
 use super::health;
-use super::host;
-use super::in_flight::{Entry, InFlight};
-use super::limits::{Bounds, Limiter};
-use super::path;
-use super::route::{Match, RouteTable};
+use super::in_flight::InFlight;
+use super::judge::{Passed, Verdict};
+use super::limits::Limiter;
+use super::observe::{self, Watch};
+use super::refusal::{Refusal, own_answer};
+use super::route::RouteTable;
 use super::rules::{ResponseHeaders, Rules};
-use super::tunnel;
 use super::upstream::Upstream;
-use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
-use crate::oauth::decide::{self, Permit};
 use crate::oauth::denial::Denial;
-use crate::oauth::evidence::{Evidence, PeerCertificate, Target};
+use crate::oauth::evidence::PeerCertificate;
 use crate::oauth::scope::Demand;
-use crate::plugin::{self, grpc};
+use crate::plugin::{self};
+use crate::telemetry::{Gauges, Meter, Reason, RouteCells};
 
 /// What a route asks of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +48,8 @@ pub struct Route {
     pub access: Access,
     /// Where it goes.
     pub upstream: Arc<Upstream>,
+    /// Where its requests are counted.
+    pub(super) meter: Arc<Meter<RouteCells>>,
     /// What is taken off the front of the path on its way upstream.
     pub strip_prefix: Option<Box<str>>,
     /// The longest request body, in bytes; none: no limit.
@@ -95,72 +89,9 @@ pub struct ClientConnection<'a> {
 
 /// The proxy: one for all threads.
 pub struct Proxy {
-    gate: Gate,
-    rules: ArcSwap<Rules>,
+    pub(super) gate: Gate,
+    pub(super) rules: ArcSwap<Rules>,
     changed: Notify,
-}
-
-/// A request that may go upstream, with the head it goes with.
-struct Passed {
-    permit: Permit,
-    route: Arc<Route>,
-    head: Head,
-    bounds: Option<Box<Bounds>>,
-    /// The client's side of an upgrade that was asked for.
-    upgrade: Option<OnUpgrade>,
-}
-
-/// Where a request goes once its head is understood.
-enum Verdict {
-    Upstream(Passed),
-    Endpoint(Endpoint),
-}
-
-/// An answer of our own, and whether the connection can go on after it.
-struct Refusal {
-    response: Response<Full<Bytes>>,
-    close: bool,
-}
-
-impl Refusal {
-    /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
-    fn ambiguous(status: StatusCode, detail: &str) -> Self {
-        Self { response: answer::problem(status, detail), close: true }
-    }
-
-    /// Lets a page of another origin read it, where the route has such pages.
-    fn readable(mut self, route: &Route, parts: &Parts) -> Self {
-        if let Some(cors) = &route.cors {
-            cors.mark_own(self.response.headers_mut(), cors.origin(&parts.headers));
-        }
-        self
-    }
-
-    fn not_allowed(allow: HeaderValue) -> Self {
-        let mut response =
-            answer::problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource");
-        response.headers_mut().insert(ALLOW, allow);
-        Self { response, close: false }
-    }
-
-    /// In the words of gRPC, if it is to a call of gRPC.
-    fn understood_by(self, parts: &Parts) -> Self {
-        if is_grpc_call(parts) { Self { response: in_grpc(self.response), ..self } } else { self }
-    }
-
-    fn into_response(self) -> Response<ResponseBody> {
-        let mut response = self.response.map(ResponseBody::from);
-        if self.close {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
-    }
-}
-
-impl From<Response<Full<Bytes>>> for Refusal {
-    fn from(response: Response<Full<Bytes>>) -> Self {
-        Self { response, close: false }
-    }
 }
 
 impl Proxy {
@@ -202,6 +133,20 @@ impl Proxy {
         &self.gate
     }
 
+    /// What there is to tell besides what is counted.
+    pub(crate) fn gauges(&self) -> Gauges {
+        let rules = self.rules.load();
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Gauges {
+            routes: rules.meters.routes(),
+            own: observe::own(),
+            upstreams: rules.meters.upstreams(),
+            tokens_live: self.gate.tokens_live(),
+            tokens_kept: number(self.gate.tokens_kept()),
+            hashing_queue: number(self.gate.hashing_queue()),
+        }
+    }
+
     /// Answers one request.
     pub async fn serve(
         &self,
@@ -209,202 +154,73 @@ impl Proxy {
         client: ClientConnection<'_>,
     ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
-        match self.judge(&mut parts, &body, client) {
-            Ok(Verdict::Upstream(Passed { permit, route, head, mut bounds, upgrade })) => {
-                // No other upstream could serve such a call.
-                let grpc = route.upstream.http2 && is_grpc_call(&parts);
-                let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
-                let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
-                if let Some(bounds) = &mut bounds
-                    && let Some(ticket) = bounds.ticket.take()
-                {
-                    // Boxed: seldom, and its state would make every other request's future larger.
-                    match Box::pin(ticket.wait()).await {
-                        Ok(slot) => bounds.upstream = Some(slot),
-                        Err(refusal) => {
-                            let refusal = Refusal::from(refusal).readable(&route, &parts);
-                            return refusal.understood_by(&parts).into_response();
-                        }
-                    }
-                }
-                let outbound = Outbound { head, body, upgrade, limits, bounds };
-                match forward(permit, &self.gate, &route.upstream, outbound).await {
-                    Ok(mut response) => {
-                        if let Some(changes) = &route.response_headers {
-                            changes.apply(response.headers_mut());
-                        }
-                        if let Some(cors) = &route.cors {
-                            cors.mark(response.headers_mut(), origin);
-                        }
-                        response
-                    }
-                    Err(error) => {
-                        // A body that is too long or too slow is the client's doing.
-                        if !matches!(error, ForwardError::Body(_)) {
-                            route.upstream.report(&error);
-                        }
-                        let mut response = match error {
-                            ForwardError::Body(BodyFault::TokenEnded) => {
-                                self.gate.refuse(&Denial::InvalidToken)
-                            }
-                            error => error.to_response(),
-                        };
-                        if grpc {
-                            response = in_grpc(response);
-                        }
-                        let mut response = response.map(ResponseBody::from);
-                        if let Some(cors) = &route.cors {
-                            cors.mark_own(response.headers_mut(), origin);
-                        }
-                        response
-                    }
-                }
-            }
+        // From here on the request is followed to its end, also if this future is dropped.
+        let mut watch = Watch::begin(&parts, &client, || self.rules.load().trusts(client.peer));
+        let mut response = match self.judge(&mut parts, &body, client, &mut watch) {
+            Ok(Verdict::Upstream(passed)) => self.pass(passed, &parts, body, &mut watch).await,
             // Boxed: seldom, and its state would make every other request's future larger.
-            Ok(Verdict::Endpoint(endpoint)) => Box::pin(self.answer(endpoint, parts, body, client)).await,
-            Err(refusal) => refusal.understood_by(&parts).into_response(),
-        }
-    }
-
-    /// Everything that is decided about a request before it moves, in one go and without waiting.
-    fn judge(
-        &self,
-        parts: &mut Parts,
-        body: &Incoming,
-        client: ClientConnection<'_>,
-    ) -> Result<Verdict, Refusal> {
-        if !client.head_is_clear {
-            return Err(Refusal::ambiguous(
-                StatusCode::BAD_REQUEST,
-                "the request can be read in two ways: a fragment in its target, or two lengths of its body",
-            ));
-        }
-        let rules = self.rules.load();
-        if parts.version == Version::HTTP_2 && parts.headers.len() > rules.max_headers {
-            let detail = "the request has more headers than this server accepts";
-            return Err(answer::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail).into());
-        }
-        headers::check_request(parts)
-            .map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
-        if matches!(parts.method, Method::TRACE | Method::CONNECT) {
-            return Err(Refusal::not_allowed(HeaderValue::from_static(
-                "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-            )));
-        }
-        let ambiguous = |text| Refusal::ambiguous(StatusCode::BAD_REQUEST, text);
-        let host = host::authority(parts).map_err(|error| ambiguous(error.public_text()))?;
-        let path = path::canonical(parts.uri.path()).map_err(|error| ambiguous(error.public_text()))?;
-
-        if let Some(endpoint) = self.gate.endpoint(path.as_str()) {
-            return Ok(Verdict::Endpoint(endpoint));
-        }
-        if let Some(method) = cors::preflight(parts)
-            && let Match::Found(route) = rules.routes.find(host.name(), &path, &method)
-            && let Some(cors) = &route.cors
-        {
-            check_address(route, client)?;
-            return Err(cors.answer_preflight(cors.origin(&parts.headers)).into());
-        }
-        let route = match rules.routes.find(host.name(), &path, &parts.method) {
-            Match::Found(route) => Arc::clone(route),
-            Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone())),
-            Match::NotFound => {
-                return Err(answer::problem(StatusCode::NOT_FOUND, "there is nothing at this path").into());
+            Ok(Verdict::Endpoint(endpoint)) => {
+                Box::pin(self.answer(endpoint, parts, body, client, &mut watch)).await
             }
-            Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
+            Err(mut refusal) => {
+                watch.reason = refusal.reason;
+                watch.route = refusal.route.take();
+                refusal.understood_by(&parts).into_response()
+            }
         };
-        // All borrowed: a URI is only made of it for a DPoP proof.
-        let target = Target {
-            method: &parts.method,
-            https: client.secure,
-            authority: host.as_str(),
-            path: path.as_str(),
-        };
-        let (permit, bounds) = self
-            .admit(&rules, &route, parts, target, body, client)
-            .map_err(|refusal| refusal.readable(&route, parts))?;
-        let http2 = route.upstream.http2;
-        // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
-        let authority = match parts.uri.authority() {
-            None if !http2 => None,
-            _ => Some(
-                HeaderValue::from_str(host.as_str()).map_err(|_| ambiguous("the host is not well-formed"))?,
-            ),
-        };
-        // An upgrade is HTTP/1.1's own.
-        let upgrade = if http2 { None } else { tunnel::requested(parts) };
-        let mut outgoing =
-            Outgoing::new(client.peer_value, if client.secure { Proto::Https } else { Proto::Http });
-        outgoing.client_id = permit.client_header();
-        outgoing.client_scope = permit.scope_header();
-        outgoing.authorization = match (&route.access, route.forward_token) {
-            (_, true) => ClientAuthorization::Forward,
-            (Access::Public, false) => ClientAuthorization::RemoveOurs,
-            (Access::Token(_), false) => ClientAuthorization::Remove,
-        };
-        outgoing.credential = route.upstream.credentials.as_ref().map(|(name, value)| (name, value));
-        outgoing.peer_is_trusted = rules.trusts(client.peer);
-        outgoing.version = parts.version;
-        outgoing.authority = authority.as_ref();
-        outgoing.upgrade = upgrade.as_ref();
-        outgoing.upstream_http2 = http2;
-        outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
-        outgoing.proof = !permit.is_bound_to_key() || route.forward_token;
-        let path = strip(path.as_str(), route.strip_prefix.as_deref());
-        let head = if http2 {
-            let head =
-                h2::head(&parts.method, host.as_str(), path, parts.uri.query(), &parts.headers, &outgoing);
-            Head::Http2(Box::new(head.map_err(|_| ambiguous("the request target is not well-formed"))?))
-        } else {
-            let head = RequestHead::new(&parts.method, path, parts.uri.query(), &parts.headers, &outgoing);
-            Head::Http1(parts.method.clone(), head)
-        };
-        let upgrade = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
-        Ok(Verdict::Upstream(Passed { permit, route, head, bounds, upgrade }))
+        watch.answered(&mut response);
+        response
     }
 
-    /// What the route asks, in this order: where it comes from, the token, the rates, the size, the places.
-    fn admit(
+    /// Sends on what was let through, and says what of the answer is the route's.
+    async fn pass(
         &self,
-        rules: &Rules,
-        route: &Route,
+        passed: Passed,
         parts: &Parts,
-        target: Target<'_>,
-        body: &Incoming,
-        client: ClientConnection<'_>,
-    ) -> Result<(Permit, Option<Box<Bounds>>), Refusal> {
-        check_address(route, client)?;
-        let permit = match &route.access {
-            Access::Public => decide::public(),
-            Access::Token(demand) => {
-                let evidence = Evidence { certificate: client.certificate, target: Some(target) };
-                self.gate
-                    .authorize_with(&parts.headers, demand, &evidence)
-                    .map_err(|denial| Refusal::from(self.gate.refuse(&denial)))?
-            }
-        };
-        rules.check_client(&permit)?;
-        if let Some(limiter) = &route.rate_limit {
-            limiter.check()?;
-        }
-        if route.max_body_size.is_some_and(|max| body.size_hint().lower() > max) {
-            return Err(Refusal {
-                response: ForwardError::Body(BodyFault::TooLarge).to_response(),
-                close: true,
-            });
-        }
-        let mut bounds = None;
-        if let Some(in_flight) = &route.in_flight {
-            Bounds::of(&mut bounds).route = Some(in_flight.enter()?);
-        }
-        if let Some(in_flight) = &route.upstream.in_flight {
-            let bounds = Bounds::of(&mut bounds);
-            match in_flight.enter_or_wait()? {
-                Entry::In(slot) => bounds.upstream = Some(slot),
-                Entry::Waiting(ticket) => bounds.ticket = Some(ticket),
+        body: Incoming,
+        watch: &mut Watch,
+    ) -> Response<ResponseBody> {
+        let Passed { permit, route, head, mut bounds, upgrade } = passed;
+        let route = &**watch.route.insert(route);
+        let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
+        let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
+        if let Some(bounds) = &mut bounds
+            && let Some(ticket) = bounds.ticket.take()
+        {
+            // Boxed: seldom, and its state would make every other request's future larger.
+            match Box::pin(ticket.wait()).await {
+                Ok(slot) => bounds.upstream = Some(slot),
+                Err(refusal) => {
+                    watch.reason = Some(Reason::UpstreamBusy);
+                    return own_answer(refusal, route, parts, origin);
+                }
             }
         }
-        Ok((permit, bounds))
+        let outbound = Outbound { head, body, upgrade, limits, bounds };
+        match forward(permit, &self.gate, &route.upstream, outbound, &mut watch.trip).await {
+            Ok(mut response) => {
+                watch.trip.returns();
+                if let Some(changes) = &route.response_headers {
+                    changes.apply(response.headers_mut());
+                }
+                if let Some(cors) = &route.cors {
+                    cors.mark(response.headers_mut(), origin);
+                }
+                response
+            }
+            Err(error) => {
+                // A body that is too long or too slow is the client's doing.
+                if !matches!(error, ForwardError::Body(_)) {
+                    route.upstream.report(&error);
+                }
+                watch.reason = Some(observe::of_forward_error(&error));
+                let response = match error {
+                    ForwardError::Body(BodyFault::TokenEnded) => self.gate.refuse(&Denial::InvalidToken),
+                    error => error.to_response(),
+                };
+                own_answer(response, route, parts, origin)
+            }
+        }
     }
 
     /// Answers a request to one of the gate's own endpoints.
@@ -414,7 +230,9 @@ impl Proxy {
         parts: Parts,
         body: Incoming,
         client: ClientConnection<'_>,
+        watch: &mut Watch,
     ) -> Response<ResponseBody> {
+        watch.reaches(endpoint);
         let body = if endpoint.reads_body() {
             // The whole of it within the time that other bodies have between two reads.
             let within = self.rules.load().body_timeout;
@@ -426,38 +244,14 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         let close = !matches!(body, FormBody::Whole(_));
+        if let FormBody::Whole(body) = &body {
+            watch.reads(body.len());
+        }
         let mut origin = Origin::from_address(client.peer);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
-        let response = self.gate.answer(endpoint, &parts, body, origin).await;
-        Refusal { response, close }.into_response()
-    }
-}
-
-/// Whether a request is a call of gRPC, which there is in HTTP/2 only.
-fn is_grpc_call(parts: &Parts) -> bool {
-    parts.version == Version::HTTP_2 && grpc::is_call(&parts.headers)
-}
-
-fn in_grpc(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    grpc::refusal(&response, &answer::text(&response))
-}
-
-/// Refuses what comes from where the route takes nothing from, before its token is looked at.
-fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refusal> {
-    match &route.addresses {
-        Some(addresses) if !addresses.take(client.peer) => {
-            let detail = "this resource takes no requests from this address";
-            Err(answer::problem(StatusCode::FORBIDDEN, detail).into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The path that goes upstream.
-pub(crate) fn strip<'p>(path: &'p str, prefix: Option<&str>) -> &'p str {
-    match prefix {
-        None => path,
-        Some(prefix) => path.get(prefix.len()..).filter(|rest| !rest.is_empty()).unwrap_or("/"),
+        let (response, told) = self.gate.answer_and_tell(endpoint, &parts, body, origin).await;
+        watch.told(&told);
+        Refusal { response, close, reason: None, route: None }.into_response()
     }
 }

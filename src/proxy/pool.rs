@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::dial::{dial, is_our_own};
 use super::h1::Connection;
 use super::upstream::Server;
+use crate::telemetry::{Event, Standing};
 
 /// Idle connections kept for one server by one thread.
 const MAX_IDLE: usize = 256;
@@ -68,6 +69,7 @@ pub(super) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Optio
                 && connection.is_quiet(cx)
             {
                 connection.used = now;
+                connection.idle = None;
                 return Some(connection);
             }
         }
@@ -93,6 +95,7 @@ pub(super) fn give_back(mut connection: Connection) {
         return;
     }
     connection.rest();
+    connection.idle = Some(Standing::new(Event::UpstreamParked, Event::UpstreamUnparked));
     IDLE.with_borrow_mut(|idle| {
         if connection.used.saturating_duration_since(idle.tidied) > TIDY_EVERY {
             idle.tidy(connection.used);

@@ -9,6 +9,7 @@ use http::{HeaderMap, Response};
 use http_body_util::Full;
 
 use super::limits::{ClientLimits, Counted};
+use super::meters::Meters;
 use super::pipeline::Routes;
 use super::standing::Roster;
 use super::upstream::Upstream;
@@ -33,6 +34,7 @@ pub struct Rules {
     /// What the next reload takes over.
     pub(super) counted: Counted,
     pub(super) roster: Roster,
+    pub(super) meters: Meters,
 }
 
 impl Rules {

@@ -9,11 +9,13 @@ use http_body_util::Full;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
+use tokio::sync::oneshot;
 
 use super::body::{ResponseBody, TokenLease};
 use super::h1::Connection;
 use super::io::Io;
 use super::limits::Bounds;
+use super::observe::Watch;
 
 /// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
 pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
@@ -43,15 +45,19 @@ pub(super) fn start(
     client: OnUpgrade,
     lease: Option<TokenLease>,
     bounds: Option<Box<Bounds>>,
+    watch: oneshot::Receiver<Watch>,
 ) -> Response<ResponseBody> {
     tokio::spawn(async move {
         let Ok(client) = client.await else { return };
         let mut client = TokioIo::new(client);
         let (mut server, said) = connection.into_parts();
-        tokio::select! {
+        let (carried, token_ended) = tokio::select! {
             // How a tunnel ends is the two parties' business.
-            _ = join(&mut client, &mut server, &said) => {}
-            () = token_ends(lease) => {}
+            carried = join(&mut client, &mut server, &said) => (carried.ok(), false),
+            () = token_ends(lease) => (None, true),
+        };
+        if let Ok(watch) = watch.await {
+            watch.tunnelled(carried, token_ended);
         }
         // Its places are taken until here. A total timeout is for answers, and a tunnel is none.
         drop(bounds);
@@ -59,10 +65,11 @@ pub(super) fn start(
     head.map(|()| ResponseBody::from(Full::default()))
 }
 
-/// What the server `said` behind its 101, and then bytes both ways.
-async fn join(client: &mut TokioIo<Upgraded>, server: &mut Io, said: &[u8]) -> io::Result<()> {
+/// What the server `said` behind its 101, and then bytes both ways: how many went up, and how many came down.
+async fn join(client: &mut TokioIo<Upgraded>, server: &mut Io, said: &[u8]) -> io::Result<(u64, u64)> {
     client.write_all(said).await?;
-    copy_bidirectional(client, server).await.map(drop)
+    let (up, down) = copy_bidirectional(client, server).await?;
+    Ok((up, down + said.len() as u64))
 }
 
 async fn token_ends(lease: Option<TokenLease>) {

@@ -18,6 +18,7 @@ use super::retry::RetryBudget;
 use super::standing::{self, News, Standing};
 use crate::clock::{Clock as _, Millis, SystemClock};
 use crate::config::{self, Balance, Ejection};
+use crate::telemetry::{Meter, UpstreamCells};
 
 /// The servers behind one or more routes, and what was configured about them.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub struct Upstream {
     /// When a server is left out. None where there is no other.
     ejection: Option<Ejection>,
     retry_budget: Option<RetryBudget>,
+    pub(super) meter: Arc<Meter<UpstreamCells>>,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
     /// How long a server may take to answer, and between two reads of its answer.
@@ -55,6 +57,7 @@ pub struct Upstream {
 #[derive(Debug)]
 pub(super) struct UpstreamSpec {
     pub(super) name: String,
+    pub(super) meter: Arc<Meter<UpstreamCells>>,
     /// Servers with their weights.
     pub(super) servers: Vec<(Server, u32)>,
     pub(super) balance: Balance,
@@ -161,6 +164,7 @@ impl Upstream {
                 .retry_budget
                 .filter(|_| spec.retries > 0)
                 .map(|share| RetryBudget::new(share, now())),
+            meter: spec.meter,
             balancer: Balancer::new(spec.balance, &servers, &weights),
             servers,
             failures: Failures::default(),
@@ -177,6 +181,12 @@ impl Upstream {
     /// Its servers.
     pub(super) fn servers(&self) -> &[Arc<Server>] {
         &self.servers
+    }
+
+    /// Host and port of the server with this key.
+    pub(super) fn server(&self, key: u64) -> Option<(&str, u16)> {
+        let server = self.servers.iter().find(|server| server.key == key)?;
+        Some((&server.host, server.port))
     }
 
     /// The server to ask, and its place in the requests there if those are counted. None: no server is healthy.

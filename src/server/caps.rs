@@ -8,6 +8,7 @@ use dashmap::DashMap;
 
 use super::Limits;
 use super::date::Utc;
+use crate::telemetry::{Event, count};
 
 /// Seconds between two log lines about refused connections: a flood must not become a flood of lines.
 const LOG_EVERY: u64 = 10;
@@ -57,6 +58,7 @@ impl Caps {
     /// is known later, and reading that header must already be bounded.
     pub(super) fn admit(self: &Arc<Self>) -> Option<Permit> {
         let permit = Permit { caps: Arc::clone(self), address: None };
+        count(Event::ConnectionOpened);
         // Counted first and given back by the permit's drop, so that two racing threads cannot both take the last one.
         if self.open.fetch_add(1, Relaxed) >= self.max.load(Relaxed) {
             self.note_refusal();
@@ -66,6 +68,7 @@ impl Caps {
     }
 
     fn note_refusal(&self) {
+        count(Event::ConnectionRefused);
         let refused = self.refused.fetch_add(1, Relaxed) + 1;
         let now = Utc::now().unix();
         let logged_at = self.logged_at.load(Relaxed);
@@ -108,6 +111,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        count(Event::ConnectionClosed);
         self.caps.open.fetch_sub(1, Relaxed);
         let Some(key) = self.address else { return };
         self.caps.per_address.open.remove_if_mut(&key, |_, open| {

@@ -25,6 +25,7 @@ use super::problem::Problem;
 use super::streams::StreamExecutor;
 use super::tls::TlsReloader;
 use super::{DrainSignal, Limits, Listener, proxy_protocol};
+use crate::telemetry::{Event, count};
 
 /// How long a refused or closed client may still send before the socket is closed under it. Closing with unread bytes
 /// resets the connection, and the client would lose the answer that explains it.
@@ -224,10 +225,14 @@ impl<H: Handler> Shared<H> {
             }
             // Scanners and clients that do not trust the certificate: as many lines as they like to make.
             Ok(Err(error)) => {
+                count(Event::HandshakeFailed);
                 log::debug!("TLS handshake failed: {error}");
                 None
             }
-            Err(_) => None,
+            Err(_) => {
+                count(Event::HandshakeFailed);
+                None
+            }
         }
     }
 
@@ -337,6 +342,7 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Watched<S>, head_timeo
                 return;
             }
             info.activity.clear(HEAD_STARTED);
+            count(Event::HeadRefused);
             if io.write_all(&Problem::HeaderTimeout.to_wire()).await.is_err() {
                 return;
             }

@@ -13,6 +13,7 @@ use super::activity::{HEAD_STARTED, WRITE_BLOCKED};
 use super::caps::Permit;
 use super::head_scan::HeadScan;
 use super::problem::Problem;
+use crate::telemetry::{Event, count};
 
 /// A connection's socket, or the TLS session on it.
 ///
@@ -106,6 +107,7 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
             return Poll::Ready(Some(Err(error)));
         }
         let Some(problem) = Problem::from_hyper(buf) else { return Poll::Ready(None) };
+        count(Event::HeadRefused);
         self.substitute = Some(Box::new(Outgoing { bytes: problem.to_wire(), sent: 0 }));
         // Taken; it leaves with the flush or the shutdown hyper ends every connection with.
         Poll::Ready(Some(Ok(buf.len())))

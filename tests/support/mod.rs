@@ -12,6 +12,7 @@ pub(crate) mod grpc;
 pub(crate) mod h2_upstream;
 pub(crate) mod jose;
 pub(crate) mod message;
+pub(crate) mod metrics;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 

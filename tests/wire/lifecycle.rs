@@ -232,6 +232,7 @@ fn sigint_does_not_wait() {
 fn nothing_secret_is_written_at_any_log_level() {
     let upstream = Upstream::start();
     let config = Config::standard(upstream.address())
+        .server("access_log = true")
         .listen("https://127.0.0.1:0")
         .table(&format!("[clients.quiet]\nsecret = \"{}\"\ncapabilities = []", cheap_hash("never-used-99")));
     let mut gateway = Gateway::start_text(&config.text(), &[("RUST_LOG", "trace"), ("RUST_BACKTRACE", "1")]);
@@ -250,6 +251,7 @@ fn nothing_secret_is_written_at_any_log_level() {
             conn.ask(get("/write", &[&bearer])).status(403);
             conn.ask(get("/public/x", &[&bearer])).status(200);
             conn.ask(get("/nowhere", &[&bearer])).status(404);
+            conn.ask(get(&format!("/public/{token}?{token}"), &[])).status(200);
             conn.ask(get(&format!("/hello?access_token={token}"), &[])).status(401);
             let introspection = format!("{}&token={token}", credentials("introspector"));
             conn.ask(post_form(INTROSPECT, &[], introspection)).status(200);
@@ -273,6 +275,7 @@ fn nothing_secret_is_written_at_any_log_level() {
         assert!(holder.is_none(), "{secret:?} is in {:?}", holder.map(|(path, _)| path));
     }
     assert!(!written.contains("$argon2id$"), "a hash was written:\n{written}");
+    assert!(written.contains("\"path\":\"/nowhere\""), "nothing was logged:\n{written}");
 }
 
 /// All files under a folder, as text.

@@ -1,7 +1,7 @@
 //! What bounds requests: addresses, rates, requests under way, time; and what is changed in answers.
 
 use crate::support::config::SECRET;
-use crate::support::{Answer, Config, Conn, Fixture, Next, Upstream, get, run};
+use crate::support::{Answer, Config, Fixture, Next, Upstream, get};
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -272,34 +272,4 @@ fn answers_of_the_upstream_are_changed_and_ours_are_not() {
     gateway.raw(get("/changed", &[])).status(401).lacks("x-frame-options").lacks("x-powered-by");
     let other = gateway.raw(get("/hello", &[&bearer]));
     other.status(200).lacks("x-frame-options");
-}
-
-#[test]
-fn what_is_not_acted_on_is_said() {
-    let text = |upstream: &Upstream| {
-        Config::standard(upstream.address())
-            .server("access_log = true")
-            .table(&format!(
-                "[upstreams.probed]\nservers = [\"http://{}\"]\nprotocol = \"http2\"",
-                upstream.address()
-            ))
-            .text()
-    };
-    let upstream = Upstream::start();
-    let warnings =
-        ["server.access_log"].map(|key| format!("WARNING: {key} is read but not acted on in this version"));
-    let dir = tempfile::tempdir().expect("a folder");
-    std::fs::write(dir.path().join("gateway.toml"), text(&upstream)).expect("gateway.toml");
-    let output = run(dir.path(), &["check"]);
-    assert_eq!(output.code, Some(0), "{output:?}");
-    assert_eq!(output.stderr.lines().collect::<Vec<_>>(), warnings, "{output:?}");
-    let gateway = crate::support::Gateway::start_text(&text(&upstream), &[]);
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while !warnings.iter().all(|warning| gateway.written().contains(warning)) {
-        assert!(Instant::now() < deadline, "{}", gateway.written());
-        thread::sleep(Duration::from_millis(10));
-    }
-    let quiet = crate::support::Gateway::start(&Config::standard(upstream.address()));
-    assert!(!quiet.written().contains("not acted on"), "{}", quiet.written());
-    Conn::plain(gateway.plain()).ask(get("/public", &[])).status(200);
 }

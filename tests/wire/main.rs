@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access_log;
 mod balance;
 mod bench;
 mod cli;
@@ -24,6 +25,7 @@ mod health;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod protected;
 mod queue;
 mod readme;

@@ -18,8 +18,8 @@ use super::routes::Choice;
 use crate::cli::client::secrets;
 use crate::cli::{Failure, read, run};
 use crate::config::{
-    Access, AddressRules, Capabilities, Client, ClientAuthentication, ClientSecret, Config, Host, Issuer,
-    Origin, PathPattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
+    Access, AccessLog, AddressRules, Capabilities, Client, ClientAuthentication, ClientSecret, Config, Host,
+    Issuer, Origin, PathPattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
 };
 use crate::gate::{Gate, GateSpec, SecretHash};
 use crate::oauth::scope::Scopes;
@@ -182,7 +182,8 @@ impl Order {
             listener.address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             listener.proxy_protocol = false;
         }
-        config.server.access_log = false;
+        config.server.access_log = AccessLog::Off;
+        config.metrics = None;
         // A real API is not to be loaded by this.
         for upstream in &mut config.upstreams {
             upstream.servers.truncate(1);

@@ -7,6 +7,7 @@ mod clients;
 mod cors;
 mod headers;
 mod jwks;
+mod metrics;
 mod resilience;
 mod routes;
 mod server;
@@ -54,6 +55,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     let routes = root.take("routes").map(|value| {
         routes::routes(&value, &names, upstreams.as_deref().unwrap_or_default(), &endpoints, &server.limits)
     });
+    let metrics = root.take("metrics").map(|value| metrics::metrics(&value, &server));
     let demo = match root.take("demo") {
         Some(value) => Some(demo(&value, &server)?),
         None => None,
@@ -67,6 +69,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         clients: clients?,
         upstreams: upstreams?,
         routes: routes.unwrap_or(Some(Vec::new()))?,
+        metrics: metrics.map_or(Some(None), |metrics| metrics.map(Some))?,
         demo,
     })
 }

@@ -11,7 +11,7 @@ use super::address_ranges;
 use crate::config::{
     address::{Host, Origin, Scheme},
     error::{ErrorKind, Place},
-    model::{BodyLimit, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls},
+    model::{AccessLog, BodyLimit, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls},
     reader::{Table, Value},
     values::TIMEOUT,
 };
@@ -31,7 +31,8 @@ fn defaults(state_dir: PathBuf, place: Place) -> Server {
         tls: ServerTls { certificate: ServerCertificate::SelfSigned, client_ca: None },
         limits: default_limits(),
         shutdown_grace: Duration::from_secs(10),
-        access_log: false,
+        access_log: AccessLog::Off,
+        request_id: false,
         trusted_proxies: Vec::new(),
     }
 }
@@ -57,8 +58,18 @@ fn default_limits() -> Limits {
 }
 
 fn read(table: &mut Table<'_>) -> Server {
-    let Server { listen, threads, state_dir, tls, limits, shutdown_grace, access_log: _, trusted_proxies } =
-        defaults(table.base_dir().join("state"), table.place());
+    let Server {
+        listen,
+        threads,
+        state_dir,
+        tls,
+        limits,
+        shutdown_grace,
+        access_log,
+        request_id: _,
+        trusted_proxies,
+    } = defaults(table.base_dir().join("state"), table.place());
+    let access_log = table.or("access_log", access_log, |value| self::access_log(&value));
     Server {
         listen: table.or("listen", listen, |value| listeners(&value)),
         threads: table
@@ -69,9 +80,34 @@ fn read(table: &mut Table<'_>) -> Server {
         shutdown_grace: table.or("shutdown_grace", shutdown_grace, |value| {
             value.duration(Duration::ZERO..=Duration::from_secs(86_400))
         }),
-        access_log: table.flag("access_log"),
+        request_id: table.or("request_id", access_log != AccessLog::Off, |value| value.boolean()),
+        access_log,
         trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| address_ranges(&value)),
     }
+}
+
+/// `true` is standard output; a table may name a file.
+fn access_log(value: &Value<'_>) -> Option<AccessLog> {
+    const WANTED: &str = "true, false, or { file = \"access.log\" }";
+    if let Some(on) = value.inner().as_bool() {
+        return Some(if on { AccessLog::Stdout } else { AccessLog::Off });
+    }
+    value.table(WANTED, |table| {
+        // The only one there is; named, so that another one can come.
+        table.or("format", (), |value| match value.string("\"json\"")? {
+            "json" => Some(()),
+            _ => value.invalid("must be \"json\", the only format there is"),
+        });
+        let Some(file) = table.take("file") else { return Some(AccessLog::Stdout) };
+        let path = file.path("the path of a file")?;
+        match path.parent() {
+            Some(folder) if !folder.is_dir() => file.fail(
+                ErrorKind::FileUnavailable,
+                format!("cannot be written: there is no folder {}", folder.display()),
+            ),
+            _ => Some(AccessLog::File(path)),
+        }
+    })?
 }
 
 /// A number that was checked to be small.

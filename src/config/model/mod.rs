@@ -13,8 +13,8 @@ pub use client::{
 };
 pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, PathPattern, ResponseHeaders, Route};
 pub use server::{
-    BodyLimit, Issuer, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle,
-    TokenService,
+    AccessLog, BodyLimit, Issuer, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls,
+    Throttle, TokenService,
 };
 pub use upstream::{
     Balance, Credentials, Ejection, ExpectedStatus, HealthCheck, Probe, Protocol, QueueLimits, RetryBudget,
@@ -43,6 +43,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[routes]]`, in the order of the file; at most [`Config::MAX_ROUTES`].
     pub routes: Vec<Route>,
+    /// `[metrics]`.
+    pub metrics: Option<Metrics>,
     /// `[demo]`.
     pub demo: Option<Demo>,
 }
@@ -72,6 +74,16 @@ pub struct Scope {
     pub name: String,
     /// What it stands for, for people.
     pub description: String,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// `[metrics]`: what the gateway counts, for Prometheus and its like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// An address of its own: loopback, unless the file says in words that it may be open to the network.
+    pub listen: SocketAddr,
     /// Where it stands in the file.
     pub place: Place,
 }

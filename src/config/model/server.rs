@@ -29,10 +29,23 @@ pub struct Server {
     pub limits: Limits,
     /// How long requests in flight may take to finish once the process is told to end.
     pub shutdown_grace: Duration,
-    /// Whether each request is logged.
-    pub access_log: bool,
+    /// Where each request is logged.
+    pub access_log: AccessLog,
+    /// Whether requests get an `X-Request-Id`; where the file says nothing, whether they are logged.
+    pub request_id: bool,
     /// Whose `Forwarded` and `X-Forwarded-*` headers are believed: proxies that set or remove every one of them.
     pub trusted_proxies: Vec<AddressRange>,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// To standard output.
+    Stdout,
+    /// To the end of a file, which may not exist yet; its folder does.
+    File(PathBuf),
 }
 
 /// One address to listen on.

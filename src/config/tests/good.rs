@@ -12,8 +12,9 @@ use http::Method;
 use super::*;
 use crate::{
     config::{
-        Access, Balance, BodyLimit, CertificateName, CorsOrigins, Credentials, ExpectedStatus, Issuer,
-        KeySource, ListenerProtocol, Methods, PathPattern, Probe, Protocol, RetryBudget, ServerCertificate,
+        Access, AccessLog, Balance, BodyLimit, CertificateName, CorsOrigins, Credentials, ExpectedStatus,
+        Issuer, KeySource, ListenerProtocol, Methods, PathPattern, Probe, Protocol, RetryBudget,
+        ServerCertificate,
     },
     oauth::scope::Requirement,
 };
@@ -43,7 +44,8 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.server.state_dir, PathBuf::from("./state"));
     assert_eq!(config.server.tls.certificate, ServerCertificate::SelfSigned);
     assert_eq!(config.server.shutdown_grace, SECOND * 10);
-    assert!(!config.server.access_log);
+    assert_eq!((&config.server.access_log, config.server.request_id), (&AccessLog::Off, false));
+    assert!(config.metrics.is_none());
     let limits = &config.server.limits;
     assert_eq!(
         (limits.header_timeout, limits.max_header_size, limits.max_headers),
@@ -97,7 +99,9 @@ fn everything_in_server_and_token_service_arrives() {
         if certificate.ends_with("cert.pem") && key.ends_with("key.pem")));
     assert!(server.tls.client_ca.as_ref().unwrap().ends_with("clients.pem"));
     assert_eq!(server.shutdown_grace, SECOND * 3);
-    assert!(server.access_log);
+    assert!(matches!(&server.access_log, AccessLog::File(path) if path.ends_with("access.log")));
+    assert!(!server.request_id, "as the file says, although requests are logged");
+    assert_eq!(config.metrics.as_ref().unwrap().listen.to_string(), "0.0.0.0:9464");
     assert_eq!(server.trusted_proxies[1].to_string(), "2001:db8::/32");
     let limits = &server.limits;
     assert_eq!((limits.header_timeout, limits.max_header_size, limits.max_headers), (SECOND, 8 << 10, 50));

@@ -149,7 +149,7 @@ fn wrong_types_say_what_is_there_and_what_should_be() {
             "is a string; it must be a list of",
         ),
         ("[server]\nlisten = [1]\n", "server.listen[0]", "is a whole number; it must be a URL"),
-        ("[server]\naccess_log = \"yes\"\n", "server.access_log", "it must be true or false"),
+        ("[server]\naccess_log = \"yes\"\n", "server.access_log", "it must be true, false, or { file"),
         ("[server]\nthreads = 1.5\n", "server.threads", "is a number with a fraction"),
         ("[token_service]\ntoken_lifetime = 299\n", "token_service.token_lifetime", "write \"299s\""),
         ("[scopes]\nread = 1\n", "scopes.read", "it must be a description"),

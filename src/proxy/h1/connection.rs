@@ -16,6 +16,7 @@ use super::request::{SendFault, Sending};
 use crate::proxy::headers::ResponseError;
 use crate::proxy::io::Io;
 use crate::proxy::resolve::Place;
+use crate::telemetry::{Event, Standing};
 
 /// How much is read at once: a head, or an answer that is not large.
 const READ: usize = 8 * 1024;
@@ -68,6 +69,9 @@ pub(in crate::proxy) struct Connection {
     pub(in crate::proxy) place: Place,
     /// When it was last used: the beginning of its last exchange, which spares a look at the clock at the end.
     pub(in crate::proxy) used: Instant,
+    /// Counts it as open, and while it is pooled as idle.
+    _open: Standing,
+    pub(in crate::proxy) idle: Option<Standing>,
     interim: u32,
     persists: bool,
     /// The last read took all there was room for.
@@ -85,6 +89,8 @@ impl Connection {
             server,
             place,
             used: now,
+            _open: Standing::new(Event::UpstreamOpened, Event::UpstreamClosed),
+            idle: None,
             interim: 0,
             persists: true,
             flows: false,

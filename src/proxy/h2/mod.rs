@@ -30,6 +30,7 @@ use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease,
 use super::forward::{BodyLimits, ForwardError};
 use super::headers::{self, AnswerHeaders, Outgoing, ResponseError};
 use super::limits::Bounds;
+use super::observe::Trip;
 use super::source::Source;
 use super::upstream::{Server, Upstream};
 use crate::gate::Gate;
@@ -76,15 +77,17 @@ pub(super) async fn forward(
     body: Incoming,
     limits: BodyLimits,
     mut bounds: Option<Box<Bounds>>,
+    trip: &mut Trip,
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
+    trip.body.clone_from(&outcome);
     let lease = TokenLease::new(gate, permit);
     let total = upstream.total_timeout;
     if let Some(total) = total {
         Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
     }
     let (parts, ()) = head.into_parts();
-    let exchange = exchange(upstream, lease.as_ref(), &parts, body, outcome, &mut bounds);
+    let exchange = exchange(upstream, lease.as_ref(), &parts, body, outcome, &mut bounds, trip);
     let Answered { response, place, upload, alarm } = match total {
         None => exchange.await?,
         Some(total) => timeout(total, exchange).await.map_err(|_| ForwardError::TooSlow)??,
@@ -126,6 +129,7 @@ async fn exchange(
     body: RequestBody,
     outcome: Option<BodyOutcome>,
     bounds: &mut Option<Box<Bounds>>,
+    trip: &mut Trip,
 ) -> Result<Answered, ForwardError> {
     upstream.count();
     let mut asking = Asking::new(lease.and_then(TokenLease::client_id));
@@ -141,6 +145,7 @@ async fn exchange(
         if let Some(place) = place {
             Bounds::of(bounds).server = Some(place);
         }
+        trip.goes_to(server, Instant::now());
         let mut connection = match pool::acquire(server, newer_than, upstream.connect_timeout).await {
             Ok(connection) => connection,
             Err(NoConnection::Full) => return Err(ForwardError::NoServer),

@@ -7,6 +7,7 @@ use super::class::{Class, same_variable};
 use super::connection::Nominated;
 use super::via;
 use crate::oauth::bearer::carries_issued_token;
+use crate::telemetry::request_id;
 
 /// Who the client is.
 pub static CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
@@ -34,6 +35,8 @@ pub struct Outgoing<'a> {
     pub client_id: Option<&'a HeaderValue>,
     /// `X-Client-Scope`; none on a public route.
     pub client_scope: Option<&'a HeaderValue>,
+    /// `X-Request-Id`; none where requests get none, and what the client says under that name goes on.
+    pub request_id: Option<&'a HeaderValue>,
     /// What becomes of the client's `Authorization`.
     pub authorization: ClientAuthorization,
     /// The header that the gateway authenticates itself to the upstream with.
@@ -88,6 +91,7 @@ impl<'a> Outgoing<'a> {
         Self {
             client_id: None,
             client_scope: None,
+            request_id: None,
             authorization: ClientAuthorization::Remove,
             credential: None,
             peer,
@@ -145,6 +149,7 @@ pub fn for_upstream(
         ClientAuthorization::Forward => true,
     };
     let ours = outgoing.credential.map(|(name, _)| name);
+    let id = outgoing.request_id.map(|_| &request_id::HEADER);
     let trusted = outgoing.peer_is_trusted;
     let host = outgoing.upstream_host.or(outgoing.authority);
 
@@ -162,6 +167,7 @@ pub fn for_upstream(
         let goes_on = match class {
             Class::Other => {
                 !nominated.contains(name)
+                    && !id.is_some_and(|id| same_variable(id, name))
                     && !ours.is_some_and(|ours| same_variable(ours, name))
                     && (outgoing.proof || *name != PROOF)
                     && (cookies.is_none() || *name != COOKIE)
@@ -224,6 +230,7 @@ pub fn for_upstream(
     say(&COOKIE, cookies.as_ref());
     say(&CLIENT_ID, outgoing.client_id);
     say(&CLIENT_SCOPE, outgoing.client_scope);
+    say(&request_id::HEADER, outgoing.request_id);
     if !(trusted && seen.forwarded_for) {
         say(&FORWARDED_FOR, Some(outgoing.peer));
     } else {

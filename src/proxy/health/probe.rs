@@ -118,6 +118,7 @@ async fn answered<B>(
 
 #[cfg(test)]
 mod tests {
+    use crate::telemetry::Meter;
     use std::convert::Infallible;
     use std::net::SocketAddr;
     use std::num::NonZeroU32;
@@ -151,6 +152,7 @@ mod tests {
     fn upstream(server: Server, http2: bool) -> Upstream {
         Upstream::new(UpstreamSpec {
             name: "a".to_owned(),
+            meter: Arc::new(Meter::new("a", 1)),
             servers: vec![(server, 1)],
             balance: Balance::RoundRobin,
             connect_timeout: Duration::from_secs(5),

@@ -52,6 +52,23 @@ fn server_and_demo() {
             Duplicate,
             "another listener",
         ),
+        ("[server]\naccess_log = { file = \"\" }", 2, "server.access_log.file", InvalidValue, "empty"),
+        (
+            "[server]\naccess_log = { file = \"no/such/folder/x.log\" }",
+            2,
+            "server.access_log.file",
+            FileUnavailable,
+            "there is no folder",
+        ),
+        (
+            "[server]\naccess_log = { format = \"clf\" }",
+            2,
+            "server.access_log.format",
+            InvalidValue,
+            "the only format",
+        ),
+        ("[server]\naccess_log = { path = \"x\" }", 2, "server.access_log.path", UnknownKey, "file"),
+        ("[server]\nrequest_id = 1", 2, "server.request_id", WrongType, "true or false"),
         ("[server]\nthreads = 5000", 2, "server.threads", InvalidValue, "from 0 to 1024"),
         ("[server]\nshutdown_grace = \"2d\"", 2, "server.shutdown_grace", InvalidValue, "from 0s to 1d"),
         (
@@ -209,4 +226,55 @@ fn token_service() {
         ),
         ("[token_service]\nrealm = 'a\"b'", 2, "token_service.realm", InvalidValue, "WWW-Authenticate"),
     ]);
+}
+
+#[test]
+fn metrics() {
+    check(&[
+        ("[metrics]", 1, "metrics", MissingKey, "http://127.0.0.1:9464"),
+        ("[metrics]\nlisten = 9464", 2, "metrics.listen", WrongType, "http://127.0.0.1:9464"),
+        ("[metrics]\nlisten = \"127.0.0.1:9464\"", 2, "metrics.listen", InvalidValue, "http://"),
+        ("[metrics]\nlisten = \"https://127.0.0.1:9464\"", 2, "metrics.listen", InvalidValue, "without TLS"),
+        ("[metrics]\nlisten = \"http://gateway:9464\"", 2, "metrics.listen", InvalidValue, "IP address"),
+        (
+            "[metrics]\nlisten = \"http://0.0.0.0:9464\"",
+            2,
+            "metrics.listen",
+            InsecureListener,
+            "open_to_network = true",
+        ),
+        (
+            "[metrics]\nlisten = \"http://127.0.0.1:8443\"",
+            2,
+            "metrics.listen",
+            Duplicate,
+            "itself listens there",
+        ),
+        (
+            "[metrics]\nlisten = \"http://127.0.0.1:1\"\nopen = true",
+            3,
+            "metrics.open",
+            UnknownKey,
+            "open_to_network",
+        ),
+    ]);
+    let listens =
+        |listen: &str| good(&format!("[metrics]\nlisten = \"{listen}\"")).metrics.unwrap().listen.to_string();
+    assert_eq!(listens("http://localhost:9464"), "127.0.0.1:9464");
+    assert_eq!(listens("http://[::1]:0"), "[::1]:0");
+}
+
+#[test]
+fn access_log_and_request_id() {
+    use crate::config::AccessLog;
+    for (lines, log, id) in [
+        ("access_log = false", AccessLog::Off, false),
+        ("access_log = true", AccessLog::Stdout, true),
+        ("access_log = { format = \"json\" }", AccessLog::Stdout, true),
+        ("access_log = true\nrequest_id = false", AccessLog::Stdout, false),
+        ("request_id = true", AccessLog::Off, true),
+    ] {
+        let server = good(&format!("[server]\n{lines}")).server;
+        assert_eq!((server.access_log, server.request_id), (log, id), "{lines}");
+    }
 }

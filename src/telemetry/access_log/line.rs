@@ -1,0 +1,214 @@
+//! One line: what it says of a request, and how it is written so that no request can forge another line.
+
+use std::io::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::server::date::Utc;
+use crate::telemetry::Reason;
+
+/// The most characters of a path that are logged; of a host and a method.
+const LONGEST_PATH: usize = 1_024;
+const LONGEST_HOST: usize = 255;
+const LONGEST_METHOD: usize = 32;
+const LONGEST_NAME: usize = 256;
+
+/// What begins our tokens, and from how many characters behind it on it is taken for one.
+const TOKEN: &str = "tg_";
+const TOKEN_LENGTH: usize = 32;
+
+/// What is known of a request that is over. No headers, no query, no body: secrets stand there.
+#[derive(Debug)]
+pub(crate) struct Line<'a> {
+    pub(crate) time: SystemTime,
+    pub(crate) request_id: Option<&'a str>,
+    /// The client's address.
+    pub(crate) client: &'a str,
+    pub(crate) method: &'a str,
+    /// None where it is not well-formed.
+    pub(crate) host: Option<&'a str>,
+    /// The canonical path; the path as it came, where it has no canonical one.
+    pub(crate) path: &'a str,
+    pub(crate) route: Option<&'a str>,
+    /// The client whose token or authentication was good.
+    pub(crate) client_id: Option<&'a str>,
+    /// None where the client left before there was one.
+    pub(crate) status: Option<u16>,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) upstream: Option<&'a str>,
+    /// Host and port of the server that was asked last.
+    pub(crate) server: Option<(&'a str, u16)>,
+    pub(crate) retries: u32,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) duration: Duration,
+    /// Until the head of the upstream's answer.
+    pub(crate) upstream_duration: Option<Duration>,
+    pub(crate) protocol: &'static str,
+    pub(crate) tls: bool,
+}
+
+impl Line<'_> {
+    /// Appends the line and its end.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"time\":\"");
+        let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let second = Utc::from_unix(since.as_secs()).rfc3339();
+        // A Vec takes every write.
+        let _ = write!(out, "{}.{:03}Z\"", second.trim_end_matches('Z'), since.subsec_millis());
+        text(out, "request_id", self.request_id, LONGEST_NAME);
+        text(out, "client", Some(self.client), LONGEST_NAME);
+        text(out, "method", Some(self.method), LONGEST_METHOD);
+        text(out, "host", self.host, LONGEST_HOST);
+        text(out, "path", Some(self.path), LONGEST_PATH);
+        text(out, "route", self.route, LONGEST_PATH);
+        text(out, "client_id", self.client_id, LONGEST_NAME);
+        if let Some(status) = self.status {
+            let _ = write!(out, ",\"status\":{status}");
+        }
+        text(out, "reason", self.reason.map(Reason::as_str), LONGEST_NAME);
+        text(out, "upstream", self.upstream, LONGEST_NAME);
+        if let Some((host, port)) = self.server {
+            let brackets = if host.contains(':') { ("[", "]") } else { ("", "") };
+            let server = format!("{}{host}{}:{port}", brackets.0, brackets.1);
+            text(out, "server", Some(&server), LONGEST_NAME);
+            let _ = write!(out, ",\"retries\":{}", self.retries);
+        }
+        let _ = write!(out, ",\"bytes_in\":{},\"bytes_out\":{}", self.bytes_in, self.bytes_out);
+        millis(out, "duration_ms", self.duration);
+        if let Some(duration) = self.upstream_duration {
+            millis(out, "upstream_ms", duration);
+        }
+        let _ = writeln!(out, ",\"protocol\":\"{}\",\"tls\":{}}}", self.protocol, self.tls);
+    }
+}
+
+fn millis(out: &mut Vec<u8>, name: &str, duration: Duration) {
+    let micros = duration.as_micros();
+    let _ = write!(out, ",\"{name}\":{}.{:03}", micros / 1_000, micros % 1_000);
+}
+
+/// A member of the object: at most `longest` characters of the value, and nothing but visible ASCII. What is one of
+/// our tokens, to all appearances, is cut: some clients put them where they do not belong.
+fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>, longest: usize) {
+    let Some(value) = value else { return };
+    let _ = write!(out, ",\"{name}\":\"");
+    let (mut rest, mut left) = (value, longest);
+    while let Some(character) = rest.chars().next() {
+        if left == 0 {
+            out.extend_from_slice(b"\\u2026");
+            break;
+        }
+        left -= 1;
+        if let Some(behind) = rest.strip_prefix(TOKEN) {
+            let length = behind.bytes().take_while(|byte| is_base64url(*byte)).count();
+            if length >= TOKEN_LENGTH {
+                out.extend_from_slice(b"tg_\\u2026");
+                rest = behind.get(length..).unwrap_or_default();
+                continue;
+            }
+        }
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            ' '..='~' => out.push(character as u8),
+            // Control characters of every kind, and letters that a terminal would show in another order.
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
+    }
+    out.push(b'"');
+}
+
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn written(value: &str, longest: usize) -> (String, Value) {
+        let mut out = b"{\"a\":1".to_vec();
+        text(&mut out, "b", Some(value), longest);
+        out.push(b'}');
+        let text = String::from_utf8(out).unwrap();
+        let value = serde_json::from_str::<Value>(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        (text, value["b"].clone())
+    }
+
+    #[test]
+    fn every_text_stays_in_its_string_and_on_its_line() {
+        for value in
+            ["plain", "\"},{\"x\":\"", "\\", "\\\"", "a\nb\r\0\u{1b}[31m\u{7f}", "é\u{202e}\u{85}😀", ""]
+        {
+            let (text, read) = written(value, 100);
+            assert_eq!(read, *value);
+            assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{text}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(written("abcdef", 6).1, "abcdef");
+        assert_eq!(written("abcdef", 5).1, "abcde…");
+        assert_eq!(written("éééé", 3).1, "ééé…");
+    }
+
+    #[test]
+    fn a_token_is_never_written() {
+        let token = format!("tg_{}", "aB-_9".repeat(10));
+        for (value, shown) in [
+            (format!("/x/{token}"), "/x/tg_…"),
+            (format!("{token}/y"), "tg_…/y"),
+            (format!("tg_tg_{token}"), "tg_…"),
+            ("/tg_short/tg_".to_owned(), "/tg_short/tg_"),
+        ] {
+            assert_eq!(written(&value, 1_000).1, shown, "{value}");
+        }
+        // Nor the beginning of one that is cut off by the bound.
+        assert_eq!(written(&format!("abc{token}"), 5).1, "abctg_…");
+    }
+
+    #[test]
+    fn a_whole_line() {
+        let mut out = Vec::new();
+        let line = Line {
+            time: UNIX_EPOCH + Duration::from_millis(784_111_777_042),
+            request_id: Some("id-1"),
+            client: "203.0.113.7",
+            method: "GET",
+            host: Some("api.example.com"),
+            path: "/orders/7",
+            route: Some("/orders/*"),
+            client_id: Some("shop"),
+            status: Some(200),
+            reason: None,
+            upstream: Some("orders"),
+            server: Some(("2001:db8::1", 8080)),
+            retries: 1,
+            bytes_in: 3,
+            bytes_out: 17,
+            duration: Duration::from_micros(1_234_567),
+            upstream_duration: Some(Duration::from_micros(999)),
+            protocol: "HTTP/2",
+            tls: true,
+        };
+        line.write(&mut out);
+        assert!(out.ends_with(b"}\n"));
+        assert_eq!(
+            serde_json::from_slice::<Value>(&out).unwrap(),
+            json!({
+                "time": "1994-11-06T08:49:37.042Z", "request_id": "id-1", "client": "203.0.113.7", "method": "GET",
+                "host": "api.example.com", "path": "/orders/7", "route": "/orders/*", "client_id": "shop",
+                "status": 200, "upstream": "orders", "server": "[2001:db8::1]:8080", "retries": 1, "bytes_in": 3,
+                "bytes_out": 17, "duration_ms": 1234.567, "upstream_ms": 0.999, "protocol": "HTTP/2", "tls": true
+            })
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Where the page is read: a small HTTP/1.1 server on a thread of its own, away from the data.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use std::{io, thread};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::exposition::Format;
+use crate::answer;
+
+/// Connections served at a time; more wait in the system's queue.
+const MAX_CONNECTIONS: usize = 16;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection lives so long at most, so that none can keep its place by doing nothing.
+const MAX_AGE: Duration = Duration::from_secs(120);
+/// The one path there is.
+const PATH: &str = "/metrics";
+
+/// A listener for metrics that is not served yet.
+#[derive(Debug)]
+pub(crate) struct MetricsListener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl MetricsListener {
+    /// Listens; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = TcpListener::bind(address)?;
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// The URL of the page.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}{PATH}", self.address)
+    }
+
+    /// Serves what `page` makes until the process ends.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be had.
+    pub(crate) fn spawn(self, page: impl Fn(Format) -> String + Send + Sync + 'static) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let serve = move || {
+            // Summing up may wait; traffic may not.
+            let _ = rustix::process::nice(10);
+            runtime.block_on(serve(self.socket, Arc::new(page)));
+        };
+        thread::Builder::new().name("tollgate-metrics".into()).spawn(serve)?;
+        super::TIMED.store(true, Relaxed);
+        Ok(())
+    }
+}
+
+async fn serve(socket: TcpListener, page: Arc<impl Fn(Format) -> String + Send + Sync + 'static>) {
+    let listener = match tokio::net::TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            log::error!("metrics cannot be served: {error}");
+            return;
+        }
+    };
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, most likely: wait for some to come back.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let page = Arc::clone(&page);
+        let answer = service_fn(move |request| {
+            let response = answer(&request, &*page);
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), answer);
+        tokio::spawn(async move {
+            let _ = timeout(MAX_AGE, connection).await;
+            drop(place);
+        });
+    }
+}
+
+fn answer(request: &Request<Incoming>, page: &impl Fn(Format) -> String) -> Response<Full<Bytes>> {
+    if request.uri().path() != PATH {
+        return answer::problem(StatusCode::NOT_FOUND, "metrics are at /metrics");
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = answer::problem(StatusCode::METHOD_NOT_ALLOWED, "metrics are only read");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let format = Format::accepted(request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()));
+    let mut response = Response::new(Full::new(Bytes::from(page(format))));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

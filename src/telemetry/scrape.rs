@@ -1,0 +1,194 @@
+//! What is on the page: every family, its name, its help and its labels.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::access_log;
+use super::exposition::{Format, Page};
+use super::meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
+use super::process::{Process, started};
+use super::reason::Reason;
+use super::thread::{EndpointName, Event, difference, total, total_endpoint_refused, total_refused};
+
+/// What others know and this room does not.
+pub(crate) struct Gauges {
+    /// The routes of the configuration in force.
+    pub(crate) routes: Vec<Arc<Meter<RouteCells>>>,
+    /// What is in place of a route: the endpoints, and nothing.
+    pub(crate) own: &'static [Meter<RouteCells>],
+    /// The upstreams of the configuration in force.
+    pub(crate) upstreams: Vec<Arc<Meter<UpstreamCells>>>,
+    /// Tokens that are good.
+    pub(crate) tokens_live: u64,
+    /// Tokens that are kept.
+    pub(crate) tokens_kept: u64,
+    /// Secrets that wait for a hashing thread.
+    pub(crate) hashing_queue: u64,
+}
+
+static RELOADED: AtomicU64 = AtomicU64::new(0);
+static RELOADS_FAILED: AtomicU64 = AtomicU64::new(0);
+
+/// Counts that a changed configuration was taken up, or was not.
+pub(crate) fn note_reload(good: bool) {
+    if good { &RELOADED } else { &RELOADS_FAILED }.fetch_add(1, Relaxed);
+}
+
+/// The page.
+pub(crate) fn render(gauges: &Gauges, format: Format) -> String {
+    let mut page = Page::new(format);
+    traffic(&mut page, gauges);
+    tokens(&mut page, gauges);
+    upstreams(&mut page, gauges);
+    own(&mut page);
+    process(&mut page);
+    page.finish()
+}
+
+fn traffic(page: &mut Page, gauges: &Gauges) {
+    page.gauge("tollgate_connections", "Connections of clients that are open.")
+        .value(&[], difference(Event::ConnectionOpened, Event::ConnectionClosed));
+    page.counter("tollgate_connections_accepted", "Connections of clients that were accepted.")
+        .value(&[], total(Event::ConnectionOpened));
+    let mut routes: Vec<&Meter<RouteCells>> = gauges.own.iter().collect();
+    routes.extend(gauges.routes.iter().map(|route| &**route));
+    routes.retain(|route| route.is_used());
+
+    page.gauge("tollgate_requests_in_flight", "Requests whose answer has not ended.")
+        .value(&[], difference(Event::RequestBegun, Event::RequestEnded));
+    let mut family =
+        page.counter("tollgate_requests", "Requests that are over, by route and class of status.");
+    for route in &routes {
+        for class in Class::ALL {
+            let requests = route.sum(|cells| cells.requests.get(class as usize).map_or(0, |c| c.now()));
+            if requests > 0 {
+                family.value(&[("route", route.name()), ("status", class.as_str())], requests);
+            }
+        }
+    }
+    let mut family = page.histogram(
+        "tollgate_request_duration_seconds",
+        "Time from a request that waited for something (an upstream, a hash) to the end of its answer.",
+    );
+    for route in routes.iter().filter(|route| route.used().any(|cells| !cells.duration.is_empty())) {
+        family.durations(&[("route", route.name())], route.used().map(|cells| &cells.duration));
+    }
+    let mut family = page.counter("tollgate_request_bytes", "Bytes of request bodies.");
+    for route in &routes {
+        family.value(&[("route", route.name())], route.sum(|cells| cells.bytes_in.now()));
+    }
+    let mut family = page.counter("tollgate_response_bytes", "Bytes of answers' bodies.");
+    for route in &routes {
+        family.value(&[("route", route.name())], route.sum(|cells| cells.bytes_out.now()));
+    }
+    let mut family =
+        page.counter("tollgate_refusals", "Requests that did not get what they asked for, by reason.");
+    for reason in Reason::ALL {
+        let refused = total_refused(*reason);
+        if refused > 0 {
+            family.value(&[("reason", reason.as_str())], refused);
+        }
+    }
+    page.counter("tollgate_connections_refused", "Connections refused because there were too many.")
+        .value(&[], total(Event::ConnectionRefused));
+    page.counter("tollgate_tls_handshakes_failed", "TLS handshakes that failed or took too long.")
+        .value(&[], total(Event::HandshakeFailed));
+    page.counter(
+        "tollgate_request_heads_refused",
+        "Request heads that were not HTTP, too large or too slow.",
+    )
+    .value(&[], total(Event::HeadRefused));
+}
+
+fn tokens(page: &mut Page, gauges: &Gauges) {
+    let ended = gauges.tokens_kept.saturating_sub(gauges.tokens_live);
+    page.gauge("tollgate_tokens", "Tokens in the store; ended ones are revoked and not yet swept.")
+        .value(&[("state", "live")], gauges.tokens_live)
+        .value(&[("state", "ended")], ended);
+    page.counter("tollgate_tokens_issued", "Tokens issued.").value(&[], total(Event::TokenIssued));
+    let mut family =
+        page.counter("tollgate_endpoint_refusals", "Refusals of the OAuth endpoints, by reason.");
+    for endpoint in EndpointName::ALL {
+        for reason in Reason::ALL {
+            let refused = total_endpoint_refused(endpoint, *reason);
+            if refused > 0 {
+                family.value(&[("endpoint", endpoint.as_str()), ("reason", reason.as_str())], refused);
+            }
+        }
+    }
+    page.counter("tollgate_introspections", "Tokens that introspection told of.")
+        .value(&[("active", "true")], total(Event::TokenActive))
+        .value(&[("active", "false")], total(Event::TokenInactive));
+    page.counter("tollgate_revocations", "Revocations that were answered with success.")
+        .value(&[], total(Event::Revoked));
+    page.gauge("tollgate_hashing_queue", "Secrets that wait for a hashing thread.")
+        .value(&[], gauges.hashing_queue);
+}
+
+fn upstreams(page: &mut Page, gauges: &Gauges) {
+    let all = &gauges.upstreams;
+    let mut family = page
+        .gauge("tollgate_upstream_requests_in_flight", "Requests at an upstream whose answer has not ended.");
+    for upstream in all {
+        // In this order: what begins and ends in between must not make it negative.
+        let ended = upstream.sum(|cells| cells.ended.now());
+        let begun = upstream.sum(|cells| cells.begun.now());
+        family.value(&[("upstream", upstream.name())], begun.saturating_sub(ended));
+    }
+    let mut family =
+        page.histogram("tollgate_upstream_duration_seconds", "Time to the head of an upstream's answer.");
+    for upstream in all.iter().filter(|upstream| upstream.is_used()) {
+        let labels = [("upstream", upstream.name())];
+        family.durations(&labels, upstream.used().map(|cells| &cells.duration));
+    }
+    let mut family = page.counter("tollgate_upstream_retries", "Requests sent to an upstream once more.");
+    for upstream in all {
+        family.value(&[("upstream", upstream.name())], upstream.sum(|cells| cells.retries.now()));
+    }
+    let mut family = page.counter("tollgate_upstream_failures", "Requests that an upstream failed, by kind.");
+    for upstream in all {
+        for kind in UpstreamFailure::ALL {
+            let failures = upstream.sum(|cells| cells.failures.get(kind as usize).map_or(0, |c| c.now()));
+            if failures > 0 {
+                family.value(&[("upstream", upstream.name()), ("kind", kind.as_str())], failures);
+            }
+        }
+    }
+    let idle = difference(Event::UpstreamParked, Event::UpstreamUnparked);
+    let open = difference(Event::UpstreamOpened, Event::UpstreamClosed);
+    page.gauge("tollgate_upstream_connections", "Connections to servers that are open.")
+        .value(&[("state", "idle")], idle)
+        .value(&[("state", "busy")], open.saturating_sub(idle));
+    page.counter("tollgate_upstream_connections_opened", "Connections to servers that were made.")
+        .value(&[], total(Event::UpstreamOpened));
+}
+
+fn own(page: &mut Page) {
+    page.counter("tollgate_reloads", "Changes of the configuration, taken up or not.")
+        .value(&[("result", "good")], RELOADED.load(Relaxed))
+        .value(&[("result", "failed")], RELOADS_FAILED.load(Relaxed));
+    page.counter("tollgate_access_log_lines", "Lines of the access log that were written.")
+        .value(&[], access_log::written());
+    page.counter("tollgate_access_log_lines_dropped", "Lines of the access log that were not.")
+        .value(&[], access_log::dropped());
+    page.gauge("tollgate_build_info", "Always 1; the version is its label.")
+        .value(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+}
+
+fn process(page: &mut Page) {
+    let process = Process::look();
+    page.gauge("process_start_time_seconds", "When the process began, in seconds since 1970.")
+        .value(&[], started());
+    let told = [
+        ("process_resident_memory_bytes", "Memory in use.", process.resident_bytes),
+        ("process_virtual_memory_bytes", "Memory mapped.", process.virtual_bytes),
+        ("process_threads", "Threads.", process.threads),
+        ("process_open_fds", "Open file descriptors.", process.open_fds),
+        ("process_max_fds", "File descriptors that may be open.", process.max_fds),
+    ];
+    for (name, help, value) in told {
+        if let Some(value) = value {
+            page.gauge(name, help).value(&[], value);
+        }
+    }
+}

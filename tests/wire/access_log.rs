@@ -1,0 +1,463 @@
+//! The access log: what a line says of a request, what it never says, and that it holds nothing up.
+
+use crate::support::metrics::Scrape;
+use crate::support::tls::H2;
+use crate::support::upstream::{OK_BODY, ok};
+use crate::support::{Config, Conn, Fixture, Gateway, Next, TOKEN};
+use crate::support::{basic, credentials, get, post_form};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+const TOGETHER: &str = "access_log = true";
+
+/// A gateway that logs to standard output, with an upstream that is not there.
+fn logging() -> &'static Fixture {
+    static LOGGING: OnceLock<Fixture> = OnceLock::new();
+    LOGGING.get_or_init(|| {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let dead = free.local_addr().expect("its address");
+        drop(free);
+        Fixture::start(|config| {
+            config
+                .server(TOGETHER)
+                .listen("https://127.0.0.1:0")
+                .upstream("dead", dead)
+                .route("path = \"/dead\"\nscopes = [\"read\"]\nupstream = \"dead\"")
+        })
+    })
+}
+
+/// All lines so far that are lines of the access log.
+fn lines(written: &str) -> Vec<Value> {
+    let objects = written.lines().filter(|line| line.starts_with('{'));
+    objects.map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+}
+
+/// Waits until `found` finds something in what the gateway has written.
+#[track_caller]
+fn eventually<T>(gateway: &Gateway, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}\n{}", gateway.written());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The one line for this path.
+#[track_caller]
+fn line(gateway: &Gateway, path: &str) -> Value {
+    let find = || lines(&gateway.written()).into_iter().find(|line| line["path"] == path);
+    eventually(gateway, &format!("no line for {path}"), find)
+}
+
+/// Asserts members of a line; null stands for one that must not be there.
+#[track_caller]
+fn says(line: &Value, members: Value) {
+    for (name, value) in members.as_object().expect("an object") {
+        assert_eq!(line[name.as_str()], *value, "{name}\n{line:#}");
+    }
+}
+
+#[test]
+fn a_request_that_went_well() {
+    let gateway = logging();
+    let bearer = gateway.bearer("server", "read");
+    let request = format!(
+        "POST /api/%77ell?m=logged&secret=in-the-query HTTP/1.1\r\nHost: LocalHost\r\n{bearer}\r\nContent-Length: 5\r\n\r\nhello"
+    );
+    let answer = gateway.raw(request);
+    let id = answer.status(200).one("x-request-id").to_owned();
+    let line = line(&gateway.gateway, "/api/well");
+    says(
+        &line,
+        json!({
+            "request_id": id, "client": "127.0.0.1", "method": "POST", "host": "localhost", "route": "/api/*",
+            "client_id": "server", "status": 200, "reason": null, "upstream": "api",
+            "server": gateway.upstream.address().to_string(), "retries": 0, "bytes_in": 5,
+            "bytes_out": OK_BODY.len(), "protocol": "HTTP/1.1", "tls": false
+        }),
+    );
+    assert_eq!(gateway.upstream.only("m=logged").all("x-request-id"), [id.as_str()]);
+    assert!(!line.to_string().contains("in-the-query"), "{line:#}");
+    let (whole, upstream) = (line["duration_ms"].as_f64(), line["upstream_ms"].as_f64());
+    assert!(upstream > Some(0.0) && whole >= upstream, "{line:#}");
+    let time = line["time"].as_str().expect("a time");
+    assert!(time.len() == 24 && time.starts_with("20") && time.ends_with('Z'), "{time}");
+}
+
+#[test]
+fn requests_that_were_refused() {
+    let gateway = logging();
+    let bearer = gateway.bearer("server", "read");
+    let rows: &[(&str, &[&str], Value)] = &[
+        (
+            "/users/no-token",
+            &[],
+            json!({ "status": 401, "reason": "no_token", "route": "/users/{name}", "client_id": null }),
+        ),
+        (
+            "/users/unknown",
+            &["Authorization: Bearer nonsense"],
+            json!({ "status": 401, "reason": "invalid_token" }),
+        ),
+        ("/users/two", &[&bearer, &bearer], json!({ "status": 400, "reason": "invalid_request" })),
+        ("/write", &[&bearer], json!({ "status": 403, "reason": "insufficient_scope", "server": null })),
+        (
+            "/nowhere",
+            &[&bearer],
+            json!({ "status": 404, "reason": "no_route", "route": null, "host": "localhost" }),
+        ),
+        (
+            "/dead",
+            &[&bearer],
+            json!({ "status": 502, "reason": "upstream_unreachable", "client_id": "server", "upstream": "dead", "retries": 1 }),
+        ),
+        (
+            "/api/%2e%2e/up",
+            &[&bearer],
+            json!({ "status": 400, "reason": "ambiguous_request", "route": null }),
+        ),
+    ];
+    for (path, fields, members) in rows {
+        let answer = gateway.raw(get(path, fields));
+        answer.one("x-request-id");
+        let line = line(&gateway.gateway, path);
+        says(&line, members.clone());
+        says(&line, json!({ "request_id": answer.one("x-request-id"), "bytes_out": answer.body().len() }));
+    }
+    gateway.raw("DELETE /get-only HTTP/1.1\r\nHost: x\r\n\r\n").status(405);
+    let line = line(&gateway.gateway, "/get-only");
+    says(&line, json!({ "method": "DELETE", "status": 405, "reason": "method_not_allowed", "route": null }));
+}
+
+#[test]
+fn clients_that_leave_and_answers_that_break_off() {
+    let gateway = logging();
+    let bearer = gateway.bearer("server", "read");
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    gateway.upstream.on("/api/left", move |_, out| {
+        let _ = wait.lock().expect("the receiver").recv();
+        out.write_all(&ok("late")).map(|()| Next::Close)
+    });
+    let mut conn = gateway.connect();
+    conn.send(get("/api/left?m=left", &[&bearer]));
+    gateway.upstream.wait_for("m=left");
+    drop(conn);
+    let left = line(&gateway.gateway, "/api/left");
+    says(&left, json!({ "status": null, "reason": "client_gone", "client_id": "server", "bytes_out": 0 }));
+    says(&left, json!({ "server": gateway.upstream.address().to_string(), "upstream_ms": null }));
+    drop(release);
+
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    gateway.upstream.on("/api/cut", move |_, out| {
+        out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")?;
+        let _ = wait.lock().expect("the receiver").recv();
+        Ok(Next::Close)
+    });
+    let mut conn = gateway.connect();
+    conn.send(get("/api/cut", &[&bearer]));
+    conn.read_only_head().status(200);
+    drop(release);
+    let _ = conn.read_rest();
+    let cut = line(&gateway.gateway, "/api/cut");
+    says(&cut, json!({ "status": 200, "reason": "upstream_broken", "bytes_out": 3 }));
+}
+
+#[test]
+fn head_and_empty_answers_are_whole() {
+    let gateway = logging();
+    let bearer = gateway.bearer("server", "read");
+    gateway.upstream.on_bytes("/api/empty", Next::KeepAlive, "HTTP/1.1 204 No Content\r\n\r\n");
+    gateway.raw(get("/api/empty", &[&bearer])).status(204);
+    says(&line(&gateway.gateway, "/api/empty"), json!({ "status": 204, "reason": null, "bytes_out": 0 }));
+    let mut conn = gateway.connect();
+    for (path, reason) in [("/api/head", Value::Null), ("/head-nowhere", json!("no_route"))] {
+        conn.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n\r\n"));
+        conn.read_head_only();
+        says(&line(&gateway.gateway, path), json!({ "method": "HEAD", "reason": reason, "bytes_out": 0 }));
+    }
+}
+
+#[test]
+fn a_tunnel_is_told_when_it_ends() {
+    let gateway = logging();
+    let bearer = gateway.bearer("server", "read");
+    gateway.upstream.on("/api/tunnel", |_, out| {
+        out.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello")?;
+        out.read_exact(&mut [0; 4])?;
+        Ok(Next::Close)
+    });
+    let mut conn = gateway.connect();
+    conn.send(get("/api/tunnel", &[&bearer, "Connection: upgrade", "Upgrade: x"]));
+    conn.read_only_head().status(101);
+    conn.read_some("hello");
+    assert!(!gateway.gateway.written().contains("/api/tunnel"), "it still runs");
+    conn.send("bye!");
+    let _ = conn.read_rest();
+    drop(conn);
+    let line = line(&gateway.gateway, "/api/tunnel");
+    says(&line, json!({ "status": 101, "reason": null, "bytes_in": 4, "bytes_out": 5 }));
+}
+
+#[tokio::test]
+async fn http_2() {
+    let gateway = logging();
+    let bearer = gateway.token("server", "read");
+    let mut h2 = H2::connect(gateway.gateway.tls()).await;
+    let request =
+        Request::get("https://localhost/api/h2?m=1").header("authorization", format!("Bearer {bearer}"));
+    let answer = h2.ask(request.body(Full::new(Bytes::new())).expect("a request")).await;
+    assert_eq!(answer.status(), 200);
+    let line = line(&gateway.gateway, "/api/h2");
+    says(
+        &line,
+        json!({ "protocol": "HTTP/2", "tls": true, "host": "localhost", "status": 200, "reason": null }),
+    );
+    assert_eq!(answer.headers()["x-request-id"], line["request_id"].as_str().expect("an id"));
+}
+
+#[test]
+fn the_endpoints() {
+    let gateway = Fixture::start(|config| config.server(TOGETHER));
+    let grant = "grant_type=client_credentials";
+    gateway
+        .raw(post_form(TOKEN, &[&basic("server", "Password1")], format!("{grant}&scope=read")))
+        .status(200);
+    gateway.raw(post_form(TOKEN, &[], format!("{grant}&client_id=server&client_secret=wr0ng"))).status(401);
+    gateway.raw(post_form(TOKEN, &[], format!("{grant}&scope=admin&{}", credentials("server")))).status(400);
+    let found = eventually(&gateway.gateway, "no three lines", || {
+        Some(lines(&gateway.gateway.written())).filter(|lines| lines.len() == 3)
+    });
+    let expected = [
+        json!({ "route": "(token)", "path": TOKEN, "client_id": "server", "status": 200, "reason": null }),
+        // Whoever says to be a client is not it yet.
+        json!({ "route": "(token)", "client_id": null, "status": 401, "reason": "invalid_client" }),
+        json!({ "route": "(token)", "client_id": "server", "status": 400, "reason": "invalid_scope" }),
+    ];
+    for (line, members) in found.iter().zip(expected) {
+        says(line, members);
+        says(line, json!({ "upstream": null, "server": null, "upstream_ms": null }));
+    }
+}
+
+#[test]
+fn no_request_forges_a_line() {
+    let gateway = Fixture::start(|config| config.server(TOGETHER));
+    let token = gateway.token("server", "read");
+    let forged = "{\"time\":\"forged\"}";
+    let requests = [
+        format!("GET /a\"}}\\u000a{forged} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        format!("GET /a%0a%0d{forged} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        "GET /\u{1b}[2J\u{85}\u{202e} HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET /é HTTP/1.1\r\nHost: x\"\\\r\n\r\n".to_owned(),
+        format!("{} / HTTP/1.1\r\nHost: x\r\n\r\n", "M".repeat(2_000)),
+        format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "long".repeat(3_000)),
+        format!("GET /path/{token}/x HTTP/1.1\r\nHost: {token}\r\n\r\n"),
+        format!("GET http://user:{token}@x/absolute HTTP/1.1\r\nHost: x\r\n\r\n"),
+        format!(
+            "GET /q?{token} HTTP/1.1\r\nHost: x\r\nX-Request-Id: \"{forged}\r\nX-Forwarded-For: {forged}\r\n\r\n"
+        ),
+    ];
+    for request in &requests {
+        let mut conn = gateway.connect();
+        conn.send(request);
+        let _ = conn.try_read(false);
+    }
+    gateway.raw(get("/the-last", &[])).status(404);
+    line(&gateway.gateway, "/the-last");
+    let written = gateway.gateway.written();
+    let (out, _) = written.split_once("--- stderr").expect("both streams");
+    // All that stands behind the banner.
+    let (_, log) = out.rsplit_once("listening on ").expect("the banner");
+    for line in log.lines().skip(1) {
+        let line_is: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(line_is["time"].as_str().is_some_and(|time| time.starts_with("20")), "{line}");
+        assert!(line.len() < 2_500 && line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
+        assert_eq!(line_is["client"], "127.0.0.1", "{line}");
+    }
+    assert!(!written.contains(&token), "a token was logged\n{written}");
+    assert!(log.contains("/path/tg_\\u2026/x"), "{log}");
+}
+
+#[test]
+fn a_file_is_added_to_and_opened_anew_on_sighup() {
+    let gateway = Fixture::start(|config| config.server("access_log = { file = \"access.log\" }"));
+    let path = gateway.gateway.dir().join("access.log");
+    let has = |path: &std::path::Path, what: &str| {
+        let (path, what) = (path.to_owned(), what.to_owned());
+        move || fs::read_to_string(&path).ok().filter(|text| text.contains(&what))
+    };
+    gateway.raw(get("/before", &[])).status(404);
+    eventually(&gateway.gateway, "no line in the file", has(&path, "\"/before\""));
+    assert_eq!(fs::metadata(&path).expect("the file").permissions().mode() & 0o777, 0o640 & !umask());
+    let rotated = path.with_extension("log.1");
+    fs::rename(&path, &rotated).expect("a rename");
+    gateway.raw(get("/between", &[])).status(404);
+    gateway.gateway.signal("HUP");
+    eventually(&gateway.gateway, "no new file", || path.exists().then_some(()));
+    gateway.raw(get("/after", &[])).status(404);
+    eventually(&gateway.gateway, "no line in the new file", has(&path, "\"/after\""));
+    let before = eventually(&gateway.gateway, "a line was lost", has(&rotated, "\"/between\""));
+    assert!(before.contains("\"/before\"") && !before.contains("\"/after\""), "{before}");
+    assert!(!gateway.gateway.written().contains("\"/before\""), "the log is in the file alone");
+    // Neither does a broken configuration keep the log where it was.
+    fs::write(gateway.gateway.dir().join("gateway.toml"), "broken").expect("gateway.toml");
+    fs::rename(&path, path.with_extension("log.2")).expect("a rename");
+    gateway.gateway.signal("HUP");
+    eventually(&gateway.gateway, "no third file", || path.exists().then_some(()));
+    gateway.raw(get("/third", &[])).status(404);
+    eventually(&gateway.gateway, "no line in the third file", has(&path, "\"/third\""));
+}
+
+fn umask() -> u32 {
+    let file = tempfile::tempdir().expect("a folder");
+    let path = file.path().join("x");
+    fs::write(&path, "").expect("a file");
+    !fs::metadata(&path).expect("it").permissions().mode() & 0o777 & 0o666
+}
+
+#[test]
+fn a_reload_turns_it_on_and_off() {
+    let gateway = Fixture::start(|config| config);
+    let path = gateway.gateway.dir().join("gateway.toml");
+    let off = fs::read_to_string(&path).expect("gateway.toml");
+    let answer = gateway.raw(get("/users/none", &["X-Request-Id: theirs"]));
+    answer.status(401).lacks("x-request-id");
+    fs::write(&path, off.replace("threads = 1", "threads = 1\naccess_log = true")).expect("gateway.toml");
+    gateway.gateway.signal("HUP");
+    eventually(&gateway.gateway, "not turned on", || {
+        gateway.raw(get("/on", &[])).all("x-request-id").first().map(|_| ())
+    });
+    line(&gateway.gateway, "/on");
+    fs::write(&path, off).expect("gateway.toml");
+    gateway.gateway.signal("HUP");
+    eventually(&gateway.gateway, "not turned off", || {
+        gateway.raw(get("/off-1", &[])).all("x-request-id").is_empty().then_some(())
+    });
+    gateway.raw(get("/off-2", &[])).status(404);
+    // The writer has had its turn when something that comes after is seen: the end.
+    let mut gateway = gateway.gateway;
+    gateway.signal("TERM");
+    gateway.wait(Duration::from_secs(6));
+    assert!(!gateway.written().contains("/users/none") && !gateway.written().contains("/off-2"));
+    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+}
+
+#[test]
+fn the_last_lines_are_written_before_the_end() {
+    let mut gateway = Fixture::start(|config| config.server(TOGETHER)).gateway;
+    let mut conn = Conn::plain(gateway.plain());
+    for number in 0..200 {
+        conn.ask(get(&format!("/number-{number}"), &[])).status(404);
+    }
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(Duration::from_secs(6)).code(), Some(0));
+    let find = || Some(lines(&gateway.written()).len()).filter(|found| *found == 200);
+    eventually(&gateway, "lines were lost", find);
+}
+
+#[test]
+fn a_request_id_is_taken_from_trusted_proxies_alone() {
+    let rows = [
+        ("request_id = true", "theirs-1", false),
+        ("request_id = true\ntrusted_proxies = [\"127.0.0.1/32\"]", "theirs-2", true),
+        ("request_id = true\ntrusted_proxies = [\"127.0.0.1/32\"]", "not good", false),
+    ];
+    for (lines, given, taken) in rows {
+        let gateway = Fixture::start(|config| config.server(lines));
+        let bearer = gateway.bearer("server", "read");
+        let field = format!("X-Request-Id: {given}");
+        let answer = gateway.raw(get("/hello?m=id", &[&bearer, &field]));
+        let id = answer.status(200).one("x-request-id");
+        assert_eq!(id == given, taken, "{lines}: {id}");
+        let reached = gateway.upstream.only("m=id");
+        assert_eq!(reached.all("x-request-id"), [id], "{}", reached.text());
+        let other = gateway.raw(get("/hello?m=other", &[&bearer]));
+        assert_ne!(other.one("x-request-id"), id);
+    }
+    // Without ids, what a client sends is a header like another.
+    let gateway = Fixture::start(|config| config);
+    let bearer = gateway.bearer("server", "read");
+    gateway.raw(get("/hello?m=id", &[&bearer, "X-Request-Id: mine"])).status(200).lacks("x-request-id");
+    assert_eq!(gateway.upstream.only("m=id").all("x-request-id"), ["mine"]);
+}
+
+/// A gateway that logs there and serves metrics.
+fn logging_to(file: &str) -> Fixture {
+    Fixture::start(|config: Config| {
+        config
+            .server(&format!("access_log = {{ file = {file:?} }}"))
+            .table("[metrics]\nlisten = \"http://127.0.0.1:0\"")
+    })
+}
+
+#[test]
+fn a_full_disk_loses_lines_and_nothing_else() {
+    let gateway = logging_to("/dev/full");
+    let bearer = gateway.bearer("server", "read");
+    let mut conn = gateway.connect();
+    for _ in 0..20 {
+        conn.ask(get("/hello", &[&bearer])).status(200);
+    }
+    eventually(&gateway.gateway, "not all are counted as dropped", || {
+        let scrape = Scrape::of(&gateway.gateway);
+        (scrape.value("tollgate_access_log_lines_dropped_total") == 21.0).then_some(())
+    });
+    eventually(&gateway.gateway, "nothing was said of it", || {
+        gateway.gateway.written().contains("the access log cannot be written").then_some(())
+    });
+    conn.ask(get("/hello", &[&bearer])).status(200);
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_nothing_up() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let pipe = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    // Open at both ends, so that the gateway can open it and nobody reads.
+    let mut reader = fs::File::options().read(true).write(true).open(&pipe).expect("the pipe");
+    let gateway = logging_to(pipe.to_str().expect("UTF-8"));
+    // More than the pipe and a thread's buffer hold.
+    let request = get(&format!("/{}", "x".repeat(1_100)), &[]);
+    let mut conn = gateway.connect();
+    for _ in 0..1_500 {
+        conn.ask(&request).status(404);
+    }
+    let dropped = || Scrape::of(&gateway.gateway).value("tollgate_access_log_lines_dropped_total");
+    assert!(dropped() > 0.0, "{}", Scrape::of(&gateway.gateway).text);
+    eventually(&gateway.gateway, "the drop is not told", || {
+        gateway.gateway.written().contains("lines dropped").then_some(())
+    });
+    // Once somebody reads, what was kept comes, whole lines only.
+    let drain = thread::spawn(move || {
+        let (mut text, mut part) = (Vec::new(), [0; 64 << 10]);
+        while !text.windows(10).any(|window| window == b"\"/the-end\"") {
+            let count = reader.read(&mut part).expect("the pipe");
+            text.extend_from_slice(&part[..count]);
+        }
+        String::from_utf8(text).expect("ASCII")
+    });
+    eventually(&gateway.gateway, "no room again", || {
+        conn.ask(get("/the-end", &[])).status(404);
+        drain.is_finished().then_some(())
+    });
+    let text = drain.join().expect("the reader");
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let kept = lines(whole).into_iter().filter(|line| line["path"] != "/the-end").count();
+    assert_eq!(whole.lines().count(), lines(whole).len(), "a line is torn");
+    let scan_dropped = 1_500 - kept;
+    assert!(scan_dropped > 0 && dropped() >= scan_dropped as f64, "{kept} kept");
+}
