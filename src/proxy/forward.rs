@@ -102,8 +102,8 @@ pub(super) enum Head {
 }
 
 /// A request ready to go.
-pub(super) struct Outbound {
-    pub(super) head: Head,
+pub(super) struct Outbound<H> {
+    pub(super) head: H,
     pub(super) body: Incoming,
     /// The client's side of an upgrade that was asked for.
     pub(super) upgrade: Option<OnUpgrade>,
@@ -117,7 +117,7 @@ pub(super) async fn forward(
     permit: Permit,
     gate: &Gate,
     upstream: &Upstream,
-    outbound: Outbound,
+    outbound: Outbound<Head>,
     trip: &mut Trip,
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let Outbound { head, body, upgrade, limits, mut bounds } = outbound;
@@ -125,8 +125,9 @@ pub(super) async fn forward(
     let (method, head) = match head {
         Head::Http1(method, head) => (method, head),
         Head::Http2(head) => {
+            let outbound = Outbound { head: *head, body, upgrade, limits, bounds };
             // Boxed: or it would make the future of every other request larger.
-            return Box::pin(h2::forward(permit, gate, upstream, *head, body, limits, bounds, trip)).await;
+            return Box::pin(h2::forward(permit, gate, upstream, outbound, trip)).await;
         }
     };
     let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));

@@ -18,7 +18,6 @@ use h2::{Reason, RecvStream, SendStream};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 pub(super) use self::answer::AnswerBody;
@@ -27,7 +26,7 @@ use self::pool::NoConnection;
 use self::upload::{GoingOn, Upload};
 use super::balance::Asking;
 use super::body::{BodyFault, BodyOutcome, RequestBody, ResponseBody, TokenLease, UpstreamBody};
-use super::forward::{BodyLimits, ForwardError};
+use super::forward::{ForwardError, Outbound};
 use super::headers::{self, AnswerHeaders, Outgoing, ResponseError};
 use super::limits::Bounds;
 use super::observe::Trip;
@@ -73,12 +72,10 @@ pub(super) async fn forward(
     permit: Permit,
     gate: &Gate,
     upstream: &Upstream,
-    head: Request<()>,
-    body: Incoming,
-    limits: BodyLimits,
-    mut bounds: Option<Box<Bounds>>,
+    outbound: Outbound<Request<()>>,
     trip: &mut Trip,
 ) -> Result<Response<ResponseBody>, ForwardError> {
+    let Outbound { head, body, upgrade: _, limits, mut bounds } = outbound;
     let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
     trip.body.clone_from(&outcome);
     let lease = TokenLease::new(gate, permit);
