@@ -230,7 +230,7 @@ pub(super) fn server_limits(config: &Config) -> Limits {
         max_headers: limits.max_headers,
         idle_timeout: limits.idle_timeout,
         max_connections: limits.max_connections,
-        max_connections_per_address: None,
+        max_connections_per_address: limits.max_connections_per_address,
         write_timeout: limits.write_timeout,
         handshake_timeout: limits.handshake_timeout,
     }

@@ -10,14 +10,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::forward::BodyLimits;
 use super::limits::Bounds;
 use super::observe::Watch;
 use super::source::Source;
+use super::upstream::Upstream;
 use crate::gate::Gate;
 use crate::oauth::decide::Permit;
 
@@ -72,6 +75,8 @@ struct RequestWatch {
     lease: Option<TokenLease>,
     next_check: Instant,
     outcome: BodyOutcome,
+    /// The header that the gateway authenticates itself to the server with: no trailer may pass for it.
+    credential: Option<HeaderName>,
 }
 
 impl RequestWatch {
@@ -157,21 +162,22 @@ impl BodyOutcome {
 }
 
 impl RequestBody {
-    /// A body of at most `limit` bytes (none: no limit). One that is empty from the start costs nothing to watch.
+    /// A body within its limits, for this upstream. One that is empty from the start costs nothing to watch.
     pub(super) fn new(
         incoming: Incoming,
-        limit: Option<u64>,
-        timeout: Duration,
+        limits: BodyLimits,
+        upstream: &Upstream,
         lease: impl FnOnce() -> Option<TokenLease>,
     ) -> (Self, Option<BodyOutcome>) {
         if incoming.is_end_stream() {
             return (Self::empty(), None);
         }
+        let BodyLimits { max, timeout } = limits;
         let outcome = BodyOutcome::default();
         let now = Instant::now();
         let patience = now + timeout;
         let watch = RequestWatch {
-            left: limit,
+            left: max,
             timeout,
             sleep: Box::pin(sleep_until(patience)),
             waiting: false,
@@ -179,6 +185,7 @@ impl RequestBody {
             lease: lease(),
             next_check: now + TOKEN_CHECK,
             outcome: outcome.clone(),
+            credential: upstream.credentials.as_ref().map(|(name, _)| name.clone()),
         };
         (Self { incoming: Some(incoming), watch: Some(Box::new(watch)) }, Some(outcome))
     }
@@ -219,7 +226,7 @@ impl Body for RequestBody {
                     }
                 }
                 if let Some(trailers) = frame.trailers_mut() {
-                    super::headers::filter_trailers(trailers, None);
+                    super::headers::filter_trailers(trailers, watch.credential.as_ref());
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -416,9 +423,12 @@ impl UpstreamBody {
             ready!(alarm.poll(cx));
             let now = Instant::now();
             self.check_token(now)?;
-            if self.waiting_since.is_some_and(|since| now >= since + self.read_timeout)
-                || self.deadline().is_some_and(|deadline| now >= deadline)
-            {
+            let mut late = self.waiting_since.is_some_and(|since| now >= since + self.read_timeout);
+            if late && self.source.request_goes_on() {
+                self.waiting_since = Some(now);
+                late = false;
+            }
+            if late || self.deadline().is_some_and(|deadline| now >= deadline) {
                 return Poll::Ready(Some(Err(BodyFault::TooSlow.into())));
             }
             self.set_alarm(now);

@@ -130,8 +130,7 @@ pub(super) async fn forward(
             return Box::pin(h2::forward(permit, gate, upstream, outbound, trip)).await;
         }
     };
-    let (body, outcome) =
-        RequestBody::new(body, limits.max, limits.timeout, || TokenLease::new(gate, permit.clone()));
+    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
     trip.body.clone_from(&outcome);
     // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
     let replayable = method.is_idempotent() && outcome.is_none() && upgrade.is_none();
@@ -173,7 +172,7 @@ pub(super) async fn forward(
         return Ok(head.map(|()| ResponseBody::from(Full::new(whole))));
     }
     let lease = TokenLease::new(gate, permit);
-    let sending = (!sending.is_done()).then_some(sending);
+    let sending = (!sending.is_done()).then(|| Box::new(sending));
     let source = Source::Http1 { body, connection: Some(connection), sending };
     let stream = UpstreamBody::new(source, upstream.read_timeout, lease, bounds);
     Ok(head.map(|()| ResponseBody::from(stream)))
@@ -293,6 +292,8 @@ impl Exchange<'_> {
                 // While a body is still going up, the server is not late.
                 match self.outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
                     Some(now) => frames = now,
+                    // Nor while the client says nothing: the body has a timeout of its own.
+                    None if sending.waits_for_client() => {}
                     None => return Poll::Ready(Err(None)),
                 }
                 connection.deadline.as_mut().reset(Instant::now() + read_timeout);

@@ -63,10 +63,11 @@ pub(super) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Optio
     IDLE.with_borrow_mut(|idle| {
         let pool = idle.of(server.key)?;
         while let Some(mut connection) = pool.pop() {
-            if now.saturating_duration_since(connection.used) > MAX_IDLE_TIME {
-                // Those below it are older still.
-                pool.clear();
-            } else if connection.place.is_current(&server.site) && connection.is_quiet(cx) {
+            // One of a long answer was last used long ago, and those below it may not have been.
+            if now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
+                && connection.place.is_current(&server.site)
+                && connection.is_quiet(cx)
+            {
                 connection.used = now;
                 connection.idle = None;
                 return Some(connection);

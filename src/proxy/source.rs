@@ -12,17 +12,13 @@ use super::{h1, h2, pool};
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An answer whose head has come, and what is needed for the rest of it.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the body around it is boxed, and nearly all are the large one"
-)]
 pub(super) enum Source {
     Http1 {
         body: h1::AnswerBody,
         /// Goes back to the pool when the answer has been read to its end; closed with it otherwise.
         connection: Option<h1::Connection>,
-        /// What is left of a request that is answered before it has been sent.
-        sending: Option<h1::Sending>,
+        /// What is left of a request that is answered before it has been sent. Boxed: seldom.
+        sending: Option<Box<h1::Sending>>,
     },
     Http2(h2::AnswerBody),
 }
@@ -43,6 +39,14 @@ impl Source {
                 body.poll(connection, cx).map_err(Into::into)
             }
             Self::Http2(answer) => answer.poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    /// Whether the request has been going on since this was asked last, so that the server is not late yet.
+    pub(super) fn request_goes_on(&mut self) -> bool {
+        match self {
+            Self::Http1 { sending, .. } => sending.as_mut().is_some_and(|left| left.goes_on()),
+            Self::Http2(_) => false,
         }
     }
 

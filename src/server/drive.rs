@@ -85,6 +85,8 @@ pin_project_lite::pin_project! {
         limits: &'a Limits,
         watched_flags: u32,
         rests: bool,
+        // Until when the first head must have come.
+        first_head_by: Instant,
         #[pin]
         sleep: Sleep,
         registered: bool,
@@ -105,12 +107,16 @@ impl<'a> Timer<'a> {
     fn new(info: &'a ConnInfo, limits: &'a Limits, rests: bool) -> Self {
         // On HTTP/2 bytes outside a request are frames of many kinds, not the beginning of a head.
         let watched_flags = if info.is_http2() { WRITE_BLOCKED } else { WRITE_BLOCKED | HEAD_STARTED };
+        let now = Instant::now();
+        let first_head_by = now + limits.header_timeout;
         Self {
             activity: &info.activity,
             limits,
             watched_flags,
             rests,
-            sleep: sleep_until(Instant::now() + limits.header_timeout),
+            first_head_by,
+            // Looked at early, or a connection with one request would rest late.
+            sleep: sleep_until(first_head_by.min(now + REST_AFTER)),
             registered: false,
             seen: Seen::default(),
         }
@@ -188,6 +194,8 @@ impl<'a> Timer<'a> {
                 return Err(End::WriteTimeout);
             }
             now + self.limits.write_timeout
+        } else if seen.requests == 0 && now < self.first_head_by {
+            self.first_head_by
         } else if seen.flags & HEAD_STARTED != 0 {
             return Err(End::HeaderTimeout);
         } else if self.activity.in_flight() > 0 {

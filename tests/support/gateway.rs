@@ -57,13 +57,35 @@ impl Gateway {
 
     /// The same with a whole file and variables for its environment.
     pub(crate) fn start_text(config: &str, environment: &[(&str, &str)]) -> Self {
+        Self::spawn(config, |dir| {
+            let mut command = command(dir);
+            command.envs(environment.iter().copied());
+            command
+        })
+    }
+
+    /// The same with so many file descriptors at most.
+    pub(crate) fn start_with_files(config: &Config, files: u32) -> Self {
+        Self::spawn(&config.text(), |dir| {
+            let mut shell = Command::new("sh");
+            // The shell becomes the gateway, so that its id is the gateway's.
+            shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
+            shell
+                .arg(env!("CARGO_BIN_EXE_tollgate"))
+                .current_dir(dir)
+                .env_remove("RUST_LOG")
+                .env("NO_COLOR", "1");
+            shell
+        })
+    }
+
+    fn spawn(config: &str, command: impl FnOnce(&Path) -> Command) -> Self {
         let dir = tempfile::Builder::new().prefix("tollgate-test-").tempdir().expect("a folder");
         let path = dir.path().join("gateway.toml");
         std::fs::write(&path, config).expect("gateway.toml");
         let mut child = command(dir.path())
             .args(["run", "--config"])
             .arg(&path)
-            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -187,6 +187,10 @@ fn the_path_is_canonical_and_the_query_is_bytes() {
         ("/users/j%C3%a9", "/users/j%C3%A9"),
         ("/semi/a;b=c", "/semi/a;b=c"),
         ("/slash/a%2fb", "/slash/a%2Fb"),
+        // Encoded twice: decoded never, or a server that decodes once more than we would see another path.
+        ("/api/%252e%252e/hello", "/api/%252e%252e/hello"),
+        ("/api/%252f..%255c", "/api/%252f..%255c"),
+        ("/api/%2561", "/api/%2561"),
     ]
     .into_iter()
     .enumerate()

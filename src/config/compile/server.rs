@@ -49,6 +49,7 @@ fn default_limits() -> Limits {
         max_headers: 100,
         idle_timeout: Duration::from_secs(75),
         max_connections: 20_000,
+        max_connections_per_address: None,
         max_body_size: BodyLimit::Bytes(10 << 20),
         body_timeout: Duration::from_secs(30),
         write_timeout: Duration::from_secs(30),
@@ -121,6 +122,7 @@ fn read_limits(table: &mut Table<'_>) -> Limits {
         max_headers,
         idle_timeout,
         max_connections,
+        max_connections_per_address,
         max_body_size,
         body_timeout,
         write_timeout,
@@ -135,6 +137,12 @@ fn read_limits(table: &mut Table<'_>) -> Limits {
         idle_timeout: table.or("idle_timeout", idle_timeout, |value| value.duration(TIMEOUT)),
         max_connections: table
             .or("max_connections", max_connections, |value| value.integer(1..=10_000_000).map(index)),
+        max_connections_per_address: table.or(
+            "max_connections_per_address",
+            max_connections_per_address,
+            // 0 is no limit.
+            |value| value.integer(0..=10_000_000).map(|most| (most > 0).then(|| index(most))),
+        ),
         max_body_size: table.or("max_body_size", max_body_size, |value| body_limit(&value)),
         body_timeout: table.or("body_timeout", body_timeout, |value| value.duration(TIMEOUT)),
         write_timeout: table.or("write_timeout", write_timeout, |value| value.duration(TIMEOUT)),

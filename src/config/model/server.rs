@@ -33,7 +33,7 @@ pub struct Server {
     pub access_log: AccessLog,
     /// Whether requests get an `X-Request-Id`; where the file says nothing, whether they are logged.
     pub request_id: bool,
-    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed: proxies that set or remove every one of them.
     pub trusted_proxies: Vec<AddressRange>,
 }
 
@@ -125,6 +125,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Connections in all.
     pub max_connections: usize,
+    /// Connections of one address (IPv6: of its /64); none: as many as there may be in all.
+    pub max_connections_per_address: Option<usize>,
     /// A request body, where the route says nothing.
     pub max_body_size: BodyLimit,
     /// Between two reads of a request body; the whole of a token request's.

@@ -52,6 +52,7 @@ fn an_empty_file_is_all_defaults() {
         (SECOND * 10, 16 << 10, 100)
     );
     assert_eq!((limits.idle_timeout, limits.max_connections), (SECOND * 75, 20_000));
+    assert_eq!(limits.max_connections_per_address, None);
     assert_eq!((limits.body_timeout, limits.write_timeout), (SECOND * 30, SECOND * 30));
     assert_eq!((limits.max_body_size, limits.handshake_timeout), (BodyLimit::Bytes(10 << 20), SECOND * 10));
     let service = &config.token_service;
@@ -105,6 +106,7 @@ fn everything_in_server_and_token_service_arrives() {
     let limits = &server.limits;
     assert_eq!((limits.header_timeout, limits.max_header_size, limits.max_headers), (SECOND, 8 << 10, 50));
     assert_eq!((limits.idle_timeout, limits.max_connections), (SECOND * 2, 7));
+    assert_eq!(limits.max_connections_per_address, Some(3));
     assert_eq!((limits.body_timeout, limits.write_timeout), (SECOND * 4, SECOND * 5));
     assert_eq!((limits.max_body_size, limits.handshake_timeout), (BodyLimit::Unlimited, SECOND * 6));
     let service = &config.token_service;

@@ -163,7 +163,11 @@ impl AnswerBody {
                 }
                 Self::Chunked(chunked) => match chunked.step(&mut connection.input).map_err(Fault::Bad)? {
                     Step::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                    Step::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                    Step::Trailers(trailers) => {
+                        // Nothing is behind them, and nobody asks whether there is.
+                        *self = Self::Length(0);
+                        return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                    }
                     Step::More => {}
                     Step::End => {
                         *self = Self::Length(0);

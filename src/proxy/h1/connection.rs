@@ -110,24 +110,22 @@ impl Connection {
         asked: Asked,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Answer, Fault>> {
-        let mut broken = None;
-        if !sending.is_done() {
+        if !sending.is_done() && !sending.is_refused() {
             match sending.poll(&mut self.io, cx) {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
                 Poll::Ready(Err(SendFault::Body)) => return Poll::Ready(Err(Fault::Request)),
-                // The server may have answered before it stopped to read.
-                Poll::Ready(Err(SendFault::Io(error))) => broken = Some(error),
+                // The server may have answered before it stopped to read, as with a 413. A connection that broke has
+                // something to read in any case, if only its end.
+                Poll::Ready(Err(SendFault::Io(error))) if ends_connection(&error) => sending.refuse(),
+                Poll::Ready(Err(SendFault::Io(error))) => return Poll::Ready(Err(Fault::Io(error))),
             }
         }
         loop {
             let before = self.input.len();
-            match (self.poll_read(cx, READ), broken.take()) {
-                (Poll::Pending, None) => return Poll::Pending,
-                (Poll::Ready(Err(_)) | Poll::Pending, Some(error)) | (Poll::Ready(Err(error)), None) => {
-                    return Poll::Ready(Err(Fault::Io(error)));
-                }
-                (Poll::Ready(Ok(0)), _) => return Poll::Ready(Err(Fault::Closed)),
-                (Poll::Ready(Ok(_)), error) => broken = error,
+            match ready!(self.poll_read(cx, READ)) {
+                Ok(0) => return Poll::Ready(Err(Fault::Closed)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(Fault::Io(error))),
             }
             // A head ends with a line.
             if !self.input.get(before..).is_some_and(|new| new.contains(&b'\n')) {
@@ -140,7 +138,7 @@ impl Connection {
                 let status = answer.head.status();
                 if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                     self.interim = 0;
-                    self.persists = answer.persists && broken.is_none();
+                    self.persists = answer.persists && !sending.is_refused();
                     return Poll::Ready(Ok(answer));
                 }
                 self.interim += 1;
@@ -153,6 +151,9 @@ impl Connection {
 
     /// Goes on sending a request whose answer has begun.
     pub(in crate::proxy) fn poll_send(&mut self, sending: &mut Sending, cx: &mut Context<'_>) -> Poll<()> {
+        if sending.is_refused() {
+            return Poll::Ready(());
+        }
         let sent = ready!(sending.poll(&mut self.io, cx));
         // The answer may be whole even so, but then no other request may follow on the connection.
         self.persists &= sent.is_ok();
@@ -189,4 +190,9 @@ impl Connection {
         self.flows = read == room;
         Poll::Ready(Ok(read))
     }
+}
+
+/// Whether the connection is over, for reading too, once what came before has been read.
+fn ends_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }

@@ -1,6 +1,7 @@
 //! A request on its way to a server.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -71,6 +72,12 @@ pub(in crate::proxy) struct Sending {
     /// All of the body is in `piece`, or was.
     body_ended: bool,
     piece: Piece,
+    /// What the socket took has left it: a TLS session keeps what the network does not take at once.
+    flushed: bool,
+    /// The server takes no more, but what it said before may still come.
+    refused: bool,
+    /// It took some of the body since that was asked last.
+    moved: bool,
 }
 
 /// A piece of a body in its frame.
@@ -106,7 +113,18 @@ impl Sending {
         };
         // Chunks have an end to send.
         let body_ended = framing != Framing::Chunked && body.is_end_stream();
-        Self { head: bytes, head_sent: 0, framing, body, owed, body_ended, piece: Piece::default() }
+        Self {
+            head: bytes,
+            head_sent: 0,
+            framing,
+            body,
+            owed,
+            body_ended,
+            piece: Piece::default(),
+            flushed: false,
+            refused: false,
+            moved: false,
+        }
     }
 
     /// Whether not a byte has been sent.
@@ -116,12 +134,34 @@ impl Sending {
 
     /// Whether all has been sent.
     pub(in crate::proxy) fn is_done(&self) -> bool {
-        self.body_ended && self.head_sent == self.head.len() && self.piece.is_empty()
+        self.flushed && self.body_ended
+    }
+
+    /// Whether it is the client that is waited for: all that it has sent so far is on its way.
+    pub(in crate::proxy) fn waits_for_client(&self) -> bool {
+        self.flushed && !self.body_ended
+    }
+
+    /// Whether the body has been going on since this was asked last.
+    pub(in crate::proxy) fn goes_on(&mut self) -> bool {
+        mem::take(&mut self.moved) || self.waits_for_client()
     }
 
     /// To be sent again from its beginning. Only for what is unsent, or has no body.
     pub(in crate::proxy) fn rewind(&mut self) {
         self.head_sent = 0;
+        self.flushed = false;
+        self.refused = false;
+    }
+
+    /// Notes that the server takes no more.
+    pub(super) fn refuse(&mut self) {
+        self.refused = true;
+    }
+
+    /// Whether the server has stopped to take it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// Sends what there is to send. Ready once all of it has been sent.
@@ -138,7 +178,10 @@ impl Sending {
             }
             let head = self.head.get(self.head_sent..).unwrap_or_default();
             if head.is_empty() && self.piece.is_empty() {
-                ready!(Pin::new(&mut *io).poll_flush(cx)).map_err(SendFault::Io)?;
+                if !self.flushed {
+                    ready!(Pin::new(&mut *io).poll_flush(cx)).map_err(SendFault::Io)?;
+                    self.flushed = true;
+                }
                 if self.body_ended {
                     return Poll::Ready(Ok(()));
                 }
@@ -158,15 +201,19 @@ impl Sending {
             if sent == 0 {
                 return Poll::Ready(Err(SendFault::Io(io::ErrorKind::WriteZero.into())));
             }
+            self.flushed = false;
             let of_head = sent.min(self.head.len() - self.head_sent);
             self.head_sent += of_head;
+            self.moved |= sent > of_head;
             self.piece.advance(sent - of_head);
         }
     }
 
     /// Takes the next piece of the body.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendFault>> {
-        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.flushed = false;
+        match frame {
             Some(Ok(frame)) => self.load(frame)?,
             Some(Err(_)) => return Poll::Ready(Err(SendFault::Body)),
             None => self.end(None)?,

@@ -76,8 +76,7 @@ pub(super) async fn forward(
     trip: &mut Trip,
 ) -> Result<Response<ResponseBody>, ForwardError> {
     let Outbound { head, body, upgrade: _, limits, mut bounds } = outbound;
-    let (body, outcome) =
-        RequestBody::new(body, limits.max, limits.timeout, || TokenLease::new(gate, permit.clone()));
+    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
     trip.body.clone_from(&outcome);
     let lease = TokenLease::new(gate, permit);
     let total = upstream.total_timeout;

@@ -16,6 +16,8 @@ pub(super) enum Class {
     Expect,
     /// Tells of the connection to a proxy before us: believed only from a trusted one.
     Forwarding,
+    /// RFC 7239.
+    Forwarded,
     ForwardedFor,
     ForwardedHost,
     ForwardedProto,
@@ -56,7 +58,7 @@ impl Class {
             header::CONNECTION => Self::Connection,
             header::CONTENT_LENGTH => Self::ContentLength,
             header::EXPECT => Self::Expect,
-            header::FORWARDED => Self::Forwarding,
+            header::FORWARDED => Self::Forwarded,
             header::HOST => Self::Host,
             header::PROXY_AUTHENTICATE | header::PROXY_AUTHORIZATION => Self::Hop,
             header::TE => Self::Te,
@@ -126,7 +128,7 @@ impl Class {
                 _ => Self::Other,
             },
             Some(b'e') if name == "expect" => Self::Expect,
-            Some(b'f') if name == "forwarded" => Self::Forwarding,
+            Some(b'f') if name == "forwarded" => Self::Forwarded,
             Some(b't') => match name {
                 "te" => Self::Te,
                 "trailer" => Self::Trailer,

@@ -1,6 +1,6 @@
 //! A request's headers on their way upstream.
 
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::class::{Class, same_variable};
@@ -125,6 +125,7 @@ struct Seen<'a> {
     length: bool,
     chunked: bool,
     host: Option<&'a HeaderValue>,
+    forwarded: bool,
     forwarded_for: bool,
     forwarded_host: bool,
     forwarded_proto: bool,
@@ -134,7 +135,7 @@ struct Seen<'a> {
 /// Hands each header that goes upstream to `emit`, the client's first and then what the gateway says, and tells how
 /// the body behind them is framed.
 ///
-/// The client's headers are read and not changed. `Content-Length` and `Transfer-Encoding` go on as they came, having
+/// The client's headers are read and not changed. `Content-Length` goes on as it came, having
 /// passed [`check_request`](super::check_request).
 pub fn for_upstream(
     headers: &HeaderMap,
@@ -181,6 +182,10 @@ pub fn for_upstream(
                 seen.host = Some(value);
                 host.is_none() && !outgoing.upstream_http2
             }
+            Class::Forwarded => {
+                seen.forwarded = true;
+                false
+            }
             Class::ForwardedFor => {
                 seen.forwarded_for = true;
                 false
@@ -201,7 +206,7 @@ pub fn for_upstream(
             Class::Trailer | Class::Via => true,
             Class::TransferEncoding => {
                 seen.chunked = true;
-                !outgoing.upstream_http2
+                false
             }
             Class::Forwarding => trusted,
             Class::ClientId
@@ -231,6 +236,9 @@ pub fn for_upstream(
     } else {
         say(&FORWARDED_FOR, Some(&with_address(headers, outgoing.peer)));
     }
+    if trusted && seen.forwarded {
+        say(&FORWARDED, Some(&with_element(headers, outgoing)));
+    }
     if !seen.forwarded_proto {
         say(
             &FORWARDED_PROTO,
@@ -258,13 +266,13 @@ pub fn for_upstream(
         say(&CONNECTION, Some(&UPGRADE_OPTION));
     }
     match (seen.chunked, seen.length) {
-        (true, _) => Framing::Chunked,
         (false, true) => Framing::Length,
-        (false, false) if outgoing.streamed_body => {
+        (false, false) if !outgoing.streamed_body => Framing::Unframed,
+        // In our own spelling: a server that takes none but `chunked` would read the body as requests.
+        _ => {
             say(&TRANSFER_ENCODING, Some(&CHUNKED));
             Framing::Chunked
         }
-        (false, false) => Framing::Unframed,
     }
 }
 
@@ -292,4 +300,25 @@ fn with_address(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
     list.extend_from_slice(peer.as_bytes());
     // Made of header values, it is one.
     HeaderValue::try_from(list).unwrap_or_else(|_| peer.clone())
+}
+
+/// The elements of `Forwarded` there are with our own behind them (RFC 7239 §4), all on one line. Who sends none gets
+/// none: `X-Forwarded-*` says it.
+fn with_element(headers: &HeaderMap, outgoing: &Outgoing<'_>) -> HeaderValue {
+    let mut list = Vec::new();
+    for value in headers.get_all(FORWARDED) {
+        list.extend_from_slice(value.as_bytes());
+        list.extend_from_slice(b", ");
+    }
+    let peer = outgoing.peer.as_bytes();
+    list.extend_from_slice(b"for=");
+    // RFC 7239 §6: an IPv6 address has brackets, and those need quotes.
+    let (open, close): (&[u8], &[u8]) = if peer.contains(&b':') { (b"\"[", b"]\"") } else { (b"", b"") };
+    list.extend([open, peer, close].concat());
+    list.extend_from_slice(match outgoing.proto {
+        Proto::Http => b";proto=http",
+        Proto::Https => b";proto=https",
+    });
+    // Made of header values, it is one.
+    HeaderValue::try_from(list).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
 }

@@ -37,6 +37,7 @@ const OURS: [&str; 5] = [
     "x-forwarded-proto: https",
 ];
 
+static PEER_OF_IPV6: HeaderValue = HeaderValue::from_static("2001:db8::7");
 static PEER: HeaderValue = HeaderValue::from_static("192.0.2.7");
 
 fn upstream_sees<'a>(lines_in: &[&str], change: impl FnOnce(&mut Outgoing<'a>)) -> Vec<String> {
@@ -249,6 +250,7 @@ fn a_trusted_proxy_is_believed_in_what_it_may_say() {
     let sent = [
         "host: h",
         "forwarded: for=1.1.1.1",
+        "forwarded: for=2.2.2.2;by=x",
         "via: 1.0 first",
         "x-forwarded-for: 1.1.1.1",
         "x-forwarded-for: 2.2.2.2, 3.3.3.3",
@@ -264,7 +266,7 @@ fn a_trusted_proxy_is_believed_in_what_it_may_say() {
     assert_eq!(
         upstream_sees(&sent, |outgoing| outgoing.peer_is_trusted = true),
         ours_and(&[
-            "forwarded: for=1.1.1.1",
+            "forwarded: for=1.1.1.1, for=2.2.2.2;by=x, for=192.0.2.7;proto=https",
             "via: 1.0 first",
             "via: 1.1 tollgate",
             "x-forwarded-for: 1.1.1.1, 2.2.2.2, 3.3.3.3, 192.0.2.7",
@@ -272,6 +274,18 @@ fn a_trusted_proxy_is_believed_in_what_it_may_say() {
             "x-forwarded-port: 443",
             "x-forwarded-proto: http",
             "x-real-ip: 1.1.1.1",
+        ])
+    );
+    assert_eq!(
+        upstream_sees(&["host: h", "forwarded: for=\"[2001:db8::1]:80\";host=a"], |outgoing| {
+            outgoing.peer_is_trusted = true;
+            outgoing.peer = &PEER_OF_IPV6;
+            outgoing.proto = Proto::Http;
+        }),
+        ours_and(&[
+            "forwarded: for=\"[2001:db8::1]:80\";host=a, for=\"[2001:db8::7]\";proto=http",
+            "x-forwarded-for: 2001:db8::7",
+            "x-forwarded-proto: http",
         ])
     );
     // What it does not say, the gateway does.

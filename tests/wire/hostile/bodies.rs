@@ -13,6 +13,29 @@ fn a_broken_chunk_is_never_a_complete_request_upstream() {
         "ffffffffffffffffff\r\nabc\r\n",
         "3 \x01\r\nabc\r\n0\r\n\r\n",
         "0x3\r\nabc\r\n0\r\n\r\n",
+        "+3\r\nabc\r\n0\r\n\r\n",
+        "3_\r\nabc\r\n0\r\n\r\n",
+        // Line ends of one byte, which some servers take and some do not.
+        "3\nabc\n0\n\n",
+        "3\rabc\r\n0\r\n\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+        "3;x\nabc\r\n0\r\n\r\n",
+        "3;\nabc\r\n0\r\n\r\n",
+        "3\r\nabc\r\n0\n\n",
+        "3\r\nabc\r\n0;\n\r\n\r\n",
+        // Chunks that are longer or shorter than they say.
+        "3\r\nabcdef\r\n0\r\n\r\n",
+        "3\r\nab\r\n0\r\n\r\n",
+        "\r\n3\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabc0\r\n\r\n",
+        // Ends that do not come, and what is no trailer.
+        "3\r\nabc\r\n",
+        "3\r\nabc\r\n0",
+        "3\r\nabc\r\n0\r\n",
+        "3\r\nabc\r\n0\r\nX: 1\r\n",
+        "3\r\nabc\r\n0\r\nGET /hello HTTP/1.1\r\n\r\n",
+        "3\r\nabc\r\n0\r\nX : 1\r\n\r\n",
+        "3\r\nabc\r\n0\r\n folded\r\n\r\n",
     ]
     .iter()
     .enumerate()
@@ -102,6 +125,45 @@ fn pipelined_requests_are_answered_in_turn() {
     conn.assert_closed("after an ambiguous target");
     assert_eq!(fixture.upstream.bytes(), before);
 }
+
+#[test]
+fn behind_a_refusal_that_closes_nothing_is_read() {
+    let (fixture, bearer, _turn) = alone();
+    let good = format!("GET /hello?m=behind HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n\r\n");
+    let before = fixture.upstream.bytes();
+    let ours = "Host: localhost\r\n";
+    let many: String = (0..150).map(|n| format!("X-{n}: 1\r\n")).collect();
+    for (statuses, bad) in [
+        (&[400_u16][..], format!("GET /api/%2e%2e/hello HTTP/1.1\r\n{ours}\r\n")),
+        (&[400], "GET /hello HTTP/1.1\r\n\r\n".to_owned()),
+        (&[400], format!("GET /hello HTTP/1.1\r\n{ours}Host: evil.example\r\n\r\n")),
+        (&[400], format!("GET http://evil.example/hello HTTP/1.1\r\n{ours}\r\n")),
+        (&[400], format!("GET /hello#x HTTP/1.1\r\n{ours}\r\n")),
+        (&[400], format!("GET /hello HTTP/1.1\r\n{ours}X-A : 1\r\n\r\n")),
+        (&[400], format!("GET /hello HTTP/1.1\r\n{ours} folded\r\n\r\n")),
+        (
+            &[400],
+            format!("POST /api/x HTTP/1.1\r\n{ours}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        ),
+        (&[400, 501], format!("POST /api/x HTTP/1.1\r\n{ours}Transfer-Encoding: gzip, chunked\r\n\r\n")),
+        (&[400], format!("POST /api/x HTTP/1.1\r\n{ours}Content-Length: 1, 1\r\n\r\n")),
+        (&[400], format!("POST /api/x HTTP/1.1\r\n{ours}Content_Length: 1\r\n\r\n")),
+        (&[413], format!("POST /api/x HTTP/1.1\r\n{ours}{bearer}\r\nContent-Length: 20000000\r\n\r\n")),
+        (&[417], format!("POST /api/x HTTP/1.1\r\n{ours}Expect: the unexpected\r\n\r\n")),
+        (&[431], format!("GET /hello HTTP/1.1\r\n{ours}{many}\r\n")),
+        (&[414, 431], format!("GET /api/{} HTTP/1.1\r\n{ours}\r\n", "x".repeat(20 << 10))),
+        (&[400, 505], format!("GET /hello HTTP/3.0\r\n{ours}\r\n")),
+    ] {
+        let mut conn = fixture.connect();
+        conn.send(bad.clone() + &good + &good);
+        conn.read().status_in(statuses);
+        conn.assert_closed(&bad);
+        assert_eq!(fixture.upstream.bytes(), before, "{bad}");
+    }
+    fixture.raw(&good).status(200);
+    assert!(fixture.upstream.bytes() > before, "the upstream records nothing, so nothing was shown");
+}
+
 #[test]
 fn other_protocols_end_at_once() {
     let (fixture, _, _turn) = alone();

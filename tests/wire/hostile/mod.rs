@@ -4,6 +4,7 @@
 mod bodies;
 mod frames;
 mod framing;
+mod mutants;
 mod targets;
 
 use crate::support::{Conn, Fixture, get};

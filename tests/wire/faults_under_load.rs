@@ -1,0 +1,402 @@
+//! Faults while 32 connections are busy: whatever happens behind the gateway, every answer is whole and the right
+//! client's or says what is wrong, nothing hangs, nothing is sent twice that must not be, and it ends by itself.
+
+use crate::support::message::read_message;
+use crate::support::upstream::ok;
+use crate::support::{Config, Conn, Gateway, get};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const CLIENTS: usize = 32;
+
+/// What the server does with requests.
+#[derive(Clone, Copy, PartialEq)]
+#[repr(u8)]
+enum Mode {
+    /// Answers each with its own target.
+    Well,
+    /// Answers two on a connection and closes it without a word, as one does whose idle timeout is over.
+    ClosesIdle,
+    /// In turn: well, garbage, reset, a body that breaks off, silence, a reset in the middle of a body.
+    Faulty,
+}
+
+/// A server that can be told to fail, to die and to come back.
+#[derive(Clone)]
+struct Server {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    mode: AtomicU8,
+    dead: AtomicBool,
+    turn: AtomicUsize,
+    open: Mutex<Vec<TcpStream>>,
+    /// How often each target came.
+    seen: Mutex<HashMap<String, usize>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let server = Self { address: listener.local_addr().expect("its address"), state: Arc::default() };
+        server.listen(listener);
+        server
+    }
+
+    fn listen(&self, listener: TcpListener) {
+        let server = self.clone();
+        self.state.dead.store(false, Relaxed);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if server.state.dead.load(Relaxed) {
+                    return;
+                }
+                let _ = stream.set_nodelay(true);
+                server.state.open.lock().expect("connections").extend(stream.try_clone());
+                let server = server.clone();
+                thread::spawn(move || server.serve(stream));
+            }
+        });
+    }
+
+    /// Dies with all its connections.
+    fn kill(&self) {
+        self.state.dead.store(true, Relaxed);
+        let _ = TcpStream::connect(self.address);
+        for stream in self.state.open.lock().expect("connections").drain(..) {
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn come_back(&self) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            match TcpListener::bind(self.address) {
+                Ok(listener) => return self.listen(listener),
+                Err(e) => assert!(Instant::now() < deadline, "the port is not free: {e}"),
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn become_(&self, mode: Mode) {
+        self.state.mode.store(mode as u8, Relaxed);
+    }
+
+    fn serve(&self, mut stream: TcpStream) {
+        let mut buffer = Vec::new();
+        let Ok(mut reader) = stream.try_clone() else { return };
+        for place in 0.. {
+            let Ok(message) = read_message(&mut reader, &mut buffer, None) else { break };
+            let target = message.line.split(' ').nth(1).unwrap_or("").to_owned();
+            *self.state.seen.lock().expect("targets").entry(target.clone()).or_default() += 1;
+            if !matches!(self.answer(&mut stream, &target, place), Ok(true)) {
+                break;
+            }
+        }
+        let _ = stream.shutdown(Shutdown::Both);
+        let peer = stream.peer_addr().ok();
+        self.state.open.lock().expect("connections").retain(|open| open.peer_addr().ok() != peer);
+    }
+
+    /// Whether the connection goes on.
+    fn answer(&self, out: &mut TcpStream, target: &str, place: usize) -> io::Result<bool> {
+        let mode = self.state.mode.load(Relaxed);
+        if mode != Mode::Faulty as u8 {
+            out.write_all(&ok(target))?;
+            return Ok(mode == Mode::Well as u8 || place < 1);
+        }
+        let reset = |out: &TcpStream| socket2::SockRef::from(out).set_linger(Some(Duration::ZERO));
+        match self.state.turn.fetch_add(1, Relaxed) % 8 {
+            0 => out.write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n")?,
+            1 => reset(out)?,
+            2 => out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\ntoo little")?,
+            3 => thread::sleep(Duration::from_millis(400)),
+            4 => {
+                out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")?;
+                reset(out)?;
+            }
+            // More than was asked for: the rest must be nobody's answer.
+            5 => {
+                out.write_all(&[ok(target), ok("nobody's")].concat())?;
+                return Ok(true);
+            }
+            _ => {
+                out.write_all(&ok(target))?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A gateway before `server`, which takes a moment to give up on it.
+fn gateway(server: &Server) -> Gateway {
+    Gateway::start(&config(server.address))
+}
+
+fn config(address: SocketAddr) -> Config {
+    Config::bare()
+        .client("busy", crate::support::config::SECRET, "scopes = [\"read\"]")
+        .table(&format!("[upstreams.api]\nservers = [\"http://{address}\"]\nread_timeout = \"200ms\""))
+        .route("prefix = \"/api\"\nscopes = [\"read\"]\nupstream = \"api\"")
+}
+
+fn bearer(gateway: &Gateway) -> String {
+    let form = format!(
+        "grant_type=client_credentials&client_id=busy&scope=read&client_secret={}",
+        crate::support::config::SECRET
+    );
+    let answer =
+        Conn::plain(gateway.plain()).ask(crate::support::post_form(crate::support::TOKEN, &[], form));
+    format!("Authorization: Bearer {}", crate::support::token_of(&answer))
+}
+
+/// What came of the requests: how often each status, and how many answers broke off.
+#[derive(Default, Debug)]
+struct Tally {
+    statuses: HashMap<(bool, u16), usize>,
+    cut: usize,
+}
+
+impl Tally {
+    fn of(&self, wanted: impl Fn(bool, u16) -> bool) -> usize {
+        self.statuses
+            .iter()
+            .filter(|((post, status), _)| wanted(*post, *status))
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+/// Ends the load, also when an assertion fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
+    }
+}
+
+/// Keeps 32 connections busy while `work` goes on; every other one posts if `posts`. Fails for an answer that is late,
+/// has a status that says nothing true, or is another's.
+fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce()) -> Tally {
+    let (tally, running) = (Mutex::new(Tally::default()), AtomicBool::new(true));
+    let address = gateway.plain();
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let (tally, running) = (&tally, &running);
+                scope.spawn(move || {
+                    let post = posts && client % 2 == 1;
+                    let mut conn = Conn::plain(address);
+                    for number in 0.. {
+                        if !running.load(Relaxed) {
+                            return;
+                        }
+                        let target = format!("/api/{client}/{number}");
+                        conn.send(if post {
+                            crate::support::post_form(&target, &[bearer], "a=b")
+                        } else {
+                            get(&target, &[bearer])
+                        });
+                        match conn.try_read(false) {
+                            Ok(answer) => {
+                                answer.status_in(&[200, 502, 503, 504]);
+                                if answer.code() == 200 {
+                                    assert_eq!(
+                                        answer.body(),
+                                        target.as_bytes(),
+                                        "another's answer: {answer}"
+                                    );
+                                }
+                                let mut tally = tally.lock().expect("the tally");
+                                *tally.statuses.entry((post, answer.code())).or_default() += 1;
+                            }
+                            Err(e) => {
+                                let late =
+                                    matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+                                assert!(!late, "{target}: no answer within 5 s");
+                                tally.lock().expect("the tally").cut += 1;
+                                conn = Conn::plain(address);
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        let stop = Stop(&running);
+        work();
+        drop(stop);
+        for client in clients {
+            client.join().expect("a client that is content");
+        }
+    });
+    tally.into_inner().expect("the tally")
+}
+
+/// Waits for a 200, and then takes nothing else.
+#[track_caller]
+fn recovers(gateway: &Gateway, bearer: &str) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let mut conn = Conn::plain(gateway.plain());
+    while conn.ask(get("/api/back", &[bearer])).code() != 200 {
+        assert!(Instant::now() < deadline, "no recovery within 5 s");
+        thread::sleep(Duration::from_millis(10));
+    }
+    for _ in 0..50 {
+        conn.ask(get("/api/well", &[bearer])).status(200);
+    }
+    let written = gateway.written();
+    assert!(!written.contains("panicked"), "{written}");
+}
+
+/// What posts must not be.
+#[track_caller]
+fn nothing_was_sent_twice(server: &Server) {
+    let seen = server.state.seen.lock().expect("targets");
+    let odd = |target: &str| {
+        target.split('/').nth(2).and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| n % 2 == 1)
+    };
+    let twice: Vec<_> = seen.iter().filter(|(target, count)| odd(target) && **count > 1).collect();
+    assert!(twice.is_empty(), "posts that came twice: {twice:?}");
+    assert!(seen.keys().any(|target| odd(target)), "no post came at all");
+}
+
+#[test]
+fn an_upstream_is_killed_and_comes_back() {
+    let server = Server::start();
+    let gateway = gateway(&server);
+    let bearer = bearer(&gateway);
+    let tally = under_load(&gateway, &bearer, true, || {
+        for _ in 0..2 {
+            thread::sleep(Duration::from_millis(200));
+            server.kill();
+            thread::sleep(Duration::from_millis(200));
+            server.come_back();
+        }
+        recovers(&gateway, &bearer);
+    });
+    assert_eq!(tally.cut, 0, "{tally:?}");
+    for post in [true, false] {
+        assert!(tally.of(|kind, status| kind == post && status == 200) > 0, "{tally:?}");
+    }
+    assert!(tally.of(|_, status| status != 200) > 0, "nobody noticed that it was dead: {tally:?}");
+    nothing_was_sent_twice(&server);
+    // One line in a while for all of them.
+    let lines = gateway.written().matches("upstream \"api\":").count();
+    assert!((1..5).contains(&lines), "{}", gateway.written());
+}
+
+#[test]
+fn idle_connections_closed_under_us_cost_no_request_that_can_be_sent_again() {
+    let server = Server::start();
+    server.become_(Mode::ClosesIdle);
+    let gateway = gateway(&server);
+    let bearer = bearer(&gateway);
+    let tally = under_load(&gateway, &bearer, true, || thread::sleep(Duration::from_millis(800)));
+    assert_eq!(tally.cut, 0, "{tally:?}");
+    assert_eq!(tally.of(|post, status| !post && status != 200), 0, "{tally:?}");
+    assert!(tally.of(|post, _| !post) > 2 * CLIENTS, "{tally:?}");
+    nothing_was_sent_twice(&server);
+}
+
+#[test]
+fn garbage_resets_and_silence_stay_with_the_request_they_befell() {
+    let server = Server::start();
+    server.become_(Mode::Faulty);
+    let gateway = gateway(&server);
+    let bearer = bearer(&gateway);
+    let tally = under_load(&gateway, &bearer, true, || {
+        thread::sleep(Duration::from_millis(1200));
+        server.become_(Mode::Well);
+        thread::sleep(Duration::from_millis(100));
+        recovers(&gateway, &bearer);
+    });
+    for status in [200, 502, 504] {
+        assert!(tally.of(|_, seen| seen == status) > 0, "no {status}: {tally:?}");
+    }
+    assert!(tally.cut > 0, "{tally:?}");
+    nothing_was_sent_twice(&server);
+}
+
+/// How many descriptors a process holds.
+fn descriptors(gateway: &Gateway) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).map_or(0, Iterator::count)
+}
+
+/// Waits until it holds at most so many.
+#[track_caller]
+fn falls_to(gateway: &Gateway, most: usize) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while descriptors(gateway) > most {
+        assert!(Instant::now() < deadline, "{} descriptors, {most} were to be left", descriptors(gateway));
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn clients_that_leave_in_the_middle_take_everything_along() {
+    let server = Server::start();
+    let gateway = gateway(&server);
+    let bearer = bearer(&gateway);
+    recovers(&gateway, &bearer);
+    let before = descriptors(&gateway);
+    let tally = under_load(&gateway, &bearer, false, || {
+        let head = |framing: &str| {
+            format!("POST /api/left/by HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n{framing}\r\n\r\n")
+        };
+        for number in 0..200 {
+            let mut conn = Conn::plain(gateway.plain());
+            match number % 4 {
+                0 => conn.send(head("Content-Length: 100000") + "half"),
+                1 => conn.send(head("Transfer-Encoding: chunked") + "5\r\nha"),
+                2 => conn.send(head("Content-Length: 100000") + &"x".repeat(60_000)),
+                _ => conn.send(get("/api/unread", &[&bearer])),
+            }
+            if number % 8 > 3 {
+                conn.finish();
+            }
+        }
+    });
+    assert_eq!((tally.cut, tally.of(|_, status| status != 200)), (0, 0), "{tally:?}");
+    assert!(!server.state.seen.lock().expect("targets").contains_key("/api/left/by"), "half became a whole");
+    // What is idle in the pool, one for each of the clients at most, may stay.
+    falls_to(&gateway, before + CLIENTS);
+}
+
+#[test]
+fn without_file_descriptors_it_waits_and_recovers() {
+    let server = Server::start();
+    let mut gateway = Gateway::start_with_files(&config(server.address), 64);
+    let bearer = bearer(&gateway);
+    recovers(&gateway, &bearer);
+    let started = Instant::now();
+    // More than there are; those who are not accepted wait in the system's queue.
+    let mut many: Vec<TcpStream> =
+        (0..120).map(|_| TcpStream::connect(gateway.plain()).expect("a place in the queue")).collect();
+    for stream in &mut many {
+        let _ = stream.write_all(&get("/api/many", &[&bearer]));
+    }
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !gateway.written().contains("cannot accept") {
+        assert!(Instant::now() < deadline, "it has enough: {} descriptors", descriptors(&gateway));
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(Duration::from_millis(1200));
+    assert!(gateway.is_running());
+    drop(many);
+    recovers(&gateway, &bearer);
+    let lines = gateway.written().matches("cannot accept").count();
+    let most = usize::try_from(started.elapsed().as_secs()).expect("not long") + 2;
+    assert!(lines <= most, "{lines} lines about one thing\n{}", gateway.written());
+}

@@ -1,0 +1,57 @@
+//! Who may say where a request came from: proxies that the configuration trusts, and nobody else.
+
+use crate::support::{Fixture, get};
+
+/// What a proxy in front, or a client that pretends to be one, says.
+const SAID: [&str; 8] = [
+    "Forwarded: for=198.51.100.1;proto=https;by=203.0.113.9",
+    "forwarded: for=\"[2001:db8::1]:4711\"",
+    "X-Forwarded-For: 198.51.100.1",
+    "X-Forwarded-For: 203.0.113.9",
+    "X-Forwarded-Proto: https",
+    "X-Forwarded-Host: public.example.test",
+    "X-Real-IP: 198.51.100.1",
+    // No proxy spells it so, and no server may read it.
+    "x_forwarded_for: 6.6.6.6",
+];
+
+#[test]
+fn a_trusted_proxy_is_believed_and_told_of() {
+    let fixture = Fixture::start(|config| config.server("trusted_proxies = [\"127.0.0.0/8\", \"::1\"]"));
+    fixture.raw(get("/public/x?m=trusted", &SAID)).status(200);
+    let request = fixture.upstream.only("m=trusted");
+    for (name, value) in [
+        // All on one line each, with the address of the proxy itself at the end.
+        ("x-forwarded-for", "198.51.100.1, 203.0.113.9, 127.0.0.1"),
+        (
+            "forwarded",
+            "for=198.51.100.1;proto=https;by=203.0.113.9, for=\"[2001:db8::1]:4711\", for=127.0.0.1;proto=http",
+        ),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "public.example.test"),
+        ("x-real-ip", "198.51.100.1"),
+    ] {
+        assert_eq!(request.all(name), [value], "{name}\n{}", request.text());
+    }
+    assert!(!request.text().contains("6.6.6.6"), "{}", request.text());
+    // Who says nothing is spoken for in one way only.
+    fixture.raw(get("/public/x?m=silent", &[])).status(200);
+    let request = fixture.upstream.only("m=silent");
+    assert_eq!(request.all("x-forwarded-for"), ["127.0.0.1"], "{}", request.text());
+    assert!(request.all("forwarded").is_empty(), "{}", request.text());
+}
+
+#[test]
+fn anyone_else_is_not_believed() {
+    let fixture = Fixture::start(|config| config.server("trusted_proxies = [\"192.0.2.0/24\", \"::/0\"]"));
+    fixture.raw(get("/public/x?m=untrusted", &SAID)).status(200);
+    let request = fixture.upstream.only("m=untrusted");
+    for (name, value) in
+        [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "localhost")]
+    {
+        assert_eq!(request.all(name), [value], "{name}\n{}", request.text());
+    }
+    for said in ["198.51.100.1", "203.0.113.9", "2001:db8", "public.example", "6.6.6.6"] {
+        assert!(!request.text().contains(said), "{said}\n{}", request.text());
+    }
+}
