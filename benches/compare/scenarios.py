@@ -165,7 +165,8 @@ def _hold(target, count):
             while len(held) < wanted:
                 held.append(socket.create_connection(("127.0.0.1", target.ports[0]), timeout=10))
                 ask(held[-1])
-            time.sleep(1)
+            # Idle is who has said nothing for some seconds: before, a proxy may well expect the next request.
+            time.sleep(6)
             readings.append(target.server.memory())
         # The figure is worth nothing if the proxy closed them meanwhile.
         for connection in held[:: max(1, count // 200)]:
