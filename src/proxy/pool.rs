@@ -15,7 +15,7 @@ use super::upstream::Server;
 use crate::telemetry::{Event, Standing};
 
 /// Idle connections kept for one server by one thread.
-const MAX_IDLE: usize = 256;
+const MAX_IDLE: usize = 1024;
 /// An idle connection older than this is closed rather than used: servers commonly close theirs at 60 to 75 s.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(50);
 /// How often a thread looks for connections that nobody will use again: a reload may have left their server.
@@ -101,12 +101,9 @@ pub(super) fn give_back(mut connection: Connection) {
             idle.tidy(connection.used);
         }
         match idle.of(connection.server) {
-            Some(pool) => {
-                if pool.len() >= MAX_IDLE {
-                    pool.remove(0);
-                }
-                pool.push(connection);
-            }
+            Some(pool) if pool.len() < MAX_IDLE => pool.push(connection),
+            // There are enough.
+            Some(_) => {}
             None => idle.pools.push((connection.server, vec![connection])),
         }
     });
