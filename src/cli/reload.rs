@@ -74,12 +74,12 @@ impl Reloader {
         let Ready { config, rules, tls } = match self.prepare(seen.path()) {
             Ok(ready) => ready,
             Err(failure) => {
+                self.reopen_access_log();
                 log::error!(
                     "the changed {} is not taken up, what was there before stays:\n{}",
                     seen.path().display(),
                     failure.text
                 );
-                self.reopen_access_log();
                 return false;
             }
         };

@@ -26,7 +26,7 @@ fn twenty_clients_that_leave_while_their_secret_is_hashed() {
         validated.ask(get("/hello", &[&bearer])).status(200);
     }
     // Work that nobody waits for is bounded, so the right secret gets its turn soon.
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let answer = fixture.ask_token("costly", "&scope=read");
         if answer.code() == 200 {
@@ -34,7 +34,7 @@ fn twenty_clients_that_leave_while_their_secret_is_hashed() {
         }
         answer.oauth_error(503, "temporarily_unavailable");
         answer.one("retry-after");
-        assert!(Instant::now() < deadline, "no slot within 10 s\n{answer}");
+        assert!(Instant::now() < deadline, "no slot within 60 s\n{answer}");
         thread::sleep(Duration::from_millis(50));
     }
     assert!(fixture.gateway.is_running());
