@@ -38,6 +38,8 @@ pub use pattern::{PatternError, check_pattern};
 pub use secret::SecretString;
 #[cfg(feature = "gateway")]
 pub(crate) use suggest::hint as suggestion;
-pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};
 #[cfg(feature = "gateway")]
+#[cfg(feature = "gateway")]
+pub(crate) use units::grouped;
+pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};
 pub(crate) use units::{Shown as ShownDuration, ShownSize};

@@ -29,7 +29,7 @@ use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::denial::Denial;
 use crate::oauth::evidence::PeerCertificate;
 use crate::oauth::scope::Demand;
-use crate::plugin::{self};
+use crate::plugin;
 use crate::telemetry::{Gauges, Meter, Reason, RouteCells};
 
 /// What a route asks of a request.

@@ -132,7 +132,7 @@ fn expired_secrets_and_tries_with_them_are_warned_of() {
          {{ id = \"new\", hash = \"{new}\" }}]\ncapabilities = [\"client_credentials\"]"
     )));
     let expired = "shop: the secret \"old\" expired at 2020-01-01T00:00:00Z and is still in the file";
-    assert!(gateway.written().contains(expired), "{}", gateway.written());
+    gateway.wait_for(expired);
     let known = || {
         raw(
             gateway.plain(),

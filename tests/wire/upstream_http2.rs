@@ -337,6 +337,21 @@ fn a_server_that_is_silent_is_504() {
     wrote(&gateway, "TooSlow");
 }
 
+#[test]
+fn a_client_that_pauses_is_no_slow_server() {
+    let upstream = H2Upstream::start(|_| fine("done"));
+    let gateway = gateway(&upstream, "read_timeout = \"200ms\"");
+    let mut conn = Conn::plain(gateway.plain());
+    let request = post("/paused", "abcdef");
+    let (now, later) = request.split_at(request.len() - 3);
+    conn.send(now);
+    // Three times as long as the server would have.
+    thread::sleep(Duration::from_millis(600));
+    conn.send(later);
+    conn.read().status(200);
+    assert_eq!(upstream.only("/paused").body, b"abcdef");
+}
+
 /// A certificate for localhost: the server's configuration, and the same in PEM for those who are to trust it.
 fn certificate(alpn: &[&[u8]]) -> (Arc<rustls::ServerConfig>, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::numbers::{grouped, micros, rate, three_digits, time};
+use super::numbers::{micros, rate, three_digits, time};
 use super::plot::{self, Bar, Trace, escape};
 use super::table::sentence;
 use crate::bench::outcome::{Measured, Outcome};
 use crate::bench::scenario::Kind;
+use crate::config::grouped;
 use crate::server::date::Utc;
 
 const STYLE: &str = include_str!("page.css");

@@ -8,5 +8,5 @@ mod table;
 
 pub(crate) use html::page;
 pub(crate) use json::json;
-pub(crate) use numbers::{grouped, rate};
+pub(crate) use numbers::rate;
 pub(crate) use table::table;

@@ -2,18 +2,7 @@
 
 use std::time::Duration;
 
-/// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+use crate::config::grouped;
 
 /// A rate, to the nearest whole number.
 #[expect(
@@ -61,16 +50,6 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (12_345, "12,345"),
-            (123_456, "123,456"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
         assert_eq!(rate(12_345.6), "12,346");
         for (nanos, text) in [
             (0, "0 µs"),

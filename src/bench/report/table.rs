@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::numbers::{grouped, micros, rate, three_digits, time};
+use super::numbers::{micros, rate, three_digits, time};
 use crate::bench::outcome::{Comparison, Measured, Outcome, Spread};
+use crate::config::grouped;
 
 const HEAD: [&str; 8] = ["", "requests/s", "p50", "p90", "p99", "p99.9", "longest", "errors"];
 

@@ -21,7 +21,7 @@ use crate::cli::gateway_url::{self, Endpoint};
 use crate::cli::post::{Trust, server_name, settings};
 use crate::cli::token::{USUAL_PATH, only_client};
 use crate::cli::{Failure, ask_secret, read};
-use crate::config::{Config, Host, Origin, Scheme, ShownDuration};
+use crate::config::{Config, Host, Origin, Scheme, ShownDuration, grouped};
 use crate::oauth::secret::Secret;
 
 /// For one try to connect.
@@ -187,7 +187,7 @@ impl Gateway {
         let tls = if self.origin.scheme == Scheme::Https { " over TLS" } else { "" };
         let plural = |count: usize, what: &str| match count {
             1 => format!("1 {what}"),
-            _ => format!("{} {what}s", report::grouped(count as u64)),
+            _ => format!("{} {what}s", grouped(count as u64)),
         };
         format!(
             "{route}{}: {which}\n{} at once from {}, {protocol}{tls}, {} in turn, {} for each in {}",

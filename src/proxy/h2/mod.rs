@@ -295,6 +295,8 @@ impl Waiting<'_> {
                 // While a body is still going up, the server is not late.
                 match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
                     Some(now) => frames = now,
+                    // Nor while the client says nothing: the body has a timeout of its own.
+                    None if upload.waits_for_client() => {}
                     None => return Poll::Ready(Err(ForwardError::TooSlow)),
                 }
                 alarm.as_mut().reset(Instant::now() + upstream.read_timeout);

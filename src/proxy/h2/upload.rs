@@ -57,6 +57,11 @@ impl Upload {
         self.done
     }
 
+    /// Whether it is the client that is waited for: all that it has sent so far is on its way.
+    pub(super) fn waits_for_client(&self) -> bool {
+        !self.done && self.chunk.is_empty()
+    }
+
     /// Begins anew on another stream; false if part of it is gone.
     pub(super) fn rewind(&mut self) -> bool {
         self.given = 0;

@@ -19,6 +19,9 @@ pub use self::request::{
 pub use self::response::{AnswerFraming, AnswerHeaders, Persistence, ResponseError};
 pub use self::trailers::filter_trailers;
 
+/// `Connection` of a request for an upgrade, and of the answer that grants it.
+static UPGRADE_OPTION: HeaderValue = HeaderValue::from_static("upgrade");
+
 /// The `Via` entry for a message received as `version` (RFC 9110 §7.6.3).
 fn via(version: Version) -> HeaderValue {
     HeaderValue::from_static(match version {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::class::{Class, same_variable};
 use super::connection::Nominated;
-use super::via;
+use super::{UPGRADE_OPTION, via};
 use crate::oauth::bearer::carries_issued_token;
 use crate::telemetry::request_id;
 
@@ -24,7 +24,6 @@ static HTTP: HeaderValue = HeaderValue::from_static("http");
 static HTTPS: HeaderValue = HeaderValue::from_static("https");
 static CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 static TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
-static UPGRADE_OPTION: HeaderValue = HeaderValue::from_static("upgrade");
 
 /// What the gateway has to say about a request that goes upstream. All values are made beforehand: setting one
 /// costs a reference count.

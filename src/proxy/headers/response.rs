@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use super::class::Class;
 use super::connection::{Nominated, options};
 use super::framing::{is_chunked, length};
-use super::via;
+use super::{UPGRADE_OPTION, via};
 
 /// Why an answer cannot be passed on: 502, and the connection it came from is not to be used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,5 +139,3 @@ impl AnswerHeaders {
         Ok(framing)
     }
 }
-
-static UPGRADE_OPTION: HeaderValue = HeaderValue::from_static("upgrade");
