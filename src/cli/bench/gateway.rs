@@ -14,7 +14,6 @@ use super::routes::{self, Choice};
 use super::tokens;
 use crate::bench::connect::Place;
 use crate::bench::cpu::Process;
-use crate::bench::report;
 use crate::bench::scenario::Kind;
 use crate::bench::stand_in;
 use crate::cli::gateway_url::{self, Endpoint};
