@@ -1,0 +1,177 @@
+//! What a header means to a gateway, by its name as it came.
+
+/// Headers that a gateway must not just pass on, or looks at, by what is done about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Class {
+    /// Nothing special.
+    Other,
+    Authorization,
+    ClientId,
+    ClientScope,
+    Connection,
+    ContentLength,
+    Cookie,
+    Date,
+    Dpop,
+    Expect,
+    /// Describes the connection to a proxy before this one. Believed only from a trusted proxy.
+    Forwarding,
+    /// RFC 7239.
+    Forwarded,
+    ForwardedFor,
+    ForwardedHost,
+    ForwardedProto,
+    /// For this connection only (RFC 9110 §7.6.1), or for a proxy.
+    Hop,
+    Host,
+    Origin,
+    /// Makes some upstreams serve another resource or method than the one that was authorised.
+    Override,
+    /// `Access-Control-Request-Method`.
+    RequestedMethod,
+    RequestId,
+    Te,
+    Trailer,
+    TransferEncoding,
+    Upgrade,
+    Via,
+}
+
+/// A name and its class, in lower case.
+type Known = (&'static [u8], Class);
+
+/// The known names that begin with each letter, `a` first.
+const KNOWN: [&[Known]; 26] = [
+    &[(b"authorization", Class::Authorization), (b"access-control-request-method", Class::RequestedMethod)],
+    &[],
+    &[
+        (b"connection", Class::Connection),
+        (b"content-length", Class::ContentLength),
+        (b"cookie", Class::Cookie),
+    ],
+    &[(b"date", Class::Date), (b"dpop", Class::Dpop)],
+    &[(b"expect", Class::Expect)],
+    &[(b"forwarded", Class::Forwarded)],
+    &[],
+    &[(b"host", Class::Host), (b"http2-settings", Class::Hop)],
+    &[],
+    &[],
+    &[(b"keep-alive", Class::Hop)],
+    &[],
+    &[],
+    &[],
+    &[(b"origin", Class::Origin)],
+    &[
+        (b"proxy-connection", Class::Hop),
+        (b"proxy-authenticate", Class::Hop),
+        (b"proxy-authorization", Class::Hop),
+        (b"proxy-authentication-info", Class::Hop),
+        // CGI programs receive it as HTTP_PROXY, which their HTTP clients obey.
+        (b"proxy", Class::Override),
+    ],
+    &[],
+    &[],
+    &[],
+    &[(b"te", Class::Te), (b"trailer", Class::Trailer), (b"transfer-encoding", Class::TransferEncoding)],
+    &[(b"upgrade", Class::Upgrade)],
+    &[(b"via", Class::Via)],
+    &[],
+    &[
+        (b"x-client-id", Class::ClientId),
+        (b"x-client-scope", Class::ClientScope),
+        (b"x-forwarded-for", Class::ForwardedFor),
+        (b"x-forwarded-host", Class::ForwardedHost),
+        (b"x-forwarded-proto", Class::ForwardedProto),
+        (b"x-forwarded-uri", Class::Override),
+        (b"x-forwarded-prefix", Class::Override),
+        (b"x-forwarded-path", Class::Override),
+        (b"x-http-method", Class::Override),
+        (b"x-http-method-override", Class::Override),
+        (b"x-method-override", Class::Override),
+        (b"x-original-url", Class::Override),
+        (b"x-real-ip", Class::Forwarding),
+        (b"x-request-id", Class::RequestId),
+        (b"x-rewrite-url", Class::Override),
+    ],
+    &[],
+    &[],
+];
+
+/// Every other name with this beginning is [`Class::Forwarding`].
+const FORWARDING: &[u8] = b"x-forwarded-";
+
+impl Class {
+    /// The class of a name in any case. For a name in another spelling, the class of the name that a server of the CGI
+    /// family would take it for, and true.
+    pub(crate) fn of(name: &[u8]) -> (Self, bool) {
+        let disguised = !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        (Self::of_token(name, disguised), disguised)
+    }
+
+    /// The same, where the caller knows whether the name has other characters than letters, digits and `-`.
+    pub(super) fn of_token(name: &[u8], disguised: bool) -> Self {
+        let Some(&first) = name.first() else { return Self::Other };
+        let known = usize::from((first | 0x20).wrapping_sub(b'a'));
+        let Some(known) = KNOWN.get(known) else { return Self::Other };
+        let same = |known: &[u8]| {
+            known.len() == name.len()
+                && if disguised { same_variable(known, name) } else { known.eq_ignore_ascii_case(name) }
+        };
+        if let Some((_, class)) = known.iter().find(|(known, _)| same(known)) {
+            return *class;
+        }
+        let begins =
+            |beginning: &[u8]| name.get(..beginning.len()).is_some_and(|name| same_variable(name, beginning));
+        if first | 0x20 == b'x' && begins(FORWARDING) { Self::Forwarding } else { Self::Other }
+    }
+}
+
+/// Servers of the CGI family hand headers to programs as variables, where `-`, `_` and, with some, every character that
+/// is no letter or digit are one.
+const fn folded(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+/// Whether a server of the CGI family takes one name for the other.
+pub(crate) fn same_variable(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| folded(*one) == folded(*other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_any_case_and_spelling() {
+        for (letter, names) in (b'a'..=b'z').zip(KNOWN) {
+            for (name, class) in names {
+                assert_eq!(name[0], letter, "{name:?}");
+                assert_eq!(Class::of(name), (*class, false));
+                assert_eq!(Class::of(&name.to_ascii_uppercase()), (*class, false));
+                if name.contains(&b'-') {
+                    let disguised: Vec<u8> =
+                        name.iter().map(|byte| if *byte == b'-' { b'_' } else { *byte }).collect();
+                    assert_eq!(Class::of(&disguised), (*class, true));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_names() {
+        for (name, expected) in [
+            (&b"accept"[..], (Class::Other, false)),
+            (b"x-forwarded-server", (Class::Forwarding, false)),
+            (b"X-Forwarded_For", (Class::ForwardedFor, true)),
+            (b"X-Forwarded_Port", (Class::Forwarding, true)),
+            (b"x-forwarded", (Class::Other, false)),
+            (b"content~length", (Class::ContentLength, true)),
+            (b"a_b", (Class::Other, true)),
+            (b"!", (Class::Other, true)),
+            (b"", (Class::Other, false)),
+        ] {
+            assert_eq!(Class::of(name), expected, "{}", name.escape_ascii());
+        }
+    }
+}
