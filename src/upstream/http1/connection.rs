@@ -1,0 +1,278 @@
+//! A connection to a server.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::time::Instant;
+
+use super::fault::Fault;
+use super::writer::{RequestWriter, SendFault};
+use crate::http1::{
+    Asked, BodyDecoder, Decoded, Input, ResponseFacts, ResponseFault, ResponseFraming, ResponseHead,
+    ResponseSpans, Trailers,
+};
+use crate::telemetry::{Event, GaugeGuard};
+use crate::upstream::downstream::Downstream;
+use crate::upstream::io::Io;
+use crate::upstream::resolve::ResolvedAddr;
+
+/// Interim responses (RFC 9110 §15.2) before the response. No honest server sends more.
+const MAX_INTERIM: u32 = 16;
+
+thread_local! {
+    /// Spans that no connection needs at the moment.
+    static SPANS: RefCell<Option<Box<ResponseSpans>>> = const { RefCell::new(None) };
+}
+
+/// A connection to a server, used by one request at a time, and polled by the task that serves its client. It owns no
+/// buffer while it is idle.
+pub(crate) struct Connection {
+    io: Io,
+    /// What was read and not used yet.
+    input: Input,
+    /// Of the head that was read, until it is consumed.
+    spans: Option<Box<ResponseSpans>>,
+    facts: ResponseFacts,
+    body: BodyDecoder,
+    /// How much of the input the piece of the body takes that was lent out last.
+    lent: usize,
+    body_ended: bool,
+    /// What it is pooled under.
+    pub(super) server: u64,
+    /// Where it leads.
+    pub(super) place: ResolvedAddr,
+    /// When it was last used: the beginning of its last exchange.
+    pub(super) used: Instant,
+    /// Counts it as open, and while it is pooled as idle.
+    _open: GaugeGuard,
+    pub(super) idle: Option<GaugeGuard>,
+    interim: u32,
+    /// The request could not be sent whole.
+    spoilt: bool,
+}
+
+impl Connection {
+    /// A connection on a socket just connected.
+    pub(crate) fn new(io: Io, server: u64, place: ResolvedAddr, now: Instant) -> Self {
+        Self {
+            io,
+            input: Input::default(),
+            spans: None,
+            facts: ResponseFacts { framing: ResponseFraming::None, persistent: true },
+            body: BodyDecoder::Length(0),
+            lent: 0,
+            body_ended: true,
+            server,
+            place,
+            used: now,
+            _open: GaugeGuard::new(Event::UpstreamOpened, Event::UpstreamClosed),
+            idle: None,
+            interim: 0,
+            spoilt: false,
+        }
+    }
+
+    /// Whether the server has said nothing since the last response: what it says unasked is goodbye, or worse. Costs no
+    /// system call where nothing came, and leaves no waker.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.input.is_empty() && self.io.is_quiet()
+    }
+
+    /// Sends what is left of a request and reads the head of its response, which may come before all has been sent. The
+    /// response can then be had from [`Self::head`]. Interim responses go to the client.
+    pub(crate) fn poll_head(
+        &mut self,
+        writer: &mut RequestWriter,
+        down: &mut impl Downstream,
+        asked: Asked,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        if !writer.is_done() && !writer.is_refused() {
+            match writer.poll(&mut self.io, down, cx) {
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+                Poll::Ready(Err(SendFault::Body(fault))) => return Poll::Ready(Err(Fault::Body(fault))),
+                // The server may have answered before it stopped to read, as with a 413. A connection that broke has
+                // something to read in any case, if only its end.
+                Poll::Ready(Err(SendFault::Io(error))) if ends_connection(&error) => writer.refuse(),
+                Poll::Ready(Err(SendFault::Io(error))) => return Poll::Ready(Err(Fault::Io(error))),
+            }
+        }
+        let mut spans = SPANS.take().unwrap_or_default();
+        let head = self.poll_final_head(&mut spans, down, asked, cx);
+        match head {
+            Poll::Ready(Ok(facts)) => {
+                self.spans = Some(spans);
+                self.facts = facts;
+                self.body = BodyDecoder::of_response(facts.framing);
+                self.body_ended = self.body.remaining() == Some(0);
+                self.spoilt = writer.is_refused();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(fault)) => {
+                SPANS.set(Some(spans));
+                Poll::Ready(Err(fault))
+            }
+            Poll::Pending => {
+                SPANS.set(Some(spans));
+                self.input.settle();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_final_head(
+        &mut self,
+        spans: &mut ResponseSpans,
+        down: &mut impl Downstream,
+        asked: Asked,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<ResponseFacts, Fault>> {
+        // Where a head may have been completed: a head ends with a line.
+        let mut line_ended = !self.input.is_empty() && self.interim > 0;
+        loop {
+            while line_ended {
+                let Some(size) = spans.parse(self.input.bytes()).map_err(Fault::Response)? else { break };
+                let head = spans.in_bytes(self.input.bytes());
+                if !head.is_interim() {
+                    self.interim = 0;
+                    return Poll::Ready(head.facts(asked).map_err(Fault::Response));
+                }
+                // The gateway itself has asked the client to continue.
+                if head.status() != http::StatusCode::CONTINUE {
+                    down.interim(head);
+                }
+                self.input.consume(size);
+                self.interim += 1;
+                if self.interim > MAX_INTERIM {
+                    return Poll::Ready(Err(Fault::Response(ResponseFault::TooManyInterim)));
+                }
+                line_ended = !self.input.is_empty();
+            }
+            let before = self.input.bytes().len();
+            if ready!(self.poll_read(cx)).map_err(Fault::Io)? == 0 {
+                return Poll::Ready(Err(if before == 0 { Fault::Closed } else { Fault::Cut }));
+            }
+            line_ended = self.input.bytes().get(before..).is_some_and(|new| memchr::memchr(b'\n', new).is_some())
+                || before >= crate::http1::MAX_RESPONSE_HEAD
+                // What is not HTTP is known from its first bytes.
+                || before == 0;
+        }
+    }
+
+    /// The head of the response. Empty once it has been consumed.
+    pub(crate) fn head(&self) -> Option<ResponseHead<'_>> {
+        Some(self.spans.as_ref()?.in_bytes(self.input.bytes()))
+    }
+
+    /// What the head said.
+    pub(crate) fn facts(&self) -> ResponseFacts {
+        self.facts
+    }
+
+    /// Drops the head: the body is next.
+    pub(crate) fn consume_head(&mut self) {
+        if let Some(spans) = self.spans.take() {
+            self.input.consume(spans.in_bytes(&[]).size());
+            SPANS.set(Some(spans));
+        }
+    }
+
+    /// Goes on sending a request whose response has begun. Ready when it has been sent, or the server takes no more.
+    pub(crate) fn poll_send(
+        &mut self,
+        writer: &mut RequestWriter,
+        down: &mut impl Downstream,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if !writer.is_refused() {
+            let sent = ready!(writer.poll(&mut self.io, down, cx));
+            // The response may be whole even so, but then no other request may follow on the connection.
+            self.spoilt |= sent.is_err();
+        }
+        Poll::Ready(())
+    }
+
+    /// The next piece of the body, `None` at its end. The piece is dropped from the input with the next call.
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<&[u8]>, Fault>> {
+        self.input.consume(std::mem::take(&mut self.lent));
+        let (start, end) = loop {
+            if self.body_ended {
+                return Poll::Ready(Ok(None));
+            }
+            let Decoded { data, consumed, ended } =
+                self.body.decode(self.input.bytes()).map_err(Fault::Chunk)?;
+            let size = data.len();
+            self.body_ended = ended;
+            if size > 0 {
+                self.lent = consumed;
+                break (consumed - size, consumed);
+            }
+            self.input.consume(consumed);
+            if ended {
+                return Poll::Ready(Ok(None));
+            }
+            let read = self.poll_read(cx);
+            if read.is_pending() {
+                self.input.settle();
+            }
+            if ready!(read).map_err(Fault::Io)? == 0 {
+                if !self.body.may_end_with_connection() {
+                    return Poll::Ready(Err(Fault::Cut));
+                }
+                self.body_ended = true;
+            }
+        };
+        Poll::Ready(Ok(self.input.bytes().get(start..end)))
+    }
+
+    /// Whether the body is over, the piece that was lent out last included.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.body_ended
+    }
+
+    /// How much of the body is still to come, where that is known.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        if self.body_ended { Some(0) } else { self.body.remaining() }
+    }
+
+    /// The trailers of a body that is over.
+    pub(crate) fn trailers(&self) -> Trailers<'_> {
+        self.body.trailers()
+    }
+
+    /// Whether another request may be sent, now that the response has been read to its end.
+    pub(super) fn persists(&mut self) -> bool {
+        self.input.consume(std::mem::take(&mut self.lent));
+        self.facts.persistent && !self.spoilt && self.body_ended && self.input.is_empty()
+    }
+
+    /// Gives the buffer back, for the pool.
+    pub(super) fn rest(&mut self) {
+        self.input.settle();
+        self.body = BodyDecoder::Length(0);
+    }
+
+    /// The socket, and what was read from it behind the head of a 101.
+    pub(crate) fn into_parts(mut self) -> (Io, Vec<u8>) {
+        self.consume_head();
+        let said = self.input.take();
+        (self.io, said)
+    }
+
+    /// Reads more. Ready with 0 at the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut room = ReadBuf::new(self.input.room());
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
+        let read = room.filled().len();
+        self.input.fill(read);
+        Poll::Ready(Ok(read))
+    }
+}
+
+/// Whether the connection is over, for reading too, once what came before has been read.
+fn ends_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
