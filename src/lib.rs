@@ -142,6 +142,12 @@ pub mod plugin;
 pub mod proxy;
 #[cfg(feature = "gateway")]
 mod rotation;
+#[cfg(all(feature = "config", fuzzing))]
+#[doc(hidden)]
+pub mod route;
+#[cfg(all(feature = "config", not(fuzzing)))]
+#[expect(unreachable_pub, reason = "the fuzz targets reach it")]
+mod route;
 #[cfg(feature = "gateway")]
 pub mod server;
 pub mod store;

@@ -24,12 +24,13 @@ use super::in_flight::QueueBounds;
 use super::limits::{ClientLimits, Counted, Limiter, Subject};
 use super::meters::Meters;
 use super::pipeline::{Access, Route};
-use super::route::{Entry, Pattern, RouteTable, Tie};
 use super::rules::{ResponseHeaders, Rules};
 use super::standing::{Post, Roster};
 use super::upstream::{Server, Upstream, UpstreamSpec};
 use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
 use crate::oauth::scope::Demand;
+use crate::route::pattern::Pattern;
+use crate::route::table::{Conflict, Entry, RouteTable};
 
 /// Why a configuration that reads well still makes no proxy.
 #[derive(Debug)]
@@ -184,7 +185,7 @@ fn pattern(route: &config::Route) -> Result<Pattern, BuildError> {
 
 fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Vec<BuildError>> {
     RouteTable::build(entries).map_err(|ties| {
-        let tie = |Tie { first, second }: Tie| {
+        let tie = |Conflict { first, second }: Conflict| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
             Some(BuildError::Tie {
                 place: second.place,

@@ -14,20 +14,21 @@ use super::forward::{ForwardError, Head};
 use super::h1::RequestHead;
 use super::h2;
 use super::headers::{self, ClientAuthorization, Outgoing, Proto};
-use super::host;
 use super::in_flight::Entry;
 use super::limits::Bounds;
 use super::observe::{self, Watch};
-use super::path::{self, PathError};
 use super::pipeline::{Access, ClientConnection, Proxy, Route};
 use super::refusal::Refusal;
-use super::route::Match;
 use super::rules::Rules;
 use super::tunnel;
 use crate::answer;
 use crate::gate::Endpoint;
 use crate::oauth::decide::{self, Permit};
 use crate::oauth::evidence::{Evidence, Target};
+use crate::route::host;
+use crate::route::path::{self, PathError};
+use crate::route::strip::strip_prefix;
+use crate::route::table::Match;
 use crate::telemetry::Reason;
 
 /// A request that may go upstream, with the head it goes with.
@@ -139,7 +140,7 @@ impl Proxy {
         outgoing.request_id = watch.request_id();
         outgoing.streamed_body = !body.is_end_stream() && body.size_hint().exact().is_none();
         outgoing.proof = !permit.is_bound_to_key() || route.forward_token;
-        let path = strip(path.as_str(), route.strip_prefix.as_deref())
+        let path = strip_prefix(path.as_str(), route.strip_prefix.as_deref())
             .ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
         let head = if http2 {
             let head =
@@ -209,19 +210,4 @@ fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refu
         }
         _ => Ok(()),
     }
-}
-
-/// The path that goes upstream: without as many segments as `prefix` has.
-///
-/// By segments, since a segment of the path may be longer or shorter than the route's own: `{name}`, or one that
-/// carries parameters. Nothing where an encoded slash stands in what would be taken off: it is a segment to some.
-pub(crate) fn strip<'p>(path: &'p str, prefix: Option<&str>) -> Option<&'p str> {
-    let Some(prefix) = prefix else { return Some(path) };
-    let depth = prefix.bytes().filter(|byte| *byte == b'/').count();
-    let end = path.match_indices('/').nth(depth).map_or(path.len(), |(at, _)| at);
-    let (taken, rest) = path.split_at(end);
-    if taken.contains("%2F") {
-        return None;
-    }
-    Some(if rest.is_empty() { "/" } else { rest })
 }

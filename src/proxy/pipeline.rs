@@ -22,7 +22,6 @@ use super::judge::{Passed, Verdict};
 use super::limits::Limiter;
 use super::observe::{self, Watch};
 use super::refusal::{Refusal, own_answer};
-use super::route::RouteTable;
 use super::rules::{ResponseHeaders, Rules};
 use super::upstream::Upstream;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
@@ -30,6 +29,7 @@ use crate::oauth::denial::Denial;
 use crate::oauth::evidence::PeerCertificate;
 use crate::oauth::scope::Demand;
 use crate::plugin;
+use crate::route::table::RouteTable;
 use crate::telemetry::{Gauges, Meter, Reason, RouteCells};
 
 /// What a route asks of a request.

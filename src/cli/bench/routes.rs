@@ -7,8 +7,8 @@ use crate::cli::{Failure, access};
 use crate::config::{Access, Client, Config, Methods, PathPattern, Route};
 use crate::oauth::scope::Requirement;
 use crate::proxy::build;
-use crate::proxy::path::canonical;
-use crate::proxy::route::Match;
+use crate::route::path::canonical;
+use crate::route::table::Match;
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

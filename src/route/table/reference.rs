@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::proxy::path::canonical;
+use crate::route::path::canonical;
 
 /// A route that is matched by looking.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl Naive {
         self.methods.as_ref().is_none_or(|methods| methods.contains(method))
     }
 
-    fn ties(&self, other: &Self) -> bool {
+    fn conflicts_with(&self, other: &Self) -> bool {
         let overlap = self.folded != other.folded
             || [Method::GET, Method::POST, Method::PUT]
                 .iter()
@@ -54,7 +54,15 @@ impl Naive {
     }
 
     fn entry(&self, value: usize) -> Entry<usize> {
-        let text = format!("/{}", self.segments.join("/"));
+        let numbered = |(at, segment): (usize, &&str)| match *segment {
+            "{x}" => format!("/{{x{at}}}"),
+            literal => format!("/{literal}"),
+        };
+        let text = if self.segments.is_empty() {
+            "/".to_owned()
+        } else {
+            self.segments.iter().enumerate().map(numbered).collect()
+        };
         Entry {
             host: self.host.map(str::to_owned),
             pattern: if self.prefix { Pattern::prefix(&text) } else { Pattern::path(&text) }
@@ -112,20 +120,20 @@ proptest! {
 
     #[test]
     fn agrees_with_a_naive_matcher(mut routes in prop::collection::vec(naive(), 1..9)) {
-        let tied = |routes: &[Naive]| {
-            let later = |(at, second): (usize, &Naive)| routes[..at].iter().position(|first| first.ties(second)).map(|first| (first, at));
+        let conflict = |routes: &[Naive]| {
+            let later = |(at, second): (usize, &Naive)| routes[..at].iter().position(|first| first.conflicts_with(second)).map(|first| (first, at));
             routes.iter().enumerate().find_map(later)
         };
         let build = |routes: &[Naive]| RouteTable::build(routes.iter().enumerate().map(|(at, route)| route.entry(at)));
-        while let Some((first, second)) = tied(&routes) {
-            let told = build(&routes).expect_err("a tie");
-            prop_assert!(told.contains(&Tie { first, second }), "{:?} told, {:?}", told, (first, second));
-            for tie in told {
-                prop_assert!(routes[tie.first].ties(&routes[tie.second]));
+        while let Some((first, second)) = conflict(&routes) {
+            let reported = build(&routes).expect_err("a conflict");
+            prop_assert!(reported.contains(&Conflict { first, second }), "{:?} reported, {:?}", reported, (first, second));
+            for found in reported {
+                prop_assert!(routes[found.first].conflicts_with(&routes[found.second]));
             }
             routes.remove(second);
         }
-        let table = build(&routes).expect("no ties");
+        let table = build(&routes).expect("no conflicts");
         for path in all_paths() {
             let canonical = canonical(&path).expect("a path");
             for host in ["a", "b", "c"] {

@@ -66,12 +66,6 @@ impl<'a> Host<'a> {
         self.name
     }
 
-    /// The port, where one was sent.
-    #[must_use]
-    pub fn port(&self) -> Option<u16> {
-        self.port
-    }
-
     /// Whether both are the same host, the scheme's default port counted as none.
     fn agrees(&self, other: &Host<'_>, default_port: Option<u16>) -> bool {
         let normal = |port: Option<u16>| port.filter(|_| port != default_port);

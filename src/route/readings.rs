@@ -1,6 +1,6 @@
 //! The other ways a server might read a path that is not plain.
 
-use crate::proxy::path::{Canonical, is_reserved_in_path, without_parameters};
+use super::path::{Canonical, is_reserved_in_path, without_parameters};
 
 /// Every reading of `path` but the one as it stands: reserved characters decoded, parameters cut off, encoded
 /// slashes decoded, in the orders servers are known to do it (Java servers cut, then decode; others the reverse).
@@ -67,7 +67,7 @@ fn decode_reserved(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::path::canonical;
+    use crate::route::path::canonical;
 
     #[test]
     fn readings() {

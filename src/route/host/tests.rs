@@ -27,7 +27,7 @@ fn hosts_are_names_and_addresses() {
         ("[::ffff:10.0.0.1]", "[::ffff:10.0.0.1]", None),
     ] {
         let host = Host::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!((host.as_str(), host.name(), host.port()), (text, name, port));
+        assert_eq!((host.as_str(), host.name(), host.port), (text, name, port));
     }
     for text in [
         "",

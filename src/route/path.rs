@@ -26,7 +26,7 @@
 //!
 //! Flagged, because a route may allow them: `;` (parameters to a Java server, plain text to others; `%3B` too,
 //! since there are servers that decode first and cut then) and an encoded slash. The route table sees to it
-//! that such a path reads as the same route every way, see [`RouteTable::find`](super::route::RouteTable::find).
+//! that such a path reads as the same route every way, see `RouteTable::find`.
 //!
 //! Double encoding is not refused: `%252e` is the escape `%25` and the text `2e`, stays so, and means `%2e`
 //! literally to a server that decodes once, as it must. The query never passes through here.
@@ -71,17 +71,11 @@ pub enum PathError {
     Ambiguous,
 }
 
-impl<'a> Canonical<'a> {
+impl Canonical<'_> {
     /// The path, beginning with `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.path
-    }
-
-    /// The path as it came, or the rewritten one.
-    #[must_use]
-    pub fn into_cow(self) -> Cow<'a, str> {
-        self.path
     }
 
     /// Whether the path differs from the one received.
@@ -110,7 +104,7 @@ impl<'a> Canonical<'a> {
     }
 
     /// Whether servers might read it in more ways than one.
-    pub(crate) fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         !(self.semicolon || self.encoded_slash || self.reserved_escape)
     }
 }
@@ -197,13 +191,13 @@ static CLASS: [u8; 256] = {
 };
 
 /// `unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"` (RFC 3986 §2.3).
-const fn is_unreserved(byte: u8) -> bool {
+pub(super) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// What may stand in a segment raw and means, to the letter, something else than its escape: `sub-delims`, `:`
 /// and `@` (RFC 3986 §3.3), and the three that browsers do not escape.
-pub(crate) const fn is_reserved_in_path(byte: u8) -> bool {
+pub(super) const fn is_reserved_in_path(byte: u8) -> bool {
     matches!(
         byte,
         b'!' | b'$'
@@ -257,7 +251,7 @@ fn careful(raw: &str) -> Result<Canonical<'_>, PathError> {
 }
 
 /// A segment up to its first `;`, encoded or not.
-pub(crate) fn without_parameters(segment: &str) -> &str {
+pub(super) fn without_parameters(segment: &str) -> &str {
     let raw = segment.split_once(';').map_or(segment, |(name, _)| name);
     raw.split_once("%3B").map_or(raw, |(name, _)| name)
 }

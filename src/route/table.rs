@@ -16,20 +16,14 @@
 //! regard to case wins over the prefix `/`, and two patterns that differ only in case tie as soon as one of them
 //! disregards it, whatever their methods.
 
-mod index;
-mod pattern;
-mod readings;
-mod ties;
-mod trie;
-
 use http::{HeaderValue, Method};
 
-pub use self::pattern::{Pattern, PatternError};
-
-use self::index::Index;
-use self::readings::other_readings;
-use self::trie::Arm;
+use super::conflicts::{Claim, Conflicts, host_key};
+use super::index::Index;
 use super::path::{Canonical, PathError};
+use super::pattern::Pattern;
+use super::readings::other_readings;
+use super::trie::Arm;
 
 /// A route as the configuration has it.
 #[derive(Debug, Clone)]
@@ -50,9 +44,9 @@ pub struct Entry<T> {
     pub value: T,
 }
 
-/// Two entries, by their places in the list, that some request would match equally well.
+/// Two entries, by their positions in the list, that some request would match equally well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tie {
+pub struct Conflict {
     /// The one that comes first.
     pub first: usize,
     /// The one that comes later.
@@ -105,20 +99,31 @@ struct Route<T> {
     value: T,
 }
 
+impl<T> Entry<T> {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            host: self.host.as_deref(),
+            pattern: &self.pattern,
+            methods: self.methods.as_deref(),
+            case_insensitive: self.case_insensitive,
+        }
+    }
+}
+
 impl<T> RouteTable<T> {
     /// Makes the table.
     ///
     /// # Errors
     /// Every pair of entries neither of which is more specific than the other.
-    pub fn build(entries: impl IntoIterator<Item = Entry<T>>) -> Result<Self, Vec<Tie>> {
+    pub fn build(entries: impl IntoIterator<Item = Entry<T>>) -> Result<Self, Vec<Conflict>> {
         let mut table = Self { hosts: Index::new(true), any_host: HostTable::new(), groups: Vec::new() };
-        let mut ties = ties::Finder::default();
-        for entry in entries {
-            ties.add(&entry);
+        let (mut claims, mut conflicts) = (Conflicts::new(), Vec::new());
+        for (second, entry) in entries.into_iter().enumerate() {
+            let earlier = claims.add(second, entry.claim());
+            conflicts.extend(earlier.into_iter().map(|first| Conflict { first, second }));
             table.add(entry);
         }
-        let ties = ties.finish();
-        if ties.is_empty() { Ok(table) } else { Err(ties) }
+        if conflicts.is_empty() { Ok(table) } else { Err(conflicts) }
     }
 
     /// The route for a request: `host` is its name without port, in any case.
@@ -233,11 +238,6 @@ impl<T> Route<T> {
         }
         self.methods.as_ref().is_none_or(|methods| methods.contains(method))
     }
-}
-
-/// Hosts are compared without the dot that ends a fully qualified name.
-fn host_key(host: &str) -> &str {
-    host.strip_suffix('.').unwrap_or(host)
 }
 
 fn refusal(path: &Canonical<'_>, allow_semicolon: bool, allow_encoded_slash: bool) -> Option<PathError> {

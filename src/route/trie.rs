@@ -1,7 +1,25 @@
 //! Patterns by segment: those with `{name}` and the prefixes.
 
 use super::index::Index;
-use super::pattern::{Pattern, Rank, Segment};
+use super::pattern::{Pattern, Segment};
+
+/// How specific a pattern is: of the patterns that match a path, the greatest wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// By length in segments, then as [`Rank::Named`]. The mask has a bit for each literal, the first segment's
+    /// highest, so that the leftmost literal decides.
+    Prefix(u32, u64),
+    /// All that match one path have its length, so the mask decides.
+    Named(u64),
+    Exact,
+}
+
+impl Rank {
+    /// The bit of the mask for a literal at `depth`, which is counted from 0.
+    fn literal(depth: u32) -> u64 {
+        (1 << 63_u64) >> depth.min(63)
+    }
+}
 
 /// What an [`Arm`] finds: the place of a group of routes, and how specific their pattern is.
 pub(super) type Found = (Rank, u32);
@@ -34,7 +52,7 @@ impl Arm {
     /// The group of `pattern`; `next` becomes it where the pattern is new.
     pub(super) fn group(&mut self, pattern: &Pattern, next: u32) -> u32 {
         if let Some(path) = pattern.exact() {
-            return *self.exact.entry(&path, || next);
+            return *self.exact.entry(path, || next);
         }
         if self.nodes.is_empty() {
             self.nodes.push(Node::new(self.folded));
