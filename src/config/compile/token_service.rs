@@ -7,10 +7,10 @@ use crate::config::{
     address::Scheme,
     error::ErrorKind,
     model::{Issuer, ListenerProtocol, Server, Throttle, TokenService},
-    pattern::check_pattern,
     reader::{Table, Value},
 };
 use crate::oauth::endpoints::metadata::{self, issuer_path};
+use crate::route::pattern::{Pattern, PatternError};
 
 /// What a token's lifetime may be.
 pub(super) const TOKEN_LIFETIME: RangeInclusive<Duration> =
@@ -159,10 +159,15 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
 
 fn endpoint_path<'a>(value: &Value<'a>) -> Option<&'a str> {
     let text = value.string("a path such as \"/oauth/v2/oauth-token\"")?;
-    match check_pattern(text, false, false) {
-        Ok(_) if text.contains('{') => value.invalid("must be a plain path: {name} stands in routes only"),
-        Ok(_) if text == "/" => value.invalid("must be more than /"),
+    let parsed = Pattern::path(text);
+    match parsed.and_then(|pattern| pattern.check_allowed(false, false).map(|()| pattern)) {
+        Ok(pattern) if pattern.has_names() => {
+            value.invalid("must be a plain path: only a route can have a {name} in it")
+        }
+        Ok(_) if text == "/" => value.invalid("must be more than /, such as \"/oauth/v2/oauth-token\""),
         Ok(_) => Some(text),
+        Err(PatternError::Semicolon) => value.invalid("must be a path without a ;"),
+        Err(PatternError::EncodedSlash) => value.invalid("must be a path without an encoded slash"),
         Err(error) => value.invalid(error.to_string()),
     }
 }
