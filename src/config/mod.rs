@@ -23,6 +23,7 @@ mod gate_spec;
 mod model;
 mod reader;
 mod secret;
+pub(crate) mod settings;
 mod suggest;
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,7 @@ fn route(
         table.problem(ErrorKind::Conflict, message);
     }
     let access = access(table, names);
-    let max_body_size = table.or("max_body_size", limits.max_body_size, |value| server::body_limit(&value));
+    let max_body_size = server::body_limit(table, limits.max_body_size);
     let rate_limit = table.or("rate_limit", None, |value| value.rate().map(Some));
     let response_headers =
         table.or("response_headers", Default::default(), |value| headers::response_headers(&value));
