@@ -1,5 +1,8 @@
 //! Time as the core sees it: a monotonic one that decides, and a wall clock that only labels.
 
+#[cfg(feature = "gateway")]
+pub(crate) mod turn;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

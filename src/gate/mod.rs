@@ -45,9 +45,11 @@ pub use throttle::ThrottlePolicy;
 
 use crate::clock::{Clock, SystemClock};
 use crate::oauth::bearer::{self, Presented, Scheme};
+#[cfg(feature = "gateway")]
+use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::Denial;
-use crate::oauth::evidence::{Evidence, Target};
+use crate::oauth::evidence::{Credentials, Evidence, Target};
 use crate::oauth::scope::{Demand, Requirement};
 use crate::oauth::token::TokenDigest;
 use crate::store::{MemoryStore, TokenStore};
@@ -316,13 +318,13 @@ impl Gate {
     #[inline]
     pub(crate) fn judge<'a>(
         &self,
-        headers: &HeaderMap,
+        headers: &impl Credentials,
         requirement: &Requirement,
         audience: Option<&str>,
         certificate: Option<&[u8; 32]>,
         target: impl FnOnce() -> Option<Target<'a>>,
     ) -> Result<Permit, Denial> {
-        let presented = bearer::presented(headers)?;
+        let presented = bearer::only(headers.authorization())?;
         if presented.scheme == Scheme::Bearer {
             return self.judge_bearer(presented, requirement, audience, certificate);
         }
@@ -334,6 +336,48 @@ impl Gate {
             presented.check_syntax()?;
             Err(Denial::Missing)
         }
+    }
+
+    /// Authorises a request as [`Self::authorize_with`] does, without taking the token's record out of the store: who
+    /// the client is is copied into `identity`, and nothing is written that other threads write too.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn lease(
+        &self,
+        credentials: &impl Credentials,
+        demand: &Demand,
+        evidence: &Evidence<'_>,
+        identity: &mut Identity,
+    ) -> Result<Lease, Denial> {
+        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
+        let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
+        let presented = bearer::only(credentials.authorization())?;
+        if presented.scheme != Scheme::Bearer {
+            let permit = self.judge(credentials, requirement, audience, certificate, || evidence.target)?;
+            return Ok(Lease::of_permit(permit, identity));
+        }
+        let Some(digest) = TokenDigest::of_presented(presented.token) else {
+            return Err(unknown(presented));
+        };
+        let now = self.inner.clock.now();
+        let held = Possession { certificate, key: None };
+        let mut decided = Err(Denial::InvalidToken);
+        let found = self.inner.store.look(&digest, &mut |record| {
+            decided = Lease::decide(record, digest, (requirement, audience), held, now, identity);
+        });
+        match found {
+            Ok(true) => decided,
+            Ok(false) => Err(unknown(presented)),
+            Err(_) => Err(Denial::Unavailable),
+        }
+    }
+
+    /// Whether the token behind a lease is still good: see [`Self::still_permits`].
+    #[cfg(feature = "gateway")]
+    pub(crate) fn still_leases(&self, lease: &Lease) -> bool {
+        let Some(digest) = lease.digest() else { return true };
+        let (now, mut live) = (self.inner.clock.now(), false);
+        let found = self.inner.store.look(digest, &mut |record| live = record.is_live(now));
+        found.is_ok() && live
     }
 
     fn judge_bearer(

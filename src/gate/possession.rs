@@ -1,6 +1,6 @@
 //! Proof of possession: the gate's side of DPoP (RFC 9449).
 
-use http::{HeaderMap, header::HOST, request};
+use http::{header::HOST, request};
 
 use super::Gate;
 use super::authenticate::Origin;
@@ -10,7 +10,7 @@ use crate::oauth::bearer::Presented;
 use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::{Denial, Mismatch, TokenError};
 use crate::oauth::dpop::{self, BoundToken, DpopError, Proof};
-use crate::oauth::evidence::Target;
+use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::replay::{Capacity, Owner, Replay, ReplayMemory};
 use crate::oauth::scope::Requirement;
 use crate::oauth::thumbprint::Thumbprint;
@@ -47,7 +47,7 @@ impl Gate {
     pub(super) fn judge_dpop(
         &self,
         presented: Presented<'_>,
-        headers: &HeaderMap,
+        credentials: &impl Credentials,
         requirement: &Requirement,
         audience: Option<&str>,
         certificate: Option<&[u8; 32]>,
@@ -65,7 +65,7 @@ impl Gate {
             let bound_to = record.grant().terms().confirmation;
             let key = bound_to.and_then(|bound_to| bound_to.key().copied());
             let key = key.ok_or(Denial::NotHeld(Mismatch::BearerAsKey))?;
-            let proof = self.prove(headers, presented.token, key, target)?;
+            let proof = self.prove(credentials, presented.token, key, target)?;
             let held = Possession { certificate, key: Some(proof.key.as_bytes()) };
             decide::decide(Some(record), digest, requirement, audience, held, now)
         };
@@ -74,7 +74,7 @@ impl Gate {
 
     fn prove(
         &self,
-        headers: &HeaderMap,
+        credentials: &impl Credentials,
         token: &[u8],
         key: [u8; 32],
         target: Target<'_>,
@@ -83,7 +83,7 @@ impl Gate {
             DpopError::Key => Denial::NotHeld(Mismatch::Key),
             error => Denial::InvalidProof(error.public_description()),
         };
-        let proof = dpop::from_headers(headers).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
+        let proof = dpop::only(credentials.proofs()).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
         let access_token = std::str::from_utf8(token).map_err(|_| Denial::InvalidToken)?;
         let token = BoundToken { access_token, key: Thumbprint::from_bytes(key) };
         let proof =

@@ -1,8 +1,9 @@
 //! Chunked bodies (RFC 9112 §7.1), both ways.
 
 use super::fault::ChunkFault;
-use super::field::{Field, FieldSpan, Reading, parse_fields};
+use super::field::{FieldSpan, Reading, parse_fields};
 use super::scan::{NONE, TOKENS};
+use crate::headers::Field;
 
 /// All extensions of a body together. Nobody uses any.
 const MAX_EXTENSIONS: u32 = 16 * 1024;

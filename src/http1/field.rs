@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::class::Class;
 use super::scan::{NONE, TOKEN, TOKENS, find_control};
+use crate::headers::{Class, Field};
 
 /// Where one header line is.
 #[derive(Debug, Clone, Copy)]
@@ -17,47 +17,6 @@ pub(crate) struct FieldSpan {
     value: u32,
     value_end: u32,
     end: u32,
-}
-
-/// One header of a message.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Field<'a> {
-    /// What it means.
-    pub(crate) class: Class,
-    /// Its name is another spelling of the name that has this class.
-    pub(crate) disguised: bool,
-    /// Its line in the buffer has to be repaired.
-    pub(crate) repaired: bool,
-    /// The name in the sender's case.
-    pub(crate) name: &'a [u8],
-    /// The value without the blanks around it. A repaired one may have line breaks within: see [`Field::write`].
-    pub(crate) value: &'a [u8],
-    /// Where its line is in the buffer, the line's end included.
-    pub(crate) line: (usize, usize),
-}
-
-impl Field<'_> {
-    /// Appends the line, repaired where it has to be: no white space before the colon, and each fold is one space
-    /// (RFC 9112 §5.1 and §5.2).
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.name);
-        out.extend_from_slice(b": ");
-        let mut folded = false;
-        for &byte in self.value {
-            match byte {
-                b'\r' | b'\n' => folded = true,
-                b' ' | b'\t' if folded => {}
-                byte => {
-                    if folded {
-                        out.push(b' ');
-                        folded = false;
-                    }
-                    out.push(byte);
-                }
-            }
-        }
-        out.extend_from_slice(b"\r\n");
-    }
 }
 
 impl FieldSpan {

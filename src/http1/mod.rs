@@ -9,8 +9,8 @@
 //! Nothing in here reads a socket or a clock.
 
 mod body;
+pub(crate) mod buffers;
 mod chunked;
-mod class;
 mod fault;
 mod field;
 mod input;
@@ -20,19 +20,14 @@ mod runs;
 mod scan;
 #[cfg(test)]
 mod tests;
-mod view;
 
 pub(crate) use body::BodyDecoder;
-pub(crate) use chunked::{ChunkedDecoder, Decoded, Trailers, write_chunk, write_last_chunk};
-pub(crate) use class::{Class, same_variable};
+pub(crate) use chunked::{Decoded, Trailers, write_chunk, write_last_chunk};
 pub(crate) use fault::{ChunkFault, RequestFault, ResponseFault};
-pub(crate) use field::Field;
 pub(crate) use input::Input;
-pub(crate) use request::{Form, HeadLimits, RequestFacts, RequestFraming, RequestHead, RequestSpans};
+pub(crate) use request::{HeadLimits, RequestFacts, RequestFraming, RequestHead, RequestSpans};
 pub(crate) use response::{
-    Asked, MAX_RESPONSE_FIELDS, MAX_RESPONSE_HEAD, ResponseFacts, ResponseFraming, ResponseHead,
-    ResponseSpans, content_length,
+    Asked, MAX_RESPONSE_HEAD, ResponseFacts, ResponseFraming, ResponseHead,
+    ResponseSpans,
 };
 pub(crate) use runs::Runs;
-pub(crate) use scan::{elements, number};
-pub(crate) use view::RequestView;

@@ -4,10 +4,13 @@ use std::ops::Range;
 
 use http::{Method, Version};
 
-use super::class::Class;
 use super::fault::RequestFault;
-use super::field::{Field, FieldFault, FieldSpan, Reading, parse_fields};
-use super::scan::{elements, find_control, is_token, number};
+use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
+use super::runs::Runs;
+use super::scan::{find_control, is_token};
+use crate::headers::{
+    Class, Field, Form, Framing, Outgoing, RequestView, elements, for_upstream, number,
+};
 
 /// Bounds on the head of a request.
 #[derive(Debug, Clone, Copy)]
@@ -36,24 +39,6 @@ struct Target {
     authority: Range<usize>,
     path: Range<usize>,
     query: Option<Range<usize>>,
-}
-
-/// The forms of a request target (RFC 9112 §3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Form {
-    /// `/path?query`.
-    #[default]
-    Origin,
-    /// `http://host/path?query`.
-    Http,
-    /// `https://host/path?query`.
-    Https,
-    /// With another scheme.
-    OtherScheme,
-    /// `host:port`, of CONNECT.
-    Authority,
-    /// `*`, of OPTIONS.
-    Asterisk,
 }
 
 impl Default for RequestSpans {
@@ -346,12 +331,41 @@ impl<'a> RequestHead<'a> {
         };
         Ok(RequestFacts { framing, persistent: !close && (!old || keep_alive), expects_continue })
     }
+}
 
-    /// The protocol of an upgrade that the request asks for (RFC 9110 §7.8). Only HTTP/1.1 has upgrades.
-    pub(crate) fn upgrade(&self) -> Option<&'a [u8]> {
-        let protocol = self.values(Class::Upgrade).next()?;
-        let mut options = self.values(Class::Connection).flat_map(elements);
-        let named = options.any(|option| option.eq_ignore_ascii_case(b"upgrade"));
-        (named && self.version() == Version::HTTP_11).then_some(protocol)
+impl RequestView for RequestHead<'_> {
+    fn method(&self) -> &Method {
+        RequestHead::method(self)
+    }
+
+    fn version(&self) -> Version {
+        RequestHead::version(self)
+    }
+
+    fn form(&self) -> Form {
+        RequestHead::form(self)
+    }
+
+    fn authority(&self) -> Option<&str> {
+        RequestHead::authority(self)
+    }
+
+    fn path(&self) -> &str {
+        RequestHead::path(self)
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        RequestHead::query(self)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        RequestHead::fields(self)
+    }
+
+    fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing {
+        let mut runs = Runs::new(self.bytes, out);
+        let framing = for_upstream(self, outgoing, &mut runs);
+        runs.finish();
+        framing
     }
 }

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use http::{StatusCode, Version};
 
-use super::class::Class;
 use super::fault::ResponseFault;
-use super::field::{Field, FieldFault, FieldSpan, Reading, parse_fields};
-use super::scan::{elements, find_control, number};
+use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
+use super::scan::find_control;
+use crate::headers::{Class, Field, content_length, elements};
 
 /// The largest head of a response.
 pub(crate) const MAX_RESPONSE_HEAD: usize = 64 * 1024;
@@ -225,14 +225,4 @@ impl<'a> ResponseHead<'a> {
         let ends = upgraded || close || framing == ResponseFraming::Close;
         Ok(ResponseFacts { framing, persistent: !ends && (!old || keep_alive) })
     }
-}
-
-/// The number of a `Content-Length`, also where a server repeats it in a list: "42, 42" is 42 (RFC 9110 §8.6).
-pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
-    if let Some(number) = number(value) {
-        return Some(number);
-    }
-    let mut numbers = elements(value).map(number);
-    let first = numbers.next()??;
-    numbers.all(|number| number == Some(first)).then_some(first)
 }

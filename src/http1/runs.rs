@@ -1,6 +1,8 @@
 //! Copies the header lines of a message that go on, in as few pieces as there are.
 
-use super::field::Field;
+use http::HeaderName;
+
+use crate::headers::{Field, HeaderSink};
 
 /// Copies lines from the buffer of a head to `out`. Lines that follow one another are copied together.
 #[derive(Debug)]
@@ -17,8 +19,20 @@ impl<'a> Runs<'a> {
         Self { source, run: (0, 0), out }
     }
 
-    /// Copies this header's line.
-    pub(crate) fn keep(&mut self, field: &Field<'_>) {
+    fn flush(&mut self) {
+        let (start, end) = std::mem::take(&mut self.run);
+        self.out.extend_from_slice(self.source.get(start..end).unwrap_or_default());
+    }
+
+    /// Copies what is left, and hands the output out for more lines.
+    pub(crate) fn finish(&mut self) -> &mut Vec<u8> {
+        self.flush();
+        self.out
+    }
+}
+
+impl HeaderSink for Runs<'_> {
+    fn keep(&mut self, field: &Field<'_>) {
         if field.repaired {
             self.flush();
             field.write(self.out);
@@ -32,14 +46,7 @@ impl<'a> Runs<'a> {
         self.run.1 = end;
     }
 
-    /// Copies what is left, and hands the output out for more lines.
-    pub(crate) fn finish(&mut self) -> &mut Vec<u8> {
-        self.flush();
-        self.out
-    }
-
-    fn flush(&mut self) {
-        let (start, end) = std::mem::take(&mut self.run);
-        self.out.extend_from_slice(self.source.get(start..end).unwrap_or_default());
+    fn add(&mut self, name: &HeaderName, value: &[u8]) {
+        self.finish().add(name, value);
     }
 }

@@ -1,7 +1,10 @@
 use http::{Method, StatusCode, Version};
 use proptest::prelude::*;
 
+use super::chunked::ChunkedDecoder;
+use super::response::MAX_RESPONSE_FIELDS;
 use super::*;
+use crate::headers::{Class, Form, HeaderSink as _, RequestView as _};
 
 const LIMITS: HeadLimits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
 const GET: Asked = Asked { head: false, upgrade: false };

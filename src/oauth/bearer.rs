@@ -45,7 +45,12 @@ impl Presented<'_> {
 /// header.
 #[inline]
 pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
+    only(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))
+}
+
+/// The one credential among these values of `Authorization`: see [`presented`].
+#[inline]
+pub(crate) fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Presented<'a>, Denial> {
     match (values.next(), values.next()) {
         (None, _) => Err(Denial::Missing),
         (Some(value), None) => parse(value),
@@ -54,8 +59,7 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
 }
 
 #[inline]
-fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
-    let bytes = value.as_bytes();
+fn parse(bytes: &[u8]) -> Result<Presented<'_>, Denial> {
     let (scheme, token) = match bytes.iter().position(|byte| *byte == b' ') {
         Some(space) => (&bytes[..space], &bytes[space + 1..]),
         None => (bytes, &[][..]),
@@ -74,8 +78,8 @@ fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
 /// Whether an `Authorization` has a token of this crate's form behind its scheme, whatever the scheme: rather one too many
 /// is kept from an upstream.
 #[cfg(any(feature = "gateway", feature = "pingora"))]
-pub(crate) fn carries_issued_token(value: &HeaderValue) -> bool {
-    let value = value.as_bytes().trim_ascii();
+pub(crate) fn carries_issued_token(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
     let scheme = value.iter().position(u8::is_ascii_whitespace).unwrap_or(0);
     let credentials = value.get(scheme..).unwrap_or_default().trim_ascii_start();
     credentials.starts_with(super::token::PREFIX.as_bytes())

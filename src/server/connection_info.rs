@@ -56,13 +56,6 @@ impl ConnInfo {
         self.http2
     }
 
-    /// Whether the head of the request in hand says one thing only. False for what hyper would mend in silence: a
-    /// fragment in the target, two lengths of the body; or where a client sends requests ahead behind a chunked body,
-    /// so that the head cannot be looked at. Such a request is to be refused, and the connection closed.
-    pub(crate) fn head_is_clear(&self) -> bool {
-        self.http2 || self.activity.head_is_clear()
-    }
-
     /// The client's certificate.
     pub(crate) fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.client_certificate.as_deref()

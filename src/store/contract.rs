@@ -42,6 +42,10 @@ fn contract(make: &dyn Fn(usize) -> Box<dyn TokenStore>) {
     assert!(store.find(&token(1)).unwrap().is_none());
     store.insert(token(1), record(&grant, 500)).unwrap();
     assert_eq!(store.find(&token(1)).unwrap().unwrap().expires(), Millis::new(10_500));
+    let mut shown = Vec::new();
+    assert!(store.look(&token(1), &mut |record| shown.push(record.expires())).unwrap());
+    assert!(!store.look(&token(2), &mut |_| panic!("there is none")).unwrap());
+    assert_eq!(shown, [Millis::new(10_500)]);
     assert!(store.remove(&token(1)).unwrap().is_some());
     assert!(store.find(&token(1)).unwrap().is_none());
     assert!(store.remove(&token(1)).unwrap().is_none());

@@ -65,6 +65,22 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] where the store cannot tell.
     fn find(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError>;
 
+    /// Shows the record of a token to `look`, where it is kept; whether there is one. The default shows what
+    /// [`TokenStore::find`] found. A store in memory does better to show the record in its place: a copy of it counts as
+    /// a use of its grant, which all threads count together.
+    ///
+    /// `look` is short and does not call the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the store cannot tell.
+    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Result<bool, StoreError> {
+        let record = self.find(token)?;
+        if let Some(record) = &record {
+            look(record);
+        }
+        Ok(record.is_some())
+    }
+
     /// Forgets a token; returns what was kept. From the return on, no thread finds it.
     ///
     /// # Errors

@@ -4,9 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http_body::Frame;
-
 use super::alarm::Alarm;
 use crate::http1::ResponseHead;
 
@@ -40,15 +37,9 @@ impl Error for BodyFault {}
 /// The client's side of an exchange. It is lent to each poll, so that the request's body and the response can be under
 /// way at once over one socket.
 pub(crate) trait Downstream {
-    /// Whether the request has a body.
-    fn has_body(&self) -> bool;
-
     /// Appends the next piece of the request's body to `out`, framed as its head says it is. Ready with true: that was
     /// the last piece, and what ends the body is with it.
     fn poll_body(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFault>>;
-
-    /// The next piece of the request's body as a frame, for HTTP/2.
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>>;
 
     /// How many bytes of the body the client has sent so far.
     fn body_bytes(&self) -> u64;

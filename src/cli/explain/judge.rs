@@ -50,7 +50,7 @@ pub(super) fn judge<'c>(config: &'c Config, asking: &'c Asking) -> Result<Report
         && let Some(cors) = &route.cors
     {
         report.route = Some(route);
-        let allowed = Cors::new(cors, true).origin(&head.headers).is_some();
+        let allowed = Cors::new(cors, true).origin(&head).is_some();
         let verdict = from_elsewhere(route, asking).unwrap_or(Verdict::Preflight { allowed });
         return Ok(report.end(verdict));
     }

@@ -133,7 +133,7 @@ impl<'c> Report<'c> {
     fn page_reads(&self, route: &Route) -> Option<bool> {
         self.asking.origin.as_ref()?;
         let head = self.asking.head();
-        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&head.headers).is_some()))
+        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&head).is_some()))
     }
 
     /// A client's token has only what was asked for.

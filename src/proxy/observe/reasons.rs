@@ -3,7 +3,7 @@
 use super::super::forward::error::ForwardError;
 use crate::gate::{Endpoint, Success, Told};
 use crate::oauth::denial::{Denial, TokenError};
-use crate::proxy::body::fault::BodyFault;
+use crate::upstream::downstream::BodyFault;
 use crate::telemetry::{EndpointName, Event, Reason, UpstreamFailure};
 
 /// Under which name its refusals are counted.
@@ -68,6 +68,7 @@ pub(crate) fn of_forward_error(error: &ForwardError) -> Reason {
         ForwardError::Body(BodyFault::TooLarge) => Reason::BodyTooLarge,
         ForwardError::Body(BodyFault::BrokenOff) => Reason::BodyBroken,
         ForwardError::Body(BodyFault::TokenEnded) => Reason::TokenEnded,
+        ForwardError::ClientGone => Reason::ClientGone,
         ForwardError::Body(_) => Reason::BodyTooSlow,
     }
 }

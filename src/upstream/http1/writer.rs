@@ -6,11 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite as _;
 
+use crate::http1::buffers;
 use crate::upstream::downstream::{BodyFault, Downstream};
 use crate::upstream::io::Io;
-
-/// What is kept of the buffer from one request to the next.
-const MOST_KEPT: usize = 16 * 1024;
 
 /// Why the rest of a request cannot be sent.
 #[derive(Debug)]
@@ -21,7 +19,7 @@ pub(crate) enum SendFault {
     Io(io::Error),
 }
 
-/// A request being sent. One value is used for one request after the other: its buffer stays.
+/// A request being sent. One value is used for one request after the other.
 #[derive(Debug, Default)]
 pub(crate) struct RequestWriter {
     /// The head and the first piece of the body, and then one further piece after the other.
@@ -42,10 +40,23 @@ impl RequestWriter {
     /// Begins a request: its head is to be written to what this returns.
     pub(crate) fn begin(&mut self, has_body: bool) -> &mut Vec<u8> {
         let mut out = std::mem::take(&mut self.out);
+        if out.capacity() == 0 {
+            out = buffers::lend();
+        }
         out.clear();
-        out.shrink_to(MOST_KEPT);
         *self = Self { out, body_ended: !has_body, ..Self::default() };
         &mut self.out
+    }
+
+    /// Says whether there is a body behind the head.
+    pub(crate) fn expect_body(&mut self, has_body: bool) {
+        self.body_ended = !has_body;
+    }
+
+    /// The request is over: its buffer goes back to the thread.
+    pub(crate) fn finish(&mut self) {
+        buffers::give_back(std::mem::take(&mut self.out));
+        self.sent = 0;
     }
 
     /// Whether not a byte has been sent.

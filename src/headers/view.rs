@@ -1,11 +1,31 @@
 //! A view of a request's head, whatever it came in.
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderValue, Method, Version, header};
 
 use super::class::Class;
 use super::field::Field;
-use super::request::{Form, RequestHead};
+use super::list::elements;
+use super::request::{Framing, Outgoing, for_upstream};
+use crate::oauth::evidence::Credentials;
+
+/// The forms of a request target (RFC 9112 §3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Form {
+    /// `/path?query`.
+    #[default]
+    Origin,
+    /// `http://host/path?query`.
+    Http,
+    /// `https://host/path?query`.
+    Https,
+    /// With another scheme.
+    OtherScheme,
+    /// `host:port`, of CONNECT.
+    Authority,
+    /// `*`, of OPTIONS.
+    Asterisk,
+}
 
 /// The head of a request as the gateway looks at it: spans for HTTP/1, a map for HTTP/2. Nothing is copied.
 pub(crate) trait RequestView {
@@ -35,40 +55,26 @@ pub(crate) trait RequestView {
         self.fields().filter(move |field| field.class == class && !field.disguised).map(|field| field.value)
     }
 
+    /// The protocol of an upgrade that the request asks for (RFC 9110 §7.8). Only HTTP/1.1 has upgrades.
+    fn upgrade(&self) -> Option<&[u8]> {
+        let protocol = self.values(Class::Upgrade).next()?;
+        let mut options = self.values(Class::Connection).flat_map(elements);
+        let named = options.any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+        (named && self.version() == Version::HTTP_11).then_some(protocol)
+    }
+
+    /// Writes the headers that go to an HTTP/1.1 server: see [`for_upstream`].
+    fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing
+    where
+        Self: Sized,
+    {
+        for_upstream(self, outgoing, out)
+    }
+
     /// The value of the only header of this class; `None` where there is none, or more than one.
     fn only(&self, class: Class) -> Option<&[u8]> {
         let mut values = self.values(class);
         values.next().filter(|_| values.next().is_none())
-    }
-}
-
-impl RequestView for RequestHead<'_> {
-    fn method(&self) -> &Method {
-        RequestHead::method(self)
-    }
-
-    fn version(&self) -> Version {
-        RequestHead::version(self)
-    }
-
-    fn form(&self) -> Form {
-        RequestHead::form(self)
-    }
-
-    fn authority(&self) -> Option<&str> {
-        RequestHead::authority(self)
-    }
-
-    fn path(&self) -> &str {
-        RequestHead::path(self)
-    }
-
-    fn query(&self) -> Option<&[u8]> {
-        RequestHead::query(self)
-    }
-
-    fn fields(&self) -> impl Iterator<Item = Field<'_>> {
-        RequestHead::fields(self)
     }
 }
 
@@ -126,11 +132,15 @@ impl RequestView for Parts {
     }
 }
 
-impl<'a> Field<'a> {
-    /// A header of a map.
-    pub(crate) fn in_map(name: &'a HeaderName, value: &'a HeaderValue) -> Self {
-        let name = name.as_str().as_bytes();
-        let (class, disguised) = Class::of(name);
-        Self { class, disguised, repaired: true, name, value: value.as_bytes(), line: (0, 0) }
+/// The credentials of a request, as the gate reads them.
+pub(crate) struct CredentialsOf<'a, V>(pub(crate) &'a V);
+
+impl<V: RequestView> Credentials for CredentialsOf<'_, V> {
+    fn authorization(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.values(Class::Authorization)
+    }
+
+    fn proofs(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.values(Class::Dpop)
     }
 }
