@@ -1,4 +1,4 @@
-//! Doors to what is not public, for the fuzz targets in `fuzz/`: they are there only under `cfg(fuzzing)`.
+//! Access to internals for the fuzz targets in `fuzz/`. It exists only with the feature `_fuzzing`.
 
 pub use crate::proxy::fuzzing::{
     AnswerHead, ChunkedBody, ChunkedEnd, Framed, answer_head, chunked_body, strip,

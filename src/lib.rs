@@ -132,7 +132,7 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
-#[cfg(all(fuzzing, feature = "gateway"))]
+#[cfg(feature = "_fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;

@@ -4,5 +4,5 @@ pub use super::h1::fuzzing::{AnswerHead, ChunkedBody, ChunkedEnd, Framed, answer
 
 /// The path that goes upstream.
 pub fn strip<'p>(path: &'p str, prefix: Option<&str>) -> Option<&'p str> {
-    super::pipeline::strip(path, prefix)
+    super::judge::strip(path, prefix)
 }

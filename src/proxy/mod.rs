@@ -8,7 +8,7 @@ pub(crate) mod cors;
 mod dial;
 mod ejection;
 mod forward;
-#[cfg(fuzzing)]
+#[cfg(feature = "_fuzzing")]
 pub(crate) mod fuzzing;
 mod h1;
 mod h2;

@@ -19,7 +19,7 @@ mod connection;
 pub(crate) mod date;
 pub mod demo;
 mod drive;
-#[cfg(fuzzing)]
+#[cfg(feature = "_fuzzing")]
 pub(crate) mod fuzzing;
 mod handler;
 mod head_scan;

@@ -7,7 +7,7 @@
 mod answer;
 mod chunked;
 mod connection;
-#[cfg(fuzzing)]
+#[cfg(feature = "_fuzzing")]
 pub(in crate::proxy) mod fuzzing;
 mod request;
 
