@@ -30,14 +30,16 @@ run:
 # The tests are clients, too: they run curl, and kill to send signals.
 #
 # Most of the time goes into compiling, so the steps share what they build. The lints and the documentation check one
-# graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account, as `--all-targets` does.
-# All tests build another one, the plugin alone included (see the dev-dependencies). Only the feature sets, which are
-# checked as users get them, have graphs of their own.
+# graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account, as `--all-targets` does,
+# and naming the benchmark gives the plugin alone the features that the whole workspace has. All tests build another
+# graph, those of the plugin alone included (see the dev-dependencies). Only the feature sets, which are checked as users
+# get them, have graphs of their own.
 test:
 	@sh .ci/need cargo cc cmake curl kill
 	$(call step,rustfmt and clippy,$(CARGO) fmt --version && $(CARGO) clippy --version || rustup component add rustfmt clippy,The toolchain lacks them and rustup did not add them.)
 	$(call step,format,$(CARGO) fmt --all --check,Run 'cargo fmt --all'.)
 	$(call step,lints,$(NO_LIBFUZZER) $(CARGO) clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings,The warnings stand above.)
+	$(call step,lints of the plugin alone,$(CARGO) clippy $(LOCKED) -p tollgate -p tollgate-bench --no-default-features --all-targets -- -D warnings,The warnings stand above.)
 	$(call step,lints in each feature set,CARGO="$(CARGO)" LOCKED="$(LOCKED)" tests/consumer/check,The warnings stand above.)
 	$(call step,documentation,$(NO_LIBFUZZER) RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --all-features --no-deps --lib --examples,The warnings stand above.)
 	$(call step,tests,$(CARGO) test $(LOCKED) -p tollgate -p tollgate-fuzz-targets --all-features --tests,The failures stand above.)

@@ -2,7 +2,7 @@
 
 use crate::readers::percent_decoded;
 use http::uri::PathAndQuery;
-use tollgate::proxy::path::canonical;
+use tollgate::fuzzing::canonical;
 
 /// Whether a server that drops parameters and what Windows drops finds a segment to walk up by.
 fn climbs(path: &[u8]) -> bool {
@@ -27,7 +27,7 @@ pub fn run(raw: &str) {
     };
     let text = path.as_str();
     let again = canonical(text).expect("what is canonical is accepted");
-    assert!(again.as_str() == text && !again.is_rewritten());
+    assert_eq!(again.as_str(), text);
     let flags = [path.has_semicolon(), path.has_encoded_slash(), path.has_reserved_escape()];
     assert_eq!(flags, [again.has_semicolon(), again.has_encoded_slash(), again.has_reserved_escape()]);
 
