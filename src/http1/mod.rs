@@ -13,6 +13,8 @@ pub(crate) mod buffers;
 mod chunked;
 mod fault;
 mod field;
+#[cfg(feature = "_fuzzing")]
+pub(crate) mod fuzzing;
 mod input;
 mod request;
 mod response;
@@ -27,7 +29,6 @@ pub(crate) use fault::{ChunkFault, RequestFault, ResponseFault};
 pub(crate) use input::Input;
 pub(crate) use request::{HeadLimits, RequestFacts, RequestFraming, RequestHead, RequestSpans};
 pub(crate) use response::{
-    Asked, MAX_RESPONSE_HEAD, ResponseFacts, ResponseFraming, ResponseHead,
-    ResponseSpans,
+    Asked, MAX_RESPONSE_HEAD, ResponseFacts, ResponseFraming, ResponseHead, ResponseSpans,
 };
 pub(crate) use runs::Runs;

@@ -24,7 +24,8 @@ pub(crate) use upload::Upload;
 
 use crate::clock::turn;
 use crate::http1::{
-    BodyDecoder, HeadLimits, Input, RequestFacts, RequestFault, RequestFraming, RequestHead, RequestSpans, buffers,
+    BodyDecoder, HeadLimits, Input, RequestFacts, RequestFault, RequestFraming, RequestHead, RequestSpans,
+    buffers,
 };
 use crate::upstream::alarm::Alarm;
 
@@ -233,7 +234,11 @@ impl<I> Client<I> {
 
 impl<I: Socket> Client<I> {
     /// Reads the head of the next request.
-    pub(crate) fn poll_head(&mut self, limits: HeadLimits, cx: &mut Context<'_>) -> Poll<Result<(), HeadEnd>> {
+    pub(crate) fn poll_head(
+        &mut self,
+        limits: HeadLimits,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), HeadEnd>> {
         let mut spans = SPANS.take().unwrap_or_default();
         let head = self.poll_spans(&mut spans, limits, cx);
         match head {

@@ -60,7 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .service(inner);
     let _ = gate.require_with(not_on_sundays).grpc().layer(inner);
     let _ = gate.require(Requirement::AnyToken).clone().layer(inner).clone();
-    let _ = gate.oauth_service().nested_at("/oauth/v2").address_by(|_| None).body_timeout(Duration::from_secs(5));
+    let _ =
+        gate.oauth_service().nested_at("/oauth/v2").address_by(|_| None).body_timeout(Duration::from_secs(5));
 
     #[cfg(feature = "axum")]
     {
