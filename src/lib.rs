@@ -136,6 +136,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+mod headers;
 pub mod oauth;
 pub mod plugin;
 #[cfg(feature = "gateway")]
@@ -147,6 +148,12 @@ pub mod server;
 pub mod store;
 #[cfg(feature = "gateway")]
 mod telemetry;
+
+pub use gate::{ClientSpec, Gate, GateSpec};
+pub use oauth::decide::Permit;
+pub use oauth::denial::Denial;
+pub use oauth::scope::{Demand, Requirement, Scopes};
+pub use plugin::{OAuthService, RequireTokenLayer};
 
 /// The Rust of the README, so that it is tried like the rest.
 #[cfg(doctest)]

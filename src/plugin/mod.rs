@@ -147,6 +147,7 @@
 //! - `pingora` (feature `pingora`): modules, sessions, heads; a major release of it is one of that feature;
 //! - `getrandom::Error` in [`GateError`](crate::gate::GateError), as the cause of a failure.
 
+mod authorizer;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
@@ -162,13 +163,16 @@ pub mod pingora;
 mod service;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tonic")]
+mod tonic;
 
+pub use authorizer::{Authorizer, Local};
 #[cfg(feature = "axum")]
 pub use axum::MissingPermit;
 pub use body::GuardedBody;
-pub use condition::{Condition, ScopesOnly, With};
+pub use condition::{ScopesOnly, SyncCondition, With, WithAsync};
 pub use evidence::ClientCertificate;
-pub use future::ResponseFuture;
+pub use future::{Defer, Deferred, Immediate, ResponseFuture};
 pub use layer::RequireTokenLayer;
 #[cfg(feature = "gateway")]
 pub(crate) use oauth::read_form;

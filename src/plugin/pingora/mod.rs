@@ -79,6 +79,6 @@ mod session;
 
 pub use access::Access;
 pub use app::RequireTokenApp;
-pub use connection::note_connection;
-pub use module::{PingoraModule, RequireTokenModule};
+
+pub use module::{PingoraModule, RequireTokenModule, note_connection};
 pub use session::{Refused, answer_denied, refuse, serve_endpoint};

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::body::{BodyFault, BodyOutcome, ResponseBody};
 use super::pipeline::{ClientConnection, Route};
-use crate::gate::{Endpoint, Told};
+use crate::gate::{Endpoint, EndpointOutcome};
 use crate::oauth::client::ClientState;
 use crate::oauth::decide::Permit;
 use crate::telemetry::access_log::{self, Line};
@@ -135,7 +135,7 @@ impl Watch {
     }
 
     /// The endpoint is done.
-    pub(super) fn told(&mut self, told: &Told) {
+    pub(super) fn told(&mut self, told: &EndpointOutcome) {
         self.trip.returns();
         self.reason = told.refusal.as_ref().map(of_token_error);
         if let Some(event) = event_of(told) {
