@@ -1,9 +1,9 @@
 //! The layer and the endpoints as tower services: readiness, refusals, closures, reloads, nesting, bodies.
 
-#[cfg(feature = "axum")]
-mod axum;
 mod conditions;
 mod refusals;
+#[cfg(feature = "axum")]
+mod routers;
 
 use std::convert::Infallible;
 use std::future::{Future as _, Ready, ready};
