@@ -121,9 +121,10 @@
 //! Features only add. With `default-features = false` the crate is the plugin alone, without pingora, a command line or TLS:
 //! 59 crates in all, of which most servers have half already. There is no unsafe code in this crate.
 
-mod answer;
 #[cfg(feature = "gateway")]
 mod bench;
+#[cfg(feature = "gateway")]
+mod change;
 #[cfg(feature = "gateway")]
 pub mod cli;
 pub mod clock;
@@ -133,18 +134,33 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+#[cfg(feature = "gateway")]
+mod gateway;
 mod headers;
+#[cfg(feature = "gateway")]
+mod limit;
 pub mod oauth;
 pub mod plugin;
 #[cfg(feature = "gateway")]
-pub mod proxy;
+mod proxy;
+mod response;
+#[cfg(all(feature = "config", fuzzing))]
+#[doc(hidden)]
+pub mod route;
+#[cfg(all(feature = "config", not(fuzzing)))]
+#[expect(unreachable_pub, reason = "the fuzz targets reach it")]
+mod route;
 #[cfg(feature = "gateway")]
-mod rotation;
+mod server;
 #[cfg(feature = "gateway")]
-pub mod server;
+mod state_file;
 pub mod store;
 #[cfg(feature = "gateway")]
 mod telemetry;
+#[cfg(feature = "gateway")]
+mod upstream;
+#[cfg(feature = "gateway")]
+mod utc;
 
 pub use gate::{ClientSpec, Gate, GateSpec};
 pub use oauth::decide::Permit;

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 
 use crate::clock::{Clock, SystemClock};
 use crate::gate::deadline::Deadlines;
+use crate::gate::defaults;
 use crate::gate::hashing::HashingPool;
 use crate::gate::instance::{Gate, Inner};
 #[cfg(feature = "jose")]
@@ -72,7 +73,8 @@ impl Gate {
     #[must_use]
     pub fn builder(spec: impl Into<GateSpec>) -> GateBuilder {
         let hashing_threads = std::thread::available_parallelism().map_or(1, usize::from);
-        GateBuilder { spec: spec.into(), store: None, clock: None, max_tokens: 10_000_000, hashing_threads }
+        let max_tokens = usize::try_from(defaults::MAX_TOKENS).unwrap_or(usize::MAX);
+        GateBuilder { spec: spec.into(), store: None, clock: None, max_tokens, hashing_threads }
     }
 }
 

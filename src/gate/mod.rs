@@ -7,6 +7,7 @@ mod authorize;
 mod builder;
 mod client_secret;
 mod deadline;
+pub(crate) mod defaults;
 mod endpoint;
 mod endpoints;
 #[cfg(feature = "gateway")]

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::gate::defaults::TOKEN_LIFETIME;
 #[cfg(feature = "jose")]
 use crate::gate::keys::KeySource;
 use crate::gate::secret_hash::SecretHash;
@@ -11,9 +12,6 @@ use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::client_auth::SecretMethod;
 use crate::oauth::scope::{Audience, IntoScopes, Scopes};
 use crate::oauth::secret::Secret;
-
-/// The default token lifetime, as in the profile that the tutorial implements.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(299);
 
 /// The settings of one client.
 ///

@@ -1,3 +1,4 @@
+use crate::gate::defaults;
 use crate::gate::spec::client::ClientSpec;
 use crate::gate::throttle::ThrottlePolicy;
 
@@ -31,12 +32,12 @@ impl Default for GateSpec {
     fn default() -> Self {
         Self {
             issuer: "https://localhost:8443".to_owned(),
-            realm: "tollgate".to_owned(),
-            token_endpoint: "/oauth/v2/oauth-token".to_owned(),
-            introspection_endpoint: "/oauth/v2/oauth-introspect".to_owned(),
-            revocation_endpoint: "/oauth/v2/oauth-revoke".to_owned(),
+            realm: defaults::REALM.to_owned(),
+            token_endpoint: defaults::TOKEN_ENDPOINT.to_owned(),
+            introspection_endpoint: defaults::INTROSPECTION_ENDPOINT.to_owned(),
+            revocation_endpoint: defaults::REVOCATION_ENDPOINT.to_owned(),
             scopes: Vec::new(),
-            max_tokens_per_client: 100_000,
+            max_tokens_per_client: defaults::MAX_TOKENS_PER_CLIENT,
             throttle: ThrottlePolicy::default(),
             clients: Vec::new(),
         }

@@ -8,12 +8,12 @@ use http_body_util::Full;
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 
-use crate::answer;
 use crate::oauth::denial::Denial;
 use crate::plugin::pingora::connection::Connection;
 use crate::plugin::pingora::module::PingoraModule;
 use crate::plugin::pingora::rule::Rule;
 use crate::plugin::pingora::session::{answer_endpoint, settle, whole};
+use crate::response;
 
 /// A pingora HTTP app behind the gate. Made by [`PingoraModule::around`](super::PingoraModule::around).
 ///
@@ -67,7 +67,7 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for RequireTokenApp<A> {
             Some(endpoint) => match answer_endpoint(gate, endpoint, session).await {
                 Ok(answer) => answer,
                 // The client has disconnected, so this answer reaches nobody.
-                Err(_) => answer::problem(http::StatusCode::BAD_REQUEST, "the request broke off"),
+                Err(_) => response::problem(http::StatusCode::BAD_REQUEST, "the request broke off"),
             },
             None => {
                 let connection = Connection::of(session);
