@@ -16,7 +16,7 @@ use crate::oauth::scope::Demand;
 use crate::plugin::condition::{ScopesOnly, SyncCondition, WithAsync};
 use crate::plugin::evidence::{self, ClientCertificate};
 use crate::plugin::future::{Defer, Deferred, Immediate, ResponseFuture};
-use crate::plugin::guard::Guard;
+use crate::plugin::guard::{Guard, Refuse};
 
 /// The source of a layer's decisions: [`Local`], or `Remote` with the feature `remote`.
 pub trait Authorizer<S, B>: Refuse + Sized
@@ -33,12 +33,6 @@ where
         inner: &mut S,
         request: Request<B>,
     ) -> ResponseFuture<S::Future, Self::Deferred>;
-}
-
-/// Makes the answer to a request that was denied. This trait is sealed: it cannot be named outside of the crate.
-pub trait Refuse {
-    #[doc(hidden)]
-    fn refuse(&self, denial: &Denial) -> Response<Full<Bytes>>;
 }
 
 /// Decisions by a [`Gate`] in this process. They are made at once, without waiting.
