@@ -66,7 +66,11 @@ enum Command {
     /// Measure a gateway of this configuration: what protection costs, how fast tokens are, and how long clients wait.
     Bench(bench::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
-    Schema,
+    Schema {
+        /// Print the configuration reference in Markdown instead.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print a script that completes this command line in a shell.
     Completions {
         /// The shell.
@@ -86,7 +90,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
-        Command::Schema => schema::schema(),
+        Command::Schema { markdown } => schema::schema(markdown),
         Command::Completions { shell } => completions::completions(shell),
     };
     match outcome {

@@ -139,7 +139,7 @@ impl<'a> Table<'a> {
             let name: &str = key.get_ref();
             let message = match suggest::nearest(name, self.asked_for.iter().copied()) {
                 Some(near) => format!("unknown key; did you mean `{near}`?"),
-                None if self.asked_for.len() <= 12 => {
+                None if self.asked_for.len() <= 32 => {
                     format!("unknown key; the keys here are {}", self.asked_for.join(", "))
                 }
                 None => "unknown key".to_owned(),

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue};
 use crate::config::{error::ErrorKind, model::ResponseHeaders, reader::Table, reader::Value};
 
 /// Headers of one connection (RFC 9110 §7.6.1), and those that frame a message.
-const CONNECTION: [&str; 11] = [
+pub(in crate::config) const CONNECTION: [&str; 11] = [
     "connection",
     "content-length",
     "expect",
@@ -20,7 +20,7 @@ const CONNECTION: [&str; 11] = [
 ];
 
 /// Headers that the gateway sets itself, or that route.
-const GATEWAY: [&str; 12] = [
+pub(in crate::config) const GATEWAY: [&str; 12] = [
     "forwarded",
     "host",
     "proxy",

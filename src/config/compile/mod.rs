@@ -5,7 +5,7 @@
 mod authentication;
 mod clients;
 mod cors;
-mod headers;
+pub(super) mod headers;
 mod jwks;
 mod metrics;
 mod resilience;
