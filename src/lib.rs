@@ -124,9 +124,10 @@
 //! Features only add. With `default-features = false` the crate is the plugin alone: no pingora, no command line, no TLS,
 //! 59 crates in all, of which most servers have half already. None lets unsafe code in: this crate has none.
 
-mod answer;
 #[cfg(feature = "gateway")]
 mod bench;
+#[cfg(feature = "gateway")]
+mod change;
 #[cfg(feature = "gateway")]
 pub mod cli;
 pub mod clock;
@@ -136,12 +137,17 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+#[cfg(feature = "gateway")]
+mod gateway;
+#[cfg(feature = "gateway")]
+mod headers;
+#[cfg(feature = "gateway")]
+mod limit;
 pub mod oauth;
 pub mod plugin;
 #[cfg(feature = "gateway")]
-pub mod proxy;
-#[cfg(feature = "gateway")]
-mod rotation;
+mod proxy;
+mod response;
 #[cfg(all(feature = "config", fuzzing))]
 #[doc(hidden)]
 pub mod route;
@@ -149,10 +155,16 @@ pub mod route;
 #[expect(unreachable_pub, reason = "the fuzz targets reach it")]
 mod route;
 #[cfg(feature = "gateway")]
-pub mod server;
+mod server;
+#[cfg(feature = "gateway")]
+mod state_file;
 pub mod store;
 #[cfg(feature = "gateway")]
 mod telemetry;
+#[cfg(feature = "gateway")]
+mod upstream;
+#[cfg(feature = "gateway")]
+mod utc;
 
 /// The Rust of the README, so that it is tried like the rest.
 #[cfg(doctest)]

@@ -1,6 +1,7 @@
 //! `tollgate schema`: the JSON Schema of gateway.toml, for editors, or the reference, for people.
 
-use super::{Failure, output};
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::config::reference;
 
 pub(super) fn schema(markdown: bool) -> Result<(), Failure> {

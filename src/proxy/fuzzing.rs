@@ -1,3 +1,5 @@
 //! What fuzz targets need of the proxy.
 
-pub use super::h1::fuzzing::{AnswerHead, ChunkedBody, ChunkedEnd, Framed, answer_head, chunked_body};
+pub use crate::upstream::http1::fuzzing::{
+    AnswerHead, ChunkedBody, ChunkedEnd, Framed, answer_head, chunked_body,
+};

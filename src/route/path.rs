@@ -80,6 +80,7 @@ impl Canonical<'_> {
 
     /// Whether the path differs from the one received.
     #[must_use]
+    #[cfg(test)]
     pub fn is_rewritten(&self) -> bool {
         matches!(self.path, Cow::Owned(_))
     }

@@ -3,10 +3,11 @@
 use http::Method;
 
 use super::arguments::Line;
-use crate::cli::{Failure, access};
+use crate::cli::access;
+use crate::cli::failure::Failure;
 use crate::config::{Access, Client, Config, Methods, PathPattern, Route};
+use crate::gateway::build;
 use crate::oauth::scope::Requirement;
-use crate::proxy::build;
 use crate::route::path::canonical;
 use crate::route::table::Match;
 
