@@ -353,6 +353,15 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Reads every entry of a table whose keys are names, so that all errors are reported; `None` if one is bad.
+pub(super) fn read_all<'a, T>(
+    entries: Vec<(&'a str, Value<'a>)>,
+    mut read: impl FnMut(&'a str, Value<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let all: Vec<Option<T>> = entries.into_iter().map(|(name, value)| read(name, value)).collect();
+    all.into_iter().collect()
+}
+
 /// A text in quotes, without what may be secret even where no secret belongs: a hash, the user information and
 /// the query of a URL.
 fn show_text(text: &str) -> String {

@@ -2,7 +2,11 @@
 
 use http::{HeaderName, HeaderValue};
 
-use crate::config::{error::ErrorKind, model::ResponseHeaders, reader::Table, reader::Value};
+use crate::config::{
+    error::ErrorKind,
+    model::ResponseHeaders,
+    reader::{Table, Value, read_all},
+};
 
 /// Headers of one connection (RFC 9110 §7.6.1), and those that frame a message.
 pub(in crate::config) const CONNECTION: [&str; 11] = [
@@ -71,7 +75,7 @@ pub(super) fn response_headers(value: &Value<'_>) -> Option<ResponseHeaders> {
         let set = table.or("set", Vec::new(), |value| {
             let entries =
                 value.table("a table of headers: { \"X-Frame-Options\" = \"DENY\" }", Table::take_all)?;
-            super::compile_all(entries, |key, value| set_header(key, &value))
+            read_all(entries, |key, value| set_header(key, &value))
         });
         ResponseHeaders { remove, set }
     })
