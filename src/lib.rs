@@ -132,6 +132,8 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(doctest)]
+mod documents;
 #[cfg(all(fuzzing, feature = "gateway"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -147,8 +149,3 @@ pub mod server;
 pub mod store;
 #[cfg(feature = "gateway")]
 mod telemetry;
-
-/// The Rust of the README, so that it is tried like the rest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
