@@ -124,9 +124,10 @@
 //! Features only add. With `default-features = false` the crate is the plugin alone: no pingora, no command line, no TLS,
 //! 59 crates in all, of which most servers have half already. None lets unsafe code in: this crate has none.
 
-mod answer;
 #[cfg(feature = "gateway")]
 mod bench;
+#[cfg(feature = "gateway")]
+mod change;
 #[cfg(feature = "gateway")]
 pub mod cli;
 pub mod clock;
@@ -138,14 +139,31 @@ mod documents;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+#[cfg(feature = "gateway")]
+mod gateway;
+#[cfg(feature = "gateway")]
+mod headers;
+#[cfg(feature = "gateway")]
+mod limit;
 pub mod oauth;
 pub mod plugin;
 #[cfg(feature = "gateway")]
-pub mod proxy;
+mod proxy;
+mod response;
+#[cfg(all(feature = "config", fuzzing))]
+#[doc(hidden)]
+pub mod route;
+#[cfg(all(feature = "config", not(fuzzing)))]
+#[expect(unreachable_pub, reason = "the fuzz targets reach it")]
+mod route;
 #[cfg(feature = "gateway")]
-mod rotation;
+mod server;
 #[cfg(feature = "gateway")]
-pub mod server;
+mod state_file;
 pub mod store;
 #[cfg(feature = "gateway")]
 mod telemetry;
+#[cfg(feature = "gateway")]
+mod upstream;
+#[cfg(feature = "gateway")]
+mod utc;

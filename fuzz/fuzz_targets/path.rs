@@ -3,7 +3,7 @@
 
 use http::uri::PathAndQuery;
 use libfuzzer_sys::fuzz_target;
-use tollgate::proxy::path::canonical;
+use tollgate::route::path::canonical;
 use tollgate_fuzz::percent_decoded;
 
 /// Whether a server that drops parameters and what Windows drops finds a segment to walk up by.

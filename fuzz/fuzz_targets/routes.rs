@@ -4,9 +4,10 @@
 use http::Method;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use tollgate::fuzzing::strip;
-use tollgate::proxy::path::canonical;
-use tollgate::proxy::route::{Entry, Match, Pattern, RouteTable};
+use tollgate::route::path::canonical;
+use tollgate::route::pattern::Pattern;
+use tollgate::route::strip::strip_prefix;
+use tollgate::route::table::{Entry, Match, RouteTable};
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 const METHODS: [Method; 3] = [Method::GET, Method::POST, Method::PUT];
@@ -79,7 +80,7 @@ impl Route {
     }
 
     fn entry(&self, value: usize) -> Entry<usize> {
-        let text = format!("/{}", self.segments().join("/"));
+        let text = pattern_text(&self.segments());
         let pattern = if self.prefix { Pattern::prefix(&text) } else { Pattern::path(&text) };
         let methods = METHODS.iter().filter(|method| self.takes(method)).cloned().collect();
         Entry {
@@ -122,6 +123,15 @@ impl Route {
         };
         (self.host.is_some(), kind, length, literals)
     }
+}
+
+/// The segments as a pattern; each name in it is another one.
+fn pattern_text(segments: &[&str]) -> String {
+    let numbered = |(at, segment): (usize, &&str)| match *segment {
+        "{x}" => format!("/{{x{at}}}"),
+        literal => format!("/{literal}"),
+    };
+    segments.iter().enumerate().map(numbered).collect()
 }
 
 /// The most specific routes for a path.
@@ -167,10 +177,11 @@ fuzz_target!(|input: (Vec<Route>, Vec<Request>)| {
     let table = loop {
         match RouteTable::build(routes.iter().enumerate().map(|(at, route)| route.entry(at))) {
             Ok(table) => break table,
-            Err(ties) => {
-                let tie = ties[0];
-                assert!(tie.first < tie.second && routes[tie.first].rank() == routes[tie.second].rank());
-                routes.remove(tie.second);
+            Err(conflicts) => {
+                let conflict = conflicts[0];
+                assert!(conflict.first < conflict.second);
+                assert!(routes[conflict.first].rank() == routes[conflict.second].rank());
+                routes.remove(conflict.second);
             }
         }
     };
@@ -193,7 +204,7 @@ fuzz_target!(|input: (Vec<Route>, Vec<Request>)| {
                 assert!(groups.iter().all(|group| group.contains(found)), "{raw} reads as another route's");
                 assert!(!groups.is_empty() && route.takes(method));
                 let taking = groups[0].iter().filter(|at| routes[**at].takes(method)).count();
-                assert_eq!(taking, 1, "a tie that was not told");
+                assert_eq!(taking, 1, "a conflict that was not reported");
                 assert!(route.semicolon || !path.has_semicolon());
                 assert!(route.encoded_slash || !path.has_encoded_slash());
                 sent(route, text);
@@ -214,7 +225,7 @@ fn sent(route: &Route, path: &str) {
     let most = segments.iter().filter(|segment| !segment.is_empty()).count();
     let count = usize::from(route.stripped) % (most + 1);
     let prefix = (count > 0).then(|| format!("/{}", segments[..count].join("/")));
-    let Some(sent) = strip(path, prefix.as_deref()) else {
+    let Some(sent) = strip_prefix(path, prefix.as_deref()) else {
         assert!(prefix.is_some() && path.contains("%2F"));
         return;
     };

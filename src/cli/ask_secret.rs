@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read, Write as _};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-use super::Failure;
+use crate::cli::failure::Failure;
 use crate::oauth::secret::Secret;
 
 /// The variable a secret is read from: unlike an argument, other users of the machine do not see it.

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::{Failure, load, run};
+use crate::cli::failure::Failure;
+use crate::gateway::load::load;
+use crate::gateway::settings;
 
 /// Reports every error of a configuration, or what it would make.
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
     let (config, _) = load(path, None)?;
-    run::check_certificates(&config)?;
+    settings::check_certificates(&config)?;
     println!(
         "{}: good ({} listening, {}, {}, {})",
         path.display(),

@@ -3,7 +3,9 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::{Arguments, Failure, output};
+use crate::cli::arguments::Arguments;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();

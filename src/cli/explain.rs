@@ -11,7 +11,9 @@ use std::path::Path;
 
 use self::asking::Asking;
 use self::judge::judge;
-use super::{Failure, output, read};
+use crate::change::environment::read_config;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -82,7 +84,7 @@ impl Verdict {
 }
 
 pub(super) fn explain(path: &Path, arguments: Arguments) -> Result<(), Failure> {
-    let config = read(path)?;
+    let config = read_config(path)?;
     let json = arguments.json;
     let asking = Asking::read(&config, arguments)?;
     let report = judge(&config, &asking)?;

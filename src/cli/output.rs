@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use serde_json::Value;
 
-use super::Failure;
+use crate::cli::failure::Failure;
 
 /// Prints a text that ends in a line. A reader that went away (`… | head`) is no failure.
 pub(super) fn print(text: &str) -> Result<(), Failure> {

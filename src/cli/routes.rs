@@ -8,7 +8,9 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::access::{self, Reach};
-use super::{Failure, output, read, terms};
+use crate::change::environment::read_config;
+use crate::cli::failure::Failure;
+use crate::cli::{output, terms};
 use crate::config::{
     Access, AddressRange, BodyLimit, Client, Config, CorsOrigins, Methods, PathPattern, Route,
 };
@@ -18,7 +20,7 @@ use crate::oauth::scope::Requirement;
 const NARROWEST: usize = 80;
 
 pub(super) fn routes(path: &Path, json: bool) -> Result<(), Failure> {
-    let config = read(path)?;
+    let config = read_config(path)?;
     let routes = by_specificity(&config);
     if json {
         let routes: Vec<Value> = routes.iter().map(|route| as_json(&config, route)).collect();

@@ -1,6 +1,7 @@
 //! `tollgate schema`: the JSON Schema of gateway.toml, for editors.
 
-use super::{Failure, output};
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 /// Written by hand; `tests` holds it against the configuration's reader.
 const SCHEMA: &str = include_str!("schema.json");

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::gateway_url::{self, Endpoint};
 use super::post::{Answer, Trust, post};
-use super::{Failure, ask_secret, output, read};
+use crate::change::environment::read_config;
+use crate::cli::failure::Failure;
+use crate::cli::{ask_secret, output};
 use crate::config::{Config, Origin};
 
 /// Where the token endpoint is when no configuration says so.
@@ -35,11 +37,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn token(path: &Path, arguments: Arguments) -> Result<(), Failure> {
-    let config = match read(path) {
+    let config = match read_config(path) {
         Ok(config) => Some(config),
         // A client's machine has no gateway.toml, and needs none.
         Err(_) if arguments.url.is_some() && arguments.client.is_some() && !path.exists() => None,
-        Err(failure) => return Err(failure),
+        Err(errors) => return Err(errors.into()),
     };
     let client = match arguments.client {
         Some(client) => client,

@@ -45,7 +45,7 @@ pub enum ErrorKind {
     /// A file that the configuration names cannot be read.
     FileUnavailable,
     /// Two routes of which neither is more specific.
-    RouteTie,
+    RouteConflict,
     /// A route on a path that one of the gateway's own endpoints answers.
     ShadowsEndpoint,
     /// More of something than the gateway can hold.

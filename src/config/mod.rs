@@ -21,25 +21,25 @@ mod document;
 mod error;
 mod gate_spec;
 mod model;
-mod pattern;
 mod reader;
 mod secret;
+pub(crate) mod settings;
 mod suggest;
 #[cfg(test)]
 mod tests;
 mod units;
 mod values;
 
+pub use crate::route::pattern::{Pattern, PatternError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Place};
 pub use gate_spec::FromFileError;
 pub use model::*;
-pub use pattern::{PatternError, check_pattern};
 pub use secret::SecretString;
 #[cfg(feature = "gateway")]
 pub(crate) use suggest::hint as suggestion;
 #[cfg(feature = "gateway")]
-#[cfg(feature = "gateway")]
 pub(crate) use units::grouped;
 pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};
+#[cfg(feature = "gateway")]
 pub(crate) use units::{Shown as ShownDuration, ShownSize};

@@ -4,46 +4,68 @@ use std::{
     collections::BTreeSet,
     fs::File,
     num::NonZeroU32,
-    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use super::{
     error::ErrorKind,
-    reader::Value,
+    reader::{Table, Value},
     secret::{self, SecretString, Source},
+    settings::{Bounds, Setting, Size, rates::BURST},
     suggest,
     units::{Rate, Shown, ShownSize, parse_duration, parse_rate, parse_size},
 };
 
-/// A millisecond to a day: what a timeout may be.
-pub(super) const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
+impl Table<'_> {
+    /// Takes a number, or its default.
+    pub(super) fn number(&mut self, setting: &Setting<u32>) -> u32 {
+        self.or(setting.bounds.name, setting.default, |value| value.number(&setting.bounds))
+    }
+
+    /// Takes a number whose bounds exclude 0, or its default.
+    pub(super) fn positive(&mut self, setting: &Setting<u32>) -> NonZeroU32 {
+        NonZeroU32::new(self.number(setting)).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// Takes a number that is a size in memory, or its default.
+    pub(super) fn count(&mut self, setting: &Setting<u32>) -> usize {
+        as_count(self.number(setting))
+    }
+
+    /// Takes a duration, or its default.
+    pub(super) fn duration(&mut self, setting: &Setting<Duration>) -> Duration {
+        self.or(setting.bounds.name, setting.default, |value| value.duration(&setting.bounds))
+    }
+
+    /// Takes a duration that has no default.
+    pub(super) fn optional_duration(&mut self, bounds: &Bounds<Duration>) -> Option<Duration> {
+        self.take(bounds.name)?.duration(bounds)
+    }
+}
+
+/// A number that was checked to be small.
+pub(super) fn as_count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
 
 impl<'a> Value<'a> {
-    pub(super) fn integer(&self, allowed: RangeInclusive<u64>) -> Option<u64> {
-        let (least, most) = (allowed.start(), allowed.end());
+    /// A whole number.
+    pub(super) fn number(&self, allowed: &Bounds<u32>) -> Option<u32> {
+        let Bounds { least, most, .. } = *allowed;
         let wanted = format!("a whole number from {least} to {most}");
         let Some(integer) = self.inner().as_integer() else {
             return self.wrong_type(wanted);
         };
-        match u64::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(number) if allowed.contains(&number) => Some(number),
+        match u32::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) if (least..=most).contains(&number) => Some(number),
             _ => self.invalid(format!("must be {wanted}")),
         }
     }
 
-    pub(super) fn integer32(&self, allowed: RangeInclusive<u32>) -> Option<u32> {
-        let number = self.integer(u64::from(*allowed.start())..=u64::from(*allowed.end()))?;
-        u32::try_from(number).ok()
-    }
-
-    /// At least one of something.
-    pub(super) fn count(&self) -> Option<NonZeroU32> {
-        NonZeroU32::new(self.integer32(1..=u32::MAX)?)
-    }
-
-    pub(super) fn duration(&self, allowed: RangeInclusive<Duration>) -> Option<Duration> {
+    /// A duration with its unit.
+    pub(super) fn duration(&self, allowed: &Bounds<Duration>) -> Option<Duration> {
+        let allowed = allowed.least..=allowed.most;
         let (least, most) = (Shown(*allowed.start()), Shown(*allowed.end()));
         let wanted = format!(
             "a duration from {least} to {most}, with its unit: \"250ms\", \"299s\", \"5m\", \"1h\" or \"2d\""
@@ -61,7 +83,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn size(&self, allowed: RangeInclusive<u64>) -> Option<u64> {
+    /// A size with its unit, in bytes.
+    pub(super) fn size(&self, allowed: &Bounds<Size>) -> Option<u64> {
+        let allowed = allowed.least.0..=allowed.most.0;
         let (least, most) = (ShownSize(*allowed.start()), ShownSize(*allowed.end()));
         let wanted =
             format!("a size from {least} to {most}, with its unit: \"512B\", \"16KiB\" or \"10MiB\"");
@@ -86,7 +110,7 @@ impl<'a> Value<'a> {
                 let rate = table
                     .need("rate", "how often, such as \"100/s\"")
                     .and_then(|value| value.plain_rate(WANTED));
-                let burst = table.take("burst").map(|value| value.count());
+                let burst = table.take("burst").map(|value| value.number(&BURST).and_then(NonZeroU32::new));
                 let rate = rate?;
                 Some(Rate { burst: burst.unwrap_or(Some(rate.burst))?, ..rate })
             })?;

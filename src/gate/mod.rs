@@ -5,6 +5,7 @@
 mod authenticate;
 mod client_secret;
 mod deadline;
+pub(crate) mod defaults;
 mod direct;
 mod endpoints;
 #[cfg(feature = "gateway")]
@@ -227,7 +228,8 @@ impl Gate {
     #[must_use]
     pub fn builder(spec: impl Into<GateSpec>) -> GateBuilder {
         let hashing_threads = std::thread::available_parallelism().map_or(1, usize::from);
-        GateBuilder { spec: spec.into(), store: None, clock: None, max_tokens: 10_000_000, hashing_threads }
+        let max_tokens = usize::try_from(defaults::MAX_TOKENS).unwrap_or(usize::MAX);
+        GateBuilder { spec: spec.into(), store: None, clock: None, max_tokens, hashing_threads }
     }
 
     /// Swaps the settings for others, atomically and under traffic: a request is decided by the old ones or by the new. Tokens stay, save those of clients that are now disabled or

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::client_secret::ClientSecret;
 #[cfg(feature = "jose")]
 use super::keys::{ClientKeys, KeySource, Pool, RemoteKeys};
-use super::offer;
 use super::secret_hash::SecretHash;
 use super::throttle::ThrottlePolicy;
+use super::{defaults, offer};
 #[cfg(feature = "jose")]
 use crate::oauth::certificate::Subject;
 use crate::oauth::client::{ClientId, ClientPolicy, ClientState};
@@ -48,12 +48,12 @@ impl Default for GateSpec {
     fn default() -> Self {
         Self {
             issuer: "https://localhost:8443".to_owned(),
-            realm: "tollgate".to_owned(),
-            token_endpoint: "/oauth/v2/oauth-token".to_owned(),
-            introspection_endpoint: "/oauth/v2/oauth-introspect".to_owned(),
-            revocation_endpoint: "/oauth/v2/oauth-revoke".to_owned(),
+            realm: defaults::REALM.to_owned(),
+            token_endpoint: defaults::TOKEN_ENDPOINT.to_owned(),
+            introspection_endpoint: defaults::INTROSPECTION_ENDPOINT.to_owned(),
+            revocation_endpoint: defaults::REVOCATION_ENDPOINT.to_owned(),
             scopes: Vec::new(),
-            max_tokens_per_client: 100_000,
+            max_tokens_per_client: defaults::MAX_TOKENS_PER_CLIENT,
             throttle: ThrottlePolicy::default(),
             clients: Vec::new(),
         }

@@ -3,15 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::defaults::TOKEN_LIFETIME;
 use super::secret_hash::{SecretHash, SecretHashError};
 use super::settings::{ClientSpec, GateSpec, SecretSpec};
 use super::throttle::ThrottlePolicy;
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::scope::{ScopeError, Scopes};
 use crate::oauth::secret::Secret;
-
-/// The profile's lifetime, for clients that set no other.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(299);
 
 /// What is wrong with a client as the program describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

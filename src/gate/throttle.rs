@@ -21,9 +21,14 @@ pub struct ThrottlePolicy {
     pub per: Duration,
 }
 
+impl ThrottlePolicy {
+    /// Ten failures a minute.
+    pub(crate) const DEFAULT: Self = Self { failures: 10, per: Duration::from_secs(60) };
+}
+
 impl Default for ThrottlePolicy {
     fn default() -> Self {
-        Self { failures: 10, per: Duration::from_secs(60) }
+        Self::DEFAULT
     }
 }
 

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use serde::Serialize;
 
 use super::scope::Scopes;
-use crate::answer;
+use crate::response;
 
 /// Why a protected request may not pass (RFC 6750 §3.1).
 ///
@@ -172,9 +172,9 @@ impl Denial {
     pub fn to_response(&self, challenge: &Challenge) -> Response<Full<Bytes>> {
         let (status, error, text) = self.parts();
         let mut response = match error {
-            Some(error) => answer::json(status, &OAuthBody { error, error_description: text }),
+            Some(error) => response::json(status, &OAuthBody { error, error_description: text }),
             // RFC 6750 §3.1: no error code where no token was sent.
-            None => answer::problem(status, text),
+            None => response::problem(status, text),
         };
         let headers = response.headers_mut();
         if *self.plain() == Self::Unavailable {
@@ -327,7 +327,7 @@ impl TokenError {
     #[must_use]
     pub fn to_response(&self, realm: &str) -> Response<Full<Bytes>> {
         let (status, error, error_description) = self.parts();
-        let mut response = answer::json(status, &OAuthBody { error, error_description });
+        let mut response = response::json(status, &OAuthBody { error, error_description });
         let headers = response.headers_mut();
         match self {
             Self::InvalidClient => {

@@ -15,9 +15,9 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tower_service::Service;
 
 use super::evidence::ClientCertificate;
-use crate::answer;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::endpoints::MAX_BODY;
+use crate::response;
 
 /// The token, introspection, revocation and metadata endpoints as one service. Made by [`Gate::oauth_service`].
 ///
@@ -161,7 +161,7 @@ where
         // Off the hot path: a client comes here once a token's life.
         OAuthFuture(Box::pin(async move {
             let Some(endpoint) = service.endpoint(request.uri().path()) else {
-                return answer::problem(StatusCode::NOT_FOUND, "there is no OAuth endpoint at this path");
+                return response::problem(StatusCode::NOT_FOUND, "there is no OAuth endpoint at this path");
             };
             let (parts, body) = request.into_parts();
             let origin = Origin {

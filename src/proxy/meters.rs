@@ -8,7 +8,7 @@ use crate::telemetry::{Meter, RouteCells, UpstreamCells};
 
 /// By name.
 #[derive(Debug, Default)]
-pub(super) struct Meters {
+pub(crate) struct Meters {
     threads: usize,
     routes: BTreeMap<String, Arc<Meter<RouteCells>>>,
     upstreams: BTreeMap<String, Arc<Meter<UpstreamCells>>>,
@@ -16,12 +16,12 @@ pub(super) struct Meters {
 
 impl Meters {
     /// Meters for as many threads as the configuration asks for.
-    pub(super) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Self { threads: config.server.threads.map_or_else(cores, usize::from), ..Self::default() }
     }
 
-    pub(super) fn route(&mut self, before: Option<&Self>, route: &config::Route) -> Arc<Meter<RouteCells>> {
+    pub(crate) fn route(&mut self, before: Option<&Self>, route: &config::Route) -> Arc<Meter<RouteCells>> {
         let name = name(route);
         let kept = self.routes.get(&name).or_else(|| before?.routes.get(&name)).cloned();
         let meter = kept.unwrap_or_else(|| Arc::new(Meter::new(&*name, self.threads)));
@@ -29,18 +29,18 @@ impl Meters {
         meter
     }
 
-    pub(super) fn upstream(&mut self, before: Option<&Self>, name: &str) -> Arc<Meter<UpstreamCells>> {
+    pub(crate) fn upstream(&mut self, before: Option<&Self>, name: &str) -> Arc<Meter<UpstreamCells>> {
         let kept = before.and_then(|before| before.upstreams.get(name)).cloned();
         let meter = kept.unwrap_or_else(|| Arc::new(Meter::new(name, self.threads)));
         self.upstreams.insert(name.to_owned(), Arc::clone(&meter));
         meter
     }
 
-    pub(super) fn routes(&self) -> Vec<Arc<Meter<RouteCells>>> {
+    pub(crate) fn routes(&self) -> Vec<Arc<Meter<RouteCells>>> {
         self.routes.values().cloned().collect()
     }
 
-    pub(super) fn upstreams(&self) -> Vec<Arc<Meter<UpstreamCells>>> {
+    pub(crate) fn upstreams(&self) -> Vec<Arc<Meter<UpstreamCells>>> {
         self.upstreams.values().cloned().collect()
     }
 }

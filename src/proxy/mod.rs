@@ -1,41 +1,17 @@
-//! The reverse proxy: what a request is (path, host, route) and how it goes upstream.
+//! The way of a request through the gateway: what is decided about it, how it is forwarded, and how its response returns.
 
 pub(crate) mod addresses;
-mod balance;
-mod body;
-pub mod build;
+pub(crate) mod authorize;
+pub(crate) mod body;
 pub(crate) mod cors;
-mod dial;
-mod ejection;
-mod forward;
+pub(crate) mod forward;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
-mod h1;
-mod h2;
-pub mod headers;
-mod health;
-pub mod host;
-mod in_flight;
-mod io;
-mod judge;
-mod limits;
-mod meters;
-mod observe;
-pub mod path;
-mod pipeline;
-mod pool;
-mod refusal;
-mod resolve;
-mod retry;
-pub mod route;
-mod rules;
-mod source;
-mod standing;
-mod tunnel;
-pub mod upstream;
-
-pub use body::{BodyFault, ResponseBody};
-pub use forward::ForwardError;
-pub(crate) use judge::strip;
-pub use pipeline::{Access, ClientConnection, Proxy, Route, Routes};
-pub use rules::Rules;
+pub(crate) mod meters;
+pub(crate) mod notes;
+pub(crate) mod observe;
+pub(crate) mod pipeline;
+pub(crate) mod refusal;
+pub(crate) mod route;
+pub(crate) mod rules;
+pub(crate) mod tunnel;

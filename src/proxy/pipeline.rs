@@ -1,135 +1,70 @@
-//! The way of a request, top to bottom: judged (`judge.rs`), then answered by an endpoint, by a refusal, or from upstream.
+//! The way of a request, top to bottom: authorized, then answered by an endpoint, by a refusal, or from upstream.
 
-use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::sync::Notify;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::watch;
 
-use super::addresses::Addresses;
-use super::body::{BodyFault, ResponseBody};
-use super::cors::Cors;
-use super::forward::{BodyLimits, ForwardError, Outbound, forward};
-use super::health;
-use super::in_flight::InFlight;
-use super::judge::{Passed, Verdict};
-use super::limits::Limiter;
-use super::observe::{self, Watch};
+use super::authorize::{Authorized, Disposition, RequestContext, authorize};
+use super::body::fault::BodyFault;
+use super::body::request::BodyLimits;
+use super::body::response::{ResponseBody, with_record};
+use super::forward::error::ForwardError;
+use super::forward::forward;
+use super::forward::outbound::Outbound;
+use super::observe::{self, RequestRecord};
 use super::refusal::{Refusal, own_answer};
-use super::route::RouteTable;
-use super::rules::{ResponseHeaders, Rules};
-use super::upstream::Upstream;
+use super::route::ClientConnection;
+use super::rules::Rules;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::denial::Denial;
-use crate::oauth::evidence::PeerCertificate;
-use crate::oauth::scope::Demand;
 use crate::plugin;
-use crate::telemetry::{Gauges, Meter, Reason, RouteCells};
-
-/// What a route asks of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
-    /// A good token.
-    Token(Demand),
-    /// Nothing: its configuration says so in words.
-    Public,
-}
-
-/// Where requests of a route go, and on what terms.
-#[derive(Debug)]
-pub struct Route {
-    /// What it asks.
-    pub access: Access,
-    /// Where it goes.
-    pub upstream: Arc<Upstream>,
-    /// Where its requests are counted.
-    pub(super) meter: Arc<Meter<RouteCells>>,
-    /// What is taken off the front of the path on its way upstream.
-    pub strip_prefix: Option<Box<str>>,
-    /// The longest request body, in bytes; none: no limit.
-    pub max_body_size: Option<u64>,
-    /// How long a request body may rest between two reads.
-    pub body_timeout: Duration,
-    /// Whether the upstream sees the client's token.
-    pub forward_token: bool,
-    /// From where requests are taken; none: from anywhere.
-    pub(super) addresses: Option<Addresses>,
-    /// How many requests it takes, and how many at once.
-    pub(super) rate_limit: Option<Arc<Limiter>>,
-    pub(super) in_flight: Option<InFlight>,
-    /// What is changed in the upstream's answers.
-    pub(super) response_headers: Option<Box<ResponseHeaders>>,
-    /// What pages of other origins may do.
-    pub(super) cors: Option<Box<Cors>>,
-}
-
-/// All routes of a configuration.
-pub type Routes = RouteTable<Arc<Route>>;
-
-/// What the proxy needs to know about the connection of a request.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientConnection<'a> {
-    /// The client's address.
-    pub peer: IpAddr,
-    /// The same as a header value, made once a connection.
-    pub peer_value: &'a HeaderValue,
-    /// Whether the request's head, as it was on the wire, says one thing only.
-    pub head_is_clear: bool,
-    /// Whether the client speaks TLS, to us or to the terminator before us.
-    pub secure: bool,
-    /// The certificate that the client showed to us.
-    pub certificate: Option<PeerCertificate<'a>>,
-}
+use crate::telemetry::{Gauges, Reason};
+use crate::upstream::health::upkeep::Watched;
 
 /// The proxy: one for all threads.
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub(super) gate: Gate,
     pub(super) rules: ArcSwap<Rules>,
-    changed: Notify,
+    watched: watch::Sender<Arc<Watched>>,
 }
 
 impl Proxy {
     /// A proxy that lets through what `gate` permits.
     #[must_use]
-    pub fn new(gate: Gate, rules: Rules) -> Self {
-        Self { gate, rules: ArcSwap::from_pointee(rules), changed: Notify::new() }
+    pub(crate) fn new(gate: Gate, rules: Rules) -> Self {
+        let (watched, _) = watch::channel(Arc::new(rules.watched()));
+        Self { gate, rules: ArcSwap::from_pointee(rules), watched }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
-    pub fn reload(&self, rules: Rules) {
+    pub(crate) fn reload(&self, rules: Rules) {
+        let watched = Arc::new(rules.watched());
         self.rules.store(Arc::new(rules));
-        self.changed.notify_one();
+        self.watched.send_replace(watched);
     }
 
-    /// Probes servers that have a health check, and looks up names of servers again, on a thread of its own until the
-    /// process ends. Without it all servers count as healthy, and a name keeps its first addresses.
-    ///
-    /// # Errors
-    /// No thread can be had.
-    pub fn start_upkeep(&'static self) -> io::Result<()> {
-        health::start(self)
-    }
-
-    /// Waits for the next [`Self::reload`].
-    pub(super) async fn rules_changed(&self) {
-        self.changed.notified().await;
+    /// Returns the servers and names of the current rules, and of all later ones.
+    #[must_use]
+    pub(crate) fn watched(&self) -> watch::Receiver<Arc<Watched>> {
+        self.watched.subscribe()
     }
 
     /// The rules in force: those that follow them count on with what they have counted.
     #[must_use]
-    pub fn rules(&self) -> Arc<Rules> {
+    pub(crate) fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
     }
 
     /// The gate in front of the routes.
     #[must_use]
-    pub fn gate(&self) -> &Gate {
+    pub(crate) fn gate(&self) -> &Gate {
         &self.gate
     }
 
@@ -148,18 +83,21 @@ impl Proxy {
     }
 
     /// Answers one request.
-    pub async fn serve(
+    pub(crate) async fn serve(
         &self,
         request: Request<Incoming>,
         client: ClientConnection<'_>,
     ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
         // From here on the request is followed to its end, also if this future is dropped.
-        let mut watch = Watch::begin(&parts, &client, || self.rules.load().trusts(client.peer));
-        let mut response = match self.judge(&mut parts, &body, client, &mut watch) {
-            Ok(Verdict::Upstream(passed)) => self.pass(passed, &parts, body, &mut watch).await,
+        let mut watch = RequestRecord::begin(&parts, &client, || self.rules.load().trusts(client.peer));
+        let response = match self.authorize(&parts, &body, client, &mut watch) {
+            Ok(Disposition::Upstream(authorized)) => {
+                let upgrade = if authorized.upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
+                self.pass(authorized, &parts, body, upgrade, &mut watch).await
+            }
             // Boxed: seldom, and its state would make every other request's future larger.
-            Ok(Verdict::Endpoint(endpoint)) => {
+            Ok(Disposition::Endpoint(endpoint)) => {
                 Box::pin(self.answer(endpoint, parts, body, client, &mut watch)).await
             }
             Err(mut refusal) => {
@@ -168,19 +106,31 @@ impl Proxy {
                 refusal.understood_by(&parts).into_response()
             }
         };
-        watch.answered(&mut response);
-        response
+        with_record(response, watch)
+    }
+
+    fn authorize(
+        &self,
+        parts: &Parts,
+        body: &Incoming,
+        client: ClientConnection<'_>,
+        watch: &mut RequestRecord,
+    ) -> Result<Disposition, Refusal> {
+        let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
+        let request = RequestContext { parts, bodiless, body_size, client };
+        authorize(&self.gate, &self.rules.load(), &request, watch)
     }
 
     /// Sends on what was let through, and says what of the answer is the route's.
     async fn pass(
         &self,
-        passed: Passed,
+        passed: Authorized,
         parts: &Parts,
         body: Incoming,
-        watch: &mut Watch,
+        upgrade: Option<OnUpgrade>,
+        watch: &mut RequestRecord,
     ) -> Response<ResponseBody> {
-        let Passed { permit, route, head, mut bounds, upgrade } = passed;
+        let Authorized { permit, route, head, mut bounds, .. } = passed;
         let route = &**watch.route.insert(route);
         let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
         let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
@@ -230,7 +180,7 @@ impl Proxy {
         parts: Parts,
         body: Incoming,
         client: ClientConnection<'_>,
-        watch: &mut Watch,
+        watch: &mut RequestRecord,
     ) -> Response<ResponseBody> {
         watch.reaches(endpoint);
         let body = if endpoint.reads_body() {

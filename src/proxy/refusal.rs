@@ -8,33 +8,33 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, Version};
 use http_body_util::Full;
 
-use super::body::ResponseBody;
-use super::pipeline::Route;
-use crate::answer;
+use super::route::Route;
 use crate::plugin::grpc;
+use crate::proxy::body::response::ResponseBody;
+use crate::response;
 use crate::telemetry::Reason;
 
 /// An answer of our own, and whether the connection can go on after it.
-pub(super) struct Refusal {
-    pub(super) response: Response<Full<Bytes>>,
-    pub(super) close: bool,
+pub(crate) struct Refusal {
+    pub(crate) response: Response<Full<Bytes>>,
+    pub(crate) close: bool,
     /// None for what is an answer and no refusal.
-    pub(super) reason: Option<Reason>,
-    pub(super) route: Option<Arc<Route>>,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) route: Option<Arc<Route>>,
 }
 
 impl Refusal {
-    pub(super) fn new(response: Response<Full<Bytes>>, reason: Reason) -> Self {
+    pub(crate) fn new(response: Response<Full<Bytes>>, reason: Reason) -> Self {
         Self { response, close: false, reason: Some(reason), route: None }
     }
 
     /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
-    pub(super) fn ambiguous(status: StatusCode, detail: &str) -> Self {
-        Self { close: true, ..Self::new(answer::problem(status, detail), Reason::Ambiguous) }
+    pub(crate) fn ambiguous(status: StatusCode, detail: &str) -> Self {
+        Self { close: true, ..Self::new(response::problem(status, detail), Reason::Ambiguous) }
     }
 
     /// Refuses a request of this route. Lets a page of another origin read that, where the route has such pages.
-    pub(super) fn of(mut self, route: &Arc<Route>, parts: &Parts) -> Self {
+    pub(crate) fn of(mut self, route: &Arc<Route>, parts: &Parts) -> Self {
         self.route = Some(Arc::clone(route));
         if let Some(cors) = &route.cors {
             cors.mark_own(self.response.headers_mut(), cors.origin(&parts.headers));
@@ -42,19 +42,19 @@ impl Refusal {
         self
     }
 
-    pub(super) fn not_allowed(allow: HeaderValue) -> Self {
+    pub(crate) fn not_allowed(allow: HeaderValue) -> Self {
         let mut response =
-            answer::problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource");
+            response::problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource");
         response.headers_mut().insert(ALLOW, allow);
         Self::new(response, Reason::MethodNotAllowed)
     }
 
     /// In the words of gRPC, if it is to a call of gRPC.
-    pub(super) fn understood_by(self, parts: &Parts) -> Self {
+    pub(crate) fn understood_by(self, parts: &Parts) -> Self {
         if is_grpc_call(parts) { Self { response: in_grpc(self.response), ..self } } else { self }
     }
 
-    pub(super) fn into_response(self) -> Response<ResponseBody> {
+    pub(crate) fn into_response(self) -> Response<ResponseBody> {
         let mut response = self.response.map(ResponseBody::from);
         if self.close {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -64,7 +64,7 @@ impl Refusal {
 }
 
 /// An answer of our own to a request of this route: one that its clients, and pages of other origins, understand.
-pub(super) fn own_answer(
+pub(crate) fn own_answer(
     response: Response<Full<Bytes>>,
     route: &Route,
     parts: &Parts,
@@ -84,5 +84,5 @@ fn is_grpc_call(parts: &Parts) -> bool {
 }
 
 fn in_grpc(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    grpc::refusal(&response, &answer::text(&response))
+    grpc::refusal(&response, &response::text(&response))
 }

@@ -5,71 +5,57 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::Response;
 use http_body_util::Full;
 
-use super::limits::{ClientLimits, Counted};
 use super::meters::Meters;
-use super::pipeline::Routes;
-use super::standing::Roster;
-use super::upstream::Upstream;
-use crate::config::{self, AddressRange};
+use super::route::Routes;
+use crate::config::AddressRange;
+use crate::limit::rate::{ClientLimits, Counted};
 use crate::oauth::decide::Permit;
+use crate::upstream::group::Upstream;
+use crate::upstream::health::upkeep::Watched;
+use crate::upstream::registry::ServerRegistry;
 
 /// The routes, and what is counted beside them.
 #[derive(Debug)]
-pub struct Rules {
-    pub(super) routes: Routes,
+pub(crate) struct Rules {
+    pub(crate) routes: Routes,
     /// None where no client has a rate: then no request is looked up.
-    pub(super) clients: Option<ClientLimits>,
+    pub(crate) clients: Option<ClientLimits>,
     /// All upstreams, in the order of the file.
-    pub(super) upstreams: Vec<Arc<Upstream>>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// Whose `Forwarded` and `X-Forwarded-*` are believed.
-    pub(super) trusted_proxies: Box<[AddressRange]>,
+    pub(crate) trusted_proxies: Box<[AddressRange]>,
     /// Between two reads of a request's body; the whole of one to an endpoint.
-    pub(super) body_timeout: Duration,
+    pub(crate) body_timeout: Duration,
     /// Header fields of a request of HTTP/2: h2 bounds their size, not their number. Those of HTTP/1.1 are bounded
     /// where they are parsed.
-    pub(super) max_headers: usize,
+    pub(crate) max_headers: usize,
     /// What the next reload takes over.
-    pub(super) counted: Counted,
-    pub(super) roster: Roster,
-    pub(super) meters: Meters,
+    pub(crate) counted: Counted,
+    pub(crate) roster: ServerRegistry,
+    pub(crate) meters: Meters,
 }
 
 impl Rules {
     /// Whether what `peer` says of those before it is believed.
-    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|range| range.contains(peer))
+    }
+
+    /// Returns the servers to probe and the names to look up.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched { upstreams: self.upstreams.clone(), resolvers: self.roster.sites().cloned().collect() }
     }
 
     /// Counts a request of the permit's client.
     ///
     /// # Errors
     /// One too many: the answer to it.
-    pub(super) fn check_client(&self, permit: &Permit) -> Result<(), Response<Full<Bytes>>> {
+    pub(crate) fn check_client(&self, permit: &Permit) -> Result<(), Response<Full<Bytes>>> {
         let Some(clients) = &self.clients else { return Ok(()) };
         let limiter = permit.client_id().and_then(|id| clients.get(id));
         limiter.map_or(Ok(()), |limiter| limiter.check())
-    }
-}
-
-/// What a route changes in the answers of its upstream.
-#[derive(Debug)]
-pub(super) struct ResponseHeaders(config::ResponseHeaders);
-
-impl ResponseHeaders {
-    /// What the configuration says; none where it changes nothing.
-    pub(super) fn new(spec: &config::ResponseHeaders) -> Option<Box<Self>> {
-        (!spec.remove.is_empty() || !spec.set.is_empty()).then(|| Box::new(Self(spec.clone())))
-    }
-
-    pub(super) fn apply(&self, headers: &mut HeaderMap) {
-        for name in &self.0.remove {
-            headers.remove(name);
-        }
-        for (name, value) in &self.0.set {
-            headers.insert(name, value.clone());
-        }
     }
 }

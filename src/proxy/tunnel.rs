@@ -5,17 +5,17 @@ use std::io;
 use http::header::{CONNECTION, UPGRADE};
 use http::request::Parts;
 use http::{HeaderValue, Response, Version};
-use http_body_util::Full;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::sync::oneshot;
 
-use super::body::{ResponseBody, TokenLease};
-use super::h1::Connection;
-use super::io::Io;
-use super::limits::Bounds;
-use super::observe::Watch;
+use super::observe::RequestRecord;
+use crate::limit::rate::Bounds;
+use crate::proxy::body::lease::TokenLease;
+use crate::proxy::body::response::ResponseBody;
+use crate::upstream::http1::connection::Connection;
+use crate::upstream::io::Io;
 
 /// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
 pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
@@ -45,8 +45,8 @@ pub(super) fn start(
     client: OnUpgrade,
     lease: Option<TokenLease>,
     bounds: Option<Box<Bounds>>,
-    watch: oneshot::Receiver<Watch>,
 ) -> Response<ResponseBody> {
+    let (leave, record) = oneshot::channel::<RequestRecord>();
     tokio::spawn(async move {
         let Ok(client) = client.await else { return };
         let mut client = TokioIo::new(client);
@@ -56,13 +56,13 @@ pub(super) fn start(
             carried = join(&mut client, &mut server, &said) => (carried.ok(), false),
             () = token_ends(lease) => (None, true),
         };
-        if let Ok(watch) = watch.await {
-            watch.tunnelled(carried, token_ended);
+        if let Ok(record) = record.await {
+            record.tunnelled(carried, token_ended);
         }
         // Its places are taken until here. A total timeout is for answers, and a tunnel is none.
         drop(bounds);
     });
-    head.map(|()| ResponseBody::from(Full::default()))
+    head.map(|()| ResponseBody::tunnel(leave))
 }
 
 /// What the server `said` behind its 101, and then bytes both ways: how many went up, and how many came down.

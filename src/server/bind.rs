@@ -7,37 +7,18 @@ use std::{error, fmt, io};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use super::{ExitReason, LiveLimits, run};
-use super::{Handler, ListenerSpec, ServerOptions, ShutdownHandle, TlsError, TlsReloader};
+use super::listener::{Listener, ListenerSpec};
+use super::live_limits::LiveLimits;
+use super::options::ServerOptions;
+use super::shutdown::ShutdownHandle;
+use super::tls::{TlsError, TlsReloader};
 
 /// The queue of connections the system made and nobody accepted yet; the system caps it (`net.core.somaxconn`).
 const BACKLOG: i32 = 65_535;
 
-/// A listener with its real address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// What was asked for; `addr` has the real port.
-    pub spec: ListenerSpec,
-    /// Its place among the listeners of the options.
-    pub index: usize,
-}
-
-impl Listener {
-    /// Where it listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.spec.addr
-    }
-}
-
-impl fmt::Display for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.spec.fmt(f)
-    }
-}
-
 /// A server whose sockets listen and whose certificates are good. Clients can connect already; they are answered once
 /// it [`run`](Bound::run)s.
-pub struct Bound {
+pub(crate) struct Bound {
     pub(super) listeners: Vec<Listener>,
     /// For each worker thread one socket of every listener, in the order of `listeners`.
     pub(super) sockets: Vec<Vec<TcpListener>>,
@@ -51,7 +32,7 @@ impl Bound {
     ///
     /// # Errors
     /// When an address cannot be listened on, or TLS is asked for and cannot be had.
-    pub fn bind(options: ServerOptions) -> Result<Self, BindError> {
+    pub(crate) fn bind(options: ServerOptions) -> Result<Self, BindError> {
         if options.listeners.is_empty() {
             return Err(BindError::NoListeners);
         }
@@ -83,33 +64,23 @@ impl Bound {
     }
 
     /// The listeners with their real addresses, in the order of the options.
-    pub fn listeners(&self) -> &[Listener] {
+    pub(crate) fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
 
-    /// The number of threads that will answer requests.
-    pub fn threads(&self) -> usize {
-        self.sockets.len()
-    }
-
     /// The certificates in use, to load them anew; `None` without a TLS listener.
-    pub fn tls(&self) -> Option<Arc<TlsReloader>> {
+    pub(crate) fn tls(&self) -> Option<Arc<TlsReloader>> {
         self.tls.clone()
     }
 
     /// The limits in use, to change them while the server runs.
-    pub fn live_limits(&self) -> Arc<LiveLimits> {
+    pub(crate) fn live_limits(&self) -> Arc<LiveLimits> {
         Arc::clone(&self.live)
     }
 
     /// Ends the server from elsewhere; works before it runs, too.
-    pub fn shutdown_handle(&self) -> ShutdownHandle {
+    pub(crate) fn shutdown_handle(&self) -> ShutdownHandle {
         self.shutdown.clone()
-    }
-
-    /// Answers requests until the shutdown handle is used. Blocks; not to be called from async code.
-    pub fn run<H: Handler>(self, handler: H) -> ExitReason {
-        run::run(self, handler)
     }
 }
 
@@ -135,7 +106,7 @@ fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
 /// Why the server cannot start.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum BindError {
+pub(crate) enum BindError {
     /// There is nothing to listen on.
     NoListeners,
     /// An address cannot be listened on.

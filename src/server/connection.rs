@@ -6,25 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
-use super::activity::{Activity, HEAD_STARTED};
-use super::caps::Permit;
-use super::conduct::{Conduct, LiveLimits};
+use super::activity::HEAD_STARTED;
+use super::connection_info::{ClientCertificate, ConnInfo};
+use super::connection_slots::Permit;
 use super::drive::{End, HttpConnection, drive};
 use super::handler::{Handler, Serve};
 use super::io::Watched;
+use super::listener::Listener;
+use super::live_limits::{Conduct, LiveLimits};
+use super::options::Limits;
 use super::problem::Problem;
+use super::proxy_protocol;
+use super::shutdown::DrainSignal;
 use super::streams::StreamExecutor;
 use super::tls::TlsReloader;
-use super::{DrainSignal, Limits, Listener, proxy_protocol};
 use crate::telemetry::{Event, count};
 
 /// How long a refused or closed client may still send before the socket is closed under it. Closing with unread bytes
@@ -34,91 +36,6 @@ const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 256 * 1024;
 /// How long an idle connection has to say goodbye (TLS close_notify, HTTP/2 GOAWAY).
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// What is known about the connection a request came on.
-#[derive(Debug)]
-pub struct ConnInfo {
-    peer: SocketAddr,
-    peer_value: HeaderValue,
-    listener: Arc<Listener>,
-    http2: bool,
-    client_certificate: Option<Box<ClientCertificate>>,
-    drain: DrainSignal,
-    pub(super) activity: Activity,
-}
-
-impl ConnInfo {
-    /// The client's address, from the PROXY protocol header where the listener takes one.
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// The client's address without its port as a header value, made once.
-    pub fn peer_value(&self) -> &HeaderValue {
-        &self.peer_value
-    }
-
-    /// The listener that accepted the connection.
-    pub fn listener(&self) -> &Listener {
-        &self.listener
-    }
-
-    /// Whether the client speaks TLS to this process.
-    pub fn is_tls(&self) -> bool {
-        self.listener.spec.tls
-    }
-
-    /// Whether the connection is HTTP/2.
-    pub fn is_http2(&self) -> bool {
-        self.http2
-    }
-
-    /// Whether the head of the request in hand says one thing only. False for what hyper would mend in silence: a
-    /// fragment in the target, two lengths of the body; or where a client sends requests ahead behind a chunked body,
-    /// so that the head cannot be looked at. Such a request is to be refused, and the connection closed.
-    pub fn head_is_clear(&self) -> bool {
-        self.http2 || self.activity.head_is_clear()
-    }
-
-    /// The client's certificate.
-    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
-        self.client_certificate.as_deref()
-    }
-
-    /// Tells when the process is ending.
-    pub fn drain(&self) -> &DrainSignal {
-        &self.drain
-    }
-}
-
-/// A client certificate whose key the client was seen to hold in the handshake.
-#[derive(Debug)]
-pub struct ClientCertificate {
-    der: Vec<u8>,
-    sha256: [u8; 32],
-    verified: bool,
-}
-
-impl ClientCertificate {
-    fn new(der: &[u8], verified: bool) -> Self {
-        Self { der: der.to_vec(), sha256: Sha256::digest(der).into(), verified }
-    }
-
-    /// Whether `client_ca` vouches for it. One that nobody vouches for comes only where any is accepted.
-    pub fn is_verified(&self) -> bool {
-        self.verified
-    }
-
-    /// The certificate itself.
-    pub fn der(&self) -> &[u8] {
-        &self.der
-    }
-
-    /// Its SHA-256, which RFC 8705 §3.1 calls `x5t#S256` once base64url-encoded.
-    pub fn sha256(&self) -> &[u8; 32] {
-        &self.sha256
-    }
-}
 
 /// What all threads share.
 pub(super) struct Shared<H> {
@@ -143,7 +60,7 @@ impl<H: Handler> Shared<H> {
         let Some(permit) = admitted else { return };
         if !listener.spec.tls {
             let http2 = listener.spec.h2c;
-            let info = self.info(peer, listener, http2, None);
+            let info = ConnInfo::new(peer, listener, http2, None);
             let io = Watched::new(socket, Arc::clone(&info), permit);
             return if http2 {
                 self.http2(io, info, conduct).await
@@ -153,24 +70,9 @@ impl<H: Handler> Shared<H> {
         }
         let Some((session, certificate)) = Box::pin(self.handshake(socket, limits)).await else { return };
         let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
-        let info = self.info(peer, listener, http2, certificate);
+        let info = ConnInfo::new(peer, listener, http2, certificate);
         let io = Watched::new(session, Arc::clone(&info), permit);
         if http2 { self.http2(io, info, conduct).await } else { self.http1(io, info, conduct).await }
-    }
-
-    fn info(
-        &self,
-        peer: SocketAddr,
-        listener: Arc<Listener>,
-        http2: bool,
-        client_certificate: Option<Box<ClientCertificate>>,
-    ) -> Arc<ConnInfo> {
-        let (drain, activity) = (self.drain.clone(), Activity::default());
-        // An address prints as visible ASCII; a client over an IPv4-mapped address is an IPv4 client.
-        let address = peer.ip().to_canonical().to_string();
-        let peer_value =
-            HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Arc::new(ConnInfo { peer, peer_value, listener, http2, client_certificate, drain, activity })
     }
 
     /// Finds out whether there is room, and who is there behind a PROXY protocol header.

@@ -14,7 +14,9 @@ use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::{Activity, HEAD_STARTED, WRITE_BLOCKED};
-use super::{ConnInfo, DrainSignal, Limits};
+use super::connection_info::ConnInfo;
+use super::options::Limits;
+use super::shutdown::DrainSignal;
 
 /// How long a connection may be idle before it rests. Waking up costs little, but a busy one should never have to.
 const REST_AFTER: Duration = Duration::from_secs(2);

@@ -13,7 +13,8 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use pin_project_lite::pin_project;
 
-use super::{ConnInfo, streams};
+use super::connection_info::ConnInfo;
+use super::streams;
 
 /// Answers requests. One value serves all threads.
 ///
@@ -21,7 +22,7 @@ use super::{ConnInfo, streams};
 /// `|request: Request<Incoming>, connection: &Arc<ConnInfo>| { …; async move { … } }` is a handler.
 ///
 /// The future is dropped when the client goes away before the answer.
-pub trait Handler: Send + Sync + 'static {
+pub(crate) trait Handler: Send + Sync + 'static {
     /// The body of an answer.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
     /// The answer to come.

@@ -8,9 +8,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
-use super::ConnInfo;
 use super::activity::{HEAD_STARTED, WRITE_BLOCKED};
-use super::caps::Permit;
+use super::connection_info::ConnInfo;
+use super::connection_slots::Permit;
 use super::head_scan::HeadScan;
 use super::problem::Problem;
 use crate::telemetry::{Event, count};

@@ -12,18 +12,18 @@
 
 mod activity;
 mod bind;
-mod caps;
 mod client_certificate;
-mod conduct;
 mod connection;
-pub(crate) mod date;
-pub mod demo;
+mod connection_info;
+mod connection_slots;
 mod drive;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod handler;
 mod head_scan;
 mod io;
+mod listener;
+mod live_limits;
 mod options;
 mod problem;
 mod proxy_protocol;
@@ -31,20 +31,19 @@ mod run;
 mod self_signed;
 mod shutdown;
 mod signals;
-pub(crate) mod state_file;
 mod streams;
 mod tls;
 
-pub use bind::{BindError, Bound, Listener};
-pub use conduct::LiveLimits;
-pub use connection::{ClientCertificate, ConnInfo};
-pub use handler::{Handler, ServedBody};
-pub use options::{Limits, ListenerSpec, ServerOptions};
-pub use run::ExitReason;
-pub use self_signed::{SelfSignedError, self_signed};
-pub use shutdown::{DrainSignal, ShutdownHandle};
-pub use signals::handle_signals;
-pub use tls::{PreparedTls, TlsError, TlsPaths, TlsReloader};
+pub(crate) use self::bind::Bound;
+pub(crate) use self::connection_info::ConnInfo;
+pub(crate) use self::listener::{Listener, ListenerSpec};
+pub(crate) use self::live_limits::LiveLimits;
+pub(crate) use self::options::{Limits, ServerOptions};
+pub(crate) use self::run::ExitReason;
+pub(crate) use self::self_signed::self_signed;
+pub(crate) use self::shutdown::ShutdownHandle;
+pub(crate) use self::signals::handle_signals;
+pub(crate) use self::tls::{PreparedTls, TlsPaths, TlsReloader};
 
 #[cfg(test)]
 mod tests;

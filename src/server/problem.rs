@@ -1,6 +1,6 @@
 //! Answers written to the wire without hyper: where hyper would send a bare one of its own, or none at all.
 
-use super::date::Utc;
+use crate::utc::Utc;
 
 /// A refusal of this room. Each closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

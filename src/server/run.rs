@@ -13,10 +13,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::conduct::LiveLimits;
+use super::bind::Bound;
 use super::connection::Shared;
+use super::handler::Handler;
+use super::listener::Listener;
+use super::live_limits::LiveLimits;
 use super::shutdown::Phase;
-use super::{Bound, DrainSignal, Handler, Listener, ShutdownHandle};
+use super::shutdown::{DrainSignal, ShutdownHandle};
 
 /// How long to leave a listener alone whose `accept` fails.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -27,7 +30,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 
 /// Why [`Bound::run`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitReason {
+pub(crate) enum ExitReason {
     /// A drain: every request in flight was answered.
     Drained,
     /// A drain that ran out of grace with this many connections still open.
@@ -39,7 +42,14 @@ pub enum ExitReason {
     Stopped,
 }
 
-pub(super) fn run<H: Handler>(bound: Bound, handler: H) -> ExitReason {
+impl Bound {
+    /// Answers requests until the shutdown handle is used. Blocks; not to be called from async code.
+    pub(crate) fn run<H: Handler>(self, handler: H) -> ExitReason {
+        run(self, handler)
+    }
+}
+
+fn run<H: Handler>(bound: Bound, handler: H) -> ExitReason {
     let Bound { listeners, sockets, tls, shutdown, live } = bound;
     let drain = DrainSignal::new();
     let listeners: Vec<_> = listeners.into_iter().map(Arc::new).collect();

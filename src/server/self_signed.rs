@@ -14,9 +14,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::date::Utc;
-use super::state_file;
 use super::tls::{TlsPaths, TlsReloader, certificates, provider};
+use crate::state_file;
+use crate::utc::Utc;
 
 /// How long it is good for; longer-lived server certificates are refused by some clients.
 const DAYS: u64 = 825;
@@ -31,7 +31,7 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 ///
 /// # Errors
 /// When the files cannot be written or the certificate cannot be made.
-pub fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError> {
+pub(crate) fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError> {
     let paths = TlsPaths {
         certificate: state_dir.join("self-signed.pem"),
         key: state_dir.join("self-signed.key"),
@@ -100,7 +100,7 @@ fn generate() -> Result<(String, String), rcgen::Error> {
 /// Why there is no self-signed certificate.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum SelfSignedError {
+pub(crate) enum SelfSignedError {
     /// A file or directory cannot be written.
     Write(PathBuf, io::Error),
     /// Key or certificate cannot be made.
@@ -156,7 +156,7 @@ mod tests {
         let paths = self_signed(&one).unwrap();
         let others = self_signed(&other).unwrap();
         fs::copy(&others.key, &paths.key).unwrap();
-        assert!(matches!(TlsReloader::load(&paths), Err(super::super::TlsError::Mismatch { .. })));
+        assert!(matches!(TlsReloader::load(&paths), Err(super::super::tls::TlsError::Mismatch { .. })));
         self_signed(&one).unwrap();
         TlsReloader::load(&paths).unwrap();
     }

@@ -15,7 +15,7 @@ pub(super) enum Phase {
 
 /// Ends a running server from any thread.
 #[derive(Clone, Debug)]
-pub struct ShutdownHandle {
+pub(crate) struct ShutdownHandle {
     phase: Arc<watch::Sender<Phase>>,
 }
 
@@ -25,12 +25,12 @@ impl ShutdownHandle {
     }
 
     /// Stops accepting, closes idle connections, and lets requests in flight finish within the grace time.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.advance(Phase::Drain);
     }
 
     /// Ends at once, in the middle of a drain too.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.advance(Phase::Stop);
     }
 
@@ -51,7 +51,7 @@ impl ShutdownHandle {
 
 /// Tells connections that a drain began. The flag is what they look at, the notification only wakes them.
 #[derive(Clone, Debug)]
-pub struct DrainSignal {
+pub(crate) struct DrainSignal {
     shared: Arc<DrainShared>,
 }
 
@@ -74,12 +74,12 @@ impl DrainSignal {
     }
 
     /// Whether the process is ending.
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.shared.draining.load(Ordering::Acquire)
     }
 
     /// Resolves once the process is ending: for tunnels and streams that would otherwise outlast the grace time.
-    pub async fn draining(&self) {
+    pub(crate) async fn draining(&self) {
         let woken = self.woken();
         if !self.is_draining() {
             woken.await;

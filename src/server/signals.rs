@@ -13,7 +13,7 @@ use super::ShutdownHandle;
 ///
 /// # Errors
 /// When the system refuses the handlers or the thread.
-pub fn handle_signals(handle: ShutdownHandle, reload: impl Fn() + Send + 'static) -> io::Result<()> {
+pub(crate) fn handle_signals(handle: ShutdownHandle, reload: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {

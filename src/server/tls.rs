@@ -19,7 +19,7 @@ use super::client_certificate::{self, AnyCertificate, Vouching};
 
 /// Where certificate and key lie, in PEM, and which certificates clients may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsPaths {
+pub(crate) struct TlsPaths {
     /// The server's certificate, followed by its intermediates.
     pub certificate: PathBuf,
     /// Its private key.
@@ -36,13 +36,13 @@ pub struct TlsPaths {
 /// The whole of the settings is swapped, not only the certificate: a changed `client_ca` must not be outlived by session
 /// tickets made under the old one. Where nothing changed, the settings stay, and so do the tickets.
 #[derive(Debug)]
-pub struct TlsReloader {
+pub(crate) struct TlsReloader {
     settings: ArcSwap<TlsSettings>,
 }
 
 /// Settings that were read and found good, and are not yet in use.
 #[derive(Debug)]
-pub struct PreparedTls(TlsSettings);
+pub(crate) struct PreparedTls(TlsSettings);
 
 /// What a handshake goes by.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl TlsReloader {
     ///
     /// # Errors
     /// When a file is missing or unusable, or key and certificate do not belong together.
-    pub fn load(paths: &TlsPaths) -> Result<Self, TlsError> {
+    pub(crate) fn load(paths: &TlsPaths) -> Result<Self, TlsError> {
         Ok(Self { settings: ArcSwap::from_pointee(settings(paths)?) })
     }
 
@@ -77,12 +77,12 @@ impl TlsReloader {
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn prepare(&self, paths: &TlsPaths) -> Result<PreparedTls, TlsError> {
+    pub(crate) fn prepare(&self, paths: &TlsPaths) -> Result<PreparedTls, TlsError> {
         settings(paths).map(PreparedTls)
     }
 
     /// Takes prepared settings for the handshakes from now on; whether they differ from those before.
-    pub fn swap(&self, PreparedTls(settings): PreparedTls) -> bool {
+    pub(crate) fn swap(&self, PreparedTls(settings): PreparedTls) -> bool {
         let changed = self.settings.load().origin != settings.origin;
         if changed {
             self.settings.store(Arc::new(settings));
@@ -98,7 +98,7 @@ impl TlsReloader {
 /// Why there is no TLS. Names the file and what is wrong with it, never its contents.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum TlsError {
+pub(crate) enum TlsError {
     /// A file cannot be read.
     Read(PathBuf, io::Error),
     /// A file is not PEM.

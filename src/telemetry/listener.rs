@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::exposition::Format;
-use crate::answer;
+use crate::response;
 
 /// Connections served at a time; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 16;
@@ -103,10 +103,10 @@ async fn serve(socket: TcpListener, page: Arc<impl Fn(Format) -> String + Send +
 
 fn answer(request: &Request<Incoming>, page: &impl Fn(Format) -> String) -> Response<Full<Bytes>> {
     if request.uri().path() != PATH {
-        return answer::problem(StatusCode::NOT_FOUND, "metrics are at /metrics");
+        return response::problem(StatusCode::NOT_FOUND, "metrics are at /metrics");
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = answer::problem(StatusCode::METHOD_NOT_ALLOWED, "metrics are only read");
+        let mut response = response::problem(StatusCode::METHOD_NOT_ALLOWED, "metrics are only read");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }

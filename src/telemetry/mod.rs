@@ -22,7 +22,7 @@ pub(crate) use listener::MetricsListener;
 pub(crate) use meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 pub(crate) use reason::Reason;
 pub(crate) use scrape::{Gauges, note_reload, render};
-pub(crate) use thread::{EndpointName, Event, Standing, count, mine};
+pub(crate) use thread::{EndpointName, Event, GaugeGuard, count, mine};
 
 static TIMED: AtomicBool = AtomicBool::new(false);
 

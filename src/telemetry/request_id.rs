@@ -3,12 +3,10 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use super::thread::mine;
-
-/// The header that carries it.
-pub(crate) static HEADER: HeaderName = HeaderName::from_static("x-request-id");
+use crate::headers::REQUEST_ID;
 
 /// The longest id taken from a proxy before us, in bytes.
 const LONGEST: usize = 64;
@@ -28,7 +26,7 @@ pub(crate) fn set(on: bool) {
 /// The id of a request: that of a proxy whose word counts, if it gave exactly one and a good one; else a new one.
 pub(crate) fn of(headers: &HeaderMap, trusted: bool) -> HeaderValue {
     if trusted {
-        let mut given = headers.get_all(&HEADER).into_iter();
+        let mut given = headers.get_all(&REQUEST_ID).into_iter();
         if let (Some(id), None) = (given.next(), given.next())
             && is_good(id.as_bytes())
         {
@@ -78,7 +76,7 @@ mod tests {
     fn headers(values: &[&str]) -> HeaderMap {
         values
             .iter()
-            .map(|value| (HEADER.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
+            .map(|value| (REQUEST_ID.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
             .collect()
     }
 

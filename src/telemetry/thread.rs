@@ -180,9 +180,9 @@ pub(crate) fn count(event: Event) {
 
 /// Something that is counted when it begins, and when it ends by being dropped.
 #[derive(Debug)]
-pub(crate) struct Standing(Event);
+pub(crate) struct GaugeGuard(Event);
 
-impl Standing {
+impl GaugeGuard {
     /// It begins, and will end so.
     #[inline]
     pub(crate) fn new(begins: Event, ends: Event) -> Self {
@@ -191,7 +191,7 @@ impl Standing {
     }
 }
 
-impl Drop for Standing {
+impl Drop for GaugeGuard {
     #[inline]
     fn drop(&mut self) {
         count(self.0);

@@ -8,7 +8,7 @@ use super::table::sentence;
 use crate::bench::outcome::{Measured, Outcome};
 use crate::bench::scenario::Kind;
 use crate::config::grouped;
-use crate::server::date::Utc;
+use crate::utc::Utc;
 
 const STYLE: &str = include_str!("page.css");
 

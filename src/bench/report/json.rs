@@ -9,7 +9,7 @@ use super::numbers::to_micros;
 use crate::bench::cpu::CpuTime;
 use crate::bench::outcome::{Comparison, Measured, Outcome, Spread, cpu_per_request, rate};
 use crate::bench::tally::{Fault, Tally};
-use crate::server::date::Utc;
+use crate::utc::Utc;
 
 const SCHEMA: &str = "tollgate-bench/1";
 

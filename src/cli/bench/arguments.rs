@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::bench::scenario::Kind;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::config::parse_duration;
 
 const LONGEST: Duration = Duration::from_secs(3600);

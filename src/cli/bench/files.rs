@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::arguments::Arguments;
 use crate::bench::outcome::Outcome;
 use crate::bench::report;
-use crate::cli::{Failure, output};
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 pub(super) struct Files {
     json: Option<PathBuf>,

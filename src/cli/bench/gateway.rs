@@ -11,15 +11,16 @@ use tokio_rustls::TlsConnector;
 use super::arguments::{Plan, Wanted};
 use super::own::{self, Own};
 use super::routes::{self, Choice};
-use super::tokens;
 use crate::bench::connect::Place;
 use crate::bench::cpu::Process;
 use crate::bench::scenario::Kind;
 use crate::bench::stand_in;
+use crate::change::environment::read_config;
+use crate::cli::ask_secret;
+use crate::cli::failure::Failure;
 use crate::cli::gateway_url::{self, Endpoint};
 use crate::cli::post::{Trust, server_name, settings};
 use crate::cli::token::{USUAL_PATH, only_client};
-use crate::cli::{Failure, ask_secret, read};
 use crate::config::{Config, Host, Origin, Scheme, ShownDuration, grouped};
 use crate::oauth::secret::Secret;
 
@@ -49,11 +50,11 @@ pub(super) struct Gateway {
 
 impl Gateway {
     pub(super) fn find(path: &Path, plan: &Plan) -> Result<Self, Failure> {
-        let config = match read(path) {
+        let config = match read_config(path) {
             Ok(config) => Some(config),
             // A machine that only measures has no gateway.toml, and needs none.
             Err(_) if matches!(plan.wanted, Wanted::Url(_)) && !path.exists() => None,
-            Err(failure) => return Err(failure),
+            Err(errors) => return Err(errors.into()),
         };
         match (running(config.as_ref(), plan)?, config) {
             (Some((origin, address)), config) => Self::running(origin, address, config.as_ref(), plan),
@@ -208,13 +209,6 @@ impl Gateway {
     pub(super) fn authority(&self) -> String {
         let origin = self.origin.to_string();
         origin.split_once("://").map_or("", |(_, authority)| authority).to_owned()
-    }
-
-    /// Leaves nothing behind that need not be there.
-    pub(super) fn end(self, tokens: &[Secret]) {
-        if self.own.is_none() {
-            tokens::revoke(&self, tokens);
-        }
     }
 }
 

@@ -35,7 +35,9 @@ pub(super) fn bench(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         output::print(&format!("\n{}", report::table(&outcome)))?;
     }
     files.tell();
-    gateway.end(&tokens);
+    if gateway.own.is_none() {
+        tokens::revoke(&gateway, &tokens);
+    }
     if outcome.interrupted {
         return Err(Failure::other("interrupted"));
     }

@@ -15,16 +15,19 @@ use serde_json::{Value, json};
 
 use super::arguments::Line;
 use super::routes::Choice;
+use crate::change::environment::read_config;
 use crate::cli::client::secrets;
-use crate::cli::{Failure, read, run};
+use crate::cli::failure::Failure;
 use crate::config::{
     Access, AccessLog, AddressRules, Capabilities, Client, ClientAuthentication, ClientSecret, Config, Host,
     Issuer, Origin, PathPattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
 };
 use crate::gate::{Gate, GateSpec, SecretHash};
+use crate::gateway::build;
+use crate::gateway::{settings, start};
 use crate::oauth::scope::Scopes;
 use crate::oauth::secret::Secret;
-use crate::proxy::{Proxy, build};
+use crate::proxy::pipeline::Proxy;
 use crate::server::Bound;
 
 /// The id of the client that exists only there.
@@ -132,12 +135,12 @@ pub(super) fn serve(path: &Path) -> Result<(), Failure> {
     io::stdin().lock().read_line(&mut line).map_err(Failure::other)?;
     let order = Order::parse(&line)
         .ok_or_else(|| Failure::config("--as-gateway is for `tollgate bench --own`, not for people"))?;
-    let mut config = read(path)?;
+    let mut config = read_config(path)?;
     order.apply(&mut config);
     let rules = build::rules(&config, None)?;
-    let bound = Bound::bind(run::server_options(&config)?).map_err(Failure::config)?;
+    let bound = Bound::bind(settings::server_options(&config)?).map_err(Failure::config)?;
     let address = bound.listeners().first().map(crate::server::Listener::addr);
-    run::name_issuer(&mut config, address);
+    settings::name_issuer(&mut config, address);
     // Keys are not fetched: nobody in it has any.
     let gate = Gate::builder(GateSpec::from(&config))
         .max_tokens(usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX))
@@ -155,7 +158,7 @@ pub(super) fn serve(path: &Path) -> Result<(), Failure> {
         // Its requests are nobody's any more.
         std::process::exit(0);
     });
-    let _ = run::serve(&config, bound, proxy);
+    let _ = start::serve(&config, bound, proxy);
     Ok(())
 }
 

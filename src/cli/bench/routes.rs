@@ -3,12 +3,13 @@
 use http::Method;
 
 use super::arguments::Line;
-use crate::cli::{Failure, access};
+use crate::cli::access;
+use crate::cli::failure::Failure;
 use crate::config::{Access, Client, Config, Methods, PathPattern, Route};
+use crate::gateway::build;
 use crate::oauth::scope::Requirement;
-use crate::proxy::build;
-use crate::proxy::path::canonical;
-use crate::proxy::route::Match;
+use crate::route::path::canonical;
+use crate::route::table::Match;
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

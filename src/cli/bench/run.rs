@@ -20,7 +20,7 @@ use crate::bench::load::{Load, Round};
 use crate::bench::outcome::{Machine, Measured, Outcome, Settings, Target, rate};
 use crate::bench::report;
 use crate::bench::scenario::{Kind, Message, Scenario};
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::config::Scheme;
 use crate::oauth::secret::Secret;
 use crate::oauth::token::AccessToken;

@@ -9,9 +9,10 @@ use tokio::time::{Instant, timeout};
 use super::gateway::Gateway;
 use crate::bench::http1::Http1;
 use crate::bench::scenario::Message;
+use crate::cli::failure::Failure;
 use crate::cli::gateway_url::form;
 use crate::cli::post::post;
-use crate::cli::{Failure, token};
+use crate::cli::token;
 use crate::oauth::secret::Secret;
 
 /// For all of them.

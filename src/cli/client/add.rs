@@ -5,9 +5,10 @@ use std::path::Path;
 use serde_json::json;
 
 use super::secrets;
-use crate::cli::edit::{ConfigFile, NewClient};
+use crate::change::{ConfigFile, NewClient};
+use crate::cli::failure::Failure;
 use crate::cli::gateway_url::{self, Endpoint};
-use crate::cli::{Failure, output};
+use crate::cli::output;
 use crate::config::{Config, ServerCertificate, parse_duration};
 use crate::oauth::secret::Secret;
 

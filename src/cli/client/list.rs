@@ -7,11 +7,13 @@ use serde_json::Value;
 
 use super::usage::Usage;
 use super::{secrets, show};
-use crate::cli::{Failure, output, read};
+use crate::change::environment::read_config;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::config::{Client, ShownDuration};
 
 pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
-    let config = read(path)?;
+    let config = read_config(path)?;
     let now = SystemTime::now();
     let usage = Usage::read(&config, now);
     if json {

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::Failure;
+use crate::cli::failure::Failure;
 
 /// What is to be done with clients.
 #[derive(Subcommand)]

@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::{add, secrets};
-use crate::cli::edit::{ConfigFile, Rotation};
-use crate::cli::{Failure, output};
+use crate::change::{ConfigFile, Rotation};
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::config::parse_duration;
-use crate::server::date::Utc;
+use crate::utc::Utc;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::usage::Usage;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::config::{Client, ClientSecret};
 use crate::gate::SecretHash;
 use crate::oauth::secret::Secret;
-use crate::server::date::Utc;
+use crate::utc::Utc;
 
 /// A secret that ends within this time is worth a warning.
 const SOON: Duration = Duration::from_secs(7 * 86_400);

@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::secrets::{self, End};
 use super::usage::Usage;
-use crate::cli::edit::EditError;
-use crate::cli::{Failure, output, read};
+use crate::change::EditError;
+use crate::change::environment::read_config;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::config::{Client, ShownDuration, suggestion};
-use crate::server::date::Utc;
+use crate::utc::Utc;
 
 pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure> {
-    let config = read(path)?;
+    let config = read_config(path)?;
     let Some(client) = config.client(name) else {
         let hint = suggestion(name, config.clients.iter().map(|client| &*client.id));
         return Err(EditError::NoSuchClient(name.to_owned(), hint).into());

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::cli::edit::ConfigFile;
-use crate::cli::{Failure, output};
+use crate::change::ConfigFile;
+use crate::cli::failure::Failure;
+use crate::cli::output;
 
 pub(super) fn switch(path: &Path, name: &str, enabled: bool) -> Result<(), Failure> {
     let mut file = ConfigFile::open(path)?;

@@ -4,11 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::cli::{is_unknown, output};
+use crate::change::environment::is_unknown;
+use crate::cli::output;
 use crate::config::{Client, ClientSecret, Config};
 use crate::gate::{SecretUsage, SeenSecret};
-use crate::rotation::{self, Standing, UsageFile};
-use crate::server::date::Utc;
+use crate::gateway::secret_usage::{self, RotationStatus, UsageFile};
+use crate::utc::Utc;
 
 /// What is known of the use of secrets, as of now.
 pub(super) struct Usage {
@@ -47,7 +48,7 @@ impl Usage {
 
     /// The same for people.
     pub(super) fn text(&self, client: &Client, secret: &ClientSecret) -> Option<String> {
-        self.of(client, secret).map(|usage| rotation::usage_text(usage, self.now))
+        self.of(client, secret).map(|usage| secret_usage::usage_text(usage, self.now))
     }
 
     /// The same for scripts.
@@ -75,14 +76,14 @@ impl Usage {
             seen
         };
         let all: Vec<SeenSecret> = secrets.map(seen).collect();
-        let lines = |secret: &SeenSecret| match rotation::standing(secret, &all, self.now) {
-            Standing::Good => Vec::new(),
-            Standing::Ending { end, successor } => {
-                rotation::still_used_line(secret, end, successor, self.now).into_iter().collect()
+        let lines = |secret: &SeenSecret| match secret_usage::standing(secret, &all, self.now) {
+            RotationStatus::Good => Vec::new(),
+            RotationStatus::Ending { end, successor } => {
+                secret_usage::still_used_line(secret, end, successor, self.now).into_iter().collect()
             }
-            Standing::Expired { end } => {
-                let refused = rotation::refused_line(secret, end, self.now);
-                std::iter::once(rotation::expired_line(secret, end)).chain(refused).collect()
+            RotationStatus::Expired { end } => {
+                let refused = secret_usage::refused_line(secret, end, self.now);
+                std::iter::once(secret_usage::expired_line(secret, end)).chain(refused).collect()
             }
         };
         all.iter().map(lines).collect()

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Request, request};
 use super::Arguments;
 use super::holder::Holder;
 use super::target::Target;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::config::{Config, parse_size};
 
 /// All that is known of the request and of who makes it.

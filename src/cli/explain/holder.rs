@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::Arguments;
+use crate::change::EditError;
 use crate::cli::access::{self, Bound};
-use crate::cli::edit::EditError;
+use crate::cli::failure::Failure;
 use crate::cli::gateway_url::Endpoint;
 use crate::cli::post::{Trust, post};
-use crate::cli::{Failure, ask_secret, token};
+use crate::cli::{ask_secret, token};
 use crate::config::{Access, Client, Config, Route, suggestion};
 use crate::oauth::scope::Scopes;
 use crate::oauth::token::TokenDigest;

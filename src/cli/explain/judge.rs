@@ -6,15 +6,17 @@ use super::Verdict;
 use super::asking::Asking;
 use super::holder::Holder;
 use super::report::Report;
-use crate::cli::{Failure, access};
+use crate::cli::access;
+use crate::cli::failure::Failure;
 use crate::config::{Access, BodyLimit, Config, Route, Scheme, ShownSize};
+use crate::gateway::build;
 use crate::oauth::scope::Requirement;
 use crate::proxy::addresses::Addresses;
 use crate::proxy::cors::{self, Cors};
-use crate::proxy::host::Host;
-use crate::proxy::path::{PathError, canonical};
-use crate::proxy::route::Match;
-use crate::proxy::{build, strip};
+use crate::route::host::Host;
+use crate::route::path::{PathError, canonical};
+use crate::route::strip::strip_prefix;
+use crate::route::table::Match;
 
 pub(super) fn judge<'c>(config: &'c Config, asking: &'c Asking) -> Result<Report<'c>, Failure> {
     let mut report = Report::new(config, asking);
@@ -71,12 +73,14 @@ pub(super) fn judge<'c>(config: &'c Config, asking: &'c Asking) -> Result<Report
     let refused = from_elsewhere(route, asking)
         .or_else(|| not_admitted(config, route, asking))
         .or_else(|| too_large(route, asking));
-    let verdict = refused.unwrap_or_else(|| match strip(path.as_str(), route.strip_prefix.as_deref()) {
-        Some(path) => {
-            Verdict::Passes { upstream: access::upstream(config, route).to_owned(), path: path.to_owned() }
-        }
-        None => Verdict::refused(400, PathError::Ambiguous.public_text()),
-    });
+    let verdict =
+        refused.unwrap_or_else(|| match strip_prefix(path.as_str(), route.strip_prefix.as_deref()) {
+            Some(path) => Verdict::Passes {
+                upstream: access::upstream(config, route).to_owned(),
+                path: path.to_owned(),
+            },
+            None => Verdict::refused(400, PathError::Ambiguous.public_text()),
+        });
     Ok(report.end(verdict))
 }
 

@@ -13,6 +13,7 @@ use crate::config::{
     error::ErrorKind,
     model::{CertificateName, ClientAuthentication, ClientSecret, KeySource, SecretAuthentication},
     reader::{Table, Value},
+    settings::clients::MAX_SECRETS,
 };
 use crate::gate::{SecretHash, SecretHashError};
 use crate::oauth::certificate::Subject;
@@ -36,9 +37,6 @@ const METHODS: [(&str, Method); 5] = [
 ];
 
 const METHODS_KEY: &str = "token_endpoint_auth_methods";
-
-/// More than anybody rotates through; each is tried at a wrong secret.
-const MAX_SECRETS: usize = 16;
 
 /// Reads a client's keys that are about authentication, and checks that what its methods need is there, and no more.
 pub(super) fn authentication(

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Names, authentication, scopes, token_service::TOKEN_LIFETIME};
+use super::{Names, authentication, scopes};
 use crate::{
     config::{
         error::ErrorKind,
         model::{Capabilities, Client},
         reader::{Table, Value},
+        settings::token_service::TOKEN_LIFETIME,
     },
     oauth::scope::Scopes,
 };
@@ -40,8 +41,9 @@ pub(super) fn client(id: &str, value: Value<'_>, names: &Names<'_>, defaults: &D
             capabilities: table.or("capabilities", Capabilities::default(), |value| capabilities(&value)),
             scopes,
             default_scopes,
-            token_lifetime: table
-                .or("token_lifetime", defaults.token_lifetime, |value| value.duration(TOKEN_LIFETIME)),
+            token_lifetime: table.or(TOKEN_LIFETIME.bounds.name, defaults.token_lifetime, |value| {
+                value.duration(&TOKEN_LIFETIME.bounds)
+            }),
             rate_limit: table.or("rate_limit", None, |value| value.rate().map(Some)),
             certificate_bound_tokens: table.flag("certificate_bound_tokens"),
             dpop_bound_tokens: table.flag("dpop_bound_tokens"),

@@ -1,13 +1,12 @@
 //! `cors` of a route.
 
-use std::time::Duration;
-
 use super::{headers, routes};
 use crate::config::{
     address::Origin,
     error::ErrorKind,
     model::{Cors, CorsOrigins, Methods},
     reader::Value,
+    settings::cors::MAX_AGE,
 };
 
 /// `{ origins = [..], methods = [..], headers = [..], max_age = "10m", credentials = true }`.
@@ -25,9 +24,7 @@ pub(super) fn cors(value: &Value<'_>, route_methods: &Methods) -> Option<Cors> {
         }
         let methods = table.or("methods", route_methods.clone(), |value| routes::methods(&value));
         let headers = table.or("headers", Vec::new(), |value| value.set_of("header names", headers::name));
-        let max_age = table.or("max_age", None, |value| {
-            value.duration(Duration::ZERO..=Duration::from_secs(86_400)).map(Some)
-        });
+        let max_age = table.optional_duration(&MAX_AGE);
         Some(Cors { origins: origins?, methods, headers, max_age, credentials })
     })?
 }

@@ -3,14 +3,12 @@
 use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
-use crate::config::{model::Jwks, reader::Value};
+use crate::config::{
+    model::Jwks,
+    reader::Value,
+    settings::clients::{MAX_KEYS, PRIVATE_KEY_PARTS},
+};
 use crate::oauth::jose::Jwk;
-
-/// Each is tried at a signature without a key id.
-const MAX_KEYS: usize = 32;
-
-/// The parts of a key that only its owner may have (RFC 7518 §6).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Reads a list of tables, or a JSON string: a key set, or a list of keys.
 pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
@@ -60,7 +58,7 @@ fn check(key: Json) -> Result<Map<String, Json>, String> {
         return Err("is not an object".to_owned());
     };
     let text = |name: &str| key.get(name).and_then(Json::as_str);
-    if let Some(name) = PRIVATE.iter().find(|name| key.contains_key(**name)) {
+    if let Some(name) = PRIVATE_KEY_PARTS.iter().find(|name| key.contains_key(**name)) {
         return Err(format!("holds `{name}`, a private part; only public keys may stand here"));
     }
     let needed: &[&str] = match text("kty") {

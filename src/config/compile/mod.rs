@@ -11,7 +11,6 @@ mod metrics;
 mod resilience;
 mod routes;
 mod server;
-mod ties;
 mod token_service;
 mod upstreams;
 

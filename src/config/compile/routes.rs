@@ -2,9 +2,7 @@
 
 use http::Method;
 
-use super::{
-    Names, address_ranges, clients, cors, headers, resilience::max_in_flight, scopes, server, ties::Ties,
-};
+use super::{Names, address_ranges, clients, cors, headers, resilience::max_in_flight, scopes, server};
 use crate::{
     config::{
         address::Host,
@@ -13,14 +11,17 @@ use crate::{
             Access, AddressRules, Config, Credentials, Limits, Methods, PathPattern, Route, Upstream,
             UpstreamIndex,
         },
-        pattern::check_pattern,
         reader::{Table, Value},
         suggest,
     },
     oauth::scope::Requirement,
+    route::{
+        conflicts::{Claim, Conflicts},
+        pattern::{Pattern, PatternError},
+    },
 };
 
-/// Reads all routes, and finds those that tie.
+/// Reads all routes, and finds those that conflict.
 pub(super) fn routes(
     value: &Value<'_>,
     names: &Names<'_>,
@@ -33,21 +34,31 @@ pub(super) fn routes(
         return value
             .fail(ErrorKind::TooMany, format!("has {count} routes; at most {} will do", Config::MAX_ROUTES));
     }
-    let mut ties = Ties::new();
+    let mut conflicts = Conflicts::new();
     value.each("routes: [[routes]]", |item| {
-        let (route, shape) = item.table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
-        let folds_case = upstreams.get(route.upstream.0).is_some_and(|upstream| upstream.case_insensitive);
-        if let Some(other) = ties.add(&route, &shape, folds_case) {
-            return item.fail(
-                ErrorKind::RouteTie,
+        let (route, pattern) = item
+            .table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
+        let host = route.host.as_ref().map(Host::to_string);
+        let claim = Claim {
+            host: host.as_deref(),
+            pattern: &pattern,
+            methods: match &route.methods {
+                Methods::All => None,
+                Methods::Only(methods) => Some(methods),
+            },
+            case_insensitive: upstreams.get(route.upstream.0).is_some_and(|upstream| upstream.case_insensitive),
+        };
+        match conflicts.add(route.place, claim).first() {
+            None => Some(route),
+            Some(other) => item.fail(
+                ErrorKind::RouteConflict,
                 format!(
-                    "ties with the route in line {}: same host, same path ({}), a method in common; make one of them more specific",
+                    "matches the same requests as the route in line {}, and neither is more specific: change the \
+                     path, host or methods of one of them, or remove one",
                     other.line,
-                    route.path.as_str(),
                 ),
-            );
+            ),
         }
-        Some(route)
     })
 }
 
@@ -57,12 +68,13 @@ fn route(
     upstreams: &[Upstream],
     endpoints: &[(String, &'static str)],
     limits: &Limits,
-) -> Option<(Route, String)> {
+) -> Option<(Route, Pattern)> {
     let place = table.place();
     let allow_semicolon = table.flag("allow_semicolon");
     let allow_encoded_slash = table.flag("allow_encoded_slash");
-    let check = |value: &Value<'_>, text: &str| {
-        check_pattern(text, allow_semicolon, allow_encoded_slash)
+    let check = |value: &Value<'_>, parsed: Result<Pattern, PatternError>| {
+        parsed
+            .and_then(|pattern| pattern.check_allowed(allow_semicolon, allow_encoded_slash).map(|()| pattern))
             .map_or_else(|error| value.invalid(error.to_string()), Some)
     };
     let path = path(table, &check, endpoints);
@@ -72,7 +84,7 @@ fn route(
         table.need("upstream", "the name of one of [upstreams]").and_then(|value| upstream(&value, names));
     let strip_prefix = table.or("strip_prefix", None, |value| {
         let text = value.string("the front of the route's own path")?;
-        check(&value, text)?;
+        check(&value, Pattern::prefix(text))?;
         let own = path.as_ref().map(|(path, _)| path.as_str());
         strip(&value, text, own).map(Some)
     });
@@ -90,7 +102,7 @@ fn route(
         table.problem(ErrorKind::Conflict, message);
     }
     let access = access(table, names);
-    let max_body_size = table.or("max_body_size", limits.max_body_size, |value| server::body_limit(&value));
+    let max_body_size = server::body_limit(table, limits.max_body_size);
     let rate_limit = table.or("rate_limit", None, |value| value.rate().map(Some));
     let response_headers =
         table.or("response_headers", Default::default(), |value| headers::response_headers(&value));
@@ -100,7 +112,7 @@ fn route(
     };
     let cors = table.or("cors", None, |value| cors::cors(&value, &methods).map(Some));
     let max_in_flight = max_in_flight(table);
-    let (path, shape) = path?;
+    let (path, pattern) = path?;
     let route = Route {
         path,
         host,
@@ -119,15 +131,15 @@ fn route(
         cors,
         place,
     };
-    Some((route, shape))
+    Some((route, pattern))
 }
 
-/// The pattern and its shape.
+/// Reads `path` or `prefix`.
 fn path(
     table: &mut Table<'_>,
-    check: &impl Fn(&Value<'_>, &str) -> Option<String>,
+    check: &impl Fn(&Value<'_>, Result<Pattern, PatternError>) -> Option<Pattern>,
     endpoints: &[(String, &'static str)],
-) -> Option<(PathPattern, String)> {
+) -> Option<(PathPattern, Pattern)> {
     let (value, is_prefix) = match (table.take("path"), table.take("prefix")) {
         (Some(path), None) => (path, false),
         (None, Some(prefix)) => (prefix, true),
@@ -143,13 +155,7 @@ fn path(
         }
     };
     let text = value.string("a path such as \"/hello_world\"")?;
-    let shape = check(&value, text)?;
-    if is_prefix && text.len() > 1 && text.ends_with('/') {
-        return value.invalid(format!(
-            "must not end with /: {:?} takes all that lies below it",
-            text.trim_end_matches('/')
-        ));
-    }
+    let pattern = check(&value, if is_prefix { Pattern::prefix(text) } else { Pattern::path(text) })?;
     if let Some((_, what)) = endpoints.iter().find(|(path, _)| path == text) {
         return value.fail(
             ErrorKind::ShadowsEndpoint,
@@ -157,7 +163,7 @@ fn path(
         );
     }
     let text = text.to_owned();
-    Some((if is_prefix { PathPattern::Prefix(text) } else { PathPattern::Exact(text) }, shape))
+    Some((if is_prefix { PathPattern::Prefix(text) } else { PathPattern::Exact(text) }, pattern))
 }
 
 fn host(value: &Value<'_>) -> Option<Host> {
@@ -178,8 +184,8 @@ fn upstream(value: &Value<'_>, names: &Names<'_>) -> Option<UpstreamIndex> {
 }
 
 fn strip(value: &Value<'_>, text: &str, own: Option<&str>) -> Option<String> {
-    if text == "/" || text.ends_with('/') {
-        return value.invalid("must be one segment or more, without a slash at the end");
+    if text == "/" {
+        return value.invalid("removes nothing: leave it out, or name at least one segment, such as \"/v1\"");
     }
     // The error of the path itself is enough.
     let Some(own) = own else { return Some(text.to_owned()) };

@@ -4,7 +4,6 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
-    time::Duration,
 };
 
 use super::address_ranges;
@@ -13,14 +12,17 @@ use crate::config::{
     error::{ErrorKind, Place},
     model::{AccessLog, BodyLimit, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls},
     reader::{Table, Value},
-    values::TIMEOUT,
+    settings::{
+        limits,
+        server::{PORT, SHUTDOWN_GRACE, STATE_DIR, THREADS},
+    },
 };
 
 /// Reads `[server]`, or gives its defaults. `root` tells the folder that paths start from.
 pub(super) fn server(value: Option<Value<'_>>, root: &Table<'_>) -> Server {
     value
         .and_then(|value| value.table("a table: [server]", read))
-        .unwrap_or_else(|| defaults(root.base_dir().join("state"), root.place()))
+        .unwrap_or_else(|| defaults(root.base_dir().join(STATE_DIR), root.place()))
 }
 
 fn defaults(state_dir: PathBuf, place: Place) -> Server {
@@ -29,8 +31,8 @@ fn defaults(state_dir: PathBuf, place: Place) -> Server {
         threads: None,
         state_dir,
         tls: ServerTls { certificate: ServerCertificate::SelfSigned, client_ca: None },
-        limits: default_limits(),
-        shutdown_grace: Duration::from_secs(10),
+        limits: Limits::default(),
+        shutdown_grace: SHUTDOWN_GRACE.default,
         access_log: AccessLog::Off,
         request_id: false,
         trusted_proxies: Vec::new(),
@@ -38,48 +40,30 @@ fn defaults(state_dir: PathBuf, place: Place) -> Server {
 }
 
 fn default_listen(place: Place) -> Vec<Listener> {
-    let address = (Ipv4Addr::LOCALHOST, 8443).into();
+    let address = (Ipv4Addr::LOCALHOST, PORT).into();
     vec![Listener { address, protocol: ListenerProtocol::Https, proxy_protocol: false, place }]
-}
-
-fn default_limits() -> Limits {
-    Limits {
-        header_timeout: Duration::from_secs(10),
-        max_header_size: 16 << 10,
-        max_headers: 100,
-        idle_timeout: Duration::from_secs(75),
-        max_connections: 20_000,
-        max_connections_per_address: None,
-        max_body_size: BodyLimit::Bytes(10 << 20),
-        body_timeout: Duration::from_secs(30),
-        write_timeout: Duration::from_secs(30),
-        handshake_timeout: Duration::from_secs(10),
-    }
 }
 
 fn read(table: &mut Table<'_>) -> Server {
     let Server {
         listen,
-        threads,
+        threads: _,
         state_dir,
         tls,
         limits,
-        shutdown_grace,
+        shutdown_grace: _,
         access_log,
         request_id: _,
         trusted_proxies,
-    } = defaults(table.base_dir().join("state"), table.place());
+    } = defaults(table.base_dir().join(STATE_DIR), table.place());
     let access_log = table.or("access_log", access_log, |value| self::access_log(&value));
     Server {
         listen: table.or("listen", listen, |value| listeners(&value)),
-        threads: table
-            .or("threads", threads, |value| Some(NonZeroUsize::new(index(value.integer(0..=1024)?)))),
+        threads: NonZeroUsize::new(table.count(&THREADS)),
         state_dir: table.or("state_dir", state_dir, |value| value.path("the path of a folder")),
         tls: table.or("tls", tls, |value| value.table("a table: [server.tls]", read_tls)),
         limits: table.or("limits", limits, |value| value.table("a table: [server.limits]", read_limits)),
-        shutdown_grace: table.or("shutdown_grace", shutdown_grace, |value| {
-            value.duration(Duration::ZERO..=Duration::from_secs(86_400))
-        }),
+        shutdown_grace: table.duration(&SHUTDOWN_GRACE),
         request_id: table.or("request_id", access_log != AccessLog::Off, |value| value.boolean()),
         access_log,
         trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| address_ranges(&value)),
@@ -110,52 +94,32 @@ fn access_log(value: &Value<'_>) -> Option<AccessLog> {
     })?
 }
 
-/// A number that was checked to be small.
-fn index(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
 fn read_limits(table: &mut Table<'_>) -> Limits {
-    let Limits {
-        header_timeout,
-        max_header_size,
-        max_headers,
-        idle_timeout,
-        max_connections,
-        max_connections_per_address,
-        max_body_size,
-        body_timeout,
-        write_timeout,
-        handshake_timeout,
-    } = default_limits();
     Limits {
-        header_timeout: table.or("header_timeout", header_timeout, |value| value.duration(TIMEOUT)),
-        // The HTTP library's own buffer is never smaller than 8 KiB.
-        max_header_size: table
-            .or("max_header_size", max_header_size, |value| value.size(8 << 10..=1 << 20).map(index)),
-        max_headers: table.or("max_headers", max_headers, |value| value.integer(1..=10_000).map(index)),
-        idle_timeout: table.or("idle_timeout", idle_timeout, |value| value.duration(TIMEOUT)),
-        max_connections: table
-            .or("max_connections", max_connections, |value| value.integer(1..=10_000_000).map(index)),
-        max_connections_per_address: table.or(
-            "max_connections_per_address",
-            max_connections_per_address,
-            // 0 is no limit.
-            |value| value.integer(0..=10_000_000).map(|most| (most > 0).then(|| index(most))),
-        ),
-        max_body_size: table.or("max_body_size", max_body_size, |value| body_limit(&value)),
-        body_timeout: table.or("body_timeout", body_timeout, |value| value.duration(TIMEOUT)),
-        write_timeout: table.or("write_timeout", write_timeout, |value| value.duration(TIMEOUT)),
-        handshake_timeout: table.or("handshake_timeout", handshake_timeout, |value| value.duration(TIMEOUT)),
+        header_timeout: table.duration(&limits::HEADER_TIMEOUT),
+        max_header_size: header_size(table),
+        max_headers: table.count(&limits::MAX_HEADERS),
+        idle_timeout: table.duration(&limits::IDLE_TIMEOUT),
+        max_connections: table.count(&limits::MAX_CONNECTIONS),
+        max_connections_per_address: NonZeroUsize::new(table.count(&limits::MAX_CONNECTIONS_PER_ADDRESS))
+            .map(NonZeroUsize::get),
+        max_body_size: body_limit(table, Limits::default().max_body_size),
+        body_timeout: table.duration(&limits::BODY_TIMEOUT),
+        write_timeout: table.duration(&limits::WRITE_TIMEOUT),
+        handshake_timeout: table.duration(&limits::HANDSHAKE_TIMEOUT),
     }
 }
 
-/// A size, of which 0 is none.
-pub(super) fn body_limit(value: &Value<'_>) -> Option<BodyLimit> {
-    match value.size(0..=1 << 50)? {
-        0 => Some(BodyLimit::Unlimited),
-        bytes => Some(BodyLimit::Bytes(bytes)),
-    }
+fn header_size(table: &mut Table<'_>) -> usize {
+    let setting = &limits::MAX_HEADER_SIZE;
+    let bytes = table.or(setting.bounds.name, setting.default.0, |value| value.size(&setting.bounds));
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Reads `max_body_size`, of the server or of a route. 0 is no limit.
+pub(super) fn body_limit(table: &mut Table<'_>, default: BodyLimit) -> BodyLimit {
+    let bounds = &limits::MAX_BODY_SIZE.bounds;
+    table.or(bounds.name, default, |value| value.size(bounds).map(BodyLimit::of))
 }
 
 fn read_tls(table: &mut Table<'_>) -> ServerTls {

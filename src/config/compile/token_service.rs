@@ -1,29 +1,26 @@
 //! `[token_service]`.
 
-use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
+use std::num::NonZeroU32;
 
 use super::secure_url;
 use crate::config::{
     address::Scheme,
     error::ErrorKind,
     model::{Issuer, ListenerProtocol, Server, Throttle, TokenService},
-    pattern::check_pattern,
     reader::{Table, Value},
+    settings::token_service::{
+        MAX_TOKENS, MAX_TOKENS_PER_CLIENT, THROTTLE_FAILURES, THROTTLE_PER, TOKEN_LIFETIME,
+    },
 };
+use crate::gate::defaults;
 use crate::oauth::endpoints::metadata::{self, issuer_path};
-
-/// What a token's lifetime may be.
-pub(super) const TOKEN_LIFETIME: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
+use crate::route::pattern::{Pattern, PatternError};
 
 /// Where RFC 8414 and RFC 9728 put their documents, and what they are.
 const METADATA: [(&str, &str); 2] = [
     (metadata::AUTHORIZATION_SERVER, "the authorization server metadata (RFC 8414)"),
     (metadata::PROTECTED_RESOURCE, "the protected resource metadata (RFC 9728)"),
 ];
-
-const MAX_TOKENS: NonZeroU32 = NonZeroU32::new(10_000_000).unwrap();
-const MAX_TOKENS_PER_CLIENT: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
 
 impl TokenService {
     /// Every path that the gateway answers itself, and what answers there.
@@ -50,20 +47,21 @@ impl TokenService {
 pub(super) fn token_service(root: &mut Table<'_>, server: &Server) -> TokenService {
     root.take("token_service")
         .and_then(|value| value.table("a table: [token_service]", |table| read(table, server)))
-        .unwrap_or_else(|| defaults(server))
+        .unwrap_or_else(|| without_table(server))
 }
 
-fn defaults(server: &Server) -> TokenService {
+fn without_table(server: &Server) -> TokenService {
+    let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     TokenService {
         issuer: default_issuer(server),
-        token_endpoint: "/oauth/v2/oauth-token".to_owned(),
-        introspection_endpoint: "/oauth/v2/oauth-introspect".to_owned(),
-        revocation_endpoint: "/oauth/v2/oauth-revoke".to_owned(),
-        token_lifetime: Duration::from_secs(299),
-        max_tokens: MAX_TOKENS,
-        max_tokens_per_client: MAX_TOKENS_PER_CLIENT,
-        throttle: Throttle { failures: NonZeroU32::MIN.saturating_add(9), per: Duration::from_secs(60) },
-        realm: "tollgate".to_owned(),
+        token_endpoint: defaults::TOKEN_ENDPOINT.to_owned(),
+        introspection_endpoint: defaults::INTROSPECTION_ENDPOINT.to_owned(),
+        revocation_endpoint: defaults::REVOCATION_ENDPOINT.to_owned(),
+        token_lifetime: TOKEN_LIFETIME.default,
+        max_tokens: positive(MAX_TOKENS.default),
+        max_tokens_per_client: positive(MAX_TOKENS_PER_CLIENT.default),
+        throttle: Throttle { failures: positive(THROTTLE_FAILURES.default), per: THROTTLE_PER.default },
+        realm: defaults::REALM.to_owned(),
     }
 }
 
@@ -87,12 +85,12 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         token_endpoint,
         introspection_endpoint,
         revocation_endpoint,
-        token_lifetime,
-        max_tokens,
+        token_lifetime: _,
+        max_tokens: _,
         max_tokens_per_client,
         throttle,
         realm,
-    } = defaults(server);
+    } = without_table(server);
     let mut taken: Vec<(String, &'static str)> =
         METADATA.iter().map(|(path, _)| ((*path).to_owned(), "metadata")).collect();
     let mut endpoint = |name: &'static str, default: String, table: &mut Table<'_>| {
@@ -114,9 +112,8 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
     let token_endpoint = endpoint("token_endpoint", token_endpoint, table);
     let introspection_endpoint = endpoint("introspection_endpoint", introspection_endpoint, table);
     let revocation_endpoint = endpoint("revocation_endpoint", revocation_endpoint, table);
-    let max_tokens =
-        table.or("max_tokens", max_tokens, |value| NonZeroU32::new(value.integer32(1..=100_000_000)?));
-    let per_client = table.take("max_tokens_per_client");
+    let max_tokens = table.positive(&MAX_TOKENS);
+    let per_client = table.take(MAX_TOKENS_PER_CLIENT.bounds.name);
     TokenService {
         issuer: table.or("issuer", issuer, |value| {
             secure_url(&value, "the issuer's identifier", false).map(|url| Issuer::Configured(url.to_owned()))
@@ -124,10 +121,10 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         token_endpoint,
         introspection_endpoint,
         revocation_endpoint,
-        token_lifetime: table.or("token_lifetime", token_lifetime, |value| value.duration(TOKEN_LIFETIME)),
+        token_lifetime: table.duration(&TOKEN_LIFETIME),
         max_tokens,
         max_tokens_per_client: per_client
-            .and_then(|value| match NonZeroU32::new(value.integer32(1..=100_000_000)?) {
+            .and_then(|value| match NonZeroU32::new(value.number(&MAX_TOKENS_PER_CLIENT.bounds)?) {
                 Some(number) if number > max_tokens => {
                     value.fail(ErrorKind::Conflict, format!("is more than max_tokens, which is {max_tokens}"))
                 }
@@ -136,12 +133,8 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
             .unwrap_or(max_tokens_per_client.min(max_tokens)),
         throttle: table.or("throttle", throttle, |value| {
             value.table("{ failures = 10, per = \"1m\" }", |table| Throttle {
-                failures: table.or("failures", throttle.failures, |value| {
-                    NonZeroU32::new(value.integer32(1..=1_000_000_000)?)
-                }),
-                per: table.or("per", throttle.per, |value| {
-                    value.duration(Duration::from_secs(1)..=Duration::from_secs(86_400))
-                }),
+                failures: table.positive(&THROTTLE_FAILURES),
+                per: table.duration(&THROTTLE_PER),
             })
         }),
         realm: table.or("realm", realm, |value| {
@@ -159,10 +152,15 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
 
 fn endpoint_path<'a>(value: &Value<'a>) -> Option<&'a str> {
     let text = value.string("a path such as \"/oauth/v2/oauth-token\"")?;
-    match check_pattern(text, false, false) {
-        Ok(_) if text.contains('{') => value.invalid("must be a plain path: {name} stands in routes only"),
-        Ok(_) if text == "/" => value.invalid("must be more than /"),
+    let parsed = Pattern::path(text);
+    match parsed.and_then(|pattern| pattern.check_allowed(false, false).map(|()| pattern)) {
+        Ok(pattern) if pattern.has_names() => {
+            value.invalid("must be a plain path: only a route can have a {name} in it")
+        }
+        Ok(_) if text == "/" => value.invalid("must be more than /, such as \"/oauth/v2/oauth-token\""),
         Ok(_) => Some(text),
+        Err(PatternError::Semicolon) => value.invalid("must be a path without a ;"),
+        Err(PatternError::EncodedSlash) => value.invalid("must be a path without an encoded slash"),
         Err(error) => value.invalid(error.to_string()),
     }
 }

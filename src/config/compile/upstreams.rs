@@ -1,6 +1,6 @@
 //! `[upstreams.…]`.
 
-use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU32};
 
 use super::{headers, resilience};
 use crate::config::{
@@ -8,7 +8,7 @@ use crate::config::{
     error::ErrorKind,
     model::{Balance, Credentials, Protocol, Upstream, UpstreamServer, UpstreamTls},
     reader::{Table, Value},
-    values::TIMEOUT,
+    settings::upstreams::{CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES, TOTAL_TIMEOUT, WEIGHT},
 };
 
 pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
@@ -44,11 +44,10 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             protocol: table.or("protocol", Protocol::Http1, |value| {
                 value.choice(&[("http1", Protocol::Http1), ("http2", Protocol::Http2)])
             }),
-            connect_timeout: table
-                .or("connect_timeout", Duration::from_secs(5), |value| value.duration(TIMEOUT)),
-            read_timeout: table.or("read_timeout", Duration::from_secs(60), |value| value.duration(TIMEOUT)),
-            total_timeout: table.or("total_timeout", None, |value| value.duration(TIMEOUT).map(Some)),
-            retries: table.or("retries", 1, |value| value.integer32(0..=10)),
+            connect_timeout: table.duration(&CONNECT_TIMEOUT),
+            read_timeout: table.duration(&READ_TIMEOUT),
+            total_timeout: table.optional_duration(&TOTAL_TIMEOUT),
+            retries: table.number(&RETRIES),
             health_check: table.or("health_check", None, |value| resilience::health_check(&value).map(Some)),
             credentials: table.or("credentials", None, |value| credentials(value).map(Some)),
             tls: tls.unwrap_or_default(),
@@ -86,8 +85,7 @@ fn server(value: &Value<'_>) -> Option<UpstreamServer> {
     }
     value.table(WANTED, |table| {
         let url = table.need("url", "where the server is, such as \"http://127.0.0.1:9000\"");
-        let weight =
-            table.or("weight", NonZeroU32::MIN, |value| NonZeroU32::new(value.integer32(1..=1_000)?));
+        let weight = table.positive(&WEIGHT);
         Some(UpstreamServer { origin: origin(&url?, WANTED)?, weight, place })
     })?
 }

@@ -11,6 +11,7 @@ use std::{
 use crate::config::{
     address::{AddressRange, Host, Origin, Scheme},
     error::Place,
+    settings::limits,
 };
 
 /// `[server]`.
@@ -137,13 +138,40 @@ pub struct Limits {
     pub handshake_timeout: Duration,
 }
 
-/// How large a body may be.
+impl Default for Limits {
+    fn default() -> Self {
+        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        Self {
+            header_timeout: limits::HEADER_TIMEOUT.default,
+            max_header_size: usize::try_from(limits::MAX_HEADER_SIZE.default.0).unwrap_or(usize::MAX),
+            max_headers: count(limits::MAX_HEADERS.default),
+            idle_timeout: limits::IDLE_TIMEOUT.default,
+            max_connections: count(limits::MAX_CONNECTIONS.default),
+            max_connections_per_address: match limits::MAX_CONNECTIONS_PER_ADDRESS.default {
+                0 => None,
+                most => Some(count(most)),
+            },
+            max_body_size: BodyLimit::of(limits::MAX_BODY_SIZE.default.0),
+            body_timeout: limits::BODY_TIMEOUT.default,
+            write_timeout: limits::WRITE_TIMEOUT.default,
+            handshake_timeout: limits::HANDSHAKE_TIMEOUT.default,
+        }
+    }
+}
+
+/// The largest body that is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyLimit {
-    /// As large as it likes; `"0"` in the file.
+    /// No limit; `"0"` in the file.
     Unlimited,
-    /// At most so many bytes.
+    /// At most this many bytes.
     Bytes(u64),
+}
+
+impl BodyLimit {
+    pub(in crate::config) fn of(bytes: u64) -> Self {
+        if bytes == 0 { Self::Unlimited } else { Self::Bytes(bytes) }
+    }
 }
 
 /// `[token_service]`.

@@ -13,6 +13,7 @@ use crate::config::{
     address::{Host, Origin},
     error::Place,
     secret::SecretString,
+    settings::{ejection, retry_budget},
 };
 
 /// Which of [`Config::upstreams`](super::Config::upstreams) a route means.
@@ -171,6 +172,18 @@ pub struct Ejection {
     pub return_over: Duration,
 }
 
+impl Default for Ejection {
+    fn default() -> Self {
+        Self {
+            failures: NonZeroU32::new(ejection::FAILURES.default).unwrap_or(NonZeroU32::MIN),
+            server_errors: false,
+            span: ejection::FOR.default,
+            max: ejection::MAX.default,
+            return_over: ejection::RETURN_OVER.default,
+        }
+    }
+}
+
 /// How many of the requests of the last ten seconds may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryBudget {
@@ -178,6 +191,12 @@ pub struct RetryBudget {
     pub percent: u32,
     /// And so many a second, however few requests there are.
     pub min_per_second: u32,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { percent: retry_budget::PERCENT.default, min_per_second: retry_budget::MIN_PER_SECOND.default }
+    }
 }
 
 /// How requests wait for others to end.

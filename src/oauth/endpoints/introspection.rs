@@ -14,8 +14,8 @@ use super::super::form::Form;
 use super::super::grant::{Confirmation, Record};
 use super::super::secret::Secret;
 use super::super::thumbprint::Thumbprint;
-use crate::answer;
 use crate::clock::Millis;
+use crate::response;
 
 /// The parameters that have a meaning at introspection and revocation.
 pub const PARAMETERS: [&str; 6] =
@@ -47,7 +47,7 @@ impl TokenQuery {
 /// The answer about a token that is not valid, for whatever reason: this and nothing more (RFC 7662 §2.2).
 #[must_use]
 pub fn inactive() -> Response<Full<Bytes>> {
-    answer::json(StatusCode::OK, &json!({ "active": false }))
+    response::json(StatusCode::OK, &json!({ "active": false }))
 }
 
 /// The answer about a live token. `now` and `unix_time` are the same moment on the two clocks.
@@ -85,7 +85,7 @@ pub fn active(record: &Record, issuer: &str, now: Millis, unix_time: Duration) -
         (None, Some(key)) => Some(json!({ "jkt": key })),
         (Some(certificate), Some(key)) => Some(json!({ "x5t#S256": certificate, "jkt": key })),
     };
-    answer::json(
+    response::json(
         StatusCode::OK,
         &Body {
             active: true,

@@ -5,7 +5,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::answer;
+use crate::response;
 
 /// Where the authorization server's metadata is (RFC 8414 §3).
 pub const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
@@ -125,9 +125,9 @@ pub(crate) fn issuer_path(issuer: &str) -> &str {
 #[must_use]
 pub fn respond(method: &Method, document: &Value) -> Response<Full<Bytes>> {
     if method == Method::GET || method == Method::HEAD {
-        return answer::json(StatusCode::OK, document);
+        return response::json(StatusCode::OK, document);
     }
-    let mut response = answer::problem(StatusCode::METHOD_NOT_ALLOWED, "this document can only be read");
+    let mut response = response::problem(StatusCode::METHOD_NOT_ALLOWED, "this document can only be read");
     response.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
     response
 }

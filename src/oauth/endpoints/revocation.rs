@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::denial::TokenError;
 use super::super::token::TokenDigest;
 use super::introspection::TokenQuery;
-use crate::answer;
+use crate::response;
 
 /// The token to revoke; none where the text is no token of this server, for which there is nothing to do.
 ///
@@ -28,5 +28,5 @@ pub fn token(query: &TokenQuery) -> Result<Option<TokenDigest>, TokenError> {
 /// and an attacker could.
 #[must_use]
 pub fn done() -> Response<Full<Bytes>> {
-    answer::json(StatusCode::OK, &json!({}))
+    response::json(StatusCode::OK, &json!({}))
 }

@@ -13,7 +13,7 @@ use super::super::denial::TokenError;
 use super::super::form::Form;
 use super::super::scope::Scopes;
 use super::super::token::AccessToken;
-use crate::answer;
+use crate::response;
 
 /// The parameters that have a meaning here, and so must not stand in the query string.
 pub const PARAMETERS: [&str; 7] = [
@@ -84,7 +84,7 @@ pub fn issued(
         token_type: &'a str,
         expires_in: u64,
     }
-    answer::json(
+    response::json(
         StatusCode::OK,
         &Body {
             access_token: token.expose(),

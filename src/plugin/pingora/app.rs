@@ -11,7 +11,7 @@ use pingora::protocols::http::ServerSession;
 use super::connection::Connection;
 use super::rule::Rule;
 use super::session::{answer_endpoint, settle, whole};
-use crate::answer;
+use crate::response;
 
 /// A pingora HTTP app behind the gate. Made by [`PingoraModule::around`](super::PingoraModule::around).
 ///
@@ -32,7 +32,7 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for RequireTokenApp<A> {
             Some(endpoint) => match answer_endpoint(gate, endpoint, session).await {
                 Ok(answer) => answer,
                 // The client is gone: whatever is said, nobody hears it.
-                Err(_) => answer::problem(http::StatusCode::BAD_REQUEST, "the request broke off"),
+                Err(_) => response::problem(http::StatusCode::BAD_REQUEST, "the request broke off"),
             },
             None => {
                 let connection = Connection::of(session);

@@ -1,7 +1,7 @@
 //! What becomes of a request: gathered on its way, counted and logged when it is over, however it ends.
 
 mod reasons;
-mod trip;
+pub(crate) mod trace;
 
 use std::error::Error;
 use std::sync::{Arc, LazyLock};
@@ -11,27 +11,30 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, Version};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use tokio::time::Instant;
 
-use super::body::{BodyFault, BodyOutcome, ResponseBody};
-use super::pipeline::{ClientConnection, Route};
+use super::notes::Notes;
+use super::route::{ClientConnection, Route};
 use crate::gate::{Endpoint, Told};
+use crate::headers::REQUEST_ID;
 use crate::oauth::client::ClientState;
 use crate::oauth::decide::Permit;
+use crate::proxy::body::fault::BodyFault;
+use crate::proxy::body::request::BodyOutcome;
 use crate::telemetry::access_log::{self, Line};
 use crate::telemetry::{Class, Event, Meter, Reason, RouteCells, is_timed, mine, request_id};
 
 use self::reasons::{event_of, failure_of, name_of, of_token_error};
-pub(super) use self::reasons::{of_denial, of_forward_error};
-pub(super) use self::trip::Trip;
+pub(crate) use self::reasons::{of_denial, of_forward_error};
+use self::trace::UpstreamTrace;
 
 /// Follows one request from its head to the last byte of its answer. Dropped, it tells what it saw.
-pub(super) struct Watch {
-    pub(super) route: Option<Arc<Route>>,
-    pub(super) endpoint: Option<Endpoint>,
-    pub(super) trip: Trip,
-    pub(super) reason: Option<Reason>,
+pub(crate) struct RequestRecord {
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) trip: UpstreamTrace,
+    pub(crate) reason: Option<Reason>,
     /// 0 until there is one.
     status: u16,
     /// Whether the request is HEAD.
@@ -68,10 +71,10 @@ struct Logged {
     secure: bool,
 }
 
-impl Watch {
+impl RequestRecord {
     /// A request has come.
     #[inline]
-    pub(super) fn begin(
+    pub(crate) fn begin(
         parts: &Parts,
         client: &ClientConnection<'_>,
         trusted: impl FnOnce() -> bool,
@@ -81,7 +84,7 @@ impl Watch {
         Self {
             route: None,
             endpoint: None,
-            trip: Trip::default(),
+            trip: UpstreamTrace::default(),
             reason: None,
             status: 0,
             to_head: parts.method == Method::HEAD,
@@ -98,31 +101,8 @@ impl Watch {
         self.entry.as_mut()?.logged.as_mut()
     }
 
-    /// The host and path are understood.
-    #[inline]
-    pub(super) fn names(&mut self, host: &str, path: &str) {
-        if let Some(logged) = self.logged() {
-            logged.host = Some(host.to_ascii_lowercase().into());
-            logged.path = path.into();
-        }
-    }
-
-    /// The token is good.
-    #[inline]
-    pub(super) fn permitted(&mut self, permit: &Permit) {
-        if let Some(logged) = self.logged() {
-            logged.client_id = permit.client_header().cloned();
-        }
-    }
-
-    /// The request's id, if it has one.
-    #[inline]
-    pub(super) fn request_id(&self) -> Option<&HeaderValue> {
-        self.entry.as_ref()?.id.as_ref()
-    }
-
     /// One of the endpoints begins to work on it.
-    pub(super) fn reaches(&mut self, endpoint: Endpoint) {
+    pub(crate) fn reaches(&mut self, endpoint: Endpoint) {
         self.endpoint = Some(endpoint);
         if endpoint.reads_body() {
             self.trip.began = Some(Instant::now());
@@ -130,12 +110,12 @@ impl Watch {
     }
 
     /// It has read the body.
-    pub(super) fn reads(&mut self, length: usize) {
+    pub(crate) fn reads(&mut self, length: usize) {
         self.bytes_up = length as u64;
     }
 
     /// The endpoint is done.
-    pub(super) fn told(&mut self, told: &Told) {
+    pub(crate) fn told(&mut self, told: &Told) {
         self.trip.returns();
         self.reason = told.refusal.as_ref().map(of_token_error);
         if let Some(event) = event_of(told) {
@@ -146,31 +126,28 @@ impl Watch {
         }
     }
 
-    /// The head of the answer goes out, and the watch with its body. With one that is whole nothing more can happen
-    /// that would be told: the watch is over.
+    /// The head of the response goes out.
     #[inline]
-    pub(super) fn answered(mut self, response: &mut Response<ResponseBody>) {
+    pub(crate) fn head_goes_out<B>(&mut self, response: &mut Response<B>) {
         self.status = response.status().as_u16();
         if let Some(id) = self.request_id() {
             let id = id.clone();
-            response.headers_mut().insert(&request_id::HEADER, id);
+            response.headers_mut().insert(&REQUEST_ID, id);
         }
-        if let Some(tunnel) = self.trip.tunnel.take() {
-            // If the tunnel is over already, it is dropped here.
-            drop(tunnel.send(self));
-        } else if let Some(place) = response.body_mut().watch() {
-            *place = Some(self);
-        } else {
-            self.ended = true;
-            if !self.to_head {
-                self.bytes_out = response.body().size_hint().exact().unwrap_or(0);
-            }
+    }
+
+    /// The response is complete with its head: its body has this many bytes.
+    #[inline]
+    pub(crate) fn ends_with(mut self, bytes: u64) {
+        self.ended = true;
+        if !self.to_head {
+            self.bytes_out = bytes;
         }
     }
 
     /// What the answer's body says.
     #[inline]
-    pub(super) fn sees<E>(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, E>>>)
+    pub(crate) fn sees<E>(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, E>>>)
     where
         E: AsRef<dyn Error + Send + Sync>,
     {
@@ -190,7 +167,7 @@ impl Watch {
 
     /// The answer came to its end.
     #[inline]
-    pub(super) fn ends(&mut self) {
+    pub(crate) fn ends(&mut self) {
         self.ended = true;
     }
 
@@ -205,7 +182,7 @@ impl Watch {
     }
 
     /// A tunnel ended by itself, having carried so many bytes there and back; or with its token.
-    pub(super) fn tunnelled(mut self, carried: Option<(u64, u64)>, token_ended: bool) {
+    pub(crate) fn tunnelled(mut self, carried: Option<(u64, u64)>, token_ended: bool) {
         (self.ended, self.lasted) = (true, true);
         (self.bytes_up, self.bytes_out) = carried.unwrap_or_default();
         self.reason = token_ended.then_some(Reason::TokenEnded);
@@ -283,7 +260,29 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Notes for RequestRecord {
+    #[inline]
+    fn names(&mut self, host: &str, path: &str) {
+        if let Some(logged) = self.logged() {
+            logged.host = Some(host.to_ascii_lowercase().into());
+            logged.path = path.into();
+        }
+    }
+
+    #[inline]
+    fn permitted(&mut self, permit: &Permit) {
+        if let Some(logged) = self.logged() {
+            logged.client_id = permit.client_header().cloned();
+        }
+    }
+
+    #[inline]
+    fn request_id(&self) -> Option<&HeaderValue> {
+        self.entry.as_ref()?.id.as_ref()
+    }
+}
+
+impl Drop for RequestRecord {
     #[inline]
     fn drop(&mut self) {
         self.tell();
@@ -317,7 +316,7 @@ static OWN: LazyLock<[Meter<RouteCells>; 5]> = LazyLock::new(|| {
 });
 
 /// The counts of requests that had no route.
-pub(super) fn own() -> &'static [Meter<RouteCells>] {
+pub(crate) fn own() -> &'static [Meter<RouteCells>] {
     &*OWN
 }
 

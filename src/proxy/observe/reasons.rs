@@ -1,9 +1,9 @@
 //! What the outcomes of other rooms are called here.
 
-use super::super::body::BodyFault;
-use super::super::forward::ForwardError;
+use super::super::forward::error::ForwardError;
 use crate::gate::{Endpoint, Success, Told};
 use crate::oauth::denial::{Denial, TokenError};
+use crate::proxy::body::fault::BodyFault;
 use crate::telemetry::{EndpointName, Event, Reason, UpstreamFailure};
 
 /// Under which name its refusals are counted.
@@ -27,7 +27,7 @@ pub(super) fn event_of(told: &Told) -> Option<Event> {
 }
 
 /// Why the gate denied.
-pub(in crate::proxy) fn of_denial(denial: &Denial) -> Reason {
+pub(crate) fn of_denial(denial: &Denial) -> Reason {
     match denial {
         Denial::Missing => Reason::NoToken,
         Denial::Malformed(_) => Reason::InvalidRequest,
@@ -59,7 +59,7 @@ pub(super) fn of_token_error(error: &TokenError) -> Reason {
 }
 
 /// Why there was no answer from upstream.
-pub(in crate::proxy) fn of_forward_error(error: &ForwardError) -> Reason {
+pub(crate) fn of_forward_error(error: &ForwardError) -> Reason {
     match error {
         ForwardError::NoServer => Reason::NoServer,
         ForwardError::Unreachable(_) => Reason::UpstreamUnreachable,

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::server::date::Utc;
 use crate::telemetry::Reason;
+use crate::utc::Utc;
 
 /// The most characters of a path that are logged; of a host and a method.
 const LONGEST_PATH: usize = 1_024;

@@ -5,18 +5,16 @@
 //! buffers fill, and lines that find no room are dropped and counted: a log never holds traffic up.
 
 mod line;
+mod output;
 mod writer;
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-pub(crate) use line::Line;
+pub(crate) use self::line::Line;
+pub(crate) use self::output::Output;
 
 use super::thread::{Event, mine, total};
 
@@ -31,34 +29,6 @@ static ON: AtomicBool = AtomicBool::new(false);
 #[inline]
 pub(crate) fn is_on() -> bool {
     ON.load(Relaxed)
-}
-
-/// Where lines go.
-#[derive(Debug)]
-pub(crate) struct Output(Option<File>);
-
-impl Output {
-    /// Nowhere.
-    pub(crate) fn off() -> Self {
-        Self(None)
-    }
-
-    /// To standard output.
-    ///
-    /// # Errors
-    /// Where the process has none.
-    pub(crate) fn stdout() -> io::Result<Self> {
-        // A handle of its own: no other thread's lock, and no buffer in between.
-        Ok(Self(Some(io::stdout().as_fd().try_clone_to_owned()?.into())))
-    }
-
-    /// To the end of a file, which is made if it is not there, for its owner and group alone.
-    ///
-    /// # Errors
-    /// Where it cannot be opened.
-    pub(crate) fn file(path: &Path) -> io::Result<Self> {
-        OpenOptions::new().append(true).create(true).mode(0o640).open(path).map(|file| Self(Some(file)))
-    }
 }
 
 /// Sends lines there from now on; those before go where they went.

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::Output;
+use super::output::Output;
 use crate::telemetry::thread::all;
 
 /// How long a line waits at most before it is written.

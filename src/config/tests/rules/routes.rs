@@ -162,7 +162,7 @@ fn one_route() {
             3,
             "routes[0].strip_prefix",
             InvalidValue,
-            "slash at the end",
+            "must not end with /",
         ),
         (
             "[[routes]]\npath = \"/v1/a\"\nstrip_prefix = \"v1\"\nupstream = \"api\"",
@@ -238,9 +238,9 @@ fn one_route() {
 }
 
 #[test]
-fn ties() {
+fn conflicts() {
     let pair = |first: &str, second: &str| format!("{BEFORE}[[routes]]\n{first}\n[[routes]]\n{second}\n");
-    let tied = [
+    let conflicting = [
         ("path = \"/a/{x}\"\nupstream = \"api\"", "path = \"/a/{y}\"\nupstream = \"api\""),
         ("prefix = \"/\"\nupstream = \"api\"", "prefix = \"/\"\nmethods = [\"GET\"]\nupstream = \"basic\""),
         (
@@ -248,12 +248,16 @@ fn ties() {
             "path = \"/a\"\nhost = \"h\"\nupstream = \"api\"",
         ),
         ("path = \"/a\"\nupstream = \"api\"", "path = \"/A\"\nupstream = \"folded\""),
+        (
+            "path = \"/a\"\nmethods = [\"GET\"]\nupstream = \"api\"",
+            "path = \"/A\"\nmethods = [\"POST\"]\nupstream = \"folded\"",
+        ),
     ];
-    for (first, second) in tied {
+    for (first, second) in conflicting {
         let text = pair(first, second);
         let error = only_error(&text);
-        assert_eq!((error.kind, error.key.as_str()), (RouteTie, "routes[1]"), "{error}");
-        assert!(error.message.contains("the route in line 12:"), "{error}");
+        assert_eq!((error.kind, error.key.as_str()), (RouteConflict, "routes[1]"), "{error}");
+        assert!(error.message.contains("the route in line 12,"), "{error}");
     }
     let apart = [
         ("path = \"/a\"\nupstream = \"api\"", "path = \"/A\"\nupstream = \"api\""),

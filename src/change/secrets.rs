@@ -1,0 +1,199 @@
+//! The changes of a client's secrets.
+
+use std::time::{Duration, SystemTime};
+
+use toml_edit::{Array, Datetime, InlineTable, Item, Key, TableLike, Value};
+
+use super::clients::{insert_last, set};
+use super::{ConfigFile, EditError};
+use crate::config::ClientSecret;
+use crate::gate::SecretHash;
+use crate::utc::Utc;
+
+/// A new secret for a client.
+#[derive(Debug)]
+pub(crate) struct Rotation<'a> {
+    pub(crate) hash: &'a SecretHash,
+    /// How long the secrets there are stay good; nothing: not at all.
+    pub(crate) keep_old: Option<Duration>,
+    pub(crate) now: SystemTime,
+}
+
+/// What became of a client's secrets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rotated {
+    /// The new one's id.
+    pub(crate) id: String,
+    /// The ids of those that stay good for a while.
+    pub(crate) kept: Vec<String>,
+    /// The ids of those that are gone.
+    pub(crate) dropped: Vec<String>,
+    /// When those that stay end at the latest.
+    pub(crate) until: Option<SystemTime>,
+}
+
+impl ConfigFile {
+    /// Gives a client a new secret.
+    pub(crate) fn rotate(&mut self, id: &str, rotation: &Rotation<'_>) -> Result<Rotated, EditError> {
+        let old: Vec<ClientSecret> = match &self.before {
+            Ok(config) => config
+                .client(id)
+                .and_then(|client| client.authentication.secret.clone())
+                .map_or_else(Vec::new, |secret| secret.secrets),
+            // A file that lacks just this secret is mended by a new one; there is nothing in it to keep.
+            Err(_) if rotation.keep_old.is_none() => Vec::new(),
+            Err(errors) => {
+                let errors = errors.clone();
+                self.client(id)?;
+                return Err(EditError::WrongBefore(errors));
+            }
+        };
+        let inline = self.is_inline(id);
+        let client = self.client(id)?;
+        let until = rotation.keep_old.and_then(|keep| rotation.now.checked_add(keep));
+        let (kept, dropped): (Vec<&ClientSecret>, Vec<&ClientSecret>) = old
+            .iter()
+            .partition(|secret| until.is_some() && secret.expires.is_none_or(|end| end > rotation.now));
+        let names = |secrets: &[&ClientSecret]| secrets.iter().map(|secret| secret.id.clone()).collect();
+        let mut rotated =
+            Rotated { id: String::new(), kept: names(&kept), dropped: names(&dropped), until: None };
+        if !client.contains_key("secrets") && kept.is_empty() {
+            ClientSecret::DEFAULT_ID.clone_into(&mut rotated.id);
+            set(client, inline, "secret", Value::from(rotation.hash.to_phc()));
+            return Ok(rotated);
+        }
+        rotated.id = new_id(rotation.now, &kept);
+        rotated.until = until;
+        let kept: Vec<(&str, Option<SystemTime>)> =
+            kept.iter().map(|secret| (&*secret.id, new_end(secret.expires, until))).collect();
+        let newest = entry(&rotated.id, &rotation.hash.to_phc(), None);
+        match client.get_mut("secrets") {
+            Some(Item::ArrayOfTables(tables)) => {
+                tables.retain(|table| expiry(table, &kept).is_some());
+                tables.iter_mut().for_each(|table| revise(table, false, &kept));
+                tables.push(newest.into_table());
+            }
+            Some(Item::Value(Value::Array(array))) => {
+                let indent = indent(array);
+                array.retain(|value| {
+                    value.as_inline_table().is_some_and(|table| expiry(table, &kept).is_some())
+                });
+                array
+                    .iter_mut()
+                    .filter_map(Value::as_inline_table_mut)
+                    .for_each(|table| revise(table, true, &kept));
+                push(array, newest, indent.as_deref());
+            }
+            _ => {
+                let list = old.iter().filter_map(|secret| {
+                    let (id, expires) = kept.iter().find(|(id, _)| *id == secret.id)?;
+                    Some(entry(id, &secret.hash.to_phc(), *expires))
+                });
+                let indent = (!inline).then_some("  ");
+                let mut array = Array::new();
+                list.chain([newest]).for_each(|entry| push(&mut array, entry, indent));
+                array.set_trailing_comma(indent.is_some());
+                replace_key(client, inline, "secret", "secrets", Value::Array(array));
+            }
+        }
+        Ok(rotated)
+    }
+}
+
+/// Puts another key and value in the place of one, comments and all.
+fn replace_key(table: &mut dyn TableLike, inline: bool, old: &str, new: &str, mut value: Value) {
+    let keys: Vec<Key> = table.iter().filter_map(|(name, _)| table.key(name).cloned()).collect();
+    let items: Vec<(Key, Item)> =
+        keys.into_iter().filter_map(|key| table.remove(key.get()).map(|item| (key, item))).collect();
+    for (key, item) in items {
+        let (key, item) = match &item {
+            Item::Value(replaced) if key.get() == old => {
+                *value.decor_mut() = replaced.decor().clone();
+                (Key::new(new).with_leaf_decor(key.leaf_decor().clone()), Item::Value(value.clone()))
+            }
+            _ => (key, item),
+        };
+        let _ = table.entry_format(&key).or_insert(item);
+    }
+    if !table.contains_key(new) {
+        insert_last(table, inline, new, value);
+    }
+}
+
+/// An id for a secret that begins today.
+fn new_id(now: SystemTime, others: &[&ClientSecret]) -> String {
+    let today = Utc::at(now).date();
+    let taken = |id: &str| others.iter().any(|secret| secret.id == id);
+    let mut id = today.clone();
+    let mut number = 1;
+    while taken(&id) {
+        number += 1;
+        id = format!("{today}-{number}");
+    }
+    id
+}
+
+/// The end to write, where a secret would live longer otherwise.
+fn new_end(own: Option<SystemTime>, until: Option<SystemTime>) -> Option<SystemTime> {
+    until.filter(|until| own.is_none_or(|own| own > *until))
+}
+
+fn entry(id: &str, hash: &str, expires: Option<SystemTime>) -> InlineTable {
+    let mut table = InlineTable::new();
+    table.insert("id", Value::from(id));
+    table.insert("hash", Value::from(hash));
+    if let Some(expires) = expires.and_then(datetime) {
+        table.insert("expires", Value::from(expires));
+    }
+    table
+}
+
+/// The new end of a secret of the list, if it gets one, if it is one of those that stay.
+fn expiry(entry: &dyn TableLike, kept: &[(&str, Option<SystemTime>)]) -> Option<Option<SystemTime>> {
+    let id = entry.get("id").and_then(Item::as_str)?;
+    kept.iter().find(|(kept, _)| *kept == id).map(|(_, expires)| *expires)
+}
+
+/// Writes into a secret that stays when it ends.
+fn revise(entry: &mut dyn TableLike, inline: bool, kept: &[(&str, Option<SystemTime>)]) {
+    if let Some(expires) = expiry(entry, kept).flatten().and_then(datetime) {
+        set(entry, inline, "expires", Value::from(expires));
+    }
+}
+
+fn datetime(moment: SystemTime) -> Option<Datetime> {
+    Utc::at(moment).rfc3339().parse().ok()
+}
+
+/// What stands before the elements of a list on several lines.
+fn indent(array: &Array) -> Option<String> {
+    let prefixes = array.iter().filter_map(|value| value.decor().prefix()?.as_str());
+    prefixes.filter_map(|prefix| prefix.rsplit_once('\n')).map(|(_, indent)| indent.to_owned()).last()
+}
+
+/// Adds a secret at the end of a list, on a line of its own if the others have that.
+fn push(array: &mut Array, entry: InlineTable, indent: Option<&str>) {
+    let mut value = Value::InlineTable(entry);
+    let Some(indent) = indent else {
+        array.push(value);
+        return;
+    };
+    let mut prefix = format!("\n{indent}");
+    let trailing = array.trailing().as_str().unwrap_or_default().to_owned();
+    if trailing.contains('#') {
+        // A comment behind the last comma belongs to what stands before it.
+        prefix = format!("{}\n{indent}", trailing.trim_end());
+        array.set_trailing("\n");
+    } else if !trailing.contains('\n') {
+        array.set_trailing("\n");
+    }
+    if let Some(last) = array.iter_mut().last() {
+        let suffix = last.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default();
+        if suffix.trim().is_empty() {
+            last.decor_mut().set_suffix("");
+        }
+    }
+    value.decor_mut().set_prefix(prefix);
+    value.decor_mut().set_suffix("");
+    array.push_formatted(value);
+}

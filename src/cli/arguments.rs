@@ -1,0 +1,48 @@
+//! The arguments of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::{bench, client, explain, token};
+
+/// OAuth 2.0 client-credentials protection for HTTP APIs you may not touch.
+#[derive(Parser)]
+#[command(name = "tollgate", version, arg_required_else_help = false)]
+pub(super) struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, default_value = "gateway.toml", value_name = "FILE")]
+    pub(super) config: PathBuf,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Run the gateway (what happens without a command, too).
+    Run,
+    /// Check the configuration and report every error in it at once.
+    Check,
+    /// Add, list and change the clients in the configuration.
+    #[command(subcommand)]
+    Client(client::Command),
+    /// Get a token from a running gateway and print it.
+    Token(token::Arguments),
+    /// Tell what would become of a request, and why, from the configuration alone.
+    Explain(explain::Arguments),
+    /// Show which client gets through which route.
+    Routes {
+        /// As JSON, for scripts.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure a gateway of this configuration: what protection costs, how fast tokens are, and how long clients wait.
+    Bench(bench::Arguments),
+    /// Print the JSON Schema of gateway.toml, for editors.
+    Schema,
+    /// Print a script that completes this command line in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}

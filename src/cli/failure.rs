@@ -1,0 +1,54 @@
+//! Why a command failed.
+
+use crate::change::EditError;
+use crate::config::ConfigErrors;
+use crate::gateway::build::BuildError;
+use crate::gateway::error::StartError;
+
+/// The exit code for errors in usage or configuration.
+const USAGE: u8 = 2;
+
+/// Why a command failed: what to print, and the exit code.
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) text: String,
+}
+
+impl Failure {
+    /// A failure in usage or configuration.
+    pub(crate) fn config(text: impl ToString) -> Self {
+        Self { code: USAGE, text: text.to_string() }
+    }
+
+    /// Any other failure.
+    pub(crate) fn other(text: impl ToString) -> Self {
+        Self { code: 1, text: text.to_string() }
+    }
+}
+
+impl From<EditError> for Failure {
+    fn from(error: EditError) -> Self {
+        if error.is_usage() { Self::config(error) } else { Self::other(error) }
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::config(errors)
+    }
+}
+
+impl From<Vec<BuildError>> for Failure {
+    fn from(errors: Vec<BuildError>) -> Self {
+        StartError::from(errors).into()
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Config(text) => Self::config(text),
+            StartError::System(text) => Self::other(text),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the gateway prints when it starts: what it protects, what to try, and where it listens.
+
+use std::io::{self, Write as _};
+
+use super::demo::Demo;
+use crate::config::{Access, Config};
+use crate::server::Bound;
+use crate::telemetry::MetricsListener;
+
+/// Prints what the gateway protects, what to try, and where it listens.
+pub(super) fn banner(
+    config: &Config,
+    bound: &Bound,
+    demo: Option<&Demo>,
+    metrics: Option<&MetricsListener>,
+) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "Protects:")?;
+    if config.routes.is_empty() {
+        writeln!(out, "  nothing yet: there are no [[routes]] in {}", config.file.display())?;
+    }
+    const SHOWN: usize = 20;
+    for route in config.routes.iter().take(SHOWN) {
+        let upstream = config.upstream_of(route).map_or("?", |upstream| &upstream.name);
+        let needs = match &route.access {
+            Access::Public => "public: no token needed".to_owned(),
+            Access::Token { requirement, .. } => match requirement.scopes() {
+                None => "any valid token".to_owned(),
+                Some(scopes) => format!("a token with scope {scopes}"),
+            },
+        };
+        writeln!(out, "  {}  ->  {upstream}  ({needs})", route.path.as_str())?;
+    }
+    if config.routes.len() > SHOWN {
+        writeln!(out, "  … and {} more", config.routes.len() - SHOWN)?;
+    }
+    try_it(&mut out, config, bound)?;
+    // Last, as the sign that it is ready.
+    writeln!(out)?;
+    if let Some(metrics) = metrics {
+        writeln!(out, "tollgate: metrics on {}", metrics.url())?;
+    }
+    for listener in bound.listeners() {
+        writeln!(out, "tollgate: listening on {listener}")?;
+    }
+    if let Some(demo) = demo {
+        writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
+    }
+    out.flush()
+}
+
+/// The tutorial's commands, where its client is there.
+fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
+    let Some(listener) = bound.listeners().first() else { return Ok(()) };
+    let (scheme, insecure) = if listener.spec.tls { ("https", "-k ") } else { ("http", "") };
+    let base = format!("{scheme}://localhost:{}", listener.addr().port());
+    let tutorial = config.client("server").is_some_and(|client| {
+        let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
+        secrets.into_iter().any(|secret| secret.hash.to_phc() == TUTORIAL_HASH)
+    });
+    let (id, secret) =
+        match (tutorial, config.clients.iter().find(|client| client.capabilities.client_credentials)) {
+            (true, _) => ("server", "Password1"),
+            (false, Some(client)) => (&*client.id, "…"),
+            (false, None) => return Ok(()),
+        };
+    let scope = config
+        .client(id)
+        .and_then(|client| client.scopes.iter().next())
+        .map(|scope| format!("&scope={scope}"));
+    writeln!(out, "\nTry it:")?;
+    writeln!(
+        out,
+        "  curl {insecure}-X POST {base}{} \\\n    -H 'content-type: application/x-www-form-urlencoded' \\\n    -d 'grant_type=client_credentials&client_id={id}&client_secret={secret}{}'",
+        config.token_service.token_endpoint,
+        scope.unwrap_or_default(),
+    )?;
+    if let Some(route) = config.routes.iter().find(|route| !matches!(route.access, Access::Public)) {
+        writeln!(
+            out,
+            "  curl {insecure}{base}{} -H 'authorization: Bearer <the access_token of the answer>'",
+            route.path.as_str()
+        )?;
+    }
+    if tutorial {
+        writeln!(
+            out,
+            "\nWARNING: the client \"server\" has the tutorial's secret, Password1, which everybody knows. Change it before anything real stands behind this gateway."
+        )?;
+    }
+    writeln!(
+        out,
+        "\nCtrl-C stops; SIGTERM finishes what is in flight first; a change of {} is taken up by itself.",
+        config.file.display()
+    )
+}
+
+/// The hash in the shipped gateway.toml.
+const TUTORIAL_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";

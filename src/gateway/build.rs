@@ -1,0 +1,399 @@
+//! From the configuration to upstreams and routes that can be used.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
+use crate::limit::concurrency::QueueBounds;
+use crate::limit::rate::{ClientLimits, Counted, Limiter, Subject};
+use crate::oauth::scope::Demand;
+use crate::proxy::addresses::Addresses;
+use crate::proxy::cors::Cors;
+use crate::proxy::meters::Meters;
+use crate::proxy::route::ResponseHeaders;
+use crate::proxy::route::{Access, Route};
+use crate::proxy::rules::Rules;
+use crate::route::pattern::Pattern;
+use crate::route::table::{Conflict, Entry, RouteTable};
+use crate::upstream::group::{Upstream, UpstreamSpec};
+use crate::upstream::health::HealthCheck;
+use crate::upstream::registry::{ServerKey, ServerRegistry};
+use crate::upstream::server::Server;
+
+/// Why a configuration that reads well still makes no proxy.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum BuildError {
+    /// Two routes that some request would match equally well.
+    Tie {
+        /// The later one.
+        place: Place,
+        /// The earlier one.
+        other: Place,
+        /// The pattern of the later one.
+        path: String,
+    },
+    /// A path that cannot be matched.
+    Pattern {
+        /// The route.
+        place: Place,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A certificate or key file that cannot be used.
+    File {
+        /// The upstream it is for.
+        upstream: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A server name that TLS cannot ask for, a certificate that fits no key, credentials that fit no header.
+    Upstream {
+        /// Its name.
+        upstream: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tie { place, other, path } => write!(
+                f,
+                "{}: the route {path:?} matches the same requests as the route at {}, and neither is more specific: change or remove one",
+                At(*place),
+                At(*other)
+            ),
+            Self::Pattern { place, reason } => {
+                write!(f, "{}: this path cannot be matched: {reason}", At(*place))
+            }
+            Self::File { upstream, path, reason } => {
+                write!(f, "upstreams.{upstream}.tls: cannot use {}: {reason}", path.display())
+            }
+            Self::Upstream { upstream, reason } => write!(f, "upstreams.{upstream}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+struct At(Place);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.0.line)
+    }
+}
+
+/// Makes the rules of a configuration, each route with its upstream. What `before` has counted is counted on.
+///
+/// # Errors
+/// Everything that stands in the way, not only the first of it.
+pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<BuildError>> {
+    let mut counting = Carryover {
+        before: before.map(|rules| &rules.counted),
+        now: Counted::default(),
+        known: before.map(|rules| &rules.roster),
+        roster: ServerRegistry::default(),
+        meters_before: before.map(|rules| &rules.meters),
+        meters: Meters::new(config),
+    };
+    let mut errors = Vec::new();
+    let upstreams: Vec<Option<Arc<Upstream>>> = config
+        .upstreams
+        .iter()
+        .map(|upstream| match self::upstream(upstream, &mut counting) {
+            Ok(upstream) => Some(Arc::new(upstream)),
+            Err(error) => {
+                errors.push(error);
+                None
+            }
+        })
+        .collect();
+    let mut entries = Vec::new();
+    for route in &config.routes {
+        let upstream = upstreams.get(route.upstream.0).cloned().flatten();
+        match (pattern(route), upstream) {
+            (Err(error), _) => errors.push(error),
+            // The upstream's own error is told already.
+            (Ok(_), None) => {}
+            (Ok(pattern), Some(upstream)) => {
+                let body_timeout = config.server.limits.body_timeout;
+                let value = self::route(route, upstream, body_timeout, &mut counting);
+                entries.push(entry(config, route, pattern, value));
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let routes = table(config, entries)?;
+    let clients: ClientLimits = config.clients.iter().filter_map(|client| counting.client(client)).collect();
+    let clients = (!clients.is_empty()).then_some(clients);
+    let upstreams = upstreams.into_iter().flatten().collect();
+    Ok(Rules {
+        routes,
+        clients,
+        upstreams,
+        trusted_proxies: config.server.trusted_proxies.clone().into(),
+        body_timeout: config.server.limits.body_timeout,
+        max_headers: config.server.limits.max_headers,
+        counted: counting.now,
+        roster: counting.roster,
+        meters: counting.meters,
+    })
+}
+
+/// The same routes by their place in the configuration: for those who want to know which one decides and need no
+/// upstream.
+///
+/// # Errors
+/// As [`routes`], but for what is wrong with upstreams.
+pub(crate) fn index(config: &Config) -> Result<RouteTable<usize>, Vec<BuildError>> {
+    let (mut entries, mut errors) = (Vec::new(), Vec::new());
+    for (at, route) in config.routes.iter().enumerate() {
+        match pattern(route) {
+            Ok(pattern) => entries.push(entry(config, route, pattern, at)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { table(config, entries) } else { Err(errors) }
+}
+
+fn pattern(route: &config::Route) -> Result<Pattern, BuildError> {
+    let pattern = match &route.path {
+        PathPattern::Exact(path) => Pattern::path(path),
+        PathPattern::Prefix(prefix) => Pattern::prefix(prefix),
+    };
+    pattern.map_err(|error| BuildError::Pattern { place: route.place, reason: error.to_string() })
+}
+
+fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Vec<BuildError>> {
+    RouteTable::build(entries).map_err(|ties| {
+        let tie = |Conflict { first, second }: Conflict| {
+            let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
+            Some(BuildError::Tie {
+                place: second.place,
+                other: first.place,
+                path: second.path.as_str().to_owned(),
+            })
+        };
+        ties.into_iter().filter_map(tie).collect()
+    })
+}
+
+/// What is counted, taken over from the rules before where it is the same.
+struct Carryover<'a> {
+    before: Option<&'a Counted>,
+    now: Counted,
+    known: Option<&'a ServerRegistry>,
+    roster: ServerRegistry,
+    meters_before: Option<&'a Meters>,
+    meters: Meters,
+}
+
+impl Carryover<'_> {
+    fn client(&mut self, client: &config::Client) -> Option<(Box<str>, Arc<Limiter>)> {
+        let subject = Subject::Client(client.id.clone());
+        let limiter = self.now.limiter(self.before, &subject, client.rate_limit?);
+        Some((client.id.as_str().into(), limiter))
+    }
+}
+
+/// What a route is known by over a reload: what it matches.
+fn subject(route: &config::Route) -> Subject {
+    Subject::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
+}
+
+fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) -> Entry<T> {
+    Entry {
+        host: route.host.as_ref().map(ToString::to_string),
+        pattern,
+        methods: match &route.methods {
+            Methods::All => None,
+            Methods::Only(methods) => Some(methods.clone()),
+        },
+        case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
+        allow_semicolon: route.allow_semicolon,
+        allow_encoded_slash: route.allow_encoded_slash,
+        value,
+    }
+}
+
+fn route(
+    route: &config::Route,
+    upstream: Arc<Upstream>,
+    body_timeout: Duration,
+    counting: &mut Carryover<'_>,
+) -> Arc<Route> {
+    let subject = subject(route);
+    let meter = counting.meters.route(counting.meters_before, route);
+    let access = match &route.access {
+        config::Access::Public => Access::Public,
+        config::Access::Token { requirement, audience } => Access::Token(Demand {
+            requirement: requirement.clone(),
+            audience: audience.as_deref().map(Into::into),
+        }),
+    };
+    let needs_token = !matches!(route.access, config::Access::Public);
+    let max_body_size = match route.max_body_size {
+        BodyLimit::Unlimited => None,
+        BodyLimit::Bytes(bytes) => Some(bytes),
+    };
+    Arc::new(Route {
+        access,
+        upstream,
+        meter,
+        strip_prefix: route.strip_prefix.as_deref().map(Into::into),
+        max_body_size,
+        body_timeout,
+        forward_token: route.forward_token,
+        addresses: Addresses::new(&route.addresses),
+        rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &subject, rate)),
+        in_flight: route
+            .max_in_flight
+            .map(|most| counting.now.in_flight(counting.before, &subject, most, None)),
+        response_headers: ResponseHeaders::new(&route.response_headers),
+        cors: route.cors.as_ref().map(|cors| Box::new(Cors::new(cors, needs_token))),
+    })
+}
+
+fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Upstream, BuildError> {
+    let failed =
+        |reason: &str| BuildError::Upstream { upstream: spec.name.clone(), reason: reason.to_owned() };
+    let needs_tls = spec.servers.iter().any(|server| server.origin.scheme == Scheme::Https);
+    let tls = if needs_tls { Some(Arc::new(client_tls(spec)?)) } else { None };
+    let mut servers = Vec::new();
+    for server in &spec.servers {
+        let host = match &server.origin.host {
+            config::Host::Address(ip) => ip.to_string(),
+            config::Host::Name(name) => name.to_string(),
+        };
+        let tls = match (server.origin.scheme, &tls) {
+            (Scheme::Https, Some(config)) => {
+                let name = match spec.tls.server_name.as_ref().unwrap_or(&server.origin.host) {
+                    config::Host::Address(ip) => ServerName::from(*ip),
+                    config::Host::Name(name) => ServerName::try_from(name.to_string())
+                        .map_err(|_| failed("the server name is no DNS name that TLS could ask for"))?,
+                };
+                Some((Arc::clone(config), name))
+            }
+            _ => None,
+        };
+        let port = server.origin.port;
+        let site = counting.roster.site(counting.known, &host, port);
+        let post = ServerKey {
+            upstream: spec.name.clone(),
+            origin: server.origin.to_string(),
+            probed: spec.health_check.is_some(),
+        };
+        let standing = counting.roster.standing(counting.known, post);
+        servers.push((Server::new(host, port, tls, site, standing), server.weight.get()));
+    }
+    let credentials = spec
+        .credentials
+        .as_ref()
+        .map(header)
+        .transpose()
+        .map_err(|()| failed("the credentials hold bytes that cannot stand in a header"))?;
+    Upstream::new(UpstreamSpec {
+        name: spec.name.clone(),
+        meter: counting.meters.upstream(counting.meters_before, &spec.name),
+        servers,
+        connect_timeout: spec.connect_timeout,
+        read_timeout: spec.read_timeout,
+        retries: spec.retries,
+        credentials,
+        http2: spec.protocol == Protocol::Http2,
+        balance: spec.balance,
+        total_timeout: spec.total_timeout,
+        in_flight: spec.max_in_flight.map(|most| {
+            let subject = Subject::Upstream(spec.name.clone());
+            let queue = spec.queue.map(|queue| QueueBounds { most: queue.most, within: queue.timeout });
+            counting.now.in_flight(counting.before, &subject, most, queue)
+        }),
+        health_check: spec.health_check.as_ref().and_then(HealthCheck::new),
+        ejection: spec.ejection,
+        retry_budget: spec.retry_budget,
+    })
+    .ok_or_else(|| failed("it has no servers"))
+}
+
+fn header(credentials: &Credentials) -> Result<(http::HeaderName, HeaderValue), ()> {
+    let (name, text) = match credentials {
+        Credentials::Header { name, value } => (name.clone(), value.expose().to_owned()),
+        Credentials::Basic { user, password } => {
+            (AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose()))))
+        }
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| ())?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+fn client_tls(spec: &config::Upstream) -> Result<ClientConfig, BuildError> {
+    let file_error = |path: &Path, reason: String| BuildError::File {
+        upstream: spec.name.clone(),
+        path: path.to_owned(),
+        reason,
+    };
+    let other = |reason: String| BuildError::Upstream { upstream: spec.name.clone(), reason };
+    let mut roots = RootCertStore::empty();
+    match &spec.tls.ca {
+        Some(path) => {
+            for certificate in certificates(path).map_err(|reason| file_error(path, reason))? {
+                roots.add(certificate).map_err(|error| file_error(path, error.to_string()))?;
+            }
+        }
+        // The machine's own trust, as curl and browsers have it; what it cannot parse it does not trust.
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| other(error.to_string()))?
+        .with_root_certificates(roots);
+    let mut config = match &spec.tls.client_certificate {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = certificates(certificate).map_err(|reason| file_error(certificate, reason))?;
+            let key_der =
+                PrivateKeyDer::from_pem_file(key).map_err(|error| file_error(key, error.to_string()))?;
+            builder
+                .with_client_auth_cert(chain, key_der)
+                .map_err(|error| file_error(key, error.to_string()))?
+        }
+    };
+    if spec.protocol == Protocol::Http2 {
+        // RFC 9113 §3.2.
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
+    Ok(config)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let file = File::open(path).map_err(|error: io::Error| error.to_string())?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(BufReader::new(file)).collect();
+    match certificates {
+        Ok(found) if found.is_empty() => Err("no certificate in it".to_owned()),
+        Ok(found) => Ok(found),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,144 @@
+//! The stand-in legacy API of `[demo]`: a plain HTTP/1.1 server that knows nothing of tokens.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+/// Connections served at a time; more wait in the system's queue.
+const MAX_CONNECTIONS: usize = 256;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A demo API that listens and is not served yet.
+#[derive(Debug)]
+pub(crate) struct Demo {
+    socket: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Demo {
+    /// Listens on `addr`; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let socket = TcpListener::bind(addr)?;
+        socket.set_nonblocking(true)?;
+        let addr = socket.local_addr()?;
+        Ok(Self { socket, addr })
+    }
+
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves on a thread of its own until the process ends.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be had.
+    pub(crate) fn spawn(self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("demo".into()).spawn(move || runtime.block_on(serve(self.socket)))?;
+        Ok(())
+    }
+}
+
+async fn serve(socket: TcpListener) {
+    let listener = match tokio::net::TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            log::error!("the demo API cannot be served: {error}");
+            return;
+        }
+    };
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(_) => {
+                // Out of descriptors, most likely: wait for some to come back.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let connection = http.serve_connection(TokioIo::new(stream), service_fn(answer));
+        tokio::spawn(async move {
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let readable = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (status, body) = match request.uri().path() {
+        "/hello_world" | "/health" if !readable => {
+            (StatusCode::METHOD_NOT_ALLOWED, json!({ "error": "method not allowed" }))
+        }
+        "/hello_world" => (StatusCode::OK, hello(request.headers())),
+        "/health" => (StatusCode::OK, json!({ "status": "ok" })),
+        _ => (StatusCode::NOT_FOUND, json!({ "error": "not found" })),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    Ok(response)
+}
+
+/// Says who the gateway says is asking, so that one sees what a legacy API gets to know.
+fn hello(headers: &HeaderMap) -> serde_json::Value {
+    let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    json!({
+        "message": "Hello, world!",
+        "client_id": field("x-client-id"),
+        "scope": field("x-client-scope"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn the_demo_api_echoes_who_is_asking() {
+        let demo = Demo::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = demo.addr();
+        demo.spawn().unwrap();
+        let ask = |head: &str| {
+            let mut client = TcpStream::connect(addr).unwrap();
+            write!(client, "{head}\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
+            let mut response = String::new();
+            client.read_to_string(&mut response).unwrap();
+            response
+        };
+        let answer = ask("GET /hello_world HTTP/1.1\r\nX-Client-Id: server");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("Hello, world!"), "{answer}");
+        assert!(answer.contains(r#""client_id":"server""#), "{answer}");
+        assert!(ask("GET /health HTTP/1.1").starts_with("HTTP/1.1 200"));
+        assert!(ask("GET /nothing HTTP/1.1").starts_with("HTTP/1.1 404"));
+        assert!(ask("POST /hello_world HTTP/1.1").starts_with("HTTP/1.1 405"));
+    }
+}

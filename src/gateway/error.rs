@@ -1,0 +1,43 @@
+//! Why the gateway cannot start, or cannot apply a changed configuration.
+
+use std::fmt;
+
+use super::build::BuildError;
+
+/// Why the gateway cannot start, or cannot apply a changed configuration.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// The configuration, or a file that it names, is wrong.
+    Config(String),
+    /// The system refused something: a thread, a file.
+    System(String),
+}
+
+impl StartError {
+    /// Wraps an error of the configuration.
+    pub(crate) fn config(error: impl ToString) -> Self {
+        Self::Config(error.to_string())
+    }
+
+    /// Wraps an error of the system.
+    pub(crate) fn system(error: impl ToString) -> Self {
+        Self::System(error.to_string())
+    }
+}
+
+impl From<Vec<BuildError>> for StartError {
+    fn from(errors: Vec<BuildError>) -> Self {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Self::Config(lines.join("\n"))
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(text) | Self::System(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -1,0 +1,118 @@
+//! Telling files from their predecessors.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// gateway.toml and the files that it names, as they looked at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Watched {
+    main: Look,
+    others: Vec<Look>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Look {
+    path: PathBuf,
+    /// None: not there.
+    seen: Option<Seen>,
+}
+
+/// How a file is told from its predecessor, behind every symbolic link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    modified: Option<SystemTime>,
+    length: u64,
+    device: u64,
+    inode: u64,
+}
+
+impl Look {
+    fn at(path: &Path) -> Self {
+        let seen = fs::metadata(path).ok().map(|metadata| Seen {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        });
+        Self { path: path.to_owned(), seen }
+    }
+}
+
+impl Watched {
+    pub(crate) fn new(main: &Path, others: &[PathBuf]) -> Self {
+        Self { main: Look::at(main), others: others.iter().map(|path| Look::at(path)).collect() }
+    }
+
+    /// gateway.toml.
+    pub(crate) fn path(&self) -> &Path {
+        &self.main.path
+    }
+
+    /// Whether gateway.toml is there with something in it: who writes a file in place empties it first, and may take long
+    /// until the next step.
+    pub(crate) fn has_main(&self) -> bool {
+        self.main.seen.as_ref().is_some_and(|seen| seen.length > 0)
+    }
+
+    /// The same files as they look now.
+    pub(crate) fn look(&self) -> Self {
+        Self {
+            main: Look::at(&self.main.path),
+            others: self.others.iter().map(|other| Look::at(&other.path)).collect(),
+        }
+    }
+
+    pub(crate) fn look_again(&mut self) {
+        *self = self.look();
+    }
+
+    /// Watches these beside gateway.toml from now on. Those known already keep the look they had.
+    pub(crate) fn follow(&mut self, others: &[PathBuf]) {
+        let known = std::mem::take(&mut self.others);
+        let look = |path: &PathBuf| {
+            known.iter().find(|look| look.path == *path).cloned().unwrap_or_else(|| Look::at(path))
+        };
+        self.others = others.iter().map(look).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_writing_a_file_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["main", "other", "aside"] {
+            fs::write(at(name), "1").unwrap();
+        }
+        let mut watched = Watched::new(&at("main"), &[at("other")]);
+        let changed = |watched: &mut Watched| {
+            let now = watched.look();
+            std::mem::replace(watched, now.clone()) != now
+        };
+        assert!(!changed(&mut watched));
+        fs::write(at("main"), "22").unwrap();
+        assert!(changed(&mut watched));
+        fs::rename(at("aside"), at("other")).unwrap();
+        assert!(changed(&mut watched), "replaced by one of the same length");
+        fs::remove_file(at("other")).unwrap();
+        std::os::unix::fs::symlink(at("main"), at("other")).unwrap();
+        assert!(changed(&mut watched) && watched.has_main());
+        fs::write(at("main"), "").unwrap();
+        assert!(changed(&mut watched) && !watched.has_main());
+        fs::remove_file(at("main")).unwrap();
+        assert!(changed(&mut watched) && !watched.has_main());
+
+        watched.follow(&[at("third"), at("other")]);
+        assert!(!changed(&mut watched));
+        fs::write(at("third"), "").unwrap();
+        assert!(changed(&mut watched));
+        watched.follow(&[]);
+        fs::write(at("third"), "3").unwrap();
+        assert!(!changed(&mut watched));
+    }
+}

@@ -1,0 +1,12 @@
+//! The assembly of the gateway: from gateway.toml to running listeners, and from a changed file to new settings.
+
+mod banner;
+pub(crate) mod build;
+pub(crate) mod demo;
+pub(crate) mod error;
+pub(crate) mod file_watch;
+pub(crate) mod load;
+pub(crate) mod reload;
+pub(crate) mod secret_usage;
+pub(crate) mod settings;
+pub(crate) mod start;

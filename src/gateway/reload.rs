@@ -1,0 +1,200 @@
+//! Taking up a changed gateway.toml without a restart.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::error::StartError;
+use super::file_watch::Watched;
+use super::load::load;
+use super::secret_usage;
+use super::settings::{server_limits, start_access_log, tls_paths};
+use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
+use crate::gate::GateSpec;
+use crate::proxy::pipeline::Proxy;
+use crate::proxy::rules::Rules;
+use crate::server::{LiveLimits, PreparedTls, TlsReloader};
+use crate::telemetry::{self, access_log};
+
+/// How often the files are looked at. A few stats cost nothing, see every way of writing a file (rename, symlink swap,
+/// network mounts) and never miss an event.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Takes up changes of the configuration while the gateway runs.
+pub(crate) struct Reloader {
+    proxy: &'static Proxy,
+    tls: Option<Arc<TlsReloader>>,
+    limits: Arc<LiveLimits>,
+    issuer: Issuer,
+    started_with: Config,
+    /// `[server]` as it was last taken up.
+    in_force: Mutex<Server>,
+    /// One reload at a time; what the files looked like at the last one.
+    seen: Mutex<Watched>,
+}
+
+/// A configuration that can be taken up as it is.
+struct Ready {
+    config: Config,
+    rules: Rules,
+    tls: Option<PreparedTls>,
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        path: &Path,
+        proxy: &'static Proxy,
+        tls: Option<Arc<TlsReloader>>,
+        limits: Arc<LiveLimits>,
+        config: &Config,
+    ) -> Self {
+        Self {
+            proxy,
+            tls,
+            limits,
+            issuer: config.token_service.issuer.clone(),
+            started_with: config.clone(),
+            in_force: Mutex::new(config.server.clone()),
+            seen: Mutex::new(Watched::new(path, &config.files)),
+        }
+    }
+
+    /// Reads the file again, compiles it whole with all that it names, and swaps it in. What is bad anywhere changes nothing.
+    pub(crate) fn reload(&self) {
+        let good = self.take_up();
+        telemetry::note_reload(good);
+    }
+
+    fn take_up(&self) -> bool {
+        let mut seen = self.seen();
+        // Looked at before they are read: a change in between is found by the next look.
+        seen.look_again();
+        let Ready { config, rules, tls } = match self.prepare(seen.path()) {
+            Ok(ready) => ready,
+            Err(failure) => {
+                self.reopen_access_log();
+                log::error!(
+                    "the changed {} is not taken up, what was there before stays:\n{}",
+                    seen.path().display(),
+                    failure
+                );
+                return false;
+            }
+        };
+        seen.follow(&config.files);
+        if let (Some(reloader), Some(tls)) = (&self.tls, tls)
+            && reloader.swap(tls)
+        {
+            log::info!("new connections get the changed certificates");
+        }
+        self.limits.set(server_limits(&config), config.server.shutdown_grace);
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.server);
+        self.reopen_access_log();
+        self.proxy.gate().reload(GateSpec::from(&config));
+        self.proxy.reload(rules);
+        log::info!(
+            "{} taken up: {} clients, {} routes",
+            seen.path().display(),
+            config.clients.len(),
+            config.routes.len()
+        );
+        secret_usage::warn_of_expired(self.proxy.gate());
+        for key in self.needs_restart(&config) {
+            log::warn!("a change of {key} takes effect only when the gateway is started anew");
+        }
+        true
+    }
+
+    /// Even where nothing changed, or for the worse: what rotates logs renames the file and sends SIGHUP.
+    fn reopen_access_log(&self) {
+        if let Err(failure) = start_access_log(&self.in_force.lock().unwrap_or_else(PoisonError::into_inner))
+        {
+            log::error!("the access log stays as it was: {}", failure);
+        }
+    }
+
+    /// Everything that can fail.
+    fn prepare(&self, path: &Path) -> Result<Ready, StartError> {
+        let (mut config, rules) = load(path, Some(&self.proxy.rules()))?;
+        // The real port, where the issuer comes from the listener.
+        if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
+            config.token_service.issuer = self.issuer.clone();
+        }
+        let tls = match &self.tls {
+            None => None,
+            Some(reloader) => {
+                // The folder of the start: another one counts from the next start on.
+                let paths = tls_paths(&config, &self.started_with.server.state_dir)?;
+                Some(reloader.prepare(&paths).map_err(StartError::config)?)
+            }
+        };
+        Ok(Ready { config, rules, tls })
+    }
+
+    /// Looks at the files from now on.
+    pub(crate) fn watch(self: &Arc<Self>) -> io::Result<()> {
+        let reloader = Arc::clone(self);
+        std::thread::Builder::new().name("tollgate-watch".to_owned()).spawn(move || {
+            let mut before = None;
+            loop {
+                std::thread::sleep(LOOK_EVERY);
+                access_log::report_dropped();
+                let now = reloader.seen().look();
+                // One that is being written looks different each time, one that is being replaced is gone for a moment:
+                // they are read when they have come to rest.
+                let at_rest = before.as_ref() == Some(&now) && now.has_main();
+                if at_rest && *reloader.seen() != now {
+                    reloader.reload();
+                }
+                before = Some(now);
+            }
+        })?;
+        Ok(())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Watched> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn needs_restart(&self, now: &Config) -> Vec<&'static str> {
+        // Named one by one, so that a new key is not forgotten here.
+        let Server {
+            listen,
+            threads,
+            state_dir,
+            tls: _,
+            limits: _,
+            shutdown_grace: _,
+            access_log: _,
+            request_id: _,
+            trusted_proxies: _,
+        } = &self.started_with.server;
+        let changes = [
+            ("server.listen", !listen.iter().map(socket).eq(now.server.listen.iter().map(socket))),
+            ("server.threads", *threads != now.server.threads),
+            ("server.state_dir", *state_dir != now.server.state_dir),
+            (
+                "token_service.max_tokens",
+                self.started_with.token_service.max_tokens != now.token_service.max_tokens,
+            ),
+            (
+                "metrics",
+                self.started_with.metrics.as_ref().map(|metrics| metrics.listen)
+                    != now.metrics.as_ref().map(|metrics| metrics.listen),
+            ),
+            (
+                "demo",
+                self.started_with.demo.as_ref().map(|demo| demo.listen)
+                    != now.demo.as_ref().map(|demo| demo.listen),
+            ),
+        ];
+        changes.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+    }
+}
+
+/// What of a listener is bound at the start. Not its line in the file, which shifts with every edit above it.
+fn socket(listener: &Listener) -> (SocketAddr, ListenerProtocol, bool) {
+    (listener.address, listener.protocol, listener.proxy_protocol)
+}

@@ -1,0 +1,245 @@
+//! The thread that writes down what was seen of secrets, and warns.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::file::{UsageFile, UsageFileError};
+use super::messages;
+use super::rotation::{RotationStatus, standing};
+use crate::gate::{Gate, SeenSecret};
+
+/// How often it looks; so much is lost when the process is killed.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// At most one line in this time is about the same secret.
+const REPEAT_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Keeps what a gate sees of its secrets in a file, for as long as the gateway runs.
+pub(crate) struct Keeper {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Gives the gate what the file has, and starts to write into it. A file that cannot be read is set aside, and said to
+    /// be.
+    ///
+    /// # Errors
+    /// Where the system starts no thread.
+    pub(crate) fn start(gate: Gate, state_dir: &Path) -> io::Result<Self> {
+        let file = UsageFile::in_folder(state_dir);
+        let mut written = None;
+        match file.read() {
+            Ok(seen) => gate.restore_seen_secrets(&seen),
+            // The first start. Without secrets there is nothing to write, either.
+            Err(UsageFileError::Missing) => written = Some(Vec::new()),
+            Err(error) => {
+                let aside = match file.set_aside() {
+                    Ok(aside) => format!("it is kept as {}", aside.display()),
+                    Err(error) => format!("and it cannot be moved away: {error}"),
+                };
+                log::warn!(
+                    "{} {error}; the use of secrets is counted from now on ({aside})",
+                    file.path().display()
+                );
+            }
+        }
+        let watch = Watch::new(&gate.seen_secrets());
+        let mut work = Work { gate, file, written, failed: false, watch };
+        let (stop, stopped) = channel();
+        let thread = thread::Builder::new().name("tollgate-secrets".to_owned()).spawn(move || {
+            while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                work.look();
+            }
+            work.look();
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Writes what is not yet written. Waits for that.
+    pub(crate) fn finish(self) {
+        drop(self.stop);
+        let _ = self.thread.join();
+    }
+}
+
+struct Work {
+    gate: Gate,
+    file: UsageFile,
+    /// What the file has, as far as that is known.
+    written: Option<Vec<SeenSecret>>,
+    /// Whether it was already said that nothing can be written.
+    failed: bool,
+    watch: Watch,
+}
+
+impl Work {
+    fn look(&mut self) {
+        let seen = self.gate.seen_secrets();
+        for line in self.watch.lines(&seen, self.gate.clock().unix_time()) {
+            log::warn!("{line}");
+        }
+        if self.written.as_ref() == Some(&seen) {
+            return;
+        }
+        match self.file.write(&seen) {
+            Ok(()) => {
+                self.written = Some(seen);
+                self.failed = false;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failed, true) {
+                    log::warn!(
+                        "{} cannot be written ({error}): when secrets were last used is not known after a restart",
+                        self.file.path().display()
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Warns of secrets that have expired and are still in the file: at the start and at a reload.
+pub(crate) fn warn_of_expired(gate: &Gate) {
+    let now = gate.clock().unix_time();
+    for secret in gate.seen_secrets() {
+        if let Some(end) = secret.expires.filter(|end| *end <= now) {
+            log::warn!("{}", messages::expired_line(&secret, end));
+        }
+    }
+}
+
+/// Which secret was warned of when. As many entries as there are secrets.
+#[derive(Default)]
+struct Watch {
+    known: HashMap<(String, String), Noted>,
+}
+
+/// What was seen of a secret when there was last nothing to say, or something was said.
+#[derive(Clone, Copy, Default)]
+struct Noted {
+    count: u64,
+    refused_count: u64,
+    said: Option<Duration>,
+}
+
+impl Watch {
+    /// What was seen up to now is not new.
+    fn new(seen: &[SeenSecret]) -> Self {
+        let noted = |secret: &SeenSecret| Noted {
+            count: secret.usage.count,
+            refused_count: secret.usage.refused_count,
+            said: None,
+        };
+        Self { known: seen.iter().map(|secret| (key(secret), noted(secret))).collect() }
+    }
+
+    /// What is to be said now.
+    fn lines(&mut self, seen: &[SeenSecret], now: Duration) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut known = HashMap::with_capacity(seen.len());
+        // The secrets of a client stand together.
+        for of_client in seen.chunk_by(|one, other| one.client_id == other.client_id) {
+            for secret in of_client {
+                let mut noted = self.known.get(&key(secret)).copied().unwrap_or_default();
+                // Another secret of the same id begins anew, below what was noted.
+                let used = secret.usage.count != noted.count;
+                let refused = secret.usage.refused_count != noted.refused_count;
+                let line = match standing(secret, of_client, now) {
+                    RotationStatus::Ending { end, successor } if used => {
+                        messages::still_used_line(secret, end, successor, now)
+                    }
+                    RotationStatus::Expired { end } if refused => messages::refused_line(secret, end, now),
+                    _ => None,
+                };
+                // Whichever way the wall clock was set meanwhile.
+                let waits = noted.said.is_some_and(|said| now.abs_diff(said) < REPEAT_AFTER);
+                if line.is_none() || !waits {
+                    noted.count = secret.usage.count;
+                    noted.refused_count = secret.usage.refused_count;
+                }
+                if let Some(line) = line.filter(|_| !waits) {
+                    noted.said = Some(now);
+                    lines.push(line);
+                }
+                known.insert(key(secret), noted);
+            }
+        }
+        self.known = known;
+        lines
+    }
+}
+
+fn key(secret: &SeenSecret) -> (String, String) {
+    (secret.client_id.clone(), secret.id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::secret_usage::rotation::tests::secret;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn used(secret: &mut SeenSecret, now: u64) {
+        secret.usage.count += 1;
+        secret.usage.last_used = Some(at(now));
+    }
+
+    #[test]
+    fn an_old_secret_in_use_is_said_once_an_hour_while_it_is_used() {
+        // Both good for 40,000 s; the last 10,000 s are near the end.
+        let mut all = vec![secret("old", 0, Some(40_000)), secret("new", 0, None)];
+        used(&mut all[0], 10);
+        let mut watch = Watch::new(&all);
+        assert!(watch.lines(&all, at(30_000)).is_empty(), "not used since the start");
+        used(&mut all[0], 29_000);
+        assert!(watch.lines(&all, at(29_000)).is_empty(), "not yet near");
+        assert!(watch.lines(&all, at(30_000)).is_empty(), "used before that");
+        used(&mut all[0], 30_001);
+        used(&mut all[1], 30_001);
+        let lines = watch.lines(&all, at(30_002));
+        assert_eq!(
+            lines,
+            [
+                "shop: the secret \"old\" ends at 1970-01-01T11:06:40Z and is still used (last 1 second ago), though \
+              \"new\" is there to take its place"
+            ]
+        );
+        used(&mut all[0], 30_010);
+        assert!(watch.lines(&all, at(33_601)).is_empty());
+        assert_eq!(watch.lines(&all, at(33_602)).len(), 1);
+        assert!(watch.lines(&all, at(39_000)).is_empty(), "not used any more");
+    }
+
+    #[test]
+    fn tries_with_an_expired_secret_are_said_once_an_hour() {
+        let mut all = vec![secret("old", 0, Some(100)), secret("new", 0, None)];
+        let mut watch = Watch::new(&all);
+        assert!(watch.lines(&all, at(200)).is_empty());
+        for now in [200, 300, 4_000] {
+            all[0].usage.refused_count += 1;
+            all[0].usage.last_refused = Some(at(now));
+            let lines = watch.lines(&all, at(now));
+            assert_eq!(lines.len(), usize::from(now != 300), "{now}: {lines:?}");
+        }
+        assert!(watch.lines(&all, at(9_000)).is_empty());
+        all.remove(0);
+        watch.lines(&all, at(9_000));
+        assert_eq!(watch.known.len(), 1, "nothing is remembered of what is gone");
+    }
+
+    #[test]
+    fn secrets_of_other_clients_are_no_successors() {
+        let mut all = vec![secret("old", 0, Some(100)), secret("new", 0, None)];
+        all[1].client_id = "another".to_owned();
+        let mut watch = Watch::new(&all);
+        used(&mut all[0], 99);
+        assert!(watch.lines(&all, at(99)).is_empty());
+    }
+}

@@ -1,0 +1,120 @@
+//! From a configuration to the settings of the server, of its TLS and of the access log.
+
+use std::path::Path;
+
+use super::error::StartError;
+use crate::config::{AccessLog, Config, Issuer, Listener, ListenerProtocol, Server, ServerCertificate};
+use crate::server::{Limits, ListenerSpec, ServerOptions, TlsPaths, TlsReloader, self_signed};
+use crate::telemetry::access_log::{self, Output};
+use crate::telemetry::request_id;
+
+/// Opens what the access log goes to, or opens it anew.
+pub(crate) fn start_access_log(server: &Server) -> Result<(), StartError> {
+    let output = match &server.access_log {
+        AccessLog::Off => Ok(Output::off()),
+        AccessLog::Stdout => Output::stdout(),
+        AccessLog::File(path) => Output::file(path),
+    };
+    let output = output.map_err(|error| match &server.access_log {
+        AccessLog::File(path) => StartError::config(format!(
+            "the access log {} cannot be opened ({error}): change server.access_log",
+            path.display()
+        )),
+        AccessLog::Off | AccessLog::Stdout => {
+            StartError::config(format!("the access log cannot be written to standard output: {error}"))
+        }
+    })?;
+    access_log::set(output).map_err(StartError::system)?;
+    request_id::set(server.request_id);
+    Ok(())
+}
+
+pub(super) fn is_secure(listener: &Listener) -> bool {
+    match listener.protocol {
+        ListenerProtocol::Https => true,
+        ListenerProtocol::Http { behind_tls, .. } => behind_tls,
+    }
+}
+
+/// Without an issuer in the file, the first listener is it, with its real port.
+pub(crate) fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
+    if let (Issuer::FromListener(_), Some(address), Some(listener)) =
+        (&config.token_service.issuer, first, config.server.listen.first())
+    {
+        config.token_service.issuer = Issuer::of_listener(listener.protocol.scheme(), address);
+    }
+}
+
+fn listens_with_tls(config: &Config) -> bool {
+    config.server.listen.iter().any(|listener| listener.protocol == ListenerProtocol::Https)
+}
+
+/// The certificate and key to serve, a self-signed pair made on first need.
+pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, StartError> {
+    let paths = match &config.server.tls.certificate {
+        ServerCertificate::SelfSigned => self_signed(state_dir).map_err(StartError::config)?,
+        ServerCertificate::Files { certificate, key } => TlsPaths {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_ca: None,
+            any_client_certificate: false,
+        },
+    };
+    let client_ca = config.server.tls.client_ca.clone();
+    Ok(TlsPaths { client_ca, any_client_certificate: takes_any_certificate(config), ..paths })
+}
+
+/// Whether some client needs certificates that no authority vouches for: because one such is its own, or because its
+/// tokens are bound to whatever certificate it has and there is no authority to ask.
+fn takes_any_certificate(config: &Config) -> bool {
+    let no_authority = config.server.tls.client_ca.is_none();
+    config.clients.iter().any(|client| {
+        client.authentication.self_signed_tls_client_auth.is_some()
+            || (client.certificate_bound_tokens && no_authority)
+    })
+}
+
+/// Whether configured certificates can be served. Makes none.
+pub(crate) fn check_certificates(config: &Config) -> Result<(), StartError> {
+    if config.server.tls.certificate == ServerCertificate::SelfSigned || !listens_with_tls(config) {
+        return Ok(());
+    }
+    let paths = tls_paths(config, &config.server.state_dir)?;
+    TlsReloader::load(&paths).map(|_| ()).map_err(StartError::config)
+}
+
+pub(crate) fn server_options(config: &Config) -> Result<ServerOptions, StartError> {
+    let listeners = config.server.listen.iter().map(|listener| {
+        let mut spec = match listener.protocol {
+            ListenerProtocol::Https => ListenerSpec::tls(listener.address),
+            ListenerProtocol::Http { h2c, .. } => {
+                ListenerSpec { h2c, ..ListenerSpec::plain(listener.address) }
+            }
+        };
+        spec.proxy_protocol = listener.proxy_protocol;
+        spec
+    });
+    let tls = listens_with_tls(config).then(|| tls_paths(config, &config.server.state_dir)).transpose()?;
+    Ok(ServerOptions {
+        listeners: listeners.collect(),
+        tls,
+        threads: config.server.threads.map_or(0, usize::from),
+        grace: config.server.shutdown_grace,
+        limits: server_limits(config),
+    })
+}
+
+/// What bounds connections.
+pub(crate) fn server_limits(config: &Config) -> Limits {
+    let limits = &config.server.limits;
+    Limits {
+        header_timeout: limits.header_timeout,
+        max_header_size: limits.max_header_size,
+        max_headers: limits.max_headers,
+        idle_timeout: limits.idle_timeout,
+        max_connections: limits.max_connections,
+        max_connections_per_address: limits.max_connections_per_address,
+        write_timeout: limits.write_timeout,
+        handshake_timeout: limits.handshake_timeout,
+    }
+}

@@ -1,0 +1,55 @@
+//! Trailers.
+
+use http::header;
+use http::{HeaderMap, HeaderName};
+
+use super::class::{Class, same_variable};
+
+/// Drops the trailers that would frame, route, authenticate, identify or change how the message is to be read
+/// (RFC 9110 §6.5.1), in any spelling: some servers merge trailers into the headers. `credential` is the header the
+/// gateway authenticates itself to the upstream with. All others go through, gRPC's status among them.
+pub(crate) fn filter_trailers(trailers: &mut HeaderMap, credential: Option<&HeaderName>) {
+    let unwanted = |name: &&HeaderName| {
+        Class::of(name).0 != Class::Other
+            || credential.is_some_and(|ours| same_variable(ours, name))
+            || NOT_IN_TRAILERS.iter().any(|listed| same_variable(listed, name))
+    };
+    let unwanted: Vec<HeaderName> = trailers.keys().filter(unwanted).cloned().collect();
+    for name in unwanted {
+        trailers.remove(name);
+    }
+}
+
+/// Headers that decide something before the body is read, besides those that have a class.
+static NOT_IN_TRAILERS: [HeaderName; 26] = [
+    // Authenticate.
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::WWW_AUTHENTICATE,
+    // Say how to read the body.
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LOCATION,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    // Change what is asked for.
+    header::CACHE_CONTROL,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::MAX_FORWARDS,
+    header::ORIGIN,
+    header::PRAGMA,
+    header::RANGE,
+    // Control what is done with the answer.
+    header::AGE,
+    header::DATE,
+    header::EXPIRES,
+    header::LOCATION,
+    header::RETRY_AFTER,
+    header::STRICT_TRANSPORT_SECURITY,
+    header::VARY,
+    header::WARNING,
+];

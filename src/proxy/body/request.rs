@@ -1,0 +1,214 @@
+//! The body of a request on its way upstream: counted, timed, and ended with its token.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderName;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::BoxError;
+use super::fault::BodyFault;
+use super::lease::{TOKEN_CHECK, TokenLease};
+use crate::upstream::group::Upstream;
+
+/// What a route says about the bodies that pass it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    pub(crate) max: Option<u64>,
+    pub(crate) timeout: Duration,
+}
+
+/// The body of a request on its way upstream: counted, timed between two reads, and no longer than its token lives.
+pub(crate) struct RequestBody {
+    /// None for a body known to be empty.
+    incoming: Option<Incoming>,
+    watch: Option<Box<RequestWatch>>,
+}
+
+struct RequestWatch {
+    left: Option<u64>,
+    timeout: Duration,
+    sleep: Pin<Box<Sleep>>,
+    waiting: bool,
+    /// Until when the next frame is waited for.
+    patience: Instant,
+    lease: Option<TokenLease>,
+    next_check: Instant,
+    outcome: BodyOutcome,
+    /// The header that the gateway authenticates itself to the server with: no trailer may pass for it.
+    credential: Option<HeaderName>,
+}
+
+impl RequestWatch {
+    /// Asks, if it is time to, whether the token still lives.
+    fn token_ended(&mut self, now: Instant) -> bool {
+        let Some(lease) = self.lease.as_ref().filter(|_| now >= self.next_check) else { return false };
+        self.next_check = now + lease.check_in();
+        !lease.holds()
+    }
+
+    /// Nothing from the client: waits no longer than it may take, and not past the token's end.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<BodyFault> {
+        if !self.waiting {
+            self.waiting = true;
+            self.patience = Instant::now() + self.timeout;
+            self.set_alarm();
+        }
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            let now = Instant::now();
+            if self.token_ended(now) {
+                return Poll::Ready(BodyFault::TokenEnded);
+            }
+            if now >= self.patience {
+                return Poll::Ready(BodyFault::TooSlow);
+            }
+            self.set_alarm();
+        }
+    }
+
+    fn set_alarm(&mut self) {
+        let check = self.lease.as_ref().map(|_| self.next_check);
+        self.sleep.as_mut().reset(check.map_or(self.patience, |check| check.min(self.patience)));
+    }
+
+    fn fail(&self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.outcome.set(fault);
+        Poll::Ready(Some(Err(fault.into())))
+    }
+}
+
+/// What became of a request's body, for whoever answers the request.
+#[derive(Clone, Default)]
+pub(crate) struct BodyOutcome(Arc<Progress>);
+
+#[derive(Default)]
+struct Progress {
+    fault: AtomicU8,
+    frames: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl BodyOutcome {
+    fn set(&self, fault: BodyFault) {
+        let fault = match fault {
+            BodyFault::TooLarge => 1,
+            BodyFault::TooSlow => 2,
+            BodyFault::BrokenOff => 3,
+            BodyFault::TokenEnded => 4,
+        };
+        self.0.fault.store(fault, Ordering::Relaxed);
+    }
+
+    pub(crate) fn fault(&self) -> Option<BodyFault> {
+        match self.0.fault.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(BodyFault::TooLarge),
+            2 => Some(BodyFault::TooSlow),
+            3 => Some(BodyFault::BrokenOff),
+            _ => Some(BodyFault::TokenEnded),
+        }
+    }
+
+    /// How much of it there was so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// A number that changes while the body goes on.
+    pub(crate) fn frames(&self) -> u64 {
+        self.0.frames.load(Ordering::Relaxed)
+    }
+}
+
+impl RequestBody {
+    /// A body within its limits, for this upstream. One that is empty from the start costs nothing to watch.
+    pub(crate) fn new(
+        incoming: Incoming,
+        limits: BodyLimits,
+        upstream: &Upstream,
+        lease: impl FnOnce() -> Option<TokenLease>,
+    ) -> (Self, Option<BodyOutcome>) {
+        if incoming.is_end_stream() {
+            return (Self::empty(), None);
+        }
+        let BodyLimits { max, timeout } = limits;
+        let outcome = BodyOutcome::default();
+        let now = Instant::now();
+        let patience = now + timeout;
+        let watch = RequestWatch {
+            left: max,
+            timeout,
+            sleep: Box::pin(sleep_until(patience)),
+            waiting: false,
+            patience,
+            lease: lease(),
+            next_check: now + TOKEN_CHECK,
+            outcome: outcome.clone(),
+            credential: upstream.credentials.as_ref().map(|(name, _)| name.clone()),
+        };
+        (Self { incoming: Some(incoming), watch: Some(Box::new(watch)) }, Some(outcome))
+    }
+
+    /// No body.
+    pub(crate) fn empty() -> Self {
+        Self { incoming: None, watch: None }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let polled = Pin::new(incoming).poll_frame(cx);
+        let Some(watch) = &mut self.watch else { return polled.map_err(Into::into) };
+        match polled {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                watch.waiting = false;
+                // The first frame came with the head, or nearly so.
+                let first = watch.outcome.0.frames.fetch_add(1, Ordering::Relaxed) == 0;
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                watch.outcome.0.bytes.fetch_add(length, Ordering::Relaxed);
+                if !first && watch.token_ended(Instant::now()) {
+                    return watch.fail(BodyFault::TokenEnded);
+                }
+                if let (Some(data), Some(left)) = (frame.data_ref(), &mut watch.left) {
+                    match left.checked_sub(data.len() as u64) {
+                        Some(rest) => *left = rest,
+                        None => {
+                            return watch.fail(BodyFault::TooLarge);
+                        }
+                    }
+                }
+                if let Some(trailers) = frame.trailers_mut() {
+                    crate::headers::filter_trailers(trailers, watch.credential.as_ref());
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(other) => Poll::Ready(other.map(|frame| frame.map_err(Into::into))),
+            Poll::Pending => {
+                let fault = ready!(watch.poll_waiting(cx));
+                watch.fail(fault)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

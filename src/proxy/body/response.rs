@@ -1,0 +1,101 @@
+//! The body of a response to the client.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use tokio::sync::oneshot;
+
+use super::BoxError;
+use super::upstream_body::UpstreamBody;
+use crate::proxy::observe::RequestRecord;
+
+/// The body of a response.
+pub(crate) struct ResponseBody(Kind);
+
+enum Kind {
+    /// Complete: a response of the gateway's own, or one from upstream that came in one piece.
+    Whole(Full<Bytes>),
+    /// Boxed, because it would make every response larger.
+    Upstream(Box<UpstreamBody>),
+    /// A 101: it has no body, and the tunnel that follows takes the record of the request.
+    Tunnel(Option<oneshot::Sender<RequestRecord>>),
+}
+
+impl ResponseBody {
+    /// The body of a 101 whose tunnel waits for the record of the request.
+    pub(crate) fn tunnel(record: oneshot::Sender<RequestRecord>) -> Self {
+        Self(Kind::Tunnel(Some(record)))
+    }
+}
+
+/// Completes a response whose head goes out now. The record follows its body to the end; where nothing more can happen
+/// that would be recorded, the record ends here.
+#[inline]
+pub(crate) fn with_record(
+    mut response: Response<ResponseBody>,
+    mut record: RequestRecord,
+) -> Response<ResponseBody> {
+    record.head_goes_out(&mut response);
+    let size = match &mut response.body_mut().0 {
+        Kind::Whole(body) => body.size_hint().exact(),
+        Kind::Upstream(body) => {
+            body.record = Some(record);
+            return response;
+        }
+        Kind::Tunnel(tunnel) => {
+            // If the tunnel has ended already, the record is dropped here.
+            drop(tunnel.take().map(|tunnel| tunnel.send(record)));
+            return response;
+        }
+    };
+    record.ends_with(size.unwrap_or(0));
+    response
+}
+
+impl From<UpstreamBody> for ResponseBody {
+    fn from(body: UpstreamBody) -> Self {
+        Self(Kind::Upstream(Box::new(body)))
+    }
+}
+
+impl From<Full<Bytes>> for ResponseBody {
+    fn from(body: Full<Bytes>) -> Self {
+        Self(Kind::Whole(body))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.get_mut().0 {
+            Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Kind::Upstream(body) => body.poll_recorded(cx),
+            Kind::Tunnel(_) => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Whole(body) => body.is_end_stream(),
+            Kind::Upstream(body) => body.is_end_stream(),
+            Kind::Tunnel(_) => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(body) => body.size_hint(),
+            Kind::Upstream(body) => body.size_hint(),
+            Kind::Tunnel(_) => SizeHint::with_exact(0),
+        }
+    }
+}

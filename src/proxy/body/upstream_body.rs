@@ -1,0 +1,167 @@
+//! The body of a response as it comes from upstream: timed, and ended with its token.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::BoxError;
+use super::fault::BodyFault;
+use super::lease::TokenLease;
+use super::source::Source;
+use crate::limit::rate::Bounds;
+use crate::proxy::observe::RequestRecord;
+
+/// Frames that may pass without a look at the clock. Few: a client that reads slowly takes long over each.
+const FRAMES_UNCHECKED: u32 = 8;
+
+/// An answer as it comes from upstream.
+pub(crate) struct UpstreamBody {
+    source: Source,
+    read_timeout: Duration,
+    /// When the wait for the next frame began.
+    waiting_since: Option<Instant>,
+    frames_unchecked: u32,
+    next_check: Option<Instant>,
+    lease: Option<TokenLease>,
+    bounds: Option<Box<Bounds>>,
+    /// Who follows the request to its end.
+    pub(super) record: Option<RequestRecord>,
+}
+
+impl UpstreamBody {
+    pub(crate) fn new(
+        source: Source,
+        read_timeout: Duration,
+        lease: Option<TokenLease>,
+        bounds: Option<Box<Bounds>>,
+    ) -> Self {
+        Self {
+            source,
+            read_timeout,
+            waiting_since: None,
+            frames_unchecked: 0,
+            next_check: None,
+            lease,
+            bounds,
+            record: None,
+        }
+    }
+
+    /// Polls the next frame and records what came of it.
+    pub(crate) fn poll_recorded(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = self.poll(cx);
+        if let Some(record) = &mut self.record {
+            record.sees(&polled);
+        }
+        polled
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.source.is_end_stream()
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.source.size_hint()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.source.poll_frame(cx) {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                self.waiting_since = None;
+                if let Some(deadline) = self.deadline()
+                    && Instant::now() >= deadline
+                {
+                    return Poll::Ready(Some(Err(BodyFault::TooSlow.into())));
+                }
+                self.frames_unchecked += 1;
+                if self.frames_unchecked >= FRAMES_UNCHECKED {
+                    self.frames_unchecked = 0;
+                    self.check_token(Instant::now())?;
+                }
+                if let Some(trailers) = frame.trailers_mut() {
+                    crate::headers::filter_trailers(trailers, None);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.source.finish();
+                self.bounds = None;
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.source.fail();
+                Poll::Ready(Some(Err(error)))
+            }
+            Poll::Pending => self.poll_waiting(cx),
+        }
+    }
+
+    /// Nothing from upstream: waits no longer than the read timeout, and not past the token's end.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.waiting_since.is_none() {
+            let now = Instant::now();
+            self.waiting_since = Some(now);
+            self.frames_unchecked = 0;
+            self.check_token(now)?;
+            self.set_alarm(now);
+        }
+        loop {
+            let Some(alarm) = self.source.alarm() else { return Poll::Pending };
+            ready!(alarm.poll(cx));
+            let now = Instant::now();
+            self.check_token(now)?;
+            let mut late = self.waiting_since.is_some_and(|since| now >= since + self.read_timeout);
+            if late && self.source.request_goes_on() {
+                self.waiting_since = Some(now);
+                late = false;
+            }
+            if late || self.deadline().is_some_and(|deadline| now >= deadline) {
+                return Poll::Ready(Some(Err(BodyFault::TooSlow.into())));
+            }
+            self.set_alarm(now);
+        }
+    }
+
+    /// When the whole answer must have come.
+    fn deadline(&self) -> Option<Instant> {
+        self.bounds.as_ref()?.deadline
+    }
+
+    fn set_alarm(&mut self, now: Instant) {
+        let silent = self.waiting_since.unwrap_or(now) + self.read_timeout;
+        let alarm = self.next_check.map_or(silent, |check| check.min(silent));
+        let alarm = self.deadline().map_or(alarm, |deadline| deadline.min(alarm));
+        if let Some(timer) = self.source.alarm() {
+            timer.reset(alarm);
+        }
+    }
+
+    fn check_token(&mut self, now: Instant) -> Result<(), BodyFault> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        if self.next_check.is_some_and(|check| now >= check) && !lease.holds() {
+            return Err(BodyFault::TokenEnded);
+        }
+        if self.next_check.is_none_or(|check| now >= check) {
+            self.next_check = Some(now + lease.check_in());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        // hyper asks a body of known length for its last frame and drops it, without asking for the end.
+        if self.source.is_end_stream() {
+            if let Some(record) = &mut self.record {
+                record.ends();
+            }
+            self.source.finish();
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Why no response came from upstream.
+
+use std::error::Error;
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::proxy::body::fault::BodyFault;
+use crate::response;
+use crate::upstream::http1::fault::Fault;
+
+/// Why there is no answer from upstream.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum ForwardError {
+    /// No server is healthy: 503.
+    NoServer,
+    /// The server refuses connections or breaks them: 502.
+    Unreachable(String),
+    /// No connection, or no answer, in time: 504.
+    TooSlow,
+    /// What came back is no answer that could be passed on: 502.
+    BadAnswer(String),
+    /// The request's own body was at fault: 413, 400 or 408. Or its token ended under way, which the gate answers: 401.
+    Body(BodyFault),
+}
+
+impl ForwardError {
+    /// What the client is told: nothing about who or where the server is.
+    #[must_use]
+    pub(crate) fn to_response(&self) -> Response<Full<Bytes>> {
+        let (status, detail) = match self {
+            Self::NoServer => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no server of this API is available: try again later")
+            }
+            Self::Unreachable(_) => {
+                (StatusCode::BAD_GATEWAY, "the API behind this gateway cannot be reached")
+            }
+            Self::BadAnswer(_) => {
+                (StatusCode::BAD_GATEWAY, "the API behind this gateway gave no valid answer")
+            }
+            Self::TooSlow => {
+                (StatusCode::GATEWAY_TIMEOUT, "the API behind this gateway did not answer in time")
+            }
+            Self::Body(BodyFault::TooLarge) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this API takes")
+            }
+            Self::Body(BodyFault::BrokenOff) => (StatusCode::BAD_REQUEST, "the request body broke off"),
+            Self::Body(_) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
+        };
+        let mut response = response::problem(status, detail);
+        if matches!(self, Self::NoServer) {
+            // As often as servers are probed unless the file says otherwise.
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+impl fmt::Display for ForwardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoServer => f.write_str("no server is healthy"),
+            Self::Unreachable(reason) => write!(f, "no connection to a server: {reason}"),
+            Self::TooSlow => f.write_str("no response in time"),
+            Self::BadAnswer(reason) => write!(f, "no valid response: {reason}"),
+            Self::Body(fault) => write!(f, "the request: {fault}"),
+        }
+    }
+}
+
+impl Error for ForwardError {}
+
+impl From<Fault> for ForwardError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Closed | Fault::Io(_) => Self::Unreachable(fault.to_string()),
+            Fault::Bad(_) | Fault::Framing(_) => Self::BadAnswer(fault.to_string()),
+            // Too long and too slow are told apart before this: the client is gone.
+            Fault::Request => Self::Body(BodyFault::BrokenOff),
+        }
+    }
+}

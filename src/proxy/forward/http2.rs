@@ -1,0 +1,309 @@
+//! Requests to servers that speak HTTP/2 (RFC 9113): multiplexed over few connections, kept per thread.
+//!
+//! A request goes in its own task, its answer is read there too; one task a connection moves the bytes. What a server
+//! has not begun with is sent again, whatever its method: a stream that it refuses, one above the last it names when it
+//! says goodbye, and what was never written because the connection was dead already.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::error::ForwardError;
+use super::outbound::Outbound;
+use crate::gate::Gate;
+use crate::headers::{self, AnswerHeaders, Outgoing, ResponseError};
+use crate::limit::rate::Bounds;
+use crate::oauth::decide::Permit;
+use crate::proxy::body::fault::BodyFault;
+use crate::proxy::body::lease::TokenLease;
+use crate::proxy::body::request::{BodyOutcome, RequestBody};
+use crate::proxy::body::response::ResponseBody;
+use crate::proxy::body::source::Source;
+use crate::proxy::body::upstream_body::UpstreamBody;
+use crate::proxy::observe::trace::UpstreamTrace;
+use crate::upstream::group::Upstream;
+use crate::upstream::http2::connection::{Connection, Link, OpenError, StreamGuard};
+use crate::upstream::http2::pool::{self, NoConnection};
+use crate::upstream::http2::response::AnswerBody;
+use crate::upstream::http2::upload::{self, GoingOn, Upload};
+use crate::upstream::pick::PickContext;
+use crate::upstream::server::Server;
+
+/// How often a request is sent again that no server has begun with.
+const MOST_REPEATS: u32 = 4;
+
+/// The head that `outgoing` makes of a client's: with a canonical path, the query as it came, and the host it is for.
+/// Its scheme is the server's.
+///
+/// # Errors
+/// The host or the query cannot stand in a URI.
+pub(crate) fn head(
+    method: &Method,
+    host: &str,
+    path: &str,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    outgoing: &Outgoing<'_>,
+) -> Result<Request<()>, http::Error> {
+    let path = match query {
+        None => PathAndQuery::try_from(path)?,
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}"))?,
+    };
+    let mut head = Request::new(());
+    *head.method_mut() = method.clone();
+    *head.version_mut() = Version::HTTP_2;
+    let uri = Uri::builder().scheme(Scheme::HTTP).authority(Authority::try_from(host)?);
+    *head.uri_mut() = uri.path_and_query(path).build()?;
+    let sent = head.headers_mut();
+    headers::for_upstream(headers, outgoing, |name, value| {
+        sent.append(name, value.clone());
+    });
+    Ok(head)
+}
+
+/// Sends a request upstream and brings the answer back.
+pub(crate) async fn forward(
+    permit: Permit,
+    gate: &Gate,
+    upstream: &Upstream,
+    outbound: Outbound<Request<()>>,
+    trip: &mut UpstreamTrace,
+) -> Result<Response<ResponseBody>, ForwardError> {
+    let Outbound { head, body, upgrade: _, limits, mut bounds } = outbound;
+    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
+    trip.body.clone_from(&outcome);
+    let lease = TokenLease::new(gate, permit);
+    let total = upstream.total_timeout;
+    if let Some(total) = total {
+        Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
+    }
+    let (parts, ()) = head.into_parts();
+    let exchange = exchange(upstream, lease.as_ref(), &parts, body, outcome, &mut bounds, trip);
+    let Answered { response, place, upload, alarm } = match total {
+        None => exchange.await?,
+        Some(total) => timeout(total, exchange).await.map_err(|_| ForwardError::TooSlow)??,
+    };
+    let (mut head, stream) = response.into_parts();
+    head.headers = for_client(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
+    head.version = Version::HTTP_11;
+    let body = AnswerBody::new(stream, &head.headers, alarm, place, upload);
+    let body = UpstreamBody::new(Source::Http2(body), upstream.read_timeout, lease, bounds);
+    Ok(Response::from_parts(head, body.into()))
+}
+
+/// The headers of an answer that go on to the client.
+fn for_client(headers: &HeaderMap) -> Result<HeaderMap, ResponseError> {
+    let mut kept = HeaderMap::with_capacity(headers.len() + 1);
+    let mut seen = AnswerHeaders::new(false);
+    for (name, value) in headers {
+        if seen.take(name, value)? {
+            kept.append(name, value.clone());
+        }
+    }
+    seen.finish(&mut kept, Version::HTTP_2)?;
+    Ok(kept)
+}
+
+/// The head of an answer, and what it holds.
+struct Answered {
+    response: Response<RecvStream>,
+    place: StreamGuard,
+    upload: Option<GoingOn>,
+    alarm: Pin<Box<Sleep>>,
+}
+
+/// Sends a request until a server answers it, as often as is safe and allowed.
+async fn exchange(
+    upstream: &Upstream,
+    lease: Option<&TokenLease>,
+    parts: &Parts,
+    body: RequestBody,
+    outcome: Option<BodyOutcome>,
+    bounds: &mut Option<Box<Bounds>>,
+    trip: &mut UpstreamTrace,
+) -> Result<Answered, ForwardError> {
+    upstream.count();
+    let mut asking = PickContext::new(lease.and_then(TokenLease::client_id));
+    let mut upload = Upload::new(body);
+    // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
+    let mut replayable = parts.method.is_idempotent() && upload.is_empty();
+    let mut tries_left = upstream.retries;
+    let mut repeats_left = MOST_REPEATS;
+    let mut newer_than = 0;
+    let mut alarm = Box::pin(sleep_until(Instant::now()));
+    loop {
+        let (server, place) = upstream.pick(&mut asking).ok_or(ForwardError::NoServer)?;
+        if let Some(place) = place {
+            Bounds::of(bounds).server = Some(place);
+        }
+        trip.goes_to(server, Instant::now());
+        let mut connection = match pool::acquire(server, newer_than, upstream.connect_timeout).await {
+            Ok(connection) => connection,
+            Err(NoConnection::Full) => return Err(ForwardError::NoServer),
+            Err(NoConnection::Open(error)) => {
+                if !matches!(error, OpenError::OurOwn(_)) {
+                    upstream.failed(server, &error);
+                }
+                // Nothing was written: any request may try again.
+                if tries_left > 0 && upstream.may_retry() {
+                    tries_left -= 1;
+                    asking.failed();
+                    continue;
+                }
+                return Err(not_open(error));
+            }
+        };
+        let Some((answer, mut stream)) = send(&mut connection, server, parts, upload.is_empty())? else {
+            // Over before this request came.
+            if repeats_left == 0 {
+                return Err(ForwardError::Unreachable("the server closes new connections".to_owned()));
+            }
+            repeats_left -= 1;
+            continue;
+        };
+        let link = connection.link;
+        let (place, reused, written) = (link.enter(), link.begun() > 1, link.written());
+        let waiting = Waiting { upstream, outcome: outcome.as_ref(), alarm: &mut alarm };
+        let error = match waiting.answer(answer, &mut stream, &mut upload).await {
+            Ok(Ok(response)) => {
+                upstream.answered(server, response.status());
+                return Ok(Answered { response, place, upload: upload.go_on(stream), alarm });
+            }
+            Ok(Err(error)) => error,
+            Err(fault) => {
+                if matches!(fault, ForwardError::TooSlow) {
+                    upstream.failed(server, &"no answer in time");
+                }
+                return Err(fault);
+            }
+        };
+        // A kept connection that breaks says little of the server; a new one does.
+        if !reused {
+            upstream.failed(server, &error);
+        }
+        drop(place);
+        let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+        let broke = error.is_io() || error.is_go_away();
+        // h2 tells a stream of the other side's GOAWAY only if it lies above the last one named there.
+        let not_begun = refused || (error.is_remote() && error.is_go_away());
+        let not_written = broke && link.written() == written;
+        let again = if not_begun || not_written {
+            repeats_left > 0 && upload.rewind()
+        } else {
+            // A connection that was idle may have been closed by the server just now.
+            reused && broke && std::mem::take(&mut replayable)
+        };
+        if !again {
+            return Err(failed(&error));
+        }
+        repeats_left = repeats_left.saturating_sub(1);
+        if refused {
+            asking.failed();
+        } else {
+            // Others that are as old are as dead.
+            link.close();
+            newer_than = Link::newest();
+        }
+    }
+}
+
+fn not_open(error: OpenError) -> ForwardError {
+    match error {
+        OpenError::TooSlow => ForwardError::TooSlow,
+        OpenError::Failed(error) | OpenError::OurOwn(error) => ForwardError::Unreachable(error.to_string()),
+        OpenError::NoHttp2 => ForwardError::BadAnswer(
+            "its server does not agree to HTTP/2 over TLS (ALPN): the protocol of this upstream must be http1".to_owned(),
+        ),
+    }
+}
+
+/// What an error means that came in place of an answer.
+fn failed(error: &h2::Error) -> ForwardError {
+    match error.reason() {
+        // Found here: what came is no HTTP/2.
+        Some(_) if error.is_library() => ForwardError::BadAnswer("not HTTP/2".to_owned()),
+        _ => ForwardError::Unreachable(error.to_string()),
+    }
+}
+
+/// Opens a stream; none if the connection takes no more.
+fn send(
+    connection: &mut Connection,
+    server: &Server,
+    parts: &Parts,
+    ends: bool,
+) -> Result<Option<(ResponseFuture, SendStream<bytes::Bytes>)>, ForwardError> {
+    let mut head = Request::new(());
+    head.method_mut().clone_from(&parts.method);
+    head.headers_mut().clone_from(&parts.headers);
+    *head.version_mut() = Version::HTTP_2;
+    let mut uri = parts.uri.clone().into_parts();
+    uri.scheme = Some(if server.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+    *head.uri_mut() = Uri::from_parts(uri)
+        .map_err(|_| ForwardError::Unreachable("no target that HTTP/2 could ask for".to_owned()))?;
+    match connection.sender.send_request(head, ends) {
+        Ok(sent) => Ok(Some(sent)),
+        Err(error) if error.is_io() || error.is_go_away() => {
+            connection.link.close();
+            pool::forget(&connection.link);
+            Ok(None)
+        }
+        // Out of stream numbers, after a billion requests: RFC 9113 §5.1.1.
+        Err(error) if error.reason().is_none() && connection.link.begun() > 1 << 29 => {
+            connection.link.close();
+            Ok(None)
+        }
+        Err(error) => Err(ForwardError::Unreachable(error.to_string())),
+    }
+}
+
+/// The wait for the head of an answer, while the body goes up.
+struct Waiting<'a> {
+    upstream: &'a Upstream,
+    outcome: Option<&'a BodyOutcome>,
+    alarm: &'a mut Pin<Box<Sleep>>,
+}
+
+impl Waiting<'_> {
+    async fn answer(
+        self,
+        mut answer: ResponseFuture,
+        stream: &mut SendStream<bytes::Bytes>,
+        upload: &mut Upload<RequestBody>,
+    ) -> Result<Result<Response<RecvStream>, h2::Error>, ForwardError> {
+        let Self { upstream, outcome, alarm } = self;
+        let fault = || outcome.and_then(BodyOutcome::fault);
+        let mut frames = 0;
+        alarm.as_mut().reset(Instant::now() + upstream.read_timeout);
+        poll_fn(|cx| {
+            if !upload.is_done()
+                && let Poll::Ready(Err(upload::Broken)) = upload.poll(stream, cx)
+            {
+                let fault = fault().unwrap_or(BodyFault::BrokenOff);
+                return Poll::Ready(Err(ForwardError::Body(fault)));
+            }
+            if let Poll::Ready(answer) = Pin::new(&mut answer).poll(cx) {
+                return Poll::Ready(Ok(answer));
+            }
+            while alarm.as_mut().poll(cx).is_ready() {
+                // While a body is still going up, the server is not late.
+                match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
+                    Some(now) => frames = now,
+                    // Nor while the client says nothing: the body has a timeout of its own.
+                    None if upload.waits_for_client() => {}
+                    None => return Poll::Ready(Err(ForwardError::TooSlow)),
+                }
+                alarm.as_mut().reset(Instant::now() + upstream.read_timeout);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}

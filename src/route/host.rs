@@ -1,0 +1,181 @@
+//! Which host a request is for: said once, or said twice alike.
+//!
+//! Host routes decide what a request needs, and the upstream decides by host what it serves, so the two have to
+//! read the same name. A request that names two hosts, or none, or one that is not plainly a name or an address,
+//! is refused (RFC 9112 §3.2).
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue};
+
+/// The host and port a request is for, as the client spelled them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Host<'a> {
+    authority: &'a str,
+    name: &'a str,
+    port: Option<u16>,
+}
+
+/// Why a request's host is refused. The text is fit for the client: it repeats nothing of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostError {
+    /// No `Host` header, and no authority in the target.
+    Missing,
+    /// More than one `Host` header.
+    Repeated,
+    /// Not `uri-host [ ":" port ]`, or with user information.
+    Malformed,
+    /// The target and the `Host` header name different hosts.
+    Disagree,
+    /// A target in absolute-form that is neither `http` nor `https`.
+    Scheme,
+}
+
+impl<'a> Host<'a> {
+    /// Parses `uri-host [ ":" port ]`: a registered name, an IPv4 address or an IPv6 literal in brackets.
+    ///
+    /// Names are held to letters, digits, `-`, `_`, `~` and dots between non-empty labels. RFC 3986 would allow
+    /// escapes and `sub-delims` too, but no name in use has them, and `a,b` is what two merged headers look like.
+    ///
+    /// # Errors
+    /// [`HostError::Malformed`] for anything else, an empty port included.
+    pub fn parse(authority: &'a str) -> Result<Self, HostError> {
+        let (name, port) = split_port(authority)?;
+        let port = match port {
+            None => None,
+            Some(digits) => Some(parse_port(digits)?),
+        };
+        Ok(Self { authority, name, port })
+    }
+
+    /// As the client sent it, with the port if there was one: what `X-Forwarded-Host` and `Host` take.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        self.authority
+    }
+
+    /// The name alone, in the client's case: brackets stay, the dot that ends a fully qualified name does not
+    /// (or `api.example.com.` would slip past the routes of `api.example.com`).
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Whether both are the same host, the scheme's default port counted as none.
+    fn agrees(&self, other: &Host<'_>, default_port: Option<u16>) -> bool {
+        let normal = |port: Option<u16>| port.filter(|_| port != default_port);
+        self.name.eq_ignore_ascii_case(other.name) && normal(self.port) == normal(other.port)
+    }
+}
+
+impl HostError {
+    /// What to tell the client.
+    #[must_use]
+    pub fn public_text(&self) -> &'static str {
+        match self {
+            Self::Missing => "the request names no host",
+            Self::Repeated => "the request has more than one Host header",
+            Self::Malformed => "the request's host is malformed",
+            Self::Disagree => "the request target and the Host header disagree",
+            Self::Scheme => "the scheme of the request target is not http or https",
+        }
+    }
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.public_text())
+    }
+}
+
+impl std::error::Error for HostError {}
+
+/// The one host `request` is for: the authority of its target (absolute-form, or `:authority`), or its `Host`
+/// header; where both are there they have to agree. HTTP/1.0 is asked for a host, too.
+///
+/// # Errors
+/// A request that names none, several, or one that is malformed.
+pub fn authority(request: &Parts) -> Result<Host<'_>, HostError> {
+    let header = host_header(&request.headers)?;
+    let Some(target) = request.uri.authority() else {
+        return header.ok_or(HostError::Missing);
+    };
+    let default_port = match request.uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTP => Some(80),
+        Some(scheme) if *scheme == Scheme::HTTPS => Some(443),
+        Some(_) => return Err(HostError::Scheme),
+        // Authority-form, of CONNECT only: there is no default port.
+        None => None,
+    };
+    let target = Host::parse(target.as_str())?;
+    match header {
+        Some(header) if !target.agrees(&header, default_port) => Err(HostError::Disagree),
+        Some(_) => Ok(target),
+        // HTTP/2 has no Host header where it has `:authority` (RFC 9113 §8.3.1), HTTP/1 always has one.
+        None if request.version >= http::Version::HTTP_2 => Ok(target),
+        None => Err(HostError::Missing),
+    }
+}
+
+fn host_header(headers: &HeaderMap<HeaderValue>) -> Result<Option<Host<'_>>, HostError> {
+    let mut values = headers.get_all(HOST).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(HostError::Repeated);
+    }
+    let text = value.to_str().map_err(|_| HostError::Malformed)?;
+    Host::parse(text).map(Some)
+}
+
+/// Splits an authority into its name, checked and without a final dot, and what is behind the colon.
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), HostError> {
+    if let Some(inner) = authority.strip_prefix('[') {
+        let (address, rest) = inner.split_once(']').ok_or(HostError::Malformed)?;
+        // Zone identifiers mean nothing to another machine; they are no part of the grammar here.
+        address.parse::<Ipv6Addr>().map_err(|_| HostError::Malformed)?;
+        let literal = authority.get(..address.len() + 2).ok_or(HostError::Malformed)?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((literal, Some(port))),
+            None if rest.is_empty() => Ok((literal, None)),
+            None => Err(HostError::Malformed),
+        };
+    }
+    let (name, port) = match authority.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (authority, None),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    check_name(name)?;
+    Ok((name, port))
+}
+
+fn check_name(name: &str) -> Result<(), HostError> {
+    let mut previous = b'.';
+    for byte in name.bytes() {
+        let label = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~');
+        if !(label || byte == b'.' && previous != b'.') {
+            return Err(HostError::Malformed);
+        }
+        previous = byte;
+    }
+    // Also what is left of an empty name.
+    if previous == b'.' { Err(HostError::Malformed) } else { Ok(()) }
+}
+
+fn parse_port(digits: &str) -> Result<u16, HostError> {
+    // `u16::from_str` takes a sign; a port does not.
+    if digits.len() > 5 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(HostError::Malformed);
+    }
+    digits.parse().map_err(|_| HostError::Malformed)
+}
+
+#[cfg(test)]
+mod tests;

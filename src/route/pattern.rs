@@ -1,0 +1,317 @@
+//! The grammar of a route's `path` and `prefix`: the only one there is.
+//!
+//! A pattern is written as the [canonical path](super::path) is, because requests are matched on that: a pattern in
+//! any other spelling would match nothing.
+
+use std::fmt;
+
+use super::path::{PathError, canonical, is_reserved_in_path, is_unreserved};
+
+/// A route's path: exact, with `{name}` for one segment, or a prefix of whole segments.
+///
+/// ```
+/// use tollgate::config::Pattern;
+///
+/// # fn main() -> Result<(), tollgate::config::PatternError> {
+/// assert_eq!(Pattern::path("/users/{id}")?.as_str(), "/users/{id}");
+/// assert!(Pattern::prefix("/orders")?.is_prefix());
+/// assert!(Pattern::path("/users/../admin").is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    text: Box<str>,
+    kind: Kind,
+    segments: Box<[Segment]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Path,
+    Prefix,
+}
+
+/// One segment of a pattern. The one after a trailing slash is an empty literal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Segment {
+    Literal(Box<str>),
+    /// Any one segment that is not empty.
+    Any,
+}
+
+/// Why a text is not a path pattern. The text of the error says what is wrong and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// It does not begin with `/`.
+    NoLeadingSlash,
+    /// Two slashes in a row, or a segment of nothing but parameters.
+    EmptySegment,
+    /// A `.` or `..` segment in any spelling, also with a `;parameter`, spaces or dots behind it.
+    DotSegment,
+    /// A query or a fragment.
+    QueryOrFragment,
+    /// A character that no request path has unescaped.
+    Character(char),
+    /// A backslash, raw or encoded.
+    Backslash,
+    /// A control character, raw or encoded.
+    Control,
+    /// Overlong UTF-8.
+    Overlong,
+    /// `%` without two hexadecimal digits.
+    BrokenEscape,
+    /// An escape that the canonical path writes otherwise.
+    NotCanonical {
+        /// The escape as it is in the pattern.
+        written: String,
+        /// What the canonical path has in its place.
+        canonical: String,
+    },
+    /// A brace that does not enclose a whole segment `{name}`, the name made of letters, digits, `-` and `_`.
+    Brace,
+    /// The same `{name}` twice.
+    RepeatedName(String),
+    /// A prefix other than `/` that ends with a slash.
+    TrailingSlash(String),
+    /// More than [`Pattern::MAX_LENGTH`] bytes.
+    TooLong,
+    /// More than [`Pattern::MAX_SEGMENTS`] segments.
+    TooManySegments,
+    /// A `;`, and the route does not allow it.
+    Semicolon,
+    /// An encoded slash, and the route does not allow it.
+    EncodedSlash,
+}
+
+impl Pattern {
+    /// The longest pattern, in bytes.
+    pub const MAX_LENGTH: usize = 4096;
+
+    /// The most segments a pattern can have. The route table ranks patterns by one bit for each.
+    pub const MAX_SEGMENTS: usize = 64;
+
+    /// Parses a path that is matched as a whole; each segment `{name}` stands for any one segment.
+    /// `/a` and `/a/` are two paths.
+    ///
+    /// # Errors
+    /// Returns the first thing that keeps the pattern from matching as it is written.
+    pub fn path(text: &str) -> Result<Self, PatternError> {
+        Ok(Self { text: text.into(), kind: Kind::Path, segments: segments(text)? })
+    }
+
+    /// Parses a path that is matched segment by segment as the beginning of another: `/orders` matches `/orders`,
+    /// `/orders/` and `/orders/7`, never `/ordersX`. `/` matches everything. `{name}` stands for one segment here, too.
+    ///
+    /// # Errors
+    /// As [`Pattern::path`], and a trailing slash.
+    pub fn prefix(text: &str) -> Result<Self, PatternError> {
+        let segments = if text == "/" { Box::default() } else { segments(text)? };
+        if !segments.is_empty() && text.ends_with('/') {
+            return Err(PatternError::TrailingSlash(text.trim_end_matches('/').to_owned()));
+        }
+        Ok(Self { text: text.into(), kind: Kind::Prefix, segments })
+    }
+
+    /// Checks that the route allows what the pattern itself contains; otherwise no request could match it.
+    ///
+    /// # Errors
+    /// [`PatternError::Semicolon`] or [`PatternError::EncodedSlash`].
+    pub fn check_allowed(&self, semicolon: bool, encoded_slash: bool) -> Result<(), PatternError> {
+        if !semicolon && self.text.contains(';') {
+            return Err(PatternError::Semicolon);
+        }
+        if !encoded_slash && self.text.contains("%2F") {
+            return Err(PatternError::EncodedSlash);
+        }
+        Ok(())
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is a prefix.
+    #[must_use]
+    pub fn is_prefix(&self) -> bool {
+        self.kind == Kind::Prefix
+    }
+
+    /// Whether a segment of it is a `{name}`.
+    #[must_use]
+    pub fn has_names(&self) -> bool {
+        self.segments.contains(&Segment::Any)
+    }
+
+    /// The pattern with `{}` for every `{name}`: patterns of one kind and shape match the same paths.
+    pub(super) fn shape(&self) -> String {
+        if self.segments.is_empty() {
+            return "/".to_owned();
+        }
+        let mut shape = String::with_capacity(self.text.len());
+        for segment in &self.segments {
+            shape.push('/');
+            shape.push_str(match segment {
+                Segment::Literal(text) => text,
+                Segment::Any => "{}",
+            });
+        }
+        shape
+    }
+}
+
+#[cfg(feature = "gateway")]
+impl Pattern {
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The one path it matches, if there is only one.
+    pub(super) fn exact(&self) -> Option<&str> {
+        (!self.is_prefix() && !self.has_names()).then_some(&*self.text)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLeadingSlash => f.write_str("must begin with /"),
+            Self::EmptySegment => {
+                f.write_str("has an empty segment (//), and requests for such paths are refused: remove it")
+            }
+            Self::DotSegment => {
+                f.write_str("has a . or .. segment, and requests for such paths are refused: remove it")
+            }
+            Self::QueryOrFragment => {
+                f.write_str("must be a path only: remove the query or fragment, no route is chosen by it")
+            }
+            Self::Character(character) => {
+                let mut buffer = [0; 4];
+                let escaped = character.encode_utf8(&mut buffer).bytes().map(|byte| format!("%{byte:02X}"));
+                let escaped = escaped.collect::<String>();
+                write!(f, "contains {character:?}, which is not allowed in a path: write {escaped}")
+            }
+            Self::Backslash => {
+                f.write_str("contains a backslash, and requests for such paths are refused: use /")
+            }
+            Self::Control => {
+                f.write_str("contains a control character, and requests for such paths are refused: remove it")
+            }
+            Self::Overlong => f.write_str("contains an overlong UTF-8 sequence: write the character's own bytes"),
+            Self::BrokenEscape => {
+                f.write_str("has a % without two hexadecimal digits after it: write %25 for the percent sign itself")
+            }
+            Self::NotCanonical { written, canonical } => {
+                write!(f, "contains the escape {written}: write {canonical}, as the canonical path does")
+            }
+            Self::Brace => f.write_str(
+                "has a brace that does not enclose a whole segment: write /orders/{id}, the name made of letters, \
+                 digits, - and _",
+            ),
+            Self::RepeatedName(name) => write!(f, "has the name {{{name}}} twice: rename one of them"),
+            Self::TrailingSlash(shorter) => {
+                write!(f, "must not end with /: {shorter:?} also matches everything below it")
+            }
+            Self::TooLong => write!(f, "is longer than {} bytes: shorten it", Pattern::MAX_LENGTH),
+            Self::TooManySegments => {
+                write!(f, "has more than {} segments: shorten it, or use a prefix", Pattern::MAX_SEGMENTS)
+            }
+            Self::Semicolon => f.write_str("contains a ;: add `allow_semicolon = true` to the route"),
+            Self::EncodedSlash => {
+                f.write_str("contains an encoded slash (%2F): add `allow_encoded_slash = true` to the route")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PatternError {}
+
+fn segments(text: &str) -> Result<Box<[Segment]>, PatternError> {
+    if text.len() > Pattern::MAX_LENGTH {
+        return Err(PatternError::TooLong);
+    }
+    let names = text.split('/').map(name).collect::<Result<Vec<_>, _>>()?;
+    for (at, repeated) in names.iter().enumerate() {
+        if let Some(repeated) = repeated.filter(|_| names[..at].contains(repeated)) {
+            return Err(PatternError::RepeatedName(repeated.to_owned()));
+        }
+    }
+    // With a plain word in each name's place, the function that judges requests judges the whole pattern.
+    let words = text.split('/').zip(&names).map(|(segment, name)| name.map_or(segment, |_| "name"));
+    let plain = words.collect::<Vec<_>>().join("/");
+    canonical(&plain).map_err(|error| explain(error, &plain))?;
+    if let Some(error) = escape_to_rewrite(&plain) {
+        return Err(error);
+    }
+    // A canonical path begins with a slash, so both lists begin with an empty segment.
+    let pairs = text.split('/').zip(names).skip(1);
+    let segments: Box<[_]> = pairs
+        .map(|(segment, name)| name.map_or_else(|| Segment::Literal(segment.into()), |_| Segment::Any))
+        .collect();
+    if segments.len() > Pattern::MAX_SEGMENTS { Err(PatternError::TooManySegments) } else { Ok(segments) }
+}
+
+/// The name in a segment `{name}`; `None` if the segment is a literal.
+fn name(segment: &str) -> Result<Option<&str>, PatternError> {
+    if !segment.contains(['{', '}']) {
+        return Ok(None);
+    }
+    let name =
+        segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).ok_or(PatternError::Brace)?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.is_empty() || !name.bytes().all(allowed) { Err(PatternError::Brace) } else { Ok(Some(name)) }
+}
+
+/// Says in the terms of a pattern why a request's path would be refused.
+fn explain(error: PathError, text: &str) -> PatternError {
+    match error {
+        PathError::NotAbsolute => PatternError::NoLeadingSlash,
+        PathError::Byte(b'?' | b'#') => PatternError::QueryOrFragment,
+        PathError::Byte(0..=0x1f | 0x7f) => PatternError::Control,
+        PathError::Byte(byte) if byte.is_ascii() => PatternError::Character(char::from(byte)),
+        PathError::Byte(_) => {
+            let culprit = text.chars().find(|character| !character.is_ascii());
+            PatternError::Character(culprit.unwrap_or(char::REPLACEMENT_CHARACTER))
+        }
+        PathError::Backslash => PatternError::Backslash,
+        PathError::Escape => PatternError::BrokenEscape,
+        PathError::Control => PatternError::Control,
+        PathError::Overlong => PatternError::Overlong,
+        PathError::DotSegment => PatternError::DotSegment,
+        PathError::EmptySegment => PatternError::EmptySegment,
+        PathError::Semicolon => PatternError::Semicolon,
+        PathError::EncodedSlash => PatternError::EncodedSlash,
+        // Only the table refuses a path for this.
+        PathError::Ambiguous => PatternError::BrokenEscape,
+    }
+}
+
+/// The first escape that is to be written otherwise: unescaped, or with upper-case digits.
+///
+/// Escapes of characters that can be in a path unescaped are among them (`%3A` for `:`): RFC 3986 calls the two
+/// different, so every request would have to spell it in the same way.
+fn escape_to_rewrite(text: &str) -> Option<PatternError> {
+    text.match_indices('%').find_map(|(at, _)| {
+        let written = text.get(at..at + 3)?;
+        let byte = u8::from_str_radix(written.get(1..)?, 16).ok()?;
+        let canonical = if is_unreserved(byte) || is_reserved_in_path(byte) {
+            char::from(byte).to_string()
+        } else {
+            written.to_ascii_uppercase()
+        };
+        let written = written.to_owned();
+        (canonical != written).then_some(PatternError::NotCanonical { written, canonical })
+    })
+}
+
+#[cfg(test)]
+mod tests;

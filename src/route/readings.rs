@@ -1,0 +1,92 @@
+//! The other ways a server might read a path that is not plain.
+
+use super::path::{Canonical, is_reserved_in_path, without_parameters};
+
+/// Every reading of `path` but the one as it stands: reserved characters decoded, parameters cut off, encoded
+/// slashes decoded, in the orders servers are known to do it (Java servers cut, then decode; others the reverse).
+///
+/// At most 15, each no longer than the path.
+pub(super) fn other_readings(path: &Canonical<'_>) -> Vec<String> {
+    let mut readings = vec![path.as_str().to_owned()];
+    let parameters = path.has_semicolon().then_some(cut_parameters as fn(&str) -> String);
+    let slashes = path.has_encoded_slash().then_some(decode_slashes as fn(&str) -> String);
+    let reserved = path.has_reserved_escape().then_some(decode_reserved as fn(&str) -> String);
+    for step in [reserved, parameters, slashes, parameters].into_iter().flatten() {
+        for at in 0..readings.len() {
+            let Some(other) = readings.get(at).map(|reading| step(reading)) else { continue };
+            if !readings.contains(&other) {
+                readings.push(other);
+            }
+        }
+    }
+    readings.split_off(1)
+}
+
+fn cut_parameters(path: &str) -> String {
+    path.split('/').map(without_parameters).collect::<Vec<_>>().join("/")
+}
+
+/// Servers that decode slashes merge the empty segments that come of it, more often than not.
+fn decode_slashes(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for piece in path.split("%2F") {
+        let piece = if out.ends_with('/') { piece.strip_prefix('/').unwrap_or(piece) } else { piece };
+        out.push_str(piece);
+        if !out.ends_with('/') {
+            out.push('/');
+        }
+    }
+    // The last piece has no slash behind it, unless it came with one or is empty.
+    if !path.ends_with('/') && !path.ends_with("%2F") {
+        out.pop();
+    }
+    out
+}
+
+fn decode_reserved(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut pieces = path.split('%');
+    out.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let escape = piece.split_at_checked(2);
+        let decoded = escape.and_then(|(hex, rest)| Some((u8::from_str_radix(hex, 16).ok()?, rest)));
+        match decoded {
+            Some((byte, rest)) if is_reserved_in_path(byte) => {
+                out.push(char::from(byte));
+                out.push_str(rest);
+            }
+            _ => {
+                out.push('%');
+                out.push_str(piece);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::path::canonical;
+
+    #[test]
+    fn readings() {
+        for (path, want) in [
+            ("/a;x/b", &["/a/b"][..]),
+            ("/a;x/", &["/a/"]),
+            ("/a%3Ab", &["/a:b"]),
+            ("/a%2Fb", &["/a/b"]),
+            ("/a%2F", &["/a/"]),
+            ("/a/%2F/b", &["/a/b"]),
+            ("/a%2F%2Fb%2F", &["/a/b/"]),
+            ("/%2Fa", &["/a"]),
+            // Cut and then decoded, or decoded and then cut.
+            ("/a;x%2Fb", &["/a", "/a;x/b", "/a/b"]),
+            ("/a%3Bx/b", &["/a;x/b", "/a/b"]),
+            ("/a%20%C3%A9%3A", &["/a%20%C3%A9:"]),
+        ] {
+            let canonical = canonical(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert_eq!(other_readings(&canonical), want, "{path}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The route table: host, path and method to the one route that decides.
+//!
+//! Of the routes whose host and pattern match, the most specific wins:
+//!
+//! 1. routes of the request's host before those of no host: once one of them matches, the others are not asked;
+//! 2. exact paths, before
+//! 3. paths with `{name}`: where two match, the first segment in which they differ decides, and there the literal
+//!    wins (`/a/{x}/c` before `/{y}/b/c`), before
+//! 4. prefixes, the one of more segments first, then as 3.
+//!
+//! The method comes last: the most specific pattern decides, and where none of its routes takes the method the
+//! answer is 405. It never falls to a less specific pattern, since that could ask for less. Several routes may share
+//! a pattern if their methods differ. HEAD is not implied by GET; TRACE and CONNECT match no route.
+//!
+//! A route that does not mind case (its upstream does not) is as specific as one that does: `/Orders` without
+//! regard to case wins over the prefix `/`, and two patterns that differ only in case tie as soon as one of them
+//! disregards it, whatever their methods.
+
+use http::{HeaderValue, Method};
+
+use super::conflicts::{Claim, Conflicts, host_key};
+use super::index::Index;
+use super::path::{Canonical, PathError};
+use super::pattern::Pattern;
+use super::readings::other_readings;
+use super::trie::Arm;
+
+/// A route as the configuration has it.
+#[derive(Debug, Clone)]
+pub struct Entry<T> {
+    /// The host it is for, without port, in any case; none: any.
+    pub host: Option<String>,
+    /// The paths it is for.
+    pub pattern: Pattern,
+    /// The methods it is for, to the letter; none: all but TRACE and CONNECT.
+    pub methods: Option<Vec<Method>>,
+    /// Match the path without regard to ASCII case, as the upstream does.
+    pub case_insensitive: bool,
+    /// Let paths with `;` or `%3B` through.
+    pub allow_semicolon: bool,
+    /// Let paths with `%2F` through.
+    pub allow_encoded_slash: bool,
+    /// What the route is.
+    pub value: T,
+}
+
+/// Two entries, by their positions in the list, that some request would match equally well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    /// The one that comes first.
+    pub first: usize,
+    /// The one that comes later.
+    pub second: usize,
+}
+
+/// What the table says to a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Match<'t, T> {
+    /// The route that decides.
+    Found(&'t T),
+    /// The path has routes, but none for the method. 405.
+    MethodNotAllowed {
+        /// The `Allow` header that goes with it.
+        allow: &'t HeaderValue,
+    },
+    /// No route is for the path. 404.
+    NotFound,
+    /// The route does not allow such a path, or there is more than one it might be. 400.
+    PathRefused(PathError),
+}
+
+/// All routes, made for looking up: no allocation for a plain path, and time that depends on its length and the
+/// depth of the patterns, not on how many routes there are.
+#[derive(Debug, Clone)]
+pub struct RouteTable<T> {
+    hosts: Index<HostTable>,
+    any_host: HostTable,
+    groups: Vec<Group<T>>,
+}
+
+#[derive(Debug, Clone)]
+struct HostTable {
+    sensitive: Arm,
+    folded: Option<Box<Arm>>,
+}
+
+/// The routes of one pattern.
+#[derive(Debug, Clone)]
+struct Group<T> {
+    routes: Vec<Route<T>>,
+    allow: HeaderValue,
+}
+
+#[derive(Debug, Clone)]
+struct Route<T> {
+    methods: Option<Box<[Method]>>,
+    allow_semicolon: bool,
+    allow_encoded_slash: bool,
+    value: T,
+}
+
+impl<T> Entry<T> {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            host: self.host.as_deref(),
+            pattern: &self.pattern,
+            methods: self.methods.as_deref(),
+            case_insensitive: self.case_insensitive,
+        }
+    }
+}
+
+impl<T> RouteTable<T> {
+    /// Makes the table.
+    ///
+    /// # Errors
+    /// Every pair of entries neither of which is more specific than the other.
+    pub fn build(entries: impl IntoIterator<Item = Entry<T>>) -> Result<Self, Vec<Conflict>> {
+        let mut table = Self { hosts: Index::new(true), any_host: HostTable::new(), groups: Vec::new() };
+        let (mut claims, mut conflicts) = (Conflicts::new(), Vec::new());
+        for (second, entry) in entries.into_iter().enumerate() {
+            let earlier = claims.add(second, entry.claim());
+            conflicts.extend(earlier.into_iter().map(|first| Conflict { first, second }));
+            table.add(entry);
+        }
+        if conflicts.is_empty() { Ok(table) } else { Err(conflicts) }
+    }
+
+    /// The route for a request: `host` is its name without port, in any case.
+    ///
+    /// A path that servers might read in several ways (parameters, encoded slashes, `%3A` for `:`) is looked up in
+    /// all of them. If they lead to different patterns it is refused: the route found would not be the one whose
+    /// resource the upstream serves. If only one of them leads anywhere, that is the route.
+    pub fn find(&self, host: &str, path: &Canonical<'_>, method: &Method) -> Match<'_, T> {
+        let found = self.locate(host, path.as_str());
+        if path.is_plain() {
+            return match found {
+                Some(group) => group.choose(method),
+                None => Match::NotFound,
+            };
+        }
+        self.find_in_all_readings(host, path, method, found)
+    }
+
+    fn find_in_all_readings<'t>(
+        &'t self,
+        host: &str,
+        path: &Canonical<'_>,
+        method: &Method,
+        mut found: Option<&'t Group<T>>,
+    ) -> Match<'t, T> {
+        for reading in other_readings(path) {
+            let Some(other) = self.locate(host, &reading) else { continue };
+            if !std::ptr::eq(*found.get_or_insert(other), other) {
+                return Match::PathRefused(PathError::Ambiguous);
+            }
+        }
+        let Some(group) = found else {
+            // Where nothing allows it, it is refused: also so that it does not tell which paths there are.
+            return refusal(path, false, false).map_or(Match::NotFound, Match::PathRefused);
+        };
+        let refused = match group.route(method) {
+            Some(route) => refusal(path, route.allow_semicolon, route.allow_encoded_slash),
+            None => refusal(
+                path,
+                group.routes.iter().any(|route| route.allow_semicolon),
+                group.routes.iter().any(|route| route.allow_encoded_slash),
+            ),
+        };
+        refused.map_or_else(|| group.choose(method), Match::PathRefused)
+    }
+
+    /// The routes of the most specific pattern.
+    fn locate(&self, host: &str, path: &str) -> Option<&Group<T>> {
+        let of_host = self.hosts.get(host).and_then(|table| table.find(path));
+        let group = of_host.or_else(|| self.any_host.find(path))?;
+        self.groups.get(group as usize)
+    }
+
+    fn add(&mut self, entry: Entry<T>) {
+        let Entry { host, pattern, methods, case_insensitive, allow_semicolon, allow_encoded_slash, value } =
+            entry;
+        let table = match host {
+            Some(host) => self.hosts.entry(host_key(&host), HostTable::new),
+            None => &mut self.any_host,
+        };
+        let arm = if case_insensitive {
+            table.folded.get_or_insert_with(|| Box::new(Arm::new(true)))
+        } else {
+            &mut table.sensitive
+        };
+        let next = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        let group = arm.group(&pattern, next);
+        if group == next {
+            self.groups.push(Group { routes: Vec::new(), allow: HeaderValue::from_static("") });
+        }
+        if let Some(group) = self.groups.get_mut(group as usize) {
+            let methods = methods.map(Vec::into_boxed_slice);
+            group.routes.push(Route { methods, allow_semicolon, allow_encoded_slash, value });
+            group.allow = allow_header(&group.routes);
+        }
+    }
+}
+
+impl HostTable {
+    fn new() -> Self {
+        Self { sensitive: Arm::new(false), folded: None }
+    }
+
+    fn find(&self, path: &str) -> Option<u32> {
+        let sensitive = self.sensitive.find(path);
+        let found = match &self.folded {
+            None => sensitive,
+            // Never equal where both find one: that is a tie.
+            Some(folded) => sensitive.max(folded.find(path)),
+        };
+        found.map(|(_, group)| group)
+    }
+}
+
+impl<T> Group<T> {
+    fn choose(&self, method: &Method) -> Match<'_, T> {
+        match self.route(method) {
+            Some(route) => Match::Found(&route.value),
+            None => Match::MethodNotAllowed { allow: &self.allow },
+        }
+    }
+
+    fn route(&self, method: &Method) -> Option<&Route<T>> {
+        self.routes.iter().find(|route| route.takes(method))
+    }
+}
+
+impl<T> Route<T> {
+    fn takes(&self, method: &Method) -> bool {
+        if matches!(*method, Method::TRACE | Method::CONNECT) {
+            return false;
+        }
+        self.methods.as_ref().is_none_or(|methods| methods.contains(method))
+    }
+}
+
+fn refusal(path: &Canonical<'_>, allow_semicolon: bool, allow_encoded_slash: bool) -> Option<PathError> {
+    if path.has_semicolon() && !allow_semicolon {
+        Some(PathError::Semicolon)
+    } else if path.has_encoded_slash() && !allow_encoded_slash {
+        Some(PathError::EncodedSlash)
+    } else {
+        None
+    }
+}
+
+/// All methods of a pattern, in the order of the configuration.
+fn allow_header<T>(routes: &[Route<T>]) -> HeaderValue {
+    let all = || {
+        &[
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ]
+    };
+    let methods = routes.iter().flat_map(|route| route.methods.as_deref().unwrap_or(all()));
+    let mut names: Vec<&str> = Vec::new();
+    for method in methods.filter(|method| !matches!(**method, Method::TRACE | Method::CONNECT)) {
+        if !names.contains(&method.as_str()) {
+            names.push(method.as_str());
+        }
+    }
+    // Method names are tokens, and those are header values.
+    HeaderValue::try_from(names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Listeners: the addresses that the server accepts connections on.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// One address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerSpec {
+    /// Address and port; port 0 lets the system choose.
+    pub addr: SocketAddr,
+    /// TLS with HTTP/2 or HTTP/1.1 by ALPN; otherwise plain HTTP/1.1.
+    pub tls: bool,
+    /// On a plain listener: HTTP/2 with prior knowledge (RFC 9113 §3.3), and nothing else. Ignored with `tls`.
+    pub h2c: bool,
+    /// Every connection starts with a PROXY protocol header (version 1 or 2), which is believed.
+    pub proxy_protocol: bool,
+}
+
+impl ListenerSpec {
+    /// A plain HTTP/1.1 listener.
+    pub(crate) fn plain(addr: SocketAddr) -> Self {
+        Self { addr, tls: false, h2c: false, proxy_protocol: false }
+    }
+
+    /// A TLS listener: HTTP/2 and HTTP/1.1 by ALPN.
+    pub(crate) fn tls(addr: SocketAddr) -> Self {
+        Self { tls: true, ..Self::plain(addr) }
+    }
+}
+
+impl fmt::Display for ListenerSpec {
+    /// The address as the configuration file spells it: `https://127.0.0.1:8443`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.addr)
+    }
+}
+
+/// A listener with its real address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listener {
+    /// What was asked for; `addr` has the real port.
+    pub spec: ListenerSpec,
+    /// Its place among the listeners of the options.
+    pub index: usize,
+}
+
+impl Listener {
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.spec.addr
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.spec.fmt(f)
+    }
+}

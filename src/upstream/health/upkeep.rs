@@ -1,0 +1,101 @@
+//! The one thread beside those of the requests: it probes servers and looks up names.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch::Receiver;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::HealthCheck;
+use super::probe::{ProbeError, probe};
+use super::verdict::Change;
+use crate::upstream::group::Upstream;
+use crate::upstream::local_fault::is_our_own;
+use crate::upstream::resolve::Resolver;
+use crate::upstream::server::Server;
+
+/// Threads for look-ups, which block: so many name servers may hang before names wait for each other.
+const LOOK_UPS: usize = 4;
+/// The first probe comes within this, at a time of its own: many servers are not all probed in one moment.
+const SPREAD: Duration = Duration::from_secs(1);
+
+/// The servers and names of one configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// Upstreams whose servers are probed, where they have a health check.
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    /// Names that are looked up again and again.
+    pub(crate) resolvers: Vec<Arc<Resolver>>,
+}
+
+/// Starts the thread. It runs until the process ends and follows every change of `watched`.
+///
+/// # Errors
+/// The system provides no runtime or no thread.
+pub(crate) fn start(watched: Receiver<Arc<Watched>>) -> io::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(LOOK_UPS).build()?;
+    std::thread::Builder::new()
+        .name("tollgate-upkeep".to_owned())
+        .spawn(move || runtime.block_on(follow(watched)))?;
+    Ok(())
+}
+
+/// Probes and looks up what the current configuration names, and starts over when it changes. The findings are kept
+/// in the servers' states, which carry over from one configuration to the next.
+async fn follow(mut watched: Receiver<Arc<Watched>>) {
+    loop {
+        let current = Arc::clone(&watched.borrow_and_update());
+        let mut tasks = JoinSet::new();
+        for resolver in current.resolvers.iter().filter(|resolver| resolver.is_name()) {
+            let resolver = Arc::clone(resolver);
+            tasks.spawn(async move { resolver.refresh().await });
+        }
+        for upstream in &current.upstreams {
+            let Some(check) = &upstream.health_check else { continue };
+            for server in upstream.servers() {
+                tasks.spawn(watch(Arc::clone(upstream), Arc::clone(server), check.clone()));
+            }
+        }
+        drop(current);
+        if watched.changed().await.is_err() {
+            // The sender is gone: the process is ending.
+            std::future::pending::<()>().await;
+        }
+        // Dropping the set ends all its tasks.
+    }
+}
+
+/// Probes one server again and again.
+async fn watch(upstream: Arc<Upstream>, server: Arc<Server>, check: HealthCheck) {
+    let chance = RandomState::new().hash_one(()) as f64 / u64::MAX as f64;
+    let first = Instant::now() + SPREAD.min(check.interval).mul_f64(chance);
+    let mut ticks = interval_at(first, check.interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let outcome = probe(&upstream, &server, &check).await;
+        if matches!(&outcome, Err(ProbeError::Connect(error)) if is_our_own(error)) {
+            continue;
+        }
+        let change = server.standing.verdict.hear(outcome.is_ok(), check.thresholds);
+        if change == Some(Change::Healthy) {
+            upstream.welcome(&server);
+        }
+        if change.is_some() {
+            server.standing.news.add();
+        }
+        match (change, outcome) {
+            (Some(Change::Unhealthy), Err(ill)) => {
+                let times = check.thresholds.unhealthy_after;
+                log::warn!("upstream {:?}: {server} is unhealthy: {ill} ({times} in a row)", upstream.name);
+            }
+            (Some(_), _) => log::info!("upstream {:?}: {server} is healthy again", upstream.name),
+            (None, _) => {}
+        }
+    }
+}

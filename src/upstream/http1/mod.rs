@@ -1,0 +1,17 @@
+//! HTTP/1.1 to the servers (RFC 9112).
+//!
+//! A request is made into bytes once, straight from the client's headers: another attempt sends the same bytes. The task
+//! that serves the client writes and reads the server's socket itself, so that nothing is handed between tasks. A
+//! response is read strictly: one that could be framed in two ways is an error, and its connection is never used again.
+
+pub(crate) mod chunked;
+pub(crate) mod connection;
+pub(crate) mod fault;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
+pub(crate) mod pool;
+pub(crate) mod request;
+pub(crate) mod response;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Connections to servers, kept per thread: no lock, no other thread's cache lines.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::connection::Connection;
+use crate::telemetry::{Event, GaugeGuard};
+use crate::upstream::connect::dial;
+use crate::upstream::local_fault::is_our_own;
+use crate::upstream::server::Server;
+
+/// Idle connections kept for one server by one thread.
+const MAX_IDLE: usize = 1024;
+/// An idle connection older than this is closed rather than used: servers commonly close theirs at 60 to 75 s.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(50);
+/// How often a thread looks for connections that nobody will use again: a reload may have left their server.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+
+thread_local! {
+    static IDLE: RefCell<Idle> = RefCell::new(Idle { pools: Vec::new(), tidied: Instant::now() });
+}
+
+/// The idle connections of one thread.
+struct Idle {
+    /// By server. A handful of servers is found faster by looking at each than by hashing.
+    pools: Vec<(u64, Vec<Connection>)>,
+    tidied: Instant,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum ConnectError {
+    /// The server refuses, or its name is not known.
+    Io(io::Error),
+    /// It took longer than the connect timeout.
+    TooSlow,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "{error}"),
+            Self::TooSlow => f.write_str("no connection in time"),
+        }
+    }
+}
+
+impl ConnectError {
+    /// Whether it says something of the server.
+    pub(crate) fn is_the_server_s(&self) -> bool {
+        !matches!(self, Self::Io(error) if is_our_own(error))
+    }
+}
+
+/// An idle connection to `server` that the server has not closed meanwhile: the one last used, so that the others may
+/// grow old and close.
+pub(crate) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Option<Connection> {
+    IDLE.with_borrow_mut(|idle| {
+        let pool = idle.of(server.key)?;
+        while let Some(mut connection) = pool.pop() {
+            // One of a long answer was last used long ago, and those below it may not have been.
+            if now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
+                && connection.place.is_current(&server.site)
+                && connection.is_quiet(cx)
+            {
+                connection.used = now;
+                connection.idle = None;
+                return Some(connection);
+            }
+        }
+        None
+    })
+}
+
+/// A new connection.
+pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Connection, ConnectError> {
+    match timeout(within, dial(&server, within)).await {
+        Ok(Ok((io, place))) => Ok(Connection::new(io, server.key, place)),
+        Ok(Err(error)) => Err(ConnectError::Io(error)),
+        Err(_) => {
+            server.site.doubt();
+            Err(ConnectError::TooSlow)
+        }
+    }
+}
+
+/// Keeps a connection for the next request of this thread, if it can have one.
+pub(crate) fn give_back(mut connection: Connection) {
+    if !connection.persists() {
+        return;
+    }
+    connection.rest();
+    connection.idle = Some(GaugeGuard::new(Event::UpstreamParked, Event::UpstreamUnparked));
+    IDLE.with_borrow_mut(|idle| {
+        if connection.used.saturating_duration_since(idle.tidied) > TIDY_EVERY {
+            idle.tidy(connection.used);
+        }
+        match idle.of(connection.server) {
+            Some(pool) if pool.len() < MAX_IDLE => pool.push(connection),
+            // There are enough.
+            Some(_) => {}
+            None => idle.pools.push((connection.server, vec![connection])),
+        }
+    });
+}
+
+impl Idle {
+    fn of(&mut self, server: u64) -> Option<&mut Vec<Connection>> {
+        self.pools.iter_mut().find(|(key, _)| *key == server).map(|(_, pool)| pool)
+    }
+
+    fn tidy(&mut self, now: Instant) {
+        self.tidied = now;
+        // Nobody is to be woken: this only looks.
+        let mut cx = Context::from_waker(Waker::noop());
+        self.pools.retain_mut(|(_, pool)| {
+            pool.retain_mut(|connection| {
+                now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
+                    && connection.is_quiet(&mut cx)
+            });
+            !pool.is_empty()
+        });
+    }
+}

@@ -1,0 +1,99 @@
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+
+fn request() -> Request<()> {
+    Request::get("http://localhost/").body(()).unwrap()
+}
+
+/// A connection, and the server's end of it once both have shaken hands.
+async fn connected() -> (Connection, h2::server::Connection<DuplexStream, Bytes>) {
+    let (client, server) = duplex(64 * 1024);
+    let connection = start(client, |_| {}).await.unwrap();
+    (connection, h2::server::handshake(server).await.unwrap())
+}
+
+#[tokio::test]
+async fn what_comes_after_the_end_was_never_written() {
+    let (mut connection, mut server) = connected().await;
+    let (answer, _) = connection.sender.send_request(request(), true).unwrap();
+    let serving = async {
+        let (_, mut respond) = server.accept().await.unwrap().unwrap();
+        respond.send_response(Response::new(()), true).unwrap();
+        std::future::poll_fn(|cx| server.poll_closed(cx)).await.unwrap();
+    };
+    tokio::select! {
+        _ = serving => {}
+        answer = answer => assert_eq!(answer.unwrap().status(), 200),
+    }
+    let written = connection.link.written();
+    assert!(written > 0);
+    // The server is gone, and nobody here has looked yet.
+    drop(server);
+    let (answer, _) = connection.sender.send_request(request(), true).unwrap();
+    let error = answer.await.unwrap_err();
+    assert!(error.is_io(), "{error}");
+    assert_eq!(connection.link.written(), written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_says_goodbye() {
+    let (connection, mut server) = connected().await;
+    let begun = Instant::now();
+    drop(connection);
+    // Nobody holds it: it ends at once, not when it is looked at next.
+    assert!(!matches!(server.accept().await, Some(Ok(_))));
+    assert!(begun.elapsed() < TICK);
+
+    let (connection, mut server) = connected().await;
+    let kept = Arc::clone(&connection.link);
+    tokio::spawn(async move { server.accept().await.is_some() });
+    tokio::time::sleep(TICK * IDLE_TICKS - TICK / 2).await;
+    assert!(!kept.is_closed());
+    tokio::time::sleep(TICK * 2).await;
+    assert!(kept.is_closed());
+    drop(connection);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_on_which_nobody_answers_is_given_up() {
+    let (client, mut silent) = duplex(64 * 1024);
+    let mut connection = start(client, |_| {}).await.unwrap();
+    // A server that has sent its SETTINGS and then reads and says nothing.
+    silent.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let reading = tokio::spawn(async move {
+        let mut all = Vec::new();
+        let _ = silent.read_to_end(&mut all).await;
+        all
+    });
+    let _place = connection.link.enter();
+    let (answer, _) = connection.sender.send_request(request(), true).unwrap();
+    let begun = Instant::now();
+    let error = answer.await.unwrap_err();
+    assert!(error.is_io(), "{error}");
+    let waited = begun.elapsed();
+    assert!((TICK * 3..=TICK * 5).contains(&waited), "{waited:?}");
+    assert!(connection.link.is_closed());
+    // PING: type 6, 8 bytes.
+    let sent = reading.await.unwrap();
+    assert!(sent.windows(4).any(|bytes| bytes == [0, 0, 8, 6]), "no ping was sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_answers_pings_may_take_its_time() {
+    let (mut connection, mut server) = connected().await;
+    let _place = connection.link.enter();
+    let (answer, _) = connection.sender.send_request(request(), true).unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Some(Ok((_, mut respond))) = server.accept().await {
+            held.push(tokio::spawn(async move {
+                tokio::time::sleep(TICK * 20).await;
+                respond.send_response(Response::new(()), true).unwrap();
+            }));
+        }
+    });
+    assert_eq!(answer.await.unwrap().status(), 200);
+}

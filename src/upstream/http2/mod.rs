@@ -1,0 +1,6 @@
+//! HTTP/2 connections to the servers (RFC 9113): multiplexed, few, and kept per thread.
+
+pub(crate) mod connection;
+pub(crate) mod pool;
+pub(crate) mod response;
+pub(crate) mod upload;
