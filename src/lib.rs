@@ -130,6 +130,8 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(doctest)]
+mod documents;
 #[cfg(all(fuzzing, feature = "gateway"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -167,8 +169,3 @@ pub use oauth::decide::Permit;
 pub use oauth::denial::Denial;
 pub use oauth::scope::{Demand, Requirement, Scopes};
 pub use plugin::{OAuthService, RequireTokenLayer};
-
-/// The Rust of the README, so that it is tried like the rest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
