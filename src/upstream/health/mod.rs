@@ -2,7 +2,7 @@
 
 mod probe;
 pub(crate) mod upkeep;
-pub(crate) mod verdict;
+pub(crate) mod status;
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct HealthCheck {
     pub(crate) kind: Kind,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) thresholds: verdict::Thresholds,
+    pub(crate) thresholds: status::Thresholds,
 }
 
 /// What a probe does.
@@ -39,7 +39,7 @@ impl HealthCheck {
             kind,
             interval: spec.interval,
             timeout: spec.timeout,
-            thresholds: verdict::Thresholds {
+            thresholds: status::Thresholds {
                 healthy_after: spec.healthy_after,
                 unhealthy_after: spec.unhealthy_after,
             },

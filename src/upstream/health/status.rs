@@ -20,7 +20,7 @@ pub(crate) struct HealthStatus {
     against: Mutex<u32>,
 }
 
-/// A verdict that was changed by a probe.
+/// A status that was changed by a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Healthy,
@@ -29,20 +29,20 @@ pub(crate) enum Change {
 
 impl HealthStatus {
     /// Whether the server is unhealthy.
-    pub(crate) fn is_bad(&self) -> bool {
+    pub(crate) fn is_unhealthy(&self) -> bool {
         self.bad.load(Ordering::Relaxed)
     }
 
     /// As after enough bad probes.
     #[cfg(test)]
-    pub(crate) fn become_bad(&self) {
+    pub(crate) fn set_unhealthy(&self) {
         self.bad.store(true, Ordering::Relaxed);
     }
 
     /// Takes up the outcome of a probe.
-    pub(crate) fn hear(&self, good: bool, thresholds: Thresholds) -> Option<Change> {
+    pub(crate) fn record(&self, good: bool, thresholds: Thresholds) -> Option<Change> {
         let mut against = self.against.lock().unwrap_or_else(PoisonError::into_inner);
-        if good != self.is_bad() {
+        if good != self.is_unhealthy() {
             *against = 0;
             return None;
         }
@@ -61,15 +61,15 @@ impl HealthStatus {
 mod tests {
     use super::*;
 
-    /// The verdict after each probe: `+` good, `-` bad, and `H` or `U` where it changed.
+    /// The status after each probe: `+` good, `-` bad, and `H` or `U` where it changed.
     fn run(probes: &str, healthy_after: u32, unhealthy_after: u32) -> String {
         let thresholds = Thresholds {
             healthy_after: NonZeroU32::new(healthy_after).unwrap(),
             unhealthy_after: NonZeroU32::new(unhealthy_after).unwrap(),
         };
-        let verdict = HealthStatus::default();
-        assert!(!verdict.is_bad(), "good until proven otherwise");
-        let after = |probe| match (verdict.hear(probe == '+', thresholds), verdict.is_bad()) {
+        let status = HealthStatus::default();
+        assert!(!status.is_unhealthy(), "good until proven otherwise");
+        let after = |probe| match (status.record(probe == '+', thresholds), status.is_unhealthy()) {
             (Some(Change::Healthy), false) => 'H',
             (Some(Change::Unhealthy), true) => 'U',
             (None, bad) => {
