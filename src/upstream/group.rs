@@ -142,7 +142,8 @@ impl Upstream {
     #[cold]
     fn pick_with_care(&self, context: &mut PickContext<'_>, changes: u64) -> Option<usize> {
         let sticky = self.balancer.is_sticky();
-        let survey = select::survey(&self.name, &self.servers, self.ejection.as_ref(), context, sticky, now());
+        let survey =
+            select::survey(&self.name, &self.servers, self.ejection.as_ref(), context, sticky, now());
         if survey.all_well {
             self.well_at.store(changes, Ordering::Relaxed);
         }

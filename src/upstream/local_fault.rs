@@ -17,6 +17,8 @@ mod tests {
     #[test]
     fn want_of_descriptors_is_not_the_server_s_fault() {
         assert!(is_local_fault(&Errno::MFILE.into()) && is_local_fault(&Errno::ADDRNOTAVAIL.into()));
-        assert!(!is_local_fault(&Errno::CONNREFUSED.into()) && !is_local_fault(&io::ErrorKind::TimedOut.into()));
+        assert!(
+            !is_local_fault(&Errno::CONNREFUSED.into()) && !is_local_fault(&io::ErrorKind::TimedOut.into())
+        );
     }
 }

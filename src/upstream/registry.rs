@@ -32,7 +32,8 @@ impl ServerRegistry {
         let known = before.and_then(|before| before.states.get(&key)).cloned();
         let state = known.unwrap_or_else(|| {
             let changes = before.and_then(|before| before.changes.get(&key.upstream)).cloned();
-            let changes = self.changes.entry(key.upstream.clone()).or_insert_with(|| changes.unwrap_or_default());
+            let changes =
+                self.changes.entry(key.upstream.clone()).or_insert_with(|| changes.unwrap_or_default());
             Arc::new(ServerState {
                 health: HealthStatus::default(),
                 ejection: EjectionState::default(),

@@ -331,14 +331,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_is_looked_up_again_now_and_then_and_soon_when_in_doubt() {
         let old = address(9, 80);
-        for (refresh_requested, seconds, looked_up) in [(false, 29, false), (false, 31, true), (true, 2, true)] {
+        for (refresh_requested, seconds, looked_up) in
+            [(false, 29, false), (false, 31, true), (true, 2, true)]
+        {
             let resolver = Resolver::new("localhost", 80);
             resolver.update(vec![old]);
             if refresh_requested {
                 resolver.demote(old);
             }
             let _ = timeout(Duration::from_secs(seconds), resolver.refresh()).await;
-            assert_eq!(!resolver.has(old), looked_up, "refresh_requested: {refresh_requested}, after {seconds} s");
+            assert_eq!(
+                !resolver.has(old),
+                looked_up,
+                "refresh_requested: {refresh_requested}, after {seconds} s"
+            );
         }
     }
 

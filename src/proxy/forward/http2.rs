@@ -32,7 +32,7 @@ use crate::upstream::group::Upstream;
 use crate::upstream::http2::connection::{Connection, ConnectionStatus, OpenError, StreamGuard};
 use crate::upstream::http2::pool::{self, AcquireError};
 use crate::upstream::http2::response::Http2Body;
-use crate::upstream::http2::upload::{self, UploadTask, Upload};
+use crate::upstream::http2::upload::{self, Upload, UploadTask};
 use crate::upstream::pick::PickContext;
 use crate::upstream::server::Server;
 

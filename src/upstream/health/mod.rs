@@ -1,8 +1,8 @@
 //! Asks servers how they are, off the way of requests, and looks their names up again.
 
 mod probe;
-pub(crate) mod upkeep;
 pub(crate) mod status;
+pub(crate) mod upkeep;
 
 use std::time::Duration;
 
