@@ -1,22 +1,22 @@
-//! Secrets: where they come from, and types that do not show them.
+//! Secrets: where they come from, and a type that does not print them.
 
 use std::{fmt, io::Read, path::Path};
 
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// A secret in the clear. Its `Debug` shows nothing, and its bytes are wiped when it is dropped.
+/// A secret in the clear. Its `Debug` prints nothing of it, and its bytes are overwritten when it is dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SecretString(String);
 
 impl SecretString {
-    /// Keeps `text` as a secret.
+    /// Wraps `text`.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The secret itself, for the one place that needs it.
+    /// Returns the secret itself.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -59,10 +59,10 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The largest secret file that is read: nobody's secret is longer.
+/// The largest secret file that is read.
 const MAX_FILE: u64 = 64 << 10;
 
-/// Reads a secret from a file, without the line end that editors put behind it.
+/// Reads a secret from a file, without the line breaks at its end, which editors add.
 pub(super) fn read_file(path: &Path) -> std::io::Result<SecretString> {
     let mut text = String::new();
     let outcome =
