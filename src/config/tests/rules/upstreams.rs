@@ -176,7 +176,7 @@ fn servers_and_credentials() {
             3,
             "upstreams.x.tls.server_name",
             InvalidValue,
-            "check of the certificate off",
+            "turn off certificate verification",
         ),
         (
             "[upstreams.x]\nservers = [\"https://h\"]\ntls = { client_key = \"Cargo.toml\" }",
@@ -201,7 +201,7 @@ fn servers_and_credentials() {
             "{ header = \"X\", value = \"v\", basic = { user = \"u\", password = \"p\" } }",
             "",
             Conflict,
-            "`basic` stands alone",
+            "has `basic` beside",
         ),
         ("{ header = \"X Y\", value = \"v\" }", ".header", InvalidValue, "header name"),
         ("{ header = \"Connection\", value = \"v\" }", ".header", InvalidValue, "of the connection"),
