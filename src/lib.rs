@@ -125,6 +125,8 @@
 //! 59 crates in all, of which most servers have half already. None lets unsafe code in: this crate has none.
 
 #[cfg(feature = "gateway")]
+mod access;
+#[cfg(feature = "gateway")]
 mod bench;
 #[cfg(feature = "gateway")]
 mod change;

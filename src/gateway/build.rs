@@ -23,8 +23,7 @@ use crate::oauth::scope::Demand;
 use crate::proxy::addresses::Addresses;
 use crate::proxy::cors::Cors;
 use crate::proxy::meters::Meters;
-use crate::proxy::route::ResponseHeaders;
-use crate::proxy::route::{Access, Route};
+use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
 use crate::proxy::rules::Rules;
 use crate::route::pattern::Pattern;
 use crate::route::table::{Conflict, Entry, RouteTable};
@@ -127,7 +126,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
         })
         .collect();
     let mut entries = Vec::new();
-    for route in &config.routes {
+    for (index, route) in config.routes.iter().enumerate() {
         let upstream = upstreams.get(route.upstream.0).cloned().flatten();
         match (pattern(route), upstream) {
             (Err(error), _) => errors.push(error),
@@ -135,7 +134,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
             (Ok(_), None) => {}
             (Ok(pattern), Some(upstream)) => {
                 let body_timeout = config.server.limits.body_timeout;
-                let value = self::route(route, upstream, body_timeout, &mut counting);
+                let value = self::route(index, route, upstream, body_timeout, &mut counting);
                 entries.push(entry(config, route, pattern, value));
             }
         }
@@ -160,22 +159,6 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
     })
 }
 
-/// The same routes by their place in the configuration: for those who want to know which one decides and need no
-/// upstream.
-///
-/// # Errors
-/// As [`routes`], but for what is wrong with upstreams.
-pub(crate) fn index(config: &Config) -> Result<RouteTable<usize>, Vec<BuildError>> {
-    let (mut entries, mut errors) = (Vec::new(), Vec::new());
-    for (at, route) in config.routes.iter().enumerate() {
-        match pattern(route) {
-            Ok(pattern) => entries.push(entry(config, route, pattern, at)),
-            Err(error) => errors.push(error),
-        }
-    }
-    if errors.is_empty() { table(config, entries) } else { Err(errors) }
-}
-
 fn pattern(route: &config::Route) -> Result<Pattern, BuildError> {
     let pattern = match &route.path {
         PathPattern::Exact(path) => Pattern::path(path),
@@ -184,7 +167,7 @@ fn pattern(route: &config::Route) -> Result<Pattern, BuildError> {
     pattern.map_err(|error| BuildError::Pattern { place: route.place, reason: error.to_string() })
 }
 
-fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Vec<BuildError>> {
+fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, Vec<BuildError>> {
     RouteTable::build(entries).map_err(|ties| {
         let tie = |Conflict { first, second }: Conflict| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
@@ -221,7 +204,7 @@ fn subject(route: &config::Route) -> Subject {
     Subject::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
 }
 
-fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) -> Entry<T> {
+fn entry(config: &Config, route: &config::Route, pattern: Pattern, value: Arc<Route>) -> Entry<Arc<Route>> {
     Entry {
         host: route.host.as_ref().map(ToString::to_string),
         pattern,
@@ -237,6 +220,7 @@ fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) 
 }
 
 fn route(
+    index: usize,
     route: &config::Route,
     upstream: Arc<Upstream>,
     body_timeout: Duration,
@@ -257,6 +241,7 @@ fn route(
         BodyLimit::Bytes(bytes) => Some(bytes),
     };
     Arc::new(Route {
+        index,
         access,
         upstream,
         meter,

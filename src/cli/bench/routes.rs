@@ -3,7 +3,8 @@
 use http::Method;
 
 use super::arguments::Line;
-use crate::cli::access;
+use crate::access::offline::without_upstream_tls;
+use crate::access::reach::{Reach, SenderConstraint};
 use crate::cli::failure::Failure;
 use crate::config::{Access, Client, Config, Methods, PathPattern, Route};
 use crate::gateway::build;
@@ -36,13 +37,13 @@ pub(super) fn named(config: Option<&Config>, line: &Line, public: bool) -> Resul
     let bare = path.split_once('?').map_or(&**path, |(path, _)| path);
     let path = canonical(bare)
         .map_err(|error| Failure::config(format!("the gateway refuses {bare:?}: {}", error.public_text())))?;
-    let table = build::index(config)?;
+    let table = build::rules(&without_upstream_tls(config), None)?.routes;
     // A path alone is for any host; no route's host has this name.
     let hosts = std::iter::once("_".to_owned())
         .chain(config.routes.iter().filter_map(|route| Some(route.host.as_ref()?.to_string())));
     for host in hosts {
-        let Match::Found(index) = table.find(&host, &path, method) else { continue };
-        let Some(route) = config.routes.get(*index) else { continue };
+        let Match::Found(found) = table.find(&host, &path, method) else { continue };
+        let Some(route) = config.routes.get(found.index) else { continue };
         if (route.access == Access::Public) != public {
             let is = if public { "is protected" } else { "is public" };
             return Err(Failure::config(format!(
@@ -51,7 +52,7 @@ pub(super) fn named(config: Option<&Config>, line: &Line, public: bool) -> Resul
             )));
         }
         let host = (host != "_").then_some(host);
-        return Ok(Choice { line: line.clone(), index: Some(*index), host });
+        return Ok(Choice { line: line.clone(), index: Some(found.index), host });
     }
     Err(Failure::config(format!(
         "{} has no route for {method} {bare} (`tollgate explain {method} {bare}` tells more)",
@@ -70,7 +71,7 @@ pub(super) fn protected(config: &Config, client: Option<&Client>) -> Option<Choi
         route.access != Access::Public
             // With a token that whoever has it may use: the load proves nothing more.
             && client.is_none_or(|client| {
-                matches!(access::reach(client, route), access::Reach::Yes(bound) if bound.words().is_none())
+                Reach::of(client, route) == Reach::Allowed(SenderConstraint::default())
             })
     })
 }

@@ -1,24 +1,28 @@
-//! A URL to its parts, without changing any: what a URL library mends is what is to be judged.
+//! The parts of a URL, each as it was typed. A URL library would repair some of what the gateway has to judge.
 
 use crate::config::Scheme;
 
-/// What is asked for, as it would stand in a request.
+/// The target of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    /// How it is asked for; none where only a path was given.
-    pub(super) scheme: Option<Scheme>,
-    /// The host and port; none where only a path was given.
-    pub(super) authority: Option<String>,
-    pub(super) path: String,
-    pub(super) query: Option<String>,
+pub(crate) struct Target {
+    /// The scheme, or `None` if only a path was given.
+    pub(crate) scheme: Option<Scheme>,
+    /// The host and port, or `None` if only a path was given.
+    pub(crate) authority: Option<String>,
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
 }
 
 impl Target {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Splits a URL, or a path with an optional query.
+    ///
+    /// # Errors
+    /// A text that is neither, as a message.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (scheme, authority, rest) = if text.starts_with('/') {
             (None, None, text)
         } else {
-            let no_url = || format!("{text:?} is no URL: it must begin with http://, https:// or /");
+            let no_url = || format!("\"{text}\" is not a URL: it must begin with http://, https:// or /");
             let (scheme, rest) = text.split_once("://").ok_or_else(no_url)?;
             let scheme = match &*scheme.to_ascii_lowercase() {
                 "http" => Scheme::Http,
@@ -44,7 +48,7 @@ mod tests {
     use super::Target;
 
     #[test]
-    fn nothing_is_mended() {
+    fn nothing_is_repaired() {
         let target = |authority: Option<&str>, path: &str, query: Option<&str>| Target {
             scheme: None,
             authority: authority.map(str::to_owned),
