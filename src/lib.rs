@@ -142,7 +142,11 @@ pub mod gate;
 #[cfg(feature = "gateway")]
 mod gateway;
 #[cfg(feature = "gateway")]
+mod gateway_client;
+#[cfg(feature = "gateway")]
 mod headers;
+#[cfg(feature = "gateway")]
+mod http_client;
 #[cfg(feature = "gateway")]
 mod limit;
 pub mod oauth;

@@ -8,8 +8,6 @@ mod deadline;
 pub(crate) mod defaults;
 mod direct;
 mod endpoints;
-#[cfg(feature = "gateway")]
-mod fetch;
 mod hashing;
 #[cfg(feature = "jose")]
 mod keys;
@@ -21,6 +19,8 @@ mod settings;
 mod spec;
 mod throttle;
 mod under_way;
+#[cfg(feature = "gateway")]
+mod weak;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -42,6 +42,8 @@ pub use secret_hash::{SecretHash, SecretHashError};
 pub use settings::{ClientSpec, GateSpec, SecretSpec};
 pub use spec::SpecError;
 pub use throttle::ThrottlePolicy;
+#[cfg(feature = "gateway")]
+pub(crate) use weak::WeakGate;
 
 use crate::clock::{Clock, SystemClock};
 use crate::oauth::bearer::{self, Presented, Scheme};

@@ -7,10 +7,9 @@ use crate::access::explain::Credential;
 use crate::access::reach::{self, SenderConstraint};
 use crate::change::EditError;
 use crate::cli::failure::Failure;
-use crate::cli::gateway_url::Endpoint;
-use crate::cli::post::{Trust, post};
 use crate::cli::{ask_secret, token};
 use crate::config::{Config, suggestion};
+use crate::gateway_client::{Endpoint, gateway_trust, post};
 use crate::oauth::scope::Scopes;
 use crate::oauth::token::TokenDigest;
 
@@ -70,8 +69,7 @@ fn introspect(
     let url = token::endpoint_url(Some(config), gateway, Endpoint::Introspection)?;
     let secret = ask_secret::secret(secret, &client)?;
     let fields = [("token", text), ("client_id", &client), ("client_secret", secret.expose())];
-    let answer = post(&url, &Trust::of(Some(config), insecure), &fields).map_err(Failure::other)?;
-    let body = token::good(&answer, &url)?;
+    let body = post(&url, &gateway_trust(Some(config), insecure), &fields)?;
     if body.get("active").and_then(Value::as_bool) != Some(true) {
         return Ok(Credential::Invalid("the gateway says that the token is expired, revoked or unknown"));
     }

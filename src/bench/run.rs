@@ -1,4 +1,4 @@
-//! The run itself: what is sent, in which order.
+//! One run of a benchmark: what is sent, and in which order.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,42 +9,45 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::time::Instant;
 
-use super::arguments::Plan;
-use super::gateway::Gateway;
-use super::progress::Progress;
-use super::routes::Choice;
-use super::tokens::{self, Tokens};
 use crate::bench::cpu;
+use crate::bench::error::BenchError;
+use crate::bench::gateway::Gateway;
 use crate::bench::http1::Http1;
 use crate::bench::load::{Load, Round};
 use crate::bench::outcome::{Machine, Measured, Outcome, Settings, Target, rate};
+use crate::bench::plan::Plan;
+use crate::bench::progress::Progress;
 use crate::bench::report;
+use crate::bench::routes::Choice;
 use crate::bench::scenario::{Kind, Message, Scenario};
-use crate::cli::failure::Failure;
+use crate::bench::tokens::{self, Tokens};
 use crate::config::Scheme;
 use crate::oauth::secret::Secret;
 use crate::oauth::token::AccessToken;
 
-/// Before anything counts.
+/// The load before the first round.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// To find a rate where none is given and none was measured.
+/// The load that finds a rate if none is given and none was measured.
 const CALIBRATION: Duration = Duration::from_secs(1);
-/// For one request before the load.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Tokens that nobody issued, used in turn.
+/// How long one request before the load may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How many tokens that were never issued are used in turn.
 const INVALID_TOKENS: usize = 64;
 
-/// Measures all there is to measure. The tokens it still has are the second part.
-pub(super) fn run(gateway: &Gateway, plan: &Plan) -> Result<(Outcome, Vec<Secret>), Failure> {
+/// Measures every scenario. Returns the figures and the tokens that are still valid.
+///
+/// # Errors
+/// If the gateway does not answer as it should, or the load cannot be made.
+pub(crate) fn run(gateway: &Gateway, plan: &Plan) -> Result<(Outcome, Vec<Secret>), BenchError> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // The first one ends the measurement, the second one the process.
+        // The first signal ends the measurement, the second one the process.
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|error| Failure::other(format!("cannot handle signals: {error}")))?;
+            .map_err(|error| BenchError::failed(format!("cannot handle signals: {error}")))?;
     }
     let load = Load {
-        place: gateway.place.clone(),
+        destination: gateway.destination.clone(),
         threads: plan.threads,
         connections: plan.connections,
         server: gateway.process,
@@ -82,8 +85,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Tries each request once: what does not work at all need not be measured.
-    fn look_first(&mut self) -> Result<(), Failure> {
+    /// Sends each request once, so that a scenario that does not work at all is not measured.
+    fn look_first(&mut self) -> Result<(), BenchError> {
         for kind in self.gateway.kinds.clone() {
             let scenario = self.scenario(kind, Duration::ZERO)?;
             let Some(message) = scenario.messages.first() else { continue };
@@ -91,19 +94,19 @@ impl Run<'_> {
                 let mut connection = Http1::new(self.gateway.plain.connect().await?);
                 connection.exchange(&message.http1, scenario.is_head(), None).await
             };
-            let answer = tokens::within(PATIENCE, exchange)?;
+            let answer = tokens::within(TIMEOUT, exchange)?;
             let (title, origin) = (kind.title(), &self.gateway.origin);
             match answer {
                 None => {
-                    let seconds = PATIENCE.as_secs();
-                    return Err(Failure::other(format!(
+                    let seconds = TIMEOUT.as_secs();
+                    return Err(BenchError::failed(format!(
                         "{title}: {origin} does not answer within {seconds} s"
                     )));
                 }
-                Some(Err(fault)) => return Err(Failure::other(format!("{title}, {origin}: {fault}"))),
+                Some(Err(fault)) => return Err(BenchError::failed(format!("{title}, {origin}: {fault}"))),
                 Some(Ok(answer)) if scenario.expects(answer.status) => {}
                 Some(Ok(answer)) => {
-                    return Err(Failure::other(format!(
+                    return Err(BenchError::failed(format!(
                         "{title}: {origin} answers {} with status {}, so there is nothing to measure; --route and \
                          --scope choose something else",
                         self.line(kind),
@@ -129,8 +132,8 @@ impl Run<'_> {
         choice.as_ref().map(Choice::text).unwrap_or_default()
     }
 
-    /// All rounds, each scenario first in its turn. False if it was ended before.
-    fn rounds(&mut self, kinds: &[Kind]) -> Result<bool, Failure> {
+    /// Measures all rounds; each scenario is first in one of them. Returns false if the run was interrupted.
+    fn rounds(&mut self, kinds: &[Kind]) -> Result<bool, BenchError> {
         let rounds = u32::try_from(self.plan.rounds).unwrap_or(u32::MAX);
         let duration = self.plan.duration / rounds;
         self.outcome.measured =
@@ -157,7 +160,7 @@ impl Run<'_> {
         Ok(true)
     }
 
-    fn fixed(&mut self) -> Result<(), Failure> {
+    fn fixed(&mut self) -> Result<(), BenchError> {
         let offered = match self.plan.rate {
             Some(rate) => rate,
             None => match self.half_of_full()? {
@@ -173,29 +176,29 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Half of what the protected route answers at full load; nothing if it answers nothing.
-    fn half_of_full(&mut self) -> Result<Option<f64>, Failure> {
+    /// Returns half of the rate that the protected route has at full load, or `None` if it has none.
+    fn half_of_full(&mut self) -> Result<Option<f64>, BenchError> {
         let full = match self.outcome.of(Kind::Protected).and_then(Measured::rate) {
             Some(spread) => spread.median,
             None => {
                 let scenario = self.scenario(Kind::Protected, CALIBRATION)?;
-                self.progress.now("how much is full load?");
+                self.progress.now("measuring full load");
                 rate(&self.drive(&scenario, CALIBRATION, &|_| {})?)
             }
         };
-        // Two digits are enough for a rate that is only a choice.
+        // Two digits are precise enough for a rate that is only a default.
         let unit = 10_f64.powf((full / 2.0).max(1.0).log10().floor() - 1.0);
         let half = (full / 2.0 / unit).floor() * unit;
         Ok((half >= 0.1).then_some(half))
     }
 
-    /// One round that counts; nothing if it was stopped before it was worth anything.
+    /// Measures one round. Returns `None` if it was interrupted before anything was answered.
     fn measure(
         &mut self,
         scenario: &Scenario,
         duration: Duration,
         what: &str,
-    ) -> Result<Option<(f64, Round)>, Failure> {
+    ) -> Result<Option<(f64, Round)>, BenchError> {
         if self.load.stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
@@ -213,12 +216,17 @@ impl Run<'_> {
         Ok(Some((at, round)))
     }
 
-    fn drive(&self, scenario: &Scenario, duration: Duration, tick: &dyn Fn(f64)) -> Result<Round, Failure> {
+    fn drive(
+        &self,
+        scenario: &Scenario,
+        duration: Duration,
+        tick: &dyn Fn(f64),
+    ) -> Result<Round, BenchError> {
         drive(&self.load, scenario, duration, tick)
     }
 
-    /// A kind with its requests; tokens that would not last so long are replaced before.
-    fn scenario(&mut self, kind: Kind, duration: Duration) -> Result<Scenario, Failure> {
+    /// Makes a scenario with its requests. Tokens that would expire in the meantime are replaced first.
+    fn scenario(&mut self, kind: Kind, duration: Duration) -> Result<Scenario, BenchError> {
         if kind.needs_tokens() && !self.tokens.last(duration) {
             self.progress.now("getting tokens");
             tokens::revoke(self.gateway, &std::mem::take(&mut self.tokens).all);
@@ -232,13 +240,14 @@ impl Run<'_> {
             }
             Kind::Invalid => {
                 let tokens: Vec<AccessToken> =
-                    (0..INVALID_TOKENS).map(|_| nobodys()).collect::<Result<_, Failure>>()?;
+                    (0..INVALID_TOKENS).map(|_| not_issued()).collect::<Result<_, BenchError>>()?;
                 self.requests(&self.gateway.protected, tokens.iter().map(|token| Some(token.expose())))?
             }
             Kind::Issuing => vec![tokens::request(self.gateway)?],
         };
-        let most = (kind == Kind::Issuing)
-            .then(|| (self.plan.max_issued(self.gateway.own.is_some()) / self.plan.rounds as u64).max(1));
+        let most = (kind == Kind::Issuing).then(|| {
+            (self.plan.max_issued(self.gateway.temporary.is_some()) / self.plan.rounds as u64).max(1)
+        });
         Ok(Scenario { kind, messages: messages.into(), rate: None, most })
     }
 
@@ -246,7 +255,7 @@ impl Run<'_> {
         &self,
         choice: &Option<Choice>,
         tokens: impl IntoIterator<Item = Option<&'t str>>,
-    ) -> Result<Vec<Message>, Failure> {
+    ) -> Result<Vec<Message>, BenchError> {
         let Some(choice) = choice else { return Ok(Vec::new()) };
         let (origin, authority) = (self.gateway.origin.to_string(), self.gateway.authority());
         let host = choice.host.as_deref().unwrap_or(&authority);
@@ -255,22 +264,27 @@ impl Run<'_> {
             let bearer = token.map(|token| Secret::new(format!("Bearer {token}")));
             let mut fields = vec![("Accept", "*/*"), ("User-Agent", "tollgate-bench")];
             fields.extend(bearer.as_ref().map(|bearer| ("Authorization", bearer.expose())));
-            Message::new(&line.method, &origin, host, &line.path, &fields, None).map_err(Failure::other)
+            Message::new(&line.method, &origin, host, &line.path, &fields, None).map_err(BenchError::failed)
         };
         tokens.into_iter().map(request).collect()
     }
 }
 
-fn drive(load: &Load, scenario: &Scenario, duration: Duration, tick: &dyn Fn(f64)) -> Result<Round, Failure> {
+fn drive(
+    load: &Load,
+    scenario: &Scenario,
+    duration: Duration,
+    tick: &dyn Fn(f64),
+) -> Result<Round, BenchError> {
     load.round(scenario, duration, &mut |rate| tick(rate))
-        .map_err(|error| Failure::other(format!("the load cannot be made: {error}")))
+        .map_err(|error| BenchError::failed(format!("the load cannot be made: {error}")))
 }
 
-/// A token that looks right and was issued by nobody.
-fn nobodys() -> Result<AccessToken, Failure> {
+/// Makes a well-formed token that was never issued.
+fn not_issued() -> Result<AccessToken, BenchError> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)
-        .map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")))?;
+        .map_err(|error| BenchError::failed(format!("the system gives no random bytes: {error}")))?;
     Ok(AccessToken::from_random(&random))
 }
 
@@ -279,7 +293,7 @@ fn outcome(gateway: &Gateway, plan: &Plan) -> Outcome {
         started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         target: Target {
             url: gateway.origin.to_string(),
-            own: gateway.own.is_some(),
+            own: gateway.temporary.is_some(),
             process: gateway.process.map(|process| process.id),
             http2: plan.http2,
             tls: gateway.origin.scheme == Scheme::Https,
@@ -289,7 +303,7 @@ fn outcome(gateway: &Gateway, plan: &Plan) -> Outcome {
         machine: Machine {
             cores: thread::available_parallelism().map_or(1, NonZeroUsize::get),
             model: cpu::model(),
-            shared: gateway.place.address.ip().is_loopback(),
+            shared: gateway.destination.address.ip().is_loopback(),
         },
         settings: Settings {
             connections: plan.connections,

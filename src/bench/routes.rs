@@ -1,44 +1,49 @@
-//! Which routes are measured.
+//! The routes that are measured.
 
 use http::Method;
 
-use super::arguments::Line;
 use crate::access::offline::without_upstream_tls;
 use crate::access::reach::{Reach, SenderConstraint};
-use crate::cli::failure::Failure;
+use crate::bench::error::BenchError;
+use crate::bench::plan::RequestLine;
 use crate::config::{Access, Client, Config, Methods, PathPattern, Route};
 use crate::gateway::build;
 use crate::oauth::scope::Requirement;
 use crate::route::path::canonical;
 use crate::route::table::Match;
 
-/// Where a request goes.
+/// A request line, and the route that it reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Choice {
-    pub(super) line: Line,
-    /// Its place in the configuration, where there is one.
-    pub(super) index: Option<usize>,
-    /// The host it asks for, where it is not any.
-    pub(super) host: Option<String>,
+pub(crate) struct Choice {
+    pub(crate) line: RequestLine,
+    /// The position of the route in the configuration, if there is one.
+    pub(crate) index: Option<usize>,
+    /// The host of the request, if the route has one.
+    pub(crate) host: Option<String>,
 }
 
 impl Choice {
-    pub(super) fn text(&self) -> String {
+    /// Returns the method and the path.
+    pub(crate) fn text(&self) -> String {
         format!("{} {}", self.line.method, self.line.path)
     }
 }
 
-/// The route that is meant by a request line.
-pub(super) fn named(config: Option<&Config>, line: &Line, public: bool) -> Result<Choice, Failure> {
+/// Returns the route that a request line reaches.
+///
+/// # Errors
+/// If no route does, or a protected one where a public one is needed or the reverse.
+pub(crate) fn named(config: Option<&Config>, line: &RequestLine, public: bool) -> Result<Choice, BenchError> {
     let Some(config) = config else {
         return Ok(Choice { line: line.clone(), index: None, host: None });
     };
-    let Line { method, path } = line;
+    let RequestLine { method, path } = line;
     let bare = path.split_once('?').map_or(&**path, |(path, _)| path);
-    let path = canonical(bare)
-        .map_err(|error| Failure::config(format!("the gateway refuses {bare:?}: {}", error.public_text())))?;
+    let path = canonical(bare).map_err(|error| {
+        BenchError::usage(format!("the gateway refuses \"{bare}\": {}", error.public_text()))
+    })?;
     let table = build::rules(&without_upstream_tls(config), None)?.routes;
-    // A path alone is for any host; no route's host has this name.
+    // No route has this host.
     let hosts = std::iter::once("_".to_owned())
         .chain(config.routes.iter().filter_map(|route| Some(route.host.as_ref()?.to_string())));
     for host in hosts {
@@ -46,7 +51,7 @@ pub(super) fn named(config: Option<&Config>, line: &Line, public: bool) -> Resul
         let Some(route) = config.routes.get(found.index) else { continue };
         if (route.access == Access::Public) != public {
             let is = if public { "is protected" } else { "is public" };
-            return Err(Failure::config(format!(
+            return Err(BenchError::usage(format!(
                 "the route of {method} {bare} (line {}) {is}",
                 route.place.line
             )));
@@ -54,40 +59,40 @@ pub(super) fn named(config: Option<&Config>, line: &Line, public: bool) -> Resul
         let host = (host != "_").then_some(host);
         return Ok(Choice { line: line.clone(), index: Some(found.index), host });
     }
-    Err(Failure::config(format!(
-        "{} has no route for {method} {bare} (`tollgate explain {method} {bare}` tells more)",
+    Err(BenchError::usage(format!(
+        "{} has no route for {method} {bare} (`tollgate explain {method} {bare}` says why)",
         config.file.display()
     )))
 }
 
-/// The first public route that takes GET.
-pub(super) fn public(config: &Config) -> Option<Choice> {
+/// Returns the first public route for GET.
+pub(crate) fn public(config: &Config) -> Option<Choice> {
     first(config, |route| route.access == Access::Public)
 }
 
-/// The first protected route that takes GET and, where the client is known, lets it in.
-pub(super) fn protected(config: &Config, client: Option<&Client>) -> Option<Choice> {
+/// Returns the first protected route for GET that the client gets through, if the client is known.
+pub(crate) fn protected(config: &Config, client: Option<&Client>) -> Option<Choice> {
     first(config, |route| {
         route.access != Access::Public
-            // With a token that whoever has it may use: the load proves nothing more.
+            // The load shows no proofs and no certificates with its tokens.
             && client.is_none_or(|client| {
                 Reach::of(client, route) == Reach::Allowed(SenderConstraint::default())
             })
     })
 }
 
-fn first(config: &Config, is_it: impl Fn(&Route) -> bool) -> Option<Choice> {
-    let takes_get = |route: &Route| match &route.methods {
+fn first(config: &Config, is_meant: impl Fn(&Route) -> bool) -> Option<Choice> {
+    let accepts_get = |route: &Route| match &route.methods {
         Methods::All => true,
         Methods::Only(methods) => methods.contains(&Method::GET),
     };
-    let index = config.routes.iter().position(|route| takes_get(route) && is_it(route))?;
+    let index = config.routes.iter().position(|route| accepts_get(route) && is_meant(route))?;
     let route = config.routes.get(index)?;
-    let line = Line { method: Method::GET, path: some_path(&route.path) };
+    let line = RequestLine { method: Method::GET, path: some_path(&route.path) };
     Some(Choice { line, index: Some(index), host: route.host.as_ref().map(ToString::to_string) })
 }
 
-/// A path that a pattern takes.
+/// Returns a path that matches a pattern.
 fn some_path(pattern: &PathPattern) -> String {
     let segment = |segment: &str| match segment.starts_with('{') {
         true => "1".to_owned(),
@@ -96,9 +101,9 @@ fn some_path(pattern: &PathPattern) -> String {
     pattern.as_str().split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
-/// What a token must have for a route: scopes, and whom it is for. Of scopes one of which would do, one that the
-/// client may have.
-pub(super) fn needs(route: &Route, client: Option<&Client>) -> (Option<String>, Option<String>) {
+/// Returns the scopes and the audience that a token needs for a route. If one of several scopes is enough, it is one
+/// that the client may have.
+pub(crate) fn needs(route: &Route, client: Option<&Client>) -> (Option<String>, Option<String>) {
     let Access::Token { requirement, audience } = &route.access else { return (None, None) };
     let scopes = match requirement {
         Requirement::AnyToken => None,
@@ -116,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_that_patterns_take() {
+    fn a_path_matches_its_pattern() {
         for (pattern, path) in [
             (PathPattern::Exact("/hello".into()), "/hello"),
             (PathPattern::Exact("/users/{name}/orders/{id}".into()), "/users/1/orders/1"),

@@ -1,4 +1,4 @@
-//! Tokens to use in turn.
+//! The tokens of a measurement, which are used in turn.
 
 use std::time::Duration;
 
@@ -6,63 +6,63 @@ use http::Method;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use super::gateway::Gateway;
+use crate::bench::error::BenchError;
+use crate::bench::gateway::Gateway;
 use crate::bench::http1::Http1;
 use crate::bench::scenario::Message;
-use crate::cli::failure::Failure;
-use crate::cli::gateway_url::form;
-use crate::cli::post::post;
-use crate::cli::token;
+use crate::gateway_client::{encode_form, post};
 use crate::oauth::secret::Secret;
 
-/// For all of them.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long getting all tokens may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
-/// Tokens that are good for now.
+/// Tokens that are valid for now.
 #[derive(Default)]
-pub(super) struct Tokens {
-    pub(super) all: Vec<Secret>,
-    /// When the first of them is not good any more.
-    expire: Option<Instant>,
+pub(crate) struct Tokens {
+    pub(crate) all: Vec<Secret>,
+    /// When the first of them expires.
+    expires: Option<Instant>,
 }
 
 impl Tokens {
-    /// Whether they are good for so long.
-    pub(super) fn last(&self, span: Duration) -> bool {
+    /// Returns whether all tokens stay valid for this time.
+    pub(crate) fn last(&self, span: Duration) -> bool {
         const MARGIN: Duration = Duration::from_secs(3);
-        !self.all.is_empty() && self.expire.is_none_or(|expire| Instant::now() + span + MARGIN < expire)
+        !self.all.is_empty() && self.expires.is_none_or(|expires| Instant::now() + span + MARGIN < expires)
     }
 
-    /// As many new ones.
-    pub(super) fn get(gateway: &Gateway, count: usize) -> Result<Self, Failure> {
+    /// Gets `count` new tokens.
+    ///
+    /// # Errors
+    /// If the gateway issues fewer.
+    pub(crate) fn get(gateway: &Gateway, count: usize) -> Result<Self, BenchError> {
         let began = Instant::now();
-        // The first one tells in words what is wrong.
+        // The error of the first request says what is wrong.
         let fields = fields(gateway);
         let url = gateway.url(&gateway.token_path);
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.expose())).collect();
-        let answer = post(&url, &gateway.trust, &fields).map_err(Failure::other)?;
-        let first = token::good(&answer, &url)?;
+        let first = post(&url, &gateway.trust, &fields)?;
         let Some(text) = access_token(&first) else {
-            return Err(Failure::other(format!(
+            return Err(BenchError::failed(format!(
                 "{url} answered without an access_token; is it the gateway?"
             )));
         };
         let expires_in = first.get("expires_in").and_then(Value::as_u64);
         let mut tokens =
-            Self { all: vec![text], expire: expires_in.map(|seconds| began + Duration::from_secs(seconds)) };
+            Self { all: vec![text], expires: expires_in.map(|seconds| began + Duration::from_secs(seconds)) };
         let message = request(gateway)?;
-        let more = within(PATIENCE, more(gateway, &message, count))?
-            .ok_or_else(|| Failure::other(format!("no {count} tokens within {} s", PATIENCE.as_secs())))?;
+        let more = within(TIMEOUT, more(gateway, &message, count))?
+            .ok_or_else(|| BenchError::failed(format!("no {count} tokens within {} s", TIMEOUT.as_secs())))?;
         tokens.all.extend(more?);
         Ok(tokens)
     }
 }
 
-async fn more(gateway: &Gateway, message: &Message, count: usize) -> Result<Vec<Secret>, Failure> {
+async fn more(gateway: &Gateway, message: &Message, count: usize) -> Result<Vec<Secret>, BenchError> {
     let (mut tokens, mut connection) = (Vec::with_capacity(count), None);
     while tokens.len() + 1 < count {
-        let failed = |fault| Failure::other(format!("while getting tokens: {fault}"));
+        let failed = |fault| BenchError::failed(format!("while getting tokens: {fault}"));
         let mut line = match connection.take() {
             Some(line) => line,
             None => Http1::new(gateway.plain.connect().await.map_err(failed)?),
@@ -75,7 +75,7 @@ async fn more(gateway: &Gateway, message: &Message, count: usize) -> Result<Vec<
             .as_ref()
             .and_then(access_token);
         let Some(token) = token else {
-            return Err(Failure::other(format!(
+            return Err(BenchError::failed(format!(
                 "the gateway answered {} to the request for token {} of {count} (fewer --tokens?)",
                 answer.status,
                 tokens.len() + 2
@@ -106,21 +106,23 @@ fn fields(gateway: &Gateway) -> Vec<(&'static str, Secret)> {
     fields
 }
 
-/// The token request.
-pub(super) fn request(gateway: &Gateway) -> Result<Message, Failure> {
-    let fields: Vec<String> =
-        fields(gateway).iter().map(|(name, value)| format!("{name}={}", form(value.expose()))).collect();
+/// Returns the token request.
+pub(crate) fn request(gateway: &Gateway) -> Result<Message, BenchError> {
+    let fields: Vec<String> = fields(gateway)
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encode_form(value.expose())))
+        .collect();
     message(gateway, &gateway.token_path, &fields.join("&"))
 }
 
-fn message(gateway: &Gateway, path: &str, body: &str) -> Result<Message, Failure> {
+fn message(gateway: &Gateway, path: &str, body: &str) -> Result<Message, BenchError> {
     let (origin, authority) = (gateway.origin.to_string(), gateway.authority());
-    Message::new(&Method::POST, &origin, &authority, path, &[FORM], Some(body)).map_err(Failure::other)
+    Message::new(&Method::POST, &origin, &authority, path, &[FORM], Some(body)).map_err(BenchError::failed)
 }
 
-/// Gives tokens back. What fails does no harm: they expire.
-pub(super) fn revoke(gateway: &Gateway, tokens: &[Secret]) {
-    const PATIENCE: Duration = Duration::from_secs(5);
+/// Revokes tokens. Failures are ignored: the tokens expire.
+pub(crate) fn revoke(gateway: &Gateway, tokens: &[Secret]) {
+    const TIMEOUT: Duration = Duration::from_secs(5);
     let (Some(path), Some((id, secret))) = (&gateway.revocation_path, &gateway.client) else { return };
     let all = async {
         let Ok(stream) = gateway.plain.connect().await else { return };
@@ -128,9 +130,9 @@ pub(super) fn revoke(gateway: &Gateway, tokens: &[Secret]) {
         for token in tokens {
             let body = format!(
                 "token={}&client_id={}&client_secret={}",
-                form(token.expose()),
-                form(id),
-                form(secret.expose())
+                encode_form(token.expose()),
+                encode_form(id),
+                encode_form(secret.expose())
             );
             let Ok(message) = message(gateway, path, &body) else { return };
             match connection.exchange(&message.http1, false, None).await {
@@ -139,14 +141,17 @@ pub(super) fn revoke(gateway: &Gateway, tokens: &[Secret]) {
             }
         }
     };
-    let _ = within(PATIENCE, all);
+    let _ = within(TIMEOUT, all);
 }
 
-/// Drives a future that does network input and output; nothing if that takes too long.
-pub(super) fn within<F: Future>(patience: Duration, future: F) -> Result<Option<F::Output>, Failure> {
+/// Drives a future that does network input and output. Returns `None` if that takes too long.
+///
+/// # Errors
+/// If the system does not allow network input and output.
+pub(crate) fn within<F: Future>(limit: Duration, future: F) -> Result<Option<F::Output>, BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::other(format!("cannot do network input and output: {error}")))?;
-    Ok(runtime.block_on(async { timeout(patience, future).await.ok() }))
+        .map_err(|error| BenchError::failed(format!("cannot do network input and output: {error}")))?;
+    Ok(runtime.block_on(async { timeout(limit, future).await.ok() }))
 }

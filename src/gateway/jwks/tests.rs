@@ -4,9 +4,10 @@ use std::sync::mpsc;
 
 use http::StatusCode;
 
+use super::fetch::{client, fetch};
 use super::*;
-use crate::gate::GateSpec;
-use crate::gate::settings::ClientSpec;
+use crate::gate::{ClientSpec, GateSpec};
+use crate::http_client::HttpError;
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::jose::testing::TestKey;
 use crate::oauth::scope::Scopes;
@@ -95,8 +96,8 @@ fn set() -> String {
 }
 
 #[tokio::test]
-async fn what_is_taken_for_keys_and_what_is_not() {
-    let tls = get::connector().unwrap();
+async fn only_a_good_response_is_a_set_of_keys() {
+    let client = client().unwrap();
     let chunk = format!("{:x}\r\n{}\r\n", 64 * 1024, " ".repeat(64 * 1024)).repeat(3);
     let endless = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}");
     let redirect = b"HTTP/1.1 302 Found\r\nlocation: /keys\r\ncontent-length: 0\r\n\r\n".to_vec();
@@ -110,27 +111,33 @@ async fn what_is_taken_for_keys_and_what_is_not() {
         b"SSH-2.0-x\r\n".to_vec(),
     ];
     let (url, heard) = serve(answers);
-    assert_eq!(get::get(&url, &tls).await.unwrap().keys().len(), 1);
+    assert_eq!(fetch(&url, &client).await.unwrap().keys().len(), 1);
     let asked = heard.recv().unwrap().to_ascii_lowercase();
     assert!(
         asked.starts_with("get /keys?v=1 http/1.1\r\n") && asked.contains("\r\nhost: 127.0.0.1:"),
         "{asked}"
     );
-    assert!(matches!(get::get(&url, &tls).await, Err(FetchError::Status(StatusCode::NOT_FOUND))));
-    assert!(matches!(get::get(&url, &tls).await, Err(FetchError::Status(StatusCode::FOUND))));
-    assert!(matches!(get::get(&url, &tls).await, Err(FetchError::Keys(_))));
-    assert!(matches!(get::get(&url, &tls).await, Err(FetchError::TooLarge)));
-    assert!(matches!(get::get(&url, &tls).await, Err(FetchError::Broken(_))));
-    assert!(matches!(get::get(&url, &tls).await, Err(FetchError::Http(_))));
+    assert!(matches!(fetch(&url, &client).await, Err(FetchError::Status(StatusCode::NOT_FOUND))));
+    assert!(matches!(fetch(&url, &client).await, Err(FetchError::Status(StatusCode::FOUND))));
+    assert!(matches!(fetch(&url, &client).await, Err(FetchError::Keys(_))));
+    assert!(matches!(fetch(&url, &client).await, Err(FetchError::Exchange(HttpError::TooLarge(_)))));
+    assert!(matches!(fetch(&url, &client).await, Err(FetchError::Exchange(HttpError::Http(_)))));
+    assert!(matches!(fetch(&url, &client).await, Err(FetchError::Exchange(HttpError::Http(_)))));
     for url in ["ftp://127.0.0.1/", "/keys", "not a url", "http:///keys"] {
-        assert!(matches!(get::get(url, &tls).await, Err(FetchError::Url)), "{url}");
+        assert!(
+            matches!(fetch(url, &client).await, Err(FetchError::Url | FetchError::Exchange(HttpError::Url))),
+            "{url}"
+        );
     }
-    // A server that is not there, and one that speaks no TLS is not believed.
+    // There is no server, and a server without TLS at an https URL is not trusted.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert!(matches!(get::get(&format!("http://{gone}/"), &tls).await, Err(FetchError::Connect(_))));
+    assert!(matches!(
+        fetch(&format!("http://{gone}/"), &client).await,
+        Err(FetchError::Exchange(HttpError::Connect(_)))
+    ));
     let (url, _heard) = serve(vec![answer("200 OK", &set())]);
     let url = url.replace("http://", "https://");
-    assert!(matches!(get::get(&url, &tls).await, Err(FetchError::Connect(_))));
+    assert!(matches!(fetch(&url, &client).await, Err(FetchError::Exchange(HttpError::Tls(_)))));
 }
 
 #[test]
@@ -155,10 +162,10 @@ fn the_thread_fetches_what_the_settings_name_and_ends_with_the_gate() {
         std::thread::sleep(Duration::from_millis(10));
         remote[0].is_fetched()
     }));
-    let weak = Arc::downgrade(&gate.inner);
+    let weak = gate.downgrade();
     drop(gate);
     assert!((0..2000).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        weak.strong_count() == 0
+        weak.upgrade().is_none()
     }));
 }
