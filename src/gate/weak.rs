@@ -1,8 +1,8 @@
 //! A reference to a gate that does not keep it alive.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
-use super::{Gate, Inner};
+use crate::gate::instance::{Gate, Inner};
 
 /// A reference to a gate that does not keep it alive, for threads that end with the gate.
 pub(crate) struct WeakGate(Weak<Inner>);
@@ -17,6 +17,6 @@ impl WeakGate {
 impl Gate {
     /// Returns a reference that does not keep the gate alive.
     pub(crate) fn downgrade(&self) -> WeakGate {
-        WeakGate(std::sync::Arc::downgrade(&self.inner))
+        WeakGate(Arc::downgrade(&self.inner))
     }
 }
