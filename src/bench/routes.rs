@@ -6,7 +6,7 @@ use crate::access::offline::without_upstream_tls;
 use crate::access::reach::{Reach, SenderConstraint};
 use crate::bench::error::BenchError;
 use crate::bench::plan::RequestLine;
-use crate::config::{Access, Client, Config, Methods, PathPattern, Route};
+use crate::config::{Access, Client, Config, Methods, Pattern, Route};
 use crate::gateway::build;
 use crate::oauth::scope::Requirement;
 use crate::route::path::canonical;
@@ -93,7 +93,7 @@ fn first(config: &Config, is_meant: impl Fn(&Route) -> bool) -> Option<Choice> {
 }
 
 /// Returns a path that matches a pattern.
-fn some_path(pattern: &PathPattern) -> String {
+fn some_path(pattern: &Pattern) -> String {
     let segment = |segment: &str| match segment.starts_with('{') {
         true => "1".to_owned(),
         false => segment.to_owned(),

@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use crate::config::{CertificateName, Client, ClientAuthentication, KeySource};
+use crate::config::{Client, ClientAuthentication};
+use crate::gate::KeySource;
+use crate::oauth::certificate::Subject;
 
 /// One credential of a client.
 #[derive(PartialEq, Eq)]
@@ -37,20 +39,21 @@ pub(super) fn credentials(client: &Client, now: SystemTime) -> Vec<Credential> {
         None => {}
         Some(KeySource::Uri(uri)) => found.push(Credential::new(format!("signing keys at {uri}"), "")),
         Some(KeySource::Inline(keys)) => {
-            for key in &keys.0 {
-                let id = key.get("kid").and_then(|id| id.as_str()).unwrap_or("without a kid");
-                let identity = serde_json::Value::Object(key.clone()).to_string();
-                found.push(Credential::new(format!("signing key \"{id}\""), identity));
+            for key in keys.keys() {
+                let id = key.kid().unwrap_or("without a kid");
+                found.push(Credential::new(format!("signing key \"{id}\""), key.thumbprint().to_string()));
             }
         }
     }
     if let Some(name) = tls_client_auth {
-        let name = match name {
-            CertificateName::SubjectDn(name) => format!("subject {name}"),
-            CertificateName::SanDns(name) => format!("DNS name {name}"),
-            CertificateName::SanUri(uri) => format!("URI {uri}"),
+        let label = match name {
+            Subject::Dn(_) => "the configured subject".to_owned(),
+            Subject::Dns(name) => format!("DNS name {name}"),
+            Subject::Uri(uri) => format!("URI {uri}"),
+            Subject::Ip(address) => format!("address {address}"),
+            Subject::Email(mailbox) => format!("mailbox {mailbox}"),
         };
-        found.push(Credential::new(format!("client certificate with {name}"), ""));
+        found.push(Credential::new(format!("client certificate with {label}"), format!("{name:?}")));
     }
     if let Some(thumbprint) = self_signed_tls_client_auth {
         let thumbprint = crate::oauth::thumbprint::Thumbprint::from_bytes(*thumbprint);

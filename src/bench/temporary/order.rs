@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde_json::{Value, json};
 
 use crate::config::{
-    Access, AccessLog, AddressRules, Capabilities, Client, ClientAuthentication, ClientSecret, Config, Host,
-    Origin, PathPattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
+    Access, AccessLog, AddressRules, Client, ClientAuthentication, ClientSecret, Config, Host, Origin,
+    Pattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
 };
 use crate::gate::SecretHash;
+use crate::oauth::client::{Capabilities, ClientId};
 use crate::oauth::scope::Scopes;
 
 /// The id of the client that exists only in the temporary gateway.
@@ -77,7 +78,7 @@ impl Order {
         }
         if let Some(route) = self.route.and_then(|index| config.routes.get(index)) {
             let mut twin = route.clone();
-            twin.path = PathPattern::Exact(PUBLIC_PATH.to_owned());
+            twin.path = Pattern::path(PUBLIC_PATH).expect("the path is one");
             twin.access = Access::Public;
             twin.strip_prefix = None;
             config.routes.push(twin);
@@ -100,7 +101,7 @@ fn client(config: &Config, hash: SecretHash) -> Client {
         Access::Public => None,
     });
     Client {
-        id: CLIENT.to_owned(),
+        id: ClientId::new(CLIENT).expect("the id is one"),
         enabled: true,
         capabilities: Capabilities { client_credentials: true, introspection: false },
         scopes: Scopes::parse(&names.join(" ")).unwrap_or_else(|_| Scopes::none()),
