@@ -1,16 +1,16 @@
-//! What metadata tells clients that they may use (RFC 8414 §2).
+//! The capabilities that the metadata announces to clients (RFC 8414 §2).
 
-use super::settings::ClientSpec;
+use crate::gate::spec::ClientSpec;
 use crate::oauth::client_auth::SecretMethod;
 
-/// Algorithms of DPoP proofs. Every client may have its tokens bound to a key.
+/// The algorithms of DPoP proofs. Every client may have its tokens bound to a key.
 #[cfg(feature = "jose")]
 pub(super) const DPOP_ALGORITHMS: &[&str] = crate::oauth::jose::Algorithm::NAMES;
-/// Without signatures there is no DPoP.
+/// The algorithms of DPoP proofs: none without the feature `jose`.
 #[cfg(not(feature = "jose"))]
 pub(super) const DPOP_ALGORITHMS: &[&str] = &[];
 
-/// How some client may authenticate; secrets, where there is no client yet.
+/// Returns the ways in which at least one client may authenticate. Without any client, it lists those with a secret.
 pub(super) fn auth_methods(clients: &[ClientSpec]) -> Vec<&'static str> {
     let uses = |uses: &dyn Fn(&ClientSpec) -> bool| clients.iter().any(uses);
     let sends = |method| clients.is_empty() || uses(&|client| client.secret_methods.contains(&method));
@@ -27,14 +27,14 @@ pub(super) fn auth_methods(clients: &[ClientSpec]) -> Vec<&'static str> {
     methods
 }
 
-/// Algorithms of client assertions; none where no client signs.
+/// Returns the algorithms of client assertions, or none if no client signs.
 #[cfg(feature = "jose")]
 pub(super) fn signing_algorithms(clients: &[ClientSpec]) -> Vec<&'static str> {
     let signs = clients.iter().any(|client| client.keys.is_some());
     if signs { crate::oauth::jose::Algorithm::NAMES.to_vec() } else { Vec::new() }
 }
 
-/// Without signatures no client signs.
+/// Returns the algorithms of client assertions: none without the feature `jose`.
 #[cfg(not(feature = "jose"))]
 pub(super) fn signing_algorithms(_: &[ClientSpec]) -> Vec<&'static str> {
     Vec::new()
