@@ -22,6 +22,8 @@ mod origin;
 mod possession;
 #[cfg(feature = "jose")]
 mod proof;
+#[cfg(feature = "remote")]
+mod remote;
 #[cfg(feature = "jose")]
 mod remote_keys;
 mod secret_hash;
@@ -45,6 +47,8 @@ pub(crate) use instance::Inner;
 #[cfg(feature = "jose")]
 pub use keys::{KeySource, RemoteKeys};
 pub use origin::Origin;
+#[cfg(feature = "remote")]
+pub use remote::{Credentials, IntrospectionError, RemoteGate, RemoteGateBuilder, RemoteGateError};
 pub use secret_hash::{SecretHash, SecretHashError};
 pub use spec::{ClientSpec, GateSpec, SecretSpec, SpecError};
 pub use throttle::ThrottlePolicy;

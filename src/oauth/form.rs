@@ -106,6 +106,20 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
 }
 
+/// Encodes one component of a form, as Basic credentials have them too (RFC 6749 §2.3.1).
+#[cfg(feature = "remote")]
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            b' ' => encoded.push('+'),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
@@ -140,6 +154,16 @@ mod tests {
         let many: String = (0..65).map(|n| format!("a{n}=1&")).collect();
         assert_eq!(Form::parse(many.as_bytes()).err(), Some(FormError::TooMany));
         assert!(!format!("{form:?}").contains("client_credentials"));
+    }
+
+    #[cfg(feature = "remote")]
+    proptest! {
+        #[test]
+        fn an_encoded_component_decodes_to_itself(text in any::<String>()) {
+            let encoded = encode(&text);
+            prop_assert!(encoded.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'&' && byte != b'='));
+            prop_assert_eq!(decode(encoded.as_bytes()).unwrap(), text);
+        }
     }
 
     proptest! {
