@@ -134,7 +134,7 @@ pub mod clock;
 pub mod config;
 #[cfg(doctest)]
 mod documents;
-#[cfg(all(fuzzing, feature = "gateway"))]
+#[cfg(feature = "_fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
@@ -148,10 +148,7 @@ pub mod plugin;
 #[cfg(feature = "gateway")]
 mod proxy;
 mod response;
-#[cfg(all(feature = "config", fuzzing))]
-#[doc(hidden)]
-pub mod route;
-#[cfg(all(feature = "config", not(fuzzing)))]
+#[cfg(feature = "config")]
 #[expect(unreachable_pub, reason = "the fuzz targets reach it")]
 mod route;
 #[cfg(feature = "gateway")]
