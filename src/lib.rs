@@ -172,7 +172,7 @@ pub use oauth::denial::Denial;
 pub use oauth::scope::{Demand, Requirement, Scopes};
 pub use plugin::{OAuthService, RequireTokenLayer};
 
-/// The Rust of the README, so that it is tried like the rest.
+/// The Rust code of the README, so that it is tested too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
