@@ -132,7 +132,9 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
-#[cfg(all(fuzzing, feature = "gateway"))]
+#[cfg(doctest)]
+mod documents;
+#[cfg(feature = "_fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
@@ -146,10 +148,7 @@ pub mod plugin;
 #[cfg(feature = "gateway")]
 mod proxy;
 mod response;
-#[cfg(all(feature = "config", fuzzing))]
-#[doc(hidden)]
-pub mod route;
-#[cfg(all(feature = "config", not(fuzzing)))]
+#[cfg(feature = "config")]
 #[expect(unreachable_pub, reason = "the fuzz targets reach it")]
 mod route;
 #[cfg(feature = "gateway")]
@@ -171,8 +170,3 @@ pub use oauth::decide::Permit;
 pub use oauth::denial::Denial;
 pub use oauth::scope::{Demand, Requirement, Scopes};
 pub use plugin::{OAuthService, RequireTokenLayer};
-
-/// The Rust code of the README, so that it is tested too.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
