@@ -27,6 +27,7 @@ use crate::clock::turn;
 use crate::gate::{Endpoint, FormBody};
 use crate::headers::{HeaderSink as _, RequestView};
 use crate::http1::{Asked, RequestFraming};
+use crate::limit::rate::Bounds;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::endpoints::MAX_BODY;
 use crate::response;
@@ -121,10 +122,19 @@ impl Proxy {
         let Session { record, identity, writer } = session;
         let Some(route) = record.take_route() else { return client.close() };
         let Authorized { lease, head, mut bounds, upgrade, origin } = authorized;
-        if let Err(refusal) = wait_for_place(&mut bounds).await {
-            record.reason = Some(Reason::UpstreamBusy);
-            respond(client, &own_answer(refusal, &route, origin), false, record).await;
-            return record.put_route(route);
+        if bounds.as_ref().is_some_and(|bounds| bounds.ticket.is_some()) {
+            // Boxed: seldom, and its state would make every other request's future larger.
+            let waited = Box::pin(wait_unless_gone(client, &mut bounds)).await;
+            if let Err(refusal) = waited {
+                match refusal {
+                    None => client.close(),
+                    Some(refusal) => {
+                        record.reason = Some(Reason::UpstreamBusy);
+                        respond(client, &own_answer(refusal, &route, origin), false, record).await;
+                    }
+                }
+                return record.put_route(route);
+            }
         }
         let upstream = &route.upstream;
         record.trip.departs(upstream);
@@ -168,7 +178,7 @@ impl Proxy {
                 self.refuse(client, &error, &route, origin, record).await;
             }
         }
-        record.bytes_up = client.body_bytes();
+        record.bytes_up += client.body_bytes();
         record.put_route(route);
     }
 
@@ -387,6 +397,19 @@ impl Proxy {
         })
         .await
     }
+}
+
+/// Waits for the upstream to take one more request. The refusal is `None` where the client has gone meanwhile.
+async fn wait_unless_gone<I: Socket>(
+    client: &mut Client<I>,
+    bounds: &mut Option<Box<Bounds>>,
+) -> Result<(), Option<Response<Full<Bytes>>>> {
+    let mut wait = std::pin::pin!(wait_for_place(bounds));
+    poll_fn(|cx| match wait.as_mut().poll(cx) {
+        Poll::Ready(waited) => Poll::Ready(waited.map_err(Some)),
+        Poll::Pending => client.poll_hangup(cx).map(|()| Err(None)),
+    })
+    .await
 }
 
 /// Writes a response of the gateway's own.
