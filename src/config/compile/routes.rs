@@ -53,8 +53,9 @@ pub(super) fn routes(
             Some(other) => item.fail(
                 ErrorKind::RouteConflict,
                 format!(
-                    "matches the same requests as the route in line {}, and neither is more specific: change the \
-                     path, host or methods of one of them, or remove one",
+                    "{:?} matches the same requests as the route in line {}, and neither is more specific: change \
+                     the path, host or methods of one of them, or remove one",
+                    route.path.as_str(),
                     other.line,
                 ),
             ),
