@@ -45,9 +45,9 @@ pub use throttle::ThrottlePolicy;
 
 use crate::clock::{Clock, SystemClock};
 use crate::oauth::bearer::{self, Presented, Scheme};
+use crate::oauth::decide::{self, Permit, Possession};
 #[cfg(feature = "gateway")]
 use crate::oauth::decide::{Identity, Lease};
-use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::Denial;
 use crate::oauth::evidence::{Credentials, Evidence, Target};
 use crate::oauth::scope::{Demand, Requirement};

@@ -83,7 +83,8 @@ impl Gate {
             DpopError::Key => Denial::NotHeld(Mismatch::Key),
             error => Denial::InvalidProof(error.public_description()),
         };
-        let proof = dpop::only(credentials.proofs()).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
+        let proof =
+            dpop::only(credentials.proofs()).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
         let access_token = std::str::from_utf8(token).map_err(|_| Denial::InvalidToken)?;
         let token = BoundToken { access_token, key: Thumbprint::from_bytes(key) };
         let proof =

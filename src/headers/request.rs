@@ -191,7 +191,8 @@ pub(crate) fn for_upstream(
                     trusted
                 }
                 Class::Te => {
-                    seen.te_trailers |= elements(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+                    seen.te_trailers |=
+                        elements(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
                     false
                 }
                 Class::TransferEncoding => {

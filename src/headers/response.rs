@@ -97,7 +97,12 @@ pub(crate) fn for_client<'a, F: Iterator<Item = Field<'a>>>(
             }
             // Those in another spelling are no headers, but a server before the client might take them for some.
             (
-                Class::Hop | Class::Te | Class::Upgrade | Class::TransferEncoding | Class::Connection | Class::ContentLength,
+                Class::Hop
+                | Class::Te
+                | Class::Upgrade
+                | Class::TransferEncoding
+                | Class::Connection
+                | Class::ContentLength,
                 _,
             ) => false,
             (class, disguised) => {

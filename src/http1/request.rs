@@ -8,9 +8,7 @@ use super::fault::RequestFault;
 use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
 use super::runs::Runs;
 use super::scan::{find_control, is_token};
-use crate::headers::{
-    Class, Field, Form, Framing, Outgoing, RequestView, elements, for_upstream, number,
-};
+use crate::headers::{Class, Field, Form, Framing, Outgoing, RequestView, elements, for_upstream, number};
 
 /// Bounds on the head of a request.
 #[derive(Debug, Clone, Copy)]

@@ -69,5 +69,4 @@ mod tests {
             prop_assert_eq!(find_control(&bytes, from), slow.map_or(bytes.len(), |at| from + at));
         }
     }
-
 }

@@ -109,7 +109,9 @@ impl Proxy {
             Ok(Disposition::Upstream(authorized)) => Ok(Decided::Upstream(authorized)),
             Ok(Disposition::Endpoint(endpoint)) => match parts_of(&head) {
                 Some(parts) => Ok(Decided::Endpoint(endpoint, Box::new(parts))),
-                None => Err(Refusal::ambiguous(StatusCode::BAD_REQUEST, "the request target is not well-formed")),
+                None => {
+                    Err(Refusal::ambiguous(StatusCode::BAD_REQUEST, "the request target is not well-formed"))
+                }
             },
             Err(refusal) => Err(refusal),
         };
@@ -200,8 +202,7 @@ impl Proxy {
             cors: route.cors.as_deref().map(|cors| (cors, origin)),
             request_id: id.as_deref(),
         };
-        let upgraded =
-            connection.head().is_some_and(|head| head.status() == StatusCode::SWITCHING_PROTOCOLS);
+        let upgraded = connection.head().is_some_and(|head| head.status() == StatusCode::SWITCHING_PROTOCOLS);
         if upgraded {
             // Boxed: seldom, and its state would make every other request's future larger.
             Box::pin(self.tunnel(connection, upload, &changes, record)).await;

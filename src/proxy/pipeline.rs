@@ -150,7 +150,9 @@ impl Proxy {
         record: &mut RequestRecord,
     ) -> Response<ResponseBody> {
         let Authorized { lease, head, mut bounds, origin, .. } = authorized;
-        let Some(route) = record.take_route() else { return Response::new(ResponseBody::from(Full::default())) };
+        let Some(route) = record.take_route() else {
+            return Response::new(ResponseBody::from(Full::default()));
+        };
         let upstream = &route.upstream;
         let forwarded = match wait_for_place(&mut bounds).await {
             Err(refusal) => Err((Reason::UpstreamBusy, refusal)),
@@ -215,7 +217,11 @@ impl Proxy {
     }
 
     /// What is said to the client of a request that has no response from upstream, and why.
-    pub(super) fn failed(&self, error: &ForwardError, upstream: &Upstream) -> (Reason, Response<Full<Bytes>>) {
+    pub(super) fn failed(
+        &self,
+        error: &ForwardError,
+        upstream: &Upstream,
+    ) -> (Reason, Response<Full<Bytes>>) {
         // A body that is too long or too slow is the client's doing.
         if !matches!(error, ForwardError::Body(_) | ForwardError::ClientGone) {
             upstream.report(error);

@@ -67,7 +67,11 @@ impl<H: Handler> Shared<H> {
         let Some((session, certificate)) = Box::pin(self.handshake(socket, limits)).await else { return };
         let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
         let info = ConnInfo::new(peer, listener, http2, certificate);
-        if http2 { self.http2(session, info, conduct).await } else { self.http1(session, info, conduct).await }
+        if http2 {
+            self.http2(session, info, conduct).await
+        } else {
+            self.http1(session, info, conduct).await
+        }
     }
 
     /// Finds out whether there is room, and who is there behind a PROXY protocol header.

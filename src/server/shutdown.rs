@@ -64,7 +64,10 @@ struct DrainShared {
 impl DrainSignal {
     pub(super) fn new() -> Self {
         Self {
-            shared: Arc::new(DrainShared { draining: Arc::new(AtomicBool::new(false)), wake: Arc::new(Notify::new()) }),
+            shared: Arc::new(DrainShared {
+                draining: Arc::new(AtomicBool::new(false)),
+                wake: Arc::new(Notify::new()),
+            }),
         }
     }
 

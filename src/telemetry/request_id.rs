@@ -79,8 +79,7 @@ mod tests {
     fn no_id_comes_twice_on_any_thread() {
         let make = || (0..5_000).map(|_| id(None)).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(make)).collect();
-        let ids: HashSet<Vec<u8>> =
-            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        let ids: HashSet<Vec<u8>> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ids.len(), 20_000);
         assert!(ids.iter().all(|id| id.len() == 32 && is_good(id)));
     }
@@ -88,14 +87,9 @@ mod tests {
     #[test]
     fn only_a_good_id_of_a_trusted_proxy_is_taken() {
         let long = "x".repeat(LONGEST + 1);
-        for (given, taken) in [
-            ("abc-1", true),
-            (&long[1..], true),
-            ("", false),
-            (&long, false),
-            ("a b", false),
-            ("é", false),
-        ] {
+        for (given, taken) in
+            [("abc-1", true), (&long[1..], true), ("", false), (&long, false), ("a b", false), ("é", false)]
+        {
             let id = id(Some(given));
             assert_eq!(id == given.as_bytes(), taken, "{given:?}");
             assert!(is_good(&id));

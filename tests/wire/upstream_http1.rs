@@ -352,6 +352,6 @@ fn no_trailer_passes_for_the_credential_of_the_gateway() {
                    X-Client-Id: forged\r\nX-Sum: 42\r\n\r\n";
     Conn::plain(gateway.plain()).ask(request).status(200);
     assert_eq!(upstream.only("/trailers").all("x-api-key"), ["the-gateway-s"]);
-    upstream.wait_for("x-sum: 42");
+    upstream.wait_for("X-Sum: 42");
     assert!(!upstream.saw("forged"));
 }

@@ -24,7 +24,8 @@ pub(crate) use upload::Upload;
 
 use crate::clock::turn;
 use crate::http1::{
-    BodyDecoder, HeadLimits, Input, RequestFacts, RequestFault, RequestFraming, RequestHead, RequestSpans, buffers,
+    BodyDecoder, HeadLimits, Input, RequestFacts, RequestFault, RequestFraming, RequestHead, RequestSpans,
+    buffers,
 };
 use crate::upstream::alarm::Alarm;
 
@@ -209,7 +210,8 @@ impl<I> Client<I> {
 
     /// Whether the connection can go on behind the response: the request has been read to its end.
     pub(crate) fn goes_on(&mut self) -> bool {
-        self.persists() && !self.expects_continue && (self.body_ended || self.skip_body())
+        // A client that waits for `100 Continue` may send the body or not.
+        self.persists() && (self.body_ended || !self.expects_continue && self.skip_body())
     }
 
     /// Drops what has come of a body that nobody reads; whether that was all of it.
@@ -242,7 +244,11 @@ impl<I> Client<I> {
 
 impl<I: Socket> Client<I> {
     /// Reads the head of the next request.
-    pub(crate) fn poll_head(&mut self, limits: HeadLimits, cx: &mut Context<'_>) -> Poll<Result<(), HeadEnd>> {
+    pub(crate) fn poll_head(
+        &mut self,
+        limits: HeadLimits,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), HeadEnd>> {
         let mut spans = SPANS.take().unwrap_or_default();
         let head = self.poll_spans(&mut spans, limits, cx);
         match head {

@@ -315,7 +315,11 @@ impl<I: Socket> Client<I> {
             // HTTP/2 need not say it, and HTTP/1 must.
             head.headers.entry(CONTENT_LENGTH).or_insert(exact.into());
         }
-        let framed = if bodiless || head.headers.contains_key(CONTENT_LENGTH) { Framed::AsSaid } else { self.unsaid() };
+        let framed = if bodiless || head.headers.contains_key(CONTENT_LENGTH) {
+            Framed::AsSaid
+        } else {
+            self.unsaid()
+        };
         self.write_map(head.status, &head.headers, framed);
         let mut over = bodiless;
         if bodiless {

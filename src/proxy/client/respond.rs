@@ -85,7 +85,12 @@ impl<I: Socket> Client<I> {
     }
 
     /// Writes the head of a 101.
-    pub(crate) fn write_upgrade(&mut self, head: ResponseHead<'_>, facts: ResponseFacts, changes: &Changes<'_>) {
+    pub(crate) fn write_upgrade(
+        &mut self,
+        head: ResponseHead<'_>,
+        facts: ResponseFacts,
+        changes: &Changes<'_>,
+    ) {
         let _ = self.write_head(head, facts, changes);
     }
 

@@ -51,7 +51,10 @@ impl<'a, I: Socket> Upload<'a, I> {
     }
 
     /// The next piece of the body as a frame, for a server that speaks HTTP/2.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyFault>> {
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame<Bytes>>, BodyFault>> {
         let mut data = Vec::new();
         let last = ready!(self.poll_piece(&mut data, false, cx))?;
         if !data.is_empty() || !last {
@@ -74,7 +77,12 @@ impl<'a, I: Socket> Upload<'a, I> {
     }
 
     /// Appends what has come of the body, and waits for some where nothing has. Ready with true at its end.
-    fn poll_piece(&mut self, out: &mut Vec<u8>, chunked: bool, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFault>> {
+    fn poll_piece(
+        &mut self,
+        out: &mut Vec<u8>,
+        chunked: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, BodyFault>> {
         loop {
             let before = self.client.body_bytes;
             while !self.client.body_ended && out.len() < PIECE {

@@ -50,7 +50,9 @@ impl ForwardError {
             Self::Body(BodyFault::TooLarge) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this API takes")
             }
-            Self::Body(BodyFault::BrokenOff) | Self::ClientGone => (StatusCode::BAD_REQUEST, "the request body broke off"),
+            Self::Body(BodyFault::BrokenOff) | Self::ClientGone => {
+                (StatusCode::BAD_REQUEST, "the request body broke off")
+            }
             Self::Body(_) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
         };
         let mut response = response::problem(status, detail);

@@ -84,7 +84,8 @@ impl Exchange<'_> {
                 // Boxed: seldom, and its state would make the future of every request larger.
                 None => {
                     let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-                    let within = left.map_or(upstream.connect_timeout, |left| left.min(upstream.connect_timeout));
+                    let within =
+                        left.map_or(upstream.connect_timeout, |left| left.min(upstream.connect_timeout));
                     match Box::pin(pool::open(Arc::clone(server), within)).await {
                         Ok(connection) => connection,
                         Err(error) => {

@@ -3,8 +3,8 @@
 use super::super::forward::error::ForwardError;
 use crate::gate::{Endpoint, Success, Told};
 use crate::oauth::denial::{Denial, TokenError};
-use crate::upstream::downstream::BodyFault;
 use crate::telemetry::{EndpointName, Event, Reason, UpstreamFailure};
+use crate::upstream::downstream::BodyFault;
 
 /// Under which name its refusals are counted.
 pub(super) fn name_of(endpoint: Endpoint) -> Option<EndpointName> {

@@ -118,8 +118,7 @@ impl Idle {
         self.tidied = now;
         self.pools.retain_mut(|(_, pool)| {
             pool.retain(|connection| {
-                now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
-                    && connection.is_quiet()
+                now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME && connection.is_quiet()
             });
             !pool.is_empty()
         });

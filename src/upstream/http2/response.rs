@@ -25,7 +25,7 @@ impl AnswerBody {
     pub(crate) fn new(
         stream: RecvStream,
         headers: &HeaderMap,
-            place: StreamGuard,
+        place: StreamGuard,
         upload: Option<GoingOn>,
     ) -> Self {
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());

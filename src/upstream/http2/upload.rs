@@ -10,7 +10,6 @@ use http::HeaderMap;
 use http_body::Body;
 use tokio::task::AbortHandle;
 
-
 /// The body of a request, as it is sent. Its error is the sender's to report.
 pub(crate) trait RequestBody: Body<Data = Bytes> + Unpin {}
 
