@@ -1,5 +1,7 @@
 //! What a header means to a gateway, by its name as it came.
 
+use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE, folded};
+
 /// Headers that a gateway must not just pass on, or looks at, by what is done about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -78,8 +80,8 @@ const KNOWN: [&[Known]; 26] = [
     &[(b"via", Class::Via)],
     &[],
     &[
-        (b"x-client-id", Class::ClientId),
-        (b"x-client-scope", Class::ClientScope),
+        (CLIENT_ID.as_bytes(), Class::ClientId),
+        (CLIENT_SCOPE.as_bytes(), Class::ClientScope),
         (b"x-forwarded-for", Class::ForwardedFor),
         (b"x-forwarded-host", Class::ForwardedHost),
         (b"x-forwarded-proto", Class::ForwardedProto),
@@ -139,12 +141,6 @@ impl Class {
             |beginning: &[u8]| name.get(..beginning.len()).is_some_and(|name| same_variable(name, beginning));
         if first | 0x20 == b'x' && begins(FORWARDING) { Self::Forwarding } else { Self::Other }
     }
-}
-
-/// Servers of the CGI family hand headers to programs as variables, where `-`, `_` and, with some, every character that
-/// is no letter or digit are one.
-const fn folded(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 /// Whether a server of the CGI family takes one name for the other.

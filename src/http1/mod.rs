@@ -13,6 +13,8 @@ pub(crate) mod buffers;
 mod chunked;
 mod fault;
 mod field;
+#[cfg(feature = "_fuzzing")]
+pub(crate) mod fuzzing;
 mod input;
 mod request;
 mod response;

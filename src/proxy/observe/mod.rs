@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::notes::Notes;
 use super::route::{ClientConnection, Route};
 use crate::clock::turn;
-use crate::gate::{Endpoint, Told};
+use crate::gate::{Endpoint, EndpointOutcome};
 use crate::headers::{Class, RequestView};
 use crate::proxy::body::request::BodyOutcome;
 use crate::telemetry::access_log::{self, Line};
@@ -147,7 +147,7 @@ impl RequestRecord {
     }
 
     /// The endpoint is done.
-    pub(crate) fn told(&mut self, told: &Told) {
+    pub(crate) fn told(&mut self, told: &EndpointOutcome) {
         self.trip.returns();
         self.reason = told.refusal.as_ref().map(of_token_error);
         if let Some(event) = event_of(told) {
