@@ -244,3 +244,24 @@ fn grace_is_finite_and_stop_is_at_once() {
         assert!(start.elapsed() < Duration::from_secs(5));
     }
 }
+
+impl ServerOptions {
+    fn new(listeners: Vec<ListenerSpec>) -> Self {
+        Self { listeners, tls: None, threads: 0, grace: Duration::from_secs(30), limits: Limits::default() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            max_header_size: 16 * 1024,
+            max_headers: 100,
+            idle_timeout: Duration::from_secs(75),
+            max_connections: 20_000,
+            max_connections_per_address: None,
+            write_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
