@@ -1,5 +1,8 @@
 //! The source of time: a monotonic clock for decisions, and a wall clock for dates.
 
+#[cfg(feature = "gateway")]
+pub(crate) mod turn;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

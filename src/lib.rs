@@ -146,6 +146,8 @@ mod gateway;
 mod gateway_client;
 mod headers;
 #[cfg(feature = "gateway")]
+mod http1;
+#[cfg(feature = "gateway")]
 mod http_client;
 #[cfg(feature = "gateway")]
 mod limit;

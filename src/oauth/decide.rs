@@ -73,7 +73,22 @@ pub fn decide(
     held: Possession<'_>,
     now: Millis,
 ) -> Result<Permit, Denial> {
-    let Some(record) = record.filter(|record| record.is_live(now)) else { return Err(Denial::InvalidToken) };
+    let record = record.ok_or(Denial::InvalidToken)?;
+    check(&record, requirement, audience, held, now)?;
+    Ok(Permit(Kind::Token { record, digest }))
+}
+
+/// What [`decide`] asks of a record.
+fn check(
+    record: &Record,
+    requirement: &Requirement,
+    audience: Option<&str>,
+    held: Possession<'_>,
+    now: Millis,
+) -> Result<(), Denial> {
+    if !record.is_live(now) {
+        return Err(Denial::InvalidToken);
+    }
     let terms = record.grant().terms();
     // Few tokens are bound, and few requests have a proof.
     if terms.confirmation.is_some() || held.key.is_some() {
@@ -83,9 +98,122 @@ pub fn decide(
         return Err(Denial::WrongAudience);
     }
     if requirement.is_met_by(&terms.scopes) {
-        Ok(Permit(Kind::Token { record, digest }))
+        Ok(())
     } else {
         Err(Denial::InsufficientScope(requirement.scopes().cloned().unwrap_or_default()))
+    }
+}
+
+/// Permission to forward one request: what is left of a [`Permit`] once the gateway has copied who the client is. It
+/// owns no part of the token's record, which other threads use too.
+#[cfg(feature = "gateway")]
+#[derive(Debug, Clone)]
+pub(crate) struct Lease {
+    token: Option<Leased>,
+}
+
+#[cfg(feature = "gateway")]
+#[derive(Debug, Clone)]
+struct Leased {
+    digest: TokenDigest,
+    expires: Millis,
+    bound_to_key: bool,
+}
+
+/// Who a request comes from. One value is used for one request after the other.
+#[cfg(feature = "gateway")]
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    client: String,
+    scope: String,
+    known: bool,
+}
+
+#[cfg(feature = "gateway")]
+impl Identity {
+    /// The client whose token it was; `None` on a public route.
+    pub(crate) fn client(&self) -> Option<&str> {
+        self.known.then_some(&*self.client)
+    }
+
+    /// The scopes of the token; `None` where it has none.
+    pub(crate) fn scope(&self) -> Option<&str> {
+        (self.known && !self.scope.is_empty()).then_some(&*self.scope)
+    }
+
+    /// Nobody, for a public route.
+    pub(crate) fn clear(&mut self) {
+        self.client.clear();
+        self.scope.clear();
+        self.known = false;
+    }
+
+    fn set(&mut self, grant: &Grant) {
+        self.clear();
+        self.client.push_str(grant.client().id().as_str());
+        self.scope.push_str(grant.terms().scopes.as_str());
+        self.known = true;
+    }
+}
+
+#[cfg(feature = "gateway")]
+impl Lease {
+    /// The lease of a public route: see [`public`].
+    pub(crate) fn public() -> Self {
+        Self { token: None }
+    }
+
+    /// Decides like [`decide`], on a record that stays where it is, and notes whose token it was.
+    ///
+    /// # Errors
+    /// Those of [`decide`].
+    pub(crate) fn decide(
+        record: &Record,
+        digest: TokenDigest,
+        demand: (&Requirement, Option<&str>),
+        held: Possession<'_>,
+        now: Millis,
+        identity: &mut Identity,
+    ) -> Result<Self, Denial> {
+        let (requirement, audience) = demand;
+        check(record, requirement, audience, held, now)?;
+        identity.set(record.grant());
+        Ok(Self::of(record, digest))
+    }
+
+    /// The lease of a permit, and whose it is.
+    pub(crate) fn of_permit(permit: Permit, identity: &mut Identity) -> Self {
+        match permit.0 {
+            Kind::Public => {
+                identity.clear();
+                Self::public()
+            }
+            Kind::Token { record, digest } => {
+                identity.set(record.grant());
+                Self::of(&record, digest)
+            }
+        }
+    }
+
+    fn of(record: &Record, digest: TokenDigest) -> Self {
+        let bound_to = record.grant().terms().confirmation.as_ref();
+        let bound_to_key = bound_to.and_then(Confirmation::key).is_some();
+        Self { token: Some(Leased { digest, expires: record.expires(), bound_to_key }) }
+    }
+
+    /// The token; `None` on a public route.
+    pub(crate) fn digest(&self) -> Option<&TokenDigest> {
+        self.token.as_ref().map(|token| &token.digest)
+    }
+
+    /// How long the token lives; `None` where there is none that could end.
+    pub(crate) fn time_left(&self, now: Millis) -> Option<Duration> {
+        self.token.as_ref().map(|token| token.expires.since(now))
+    }
+
+    /// Whether the token is bound to a key of the client's.
+    pub(crate) fn is_bound_to_key(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.bound_to_key)
     }
 }
 

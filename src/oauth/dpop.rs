@@ -95,10 +95,17 @@ pub enum DpopError {
 /// # Errors
 /// [`DpopError::Header`] if there is more than one.
 pub fn from_headers(headers: &HeaderMap) -> Result<Option<&str>, DpopError> {
-    let mut proofs = headers.get_all(HEADER).iter();
+    only(headers.get_all(HEADER).iter().map(http::HeaderValue::as_bytes))
+}
+
+/// The one proof among these values of `DPoP`: see [`from_headers`].
+pub(crate) fn only<'a>(mut proofs: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a str>, DpopError> {
     match (proofs.next(), proofs.next()) {
         (None, _) => Ok(None),
-        (Some(proof), None) => proof.to_str().map(Some).map_err(|_| DpopError::Header),
+        (Some(proof), None) if proof.is_ascii() => {
+            std::str::from_utf8(proof).map(Some).map_err(|_| DpopError::Header)
+        }
+        (Some(_), None) => Err(DpopError::Header),
         (Some(_), Some(_)) => Err(DpopError::Header),
     }
 }

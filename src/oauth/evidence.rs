@@ -4,7 +4,28 @@
 
 use std::fmt;
 
-use http::Method;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
+
+/// The headers of a request that the gate reads, whatever they are kept in.
+pub(crate) trait Credentials {
+    /// The values of all `Authorization` headers.
+    fn authorization(&self) -> impl Iterator<Item = &[u8]>;
+
+    /// The values of all `DPoP` headers.
+    fn proofs(&self) -> impl Iterator<Item = &[u8]>;
+}
+
+impl Credentials for HeaderMap {
+    #[inline]
+    fn authorization(&self) -> impl Iterator<Item = &[u8]> {
+        self.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes)
+    }
+
+    fn proofs(&self) -> impl Iterator<Item = &[u8]> {
+        self.get_all("dpop").iter().map(HeaderValue::as_bytes)
+    }
+}
 
 /// A certificate whose key the client has proved to hold in the TLS handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
