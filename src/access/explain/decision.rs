@@ -17,12 +17,12 @@ use crate::access::offline::without_upstream_tls;
 use crate::config::{AddressRules, Config, Route};
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec};
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
-use crate::oauth::decide::Permit;
+use crate::oauth::decide::Identity;
 use crate::oauth::evidence::PeerCertificate;
 use crate::oauth::grant::{Confirmation, Terms};
 use crate::oauth::scope::Scopes;
 use crate::oauth::token::AccessToken;
-use crate::proxy::authorize::{Disposition, RequestContext, authorize};
+use crate::proxy::authorize::{Disposition, RequestContext, Scratch, authorize};
 use crate::proxy::cors::Cors;
 use crate::proxy::notes::Notes;
 use crate::proxy::refusal::Refusal;
@@ -133,6 +133,7 @@ struct Explainer<'a, 'c> {
 struct Decision<'c> {
     result: Result<Disposition, Refusal>,
     route: Option<&'c Route>,
+    matched: Option<Arc<route::Route>>,
     canonical_path: Option<String>,
 }
 
@@ -145,13 +146,8 @@ impl<'c> Explainer<'_, 'c> {
             // The HTTP server refuses such a head before the pipeline sees it.
             Err(text) => Err(Refusal::ambiguous(http::StatusCode::BAD_REQUEST, text)),
         };
-        let route = match &result {
-            Ok(Disposition::Upstream(authorized)) => Some(&authorized.route),
-            Ok(Disposition::Endpoint(_)) => None,
-            Err(refusal) => refusal.route.as_ref(),
-        };
-        let route = route.and_then(|route: &Arc<route::Route>| self.config.routes.get(route.index));
-        Decision { result, route, canonical_path: seen.canonical_path }
+        let route = seen.route.as_ref().and_then(|route| self.config.routes.get(route.index));
+        Decision { result, route, matched: seen.route, canonical_path: seen.canonical_path }
     }
 
     fn authorize(&self, parts: &Parts, seen: &mut Seen) -> Result<Disposition, Refusal> {
@@ -161,13 +157,14 @@ impl<'c> Explainer<'_, 'c> {
         let client = ClientConnection {
             peer,
             peer_value: &HeaderValue::from_static("0.0.0.0"),
-            head_is_clear: true,
             secure,
             certificate: secure.then_some(certificate),
         };
         let body_size = SizeHint::with_exact(self.request.body);
-        let context = RequestContext { parts, bodiless: self.request.body == 0, body_size, client };
-        authorize(&self.gate, self.rules, &context, seen)
+        let bodiless = self.request.body == 0;
+        let context = RequestContext { request: parts, bodiless, body_size, client: &client };
+        let mut scratch = Scratch { identity: &mut Identity::default(), head: &mut Vec::new() };
+        authorize(&self.gate, self.rules, &context, seen, &mut scratch)
     }
 
     /// Returns what the request sends to `route` as its token. `Some(None)` is a request without a token; `None` means
@@ -210,14 +207,18 @@ impl<'c> Explainer<'_, 'c> {
     }
 
     fn explanation(&self, decision: Decision<'c>) -> Explanation<'c> {
-        let Decision { result, route, canonical_path } = decision;
+        let Decision { result, route, matched, canonical_path } = decision;
         let path = canonical_path.as_deref().unwrap_or_default();
-        let verdict = match &result {
-            Ok(Disposition::Upstream(authorized)) => {
-                verdict::passes(self.config, route, path, &authorized.route)
+        let verdict = match (&result, &matched) {
+            (Ok(Disposition::Endpoint(endpoint)), _) => Verdict::Endpoint(verdict::endpoint_name(*endpoint)),
+            (Ok(Disposition::Upstream(_)), Some(matched)) => {
+                verdict::passes(self.config, route, path, matched)
             }
-            Ok(Disposition::Endpoint(endpoint)) => Verdict::Endpoint(verdict::endpoint_name(*endpoint)),
-            Err(refusal) => verdict::refused(self.config, self.request, route, refusal),
+            // Only a matched route leads upstream.
+            (Ok(Disposition::Upstream(_)), None) => {
+                Verdict::Refused { status: 404, error: None, reason: "no route is for this path".to_owned() }
+            }
+            (Err(refusal), _) => verdict::refused(self.config, self.request, route, refusal),
         };
         let page_reads_response = self.page_reads(route);
         Explanation { canonical_path, route, verdict, page_reads_response }
@@ -225,8 +226,9 @@ impl<'c> Explainer<'_, 'c> {
 
     fn page_reads(&self, route: Option<&Route>) -> Option<bool> {
         let (origin, route) = (self.request.origin.as_ref()?, route?);
-        let headers = [(http::header::ORIGIN, origin.clone())].into_iter().collect();
-        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&headers).is_some()))
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.headers.insert(http::header::ORIGIN, origin.clone());
+        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&parts).is_some()))
     }
 }
 
@@ -238,6 +240,7 @@ fn authorization(scheme: &str, token: &AccessToken) -> Option<HeaderValue> {
 #[derive(Default)]
 struct Seen {
     canonical_path: Option<String>,
+    route: Option<Arc<route::Route>>,
 }
 
 impl Notes for Seen {
@@ -245,9 +248,13 @@ impl Notes for Seen {
         self.canonical_path = Some(path.to_owned());
     }
 
-    fn permitted(&mut self, _permit: &Permit) {}
+    fn routed(&mut self, route: &Arc<route::Route>) {
+        self.route = Some(Arc::clone(route));
+    }
 
-    fn request_id(&self) -> Option<&HeaderValue> {
+    fn permitted(&mut self, _client: Option<&str>) {}
+
+    fn request_id(&self) -> Option<&[u8]> {
         None
     }
 }
