@@ -89,33 +89,31 @@ impl Proxy {
             let response = response::problem(StatusCode::BAD_REQUEST, "the request is not well-formed");
             return Err(Refusal { close: true, ..Refusal::new(response, Reason::Ambiguous) });
         };
-        let rules = self.rules.load();
-        record.begin(&head, connection, || rules.trusts(connection.peer));
-        let facts = match head.facts() {
-            Ok(facts) => facts,
-            Err(fault) => {
-                client.begin(None);
-                return Err(Refusal::ambiguous(fault.status(), fault.public_text()));
+        let mut facts = None;
+        let decided = self.with_rules(|rules| {
+            record.begin(&head, connection, || rules.trusts(connection.peer));
+            let known =
+                head.facts().map_err(|fault| Refusal::ambiguous(fault.status(), fault.public_text()))?;
+            facts = Some(known);
+            let (bodiless, body_size) = match known.framing {
+                RequestFraming::None | RequestFraming::Length(0) => (true, SizeHint::with_exact(0)),
+                RequestFraming::Length(length) => (false, SizeHint::with_exact(length)),
+                RequestFraming::Chunked => (false, SizeHint::default()),
+            };
+            let context = RequestContext { request: &head, bodiless, body_size, client: connection };
+            let mut scratch = Scratch { identity, head: writer.begin(!bodiless) };
+            match authorize(&self.gate, rules, &context, record, &mut scratch)? {
+                Disposition::Upstream(authorized) => Ok(Decided::Upstream(authorized)),
+                Disposition::Endpoint(endpoint) => match parts_of(&head) {
+                    Some(parts) => Ok(Decided::Endpoint(endpoint, Box::new(parts))),
+                    None => Err(Refusal::ambiguous(
+                        StatusCode::BAD_REQUEST,
+                        "the request target is not well-formed",
+                    )),
+                },
             }
-        };
-        let (bodiless, body_size) = match facts.framing {
-            RequestFraming::None | RequestFraming::Length(0) => (true, SizeHint::with_exact(0)),
-            RequestFraming::Length(length) => (false, SizeHint::with_exact(length)),
-            RequestFraming::Chunked => (false, SizeHint::default()),
-        };
-        let context = RequestContext { request: &head, bodiless, body_size, client: connection };
-        let mut scratch = Scratch { identity, head: writer.begin(!bodiless) };
-        let decided = match authorize(&self.gate, &rules, &context, record, &mut scratch) {
-            Ok(Disposition::Upstream(authorized)) => Ok(Decided::Upstream(authorized)),
-            Ok(Disposition::Endpoint(endpoint)) => match parts_of(&head) {
-                Some(parts) => Ok(Decided::Endpoint(endpoint, Box::new(parts))),
-                None => {
-                    Err(Refusal::ambiguous(StatusCode::BAD_REQUEST, "the request target is not well-formed"))
-                }
-            },
-            Err(refusal) => Err(refusal),
-        };
-        client.begin(Some(facts));
+        });
+        client.begin(facts);
         decided
     }
 
@@ -196,19 +194,22 @@ impl Proxy {
         patience: Patience,
         record: &mut RequestRecord,
     ) -> Option<Fault> {
-        let id = record.request_id().map(<[u8]>::to_vec);
+        let id = record.take_id();
         let changes = Changes {
             headers: route.response_headers.as_deref(),
             cors: route.cors.as_deref().map(|cors| (cors, origin)),
-            request_id: id.as_deref(),
+            request_id: (!id.is_empty()).then_some(&*id),
         };
         let upgraded = connection.head().is_some_and(|head| head.status() == StatusCode::SWITCHING_PROTOCOLS);
         if upgraded {
             // Boxed: seldom, and its state would make every other request's future larger.
             Box::pin(self.tunnel(connection, upload, &changes, record)).await;
+            record.put_id(id);
             return None;
         }
-        match relay(&mut connection, writer, upload, &changes, patience, record).await {
+        let relayed = relay(&mut connection, writer, upload, &changes, patience, record).await;
+        record.put_id(id);
+        match relayed {
             Relayed::Whole => {
                 record.ends();
                 // A server that has not taken the whole request would take the next for its rest.

@@ -119,6 +119,16 @@ impl RequestRecord {
         self.logged.as_deref_mut().filter(|_| self.is_logged)
     }
 
+    /// Lends the id of the request out. [`Self::put_id`] brings it back.
+    pub(crate) fn take_id(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.id)
+    }
+
+    /// Brings the id back.
+    pub(crate) fn put_id(&mut self, id: Vec<u8>) {
+        self.id = id;
+    }
+
     /// Lends the route of the request out. [`Self::put_route`] brings it back.
     pub(crate) fn take_route(&mut self) -> Option<Arc<Route>> {
         if self.routed { self.route.take() } else { None }
