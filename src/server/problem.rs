@@ -1,6 +1,6 @@
 //! Answers written to the wire without hyper: where hyper would send a bare one of its own, or none at all.
 
-use crate::utc::Utc;
+use std::time::SystemTime;
 
 /// A refusal of this room. Each closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Problem {
              {retry}connection: close\r\n\
              date: {date}\r\n\r\n{body}",
             length = body.len(),
-            date = Utc::now(),
+            date = httpdate::fmt_http_date(SystemTime::now()),
         )
         .into_bytes()
     }

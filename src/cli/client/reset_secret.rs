@@ -11,7 +11,7 @@ use crate::change::{ConfigFile, Rotation, new_secret};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::parse_duration;
-use crate::utc::Utc;
+use crate::utc;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -42,7 +42,7 @@ pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Fai
     let rotation = Rotation { hash: &hash, keep_old: arguments.keep_old, now: SystemTime::now() };
     let rotated = file.rotate(&arguments.name, &rotation)?;
     let config = file.save()?;
-    let until = rotated.until.filter(|_| !rotated.kept.is_empty()).map(|until| Utc::at(until).rfc3339());
+    let until = rotated.until.filter(|_| !rotated.kept.is_empty()).map(|until| utc::at(until).to_string());
     let text = if arguments.json {
         output::json(&json!({
             "client_id": arguments.name,

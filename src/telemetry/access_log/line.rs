@@ -1,10 +1,11 @@
 //! One line: what it says of a request, and how it is written so that no request can forge another line.
 
 use std::io::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
 
 use crate::telemetry::Reason;
-use crate::utc::Utc;
 
 /// The most characters of a path that are logged; of a host and a method.
 const LONGEST_PATH: usize = 1_024;
@@ -51,10 +52,8 @@ impl Line<'_> {
     /// Appends the line and its end.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"time\":\"");
-        let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let second = Utc::from_unix(since.as_secs()).rfc3339();
-        // A Vec takes every write.
-        let _ = write!(out, "{}.{:03}Z\"", second.trim_end_matches('Z'), since.subsec_millis());
+        // A write to a Vec never fails.
+        let _ = write!(out, "{:.3}\"", Timestamp::try_from(self.time).unwrap_or(Timestamp::MAX));
         text(out, "request_id", self.request_id, LONGEST_NAME);
         text(out, "client", Some(self.client), LONGEST_NAME);
         text(out, "method", Some(self.method), LONGEST_METHOD);
@@ -129,6 +128,8 @@ fn is_base64url(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use serde_json::{Value, json};
 
     use super::*;
