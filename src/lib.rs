@@ -134,7 +134,9 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
-#[cfg(all(fuzzing, feature = "gateway"))]
+#[cfg(doctest)]
+mod documents;
+#[cfg(feature = "_fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
@@ -152,10 +154,7 @@ pub mod plugin;
 #[cfg(feature = "gateway")]
 mod proxy;
 mod response;
-#[cfg(all(feature = "config", fuzzing))]
-#[doc(hidden)]
-pub mod route;
-#[cfg(all(feature = "config", not(fuzzing)))]
+#[cfg(feature = "config")]
 #[expect(unreachable_pub, reason = "the fuzz targets reach it")]
 mod route;
 #[cfg(feature = "gateway")]
@@ -177,8 +176,3 @@ pub use oauth::decide::Permit;
 pub use oauth::denial::Denial;
 pub use oauth::scope::{Demand, Requirement, Scopes};
 pub use plugin::{OAuthService, RequireTokenLayer};
-
-/// The Rust of the README, so that it is tried like the rest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -2,9 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::config::{
-    Access, AddressRules, BodyLimit, Config, CorsOrigins, Methods, PathPattern, Route, ShownSize,
-};
+use crate::config::{Access, AddressRules, BodyLimit, Config, CorsOrigins, Methods, Route, ShownSize};
 use crate::oauth::scope::{Requirement, Scopes};
 
 /// Describes what a route needs of a request.
@@ -41,9 +39,9 @@ pub(crate) fn requests(route: &Route) -> (String, String) {
         Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(","),
     };
     let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
-    let path = match &route.path {
-        PathPattern::Exact(path) => format!("{host}{path}"),
-        PathPattern::Prefix(prefix) => format!("{host}{}/…", prefix.trim_end_matches('/')),
+    let path = match route.path.as_str() {
+        prefix if route.path.is_prefix() => format!("{host}{}/…", prefix.trim_end_matches('/')),
+        path => format!("{host}{path}"),
     };
     (methods, path)
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::access::reach::Reach;
-use crate::config::{Client, Config, PathPattern, Route};
+use crate::config::{Client, Config, Route};
 
 /// One route of the matrix, with a cell for each client in the order of the file.
 pub(crate) struct Row<'c> {
@@ -28,10 +28,9 @@ fn by_specificity(config: &Config) -> Vec<&Route> {
         let host = route.host.as_ref().map(ToString::to_string);
         let text = route.path.as_str();
         let names: Vec<bool> = text.split('/').skip(1).map(|segment| segment.starts_with('{')).collect();
-        let named = names.contains(&true);
-        let (kind, length) = match route.path {
-            PathPattern::Exact(_) => (u8::from(named), 0),
-            PathPattern::Prefix(_) => (2, if text == "/" { 0 } else { names.len() }),
+        let (kind, length) = match route.path.is_prefix() {
+            false => (u8::from(route.path.has_names()), 0),
+            true => (2, if text == "/" { 0 } else { names.len() }),
         };
         let names = if kind == 0 { Vec::new() } else { names };
         (host.is_none(), host, kind, Reverse(length), names, text.to_owned(), route.place)

@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
         Command::Routes { json } => routes::routes(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
-        Command::Schema => schema::schema(),
+        Command::Schema { markdown } => schema::schema(markdown),
         Command::Completions { shell } => completions::completions(shell),
     };
     match outcome {

@@ -3,15 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::describe;
-use crate::config::{Access, AddressRange, BodyLimit, Config, CorsOrigins, Methods, PathPattern, Route};
+use crate::config::{Access, AddressRange, BodyLimit, Config, CorsOrigins, Methods, Route};
 use crate::oauth::scope::Requirement;
 
 /// Returns the key that gateway.toml has for the route's pattern.
 pub(super) fn path_key(route: &Route) -> &'static str {
-    match route.path {
-        PathPattern::Exact(_) => "path",
-        PathPattern::Prefix(_) => "prefix",
-    }
+    if route.path.is_prefix() { "prefix" } else { "path" }
 }
 
 /// Returns a route as JSON, with the keys of gateway.toml.

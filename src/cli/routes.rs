@@ -43,7 +43,7 @@ fn table(config: &Config, rows: &[Row<'_>]) -> Vec<Vec<String>> {
     let on_terms = terms.iter().any(|terms| !terms.is_empty());
     let mut head = ["METHODS", "PATH", "NEEDS"].map(str::to_owned).to_vec();
     head.extend(on_terms.then(|| "TERMS".to_owned()));
-    head.extend(config.clients.iter().map(|client| client.id.clone()));
+    head.extend(config.clients.iter().map(|client| client.id.to_string()));
     let mut lines = vec![head];
     for (row, terms) in rows.iter().zip(terms) {
         let (methods, path) = describe::requests(row.route);
@@ -119,7 +119,7 @@ fn as_json(config: &Config, row: &Row<'_>) -> Value {
             if let Some(rate) = client.rate_limit {
                 value["rate_limit"] = json!(rate.to_string());
             }
-            (client.id.clone(), value)
+            (client.id.to_string(), value)
         })
         .collect();
     object.insert("clients".to_owned(), Value::Object(clients));

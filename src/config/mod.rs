@@ -22,6 +22,8 @@ mod error;
 mod gate_spec;
 mod model;
 mod reader;
+#[cfg(feature = "gateway")]
+pub(crate) mod reference;
 mod secret;
 pub(crate) mod settings;
 mod suggest;

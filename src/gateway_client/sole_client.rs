@@ -37,7 +37,7 @@ pub(crate) fn sole_client(config: Option<&Config>) -> Result<String, NoSoleClien
             && client.capabilities.client_credentials
             && client.authentication.secret.as_ref().is_some_and(|secret| secret.post)
     });
-    let mut ids: Vec<String> = clients.map(|client| client.id.clone()).collect();
+    let mut ids: Vec<String> = clients.map(|client| client.id.to_string()).collect();
     match (ids.pop(), ids.is_empty()) {
         (None, _) => Err(NoSoleClient::None),
         (Some(only), true) => Ok(only),

@@ -17,8 +17,8 @@ const UNAUTHENTICATED: u8 = 16;
 
 /// Returns whether a request is a gRPC call, by its content type. gRPC-Web is not, because its clients read HTTP statuses.
 #[cfg_attr(
-    not(feature = "gateway"),
-    expect(dead_code, reason = "only the gateway has to find out; a layer is set to gRPC")
+    not(any(feature = "gateway", test)),
+    expect(dead_code, reason = "only the gateway asks: a layer is configured for gRPC or for plain HTTP")
 )]
 pub(crate) fn is_call(headers: &HeaderMap) -> bool {
     const TYPE: &[u8] = b"application/grpc";

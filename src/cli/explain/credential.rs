@@ -26,7 +26,7 @@ pub(super) fn read(config: &Config, arguments: Arguments) -> Result<Credential, 
         return Ok(if none { Credential::None } else { Credential::Scopes { scopes: asked, audience } });
     };
     let Some(client) = config.client(&id) else {
-        let hint = suggestion(&id, config.clients.iter().map(|client| &*client.id));
+        let hint = suggestion(&id, config.clients.iter().map(|client| client.id.as_str()));
         return Err(EditError::NoSuchClient(id, hint).into());
     };
     if let Some(scope) = asked.iter().find(|scope| !client.scopes.contains(scope)) {

@@ -59,7 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let _ = gate.require_with(not_on_sundays).grpc().layer(inner);
     let _ = gate.require(Requirement::AnyToken).clone().layer(inner).clone();
     let _ = gate.require(vec!["read".to_owned()]).and_async(async |_, _| Ok(())).layer(inner);
-    let _ = gate.try_require(Demand::from(Requirement::AnyToken).try_for_audience("https://api.example.com")?)?;
+    let _ =
+        gate.try_require(Demand::from(Requirement::AnyToken).try_for_audience("https://api.example.com")?)?;
     let local = std::net::IpAddr::from([127, 0, 0, 1]);
     let _ = gate
         .oauth_service()
