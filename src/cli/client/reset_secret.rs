@@ -17,15 +17,15 @@ use crate::utc;
 pub(in crate::cli) struct Arguments {
     /// The client's id.
     name: String,
-    /// Let the secrets there are stay good for so long, such as 24h; left out: they end at once.
+    /// How long the old secrets stay valid, such as 24h. Left out: they end at once.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     keep_old: Option<Duration>,
-    /// As JSON, for scripts.
+    /// Print JSON, for scripts.
     #[arg(long)]
     json: bool,
 }
 
-/// Nobody rotates more slowly; and the date stays one that TOML can write.
+/// The longest time that old secrets may stay valid. The date must be one that TOML can write.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 
 fn duration(text: &str) -> Result<Duration, String> {
