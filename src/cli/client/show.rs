@@ -65,7 +65,7 @@ pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
             let end = secrets::end(secret, now);
             json!({
                 "id": secret.id,
-                "expires": secret.expires.map(|at| utc::at(at)),
+                "expires": secret.expires.map(|at| utc::at(at).to_string()),
                 "expired": end == End::Past,
                 "expires_soon": end == End::Soon,
                 "still_used_near_end": end != End::Past && !warnings.is_empty(),
