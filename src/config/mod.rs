@@ -38,7 +38,6 @@ pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Place};
 pub use gate_spec::FromFileError;
 pub use model::*;
-pub use secret::SecretString;
 #[cfg(feature = "gateway")]
 pub(crate) use suggest::hint as suggestion;
 #[cfg(feature = "gateway")]

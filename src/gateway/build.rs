@@ -98,8 +98,8 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
     let mut counting = Carryover {
         before: before.map(|rules| &rules.counted),
         now: Counted::default(),
-        known: before.map(|rules| &rules.roster),
-        roster: ServerRegistry::default(),
+        known: before.map(|rules| &rules.registry),
+        registry: ServerRegistry::default(),
         meters_before: before.map(|rules| &rules.meters),
         meters: Meters::new(config),
     };
@@ -139,7 +139,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
         body_timeout: config.server.limits.body_timeout,
         max_headers: config.server.limits.max_headers,
         counted: counting.now,
-        roster: counting.roster,
+        registry: counting.registry,
         meters: counting.meters,
     })
 }
@@ -173,7 +173,7 @@ struct Carryover<'a> {
     before: Option<&'a Counted>,
     now: Counted,
     known: Option<&'a ServerRegistry>,
-    roster: ServerRegistry,
+    registry: ServerRegistry,
     meters_before: Option<&'a Meters>,
     meters: Meters,
 }
@@ -264,14 +264,14 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
             _ => None,
         };
         let port = server.origin.port;
-        let site = counting.roster.site(counting.known, &host, port);
-        let post = ServerKey {
+        let resolver = counting.registry.resolver(counting.known, &host, port);
+        let key = ServerKey {
             upstream: spec.name.clone(),
             origin: server.origin.to_string(),
             probed: spec.health_check.is_some(),
         };
-        let standing = counting.roster.standing(counting.known, post);
-        servers.push((Server::new(host, port, tls, site, standing), server.weight.get()));
+        let state = counting.registry.state(counting.known, key);
+        servers.push((Server::new(host, port, tls, resolver, state), server.weight.get()));
     }
     let credentials = spec
         .credentials

@@ -5,8 +5,6 @@ pub(crate) mod authorize;
 pub(crate) mod body;
 pub(crate) mod cors;
 pub(crate) mod forward;
-#[cfg(fuzzing)]
-pub(crate) mod fuzzing;
 pub(crate) mod meters;
 pub(crate) mod notes;
 pub(crate) mod observe;

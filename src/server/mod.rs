@@ -17,7 +17,7 @@ mod connection;
 mod connection_info;
 mod connection_slots;
 mod drive;
-#[cfg(fuzzing)]
+#[cfg(feature = "_fuzzing")]
 pub(crate) mod fuzzing;
 mod handler;
 mod head_scan;

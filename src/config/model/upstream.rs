@@ -12,9 +12,9 @@ use http::HeaderName;
 use crate::config::{
     address::{Host, Origin},
     error::Place,
-    secret::SecretString,
     settings::{ejection, retry_budget},
 };
+use crate::oauth::secret::Secret;
 
 /// The index of a route's upstream in [`Config::upstreams`](super::Config::upstreams).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -216,14 +216,14 @@ pub enum Credentials {
         /// Its name: not a header of the connection, and not one that the gateway sets.
         name: HeaderName,
         /// Its value, which is valid in a header.
-        value: SecretString,
+        value: Secret,
     },
     /// HTTP Basic (RFC 7617).
     Basic {
         /// The user id: no colon, no control characters.
         user: String,
         /// The password: no control characters.
-        password: SecretString,
+        password: Secret,
     },
 }
 

@@ -7,7 +7,7 @@
 pub(crate) mod chunked;
 pub(crate) mod connection;
 pub(crate) mod fault;
-#[cfg(fuzzing)]
+#[cfg(feature = "_fuzzing")]
 pub(crate) mod fuzzing;
 pub(crate) mod pool;
 pub(crate) mod request;
