@@ -11,9 +11,8 @@ fn named_tests_benchmarks_and_programs_exist() {
     for document in Document::all() {
         for block in document.blocks.iter().filter(|block| block.mark.starts_with("test: names")) {
             for line in block.text.lines().map(|line| line.split('#').next().unwrap_or("").trim()) {
-                for missing in missing(line) {
-                    panic!("{}:{}: there is no {missing} for {line:?}", document.name, block.line);
-                }
+                let missing = missing(line);
+                assert!(missing.is_empty(), "{}:{}: {line:?} names {missing:?}", document.name, block.line);
                 seen += 1;
             }
         }
