@@ -124,6 +124,8 @@
 //! 59 crates in all, of which most servers have half already. There is no unsafe code in this crate.
 
 #[cfg(feature = "gateway")]
+mod access;
+#[cfg(feature = "gateway")]
 mod bench;
 #[cfg(feature = "gateway")]
 mod change;
@@ -140,7 +142,13 @@ pub mod fuzzing;
 pub mod gate;
 #[cfg(feature = "gateway")]
 mod gateway;
+#[cfg(feature = "gateway")]
+mod gateway_client;
 mod headers;
+#[cfg(feature = "gateway")]
+mod http1;
+#[cfg(feature = "gateway")]
+mod http_client;
 #[cfg(feature = "gateway")]
 mod limit;
 pub mod oauth;

@@ -99,7 +99,14 @@ impl RemoteGate {
             }
             (Scheme::Dpop, Some(target)) => {
                 presented.check_syntax()?;
-                let request = DpopRequest { presented, headers, requirement, audience, certificate, target };
+                let request = DpopRequest {
+                    presented,
+                    credentials: headers,
+                    requirement,
+                    audience,
+                    certificate,
+                    target,
+                };
                 let dpop = |denial| Denial::Dpop(Box::new(denial));
                 let digest = TokenDigest::of_presented(presented.token);
                 let digest = digest.ok_or(Denial::InvalidToken).map_err(dpop)?;
