@@ -38,7 +38,7 @@ pub(crate) use self::framing::check_request;
 #[cfg(feature = "gateway")]
 pub(crate) use self::list::{content_length, elements, number};
 #[cfg(feature = "gateway")]
-pub(crate) use self::request::{ClientAuthorization, Framing, Outgoing, Proto, for_upstream};
+pub(crate) use self::request::{ClientAuthorization, Framing, Outgoing, Proto, WriteUpstream, for_upstream};
 #[cfg(feature = "gateway")]
 pub(crate) use self::response::{Returning, check_response, for_client};
 #[cfg(feature = "gateway")]

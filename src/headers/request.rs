@@ -1,6 +1,7 @@
 //! A request's headers on their way upstream.
 
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::request::Parts;
 use http::{HeaderName, Version};
 
 use super::class::{Class, same_variable};
@@ -156,11 +157,11 @@ pub(crate) fn for_upstream(
     for field in request.fields() {
         let Field { class, disguised, name, value, .. } = field;
         let goes_on = if class.is_plain() {
-            !nominated.contains(name)
-                && !(class == Class::RequestId && outgoing.request_id.is_some())
-                && !ours.is_some_and(|ours| same_variable(ours, name))
-                && (outgoing.proof || class != Class::Dpop || disguised)
-                && (cookies.is_none() || class != Class::Cookie)
+            let replaced = class == Class::RequestId && outgoing.request_id.is_some()
+                || class == Class::Cookie && cookies.is_some()
+                || ours.is_some_and(|ours| same_variable(ours, name));
+            let forbidden = class == Class::Dpop && !disguised && !outgoing.proof;
+            !(replaced || forbidden || nominated.contains(name))
         } else if disguised {
             false
         } else {
@@ -262,6 +263,16 @@ pub(crate) fn for_upstream(
         }
     }
 }
+
+/// A request whose headers can be written for an HTTP/1.1 server.
+pub(crate) trait WriteUpstream: RequestView + Sized {
+    /// Writes the headers that [`for_upstream`] says.
+    fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing {
+        for_upstream(self, outgoing, out)
+    }
+}
+
+impl WriteUpstream for Parts {}
 
 /// All cookies as one, where there are several: HTTP/2 may split them over several fields (RFC 9113 §8.2.3), HTTP/1.1
 /// knows one only.

@@ -6,7 +6,6 @@ use http::{HeaderValue, Method, Version, header};
 use super::class::Class;
 use super::field::Field;
 use super::list::elements;
-use super::request::{Framing, Outgoing, for_upstream};
 use crate::oauth::evidence::Credentials;
 
 /// The forms of a request target (RFC 9112 §3.2).
@@ -61,14 +60,6 @@ pub(crate) trait RequestView {
         let mut options = self.values(Class::Connection).flat_map(elements);
         let named = options.any(|option| option.eq_ignore_ascii_case(b"upgrade"));
         (named && self.version() == Version::HTTP_11).then_some(protocol)
-    }
-
-    /// Writes the headers that go to an HTTP/1.1 server: see [`for_upstream`].
-    fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing
-    where
-        Self: Sized,
-    {
-        for_upstream(self, outgoing, out)
     }
 
     /// The value of the only header of this class; `None` where there is none, or more than one.
