@@ -4,9 +4,8 @@ use std::cell::RefCell;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
-
 use crate::telemetry::Reason;
+use crate::utc;
 
 /// The most characters of a path that are logged; of a host and a method.
 const LONGEST_PATH: usize = 1_024;
@@ -62,11 +61,7 @@ impl Line<'_> {
         SECOND.with_borrow_mut(|(second, text)| {
             if *second != since.as_secs() || text.is_empty() {
                 *second = since.as_secs();
-                *text = i64::try_from(*second)
-                    .ok()
-                    .and_then(|second| Timestamp::from_second(second).ok())
-                    .unwrap_or(Timestamp::MAX)
-                    .to_string();
+                *text = utc::from_unix(*second).to_string();
                 text.truncate(text.len().saturating_sub(1));
             }
             out.extend_from_slice(text.as_bytes());
