@@ -155,7 +155,7 @@ impl<'a> Value<'a> {
         Some(text)
     }
 
-    /// Reads a secret: in the file, in the environment (`env:NAME`) or in a file of its own (`file:path`).
+    /// Reads a secret: in the file, in the environment (`env:NAME`) or in a file (`file:path`).
     pub(super) fn secret_text(self, what: &str) -> Option<Secret> {
         let value = self.secret();
         let text = value.string(format_args!("{what}, or \"env:NAME\" or \"file:path\""))?;

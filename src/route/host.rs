@@ -7,12 +7,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use http::header::HOST;
-use http::request::Parts;
-use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue};
-
-/// The host and port of a request, as the client wrote them.
+/// The host and port a request is for, as the client spelled them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Host<'a> {
     authority: &'a str,
@@ -96,43 +91,75 @@ impl fmt::Display for HostError {
 
 impl std::error::Error for HostError {}
 
-/// Returns the host of `request`: the authority of its target (absolute-form, or `:authority`), or its `Host`
-/// header. If it has both, they must agree. HTTP/1.0 requests need a host, too.
-///
-/// # Errors
-/// A request that names no host, several hosts, or a malformed one.
-pub fn authority(request: &Parts) -> Result<Host<'_>, HostError> {
-    let header = host_header(&request.headers)?;
-    let Some(target) = request.uri.authority() else {
-        return header.ok_or(HostError::Missing);
-    };
-    let default_port = match request.uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => Some(80),
-        Some(scheme) if *scheme == Scheme::HTTPS => Some(443),
-        Some(_) => return Err(HostError::Scheme),
-        // Authority-form, which only CONNECT has: there is no default port.
-        None => None,
-    };
-    let target = Host::parse(target.as_str())?;
-    match header {
-        Some(header) if !target.agrees(&header, default_port) => Err(HostError::Disagree),
-        Some(_) => Ok(target),
-        // HTTP/2 needs no Host header if it has `:authority` (RFC 9113 §8.3.1); HTTP/1 always needs one.
-        None if request.version >= http::Version::HTTP_2 => Ok(target),
-        None => Err(HostError::Missing),
+/// What a request target says of its host.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetHost<'a> {
+    /// The authority of the target: of absolute-form, or `:authority`.
+    pub authority: &'a str,
+    /// The port that goes without saying, by the scheme.
+    pub default_port: Option<u16>,
+}
+
+/// What a version of HTTP asks of `Host`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostRule {
+    /// HTTP/1.0 may leave it out.
+    Optional,
+    /// HTTP/1.1 has exactly one.
+    Required,
+    /// HTTP/2 has none where it has `:authority` (RFC 9113 §8.3.1).
+    TargetSuffices,
+}
+
+impl Host<'static> {
+    /// The host of a request that names none. It has no name, so no route with a host is for it.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { authority: "", name: "", port: None }
     }
 }
 
-fn host_header(headers: &HeaderMap<HeaderValue>) -> Result<Option<Host<'_>>, HostError> {
-    let mut values = headers.get_all(HOST).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
+impl Host<'_> {
+    /// Whether the request names none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.authority.is_empty()
+    }
+}
+
+/// The one host that a request is for: the authority of its target, or its `Host` header; where both are there they
+/// have to agree.
+///
+/// # Errors
+/// A request that names several, one that is malformed, or none where it has to.
+pub fn of_request<'a>(
+    target: Option<TargetHost<'a>>,
+    mut headers: impl Iterator<Item = &'a [u8]>,
+    rule: HostRule,
+) -> Result<Host<'a>, HostError> {
+    let header = match headers.next() {
+        None => None,
+        Some(value) => {
+            let text = std::str::from_utf8(value).map_err(|_| HostError::Malformed)?;
+            Some(Host::parse(text)?)
+        }
     };
-    if values.next().is_some() {
+    if headers.next().is_some() {
         return Err(HostError::Repeated);
     }
-    let text = value.to_str().map_err(|_| HostError::Malformed)?;
-    Host::parse(text).map(Some)
+    let Some(TargetHost { authority, default_port }) = target else {
+        return match (header, rule) {
+            (Some(host), _) => Ok(host),
+            (None, HostRule::Optional) => Ok(Host::none()),
+            (None, _) => Err(HostError::Missing),
+        };
+    };
+    let target = Host::parse(authority)?;
+    match header {
+        Some(header) if !target.agrees(&header, default_port) => Err(HostError::Disagree),
+        None if rule == HostRule::Required => Err(HostError::Missing),
+        _ => Ok(target),
+    }
 }
 
 /// Splits an authority into its name, checked and without a final dot, and the text after the colon.
