@@ -1,165 +1,196 @@
-//! The codec, for fuzz targets to feed.
+//! What the fuzz targets see of the codec: plain values to compare with what other parsers read.
 
 use http::Version;
 
-use super::chunked::ChunkedDecoder;
-use super::request::{HeadLimits, RequestFraming, RequestSpans};
-use super::response::{Asked, ResponseFraming, ResponseSpans};
+use super::chunked::{ChunkedDecoder, write_chunk, write_last_chunk};
+use super::{Asked, HeadLimits, RequestFraming, RequestSpans, ResponseFraming, ResponseSpans};
+use crate::headers::Field;
 
-/// A header: its name in the sender's case, and its value.
-pub type Header = (Vec<u8>, Vec<u8>);
+const LIMITS: HeadLimits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
 
-/// Where a body ends.
+/// Name and value of a header line, as they came.
+pub type Line = (Vec<u8>, Vec<u8>);
+
+/// How a body is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framed {
     /// There is none.
     None,
-    /// After so many bytes.
+    /// So many bytes.
     Length(u64),
-    /// After the last chunk.
+    /// In chunks.
     Chunked,
-    /// With the connection.
-    Close,
+    /// Up to the end of the connection.
+    ToTheEnd,
 }
 
-/// What was read as a request's head.
-#[derive(Debug, PartialEq, Eq)]
+/// The head of a request, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRead {
+    /// How many bytes it has.
+    pub size: usize,
     /// The method.
     pub method: String,
-    /// The version.
-    pub version: Version,
-    /// The path as it came.
+    /// Scheme and authority of the target are left out.
     pub path: String,
-    /// The query as it came.
+    /// What is behind the question mark.
     pub query: Option<Vec<u8>>,
-    /// All headers, in their order.
-    pub headers: Vec<Header>,
-    /// The length of the head in bytes.
-    pub size: usize,
-    /// How the body is framed, and whether the connection persists, where that is not in doubt.
-    pub framing: Option<(Framed, bool)>,
+    /// The minor version.
+    pub minor: u8,
+    /// All headers.
+    pub lines: Vec<Line>,
+    /// Framing and persistence, or the name of the fault.
+    pub facts: Result<(Framed, bool), String>,
 }
 
-/// The head of a request at the beginning of `input`, if it is whole.
-///
-/// # Errors
-/// It is none.
-pub fn request_head(input: &[u8]) -> Result<Option<RequestRead>, String> {
-    let mut spans = RequestSpans::default();
-    let limits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
-    let Some(size) = spans.parse(input, limits).map_err(|fault| fault.to_string())? else { return Ok(None) };
-    let head = spans.in_bytes(input);
-    let facts = head.facts().ok();
-    Ok(Some(RequestRead {
-        method: head.method().to_string(),
-        version: head.version(),
-        path: head.path().to_owned(),
-        query: head.query().map(<[u8]>::to_vec),
-        headers: head.fields().map(|field| (field.name.to_vec(), field.value.to_vec())).collect(),
-        size,
-        framing: facts.map(|facts| {
-            let framed = match facts.framing {
-                RequestFraming::None => Framed::None,
-                RequestFraming::Length(length) => Framed::Length(length),
-                RequestFraming::Chunked => Framed::Chunked,
-            };
-            (framed, facts.persistent)
-        }),
-    }))
-}
-
-/// What was read as a response's head.
-#[derive(Debug, PartialEq, Eq)]
+/// The head of a response, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseRead {
+    /// How many bytes it has.
+    pub size: usize,
     /// The status.
     pub status: u16,
-    /// The reason phrase as it came.
+    /// The reason phrase.
     pub reason: Vec<u8>,
-    /// All headers, in their order; folded values as one line.
-    pub headers: Vec<Header>,
-    /// The length of the head in bytes.
-    pub size: usize,
-    /// How the body is framed, and whether the connection persists.
-    pub framing: (Framed, bool),
+    /// The minor version.
+    pub minor: u8,
+    /// All headers.
+    pub lines: Vec<Line>,
+    /// The lines of all headers as they go to the client.
+    pub written: Vec<u8>,
+    /// Framing and persistence, or the name of the fault.
+    pub facts: Result<(Framed, bool), String>,
 }
 
-/// The head of a response at the beginning of `input`, if it is whole, as the response to a HEAD request or to an
-/// upgrade.
+fn minor(version: Version) -> u8 {
+    u8::from(version == Version::HTTP_11)
+}
+
+fn lines<'a>(fields: impl Iterator<Item = Field<'a>>) -> Vec<Line> {
+    fields.map(|field| (field.name.to_vec(), field.value.to_vec())).collect()
+}
+
+/// Reads a request's head. `None` while its end has not come.
 ///
 /// # Errors
-/// It is none that could be passed on.
-pub fn response_head(input: &[u8], head: bool, upgrade: bool) -> Result<Option<ResponseRead>, String> {
-    let mut spans = ResponseSpans::default();
-    let Some(size) = spans.parse(input).map_err(|fault| fault.to_string())? else { return Ok(None) };
-    let read = spans.in_bytes(input);
-    let facts = read.facts(Asked { head, upgrade }).map_err(|fault| fault.to_string())?;
-    let headers = read.fields().map(|field| {
-        let mut value = Vec::new();
-        field.write_value(&mut value);
-        (field.name.to_vec(), value)
-    });
-    let framed = match facts.framing {
-        ResponseFraming::None => Framed::None,
-        ResponseFraming::Length(length) => Framed::Length(length),
-        ResponseFraming::Chunked => Framed::Chunked,
-        ResponseFraming::Close => Framed::Close,
+/// The name of the fault.
+pub fn request_head(bytes: &[u8]) -> Result<Option<RequestRead>, String> {
+    let mut spans = RequestSpans::default();
+    let Some(size) = spans.parse(bytes, LIMITS).map_err(|fault| format!("{fault:?}"))? else {
+        return Ok(None);
     };
-    Ok(Some(ResponseRead {
-        status: read.status().as_u16(),
-        reason: read.reason().to_vec(),
-        headers: headers.collect(),
+    let head = spans.in_bytes(bytes);
+    let facts = head.facts().map_err(|fault| format!("{fault:?}")).map(|facts| {
+        let framed = match facts.framing {
+            RequestFraming::None => Framed::None,
+            RequestFraming::Length(length) => Framed::Length(length),
+            RequestFraming::Chunked => Framed::Chunked,
+        };
+        (framed, facts.persistent)
+    });
+    Ok(Some(RequestRead {
         size,
-        framing: (framed, facts.persistent),
+        method: head.method().to_string(),
+        path: head.path().to_owned(),
+        query: head.query().map(<[u8]>::to_vec),
+        minor: minor(head.version()),
+        lines: lines(head.fields()),
+        facts,
     }))
 }
 
-/// What was read of a chunked body.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ChunkedRead {
-    /// The data up to where reading stopped.
+/// Reads the head of a response to a request with the method HEAD or another, with an upgrade or without. `None` while
+/// its end has not come.
+///
+/// # Errors
+/// The name of the fault.
+pub fn response_head(bytes: &[u8], head: bool, upgrade: bool) -> Result<Option<ResponseRead>, String> {
+    let mut spans = ResponseSpans::default();
+    let Some(size) = spans.parse(bytes).map_err(|fault| format!("{fault:?}"))? else { return Ok(None) };
+    let read = spans.in_bytes(bytes);
+    let facts = read.facts(Asked { head, upgrade }).map_err(|fault| format!("{fault:?}")).map(|facts| {
+        let framed = match facts.framing {
+            ResponseFraming::None => Framed::None,
+            ResponseFraming::Length(length) => Framed::Length(length),
+            ResponseFraming::Chunked => Framed::Chunked,
+            ResponseFraming::Close => Framed::ToTheEnd,
+        };
+        (framed, facts.persistent)
+    });
+    let mut written = Vec::new();
+    for field in read.fields() {
+        field.write(&mut written);
+    }
+    Ok(Some(ResponseRead {
+        size,
+        status: read.status().as_u16(),
+        reason: read.reason().to_vec(),
+        minor: minor(read.version()),
+        lines: lines(read.fields()),
+        written,
+        facts,
+    }))
+}
+
+/// A chunked body, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkedBody {
+    /// What the chunks hold.
     pub data: Vec<u8>,
     /// The trailers.
-    pub trailers: Vec<Header>,
-    /// Why it stopped.
+    pub trailers: Vec<Line>,
+    /// How it ended.
     pub end: ChunkedEnd,
 }
 
-/// Why a reader stopped.
-#[derive(Debug, PartialEq, Eq)]
+/// How reading a chunked body ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkedEnd {
-    /// The body is whole, and so many bytes are left.
+    /// It was whole, with so many bytes left over behind it.
     Whole(usize),
-    /// It is no chunked body.
-    Refused,
-    /// There is more to come.
-    Unfinished,
+    /// It is malformed: the name of the fault.
+    Malformed(String),
+    /// More was to come.
+    Cut,
 }
 
-/// Reads a chunked body of a request (`strict`) or of a response that comes in these pieces.
-pub fn chunked_body<'a>(strict: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> ChunkedRead {
-    let mut decoder = if strict { ChunkedDecoder::for_request() } else { ChunkedDecoder::for_response() };
-    let mut body = ChunkedRead { data: Vec::new(), trailers: Vec::new(), end: ChunkedEnd::Unfinished };
+/// Reads the chunked body of a request or of a response, piece by piece.
+pub fn chunked_body<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, request: bool) -> ChunkedBody {
+    let mut decoder = if request { ChunkedDecoder::for_request() } else { ChunkedDecoder::for_response() };
+    let mut body = ChunkedBody { data: Vec::new(), trailers: Vec::new(), end: ChunkedEnd::Cut };
     let mut pieces = pieces.into_iter();
-    while let Some(mut piece) = pieces.next() {
+    while let Some(mut input) = pieces.next() {
         loop {
-            let Ok(decoded) = decoder.decode(piece) else {
-                body.end = ChunkedEnd::Refused;
-                return body;
+            let decoded = match decoder.decode(input) {
+                Ok(decoded) => decoded,
+                Err(fault) => {
+                    body.end = ChunkedEnd::Malformed(format!("{fault:?}"));
+                    return body;
+                }
             };
             body.data.extend_from_slice(decoded.data);
-            piece = piece.get(decoded.consumed..).unwrap_or_default();
+            input = &input[decoded.consumed..];
             if decoded.ended {
-                let trailers = decoder.trailers();
-                body.trailers =
-                    trailers.fields().map(|field| (field.name.to_vec(), field.value.to_vec())).collect();
-                body.end = ChunkedEnd::Whole(piece.len() + pieces.map(<[u8]>::len).sum::<usize>());
+                body.trailers = lines(decoder.trailers().fields());
+                body.end = ChunkedEnd::Whole(input.len() + pieces.map(<[u8]>::len).sum::<usize>());
                 return body;
             }
             if decoded.data.is_empty() {
+                assert!(input.is_empty(), "all input is used");
                 break;
             }
         }
     }
     body
+}
+
+/// The pieces as chunks, without trailers.
+pub fn encoded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for piece in pieces {
+        write_chunk(&mut wire, piece);
+    }
+    write_last_chunk(&mut wire);
+    wire.extend_from_slice(b"\r\n");
+    wire
 }
