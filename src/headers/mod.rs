@@ -16,6 +16,10 @@ pub(crate) mod identity;
 #[cfg(feature = "gateway")]
 mod list;
 #[cfg(feature = "gateway")]
+mod outgoing;
+#[cfg(feature = "gateway")]
+mod parts;
+#[cfg(feature = "gateway")]
 mod request;
 #[cfg(feature = "gateway")]
 mod response;
@@ -38,7 +42,9 @@ pub(crate) use self::framing::check_request;
 #[cfg(feature = "gateway")]
 pub(crate) use self::list::{content_length, elements, number};
 #[cfg(feature = "gateway")]
-pub(crate) use self::request::{ClientAuthorization, Framing, Outgoing, Proto, WriteUpstream, for_upstream};
+pub(crate) use self::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
+#[cfg(feature = "gateway")]
+pub(crate) use self::request::for_upstream;
 #[cfg(feature = "gateway")]
 pub(crate) use self::response::{Returning, check_response, for_client};
 #[cfg(feature = "gateway")]

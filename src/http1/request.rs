@@ -8,9 +8,7 @@ use super::fault::RequestFault;
 use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
 use super::runs::Runs;
 use super::scan::{find_control, is_token};
-use crate::headers::{
-    Class, Field, Form, Framing, Outgoing, RequestView, WriteUpstream, elements, for_upstream, number,
-};
+use crate::headers::{Class, Field, Form, Framing, Outgoing, RequestView, elements, for_upstream, number};
 
 /// Bounds on the head of a request.
 #[derive(Debug, Clone, Copy)]
@@ -351,9 +349,7 @@ impl RequestView for RequestHead<'_> {
     fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         RequestHead::fields(self)
     }
-}
 
-impl WriteUpstream for RequestHead<'_> {
     fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing {
         let mut runs = Runs::new(self.bytes, out);
         let framing = for_upstream(self, outgoing, &mut runs);

@@ -15,7 +15,7 @@ use super::rules::Rules;
 use super::tunnel;
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
-    Class, ClientAuthorization, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView, WriteUpstream,
+    Class, ClientAuthorization, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
 };
 use crate::limit::concurrency::Entry;
 use crate::limit::rate::Bounds;
@@ -72,7 +72,7 @@ pub(crate) struct Scratch<'a> {
 ///
 /// # Errors
 /// The refusal that the client gets.
-pub(crate) fn authorize<V: WriteUpstream>(
+pub(crate) fn authorize<V: RequestView>(
     gate: &Gate,
     rules: &Rules,
     context: &RequestContext<'_, V>,
@@ -194,7 +194,7 @@ fn outgoing<'a, V: RequestView>(
 
 /// Writes the head that goes to an HTTP/1.1 server: with the canonical path, and the query as it came.
 fn write_head(
-    request: &impl WriteUpstream,
+    request: &impl RequestView,
     path: &str,
     outgoing: &Outgoing<'_>,
     head: &mut Vec<u8>,
