@@ -1,9 +1,6 @@
 //! Access to internals for the fuzz targets in `fuzz/`. It exists only with the feature `_fuzzing`.
 
-pub use crate::http1::fuzzing::{
-    ChunkedBody, ChunkedEnd, Framed, Line, RequestRead, ResponseRead, chunked_body, encoded, request_head,
-    response_head,
-};
+pub use crate::http1::fuzzing::*;
 pub use crate::route::path::canonical;
 pub use crate::route::pattern::Pattern;
 pub use crate::route::strip::strip_prefix;

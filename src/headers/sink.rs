@@ -20,7 +20,10 @@ impl HeaderSink for Vec<u8> {
     }
 
     fn add(&mut self, name: &HeaderName, value: &[u8]) {
-        self.extend_from_slice(name.as_str().as_bytes());
+        let name = name.as_str().as_bytes();
+        // Grown once, so that what follows only copies.
+        self.reserve(name.len() + value.len() + 4);
+        self.extend_from_slice(name);
         self.extend_from_slice(b": ");
         self.extend_from_slice(value);
         self.extend_from_slice(b"\r\n");

@@ -1,6 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
 use super::class::{Class, same_variable};
+use super::response::ResponseError;
 use super::*;
 
 mod framing;

@@ -1,12 +1,11 @@
 //! A view of a request's head, whatever it came in.
 
-use http::request::Parts;
-use http::{HeaderValue, Method, Version, header};
+use http::{Method, Version};
 
 use super::class::Class;
 use super::field::Field;
 use super::list::elements;
-use super::request::{Framing, Outgoing, for_upstream};
+use super::outgoing::{Framing, Outgoing};
 use crate::oauth::evidence::Credentials;
 
 /// The forms of a request target (RFC 9112 §3.2).
@@ -63,72 +62,13 @@ pub(crate) trait RequestView {
         (named && self.version() == Version::HTTP_11).then_some(protocol)
     }
 
-    /// Writes the headers that go to an HTTP/1.1 server: see [`for_upstream`].
-    fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing
-    where
-        Self: Sized,
-    {
-        for_upstream(self, outgoing, out)
-    }
+    /// Writes the headers that go to an HTTP/1.1 server, and returns how the body behind them is framed.
+    fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing;
 
     /// The value of the only header of this class; `None` where there is none, or more than one.
     fn only(&self, class: Class) -> Option<&[u8]> {
         let mut values = self.values(class);
         values.next().filter(|_| values.next().is_none())
-    }
-}
-
-impl RequestView for Parts {
-    fn method(&self) -> &Method {
-        &self.method
-    }
-
-    fn version(&self) -> Version {
-        self.version
-    }
-
-    fn form(&self) -> Form {
-        match self.uri.scheme_str() {
-            Some("http") => Form::Http,
-            Some("https") => Form::Https,
-            Some(_) => Form::OtherScheme,
-            None if self.method == Method::CONNECT => Form::Authority,
-            None if self.uri.path() == "*" => Form::Asterisk,
-            None => Form::Origin,
-        }
-    }
-
-    fn authority(&self) -> Option<&str> {
-        self.uri.authority().map(http::uri::Authority::as_str)
-    }
-
-    fn path(&self) -> &str {
-        self.uri.path()
-    }
-
-    fn query(&self) -> Option<&[u8]> {
-        self.uri.query().map(str::as_bytes)
-    }
-
-    fn fields(&self) -> impl Iterator<Item = Field<'_>> {
-        self.headers.iter().map(|(name, value)| Field::in_map(name, value))
-    }
-
-    fn values(&self, class: Class) -> impl Iterator<Item = &[u8]> {
-        // These are looked up for every request.
-        let name = match class {
-            Class::Authorization => Some(header::AUTHORIZATION),
-            Class::Host => Some(header::HOST),
-            Class::Origin => Some(header::ORIGIN),
-            _ => None,
-        };
-        let found = name.map(|name| self.headers.get_all(name).iter().map(HeaderValue::as_bytes));
-        let sought = found.is_none().then(|| {
-            self.fields()
-                .filter(move |field| field.class == class && !field.disguised)
-                .map(|field| field.value)
-        });
-        found.into_iter().flatten().chain(sought.into_iter().flatten())
     }
 }
 

@@ -90,18 +90,16 @@ pub(super) fn parse_fields(
 
 #[inline]
 fn parse_field(bytes: &[u8], start: usize, reading: Reading) -> Result<Option<FieldSpan>, FieldFault> {
-    let mut at = start;
     let mut kinds = 0;
-    let after_name = loop {
-        let Some(&byte) = bytes.get(at) else { return Ok(None) };
-        let kind = TOKENS[usize::from(byte)];
-        if kind == NONE {
-            break byte;
-        }
+    let rest = bytes.get(start..).unwrap_or_default();
+    let found = rest.iter().enumerate().find(|(_, byte)| {
+        let kind = TOKENS[usize::from(**byte)];
         kinds |= kind;
-        at += 1;
-    };
-    let name_end = at;
+        kind == NONE
+    });
+    let Some((length, &after_name)) = found else { return Ok(None) };
+    let name_end = start + length;
+    let mut at = name_end;
     if name_end == start {
         return Err(FieldFault::Name);
     }

@@ -4,7 +4,7 @@
 //! read, and goes back when all of it is used. In between two polls only the bytes that are left are kept, in a buffer
 //! of their size.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// How large a lent buffer is. Only what is read into it is ever touched.
 const ROOM: usize = 64 * 1024;
@@ -14,22 +14,43 @@ const MAX_KEPT: usize = 16;
 const LEAST_ROOM: usize = 4 * 1024;
 
 thread_local! {
+    /// The buffer that was given back last: the one that is in the processor's cache.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A buffer of [`ROOM`] bytes, all of them initialised.
+#[inline]
 fn lend() -> Vec<u8> {
+    let spare = SPARE.take();
+    if spare.is_empty() { lend_another() } else { spare }
+}
+
+#[cold]
+fn lend_another() -> Vec<u8> {
     BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; ROOM])
 }
 
+/// Takes a buffer back. The thread itself may be ending.
+#[inline]
 fn give_back(buffer: Vec<u8>) {
-    if buffer.len() == ROOM {
-        BUFFERS.with_borrow_mut(|buffers| {
-            if buffers.len() < MAX_KEPT {
-                buffers.push(buffer);
-            }
-        });
+    if buffer.len() == ROOM
+        && let Ok(before) = SPARE.try_with(|spare| spare.replace(buffer))
+        && !before.is_empty()
+    {
+        keep(before);
     }
+}
+
+#[cold]
+fn keep(buffer: Vec<u8>) {
+    let _ = BUFFERS.try_with(|buffers| {
+        if let Ok(mut buffers) = buffers.try_borrow_mut()
+            && buffers.len() < MAX_KEPT
+        {
+            buffers.push(buffer);
+        }
+    });
 }
 
 /// Bytes that were read from a connection and not used yet.
@@ -64,12 +85,15 @@ impl Input {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
-        if self.buffer.len() - self.end < LEAST_ROOM {
+        if self.buffer.is_empty() {
+            self.buffer = lend();
+        } else if self.buffer.len() - self.end < LEAST_ROOM {
             self.make_room();
         }
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
+    #[cold]
     fn make_room(&mut self) {
         let left = self.end - self.start;
         if self.buffer.len() < ROOM {
@@ -97,7 +121,10 @@ impl Input {
     /// Gives the buffer back before the task sleeps. What is left in it is kept in as many bytes as it needs.
     #[inline]
     pub(crate) fn settle(&mut self) {
-        if !self.buffer.is_empty() && (self.start == self.end || self.buffer.len() >= ROOM) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            give_back(std::mem::take(&mut self.buffer));
+        } else if self.buffer.len() >= ROOM {
             let left = self.bytes().to_vec();
             (self.start, self.end) = (0, left.len());
             give_back(std::mem::replace(&mut self.buffer, left));
@@ -115,17 +142,7 @@ impl Input {
 
 impl Drop for Input {
     fn drop(&mut self) {
-        // The thread itself may be ending.
-        if self.buffer.len() == ROOM {
-            let buffer = std::mem::take(&mut self.buffer);
-            let _ = BUFFERS.try_with(|buffers| {
-                if let Ok(mut buffers) = buffers.try_borrow_mut()
-                    && buffers.len() < MAX_KEPT
-                {
-                    buffers.push(buffer);
-                }
-            });
-        }
+        give_back(std::mem::take(&mut self.buffer));
     }
 }
 

@@ -264,16 +264,6 @@ impl<'a> RequestHead<'a> {
         self.spans.fields.iter().map(move |field| field.in_bytes(bytes))
     }
 
-    /// The values of all headers of this class, those in another spelling left out.
-    pub(crate) fn values(&self, class: Class) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.fields().filter(move |field| field.class == class && !field.disguised).map(|field| field.value)
-    }
-
-    /// The bytes that the lines of its fields are in.
-    pub(crate) fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
     /// How long the head is.
     pub(crate) fn size(&self) -> usize {
         self.spans.size

@@ -27,6 +27,7 @@ use crate::clock::turn;
 use crate::gate::{Endpoint, FormBody};
 use crate::headers::{HeaderSink as _, RequestView};
 use crate::http1::{Asked, RequestFraming};
+use crate::limit::rate::Bounds;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::endpoints::MAX_BODY;
 use crate::response;
@@ -88,33 +89,31 @@ impl Proxy {
             let response = response::problem(StatusCode::BAD_REQUEST, "the request is not well-formed");
             return Err(Refusal { close: true, ..Refusal::new(response, Reason::Ambiguous) });
         };
-        let rules = self.rules.load();
-        record.begin(&head, connection, || rules.trusts(connection.peer));
-        let facts = match head.facts() {
-            Ok(facts) => facts,
-            Err(fault) => {
-                client.begin(None);
-                return Err(Refusal::ambiguous(fault.status(), fault.public_text()));
+        let mut facts = None;
+        let decided = self.with_rules(|rules| {
+            record.begin(&head, connection, || rules.trusts(connection.peer));
+            let known =
+                head.facts().map_err(|fault| Refusal::ambiguous(fault.status(), fault.public_text()))?;
+            facts = Some(known);
+            let (bodiless, body_size) = match known.framing {
+                RequestFraming::None | RequestFraming::Length(0) => (true, SizeHint::with_exact(0)),
+                RequestFraming::Length(length) => (false, SizeHint::with_exact(length)),
+                RequestFraming::Chunked => (false, SizeHint::default()),
+            };
+            let context = RequestContext { request: &head, bodiless, body_size, client: connection };
+            let mut scratch = Scratch { identity, head: writer.begin(!bodiless) };
+            match authorize(&self.gate, rules, &context, record, &mut scratch)? {
+                Disposition::Upstream(authorized) => Ok(Decided::Upstream(authorized)),
+                Disposition::Endpoint(endpoint) => match parts_of(&head) {
+                    Some(parts) => Ok(Decided::Endpoint(endpoint, Box::new(parts))),
+                    None => Err(Refusal::ambiguous(
+                        StatusCode::BAD_REQUEST,
+                        "the request target is not well-formed",
+                    )),
+                },
             }
-        };
-        let (bodiless, body_size) = match facts.framing {
-            RequestFraming::None | RequestFraming::Length(0) => (true, SizeHint::with_exact(0)),
-            RequestFraming::Length(length) => (false, SizeHint::with_exact(length)),
-            RequestFraming::Chunked => (false, SizeHint::default()),
-        };
-        let context = RequestContext { request: &head, bodiless, body_size, client: connection };
-        let mut scratch = Scratch { identity, head: writer.begin(!bodiless) };
-        let decided = match authorize(&self.gate, &rules, &context, record, &mut scratch) {
-            Ok(Disposition::Upstream(authorized)) => Ok(Decided::Upstream(authorized)),
-            Ok(Disposition::Endpoint(endpoint)) => match parts_of(&head) {
-                Some(parts) => Ok(Decided::Endpoint(endpoint, Box::new(parts))),
-                None => {
-                    Err(Refusal::ambiguous(StatusCode::BAD_REQUEST, "the request target is not well-formed"))
-                }
-            },
-            Err(refusal) => Err(refusal),
-        };
-        client.begin(Some(facts));
+        });
+        client.begin(facts);
         decided
     }
 
@@ -123,10 +122,19 @@ impl Proxy {
         let Session { record, identity, writer } = session;
         let Some(route) = record.take_route() else { return client.close() };
         let Authorized { lease, head, mut bounds, upgrade, origin } = authorized;
-        if let Err(refusal) = wait_for_place(&mut bounds).await {
-            record.reason = Some(Reason::UpstreamBusy);
-            respond(client, &own_answer(refusal, &route, origin), false, record).await;
-            return record.put_route(route);
+        if bounds.as_ref().is_some_and(|bounds| bounds.ticket.is_some()) {
+            // Boxed: seldom, and its state would make every other request's future larger.
+            let waited = Box::pin(wait_unless_gone(client, &mut bounds)).await;
+            if let Err(refusal) = waited {
+                match refusal {
+                    None => client.close(),
+                    Some(refusal) => {
+                        record.reason = Some(Reason::UpstreamBusy);
+                        respond(client, &own_answer(refusal, &route, origin), false, record).await;
+                    }
+                }
+                return record.put_route(route);
+            }
         }
         let upstream = &route.upstream;
         record.trip.departs(upstream);
@@ -170,7 +178,7 @@ impl Proxy {
                 self.refuse(client, &error, &route, origin, record).await;
             }
         }
-        record.bytes_up = client.body_bytes();
+        record.bytes_up += client.body_bytes();
         record.put_route(route);
     }
 
@@ -186,19 +194,22 @@ impl Proxy {
         patience: Patience,
         record: &mut RequestRecord,
     ) -> Option<Fault> {
-        let id = record.request_id().map(<[u8]>::to_vec);
+        let id = record.take_id();
         let changes = Changes {
             headers: route.response_headers.as_deref(),
             cors: route.cors.as_deref().map(|cors| (cors, origin)),
-            request_id: id.as_deref(),
+            request_id: (!id.is_empty()).then_some(&*id),
         };
         let upgraded = connection.head().is_some_and(|head| head.status() == StatusCode::SWITCHING_PROTOCOLS);
         if upgraded {
             // Boxed: seldom, and its state would make every other request's future larger.
             Box::pin(self.tunnel(connection, upload, &changes, record)).await;
+            record.put_id(id);
             return None;
         }
-        match relay(&mut connection, writer, upload, &changes, patience, record).await {
+        let relayed = relay(&mut connection, writer, upload, &changes, patience, record).await;
+        record.put_id(id);
+        match relayed {
             Relayed::Whole => {
                 record.ends();
                 // A server that has not taken the whole request would take the next for its rest.
@@ -388,6 +399,19 @@ impl Proxy {
         })
         .await
     }
+}
+
+/// Waits for the upstream to take one more request. The refusal is `None` where the client has gone meanwhile.
+async fn wait_unless_gone<I: Socket>(
+    client: &mut Client<I>,
+    bounds: &mut Option<Box<Bounds>>,
+) -> Result<(), Option<Response<Full<Bytes>>>> {
+    let mut wait = std::pin::pin!(wait_for_place(bounds));
+    poll_fn(|cx| match wait.as_mut().poll(cx) {
+        Poll::Ready(waited) => Poll::Ready(waited.map_err(Some)),
+        Poll::Pending => client.poll_hangup(cx).map(|()| Err(None)),
+    })
+    .await
 }
 
 /// Writes a response of the gateway's own.

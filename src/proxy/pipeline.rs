@@ -1,6 +1,8 @@
 //! The way of a request, top to bottom: authorized, then answered by an endpoint, by a refusal, or from upstream.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -38,10 +40,22 @@ use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
 use crate::upstream::http1::writer::RequestWriter;
 
+thread_local! {
+    /// The rules that this thread saw last, and their number.
+    static RULES: RefCell<Option<(u64, Arc<Rules>)>> = const { RefCell::new(None) };
+}
+
+fn next_version() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// The proxy: one for all threads.
 pub(crate) struct Proxy {
     pub(super) gate: Gate,
     pub(super) rules: ArcSwap<Rules>,
+    /// Counts the rules there have been, in all proxies of the process: no two have the same number.
+    version: AtomicU64,
     watched: watch::Sender<Arc<Watched>>,
 }
 
@@ -50,13 +64,14 @@ impl Proxy {
     #[must_use]
     pub(crate) fn new(gate: Gate, rules: Rules) -> Self {
         let (watched, _) = watch::channel(Arc::new(rules.watched()));
-        Self { gate, rules: ArcSwap::from_pointee(rules), watched }
+        Self { gate, rules: ArcSwap::from_pointee(rules), version: AtomicU64::new(next_version()), watched }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
     pub(crate) fn reload(&self, rules: Rules) {
         let watched = Arc::new(rules.watched());
         self.rules.store(Arc::new(rules));
+        self.version.store(next_version(), Ordering::Release);
         self.watched.send_replace(watched);
     }
 
@@ -64,6 +79,19 @@ impl Proxy {
     #[must_use]
     pub(crate) fn watched(&self) -> watch::Receiver<Arc<Watched>> {
         self.watched.subscribe()
+    }
+
+    /// Shows the rules in force to `look`, which must not come back here. Costs no write that other threads could see.
+    pub(super) fn with_rules<R>(&self, look: impl FnOnce(&Rules) -> R) -> R {
+        RULES.with_borrow_mut(|kept| {
+            // The number is read before the rules: with older rules under it than there are, the next look gets new ones.
+            let version = self.version.load(Ordering::Acquire);
+            let rules = match kept {
+                Some((known, rules)) if *known == version => rules,
+                _ => &mut kept.insert((version, self.rules.load_full())).1,
+            };
+            look(rules)
+        })
     }
 
     /// The rules in force: those that follow them count on with what they have counted.
@@ -101,7 +129,7 @@ impl Proxy {
         let (parts, body) = request.into_parts();
         let mut record = RequestRecord::default();
         // From here on the request is followed to its end, also if this future is dropped.
-        record.begin(&parts, &client, || self.rules.load().trusts(client.peer));
+        record.begin(&parts, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
         let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
         let scratch = Scratch { identity: &mut identity, head: writer.begin(true) };
         let response = match self.authorize_http2(&parts, &body, &client, &mut record, scratch) {
@@ -128,16 +156,17 @@ impl Proxy {
         record: &mut RequestRecord,
         mut scratch: Scratch<'_>,
     ) -> Result<Disposition, Refusal> {
-        let rules = self.rules.load();
-        if parts.headers.len() > rules.max_headers {
-            let detail = "the request has more headers than this server accepts";
-            let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
-            return Err(Refusal::new(response, Reason::Ambiguous));
-        }
-        check_request(parts).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
-        let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
-        let context = RequestContext { request: parts, bodiless, body_size, client };
-        authorize(&self.gate, &rules, &context, record, &mut scratch)
+        self.with_rules(|rules| {
+            if parts.headers.len() > rules.max_headers {
+                let detail = "the request has more headers than this server accepts";
+                let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
+                return Err(Refusal::new(response, Reason::Ambiguous));
+            }
+            check_request(parts).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
+            let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
+            let context = RequestContext { request: parts, bodiless, body_size, client };
+            authorize(&self.gate, rules, &context, record, &mut scratch)
+        })
     }
 
     /// Sends on what was let through, and says what of the response is the route's.
@@ -273,7 +302,7 @@ impl Proxy {
         let mut origin = crate::gate::Origin::from_address(client.peer);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
-        let (response, told) = self.gate.answer_and_tell(endpoint, parts, body, origin).await;
+        let (response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
         record.told(&told);
         response
     }

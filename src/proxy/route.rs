@@ -30,6 +30,8 @@ pub(crate) enum Access {
 /// Where requests of a route go, and on what terms.
 #[derive(Debug)]
 pub(crate) struct Route {
+    /// Its position among the routes of the configuration.
+    pub(crate) index: usize,
     /// What it asks.
     pub(crate) access: Access,
     /// Where it goes.

@@ -1,8 +1,8 @@
-//! Which host a request is for: said once, or said twice alike.
+//! The host of a request.
 //!
-//! Host routes decide what a request needs, and the upstream decides by host what it serves, so the two have to
-//! read the same name. A request that names two hosts, or none, or one that is not plainly a name or an address,
-//! is refused (RFC 9112 §3.2).
+//! The gateway picks a route by host, and the upstream picks a resource by host, so both must read the same
+//! name. A request that names two hosts, no host, or something that is neither a name nor an address is
+//! refused (RFC 9112 §3.2).
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -15,7 +15,7 @@ pub struct Host<'a> {
     port: Option<u16>,
 }
 
-/// Why a request's host is refused. The text is fit for the client: it repeats nothing of the input.
+/// Why the host of a request is refused. The text can be sent to the client: it repeats nothing of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostError {
@@ -34,8 +34,9 @@ pub enum HostError {
 impl<'a> Host<'a> {
     /// Parses `uri-host [ ":" port ]`: a registered name, an IPv4 address or an IPv6 literal in brackets.
     ///
-    /// Names are held to letters, digits, `-`, `_`, `~` and dots between non-empty labels. RFC 3986 would allow
-    /// escapes and `sub-delims` too, but no name in use has them, and `a,b` is what two merged headers look like.
+    /// Names consist of letters, digits, `-`, `_`, `~` and dots between non-empty labels. RFC 3986 would
+    /// allow escapes and `sub-delims` too, but no name in use has them, and `a,b` is what two merged headers
+    /// look like.
     ///
     /// # Errors
     /// [`HostError::Malformed`] for anything else, an empty port included.
@@ -48,20 +49,20 @@ impl<'a> Host<'a> {
         Ok(Self { authority, name, port })
     }
 
-    /// As the client sent it, with the port if there was one: what `X-Forwarded-Host` and `Host` take.
+    /// Returns it as the client sent it, with the port if there was one: for `X-Forwarded-Host` and `Host`.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
         self.authority
     }
 
-    /// The name alone, in the client's case: brackets stay, the dot that ends a fully qualified name does not
-    /// (or `api.example.com.` would slip past the routes of `api.example.com`).
+    /// Returns the name without the port, in the client's case. Brackets stay; the dot at the end of a fully
+    /// qualified name does not, so that `api.example.com.` cannot bypass the routes of `api.example.com`.
     #[must_use]
     pub fn name(&self) -> &'a str {
         self.name
     }
 
-    /// Whether both are the same host, the scheme's default port counted as none.
+    /// Returns whether both are the same host; the default port of the scheme counts as no port.
     fn agrees(&self, other: &Host<'_>, default_port: Option<u16>) -> bool {
         let normal = |port: Option<u16>| port.filter(|_| port != default_port);
         self.name.eq_ignore_ascii_case(other.name) && normal(self.port) == normal(other.port)
@@ -69,7 +70,7 @@ impl<'a> Host<'a> {
 }
 
 impl HostError {
-    /// What to tell the client.
+    /// Returns the text for the client.
     #[must_use]
     pub fn public_text(&self) -> &'static str {
         match self {
@@ -161,11 +162,11 @@ pub fn of_request<'a>(
     }
 }
 
-/// Splits an authority into its name, checked and without a final dot, and what is behind the colon.
+/// Splits an authority into its name, checked and without a final dot, and the text after the colon.
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), HostError> {
     if let Some(inner) = authority.strip_prefix('[') {
         let (address, rest) = inner.split_once(']').ok_or(HostError::Malformed)?;
-        // Zone identifiers mean nothing to another machine; they are no part of the grammar here.
+        // Zone identifiers mean nothing to another machine, so they are refused.
         address.parse::<Ipv6Addr>().map_err(|_| HostError::Malformed)?;
         let literal = authority.get(..address.len() + 2).ok_or(HostError::Malformed)?;
         return match rest.strip_prefix(':') {
@@ -192,7 +193,7 @@ fn check_name(name: &str) -> Result<(), HostError> {
         }
         previous = byte;
     }
-    // Also what is left of an empty name.
+    // Also an empty name.
     if previous == b'.' { Err(HostError::Malformed) } else { Ok(()) }
 }
 

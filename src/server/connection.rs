@@ -57,7 +57,7 @@ impl<H: Handler> Shared<H> {
         let Some(_slot) = admitted else { return };
         if !listener.spec.tls {
             let http2 = listener.spec.h2c;
-            let info = ConnInfo::new(peer, listener, http2, None);
+            let info = ConnInfo::new(peer, listener, None);
             return if http2 {
                 self.http2(socket, info, conduct).await
             } else {
@@ -66,7 +66,7 @@ impl<H: Handler> Shared<H> {
         }
         let Some((session, certificate)) = Box::pin(self.handshake(socket, limits)).await else { return };
         let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
-        let info = ConnInfo::new(peer, listener, http2, certificate);
+        let info = ConnInfo::new(peer, listener, certificate);
         if http2 {
             self.http2(session, info, conduct).await
         } else {

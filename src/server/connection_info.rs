@@ -15,7 +15,6 @@ pub(crate) struct ConnInfo {
     peer: SocketAddr,
     peer_value: HeaderValue,
     listener: Arc<Listener>,
-    http2: bool,
     client_certificate: Option<Box<ClientCertificate>>,
     pub(super) activity: Activity,
 }
@@ -25,7 +24,6 @@ impl ConnInfo {
     pub(super) fn new(
         peer: SocketAddr,
         listener: Arc<Listener>,
-        http2: bool,
         client_certificate: Option<Box<ClientCertificate>>,
     ) -> Arc<Self> {
         // An address prints as visible ASCII; a client over an IPv4-mapped address is an IPv4 client.
@@ -33,7 +31,7 @@ impl ConnInfo {
         let peer_value =
             HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         let activity = Activity::default();
-        Arc::new(Self { peer, peer_value, listener, http2, client_certificate, activity })
+        Arc::new(Self { peer, peer_value, listener, client_certificate, activity })
     }
 
     /// The client's address, from the PROXY protocol header where the listener takes one.
@@ -49,11 +47,6 @@ impl ConnInfo {
     /// The listener that accepted the connection.
     pub(crate) fn listener(&self) -> &Listener {
         &self.listener
-    }
-
-    /// Whether the connection is HTTP/2.
-    pub(crate) fn is_http2(&self) -> bool {
-        self.http2
     }
 
     /// The client's certificate.

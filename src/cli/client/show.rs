@@ -12,12 +12,12 @@ use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::{Client, ShownDuration, suggestion};
-use crate::utc::Utc;
+use crate::utc;
 
 pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure> {
     let config = read_config(path)?;
     let Some(client) = config.client(name) else {
-        let hint = suggestion(name, config.clients.iter().map(|client| &*client.id));
+        let hint = suggestion(name, config.clients.iter().map(|client| client.id.as_str()));
         return Err(EditError::NoSuchClient(name.to_owned(), hint).into());
     };
     let now = SystemTime::now();
@@ -27,7 +27,7 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
     }
     let list = |items: Vec<&str>| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
     let mut rows = vec![
-        vec!["client_id".to_owned(), client.id.clone()],
+        vec!["client_id".to_owned(), client.id.to_string()],
         vec!["status".to_owned(), status(client).to_owned()],
         vec!["capabilities".to_owned(), list(capabilities(client))],
         vec!["scopes".to_owned(), list(client.scopes.iter().collect())],
@@ -41,8 +41,8 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
     }
     for secret in client.authentication.secret.iter().flat_map(|secret| &secret.secrets) {
         let end = match (secrets::end(secret, now), secret.expires) {
-            (End::Past, Some(at)) => format!("expired at {}", Utc::at(at).rfc3339()),
-            (_, Some(at)) => format!("expires at {}", Utc::at(at).rfc3339()),
+            (End::Past, Some(at)) => format!("expired at {}", utc::at(at)),
+            (_, Some(at)) => format!("expires at {}", utc::at(at)),
             (_, None) => "does not expire".to_owned(),
         };
         let used = usage.text(client, secret).map(|used| format!("; {used}")).unwrap_or_default();
@@ -53,7 +53,7 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
     Ok(())
 }
 
-/// A client as scripts see it. No hash in it.
+/// Returns a client as JSON, without hashes.
 pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
     let secrets: Vec<Value> = client
         .authentication
@@ -65,7 +65,7 @@ pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
             let end = secrets::end(secret, now);
             json!({
                 "id": secret.id,
-                "expires": secret.expires.map(|at| Utc::at(at).rfc3339()),
+                "expires": secret.expires.map(|at| utc::at(at).to_string()),
                 "expired": end == End::Past,
                 "expires_soon": end == End::Soon,
                 "still_used_near_end": end != End::Past && !warnings.is_empty(),
@@ -74,7 +74,7 @@ pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
         })
         .collect();
     json!({
-        "client_id": client.id,
+        "client_id": client.id.as_str(),
         "enabled": client.enabled,
         "capabilities": capabilities(client),
         "scopes": client.scopes.iter().collect::<Vec<_>>(),
@@ -99,7 +99,7 @@ fn capabilities(client: &Client) -> Vec<&'static str> {
         .collect()
 }
 
-/// How it may authenticate, in the words of `token_endpoint_auth_methods`.
+/// Lists how a client may authenticate, as `token_endpoint_auth_methods` names it.
 pub(super) fn methods(client: &Client) -> Vec<&'static str> {
     let has = &client.authentication;
     [

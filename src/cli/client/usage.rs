@@ -9,7 +9,7 @@ use crate::cli::output;
 use crate::config::{Client, ClientSecret, Config};
 use crate::gate::{SecretUsage, SeenSecret};
 use crate::gateway::secret_usage::{self, RotationStatus, UsageFile};
-use crate::utc::Utc;
+use crate::utc;
 
 /// What is known of the use of secrets, as of now.
 pub(super) struct Usage {
@@ -39,7 +39,7 @@ impl Usage {
     pub(super) fn of(&self, client: &Client, secret: &ClientSecret) -> Option<&SecretUsage> {
         let fingerprint = secret.fingerprint();
         let same = |seen: &&SeenSecret| {
-            seen.client_id == client.id
+            seen.client_id == client.id.as_str()
                 && seen.id == secret.id
                 && (*seen.fingerprint == *fingerprint || is_unknown(&secret.hash))
         };
@@ -54,7 +54,7 @@ impl Usage {
     /// The same for scripts.
     pub(super) fn json(&self, client: &Client, secret: &ClientSecret) -> Value {
         let Some(usage) = self.of(client, secret) else { return Value::Null };
-        let date = |moment: Duration| Utc::from_unix(moment.as_secs()).rfc3339();
+        let date = |moment: Duration| utc::from_unix(moment.as_secs()).to_string();
         json!({
             "since": date(usage.since),
             "count": usage.count,
@@ -71,7 +71,7 @@ impl Usage {
         let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
         let seen = |secret: &ClientSecret| {
             let usage = self.of(client, secret).copied().unwrap_or_default();
-            let mut seen = SeenSecret::new(&*client.id, &*secret.id, secret.fingerprint(), usage);
+            let mut seen = SeenSecret::new(client.id.as_str(), &*secret.id, secret.fingerprint(), usage);
             seen.expires = secret.expires.map(since_epoch);
             seen
         };

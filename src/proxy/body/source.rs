@@ -18,8 +18,9 @@ use crate::upstream::http2::response as http2;
 
 /// A response whose head has come, and what is needed for the rest of it.
 pub(crate) enum Source {
-    Http1(Http1Source),
-    Http2(http2::AnswerBody, Alarm),
+    /// Boxed: it would make the other kind larger.
+    Http1(Box<Http1Source>),
+    Http2(http2::Http2Body, Alarm),
 }
 
 /// A response of an HTTP/1.1 server.

@@ -34,6 +34,9 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<I: AsyncRead + AsyncWrite + Unpin + Send> Socket for I {}
 
+/// How long a client is served that has closed its sending side and is sent nothing.
+const HALF_CLOSED: Duration = Duration::from_secs(3);
+
 thread_local! {
     /// Spans that no connection needs at the moment.
     static SPANS: RefCell<Option<Box<RequestSpans>>> = const { RefCell::new(None) };
@@ -62,6 +65,10 @@ pub(crate) struct Client<I> {
     /// Whether the process is ending: no further request is taken.
     draining: Arc<AtomicBool>,
     end_of_input: bool,
+    /// Since when the client has closed its sending side and has been sent nothing.
+    silent_since: Option<Instant>,
+    /// What the socket took has not left it.
+    flushing: bool,
     spans: Option<Box<RequestSpans>>,
     /// How much of the input was looked at in vain for the end of a head.
     scanned: usize,
@@ -88,6 +95,8 @@ impl<I> Client<I> {
             blocked_until: None,
             draining,
             end_of_input: false,
+            silent_since: None,
+            flushing: false,
             spans: None,
             scanned: 0,
             version: Version::HTTP_11,
@@ -201,7 +210,8 @@ impl<I> Client<I> {
 
     /// Whether the connection can go on behind the response: the request has been read to its end.
     pub(crate) fn goes_on(&mut self) -> bool {
-        self.persists() && !self.expects_continue && (self.body_ended || self.skip_body())
+        // A client that waits for `100 Continue` may send the body or not.
+        self.persists() && (self.body_ended || !self.expects_continue && self.skip_body())
     }
 
     /// Drops what has come of a body that nobody reads; whether that was all of it.
@@ -291,7 +301,10 @@ impl<I: Socket> Client<I> {
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
         let read = room.filled().len();
         self.input.fill(read);
-        self.end_of_input = read == 0;
+        if read == 0 {
+            self.end_of_input = true;
+            self.silent_since = Some(turn::now());
+        }
         Poll::Ready(Ok(read))
     }
 
@@ -302,13 +315,18 @@ impl<I: Socket> Client<I> {
             let written = if rest.is_empty() {
                 match Pin::new(&mut self.io).poll_flush(cx) {
                     Poll::Ready(Ok(())) => {
-                        self.blocked_until = None;
+                        if std::mem::take(&mut self.flushing) {
+                            self.progresses();
+                        }
                         self.written = 0;
                         buffers::give_back(std::mem::take(&mut self.out));
                         return Poll::Ready(Ok(()));
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => Poll::Pending,
+                    Poll::Pending => {
+                        self.flushing = true;
+                        Poll::Pending
+                    }
                 }
             } else {
                 Pin::new(&mut self.io).poll_write(cx, rest)
@@ -317,7 +335,7 @@ impl<I: Socket> Client<I> {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => {
                     self.written += count;
-                    self.blocked_until = None;
+                    self.progresses();
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return self.poll_blocked(cx),
@@ -330,7 +348,7 @@ impl<I: Socket> Client<I> {
         match Pin::new(&mut self.io).poll_write(cx, data) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(written) => {
-                self.blocked_until = None;
+                self.progresses();
                 Poll::Ready(written)
             }
             Poll::Pending => self.poll_blocked(cx).map_ok(|()| 0),
@@ -345,20 +363,48 @@ impl<I: Socket> Client<I> {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Looks whether the client's connection broke while something else is waited for. What the client sends ahead is
-    /// kept, up to what one read takes.
+    /// The client took something.
+    fn progresses(&mut self) {
+        self.blocked_until = None;
+        if self.silent_since.is_some() {
+            self.silent_since = Some(turn::now());
+        }
+    }
+
+    /// Looks whether the client has gone while something else is waited for. What the client sends ahead is kept, up to
+    /// what one read takes.
+    ///
+    /// A client that has closed its sending side may still read (RFC 9112 §9.6), or it may have gone: only what is sent to
+    /// it would tell. It is served as long as it is sent something now and then.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.has_taken_all() && matches!(self.poll_out(cx), Poll::Ready(Err(_))) {
             return Poll::Ready(());
         }
         if self.body_ended && self.input.is_empty() && !self.end_of_input {
-            // A client that closed its sending side may still read (RFC 9112 §9.6).
             if let Poll::Ready(Err(_)) = self.poll_read(cx) {
                 return Poll::Ready(());
             }
             self.input.settle();
         }
-        Poll::Pending
+        match self.silent_since {
+            None => Poll::Pending,
+            Some(since) => self.alarm.poll(since + HALF_CLOSED, cx).map(|_| ()),
+        }
+    }
+
+    /// Ready when the client has closed its sending side, or has gone, while its request waits for its turn.
+    pub(crate) fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.body_ended || !self.input.is_empty() {
+            return Poll::Pending;
+        }
+        match self.poll_read(cx) {
+            Poll::Ready(Ok(1..)) => Poll::Pending,
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => {
+                self.input.settle();
+                Poll::Pending
+            }
+        }
     }
 
     /// Writes all there is.

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Response;
+use http::header::CONTENT_LENGTH;
+use http::{Response, StatusCode};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -302,14 +303,22 @@ impl<I: Socket> Client<I> {
         mut pump: impl FnMut(&mut Self, &mut Context<'_>),
         record: &mut RequestRecord,
     ) -> Relayed {
-        let (head, mut body) = response.into_parts();
+        let (mut head, mut body) = response.into_parts();
         record.head_goes_out(head.status);
         let exact = body.size_hint().exact();
         let bodiless = self.is_head() || body.is_end_stream();
-        let framed = match exact {
-            _ if bodiless => Framed::AsSaid,
-            Some(_) if head.headers.contains_key(http::header::CONTENT_LENGTH) => Framed::AsSaid,
-            _ => self.unsaid(),
+        let may_have_body = !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if let Some(exact) = exact
+            && may_have_body
+            && !self.is_head()
+        {
+            // HTTP/2 need not say it, and HTTP/1 must.
+            head.headers.entry(CONTENT_LENGTH).or_insert(exact.into());
+        }
+        let framed = if bodiless || head.headers.contains_key(CONTENT_LENGTH) {
+            Framed::AsSaid
+        } else {
+            self.unsaid()
         };
         self.write_map(head.status, &head.headers, framed);
         let mut over = bodiless;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::notes::Notes;
 use super::route::{ClientConnection, Route};
 use crate::clock::turn;
-use crate::gate::{Endpoint, Told};
+use crate::gate::{Endpoint, EndpointOutcome};
 use crate::headers::{Class, RequestView};
 use crate::proxy::body::request::BodyOutcome;
 use crate::telemetry::access_log::{self, Line};
@@ -119,6 +119,16 @@ impl RequestRecord {
         self.logged.as_deref_mut().filter(|_| self.is_logged)
     }
 
+    /// Lends the id of the request out. [`Self::put_id`] brings it back.
+    pub(crate) fn take_id(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.id)
+    }
+
+    /// Brings the id back.
+    pub(crate) fn put_id(&mut self, id: Vec<u8>) {
+        self.id = id;
+    }
+
     /// Lends the route of the request out. [`Self::put_route`] brings it back.
     pub(crate) fn take_route(&mut self) -> Option<Arc<Route>> {
         if self.routed { self.route.take() } else { None }
@@ -147,7 +157,7 @@ impl RequestRecord {
     }
 
     /// The endpoint is done.
-    pub(crate) fn told(&mut self, told: &Told) {
+    pub(crate) fn told(&mut self, told: &EndpointOutcome) {
         self.trip.returns();
         self.reason = told.refusal.as_ref().map(of_token_error);
         if let Some(event) = event_of(told) {

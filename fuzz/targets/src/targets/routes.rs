@@ -147,8 +147,11 @@ impl Route {
     }
 }
 
-/// The segments as a pattern; each name in it is another one.
+/// The segments as a pattern, in which no two names are the same.
 fn pattern_text(segments: &[&str]) -> String {
+    if segments.is_empty() {
+        return "/".to_owned();
+    }
     let numbered = |(at, segment): (usize, &&str)| match *segment {
         "{x}" => format!("/{{x{at}}}"),
         literal => format!("/{literal}"),
