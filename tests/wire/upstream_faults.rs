@@ -215,6 +215,19 @@ fn an_idempotent_request_is_retried_and_another_is_not() {
 }
 
 #[test]
+fn a_request_is_sent_again_at_most_as_often_as_retries_says() {
+    let (gateway, upstream, bearer) = own();
+    upstream.on_bytes("/api/all-close", Next::Close, "");
+    let mut conn = Conn::plain(gateway.plain());
+    // A kept connection first: the server closes it with the request on its way, and the new one after it, too.
+    conn.ask(get("/hello?m=warm", &[&bearer])).status(200);
+    conn.ask(get("/api/all-close?m=most", &[&bearer])).problem(502);
+    assert_eq!(upstream.requests("m=most").len(), 2, "retries = 1");
+    conn.ask(get("/api/all-close?m=fresh", &[&bearer])).problem(502);
+    assert_eq!(upstream.requests("m=fresh").len(), 2, "retries = 1");
+}
+
+#[test]
 fn a_client_that_leaves_takes_its_upstream_connection_along() {
     let (gateway, upstream, bearer) = own();
     upstream.on("/api/endless", |_, out| {

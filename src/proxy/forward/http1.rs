@@ -9,6 +9,7 @@ use http_body_util::Full;
 use tokio::time::Instant;
 
 use super::error::ForwardError;
+use super::retry::{self, Retries};
 use crate::clock::turn;
 use crate::gate::Gate;
 use crate::headers::{Returning, for_client};
@@ -68,7 +69,7 @@ impl Exchange<'_> {
         }
         let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
         upstream.count();
-        let mut tries_left = upstream.retries;
+        let mut retries = Retries::new(upstream.retries, self.replayable);
         let mut pooled_allowed = true;
         loop {
             let (server, place) = upstream.pick(&mut context).ok_or(ForwardError::NoServer)?;
@@ -92,10 +93,10 @@ impl Exchange<'_> {
                             if error.is_the_server_s() {
                                 upstream.failed(server, &error);
                             }
-                            // Nothing was written: any request may try again.
                             let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
-                            if tries_left > 0 && in_time && upstream.may_retry() {
-                                tries_left -= 1;
+                            if in_time
+                                && retries.allow(retry::Failure::Unsent, false, || upstream.may_retry())
+                            {
                                 context.failed();
                                 continue;
                             }
@@ -133,18 +134,22 @@ impl Exchange<'_> {
             if !reused {
                 upstream.failed(server, &fault);
             }
-            if !fault.is_of_connection() || !(self.replayable || writer.is_unsent()) {
+            let failure = if !fault.is_of_connection() {
+                retry::Failure::Fatal
+            } else if writer.is_unsent() {
+                retry::Failure::Unsent
+            } else {
+                retry::Failure::Broken
+            };
+            if !retries.allow(failure, reused, || upstream.may_retry()) {
                 return Err(ForwardError::from(fault));
             }
             if reused {
-                // The server closed it just now, with the request on its way. That costs no try, but the next
-                // connection must be a new one, or many dead ones would be walked through.
+                // The server closed it just now. The next connection is a new one, or many dead ones would be walked
+                // through.
                 pooled_allowed = false;
-            } else if tries_left > 0 && upstream.may_retry() {
-                tries_left -= 1;
-                context.failed();
             } else {
-                return Err(ForwardError::from(fault));
+                context.failed();
             }
             writer.rewind();
         }

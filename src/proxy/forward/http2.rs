@@ -13,10 +13,11 @@ use h2::{Reason, RecvStream, SendStream};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, Uri, Version};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error::ForwardError;
 use super::outbound::Outbound;
+use super::retry::{Failure, Retries};
 use crate::gate::Gate;
 use crate::headers::{self, Field, Outgoing, RequestView, Returning};
 use crate::limit::rate::Bounds;
@@ -36,9 +37,6 @@ use crate::upstream::http2::response::Http2Body;
 use crate::upstream::http2::upload::{self, Upload, UploadTask};
 use crate::upstream::pick::PickContext;
 use crate::upstream::server::Server;
-
-/// How often a request is sent again that no server has begun with.
-const MOST_REPEATS: u32 = 4;
 
 /// The head that `outgoing` makes of a client's: with a canonical path, the query as it came, and the host it is for.
 /// Its scheme is the server's.
@@ -76,16 +74,12 @@ pub(crate) async fn forward(
     let Outbound { body, limits, mut bounds } = outbound;
     let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, lease));
     trip.body.clone_from(&outcome);
-    let total = upstream.total_timeout;
-    if let Some(total) = total {
+    if let Some(total) = upstream.total_timeout {
         Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
     }
     let (parts, ()) = head.into_parts();
-    let exchange = exchange(upstream, client, &parts, body, outcome, &mut bounds, trip);
-    let Answered { response, place, upload } = match total {
-        None => exchange.await?,
-        Some(total) => timeout(total, exchange).await.map_err(|_| ForwardError::TooSlow)??,
-    };
+    let Answered { response, place, upload } =
+        exchange(upstream, client, &parts, body, outcome, &mut bounds, trip).await?;
     let (mut head, stream) = response.into_parts();
     headers::check_response(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
     let mut kept = HeaderMap::with_capacity(head.headers.len() + 1);
@@ -121,9 +115,9 @@ async fn exchange(
     let mut asking = PickContext::new(client);
     let mut upload = Upload::new(body);
     // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
-    let mut replayable = parts.method.is_idempotent() && upload.is_empty();
-    let mut tries_left = upstream.retries;
-    let mut repeats_left = MOST_REPEATS;
+    let replayable = parts.method.is_idempotent() && upload.is_empty();
+    let mut retries = Retries::new(upstream.retries, replayable);
+    let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
     let mut newer_than = 0;
     let mut alarm = Box::pin(sleep_until(Instant::now()));
     loop {
@@ -131,17 +125,19 @@ async fn exchange(
         if let Some(place) = place {
             Bounds::of(bounds).server = Some(place);
         }
-        trip.goes_to(server, Instant::now());
-        let mut connection = match pool::acquire(server, newer_than, upstream.connect_timeout).await {
+        let now = Instant::now();
+        trip.goes_to(server, now);
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let within = left.map_or(upstream.connect_timeout, |left| left.min(upstream.connect_timeout));
+        let mut connection = match pool::acquire(server, newer_than, within).await {
             Ok(connection) => connection,
             Err(AcquireError::Full) => return Err(ForwardError::NoServer),
             Err(AcquireError::Open(error)) => {
                 if !matches!(error, OpenError::Local(_)) {
                     upstream.failed(server, &error);
                 }
-                // Nothing was written: any request may try again.
-                if tries_left > 0 && upstream.may_retry() {
-                    tries_left -= 1;
+                let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
+                if in_time && retries.allow(Failure::Unsent, false, || upstream.may_retry()) {
                     asking.failed();
                     continue;
                 }
@@ -150,27 +146,32 @@ async fn exchange(
         };
         let Some((answer, mut stream)) = send(&mut connection, server, parts, upload.is_empty())? else {
             // Over before this request came.
-            if repeats_left == 0 {
+            if !retries.allow(Failure::Unsent, true, || upstream.may_retry()) {
                 return Err(ForwardError::Unreachable("the server closes new connections".to_owned()));
             }
-            repeats_left -= 1;
             continue;
         };
         let status = connection.status;
         let (place, reused, written) = (status.enter(), status.begun() > 1, status.written());
-        let waiting = Waiting { upstream, outcome: outcome.as_ref(), alarm: &mut alarm };
+        let waiting = Waiting { upstream, outcome: outcome.as_ref(), deadline, alarm: &mut alarm };
         let error = match waiting.answer(answer, &mut stream, &mut upload).await {
             Ok(Ok(response)) => {
                 upstream.answered(server, response.status());
                 return Ok(Answered { response, place, upload: upload.spawn(stream) });
             }
             Ok(Err(error)) => error,
-            Err(fault) => {
-                if matches!(fault, ForwardError::TooSlow) {
-                    upstream.failed(server, &"no answer in time");
-                }
-                return Err(fault);
+            Err(Interrupted::Late) => {
+                upstream.failed(server, &"no answer in time");
+                return Err(ForwardError::TooSlow);
             }
+            Err(Interrupted::Expired) => {
+                // With a body on its way up, it may be the client that was slow.
+                if replayable || upload.is_done() {
+                    upstream.failed(server, &"no whole answer in time");
+                }
+                return Err(ForwardError::TooSlow);
+            }
+            Err(Interrupted::Body(fault)) => return Err(ForwardError::Body(fault)),
         };
         // A kept connection that breaks says little of the server; a new one does.
         if !reused {
@@ -182,19 +183,19 @@ async fn exchange(
         // h2 tells a stream of the other side's GOAWAY only if it lies above the last one named there.
         let not_begun = refused || (error.is_remote() && error.is_go_away());
         let not_written = broke && status.written() == written;
-        let again = if not_begun || not_written {
-            repeats_left > 0 && upload.rewind()
-        } else {
-            // A connection that was idle may have been closed by the server just now.
-            reused && broke && std::mem::take(&mut replayable)
+        let failure = match (not_written, not_begun) {
+            (true, _) if upload.rewind() => Failure::Unsent,
+            (false, true) if upload.rewind() => Failure::NotProcessed,
+            (false, false) if broke => Failure::Broken,
+            _ => Failure::Fatal,
         };
-        if !again {
+        if !retries.allow(failure, reused, || upstream.may_retry()) {
             return Err(failed(&error));
         }
-        repeats_left = repeats_left.saturating_sub(1);
-        if refused {
+        if refused || !reused {
             asking.failed();
-        } else {
+        }
+        if !refused {
             // Others that are as old are as dead.
             status.close();
             newer_than = ConnectionStatus::latest_id();
@@ -252,10 +253,21 @@ fn send(
     }
 }
 
+/// Why a wait ended without an answer and without an error of the connection.
+enum Interrupted {
+    /// No answer within the read timeout.
+    Late,
+    /// No answer within the total timeout.
+    Expired,
+    /// The body ended early.
+    Body(BodyFault),
+}
+
 /// The wait for the head of an answer, while the body goes up.
 struct Waiting<'a> {
     upstream: &'a Upstream,
     outcome: Option<&'a BodyOutcome>,
+    deadline: Option<Instant>,
     alarm: &'a mut Pin<Box<Sleep>>,
 }
 
@@ -265,30 +277,37 @@ impl Waiting<'_> {
         mut answer: ResponseFuture,
         stream: &mut SendStream<bytes::Bytes>,
         upload: &mut Upload<RequestBody>,
-    ) -> Result<Result<Response<RecvStream>, h2::Error>, ForwardError> {
-        let Self { upstream, outcome, alarm } = self;
+    ) -> Result<Result<Response<RecvStream>, h2::Error>, Interrupted> {
+        let Self { upstream, outcome, deadline, alarm } = self;
         let fault = || outcome.and_then(BodyOutcome::fault);
         let mut frames = 0;
-        alarm.as_mut().reset(Instant::now() + upstream.read_timeout);
+        let next = || {
+            let late_at = Instant::now() + upstream.read_timeout;
+            deadline.map_or(late_at, |deadline| deadline.min(late_at))
+        };
+        alarm.as_mut().reset(next());
         poll_fn(|cx| {
             if !upload.is_done()
                 && let Poll::Ready(Err(upload::Broken)) = upload.poll(stream, cx)
             {
                 let fault = fault().unwrap_or(BodyFault::BrokenOff);
-                return Poll::Ready(Err(ForwardError::Body(fault)));
+                return Poll::Ready(Err(Interrupted::Body(fault)));
             }
             if let Poll::Ready(answer) = Pin::new(&mut answer).poll(cx) {
                 return Poll::Ready(Ok(answer));
             }
             while alarm.as_mut().poll(cx).is_ready() {
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return Poll::Ready(Err(Interrupted::Expired));
+                }
                 // While a body is still going up, the server is not late.
                 match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
                     Some(now) => frames = now,
                     // Nor while the client says nothing: the body has a timeout of its own.
                     None if upload.waits_for_client() => {}
-                    None => return Poll::Ready(Err(ForwardError::TooSlow)),
+                    None => return Poll::Ready(Err(Interrupted::Late)),
                 }
-                alarm.as_mut().reset(Instant::now() + upstream.read_timeout);
+                alarm.as_mut().reset(next());
             }
             Poll::Pending
         })

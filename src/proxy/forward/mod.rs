@@ -4,3 +4,4 @@ pub(crate) mod error;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod outbound;
+pub(crate) mod retry;
