@@ -190,6 +190,21 @@ fn what_a_server_refuses_to_begin_with_is_sent_again() {
 }
 
 #[test]
+fn a_server_that_lets_the_total_timeout_pass_is_left_out() {
+    let [first, second] = [0, 1].map(|_| H2Upstream::start(|_| Act::Hold(Response::new(()))));
+    let urls = [&first, &second].map(|upstream| format!("http://{}", upstream.address()));
+    let config = Config::bare()
+        .table(&format!(
+            "[upstreams.api]\nservers = {urls:?}\nprotocol = \"http2\"\ntotal_timeout = \"200ms\"\n\
+             ejection = {{ failures = 1, for = \"1h\", max = \"1h\" }}"
+        ))
+        .route("prefix = \"/\"\naccess = \"public\"\nupstream = \"api\"");
+    let gateway = Gateway::start(&config);
+    Conn::plain(gateway.plain()).ask(get("/held", &[])).problem(504);
+    wrote(&gateway, "gets no requests for 3600s");
+}
+
+#[test]
 fn a_connection_that_says_goodbye_is_left() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/go-away" => Act::GoAway,
