@@ -18,8 +18,8 @@ use super::rules::Rules;
 use super::tunnel;
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{self, ClientAuthorization, Outgoing, Proto};
-use crate::limit::concurrency::Entry;
-use crate::limit::rate::Bounds;
+use crate::limit::concurrency::Admission;
+use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{self, Permit};
 use crate::oauth::evidence::{Evidence, Target};
 use crate::proxy::body::fault::BodyFault;
@@ -36,7 +36,7 @@ pub(crate) struct Authorized {
     pub(crate) permit: Permit,
     pub(crate) route: Arc<Route>,
     pub(crate) head: Head,
-    pub(crate) bounds: Option<Box<Bounds>>,
+    pub(crate) bounds: Option<Box<ExchangeLimits>>,
     /// Whether the client asked for an upgrade that its upstream may grant.
     pub(crate) upgrade: bool,
 }
@@ -171,7 +171,7 @@ fn enforce(
     request: &RequestContext<'_>,
     target: Target<'_>,
     notes: &mut impl Notes,
-) -> Result<(Permit, Option<Box<Bounds>>), Refusal> {
+) -> Result<(Permit, Option<Box<ExchangeLimits>>), Refusal> {
     let RequestContext { parts, client, .. } = *request;
     check_address(route, client)?;
     let permit = match &route.access {
@@ -194,13 +194,14 @@ fn enforce(
     }
     let mut bounds = None;
     if let Some(in_flight) = &route.in_flight {
-        Bounds::of(&mut bounds).route = Some(in_flight.enter().map_err(refused(Reason::RouteBusy))?);
+        ExchangeLimits::of(&mut bounds).route =
+            Some(in_flight.try_acquire().map_err(refused(Reason::RouteBusy))?);
     }
     if let Some(in_flight) = &route.upstream.in_flight {
-        let bounds = Bounds::of(&mut bounds);
-        match in_flight.enter_or_wait().map_err(refused(Reason::UpstreamBusy))? {
-            Entry::In(slot) => bounds.upstream = Some(slot),
-            Entry::Waiting(ticket) => bounds.ticket = Some(ticket),
+        let bounds = ExchangeLimits::of(&mut bounds);
+        match in_flight.acquire_or_queue().map_err(refused(Reason::UpstreamBusy))? {
+            Admission::Granted(permit) => bounds.upstream = Some(permit),
+            Admission::Queued(ticket) => bounds.ticket = Some(ticket),
         }
     }
     Ok((permit, bounds))
@@ -208,7 +209,7 @@ fn enforce(
 /// Refuses what comes from where the route takes nothing from, before its token is looked at.
 fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refusal> {
     match &route.addresses {
-        Some(addresses) if !addresses.take(client.peer) => {
+        Some(addresses) if !addresses.allows(client.peer) => {
             let detail = "this resource takes no requests from this address";
             Err(Refusal::new(response::problem(StatusCode::FORBIDDEN, detail), Reason::Address))
         }

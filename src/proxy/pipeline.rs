@@ -154,7 +154,7 @@ impl Proxy {
                     changes.apply(response.headers_mut());
                 }
                 if let Some(cors) = &route.cors {
-                    cors.mark(response.headers_mut(), origin);
+                    cors.apply(response.headers_mut(), origin);
                 }
                 response
             }

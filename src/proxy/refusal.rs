@@ -37,7 +37,7 @@ impl Refusal {
     pub(crate) fn of(mut self, route: &Arc<Route>, parts: &Parts) -> Self {
         self.route = Some(Arc::clone(route));
         if let Some(cors) = &route.cors {
-            cors.mark_own(self.response.headers_mut(), cors.origin(&parts.headers));
+            cors.apply_to_local_response(self.response.headers_mut(), cors.origin(&parts.headers));
         }
         self
     }
@@ -73,7 +73,7 @@ pub(crate) fn own_answer(
     let response = if is_grpc_call(parts) { in_grpc(response) } else { response };
     let mut response = response.map(ResponseBody::from);
     if let Some(cors) = &route.cors {
-        cors.mark_own(response.headers_mut(), origin);
+        cors.apply_to_local_response(response.headers_mut(), origin);
     }
     response
 }
@@ -84,5 +84,5 @@ fn is_grpc_call(parts: &Parts) -> bool {
 }
 
 fn in_grpc(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    grpc::refusal(&response, &response::text(&response))
+    grpc::refusal(&response, &response::detail(&response))
 }

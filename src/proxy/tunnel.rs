@@ -1,4 +1,4 @@
-//! WebSocket and other upgrades: bytes both ways, no longer than the token lives.
+//! WebSocket and other upgrades: a bidirectional byte stream that ends with the token.
 
 use std::io;
 
@@ -11,13 +11,13 @@ use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::sync::oneshot;
 
 use super::observe::RequestRecord;
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::proxy::body::lease::TokenLease;
 use crate::proxy::body::response::ResponseBody;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::io::Io;
 
-/// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
+/// Returns the protocol of the upgrade that a request asks for (RFC 9110 §7.8). Only HTTP/1.1 has upgrades.
 pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
     let protocol = parts.headers.get(UPGRADE)?;
     let nominated = parts.headers.get_all(CONNECTION).iter().any(|value| {
@@ -29,7 +29,8 @@ pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
     (nominated && parts.version == Version::HTTP_11 && !is_http(protocol)).then(|| protocol.clone())
 }
 
-/// An upgrade to HTTP itself would be a way around the gate: every request after it would go unseen.
+/// Returns whether the protocol is a version of HTTP. Such an upgrade would bypass the gate: the requests after it would
+/// not be checked.
 fn is_http(protocol: &HeaderValue) -> bool {
     protocol.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|name| {
         let starts_with =
@@ -38,38 +39,43 @@ fn is_http(protocol: &HeaderValue) -> bool {
     })
 }
 
-/// Passes a 101 on and joins the two connections once the client's has switched.
+/// Forwards a 101 response, and connects both sides once the client's connection has been upgraded.
 pub(super) fn start(
     head: Response<()>,
     connection: Connection,
     client: OnUpgrade,
     lease: Option<TokenLease>,
-    bounds: Option<Box<Bounds>>,
+    limits: Option<Box<ExchangeLimits>>,
 ) -> Response<ResponseBody> {
-    let (leave, record) = oneshot::channel::<RequestRecord>();
+    let (record_sender, record) = oneshot::channel::<RequestRecord>();
     tokio::spawn(async move {
         let Ok(client) = client.await else { return };
         let mut client = TokioIo::new(client);
-        let (mut server, said) = connection.into_parts();
-        let (carried, token_ended) = tokio::select! {
-            // How a tunnel ends is the two parties' business.
-            carried = join(&mut client, &mut server, &said) => (carried.ok(), false),
+        let (mut server, received) = connection.into_parts();
+        let (transferred, token_ended) = tokio::select! {
+            // An error only means that one side closed the tunnel.
+            transferred = transfer(&mut client, &mut server, &received) => (transferred.ok(), false),
             () = token_ends(lease) => (None, true),
         };
         if let Ok(record) = record.await {
-            record.tunnelled(carried, token_ended);
+            record.tunnelled(transferred, token_ended);
         }
-        // Its places are taken until here. A total timeout is for answers, and a tunnel is none.
-        drop(bounds);
+        // The permits are held until here. The total timeout applies to responses, not to tunnels.
+        drop(limits);
     });
-    head.map(|()| ResponseBody::tunnel(leave))
+    head.map(|()| ResponseBody::tunnel(record_sender))
 }
 
-/// What the server `said` behind its 101, and then bytes both ways: how many went up, and how many came down.
-async fn join(client: &mut TokioIo<Upgraded>, server: &mut Io, said: &[u8]) -> io::Result<(u64, u64)> {
-    client.write_all(said).await?;
+/// Sends the bytes already `received` after the 101, then copies in both directions. Returns the bytes sent to the server
+/// and to the client.
+async fn transfer(
+    client: &mut TokioIo<Upgraded>,
+    server: &mut Io,
+    received: &[u8],
+) -> io::Result<(u64, u64)> {
+    client.write_all(received).await?;
     let (up, down) = copy_bidirectional(client, server).await?;
-    Ok((up, down + said.len() as u64))
+    Ok((up, down + received.len() as u64))
 }
 
 async fn token_ends(lease: Option<TokenLease>) {

@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::config::{Access, BodyLimit, Config, Route, Scheme, ShownSize};
 use crate::gateway::build;
 use crate::oauth::scope::Requirement;
-use crate::proxy::addresses::Addresses;
+use crate::proxy::addresses::AddressFilter;
 use crate::proxy::cors::{self, Cors};
 use crate::route::host::Host;
 use crate::route::path::{PathError, canonical};
@@ -86,8 +86,8 @@ pub(super) fn judge<'c>(config: &'c Config, asking: &'c Asking) -> Result<Report
 
 /// Refused for where it comes from, where that is known.
 fn from_elsewhere(route: &Route, asking: &Asking) -> Option<Verdict> {
-    let (from, addresses) = (asking.from?, Addresses::new(&route.addresses)?);
-    (!addresses.take(from)).then(|| {
+    let (from, addresses) = (asking.from?, AddressFilter::new(&route.addresses)?);
+    (!addresses.allows(from)).then(|| {
         Verdict::refused(403, format!("the route takes no requests from {from}, whatever the token"))
     })
 }

@@ -74,7 +74,7 @@ impl Source {
             Self::Http1 { connection, .. } => {
                 connection.as_mut().map(|connection| connection.deadline.as_mut())
             }
-            Self::Http2(answer) => Some(answer.alarm()),
+            Self::Http2(answer) => Some(answer.timer()),
         }
     }
 

@@ -11,7 +11,7 @@ use super::BoxError;
 use super::fault::BodyFault;
 use super::lease::TokenLease;
 use super::source::Source;
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::proxy::observe::RequestRecord;
 
 /// Frames that may pass without a look at the clock. Few: a client that reads slowly takes long over each.
@@ -26,7 +26,7 @@ pub(crate) struct UpstreamBody {
     frames_unchecked: u32,
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
-    bounds: Option<Box<Bounds>>,
+    bounds: Option<Box<ExchangeLimits>>,
     /// Who follows the request to its end.
     pub(super) record: Option<RequestRecord>,
 }
@@ -36,7 +36,7 @@ impl UpstreamBody {
         source: Source,
         read_timeout: Duration,
         lease: Option<TokenLease>,
-        bounds: Option<Box<Bounds>>,
+        bounds: Option<Box<ExchangeLimits>>,
     ) -> Self {
         Self {
             source,

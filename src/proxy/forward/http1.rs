@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::error::ForwardError;
 use super::outbound::Outbound;
 use crate::gate::Gate;
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Permit;
 use crate::proxy::body::lease::TokenLease;
 use crate::proxy::body::request::{BodyOutcome, RequestBody};
@@ -50,14 +50,14 @@ pub(super) async fn forward(
         None => exchange.run(&mut asking, &mut sending, &mut bounds, trip).await?,
         // Boxed: it would make the future of every other request twice as large.
         Some(total) => {
-            Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
+            ExchangeLimits::of(&mut bounds).deadline = Instant::now().checked_add(total);
             let within = Box::pin(timeout(total, exchange.run(&mut asking, &mut sending, &mut bounds, trip)));
             match within.await {
                 Ok(exchanged) => exchanged?,
                 Err(_) => {
                     // With a body on its way up, it may be the client that was slow.
                     if outcome.is_none() {
-                        upstream.failed_last(&asking);
+                        upstream.record_last_failure(&asking);
                     }
                     return Err(ForwardError::TooSlow);
                 }
@@ -98,7 +98,7 @@ impl Exchange<'_> {
         &self,
         asking: &mut PickContext<'_>,
         sending: &mut RequestWriter<RequestBody>,
-        bounds: &mut Option<Box<Bounds>>,
+        bounds: &mut Option<Box<ExchangeLimits>>,
         trip: &mut UpstreamTrace,
     ) -> Result<(Answer, Connection), ForwardError> {
         let upstream = self.upstream;
@@ -108,7 +108,7 @@ impl Exchange<'_> {
         loop {
             let (server, place) = upstream.pick(asking).ok_or(ForwardError::NoServer)?;
             if let Some(place) = place {
-                Bounds::of(bounds).server = Some(place);
+                ExchangeLimits::of(bounds).server = Some(place);
             }
             let now = Instant::now();
             trip.goes_to(server, now);
@@ -125,7 +125,7 @@ impl Exchange<'_> {
                     Ok(connection) => connection,
                     Err(error) => {
                         if error.is_the_server_s() {
-                            upstream.failed(server, &error);
+                            upstream.record_failure(server, &error);
                         }
                         // Nothing was written: any request may try again.
                         if tries_left > 0 && upstream.may_retry() {
@@ -142,7 +142,7 @@ impl Exchange<'_> {
             };
             let fault = match self.send(&mut connection, sending).await {
                 Ok(answer) => {
-                    upstream.answered(server, answer.head.status());
+                    upstream.record_response(server, answer.head.status());
                     return Ok((answer, connection));
                 }
                 Err(fault) => fault,
@@ -151,12 +151,12 @@ impl Exchange<'_> {
                 return Err(fault);
             }
             let Some(fault) = fault else {
-                upstream.failed(server, &"no answer in time");
+                upstream.record_failure(server, &"no answer in time");
                 return Err(ForwardError::TooSlow);
             };
             // A kept connection that breaks says little of the server; a new one does.
             if !reused && !matches!(fault, Fault::Request) {
-                upstream.failed(server, &fault);
+                upstream.record_failure(server, &fault);
             }
             let broken = matches!(fault, Fault::Closed | Fault::Io(_));
             if !broken || !(self.replayable || sending.is_unsent()) {

@@ -4,7 +4,7 @@ use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::proxy::body::request::BodyLimits;
 use crate::upstream::http1::request::RequestHead;
 
@@ -23,5 +23,5 @@ pub(crate) struct Outbound<H> {
     pub(crate) upgrade: Option<OnUpgrade>,
     pub(crate) limits: BodyLimits,
     /// What it holds until its answer has ended.
-    pub(crate) bounds: Option<Box<Bounds>>,
+    pub(crate) bounds: Option<Box<ExchangeLimits>>,
 }
