@@ -131,22 +131,22 @@ fn what_counts_as_an_answer() {
             "no_redirect",
             "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
             "status = \"2xx\"",
-            Some("it answered 302 where 200-299 is expected"),
+            Some("status 302 instead of 200-299"),
         ),
         (
             "not_those",
             "HTTP/1.1 201 Made\r\nContent-Length: 0\r\n\r\n",
             "status = [200, 204]",
-            Some("it answered 201 where 200 or 204 is expected"),
+            Some("status 201 instead of 200 or 204"),
         ),
-        ("missing", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "", Some("it answered 404")),
+        ("missing", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "", Some("status 404 instead of")),
         ("garbage", "\x16\x03\x01 what is this\r\n\r\n", "", Some("its answer is not HTTP")),
         ("ends", "", "", Some("no answer")),
         ("half", "HTTP/1.1 200 OK\r\nContent-Le", "", Some("no answer")),
         ("long", &long, "", Some("its answer is not HTTP")),
         ("endless", &endless, "", Some("its answer is not HTTP")),
-        ("hangs", "hang", "", Some("no answer within 50ms")),
-        ("dead", "dead", "", Some("no connection: ")),
+        ("hangs", "hang", "", Some("no response within 50ms")),
+        ("dead", "dead", "", Some("cannot connect: ")),
     ];
     let mut servers = Vec::new();
     let gateway = Fixture::start(|config| {
