@@ -5,6 +5,9 @@ CARGO ?= cargo
 # In CI the lock file is part of what is tested.
 LOCKED := $(if $(CI),--locked)
 
+# The binary for libFuzzer is checked here, never linked, so its C++ need not be compiled. Any path is as good.
+NO_LIBFUZZER := CUSTOM_LIBFUZZER_PATH=/none
+
 .PHONY: help run test
 
 # $(call step,what is done,how,what to do when it fails)
@@ -25,14 +28,22 @@ run:
 	@exec "$${CARGO_TARGET_DIR:-target}/release/tollgate" --config gateway.toml
 
 # The tests are clients, too: they run curl, and kill to send signals.
+#
+# Most of the time goes into compiling, so the steps share what they build. The lints and the documentation check one
+# graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account, as `--all-targets` does,
+# and naming the benchmark gives the plugin alone the features that the whole workspace has. All tests build another
+# graph, those of the plugin alone included (see the dev-dependencies). Only the feature sets, which are checked as users
+# get them, have graphs of their own.
 test:
 	@sh .ci/need cargo cc cmake curl kill
 	$(call step,rustfmt and clippy,$(CARGO) fmt --version && $(CARGO) clippy --version || rustup component add rustfmt clippy,The toolchain lacks them and rustup did not add them.)
-	$(call step,format,$(CARGO) fmt --check,Run 'cargo fmt'.)
-	$(call step,lints,$(CARGO) clippy $(LOCKED) --all-features --all-targets -- -D warnings,The warnings stand above.)
-	$(call step,lints of the plugin alone,$(CARGO) clippy $(LOCKED) --no-default-features --lib -- -D warnings,The warnings stand above.)
-	$(call step,documentation,RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --all-features --no-deps,The warnings stand above.)
-	$(call step,tests,$(CARGO) test $(LOCKED) --all-features,The failures stand above.)
+	$(call step,format,$(CARGO) fmt --all --check,Run 'cargo fmt --all'.)
+	$(call step,lints,$(NO_LIBFUZZER) $(CARGO) clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings,The warnings stand above.)
+	$(call step,lints of the plugin alone,$(CARGO) clippy $(LOCKED) -p tollgate -p tollgate-bench --no-default-features --all-targets -- -D warnings,The warnings stand above.)
+	$(call step,lints in each feature set,CARGO="$(CARGO)" LOCKED="$(LOCKED)" tests/consumer/check,The warnings stand above.)
+	$(call step,documentation,$(NO_LIBFUZZER) RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --all-features --no-deps --lib --examples,The warnings stand above.)
+	$(call step,tests,$(CARGO) test $(LOCKED) -p tollgate -p tollgate-fuzz-targets --all-features --tests,The failures stand above.)
+	$(call step,tests in the documentation,$(CARGO) test $(LOCKED) --all-features --doc,The failures stand above.)
 	$(call step,tests of the plugin alone,$(CARGO) test $(LOCKED) --no-default-features --lib,The failures stand above.)
 	$(call step,OAuth clients that others wrote,CARGO="$(CARGO)" LOCKED="$(LOCKED)" tests/clients/run,The failures stand above.)
 	@echo "==> all good"

@@ -1,4 +1,7 @@
-//! Doors to what is not public, for the fuzz targets in `fuzz/`: they are there only under `cfg(fuzzing)`.
+//! Access to internals for the fuzz targets in `fuzz/`. It exists only with the feature `_fuzzing`.
 
-pub use crate::proxy::fuzzing::{AnswerHead, ChunkedBody, ChunkedEnd, Framed, answer_head, chunked_body};
-pub use crate::server::fuzzing::head_verdicts;
+pub use crate::http1::fuzzing::*;
+pub use crate::route::path::canonical;
+pub use crate::route::pattern::Pattern;
+pub use crate::route::strip::strip_prefix;
+pub use crate::route::table::{Entry, Match, RouteTable};

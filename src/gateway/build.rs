@@ -16,17 +16,15 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
+use crate::config::{self, BodyLimit, Config, Credentials, Place, Protocol, Scheme};
 use crate::limit::concurrency::QueueBounds;
 use crate::limit::rate::{ClientLimits, LimitKey, LimitState, Limiter};
 use crate::oauth::scope::Demand;
 use crate::proxy::addresses::AddressFilter;
 use crate::proxy::cors::Cors;
 use crate::proxy::meters::Meters;
-use crate::proxy::route::ResponseHeaders;
-use crate::proxy::route::{Access, Route};
+use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
 use crate::proxy::rules::Rules;
-use crate::route::pattern::Pattern;
 use crate::route::table::{Conflict, Entry, RouteTable};
 use crate::upstream::group::{Upstream, UpstreamSpec};
 use crate::upstream::health::HealthCheck;
@@ -45,13 +43,6 @@ pub(crate) enum BuildError {
         other: Place,
         /// The pattern of the later one.
         path: String,
-    },
-    /// A path that cannot be matched.
-    Pattern {
-        /// The route.
-        place: Place,
-        /// What is wrong.
-        reason: String,
     },
     /// A certificate or key file that cannot be used.
     File {
@@ -80,9 +71,6 @@ impl fmt::Display for BuildError {
                 At(*place),
                 At(*other)
             ),
-            Self::Pattern { place, reason } => {
-                write!(f, "{}: this path cannot be matched: {reason}", At(*place))
-            }
             Self::File { upstream, path, reason } => {
                 write!(f, "upstreams.{upstream}.tls: cannot use {}: {reason}", path.display())
             }
@@ -127,17 +115,12 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
         })
         .collect();
     let mut entries = Vec::new();
-    for route in &config.routes {
-        let upstream = upstreams.get(route.upstream.0).cloned().flatten();
-        match (pattern(route), upstream) {
-            (Err(error), _) => errors.push(error),
-            // The upstream's own error is told already.
-            (Ok(_), None) => {}
-            (Ok(pattern), Some(upstream)) => {
-                let body_timeout = config.server.limits.body_timeout;
-                let value = self::route(route, upstream, body_timeout, &mut counting);
-                entries.push(entry(config, route, pattern, value));
-            }
+    for (index, route) in config.routes.iter().enumerate() {
+        // Without its upstream, whose own error is reported, a route is left out of a table that is not used.
+        if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
+            let body_timeout = config.server.limits.body_timeout;
+            let value = self::route(index, route, upstream, body_timeout, &mut counting);
+            entries.push(entry(config, route, value));
         }
     }
     if !errors.is_empty() {
@@ -160,31 +143,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
     })
 }
 
-/// The same routes by their place in the configuration: for those who want to know which one decides and need no
-/// upstream.
-///
-/// # Errors
-/// As [`routes`], but for what is wrong with upstreams.
-pub(crate) fn index(config: &Config) -> Result<RouteTable<usize>, Vec<BuildError>> {
-    let (mut entries, mut errors) = (Vec::new(), Vec::new());
-    for (at, route) in config.routes.iter().enumerate() {
-        match pattern(route) {
-            Ok(pattern) => entries.push(entry(config, route, pattern, at)),
-            Err(error) => errors.push(error),
-        }
-    }
-    if errors.is_empty() { table(config, entries) } else { Err(errors) }
-}
-
-fn pattern(route: &config::Route) -> Result<Pattern, BuildError> {
-    let pattern = match &route.path {
-        PathPattern::Exact(path) => Pattern::path(path),
-        PathPattern::Prefix(prefix) => Pattern::prefix(prefix),
-    };
-    pattern.map_err(|error| BuildError::Pattern { place: route.place, reason: error.to_string() })
-}
-
-fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Vec<BuildError>> {
+fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, Vec<BuildError>> {
     RouteTable::build(entries).map_err(|ties| {
         let tie = |Conflict { first, second }: Conflict| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
@@ -210,7 +169,7 @@ struct Carryover<'a> {
 
 impl Carryover<'_> {
     fn client(&mut self, client: &config::Client) -> Option<(Box<str>, Arc<Limiter>)> {
-        let key = LimitKey::Client(client.id.clone());
+        let key = LimitKey::Client(client.id.to_string());
         let limiter = self.now.limiter(self.before, &key, client.rate_limit?);
         Some((client.id.as_str().into(), limiter))
     }
@@ -221,14 +180,11 @@ fn limit_key(route: &config::Route) -> LimitKey {
     LimitKey::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
 }
 
-fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) -> Entry<T> {
+fn entry(config: &Config, route: &config::Route, value: Arc<Route>) -> Entry<Arc<Route>> {
     Entry {
         host: route.host.as_ref().map(ToString::to_string),
-        pattern,
-        methods: match &route.methods {
-            Methods::All => None,
-            Methods::Only(methods) => Some(methods.clone()),
-        },
+        pattern: route.path.clone(),
+        methods: route.methods.only().map(<[_]>::to_vec),
         case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
         allow_semicolon: route.allow_semicolon,
         allow_encoded_slash: route.allow_encoded_slash,
@@ -237,6 +193,7 @@ fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) 
 }
 
 fn route(
+    index: usize,
     route: &config::Route,
     upstream: Arc<Upstream>,
     body_timeout: Duration,
@@ -257,6 +214,7 @@ fn route(
         BodyLimit::Bytes(bytes) => Some(bytes),
     };
     Arc::new(Route {
+        index,
         access,
         upstream,
         meter,

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION,
+    CACHE_CONTROL, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::config::{self, CorsOrigins, Methods};
+use crate::headers::{Class, Field, HeaderSink, RequestView};
 
 /// The fields of the gateway's own responses that a page may read.
 const EXPOSED_HEADERS: HeaderValue =
@@ -27,12 +27,12 @@ pub(crate) struct Cors {
     credentials: bool,
 }
 
-/// Returns the method that a preflight request announces (Fetch §4.8), or `None` if the request is not a preflight.
-pub(crate) fn preflight(parts: &Parts) -> Option<Method> {
-    if parts.method != Method::OPTIONS || !parts.headers.contains_key(ORIGIN) {
+/// The method that a preflight asks for (Fetch §4.8): such a request is not one for the resource itself.
+pub(crate) fn preflight(request: &impl RequestView) -> Option<Method> {
+    if *request.method() != Method::OPTIONS || request.values(Class::Origin).next().is_none() {
         return None;
     }
-    Method::from_bytes(parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok()
+    Method::from_bytes(request.values(Class::RequestedMethod).next()?).ok()
 }
 
 impl Cors {
@@ -59,14 +59,14 @@ impl Cors {
         }
     }
 
-    /// Returns the value of `Access-Control-Allow-Origin` for a request, if its origin is allowed.
-    pub(crate) fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let mut sent = headers.get_all(ORIGIN).iter();
-        let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
+    /// The origin that an answer to this request may name: the request's own, if it is one of ours.
+    pub(crate) fn origin(&self, request: &impl RequestView) -> Option<HeaderValue> {
+        let origin = request.only(Class::Origin)?;
         match &self.origins {
             None => Some(HeaderValue::from_static("*")),
-            Some(allowed) => {
-                allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+            Some(ours) => {
+                let ours = ours.iter().any(|ours| ours.as_bytes() == origin);
+                ours.then(|| HeaderValue::from_bytes(origin).ok()).flatten()
             }
         }
     }
@@ -109,7 +109,28 @@ impl Cors {
         }
     }
 
-    /// Like [`apply`](Self::apply), for a response that the gateway made itself.
+    /// Whether a header of the upstream's response is one that [`Self::apply`] takes out.
+    pub(crate) fn takes_out(&self, field: &Field<'_>) -> bool {
+        let name = field.name;
+        [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS]
+            .iter()
+            .any(|ours| name.eq_ignore_ascii_case(ours.as_str().as_bytes()))
+    }
+
+    /// What [`Self::apply`] says, as headers that are added to the upstream's.
+    pub(crate) fn write(&self, origin: Option<&HeaderValue>, sink: &mut impl HeaderSink) {
+        if self.origins.is_some() {
+            sink.add(&VARY, b"origin");
+        }
+        if let Some(origin) = origin {
+            sink.add(&ACCESS_CONTROL_ALLOW_ORIGIN, origin.as_bytes());
+            if self.credentials {
+                sink.add(&ACCESS_CONTROL_ALLOW_CREDENTIALS, b"true");
+            }
+        }
+    }
+
+    /// The same for an answer of our own.
     pub(super) fn apply_to_local_response(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
         if origin.is_some() {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);

@@ -2,85 +2,70 @@
 
 use std::io;
 
-use http::header::{CONNECTION, UPGRADE};
-use http::request::Parts;
-use http::{HeaderValue, Response, Version};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
-use tokio::sync::oneshot;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 
-use super::observe::RequestRecord;
-use crate::limit::exchange::ExchangeLimits;
-use crate::proxy::body::lease::TokenLease;
-use crate::proxy::body::response::ResponseBody;
-use crate::upstream::http1::connection::Connection;
+use crate::gate::Gate;
+use crate::headers::{RequestView, elements};
+use crate::oauth::decide::Lease;
+use crate::proxy::body::lease::check_in;
 use crate::upstream::io::Io;
 
-/// Returns the protocol of the upgrade that a request asks for (RFC 9110 §7.8). Only HTTP/1.1 has upgrades.
-pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
-    let protocol = parts.headers.get(UPGRADE)?;
-    let nominated = parts.headers.get_all(CONNECTION).iter().any(|value| {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    });
-    (nominated && parts.version == Version::HTTP_11 && !is_http(protocol)).then(|| protocol.clone())
+/// The protocol of an upgrade that a request asks for and may be granted.
+pub(super) fn requested(request: &impl RequestView) -> Option<&[u8]> {
+    request.upgrade().filter(|protocol| !is_http(protocol))
 }
 
-/// Returns whether the protocol is a version of HTTP. Such an upgrade would bypass the gate: the requests after it would
-/// not be checked.
-fn is_http(protocol: &HeaderValue) -> bool {
-    protocol.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|name| {
+/// An upgrade to HTTP itself would be a way around the gate: every request after it would go unseen.
+fn is_http(protocol: &[u8]) -> bool {
+    elements(protocol).any(|name| {
         let starts_with =
             |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
         starts_with(b"h2") || starts_with(b"h3") || starts_with(b"http") || starts_with(b"tls")
     })
 }
 
-/// Forwards a 101 response, and connects both sides once the client's connection has been upgraded.
-pub(super) fn start(
-    head: Response<()>,
-    connection: Connection,
-    client: OnUpgrade,
-    lease: Option<TokenLease>,
-    limits: Option<Box<ExchangeLimits>>,
-) -> Response<ResponseBody> {
-    let (record_sender, record) = oneshot::channel::<RequestRecord>();
-    tokio::spawn(async move {
-        let Ok(client) = client.await else { return };
-        let mut client = TokioIo::new(client);
-        let (mut server, received) = connection.into_parts();
-        let (transferred, token_ended) = tokio::select! {
-            // An error only means that one side closed the tunnel.
-            transferred = transfer(&mut client, &mut server, &received) => (transferred.ok(), false),
-            () = token_ends(lease) => (None, true),
-        };
-        if let Ok(record) = record.await {
-            record.tunnelled(transferred, token_ended);
-        }
-        // The permits are held until here. The total timeout applies to responses, not to tunnels.
-        drop(limits);
-    });
-    head.map(|()| ResponseBody::tunnel(record_sender))
+/// How a tunnel ended.
+pub(super) struct Carried {
+    /// How many bytes went up, and how many came down, where it ended by itself.
+    pub(super) bytes: Option<(u64, u64)>,
+    pub(super) token_ended: bool,
 }
 
-/// Sends the bytes already `received` after the 101, then copies in both directions. Returns the bytes sent to the server
-/// and to the client.
-async fn transfer(
-    client: &mut TokioIo<Upgraded>,
+/// Joins the two connections: what the client sent ahead, what the server said behind its 101, and then bytes both ways.
+pub(super) async fn join<I: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut I,
+    sent: &[u8],
     server: &mut Io,
-    received: &[u8],
-) -> io::Result<(u64, u64)> {
-    client.write_all(received).await?;
-    let (up, down) = copy_bidirectional(client, server).await?;
-    Ok((up, down + received.len() as u64))
+    said: &[u8],
+    gate: &Gate,
+    lease: &Lease,
+) -> Carried {
+    tokio::select! {
+        // How a tunnel ends is the two parties' business.
+        bytes = carry(client, sent, server, said) => Carried { bytes: bytes.ok(), token_ended: false },
+        () = token_ends(gate, lease) => Carried { bytes: None, token_ended: true },
+    }
 }
 
-async fn token_ends(lease: Option<TokenLease>) {
-    let Some(lease) = lease else { return std::future::pending().await };
-    while lease.holds() {
-        tokio::time::sleep(lease.check_in()).await;
+async fn carry<I: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut I,
+    sent: &[u8],
+    server: &mut Io,
+    said: &[u8],
+) -> io::Result<(u64, u64)> {
+    server.write_all(sent).await?;
+    server.flush().await?;
+    client.write_all(said).await?;
+    client.flush().await?;
+    let (up, down) = copy_bidirectional(client, server).await?;
+    Ok((up + sent.len() as u64, down + said.len() as u64))
+}
+
+async fn token_ends(gate: &Gate, lease: &Lease) {
+    if lease.digest().is_none() {
+        return std::future::pending().await;
+    }
+    while gate.still_leases(lease) {
+        tokio::time::sleep(check_in(gate, lease)).await;
     }
 }

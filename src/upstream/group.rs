@@ -26,6 +26,7 @@ pub(crate) struct Upstream {
     /// The name in the configuration.
     pub name: String,
     servers: Vec<Arc<Server>>,
+    default_host: Box<str>,
     balancer: Balancer,
     /// Counts the changes in the states of the servers.
     changes: Arc<ChangeCounter>,
@@ -92,6 +93,7 @@ impl Upstream {
                 .map(|share| RetryBudget::new(share, now())),
             meter: spec.meter,
             balancer: Balancer::new(spec.balance, &servers, &weights),
+            default_host: servers.first().map(|server| server.authority().into()).unwrap_or_default(),
             servers,
             failures: FailureLog::default(),
             connect_timeout: spec.connect_timeout,
@@ -104,6 +106,12 @@ impl Upstream {
         })
     }
 
+    /// The host that a request is for whose client names none: its first server.
+    pub(crate) fn default_host(&self) -> &[u8] {
+        self.default_host.as_bytes()
+    }
+
+    /// Its servers.
     pub(crate) fn servers(&self) -> &[Arc<Server>] {
         &self.servers
     }
@@ -141,11 +149,12 @@ impl Upstream {
     }
 
     #[cold]
-    fn pick_available(&self, context: &mut PickContext<'_>, changes: u64) -> Option<usize> {
-        let (sticky, rule) = (self.balancer.is_sticky(), self.ejection.as_ref());
-        let availability = select::availability(&self.name, &self.servers, rule, context, sticky, now());
-        if availability.all {
-            self.all_available_at.store(changes, Ordering::Relaxed);
+    fn pick_with_care(&self, context: &mut PickContext<'_>, changes: u64) -> Option<usize> {
+        let sticky = self.balancer.is_sticky();
+        let survey =
+            select::survey(&self.name, &self.servers, self.ejection.as_ref(), context, sticky, now());
+        if survey.all_well {
+            self.well_at.store(changes, Ordering::Relaxed);
         }
         self.balancer.pick(&self.servers, context, &availability.avoid?)
     }
@@ -157,14 +166,7 @@ impl Upstream {
         }
     }
 
-    /// Records that the server picked last did not complete its response within the total timeout.
-    pub(crate) fn record_last_failure(&self, context: &PickContext<'_>) {
-        if let Some(server) = self.servers.get(context.last) {
-            self.record_failure(server, &"no whole answer in time");
-        }
-    }
-
-    /// Counts a request for the retry budget.
+    /// Counts a request.
     pub(crate) fn count(&self) {
         if let Some(budget) = &self.retry_budget {
             budget.request();

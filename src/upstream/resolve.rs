@@ -241,7 +241,6 @@ impl Resolver {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::task::{Context, Waker};
 
     use super::*;
     use crate::upstream::http1::pool;
@@ -310,7 +309,7 @@ mod tests {
         let here = listener.local_addr().unwrap();
         let server = Arc::new(Server::alone("api.example.test", here.port()));
         server.resolver.update(vec![here, address(2, here.port())]);
-        let pooled = || pool::idle(&server, Instant::now(), &mut Context::from_waker(Waker::noop()));
+        let pooled = || pool::idle(&server, Instant::now());
         let connection = pool::open(Arc::clone(&server), Duration::from_secs(1)).await.ok().unwrap();
         pool::give_back(connection);
         // Another address is removed: the connection is reused, twice.
@@ -338,14 +337,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_is_looked_up_periodically_and_soon_after_a_failed_connection() {
         let old = address(9, 80);
-        for (demoted, seconds, looked_up) in [(false, 29, false), (false, 31, true), (true, 2, true)] {
+        for (refresh_requested, seconds, looked_up) in
+            [(false, 29, false), (false, 31, true), (true, 2, true)]
+        {
             let resolver = Resolver::new("localhost", 80);
             resolver.update(vec![old]);
             if demoted {
                 resolver.demote(old);
             }
             let _ = timeout(Duration::from_secs(seconds), resolver.refresh()).await;
-            assert_eq!(!resolver.has(old), looked_up, "demoted: {demoted}, after {seconds} s");
+            assert_eq!(
+                !resolver.has(old),
+                looked_up,
+                "refresh_requested: {refresh_requested}, after {seconds} s"
+            );
         }
     }
 

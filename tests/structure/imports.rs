@@ -4,13 +4,13 @@ use crate::modules::{Crate, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one file imports from another: items, each with the first line that names it.
-pub type Items = BTreeMap<String, usize>;
+pub(crate) type Items = BTreeMap<String, usize>;
 
 /// Imports by file, then by the file that the item is defined in.
-pub type Imports = BTreeMap<String, BTreeMap<String, Items>>;
+pub(crate) type Imports = BTreeMap<String, BTreeMap<String, Items>>;
 
 /// Collects the imports of all code that is not for tests.
-pub fn imports(krate: &Crate) -> Imports {
+pub(crate) fn imports(krate: &Crate) -> Imports {
     let mut found = Imports::new();
     for (index, module) in krate.modules.iter().enumerate().filter(|(_, module)| !module.test) {
         let uses = module.imports.iter().map(|import| (&import.path, import.line, import.reexport));
@@ -33,7 +33,7 @@ pub fn imports(krate: &Crate) -> Imports {
 }
 
 /// The groups of files that import each other, directly or through others of the group.
-pub fn cycles(imports: &Imports) -> Vec<BTreeSet<&str>> {
+pub(crate) fn cycles(imports: &Imports) -> Vec<BTreeSet<&str>> {
     let reach: BTreeMap<&str, BTreeSet<&str>> =
         imports.keys().map(|file| (file.as_str(), reachable(imports, file))).collect();
     let mut groups = BTreeSet::new();
@@ -67,7 +67,7 @@ fn reachable<'a>(imports: &'a Imports, start: &str) -> BTreeSet<&'a str> {
 ///
 /// The files are put in an order in which most imports lead forward (Eades, Lin and Smyth, 1993); the others are the
 /// answer.
-pub fn backward<'a>(imports: &Imports, group: &BTreeSet<&'a str>) -> Vec<(&'a str, &'a str)> {
+pub(crate) fn backward<'a>(imports: &Imports, group: &BTreeSet<&'a str>) -> Vec<(&'a str, &'a str)> {
     let weight = |file: &str, from: &str| {
         imports.get(file).and_then(|all| all.get(from)).map_or(0, |items| items.len())
     };

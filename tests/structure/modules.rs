@@ -4,52 +4,52 @@ use crate::tokens::{Kind, Token, tokens};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Files by their path below `src/`.
-pub type Files = BTreeMap<String, String>;
+pub(crate) type Files = BTreeMap<String, String>;
 
 #[derive(Default)]
-pub struct Module {
-    pub file: String,
+pub(crate) struct Module {
+    pub(crate) file: String,
     /// `crate`, `crate::oauth`, and so on.
-    pub path: String,
+    pub(crate) path: String,
     /// The module is compiled for tests only.
-    pub test: bool,
-    pub imports: Vec<Import>,
+    pub(crate) test: bool,
+    pub(crate) imports: Vec<Import>,
     /// Paths in code, each with its line.
-    pub paths: Vec<(Vec<String>, usize)>,
+    pub(crate) paths: Vec<(Vec<String>, usize)>,
     /// Every word in code outside of imports.
-    pub words: BTreeSet<String>,
+    pub(crate) words: BTreeSet<String>,
     parent: Option<usize>,
     children: BTreeMap<String, usize>,
     definitions: BTreeSet<String>,
 }
 
 /// One name that a `use` brings in.
-pub struct Import {
-    pub path: Vec<String>,
-    pub line: usize,
+pub(crate) struct Import {
+    pub(crate) path: Vec<String>,
+    pub(crate) line: usize,
     /// `pub`, `pub(crate)`, and so on.
-    pub reexport: bool,
+    pub(crate) reexport: bool,
     /// `None` for `*`.
     name: Option<String>,
 }
 
 /// What a path means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     Module(usize),
     /// An item of this module.
     Item(usize, String),
 }
 
-pub struct Crate {
-    pub modules: Vec<Module>,
+pub(crate) struct Crate {
+    pub(crate) modules: Vec<Module>,
     /// The files that some module is in.
-    pub reached: BTreeSet<String>,
+    pub(crate) reached: BTreeSet<String>,
 }
 
 impl Crate {
     /// Reads the crate whose root is `lib.rs`.
-    pub fn read(files: &Files) -> Result<Crate, String> {
+    pub(crate) fn read(files: &Files) -> Result<Crate, String> {
         let mut reader = Reader { files, krate: Crate { modules: Vec::new(), reached: BTreeSet::new() } };
         let root = Module { file: "lib.rs".into(), path: "crate".into(), ..Module::default() };
         reader.file(root, "")?;
@@ -58,7 +58,7 @@ impl Crate {
 
     /// Resolves a path that `module` writes, through re-exports, to where the item is defined.
     /// Returns `None` for a path into another crate, and for a name that only a local scope knows.
-    pub fn resolve(&self, module: usize, path: &[String]) -> Option<Target> {
+    pub(crate) fn resolve(&self, module: usize, path: &[String]) -> Option<Target> {
         self.resolve_once(module, path, &mut BTreeSet::new())
     }
 
@@ -298,7 +298,7 @@ fn use_tree(tree: &[Token], prefix: &[String], reexport: bool, found: &mut Vec<I
             break;
         }
         // `{self}` is the module itself.
-        if token.kind == Kind::Word && !(token.text == "self" && !path.is_empty()) {
+        if token.kind == Kind::Word && (token.text != "self" || path.is_empty()) {
             path.push(token.text.to_owned());
         }
         at += 1;

@@ -32,7 +32,7 @@ fn text_that_only_looks_like_code_is_left_out() {
     "##;
     let words: Vec<&str> =
         tokens(source).iter().filter(|t| t.kind == crate::tokens::Kind::Word).map(|t| t.text).collect();
-    assert!(!words.iter().any(|word| *word == "crate"), "{words:?}");
+    assert!(!words.contains(&"crate"), "{words:?}");
     assert_eq!(words.last(), Some(&"word"));
     assert_eq!(tokens(source).last().map(|token| token.line), Some(6));
 }

@@ -1,16 +1,18 @@
 //! `[[routes]]`.
 
-use http::Method;
-
-use super::{Names, address_ranges, clients, cors, headers, resilience::max_in_flight, scopes, server};
+use super::{
+    addresses::address_ranges,
+    clients, cors, headers,
+    methods::methods,
+    resilience::max_in_flight,
+    scopes::{Names, scopes},
+    server,
+};
 use crate::{
     config::{
         address::Host,
         error::ErrorKind,
-        model::{
-            Access, AddressRules, Config, Credentials, Limits, Methods, PathPattern, Route, Upstream,
-            UpstreamIndex,
-        },
+        model::{Access, AddressRules, Config, Credentials, Limits, Methods, Route, Upstream, UpstreamIndex},
         reader::{Table, Value},
         suggest,
     },
@@ -31,21 +33,20 @@ pub(super) fn routes(
 ) -> Option<Vec<Route>> {
     let count = value.inner().as_array().map_or(0, |array| array.len());
     if count > Config::MAX_ROUTES {
-        return value
-            .fail(ErrorKind::TooMany, format!("has {count} routes; at most {} will do", Config::MAX_ROUTES));
+        return value.fail(
+            ErrorKind::TooMany,
+            format!("has {count} routes: at most {} are possible", Config::MAX_ROUTES),
+        );
     }
     let mut conflicts = Conflicts::new();
     value.each("routes: [[routes]]", |item| {
-        let (route, pattern) = item
+        let route = item
             .table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
         let host = route.host.as_ref().map(Host::to_string);
         let claim = Claim {
             host: host.as_deref(),
-            pattern: &pattern,
-            methods: match &route.methods {
-                Methods::All => None,
-                Methods::Only(methods) => Some(methods),
-            },
+            pattern: &route.path,
+            methods: route.methods.only(),
             case_insensitive: upstreams.get(route.upstream.0).is_some_and(|upstream| upstream.case_insensitive),
         };
         match conflicts.add(route.place, claim).first() {
@@ -53,8 +54,9 @@ pub(super) fn routes(
             Some(other) => item.fail(
                 ErrorKind::RouteConflict,
                 format!(
-                    "matches the same requests as the route in line {}, and neither is more specific: change the \
-                     path, host or methods of one of them, or remove one",
+                    "{:?} matches the same requests as the route in line {}, and neither is more specific: change \
+                     the path, host or methods of one of them, or remove one",
+                    route.path.as_str(),
                     other.line,
                 ),
             ),
@@ -68,7 +70,7 @@ fn route(
     upstreams: &[Upstream],
     endpoints: &[(String, &'static str)],
     limits: &Limits,
-) -> Option<(Route, Pattern)> {
+) -> Option<Route> {
     let place = table.place();
     let allow_semicolon = table.flag("allow_semicolon");
     let allow_encoded_slash = table.flag("allow_encoded_slash");
@@ -85,7 +87,7 @@ fn route(
     let strip_prefix = table.or("strip_prefix", None, |value| {
         let text = value.string("the front of the route's own path")?;
         check(&value, Pattern::prefix(text))?;
-        let own = path.as_ref().map(|(path, _)| path.as_str());
+        let own = path.as_ref().map(Pattern::as_str);
         strip(&value, text, own).map(Some)
     });
     let forward_token = table.flag("forward_token");
@@ -97,8 +99,8 @@ fn route(
         None => false,
     };
     if forward_token && into_authorization {
-        let message =
-            "`forward_token` is set, and the upstream's credentials stand in the same `Authorization` header";
+        let message = "has `forward_token = true`, and the upstream's credentials need the same \
+            `Authorization` header: remove one of the two";
         table.problem(ErrorKind::Conflict, message);
     }
     let access = access(table, names);
@@ -112,9 +114,8 @@ fn route(
     };
     let cors = table.or("cors", None, |value| cors::cors(&value, &methods).map(Some));
     let max_in_flight = max_in_flight(table);
-    let (path, pattern) = path?;
-    let route = Route {
-        path,
+    Some(Route {
+        path: path?,
         host,
         methods,
         access: access?,
@@ -130,8 +131,7 @@ fn route(
         addresses,
         cors,
         place,
-    };
-    Some((route, pattern))
+    })
 }
 
 /// Reads `path` or `prefix`.
@@ -139,7 +139,7 @@ fn path(
     table: &mut Table<'_>,
     check: &impl Fn(&Value<'_>, Result<Pattern, PatternError>) -> Option<Pattern>,
     endpoints: &[(String, &'static str)],
-) -> Option<(PathPattern, Pattern)> {
+) -> Option<Pattern> {
     let (value, is_prefix) = match (table.take("path"), table.take("prefix")) {
         (Some(path), None) => (path, false),
         (None, Some(prefix)) => (prefix, true),
@@ -150,8 +150,7 @@ fn path(
             return None;
         }
         (Some(_), Some(prefix)) => {
-            return prefix
-                .fail(ErrorKind::Conflict, "stands beside `path`; a route has exactly one of the two");
+            return prefix.fail(ErrorKind::Conflict, "is beside `path`: a route has exactly one of the two");
         }
     };
     let text = value.string("a path such as \"/hello_world\"")?;
@@ -162,8 +161,7 @@ fn path(
             format!("is the path of {what}, which the gateway answers itself; a route cannot take it"),
         );
     }
-    let text = text.to_owned();
-    Some((if is_prefix { PathPattern::Prefix(text) } else { PathPattern::Exact(text) }, pattern))
+    Some(pattern)
 }
 
 fn host(value: &Value<'_>) -> Option<Host> {
@@ -187,7 +185,7 @@ fn strip(value: &Value<'_>, text: &str, own: Option<&str>) -> Option<String> {
     if text == "/" {
         return value.invalid("removes nothing: leave it out, or name at least one segment, such as \"/v1\"");
     }
-    // The error of the path itself is enough.
+    // The error of the path was reported.
     let Some(own) = own else { return Some(text.to_owned()) };
     let whole_segments = own.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if !whole_segments {
@@ -197,26 +195,6 @@ fn strip(value: &Value<'_>, text: &str, own: Option<&str>) -> Option<String> {
         );
     }
     Some(text.to_owned())
-}
-
-/// A list of methods; at least one.
-pub(super) fn methods(value: &Value<'_>) -> Option<Methods> {
-    let methods = value.set_of("methods, such as \"GET\"", |item| {
-        let text = item.string("a method, such as \"GET\"")?;
-        if text.eq_ignore_ascii_case("TRACE") || text.eq_ignore_ascii_case("CONNECT") {
-            return item.invalid("is refused on every route (405); remove it");
-        }
-        let upper = text.to_ascii_uppercase();
-        match Method::from_bytes(text.as_bytes()) {
-            Ok(_) if upper != text => item.invalid(format!("must be {upper:?}: methods are case-sensitive")),
-            Ok(method) => Some(method),
-            Err(_) => item.invalid("must be a method, such as \"GET\" (RFC 9110 §9.1)"),
-        }
-    })?;
-    if methods.is_empty() {
-        return value.invalid("is empty, so the route would take nothing; leave it out for all methods");
-    }
-    Some(Methods::Only(methods))
 }
 
 #[derive(Clone, Copy)]
@@ -235,7 +213,7 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
         for value in [all, any, audience].into_iter().flatten() {
             value.problem(
                 ErrorKind::Conflict,
-                "stands on a route with access = \"public\", which asks for no token; remove one of the two",
+                "is on a route with access = \"public\", which needs no token: remove one of the two",
             );
             good = false;
         }
@@ -247,7 +225,7 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
             scopes(&any, names);
             any.fail(
                 ErrorKind::Conflict,
-                "stands beside `scopes`; a route has all of `scopes` or one of `any_scope`",
+                "is beside `scopes`: a route needs all of `scopes` or one of `any_scope`",
             )
         }
         (Some(all), None) => scopes(&all, names).map(|scopes| match scopes.is_empty() {
@@ -256,7 +234,7 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
         }),
         (None, Some(any)) => match scopes(&any, names) {
             Some(scopes) if scopes.is_empty() => {
-                any.invalid("is empty, so no token would do; leave it out for any valid token")
+                any.invalid("is empty, so no token would be accepted: leave it out for any valid token")
             }
             other => other.map(Requirement::Any),
         },

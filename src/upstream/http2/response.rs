@@ -1,6 +1,5 @@
 //! The body of a response from an HTTP/2 server.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,7 +7,6 @@ use h2::{Reason, RecvStream};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
-use tokio::time::Sleep;
 
 use super::connection::StreamGuard;
 use super::upload::UploadTask;
@@ -16,11 +14,10 @@ use super::upload::UploadTask;
 /// The body of a response. Dropping it before its end resets the stream and keeps the connection.
 pub(crate) struct Http2Body {
     stream: RecvStream,
-    data_ended: bool,
-    /// Bytes still to come, if the server sent a `Content-Length`.
-    remaining: Option<u64>,
-    timer: Pin<Box<Sleep>>,
-    /// What the exchange holds until the end of the response.
+    data_over: bool,
+    /// Bytes still to come, where the server said how many.
+    left: Option<u64>,
+    /// What the exchange holds until its end.
     held: Option<(StreamGuard, Option<UploadTask>)>,
 }
 
@@ -28,12 +25,11 @@ impl Http2Body {
     pub(crate) fn new(
         stream: RecvStream,
         headers: &HeaderMap,
-        timer: Pin<Box<Sleep>>,
-        guard: StreamGuard,
+        place: StreamGuard,
         upload: Option<UploadTask>,
     ) -> Self {
-        let remaining = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { stream, data_ended: false, remaining, timer, held: Some((guard, upload)) }
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { stream, data_over: false, left: length, held: Some((place, upload)) }
     }
 
     pub(crate) fn poll_frame(
@@ -75,12 +71,7 @@ impl Http2Body {
         }
     }
 
-    /// Returns the timer of the response, which its reader sets.
-    pub(crate) fn timer(&mut self) -> Pin<&mut Sleep> {
-        self.timer.as_mut()
-    }
-
-    /// Releases what the exchange holds.
+    /// Gives back what the exchange held.
     pub(crate) fn finish(&mut self) {
         self.held = None;
     }

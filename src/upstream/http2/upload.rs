@@ -7,9 +7,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http::HeaderMap;
+use http_body::Body;
 use tokio::task::AbortHandle;
 
-use crate::upstream::http1::request::RequestBody;
+/// The body of a request, as it is sent. Its error is the sender's to report.
+pub(crate) trait RequestBody: Body<Data = Bytes> + Unpin {}
+
+impl<B: Body<Data = Bytes> + Unpin> RequestBody for B {}
 
 /// The bytes of a body kept until the server responds. Once more was sent, the request cannot be retried.
 const MAX_KEPT: usize = 64 * 1024;
