@@ -38,15 +38,15 @@ pub(crate) fn detail(response: &Response<Full<Bytes>>) -> String {
         #[serde(alias = "error_description")]
         detail: String,
     }
-    let told = serde_json::from_slice::<Told>(&whole(answer)).ok();
-    told.map(|told| told.detail).unwrap_or_default()
+    let body = serde_json::from_slice::<Body>(&body(response)).ok();
+    body.map(|body| body.detail).unwrap_or_default()
 }
 
-/// The body of a response of ours.
+/// Returns the body of a local response.
 #[cfg(feature = "gateway")]
-pub(crate) fn whole(answer: &Response<Full<Bytes>>) -> Bytes {
-    // All in memory: it is there at once.
-    let mut body = answer.body().clone();
+pub(crate) fn body(response: &Response<Full<Bytes>>) -> Bytes {
+    // The whole body is in memory, so the first poll returns it.
+    let mut body = response.body().clone();
     let polled = http_body::Body::poll_frame(Pin::new(&mut body), &mut Context::from_waker(Waker::noop()));
     let Poll::Ready(Some(Ok(frame))) = polled else { return Bytes::new() };
     frame.into_data().unwrap_or_default()

@@ -27,7 +27,7 @@ pub(crate) struct Cors {
     credentials: bool,
 }
 
-/// The method that a preflight asks for (Fetch §4.8): such a request is not one for the resource itself.
+/// Returns the method that a preflight request announces (Fetch §4.8), or `None` if the request is not a preflight.
 pub(crate) fn preflight(request: &impl RequestView) -> Option<Method> {
     if *request.method() != Method::OPTIONS || request.values(Class::Origin).next().is_none() {
         return None;
@@ -59,14 +59,14 @@ impl Cors {
         }
     }
 
-    /// The origin that an answer to this request may name: the request's own, if it is one of ours.
+    /// Returns the value of `Access-Control-Allow-Origin` for a request, if its origin is allowed.
     pub(crate) fn origin(&self, request: &impl RequestView) -> Option<HeaderValue> {
         let origin = request.only(Class::Origin)?;
         match &self.origins {
             None => Some(HeaderValue::from_static("*")),
-            Some(ours) => {
-                let ours = ours.iter().any(|ours| ours.as_bytes() == origin);
-                ours.then(|| HeaderValue::from_bytes(origin).ok()).flatten()
+            Some(origins) => {
+                let allowed = origins.iter().any(|allowed| allowed.as_bytes() == origin);
+                allowed.then(|| HeaderValue::from_bytes(origin).ok()).flatten()
             }
         }
     }
@@ -109,15 +109,15 @@ impl Cors {
         }
     }
 
-    /// Whether a header of the upstream's response is one that [`Self::apply`] takes out.
-    pub(crate) fn takes_out(&self, field: &Field<'_>) -> bool {
+    /// Returns whether [`Self::apply`] removes this field of the upstream's response.
+    pub(crate) fn removes(&self, field: &Field<'_>) -> bool {
         let name = field.name;
         [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS]
             .iter()
-            .any(|ours| name.eq_ignore_ascii_case(ours.as_str().as_bytes()))
+            .any(|removed| name.eq_ignore_ascii_case(removed.as_str().as_bytes()))
     }
 
-    /// What [`Self::apply`] says, as headers that are added to the upstream's.
+    /// Writes the fields that [`Self::apply`] adds.
     pub(crate) fn write(&self, origin: Option<&HeaderValue>, sink: &mut impl HeaderSink) {
         if self.origins.is_some() {
             sink.add(&VARY, b"origin");
@@ -130,7 +130,7 @@ impl Cors {
         }
     }
 
-    /// The same for an answer of our own.
+    /// Like [`apply`](Self::apply), for a response that the gateway made itself.
     pub(super) fn apply_to_local_response(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
         if origin.is_some() {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);

@@ -246,7 +246,7 @@ impl Proxy {
         if client.flush().await.is_err() {
             return;
         }
-        let carried = tunnel::join(client.io(), &sent, &mut server, &said, upload.gate, upload.lease).await;
+        let carried = tunnel::run(client.io(), &sent, &mut server, &said, upload.gate, upload.lease).await;
         record.tunnelled(carried.bytes, carried.token_ended);
     }
 

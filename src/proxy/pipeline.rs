@@ -309,7 +309,9 @@ impl Proxy {
 }
 
 /// Waits for the upstream to take one more request, where that is what it has to do.
-pub(super) async fn wait_for_place(bounds: &mut Option<Box<ExchangeLimits>>) -> Result<(), Response<Full<Bytes>>> {
+pub(super) async fn wait_for_place(
+    bounds: &mut Option<Box<ExchangeLimits>>,
+) -> Result<(), Response<Full<Bytes>>> {
     if let Some(bounds) = bounds
         && let Some(ticket) = bounds.ticket.take()
     {

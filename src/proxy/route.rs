@@ -30,9 +30,8 @@ pub(crate) enum Access {
 /// A route: its requirements, its limits and its upstream.
 #[derive(Debug)]
 pub(crate) struct Route {
-    /// Its position among the routes of the configuration.
+    /// The position among the routes of the configuration.
     pub(crate) index: usize,
-    /// What it asks.
     pub(crate) access: Access,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) meter: Arc<Meter<RouteCells>>,
@@ -63,7 +62,7 @@ pub(crate) struct ClientConnection<'a> {
     pub(crate) peer: IpAddr,
     /// The client's address as a header value, created once per connection.
     pub(crate) peer_value: &'a HeaderValue,
-    /// Whether the client speaks TLS, to us or to the terminator before us.
+    /// Whether the client uses TLS, to the gateway or to the TLS terminator in front of it.
     pub(crate) secure: bool,
     /// The certificate that the client presented in the TLS handshake.
     pub(crate) certificate: Option<PeerCertificate<'a>>,
@@ -79,13 +78,13 @@ impl ResponseHeaders {
         (!spec.remove.is_empty() || !spec.set.is_empty()).then(|| Box::new(Self(spec.clone())))
     }
 
-    /// Whether a header of the upstream's response is removed, or set to something else.
-    pub(crate) fn takes_out(&self, field: &Field<'_>) -> bool {
+    /// Returns whether a field of the upstream's response is removed or replaced.
+    pub(crate) fn removes(&self, field: &Field<'_>) -> bool {
         let is = |name: &HeaderName| field.name.eq_ignore_ascii_case(name.as_str().as_bytes());
         self.0.remove.iter().any(is) || self.0.set.iter().any(|(name, _)| is(name))
     }
 
-    /// What is set, as headers that are added to the upstream's.
+    /// Writes the fields that are set.
     pub(crate) fn write(&self, sink: &mut impl HeaderSink) {
         for (name, value) in &self.0.set {
             sink.add(name, value.as_bytes());

@@ -47,10 +47,10 @@ impl Rules {
         Watched { upstreams: self.upstreams.clone(), resolvers: self.registry.resolvers().cloned().collect() }
     }
 
-    /// Counts a request of this client.
+    /// Counts a request of this client against its rate limit.
     ///
     /// # Errors
-    /// One too many: the answer to it.
+    /// Returns the response to send (429) if the rate is exceeded.
     pub(crate) fn check_client(&self, client: Option<&str>) -> Result<(), Response<Full<Bytes>>> {
         let Some(clients) = &self.clients else { return Ok(()) };
         let limiter = client.and_then(|id| clients.get(id));

@@ -149,12 +149,11 @@ impl Upstream {
     }
 
     #[cold]
-    fn pick_with_care(&self, context: &mut PickContext<'_>, changes: u64) -> Option<usize> {
-        let sticky = self.balancer.is_sticky();
-        let survey =
-            select::survey(&self.name, &self.servers, self.ejection.as_ref(), context, sticky, now());
-        if survey.all_well {
-            self.well_at.store(changes, Ordering::Relaxed);
+    fn pick_available(&self, context: &mut PickContext<'_>, changes: u64) -> Option<usize> {
+        let (sticky, rule) = (self.balancer.is_sticky(), self.ejection.as_ref());
+        let availability = select::availability(&self.name, &self.servers, rule, context, sticky, now());
+        if availability.all {
+            self.all_available_at.store(changes, Ordering::Relaxed);
         }
         self.balancer.pick(&self.servers, context, &availability.avoid?)
     }
@@ -166,7 +165,7 @@ impl Upstream {
         }
     }
 
-    /// Counts a request.
+    /// Counts a request for the retry budget.
     pub(crate) fn count(&self) {
         if let Some(budget) = &self.retry_budget {
             budget.request();

@@ -337,20 +337,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_is_looked_up_periodically_and_soon_after_a_failed_connection() {
         let old = address(9, 80);
-        for (refresh_requested, seconds, looked_up) in
-            [(false, 29, false), (false, 31, true), (true, 2, true)]
-        {
+        for (demoted, seconds, looked_up) in [(false, 29, false), (false, 31, true), (true, 2, true)] {
             let resolver = Resolver::new("localhost", 80);
             resolver.update(vec![old]);
             if demoted {
                 resolver.demote(old);
             }
             let _ = timeout(Duration::from_secs(seconds), resolver.refresh()).await;
-            assert_eq!(
-                !resolver.has(old),
-                looked_up,
-                "refresh_requested: {refresh_requested}, after {seconds} s"
-            );
+            assert_eq!(!resolver.has(old), looked_up, "demoted: {demoted}, after {seconds} s");
         }
     }
 

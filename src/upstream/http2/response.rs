@@ -14,10 +14,10 @@ use super::upload::UploadTask;
 /// The body of a response. Dropping it before its end resets the stream and keeps the connection.
 pub(crate) struct Http2Body {
     stream: RecvStream,
-    data_over: bool,
-    /// Bytes still to come, where the server said how many.
-    left: Option<u64>,
-    /// What the exchange holds until its end.
+    data_ended: bool,
+    /// Bytes still to come, if the server sent a `Content-Length`.
+    remaining: Option<u64>,
+    /// What the exchange holds until the end of the response.
     held: Option<(StreamGuard, Option<UploadTask>)>,
 }
 
@@ -25,11 +25,11 @@ impl Http2Body {
     pub(crate) fn new(
         stream: RecvStream,
         headers: &HeaderMap,
-        place: StreamGuard,
+        guard: StreamGuard,
         upload: Option<UploadTask>,
     ) -> Self {
-        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { stream, data_over: false, left: length, held: Some((place, upload)) }
+        let remaining = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { stream, data_ended: false, remaining, held: Some((guard, upload)) }
     }
 
     pub(crate) fn poll_frame(
@@ -71,7 +71,7 @@ impl Http2Body {
         }
     }
 
-    /// Gives back what the exchange held.
+    /// Releases what the exchange holds.
     pub(crate) fn finish(&mut self) {
         self.held = None;
     }
