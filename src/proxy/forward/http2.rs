@@ -19,7 +19,7 @@ use super::error::ForwardError;
 use super::outbound::Outbound;
 use crate::gate::Gate;
 use crate::headers::{self, Field, Outgoing, RequestView, Returning};
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Lease;
 use crate::proxy::body::lease::TokenLease;
 use crate::proxy::body::request::{BodyOutcome, RequestBody};
@@ -78,7 +78,7 @@ pub(crate) async fn forward(
     trip.body.clone_from(&outcome);
     let total = upstream.total_timeout;
     if let Some(total) = total {
-        Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
+        ExchangeLimits::of(&mut bounds).deadline = Instant::now().checked_add(total);
     }
     let (parts, ()) = head.into_parts();
     let exchange = exchange(upstream, client, &parts, body, outcome, &mut bounds, trip);
@@ -114,7 +114,7 @@ async fn exchange(
     parts: &Parts,
     body: RequestBody,
     outcome: Option<BodyOutcome>,
-    bounds: &mut Option<Box<Bounds>>,
+    bounds: &mut Option<Box<ExchangeLimits>>,
     trip: &mut UpstreamTrace,
 ) -> Result<Answered, ForwardError> {
     upstream.count();
@@ -129,7 +129,7 @@ async fn exchange(
     loop {
         let (server, place) = upstream.pick(&mut asking).ok_or(ForwardError::NoServer)?;
         if let Some(place) = place {
-            Bounds::of(bounds).server = Some(place);
+            ExchangeLimits::of(bounds).server = Some(place);
         }
         trip.goes_to(server, Instant::now());
         let mut connection = match pool::acquire(server, newer_than, upstream.connect_timeout).await {
@@ -137,7 +137,7 @@ async fn exchange(
             Err(AcquireError::Full) => return Err(ForwardError::NoServer),
             Err(AcquireError::Open(error)) => {
                 if !matches!(error, OpenError::Local(_)) {
-                    upstream.failed(server, &error);
+                    upstream.record_failure(server, &error);
                 }
                 // Nothing was written: any request may try again.
                 if tries_left > 0 && upstream.may_retry() {
@@ -157,24 +157,24 @@ async fn exchange(
             continue;
         };
         let status = connection.status;
-        let (place, reused, written) = (status.enter(), status.begun() > 1, status.written());
+        let (place, reused, written) = (status.begin_stream(), status.begun() > 1, status.written());
         let waiting = Waiting { upstream, outcome: outcome.as_ref(), alarm: &mut alarm };
         let error = match waiting.answer(answer, &mut stream, &mut upload).await {
             Ok(Ok(response)) => {
-                upstream.answered(server, response.status());
+                upstream.record_response(server, response.status());
                 return Ok(Answered { response, place, upload: upload.spawn(stream) });
             }
             Ok(Err(error)) => error,
             Err(fault) => {
                 if matches!(fault, ForwardError::TooSlow) {
-                    upstream.failed(server, &"no answer in time");
+                    upstream.record_failure(server, &"no answer in time");
                 }
                 return Err(fault);
             }
         };
         // A kept connection that breaks says little of the server; a new one does.
         if !reused {
-            upstream.failed(server, &error);
+            upstream.record_failure(server, &error);
         }
         drop(place);
         let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
@@ -240,7 +240,7 @@ fn send(
         Ok(sent) => Ok(Some(sent)),
         Err(error) if error.is_io() || error.is_go_away() => {
             connection.status.close();
-            pool::forget(&connection.status);
+            pool::remove(&connection.status);
             Ok(None)
         }
         // Out of stream numbers, after a billion requests: RFC 9113 §5.1.1.
