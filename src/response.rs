@@ -1,4 +1,4 @@
-//! Answers made here rather than upstream: the headers they all carry, and the two forms they take.
+//! Responses that the gateway makes itself: the header fields common to all, and the two forms of their bodies.
 
 #[cfg(feature = "gateway")]
 use std::pin::Pin;
@@ -11,13 +11,13 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 
-/// A JSON answer that nobody may keep.
+/// Builds a JSON response that must not be cached.
 #[must_use]
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
     with_type(status, "application/json", body)
 }
 
-/// RFC 9457 problem details: a title by the status, and what the caller can do about it.
+/// Builds a problem details response (RFC 9457). `detail` says what the caller can do.
 #[must_use]
 pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
     #[derive(Serialize)]
@@ -30,38 +30,37 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>>
     with_type(status, "application/problem+json", &Problem { title, status: status.as_u16(), detail })
 }
 
-/// What an answer of ours tells the caller in words; empty if it has none.
+/// Returns the detail or the OAuth error description of a local response, or an empty string if it has neither.
 #[cfg(feature = "gateway")]
-pub(crate) fn text(answer: &Response<Full<Bytes>>) -> String {
+pub(crate) fn detail(response: &Response<Full<Bytes>>) -> String {
     #[derive(serde::Deserialize)]
-    struct Told {
+    struct Body {
         #[serde(alias = "error_description")]
         detail: String,
     }
-    let told = serde_json::from_slice::<Told>(&whole(answer)).ok();
-    told.map(|told| told.detail).unwrap_or_default()
+    let body = serde_json::from_slice::<Body>(&body(response)).ok();
+    body.map(|body| body.detail).unwrap_or_default()
 }
 
-/// The body of a response of ours.
+/// Returns the body of a local response.
 #[cfg(feature = "gateway")]
-pub(crate) fn whole(answer: &Response<Full<Bytes>>) -> Bytes {
-    // All in memory: it is there at once.
-    let mut body = answer.body().clone();
+pub(crate) fn body(response: &Response<Full<Bytes>>) -> Bytes {
+    // The whole body is in memory, so the first poll returns it.
+    let mut body = response.body().clone();
     let polled = http_body::Body::poll_frame(Pin::new(&mut body), &mut Context::from_waker(Waker::noop()));
     let Poll::Ready(Some(Ok(frame))) = polled else { return Bytes::new() };
     frame.into_data().unwrap_or_default()
 }
 
 fn with_type(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Full<Bytes>> {
-    // None of our bodies can fail to serialise (string keys, no maps of other things); an empty body would
-    // still carry the right status.
+    // Serialization cannot fail: every map in these bodies has string keys.
     let body = serde_json::to_vec(body).unwrap_or_default();
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer
+    response
 }

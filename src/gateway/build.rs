@@ -18,9 +18,9 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::config::{self, BodyLimit, Config, Credentials, Place, Protocol, Scheme};
 use crate::limit::concurrency::QueueBounds;
-use crate::limit::rate::{ClientLimits, Counted, Limiter, Subject};
+use crate::limit::rate::{ClientLimits, LimitKey, LimitState, Limiter};
 use crate::oauth::scope::Demand;
-use crate::proxy::addresses::Addresses;
+use crate::proxy::addresses::AddressFilter;
 use crate::proxy::cors::Cors;
 use crate::proxy::meters::Meters;
 use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
@@ -95,8 +95,8 @@ impl fmt::Display for At {
 /// Everything that stands in the way, not only the first of it.
 pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<BuildError>> {
     let mut counting = Carryover {
-        before: before.map(|rules| &rules.counted),
-        now: Counted::default(),
+        before: before.map(|rules| &rules.limits),
+        now: LimitState::default(),
         known: before.map(|rules| &rules.registry),
         registry: ServerRegistry::default(),
         meters_before: before.map(|rules| &rules.meters),
@@ -137,7 +137,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
         trusted_proxies: config.server.trusted_proxies.clone().into(),
         body_timeout: config.server.limits.body_timeout,
         max_headers: config.server.limits.max_headers,
-        counted: counting.now,
+        limits: counting.now,
         registry: counting.registry,
         meters: counting.meters,
     })
@@ -159,8 +159,8 @@ fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, Vec
 
 /// What is counted, taken over from the rules before where it is the same.
 struct Carryover<'a> {
-    before: Option<&'a Counted>,
-    now: Counted,
+    before: Option<&'a LimitState>,
+    now: LimitState,
     known: Option<&'a ServerRegistry>,
     registry: ServerRegistry,
     meters_before: Option<&'a Meters>,
@@ -169,15 +169,15 @@ struct Carryover<'a> {
 
 impl Carryover<'_> {
     fn client(&mut self, client: &config::Client) -> Option<(Box<str>, Arc<Limiter>)> {
-        let subject = Subject::Client(client.id.to_string());
-        let limiter = self.now.limiter(self.before, &subject, client.rate_limit?);
+        let key = LimitKey::Client(client.id.to_string());
+        let limiter = self.now.limiter(self.before, &key, client.rate_limit?);
         Some((client.id.as_str().into(), limiter))
     }
 }
 
 /// What a route is known by over a reload: what it matches.
-fn subject(route: &config::Route) -> Subject {
-    Subject::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
+fn limit_key(route: &config::Route) -> LimitKey {
+    LimitKey::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
 }
 
 fn entry(config: &Config, route: &config::Route, value: Arc<Route>) -> Entry<Arc<Route>> {
@@ -199,7 +199,7 @@ fn route(
     body_timeout: Duration,
     counting: &mut Carryover<'_>,
 ) -> Arc<Route> {
-    let subject = subject(route);
+    let key = limit_key(route);
     let meter = counting.meters.route(counting.meters_before, route);
     let access = match &route.access {
         config::Access::Public => Access::Public,
@@ -222,11 +222,9 @@ fn route(
         max_body_size,
         body_timeout,
         forward_token: route.forward_token,
-        addresses: Addresses::new(&route.addresses),
-        rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &subject, rate)),
-        in_flight: route
-            .max_in_flight
-            .map(|most| counting.now.in_flight(counting.before, &subject, most, None)),
+        addresses: AddressFilter::new(&route.addresses),
+        rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &key, rate)),
+        in_flight: route.max_in_flight.map(|max| counting.now.concurrency(counting.before, &key, max, None)),
         response_headers: ResponseHeaders::new(&route.response_headers),
         cors: route.cors.as_ref().map(|cors| Box::new(Cors::new(cors, needs_token))),
     })
@@ -281,10 +279,10 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
         http2: spec.protocol == Protocol::Http2,
         balance: spec.balance,
         total_timeout: spec.total_timeout,
-        in_flight: spec.max_in_flight.map(|most| {
-            let subject = Subject::Upstream(spec.name.clone());
-            let queue = spec.queue.map(|queue| QueueBounds { most: queue.most, within: queue.timeout });
-            counting.now.in_flight(counting.before, &subject, most, queue)
+        in_flight: spec.max_in_flight.map(|max| {
+            let key = LimitKey::Upstream(spec.name.clone());
+            let queue = spec.queue.map(|queue| QueueBounds { max: queue.most, timeout: queue.timeout });
+            counting.now.concurrency(counting.before, &key, max, queue)
         }),
         health_check: spec.health_check.as_ref().and_then(HealthCheck::new),
         ejection: spec.ejection,

@@ -1,4 +1,4 @@
-//! Requests under way: how many at once, and who waits for a place.
+//! Concurrency limits: how many requests may be in flight at once, and the queue of those that wait.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -15,174 +15,175 @@ use tokio::time::timeout;
 
 use crate::response;
 
-/// How many requests are under way, and which wait to be.
+/// Counts the requests in flight and queues the requests that wait for a permit.
 #[derive(Debug, Default)]
 pub(crate) struct InFlightGauge {
-    now: AtomicUsize,
-    /// As many as stand in `queue`: those that find no place look here without a lock.
+    in_flight: AtomicUsize,
+    /// The length of `queue`, readable without its lock.
     waiting: AtomicUsize,
     queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// First come, first served.
+    /// First in, first out.
     waiters: VecDeque<Waiter>,
-    next: u64,
+    next_id: u64,
 }
 
 #[derive(Debug)]
 struct Waiter {
     id: u64,
-    /// How many may be under way for this one to go.
-    most: usize,
-    place: oneshot::Sender<ConcurrencyPermit>,
+    /// The limit that applies to this request.
+    max: usize,
+    permit: oneshot::Sender<ConcurrencyPermit>,
 }
 
 impl InFlightGauge {
-    /// How many now.
-    pub(crate) fn now(&self) -> usize {
-        self.now.load(Ordering::Relaxed)
+    /// Returns the number of requests in flight.
+    pub(crate) fn count(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// One more, however many there are.
-    pub(crate) fn enter(self: &Arc<Self>) -> ConcurrencyPermit {
-        self.now.fetch_add(1, Ordering::Relaxed);
+    /// Counts one more request, without a limit.
+    pub(crate) fn acquire(self: &Arc<Self>) -> ConcurrencyPermit {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
         ConcurrencyPermit(Arc::clone(self))
     }
 
-    /// One more, if there are fewer than `most`.
-    fn take(self: &Arc<Self>, most: usize) -> Option<ConcurrencyPermit> {
-        let more = |now: usize| (now < most).then(|| now + 1);
-        let taken = self.now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok();
-        taken.then(|| ConcurrencyPermit(Arc::clone(self)))
+    /// Counts one more request if fewer than `max` are in flight.
+    fn try_acquire(self: &Arc<Self>, max: usize) -> Option<ConcurrencyPermit> {
+        let more = |count: usize| (count < max).then(|| count + 1);
+        let acquired = self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok();
+        acquired.then(|| ConcurrencyPermit(Arc::clone(self)))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the places that are free to those who wait, in their order.
-    fn serve(self: &Arc<Self>) {
+    /// Hands free permits to the waiting requests, in order.
+    fn grant_waiting(self: &Arc<Self>) {
         let mut queue = self.queue();
-        let mut lost = None;
+        let mut unsent = None;
         while let Some(first) = queue.waiters.front()
-            && let Some(slot) = self.take(first.most)
+            && let Some(permit) = self.try_acquire(first.max)
             && let Some(first) = queue.waiters.pop_front()
         {
             self.waiting.store(queue.waiters.len(), Ordering::SeqCst);
-            // A ticket leaves the queue before its receiver goes, so this does not fail; if it ever did, the place
-            // must not be dropped under the lock.
-            lost = first.place.send(slot).err();
-            if lost.is_some() {
+            // A ticket leaves the queue before its receiver is dropped, so the send succeeds. If it ever fails, the
+            // permit must not be dropped under the lock: dropping it locks the queue again.
+            unsent = first.permit.send(permit).err();
+            if unsent.is_some() {
                 break;
             }
         }
         drop(queue);
-        drop(lost);
+        drop(unsent);
     }
 }
 
-/// A request under way, until dropped.
+/// One request in flight, counted until the permit is dropped.
 #[derive(Debug)]
 pub(crate) struct ConcurrencyPermit(Arc<InFlightGauge>);
 
 impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        // Sequentially consistent, as is the other side in `enter_or_wait`: either this sees who waits, or who begins
-        // to wait sees this place.
-        self.0.now.fetch_sub(1, Ordering::SeqCst);
+        // Sequentially consistent, like the other side in `acquire_or_queue`: either this thread sees the new waiter,
+        // or the new waiter sees the free permit.
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
         if self.0.waiting.load(Ordering::SeqCst) != 0 {
-            self.0.serve();
+            self.0.grant_waiting();
         }
     }
 }
 
-/// How many may wait for a place, and how long.
+/// The bounds of a queue: how many requests may wait, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueueBounds {
-    pub(crate) most: NonZeroUsize,
-    pub(crate) within: Duration,
+    pub(crate) max: NonZeroUsize,
+    pub(crate) timeout: Duration,
 }
 
-/// At most so many requests under way at once.
+/// A limit on the number of requests in flight, optionally with a queue.
 #[derive(Debug, Clone)]
 pub(crate) struct ConcurrencyLimit {
-    pub(crate) most: NonZeroUsize,
+    pub(crate) max: NonZeroUsize,
     pub(crate) queue: Option<QueueBounds>,
     pub(crate) gauge: Arc<InFlightGauge>,
 }
 
-/// Where a request stands that asked for a place.
+/// The outcome of asking for a permit.
 #[derive(Debug)]
-pub(crate) enum Entry {
-    /// It has one.
-    In(ConcurrencyPermit),
-    /// It waits for one.
-    Waiting(QueueTicket),
+pub(crate) enum Admission {
+    /// The request may proceed.
+    Granted(ConcurrencyPermit),
+    /// The request waits in the queue.
+    Queued(QueueTicket),
 }
 
 impl ConcurrencyLimit {
-    /// A place for one more.
+    /// Acquires a permit without waiting.
     ///
     /// # Errors
-    /// There is none: the answer to that.
-    pub(crate) fn enter(&self) -> Result<ConcurrencyPermit, Response<Full<Bytes>>> {
-        let free = self.gauge.waiting.load(Ordering::SeqCst) == 0;
-        let slot = if free { self.gauge.take(self.most.get()) } else { None };
-        slot.ok_or_else(|| unavailable("as many requests as this API takes at once are under way: try again"))
+    /// Returns the response to send (503) if the limit is reached or other requests are waiting.
+    pub(crate) fn try_acquire(&self) -> Result<ConcurrencyPermit, Response<Full<Bytes>>> {
+        let nobody_waits = self.gauge.waiting.load(Ordering::SeqCst) == 0;
+        let permit = if nobody_waits { self.gauge.try_acquire(self.max.get()) } else { None };
+        permit
+            .ok_or_else(|| unavailable("as many requests as this API takes at once are under way: try again"))
     }
 
-    /// A place for one more, or one among those who wait.
+    /// Acquires a permit, or a place in the queue.
     ///
     /// # Errors
-    /// There is neither: the answer to that.
-    pub(crate) fn enter_or_wait(&self) -> Result<Entry, Response<Full<Bytes>>> {
-        let refusal = match (self.enter(), self.queue) {
-            (Ok(slot), _) => return Ok(Entry::In(slot)),
+    /// Returns the response to send (503) if the limit is reached and the queue is full or absent.
+    pub(crate) fn acquire_or_queue(&self) -> Result<Admission, Response<Full<Bytes>>> {
+        let refusal = match (self.try_acquire(), self.queue) {
+            (Ok(permit), _) => return Ok(Admission::Granted(permit)),
             (Err(refusal), None) => return Err(refusal),
-            (Err(refusal), Some(bounds)) => match self.line_up(bounds) {
-                Some(ticket) => return Ok(Entry::Waiting(ticket)),
+            (Err(refusal), Some(bounds)) => match self.enqueue(bounds) {
+                Some(ticket) => return Ok(Admission::Queued(ticket)),
                 None => refusal,
             },
         };
         Err(refusal)
     }
 
-    fn line_up(&self, bounds: QueueBounds) -> Option<QueueTicket> {
+    fn enqueue(&self, bounds: QueueBounds) -> Option<QueueTicket> {
         let mut queue = self.gauge.queue();
-        if queue.waiters.len() >= bounds.most.get() {
+        if queue.waiters.len() >= bounds.max.get() {
             return None;
         }
-        let (place, granted) = oneshot::channel();
-        let id = queue.next;
-        queue.next = id.wrapping_add(1);
-        queue.waiters.push_back(Waiter { id, most: self.most.get(), place });
+        let (permit, granted) = oneshot::channel();
+        let id = queue.next_id;
+        queue.next_id = id.wrapping_add(1);
+        queue.waiters.push_back(Waiter { id, max: self.max.get(), permit });
         self.gauge.waiting.store(queue.waiters.len(), Ordering::SeqCst);
         drop(queue);
-        // A place may have become free before anybody could know that this one waits.
-        self.gauge.serve();
-        Some(QueueTicket { gauge: Arc::clone(&self.gauge), id, granted, within: bounds.within })
+        // A permit may have been released before this waiter was visible.
+        self.gauge.grant_waiting();
+        Some(QueueTicket { gauge: Arc::clone(&self.gauge), id, granted, timeout: bounds.timeout })
     }
 }
 
-/// A place among those who wait; dropped, it is free again.
+/// A place in the queue, given up on drop.
 #[derive(Debug)]
 pub(crate) struct QueueTicket {
     gauge: Arc<InFlightGauge>,
     id: u64,
     granted: oneshot::Receiver<ConcurrencyPermit>,
-    within: Duration,
+    timeout: Duration,
 }
 
 impl QueueTicket {
-    /// Waits for the place.
+    /// Waits for the permit.
     ///
     /// # Errors
-    /// It took too long: the answer to that.
+    /// Returns the response to send (503) if no permit became free within the queue's timeout.
     pub(crate) async fn wait(mut self) -> Result<ConcurrencyPermit, Response<Full<Bytes>>> {
-        match timeout(self.within, &mut self.granted).await {
-            Ok(Ok(slot)) => Ok(slot),
+        match timeout(self.timeout, &mut self.granted).await {
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => {
                 Err(unavailable("this API takes no more requests at once, and none ended in time: try again"))
             }
@@ -195,7 +196,7 @@ impl Drop for QueueTicket {
         let mut queue = self.gauge.queue();
         queue.waiters.retain(|waiter| waiter.id != self.id);
         self.gauge.waiting.store(queue.waiters.len(), Ordering::SeqCst);
-        // What was granted meanwhile is dropped with the receiver, after the lock.
+        // A permit that was granted in the meantime is dropped with `granted`, after the lock is released.
     }
 }
 
@@ -213,19 +214,19 @@ mod tests {
 
     use super::*;
 
-    fn bound(most: usize, queue: usize) -> ConcurrencyLimit {
-        let bounds = |most| QueueBounds { most, within: Duration::from_secs(5) };
+    fn limit(max: usize, queue: usize) -> ConcurrencyLimit {
+        let bounds = |max| QueueBounds { max, timeout: Duration::from_secs(5) };
         ConcurrencyLimit {
-            most: NonZeroUsize::new(most).unwrap(),
+            max: NonZeroUsize::new(max).unwrap(),
             queue: NonZeroUsize::new(queue).map(bounds),
             gauge: Arc::default(),
         }
     }
 
-    fn waiting(bound: &ConcurrencyLimit) -> QueueTicket {
-        match bound.enter_or_wait().unwrap() {
-            Entry::Waiting(ticket) => ticket,
-            Entry::In(_) => panic!("there was a place"),
+    fn queued(limit: &ConcurrencyLimit) -> QueueTicket {
+        match limit.acquire_or_queue().unwrap() {
+            Admission::Queued(ticket) => ticket,
+            Admission::Granted(_) => panic!("a permit was free"),
         }
     }
 
@@ -234,68 +235,70 @@ mod tests {
     }
 
     #[test]
-    fn first_come_first_served_and_no_more_than_may_wait() {
-        let bound = bound(1, 2);
-        let Entry::In(under_way) = bound.enter_or_wait().unwrap() else { panic!("no place") };
-        let (mut first, mut second) = (waiting(&bound), waiting(&bound));
-        let refusal = bound.enter_or_wait().unwrap_err();
+    fn the_queue_is_first_in_first_out_and_bounded() {
+        let limit = limit(1, 2);
+        let Admission::Granted(in_flight) = limit.acquire_or_queue().unwrap() else {
+            panic!("no permit was free")
+        };
+        let (mut first, mut second) = (queued(&limit), queued(&limit));
+        let refusal = limit.acquire_or_queue().unwrap_err();
         assert_eq!(
             (refusal.status().as_u16(), &refusal.headers()[RETRY_AFTER]),
             (503, &HeaderValue::from(1))
         );
         assert!(!is_granted(&mut first));
-        drop(under_way);
-        assert!(!is_granted(&mut second), "the first one has the place");
-        // Nobody overtakes those who wait, not even by the way that does not wait.
-        assert!(bound.enter().is_err());
+        drop(in_flight);
+        assert!(!is_granted(&mut second), "the first waiter has the permit");
+        // A request that does not wait cannot overtake the queue either.
+        assert!(limit.try_acquire().is_err());
         drop(first);
-        assert!(is_granted(&mut second), "its place was given back unused");
+        assert!(is_granted(&mut second), "the unused permit of the first waiter goes to the second");
     }
 
     #[test]
-    fn who_leaves_frees_its_place_in_the_queue() {
-        let bound = bound(1, 1);
-        let under_way = bound.enter().unwrap();
-        drop(waiting(&bound));
-        let mut next = waiting(&bound);
-        drop(under_way);
+    fn a_dropped_ticket_frees_its_place_in_the_queue() {
+        let limit = limit(1, 1);
+        let in_flight = limit.try_acquire().unwrap();
+        drop(queued(&limit));
+        let mut next = queued(&limit);
+        drop(in_flight);
         assert!(is_granted(&mut next));
         drop(next);
-        assert_eq!(bound.gauge.now(), 0);
-        assert!(bound.enter().is_ok());
+        assert_eq!(limit.gauge.count(), 0);
+        assert!(limit.try_acquire().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_longer_than_allowed() {
-        let bound = bound(1, 1);
-        let under_way = bound.enter().unwrap();
-        let refusal = waiting(&bound).wait().await.unwrap_err();
+    async fn a_queued_request_is_refused_after_the_timeout() {
+        let limit = limit(1, 1);
+        let in_flight = limit.try_acquire().unwrap();
+        let refusal = queued(&limit).wait().await.unwrap_err();
         assert_eq!(
             (refusal.status().as_u16(), &refusal.headers()[RETRY_AFTER]),
             (503, &HeaderValue::from(1))
         );
-        let ticket = waiting(&bound);
-        drop(under_way);
+        let ticket = queued(&limit);
+        drop(in_flight);
         drop(ticket.wait().await.unwrap());
-        assert_eq!(bound.gauge.now(), 0);
+        assert_eq!(limit.gauge.count(), 0);
     }
 
     #[test]
-    fn no_place_is_lost_between_threads() {
-        let bound = bound(2, 64);
+    fn no_permit_is_lost_between_threads() {
+        let limit = limit(2, 64);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
         let tasks: Vec<_> = (0..64)
             .map(|_| {
-                let bound = bound.clone();
+                let limit = limit.clone();
                 runtime.spawn(async move {
                     for _ in 0..200 {
-                        let slot = match bound.enter_or_wait().unwrap() {
-                            Entry::In(slot) => slot,
-                            Entry::Waiting(ticket) => ticket.wait().await.unwrap(),
+                        let permit = match limit.acquire_or_queue().unwrap() {
+                            Admission::Granted(permit) => permit,
+                            Admission::Queued(ticket) => ticket.wait().await.unwrap(),
                         };
-                        assert!(bound.gauge.now() <= 2);
+                        assert!(limit.gauge.count() <= 2);
                         tokio::task::yield_now().await;
-                        drop(slot);
+                        drop(permit);
                     }
                 })
             })
@@ -303,6 +306,6 @@ mod tests {
         for task in tasks {
             runtime.block_on(task).unwrap();
         }
-        assert_eq!((bound.gauge.now(), bound.gauge.waiting.load(Ordering::SeqCst)), (0, 0));
+        assert_eq!((limit.gauge.count(), limit.gauge.waiting.load(Ordering::SeqCst)), (0, 0));
     }
 }

@@ -1,4 +1,5 @@
-//! Bounds on traffic: how many requests in a period ([`rate`]), and how many at the same time ([`concurrency`]).
+//! Limits on traffic: requests per period ([`rate`]) and requests at the same time ([`concurrency`]).
 
 pub(crate) mod concurrency;
+pub(crate) mod exchange;
 pub(crate) mod rate;

@@ -1,27 +1,28 @@
-//! From where a route takes requests.
+//! The client addresses that a route accepts.
 
 use std::net::IpAddr;
 
 use crate::config::{AddressRange, AddressRules};
 
-/// The addresses a route is open to.
+/// The allow and deny lists of a route.
 #[derive(Debug)]
-pub(crate) struct Addresses {
+pub(crate) struct AddressFilter {
     allow: Box<[AddressRange]>,
     deny: Box<[AddressRange]>,
 }
 
-impl Addresses {
-    /// What a route says of addresses; none where it says nothing.
+impl AddressFilter {
+    /// Creates a filter, or returns `None` if the route has no address rules.
     pub(crate) fn new(rules: &AddressRules) -> Option<Self> {
         (!rules.allow.is_empty() || !rules.deny.is_empty())
             .then(|| Self { allow: rules.allow.clone().into(), deny: rules.deny.clone().into() })
     }
 
-    /// Whether a request from `peer` is taken: never from what is denied, and only from what is allowed if any is.
-    pub(crate) fn take(&self, peer: IpAddr) -> bool {
-        let holds = |ranges: &[AddressRange]| ranges.iter().any(|range| range.contains(peer));
-        !holds(&self.deny) && (self.allow.is_empty() || holds(&self.allow))
+    /// Returns whether a request from `peer` is allowed. A denied address never is; if any address is listed as allowed,
+    /// the others are not.
+    pub(crate) fn allows(&self, peer: IpAddr) -> bool {
+        let listed = |ranges: &[AddressRange]| ranges.iter().any(|range| range.contains(peer));
+        !listed(&self.deny) && (self.allow.is_empty() || listed(&self.allow))
     }
 }
 
@@ -29,15 +30,15 @@ impl Addresses {
 mod tests {
     use super::*;
 
-    fn addresses(allow: &[&str], deny: &[&str]) -> Option<Addresses> {
+    fn filter(allow: &[&str], deny: &[&str]) -> Option<AddressFilter> {
         let ranges = |texts: &[&str]| texts.iter().map(|text| AddressRange::parse(text).unwrap()).collect();
-        Addresses::new(&AddressRules { allow: ranges(allow), deny: ranges(deny) })
+        AddressFilter::new(&AddressRules { allow: ranges(allow), deny: ranges(deny) })
     }
 
     #[test]
-    fn deny_comes_first() {
-        let rules = addresses(&["10.0.0.0/8", "2001:db8::/32"], &["10.9.0.0/16"]).unwrap();
-        for (peer, taken) in [
+    fn deny_takes_precedence_over_allow() {
+        let rules = filter(&["10.0.0.0/8", "2001:db8::/32"], &["10.9.0.0/16"]).unwrap();
+        for (peer, allowed) in [
             ("10.1.2.3", true),
             ("::ffff:10.1.2.3", true),
             ("10.9.2.3", false),
@@ -46,11 +47,11 @@ mod tests {
             ("2001:db8::1", true),
             ("2001:db9::1", false),
         ] {
-            assert_eq!(rules.take(peer.parse().unwrap()), taken, "{peer}");
+            assert_eq!(rules.allows(peer.parse().unwrap()), allowed, "{peer}");
         }
-        let only_denied = addresses(&[], &["0.0.0.0/0"]).unwrap();
-        assert!(!only_denied.take("10.1.2.3".parse().unwrap()));
-        assert!(only_denied.take("::1".parse().unwrap()));
-        assert!(addresses(&[], &[]).is_none());
+        let only_denied = filter(&[], &["0.0.0.0/0"]).unwrap();
+        assert!(!only_denied.allows("10.1.2.3".parse().unwrap()));
+        assert!(only_denied.allows("::1".parse().unwrap()));
+        assert!(filter(&[], &[]).is_none());
     }
 }

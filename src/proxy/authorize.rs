@@ -17,8 +17,8 @@ use crate::gate::{Endpoint, Gate};
 use crate::headers::{
     Class, ClientAuthorization, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
 };
-use crate::limit::concurrency::Entry;
-use crate::limit::rate::Bounds;
+use crate::limit::concurrency::Admission;
+use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::evidence::{Evidence, Target};
 use crate::response;
@@ -33,7 +33,7 @@ use crate::upstream::downstream::BodyFault;
 pub(crate) struct Authorized {
     pub(crate) lease: Lease,
     pub(crate) head: Head,
-    pub(crate) bounds: Option<Box<Bounds>>,
+    pub(crate) bounds: Option<Box<ExchangeLimits>>,
     /// Whether the client asked for an upgrade that its upstream may grant.
     pub(crate) upgrade: bool,
     /// The origin that the response names as allowed to read it, on a route with such pages.
@@ -222,7 +222,7 @@ fn enforce<V: RequestView>(
     target: Target<'_>,
     notes: &mut impl Notes,
     identity: &mut Identity,
-) -> Result<(Lease, Option<Box<Bounds>>), Refusal> {
+) -> Result<(Lease, Option<Box<ExchangeLimits>>), Refusal> {
     let RequestContext { request, client, .. } = *context;
     check_address(route, client)?;
     let lease = match &route.access {
@@ -248,13 +248,14 @@ fn enforce<V: RequestView>(
     }
     let mut bounds = None;
     if let Some(in_flight) = &route.in_flight {
-        Bounds::of(&mut bounds).route = Some(in_flight.enter().map_err(refused(Reason::RouteBusy))?);
+        ExchangeLimits::of(&mut bounds).route =
+            Some(in_flight.try_acquire().map_err(refused(Reason::RouteBusy))?);
     }
     if let Some(in_flight) = &route.upstream.in_flight {
-        let bounds = Bounds::of(&mut bounds);
-        match in_flight.enter_or_wait().map_err(refused(Reason::UpstreamBusy))? {
-            Entry::In(slot) => bounds.upstream = Some(slot),
-            Entry::Waiting(ticket) => bounds.ticket = Some(ticket),
+        let bounds = ExchangeLimits::of(&mut bounds);
+        match in_flight.acquire_or_queue().map_err(refused(Reason::UpstreamBusy))? {
+            Admission::Granted(permit) => bounds.upstream = Some(permit),
+            Admission::Queued(ticket) => bounds.ticket = Some(ticket),
         }
     }
     Ok((lease, bounds))
@@ -263,7 +264,7 @@ fn enforce<V: RequestView>(
 /// Refuses what comes from where the route takes nothing from, before its token is looked at.
 fn check_address(route: &Route, client: &ClientConnection<'_>) -> Result<(), Refusal> {
     match &route.addresses {
-        Some(addresses) if !addresses.take(client.peer) => {
+        Some(addresses) if !addresses.allows(client.peer) => {
             let detail = "this resource takes no requests from this address";
             Err(Refusal::new(response::problem(StatusCode::FORBIDDEN, detail), Reason::Address))
         }

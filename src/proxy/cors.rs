@@ -1,4 +1,4 @@
-//! Cross-origin requests from browsers (Fetch §3.3): preflights, and what lets pages read answers.
+//! Cross-origin requests from browsers (CORS, Fetch §3.3): preflights, and the fields that let pages read responses.
 
 use bytes::Bytes;
 use http::header::{
@@ -12,14 +12,14 @@ use http_body_util::Full;
 use crate::config::{self, CorsOrigins, Methods};
 use crate::headers::{Class, Field, HeaderSink, RequestView};
 
-/// What a page may read of our own refusals beside status and body.
-const EXPOSED: HeaderValue =
+/// The fields of the gateway's own responses that a page may read.
+const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("www-authenticate, retry-after, ratelimit, ratelimit-policy");
 
-/// What a route lets pages of other origins do.
+/// The CORS policy of a route.
 #[derive(Debug)]
 pub(crate) struct Cors {
-    /// As browsers send them; none: any.
+    /// The allowed origins as browsers send them; `None` for any.
     origins: Option<Box<[Box<str>]>>,
     methods: HeaderValue,
     headers: Option<HeaderValue>,
@@ -27,7 +27,7 @@ pub(crate) struct Cors {
     credentials: bool,
 }
 
-/// The method that a preflight asks for (Fetch §4.8): such a request is not one for the resource itself.
+/// Returns the method that a preflight request announces (Fetch §4.8), or `None` if the request is not a preflight.
 pub(crate) fn preflight(request: &impl RequestView) -> Option<Method> {
     if *request.method() != Method::OPTIONS || request.values(Class::Origin).next().is_none() {
         return None;
@@ -36,7 +36,7 @@ pub(crate) fn preflight(request: &impl RequestView) -> Option<Method> {
 }
 
 impl Cors {
-    /// What a route says; `needs_token`: its requests carry `Authorization`, which a preflight must name.
+    /// Creates the policy. With `needs_token`, requests carry `Authorization`, so preflights must allow it.
     pub(crate) fn new(spec: &config::Cors, needs_token: bool) -> Self {
         let methods = match &spec.methods {
             Methods::All => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned(),
@@ -51,7 +51,7 @@ impl Cors {
                     Some(origins.iter().map(|origin| origin.to_string().into()).collect())
                 }
             },
-            // Names of methods and headers are tokens, and those are header values.
+            // Method and header names are tokens, which are valid header values.
             methods: HeaderValue::try_from(methods).unwrap_or_else(|_| HeaderValue::from_static("")),
             headers: HeaderValue::try_from(headers).ok().filter(|headers| !headers.is_empty()),
             max_age: spec.max_age.map(|age| HeaderValue::from(age.as_secs())),
@@ -59,19 +59,20 @@ impl Cors {
         }
     }
 
-    /// The origin that an answer to this request may name: the request's own, if it is one of ours.
+    /// Returns the value of `Access-Control-Allow-Origin` for a request, if its origin is allowed.
     pub(crate) fn origin(&self, request: &impl RequestView) -> Option<HeaderValue> {
         let origin = request.only(Class::Origin)?;
         match &self.origins {
             None => Some(HeaderValue::from_static("*")),
-            Some(ours) => {
-                let ours = ours.iter().any(|ours| ours.as_bytes() == origin);
-                ours.then(|| HeaderValue::from_bytes(origin).ok()).flatten()
+            Some(origins) => {
+                let allowed = origins.iter().any(|allowed| allowed.as_bytes() == origin);
+                allowed.then(|| HeaderValue::from_bytes(origin).ok()).flatten()
             }
         }
     }
 
-    /// The answer to a preflight. To an origin that is not ours it names none, which browsers take for a no.
+    /// Builds the response to a preflight. For an origin that is not allowed it has no CORS fields, which browsers treat
+    /// as a refusal.
     pub(super) fn answer_preflight(&self, origin: Option<HeaderValue>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -87,17 +88,17 @@ impl Cors {
                 headers.insert(ACCESS_CONTROL_MAX_AGE, age.clone());
             }
         }
-        self.mark(headers, origin);
+        self.apply(headers, origin);
         response
     }
 
-    /// Lets the page at `origin` read an answer. What the upstream says on its own about that is taken out: the route
-    /// decides, and two values would be none to a browser.
-    pub(super) fn mark(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    /// Adds the fields that let a page at `origin` read a response. Fields from the upstream are replaced: the route
+    /// decides, and browsers reject repeated values.
+    pub(super) fn apply(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
         headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
         headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
         if self.origins.is_some() {
-            // To an unknown origin too: a cache must not hand its answer to a known one.
+            // For unknown origins as well: a cache must not serve their response to an allowed origin.
             headers.append(VARY, HeaderValue::from_static("origin"));
         }
         if let Some(origin) = origin {
@@ -108,15 +109,15 @@ impl Cors {
         }
     }
 
-    /// Whether a header of the upstream's response is one that [`Self::mark`] takes out.
-    pub(crate) fn takes_out(&self, field: &Field<'_>) -> bool {
+    /// Returns whether [`Self::apply`] removes this field of the upstream's response.
+    pub(crate) fn removes(&self, field: &Field<'_>) -> bool {
         let name = field.name;
         [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS]
             .iter()
-            .any(|ours| name.eq_ignore_ascii_case(ours.as_str().as_bytes()))
+            .any(|removed| name.eq_ignore_ascii_case(removed.as_str().as_bytes()))
     }
 
-    /// What [`Self::mark`] says, as headers that are added to the upstream's.
+    /// Writes the fields that [`Self::apply`] adds.
     pub(crate) fn write(&self, origin: Option<&HeaderValue>, sink: &mut impl HeaderSink) {
         if self.origins.is_some() {
             sink.add(&VARY, b"origin");
@@ -129,12 +130,12 @@ impl Cors {
         }
     }
 
-    /// The same for an answer of our own.
-    pub(super) fn mark_own(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    /// Like [`apply`](Self::apply), for a response that the gateway made itself.
+    pub(super) fn apply_to_local_response(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
         if origin.is_some() {
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
         }
-        self.mark(headers, origin);
+        self.apply(headers, origin);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::clock::turn;
 use crate::gate::{Endpoint, FormBody};
 use crate::headers::{HeaderSink as _, RequestView};
 use crate::http1::{Asked, RequestFraming};
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::endpoints::MAX_BODY;
 use crate::response;
@@ -246,7 +246,7 @@ impl Proxy {
         if client.flush().await.is_err() {
             return;
         }
-        let carried = tunnel::join(client.io(), &sent, &mut server, &said, upload.gate, upload.lease).await;
+        let carried = tunnel::run(client.io(), &sent, &mut server, &said, upload.gate, upload.lease).await;
         record.tunnelled(carried.bytes, carried.token_ended);
     }
 
@@ -404,7 +404,7 @@ impl Proxy {
 /// Waits for the upstream to take one more request. The refusal is `None` where the client has gone meanwhile.
 async fn wait_unless_gone<I: Socket>(
     client: &mut Client<I>,
-    bounds: &mut Option<Box<Bounds>>,
+    bounds: &mut Option<Box<ExchangeLimits>>,
 ) -> Result<(), Option<Response<Full<Bytes>>>> {
     let mut wait = std::pin::pin!(wait_for_place(bounds));
     poll_fn(|cx| match wait.as_mut().poll(cx) {

@@ -1,4 +1,4 @@
-//! The meters of a configuration's routes and upstreams. Those of the same name count on over a reload.
+//! The meters of a configuration's routes and upstreams. A reload keeps the meters whose names remain.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{self, Config, Methods};
 use crate::telemetry::{Meter, RouteCells, UpstreamCells};
 
-/// By name.
+/// Meters by the names of their routes and upstreams.
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     threads: usize,
@@ -15,7 +15,7 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
-    /// Meters for as many threads as the configuration asks for.
+    /// Creates meters for the number of threads that the configuration sets.
     pub(crate) fn new(config: &Config) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Self { threads: config.server.threads.map_or_else(cores, usize::from), ..Self::default() }
@@ -45,8 +45,8 @@ impl Meters {
     }
 }
 
-/// What a route is called in metrics and logs: `GET,HEAD api.example.com/orders/*`, methods and host only where it has
-/// some.
+/// Returns the name of a route in metrics and logs, such as `GET,HEAD api.example.com/orders/*`. Methods and host are
+/// included only if the route has them.
 fn name(route: &config::Route) -> String {
     let methods = match &route.methods {
         Methods::All => String::new(),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_routes_apart_and_meters_are_kept_by_them() {
+    fn route_names_are_distinct_and_meters_are_kept_by_name() {
         let text = "[scopes]\nread = \"r\"\n[upstreams.a]\nservers = [\"http://127.0.0.1:1\"]\n\
             [[routes]]\npath = \"/x/{id}\"\nupstream = \"a\"\n\
             [[routes]]\nprefix = \"/x\"\nmethods = [\"GET\", \"HEAD\"]\nupstream = \"a\"\n\

@@ -29,7 +29,7 @@ use super::rules::Rules;
 use crate::gate::{Endpoint, FormBody, Gate};
 use crate::headers::check_request;
 use crate::http1::Asked;
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Identity;
 use crate::oauth::denial::Denial;
 use crate::plugin;
@@ -232,7 +232,7 @@ impl Proxy {
                     changes.apply(response.headers_mut());
                 }
                 if let Some(cors) = &route.cors {
-                    cors.mark(response.headers_mut(), origin);
+                    cors.apply(response.headers_mut(), origin);
                 }
                 response
             }
@@ -309,7 +309,9 @@ impl Proxy {
 }
 
 /// Waits for the upstream to take one more request, where that is what it has to do.
-pub(super) async fn wait_for_place(bounds: &mut Option<Box<Bounds>>) -> Result<(), Response<Full<Bytes>>> {
+pub(super) async fn wait_for_place(
+    bounds: &mut Option<Box<ExchangeLimits>>,
+) -> Result<(), Response<Full<Bytes>>> {
     if let Some(bounds) = bounds
         && let Some(ticket) = bounds.ticket.take()
     {

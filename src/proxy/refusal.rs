@@ -34,7 +34,7 @@ impl Refusal {
     /// Refuses a request of this route. Lets a page of another origin read that, where the route has such pages.
     pub(crate) fn of(mut self, route: &Route, request: &impl RequestView) -> Self {
         if let Some(cors) = &route.cors {
-            cors.mark_own(self.response.headers_mut(), cors.origin(request));
+            cors.apply_to_local_response(self.response.headers_mut(), cors.origin(request));
         }
         self
     }
@@ -67,7 +67,7 @@ pub(crate) fn own_answer(
     origin: Option<HeaderValue>,
 ) -> Response<Full<Bytes>> {
     if let Some(cors) = &route.cors {
-        cors.mark_own(response.headers_mut(), origin);
+        cors.apply_to_local_response(response.headers_mut(), origin);
     }
     response
 }
@@ -83,5 +83,5 @@ fn is_grpc_call(parts: &Parts) -> bool {
 }
 
 fn in_grpc(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    grpc::refusal(&response, &response::text(&response))
+    grpc::refusal(&response, &response::detail(&response))
 }

@@ -1,4 +1,4 @@
-//! All that a configuration says about requests, swapped whole by a reload.
+//! The rules that a configuration sets for requests. A reload replaces them as a whole.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,34 +11,33 @@ use http_body_util::Full;
 use super::meters::Meters;
 use super::route::Routes;
 use crate::config::AddressRange;
-use crate::limit::rate::{ClientLimits, Counted};
+use crate::limit::rate::{ClientLimits, LimitState};
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
 use crate::upstream::registry::ServerRegistry;
 
-/// The routes, and what is counted beside them.
+/// The routes and limits of a configuration, and the state that the next configuration takes over.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) routes: Routes,
-    /// None where no client has a rate: then no request is looked up.
+    /// The rate limits of clients. `None` if no client has one, so that requests skip the lookup.
     pub(crate) clients: Option<ClientLimits>,
-    /// All upstreams, in the order of the file.
+    /// All upstreams, in the order of the configuration file.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
-    /// Whose `Forwarded` and `X-Forwarded-*` are believed.
+    /// The proxies whose `Forwarded` and `X-Forwarded-*` fields are trusted.
     pub(crate) trusted_proxies: Box<[AddressRange]>,
-    /// Between two reads of a request's body; the whole of one to an endpoint.
+    /// The timeout between two reads of a request body. For the gateway's own endpoints, the timeout of the whole body.
     pub(crate) body_timeout: Duration,
-    /// Header fields of a request of HTTP/2: h2 bounds their size, not their number. Those of HTTP/1.1 are bounded
-    /// where they are parsed.
+    /// The maximum number of header fields of an HTTP/2 request: h2 bounds only their size. The HTTP/1.1 parser enforces
+    /// its own limit.
     pub(crate) max_headers: usize,
-    /// What the next reload takes over.
-    pub(crate) counted: Counted,
+    pub(crate) limits: LimitState,
     pub(crate) registry: ServerRegistry,
     pub(crate) meters: Meters,
 }
 
 impl Rules {
-    /// Whether what `peer` says of those before it is believed.
+    /// Returns whether the forwarding fields of a request from `peer` are trusted.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|range| range.contains(peer))
     }
@@ -48,10 +47,10 @@ impl Rules {
         Watched { upstreams: self.upstreams.clone(), resolvers: self.registry.resolvers().cloned().collect() }
     }
 
-    /// Counts a request of this client.
+    /// Counts a request of this client against its rate limit.
     ///
     /// # Errors
-    /// One too many: the answer to it.
+    /// Returns the response to send (429) if the rate is exceeded.
     pub(crate) fn check_client(&self, client: Option<&str>) -> Result<(), Response<Full<Bytes>>> {
         let Some(clients) = &self.clients else { return Ok(()) };
         let limiter = client.and_then(|id| clients.get(id));

@@ -1,4 +1,4 @@
-//! WebSocket and other upgrades: bytes both ways, no longer than the token lives.
+//! WebSocket and other upgrades: a bidirectional byte stream that ends with the token.
 
 use std::io;
 
@@ -10,12 +10,13 @@ use crate::oauth::decide::Lease;
 use crate::proxy::body::lease::check_in;
 use crate::upstream::io::Io;
 
-/// The protocol of an upgrade that a request asks for and may be granted.
+/// Returns the protocol of the upgrade that a request asks for, if it may be granted.
 pub(super) fn requested(request: &impl RequestView) -> Option<&[u8]> {
     request.upgrade().filter(|protocol| !is_http(protocol))
 }
 
-/// An upgrade to HTTP itself would be a way around the gate: every request after it would go unseen.
+/// Returns whether the protocol is a version of HTTP. Such an upgrade would bypass the gate: the requests after it would
+/// not be checked.
 fn is_http(protocol: &[u8]) -> bool {
     elements(protocol).any(|name| {
         let starts_with =
@@ -25,40 +26,43 @@ fn is_http(protocol: &[u8]) -> bool {
 }
 
 /// How a tunnel ended.
-pub(super) struct Carried {
-    /// How many bytes went up, and how many came down, where it ended by itself.
+pub(super) struct TunnelEnd {
+    /// The bytes sent to the server and to the client, or `None` if the tunnel broke or its token ended.
     pub(super) bytes: Option<(u64, u64)>,
     pub(super) token_ended: bool,
 }
 
-/// Joins the two connections: what the client sent ahead, what the server said behind its 101, and then bytes both ways.
-pub(super) async fn join<I: AsyncRead + AsyncWrite + Unpin>(
+/// Connects both sides until one closes or the token ends. Delivers first what was already received: the bytes that the
+/// client sent ahead, and those that the server sent after its 101.
+pub(super) async fn run<I: AsyncRead + AsyncWrite + Unpin>(
     client: &mut I,
-    sent: &[u8],
+    from_client: &[u8],
     server: &mut Io,
-    said: &[u8],
+    from_server: &[u8],
     gate: &Gate,
     lease: &Lease,
-) -> Carried {
+) -> TunnelEnd {
     tokio::select! {
-        // How a tunnel ends is the two parties' business.
-        bytes = carry(client, sent, server, said) => Carried { bytes: bytes.ok(), token_ended: false },
-        () = token_ends(gate, lease) => Carried { bytes: None, token_ended: true },
+        // An error only means that one side closed the tunnel.
+        bytes = transfer(client, from_client, server, from_server) => {
+            TunnelEnd { bytes: bytes.ok(), token_ended: false }
+        }
+        () = token_ends(gate, lease) => TunnelEnd { bytes: None, token_ended: true },
     }
 }
 
-async fn carry<I: AsyncRead + AsyncWrite + Unpin>(
+async fn transfer<I: AsyncRead + AsyncWrite + Unpin>(
     client: &mut I,
-    sent: &[u8],
+    from_client: &[u8],
     server: &mut Io,
-    said: &[u8],
+    from_server: &[u8],
 ) -> io::Result<(u64, u64)> {
-    server.write_all(sent).await?;
+    server.write_all(from_client).await?;
     server.flush().await?;
-    client.write_all(said).await?;
+    client.write_all(from_server).await?;
     client.flush().await?;
     let (up, down) = copy_bidirectional(client, server).await?;
-    Ok((up + sent.len() as u64, down + said.len() as u64))
+    Ok((up + from_client.len() as u64, down + from_server.len() as u64))
 }
 
 async fn token_ends(gate: &Gate, lease: &Lease) {

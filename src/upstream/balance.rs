@@ -1,4 +1,4 @@
-//! Which server of an upstream is asked.
+//! Load balancing: picks one of an upstream's servers.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -9,15 +9,15 @@ use super::pick::{PickContext, ServerSet, hash, mix};
 use super::server::Server;
 use crate::config::Balance;
 
-/// How servers are picked.
+/// The balancing policy of an upstream, with its state.
 #[derive(Debug)]
 pub(crate) struct Balancer {
     kind: Balance,
-    /// Indices of servers, each as often as its weight says, spread out.
+    /// One round of weighted round robin, as indices of servers.
     turns: Vec<usize>,
     next: AtomicUsize,
     weights: Vec<u32>,
-    /// What each server is told apart by in every gateway, whatever its place in the file.
+    /// The hash of each server's address: the same in every gateway, whatever the order of the configuration file.
     seeds: Vec<u64>,
 }
 
@@ -33,17 +33,17 @@ impl Balancer {
         }
     }
 
-    /// Whether the requests under way at each server are to be counted.
-    pub(crate) fn counts(&self) -> bool {
+    /// Returns whether the policy needs the number of requests in flight at each server.
+    pub(crate) fn needs_in_flight(&self) -> bool {
         self.kind == Balance::LeastRequests
     }
 
-    /// Whether a client stays with its server.
+    /// Returns whether a client always gets the same server.
     pub(crate) fn is_sticky(&self) -> bool {
         self.kind == Balance::Consistent
     }
 
-    /// The place of the server to ask: none of `avoid`, which leaves at least one.
+    /// Returns the index of the server to use. Never one of `avoid`, which must leave at least one.
     pub(crate) fn pick(
         &self,
         servers: &[Arc<Server>],
@@ -51,27 +51,26 @@ impl Balancer {
         avoid: &ServerSet,
     ) -> Option<usize> {
         let at = match (self.kind, context.client) {
-            (Balance::LeastRequests, _) => self.least(servers, avoid),
+            (Balance::LeastRequests, _) => self.least_requests(servers, avoid),
             (Balance::Consistent, Some(client)) => self.rendezvous(client, avoid),
-            // Many picks in a row would find one that is not to be avoided only by luck: the next in turn is as random.
+            // With servers to avoid, drawing until one fits has no bound: fall through to round robin.
             (Balance::Random, _) if avoid.is_empty() => {
                 let random = usize::try_from(RandomState::new().hash_one(()) >> 1).unwrap_or(usize::MAX);
                 self.turns.get(random % self.turns.len().max(1)).copied()
             }
-            _ => self.in_turn(avoid),
+            _ => self.round_robin(avoid),
         }?;
         context.last = at;
         Some(at)
     }
 
-    /// The next in turn that is not to be avoided.
-    fn in_turn(&self, avoid: &ServerSet) -> Option<usize> {
-        /// Each turn passed over is one that nobody gets, so that what follows a server that is away is not asked
-        /// more than the others. Only that far: other threads wait for the counter.
-        const PASSED_OVER: usize = 64;
+    fn round_robin(&self, avoid: &ServerSet) -> Option<usize> {
+        /// The turns of avoided servers are consumed, so that the server after an avoided one does not get its share
+        /// as well. Bounded, because all threads contend for the counter.
+        const MAX_SKIPPED: usize = 64;
         let turn = |turn: usize| self.turns.get(turn % self.turns.len().max(1)).copied();
         let mut at = 0;
-        for _ in 0..PASSED_OVER {
+        for _ in 0..MAX_SKIPPED {
             at = self.next.fetch_add(1, Ordering::Relaxed);
             match turn(at) {
                 Some(found) if avoid.contains(found) => {}
@@ -81,12 +80,12 @@ impl Balancer {
         (1..=self.turns.len()).filter_map(|step| turn(at.wrapping_add(step))).find(|at| !avoid.contains(*at))
     }
 
-    /// The one with the fewest requests under way for its weight; of several, one after the other.
-    fn least(&self, servers: &[Arc<Server>], avoid: &ServerSet) -> Option<usize> {
+    /// Returns the server with the fewest requests in flight per weight. Ties are broken in turn.
+    fn least_requests(&self, servers: &[Arc<Server>], avoid: &ServerSet) -> Option<usize> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let load = |at: usize| {
-            let requests = servers.get(at).map_or(usize::MAX, |server| server.in_flight.now());
-            // With this request: or a heavy server that is idle would be no better than a light one.
+            let requests = servers.get(at).map_or(usize::MAX, |server| server.in_flight.count());
+            // This request is included. Otherwise an idle server with a high weight would tie with one with a low weight.
             let requests = requests.saturating_add(1) as f64;
             requests / f64::from(self.weights.get(at).copied().unwrap_or(1).max(1))
         };
@@ -95,34 +94,33 @@ impl Balancer {
             .min_by(|a, b| avoid.contains(*a).cmp(&avoid.contains(*b)).then(load(*a).total_cmp(&load(*b))))
     }
 
-    /// Rendezvous hashing: each client has its own order of servers. One that leaves moves only its own clients, and
-    /// all gateways agree.
+    /// Rendezvous hashing: each client has its own order of servers. The removal of a server moves only the clients of
+    /// that server, and all gateways agree without talking to each other.
     fn rendezvous(&self, client: &str, avoid: &ServerSet) -> Option<usize> {
         let client = hash(client.as_bytes());
         let score = |at: usize, seed: u64| {
-            // 53 bits of a number above 0 and below 1; -w / ln(u) shares clients out by weight.
+            // A 53-bit number above 0 and below 1; -w / ln(u) distributes the clients by weight.
             let unit = ((mix(client ^ seed) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
             f64::from(self.weights.get(at).copied().unwrap_or(1)) / -unit.ln()
         };
         let scored = self.seeds.iter().enumerate().map(|(at, seed)| (at, score(at, *seed)));
         let better = |a: &(usize, f64), b: &(usize, f64)| {
-            let fresh = |at: usize| !avoid.contains(at);
-            fresh(a.0).cmp(&fresh(b.0)).then(a.1.total_cmp(&b.1))
+            let usable = |at: usize| !avoid.contains(at);
+            usable(a.0).cmp(&usable(b.0)).then(a.1.total_cmp(&b.1))
         };
         scored.max_by(better).map(|(at, _)| at)
     }
 }
 
-/// Smooth weighted round robin, unrolled: each server as often as its weight, as far apart as can be.
+/// Returns one round of smooth weighted round robin: each server as often as its weight, spread evenly.
 fn smooth_turns(weights: &[u32]) -> Vec<usize> {
-    // Weights are divided by what they have in common, and a round has at most this many turns.
-    const LONGEST: u64 = 10_000;
+    const MAX_TURNS: u64 = 10_000;
     let divisor = weights.iter().fold(0, |a, b| gcd(a, *b)).max(1);
     let weights: Vec<i64> = weights.iter().map(|weight| i64::from(weight / divisor)).collect();
     let total: i64 = weights.iter().sum();
     let mut credit = vec![0_i64; weights.len()];
     let mut turns = Vec::new();
-    for _ in 0..u64::try_from(total).unwrap_or(0).min(LONGEST) {
+    for _ in 0..u64::try_from(total).unwrap_or(0).min(MAX_TURNS) {
         for (credit, weight) in credit.iter_mut().zip(&weights) {
             *credit += weight;
         }
@@ -147,7 +145,7 @@ mod tests {
         (0..weights.len()).map(server).collect()
     }
 
-    /// How often each server is picked for these clients, one request each.
+    /// Returns how often each server is picked when each of `clients` sends one request.
     fn picks(kind: Balance, weights: &[u32], clients: usize) -> Vec<usize> {
         let servers = servers(weights);
         let balancer = Balancer::new(kind, &servers, weights);
@@ -182,22 +180,22 @@ mod tests {
     }
 
     #[test]
-    fn the_fewest_requests_for_their_weight() {
+    fn least_requests_are_counted_per_weight() {
         let weights = [1, 3];
         let servers = servers(&weights);
         let balancer = Balancer::new(Balance::LeastRequests, &servers, &weights);
-        let mut places = Vec::new();
+        let mut permits = Vec::new();
         for _ in 0..40 {
             let at = balancer.pick(&servers, &mut PickContext::new(None), &ServerSet::none()).unwrap();
-            places.push(servers[at].in_flight.enter());
+            permits.push(servers[at].in_flight.acquire());
         }
-        assert_eq!((servers[0].in_flight.now(), servers[1].in_flight.now()), (10, 30));
-        drop(places);
-        assert_eq!((servers[0].in_flight.now(), servers[1].in_flight.now()), (0, 0));
+        assert_eq!((servers[0].in_flight.count(), servers[1].in_flight.count()), (10, 30));
+        drop(permits);
+        assert_eq!((servers[0].in_flight.count(), servers[1].in_flight.count()), (0, 0));
     }
 
     #[test]
-    fn a_client_stays_and_a_departure_moves_only_its_own() {
+    fn a_client_keeps_its_server_and_a_removed_server_moves_only_its_own_clients() {
         let four = servers(&[1; 4]);
         let all = Balancer::new(Balance::Consistent, &four, &[1; 4]);
         let fewer = Balancer::new(Balance::Consistent, &four[..3], &[1; 3]);
@@ -215,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_avoided_is_and_the_others_share_it_evenly() {
+    fn avoided_servers_are_not_picked_and_the_others_share_evenly() {
         for kind in [Balance::RoundRobin, Balance::Random, Balance::LeastRequests, Balance::Consistent] {
             let weights = [1, 1, 1, 100];
             let servers = servers(&weights);
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_avoided_moves_only_its_own_clients() {
+    fn avoiding_a_server_moves_only_its_own_clients() {
         let servers = servers(&[1; 4]);
         let balancer = Balancer::new(Balance::Consistent, &servers, &[1; 4]);
         let mut avoid = ServerSet::none();
@@ -250,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn places_beyond_the_first_word() {
+    fn a_server_set_holds_indices_beyond_the_first_word() {
         let (mut few, mut many) = (ServerSet::none(), ServerSet::none());
         for at in [0, 63] {
             few.insert(at);

@@ -1,4 +1,4 @@
-//! A connection to a server, for requests and probes alike.
+//! Opens a connection to a server, for requests and for health probes.
 
 use std::io;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use super::io::Io;
 use super::resolve::ResolvedAddr;
 use super::server::Server;
 
-/// Connects to one of the server's addresses, with TLS where it has that. How long the whole may take is the caller's
-/// business; `within` only shares that time out between several addresses.
+/// Connects to one of the server's addresses, with TLS if the server uses it. The caller enforces the timeout; `within`
+/// only divides that time between several addresses.
 ///
 /// # Errors
-/// The name is not known, no address takes a connection, or the handshake fails.
+/// Fails if the name cannot be resolved, no address accepts a connection, or the TLS handshake fails.
 pub(crate) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, ResolvedAddr)> {
-    let (stream, place) = server.resolver.connect(within).await?;
+    let (stream, address) = server.resolver.connect(within).await?;
     stream.set_nodelay(true)?;
     let io = match &server.tls {
         None => Io::Plain(stream),
@@ -25,5 +25,5 @@ pub(crate) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, R
             Io::Tls(Box::new(connector.connect(name.clone(), stream).await?))
         }
     };
-    Ok((io, place))
+    Ok((io, address))
 }

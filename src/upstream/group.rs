@@ -1,4 +1,4 @@
-//! Upstreams: the servers of a legacy API, and how to reach them.
+//! Upstreams: the servers behind one or more routes, and how to reach them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,41 +20,41 @@ use crate::config::{self, Balance, Ejection};
 use crate::limit::concurrency::{ConcurrencyLimit, ConcurrencyPermit};
 use crate::telemetry::{Meter, UpstreamCells};
 
-/// The servers behind one or more routes, and what was configured about them.
+/// The servers behind one or more routes, and their configuration.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    /// Its name in the configuration.
+    /// The name in the configuration.
     pub name: String,
     servers: Vec<Arc<Server>>,
     default_host: Box<str>,
     balancer: Balancer,
-    /// Where changes in the standing of its servers are told, and up to which of them all were well.
+    /// Counts the changes in the states of the servers.
     changes: Arc<ChangeCounter>,
-    well_at: AtomicU64,
-    failures: Failures,
-    /// How its servers are probed.
+    /// The count of changes at which all servers were last seen available.
+    all_available_at: AtomicU64,
+    failures: FailureLog,
     pub(crate) health_check: Option<HealthCheck>,
-    /// When a server is left out. None where there is no other.
+    /// The rule of ejection. `None` if there is only one server.
     ejection: Option<Ejection>,
     retry_budget: Option<RetryBudget>,
     pub(crate) meter: Arc<Meter<UpstreamCells>>,
-    /// How long a connection may take to be made, TLS included.
+    /// The time to establish a connection, TLS included.
     pub connect_timeout: Duration,
-    /// How long a server may take to answer, and between two reads of its answer.
+    /// The time until the head of a response, and between two reads of its body.
     pub read_timeout: Duration,
-    /// How long it may take from the request to the end of the answer.
+    /// The time from the request to the end of its response.
     pub total_timeout: Option<Duration>,
-    /// How many requests may be under way at once.
+    /// The limit on requests in flight.
     pub(crate) in_flight: Option<ConcurrencyLimit>,
-    /// How often an idempotent request is tried again.
+    /// How often an idempotent request is retried.
     pub retries: u32,
-    /// What the legacy API itself asks for.
+    /// The header that authenticates the gateway to the servers.
     pub credentials: Option<(HeaderName, HeaderValue)>,
-    /// Whether its servers take HTTP/2 rather than HTTP/1.1.
+    /// Whether requests are sent over HTTP/2 instead of HTTP/1.1.
     pub http2: bool,
 }
 
-/// What is configured about an upstream besides its servers.
+/// Everything needed to create an [`Upstream`].
 #[derive(Debug)]
 pub(crate) struct UpstreamSpec {
     pub(crate) name: String,
@@ -75,7 +75,7 @@ pub(crate) struct UpstreamSpec {
 }
 
 impl Upstream {
-    /// An upstream; none without servers.
+    /// Creates an upstream, or returns `None` if there are no servers.
     #[must_use]
     pub(crate) fn new(spec: UpstreamSpec) -> Option<Self> {
         let (servers, weights): (Vec<_>, Vec<_>) =
@@ -84,7 +84,7 @@ impl Upstream {
         Some(Self {
             name: spec.name,
             changes,
-            well_at: AtomicU64::new(u64::MAX),
+            all_available_at: AtomicU64::new(u64::MAX),
             health_check: spec.health_check,
             ejection: spec.ejection.filter(|_| servers.len() > 1),
             retry_budget: spec
@@ -95,7 +95,7 @@ impl Upstream {
             balancer: Balancer::new(spec.balance, &servers, &weights),
             default_host: servers.first().map(|server| server.authority().into()).unwrap_or_default(),
             servers,
-            failures: Failures::default(),
+            failures: FailureLog::default(),
             connect_timeout: spec.connect_timeout,
             read_timeout: spec.read_timeout,
             total_timeout: spec.total_timeout,
@@ -116,117 +116,117 @@ impl Upstream {
         &self.servers
     }
 
-    /// Host and port of the server with this key.
+    /// Returns the host and port of the server with this key.
     pub(crate) fn server(&self, key: u64) -> Option<(&str, u16)> {
         let server = self.servers.iter().find(|server| server.key == key)?;
         Some((&server.host, server.port))
     }
 
-    /// The server to ask, and its place in the requests there if those are counted. None: no server is healthy.
+    /// Picks the server for a request, and counts the request there if the balancing policy needs it. Returns `None` if
+    /// no server is healthy.
     pub(crate) fn pick(
         &self,
         context: &mut PickContext<'_>,
     ) -> Option<(&Arc<Server>, Option<ConcurrencyPermit>)> {
-        static NOWHERE: ServerSet = ServerSet::none();
+        static NONE: ServerSet = ServerSet::none();
         match &*self.servers {
             [only] => {
-                let is_ill = self.health_check.is_some() && only.state.health.is_unhealthy();
-                (!is_ill).then_some((only, None))
+                let unhealthy = self.health_check.is_some() && only.state.health.is_unhealthy();
+                (!unhealthy).then_some((only, None))
             }
             servers => {
                 let changes = self.changes.count();
-                let at = if self.well_at.load(Ordering::Relaxed) == changes && context.tried().is_empty() {
-                    self.balancer.pick(servers, context, &NOWHERE)?
+                let all_available = self.all_available_at.load(Ordering::Relaxed) == changes;
+                let at = if all_available && context.tried().is_empty() {
+                    self.balancer.pick(servers, context, &NONE)?
                 } else {
-                    self.pick_with_care(context, changes)?
+                    self.pick_available(context, changes)?
                 };
                 let server = servers.get(at)?;
-                Some((server, self.balancer.counts().then(|| server.in_flight.enter())))
+                Some((server, self.balancer.needs_in_flight().then(|| server.in_flight.acquire())))
             }
         }
     }
 
     #[cold]
-    fn pick_with_care(&self, context: &mut PickContext<'_>, changes: u64) -> Option<usize> {
-        let sticky = self.balancer.is_sticky();
-        let survey =
-            select::survey(&self.name, &self.servers, self.ejection.as_ref(), context, sticky, now());
-        if survey.all_well {
-            self.well_at.store(changes, Ordering::Relaxed);
+    fn pick_available(&self, context: &mut PickContext<'_>, changes: u64) -> Option<usize> {
+        let (sticky, rule) = (self.balancer.is_sticky(), self.ejection.as_ref());
+        let availability = select::availability(&self.name, &self.servers, rule, context, sticky, now());
+        if availability.all {
+            self.all_available_at.store(changes, Ordering::Relaxed);
         }
-        self.balancer.pick(&self.servers, context, &survey.avoid?)
+        self.balancer.pick(&self.servers, context, &availability.avoid?)
     }
 
-    /// A server is healthy again.
+    /// Starts the slow start of a server that is healthy again.
     pub(crate) fn readmit(&self, server: &Server) {
         if self.ejection.is_some() {
             server.state.ejection.begin_slow_start(now());
         }
     }
 
-    /// Counts a request.
+    /// Counts a request for the retry budget.
     pub(crate) fn count(&self) {
         if let Some(budget) = &self.retry_budget {
             budget.request();
         }
     }
 
-    /// Whether a request that failed may be tried again: not if too many of late were.
+    /// Returns whether the retry budget allows one more retry, and counts it.
     pub(crate) fn may_retry(&self) -> bool {
-        self.retry_budget.as_ref().is_none_or(|budget| budget.allows(now()))
+        self.retry_budget.as_ref().is_none_or(|budget| budget.try_retry(now()))
     }
 
-    /// A server answered with this status.
-    pub(crate) fn answered(&self, server: &Server, status: StatusCode) {
+    /// Records the status of a server's response.
+    pub(crate) fn record_response(&self, server: &Server, status: StatusCode) {
         let Some(rule) = &self.ejection else { return };
         if rule.server_errors && status.is_server_error() {
-            self.failed(server, &status);
+            self.record_failure(server, &status);
         } else {
             server.state.ejection.success();
         }
     }
 
-    /// A server took no connection, broke it, or gave no answer in time.
+    /// Records that a server refused or broke a connection, or did not answer in time.
     #[cold]
-    pub(crate) fn failed(&self, server: &Server, why: &dyn fmt::Display) {
+    pub(crate) fn record_failure(&self, server: &Server, why: &dyn fmt::Display) {
         let Some(rule) = &self.ejection else { return };
         if let Some(span) = server.state.ejection.failure(rule, now()) {
             server.state.changes.add();
             let name = &self.name;
             log::warn!(
-                "upstream {name:?}: {server} gets no requests for {span:?}, it failed too often: {why}"
+                "upstream {name:?}: {server} is ejected for {span:?} because it failed too often: {why}"
             );
         }
     }
 }
 
-/// Time as the states of servers have it, over all reloads.
+/// Returns the time on the clock that all server states share, across reloads.
 fn now() -> Millis {
     static CLOCK: LazyLock<SystemClock> = LazyLock::new(SystemClock::new);
     CLOCK.now()
 }
 
-/// How often failures of an upstream are reported: it fails once for every request while it is down.
+/// The interval between two log lines about a failing upstream. While it is down, every request fails.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
-struct Failures {
-    /// When the last line was written.
-    reported: Mutex<Option<Instant>>,
+struct FailureLog {
+    last_reported: Mutex<Option<Instant>>,
     unreported: AtomicU64,
 }
 
 impl Upstream {
-    /// Reports that a request failed, at most once in a while.
+    /// Logs that a request failed, at most once per [`REPORT_EVERY`].
     pub(crate) fn report(&self, error: &dyn fmt::Display) {
         let now = Instant::now();
-        let mut reported = self.failures.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        if reported.is_some_and(|last| now.duration_since(last) < REPORT_EVERY) {
+        let mut last_reported = self.failures.last_reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_reported.is_some_and(|last| now.duration_since(last) < REPORT_EVERY) {
             self.failures.unreported.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        *reported = Some(now);
-        drop(reported);
+        *last_reported = Some(now);
+        drop(last_reported);
         let more = match self.failures.unreported.swap(0, Ordering::Relaxed) {
             0 => String::new(),
             more => format!(" (and {more} more since the last such line)"),

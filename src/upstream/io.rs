@@ -15,7 +15,7 @@ pub(crate) enum Io {
 }
 
 impl Io {
-    /// The protocol that both agreed on in the TLS handshake.
+    /// Returns the protocol negotiated in the TLS handshake.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         match self {
             Self::Plain(_) => None,
@@ -59,7 +59,7 @@ impl AsyncWrite for Io {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match (self.get_mut(), bufs) {
-            // One buffer, as a request without a body is: `send` costs the system less than `writev`.
+            // A single buffer, such as a request without a body: `send` is cheaper than `writev`.
             (Self::Plain(stream), [only]) => Pin::new(stream).poll_write(cx, only),
             (Self::Plain(stream), _) => Pin::new(stream).poll_write_vectored(cx, bufs),
             (Self::Tls(stream), _) => Pin::new(stream).poll_write_vectored(cx, bufs),

@@ -6,8 +6,8 @@ use rustix::io::Errno;
 
 /// Returns whether a connection failed because this machine lacked something: descriptors, memory or ports.
 pub(crate) fn is_local_fault(error: &io::Error) -> bool {
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
-    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
+    let local = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| local.contains(&errno))
 }
 
 #[cfg(test)]
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn want_of_descriptors_is_not_the_server_s_fault() {
+    fn a_lack_of_descriptors_is_a_local_fault() {
         assert!(is_local_fault(&Errno::MFILE.into()) && is_local_fault(&Errno::ADDRNOTAVAIL.into()));
         assert!(
             !is_local_fault(&Errno::CONNREFUSED.into()) && !is_local_fault(&io::ErrorKind::TimedOut.into())

@@ -1,4 +1,4 @@
-//! What is known about servers and names, carried over from one configuration to the next.
+//! The states of servers and the addresses of names, carried over from one configuration to the next.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::health::status::HealthStatus;
 use super::resolve::Resolver;
 use super::state::{ChangeCounter, ServerState};
 
-/// What is known of servers and names: one set of rules takes it over from the one before.
+/// The server states and resolvers of a configuration.
 #[derive(Debug, Default)]
 pub(crate) struct ServerRegistry {
     states: HashMap<ServerKey, Arc<ServerState>>,
@@ -16,18 +16,18 @@ pub(crate) struct ServerRegistry {
     resolvers: HashMap<(String, u16), Arc<Resolver>>,
 }
 
-/// A server of an upstream.
+/// Identifies a server across reloads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ServerKey {
     pub(crate) upstream: String,
-    /// Its URL.
+    /// The server's URL.
     pub(crate) origin: String,
-    /// Whether it is probed: what probes once said must not outlive them.
+    /// Whether the server is probed. The result of a probe must not outlive the health check.
     pub(crate) probed: bool,
 }
 
 impl ServerRegistry {
-    /// The standing of a server: the one before, if there was one.
+    /// Returns the state of a server: the previous one if there is one.
     pub(crate) fn state(&mut self, before: Option<&Self>, key: ServerKey) -> Arc<ServerState> {
         let known = before.and_then(|before| before.states.get(&key)).cloned();
         let state = known.unwrap_or_else(|| {
@@ -45,7 +45,7 @@ impl ServerRegistry {
         state
     }
 
-    /// The resolver of a name.
+    /// Returns the resolver of a name: the previous one if there is one.
     pub(crate) fn resolver(&mut self, before: Option<&Self>, host: &str, port: u16) -> Arc<Resolver> {
         let key = (host.to_owned(), port);
         let known = self.resolvers.get(&key).or_else(|| before?.resolvers.get(&key)).cloned();
@@ -54,7 +54,6 @@ impl ServerRegistry {
         resolver
     }
 
-    /// All resolvers.
     pub(crate) fn resolvers(&self) -> impl Iterator<Item = &Arc<Resolver>> {
         self.resolvers.values()
     }
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_keeps_what_is_known_of_servers_that_stay() {
+    fn a_reload_keeps_the_states_of_servers_that_remain() {
         let mut first = ServerRegistry::default();
         let (stays, goes) = (first.state(None, key(1, true)), first.state(None, key(2, true)));
         assert!(Arc::ptr_eq(&stays.changes, &goes.changes));
@@ -80,10 +79,13 @@ mod tests {
         let comes = second.state(Some(&first), key(3, true));
         let stayed = second.state(Some(&first), key(1, true));
         assert!(stayed.health.is_unhealthy() && !comes.health.is_unhealthy());
-        assert!(Arc::ptr_eq(&comes.changes, &stayed.changes), "the servers of an upstream tell in one place");
+        assert!(
+            Arc::ptr_eq(&comes.changes, &stayed.changes),
+            "the servers of an upstream share a change counter"
+        );
         assert!(Arc::ptr_eq(&second.resolver(Some(&first), "api.example.test", 80), &resolver));
-        assert_eq!(second.states.len(), 2, "what is gone is forgotten");
-        // Probed no more: what the probes said counts no more.
+        assert_eq!(second.states.len(), 2, "removed servers are forgotten");
+        // Without a health check, the result of earlier probes no longer counts.
         let unprobed = ServerRegistry::default().state(Some(&second), key(1, false));
         assert!(!unprobed.health.is_unhealthy());
     }

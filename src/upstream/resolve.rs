@@ -1,4 +1,4 @@
-//! Where a server is now: the addresses of its name, looked up again and again, and a connection to one of them.
+//! Name resolution: the current addresses of a server's name, and a connection to one of them.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,33 +13,33 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::local_fault::is_local_fault;
 
-/// How often a name is looked up again.
+/// The interval between two lookups of a name.
 const REFRESH: Duration = Duration::from_secs(30);
-/// How soon again at most, however many connections fail.
-const SOONEST: Duration = Duration::from_secs(1);
-/// How many addresses of a name are used.
-const MOST: usize = 32;
+/// The minimum interval between two lookups, however many connections fail.
+const MIN_REFRESH: Duration = Duration::from_secs(1);
+/// The maximum number of addresses used per name.
+const MAX_ADDRESSES: usize = 32;
 
-/// A host and a port, and the addresses behind them.
+/// A host and a port, and their addresses.
 ///
-/// getaddrinfo blocks, so it runs on threads that carry no traffic. What it found last stays in use while it fails.
+/// `getaddrinfo` blocks, so it runs on threads that carry no traffic. While lookups fail, the last result stays in use.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     host: Box<str>,
     port: u16,
-    /// The host is an address: nothing to look up.
+    /// The address, if the host is an IP address and needs no lookup.
     literal: Option<SocketAddr>,
-    known: OnceCell<ArcSwap<Known>>,
-    /// When a look-up failed while nothing was known: those who come right after it need not wait for another.
+    addresses: OnceCell<ArcSwap<Addresses>>,
+    /// The last failure of the first lookup. Requests that follow immediately fail without another lookup.
     failed: Mutex<Option<(Instant, io::ErrorKind)>>,
-    /// A connection failed: perhaps the name means another address now.
+    /// Requests a lookup: a connection failed, so the name may have a new address.
     refresh_requested: Notify,
-    /// Counts the answers in which an address was missing that had been there.
+    /// Counts the lookups that removed an address.
     removals: AtomicU32,
-    turn: AtomicUsize,
+    next: AtomicUsize,
 }
 
-/// Where a connection leads, and how often addresses had gone from the name when it was last seen to be one of them.
+/// The address of a connection, and the count of removals at which the address was last known to be current.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResolvedAddr {
     peer: SocketAddr,
@@ -47,7 +47,8 @@ pub(crate) struct ResolvedAddr {
 }
 
 impl ResolvedAddr {
-    /// Whether the resolver still is there. A connection to an address that left would stay as long as there are requests.
+    /// Returns whether the name still has this address. Without this check, a busy connection to a removed address would
+    /// be reused forever.
     pub(crate) fn is_current(&mut self, resolver: &Resolver) -> bool {
         let removals = resolver.removals.load(Ordering::Relaxed);
         if self.removals == removals {
@@ -60,10 +61,20 @@ impl ResolvedAddr {
 
 /// The addresses of a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Known {
-    good: Vec<SocketAddr>,
-    /// Those that took no connection since the last look-up: tried last.
-    poor: Vec<SocketAddr>,
+struct Addresses {
+    preferred: Vec<SocketAddr>,
+    /// Addresses that refused a connection since the last lookup: tried last.
+    demoted: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    fn new(found: Vec<SocketAddr>) -> Self {
+        Self { preferred: found, demoted: Vec::new() }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &SocketAddr> {
+        self.preferred.iter().chain(&self.demoted)
+    }
 }
 
 impl Resolver {
@@ -72,45 +83,45 @@ impl Resolver {
             host: host.into(),
             port,
             literal: host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)),
-            known: OnceCell::new(),
+            addresses: OnceCell::new(),
             failed: Mutex::default(),
             refresh_requested: Notify::new(),
             removals: AtomicU32::new(0),
-            turn: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
         }
     }
 
-    /// Whether there is a name to look up again.
+    /// Returns whether the host is a name, which needs lookups.
     pub(crate) fn is_name(&self) -> bool {
         self.literal.is_none()
     }
 
-    /// The addresses, in the order in which to try them: in turn, and last those that took no connection.
+    /// Returns the addresses in the order to try them: rotated on each call, with demoted ones last.
     ///
     /// # Errors
-    /// Nothing is known yet, and the name cannot be looked up.
+    /// Fails if the name cannot be resolved and never could.
     pub(crate) async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         if let Some(address) = self.literal {
             return Ok(vec![address]);
         }
-        let known = self.known.get_or_try_init(|| self.first()).await?.load();
-        let mut addresses = known.good.clone();
-        if let Some(start) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len()) {
+        let current = self.addresses.get_or_try_init(|| self.first_lookup()).await?.load();
+        let mut addresses = current.preferred.clone();
+        if let Some(start) = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len()) {
             addresses.rotate_left(start);
         }
-        addresses.extend(&known.poor);
+        addresses.extend(&current.demoted);
         Ok(addresses)
     }
 
-    async fn first(&self) -> io::Result<ArcSwap<Known>> {
+    async fn first_lookup(&self) -> io::Result<ArcSwap<Addresses>> {
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, kind)) = failed
-            && at.elapsed() < SOONEST
+            && at.elapsed() < MIN_REFRESH
         {
-            return Err(io::Error::new(kind, "the name was looked up in vain a moment ago"));
+            return Err(io::Error::new(kind, "the lookup of the name failed a moment ago"));
         }
-        match self.look_up().await {
-            Ok(good) => Ok(ArcSwap::from_pointee(Known { good, poor: Vec::new() })),
+        match self.lookup().await {
+            Ok(found) => Ok(ArcSwap::from_pointee(Addresses::new(found))),
             Err(error) => {
                 let failure = Some((Instant::now(), error.kind()));
                 *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
@@ -119,10 +130,10 @@ impl Resolver {
         }
     }
 
-    async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+    async fn lookup(&self) -> io::Result<Vec<SocketAddr>> {
         let mut found: Vec<SocketAddr> = Vec::new();
         for address in lookup_host((&*self.host, self.port)).await? {
-            if found.len() < MOST && !found.contains(&address) {
+            if found.len() < MAX_ADDRESSES && !found.contains(&address) {
                 found.push(address);
             }
         }
@@ -132,55 +143,51 @@ impl Resolver {
         Ok(found)
     }
 
-    /// Takes up what a look-up found.
+    /// Replaces the addresses with the result of a lookup.
     fn update(&self, found: Vec<SocketAddr>) {
-        let Some(known) = self.known.get() else {
-            // The first request, context at the same time, may have been quicker.
-            let _ = self.known.set(ArcSwap::from_pointee(Known { good: found, poor: Vec::new() }));
+        let Some(current) = self.addresses.get() else {
+            // The first request may set it at the same time: either result will do.
+            let _ = self.addresses.set(ArcSwap::from_pointee(Addresses::new(found)));
             return;
         };
-        let before = known.swap(Arc::new(Known { good: found.clone(), poor: Vec::new() }));
-        if before.good.iter().chain(&before.poor).any(|address| !found.contains(address)) {
+        let before = current.swap(Arc::new(Addresses::new(found.clone())));
+        if before.iter().any(|address| !found.contains(address)) {
             self.removals.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// An address took no connection.
+    /// Moves an address that refused a connection to the end.
     fn demote(&self, address: SocketAddr) {
-        if let Some(known) = self.known.get() {
-            known.rcu(|known| {
-                let mut known = Known::clone(known);
-                if let Some(at) = known.good.iter().position(|good| *good == address) {
-                    known.good.remove(at);
-                    known.poor.push(address);
+        if let Some(current) = self.addresses.get() {
+            current.rcu(|current| {
+                let mut addresses = Addresses::clone(current);
+                if let Some(at) = addresses.preferred.iter().position(|preferred| *preferred == address) {
+                    addresses.preferred.remove(at);
+                    addresses.demoted.push(address);
                 }
-                known
+                addresses
             });
             self.refresh_soon();
         }
     }
 
-    /// Has the name looked up again soon: it may mean another address by now.
+    /// Requests a lookup soon, because the name may have a new address.
     pub(crate) fn refresh_soon(&self) {
         self.refresh_requested.notify_one();
     }
 
-    /// Whether the name still means this address.
     fn has(&self, address: SocketAddr) -> bool {
-        match (self.literal, self.known.get()) {
+        match (self.literal, self.addresses.get()) {
             (Some(literal), _) => literal == address,
             (None, None) => true,
-            (None, Some(known)) => {
-                let known = known.load();
-                known.good.contains(&address) || known.poor.contains(&address)
-            }
+            (None, Some(current)) => current.load().iter().any(|current| *current == address),
         }
     }
 
-    /// A connection to one of the addresses: the next one where one refuses, or takes more than its share of the time.
+    /// Connects to one of the addresses. An address that refuses, or exceeds its share of the time, is skipped.
     ///
     /// # Errors
-    /// The name cannot be looked up; or none takes a connection: what the last one said.
+    /// Fails if the name cannot be resolved, or with the error of the last address if none accepts a connection.
     pub(crate) async fn connect(&self, within: Duration) -> io::Result<(TcpStream, ResolvedAddr)> {
         let removals = self.removals.load(Ordering::Relaxed);
         let until = Instant::now() + within;
@@ -190,7 +197,7 @@ impl Resolver {
             let connecting = TcpStream::connect(address);
             let others = u32::try_from(addresses.len() - tried - 1).unwrap_or(u32::MAX);
             let connected = if others == 0 {
-                // The rest of the time, which the caller keeps.
+                // The caller's timeout bounds the last attempt.
                 connecting.await
             } else {
                 let left = until.saturating_duration_since(Instant::now());
@@ -207,23 +214,23 @@ impl Resolver {
         Err(failure)
     }
 
-    /// Keeps the addresses fresh, for as long as it is polled.
+    /// Refreshes the addresses periodically. Never completes.
     pub(crate) async fn refresh(&self) {
-        let mut fails = false;
+        let mut failing = false;
         loop {
-            sleep(SOONEST).await;
-            let _ = timeout(REFRESH - SOONEST, self.refresh_requested.notified()).await;
-            match self.look_up().await {
+            sleep(MIN_REFRESH).await;
+            let _ = timeout(REFRESH - MIN_REFRESH, self.refresh_requested.notified()).await;
+            match self.lookup().await {
                 Ok(found) => {
                     self.update(found);
-                    if std::mem::take(&mut fails) {
-                        log::info!("{} can be looked up again", self.host);
+                    if std::mem::take(&mut failing) {
+                        log::info!("the name {} can be resolved again", self.host);
                     }
                 }
-                // Those known last stay: a name server that is away must not take the API along.
-                Err(error) if !fails => {
-                    log::warn!("{} cannot be looked up, what was known of it stays: {error}", self.host);
-                    fails = true;
+                // The last addresses stay in use: an outage of DNS must not become one of the API.
+                Err(error) if !failing => {
+                    log::warn!("cannot resolve {}, its last known addresses stay in use: {error}", self.host);
+                    failing = true;
                 }
                 Err(_) => {}
             }
@@ -243,16 +250,16 @@ mod tests {
         SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), port)
     }
 
-    fn known(addresses: &[SocketAddr]) -> Resolver {
+    fn resolver_with(addresses: &[SocketAddr]) -> Resolver {
         let resolver = Resolver::new("api.example.test", 80);
         resolver.update(addresses.to_vec());
         resolver
     }
 
     #[tokio::test]
-    async fn all_addresses_in_turn_and_the_poor_last() {
+    async fn addresses_are_rotated_and_demoted_ones_come_last() {
         let [a, b, c] = [address(1, 80), address(2, 80), address(3, 80)];
-        let resolver = known(&[a, b, c]);
+        let resolver = resolver_with(&[a, b, c]);
         let firsts = [
             resolver.addresses().await.unwrap()[0],
             resolver.addresses().await.unwrap()[0],
@@ -265,28 +272,28 @@ mod tests {
         }
         resolver.demote(b);
         resolver.demote(c);
-        assert_eq!(resolver.addresses().await.unwrap(), [a, b, c], "when none is good, all are tried");
+        assert_eq!(resolver.addresses().await.unwrap(), [a, b, c], "if all are demoted, all are tried");
         resolver.update(vec![b, a]);
-        assert_eq!(resolver.addresses().await.unwrap().len(), 2, "a new answer forgets what failed");
+        assert_eq!(resolver.addresses().await.unwrap().len(), 2, "a new lookup clears the demotions");
     }
 
     #[tokio::test]
-    async fn who_left_is_known_to_connections() {
+    async fn a_removed_address_is_counted() {
         let [a, b] = [address(1, 80), address(2, 80)];
-        let resolver = known(&[a, b]);
+        let resolver = resolver_with(&[a, b]);
         let before = resolver.removals.load(Ordering::Relaxed);
         resolver.update(vec![b, a]);
-        assert_eq!(resolver.removals.load(Ordering::Relaxed), before, "the order is no departure");
+        assert_eq!(resolver.removals.load(Ordering::Relaxed), before, "a new order is not a removal");
         resolver.update(vec![b]);
         assert_ne!(resolver.removals.load(Ordering::Relaxed), before);
         assert!(resolver.has(b) && !resolver.has(a));
     }
 
     #[tokio::test]
-    async fn the_next_address_where_one_refuses() {
+    async fn the_next_address_is_tried_if_one_refuses() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
-        let resolver = known(&[address(2, good.port()), good]);
+        let resolver = resolver_with(&[address(2, good.port()), good]);
         for _ in 0..3 {
             let (stream, _) = resolver.connect(Duration::from_secs(5)).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap(), good);
@@ -297,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_to_an_address_that_left_are_not_used_again() {
+    async fn connections_to_a_removed_address_are_not_reused() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = listener.local_addr().unwrap();
         let server = Arc::new(Server::alone("api.example.test", here.port()));
@@ -305,7 +312,7 @@ mod tests {
         let pooled = || pool::idle(&server, Instant::now());
         let connection = pool::open(Arc::clone(&server), Duration::from_secs(1)).await.ok().unwrap();
         pool::give_back(connection);
-        // Another address leaves: it is kept, and once more without being asked for.
+        // Another address is removed: the connection is reused, twice.
         server.resolver.update(vec![here]);
         pool::give_back(pooled().expect("a connection"));
         pool::give_back(pooled().expect("a connection"));
@@ -314,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_and_addresses() {
+    async fn an_ip_address_needs_no_lookup_and_a_name_does() {
         let six = Resolver::new("::1", 8080);
         assert!(!six.is_name());
         assert_eq!(six.addresses().await.unwrap(), ["[::1]:8080".parse().unwrap()]);
@@ -328,27 +335,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_name_is_looked_up_again_now_and_then_and_soon_when_in_doubt() {
+    async fn a_name_is_looked_up_periodically_and_soon_after_a_failed_connection() {
         let old = address(9, 80);
-        for (refresh_requested, seconds, looked_up) in
-            [(false, 29, false), (false, 31, true), (true, 2, true)]
-        {
+        for (demoted, seconds, looked_up) in [(false, 29, false), (false, 31, true), (true, 2, true)] {
             let resolver = Resolver::new("localhost", 80);
             resolver.update(vec![old]);
-            if refresh_requested {
+            if demoted {
                 resolver.demote(old);
             }
             let _ = timeout(Duration::from_secs(seconds), resolver.refresh()).await;
-            assert_eq!(
-                !resolver.has(old),
-                looked_up,
-                "refresh_requested: {refresh_requested}, after {seconds} s"
-            );
+            assert_eq!(!resolver.has(old), looked_up, "demoted: {demoted}, after {seconds} s");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_known_stays_while_a_name_cannot_be_looked_up() {
+    async fn the_last_addresses_stay_in_use_while_lookups_fail() {
         let resolver = Resolver::new("no-such-name.invalid", 80);
         resolver.update(vec![address(1, 80)]);
         let _ = timeout(Duration::from_secs(65), resolver.refresh()).await;
@@ -357,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failed_look_up_is_not_repeated_at_once() {
+    async fn a_failed_lookup_is_not_repeated_immediately() {
         let resolver = Resolver::new("no-such-name.invalid", 80);
         *resolver.failed.lock().unwrap() = Some((Instant::now(), io::ErrorKind::NotFound));
         let error = resolver.addresses().await.unwrap_err();

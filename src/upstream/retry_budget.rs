@@ -1,4 +1,4 @@
-//! How much trying again may add to what the servers of an upstream get.
+//! The retry budget of an upstream: bounds the load that retries add.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,32 +8,31 @@ use std::time::Duration;
 use crate::clock::Millis;
 use crate::config::RetryBudget as Share;
 
-/// What counts as recent.
+/// The period over which requests and retries are counted.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Lets requests be tried again as long as that is a small share of them: a dead upstream must not get twice the load.
+/// Allows retries up to a share of the requests, so that retries cannot double the load of a failing upstream.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     share: Share,
-    requests: Tally,
+    requests: ShardedCounter,
     recent: Mutex<Recent>,
 }
 
-/// Requests and retries of about the last [`WINDOW`], older ones fading.
+/// Requests and retries in about the last [`WINDOW`]. Older ones decay linearly.
 #[derive(Debug)]
 struct Recent {
-    /// What the tally said, and when.
-    counted: u64,
-    at: Millis,
+    /// The total of requests at the last update.
+    total: u64,
+    updated: Millis,
     requests: f64,
     retries: f64,
 }
 
 impl RetryBudget {
-    /// A budget that counts from now on.
     pub(crate) fn new(share: Share, now: Millis) -> Self {
-        let recent = Recent { counted: 0, at: now, requests: 0.0, retries: 0.0 };
-        Self { share, requests: Tally::default(), recent: Mutex::new(recent) }
+        let recent = Recent { total: 0, updated: now, requests: 0.0, retries: 0.0 };
+        Self { share, requests: ShardedCounter::default(), recent: Mutex::new(recent) }
     }
 
     /// Counts a request.
@@ -41,8 +40,8 @@ impl RetryBudget {
         self.requests.add();
     }
 
-    /// Whether one more may be tried again now; it counts as one that was.
-    pub(crate) fn allows(&self, now: Millis) -> bool {
+    /// Returns whether one more retry is allowed, and counts it if so.
+    pub(crate) fn try_retry(&self, now: Millis) -> bool {
         let total = self.requests.total();
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.advance(total, now);
@@ -58,28 +57,28 @@ impl RetryBudget {
 
 impl Recent {
     fn advance(&mut self, total: u64, now: Millis) {
-        let windows = now.since(self.at).as_secs_f64() / WINDOW.as_secs_f64();
+        let windows = now.since(self.updated).as_secs_f64() / WINDOW.as_secs_f64();
         let kept = (1.0 - windows).max(0.0);
-        let new = total.saturating_sub(self.counted) as f64;
-        // Of those since the last look, as many as came in the window, were they spread evenly.
+        let new = total.saturating_sub(self.total) as f64;
+        // The new requests are assumed to be spread evenly over the time since the last update.
         self.requests = self.requests * kept + new / windows.max(1.0);
         self.retries *= kept;
-        (self.counted, self.at) = (total, now);
+        (self.total, self.updated) = (total, now);
     }
 }
 
 const SHARDS: usize = 16;
 
-/// A count that threads add to without sharing a cache line. Threads beyond the sixteenth share one, and may then
-/// miscount a little, which a share of it can bear.
+/// A counter that threads increment without sharing a cache line. Threads beyond the sixteenth share a shard and may
+/// lose increments, which a budget can tolerate.
 #[derive(Debug, Default)]
-struct Tally([Shard; SHARDS]);
+struct ShardedCounter([Shard; SHARDS]);
 
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Shard(AtomicU64);
 
-impl Tally {
+impl ShardedCounter {
     fn add(&self) {
         if let Some(Shard(count)) = self.0.get(shard()) {
             count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
@@ -91,15 +90,15 @@ impl Tally {
     }
 }
 
-/// The shard of this thread.
+/// Returns the index of this thread's shard.
 fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! { static MINE: Cell<usize> = const { Cell::new(usize::MAX) } }
-    MINE.with(|mine| {
-        if mine.get() == usize::MAX {
-            mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+    thread_local! { static SHARD: Cell<usize> = const { Cell::new(usize::MAX) } }
+    SHARD.with(|shard| {
+        if shard.get() == usize::MAX {
+            shard.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
         }
-        mine.get()
+        shard.get()
     })
 }
 
@@ -111,12 +110,12 @@ mod tests {
         Millis::new(1_000_000 + (seconds * 1000.0) as u64)
     }
 
-    fn allowed(budget: &RetryBudget, asked: u32, now: Millis) -> u32 {
-        (0..asked).map(|_| u32::from(budget.allows(now))).sum()
+    fn allowed(budget: &RetryBudget, attempts: u32, now: Millis) -> u32 {
+        (0..attempts).map(|_| u32::from(budget.try_retry(now))).sum()
     }
 
     #[test]
-    fn a_share_of_the_requests_and_a_minimum() {
+    fn retries_are_bounded_by_a_share_of_the_requests_plus_a_minimum() {
         for (percent, min_per_second, requests, expected) in
             [(20, 10, 0, 100), (20, 10, 1_000, 300), (20, 0, 1_000, 200), (0, 1, 1_000, 10), (0, 0, 1_000, 0)]
         {
@@ -129,41 +128,41 @@ mod tests {
     }
 
     #[test]
-    fn of_a_steady_stream_the_share_is_kept() {
+    fn the_share_holds_for_a_steady_stream_of_failures() {
         let budget = RetryBudget::new(Share { percent: 20, min_per_second: 0 }, at(0.0));
         let mut retried = 0;
-        // 100 a second that all fail, for a minute.
+        // 100 failing requests per second for a minute.
         for tick in 0..6_000 {
             budget.request();
-            retried += u32::from(budget.allows(at(f64::from(tick) / 100.0)));
+            retried += u32::from(budget.try_retry(at(f64::from(tick) / 100.0)));
         }
         assert!((1_000..=1_300).contains(&retried), "{retried}");
     }
 
     #[test]
-    fn what_is_long_past_counts_no_more() {
+    fn old_requests_no_longer_count() {
         let budget = RetryBudget::new(Share { percent: 20, min_per_second: 0 }, at(0.0));
         for _ in 0..10_000 {
             budget.request();
         }
-        assert_eq!(allowed(&budget, 10_000, at(1_000.0)), 20, "ten a second, and nothing has failed so far");
+        assert_eq!(allowed(&budget, 10_000, at(1_000.0)), 20, "ten per second, without a retry so far");
         assert_eq!(allowed(&budget, 100, at(1_060.0)), 0, "a minute without requests");
         for _ in 0..1_000 {
             budget.request();
         }
-        // A thousand in fifty seconds are two hundred in ten.
+        // A thousand requests in fifty seconds are two hundred in ten.
         assert_eq!(allowed(&budget, 1_000, at(1_110.0)), 40);
         assert_eq!(allowed(&budget, 1_000, at(1_110.0)), 0);
     }
 
     #[test]
-    fn threads_count_together() {
-        let tally = Tally::default();
+    fn increments_of_all_threads_are_summed() {
+        let counter = ShardedCounter::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..1_000).for_each(|_| tally.add()));
+                scope.spawn(|| (0..1_000).for_each(|_| counter.add()));
             }
         });
-        assert!((1_000..=4_000).contains(&tally.total()), "{}", tally.total());
+        assert!((1_000..=4_000).contains(&counter.total()), "{}", counter.total());
     }
 }

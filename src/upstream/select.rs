@@ -1,4 +1,4 @@
-//! Which servers of an upstream may be picked for a request, from their health and their ejections.
+//! Selects the servers that may be picked for a request, by their health and ejections.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -10,65 +10,67 @@ use super::server::Server;
 use crate::clock::Millis;
 use crate::config::Ejection;
 
-/// The servers that one request is to pass over; none where no server may be asked.
+/// The servers that are available to a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Survey {
+pub(crate) struct Availability {
+    /// The servers to avoid, or `None` if no server may be picked.
     pub(crate) avoid: Option<ServerSet>,
-    /// Nothing is wrong with any of them.
-    pub(crate) all_well: bool,
+    /// Whether every server is healthy and gets its full share.
+    pub(crate) all: bool,
 }
 
-/// Looks at each server. Those that are unhealthy are never asked; those left out, or asked in vain before, only when
-/// there is no other.
-pub(crate) fn survey(
+/// Checks each server. Unhealthy servers are always avoided. Servers that are ejected, or that failed this request
+/// before, are used only if there is no other.
+pub(crate) fn availability(
     name: &str,
     servers: &[Arc<Server>],
     rule: Option<&Ejection>,
     context: &PickContext<'_>,
     sticky: bool,
     now: Millis,
-) -> Survey {
-    let mut all_well = true;
-    let (mut ill, mut out, mut held_back) =
+) -> Availability {
+    let mut all = true;
+    let (mut unhealthy, mut ejected, mut held_back) =
         (ServerSet::default(), ServerSet::default(), ServerSet::default());
     for (at, server) in servers.iter().enumerate() {
         if server.state.health.is_unhealthy() {
-            ill.insert(at);
+            unhealthy.insert(at);
             continue;
         }
         let phase = rule.map_or(Phase::Active, |rule| server.state.ejection.phase(rule, now));
         match phase {
             Phase::Active => {}
-            Phase::Ejected => out.insert(at),
+            Phase::Ejected => ejected.insert(at),
             Phase::SlowStart(share) => {
-                all_well = false;
-                // A client that stays with a server moves back to it once.
-                let lot = if sticky { context.lot(server) } else { None };
-                if lot.unwrap_or_else(chance) >= share {
+                all = false;
+                // A fixed fraction per client, so that a sticky client moves back to its server only once.
+                let fraction = if sticky { context.fixed_fraction(server) } else { None };
+                if fraction.unwrap_or_else(random_fraction) >= share {
                     held_back.insert(at);
                 }
             }
         }
-        if phase != Phase::Ejected && server.state.ejection.announce() {
+        if phase != Phase::Ejected && server.state.ejection.take_unreported_return() {
             log::info!("upstream {name:?}: {server} gets requests again, few at first");
         }
     }
-    all_well &= ill.is_empty() && out.is_empty();
+    all &= unhealthy.is_empty() && ejected.is_empty();
     let tried = context.tried();
+    // In order of preference: the first that leaves a server.
     let mut choices = [
-        ill.with(tried).with(&out).with(&held_back),
-        ill.with(tried).with(&out),
-        ill.with(tried),
-        ill.with(&out),
-        ill,
+        unhealthy.with(tried).with(&ejected).with(&held_back),
+        unhealthy.with(tried).with(&ejected),
+        unhealthy.with(tried),
+        unhealthy.with(&ejected),
+        unhealthy,
     ]
     .into_iter();
     let avoid = choices.find(|avoid| (0..servers.len()).any(|at| !avoid.contains(at)));
-    Survey { avoid, all_well }
+    Availability { avoid, all }
 }
 
-/// A number from 0 to 1.
-fn chance() -> f64 {
+/// Returns a random number from 0 to 1.
+fn random_fraction() -> f64 {
     (RandomState::new().hash_one(()) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
@@ -107,65 +109,73 @@ mod tests {
         Millis::new((seconds * 1000.0) as u64)
     }
 
-    fn fall_ill(server: &Server) {
+    fn set_unhealthy(server: &Server) {
         server.state.health.set_unhealthy();
     }
 
-    /// Those that may be asked, and whether all are well.
-    fn asked(servers: &[Arc<Server>], context: &PickContext<'_>, now: Millis) -> (Vec<usize>, bool) {
-        let survey = survey("a", servers, Some(&RULE), context, false, now);
-        let asked = survey.avoid.map(|avoid| (0..servers.len()).filter(|at| !avoid.contains(*at)).collect());
-        (asked.unwrap_or_default(), survey.all_well)
+    /// Returns the servers that may be picked, and whether all are available.
+    fn available(servers: &[Arc<Server>], context: &PickContext<'_>, now: Millis) -> (Vec<usize>, bool) {
+        let Availability { avoid, all } = availability("a", servers, Some(&RULE), context, false, now);
+        let picked = avoid.map(|avoid| (0..servers.len()).filter(|at| !avoid.contains(*at)).collect());
+        (picked.unwrap_or_default(), all)
     }
 
     #[test]
-    fn who_is_asked() {
-        let nobody = || PickContext::new(None);
+    fn unhealthy_servers_are_never_picked_and_ejected_ones_only_if_no_other_is_left() {
+        let anonymous = || PickContext::new(None);
         let three = servers(3);
-        assert_eq!(asked(&three, &nobody(), at(1.0)), (vec![0, 1, 2], true));
+        assert_eq!(available(&three, &anonymous(), at(1.0)), (vec![0, 1, 2], true));
         three[0].state.ejection.failure(&RULE, at(1.0));
-        assert_eq!(asked(&three, &nobody(), at(2.0)), (vec![1, 2], false), "one is left out");
-        fall_ill(&three[1]);
-        assert_eq!(asked(&three, &nobody(), at(2.0)), (vec![2], false), "and one is ill");
+        assert_eq!(available(&three, &anonymous(), at(2.0)), (vec![1, 2], false), "one server is ejected");
+        set_unhealthy(&three[1]);
+        assert_eq!(available(&three, &anonymous(), at(2.0)), (vec![2], false), "and one is unhealthy");
         three[2].state.ejection.failure(&RULE, at(2.0));
-        assert_eq!(asked(&three, &nobody(), at(3.0)), (vec![0, 2], false), "better those than none");
-        fall_ill(&three[0]);
-        fall_ill(&three[2]);
-        assert_eq!(asked(&three, &nobody(), at(3.0)), (vec![], false), "but none that is ill");
+        assert_eq!(
+            available(&three, &anonymous(), at(3.0)),
+            (vec![0, 2], false),
+            "ejected servers are used if there is no other"
+        );
+        set_unhealthy(&three[0]);
+        set_unhealthy(&three[2]);
+        assert_eq!(available(&three, &anonymous(), at(3.0)), (vec![], false), "unhealthy servers are not");
     }
 
     #[test]
-    fn who_failed_this_request_is_asked_last_of_the_healthy() {
+    fn a_server_that_failed_this_request_is_the_last_choice_among_the_healthy() {
         let three = servers(3);
         let mut context = PickContext::failed_at(0);
-        assert_eq!(asked(&three, &context, at(1.0)), (vec![1, 2], true));
+        assert_eq!(available(&three, &context, at(1.0)), (vec![1, 2], true));
         three[1].state.ejection.failure(&RULE, at(1.0));
-        fall_ill(&three[2]);
-        assert_eq!(asked(&three, &context, at(2.0)).0, [1], "another server, although it is left out");
+        set_unhealthy(&three[2]);
+        assert_eq!(
+            available(&three, &context, at(2.0)).0,
+            [1],
+            "another server is preferred although it is ejected"
+        );
         context.tried.insert(1);
-        assert_eq!(asked(&three, &context, at(2.0)).0, [0], "all failed: one that is not left out");
+        assert_eq!(available(&three, &context, at(2.0)).0, [0], "if all failed, one that is not ejected");
     }
 
     #[test]
-    fn a_server_that_returns_gets_its_share_little_by_little() {
+    fn the_share_grows_linearly_during_the_slow_start() {
         let two = servers(2);
         two[0].state.ejection.failure(&RULE, at(0.001));
         let share = |seconds| {
-            let picked = |_: &u32| asked(&two, &PickContext::new(None), at(seconds)).0.contains(&0);
+            let picked = |_: &u32| available(&two, &PickContext::new(None), at(seconds)).0.contains(&0);
             (0..2_000).filter(picked).count()
         };
         assert_eq!(share(9.0), 0);
         assert!((300..500).contains(&share(12.0)), "a fifth");
         assert!((1_500..1_700).contains(&share(18.0)), "four fifths");
         assert_eq!(share(20.1), 2_000);
-        assert!(asked(&two, &PickContext::new(None), at(20.1)).1, "all is well again");
-        // One that returns, and no other: nothing is held back.
-        fall_ill(&two[1]);
+        assert!(available(&two, &PickContext::new(None), at(20.1)).1, "all servers are available again");
+        // If the server in its slow start is the only one, it gets everything.
+        set_unhealthy(&two[1]);
         assert_eq!(share(11.0), 2_000);
     }
 
     #[test]
-    fn a_client_that_stays_with_a_server_moves_back_once() {
+    fn a_sticky_client_moves_back_only_once() {
         let two = servers(2);
         two[0].state.ejection.failure(&RULE, at(0.001));
         for client in 0..50 {
@@ -173,9 +183,10 @@ mod tests {
             let mut admitted = false;
             for tenth in 100..=201 {
                 let now = at(f64::from(tenth) / 10.0);
-                let survey = survey("a", &two, Some(&RULE), &PickContext::new(Some(&client)), true, now);
-                let now_admitted = !survey.avoid.unwrap().contains(0);
-                assert!(now_admitted || !admitted, "{client} was sent away again");
+                let context = PickContext::new(Some(&client));
+                let availability = availability("a", &two, Some(&RULE), &context, true, now);
+                let now_admitted = !availability.avoid.unwrap().contains(0);
+                assert!(now_admitted || !admitted, "{client} moved away again");
                 admitted = now_admitted;
             }
             assert!(admitted);

@@ -13,26 +13,23 @@ use super::resolve::Resolver;
 use super::state::ServerState;
 use crate::limit::concurrency::InFlightGauge;
 
-/// One server.
+/// One server of an upstream.
 pub(crate) struct Server {
-    /// What the connections of this server are pooled under: never used twice in a process.
+    /// The key of this server's connections in the pools: unique in the process.
     pub(crate) key: u64,
     /// Host name or address, without brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// How to speak TLS to it; none for plain HTTP.
+    /// The TLS settings and server name, or `None` for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    /// Requests under way; counted where the balance asks for it.
+    /// The requests in flight, counted if the balancing policy needs it.
     pub(crate) in_flight: Arc<InFlightGauge>,
-    /// Its addresses.
     pub(crate) resolver: Arc<Resolver>,
-    /// How it is.
     pub(crate) state: Arc<ServerState>,
 }
 
 impl Server {
-    /// A server at this address, and what is known of it already.
     #[must_use]
     pub(crate) fn new(
         host: String,
@@ -46,7 +43,7 @@ impl Server {
         Self { key, host, port, tls, in_flight: Arc::default(), resolver, state }
     }
 
-    /// A server without TLS of which nothing is known.
+    /// Creates a server without TLS, with a state of its own.
     #[cfg(test)]
     pub(crate) fn alone(host: &str, port: u16) -> Self {
         let key = ServerKey { upstream: "a".to_owned(), origin: format!("{host}:{port}"), probed: true };
@@ -54,11 +51,11 @@ impl Server {
         Self::new(host.to_owned(), port, None, Arc::new(Resolver::new(host, port)), state)
     }
 
-    /// What a request names it by (RFC 9110 §7.2): without the port where that is the scheme's own.
+    /// Returns the authority that requests name (RFC 9110 §7.2): without the port if it is the scheme's default.
     #[must_use]
     pub(crate) fn authority(&self) -> String {
-        let usual = if self.tls.is_some() { 443 } else { 80 };
-        if self.port == usual { bracketed(&self.host) } else { self.to_string() }
+        let default_port = if self.tls.is_some() { 443 } else { 80 };
+        if self.port == default_port { bracketed(&self.host) } else { self.to_string() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What probes and requests have shown about one server.
+//! The state of a server, as its probes and requests show it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,29 +6,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::ejection::EjectionState;
 use super::health::status::HealthStatus;
 
-/// What probes and requests say of one server of an upstream. A reload keeps it while the server stays.
+/// The state of a server. A reload keeps it as long as the server remains in the configuration.
 #[derive(Debug)]
 pub(crate) struct ServerState {
-    /// What its probes say; good where it is not probed.
+    /// The result of the probes. A server that is not probed is healthy.
     pub(crate) health: HealthStatus,
-    /// What its requests say.
+    /// The outcomes of requests, and the ejection that follows from them.
     pub(crate) ejection: EjectionState,
-    /// Where changes of either are told.
+    /// Counts the changes of both, shared by the servers of an upstream.
     pub(crate) changes: Arc<ChangeCounter>,
 }
 
-/// Counts the changes in the standing of an upstream's servers. As long as it does not move, whoever found all of them
-/// well need not look again.
+/// Counts the changes in the states of an upstream's servers. While the count is unchanged, a caller that found all
+/// servers available need not check them again.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeCounter(AtomicU64);
 
 impl ChangeCounter {
-    /// Something changed, and is there to be read.
+    /// Publishes a change.
     pub(crate) fn add(&self) {
         self.0.fetch_add(1, Ordering::Release);
     }
 
-    /// How many so far. Never `u64::MAX`.
+    /// Returns the number of changes so far. Never `u64::MAX`.
     pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }

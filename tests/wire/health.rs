@@ -65,9 +65,7 @@ fn an_ill_server_gets_nothing_until_it_is_well() {
         let gateway = Fixture::start(|config| several(config, &[&ill, &well], &lines));
         health.store(500, Ordering::Relaxed);
         let name = format!("\"several\": {}", ill.address());
-        gateway.gateway.wait_for(&format!(
-            "{name} is unhealthy: it answered 500 where 200-399 is expected (8 in a row)"
-        ));
+        gateway.gateway.wait_for(&format!("{name} is unhealthy: status 500 instead of 200-399 (8 in a row)"));
         ask(&gateway.gateway, "/s/while-ill", 20);
         assert_eq!(served(&[&ill, &well], "/s/while-ill"), [0, 20], "{balance}");
         health.store(204, Ordering::Relaxed);
@@ -133,22 +131,22 @@ fn what_counts_as_an_answer() {
             "no_redirect",
             "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
             "status = \"2xx\"",
-            Some("it answered 302 where 200-299 is expected"),
+            Some("status 302 instead of 200-299"),
         ),
         (
             "not_those",
             "HTTP/1.1 201 Made\r\nContent-Length: 0\r\n\r\n",
             "status = [200, 204]",
-            Some("it answered 201 where 200 or 204 is expected"),
+            Some("status 201 instead of 200 or 204"),
         ),
-        ("missing", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "", Some("it answered 404")),
-        ("garbage", "\x16\x03\x01 what is this\r\n\r\n", "", Some("its answer is not HTTP")),
-        ("ends", "", "", Some("no answer")),
-        ("half", "HTTP/1.1 200 OK\r\nContent-Le", "", Some("no answer")),
-        ("long", &long, "", Some("its answer is not HTTP")),
-        ("endless", &endless, "", Some("its answer is not HTTP")),
-        ("hangs", "hang", "", Some("no answer within 50ms")),
-        ("dead", "dead", "", Some("no connection: ")),
+        ("missing", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "", Some("status 404 instead of")),
+        ("garbage", "\x16\x03\x01 what is this\r\n\r\n", "", Some("the response is not HTTP")),
+        ("ends", "", "", Some("no response")),
+        ("half", "HTTP/1.1 200 OK\r\nContent-Le", "", Some("no response")),
+        ("long", &long, "", Some("the response is not HTTP")),
+        ("endless", &endless, "", Some("the response is not HTTP")),
+        ("hangs", "hang", "", Some("no response within 50ms")),
+        ("dead", "dead", "", Some("cannot connect: ")),
     ];
     let mut servers = Vec::new();
     let gateway = Fixture::start(|config| {
@@ -203,7 +201,7 @@ fn a_killed_server_is_left_alone_until_it_is_back() {
     ask(&gateway.gateway, "/s/before", 10);
     assert_eq!(served(&[&killed, &other], "/s/before"), [5, 5]);
     killed.stop();
-    gateway.gateway.wait_for(&format!("{address} is unhealthy: no connection: "));
+    gateway.gateway.wait_for(&format!("{address} is unhealthy: cannot connect: "));
     // No retries: what went to the killed server would be a 502.
     ask(&gateway.gateway, "/s/killed", 10);
     assert_eq!(other.requests("/s/killed").len(), 10);

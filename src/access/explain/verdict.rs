@@ -74,7 +74,7 @@ pub(super) fn refused(
         _ => None,
     };
     // The text for the client says what is wrong with the request itself.
-    let reason = reason.unwrap_or_else(|| response::text(&refusal.response));
+    let reason = reason.unwrap_or_else(|| response::detail(&refusal.response));
     Verdict::Refused { status: refusal.response.status().as_u16(), error, reason }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::BoxError;
 use super::lease::TokenLease;
 use super::source::Source;
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::proxy::observe::RequestRecord;
 use crate::upstream::downstream::BodyFault;
 
@@ -26,7 +26,7 @@ pub(crate) struct UpstreamBody {
     frames_unchecked: u32,
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
-    bounds: Option<Box<Bounds>>,
+    bounds: Option<Box<ExchangeLimits>>,
     /// Who follows the request to its end.
     pub(super) record: Option<RequestRecord>,
 }
@@ -36,7 +36,7 @@ impl UpstreamBody {
         source: Source,
         read_timeout: Duration,
         lease: Option<TokenLease>,
-        bounds: Option<Box<Bounds>>,
+        bounds: Option<Box<ExchangeLimits>>,
     ) -> Self {
         Self {
             source,

@@ -22,9 +22,9 @@ pub(crate) struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    fn takes_out(&self, field: &Field<'_>) -> bool {
-        self.headers.is_some_and(|headers| headers.takes_out(field))
-            || self.cors.is_some_and(|(cors, _)| cors.takes_out(field))
+    fn removes(&self, field: &Field<'_>) -> bool {
+        self.headers.is_some_and(|headers| headers.removes(field))
+            || self.cors.is_some_and(|(cors, _)| cors.removes(field))
             || self.request_id.is_some() && field.name.eq_ignore_ascii_case(REQUEST_ID.as_str().as_bytes())
     }
 
@@ -78,7 +78,7 @@ impl<I: Socket> Client<I> {
         let out = self.out();
         write_status_line(out, head.status(), head.reason());
         let mut runs = Runs::new(head.bytes(), out);
-        let date = for_client(|| head.fields(), returning, |field| changes.takes_out(field), &mut runs);
+        let date = for_client(|| head.fields(), returning, |field| changes.removes(field), &mut runs);
         changes.write(runs.finish());
         self.end_head(framed, date || upgraded, upgraded);
         framed
@@ -149,7 +149,7 @@ impl<I: Socket> Client<I> {
         if close || !self.goes_on() {
             self.close();
         }
-        let body = response::whole(response);
+        let body = response::body(response);
         let mut headers = response.headers().clone();
         let bodiless = response.status() == StatusCode::NO_CONTENT;
         if !bodiless {

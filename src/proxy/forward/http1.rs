@@ -14,7 +14,7 @@ use crate::clock::turn;
 use crate::gate::Gate;
 use crate::headers::{Returning, for_client};
 use crate::http1::{Asked, ResponseFraming};
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Lease;
 use crate::proxy::body::downstream::BodyDownstream;
 use crate::proxy::body::lease::TokenLease;
@@ -59,13 +59,13 @@ impl Exchange<'_> {
         &self,
         writer: &mut RequestWriter,
         down: &mut D,
-        bounds: &mut Option<Box<Bounds>>,
+        bounds: &mut Option<Box<ExchangeLimits>>,
         trace: &mut UpstreamTrace,
     ) -> Result<Connection, ForwardError> {
         let upstream = self.upstream;
         let mut context = PickContext::new(self.client);
         if let Some(total) = upstream.total_timeout {
-            Bounds::of(bounds).deadline = turn::now().checked_add(total);
+            ExchangeLimits::of(bounds).deadline = turn::now().checked_add(total);
         }
         let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
         upstream.count();
@@ -74,7 +74,7 @@ impl Exchange<'_> {
         loop {
             let (server, place) = upstream.pick(&mut context).ok_or(ForwardError::NoServer)?;
             if let Some(place) = place {
-                Bounds::of(bounds).server = Some(place);
+                ExchangeLimits::of(bounds).server = Some(place);
             }
             let now = turn::now();
             trace.goes_to(server, now);
@@ -91,7 +91,7 @@ impl Exchange<'_> {
                         Ok(connection) => connection,
                         Err(error) => {
                             if error.is_the_server_s() {
-                                upstream.failed(server, &error);
+                                upstream.record_failure(server, &error);
                             }
                             let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
                             if in_time
@@ -111,7 +111,7 @@ impl Exchange<'_> {
             let fault = match self.send(&mut connection, writer, down, deadline).await {
                 Ok(()) => {
                     if let Some(head) = connection.head() {
-                        upstream.answered(server, head.status());
+                        upstream.record_response(server, head.status());
                     }
                     return Ok(connection);
                 }
@@ -119,12 +119,12 @@ impl Exchange<'_> {
                 Err(Failure::Expired) => {
                     // With a body on its way up, it may be the client that was slow.
                     if self.replayable || writer.is_done() {
-                        upstream.failed(server, &"no whole answer in time");
+                        upstream.record_failure(server, &"no whole answer in time");
                     }
                     return Err(ForwardError::TooSlow);
                 }
                 Err(Failure::Late) => {
-                    upstream.failed(server, &"no answer in time");
+                    upstream.record_failure(server, &"no answer in time");
                     return Err(ForwardError::TooSlow);
                 }
                 Err(Failure::Fault(Fault::Body(fault))) => return Err(ForwardError::Body(fault)),
@@ -132,7 +132,7 @@ impl Exchange<'_> {
             };
             // A kept connection that breaks says little of the server; a new one does.
             if !reused {
-                upstream.failed(server, &fault);
+                upstream.record_failure(server, &fault);
             }
             let failure = if !fault.is_of_connection() {
                 retry::Failure::Fatal
@@ -200,7 +200,7 @@ pub(crate) fn respond(
     gate: &Gate,
     lease: &Lease,
     upstream: &Upstream,
-    bounds: Option<Box<Bounds>>,
+    bounds: Option<Box<ExchangeLimits>>,
 ) -> Response<ResponseBody> {
     let mut response = Response::new(());
     if let Some(head) = connection.head() {

@@ -20,7 +20,7 @@ use super::outbound::Outbound;
 use super::retry::{Failure, Retries};
 use crate::gate::Gate;
 use crate::headers::{self, Field, Outgoing, RequestView, Returning};
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Lease;
 use crate::proxy::body::lease::TokenLease;
 use crate::proxy::body::request::{BodyOutcome, RequestBody};
@@ -75,7 +75,7 @@ pub(crate) async fn forward(
     let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, lease));
     trip.body.clone_from(&outcome);
     if let Some(total) = upstream.total_timeout {
-        Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
+        ExchangeLimits::of(&mut bounds).deadline = Instant::now().checked_add(total);
     }
     let (parts, ()) = head.into_parts();
     let Answered { response, place, upload } =
@@ -108,7 +108,7 @@ async fn exchange(
     parts: &Parts,
     body: RequestBody,
     outcome: Option<BodyOutcome>,
-    bounds: &mut Option<Box<Bounds>>,
+    bounds: &mut Option<Box<ExchangeLimits>>,
     trip: &mut UpstreamTrace,
 ) -> Result<Answered, ForwardError> {
     upstream.count();
@@ -123,7 +123,7 @@ async fn exchange(
     loop {
         let (server, place) = upstream.pick(&mut asking).ok_or(ForwardError::NoServer)?;
         if let Some(place) = place {
-            Bounds::of(bounds).server = Some(place);
+            ExchangeLimits::of(bounds).server = Some(place);
         }
         let now = Instant::now();
         trip.goes_to(server, now);
@@ -134,7 +134,7 @@ async fn exchange(
             Err(AcquireError::Full) => return Err(ForwardError::NoServer),
             Err(AcquireError::Open(error)) => {
                 if !matches!(error, OpenError::Local(_)) {
-                    upstream.failed(server, &error);
+                    upstream.record_failure(server, &error);
                 }
                 let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
                 if in_time && retries.allow(Failure::Unsent, false, || upstream.may_retry()) {
@@ -152,22 +152,22 @@ async fn exchange(
             continue;
         };
         let status = connection.status;
-        let (place, reused, written) = (status.enter(), status.begun() > 1, status.written());
+        let (place, reused, written) = (status.begin_stream(), status.begun() > 1, status.written());
         let waiting = Waiting { upstream, outcome: outcome.as_ref(), deadline, alarm: &mut alarm };
         let error = match waiting.answer(answer, &mut stream, &mut upload).await {
             Ok(Ok(response)) => {
-                upstream.answered(server, response.status());
+                upstream.record_response(server, response.status());
                 return Ok(Answered { response, place, upload: upload.spawn(stream) });
             }
             Ok(Err(error)) => error,
             Err(Interrupted::Late) => {
-                upstream.failed(server, &"no answer in time");
+                upstream.record_failure(server, &"no answer in time");
                 return Err(ForwardError::TooSlow);
             }
             Err(Interrupted::Expired) => {
                 // With a body on its way up, it may be the client that was slow.
                 if replayable || upload.is_done() {
-                    upstream.failed(server, &"no whole answer in time");
+                    upstream.record_failure(server, &"no whole answer in time");
                 }
                 return Err(ForwardError::TooSlow);
             }
@@ -175,7 +175,7 @@ async fn exchange(
         };
         // A kept connection that breaks says little of the server; a new one does.
         if !reused {
-            upstream.failed(server, &error);
+            upstream.record_failure(server, &error);
         }
         drop(place);
         let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
@@ -241,7 +241,7 @@ fn send(
         Ok(sent) => Ok(Some(sent)),
         Err(error) if error.is_io() || error.is_go_away() => {
             connection.status.close();
-            pool::forget(&connection.status);
+            pool::remove(&connection.status);
             Ok(None)
         }
         // Out of stream numbers, after a billion requests: RFC 9113 §5.1.1.

@@ -2,7 +2,7 @@
 
 use http::Request;
 
-use crate::limit::rate::Bounds;
+use crate::limit::exchange::ExchangeLimits;
 use crate::proxy::body::request::{BodyLimits, Origin};
 
 /// The head of a request as its upstream takes it: canonical, sanitised and identified.
@@ -18,5 +18,5 @@ pub(crate) struct Outbound {
     pub(crate) body: Option<Origin>,
     pub(crate) limits: BodyLimits,
     /// What it holds until its response has ended.
-    pub(crate) bounds: Option<Box<Bounds>>,
+    pub(crate) bounds: Option<Box<ExchangeLimits>>,
 }

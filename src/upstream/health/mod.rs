@@ -1,4 +1,4 @@
-//! Asks servers how they are, off the way of requests, and looks their names up again.
+//! Active health checks, and the thread that runs them and refreshes DNS names.
 
 mod probe;
 pub(crate) mod status;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::config::{self, ExpectedStatus};
 
-/// How the servers of an upstream are probed.
+/// The health check of an upstream.
 #[derive(Debug, Clone)]
 pub(crate) struct HealthCheck {
     pub(crate) kind: Kind,
@@ -22,12 +22,13 @@ pub(crate) struct HealthCheck {
 pub(crate) enum Kind {
     /// Opens a connection, TLS included.
     Tcp,
-    /// Asks for this origin-form target.
+    /// Sends a GET request for this origin-form target.
     Http { target: http::Uri, expected: ExpectedStatus },
 }
 
 impl HealthCheck {
-    /// The check that the configuration describes; none if its path is no target, which its reader refuses.
+    /// Creates the check that the configuration describes, or returns `None` if its path is not a valid target (which
+    /// the configuration reader already refuses).
     pub(crate) fn new(spec: &config::HealthCheck) -> Option<Self> {
         let kind = match &spec.probe {
             config::Probe::Tcp => Kind::Tcp,

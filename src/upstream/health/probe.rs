@@ -1,4 +1,4 @@
-//! One probe of one server.
+//! A single health probe of a server.
 
 use std::fmt;
 use std::io;
@@ -19,62 +19,62 @@ use crate::upstream::group::Upstream;
 use crate::upstream::io::Io;
 use crate::upstream::server::Server;
 
-/// The largest head of an answer.
+/// The largest response head accepted.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Why a probe says no. What it shows goes into the log: nothing that the server wrote, but for a status.
+/// Why a probe failed. Its text goes to the log, so it contains nothing the server wrote except the status.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ProbeError {
-    /// No connection.
+    /// The connection could not be established.
     Connect(io::Error),
-    /// No answer, or one that is not HTTP.
-    NoAnswer(hyper::Error),
-    /// Another status than expected.
+    /// There was no response, or it is not HTTP.
+    NoResponse(hyper::Error),
+    /// The status is not the expected one.
     Status(StatusCode, ExpectedStatus),
-    /// It took longer than this.
-    TooSlow(Duration),
+    /// The probe exceeded this timeout.
+    Timeout(Duration),
 }
 
 impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(error) => write!(f, "no connection: {error}"),
-            Self::NoAnswer(error) if error.is_parse() => write!(f, "its answer is not HTTP: {error}"),
-            Self::NoAnswer(error) => write!(f, "no answer: {error}"),
+            Self::Connect(error) => write!(f, "cannot connect: {error}"),
+            Self::NoResponse(error) if error.is_parse() => write!(f, "the response is not HTTP: {error}"),
+            Self::NoResponse(error) => write!(f, "no response: {error}"),
             Self::Status(status, expected) => {
-                write!(f, "it answered {} where {expected} is expected", status.as_u16())
+                write!(f, "status {} instead of {expected}", status.as_u16())
             }
-            Self::TooSlow(within) => write!(f, "no answer within {within:?}"),
+            Self::Timeout(timeout) => write!(f, "no response within {timeout:?}"),
         }
     }
 }
 
-/// Probes a server the way its requests go: the same address, TLS, server name, protocol and credentials.
+/// Probes a server the way requests reach it: with the same address, TLS, server name, protocol and credentials.
 pub(crate) async fn probe(
     upstream: &Upstream,
     server: &Server,
     check: &HealthCheck,
 ) -> Result<(), ProbeError> {
-    match timeout(check.timeout, within_time(upstream, server, check)).await {
+    match timeout(check.timeout, run(upstream, server, check)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(ProbeError::TooSlow(check.timeout)),
+        Err(_) => Err(ProbeError::Timeout(check.timeout)),
     }
 }
 
-async fn within_time(upstream: &Upstream, server: &Server, check: &HealthCheck) -> Result<(), ProbeError> {
+async fn run(upstream: &Upstream, server: &Server, check: &HealthCheck) -> Result<(), ProbeError> {
     let (io, _) = dial(server, check.timeout).await.map_err(ProbeError::Connect)?;
     match &check.kind {
         Kind::Tcp => Ok(()),
         Kind::Http { target, expected } => {
-            let status = ask(io, upstream, server, target).await.map_err(ProbeError::NoAnswer)?;
+            let status = get(io, upstream, server, target).await.map_err(ProbeError::NoResponse)?;
             if expected.contains(status) { Ok(()) } else { Err(ProbeError::Status(status, expected.clone())) }
         }
     }
 }
 
-/// The status of the answer. The connection ends with it; the body is never read.
-async fn ask(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Result<StatusCode, hyper::Error> {
+/// Sends the request and returns the status of the response. The body is never read, and the connection is closed.
+async fn get(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Result<StatusCode, hyper::Error> {
     let mut request = Request::new(Empty::<Bytes>::new());
     let headers = request.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
@@ -96,7 +96,7 @@ async fn ask(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Resu
             .max_header_list_size(MAX_HEAD as u32)
             .handshake(io)
             .await?;
-        return answered(sender.send_request(request), connection).await;
+        return response_status(sender.send_request(request), connection).await;
     }
     *request.uri_mut() = target.clone();
     if let Ok(host) = HeaderValue::try_from(server.authority()) {
@@ -104,20 +104,20 @@ async fn ask(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Resu
     }
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     let (mut sender, connection) = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(io).await?;
-    answered(sender.send_request(request), connection).await
+    response_status(sender.send_request(request), connection).await
 }
 
-/// Drives the connection until the head of the answer is there.
-async fn answered<B>(
-    answer: impl Future<Output = Result<http::Response<B>, hyper::Error>>,
+/// Drives the connection until the head of the response arrives.
+async fn response_status<B>(
+    response: impl Future<Output = Result<http::Response<B>, hyper::Error>>,
     connection: impl Future<Output = Result<(), hyper::Error>>,
 ) -> Result<StatusCode, hyper::Error> {
-    let (mut answer, mut connection) = (std::pin::pin!(answer), std::pin::pin!(connection));
+    let (mut response, mut connection) = (std::pin::pin!(response), std::pin::pin!(connection));
     tokio::select! {
         biased;
-        response = &mut answer => response.map(|response| response.status()),
-        // Its end may have answered, too: the answer says whether it has.
-        _ = &mut connection => answer.await.map(|response| response.status()),
+        response = &mut response => response.map(|response| response.status()),
+        // The connection may end after it delivered the response: the response future knows.
+        _ = &mut connection => response.await.map(|response| response.status()),
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
 
     type Seen = Arc<Mutex<Vec<(Version, String, String, String)>>>;
 
-    /// A server that speaks HTTP/2 and answers 204; the version, scheme, authority and path of what it was asked.
+    /// Starts an HTTP/2 server that responds with 204. Returns the version, scheme, authority and path of each request.
     async fn http2_server() -> (SocketAddr, Seen) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn over_http2_where_requests_go_over_that() {
+    async fn an_http2_upstream_is_probed_over_http2() {
         let (address, seen) = http2_server().await;
         probed(Server::alone("127.0.0.1", address.port()), true).await.unwrap();
         let expected = (
@@ -220,11 +220,11 @@ mod tests {
             format!("http://{address}/health?deep=1 k3y"),
         );
         assert_eq!(*seen.lock().unwrap(), [expected]);
-        let ill = probed(Server::alone("127.0.0.1", address.port()), false).await.unwrap_err();
-        assert!(matches!(ill, ProbeError::NoAnswer(_)), "{ill}");
+        let error = probed(Server::alone("127.0.0.1", address.port()), false).await.unwrap_err();
+        assert!(matches!(error, ProbeError::NoResponse(_)), "{error}");
     }
 
-    /// A server with a certificate for `orders.internal`; it says which name it was asked for.
+    /// Starts a server with a certificate for `orders.internal`. Returns the server names (SNI) that clients sent.
     async fn tls_server() -> (SocketAddr, CertificateDer<'static>, Arc<Mutex<Vec<String>>>) {
         let pair = rcgen::generate_simple_self_signed(["orders.internal".to_owned()]).unwrap();
         let certificate = pair.cert.der().clone();
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn with_the_tls_and_the_server_name_of_requests() {
+    async fn a_probe_uses_the_tls_settings_and_server_name_of_requests() {
         let (address, certificate, names) = tls_server().await;
         let tls = |trusted: &[&CertificateDer<'static>], name: &'static str| {
             let mut roots = RootCertStore::empty();
@@ -271,8 +271,8 @@ mod tests {
         probed(tls(&[&certificate], "orders.internal"), false).await.unwrap();
         assert_eq!(*names.lock().unwrap(), ["orders.internal"]);
         for server in [tls(&[], "orders.internal"), tls(&[&certificate], "another.internal")] {
-            let ill = probed(server, false).await.unwrap_err();
-            assert!(matches!(ill, ProbeError::Connect(_)), "{ill}");
+            let error = probed(server, false).await.unwrap_err();
+            assert!(matches!(error, ProbeError::Connect(_)), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one thread beside those of the requests: it probes servers and looks up names.
+//! The maintenance thread: it probes servers and resolves names, away from the threads that serve requests.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -18,17 +18,17 @@ use crate::upstream::local_fault::is_local_fault;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::server::Server;
 
-/// Threads for look-ups, which block: so many name servers may hang before names wait for each other.
-const LOOK_UPS: usize = 4;
-/// The first probe comes within this, at a time of its own: many servers are not all probed in one moment.
-const SPREAD: Duration = Duration::from_secs(1);
+/// Threads for DNS lookups, which block: this many may hang before other lookups have to wait.
+const LOOKUP_THREADS: usize = 4;
+/// The bound of the random delay before the first probe, so that many servers are not probed at the same moment.
+const MAX_INITIAL_DELAY: Duration = Duration::from_secs(1);
 
 /// The servers and names of one configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     /// Upstreams whose servers are probed, where they have a health check.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
-    /// Names that are looked up again and again.
+    /// Names that are resolved periodically.
     pub(crate) resolvers: Vec<Arc<Resolver>>,
 }
 
@@ -37,15 +37,17 @@ pub(crate) struct Watched {
 /// # Errors
 /// The system provides no runtime or no thread.
 pub(crate) fn start(watched: Receiver<Arc<Watched>>) -> io::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(LOOK_UPS).build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(LOOKUP_THREADS)
+        .build()?;
     std::thread::Builder::new()
         .name("tollgate-upkeep".to_owned())
         .spawn(move || runtime.block_on(follow(watched)))?;
     Ok(())
 }
 
-/// Probes and looks up what the current configuration names, and starts over when it changes. The findings are kept
+/// Probes the servers and resolves the names of the current configuration, and starts over when it changes. The results are kept
 /// in the servers' states, which carry over from one configuration to the next.
 async fn follow(mut watched: Receiver<Arc<Watched>>) {
     loop {
@@ -58,7 +60,7 @@ async fn follow(mut watched: Receiver<Arc<Watched>>) {
         for upstream in &current.upstreams {
             let Some(check) = &upstream.health_check else { continue };
             for server in upstream.servers() {
-                tasks.spawn(watch(Arc::clone(upstream), Arc::clone(server), check.clone()));
+                tasks.spawn(probe_periodically(Arc::clone(upstream), Arc::clone(server), check.clone()));
             }
         }
         drop(current);
@@ -70,10 +72,10 @@ async fn follow(mut watched: Receiver<Arc<Watched>>) {
     }
 }
 
-/// Probes one server again and again.
-async fn watch(upstream: Arc<Upstream>, server: Arc<Server>, check: HealthCheck) {
+/// Probes one server at the interval of its health check.
+async fn probe_periodically(upstream: Arc<Upstream>, server: Arc<Server>, check: HealthCheck) {
     let chance = RandomState::new().hash_one(()) as f64 / u64::MAX as f64;
-    let first = Instant::now() + SPREAD.min(check.interval).mul_f64(chance);
+    let first = Instant::now() + MAX_INITIAL_DELAY.min(check.interval).mul_f64(chance);
     let mut ticks = interval_at(first, check.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -90,9 +92,9 @@ async fn watch(upstream: Arc<Upstream>, server: Arc<Server>, check: HealthCheck)
             server.state.changes.add();
         }
         match (change, outcome) {
-            (Some(Change::Unhealthy), Err(ill)) => {
+            (Some(Change::Unhealthy), Err(error)) => {
                 let times = check.thresholds.unhealthy_after;
-                log::warn!("upstream {:?}: {server} is unhealthy: {ill} ({times} in a row)", upstream.name);
+                log::warn!("upstream {:?}: {server} is unhealthy: {error} ({times} in a row)", upstream.name);
             }
             (Some(_), _) => log::info!("upstream {:?}: {server} is healthy again", upstream.name),
             (None, _) => {}

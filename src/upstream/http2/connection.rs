@@ -1,4 +1,4 @@
-//! One HTTP/2 connection to a server: its handshake, and the task that moves its bytes.
+//! An HTTP/2 connection to a server: its handshake, and the task that drives it.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -21,30 +21,31 @@ use crate::upstream::local_fault::is_local_fault;
 use crate::upstream::resolve::ResolvedAddr;
 use crate::upstream::server::Server;
 
-/// Requests on one connection at once, whatever more the server would take.
+/// The maximum number of concurrent requests per connection, even if the server allows more.
 pub(crate) const MAX_STREAMS: usize = 100;
-/// What a server may send of one answer before the client has read any.
+/// The bytes of one response that a server may send before the client has read any.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// Room for every stream to be full: or a few clients that do not read would hold up all others of the connection.
+/// Large enough for every stream to be full. Otherwise a few clients that do not read would block all others on the
+/// connection.
 const CONNECTION_WINDOW: u32 = MAX_STREAMS as u32 * STREAM_WINDOW;
-/// What one request's body may wait with here.
+/// The bytes of one request body that may be buffered here.
 const SEND_BUFFER: usize = 64 * 1024;
-/// The largest response head taken from a server.
+/// The largest response head accepted.
 const MAX_HEAD: u32 = 64 * 1024;
 
-/// How often a connection is looked at.
+/// The interval at which a connection is checked.
 const TICK: Duration = Duration::from_secs(10);
-/// A connection without requests for so many ticks is closed: servers commonly close theirs at 60 to 75 s.
+/// A connection without requests is closed after this many ticks. Servers commonly close theirs after 60 to 75 s.
 const IDLE_TICKS: u32 = 5;
-/// A ping without an answer for so many ticks: nobody is there.
+/// A connection whose ping is not acknowledged after this many ticks is dead.
 const PING_TICKS: u32 = 2;
 
-/// What is known about a connection, to its driver and to those who use it.
+/// The state of a connection, shared by its driver and its users.
 #[derive(Debug)]
 pub(crate) struct ConnectionStatus {
-    /// Later ones have higher numbers.
-    pub(crate) number: u64,
-    /// Requests under way, with those that wait for the server to take more.
+    /// Ascending in the order of creation.
+    pub(crate) id: u64,
+    /// Requests in flight, including those that wait for the server to allow another stream.
     streams: AtomicUsize,
     begun: AtomicU64,
     written: AtomicU64,
@@ -56,7 +57,7 @@ impl ConnectionStatus {
     fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
-            number: NEXT.fetch_add(1, Relaxed),
+            id: NEXT.fetch_add(1, Relaxed),
             streams: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
             written: AtomicU64::new(0),
@@ -65,27 +66,27 @@ impl ConnectionStatus {
         }
     }
 
-    /// What a connection opened from now on has a higher number than.
+    /// Returns an id that is lower than that of every connection opened from now on.
     pub(crate) fn latest_id() -> u64 {
-        Self::new().number
+        Self::new().id
     }
 
-    /// Requests under way.
+    /// Returns the number of requests in flight.
     pub(crate) fn streams(&self) -> usize {
         self.streams.load(Relaxed)
     }
 
-    /// Requests so far.
+    /// Returns the number of requests so far.
     pub(crate) fn begun(&self) -> u64 {
         self.begun.load(Relaxed)
     }
 
-    /// Bytes that the socket took so far.
+    /// Returns the number of bytes written to the socket so far.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }
 
-    /// Takes no more requests.
+    /// Marks the connection as closed to new requests.
     pub(crate) fn close(&self) {
         self.closed.store(true, Relaxed);
     }
@@ -94,15 +95,15 @@ impl ConnectionStatus {
         self.closed.load(Relaxed)
     }
 
-    /// A request's place among those under way.
-    pub(crate) fn enter(self: &Arc<Self>) -> StreamGuard {
+    /// Counts a request until the guard is dropped.
+    pub(crate) fn begin_stream(self: &Arc<Self>) -> StreamGuard {
         self.streams.fetch_add(1, Relaxed);
         self.begun.fetch_add(1, Relaxed);
         StreamGuard(Arc::clone(self))
     }
 }
 
-/// A request under way on a connection, until dropped.
+/// A request in flight on a connection, counted until the guard is dropped.
 #[derive(Debug)]
 pub(crate) struct StreamGuard(Arc<ConnectionStatus>);
 
@@ -112,32 +113,32 @@ impl Drop for StreamGuard {
     }
 }
 
-/// A connection, for those who use it.
+/// A handle to a connection.
 #[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<Bytes>,
     pub(crate) status: Arc<ConnectionStatus>,
-    /// Which of the server's addresses it goes to.
+    /// The server's address, or `None` in tests.
     pub(crate) address: Option<ResolvedAddr>,
 }
 
 impl Connection {
-    /// How many requests the server takes on it at once.
-    pub(crate) fn most(&self) -> usize {
+    /// Returns the number of concurrent requests that the server allows, up to [`MAX_STREAMS`].
+    pub(crate) fn max_streams(&self) -> usize {
         self.sender.current_max_send_streams().min(MAX_STREAMS)
     }
 }
 
-/// Why there is no connection.
+/// Why a connection could not be opened.
 #[derive(Debug, Clone)]
 pub(crate) enum OpenError {
-    /// The server refuses, or its name is not known, or it is no HTTP/2 server.
+    /// The server refused the connection, its name cannot be resolved, or it does not speak HTTP/2.
     Failed(Arc<str>),
-    /// Something is wanting here: that says nothing of the server.
+    /// This machine lacks a resource, which says nothing about the server.
     Local(Arc<str>),
-    /// TLS did not agree on HTTP/2.
+    /// The TLS handshake did not negotiate HTTP/2.
     NoHttp2,
-    /// It took longer than the connect timeout.
+    /// The connect timeout expired.
     TooSlow,
 }
 
@@ -145,16 +146,16 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(error) | Self::Local(error) => f.write_str(error),
-            Self::NoHttp2 => f.write_str("it does not agree to HTTP/2 over TLS"),
-            Self::TooSlow => f.write_str("no connection in time"),
+            Self::NoHttp2 => f.write_str("it does not accept HTTP/2 over TLS (ALPN)"),
+            Self::TooSlow => f.write_str("the connect timeout expired"),
         }
     }
 }
 
-/// Called when a connection takes no more requests.
+/// A callback for a connection that accepts no more requests.
 pub(crate) type OnClose = fn(&Arc<ConnectionStatus>);
 
-/// Connects to a server and drives the connection in a task of this thread.
+/// Connects to a server and drives the connection in a task on this thread.
 pub(crate) async fn open(
     server: &Server,
     within: Duration,
@@ -177,13 +178,13 @@ pub(crate) async fn open(
     }
 }
 
-/// The handshake of HTTP/2 itself: nothing is waited for but that the socket takes it.
+/// Performs the HTTP/2 handshake. It waits only for the socket to accept the preface, not for the server's SETTINGS.
 async fn start<T>(io: T, on_close: OnClose) -> Result<Connection, h2::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let status = Arc::new(ConnectionStatus::new());
-    let io = Counted { io, status: Arc::clone(&status) };
+    let io = CountingIo { io, status: Arc::clone(&status) };
     let (sender, mut connection) = client::Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -193,20 +194,20 @@ where
         .max_header_list_size(MAX_HEAD)
         .handshake::<_, Bytes>(io)
         .await?;
-    let watch = Watchdog {
+    let watchdog = Watchdog {
         status: Arc::clone(&status),
         on_close,
         ping: connection.ping_pong(),
-        waiting: 0,
-        idle: 0,
-        seen: (0, 0),
-        alarm: Box::pin(sleep_until(Instant::now() + TICK)),
+        ping_ticks: 0,
+        idle_ticks: 0,
+        activity: (0, 0),
+        timer: Box::pin(sleep_until(Instant::now() + TICK)),
     };
-    tokio::spawn(drive(connection, watch));
+    tokio::spawn(drive(connection, watchdog));
     Ok(Connection { sender, status, address: None })
 }
 
-async fn drive<T>(mut connection: client::Connection<Counted<T>, Bytes>, mut watch: Watchdog)
+async fn drive<T>(mut connection: client::Connection<CountingIo<T>, Bytes>, mut watchdog: Watchdog)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -214,44 +215,44 @@ where
         if Pin::new(&mut connection).poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        watch.poll(cx)
+        watchdog.poll(cx)
     })
     .await;
-    watch.status.close();
-    (watch.on_close)(&watch.status);
+    watchdog.status.close();
+    (watchdog.on_close)(&watchdog.status);
 }
 
-/// Notices that a connection is used by nobody, or that nobody answers on it.
+/// Detects that a connection is idle or dead.
 struct Watchdog {
     status: Arc<ConnectionStatus>,
     on_close: OnClose,
     ping: Option<PingPong>,
-    /// Ticks since a ping that has no answer; none waits at zero.
-    waiting: u32,
-    idle: u32,
-    /// Requests begun and bytes read by the last tick.
-    seen: (u64, u64),
-    alarm: Pin<Box<Sleep>>,
+    /// Ticks since an unacknowledged ping was sent; 0 if there is none.
+    ping_ticks: u32,
+    idle_ticks: u32,
+    /// The numbers of requests and of bytes read at the last tick.
+    activity: (u64, u64),
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Watchdog {
-    /// Ready when the connection is to be given up.
+    /// Completes when the connection is dead.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.waiting > 0
+        if self.ping_ticks > 0
             && let Some(ping) = &mut self.ping
             && ping.poll_pong(cx).is_ready()
         {
-            self.waiting = 0;
+            self.ping_ticks = 0;
         }
-        while self.alarm.as_mut().poll(cx).is_ready() {
-            self.alarm.as_mut().reset(Instant::now() + TICK);
+        while self.timer.as_mut().poll(cx).is_ready() {
+            self.timer.as_mut().reset(Instant::now() + TICK);
             if self.tick() {
                 return Poll::Ready(());
             }
-            if self.waiting > 0
+            if self.ping_ticks > 0
                 && let Some(ping) = &mut self.ping
             {
-                // Registers this task for the answer.
+                // Registers this task for the acknowledgement.
                 let _ = ping.poll_pong(cx);
             }
         }
@@ -259,26 +260,26 @@ impl Watchdog {
     }
 
     fn tick(&mut self) -> bool {
-        if self.waiting > 0 {
-            self.waiting += 1;
-            return self.waiting > PING_TICKS;
+        if self.ping_ticks > 0 {
+            self.ping_ticks += 1;
+            return self.ping_ticks > PING_TICKS;
         }
         let now = (self.status.begun(), self.status.read.load(Relaxed));
-        let silent = self.seen == now;
-        self.seen = now;
+        let silent = self.activity == now;
+        self.activity = now;
         if self.status.streams() > 0 {
-            self.idle = 0;
+            self.idle_ticks = 0;
             if silent
                 && let Some(ping) = &mut self.ping
                 && ping.send_ping(Ping::opaque()).is_ok()
             {
-                self.waiting = 1;
+                self.ping_ticks = 1;
             }
             return false;
         }
-        self.idle = if silent { self.idle + 1 } else { 0 };
-        if self.idle >= IDLE_TICKS {
-            // Nobody holds it then: it says goodbye and ends.
+        self.idle_ticks = if silent { self.idle_ticks + 1 } else { 0 };
+        if self.idle_ticks >= IDLE_TICKS {
+            // The pool drops its handle: without handles, h2 sends GOAWAY and closes the connection.
             self.status.close();
             (self.on_close)(&self.status);
         }
@@ -286,13 +287,13 @@ impl Watchdog {
     }
 }
 
-/// Counts the bytes that pass, so that what was never written is known.
-struct Counted<T> {
+/// Counts the bytes read and written, to know whether a failed request was ever written.
+struct CountingIo<T> {
     io: T,
     status: Arc<ConnectionStatus>,
 }
 
-impl<T> Counted<T> {
+impl<T> CountingIo<T> {
     fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = &written {
             self.status.written.fetch_add(*bytes as u64, Relaxed);
@@ -301,7 +302,7 @@ impl<T> Counted<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for CountingIo<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -314,7 +315,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for CountingIo<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.count(written)

@@ -8,7 +8,7 @@ fn request() -> Request<()> {
     Request::get("http://localhost/").body(()).unwrap()
 }
 
-/// A connection, and the server's end of it once both have shaken hands.
+/// Returns both ends of a connection after the handshake.
 async fn connected() -> (Connection, h2::server::Connection<DuplexStream, Bytes>) {
     let (client, server) = duplex(64 * 1024);
     let connection = start(client, |_| {}).await.unwrap();
@@ -16,7 +16,7 @@ async fn connected() -> (Connection, h2::server::Connection<DuplexStream, Bytes>
 }
 
 #[tokio::test]
-async fn what_comes_after_the_end_was_never_written() {
+async fn a_request_on_a_closed_connection_is_never_written() {
     let (mut connection, mut server) = connected().await;
     let (answer, _) = connection.sender.send_request(request(), true).unwrap();
     let serving = async {
@@ -30,7 +30,7 @@ async fn what_comes_after_the_end_was_never_written() {
     }
     let written = connection.status.written();
     assert!(written > 0);
-    // The server is gone, and nobody here has looked yet.
+    // The server is gone, and the driver has not noticed yet.
     drop(server);
     let (answer, _) = connection.sender.send_request(request(), true).unwrap();
     let error = answer.await.unwrap_err();
@@ -39,11 +39,11 @@ async fn what_comes_after_the_end_was_never_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_says_goodbye() {
+async fn an_idle_connection_is_closed() {
     let (connection, mut server) = connected().await;
     let begun = Instant::now();
     drop(connection);
-    // Nobody holds it: it ends at once, not when it is looked at next.
+    // Without a handle the connection ends immediately, not at the next tick.
     assert!(!matches!(server.accept().await, Some(Ok(_))));
     assert!(begun.elapsed() < TICK);
 
@@ -58,17 +58,17 @@ async fn an_idle_connection_says_goodbye() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_on_which_nobody_answers_is_given_up() {
+async fn a_connection_whose_pings_are_not_acknowledged_is_closed() {
     let (client, mut silent) = duplex(64 * 1024);
     let mut connection = start(client, |_| {}).await.unwrap();
-    // A server that has sent its SETTINGS and then reads and says nothing.
+    // A server that sends its SETTINGS and then reads without a response.
     silent.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
     let reading = tokio::spawn(async move {
         let mut all = Vec::new();
         let _ = silent.read_to_end(&mut all).await;
         all
     });
-    let _place = connection.status.enter();
+    let _guard = connection.status.begin_stream();
     let (answer, _) = connection.sender.send_request(request(), true).unwrap();
     let begun = Instant::now();
     let error = answer.await.unwrap_err();
@@ -82,9 +82,9 @@ async fn a_connection_on_which_nobody_answers_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_answers_pings_may_take_its_time() {
+async fn a_slow_server_that_acknowledges_pings_keeps_its_connection() {
     let (mut connection, mut server) = connected().await;
-    let _place = connection.status.enter();
+    let _guard = connection.status.begin_stream();
     let (answer, _) = connection.sender.send_request(request(), true).unwrap();
     tokio::spawn(async move {
         let mut held = Vec::new();

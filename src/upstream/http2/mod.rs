@@ -1,4 +1,4 @@
-//! HTTP/2 connections to the servers (RFC 9113): multiplexed, few, and kept per thread.
+//! HTTP/2 connections to the servers (RFC 9113): multiplexed and pooled per thread.
 
 pub(crate) mod connection;
 pub(crate) mod pool;

@@ -1,4 +1,4 @@
-//! Connections to servers, shared by the requests of one thread.
+//! The connection pool of a thread: connections are shared by its requests.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -10,31 +10,32 @@ use tokio::time::timeout;
 use super::connection::{Connection, ConnectionStatus, OpenError, open};
 use crate::upstream::server::Server;
 
-/// Connections to one server from one thread. A server that takes few requests on each needs several.
+/// The maximum number of connections per server and thread. A server that allows few streams per connection needs
+/// several.
 const MAX_CONNECTIONS: usize = 64;
-/// Requests that wait on a connection for the server to take more, once there are as many connections as may be.
+/// The maximum number of requests that wait for a stream on a connection, once [`MAX_CONNECTIONS`] is reached.
 const MAX_WAITING: usize = 100;
 
 thread_local! {
     static POOLS: RefCell<Vec<Pool>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What opening a connection came to; none while it is under way.
+/// The outcome of opening a connection; `None` until it is known.
 type Opening = watch::Receiver<Option<Result<Connection, OpenError>>>;
 
 struct Pool {
     server: u64,
     connections: Vec<Connection>,
-    /// One at a time: a burst of requests then shares what it opens.
+    /// The connection being opened. Only one at a time, so that a burst of requests shares it.
     opening: Option<Opening>,
 }
 
-/// Why a request has no connection.
+/// Why a request gets no connection.
 #[derive(Debug)]
 pub(crate) enum AcquireError {
-    /// Every connection has as many requests under way and waiting as it may.
+    /// Every connection has its maximum of requests in flight and waiting.
     Full,
-    /// A new one could not be opened.
+    /// A new connection could not be opened.
     Open(OpenError),
 }
 
@@ -44,7 +45,7 @@ enum Found {
     Full,
 }
 
-/// A connection to `server` with room for a request, of those with a number above `newer_than`.
+/// Returns a connection to `server` that has room for a request and an id above `newer_than`.
 pub(crate) async fn acquire(
     server: &Arc<Server>,
     newer_than: u64,
@@ -62,20 +63,22 @@ pub(crate) async fn acquire(
             Err(_) => None,
         };
         match opened {
-            // Those who waited for it may have filled it.
+            // Other requests that waited for it may have filled it.
             Some(Ok(connection)) if has_room(&connection) => return Ok(connection),
             Some(Ok(_)) => {}
             Some(Err(error)) => return Err(AcquireError::Open(error)),
             None => {
-                return Err(AcquireError::Open(OpenError::Failed("the connection was given up".into())));
+                return Err(AcquireError::Open(OpenError::Failed(
+                    "opening the connection was canceled".into(),
+                )));
             }
         }
     }
 }
 
-/// Lets go of a connection that takes no more requests.
-pub(crate) fn forget(status: &Arc<ConnectionStatus>) {
-    // The thread may be ending, and its pools with it.
+/// Removes a connection that accepts no more requests.
+pub(crate) fn remove(status: &Arc<ConnectionStatus>) {
+    // The thread-local may already be destroyed if the thread is ending.
     let _ = POOLS.try_with(|pools| {
         if let Ok(mut pools) = pools.try_borrow_mut() {
             for pool in &mut *pools {
@@ -87,7 +90,7 @@ pub(crate) fn forget(status: &Arc<ConnectionStatus>) {
 }
 
 fn has_room(connection: &Connection) -> bool {
-    !connection.status.is_closed() && connection.status.streams() < connection.most()
+    !connection.status.is_closed() && connection.status.streams() < connection.max_streams()
 }
 
 fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Duration) -> Found {
@@ -99,25 +102,25 @@ fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Du
         }
     };
     let Some(pool) = pools.get_mut(at) else { return Found::Full };
-    // One to an address that left the name is used by the requests it has, and then closes.
+    // A connection to a removed address serves the requests it has, and then closes.
     pool.connections.retain_mut(|Connection { status, address, .. }| {
         !status.is_closed() && address.as_mut().is_none_or(|address| address.is_current(&server.resolver))
     });
-    let usable = || pool.connections.iter().filter(|connection| connection.status.number > newer_than);
+    let usable = || pool.connections.iter().filter(|connection| connection.status.id > newer_than);
     if let Some(connection) = usable().find(|connection| has_room(connection)) {
         return Found::Connection(connection.clone());
     }
     if pool.connections.len() >= MAX_CONNECTIONS {
         let least = usable().min_by_key(|connection| connection.status.streams());
         return match least {
-            Some(least) if least.status.streams() < least.most() + MAX_WAITING => {
+            Some(least) if least.status.streams() < least.max_streams() + MAX_WAITING => {
                 Found::Connection(least.clone())
             }
             _ => Found::Full,
         };
     }
     match &pool.opening {
-        // An error: whoever was opening it is gone without a word.
+        // An error means that the task that opened it ended without a result.
         Some(opening) if opening.has_changed().is_ok() => Found::Opening(opening.clone()),
         _ => {
             let opening = start(Arc::clone(server), within);
@@ -127,11 +130,11 @@ fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Du
     }
 }
 
-/// Opens a connection in a task of its own: the request that asked first may go away, and others wait for it too.
+/// Opens a connection in a separate task, because the request that started it may be canceled while others wait for it.
 fn start(server: Arc<Server>, within: Duration) -> Opening {
-    let (tell, opening) = watch::channel(None);
+    let (sender, opening) = watch::channel(None);
     tokio::spawn(async move {
-        let opened = timeout(within, open(&server, within, forget)).await.unwrap_or_else(|_| {
+        let opened = timeout(within, open(&server, within, remove)).await.unwrap_or_else(|_| {
             server.resolver.refresh_soon();
             Err(OpenError::TooSlow)
         });
@@ -141,7 +144,7 @@ fn start(server: Arc<Server>, within: Duration) -> Opening {
                 pool.connections.extend(opened.iter().cloned());
             }
         });
-        let _ = tell.send(Some(opened));
+        let _ = sender.send(Some(opened));
     });
     opening
 }

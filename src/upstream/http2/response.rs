@@ -1,4 +1,4 @@
-//! The body of an answer from an HTTP/2 server.
+//! The body of a response from an HTTP/2 server.
 
 use std::task::{Context, Poll, ready};
 
@@ -11,13 +11,13 @@ use http_body::{Frame, SizeHint};
 use super::connection::StreamGuard;
 use super::upload::UploadTask;
 
-/// What comes back on a stream. Dropped before its end, it resets the stream; the connection goes on.
+/// The body of a response. Dropping it before its end resets the stream and keeps the connection.
 pub(crate) struct Http2Body {
     stream: RecvStream,
-    data_over: bool,
-    /// Bytes still to come, where the server said how many.
-    left: Option<u64>,
-    /// What the exchange holds until its end.
+    data_ended: bool,
+    /// Bytes still to come, if the server sent a `Content-Length`.
+    remaining: Option<u64>,
+    /// What the exchange holds until the end of the response.
     held: Option<(StreamGuard, Option<UploadTask>)>,
 }
 
@@ -25,31 +25,31 @@ impl Http2Body {
     pub(crate) fn new(
         stream: RecvStream,
         headers: &HeaderMap,
-        place: StreamGuard,
+        guard: StreamGuard,
         upload: Option<UploadTask>,
     ) -> Self {
-        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { stream, data_over: false, left: length, held: Some((place, upload)) }
+        let remaining = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { stream, data_ended: false, remaining, held: Some((guard, upload)) }
     }
 
     pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if !self.data_over {
+        if !self.data_ended {
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(data)) => {
-                    // What it makes room for is counted by the client's own window from here on.
+                    // From here on, the client's own flow control applies.
                     let _ = self.stream.flow_control().release_capacity(data.len());
-                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                    self.remaining = self.remaining.map(|bytes| bytes.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                // RFC 9113 §8.1: the answer is whole, and no more of the request is wanted.
+                // RFC 9113 §8.1: the response is complete, and the server does not need the rest of the request.
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) && error.is_reset() => {
                     return Poll::Ready(None);
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => self.data_over = true,
+                None => self.data_ended = true,
             }
         }
         match ready!(self.stream.poll_trailers(cx)) {
@@ -64,14 +64,14 @@ impl Http2Body {
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
-        match self.left {
+        match self.remaining {
             _ if self.stream.is_end_stream() => SizeHint::with_exact(0),
-            Some(left) => SizeHint::with_exact(left),
+            Some(remaining) => SizeHint::with_exact(remaining),
             None => SizeHint::default(),
         }
     }
 
-    /// Gives back what the exchange held.
+    /// Releases what the exchange holds.
     pub(crate) fn finish(&mut self) {
         self.held = None;
     }

@@ -1,4 +1,4 @@
-//! A request's body on its way to an HTTP/2 server, and what is kept of it in case it has to be sent again.
+//! Sends a request body to an HTTP/2 server, and keeps its beginning for a possible retry.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -15,10 +15,10 @@ pub(crate) trait RequestBody: Body<Data = Bytes> + Unpin {}
 
 impl<B: Body<Data = Bytes> + Unpin> RequestBody for B {}
 
-/// What is kept of a body until the server answers. A request whose body is longer is not sent again once more has gone.
-const MOST_KEPT: usize = 64 * 1024;
+/// The bytes of a body kept until the server responds. Once more was sent, the request cannot be retried.
+const MAX_KEPT: usize = 64 * 1024;
 
-/// The client's body broke off: what it was is in the body's outcome.
+/// The client's body failed. The outcome of the body has the reason.
 #[derive(Debug)]
 pub(crate) struct Broken;
 
@@ -28,17 +28,17 @@ enum Piece {
     Trailers(HeaderMap),
 }
 
-/// A request's body.
+/// A request body that is being sent.
 pub(crate) struct Upload<B> {
     body: B,
-    /// Whether the body said that it is over.
+    /// Whether the body has ended.
     ended: bool,
-    /// All that was taken from the body; none once that is too much, or of no use any more.
+    /// Everything read from the body so far; `None` once that is too much or no longer needed.
     kept: Option<Vec<Piece>>,
     kept_bytes: usize,
-    /// How much of it this stream has been given.
-    given: usize,
-    /// Waits for the server to make room.
+    /// The number of kept pieces that were sent on this stream.
+    sent: usize,
+    /// Data that waits for flow-control capacity.
     chunk: Bytes,
     done: bool,
 }
@@ -47,33 +47,34 @@ impl<B: RequestBody> Upload<B> {
     pub(crate) fn new(body: B) -> Self {
         let ended = body.is_end_stream();
         let kept = Some(Vec::new());
-        Self { body, ended, kept, kept_bytes: 0, given: 0, chunk: Bytes::new(), done: ended }
+        Self { body, ended, kept, kept_bytes: 0, sent: 0, chunk: Bytes::new(), done: ended }
     }
 
-    /// Whether there is no body at all.
+    /// Returns whether the request has no body.
     pub(crate) fn is_empty(&self) -> bool {
         self.ended && self.kept.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// Whether it is sent whole, or is no longer wanted.
+    /// Returns whether the body was sent completely, or the server does not want the rest.
     pub(crate) fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Whether it is the client that is waited for: all that it has sent so far is on its way.
+    /// Returns whether the upload waits for the client: everything received so far was sent.
     pub(crate) fn waits_for_client(&self) -> bool {
         !self.done && self.chunk.is_empty()
     }
 
-    /// Begins anew on another stream; false if part of it is gone.
+    /// Restarts the body for another stream. Returns false if its beginning is no longer kept.
     pub(crate) fn rewind(&mut self) -> bool {
-        self.given = 0;
+        self.sent = 0;
         self.chunk = Bytes::new();
         self.done = self.is_empty();
         self.kept.is_some()
     }
 
-    /// Sends what there is and the server takes. Ready at the end, or once the server wants no more.
+    /// Sends what is available, as far as flow control allows. Completes at the end of the body, or once the server
+    /// resets the stream.
     pub(crate) fn poll(
         &mut self,
         stream: &mut SendStream<Bytes>,
@@ -91,7 +92,7 @@ impl<B: RequestBody> Upload<B> {
             match ready!(self.poll_piece(cx)) {
                 Some(Ok(Piece::Data(data))) => self.chunk = data,
                 Some(Ok(Piece::Trailers(trailers))) => {
-                    // An error is the stream's: it is over, and the answer says why.
+                    // An error means that the stream has ended: the response has the reason.
                     let _ = stream.send_trailers(trailers);
                     self.done = true;
                 }
@@ -118,19 +119,19 @@ impl<B: RequestBody> Upload<B> {
             }
         }
         let part = self.chunk.split_to(stream.capacity().min(self.chunk.len()));
-        let last = self.chunk.is_empty() && self.nothing_left();
+        let last = self.chunk.is_empty() && self.is_exhausted();
         self.done = stream.send_data(part, last).is_err() || last;
         Poll::Ready(())
     }
 
-    fn nothing_left(&self) -> bool {
+    fn is_exhausted(&self) -> bool {
         (self.ended || self.body.is_end_stream())
-            && self.kept.as_ref().is_none_or(|kept| self.given >= kept.len())
+            && self.kept.as_ref().is_none_or(|kept| self.sent >= kept.len())
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Broken>>> {
-        if let Some(piece) = self.kept.as_ref().and_then(|kept| kept.get(self.given)) {
-            self.given += 1;
+        if let Some(piece) = self.kept.as_ref().and_then(|kept| kept.get(self.sent)) {
+            self.sent += 1;
             return Poll::Ready(Some(Ok(piece.clone())));
         }
         if self.ended {
@@ -156,18 +157,18 @@ impl<B: RequestBody> Upload<B> {
         let Some(kept) = &mut self.kept else { return };
         self.kept_bytes += match piece {
             Piece::Data(data) => data.len(),
-            // Their own bound is the one on heads.
+            // Bounded by the limit on the size of heads.
             Piece::Trailers(_) => 0,
         };
-        if self.kept_bytes > MOST_KEPT || kept.len() >= MOST_KEPT / 64 {
+        if self.kept_bytes > MAX_KEPT || kept.len() >= MAX_KEPT / 64 {
             self.kept = None;
         } else {
             kept.push(piece.clone());
-            self.given = kept.len();
+            self.sent = kept.len();
         }
     }
 
-    /// Goes on by itself, beside the answer that has begun.
+    /// Sends the rest in a task while the response is received. Returns `None` if there is nothing left to send.
     pub(crate) fn spawn(mut self, mut stream: SendStream<Bytes>) -> Option<UploadTask>
     where
         B: Send + 'static,
@@ -175,8 +176,8 @@ impl<B: RequestBody> Upload<B> {
         if self.done {
             return None;
         }
-        // What this stream was not given of it yet is still to be sent.
-        if self.kept.as_ref().is_some_and(|kept| self.given >= kept.len()) {
+        // Kept pieces that were not sent on this stream yet are still needed.
+        if self.kept.as_ref().is_some_and(|kept| self.sent >= kept.len()) {
             self.kept = None;
         }
         let task = tokio::spawn(async move {
@@ -186,7 +187,8 @@ impl<B: RequestBody> Upload<B> {
     }
 }
 
-/// A body that is sent while its answer comes back. It does not outlive the answer: the server has said all it will.
+/// The task that sends a body while the response is received. Dropping it ends the task: once the response is complete,
+/// the server does not need the rest.
 pub(crate) struct UploadTask(AbortHandle);
 
 impl Drop for UploadTask {
