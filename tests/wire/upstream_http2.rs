@@ -201,7 +201,7 @@ fn a_server_that_lets_the_total_timeout_pass_is_left_out() {
         .route("prefix = \"/\"\naccess = \"public\"\nupstream = \"api\"");
     let gateway = Gateway::start(&config);
     Conn::plain(gateway.plain()).ask(get("/held", &[])).problem(504);
-    wrote(&gateway, "gets no requests for 3600s");
+    wrote(&gateway, "is ejected for 3600s");
 }
 
 #[test]
