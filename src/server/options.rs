@@ -38,15 +38,15 @@ pub(crate) struct Limits {
     pub header_timeout: Duration,
     /// The maximum size of a request head in bytes, request line included.
     pub max_header_size: usize,
-    /// Header fields of an HTTP/1.1 request head. Any value but 100 costs an allocation per request.
+    /// The maximum number of header fields of an HTTP/1.1 request head.
     pub max_headers: usize,
-    /// How long a kept-alive connection may wait for its next request. Measured coarsely, up to a quarter longer.
+    /// How long a kept-alive connection may wait for its next request.
     pub idle_timeout: Duration,
     /// The maximum number of connections, including those in a TLS handshake.
     pub max_connections: usize,
     /// The maximum number of connections per client address (IPv6: per /64).
     pub max_connections_per_address: Option<usize>,
-    /// How long a client may leave a response unread. A client that reads slowly gets up to twice that time.
+    /// How long a client may leave a response unread.
     pub write_timeout: Duration,
     /// The time from accepting a connection to the end of its TLS handshake.
     pub handshake_timeout: Duration,

@@ -1,6 +1,6 @@
 //! The response to a connection above the limit.
 
-use crate::utc::Utc;
+use std::time::SystemTime;
 
 /// Returns the bytes sent to a connection above the limit, before anything is read from it.
 pub(super) fn too_many_connections() -> Vec<u8> {
@@ -15,7 +15,7 @@ pub(super) fn too_many_connections() -> Vec<u8> {
          connection: close\r\n\
          date: {date}\r\n\r\n{body}",
         length = body.len(),
-        date = Utc::now(),
+        date = httpdate::fmt_http_date(SystemTime::now()),
     )
     .into_bytes()
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{error, fmt};
 
 use rcgen::{
@@ -17,12 +17,12 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::tls::{TlsPaths, TlsReloader, certificates, provider};
 use crate::state_file;
-use crate::utc::Utc;
 
-/// The validity of the certificate. Some clients refuse server certificates that are valid for longer.
-const DAYS: u64 = 825;
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long the certificate is valid. Some clients refuse server certificates that live longer.
+const LIFETIME: Duration = DAY.saturating_mul(825);
 /// The certificate is replaced if it expires within this time.
-const RENEW_BEFORE: Duration = Duration::from_secs(30 * 86_400);
+const RENEW_BEFORE: Duration = DAY.saturating_mul(30);
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Returns the paths of the certificate and key in `state_dir`. Creates them unless a valid pair exists.
@@ -91,10 +91,9 @@ fn generate() -> Result<(String, String), rcgen::Error> {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     // Valid since yesterday, for clients whose clocks are behind.
-    let (year, month, day) = Utc::now().minus_days(1).year_month_day();
-    params.not_before = rcgen::date_time_ymd(year, month, day);
-    let (year, month, day) = Utc::now().plus_days(DAYS - 1).year_month_day();
-    params.not_after = rcgen::date_time_ymd(year, month, day);
+    let now = SystemTime::now();
+    params.not_before = (now - DAY).into();
+    params.not_after = (now + (LIFETIME - DAY)).into();
     Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 

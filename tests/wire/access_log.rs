@@ -70,7 +70,7 @@ fn says(line: &Value, members: Value) {
 }
 
 #[test]
-fn a_request_that_went_well() {
+fn a_successful_request_is_logged() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     let request = format!(
@@ -97,7 +97,7 @@ fn a_request_that_went_well() {
 }
 
 #[test]
-fn requests_that_were_refused() {
+fn refused_requests_are_logged_with_their_reason() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     let rows: &[(&str, &[&str], Value)] = &[
@@ -142,7 +142,7 @@ fn requests_that_were_refused() {
 }
 
 #[test]
-fn clients_that_leave_and_answers_that_break_off() {
+fn disconnected_clients_and_truncated_responses_are_logged() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     let (release, wait) = std::sync::mpsc::channel::<()>();
@@ -177,7 +177,7 @@ fn clients_that_leave_and_answers_that_break_off() {
 }
 
 #[test]
-fn head_and_empty_answers_are_whole() {
+fn responses_without_a_body_are_logged_as_complete() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes("/api/empty", Next::KeepAlive, "HTTP/1.1 204 No Content\r\n\r\n");
@@ -192,7 +192,7 @@ fn head_and_empty_answers_are_whole() {
 }
 
 #[test]
-fn a_tunnel_is_told_when_it_ends() {
+fn a_tunnel_is_logged_when_it_ends() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on("/api/tunnel", |_, out| {
@@ -213,7 +213,7 @@ fn a_tunnel_is_told_when_it_ends() {
 }
 
 #[tokio::test]
-async fn http_2() {
+async fn http_2_requests_are_logged() {
     let gateway = logging();
     let bearer = gateway.token("server", "read");
     let mut h2 = H2::connect(gateway.gateway.tls()).await;
@@ -230,7 +230,7 @@ async fn http_2() {
 }
 
 #[test]
-fn the_endpoints() {
+fn endpoint_requests_are_logged() {
     let gateway = Fixture::start(|config| config.server(TOGETHER));
     let grant = "grant_type=client_credentials";
     gateway
@@ -293,7 +293,7 @@ fn no_request_forges_a_line() {
 }
 
 #[test]
-fn a_file_is_added_to_and_opened_anew_on_sighup() {
+fn a_file_is_appended_to_and_reopened_on_sighup() {
     let gateway = Fixture::start(|config| config.server("access_log = { file = \"access.log\" }"));
     let path = gateway.gateway.dir().join("access.log");
     let has = |path: &std::path::Path, what: &str| {
@@ -331,7 +331,7 @@ fn umask() -> u32 {
 }
 
 #[test]
-fn a_reload_turns_it_on_and_off() {
+fn a_reload_turns_the_access_log_on_and_off() {
     let gateway = Fixture::start(|config| config);
     let path = gateway.gateway.dir().join("gateway.toml");
     let off = fs::read_to_string(&path).expect("gateway.toml");
@@ -358,7 +358,7 @@ fn a_reload_turns_it_on_and_off() {
 }
 
 #[test]
-fn the_last_lines_are_written_before_the_end() {
+fn the_last_lines_are_written_before_the_process_exits() {
     let mut gateway = Fixture::start(|config| config.server(TOGETHER)).gateway;
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..200 {
@@ -371,7 +371,7 @@ fn the_last_lines_are_written_before_the_end() {
 }
 
 #[test]
-fn a_request_id_is_taken_from_trusted_proxies_alone() {
+fn a_request_id_is_accepted_only_from_trusted_proxies() {
     let rows = [
         ("request_id = true", "theirs-1", false),
         ("request_id = true\ntrusted_proxies = [\"127.0.0.1/32\"]", "theirs-2", true),
@@ -424,7 +424,7 @@ fn a_full_disk_loses_lines_and_nothing_else() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_nothing_up() {
+fn a_reader_that_does_not_read_delays_no_traffic() {
     let dir = tempfile::tempdir().expect("a folder");
     let pipe = dir.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());

@@ -39,7 +39,7 @@ fn random_reaches_all_servers() {
 }
 
 #[test]
-fn the_busy_server_is_spared() {
+fn a_busy_server_gets_fewer_requests() {
     let servers = [Upstream::start(), Upstream::start()];
     let (release, released) = channel::<()>();
     let released = std::sync::Arc::new(Mutex::new(released));
@@ -71,7 +71,7 @@ fn the_busy_server_is_spared() {
 }
 
 #[test]
-fn a_client_stays_with_its_server() {
+fn a_client_keeps_its_server() {
     let servers = [Upstream::start(), Upstream::start(), Upstream::start()];
     let gateway = balanced("consistent", &servers.each_ref().map(Upstream::address), "");
     for client in 0..8 {

@@ -92,7 +92,7 @@ fn a_running_gateway_is_measured_and_left_as_it_was() {
 }
 
 #[test]
-fn a_gateway_of_its_own_needs_nothing_and_touches_nothing() {
+fn a_benchmark_starts_its_own_gateway_and_leaves_no_files() {
     let upstream = Upstream::start();
     let text = config(&upstream).text();
     let dir = folder(&text);
@@ -122,7 +122,7 @@ fn a_gateway_of_its_own_needs_nothing_and_touches_nothing() {
 }
 
 #[test]
-fn a_gateway_of_its_own_speaks_tls_and_http2_and_has_no_limits() {
+fn the_benchmark_s_gateway_serves_tls_and_http_2_without_limits() {
     let upstream = Upstream::start();
     let text = config(&upstream)
         .route("prefix = \"/orders\"\nmethods = [\"PUT\"]\nscopes = [\"write\"]\nstrip_prefix = \"/orders\"\nhost = \"api.example.test\"\nrate_limit = \"1/h\"\nallow = [\"192.0.2.1\"]\nmax_in_flight = 1\nupstream = \"api\"")
@@ -142,7 +142,7 @@ fn a_gateway_of_its_own_speaks_tls_and_http2_and_has_no_limits() {
 }
 
 #[test]
-fn another_machine_is_not_loaded_by_accident() {
+fn a_benchmark_of_another_machine_must_be_confirmed() {
     let upstream = Upstream::start();
     let dir = folder(&config(&upstream).text());
     // An address that is nobody's (RFC 5737): a try to reach it would take long, and fail otherwise.
@@ -159,7 +159,7 @@ fn another_machine_is_not_loaded_by_accident() {
 }
 
 #[test]
-fn what_cannot_be_measured_says_why() {
+fn a_benchmark_that_cannot_run_says_why() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(
         &config(&upstream).route("path = \"/missing\"\nscopes = [\"read\"]\nupstream = \"api\""),

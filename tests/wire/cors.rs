@@ -55,7 +55,7 @@ fn preflights_are_answered_without_a_token() {
 }
 
 #[test]
-fn strangers_get_no_leave() {
+fn unknown_origins_get_no_cors_fields() {
     for origin in
         [STRANGER, "Origin: null", "Origin: http://app.example.com", "Origin: https://app.example.com:444"]
     {
@@ -68,7 +68,7 @@ fn strangers_get_no_leave() {
 }
 
 #[test]
-fn what_is_no_preflight_of_such_a_route_goes_the_usual_way() {
+fn other_options_requests_are_handled_as_usual() {
     preflight("/c/app/x", &[PAGE]).problem(405).has("allow", "GET, PUT");
     preflight("/c/app/x", &["Access-Control-Request-Method: PUT"]).problem(405);
     // A method that no route with cors takes, a route without, an address that is refused.
@@ -79,7 +79,7 @@ fn what_is_no_preflight_of_such_a_route_goes_the_usual_way() {
 }
 
 #[test]
-fn pages_may_read_answers_and_refusals() {
+fn allowed_origins_may_read_responses_and_refusals() {
     let gateway = gateway();
     let (good, weak) = (gateway.bearer("server", "read"), gateway.bearer("server", "write"));
     let mut conn = gateway.connect();

@@ -38,7 +38,7 @@ fn refused(answer: &Answer, code: &str) {
 }
 
 #[test]
-fn a_bound_token_works_with_a_fresh_proof_of_its_key_and_in_no_other_way() {
+fn a_bound_token_is_accepted_only_with_a_fresh_proof_of_its_key() {
     let fixture = fixture();
     let (key, thief) = (SigningKey::new(), SigningKey::new());
     let answer = ask(&fixture, "server", &[&key.dpop("POST", TOKEN_URL, None)]);
@@ -100,7 +100,7 @@ fn a_bound_token_works_with_a_fresh_proof_of_its_key_and_in_no_other_way() {
 }
 
 #[test]
-fn a_client_that_must_use_dpop_gets_no_other_token() {
+fn a_client_that_must_use_dpop_gets_only_bound_tokens() {
     let fixture = fixture();
     let key = SigningKey::new();
     ask(&fixture, "bound", &[]).oauth_error(400, "invalid_dpop_proof");
@@ -122,7 +122,7 @@ fn a_client_that_must_use_dpop_gets_no_other_token() {
 }
 
 #[tokio::test]
-async fn over_http_2_and_tls_the_uri_is_the_one_the_client_sees() {
+async fn the_uri_of_a_proof_is_the_one_the_client_used() {
     let fixture = fixture();
     let key = SigningKey::new();
     let mut tls = Conn::tls(fixture.gateway.tls(), &["http/1.1"]);
@@ -143,7 +143,7 @@ async fn over_http_2_and_tls_the_uri_is_the_one_the_client_sees() {
 }
 
 #[test]
-fn a_route_may_need_a_token_that_is_for_it() {
+fn a_route_may_require_an_audience() {
     let fixture = fixture();
     let token =
         |rest: &str| format!("Authorization: Bearer {}", token_of(&fixture.ask_token("reseller", rest)));

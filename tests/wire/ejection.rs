@@ -39,7 +39,7 @@ fn post(target: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_failing_server_is_left_out_whatever_the_balance() {
+fn a_failing_server_is_ejected_under_every_balancing_policy() {
     for balance in ["round_robin", "random", "least_requests", "consistent"] {
         let ((bad, _), good) = (faulty(), Upstream::start());
         let lines =
@@ -61,7 +61,7 @@ fn a_failing_server_is_left_out_whatever_the_balance() {
 }
 
 #[test]
-fn clients_of_other_servers_stay_where_they_are() {
+fn an_ejection_moves_only_the_clients_of_that_server() {
     let servers = [faulty().0, Upstream::start(), Upstream::start()];
     let clients: Vec<String> = (0..12).map(|n| format!("c{n}")).collect();
     let addresses = servers.each_ref().map(Upstream::address);
@@ -93,7 +93,7 @@ fn clients_of_other_servers_stay_where_they_are() {
 }
 
 #[test]
-fn a_server_that_is_well_again_returns() {
+fn a_recovered_server_gets_requests_again() {
     let ((bad, well), good) = (faulty(), Upstream::start());
     let gateway = before(
         &[bad.address(), good.address()],
@@ -115,7 +115,7 @@ fn a_server_that_is_well_again_returns() {
 }
 
 #[test]
-fn never_the_only_one_and_never_none() {
+fn an_only_server_is_never_ejected_and_all_ejected_servers_are_used() {
     let rule = "ejection = { failures = 1, for = \"1h\", max = \"1h\" }\nretries = 0";
     let (only, _) = faulty();
     let gateway = before(&[only.address()], rule);
@@ -138,7 +138,7 @@ fn never_the_only_one_and_never_none() {
 }
 
 #[test]
-fn errors_of_the_api_count_only_where_told_so() {
+fn server_errors_count_only_if_configured() {
     for (setting, left_out) in [("", false), (", server_errors = true", true)] {
         let (sad, good) = (Upstream::start(), Upstream::start());
         sad.on_bytes("/e/x", Next::KeepAlive, "HTTP/1.1 500 Sad\r\nContent-Length: 0\r\n\r\n");
@@ -154,7 +154,7 @@ fn errors_of_the_api_count_only_where_told_so() {
 }
 
 #[test]
-fn what_is_not_safe_to_repeat_is_not() {
+fn unsafe_requests_are_not_retried() {
     let ((bad, _), good) = (faulty(), Upstream::start());
     let gateway = before(&[bad.address(), good.address()], "ejection = false\nretries = 3");
     for _ in 0..6 {
@@ -164,7 +164,7 @@ fn what_is_not_safe_to_repeat_is_not() {
 }
 
 #[test]
-fn the_budget_bounds_what_trying_again_adds() {
+fn the_retry_budget_bounds_the_added_load() {
     let dead = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let statuses = |budget: &str| {
         let good = Upstream::start();
@@ -182,7 +182,7 @@ fn the_budget_bounds_what_trying_again_adds() {
 }
 
 #[test]
-fn a_server_killed_and_back_under_load_loses_nothing() {
+fn no_request_is_lost_when_a_server_is_killed_and_restarted_under_load() {
     let (killed, other) = (Upstream::start(), Upstream::start());
     let address = killed.address();
     let gateway = before(

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn expired_is_401_on_the_same_connection_and_says_what_to_do() {
+fn an_expired_token_is_401_with_a_hint_on_the_same_connection() {
     let gateway = shared();
     let mut conn = gateway.connect();
     let asked = Instant::now();

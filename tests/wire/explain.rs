@@ -353,7 +353,7 @@ fn routes_and_the_gateway_agree() {
 }
 
 #[test]
-fn a_live_token_is_judged_by_what_it_is_bound_to() {
+fn explain_checks_what_a_live_token_is_bound_to() {
     let setting = Setting::start();
     let gateway = format!("https://{}", setting.fixture.gateway.tls());
     let told = |row: Row| {

@@ -273,7 +273,7 @@ fn nothing_was_sent_twice(server: &Server) {
 }
 
 #[test]
-fn an_upstream_is_killed_and_comes_back() {
+fn requests_recover_after_an_upstream_is_killed_and_restarted() {
     let server = Server::start();
     let gateway = gateway(&server);
     let bearer = bearer(&gateway);
@@ -298,7 +298,7 @@ fn an_upstream_is_killed_and_comes_back() {
 }
 
 #[test]
-fn idle_connections_closed_under_us_cost_no_request_that_can_be_sent_again() {
+fn closed_idle_connections_fail_no_request_that_can_be_retried() {
     let server = Server::start();
     server.become_(Mode::ClosesIdle);
     let gateway = gateway(&server);
@@ -311,7 +311,7 @@ fn idle_connections_closed_under_us_cost_no_request_that_can_be_sent_again() {
 }
 
 #[test]
-fn garbage_resets_and_silence_stay_with_the_request_they_befell() {
+fn upstream_faults_affect_only_the_request_in_progress() {
     let server = Server::start();
     server.become_(Mode::Faulty);
     let gateway = gateway(&server);
@@ -345,7 +345,7 @@ fn falls_to(gateway: &Gateway, most: usize) {
 }
 
 #[test]
-fn clients_that_leave_in_the_middle_take_everything_along() {
+fn a_disconnected_client_frees_every_resource() {
     let server = Server::start();
     let gateway = gateway(&server);
     let bearer = bearer(&gateway);
@@ -376,7 +376,7 @@ fn clients_that_leave_in_the_middle_take_everything_along() {
 }
 
 #[test]
-fn without_file_descriptors_it_waits_and_recovers() {
+fn the_gateway_recovers_from_a_lack_of_file_descriptors() {
     let server = Server::start();
     let mut gateway = Gateway::start_with_files(&config(server.address), 64);
     let bearer = bearer(&gateway);

@@ -73,7 +73,7 @@ impl Setup {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_message_for_one_with_metadata_both_ways() {
+async fn unary_calls_carry_metadata_in_both_directions() {
     let setup = start().await;
     let bearer = setup.bearer("read");
     for channel in [setup.channel.clone(), encrypted(setup.fixture.gateway.tls()).await] {
@@ -102,7 +102,7 @@ async fn one_message_for_one_with_metadata_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_comes_back_with_or_without_messages_before_it() {
+async fn a_status_is_forwarded_with_and_without_messages() {
     let setup = start().await;
     let mut caller = setup.caller("read");
     // Headers only.
@@ -121,7 +121,7 @@ async fn a_status_comes_back_with_or_without_messages_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_go_up_and_both_ways_at_once() {
+async fn client_streams_and_bidirectional_streams_work() {
     let setup = start().await;
     let mut caller = setup.caller("read");
     let (sender, receiver) = mpsc::channel(1);
@@ -149,7 +149,7 @@ async fn streams_go_up_and_both_ways_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_are_told_in_grpc_s_own_words() {
+async fn refusals_are_grpc_statuses() {
     let setup = start().await;
     let read = setup.bearer("read");
     let rows = [
@@ -183,7 +183,7 @@ async fn refusals_are_told_in_grpc_s_own_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_silent_too_long_is_too_slow() {
+async fn a_silent_service_times_out() {
     let setup = start().await;
     // Both bodies stay open, and nobody says anything.
     let channel = Channel::from_shared(format!("http://{}", setup.fixture.gateway.h2c()))
@@ -220,7 +220,7 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_given_up_is_given_up_upstream() {
+async fn a_canceled_call_is_canceled_upstream() {
     let (_echo, address) = Echo::start().await;
     let config = Config::standard(address)
         .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn twenty_clients_that_leave_while_their_secret_is_hashed() {
+fn clients_that_disconnect_during_hashing_leave_the_hashing_bounded() {
     // A cost that takes long enough to be left: the default one.
     let costly = hash(SECRET, 19 * 1024, 2);
     let mut fixture = Fixture::start(|config| {
@@ -43,7 +43,7 @@ fn twenty_clients_that_leave_while_their_secret_is_hashed() {
 }
 
 #[test]
-fn requests_that_stop_anywhere_leave_nothing_behind() {
+fn requests_that_stop_at_any_byte_leave_nothing_behind() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let whole = [

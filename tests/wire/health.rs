@@ -55,7 +55,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[test]
-fn an_ill_server_gets_nothing_until_it_is_well() {
+fn an_unhealthy_server_gets_no_requests_until_it_recovers() {
     for balance in ["round_robin", "random", "least_requests", "consistent"] {
         let (ill, well) = (Upstream::start(), Upstream::start());
         let health = with_health(&ill);
@@ -85,7 +85,7 @@ fn an_ill_server_gets_nothing_until_it_is_well() {
 }
 
 #[test]
-fn with_none_healthy_nothing_goes_upstream() {
+fn with_no_healthy_server_no_request_is_sent() {
     for count in [1, 2] {
         let servers: Vec<Upstream> = (0..count).map(|_| Upstream::start()).collect();
         let health: Vec<_> = servers.iter().map(with_health).collect();
@@ -111,7 +111,7 @@ fn with_none_healthy_nothing_goes_upstream() {
 }
 
 #[test]
-fn what_counts_as_an_answer() {
+fn probe_responses_are_classified_and_logged() {
     let dead = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(64 * 1024));
     let endless = "HTTP/1.1 200 OK\r\n".to_owned() + &"X-More: 1\r\n".repeat(20_000);
@@ -191,7 +191,7 @@ fn what_counts_as_an_answer() {
 }
 
 #[test]
-fn a_killed_server_is_left_alone_until_it_is_back() {
+fn a_killed_server_gets_no_requests_until_it_is_back() {
     let (killed, other) = (Upstream::start(), Upstream::start());
     let address = killed.address();
     let gateway = Fixture::start(|config| {
@@ -213,7 +213,7 @@ fn a_killed_server_is_left_alone_until_it_is_back() {
 }
 
 #[test]
-fn a_reload_keeps_verdicts_and_ends_the_probers_of_what_is_gone() {
+fn a_reload_keeps_health_states_and_stops_probing_removed_servers() {
     let (stays, goes) = (Upstream::start(), Upstream::start());
     let (health, _) = (with_health(&stays), with_health(&goes));
     let upstream = Upstream::start();
@@ -248,7 +248,7 @@ fn a_reload_keeps_verdicts_and_ends_the_probers_of_what_is_gone() {
 }
 
 #[test]
-fn a_name_is_as_good_as_an_address() {
+fn a_server_may_be_given_by_name() {
     let server = Upstream::start();
     let port = server.address().port();
     server.on_bytes("/n/x", Next::Close, ok("{}"));

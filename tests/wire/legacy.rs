@@ -10,7 +10,7 @@ fn fixture() -> Fixture {
 }
 
 #[test]
-fn a_client_that_closes_its_sending_side_has_its_answer() {
+fn a_client_that_closes_its_sending_side_gets_its_response() {
     let gateway = fixture();
     gateway.upstream.on("/public/slow", |_, out| {
         thread::sleep(Duration::from_millis(300));
@@ -54,7 +54,7 @@ fn http_1_0_needs_no_host() {
 }
 
 #[test]
-fn http_1_0_is_never_promised_what_does_not_hold() {
+fn http_1_0_clients_are_not_promised_persistence() {
     let gateway = fixture();
     let keep = "Connection: keep-alive\r\n\r\n";
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
@@ -78,7 +78,7 @@ fn http_1_0_is_never_promised_what_does_not_hold() {
 }
 
 #[test]
-fn a_query_is_passed_on_byte_for_byte() {
+fn a_query_is_forwarded_byte_for_byte() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     for (number, query) in
@@ -100,7 +100,7 @@ fn a_query_is_passed_on_byte_for_byte() {
 }
 
 #[test]
-fn names_keep_their_case_and_the_reason_is_the_server_s() {
+fn field_names_keep_their_case_and_the_reason_phrase_is_forwarded() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -127,7 +127,7 @@ fn names_keep_their_case_and_the_reason_is_the_server_s() {
 }
 
 #[test]
-fn what_a_proxy_may_repair_of_a_response_is_repaired() {
+fn repairable_responses_are_repaired() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -160,7 +160,7 @@ fn what_a_proxy_may_repair_of_a_response_is_repaired() {
 }
 
 #[test]
-fn a_response_that_breaks_off_is_what_there_was_or_502() {
+fn a_truncated_response_is_forwarded_as_truncated_or_502() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     let head = "HTTP/1.1 200 OK\r\nX-Kept: 1\r\nContent-Length: 10\r\n\r\n";
@@ -186,7 +186,7 @@ fn a_response_that_breaks_off_is_what_there_was_or_502() {
 }
 
 #[test]
-fn interim_responses_go_on_to_http_1_1() {
+fn interim_responses_are_forwarded_to_http_1_1_clients() {
     let gateway = fixture();
     gateway.upstream.on_bytes(
         "/public/hints",
@@ -207,7 +207,7 @@ fn interim_responses_go_on_to_http_1_1() {
 }
 
 #[test]
-fn requests_are_read_to_the_letter() {
+fn requests_are_parsed_strictly() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     let before = gateway.upstream.bytes();

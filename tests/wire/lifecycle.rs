@@ -160,7 +160,7 @@ fn check_reports_ten_mistakes_at_once_each_with_its_line() {
 }
 
 #[test]
-fn check_names_routes_that_tie_and_text_that_is_no_toml() {
+fn check_reports_conflicting_routes_and_invalid_toml() {
     let route = "path = \"/tied\"\nscopes = [\"read\"]\nupstream = \"api\"";
     let config =
         Config::standard("127.0.0.1:9".parse().expect("an address")).route(route).route(route).text();
@@ -207,7 +207,7 @@ fn sigterm_finishes_what_is_in_flight_and_exits_0() {
 }
 
 #[test]
-fn sigterm_without_work_is_quick() {
+fn sigterm_without_requests_exits_quickly() {
     let mut gateway = Gateway::start(&Config::standard("127.0.0.1:9".parse().expect("an address")));
     let mut idle = Conn::plain(gateway.plain());
     idle.ask(get("/hello", &[])).status(401);
@@ -218,7 +218,7 @@ fn sigterm_without_work_is_quick() {
 }
 
 #[test]
-fn sigint_does_not_wait() {
+fn sigint_stops_immediately() {
     let (mut gateway, upstream, bearer, _release) = slow();
     let mut conn = Conn::plain(gateway.plain());
     conn.send(get("/api/slow?m=stuck", &[&bearer]));

@@ -35,7 +35,7 @@ fn half_answers(upstream: &Upstream, path: &str) -> Sender<()> {
 }
 
 #[test]
-fn addresses_decide_before_the_token() {
+fn addresses_are_checked_before_the_token() {
     let gateway = Fixture::start(|config| {
         config
             .route("path = \"/a/denied\"\nupstream = \"api\"\ndeny = [\"127.0.0.0/8\"]")
@@ -104,7 +104,7 @@ fn a_client_has_one_rate_for_all_its_tokens() {
 }
 
 #[test]
-fn a_route_has_one_rate_for_all_and_a_reload_keeps_it() {
+fn a_route_has_one_rate_for_all_clients_that_a_reload_keeps() {
     let upstream = Upstream::start();
     let config = |burst: u32| {
         Config::standard(upstream.address())
@@ -140,7 +140,7 @@ fn a_route_has_one_rate_for_all_and_a_reload_keeps_it() {
 }
 
 #[test]
-fn places_are_taken_until_the_answer_has_ended() {
+fn a_request_counts_as_in_flight_until_its_response_ends() {
     for (name, route_lines, upstream_lines) in
         [("route", "max_in_flight = 1", ""), ("upstream", "", "max_in_flight = 1")]
     {
@@ -180,7 +180,7 @@ fn places_are_taken_until_the_answer_has_ended() {
 }
 
 #[test]
-fn a_tunnel_holds_its_place() {
+fn a_tunnel_counts_as_a_request_in_flight() {
     let gateway = Fixture::start(|config| {
         config.route("path = \"/tunnel\"\naccess = \"public\"\nupstream = \"api\"\nmax_in_flight = 1")
     });
@@ -201,7 +201,7 @@ fn a_tunnel_holds_its_place() {
 }
 
 #[test]
-fn an_answer_must_end_within_the_total_timeout() {
+fn a_response_must_end_within_the_total_timeout() {
     let api = Upstream::start();
     let gateway = Fixture::start(|config| {
         config
@@ -252,7 +252,7 @@ fn an_answer_must_end_within_the_total_timeout() {
 }
 
 #[test]
-fn answers_of_the_upstream_are_changed_and_ours_are_not() {
+fn response_headers_apply_to_upstream_responses_only() {
     let gateway = Fixture::start(|config| {
         config.route(
             "prefix = \"/changed\"\nscopes = [\"read\"]\nupstream = \"api\"\n\

@@ -29,7 +29,7 @@ fn until(gateway: &Fixture, good: impl Fn(&Scrape) -> bool) -> Scrape {
 }
 
 #[test]
-fn it_has_a_listener_of_its_own_and_only_where_asked() {
+fn metrics_have_a_separate_listener_only_if_configured() {
     let gateway = start(|config| config);
     gateway.raw(get("/metrics", &[])).problem(404);
     let metrics = address(&gateway.gateway);
@@ -56,7 +56,7 @@ fn it_has_a_listener_of_its_own_and_only_where_asked() {
 }
 
 #[test]
-fn sums_agree_with_what_was_sent() {
+fn counters_agree_with_the_requests_sent() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let dead = free.local_addr().expect("its address");
     drop(free);
@@ -86,7 +86,10 @@ fn sums_agree_with_what_was_sent() {
         }
     });
     let sent = 1.0 + 4.0 * (25.0 * 4.0 + 3.0);
-    let scrape = until(&gateway, |scrape| scrape.sum("tollgate_requests_total") >= sent);
+    let scrape = until(&gateway, |scrape| {
+        // The end of a request is counted after the client has its response.
+        scrape.sum("tollgate_requests_total") >= sent && scrape.value("tollgate_requests_in_flight") == 0.0
+    });
     for (key, value) in [
         ("tollgate_requests_total{route=\"/hello\",status=\"2xx\"}", 100.0),
         ("tollgate_requests_total{route=\"/users/{name}\",status=\"4xx\"}", 100.0),
@@ -121,7 +124,7 @@ fn sums_agree_with_what_was_sent() {
 }
 
 #[test]
-fn what_is_now() {
+fn gauges_show_current_values() {
     let gateway = start(|config| config.listen("https://127.0.0.1:0"));
     let bearer = gateway.bearer("server", "read");
     let (release, wait) = std::sync::mpsc::channel::<()>();
@@ -172,7 +175,7 @@ fn what_is_now() {
 }
 
 #[test]
-fn tokens_and_reloads() {
+fn tokens_and_reloads_are_counted() {
     let gateway = start(|config| config.throttle("throttle = { failures = 2, per = \"1m\" }"));
     let token = gateway.token("server", "read");
     gateway.token("other", "read");
@@ -244,7 +247,7 @@ fn nothing_that_clients_send_becomes_a_label() {
 }
 
 #[test]
-fn a_scrape_under_load_never_counts_backwards() {
+fn counters_never_decrease_under_load() {
     let gateway = start(|config| config);
     let bearer = gateway.bearer("server", "read");
     let stop = AtomicBool::new(false);

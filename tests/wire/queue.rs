@@ -40,7 +40,7 @@ fn send(gateway: &Fixture, target: &str) -> Conn {
 }
 
 #[test]
-fn they_wait_in_their_order_and_no_more_than_may() {
+fn the_queue_is_first_in_first_out_and_bounded() {
     let (gateway, api, release) = one_at_a_time("max_queue = 2\nqueue_timeout = \"30s\"");
     let mut under_way = send(&gateway, "/q/long?m=first.");
     api.wait_for("m=first.");
@@ -60,7 +60,7 @@ fn they_wait_in_their_order_and_no_more_than_may() {
 }
 
 #[test]
-fn they_do_not_wait_for_ever() {
+fn queued_requests_time_out() {
     let (gateway, api, release) = one_at_a_time("max_queue = 1\nqueue_timeout = \"50ms\"");
     let mut under_way = send(&gateway, "/q/long?m=first.");
     api.wait_for("m=first.");
@@ -74,7 +74,7 @@ fn they_do_not_wait_for_ever() {
 }
 
 #[test]
-fn who_hangs_up_while_it_waits_leaves_its_place_to_others() {
+fn a_client_that_disconnects_frees_its_place_in_the_queue() {
     let (gateway, api, release) = one_at_a_time("max_queue = 1\nqueue_timeout = \"30s\"");
     let mut under_way = send(&gateway, "/q/long?m=first.");
     api.wait_for("m=first.");

@@ -63,7 +63,7 @@ impl Drop for Done<'_> {
 }
 
 #[test]
-fn under_load_nothing_is_lost() {
+fn a_reload_under_load_fails_no_request() {
     let fixture = Fixture::start(|config| config.listen("https://127.0.0.1:0"));
     let gateway = &fixture.gateway;
     let bearer = fixture.bearer("server", "read");
@@ -159,7 +159,7 @@ fn change_everything(fixture: &Fixture, bearer: &str, load: &Load) {
 }
 
 #[test]
-fn a_file_that_is_written_slowly_is_read_when_it_is_whole() {
+fn a_slowly_written_file_is_read_once_it_is_complete() {
     let fixture = Fixture::start(|config| config);
     let path = fixture.gateway.dir().join("gateway.toml");
     let text = std::fs::read_to_string(&path).expect("gateway.toml");
@@ -197,7 +197,7 @@ fn put(dir: &Path, name: &str, identity: &Identity) {
 }
 
 #[test]
-fn renewed_certificates_serve_the_next_handshake() {
+fn renewed_certificates_are_used_for_the_next_handshake() {
     let (elsewhere, upstream) = (tempfile::tempdir().expect("a folder"), Upstream::start());
     let dir = elsewhere.path();
     let [first, second, third] = ["localhost"; 3].map(self_signed);
@@ -236,7 +236,7 @@ fn renewed_certificates_serve_the_next_handshake() {
 }
 
 #[test]
-fn another_authority_vouches_for_clients_from_the_next_handshake_on() {
+fn a_new_client_ca_applies_from_the_next_handshake() {
     let (elsewhere, upstream) = (tempfile::tempdir().expect("a folder"), Upstream::start());
     let ca = elsewhere.path().join("ca.pem");
     let [one, other] = [Authority::new(), Authority::new()];
@@ -259,7 +259,7 @@ fn another_authority_vouches_for_clients_from_the_next_handshake_on() {
 }
 
 #[test]
-fn limits_proxies_and_secrets_are_taken_up_and_what_is_not_is_named() {
+fn limits_proxies_and_secrets_are_reloaded_and_other_changes_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "one").expect("a file");

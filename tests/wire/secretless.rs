@@ -31,7 +31,7 @@ fn client(name: &str, method: &str, lines: &str) -> String {
 }
 
 #[test]
-fn clients_are_who_their_certificates_say_and_tokens_stay_on_them() {
+fn certificates_authenticate_clients_and_bind_their_tokens() {
     let authority = Authority::new();
     let (named, own, other) = (authority.sign("named.example.test"), self_signed("own"), self_signed("own"));
     let forged = self_signed("named.example.test");
@@ -90,7 +90,7 @@ fn clients_are_who_their_certificates_say_and_tokens_stay_on_them() {
 }
 
 #[test]
-fn a_client_with_a_certificate_of_its_own_may_come_while_the_gateway_runs() {
+fn a_client_with_a_self_signed_certificate_can_be_added_at_run_time() {
     let own = self_signed("own");
     let before = Config::bare().listen("https://127.0.0.1:0");
     let gateway = Gateway::start(&before);
@@ -138,7 +138,7 @@ impl KeyServer {
 }
 
 #[test]
-fn keys_at_a_url_are_fetched_outlive_an_outage_and_change() {
+fn keys_at_a_url_are_fetched_rotated_and_kept_during_an_outage() {
     let (old, new) = (SigningKey::new(), SigningKey::new());
     let server = KeyServer::start(&[old.jwk(",\"kid\":\"old\"")]);
     let uri = format!("jwks_uri = \"http://{}/keys\"", server.address);

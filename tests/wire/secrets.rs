@@ -42,7 +42,7 @@ fn show(dir: &Path, id: &str) -> Value {
 }
 
 #[test]
-fn the_use_of_secrets_is_told_and_outlives_a_restart() {
+fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     let state = tempfile::tempdir().expect("a folder");
     let kept = state.path().join("secrets.json");
     let two = config(state.path()).client("one", SECRET, "scopes = []").client("two", SECRET, "scopes = []");
@@ -85,7 +85,7 @@ fn the_use_of_secrets_is_told_and_outlives_a_restart() {
 }
 
 #[test]
-fn an_old_secret_in_use_near_its_end_is_warned_of() {
+fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
     let state = tempfile::tempdir().expect("a folder");
     let kept = state.path().join("secrets.json");
     let mut gateway = Gateway::start(&config(state.path()).client("shop", SECRET, "scopes = []"));
@@ -124,7 +124,7 @@ fn an_old_secret_in_use_near_its_end_is_warned_of() {
 }
 
 #[test]
-fn expired_secrets_and_tries_with_them_are_warned_of() {
+fn expired_secrets_and_their_use_cause_warnings() {
     let state = tempfile::tempdir().expect("a folder");
     let (old, new) = (cheap_hash("old-secret"), cheap_hash(SECRET));
     let mut gateway = Gateway::start(&config(state.path()).table(&format!(
@@ -165,7 +165,7 @@ fn expired_secrets_and_tries_with_them_are_warned_of() {
 }
 
 #[test]
-fn a_file_that_is_none_of_ours_stops_nothing() {
+fn a_foreign_usage_file_does_not_stop_the_gateway() {
     let state = tempfile::tempdir().expect("a folder");
     let kept = state.path().join("secrets.json");
     let config = config(state.path()).client("one", SECRET, "scopes = []");
@@ -191,7 +191,7 @@ fn a_file_that_is_none_of_ours_stops_nothing() {
 }
 
 #[test]
-fn where_nothing_can_be_written_the_gateway_runs_all_the_same() {
+fn the_gateway_runs_without_a_writable_state_directory() {
     let state = tempfile::NamedTempFile::new().expect("a file");
     // A folder cannot be where a file is.
     let mut gateway = Gateway::start(&config(state.path()).client("one", SECRET, "scopes = []"));

@@ -80,7 +80,7 @@ fn slow_heads_and_bodies_are_408_and_never_a_request() {
 }
 
 #[test]
-fn who_does_not_read_is_cut() {
+fn a_client_that_does_not_read_is_disconnected() {
     let fixture = impatient();
     for used in [false, true] {
         let mut conn = connection(&fixture, used);
@@ -94,7 +94,7 @@ fn who_does_not_read_is_cut() {
 }
 
 #[test]
-fn a_refusal_does_not_make_the_body_a_request() {
+fn the_body_of_a_refused_request_is_not_parsed_as_a_request() {
     // The body comes when the refusal is on its way already.
     let fixture = Fixture::start(|config| {
         config.route("path = \"/small\"\naccess = \"public\"\nupstream = \"api\"\nmax_body_size = \"10B\"")
@@ -144,7 +144,7 @@ fn a_refusal_does_not_make_the_body_a_request() {
 }
 
 #[test]
-fn one_address_has_so_many_connections_and_no_more() {
+fn connections_per_address_are_limited() {
     let upstream = Upstream::start();
     let config = |most: u32| {
         let limits = format!("[server.limits]\nmax_connections_per_address = {most}");
@@ -186,7 +186,7 @@ fn one_address_has_so_many_connections_and_no_more() {
 }
 
 #[test]
-fn a_server_that_does_not_take_the_body_is_too_slow_and_the_client_is_told() {
+fn a_server_that_does_not_read_the_body_times_out_with_504() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     let (keep, kept) = channel();
@@ -209,7 +209,7 @@ fn a_server_that_does_not_take_the_body_is_too_slow_and_the_client_is_told() {
 }
 
 #[test]
-fn a_connection_that_has_rested_is_read_as_before() {
+fn an_idle_connection_is_still_usable() {
     // A connection rests after half of its idle timeout, on which all of these wait together.
     let fixture = Fixture::start(|config| {
         config.table("[server.limits]\nheader_timeout = \"500ms\"\nidle_timeout = \"6s\"")

@@ -21,7 +21,7 @@ fn chunk(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_event_comes_before_the_next_is_made() {
+fn server_sent_events_are_forwarded_immediately() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let (make, made) = mpsc::channel::<String>();
@@ -73,7 +73,7 @@ fn a_stream_of_events_ends_with_its_token() {
 }
 
 #[test]
-fn a_body_goes_up_byte_by_byte() {
+fn a_request_body_streams_byte_by_byte() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
@@ -92,7 +92,7 @@ fn a_body_goes_up_byte_by_byte() {
 }
 
 #[test]
-fn trailers_pass_both_ways_but_for_those_that_would_deceive() {
+fn trailers_are_forwarded_except_misleading_ones() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -129,7 +129,7 @@ fn trailers_pass_both_ways_but_for_those_that_would_deceive() {
 }
 
 #[test]
-fn answers_of_http_1_0_are_understood() {
+fn http_1_0_responses_are_understood() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let rows: &[(&str, Next, &str, &str)] = &[
@@ -160,7 +160,7 @@ fn answers_of_http_1_0_are_understood() {
 }
 
 #[test]
-fn a_client_of_http_1_0_gets_no_chunks() {
+fn an_http_1_0_client_gets_no_chunks() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -188,7 +188,7 @@ const LARGE: usize = 64 << 20;
 const FLAT: u64 = 12 << 10;
 
 #[test]
-fn sixty_four_mebibytes_go_through_flat_memory() {
+fn sixty_four_mebibytes_stream_with_constant_memory() {
     let fixture = Fixture::start(|config| {
         config
             .route("path = \"/large/up\"\nscopes = [\"read\"]\nupstream = \"api\"\nmax_body_size = \"0\"")
@@ -264,7 +264,7 @@ fn sixty_four_mebibytes_go_through_flat_memory() {
 }
 
 #[tokio::test]
-async fn http_2_clients_stream_up_and_get_trailers_back() {
+async fn http_2_clients_stream_bodies_and_receive_trailers() {
     let gateway = shared();
     let token = gateway.token("server", "read");
     let upstream = gateway.upstream.clone();
@@ -310,7 +310,7 @@ async fn http_2_clients_stream_up_and_get_trailers_back() {
 }
 
 #[test]
-fn an_early_answer_ends_the_upload() {
+fn an_early_response_ends_the_upload() {
     // This upstream answers on the head alone.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");

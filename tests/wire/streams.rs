@@ -182,17 +182,17 @@ fn is_closed(end: &io::Result<()>) -> bool {
 }
 
 #[test]
-fn revoked() {
+fn a_revoked_token_ends_its_streams() {
     streams_end_when_their_token_is(End::Revoked);
 }
 
 #[test]
-fn expired() {
+fn an_expired_token_ends_its_streams() {
     streams_end_when_their_token_is(End::Expired);
 }
 
 #[test]
-fn disabled_by_a_reload() {
+fn a_client_disabled_by_a_reload_loses_its_streams() {
     streams_end_when_their_token_is(End::Disabled);
 }
 
@@ -212,7 +212,7 @@ impl hyper::body::Body for Parts {
 }
 
 #[test]
-fn a_stream_that_never_rests_ends_too() {
+fn a_busy_stream_ends_with_its_token_too() {
     let fixture = Fixture::start(|config| config);
     // As much as is taken, so that there is always more for a client that is slower.
     fixture.upstream.on("/api/flood", |_, out| {

@@ -3,7 +3,7 @@
 use crate::support::{Fixture, get};
 
 #[test]
-fn segments_are_taken_off_by_number_and_never_cut_in_two() {
+fn strip_prefix_removes_whole_segments() {
     let route = |path: &str, prefix: &str| {
         format!(
             "{path}\nstrip_prefix = \"{prefix}\"\nallow_semicolon = true\nallow_encoded_slash = true\naccess = \"public\"\nupstream = \"api\""

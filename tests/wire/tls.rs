@@ -25,7 +25,7 @@ fn one<'a>(answer: &'a Response<Bytes>, name: &str) -> &'a str {
 }
 
 #[test]
-fn alpn_picks_what_both_speak() {
+fn alpn_selects_a_common_protocol() {
     let address = shared().gateway.tls();
     assert_eq!(negotiated(address, &["h2", "http/1.1"]).as_deref(), Some("h2"));
     assert_eq!(negotiated(address, &["http/1.1"]).as_deref(), Some("http/1.1"));
@@ -80,7 +80,7 @@ async fn http_2_gets_a_token_and_the_api() {
 }
 
 #[tokio::test]
-async fn http_2_refuses_as_http_1_1_does() {
+async fn http_2_refusals_match_those_of_http_1_1() {
     let gateway = shared();
     let bearer = gateway.token("server", "read");
     let bearer = format!("Bearer {bearer}");
@@ -114,7 +114,7 @@ async fn http_2_refuses_as_http_1_1_does() {
 }
 
 #[test]
-fn the_self_signed_certificate_is_made_once_and_its_key_is_private() {
+fn the_self_signed_certificate_is_created_once_with_a_private_key_file() {
     use std::os::unix::fs::PermissionsExt;
     let state = tempfile::tempdir().expect("a folder");
     let text = Config::bare()

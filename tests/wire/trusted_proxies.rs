@@ -16,7 +16,7 @@ const SAID: [&str; 8] = [
 ];
 
 #[test]
-fn a_trusted_proxy_is_believed_and_told_of() {
+fn forwarding_fields_of_a_trusted_proxy_are_kept_and_extended() {
     let fixture = Fixture::start(|config| config.server("trusted_proxies = [\"127.0.0.0/8\", \"::1\"]"));
     fixture.raw(get("/public/x?m=trusted", &SAID)).status(200);
     let request = fixture.upstream.only("m=trusted");
@@ -42,7 +42,7 @@ fn a_trusted_proxy_is_believed_and_told_of() {
 }
 
 #[test]
-fn anyone_else_is_not_believed() {
+fn forwarding_fields_of_other_clients_are_replaced() {
     let fixture = Fixture::start(|config| config.server("trusted_proxies = [\"192.0.2.0/24\", \"::/0\"]"));
     fixture.raw(get("/public/x?m=untrusted", &SAID)).status(200);
     let request = fixture.upstream.only("m=untrusted");

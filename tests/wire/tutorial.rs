@@ -120,7 +120,7 @@ fn the_page_command_by_command() {
 }
 
 #[test]
-fn the_start_says_what_to_try_and_warns_of_the_tutorial_s_secret() {
+fn the_start_message_shows_a_first_request_and_warns_about_the_tutorial_s_secret() {
     let reader = Reader::new();
     let written = reader.gateway.written();
     for said in ["/hello_world", "curl", "/oauth/v2/oauth-token", "Password1"] {

@@ -145,7 +145,7 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn frames_pass_both_ways() {
+fn frames_are_forwarded_in_both_directions() {
     let Setup { fixture, server } = setup();
     let token = fixture.token("server", "read");
     let mut conn = fixture.connect();
@@ -178,7 +178,7 @@ fn frames_pass_both_ways() {
 }
 
 #[test]
-fn what_comes_right_behind_either_head_is_not_lost() {
+fn bytes_directly_after_either_head_are_not_lost() {
     let Setup { fixture, server } = setup();
     let bearer = fixture.bearer("server", "read");
     let mut conn = fixture.connect();
@@ -211,7 +211,7 @@ fn a_tunnel_ends_when_either_side_does() {
 }
 
 #[test]
-fn a_refused_upgrade_is_an_ordinary_answer() {
+fn a_refused_upgrade_is_an_ordinary_response() {
     let Setup { fixture, server } = setup();
     let bearer = fixture.bearer("server", "read");
     let mut conn = fixture.connect();
@@ -250,7 +250,7 @@ fn without_a_token_nothing_is_upgraded() {
 }
 
 #[test]
-fn only_http_1_1_asks_for_an_upgrade_and_only_away_from_http() {
+fn only_http_1_1_requests_upgrade_and_never_to_http() {
     let Setup { fixture, server } = setup();
     let bearer = fixture.bearer("server", "read");
     let rows: &[(&str, &[&str])] = &[

@@ -40,7 +40,7 @@ fn faulty() -> &'static Fixture {
 }
 
 #[test]
-fn refused_is_502_or_503_without_an_address() {
+fn a_refused_connection_is_502_or_503_without_an_address() {
     let gateway = faulty();
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
@@ -55,7 +55,7 @@ fn refused_is_502_or_503_without_an_address() {
 }
 
 #[test]
-fn too_slow_is_504() {
+fn a_slow_upstream_is_504() {
     let gateway = faulty();
     let bearer = gateway.bearer("server", "read");
     let started = Instant::now();
@@ -65,7 +65,7 @@ fn too_slow_is_504() {
 }
 
 #[test]
-fn a_body_that_stalls_is_cut_and_not_ended_well() {
+fn a_stalled_body_is_aborted() {
     let gateway = faulty();
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
@@ -78,7 +78,7 @@ fn a_body_that_stalls_is_cut_and_not_ended_well() {
 }
 
 #[test]
-fn broken_answers_are_502_and_the_next_request_is_fine() {
+fn broken_responses_are_502_and_the_next_request_succeeds() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let rows: &[(&str, Next, &str)] = &[
@@ -107,7 +107,7 @@ fn broken_answers_are_502_and_the_next_request_is_fine() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_not_passed_off_as_whole() {
+fn a_truncated_body_is_not_forwarded_as_complete() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     for (path, next, answer) in [
@@ -132,7 +132,7 @@ fn a_body_that_breaks_off_is_not_passed_off_as_whole() {
 }
 
 #[test]
-fn a_reply_with_both_framings_poisons_nothing() {
+fn a_response_with_both_framings_does_not_poison_the_connection() {
     // Its own: connections that other tests have used would be taken for this one's.
     let gateway = Fixture::start(|config| config);
     let bearer = gateway.bearer("server", "read");
@@ -163,7 +163,7 @@ fn own() -> (Gateway, Upstream, String) {
 }
 
 #[test]
-fn connections_to_the_upstream_are_used_again_and_stale_ones_are_not() {
+fn upstream_connections_are_reused_unless_stale() {
     let (gateway, upstream, bearer) = own();
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..5 {
@@ -189,7 +189,7 @@ fn connections_to_the_upstream_are_used_again_and_stale_ones_are_not() {
 }
 
 #[test]
-fn an_idempotent_request_is_retried_and_another_is_not() {
+fn only_idempotent_requests_are_retried() {
     let (gateway, upstream, bearer) = own();
     upstream.on("/api/second-closes", |request, out| {
         if request.place > 0 {
@@ -215,7 +215,7 @@ fn an_idempotent_request_is_retried_and_another_is_not() {
 }
 
 #[test]
-fn a_client_that_leaves_takes_its_upstream_connection_along() {
+fn a_client_that_disconnects_closes_its_upstream_connection() {
     let (gateway, upstream, bearer) = own();
     upstream.on("/api/endless", |_, out| {
         out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;

@@ -61,7 +61,7 @@ fn sockets_hold(server: &TcpListener) -> usize {
 }
 
 #[test]
-fn a_large_body_reaches_a_slow_tls_server_to_its_last_byte() {
+fn a_large_body_reaches_a_slow_tls_server_completely() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let key = rustls_pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -108,7 +108,7 @@ fn a_large_body_reaches_a_slow_tls_server_to_its_last_byte() {
 }
 
 #[test]
-fn a_refusal_of_the_server_arrives_although_the_body_could_not() {
+fn a_refusal_by_the_server_is_forwarded_although_the_body_was_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     thread::spawn(move || {
@@ -132,7 +132,7 @@ fn a_refusal_of_the_server_arrives_although_the_body_could_not() {
 }
 
 #[test]
-fn a_client_that_pauses_is_no_slow_server() {
+fn a_client_that_pauses_does_not_time_out_the_server() {
     let upstream = crate::support::Upstream::start();
     let gateway = gateway("http", upstream.address(), "read_timeout = \"200ms\"");
     for framing in ["Content-Length: 4", "Transfer-Encoding: chunked"] {
@@ -151,7 +151,7 @@ fn a_client_that_pauses_is_no_slow_server() {
 }
 
 #[test]
-fn an_answer_that_has_begun_waits_for_the_rest_of_the_request() {
+fn a_response_that_has_begun_waits_for_the_rest_of_the_request() {
     // A server that sends its head on the request's head, and its body once the request is whole.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -179,7 +179,7 @@ fn an_answer_that_has_begun_waits_for_the_rest_of_the_request() {
 }
 
 #[test]
-fn a_connection_is_used_again_after_trailers_and_after_answers_without_a_body() {
+fn a_connection_is_reused_after_trailers_and_after_responses_without_a_body() {
     let fixture = Fixture::start(|config| config);
     let upstream = &fixture.upstream;
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n";
@@ -209,7 +209,7 @@ fn a_connection_is_used_again_after_trailers_and_after_answers_without_a_body() 
 }
 
 #[test]
-fn what_a_server_says_too_much_reaches_nobody() {
+fn bytes_after_a_response_reach_no_client() {
     let gateway = Fixture::start(|config| config);
     let bearer = gateway.bearer("server", "read");
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
@@ -261,7 +261,7 @@ fn what_a_server_says_too_much_reaches_nobody() {
 }
 
 #[test]
-fn the_body_of_a_request_is_framed_in_the_plainest_way() {
+fn the_framing_of_a_forwarded_body_is_simple() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let inner = "GET /hello?m=inner HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -319,7 +319,7 @@ fn by_pieces(pieces: Vec<&'static str>) -> (SocketAddr, Receiver<()>) {
 }
 
 #[test]
-fn interim_answers_are_counted_and_their_ends_are_found() {
+fn interim_responses_are_parsed_and_limited() {
     let (address, _) = by_pieces(vec![
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n",
         "\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-",
@@ -340,7 +340,7 @@ fn interim_answers_are_counted_and_their_ends_are_found() {
 }
 
 #[test]
-fn no_trailer_passes_for_the_credential_of_the_gateway() {
+fn a_trailer_cannot_replace_the_upstream_credentials() {
     let upstream = crate::support::Upstream::start();
     let gateway = gateway(
         "http",

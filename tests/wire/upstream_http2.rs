@@ -43,7 +43,7 @@ fn post(target: &str, body: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_request_of_http_1_1_becomes_one_of_http_2() {
+fn an_http_1_1_request_is_translated_to_http_2() {
     let upstream = H2Upstream::start(|_| fine("{}"));
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
@@ -82,7 +82,7 @@ fn a_request_of_http_1_1_becomes_one_of_http_2() {
 }
 
 #[test]
-fn bodies_and_trailers_pass_both_ways() {
+fn bodies_and_trailers_are_forwarded_in_both_directions() {
     let upstream = H2Upstream::start(|arrived| {
         let mut trailers = HeaderMap::new();
         trailers.insert("x-sum", HeaderValue::from_static("42"));
@@ -111,7 +111,7 @@ fn bodies_and_trailers_pass_both_ways() {
 }
 
 #[test]
-fn answers_without_a_body_have_none() {
+fn responses_without_a_body_have_none() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/204" => Act::Answer(Response::builder().status(204).body(()).expect("a head"), vec![], None),
         "/304" => Act::Answer(
@@ -139,7 +139,7 @@ fn answers_without_a_body_have_none() {
 }
 
 #[test]
-fn requests_share_connections_up_to_what_the_server_takes() {
+fn requests_share_connections_up_to_the_server_s_stream_limit() {
     let upstream = H2Upstream::with(Some(2), None, |_| Act::Hold(Response::new(())));
     let gateway = gateway(&upstream, "");
     // The first one makes the connection, and with it the server's limit known.
@@ -166,7 +166,7 @@ fn requests_share_connections_up_to_what_the_server_takes() {
 }
 
 #[test]
-fn what_a_server_refuses_to_begin_with_is_sent_again() {
+fn requests_refused_before_processing_are_retried() {
     let refused = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&refused);
     let upstream = H2Upstream::start(move |arrived| match arrived.head.uri.path() {
@@ -190,7 +190,7 @@ fn what_a_server_refuses_to_begin_with_is_sent_again() {
 }
 
 #[test]
-fn a_connection_that_says_goodbye_is_left() {
+fn a_connection_with_goaway_gets_no_more_requests() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/go-away" => Act::GoAway,
         _ => fine("done"),
@@ -245,7 +245,7 @@ fn server_that_begins_nothing(goodbyes: usize) -> (SocketAddr, Arc<AtomicUsize>)
 }
 
 #[test]
-fn what_lies_above_the_last_stream_of_a_goodbye_is_sent_again() {
+fn requests_above_the_last_stream_of_a_goaway_are_retried() {
     let (address, requests) = server_that_begins_nothing(2);
     let gateway = Gateway::start(&config("http", address, ""));
     Conn::plain(gateway.plain()).ask(post("/pay", "5")).status(200);
@@ -253,7 +253,7 @@ fn what_lies_above_the_last_stream_of_a_goodbye_is_sent_again() {
 }
 
 #[test]
-fn stale_connections_are_no_502() {
+fn stale_connections_cause_no_502() {
     let upstream = H2Upstream::start(|_| fine("done"));
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
@@ -272,7 +272,7 @@ fn stale_connections_are_no_502() {
 }
 
 #[test]
-fn what_may_have_been_done_is_not_done_twice() {
+fn requests_that_may_have_been_processed_are_not_retried() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/closes" => Act::Close,
         _ => fine("done"),
@@ -287,7 +287,7 @@ fn what_may_have_been_done_is_not_done_twice() {
 }
 
 #[test]
-fn broken_answers_are_broken() {
+fn truncated_responses_are_forwarded_as_truncated() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/reset" => Act::Break(
             Response::builder().header("content-length", "100").body(()).expect("a head"),
@@ -324,7 +324,7 @@ fn broken_answers_are_broken() {
 }
 
 #[test]
-fn a_server_that_is_silent_is_504() {
+fn a_silent_server_is_504() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/silent" => Act::Hold(Response::new(())),
         _ => fine("done"),
@@ -338,7 +338,7 @@ fn a_server_that_is_silent_is_504() {
 }
 
 #[test]
-fn a_client_that_pauses_is_no_slow_server() {
+fn a_client_that_pauses_does_not_time_out_the_server() {
     let upstream = H2Upstream::start(|_| fine("done"));
     let gateway = gateway(&upstream, "read_timeout = \"200ms\"");
     let mut conn = Conn::plain(gateway.plain());
@@ -368,7 +368,7 @@ fn certificate(alpn: &[&[u8]]) -> (Arc<rustls::ServerConfig>, String) {
 }
 
 #[test]
-fn over_tls_alpn_has_to_say_h2() {
+fn over_tls_alpn_must_select_h2() {
     for (alpn, agrees) in [(&[&b"h2"[..], b"http/1.1"][..], true), (&[b"http/1.1"], false), (&[], false)] {
         let (tls, pem) = certificate(alpn);
         let upstream = H2Upstream::with(None, Some(tls), |_| fine("done"));

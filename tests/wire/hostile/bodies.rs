@@ -109,7 +109,7 @@ fn a_large_unread_body_is_not_waited_for() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_turn() {
+fn pipelined_requests_are_answered_in_order() {
     let (fixture, bearer, _turn) = alone();
     let mut conn = fixture.connect();
     let good = String::from_utf8(get("/hello", &[&bearer])).expect("ASCII");
@@ -127,7 +127,7 @@ fn pipelined_requests_are_answered_in_turn() {
 }
 
 #[test]
-fn behind_a_refusal_that_closes_nothing_is_read() {
+fn nothing_is_read_after_a_refusal_that_closes_the_connection() {
     let (fixture, bearer, _turn) = alone();
     let good = format!("GET /hello?m=behind HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n\r\n");
     let before = fixture.upstream.bytes();
@@ -165,7 +165,7 @@ fn behind_a_refusal_that_closes_nothing_is_read() {
 }
 
 #[test]
-fn other_protocols_end_at_once() {
+fn other_protocols_are_closed_immediately() {
     let (fixture, _, _turn) = alone();
     let before = fixture.upstream.bytes();
     for bytes in [
@@ -190,7 +190,7 @@ fn other_protocols_end_at_once() {
 }
 
 #[test]
-fn a_body_beyond_its_limit_is_413_before_it_is_read() {
+fn a_body_above_the_limit_is_413_before_it_is_read() {
     let declared = "POST /api/x HTTP/1.1\r\nHost: localhost\r\nBEARER\r\nContent-Length: 20000000\r\n\r\n";
     table([("declared".to_owned(), declared.as_bytes().to_vec())], &[413], After::Either);
 }

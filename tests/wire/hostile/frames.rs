@@ -48,7 +48,7 @@ fn ask(frames: &mut Frames, fields: &[(&str, &str)]) -> Outcome {
 }
 
 #[test]
-fn heads_that_are_malformed_reach_nobody() {
+fn malformed_heads_do_not_reach_the_upstream() {
     let path = "/public/malformed";
     let absolute = "http://evil.example/public/malformed";
     let injected = "/public/malformed HTTP/1.1\r\nX-Client-Id: evil\r\n\r\n";
@@ -122,7 +122,7 @@ fn heads_that_are_malformed_reach_nobody() {
 }
 
 #[test]
-fn bodies_that_are_not_as_long_as_said_are_no_requests() {
+fn bodies_that_contradict_their_length_are_refused() {
     let head = |marker: &str, length: &str| {
         let path = format!("/public/lengths?m={marker}.");
         let fields = [
@@ -165,7 +165,7 @@ fn bodies_that_are_not_as_long_as_said_are_no_requests() {
 }
 
 #[test]
-fn what_the_library_drops_in_silence_does_not_go_on() {
+fn fields_that_the_library_drops_are_not_forwarded() {
     // A fragment, which is none of a request's (RFC 9113 §8.3.1).
     let fields = changed("", ":path", &[(":path", "/public/dropped?m=fragment#left-behind")]);
     assert_eq!(ask(&mut open(), &fields), Outcome::Status(200));
@@ -182,7 +182,7 @@ fn what_the_library_drops_in_silence_does_not_go_on() {
 }
 
 #[test]
-fn streams_that_are_reset_at_once_end_the_connection() {
+fn rapid_resets_close_the_connection() {
     let mut frames = open();
     let mut burst = Vec::new();
     for number in 0..1000 {
@@ -233,7 +233,7 @@ fn more_streams_than_allowed_are_refused() {
 }
 
 #[test]
-fn heads_beyond_the_limit_are_refused() {
+fn heads_above_the_limit_are_refused() {
     let path = "/public/large-head";
     let large = "x".repeat(5_000);
     let fields = with(path, &[("a", &large), ("b", &large), ("c", &large), ("d", &large)]);
@@ -270,7 +270,7 @@ fn ask_in_parts(block: &[u8]) -> Outcome {
 }
 
 #[test]
-fn a_head_that_never_ends_ends_the_connection() {
+fn an_endless_head_closes_the_connection() {
     let part = block(&[("x", "y".repeat(100))]);
     for (marker, part) in [("full", part.as_slice()), ("empty", &[])] {
         let mut frames = open();
@@ -293,7 +293,7 @@ fn memory() -> u64 {
 }
 
 #[test]
-fn floods_of_frames_are_sat_out_or_ended() {
+fn floods_of_frames_are_tolerated_or_close_the_connection() {
     let before = memory();
     let post: Fields<'_> = vec![
         (":method", "POST"),
@@ -323,7 +323,7 @@ fn floods_of_frames_are_sat_out_or_ended() {
 }
 
 #[test]
-fn frames_out_of_order_end_the_connection() {
+fn frames_out_of_order_close_the_connection() {
     let get = block(&request("/public/disorder"));
     let rows = [
         ("data on an idle stream", frame(DATA, END_STREAM, 1, b"x")),
@@ -360,7 +360,7 @@ fn frames_out_of_order_end_the_connection() {
 }
 
 #[test]
-fn a_client_that_shuts_one_stream_is_not_waited_for() {
+fn a_stream_that_the_client_blocks_times_out() {
     let fixture = Fixture::start(|config| {
         config
             .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")

@@ -118,7 +118,7 @@ fn bent(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
 }
 
 #[test]
-fn whatever_is_sent_what_goes_on_is_framed_in_one_way() {
+fn mutated_requests_are_forwarded_with_unambiguous_framing() {
     let fixture = Fixture::start(|config| {
         config.table("[server.limits]\nheader_timeout = \"200ms\"\nbody_timeout = \"200ms\"")
     });

@@ -88,7 +88,7 @@ fn rfc_6750() {
 /// RFC 6750 §3: the attributes that MUST NOT appear more than once are there once, and `scope` is what is needed.
 /// RFC 9728 §5.1: `resource_metadata`. RFC 9728 §5.3: other challenges are left alone.
 #[test]
-fn a_challenge_names_what_is_needed_and_where_to_read_on() {
+fn a_challenge_names_the_scope_and_the_metadata() {
     let fixture = shared();
     let find = |parameters: &[(String, String)], name: &str| {
         parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())

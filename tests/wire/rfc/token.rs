@@ -243,7 +243,7 @@ fn rfc_8707() {
 
 /// RFC 6749 §2.3.1: "the authorization server MUST protect any endpoint utilizing it against brute force attacks".
 #[test]
-fn every_endpoint_that_takes_a_password_is_guarded_and_they_count_together() {
+fn the_throttle_covers_all_endpoints_together() {
     let gateway =
         Gateway::start(&Config::bare().throttle("throttle = { failures = 3, per = \"10m\" }").client(
             "server",
