@@ -16,8 +16,8 @@ use super::tls::{TlsError, TlsReloader};
 /// The length of the accept queue. The system limits it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 65_535;
 
-/// A server whose sockets listen and whose certificates are loaded. Clients can already connect; their requests are served
-/// once the server [runs](Bound::run).
+/// A server whose sockets listen and whose certificates are loaded. Clients can already connect; their
+/// requests are served once the server [runs](Bound::run).
 pub(crate) struct Bound {
     pub(super) listeners: Vec<Listener>,
     /// For each worker thread, one socket per listener in the order of `listeners`.
@@ -47,8 +47,8 @@ impl Bound {
         for (index, spec) in options.listeners.iter().enumerate() {
             let failed = |source| BindError::Listen { listener: spec.clone(), source };
             let mut addr = spec.addr;
-            // With SO_REUSEPORT, a second gateway of the same user would share the address without an error. Binding
-            // once without it detects the first gateway.
+            // With SO_REUSEPORT, a second gateway of the same user would share the address without an error.
+            // Binding once without it detects the first gateway.
             if threads > 1 && addr.port() != 0 {
                 drop(listen(addr, false).map_err(failed)?);
             }
@@ -89,8 +89,8 @@ fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     // Without this, a restart would have to wait for old connections to leave TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
-    // Accepted sockets inherit these options without a system call each. Keep-alive probes detect clients that vanished
-    // in the middle of a stream, on HTTP/1.1 and HTTP/2, without a timer in the gateway.
+    // Accepted sockets inherit these options without a system call each. Keep-alive probes detect clients
+    // that vanished in the middle of a stream, on HTTP/1.1 and HTTP/2, without a timer in the gateway.
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(10))

@@ -23,7 +23,8 @@ pub(super) enum ClientVerification {
 }
 
 impl ClientVerification {
-    /// Returns whether the CA has signed the certificate at the head of `chain`, and the certificate is valid now.
+    /// Returns whether the CA has signed the certificate at the head of `chain`, and the certificate is valid
+    /// now.
     pub(super) fn is_verified(&self, chain: &[CertificateDer<'_>]) -> bool {
         match (self, chain) {
             (Self::InHandshake, [_, ..]) => true,
@@ -43,9 +44,9 @@ pub(super) fn signed_by(
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated().build()
 }
 
-/// A verifier that requests a certificate, and accepts any well-formed one or none. The handshake still proves that the
-/// client holds the key, which is all that a self-signed certificate needs (RFC 8705 §2.2) and what tokens are bound to
-/// (§3).
+/// A verifier that requests a certificate, and accepts any well-formed one or none. The handshake still
+/// proves that the client holds the key, which is all that a self-signed certificate needs (RFC 8705 §2.2)
+/// and what tokens are bound to (§3).
 #[derive(Debug)]
 pub(super) struct AnyCertificate(pub(super) WebPkiSupportedAlgorithms);
 

@@ -54,12 +54,14 @@ impl ConnectionSlots {
         self.open.load(Relaxed)
     }
 
-    /// Takes a slot for a new connection, or returns `None` if the limit is reached. The client's address is claimed
-    /// separately, because with the PROXY protocol it is known only after its header was read, which must be bounded too.
+    /// Takes a slot for a new connection, or returns `None` if the limit is reached. The client's address is
+    /// claimed separately, because with the PROXY protocol it is known only after its header was read, which
+    /// must be bounded too.
     pub(crate) fn take(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let slot = ConnectionSlot { slots: Arc::clone(self), address: None };
         count(Event::ConnectionOpened);
-        // Incremented first and decremented by the slot's drop, so that two threads cannot both take the last slot.
+        // Incremented first and decremented by the slot's drop, so that two threads cannot both take the last
+        // slot.
         if self.open.fetch_add(1, Relaxed) >= self.max.load(Relaxed) {
             self.record_refusal();
             return None;
@@ -121,8 +123,8 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Returns the network that is counted as one client: an IPv4 address, or the /64 of an IPv6 address, because that is
-/// what one subscriber controls.
+/// Returns the network that is counted as one client: an IPv4 address, or the /64 of an IPv6 address, because
+/// that is what one subscriber controls.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),

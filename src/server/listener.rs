@@ -10,7 +10,8 @@ pub(crate) struct ListenerSpec {
     pub addr: SocketAddr,
     /// TLS, with HTTP/2 or HTTP/1.1 negotiated by ALPN. Otherwise plain HTTP/1.1.
     pub tls: bool,
-    /// On a plain listener, HTTP/2 with prior knowledge (RFC 9113 §3.3) instead of HTTP/1.1. Ignored with `tls`.
+    /// On a plain listener, HTTP/2 with prior knowledge (RFC 9113 §3.3) instead of HTTP/1.1. Ignored with
+    /// `tls`.
     pub h2c: bool,
     /// Every connection starts with a PROXY protocol header (version 1 or 2), which is trusted.
     pub proxy_protocol: bool,

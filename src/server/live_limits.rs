@@ -44,8 +44,8 @@ impl LiveLimits {
         }
     }
 
-    /// Sets the limits of new connections and the grace time of future drains. Open connections stay open, even if there
-    /// are more than the new maximum.
+    /// Sets the limits of new connections and the grace time of future drains. Open connections stay open,
+    /// even if there are more than the new maximum.
     pub(crate) fn set(&self, limits: Limits, grace: Duration) {
         self.grace_millis.store(millis(grace), Relaxed);
         self.connection_slots.set(&limits);
@@ -82,13 +82,15 @@ fn http2(limits: &Limits) -> http2::Builder<StreamExecutor> {
         .timer(TokioTimer::new())
         .adaptive_window(false)
         .max_concurrent_streams(128)
-        // A client may fill these windows before anything is read. They bound memory and are large enough for uploads.
+        // A client may fill these windows before anything is read. They bound memory and are large enough for
+        // uploads.
         .initial_stream_window_size(256 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .max_frame_size(16 * 1024)
         .max_send_buf_size(MAX_BUFFER)
         .max_header_list_size(u32::try_from(limits.max_header_size).unwrap_or(u32::MAX))
-        // Streams reset before they were accepted ("rapid reset"), and streams reset because of the client's errors.
+        // Streams reset before they were accepted ("rapid reset"), and streams reset because of the client's
+        // errors.
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(128);
     builder

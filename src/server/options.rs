@@ -33,8 +33,8 @@ impl ServerOptions {
 /// Limits that protect the gateway from slow clients, large heads and too many connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// The time from the first byte of a request head to its last. For the first request, from the start of the
-    /// connection.
+    /// The time from the first byte of a request head to its last. For the first request, from the start of
+    /// the connection.
     pub header_timeout: Duration,
     /// The maximum size of a request head in bytes, request line included.
     pub max_header_size: usize,

@@ -11,8 +11,8 @@ const V1_MAX: usize = 107;
 /// The maximum length accepted for the addresses and extensions of version 2. The format allows 64 KiB.
 const V2_MAX: usize = 1024;
 
-/// Reads the header and nothing beyond it. Returns `None` if the load balancer connects on its own behalf (`LOCAL`, such
-/// as a health check) or does not know the client's address.
+/// Reads the header and nothing beyond it. Returns `None` if the load balancer connects on its own behalf
+/// (`LOCAL`, such as a health check) or does not know the client's address.
 pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
     // No valid header of either version is shorter than the signature of version 2.
     let mut start = [0; 12];
@@ -74,7 +74,8 @@ async fn read_v2<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<Sock
     }
 }
 
-/// Parses the addresses of version 2. The outer `Option` is `None` if they are shorter than their family requires.
+/// Parses the addresses of version 2. The outer `Option` is `None` if they are shorter than their family
+/// requires.
 fn parse_v2(family: u8, rest: &[u8]) -> Option<Option<SocketAddr>> {
     match family >> 4 {
         1 => {

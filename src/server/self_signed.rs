@@ -1,5 +1,5 @@
-//! The self-signed certificate of a gateway without a configured one: created once, kept, and valid only for this
-//! machine.
+//! The self-signed certificate of a gateway without a configured one: created once, kept, and valid only for
+//! this machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,8 +27,8 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Returns the paths of the certificate and key in `state_dir`. Creates them unless a valid pair exists.
 ///
-/// The key is ECDSA P-256. The certificate is for `localhost`, `127.0.0.1` and `::1`, and is not a CA, so a client that
-/// trusts it trusts nothing else. A new directory gets mode 0700, the key mode 0600.
+/// The key is ECDSA P-256. The certificate is for `localhost`, `127.0.0.1` and `::1`, and is not a CA, so a
+/// client that trusts it trusts nothing else. A new directory gets mode 0700, the key mode 0600.
 ///
 /// # Errors
 /// Fails if the certificate cannot be created or the files cannot be written.

@@ -86,8 +86,8 @@ impl DrainSignal {
         Arc::clone(&self.shared.draining)
     }
 
-    /// Returns a notification that cannot be missed if it is created before [`is_draining`](Self::is_draining) is
-    /// checked.
+    /// Returns a notification that cannot be missed if it is created before
+    /// [`is_draining`](Self::is_draining) is checked.
     pub(super) fn woken(&self) -> tokio::sync::futures::OwnedNotified {
         Arc::clone(&self.shared.wake).notified_owned()
     }

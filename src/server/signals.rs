@@ -8,8 +8,8 @@ use signal_hook::iterator::Signals;
 
 use super::ShutdownHandle;
 
-/// Starts a thread that handles signals: SIGTERM and SIGQUIT drain the server, SIGINT stops it immediately (also during a
-/// drain), and SIGHUP calls `reload`.
+/// Starts a thread that handles signals: SIGTERM and SIGQUIT drain the server, SIGINT stops it immediately
+/// (also during a drain), and SIGHUP calls `reload`.
 ///
 /// # Errors
 /// Fails if the handlers cannot be installed or the thread cannot be started.

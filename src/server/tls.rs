@@ -24,7 +24,8 @@ pub(crate) struct TlsPaths {
     pub certificate: PathBuf,
     /// The private key of the certificate.
     pub key: PathBuf,
-    /// Requests client certificates and accepts those that this CA signed. A client without one is accepted as well.
+    /// Requests client certificates and accepts those that this CA signed. A client without one is accepted
+    /// as well.
     pub client_ca: Option<PathBuf>,
     /// Requests client certificates and accepts any.
     /// [`ClientCertificate::is_verified`](super::ClientCertificate) says whether `client_ca` signed it.
@@ -33,8 +34,8 @@ pub(crate) struct TlsPaths {
 
 /// The TLS settings in use, which can be replaced while the server runs.
 ///
-/// The settings are replaced as a whole, not only the certificate: session tickets issued under an old `client_ca` must not
-/// outlive it. If no file changed, the settings and the tickets stay.
+/// The settings are replaced as a whole, not only the certificate: session tickets issued under an old
+/// `client_ca` must not outlive it. If no file changed, the settings and the tickets stay.
 #[derive(Debug)]
 pub(crate) struct TlsReloader {
     settings: ArcSwap<TlsSettings>,
@@ -201,8 +202,8 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Stateless tickets: a resumed session saves both sides the signature without memory on the server. One ticket is
-    // enough for one connection at a time; each costs an encryption and a write in the handshake.
+    // Stateless tickets: a resumed session saves both sides the signature without memory on the server. One
+    // ticket is enough for one connection at a time; each costs an encryption and a write in the handshake.
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Settings)?;
     config.send_tls13_tickets = 1;
     let source_digest = digest.finalize().into();

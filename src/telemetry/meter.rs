@@ -23,8 +23,8 @@ pub(super) const BOUNDS: [Duration; 14] = [
     Duration::from_secs(10),
 ];
 
-/// The counts of one route or upstream, by thread. The cells of a thread are created on first use, so that a route without
-/// traffic costs almost nothing.
+/// The counts of one route or upstream, by thread. The cells of a thread are created on first use, so that a
+/// route without traffic costs almost nothing.
 #[derive(Debug)]
 pub(crate) struct Meter<C> {
     name: Box<str>,

@@ -1,9 +1,11 @@
 //! Observability: metrics, the access log and request ids.
 //!
-//! Counting costs a request no lock, no allocation and no cache line of another thread: every thread has its own counters,
-//! which only it writes, and the metrics endpoint sums them. Nothing that a client sends becomes a label.
+//! Counting costs a request no lock, no allocation and no cache line of another thread: every thread has its
+//! own counters, which only it writes, and the metrics endpoint sums them. Nothing that a client sends
+//! becomes a label.
 //!
-//! This module knows only counters and lines. The modules that use it give them their meaning, mainly `proxy/observe/`.
+//! This module knows only counters and lines. The modules that use it give them their meaning, mainly
+//! `proxy/observe/`.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

@@ -35,7 +35,8 @@ fn is_valid(id: &[u8]) -> bool {
     (1..=MAX_LENGTH).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
-/// Writes 32 hex digits: the first half identifies the process, the second half is unique in it. Ids are not secret.
+/// Writes 32 hex digits: the first half identifies the process, the second half is unique in it. Ids are not
+/// secret.
 fn write_new(id: &mut Vec<u8>) {
     static PROCESS: OnceLock<(u64, u64)> = OnceLock::new();
     let (process, start) = *PROCESS.get_or_init(|| {

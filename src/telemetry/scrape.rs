@@ -133,7 +133,8 @@ fn upstreams(page: &mut Page, gauges: &Gauges) {
         "Requests at an upstream whose response has not ended.",
     );
     for upstream in all {
-        // The end is read first, so that a request that begins and ends in between does not make the result negative.
+        // The end is read first, so that a request that begins and ends in between does not make the result
+        // negative.
         let ended = upstream.sum(|cells| cells.ended.now());
         let begun = upstream.sum(|cells| cells.begun.now());
         family.value(&[("upstream", upstream.name())], begun.saturating_sub(ended));

@@ -1,5 +1,5 @@
-//! The counters of a thread. Only that thread writes them, so a relaxed load and store are enough, and no cache line is
-//! shared.
+//! The counters of a thread. Only that thread writes them, so a relaxed load and store are enough, and no
+//! cache line is shared.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -216,8 +216,8 @@ pub(super) fn total_endpoint_refused(endpoint: EndpointName, reason: Reason) -> 
     sum(|thread| thread.endpoint_refusals.get(endpoint as usize)?.get(reason as usize))
 }
 
-/// Returns the current value of a gauge: the number begun minus the number ended. The end is read first, so that an event
-/// that begins and ends in between does not make the result negative.
+/// Returns the current value of a gauge: the number begun minus the number ended. The end is read first, so
+/// that an event that begins and ends in between does not make the result negative.
 pub(super) fn difference(begun: Event, ended: Event) -> u64 {
     let ended = total(ended);
     total(begun).saturating_sub(ended)

@@ -1,7 +1,7 @@
 //! One table of requests through every mount: what is answered, and what the inner service saw.
 //!
-//! The layers and the modules stand on one gate in this process, whose clock the test moves. The gateway is the binary,
-//! with the same gateway.toml and tokens of its own.
+//! The layers and the modules stand on one gate in this process, whose clock the test moves. The gateway is
+//! the binary, with the same gateway.toml and tokens of its own.
 
 mod mount;
 mod pingora_mounts;

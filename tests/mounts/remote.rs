@@ -221,7 +221,8 @@ async fn concurrent_requests_with_one_token_share_an_introspection() {
         setting.remote().build().unwrap(),
         setting.remote().staleness(Duration::from_secs(60)).build().unwrap(),
     );
-    // The first asks. The others arrive during its question: without a staleness they need a later one, all together.
+    // The first asks. The others arrive during its question: without a staleness they need a later one, all
+    // together.
     for (gate, expected) in [(strict, 2), (stale, 1)] {
         let before = setting.relay.asked();
         setting.relay.set(Mode::Hold);

@@ -1,4 +1,4 @@
-//! The access log: what a line says of a request, what it never says, and that it holds nothing up.
+//! The access log: what a line contains, what it never contains, and that it delays no traffic.
 
 use crate::support::metrics::Scrape;
 use crate::support::tls::H2;
@@ -18,7 +18,7 @@ use std::{fs, thread};
 
 const TOGETHER: &str = "access_log = true";
 
-/// A gateway that logs to standard output, with an upstream that is not there.
+/// A gateway that logs to standard output, and has one upstream without a listener.
 fn logging() -> &'static Fixture {
     static LOGGING: OnceLock<Fixture> = OnceLock::new();
     LOGGING.get_or_init(|| {
@@ -35,13 +35,13 @@ fn logging() -> &'static Fixture {
     })
 }
 
-/// All lines so far that are lines of the access log.
+/// Returns all access log lines so far.
 fn lines(written: &str) -> Vec<Value> {
     let objects = written.lines().filter(|line| line.starts_with('{'));
     objects.map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
-/// Waits until `found` finds something in what the gateway has written.
+/// Waits until `found` finds something in the output of the gateway.
 #[track_caller]
 fn eventually<T>(gateway: &Gateway, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -54,14 +54,14 @@ fn eventually<T>(gateway: &Gateway, what: &str, mut found: impl FnMut() -> Optio
     }
 }
 
-/// The one line for this path.
+/// Returns the only line for this path.
 #[track_caller]
 fn line(gateway: &Gateway, path: &str) -> Value {
     let find = || lines(&gateway.written()).into_iter().find(|line| line["path"] == path);
     eventually(gateway, &format!("no line for {path}"), find)
 }
 
-/// Asserts members of a line; null stands for one that must not be there.
+/// Asserts members of a line; null for one that must be absent.
 #[track_caller]
 fn says(line: &Value, members: Value) {
     for (name, value) in members.as_object().expect("an object") {
@@ -243,7 +243,7 @@ fn endpoint_requests_are_logged() {
     });
     let expected = [
         json!({ "route": "(token)", "path": TOKEN, "client_id": "server", "status": 200, "reason": null }),
-        // Whoever says to be a client is not it yet.
+        // A client id without successful authentication is not logged.
         json!({ "route": "(token)", "client_id": null, "status": 401, "reason": "invalid_client" }),
         json!({ "route": "(token)", "client_id": "server", "status": 400, "reason": "invalid_scope" }),
     ];
@@ -280,7 +280,7 @@ fn no_request_forges_a_line() {
     line(&gateway.gateway, "/the-last");
     let written = gateway.gateway.written();
     let (out, _) = written.split_once("--- stderr").expect("both streams");
-    // All that stands behind the banner.
+    // Everything after the start message.
     let (_, log) = out.rsplit_once("listening on ").expect("the banner");
     for line in log.lines().skip(1) {
         let line_is: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -307,14 +307,14 @@ fn a_file_is_appended_to_and_reopened_on_sighup() {
     fs::rename(&path, &rotated).expect("a rename");
     gateway.raw(get("/between", &[])).status(404);
     gateway.gateway.signal("HUP");
-    // Said once the log is in the new file: a line may go to the old one until then.
+    // Logged once the new file is in use: until then a line may go to the old one.
     gateway.gateway.wait_for(" taken up: ");
     gateway.raw(get("/after", &[])).status(404);
     eventually(&gateway.gateway, "no line in the new file", has(&path, "\"/after\""));
     let before = eventually(&gateway.gateway, "a line was lost", has(&rotated, "\"/between\""));
     assert!(before.contains("\"/before\"") && !before.contains("\"/after\""), "{before}");
     assert!(!gateway.gateway.written().contains("\"/before\""), "the log is in the file alone");
-    // Neither does a broken configuration keep the log where it was.
+    // An invalid configuration does not stop the log from reopening either.
     fs::write(gateway.gateway.dir().join("gateway.toml"), "broken").expect("gateway.toml");
     fs::rename(&path, path.with_extension("log.2")).expect("a rename");
     gateway.gateway.signal("HUP");
@@ -349,7 +349,7 @@ fn a_reload_turns_the_access_log_on_and_off() {
         gateway.raw(get("/off-1", &[])).all("x-request-id").is_empty().then_some(())
     });
     gateway.raw(get("/off-2", &[])).status(404);
-    // The writer has had its turn when something that comes after is seen: the end.
+    // The writer has run once something that comes later is seen: the end of the process.
     let mut gateway = gateway.gateway;
     gateway.signal("TERM");
     gateway.wait(Duration::from_secs(6));
@@ -389,14 +389,14 @@ fn a_request_id_is_accepted_only_from_trusted_proxies() {
         let other = gateway.raw(get("/hello?m=other", &[&bearer]));
         assert_ne!(other.one("x-request-id"), id);
     }
-    // Without ids, what a client sends is a header like another.
+    // Without request ids, the client's field is forwarded like any other.
     let gateway = Fixture::start(|config| config);
     let bearer = gateway.bearer("server", "read");
     gateway.raw(get("/hello?m=id", &[&bearer, "X-Request-Id: mine"])).status(200).lacks("x-request-id");
     assert_eq!(gateway.upstream.only("m=id").all("x-request-id"), ["mine"]);
 }
 
-/// A gateway that logs there and serves metrics.
+/// A gateway that logs to this file and serves metrics.
 fn logging_to(file: &str) -> Fixture {
     Fixture::start(|config: Config| {
         config
@@ -428,7 +428,7 @@ fn a_reader_that_does_not_read_delays_no_traffic() {
     let dir = tempfile::tempdir().expect("a folder");
     let pipe = dir.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
-    // Open at both ends, so that the gateway can open it and nobody reads.
+    // Open at both ends, so that the gateway can open it while nobody reads.
     let mut reader = fs::File::options().read(true).write(true).open(&pipe).expect("the pipe");
     let gateway = logging_to(pipe.to_str().expect("UTF-8"));
     // More than the pipe and a thread's buffer hold.
@@ -442,7 +442,7 @@ fn a_reader_that_does_not_read_delays_no_traffic() {
     eventually(&gateway.gateway, "the drop is not told", || {
         gateway.gateway.written().contains("lines dropped").then_some(())
     });
-    // Once somebody reads, what was kept comes, whole lines only.
+    // Once somebody reads, the buffered lines arrive, and only whole lines.
     let drain = thread::spawn(move || {
         let (mut text, mut part) = (Vec::new(), [0; 64 << 10]);
         while !text.windows(10).any(|window| window == b"\"/the-end\"") {

@@ -1,4 +1,5 @@
-//! Tokens bound to a key (RFC 9449), over plain HTTP/1.1 and over HTTP/2, and tokens for one resource (RFC 8707).
+//! Tokens bound to a key (RFC 9449), over plain HTTP/1.1 and over HTTP/2, and tokens for one resource (RFC
+//! 8707).
 
 use crate::support::jose::SigningKey;
 use crate::support::tls::H2;
@@ -68,7 +69,7 @@ fn a_bound_token_is_accepted_only_with_a_fresh_proof_of_its_key() {
     let twice = [&*authorization, &*fresh(), &*fresh()];
     refused(&fixture.raw(get("/hello?m=dpop-bad", &twice)), "invalid_dpop_proof");
 
-    // RFC 9449 §7.2: as a bearer token it is none, whatever comes with it.
+    // RFC 9449 §7.2: a bound token is not accepted as a bearer token, whatever comes with it.
     let bearer = format!("Authorization: Bearer {token}");
     for fields in [&[&*bearer][..], &[&*bearer, &*fresh()]] {
         let answer = fixture.raw(get("/hello?m=dpop-bad", fields));
@@ -76,14 +77,14 @@ fn a_bound_token_is_accepted_only_with_a_fresh_proof_of_its_key() {
         assert!(challenges.len() == 2 && challenges[0].contains("error=\"invalid_token\""), "{answer}");
         assert!(challenges[1].starts_with("DPoP ") && !challenges[1].contains("error"), "{answer}");
     }
-    // Nor is a plain token one of this scheme.
+    // A plain token is not accepted under the DPoP scheme either.
     let plain = fixture.token("server", "read");
     let proof = key.dpop("GET", url, Some(&plain));
     let authorization = format!("Authorization: DPoP {plain}");
     refused(&fixture.raw(get("/hello?m=dpop-bad", &[&authorization, &proof])), "invalid_token");
     assert!(!fixture.upstream.saw("m=dpop-bad"), "a refused request reached the upstream");
 
-    // A path is compared as it is routed: in its canonical form.
+    // The path is compared in its canonical form, as it is routed.
     let proof = key.dpop("GET", "http://LOCALHOST:80/users/%7euser", Some(&token));
     let authorization = format!("Authorization: DPoP {token}");
     fixture.raw(get("/users/~us%65r?m=dpop-path", &[&authorization, &proof])).status(200);
@@ -107,13 +108,13 @@ fn a_client_that_must_use_dpop_gets_only_bound_tokens() {
     ask(&fixture, "bound", &["DPoP: x"]).oauth_error(400, "invalid_dpop_proof");
     let elsewhere = key.dpop("POST", "http://localhost/hello", None);
     ask(&fixture, "bound", &[&elsewhere]).oauth_error(400, "invalid_dpop_proof");
-    // The endpoint has two names: the one it was asked under, and the one its metadata tells.
+    // The endpoint has two URLs: the one requested, and the one in its metadata.
     for url in [TOKEN_URL, "https://issuer.example.test/oauth/v2/oauth-token"] {
         let proof = key.dpop("POST", url, None);
         token_of(&ask(&fixture, "bound", &[&proof]));
         ask(&fixture, "bound", &[&proof]).oauth_error(400, "invalid_dpop_proof");
     }
-    // Such a client being there, a challenge tells of both schemes.
+    // With such a client configured, a challenge names both schemes.
     let answer = fixture.raw(get("/hello", &[]));
     let challenges = answer.status(401).all("www-authenticate");
     assert!(challenges.len() == 2 && challenges[0].starts_with("Bearer "), "{answer}");

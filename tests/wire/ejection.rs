@@ -1,4 +1,4 @@
-//! Servers whose requests fail: tried elsewhere, left out for a while, taken back.
+//! Servers whose requests fail: requests are retried elsewhere, the server is ejected and later readmitted.
 
 use crate::support::upstream::ok;
 use crate::support::{Fixture, Next, Upstream, get};
@@ -18,7 +18,7 @@ fn before(servers: &[SocketAddr], lines: &str) -> Fixture {
     })
 }
 
-/// A server that resets every connection as soon as it has read a request, until told otherwise.
+/// A server that resets every connection after reading a request, until it is switched.
 fn faulty() -> (Upstream, Arc<AtomicBool>) {
     let server = Upstream::start();
     let well = Arc::new(AtomicBool::new(false));
@@ -47,7 +47,8 @@ fn a_failing_server_is_ejected_under_every_balancing_policy() {
         let gateway = before(&[bad.address(), good.address()], &lines);
         let mut conn = gateway.connect();
         let deadline = Instant::now() + Duration::from_secs(10);
-        // A request that failed there is answered by the other one; by chance it takes some until three have.
+        // Failed requests are retried on the other server. By chance it takes a while until three have
+        // failed.
         while bad.requests("/e/x").len() < 3 {
             assert!(Instant::now() < deadline, "{balance}: {} requests", bad.requests("/e/x").len());
             conn.ask(get("/e/x", &[])).status(200);
@@ -85,7 +86,7 @@ fn an_ejection_moves_only_the_clients_of_that_server() {
     };
     let at = |round: usize, n: usize| format!("/e/token?m={round}-{n}.");
     let first: Vec<usize> = bearers.iter().enumerate().map(|(n, bearer)| home(&at(1, n), bearer)).collect();
-    // The faulty one has failed those whose home it was, and is out: they were answered elsewhere.
+    // The faulty server failed its own clients' requests and is ejected: they were answered elsewhere.
     gateway.gateway.wait_for("is ejected for");
     let second: Vec<usize> = bearers.iter().enumerate().map(|(n, bearer)| home(&at(2, n), bearer)).collect();
     assert_eq!(first, second);
@@ -174,7 +175,7 @@ fn the_retry_budget_bounds_the_added_load() {
         assert!(answers.iter().all(|status| [200, 502].contains(status)), "{answers:?}");
         answers.iter().filter(|status| **status == 502).count()
     };
-    // Half of them, and then those tried again, meet the dead server first.
+    // Half of the requests, and then those retried, reach the dead server first.
     assert_eq!(statuses("retry_budget = { percent = 0, min_per_second = 0 }"), 200);
     assert_eq!(statuses("retry_budget = false"), 0);
     let some = statuses("retry_budget = { percent = 0, min_per_second = 3 }");
@@ -217,7 +218,7 @@ fn no_request_is_lost_when_a_server_is_killed_and_restarted_under_load() {
         reached &= until_asked(&other, 100);
         let back = Upstream::start_at(address);
         reached &= until_asked(&back, 50);
-        // Before any assertion: the clients would ask for ever.
+        // Before any assertion, because the clients would send requests forever.
         asking.store(false, Ordering::Relaxed);
         assert!(reached, "the servers were not asked, or not again");
         for client in clients {

@@ -167,7 +167,8 @@ fn metadata_lists_the_endpoints() {
 
 #[test]
 fn metadata_has_no_empty_arrays() {
-    // RFC 8414 §3.2 and RFC 9728 §3.2: "zero elements MUST be omitted"; clients take one for a missing value.
+    // RFC 8414 §3.2 and RFC 9728 §3.2: "zero elements MUST be omitted"; clients treat an empty array as a
+    // missing value.
     let bare = Gateway::start_text("[server]\nlisten = [\"http://127.0.0.1:0\"]\n", &[]);
     for gateway in [bare.plain(), shared().address()] {
         for name in ["oauth-authorization-server", "oauth-protected-resource"] {

@@ -1,4 +1,4 @@
-//! What reaches the upstream, and what comes back: heads, identity, bodies both ways.
+//! What reaches the upstream and what comes back: heads, identity, and bodies in both directions.
 
 use crate::support::config::SECRET;
 use crate::support::upstream::{OK_BODY, Recorded, ok};
@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Field names that a server behind us may read as `name`: CGI and its heirs make `-` and `_` the same.
+/// Field names that a server may read as `name`: CGI and its successors treat `-` and `_` alike.
 fn spellings_of<'a>(request: &'a Recorded, name: &str) -> Vec<(&'a str, &'a str)> {
     let plain = |text: &str| text.to_ascii_lowercase().replace('_', "-");
     let fields = request.headers.iter().filter(|(n, _)| plain(n) == plain(name));
@@ -187,7 +187,7 @@ fn the_path_is_canonical_and_the_query_is_unchanged() {
         ("/users/j%C3%a9", "/users/j%C3%A9"),
         ("/semi/a;b=c", "/semi/a;b=c"),
         ("/slash/a%2fb", "/slash/a%2Fb"),
-        // Encoded twice: decoded never, or a server that decodes once more than we would see another path.
+        // Double encoding is never decoded: a server that decodes once more would see another path.
         ("/api/%252e%252e/hello", "/api/%252e%252e/hello"),
         ("/api/%252f..%255c", "/api/%252f..%255c"),
         ("/api/%2561", "/api/%2561"),
@@ -201,7 +201,7 @@ fn the_path_is_canonical_and_the_query_is_unchanged() {
         let request = gateway.upstream.only(&marker);
         assert_eq!(request.target(), format!("{reached}?{query}"), "{sent}\n{}", request.text());
     }
-    // An empty query is not none.
+    // An empty query is different from no query.
     gateway.raw(get("/api/empty-query?", &[&bearer])).status(200);
     assert_eq!(gateway.upstream.only("/api/empty-query").target(), "/api/empty-query?");
 }
@@ -314,7 +314,7 @@ fn five_mebibytes_are_forwarded_unchanged_in_both_directions() {
     );
     let answer = gateway.raw([head.as_bytes(), &body].concat());
     answer.status(200);
-    // Not assert_eq: ten megabytes of numbers help nobody.
+    // Not `assert_eq`, which would print ten megabytes.
     assert!(gateway.upstream.only("m=large").body == body, "the upstream got other bytes");
     assert!(answer.body() == body, "the client got other bytes");
 }
@@ -328,7 +328,7 @@ fn a_chunked_request_streams() {
         "POST /api/upload?m=upload HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nTransfer-Encoding: chunked\r\n\r\n\
          b\r\nfirst-piece\r\n"
     ));
-    // It is there while the rest is still unsent.
+    // It arrives while the rest is still unsent.
     gateway.upstream.wait_for("first-piece");
     assert!(gateway.upstream.requests("m=upload").is_empty());
     conn.send_more("4;ext=1\r\nlast\r\n0\r\n\r\n");
@@ -398,7 +398,7 @@ fn expect_100_is_answered_and_the_body_arrives() {
     conn.send_more("body");
     conn.read().status(200);
     assert_eq!(gateway.upstream.only("m=expect").body, b"body");
-    // Refused before the body: there is no 100 then.
+    // A refusal before the body comes without a 100 response.
     let mut conn = gateway.connect();
     conn.send(
         "POST /api/expect HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",

@@ -1,4 +1,4 @@
-//! gRPC through the gateway: real clients, a real server, every kind of call, and refusals that clients understand.
+//! gRPC through the gateway: real clients, a real server, every kind of call, and refusals as gRPC statuses.
 
 use crate::support::frames::{END_HEADERS, Frames, HEADERS, Outcome, RST_STREAM, block, frame};
 use crate::support::grpc::{Caller, Echo};
@@ -14,7 +14,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 const SOON: Duration = Duration::from_secs(5);
 
-/// A gateway before the service, for HTTP/2 with and without TLS.
+/// A gateway in front of the service, for HTTP/2 with and without TLS.
 struct Setup {
     fixture: Fixture,
     echo: Echo,
@@ -53,7 +53,7 @@ async fn plain(address: SocketAddr) -> Channel {
     Channel::from_shared(url).expect("a URL").connect().await.expect("a connection")
 }
 
-/// A channel over TLS to a gateway whose certificate nobody knows.
+/// A TLS channel that accepts the gateway's self-signed certificate.
 async fn encrypted(address: SocketAddr) -> Channel {
     let connect = tower::service_fn(move |_: Uri| async move {
         Ok::<_, std::io::Error>(TokioIo::new(tls::connect_h2(address).await))
@@ -105,13 +105,13 @@ async fn unary_calls_carry_metadata_in_both_directions() {
 async fn a_status_is_forwarded_with_and_without_messages() {
     let setup = start().await;
     let mut caller = setup.caller("read");
-    // Headers only.
+    // A response with trailers only.
     let status = caller.unary("/test.Echo/Unary", "fail").await.expect_err("a status");
     assert_eq!((status.code(), status.message()), (Code::DataLoss, "lost: 100 % of ümlauts"));
     assert_eq!(status.metadata().get("x-why").expect("metadata"), "asked");
     let status = caller.unary("/test.Echo/Nothing", "").await.expect_err("a status");
     assert_eq!((status.code(), status.message()), (Code::Unimplemented, "no such method"));
-    // In trailers.
+    // A status in the trailers.
     let mut messages = caller.down("again").await.expect("a stream");
     for _ in 0..3 {
         assert_eq!(messages.message().await.expect("a message").expect("a message"), "again");
@@ -137,7 +137,7 @@ async fn client_streams_and_bidirectional_streams_work() {
 
     let (sender, receiver) = mpsc::channel(1);
     let mut answers = caller.both(receiver).await.expect("a stream");
-    // Each answer comes before the next message goes: nothing is held back in either direction.
+    // Each response arrives before the next message is sent: nothing is buffered in either direction.
     for turn in 0..20 {
         sender.send(Bytes::from(format!("turn {turn}"))).await.expect("the call takes it");
         let answer = timeout(SOON, answers.message()).await.expect("no answer in time");
@@ -170,12 +170,12 @@ async fn refusals_are_grpc_statuses() {
         let challenged = status.metadata().get("www-authenticate").is_some();
         assert_eq!(challenged, matches!(code, Code::Unauthenticated | Code::PermissionDenied), "{status:?}");
     }
-    // Nobody said how long the message is, so the beginning of that one was on its way.
+    // The length of the message was not announced, so its beginning was already forwarded.
     let reached: Vec<_> = setup.echo.reached().iter().map(|head| head.uri.path().to_owned()).collect();
     assert_eq!(reached, ["/test.Echo/Small"], "a refused call reached the service");
 
     let mut caller = Caller::new(setup.channel.clone(), Some(&read));
-    // The first is let through, to a method that is not there.
+    // The first request is forwarded, to a method that does not exist.
     let _ = caller.unary("/test.Echo/Rated", "").await;
     let status = caller.unary("/test.Echo/Rated", "").await.expect_err("a refusal");
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
@@ -185,7 +185,7 @@ async fn refusals_are_grpc_statuses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_service_times_out() {
     let setup = start().await;
-    // Both bodies stay open, and nobody says anything.
+    // Both bodies stay open, and neither side sends anything.
     let channel = Channel::from_shared(format!("http://{}", setup.fixture.gateway.h2c()))
         .expect("a URL")
         .origin(Uri::from_static("http://slow.test"))
@@ -208,7 +208,7 @@ async fn a_stream_ends_with_its_token() {
     let mut answers = caller.both(receiver).await.expect("a stream");
     both.send(Bytes::from_static(b"x")).await.expect("the call takes it");
     answers.message().await.expect("an answer").expect("an answer");
-    // An upload has no answer yet, and ends as well.
+    // An upload without a response yet ends as well.
     let (_up, receiver) = mpsc::channel(1);
     let up = tokio::spawn(async move { caller.up(receiver).await });
     timeout(SOON, setup.echo.wait_for(2)).await.expect("the upload has begun");
@@ -231,7 +231,7 @@ async fn a_canceled_call_is_canceled_upstream() {
     let gateway = Gateway::start(&config);
     let h2c = gateway.h2c();
     let mut caller = Caller::new(plain(h2c).await, None);
-    // A call whose two halves stay open, by hand: libraries differ in when they say that one is given up.
+    // A call with both halves open, by hand: libraries differ in when they report a cancellation.
     let mut call = tokio::task::spawn_blocking(move || {
         let mut call = Frames::open(h2c);
         let fields = [
@@ -250,7 +250,7 @@ async fn a_canceled_call_is_canceled_upstream() {
     .expect("a call");
     let status = caller.unary("/test.Echo/Unary", "").await.expect_err("no place is left");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    // CANCEL; the connection stays.
+    // CANCEL: the connection stays open.
     call.send(frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
     let deadline = std::time::Instant::now() + SOON;
     while caller.unary("/test.Echo/Unary", "").await.is_err() {

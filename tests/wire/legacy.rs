@@ -1,4 +1,5 @@
-//! Legacy clients and servers: what they say is passed on as they said it, and what they leave out is no reason to refuse.
+//! Legacy clients and servers: unusual but valid messages are forwarded as they are, and missing parts are
+//! tolerated.
 
 use crate::support::{Conn, Fixture, Next, get};
 use std::io::Write;
@@ -26,7 +27,7 @@ fn a_client_that_closes_its_sending_side_gets_its_response() {
             conn.assert_closed(path);
         }
     }
-    // With a body, and with more requests ahead.
+    // With a body, and with further requests pipelined.
     let mut conn = gateway.connect();
     let post = format!("POST /api/x HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nContent-Length: 3\r\n\r\nabc");
     conn.send(post + &String::from_utf8(get("/hello", &[&bearer])).expect("ASCII"));
@@ -60,13 +61,13 @@ fn http_1_0_clients_are_not_promised_persistence() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     gateway.upstream.on_bytes("/public/chunked", Next::KeepAlive, chunked);
     gateway.upstream.on_bytes("/public/open", Next::Close, "HTTP/1.0 200 OK\r\n\r\nhi");
-    // With a length the connection goes on, and says so.
+    // With a length, the connection persists and says so.
     let mut conn = gateway.connect();
     for _ in 0..2 {
         let answer = conn.ask(format!("GET /public/x HTTP/1.0\r\n{keep}"));
         answer.status(200).has("connection", "keep-alive").lacks("transfer-encoding");
     }
-    // Without one it cannot.
+    // Without a length, it cannot persist.
     for path in ["/public/chunked", "/public/open"] {
         let mut conn = gateway.connect();
         conn.send(format!("GET {path} HTTP/1.0\r\n{keep}"));
@@ -145,7 +146,7 @@ fn repairable_responses_are_repaired() {
         }
         assert_eq!(answer.all("content-length"), ["2"]);
     }
-    // Both requests over one connection: nothing about the response was in doubt.
+    // Both requests use one connection: nothing about the response was in doubt.
     assert_eq!(gateway.upstream.requests("/api/odd").iter().map(|seen| seen.place).max(), Some(1));
     for (name, odd) in [
         ("lengths", "Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi"),
@@ -177,7 +178,7 @@ fn a_truncated_response_is_forwarded_as_truncated_or_502() {
             let (rest, _) = conn.read_rest();
             assert_eq!(String::from_utf8_lossy(&rest), body, "{path}");
         }
-        // Never nothing: the head, or a 502 where it was not sent yet.
+        // The client always gets the head, or a 502 if no head was sent yet.
         let mut conn = gateway.connect();
         conn.send(get("/api/cut/none", &[&bearer]));
         conn.read_only_head().status_in(&[200, 502]);
@@ -201,7 +202,7 @@ fn interim_responses_are_forwarded_to_http_1_1_clients() {
     hints.status(103).has("link", "</a.css>").lacks("x-hop").lacks("content-length");
     assert_eq!(conn.read().status(200).body(), b"hi");
     conn.ask(get("/public/next", &[])).status(200);
-    // HTTP/1.0 has none.
+    // HTTP/1.0 has no interim responses.
     let old = gateway.raw("GET /public/hints HTTP/1.0\r\n\r\n");
     assert_eq!(old.status(200).body(), b"hi");
 }

@@ -1,4 +1,5 @@
-//! Metrics: a listener of its own, a page that a strict parser takes, and numbers that agree with what was sent.
+//! Metrics: a separate listener, a page that a strict parser accepts, and counters that agree with the
+//! requests sent.
 
 use crate::support::metrics::{Scrape, address};
 use crate::support::{
@@ -14,7 +15,7 @@ fn start(change: impl FnOnce(Config) -> Config) -> Fixture {
     Fixture::start(|config| change(config).table("[metrics]\nlisten = \"http://127.0.0.1:0\""))
 }
 
-/// Scrapes until what is found is as it should be, and tells what it found last otherwise.
+/// Scrapes until the expected values are found, and reports the last ones otherwise.
 #[track_caller]
 fn until(gateway: &Fixture, good: impl Fn(&Scrape) -> bool) -> Scrape {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -163,7 +164,7 @@ fn gauges_show_current_values() {
         assert!(scrape.value(name) > 1.0, "{name}\n{}", scrape.text);
     }
     assert_eq!(scrape.sum("tollgate_build_info"), 1.0);
-    // Not TLS, and not HTTP.
+    // Neither TLS nor HTTP.
     let mut conn = Conn::plain(gateway.gateway.tls());
     conn.send("GET / HTTP/1.1\r\n\r\n");
     let _ = conn.read_rest();
@@ -194,7 +195,7 @@ fn tokens_and_reloads_are_counted() {
     gateway.gateway.signal("HUP");
     let failed = |scrape: &Scrape| scrape.value("tollgate_reloads_total{result=\"failed\"}");
     until(&gateway, |scrape| failed(scrape) >= 1.0);
-    // Everything of `other` is over at once.
+    // All requests of `other` end at once.
     let [head, tail] = ["[clients.other]\n", "enabled = false\n"];
     fs::write(&config, good.replace(head, &format!("{head}{tail}"))).expect("gateway.toml");
     gateway.gateway.signal("HUP");

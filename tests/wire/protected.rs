@@ -1,8 +1,8 @@
-//! Protected routes: RFC 6750, route selection, and connections that go on after a refusal.
+//! Protected routes: RFC 6750, route selection, and connections that stay usable after a refusal.
 
 use crate::support::{basic, get, shared};
 
-/// The value of a challenge's parameter.
+/// Returns the value of a challenge's parameter.
 #[track_caller]
 fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> &'a str {
     let found = parameters.iter().find(|(n, _)| n == name);
@@ -252,7 +252,7 @@ fn a_token_is_valid_on_every_connection_and_listener() {
 
 #[test]
 fn made_up_tokens_of_disabled_or_unknown_clients_are_refused() {
-    // A route never answers about clients: the same challenge for every foreign token.
+    // A route reveals nothing about clients: every foreign token gets the same challenge.
     let gateway = shared();
     let one = gateway.raw(get("/hello", &["Authorization: Bearer aaaa"]));
     let two = gateway.raw(get("/hello", &[&format!("Authorization: Bearer tg_{}", "b".repeat(49))]));

@@ -1,4 +1,4 @@
-//! Rotation as its operator sees it: when each secret was last used, over restarts, and who should hurry.
+//! Rotation of secrets as an operator sees it: when each secret was last used, across restarts, and warnings.
 
 use crate::support::config::{SECRET, cheap_hash};
 use crate::support::gateway::Output;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A gateway with a state folder of its own, which others may use after it.
+/// A gateway with its own state directory, which a later gateway may reuse.
 fn config(state: &Path) -> Config {
     Config::bare().server(&format!("state_dir = {state:?}"))
 }
@@ -19,7 +19,7 @@ fn ask(gateway: &Gateway, id: &str, secret: &str) -> u16 {
     raw(gateway.plain(), post_form(TOKEN, &[], body)).code()
 }
 
-/// Ends a gateway as a service manager does; what it has written.
+/// Stops a gateway like a service manager does, and returns its output.
 fn end(gateway: &mut Gateway) -> String {
     gateway.signal("TERM");
     gateway.wait(Duration::from_secs(12));
@@ -79,7 +79,7 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     assert!(text.contains("\"three\"") && !text.contains("\"two\""), "who is gone is forgotten:\n{text}");
     assert!(!text.contains("argon2"), "{text}");
 
-    // Another secret under the same id has never been used.
+    // A new secret under the same id counts as unused.
     good(gateway.dir(), &["client", "reset-secret", "one"]);
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"], Value::Null);
 }
@@ -93,7 +93,7 @@ fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
     gateway.signal("HUP");
     let written = end(&mut gateway);
     assert!(!written.contains("still used"), "{written}");
-    // Both have been there for long.
+    // Both have existed for a long time.
     let text = std::fs::read_to_string(&kept).expect("secrets.json");
     let mut seen: Value = serde_json::from_str(&text).expect("JSON");
     for secret in seen["clients"]["shop"].as_object_mut().expect("secrets").values_mut() {
@@ -193,7 +193,7 @@ fn a_foreign_usage_file_does_not_stop_the_gateway() {
 #[test]
 fn the_gateway_runs_without_a_writable_state_directory() {
     let state = tempfile::NamedTempFile::new().expect("a file");
-    // A folder cannot be where a file is.
+    // A directory cannot be created where a file exists.
     let mut gateway = Gateway::start(&config(state.path()).client("one", SECRET, "scopes = []"));
     assert_eq!(ask(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);

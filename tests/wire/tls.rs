@@ -1,4 +1,4 @@
-//! The TLS listener: HTTP/1.1 and HTTP/2 by ALPN, the same refusals on both, a certificate that is kept.
+//! The TLS listener: HTTP/1.1 and HTTP/2 by ALPN, the same refusals on both, and a certificate that is kept.
 
 use crate::support::tls::{H2, connect, negotiated};
 use crate::support::upstream::OK_BODY;
@@ -30,7 +30,7 @@ fn alpn_selects_a_common_protocol() {
     assert_eq!(negotiated(address, &["h2", "http/1.1"]).as_deref(), Some("h2"));
     assert_eq!(negotiated(address, &["http/1.1"]).as_deref(), Some("http/1.1"));
     assert_eq!(negotiated(address, &[]), None);
-    // Without ALPN it is HTTP/1.1.
+    // Without ALPN, HTTP/1.1 is used.
     Conn::tls(address, &[]).ask(get("/hello", &[])).bearer_error(401, None);
 }
 
@@ -108,7 +108,7 @@ async fn http_2_refusals_match_those_of_http_1_1() {
         }
     }
     assert!(!gateway.upstream.saw("m=h2-bad"), "a refused request reached the upstream");
-    // Refusals are the stream's, not the connection's.
+    // A refusal ends the stream, not the connection.
     let answer = h2.ask(request(Method::GET, "/hello", &good, "")).await;
     assert_eq!(answer.status(), 200, "{answer:?}");
 }

@@ -12,7 +12,7 @@ fn body(rest: &str) -> String {
     format!("{GRANT}&{}{rest}", credentials("server"))
 }
 
-/// A 200 and exactly the members it may have.
+/// Asserts a 200 response with exactly the allowed members.
 #[track_caller]
 fn granted(answer: &Answer, scope: Option<&str>, lifetime: u64) -> String {
     answer.status(200).own().has("pragma", "no-cache").lacks("www-authenticate");
@@ -78,7 +78,7 @@ fn basic_credentials_are_form_decoded() {
 fn two_authentication_methods_are_refused() {
     let gateway = shared();
     let header = basic("server", SERVER_SECRET);
-    // The same id in the body is what many libraries send beside Basic.
+    // Many libraries send the same id in the body in addition to Basic.
     granted(&gateway.raw(post_form(TOKEN, &[&header], format!("{GRANT}&client_id=server"))), None, 299);
     for rest in ["client_id=other", "client_id=server&client_secret=Password1", "client_secret=Password1"] {
         let answer = gateway.raw(post_form(TOKEN, &[&header], format!("{GRANT}&{rest}")));
@@ -227,9 +227,9 @@ fn no_client_authentication_is_invalid_client() {
         (&["Authorization: Bearer abc"], ""),
         (&["Authorization: Basic"], ""),
         (&["Authorization: Basic !!!"], ""),
-        // No colon behind the decoding.
+        // No colon after decoding.
         (&["Authorization: Basic c2VydmVy"], ""),
-        // A percent sign without two digits: not what §2.3.1 makes.
+        // A percent sign without two hex digits, which §2.3.1 does not produce.
         (&["Authorization: Basic c2VydmVyOiV6eg=="], ""),
         (&["Authorization: Digest username=\"server\""], ""),
     ];

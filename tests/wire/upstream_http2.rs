@@ -1,4 +1,5 @@
-//! Upstreams that speak HTTP/2: what reaches them, what comes back, and what is sent again when they go away.
+//! Upstreams that speak HTTP/2: what reaches them, what comes back, and what is retried when a connection
+//! closes.
 
 use crate::support::h2_upstream::{Act, H2Upstream, fine};
 use crate::support::{Config, Conn, Gateway, Upstream, get};
@@ -21,12 +22,12 @@ fn config(scheme: &str, address: SocketAddr, lines: &str) -> Config {
         .route("prefix = \"/\"\naccess = \"public\"\nupstream = \"api\"")
 }
 
-/// A gateway before `upstream`, with more lines for its table.
+/// A gateway in front of `upstream`, with further settings.
 fn gateway(upstream: &H2Upstream, lines: &str) -> Gateway {
     Gateway::start(&config("http", upstream.address(), lines))
 }
 
-/// Waits until the gateway has written a line with `text`.
+/// Waits until the gateway has written a line that contains `text`.
 #[track_caller]
 fn wrote(gateway: &Gateway, text: &str) {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -76,7 +77,7 @@ fn an_http_1_1_request_is_translated_to_http_2() {
     {
         assert!(!headers.contains_key(gone), "{gone}: {headers:?}");
     }
-    // An upgrade is of HTTP/1.1 alone: the request goes without.
+    // HTTP/2 has no upgrades: the request is sent without it.
     conn.ask(get("/plain?m=upgrade", &["Connection: upgrade", "Upgrade: websocket"])).status(200);
     assert!(!upstream.only("m=upgrade").head.headers.contains_key("upgrade"));
 }
@@ -142,7 +143,7 @@ fn responses_without_a_body_have_none() {
 fn requests_share_connections_up_to_the_server_s_stream_limit() {
     let upstream = H2Upstream::with(Some(2), None, |_| Act::Hold(Response::new(())));
     let gateway = gateway(&upstream, "");
-    // The first one makes the connection, and with it the server's limit known.
+    // The first request opens the connection, which makes the server's limit known.
     let mut first = Conn::plain(gateway.plain());
     first.send(get("/first", &[]));
     upstream.wait_for(1);
@@ -177,14 +178,14 @@ fn requests_refused_before_processing_are_retried() {
     });
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
-    // A POST, and its body with it: the server said that it did nothing.
+    // A POST with its body: the server said that it did not process it.
     conn.ask(post("/once", "pay 5")).status(200);
     let arrived: Vec<_> = upstream.arrived("/once").into_iter().map(|arrived| arrived.body).collect();
     assert_eq!(arrived, [b"pay 5", b"pay 5"]);
-    // Not for ever.
+    // Not forever.
     conn.ask(post("/always", "x")).problem(502);
     assert_eq!(upstream.arrived("/always").len(), 5);
-    // Any other reset says nothing of the kind.
+    // Any other reset does not say that.
     conn.ask(post("/cancelled", "x")).problem(502);
     upstream.only("/cancelled");
 }
@@ -204,7 +205,7 @@ fn a_connection_with_goaway_gets_no_more_requests() {
     }
 }
 
-/// A server by hand: the first `goodbyes` connections are told, once a request came, that nothing was begun with.
+/// A server that responds to the first request on each of the first `goodbyes` connections with GOAWAY.
 fn server_that_begins_nothing(goodbyes: usize) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -261,7 +262,7 @@ fn stale_connections_cause_no_502() {
     for number in 0..10 {
         upstream.close_all();
         let target = format!("/stale-{number}.");
-        // Not a byte of it was written, so the method does not matter.
+        // No byte of it was written, so the method does not matter.
         if number % 2 == 0 {
             conn.ask(get(&target, &[])).status(200);
         } else {
@@ -345,14 +346,14 @@ fn a_client_that_pauses_does_not_time_out_the_server() {
     let request = post("/paused", "abcdef");
     let (now, later) = request.split_at(request.len() - 3);
     conn.send(now);
-    // Three times as long as the server would have.
+    // Three times the server's read timeout.
     thread::sleep(Duration::from_millis(600));
     conn.send(later);
     conn.read().status(200);
     assert_eq!(upstream.only("/paused").body, b"abcdef");
 }
 
-/// A certificate for localhost: the server's configuration, and the same in PEM for those who are to trust it.
+/// Returns a certificate for localhost: the server's configuration, and the PEM for clients that trust it.
 fn certificate(alpn: &[&[u8]]) -> (Arc<rustls::ServerConfig>, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let key = rustls_pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());

@@ -100,8 +100,8 @@ fn millis(out: &mut Vec<u8>, name: &str, duration: Duration) {
     let _ = write!(out, ",\"{name}\":{}.{:03}", micros / 1_000, micros % 1_000);
 }
 
-/// Writes a member of the object: at most `longest` characters of the value, as visible ASCII. What looks like an access
-/// token is shortened, because some clients send tokens where they do not belong.
+/// Writes a member of the object: at most `longest` characters of the value, as visible ASCII. What looks
+/// like an access token is shortened, because some clients send tokens where they do not belong.
 fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>, longest: usize) {
     let Some(value) = value else { return };
     out.extend_from_slice(b",\"");
@@ -143,7 +143,8 @@ fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>, longest: usize) {
     out.push(b'"');
 }
 
-/// Returns whether a text needs no escaping, like nearly all: visible ASCII without a quote, a backslash or a token.
+/// Returns whether a text needs no escaping, like nearly all: visible ASCII without a quote, a backslash or a
+/// token.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))

@@ -1,8 +1,9 @@
 //! The access log: one JSON line per request, written off the data path.
 //!
-//! Each thread appends its lines to its own buffer. One writer thread drains the buffers several times a second, or as
-//! soon as one reaches a threshold, and is the only thread that waits for a disk or a pipe. If the writer cannot keep up,
-//! the buffers fill, and further lines are dropped and counted: the log never delays traffic.
+//! Each thread appends its lines to its own buffer. One writer thread drains the buffers several times a
+//! second, or as soon as one reaches a threshold, and is the only thread that waits for a disk or a pipe. If
+//! the writer cannot keep up, the buffers fill, and further lines are dropped and counted: the log never
+//! delays traffic.
 
 mod line;
 mod output;

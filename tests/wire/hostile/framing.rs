@@ -1,4 +1,4 @@
-//! Heads that frame a body in two ways, or in none that is sure, and heads without end.
+//! Heads with ambiguous or invalid framing, and endless heads.
 
 use super::{After, alone, table};
 

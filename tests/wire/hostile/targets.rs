@@ -1,4 +1,4 @@
-//! Request targets, hosts and methods that mean one thing here and another behind.
+//! Request targets, hosts and methods that the gateway and a server could interpret differently.
 
 use super::{After, table};
 
