@@ -165,6 +165,42 @@ fn keys_at_a_url_are_fetched_rotated_and_kept_during_an_outage() {
     token_of(&ask(&new, "new"));
 }
 
+/// Requests that cost no hash, or whose signature is wrong, keep nobody else from a token.
+#[test]
+fn requests_without_a_secret_and_forged_assertions_lock_nobody_out() {
+    let (key, forger) = (SigningKey::new(), SigningKey::new());
+    let server = KeyServer::start(&[key.jwk(",\"kid\":\"k\"")]);
+    let uri = format!("jwks_uri = \"http://{}/keys\"", server.address);
+    let config = Config::bare()
+        .throttle("throttle = { failures = 10, per = \"10m\" }")
+        .client("fresh", "0ther-S3cret-x7", "scopes = []")
+        .table(&client("signs", "private_key_jwt", &uri));
+    let gateway = Gateway::start(&config);
+    let post = |body: String| {
+        let body = format!("grant_type=client_credentials&{body}");
+        Conn::plain(gateway.plain()).ask(post_form(TOKEN, &[], body))
+    };
+    let signed = |key: &SigningKey| {
+        let assertion = key.assertion("k", "signs", "https://issuer.example.test");
+        let kind = form("urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+        post(format!("client_assertion={assertion}&client_assertion_type={kind}"))
+    };
+    until(Duration::from_secs(5), || signed(&key).code() == 200);
+
+    for number in 0..101 {
+        post(format!("client_id=unknown-{number}")).oauth_error(401, "invalid_client");
+    }
+    // Signatures that came before the keys were fetched count, too.
+    for _ in 0..10 {
+        let forged = signed(&forger).code();
+        assert!(matches!(forged, 401 | 429), "{forged}");
+    }
+    signed(&forger).status(429);
+    token_of(&signed(&key));
+    // Its secret is not remembered yet, so the throttle applies to it.
+    token_of(&post("client_id=fresh&client_secret=0ther-S3cret-x7".to_owned()));
+}
+
 /// Retries until a condition holds.
 #[track_caller]
 fn until(limit: Duration, mut holds: impl FnMut() -> bool) {

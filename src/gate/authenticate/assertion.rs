@@ -31,10 +31,11 @@ impl Gate {
         if client_id.is_some_and(|client_id| client_id != subject) {
             return Err(TokenError::InvalidClient);
         }
-        let admitted = self.admit(settings, &subject, origin)?;
+        // The signature comes first and only failures count, so that forgeries cannot lock out the holder of the key.
         let client = settings.clients.get(&*subject);
         let claims = self.check_assertion(settings, client.map(|client| &**client), &subject, assertion);
         let (Ok(claims), Some(client)) = (claims, client.filter(|client| client.policy.enabled)) else {
+            self.admit(settings, &subject, origin)?;
             return Err(TokenError::InvalidClient);
         };
         // RFC 7523 §3, 7: no assertion is accepted twice.
@@ -42,16 +43,13 @@ impl Gate {
         let now = unix_millis(self.clock());
         let owner = Owner::Client(&claims.client_id);
         match assertions.check_and_remember(owner, &claims.jti, claims.remember_until, now) {
-            Ok(()) => {
-                self.inner.throttle.forgive(&admitted, true);
-                Ok(Arc::clone(client))
+            Ok(()) => Ok(Arc::clone(client)),
+            Err(Replay::Seen | Replay::Expired) => {
+                self.admit(settings, &subject, origin)?;
+                Err(TokenError::InvalidClient)
             }
-            Err(Replay::Seen | Replay::Expired) => Err(TokenError::InvalidClient),
             // There is no room to remember it, so it is refused: it could be used again.
-            Err(_) => {
-                self.inner.throttle.forgive(&admitted, false);
-                Err(TokenError::Unavailable(RETRY_WHEN_FULL))
-            }
+            Err(_) => Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
         }
     }
 
