@@ -1,11 +1,11 @@
-# `make run` and `make test`, from a fresh machine with a Rust toolchain and gcc. The cargo commands that they run
-# stand in README.md, too.
+# `make run` and `make test` work on a fresh machine with a Rust toolchain and gcc. README.md shows the cargo commands
+# that they run.
 
 CARGO ?= cargo
 # In CI the lock file is part of what is tested.
 LOCKED := $(if $(CI),--locked)
 
-# The binary for libFuzzer is checked here, never linked, so its C++ need not be compiled. Any path is as good.
+# The binary for libFuzzer is only checked here, never linked, so its C++ part need not be compiled. Any path will do.
 NO_LIBFUZZER := CUSTOM_LIBFUZZER_PATH=/none
 
 .PHONY: help run test
@@ -20,14 +20,14 @@ help:
 	@echo "make run    build the gateway and run it on gateway.toml"
 	@echo "make test   everything that must pass: format, lints, documentation, tests"
 
-# pingora builds zlib-ng, which wants cmake and a C compiler.
+# pingora builds zlib-ng, which needs cmake and a C compiler.
 run:
 	@sh .ci/need cargo cc cmake
 	$(call step,building the gateway (the first time takes some minutes),$(CARGO) build $(LOCKED) --release,The reason stands above.)
 	@echo "==> running it on gateway.toml"
 	@exec "$${CARGO_TARGET_DIR:-target}/release/tollgate" --config gateway.toml
 
-# The tests are clients, too: they run curl, and kill to send signals.
+# The tests act as clients: they run curl, and kill to send signals.
 #
 # Most of the time goes into compiling, so the steps share what they build. The lints and the documentation check one
 # graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account, as `--all-targets` does,

@@ -1,4 +1,5 @@
-//! Responses that the gateway makes itself: the header fields common to all, and the two forms of their bodies.
+//! Responses that the gateway makes itself: the header fields common to all, and the two forms of their
+//! bodies.
 
 #[cfg(feature = "gateway")]
 use std::pin::Pin;
@@ -30,7 +31,8 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>>
     with_type(status, "application/problem+json", &Problem { title, status: status.as_u16(), detail })
 }
 
-/// Returns the detail or the OAuth error description of a local response, or an empty string if it has neither.
+/// Returns the detail or the OAuth error description of a local response, or an empty string if it has
+/// neither.
 #[cfg(feature = "gateway")]
 pub(crate) fn detail(response: &Response<Full<Bytes>>) -> String {
     #[derive(serde::Deserialize)]

@@ -64,7 +64,7 @@ def _legend(page, y):
 
 
 def _bars(result):
-    """What a panel shows: its unit, and for each peer the segments and the words behind them."""
+    """Returns a panel's unit, and the segments and labels of each peer."""
     for key, peer in result["peers"].items():
         if result["kind"] == "cpu":
             each = peer["median"]
@@ -87,7 +87,7 @@ def _panel(page, result):
         return
     page.text(24, page.y + 18, result["title"][0].upper() + result["title"][1:], "panel")
     page.text(WIDTH - 24, page.y + 18, unit, "axis", "end")
-    # A third of the width is kept for the words behind the longest bar.
+    # A third of the width is kept for the label of the longest bar.
     most = max(sum(segments) for _, _, segments, _ in bars) or 1
     scale = (WIDTH - LEFT - RIGHT - 210) / most
     top, bottom = page.y + 30, page.y + 32 + ROW * len(bars)
@@ -125,7 +125,7 @@ def _figures(page, rows):
 
 
 def _step(most):
-    """A round distance between grid lines: at most eight of them."""
+    """Returns a round distance between grid lines: at most eight of them."""
     power = 10 ** math.floor(math.log10(most))
     return next(step for step in (power / 5, power / 2, power, power * 2) if most / step <= 8)
 

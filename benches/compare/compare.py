@@ -1,4 +1,4 @@
-"""Tollgate beside nginx and HAProxy on one machine: `benches/compare/run --help`."""
+"""Compares Tollgate with nginx and HAProxy on one machine: `benches/compare/run --help`."""
 
 import argparse
 import json
@@ -59,7 +59,7 @@ def arguments():
 
 
 def require(options):
-    """Says what to install, all at once, or what is left out."""
+    """Reports everything that must be installed, or what is left out."""
     programs = {"taskset", "openssl", "nginx", "wrk"}
     if any(id.startswith("haproxy") for id in options.peers):
         programs.add("haproxy")
@@ -114,7 +114,7 @@ def table(name, title, result):
 
 
 def compared(result):
-    """The distributions of scenario timing, and what becomes of the difference of each from the first."""
+    """Returns the distributions of scenario timing, and the test of each difference from the first."""
     for peer in result["peers"].values():
         ordered = sorted(peer["times_us"])
         parts = (ordered[int((len(ordered) - 1) * share)] / 1000 for share in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1))

@@ -1,4 +1,4 @@
-"""The ratios: those DESIGN sets a bar for, and the same comparisons in every other scenario."""
+"""The ratios: those with a bar in DESIGN, and the same comparisons in every other scenario."""
 
 import statistics
 
@@ -6,7 +6,7 @@ KIB = 1024
 
 
 def paired(result, of, against, value="cpu_us"):
-    """The median of the ratios round by round, with the least and the greatest."""
+    """Returns the median of the ratios per round, with the minimum and the maximum."""
     peers = result.get("peers", {})
     if of not in peers or against not in peers:
         return None
@@ -18,7 +18,7 @@ def paired(result, of, against, value="cpu_us"):
 
 
 def pooled(result, of, against, value):
-    """For phases that cannot be interleaved: the ratio of their medians."""
+    """Returns the ratio of medians, for phases that cannot be interleaved."""
     peers = result.get("peers", {})
     if of not in peers or against not in peers or not peers[against]["median"][value]:
         return None
@@ -48,7 +48,7 @@ def figures(results):
     rows = []
     for scenario, result in results.items():
         if result.get("kind") == "cpu":
-            # DESIGN sets its bars for small GETs kept alive; elsewhere the same ratios stand for information.
+            # DESIGN sets its bars for small GETs on persistent connections; other scenarios are informative.
             bars = {"nginx": (1.10, 1.00), "haproxy-map": (1.00, 0.90), "tollgate-public": (1.05, 1.02)}
             names = {"nginx": "nginx, plain", "haproxy-map": "HAProxy with a token map",
                      "tollgate-public": "our own public route"}
@@ -69,7 +69,7 @@ def figures(results):
             rows.append(_row(scenario, "the same, against as many harmless connections",
                              paired(result, "flood", "control", "p99_us")))
         elif scenario == "expiry":
-            # The bar is set for a million; fewer, as with --quick, prove nothing about it.
+            # The bar is set for a million tokens; fewer, as with --quick, prove nothing about it.
             issued = result.get("issued", 0)
             rows.append(_row(scenario, f"p99.9 while {issued:,} tokens expire, against none expiring",
                              pooled(result, "expiring", "none", "p999_us"),

@@ -25,7 +25,7 @@ def _run(core, command, seconds, environment=None):
 
 
 def wrk(core, url, tokens, connections, seconds, form=None):
-    """Closed loop: every connection sends its next request when the answer to the last is there."""
+    """Closed loop: every connection sends its next request after the response to the last."""
     environment = {"BENCH_TOKENS": str(tokens)} | ({"BENCH_FORM": form} if form else {})
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency",
                "-s", HERE / "templates" / "request.lua", url]
@@ -64,7 +64,7 @@ def h2load(core, url, token, log, clients, seconds, streams=None, rate=None):
 
 
 def helper(core, script, seconds, *arguments):
-    """One of the small Python clients beside this file; it prints one line of JSON."""
+    """Runs one of the small Python clients in this directory; it prints one line of JSON."""
     return json.loads(_run(core, [sys.executable, "-B", HERE / script, *arguments], seconds))
 
 

@@ -1,4 +1,4 @@
-"""What the machine has: programs, limits, cores, free ports, and the facts a reader of the figures needs."""
+"""The machine: programs, limits, cores, free ports, and the facts needed to interpret the figures."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ NGINX_MODULES = Path("/usr/lib/nginx/modules")
 
 
 def program(name):
-    """The program's path; Debian keeps servers in /usr/sbin, which is not on everybody's PATH."""
+    """Returns the program's path; Debian keeps servers in /usr/sbin, which is not on every PATH."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
 
 
@@ -34,7 +34,7 @@ def has_nginx_lua():
 
 
 def raise_file_limit(wanted=65536):
-    """Raises the limit of open files as far as allowed and gives what it now is."""
+    """Raises the limit of open files as far as allowed and returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for limits in ((wanted, max(wanted, hard)), (min(wanted, hard), hard)):
         if soft >= limits[0]:
@@ -48,7 +48,7 @@ def raise_file_limit(wanted=65536):
 
 
 def free_ports(count):
-    """Ports nobody listens on, below the range that outgoing connections take theirs from."""
+    """Returns ports without a listener, below the range of outgoing connections."""
     ports, tries = [], random.sample(range(10000, 30000), 2000)
     for port in tries:
         with socket.socket() as probe:
@@ -72,7 +72,7 @@ def _first_line(command):
 
 
 def facts(tollgate):
-    """For the report: which machine, which versions."""
+    """Returns the machine and the versions for the report."""
     processor = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

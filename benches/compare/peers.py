@@ -1,4 +1,4 @@
-"""Who is measured, and how each is started."""
+"""The peers that are measured, and how each is started."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ from process import BenchError, Server
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 SECRET = "bench-secret-not-for-production"  # its hash is in templates/tollgate.toml
-# Of another secret, which nobody knows.
+# The hash of another secret, which nobody knows.
 OTHER_HASH = "$argon2id$v=19$m=19456,t=2,p=1$dG9sbGdhdGUtYmVuY2gtMg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 TOKEN_ENDPOINT = "/oauth/v2/oauth-token"
 
@@ -52,7 +52,7 @@ PEERS = {
 
 @dataclass
 class Target:
-    """A peer that runs: where the load goes and whose CPU counts."""
+    """A running peer: where the load goes and whose CPU counts."""
 
     peer: Peer
     server: Server
@@ -72,7 +72,7 @@ class Target:
 
 
 class Lab:
-    """The upstream, the proxies that run, and their folder. Everything in it ends with `close`."""
+    """The upstream, the running proxies, and their directory. `close` stops everything."""
 
     def __init__(self, options, folder):
         self.options, self.folder, self.servers = options, folder, []
@@ -103,7 +103,7 @@ class Lab:
         (self.folder / "both.pem").write_text(cert.read_text() + key.read_text())
 
     def _tokens(self, tokens):
-        """The same tokens for every peer that keeps its own list, in the form it reads."""
+        """Returns the tokens for every peer that keeps its own list, in the format it reads."""
         def write(name, form):
             (self.folder / name).write_text("".join(form.format(token) + "\n" for token in tokens))
 
@@ -138,7 +138,7 @@ class Lab:
         target.write_text(re.sub(r"@([A-Z_]+)@", lambda name: str(values[name[1]]), source.read_text()))
 
     def start(self, ids, threads=1, cores=None, **values):
-        """Starts the peers that share no process yet, and gives a target for each."""
+        """Starts the peers that do not share a process yet, and returns a target for each."""
         running, targets = {}, []
         for id in ids:
             peer = PEERS[id]
@@ -172,7 +172,7 @@ def form(client):
 
 
 def fetch_tokens(port, count, client="bench"):
-    """As a client would get them: POST the credentials, over one connection."""
+    """Gets tokens like a client: POST the credentials, over one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     headers, tokens = {"Content-Type": "application/x-www-form-urlencoded"}, []
     for _ in range(count):
@@ -198,7 +198,7 @@ def status(url, token=None):
 
 
 def check(target):
-    """A proxy that lets everything through, or nothing, would make a fine figure of no meaning."""
+    """Checks a proxy first: one that accepts or refuses everything would give a meaningless figure."""
     good, bad = status(target.url(), target.token()), status(target.url(), target.token()[:-4] + "AAAA")
     none = status(target.url())
     wanted = (200, 401, 401) if target.peer.authorises else (200, 200, 200)

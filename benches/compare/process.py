@@ -1,4 +1,4 @@
-"""A server under measurement: started pinned, asked for its CPU time and memory, and surely stopped."""
+"""A server under measurement: started on pinned cores, read for CPU time and memory, and always stopped."""
 
 import ctypes
 import os
@@ -14,18 +14,18 @@ LIBC = ctypes.CDLL(None)
 
 
 class BenchError(Exception):
-    """Something that ends the run, told in one line."""
+    """An error that ends the run, reported in one line."""
 
 
 def _in_child():
-    # A shell that starts us in the background leaves SIGINT ignored, and that is inherited.
+    # A shell that starts this program in the background leaves SIGINT ignored, which servers would inherit.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Should this program be killed outright, its servers go with it.
+    # If this program is killed, its servers are killed too.
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def family(pid):
-    """The process and all its descendants."""
+    """Returns the process and all its descendants."""
     found = [pid]
     for parent in found:
         try:
@@ -37,7 +37,7 @@ def family(pid):
 
 
 class Server:
-    """`taskset -c CORES COMMAND`, with its output in a log file."""
+    """Runs `taskset -c CORES COMMAND`, with its output in a log file."""
 
     def __init__(self, name, command, cores, port, log, cwd):
         self.name, self.port, self.log = name, port, log
@@ -65,7 +65,7 @@ class Server:
         return " | ".join(lines[-4:]) or "it said nothing"
 
     def cpu(self):
-        """Seconds of CPU so far, user and system, of all its processes, ended ones included."""
+        """Returns the CPU seconds so far, user and system, of all its processes, including ended ones."""
         user = system = 0
         for pid in family(self.process.pid):
             try:
@@ -78,7 +78,7 @@ class Server:
         return user / TICK, system / TICK
 
     def memory(self):
-        """Bytes of its proportional set size, all processes together."""
+        """Returns the bytes of its proportional set size, over all processes."""
         kib = 0
         for pid in family(self.process.pid):
             try:
@@ -89,7 +89,7 @@ class Server:
         return kib * 1024
 
     def stop(self):
-        """SIGINT is the quick way out for every server here; what stays is killed, by its id."""
+        """Sends SIGINT, which stops every server here quickly; what remains is killed by its id."""
         if self.process.poll() is not None:
             return
         members = family(self.process.pid)

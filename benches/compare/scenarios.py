@@ -1,4 +1,4 @@
-"""What is measured. Each scenario starts its own peers, interleaves its rounds and gives plain data."""
+"""The scenarios. Each starts its own peers, interleaves its rounds and returns plain data."""
 
 import dataclasses
 import socket
@@ -21,7 +21,7 @@ def say(text):
 
 
 def interleave(options, targets, drive):
-    """Rounds in turn over all targets, another one first each time; CPU read before and after each."""
+    """Interleaves rounds over all targets, each round starting with another one; reads CPU before and after each."""
     rounds = {target.key: [] for target in targets}
     for target in targets:
         drive(target, WARM_UP)
@@ -89,7 +89,7 @@ def handshakes(lab):
 
 
 def two_threads(lab):
-    """As many connections a thread in both, so that each thread has the same work at hand."""
+    """The same number of connections per thread for both, so that each thread has the same work."""
     options = lab.options
     ids = _ids(options, wanted=("nginx", "haproxy", "haproxy-map", "tollgate"))
     if not ids:
@@ -113,7 +113,7 @@ def issuing(lab):
     if "tollgate" not in lab.options.peers:
         return {"skipped": "tollgate is not selected"}
     proxied, = lab.start(["tollgate"])
-    # Seen once: 64 first requests together would look like a client that fails a lot until the first hash is done.
+    # One request first: 64 first requests at once would look like a client that fails often until the first hash is done.
     fetch_tokens(proxied.ports[0], 1, "issuer")
     issue = dataclasses.replace(proxied, key="issue", label="Tollgate, token issued")
     proxied.label = "Tollgate, protected GET"
@@ -131,15 +131,15 @@ def issuing(lab):
 
 
 def idle(lab):
-    """Memory of connections that made one request each and then stay: a fresh process for each peer."""
+    """Memory of connections that made one request and then stay open: a new process for each peer."""
     results = {}
     for id in _ids(lab.options, wanted=set(PEERS) - {"tollgate-public"}):  # the same process as tollgate
         target, = lab.start([id])
         try:
             say(f"    {id}")
-            # Pools, allocator and code pages are warm before the first reading.
+            # Warms up pools, allocator and code pages before the first reading.
             load.wrk(lab.options.load_core, target.url(), target.tokens, 64, WARM_UP)
-            # A relay holds two descriptors for each connection.
+            # A relay needs two descriptors per connection.
             room = lab.options.open_files // (2 if id == "relay" else 1) - 300
             results[id] = _hold(target, min(lab.options.idle_connections, room))
             results[id] |= {"label": target.label, "authorises": target.peer.authorises}
@@ -165,23 +165,23 @@ def _hold(target, count):
             while len(held) < wanted:
                 held.append(socket.create_connection(("127.0.0.1", target.ports[0]), timeout=10))
                 ask(held[-1])
-            # Idle is who has said nothing for some seconds: before, a proxy may well expect the next request.
+            # A connection counts as idle after some seconds: before, a proxy may expect the next request.
             time.sleep(6)
             readings.append(target.server.memory())
-        # The figure is worth nothing if the proxy closed them meanwhile.
+        # The figure is meaningless if the proxy closed the connections in the meantime.
         for connection in held[:: max(1, count // 200)]:
             ask(connection)
     finally:
         for connection in held:
             connection.close()
-    # The first tenth lives in memory that the warm-up left free, so it would flatter the rest.
+    # The first tenth fits into memory that the warm-up left free, so it would flatter the result.
     tenth, after = readings
     return {"connections": count, "before": before, "tenth": tenth, "after": after,
             "bytes_each": (after - tenth) / (count - count // 10)}
 
 
 def _probe(lab, target, seconds):
-    """A moderate fixed rate of validated requests: under full load p99 would only show the queue."""
+    """A moderate fixed rate of validated requests: under full load, p99 would only show the queue."""
     return load.h2load(lab.options.load_core, target.url(), target.token(), lab.folder / "probe.log",
                        32, seconds, rate=PROBE_RATE)
 
@@ -216,12 +216,12 @@ def flood(lab):
 
 
 def refusals(lab):
-    """With a client that has two secrets, so that a search that ends too soon would show."""
+    """Uses a client with two secrets, so that a search that ends too early would show."""
     if "tollgate" not in lab.options.peers:
         return {"skipped": "tollgate is not selected"}
     target, = lab.start(["tollgate"], MORE_SECRETS=f', {{ id = "2", hash = "{OTHER_HASH}" }}')
     try:
-        # A second for each hash would be a very busy machine.
+        # One second per hash would be a very busy machine.
         times = load.helper(lab.options.load_core, "timing.py", len(timing.KINDS) * lab.options.tries,
                             str(target.ports[0]), str(lab.options.tries))
     finally:
@@ -234,11 +234,11 @@ def refusals(lab):
 
 
 def expiry(lab):
-    """Many tokens of one lifetime, issued as fast as it goes, expire as fast a lifetime later."""
+    """Many tokens of one lifetime, issued as fast as possible, expire equally fast one lifetime later."""
     if "tollgate" not in lab.options.peers:
         return {"skipped": "tollgate is not selected"}
     wanted = lab.options.expiring
-    # Long enough to issue them all and then to measure a while before the first one expires.
+    # Long enough to issue all tokens and measure for a while before the first one expires.
     lifetime = max(15, 90 * wanted // 1_000_000)
     target, = lab.start(["tollgate"], ISSUE_LIFETIME=f"{lifetime}s")
     try:
@@ -256,7 +256,7 @@ def expiry(lab):
         while time.monotonic() < began + lifetime - 3:
             rounds["none"].append(_probe(lab, target, 2))
         time.sleep(max(0.0, began + lifetime + 0.2 - time.monotonic()))
-        # Once at least: a quick run's few tokens are gone within one probe.
+        # At least once: a quick run's few tokens expire within one probe.
         while not rounds["expiring"] or time.monotonic() < began + lifetime + took - 2:
             rounds["expiring"].append(_probe(lab, target, 2))
     finally:

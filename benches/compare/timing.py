@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.parse
 
-# Who asks, with which secret. The right one is the harder case: finding it must not end the search sooner.
+# The client and secret of each request. The right secret is the harder case: finding it must not end the search early.
 RIGHT, WRONG = "bench-secret-not-for-production", "wrong-secret-not-for-production"
 KINDS = {
     "unknown": ("an unknown client", "nobody", RIGHT),
@@ -22,7 +22,7 @@ KINDS = {
     "expired": ("a secret that was right until it expired", "expired", RIGHT),
 }
 PERMUTATIONS = 10_000
-# Of the differences that chance alone makes, this share is called noise.
+# This share of the differences that occur by chance counts as noise.
 NOISE = 0.99
 
 

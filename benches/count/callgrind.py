@@ -1,4 +1,4 @@
-"""A program under callgrind: when it counts, and what its counts say."""
+"""Runs a program under callgrind, controls when it counts, and reads its counts."""
 
 import re
 import subprocess
@@ -15,23 +15,23 @@ COPY = re.compile(r"^_*mem(cpy|move)")
 
 
 class CountError(Exception):
-    """Something that ends the run, told in one line."""
+    """An error that ends the run, reported in one line."""
 
 
 def command(program, folder):
-    """How `program` is started; its counts will be in `folder`."""
+    """Returns the command that runs `program`; its counts are written to `folder`."""
     return ["valgrind", *OPTIONS, f"--callgrind-out-file={folder}/counts", *program]
 
 
 def control(pid, *arguments):
-    """Tells the program to count, to begin again, or to write its counts down."""
+    """Makes the program count, start over, or write its counts."""
     done = subprocess.run(["callgrind_control", *arguments, str(pid)], capture_output=True, text=True, timeout=60)
     if done.returncode != 0 or "Error" in done.stdout + done.stderr:
         raise CountError(f"callgrind_control {' '.join(arguments)}: {(done.stdout + done.stderr).strip()[-300:]}")
 
 
 def window(pid, folder, work):
-    """The counts of the busiest thread while `work` ran."""
+    """Returns the counts of the busiest thread while `work` ran."""
     for old in Path(folder).glob("counts*"):
         old.unlink()
     control(pid, "--zero")
@@ -44,7 +44,7 @@ def window(pid, folder, work):
 
 
 def read(path):
-    """One file of counts. Its format: https://valgrind.org/docs/manual/cl-format.html"""
+    """Reads one file of counts. Its format: https://valgrind.org/docs/manual/cl-format.html"""
     events, totals, names = [], [], {}
     calls = {"allocations": 0, "copies": 0}
     caller = callee = ""

@@ -1,4 +1,4 @@
-"""Counts the work of one request in the gateway's release binary, and fails where it grew."""
+"""Counts the instructions of one request in the gateway's release binary, and fails if the count grew."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ NOISE = 0.1  # of one: a timer that fires once in the window is no growth
 
 
 def count(binary, scenarios, logged, folder):
-    """The figures of `scenarios`, from one gateway that keeps an access log or does not."""
+    """Returns the figures of `scenarios` from one gateway, with or without an access log."""
     port, upstream_port, metrics_port = machine.free_ports(3)
     config = (HERE / "gateway.toml").read_text()
     values = {"PORT": port, "UPSTREAM_PORT": upstream_port, "METRICS_PORT": metrics_port,
@@ -57,7 +57,7 @@ def count(binary, scenarios, logged, folder):
 
 
 def grown(figures, recorded):
-    """What is more than was recorded, in words."""
+    """Returns a message for each figure above the recorded one."""
     for name, counts in figures.items():
         for figure in BOUNDED:
             was = recorded.get(name, {}).get(figure)

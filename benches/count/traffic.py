@@ -1,4 +1,4 @@
-"""Clients and upstream in one loop: every client sends its next request when the response to the last is there."""
+"""Clients and upstream in one loop: every client sends its next request after the response to the last."""
 
 import selectors
 import socket
@@ -11,7 +11,7 @@ TIMEOUT = 60
 
 @dataclass(frozen=True)
 class Scenario:
-    """One kind of request and what the upstream answers it with."""
+    """One kind of request, and the upstream's response to it."""
 
     name: str
     label: str
@@ -36,7 +36,7 @@ SCENARIOS = [
 
 
 def message_end(data):
-    """Where the message at the front of `data` ends, or 0. Only what the two sides here send is understood."""
+    """Returns where the message at the front of `data` ends, or 0. Understands only what the two sides here send."""
     head = data.find(b"\r\n\r\n") + 4
     if head < 4:
         return 0
@@ -48,7 +48,7 @@ def message_end(data):
 
 
 class Traffic:
-    """The sockets of both sides. Nothing in it blocks for ever."""
+    """The sockets of both sides. No operation blocks forever."""
 
     def __init__(self, upstream_port):
         self.selector = selectors.DefaultSelector()
@@ -67,7 +67,7 @@ class Traffic:
             self.clients.append(client)
 
     def run(self, scenario, port, tokens, count):
-        """Sends `count` requests over all connections, with the tokens in turn."""
+        """Sends `count` requests over all connections, using the tokens in turn."""
         self.scenario, self.left, self.waiting = scenario, count, 0
         self.requests = [
             scenario.request.replace(b"@PORT@", b"%d" % port).replace(b"@TOKEN@", token.encode()) for token in tokens]

@@ -1,4 +1,4 @@
-//! What is measured, each a run over a batch of requests.
+//! The cases of the benchmark, each a run over a batch of requests.
 
 use std::convert::Infallible;
 use std::future::{Future as _, ready};
@@ -15,13 +15,13 @@ use crate::jwt::{self, Jwt};
 use crate::naive::{Answer, Bare, NaiveLayer};
 use crate::tokens::{Batch, Tokens};
 
-/// One thing to measure.
+/// One case.
 pub(crate) struct Case<'a> {
     pub(crate) name: &'static str,
-    /// The case that its ratio is taken against.
+    /// The case that the ratio is computed against.
     pub(crate) against: usize,
     pub(crate) bar: Option<f64>,
-    /// Runs over a batch; how long that took.
+    /// Runs over a batch and returns the time taken.
     pub(crate) run: Box<dyn FnMut(Batch) -> Duration + 'a>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn all(tokens: &Tokens) -> Vec<Case<'_>> {
             against: BARE,
             bar: None,
             run: Box::new(move |batch| {
-                // The credential is found beforehand: the bare look-up reads no header.
+                // The credential is extracted beforehand: the bare lookup reads no header.
                 let values: Vec<&[u8]> = batch
                     .requests
                     .iter()
@@ -108,7 +108,7 @@ fn timed(work: impl FnOnce()) -> Duration {
     begin.elapsed()
 }
 
-/// Serves a batch to its end; what is timed is a request from call to dropped answer.
+/// Serves a batch. The time covers each request from the call to the drop of its response.
 fn serve<S, B, E>(service: &mut S, batch: Batch) -> Duration
 where
     S: Service<Request<()>, Response = Response<B>, Error = E>,

@@ -1,7 +1,7 @@
-//! What people check in-process today: a JWT, by the `jsonwebtoken` crate.
+//! The usual in-process alternative: a JWT, verified by the `jsonwebtoken` crate.
 //!
-//! Its own choices of cryptography would bring another C library or an RSA with an open advisory, so it is given
-//! ring's, which is what its verifiers for aws-lc do with that library's fork of the same code.
+//! The crate's own cryptography backends would add another C library, or an RSA implementation with an open
+//! advisory. It uses ring instead, which is what its aws-lc backend does with a fork of the same code.
 
 use http::{HeaderMap, HeaderValue, header};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -15,7 +15,7 @@ use ring::signature::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The claims that say what one of our tokens stands for.
+/// The claims that correspond to one of our tokens.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Claims {
     iss: String,
@@ -31,7 +31,7 @@ impl Claims {
     }
 }
 
-/// A token, and the key and rules to check it by.
+/// A token, and the key and rules to verify it.
 pub(crate) struct Jwt {
     text: String,
     key: DecodingKey,
@@ -54,7 +54,7 @@ impl Jwt {
     }
 
     fn new(algorithm: Algorithm, signing: &EncodingKey, key: DecodingKey) -> Self {
-        // Set already by the other algorithm's.
+        // Already set by the other algorithm's constructor.
         let _ = PROVIDER.install_default();
         let now = jsonwebtoken::get_current_timestamp();
         let claims = Claims {

@@ -1,8 +1,9 @@
-//! What a check costs, against what it replaces.
+//! The cost of a check, compared with its alternatives.
 //!
-//! `cargo run --release -p tollgate-bench` prints criterion's figures, then the ratios that count: medians
-//! of interleaved rounds over the same requests, and the memory of live tokens, each store in a process of its own.
-//! `… -p tollgate-bench -- ratios` leaves criterion out, `quick` only shows that it works. Ends with 1 where a bar is missed.
+//! `cargo run --release -p tollgate-bench` prints criterion's figures, then the ratios that matter: medians
+//! of interleaved rounds over the same requests, and the memory per live token, with each store in a separate
+//! process. `… -p tollgate-bench -- ratios` skips criterion, `quick` only shows that it works. Exits with 1
+//! if a bar is missed.
 
 mod cases;
 mod jwt;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use cases::Case;
 use tokens::{Batch, Tokens};
 
-/// As the gateway ships.
+/// The allocator of the gateway.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -61,13 +62,13 @@ fn criterion(tokens: &Tokens, cases: &mut [Case<'_>]) {
     }
 }
 
-/// Prints each case against the one it is measured by; whether all bars are met.
+/// Prints each case against its reference. Returns whether all bars are met.
 fn ratios(tokens: &Tokens, cases: &mut [Case<'_>], rounds: usize) -> bool {
     let mut random = tokens::Random::new(2);
     let mut spent = vec![Vec::with_capacity(rounds); cases.len()];
     for round in 0..rounds {
-        // Another one first each time, and fresh requests for each: tokens that the case before looked up would
-        // already be in the cache.
+        // A different first case in each round, and new requests for each case: tokens that the previous case
+        // looked up would already be in the cache.
         for step in 0..cases.len() {
             let at = (round + step) % cases.len();
             let batch = Batch::draw(tokens, &mut random, usize::MAX);

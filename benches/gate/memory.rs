@@ -1,4 +1,4 @@
-//! Memory a live token, everything counted: what the process grows by while a store is filled.
+//! Memory per live token, everything included: the growth of the process while a store is filled.
 
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use tollgate::store::{MemoryStore, TokenStore as _};
 
 use crate::tokens::{Random, grant};
 
-/// What the process is called with to fill one store and tell its growth.
+/// The argument that makes the process fill one store and report its growth.
 pub(crate) const CHILD: &str = "--fill-a-store";
 
-/// Bytes a live token at ten million.
+/// The bar: bytes per live token at ten million.
 const BAR: f64 = 100.0;
 const LIFETIME: Duration = Duration::from_secs(299);
 
-/// Fills stores, each in a fresh process; whether the bar is met.
+/// Fills stores, each in a new process. Returns whether the bar is met.
 pub(crate) fn report() -> bool {
     println!("\n{:<42} {:>8} {:>6} {:>22}", "", "bytes", "bar", "longest insertion, ms");
     let mut met = true;
@@ -40,8 +40,8 @@ fn in_a_process_of_its_own(count: usize) -> Option<(f64, f64)> {
     Some((bytes.parse().ok()?, longest.parse().ok()?))
 }
 
-/// Fills a store with so many tokens, issued evenly over one lifetime, and prints bytes a token and how long the
-/// longest insertion took: one into a shard that grows, whose readers wait as long.
+/// Fills a store with tokens issued evenly over one lifetime. Prints the bytes per token and the time of the
+/// longest insertion, which is one into a shard that grows and blocks its readers for as long.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 pub(crate) fn child(count: &str) -> ExitCode {
     let Ok(count) = count.parse::<usize>() else { return ExitCode::FAILURE };
@@ -66,7 +66,7 @@ pub(crate) fn child(count: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Resident bytes of this process.
+/// Returns the resident bytes of this process.
 fn resident() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

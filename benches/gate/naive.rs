@@ -1,4 +1,4 @@
-//! What one would write in an afternoon: the bare look-up, and a layer around it.
+//! The naive alternative: the bare lookup, and a layer around it.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -15,7 +15,8 @@ use tower::Service;
 
 use crate::tokens::Tokens;
 
-/// Digest to expiry and owner, nothing else: half a SHA-256 as key, sixteen bytes of value, no second hashing.
+/// From digest to expiry and owner only: half a SHA-256 as the key, sixteen bytes as the value, no second
+/// hashing.
 pub(crate) struct Bare {
     tokens: DashMap<[u64; 2], (u64, u64), BuildHasherDefault<PassThrough>>,
 }
@@ -40,7 +41,7 @@ fn half_digest(token: &[u8]) -> [u64; 2] {
     [word(0), word(8)]
 }
 
-/// What all services here answer with.
+/// The response of all services here.
 pub(crate) type Answer = Ready<Result<Response<()>, Infallible>>;
 
 #[derive(Default)]
@@ -52,20 +53,20 @@ impl Hasher for PassThrough {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // An array of words is hashed as bytes in one go.
+        // An array of words is hashed as bytes at once.
         self.0 = bytes.first_chunk().map_or(0, |word| u64::from_ne_bytes(*word));
     }
 
     fn write_usize(&mut self, _: usize) {}
 }
 
-/// What a token is good for, as the naive layer keeps it.
+/// What the naive layer stores for a token.
 pub(crate) struct Owner {
     scopes: HashSet<String>,
     expires: Instant,
 }
 
-/// SHA-256, dashmap with its default hasher, an expiry and a set of scopes: a layer of thirty lines.
+/// SHA-256, dashmap with its default hasher, an expiry and a set of scopes, in a layer of thirty lines.
 #[derive(Clone)]
 pub(crate) struct NaiveLayer<S> {
     inner: S,

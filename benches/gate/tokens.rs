@@ -12,8 +12,8 @@ use tollgate::oauth::scope::Scopes;
 use tollgate::oauth::token::{AccessToken, LENGTH};
 use tollgate::store::{MemoryStore, TokenStore};
 
-/// Enough that reading the clock does not count, few enough that the requests are as near as one just parsed: in the
-/// first cache.
+/// Large enough that reading the clock does not matter, small enough that the requests stay in the
+/// first-level cache, like one that was just parsed.
 const BATCH: usize = 16;
 /// Longer than any run.
 const LIFETIME: Duration = Duration::from_secs(3600);
@@ -60,7 +60,7 @@ pub(crate) fn grant(lifetime: Duration) -> Arc<Grant> {
     Arc::new(Grant::new(client, 0, Terms { scopes, lifetime, audience: None, confirmation: None }))
 }
 
-/// Requests with tokens drawn from all over the store, as a browserless client sends them.
+/// Requests with tokens drawn at random from the whole store.
 #[derive(Clone)]
 pub(crate) struct Batch {
     pub(crate) requests: Vec<Request<()>>,
@@ -80,7 +80,7 @@ impl Batch {
         self.requests.len()
     }
 
-    /// The same number of requests with this credential instead.
+    /// Returns the same number of requests with this credential instead.
     pub(crate) fn with_authorization(&self, value: &HeaderValue) -> Self {
         let mut same = self.clone();
         for request in &mut same.requests {
@@ -100,7 +100,7 @@ fn request(authorization: &str) -> Request<()> {
     request
 }
 
-/// SplitMix64: the same tokens in every run.
+/// SplitMix64, so that every run uses the same tokens.
 pub(crate) struct Random(u64);
 
 impl Random {

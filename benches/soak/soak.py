@@ -1,4 +1,4 @@
-"""Traffic and token churn for a while; then a verdict on memory, descriptors and every answer."""
+"""Traffic and token churn for a while, then checks of memory, descriptors and every response."""
 
 import argparse
 import json
@@ -74,7 +74,7 @@ class Gateway:
         raise SystemExit(f"the gateway does not start:\n{self.log.read_text()}")
 
     def rss(self):
-        """Resident memory in MiB."""
+        """Returns the resident memory in MiB."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -83,11 +83,11 @@ class Gateway:
 
     def complaints(self):
         said = ("WARN", "ERROR", "panicked")
-        # Nobody stands between this client and the gateway: that the listener is plain is said once, and known.
+        # The client connects directly, so the warning about the plain listener is expected.
         return [line for line in self.log.read_text().splitlines() if any(word in line for word in said)]
 
     def end(self):
-        """Its exit code after SIGTERM."""
+        """Stops with SIGTERM and returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(30)
@@ -110,7 +110,7 @@ def arguments():
 
 
 def judge(samples, totals, gateway, code, before):
-    """What is wrong, a line each."""
+    """Returns what is wrong, one line each."""
     wrong = []
     if totals["errors"]:
         wrong.append(f"{totals['errors']} answers that the traffic did not deserve")

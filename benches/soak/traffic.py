@@ -1,4 +1,4 @@
-"""One process's traffic: what it asks, and what each answer has to be."""
+"""The traffic of one process: its requests, and the expected responses."""
 
 import json
 import queue
@@ -9,7 +9,7 @@ from collections import deque
 
 COUNTERS = ["requests", "issued", "used", "expired", "revoked", "introspected", "refused", "errors"]
 LIFETIMES = {"brief": 2.0, "long": 30.0}
-# A token lives its lifetime to within 100 ms; beyond twice that it must be dead.
+# A token lives its lifetime to within 100 ms; beyond twice that it must be refused.
 SLACK = 0.2
 # Requests on one connection before it is renewed.
 RENEWED_AFTER = 5_000
@@ -21,13 +21,13 @@ class Token:
 
     def __init__(self, text, lifetime, asked, answered):
         self.text = text
-        # It was made between the question and the answer.
+        # It was issued between the request and the response.
         self.surely_until, self.never_after = asked + lifetime - SLACK, answered + lifetime + SLACK
         self.revoked_at = None
         self.revoking = False
 
     def verdict(self, sent, received):
-        """Whether it must open (True), must not (False), or either (None), for a request of this time."""
+        """Returns whether it must be accepted (True), refused (False), or either (None), for a request at this time."""
         if self.revoked_at is not None and sent >= self.revoked_at:
             return False
         if self.revoking:
@@ -38,7 +38,7 @@ class Token:
 
 
 class Connection:
-    """A kept-alive connection with at most one request on its way."""
+    """A persistent connection with at most one request in flight."""
 
     def __init__(self, port):
         self.port, self.socket = port, None
@@ -57,7 +57,7 @@ class Connection:
         self.socket.sendall(request)
 
     def receive(self):
-        """Status and body."""
+        """Returns status and body."""
         while (end := self.buffer.find(b"\r\n\r\n")) < 0:
             self._fill()
         head = self.buffer[:end].lower()
@@ -103,23 +103,23 @@ class Traffic:
             pass
 
     def pick(self):
-        """A client and one of its tokens, young or old; no token yet: None."""
+        """Returns a client and one of its tokens, young or old; None if there is no token yet."""
         client = self.random.choice(("brief", "long"))
         tokens = self.tokens[client]
         if not tokens:
             return client, None
-        # Mostly the newest, which live; the others are there to be dead.
+        # Mostly the newest tokens, which are live; the others test refusals.
         at = -1 - int(self.random.random() ** 8 * len(tokens))
         return client, tokens[at]
 
     def next(self):
-        """A request, and what is to be done with its answer: (status, body, sent, received)."""
+        """Sends a request. The response is handled as (status, body, sent, received)."""
         dice = self.random.random()
         client, token = self.pick()
         if token is None or dice < 0.04:
             return form("token", client, "grant_type=client_credentials&scope=read"), lambda *a: self.issued(client, *a)
         if dice < 0.06:
-            # An older one, or none would be left that lives.
+            # An older one, or no live token would be left.
             token = self.random.choice(self.tokens[client])
             token.revoking = True
             return form("revoke", client, f"token={token.text}"), lambda *a: self.revoked(token, *a)
@@ -165,7 +165,7 @@ class Traffic:
 
 
 def worker(port, connections, seed, stop, counts, errors):
-    """Asks on all connections at once, and looks at the answers in turn, until told to stop."""
+    """Sends on all connections at once, and checks the responses in turn, until stopped."""
     import signal
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     traffic = Traffic(seed, counts, errors)

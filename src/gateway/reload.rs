@@ -64,7 +64,7 @@ impl Reloader {
     /// Reads the file again, compiles it whole with all that it names, and swaps it in. What is bad anywhere changes nothing.
     pub(crate) fn reload(&self) {
         let good = self.take_up();
-        telemetry::note_reload(good);
+        telemetry::record_reload(good);
     }
 
     fn take_up(&self) -> bool {

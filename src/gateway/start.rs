@@ -30,7 +30,7 @@ use crate::upstream::health::upkeep;
 /// Runs the gateway until it is told to stop.
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     start_log();
-    telemetry::note_start();
+    telemetry::record_start();
     let (mut config, rules) = load(path, None)?;
     let demo = config.demo.as_ref().map(bind_demo).transpose()?;
     let metrics = config.metrics.as_ref().map(bind_metrics).transpose()?;

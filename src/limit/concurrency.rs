@@ -71,8 +71,8 @@ impl InFlightGauge {
             && let Some(first) = queue.waiters.pop_front()
         {
             self.waiting.store(queue.waiters.len(), Ordering::SeqCst);
-            // A ticket leaves the queue before its receiver is dropped, so the send succeeds. If it ever fails, the
-            // permit must not be dropped under the lock: dropping it locks the queue again.
+            // A ticket leaves the queue before its receiver is dropped, so the send succeeds. If it ever
+            // fails, the permit must not be dropped under the lock: dropping it locks the queue again.
             unsent = first.permit.send(permit).err();
             if unsent.is_some() {
                 break;
@@ -89,8 +89,8 @@ pub(crate) struct ConcurrencyPermit(Arc<InFlightGauge>);
 
 impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        // Sequentially consistent, like the other side in `acquire_or_queue`: either this thread sees the new waiter,
-        // or the new waiter sees the free permit.
+        // Sequentially consistent, like the other side in `acquire_or_queue`: either this thread sees the new
+        // waiter, or the new waiter sees the free permit.
         self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
         if self.0.waiting.load(Ordering::SeqCst) != 0 {
             self.0.grant_waiting();

@@ -117,8 +117,8 @@ pub(crate) enum LimitKey {
     Upstream(String),
 }
 
-/// The limits of a configuration. The next configuration takes them over: a reload must neither forget the requests in
-/// flight nor reset the rate of every client.
+/// The limits of a configuration. The next configuration takes them over: a reload must neither forget the
+/// requests in flight nor reset the rate of every client.
 #[derive(Debug, Default)]
 pub(crate) struct LimitState {
     limiters: HashMap<LimitKey, Arc<Limiter>>,
@@ -138,7 +138,8 @@ impl LimitState {
         limiter
     }
 
-    /// Returns the concurrency limit for `key`. It shares its gauge with the previous one, even if the maximum changed.
+    /// Returns the concurrency limit for `key`. It shares its gauge with the previous one, even if the
+    /// maximum changed.
     pub(crate) fn concurrency(
         &mut self,
         before: Option<&Self>,

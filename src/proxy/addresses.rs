@@ -18,8 +18,8 @@ impl AddressFilter {
             .then(|| Self { allow: rules.allow.clone().into(), deny: rules.deny.clone().into() })
     }
 
-    /// Returns whether a request from `peer` is allowed. A denied address never is; if any address is listed as allowed,
-    /// the others are not.
+    /// Returns whether a request from `peer` is allowed. A denied address never is; if any address is listed
+    /// as allowed, the others are not.
     pub(crate) fn allows(&self, peer: IpAddr) -> bool {
         let listed = |ranges: &[AddressRange]| ranges.iter().any(|range| range.contains(peer));
         !listed(&self.deny) && (self.allow.is_empty() || listed(&self.allow))

@@ -1,4 +1,5 @@
-//! Cross-origin requests from browsers (CORS, Fetch §3.3): preflights, and the fields that let pages read responses.
+//! Cross-origin requests from browsers (CORS, Fetch §3.3): preflights, and the fields that let pages read
+//! responses.
 
 use bytes::Bytes;
 use http::header::{
@@ -27,7 +28,8 @@ pub(crate) struct Cors {
     credentials: bool,
 }
 
-/// Returns the method that a preflight request announces (Fetch §4.8), or `None` if the request is not a preflight.
+/// Returns the method that a preflight request announces (Fetch §4.8), or `None` if the request is not a
+/// preflight.
 pub(crate) fn preflight(request: &impl RequestView) -> Option<Method> {
     if *request.method() != Method::OPTIONS || request.values(Class::Origin).next().is_none() {
         return None;
@@ -71,8 +73,8 @@ impl Cors {
         }
     }
 
-    /// Builds the response to a preflight. For an origin that is not allowed it has no CORS fields, which browsers treat
-    /// as a refusal.
+    /// Builds the response to a preflight. For an origin that is not allowed it has no CORS fields, which
+    /// browsers treat as a refusal.
     pub(super) fn answer_preflight(&self, origin: Option<HeaderValue>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -92,8 +94,8 @@ impl Cors {
         response
     }
 
-    /// Adds the fields that let a page at `origin` read a response. Fields from the upstream are replaced: the route
-    /// decides, and browsers reject repeated values.
+    /// Adds the fields that let a page at `origin` read a response. Fields from the upstream are replaced:
+    /// the route decides, and browsers reject repeated values.
     pub(super) fn apply(&self, headers: &mut HeaderMap, origin: Option<HeaderValue>) {
         headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
         headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);

@@ -45,8 +45,8 @@ impl Meters {
     }
 }
 
-/// Returns the name of a route in metrics and logs, such as `GET,HEAD api.example.com/orders/*`. Methods and host are
-/// included only if the route has them.
+/// Returns the name of a route in metrics and logs, such as `GET,HEAD api.example.com/orders/*`. Methods and
+/// host are included only if the route has them.
 fn name(route: &config::Route) -> String {
     let methods = match &route.methods {
         Methods::All => String::new(),

@@ -26,10 +26,11 @@ pub(crate) struct Rules {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// The proxies whose `Forwarded` and `X-Forwarded-*` fields are trusted.
     pub(crate) trusted_proxies: Box<[AddressRange]>,
-    /// The timeout between two reads of a request body. For the gateway's own endpoints, the timeout of the whole body.
+    /// The timeout between two reads of a request body. For the gateway's own endpoints, the timeout of the
+    /// whole body.
     pub(crate) body_timeout: Duration,
-    /// The maximum number of header fields of an HTTP/2 request: h2 bounds only their size. The HTTP/1.1 parser enforces
-    /// its own limit.
+    /// The maximum number of header fields of an HTTP/2 request: h2 bounds only their size. The HTTP/1.1
+    /// parser enforces its own limit.
     pub(crate) max_headers: usize,
     pub(crate) limits: LimitState,
     pub(crate) registry: ServerRegistry,

@@ -15,8 +15,8 @@ pub(super) fn requested(request: &impl RequestView) -> Option<&[u8]> {
     request.upgrade().filter(|protocol| !is_http(protocol))
 }
 
-/// Returns whether the protocol is a version of HTTP. Such an upgrade would bypass the gate: the requests after it would
-/// not be checked.
+/// Returns whether the protocol is a version of HTTP. Such an upgrade would bypass the gate: the requests
+/// after it would not be checked.
 fn is_http(protocol: &[u8]) -> bool {
     elements(protocol).any(|name| {
         let starts_with =
@@ -32,8 +32,8 @@ pub(super) struct TunnelEnd {
     pub(super) token_ended: bool,
 }
 
-/// Connects both sides until one closes or the token ends. Delivers first what was already received: the bytes that the
-/// client sent ahead, and those that the server sent after its 101.
+/// Connects both sides until one closes or the token ends. Delivers first what was already received: the
+/// bytes that the client sent ahead, and those that the server sent after its 101.
 pub(super) async fn run<I: AsyncRead + AsyncWrite + Unpin>(
     client: &mut I,
     from_client: &[u8],

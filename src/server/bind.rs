@@ -1,4 +1,4 @@
-//! Everything that can fail before anything runs: sockets and certificates.
+//! Binds the sockets and loads the certificates, so that every such error is found before the server runs.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use super::options::ServerOptions;
 use super::shutdown::ShutdownHandle;
 use super::tls::{TlsError, TlsReloader};
 
-/// The queue of connections the system made and nobody accepted yet; the system caps it (`net.core.somaxconn`).
+/// The length of the accept queue. The system limits it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 65_535;
 
-/// A server whose sockets listen and whose certificates are good. Clients can connect already; they are answered once
-/// it [`run`](Bound::run)s.
+/// A server whose sockets listen and whose certificates are loaded. Clients can already connect; their
+/// requests are served once the server [runs](Bound::run).
 pub(crate) struct Bound {
     pub(super) listeners: Vec<Listener>,
-    /// For each worker thread one socket of every listener, in the order of `listeners`.
+    /// For each worker thread, one socket per listener in the order of `listeners`.
     pub(super) sockets: Vec<Vec<TcpListener>>,
     pub(super) tls: Option<Arc<TlsReloader>>,
     pub(super) shutdown: ShutdownHandle,
@@ -31,7 +31,7 @@ impl Bound {
     /// Opens every socket and loads every file.
     ///
     /// # Errors
-    /// When an address cannot be listened on, or TLS is asked for and cannot be had.
+    /// Fails if an address cannot be bound, or if a listener needs TLS and the certificate cannot be used.
     pub(crate) fn bind(options: ServerOptions) -> Result<Self, BindError> {
         if options.listeners.is_empty() {
             return Err(BindError::NoListeners);
@@ -47,8 +47,8 @@ impl Bound {
         for (index, spec) in options.listeners.iter().enumerate() {
             let failed = |source| BindError::Listen { listener: spec.clone(), source };
             let mut addr = spec.addr;
-            // SO_REUSEPORT lets a second process of the same user share the address without an error: find a first one
-            // by binding once without it.
+            // With SO_REUSEPORT, a second gateway of the same user would share the address without an error.
+            // Binding once without it detects the first gateway.
             if threads > 1 && addr.port() != 0 {
                 drop(listen(addr, false).map_err(failed)?);
             }
@@ -63,22 +63,22 @@ impl Bound {
         Ok(Self { listeners, sockets, tls, shutdown: ShutdownHandle::new(), live })
     }
 
-    /// The listeners with their real addresses, in the order of the options.
+    /// Returns the listeners with their actual addresses, in the order of the options.
     pub(crate) fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
 
-    /// The certificates in use, to load them anew; `None` without a TLS listener.
+    /// Returns the handle that reloads the certificates, or `None` without a TLS listener.
     pub(crate) fn tls(&self) -> Option<Arc<TlsReloader>> {
         self.tls.clone()
     }
 
-    /// The limits in use, to change them while the server runs.
+    /// Returns the handle that changes the limits while the server runs.
     pub(crate) fn live_limits(&self) -> Arc<LiveLimits> {
         Arc::clone(&self.live)
     }
 
-    /// Ends the server from elsewhere; works before it runs, too.
+    /// Returns the handle that stops the server. It also works before the server runs.
     pub(crate) fn shutdown_handle(&self) -> ShutdownHandle {
         self.shutdown.clone()
     }
@@ -86,11 +86,11 @@ impl Bound {
 
 fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the connections of the process before it to leave TIME_WAIT.
+    // Without this, a restart would have to wait for old connections to leave TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
-    // Accepted sockets inherit these: no system call for each. Keep-alive probes find clients that vanished in the middle of a stream, on HTTP/1.1
-    // and HTTP/2 alike, with no timer of ours.
+    // Accepted sockets inherit these options without a system call each. Keep-alive probes detect clients
+    // that vanished in the middle of a stream, on HTTP/1.1 and HTTP/2, without a timer in the gateway.
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(10))
@@ -107,21 +107,13 @@ fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum BindError {
-    /// There is nothing to listen on.
+    /// No listener is configured.
     NoListeners,
-    /// An address cannot be listened on.
-    Listen {
-        /// What was asked for.
-        listener: ListenerSpec,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A TLS listener without a certificate.
-    NoCertificate {
-        /// The listener.
-        listener: ListenerSpec,
-    },
-    /// Certificate or key cannot be used.
+    /// An address cannot be bound.
+    Listen { listener: ListenerSpec, source: io::Error },
+    /// A TLS listener has no certificate.
+    NoCertificate { listener: ListenerSpec },
+    /// The certificate or the key cannot be used.
     Tls(TlsError),
 }
 

@@ -1,4 +1,4 @@
-//! Which client certificates a handshake takes, and whether an authority vouches for them.
+//! Client certificates: which ones a TLS handshake accepts, and which ones a CA has signed.
 
 use std::sync::Arc;
 
@@ -11,40 +11,42 @@ use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifi
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-/// Who vouches for the client certificates that came through a handshake.
+/// How the client certificates of accepted handshakes are verified against a CA.
 #[derive(Debug)]
-pub(super) enum Vouching {
-    /// The handshake itself: it took no other.
-    Handshake,
-    /// This authority for some, nobody for the others.
-    Authority(Arc<dyn ClientCertVerifier>),
-    /// Nobody.
-    Nobody,
+pub(super) enum ClientVerification {
+    /// The handshake accepts only certificates that the CA signed.
+    InHandshake,
+    /// The handshake accepts any certificate; this verifier checks it afterwards.
+    AfterHandshake(Arc<dyn ClientCertVerifier>),
+    /// There is no CA.
+    None,
 }
 
-impl Vouching {
-    /// Whether the certificate at the head of `chain` is vouched for now.
-    pub(super) fn covers(&self, chain: &[CertificateDer<'_>]) -> bool {
+impl ClientVerification {
+    /// Returns whether the CA has signed the certificate at the head of `chain`, and the certificate is valid
+    /// now.
+    pub(super) fn is_verified(&self, chain: &[CertificateDer<'_>]) -> bool {
         match (self, chain) {
-            (Self::Handshake, [_, ..]) => true,
-            (Self::Authority(authority), [certificate, intermediates @ ..]) => {
-                authority.verify_client_cert(certificate, intermediates, UnixTime::now()).is_ok()
+            (Self::InHandshake, [_, ..]) => true,
+            (Self::AfterHandshake(verifier), [certificate, intermediates @ ..]) => {
+                verifier.verify_client_cert(certificate, intermediates, UnixTime::now()).is_ok()
             }
             _ => false,
         }
     }
 }
 
-/// Asks for certificates and takes those that chain up to `roots`, or none.
-pub(super) fn of_authority(
+/// Creates a verifier that requests a certificate, and accepts one that chains up to `roots` or none.
+pub(super) fn signed_by(
     roots: RootCertStore,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated().build()
 }
 
-/// Asks for certificates and takes any that is well-formed, or none. The handshake still proves that the client holds its
-/// key: that is all that a self-signed certificate has to say (RFC 8705 §2.2), and what tokens are bound to (§3).
+/// A verifier that requests a certificate, and accepts any well-formed one or none. The handshake still
+/// proves that the client holds the key, which is all that a self-signed certificate needs (RFC 8705 §2.2)
+/// and what tokens are bound to (§3).
 #[derive(Debug)]
 pub(super) struct AnyCertificate(pub(super) WebPkiSupportedAlgorithms);
 
@@ -53,7 +55,7 @@ impl ClientCertVerifier for AnyCertificate {
         false
     }
 
-    /// No names: a client would keep a certificate back that none of them issued.
+    /// Empty: with names, a client would not send a certificate that none of them issued.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -13,13 +13,13 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::connection_info::{ClientCertificate, ConnInfo};
-use super::connection_slots::Permit;
+use super::connection_slots::ConnectionSlot;
 use super::drive::{End, HttpConnection, drive};
 use super::handler::{Handler, Serve};
 use super::http1;
 use super::io::Watched;
 use super::listener::Listener;
-use super::live_limits::{Conduct, LiveLimits};
+use super::live_limits::{ConnectionSettings, LiveLimits};
 use super::options::Limits;
 use super::problem::too_many_connections;
 use super::proxy_protocol;
@@ -50,8 +50,8 @@ impl<H: Handler> Shared<H> {
         mut peer: SocketAddr,
         listener: Arc<Listener>,
     ) {
-        let conduct = self.live.conduct();
-        let limits = &conduct.limits;
+        let settings = self.live.connection_settings();
+        let limits = &settings.limits;
         let admitted = Box::pin(self.admit(&mut socket, &mut peer, &listener, limits)).await;
         // The connection counts as open until it has ended.
         let Some(_slot) = admitted else { return };
@@ -59,18 +59,18 @@ impl<H: Handler> Shared<H> {
             let http2 = listener.spec.h2c;
             let info = ConnInfo::new(peer, listener, None);
             return if http2 {
-                self.http2(socket, info, conduct).await
+                self.http2(socket, info, settings).await
             } else {
-                self.http1(socket, info, conduct).await
+                self.http1(socket, info, settings).await
             };
         }
         let Some((session, certificate)) = Box::pin(self.handshake(socket, limits)).await else { return };
         let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
         let info = ConnInfo::new(peer, listener, certificate);
         if http2 {
-            self.http2(session, info, conduct).await
+            self.http2(session, info, settings).await
         } else {
-            self.http1(session, info, conduct).await
+            self.http1(session, info, settings).await
         }
     }
 
@@ -81,8 +81,8 @@ impl<H: Handler> Shared<H> {
         peer: &mut SocketAddr,
         listener: &Listener,
         limits: &Limits,
-    ) -> Option<Permit> {
-        let Some(mut permit) = self.live.caps().admit() else {
+    ) -> Option<ConnectionSlot> {
+        let Some(mut slot) = self.live.connection_slots().take() else {
             self.refuse(socket, listener).await;
             return None;
         };
@@ -94,11 +94,11 @@ impl<H: Handler> Shared<H> {
                 Ok(Err(_)) | Err(_) => return None,
             }
         }
-        if !permit.claim(peer.ip()) {
+        if !slot.claim(peer.ip()) {
             self.refuse(socket, listener).await;
             return None;
         }
-        Some(permit)
+        Some(slot)
     }
 
     /// Over the limit: a plain HTTP/1.1 client is told, a handshake would cost more than the refusal is worth. Nothing is
@@ -115,13 +115,13 @@ impl<H: Handler> Shared<H> {
         socket: TcpStream,
         limits: &Limits,
     ) -> Option<(TlsStream<TcpStream>, Option<Box<ClientCertificate>>)> {
-        let settings = self.tls.as_ref()?.settings();
-        match timeout(limits.handshake_timeout, settings.acceptor().accept(socket)).await {
+        let tls = self.tls.as_ref()?.settings();
+        match timeout(limits.handshake_timeout, tls.acceptor().accept(socket)).await {
             Ok(Ok(session)) => {
                 let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
                 let certificate = chain
                     .first()
-                    .map(|der| Box::new(ClientCertificate::new(der, settings.vouches_for(chain))));
+                    .map(|der| Box::new(ClientCertificate::new(der, tls.is_client_verified(chain))));
                 Some((session, certificate))
             }
             // Scanners and clients that do not trust the certificate: as many lines as they like to make.
@@ -142,10 +142,10 @@ impl<H: Handler> Shared<H> {
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,
-        conduct: Arc<Conduct>,
+        settings: Arc<ConnectionSettings>,
     ) -> Pin<Box<impl Future<Output = ()> + Send>> {
         Box::pin(Turns::of(async move {
-            http1::serve(&*self.handler, io, &info, &conduct.limits, &self.drain).await;
+            http1::serve(&*self.handler, io, &info, &settings.limits, &self.drain).await;
         }))
     }
 
@@ -153,7 +153,7 @@ impl<H: Handler> Shared<H> {
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,
-        conduct: Arc<Conduct>,
+        settings: Arc<ConnectionSettings>,
     ) -> Pin<Box<impl Future<Output = ()> + Send>>
     where
         S: Socket + 'static,
@@ -161,8 +161,8 @@ impl<H: Handler> Shared<H> {
         Box::pin(async move {
             let service = Serve::new(Arc::clone(&self.handler), Arc::clone(&info));
             let io = Watched::new(io, Arc::clone(&info));
-            let mut connection = conduct.http2.serve_connection(TokioIo::new(io), service);
-            let end = drive(Pin::new(&mut connection), &info, &conduct.limits, &self.drain).await;
+            let mut connection = settings.http2.serve_connection(TokioIo::new(io), service);
+            let end = drive(Pin::new(&mut connection), &info, &settings.limits, &self.drain).await;
             if matches!(end, End::IdleTimeout) {
                 Pin::new(&mut connection).finish();
                 let _ = timeout(GOODBYE, &mut connection).await;

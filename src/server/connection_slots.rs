@@ -1,4 +1,4 @@
-//! How many connections there may be, in all and from one address.
+//! Limits on the number of connections, in total and per client address.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use dashmap::DashMap;
 use super::Limits;
 use crate::telemetry::{Event, count};
 
-/// Seconds between two log lines about refused connections: a flood must not become a flood of lines.
+/// Seconds between two log lines about refused connections: a flood of connections must not flood the log.
 const LOG_EVERY: u64 = 10;
 
-/// The counters, shared by all threads.
-pub(crate) struct Caps {
+/// Counts and limits the open connections of all threads.
+pub(crate) struct ConnectionSlots {
     open: AtomicUsize,
     max: AtomicUsize,
     per_address: PerAddress,
@@ -23,51 +23,53 @@ pub(crate) struct Caps {
 }
 
 struct PerAddress {
-    /// `usize::MAX` is no limit, and nothing is counted.
+    /// `usize::MAX` means no limit: connections are then not counted per address.
     max: AtomicUsize,
     open: DashMap<IpAddr, usize>,
 }
 
-impl Caps {
+impl ConnectionSlots {
     pub(crate) fn new(limits: &Limits) -> Arc<Self> {
         let per_address = PerAddress { max: AtomicUsize::new(usize::MAX), open: DashMap::new() };
-        let caps = Self {
+        let slots = Self {
             open: AtomicUsize::new(0),
             max: AtomicUsize::new(0),
             per_address,
             refused: AtomicU64::new(0),
             logged_at: AtomicU64::new(0),
         };
-        caps.set(limits);
-        Arc::new(caps)
+        slots.set(limits);
+        Arc::new(slots)
     }
 
-    /// Sets how many there may be, from the next one on.
+    /// Changes the limits. They apply to new connections.
     pub(crate) fn set(&self, limits: &Limits) {
         self.max.store(limits.max_connections, Relaxed);
         let per_address = limits.max_connections_per_address.unwrap_or(usize::MAX);
         self.per_address.max.store(per_address, Relaxed);
     }
 
-    /// Connections that hold a permit.
+    /// Returns the number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Relaxed)
     }
 
-    /// Counts one more connection, or refuses it. Its address is claimed separately: behind a PROXY protocol header it
-    /// is known later, and reading that header must already be bounded.
-    pub(crate) fn admit(self: &Arc<Self>) -> Option<Permit> {
-        let permit = Permit { caps: Arc::clone(self), address: None };
+    /// Takes a slot for a new connection, or returns `None` if the limit is reached. The client's address is
+    /// claimed separately, because with the PROXY protocol it is known only after its header was read, which
+    /// must be bounded too.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<ConnectionSlot> {
+        let slot = ConnectionSlot { slots: Arc::clone(self), address: None };
         count(Event::ConnectionOpened);
-        // Counted first and given back by the permit's drop, so that two racing threads cannot both take the last one.
+        // Incremented first and decremented by the slot's drop, so that two threads cannot both take the last
+        // slot.
         if self.open.fetch_add(1, Relaxed) >= self.max.load(Relaxed) {
-            self.note_refusal();
+            self.record_refusal();
             return None;
         }
-        Some(permit)
+        Some(slot)
     }
 
-    fn note_refusal(&self) {
+    fn record_refusal(&self) {
         count(Event::ConnectionRefused);
         let refused = self.refused.fetch_add(1, Relaxed) + 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -82,16 +84,16 @@ impl Caps {
     }
 }
 
-/// One connection's place. Lives as long as its socket, through upgrades too.
-pub(crate) struct Permit {
-    caps: Arc<Caps>,
+/// The slot of one connection. It is held as long as the socket is open, including after an upgrade.
+pub(crate) struct ConnectionSlot {
+    slots: Arc<ConnectionSlots>,
     address: Option<IpAddr>,
 }
 
-impl Permit {
-    /// Counts the connection for its address; false when that has too many.
+impl ConnectionSlot {
+    /// Counts the connection for the client's address. Returns false if that address has too many.
     pub(crate) fn claim(&mut self, address: IpAddr) -> bool {
-        let per_address = &self.caps.per_address;
+        let per_address = &self.slots.per_address;
         let max = per_address.max.load(Relaxed);
         if max == usize::MAX {
             return true;
@@ -100,7 +102,7 @@ impl Permit {
         let mut open = per_address.open.entry(key).or_insert(0);
         if *open >= max {
             drop(open);
-            self.caps.note_refusal();
+            self.slots.record_refusal();
             return false;
         }
         *open += 1;
@@ -109,19 +111,20 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         count(Event::ConnectionClosed);
-        self.caps.open.fetch_sub(1, Relaxed);
+        self.slots.open.fetch_sub(1, Relaxed);
         let Some(key) = self.address else { return };
-        self.caps.per_address.open.remove_if_mut(&key, |_, open| {
+        self.slots.per_address.open.remove_if_mut(&key, |_, open| {
             *open = open.saturating_sub(1);
             *open == 0
         });
     }
 }
 
-/// One subscriber gets a /64 of IPv6, so counting single addresses there would count nothing.
+/// Returns the network that is counted as one client: an IPv4 address, or the /64 of an IPv6 address, because
+/// that is what one subscriber controls.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
@@ -134,36 +137,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_given_back() {
-        let caps = Caps::new(&Limits { max_connections: 1, ..Limits::default() });
-        let first = caps.admit().unwrap();
-        assert!(caps.admit().is_none());
-        assert_eq!(caps.open(), 1);
+    fn a_dropped_slot_is_free_again() {
+        let slots = ConnectionSlots::new(&Limits { max_connections: 1, ..Limits::default() });
+        let first = slots.take().unwrap();
+        assert!(slots.take().is_none());
+        assert_eq!(slots.open(), 1);
         drop(first);
-        assert!(caps.admit().is_some());
+        assert!(slots.take().is_some());
     }
 
     #[test]
-    fn a_new_limit_counts_what_is_open() {
+    fn a_lower_limit_counts_the_open_connections() {
         let limits = |max_connections| Limits { max_connections, ..Limits::default() };
-        let caps = Caps::new(&limits(2));
-        let (first, second) = (caps.admit().unwrap(), caps.admit().unwrap());
-        caps.set(&limits(1));
+        let slots = ConnectionSlots::new(&limits(2));
+        let (first, second) = (slots.take().unwrap(), slots.take().unwrap());
+        slots.set(&limits(1));
         drop(first);
-        assert!(caps.admit().is_none());
+        assert!(slots.take().is_none());
         drop(second);
-        assert!(caps.admit().is_some());
+        assert!(slots.take().is_some());
     }
 
     #[test]
-    fn addresses_of_one_network_share() {
-        let caps = Caps::new(&Limits { max_connections_per_address: Some(1), ..Limits::default() });
-        let mut one = caps.admit().unwrap();
+    fn ipv6_addresses_of_one_network_share_a_limit() {
+        let slots =
+            ConnectionSlots::new(&Limits { max_connections_per_address: Some(1), ..Limits::default() });
+        let mut one = slots.take().unwrap();
         assert!(one.claim("2001:db8::1".parse().unwrap()));
-        let mut two = caps.admit().unwrap();
+        let mut two = slots.take().unwrap();
         assert!(!two.claim("2001:db8::2".parse().unwrap()));
         assert!(two.claim("2001:db8:0:1::1".parse().unwrap()));
         drop(one);
-        assert!(caps.admit().unwrap().claim("2001:db8::2".parse().unwrap()));
+        assert!(slots.take().unwrap().claim("2001:db8::2".parse().unwrap()));
     }
 }

@@ -8,11 +8,12 @@ use std::net::SocketAddr;
 pub(crate) struct ListenerSpec {
     /// Address and port; port 0 lets the system choose.
     pub addr: SocketAddr,
-    /// TLS with HTTP/2 or HTTP/1.1 by ALPN; otherwise plain HTTP/1.1.
+    /// TLS, with HTTP/2 or HTTP/1.1 negotiated by ALPN. Otherwise plain HTTP/1.1.
     pub tls: bool,
-    /// On a plain listener: HTTP/2 with prior knowledge (RFC 9113 §3.3), and nothing else. Ignored with `tls`.
+    /// On a plain listener, HTTP/2 with prior knowledge (RFC 9113 §3.3) instead of HTTP/1.1. Ignored with
+    /// `tls`.
     pub h2c: bool,
-    /// Every connection starts with a PROXY protocol header (version 1 or 2), which is believed.
+    /// Every connection starts with a PROXY protocol header (version 1 or 2), which is trusted.
     pub proxy_protocol: bool,
 }
 
@@ -35,17 +36,17 @@ impl fmt::Display for ListenerSpec {
     }
 }
 
-/// A listener with its real address.
+/// A listener that is bound to its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
-    /// What was asked for; `addr` has the real port.
+    /// The options of the listener; `addr` has the actual port.
     pub spec: ListenerSpec,
-    /// Its place among the listeners of the options.
+    /// The position among the listeners of the options.
     pub index: usize,
 }
 
 impl Listener {
-    /// Where it listens.
+    /// Returns the address it listens on.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.spec.addr
     }

@@ -1,4 +1,4 @@
-//! What the server is told before it binds anything.
+//! The options of a server.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use super::tls::TlsPaths;
 pub(crate) struct ServerOptions {
     /// The addresses to listen on; at least one.
     pub listeners: Vec<ListenerSpec>,
-    /// Certificate and key; needed as soon as one listener has `tls`.
+    /// Certificate and key. Required if a listener has `tls`.
     pub tls: Option<TlsPaths>,
     /// Worker threads; 0 is one per core.
     pub threads: usize,
-    /// How long requests in flight may take to finish once a drain began.
+    /// How long requests in flight may take to finish during a drain.
     pub grace: Duration,
-    /// Bounds on connections and on the time they may take.
+    /// Limits on connections and their timeouts.
     pub limits: Limits,
 }
 
 impl ServerOptions {
-    /// The number of worker threads, once 0 is replaced by the number of cores.
+    /// Returns the number of worker threads, with 0 replaced by the number of cores.
     pub(super) fn worker_threads(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -30,23 +30,24 @@ impl ServerOptions {
     }
 }
 
-/// Bounds that protect the gateway from slow, large and many.
+/// Limits that protect the gateway from slow clients, large heads and too many connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// From the first byte of a request head (for the first one: from the start of the connection) to its last.
+    /// The time from the first byte of a request head to its last. For the first request, from the start of
+    /// the connection.
     pub header_timeout: Duration,
-    /// Bytes of a request head, request line included.
+    /// The maximum size of a request head in bytes, request line included.
     pub max_header_size: usize,
-    /// Header fields of an HTTP/1.1 request head.
+    /// The maximum number of header fields of an HTTP/1.1 request head.
     pub max_headers: usize,
     /// How long a kept-alive connection may wait for its next request.
     pub idle_timeout: Duration,
-    /// Connections in all, handshakes included.
+    /// The maximum number of connections, including those in a TLS handshake.
     pub max_connections: usize,
-    /// Connections of one address (IPv6: of its /64).
+    /// The maximum number of connections per client address (IPv6: per /64).
     pub max_connections_per_address: Option<usize>,
-    /// How long a client may leave an answer unread.
+    /// How long a client may leave a response unread.
     pub write_timeout: Duration,
-    /// From the accepted connection to the finished TLS handshake.
+    /// The time from accepting a connection to the end of its TLS handshake.
     pub handshake_timeout: Duration,
 }

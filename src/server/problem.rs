@@ -1,8 +1,8 @@
-//! The answer to a connection that is over a limit.
+//! The response to a connection above the limit.
 
 use std::time::SystemTime;
 
-/// What a connection is told that is one too many. Nobody reads its request.
+/// Returns the bytes sent to a connection above the limit, before anything is read from it.
 pub(super) fn too_many_connections() -> Vec<u8> {
     let body = r#"{"title":"Service Unavailable","status":503,"detail":"there are too many connections: try again later"}"#;
     format!(
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stated_length_is_the_length() {
+    fn content_length_matches_the_body() {
         let wire = String::from_utf8(too_many_connections()).unwrap();
         let (head, body) = wire.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");

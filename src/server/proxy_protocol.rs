@@ -1,4 +1,4 @@
-//! The PROXY protocol header (versions 1 and 2) a load balancer sends before everything else.
+//! The PROXY protocol header (versions 1 and 2), which a load balancer sends at the start of a connection.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,14 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 const V2_SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
-/// Version 1's longest line, its end included.
+/// The maximum length of a version 1 line, including its end.
 const V1_MAX: usize = 107;
-/// Version 2's addresses and extensions; the field could say 64 KiB.
+/// The maximum length accepted for the addresses and extensions of version 2. The format allows 64 KiB.
 const V2_MAX: usize = 1024;
 
-/// Reads exactly the header. `None` when the balancer speaks for itself (`LOCAL`, a health check) or does not know.
+/// Reads the header and nothing beyond it. Returns `None` if the load balancer connects on its own behalf
+/// (`LOCAL`, such as a health check) or does not know the client's address.
 pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<SocketAddr>> {
-    // No valid header of either version is shorter than the other's signature.
+    // No valid header of either version is shorter than the signature of version 2.
     let mut start = [0; 12];
     stream.read_exact(&mut start).await?;
     if start == V2_SIGNATURE { read_v2(stream).await } else { read_v1(stream, start).await }
@@ -25,7 +26,7 @@ async fn read_v1<S: AsyncRead + Unpin>(stream: &mut S, start: [u8; 12]) -> io::R
     if !line.starts_with(b"PROXY ") {
         return Err(invalid());
     }
-    // Byte by byte: what follows the line belongs to TLS or HTTP.
+    // Byte by byte, because the bytes after the line belong to TLS or HTTP.
     while !line.ends_with(b"\r\n") {
         if line.len() >= V1_MAX {
             return Err(invalid());
@@ -35,7 +36,7 @@ async fn read_v1<S: AsyncRead + Unpin>(stream: &mut S, start: [u8; 12]) -> io::R
     parse_v1(&line).ok_or_else(invalid)
 }
 
-/// The outer `None` is a malformed line.
+/// Parses a version 1 line. The outer `Option` is `None` if the line is malformed.
 fn parse_v1(line: &[u8]) -> Option<Option<SocketAddr>> {
     let line = std::str::from_utf8(line).ok()?.strip_suffix("\r\n")?.strip_prefix("PROXY ")?;
     if line == "UNKNOWN" || line.starts_with("UNKNOWN ") {
@@ -73,7 +74,8 @@ async fn read_v2<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<Sock
     }
 }
 
-/// The outer `None` is a header too short for what it announces.
+/// Parses the addresses of version 2. The outer `Option` is `None` if they are shorter than their family
+/// requires.
 fn parse_v2(family: u8, rest: &[u8]) -> Option<Option<SocketAddr>> {
     match family >> 4 {
         1 => {
@@ -107,17 +109,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn version_1() {
+    async fn version_1_headers_are_read() {
         let (source, rest) = parse(b"PROXY TCP4 192.0.2.7 192.0.2.1 56324 443\r\nGET").await;
         assert_eq!(source.unwrap(), Some("192.0.2.7:56324".parse().unwrap()));
-        assert_eq!(rest, 3, "what follows is left alone");
+        assert_eq!(rest, 3, "the bytes after the header are not consumed");
         let (source, _) = parse(b"PROXY TCP6 2001:db8::7 2001:db8::1 1 2\r\n").await;
         assert_eq!(source.unwrap(), Some("[2001:db8::7]:1".parse().unwrap()));
         assert_eq!(parse(b"PROXY UNKNOWN\r\nGET").await.0.unwrap(), None);
     }
 
     #[tokio::test]
-    async fn version_2() {
+    async fn version_2_headers_are_read() {
         let mut header = V2_SIGNATURE.to_vec();
         header.extend([0x21, 0x11, 0, 12, 192, 0, 2, 7, 192, 0, 2, 1, 0x10, 0x00, 0x01, 0xbb]);
         header.extend(b"GET");
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_refused() {
+    async fn malformed_headers_are_refused() {
         let endless = [b"PROXY TCP4 ".as_slice(), &[b'1'; 200]].concat();
         let mut too_long = V2_SIGNATURE.to_vec();
         too_long.extend([0x21, 0x11, 0xff, 0xff]);

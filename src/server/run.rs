@@ -188,7 +188,7 @@ impl Supervisor {
         loop {
             // Before the first look too: a connection accepted a moment ago has no permit yet.
             sleep(DRAIN_POLL).await;
-            let connections = self.live.caps().open();
+            let connections = self.live.connection_slots().open();
             if connections == 0 {
                 return ExitReason::Drained;
             }

@@ -1,4 +1,5 @@
-//! The certificate of a gateway that was given none: made once, kept, and good for this machine only.
+//! The self-signed certificate of a gateway without a configured one: created once, kept, and valid only for
+//! this machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,17 +21,17 @@ use crate::state_file;
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long the certificate is valid. Some clients refuse server certificates that live longer.
 const LIFETIME: Duration = DAY.saturating_mul(825);
-/// The certificate is replaced when it has less than this left.
+/// The certificate is replaced if it expires within this time.
 const RENEW_BEFORE: Duration = DAY.saturating_mul(30);
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// The paths of the kept certificate and key in `state_dir`, made now unless good ones are there.
+/// Returns the paths of the certificate and key in `state_dir`. Creates them unless a valid pair exists.
 ///
-/// ECDSA P-256, for `localhost`, `127.0.0.1` and `::1`, not a CA: who trusts it trusts nothing else. A new directory gets
-/// mode 0700, the key mode 0600.
+/// The key is ECDSA P-256. The certificate is for `localhost`, `127.0.0.1` and `::1`, and is not a CA, so a
+/// client that trusts it trusts nothing else. A new directory gets mode 0700, the key mode 0600.
 ///
 /// # Errors
-/// When the files cannot be written or the certificate cannot be made.
+/// Fails if the certificate cannot be created or the files cannot be written.
 pub(crate) fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError> {
     let paths = TlsPaths {
         certificate: state_dir.join("self-signed.pem"),
@@ -38,21 +39,21 @@ pub(crate) fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError>
         client_ca: None,
         any_client_certificate: false,
     };
-    if !is_good(&paths) {
-        make(state_dir, &paths)?;
+    if !is_usable(&paths) {
+        create(state_dir, &paths)?;
     }
     Ok(paths)
 }
 
-/// Whether key and certificate belong together and the certificate is still what this module would make.
-fn is_good(paths: &TlsPaths) -> bool {
+/// Returns whether the key belongs to the certificate, and the certificate is still valid for all names.
+fn is_usable(paths: &TlsPaths) -> bool {
     let Ok(text) = std::fs::read(&paths.certificate) else { return false };
     let Ok(chain) = certificates(&paths.certificate, &text) else { return false };
     let [certificate] = chain.as_slice() else { return false };
     TlsReloader::load(paths).is_ok() && NAMES.iter().all(|name| is_trusted_for(certificate, name))
 }
 
-/// Asks rustls what a client that trusts exactly this certificate would say, a little later than now.
+/// Returns whether a client that trusts only this certificate would still accept it in [`RENEW_BEFORE`].
 fn is_trusted_for(certificate: &CertificateDer<'static>, name: &str) -> bool {
     let mut roots = RootCertStore::empty();
     let Ok(name) = ServerName::try_from(name) else { return false };
@@ -67,14 +68,14 @@ fn is_trusted_for(certificate: &CertificateDer<'static>, name: &str) -> bool {
     verifier.verify_server_cert(certificate, &[], &name, &[], later).is_ok()
 }
 
-fn make(state_dir: &Path, paths: &TlsPaths) -> Result<(), SelfSignedError> {
+fn create(state_dir: &Path, paths: &TlsPaths) -> Result<(), SelfSignedError> {
     let (certificate, key) = generate().map_err(SelfSignedError::Generate)?;
     let in_file = |path: &Path| {
         let path = path.to_owned();
         move |error| SelfSignedError::Write(path, error)
     };
     state_file::make_folder(state_dir).map_err(in_file(state_dir))?;
-    // The key first: a crash in between leaves a pair that does not match, which the next start replaces.
+    // A crash between the two writes leaves a pair that does not match, which the next start replaces.
     state_file::replace(&paths.key, key.as_bytes(), 0o600).map_err(in_file(&paths.key))?;
     state_file::replace(&paths.certificate, certificate.as_bytes(), 0o644)
         .map_err(in_file(&paths.certificate))
@@ -89,14 +90,14 @@ fn generate() -> Result<(String, String), rcgen::Error> {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // A day back, for clocks that are behind.
+    // Valid since yesterday, for clients whose clocks are behind.
     let now = SystemTime::now();
     params.not_before = (now - DAY).into();
     params.not_after = (now + (LIFETIME - DAY)).into();
     Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 
-/// Why there is no self-signed certificate.
+/// Why the self-signed certificate cannot be created.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum SelfSignedError {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn made_once_and_kept() {
+    fn the_certificate_is_created_once_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         let paths = self_signed(&state).unwrap();

@@ -1,11 +1,11 @@
-//! How the process is asked to end, and how connections hear of it.
+//! Shutdown: how the process is asked to stop, and how connections are notified.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, watch};
 
-/// What the process was asked to do. Only ever moves forward.
+/// The phase of the shutdown. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Running,
@@ -13,7 +13,7 @@ pub(super) enum Phase {
     Stop,
 }
 
-/// Ends a running server from any thread.
+/// Stops a running server, from any thread.
 #[derive(Clone, Debug)]
 pub(crate) struct ShutdownHandle {
     phase: Arc<watch::Sender<Phase>>,
@@ -29,7 +29,7 @@ impl ShutdownHandle {
         self.advance(Phase::Drain);
     }
 
-    /// Ends at once, in the middle of a drain too.
+    /// Stops immediately, even during a drain.
     pub(crate) fn stop(&self) {
         self.advance(Phase::Stop);
     }
@@ -49,7 +49,7 @@ impl ShutdownHandle {
     }
 }
 
-/// Tells connections that a drain began. The flag is what they look at, the notification only wakes them.
+/// Notifies connections of a drain. They check the flag; the notification only wakes them.
 #[derive(Clone, Debug)]
 pub(crate) struct DrainSignal {
     shared: Arc<DrainShared>,
@@ -76,17 +76,18 @@ impl DrainSignal {
         self.shared.wake.notify_waiters();
     }
 
-    /// Whether the process is ending.
+    /// Returns whether a drain has begun.
     pub(crate) fn is_draining(&self) -> bool {
         self.shared.draining.load(Ordering::Acquire)
     }
 
-    /// The flag itself, for those who know nothing of the server.
+    /// Returns the flag itself, for modules that do not depend on the server.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.shared.draining)
     }
 
-    /// A wake-up that cannot be missed if it is made before [`is_draining`](Self::is_draining) is looked at.
+    /// Returns a notification that cannot be missed if it is created before
+    /// [`is_draining`](Self::is_draining) is checked.
     pub(super) fn woken(&self) -> tokio::sync::futures::OwnedNotified {
         Arc::clone(&self.shared.wake).notified_owned()
     }

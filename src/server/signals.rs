@@ -1,4 +1,4 @@
-//! Unix signals, as a service manager and a person at a terminal send them.
+//! Unix signals.
 
 use std::io;
 use std::thread;
@@ -8,11 +8,11 @@ use signal_hook::iterator::Signals;
 
 use super::ShutdownHandle;
 
-/// Drains on SIGTERM and SIGQUIT, stops at once on SIGINT, and calls `reload` on SIGHUP, on a thread of its own. A second
-/// SIGINT in a drain ends that too.
+/// Starts a thread that handles signals: SIGTERM and SIGQUIT drain the server, SIGINT stops it immediately
+/// (also during a drain), and SIGHUP calls `reload`.
 ///
 /// # Errors
-/// When the system refuses the handlers or the thread.
+/// Fails if the handlers cannot be installed or the thread cannot be started.
 pub(crate) fn handle_signals(handle: ShutdownHandle, reload: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {

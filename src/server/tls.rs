@@ -1,4 +1,4 @@
-//! Certificates and the TLS settings made of them.
+//! TLS settings and the certificates they are built from.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,42 +15,43 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
-use super::client_certificate::{self, AnyCertificate, Vouching};
+use super::client_certificate::{self, AnyCertificate, ClientVerification};
 
-/// Where certificate and key lie, in PEM, and which certificates clients may have.
+/// The PEM files of the server, and the client certificates that are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsPaths {
     /// The server's certificate, followed by its intermediates.
     pub certificate: PathBuf,
-    /// Its private key.
+    /// The private key of the certificate.
     pub key: PathBuf,
-    /// Ask clients for certificates, and accept those this CA signed. A client may come without.
+    /// Requests client certificates and accepts those that this CA signed. A client without one is accepted
+    /// as well.
     pub client_ca: Option<PathBuf>,
-    /// Ask clients for certificates, and accept any. [`ClientCertificate::is_verified`](super::ClientCertificate) tells
-    /// those that `client_ca` signed from the others.
+    /// Requests client certificates and accepts any.
+    /// [`ClientCertificate::is_verified`](super::ClientCertificate) says whether `client_ca` signed it.
     pub any_client_certificate: bool,
 }
 
-/// The TLS settings in use, and the way to replace them while running.
+/// The TLS settings in use, which can be replaced while the server runs.
 ///
-/// The whole of the settings is swapped, not only the certificate: a changed `client_ca` must not be outlived by session
-/// tickets made under the old one. Where nothing changed, the settings stay, and so do the tickets.
+/// The settings are replaced as a whole, not only the certificate: session tickets issued under an old
+/// `client_ca` must not outlive it. If no file changed, the settings and the tickets stay.
 #[derive(Debug)]
 pub(crate) struct TlsReloader {
     settings: ArcSwap<TlsSettings>,
 }
 
-/// Settings that were read and found good, and are not yet in use.
+/// Settings that were loaded and checked, and are not in use yet.
 #[derive(Debug)]
 pub(crate) struct PreparedTls(TlsSettings);
 
-/// What a handshake goes by.
+/// The settings of a TLS handshake.
 #[derive(Debug)]
 pub(super) struct TlsSettings {
     config: Arc<ServerConfig>,
-    vouching: Vouching,
-    /// SHA-256 of all that they were made of.
-    origin: [u8; 32],
+    client_verification: ClientVerification,
+    /// The SHA-256 digest of the files and options that the settings were built from.
+    source_digest: [u8; 32],
 }
 
 impl TlsSettings {
@@ -58,32 +59,32 @@ impl TlsSettings {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 
-    /// Whether an authority vouches for a client's certificate, the first of `chain`.
-    pub(super) fn vouches_for(&self, chain: &[CertificateDer<'_>]) -> bool {
-        self.vouching.covers(chain)
+    /// Returns whether the CA has signed a client's certificate, the first of `chain`.
+    pub(super) fn is_client_verified(&self, chain: &[CertificateDer<'_>]) -> bool {
+        self.client_verification.is_verified(chain)
     }
 }
 
 impl TlsReloader {
-    /// Loads and checks everything.
+    /// Loads and checks the files.
     ///
     /// # Errors
-    /// When a file is missing or unusable, or key and certificate do not belong together.
+    /// Fails if a file is missing or unusable, or if the key does not belong to the certificate.
     pub(crate) fn load(paths: &TlsPaths) -> Result<Self, TlsError> {
         Ok(Self { settings: ArcSwap::from_pointee(settings(paths)?) })
     }
 
-    /// Reads the files, which may be others than before, and changes nothing yet.
+    /// Loads and checks the files, which may be different ones than before, without using them yet.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// The same as [`load`](Self::load).
     pub(crate) fn prepare(&self, paths: &TlsPaths) -> Result<PreparedTls, TlsError> {
         settings(paths).map(PreparedTls)
     }
 
-    /// Takes prepared settings for the handshakes from now on; whether they differ from those before.
+    /// Uses the prepared settings for new handshakes. Returns whether they differ from the previous ones.
     pub(crate) fn swap(&self, PreparedTls(settings): PreparedTls) -> bool {
-        let changed = self.settings.load().origin != settings.origin;
+        let changed = self.settings.load().source_digest != settings.source_digest;
         if changed {
             self.settings.store(Arc::new(settings));
         }
@@ -95,7 +96,7 @@ impl TlsReloader {
     }
 }
 
-/// Why there is no TLS. Names the file and what is wrong with it, never its contents.
+/// Why TLS cannot be set up. Names the file and its defect, never its contents.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum TlsError {
@@ -103,24 +104,19 @@ pub(crate) enum TlsError {
     Read(PathBuf, io::Error),
     /// A file is not PEM.
     Pem(PathBuf, pem::Error),
-    /// A file has no certificate in it.
+    /// A file contains no certificate.
     NoCertificate(PathBuf),
-    /// A file has no private key in it.
+    /// A file contains no private key.
     NoKey(PathBuf),
-    /// The private key is of a kind that cannot be used.
+    /// The type of the private key is not supported.
     Key(PathBuf, rustls::Error),
     /// The certificate cannot be used.
     Certificate(PathBuf, rustls::Error),
-    /// The key is not the certificate's.
-    Mismatch {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-    },
+    /// The key does not belong to the certificate.
+    Mismatch { certificate: PathBuf, key: PathBuf },
     /// The CA for client certificates cannot be used.
     ClientCa(PathBuf, rustls::server::VerifierBuilderError),
-    /// rustls refuses the settings.
+    /// rustls rejects the settings.
     Settings(rustls::Error),
 }
 
@@ -169,56 +165,59 @@ impl error::Error for TlsError {
     }
 }
 
-/// The one provider of this program; never the process-wide default, which any crate may set.
+/// Returns the cryptography provider. Never the process-wide default, which any crate may set.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
 fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     let provider = provider();
-    let mut origin = Sha256::new();
-    origin.update([u8::from(paths.any_client_certificate), u8::from(paths.client_ca.is_some())]);
-    let certified = certified_key(&paths.certificate, &paths.key, &provider, &mut origin)?;
+    let mut digest = Sha256::new();
+    digest.update([u8::from(paths.any_client_certificate), u8::from(paths.client_ca.is_some())]);
+    let certified = certified_key(&paths.certificate, &paths.key, &provider, &mut digest)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Settings)?;
-    let authority = match &paths.client_ca {
+    let verifier = match &paths.client_ca {
         None => None,
         Some(path) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(path, &read(path, &mut origin)?)? {
+            for certificate in certificates(path, &read(path, &mut digest)?)? {
                 roots.add(certificate).map_err(|error| TlsError::Certificate(path.clone(), error))?;
             }
-            let authority = client_certificate::of_authority(roots, Arc::clone(&provider));
-            Some(authority.map_err(|error| TlsError::ClientCa(path.clone(), error))?)
+            let verifier = client_certificate::signed_by(roots, Arc::clone(&provider));
+            Some(verifier.map_err(|error| TlsError::ClientCa(path.clone(), error))?)
         }
     };
-    let (builder, vouching) = match (authority, paths.any_client_certificate) {
-        (None, false) => (builder.with_no_client_auth(), Vouching::Nobody),
-        (Some(authority), false) => (builder.with_client_cert_verifier(authority), Vouching::Handshake),
-        (authority, true) => {
+    let (builder, client_verification) = match (verifier, paths.any_client_certificate) {
+        (None, false) => (builder.with_no_client_auth(), ClientVerification::None),
+        (Some(verifier), false) => {
+            (builder.with_client_cert_verifier(verifier), ClientVerification::InHandshake)
+        }
+        (verifier, true) => {
             let any = AnyCertificate(provider.signature_verification_algorithms);
-            let vouching = authority.map_or(Vouching::Nobody, Vouching::Authority);
-            (builder.with_client_cert_verifier(Arc::new(any)), vouching)
+            let verification = verifier.map_or(ClientVerification::None, ClientVerification::AfterHandshake);
+            (builder.with_client_cert_verifier(Arc::new(any)), verification)
         }
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Stateless tickets: a returning client saves both sides the signature, and no memory is kept for it. One ticket is
-    // enough for one connection at a time; each costs an encryption and a write in the handshake.
+    // Stateless tickets: a resumed session saves both sides the signature without memory on the server. One
+    // ticket is enough for one connection at a time; each costs an encryption and a write in the handshake.
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Settings)?;
     config.send_tls13_tickets = 1;
-    Ok(TlsSettings { config: Arc::new(config), vouching, origin: origin.finalize().into() })
+    let source_digest = digest.finalize().into();
+    Ok(TlsSettings { config: Arc::new(config), client_verification, source_digest })
 }
 
 fn certified_key(
     certificate: &Path,
     key: &Path,
     provider: &CryptoProvider,
-    origin: &mut Sha256,
+    digest: &mut Sha256,
 ) -> Result<CertifiedKey, TlsError> {
-    let chain = certificates(certificate, &read(certificate, origin)?)?;
-    let private_key = PrivateKeyDer::from_pem_slice(&read(key, origin)?).map_err(|error| match error {
+    let chain = certificates(certificate, &read(certificate, digest)?)?;
+    let private_key = PrivateKeyDer::from_pem_slice(&read(key, digest)?).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::NoKey(key.to_owned()),
         error => pem_error(key, error),
     })?;
@@ -237,15 +236,15 @@ fn certified_key(
     }
 }
 
-/// What a file holds, which may be a key.
-fn read(path: &Path, origin: &mut Sha256) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+/// Reads a file, which may contain a key, and adds it to the digest.
+fn read(path: &Path, digest: &mut Sha256) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let bytes = fs::read(path).map_err(|error| TlsError::Read(path.to_owned(), error))?;
-    origin.update((bytes.len() as u64).to_le_bytes());
-    origin.update(&bytes);
+    digest.update((bytes.len() as u64).to_le_bytes());
+    digest.update(&bytes);
     Ok(Zeroizing::new(bytes))
 }
 
-/// All certificates of a file; at least one.
+/// Parses the certificates of a PEM file, at least one.
 pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates = CertificateDer::pem_slice_iter(text)
         .collect::<Result<Vec<_>, _>>()

@@ -1,11 +1,11 @@
-//! The Prometheus text format, version 0.0.4, and OpenMetrics 1.0, which differs from it in little.
+//! The Prometheus text format, version 0.0.4, and OpenMetrics 1.0, which differs only slightly.
 
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use super::meter::{BOUNDS, Histogram};
 
-/// How the page is written.
+/// The format of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Prometheus text, version 0.0.4.
@@ -15,9 +15,9 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// What an `Accept` header asks for.
+    /// Returns the format for an `Accept` header.
     pub(super) fn accepted(accept: Option<&str>) -> Self {
-        // Whoever names it can read it, whatever else it can.
+        // A client that names OpenMetrics can read it, whatever its preferences are.
         match accept {
             Some(accept) if accept.contains("application/openmetrics-text") => Self::OpenMetrics,
             _ => Self::Prometheus,
@@ -32,16 +32,16 @@ impl Format {
     }
 }
 
-/// Names and values of labels.
+/// Label names and values.
 pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// A page in the making.
+/// A page that is being written.
 pub(super) struct Page {
     text: String,
     format: Format,
 }
 
-/// One family of it.
+/// A metric family of the page.
 pub(super) struct Family<'p> {
     page: &'p mut Page,
     name: &'static str,
@@ -53,7 +53,7 @@ impl Page {
         Self { text: String::new(), format }
     }
 
-    /// A counter; `name` is without `_total`.
+    /// Begins a counter. `name` is without `_total`.
     pub(super) fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
         let suffix = if self.format == Format::Prometheus { "_total" } else { "" };
         self.begin(name, suffix, "counter", help);
@@ -75,11 +75,11 @@ impl Page {
     }
 
     fn add(&mut self, text: fmt::Arguments<'_>) {
-        // A String takes every write.
+        // Writing to a String cannot fail.
         let _ = self.text.write_fmt(text);
     }
 
-    /// The whole page.
+    /// Returns the complete page.
     pub(super) fn finish(mut self) -> String {
         if self.format == Format::OpenMetrics {
             self.text.push_str("# EOF\n");
@@ -89,14 +89,14 @@ impl Page {
 }
 
 impl Family<'_> {
-    /// One value.
+    /// Writes one sample.
     pub(super) fn value(&mut self, labels: Labels<'_>, value: impl Display) -> &mut Self {
         let (name, suffix) = (self.name, self.suffix);
         self.page.add(format_args!("{name}{suffix}{} {value}\n", Braced(labels, None)));
         self
     }
 
-    /// The durations in all of these, as one.
+    /// Writes the sum of these histograms.
     pub(super) fn durations<'h>(&mut self, labels: Labels<'_>, all: impl Iterator<Item = &'h Histogram>) {
         let (name, mut nanos) = (self.name, 0_u64);
         let mut buckets = [0_u64; BOUNDS.len() + 1];
@@ -118,7 +118,7 @@ impl Family<'_> {
     }
 }
 
-/// Labels as they stand behind a name.
+/// Labels in braces, as they follow a metric name.
 struct Braced<'a>(Labels<'a>, Option<(&'a str, &'a str)>);
 
 impl Display for Braced<'_> {
@@ -145,10 +145,10 @@ impl Display for Braced<'_> {
 mod tests {
     use super::*;
     use crate::telemetry::meter::{Meter, UpstreamCells};
-    use crate::telemetry::mine;
+    use crate::telemetry::thread_counters;
 
     #[test]
-    fn both_formats() {
+    fn both_formats_are_written() {
         let page = |format| {
             let mut page = Page::new(format);
             page.counter("t_requests", "Requests.").value(&[("route", "a\"b\\c\nd")], 3).value(&[], 4);
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn buckets_are_cumulative() {
         let meter: Meter<UpstreamCells> = Meter::new("u", 1_000);
-        let cells = meter.cells(mine()).unwrap();
+        let cells = meter.cells(thread_counters()).unwrap();
         for millis in [0, 1, 1, 7, 100_000] {
             cells.end(Some(Duration::from_millis(millis)), 0);
         }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn openmetrics_only_where_it_is_asked_for() {
+    fn openmetrics_is_used_only_if_accepted() {
         for (accept, format) in [
             (None, Format::Prometheus),
             (Some("*/*"), Format::Prometheus),

@@ -1,4 +1,4 @@
-//! Where the page is read: a small HTTP/1.1 server on a thread of its own, away from the data.
+//! The metrics endpoint: a small HTTP/1.1 server on its own thread, apart from the traffic.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -21,15 +21,14 @@ use tokio::time::timeout;
 use super::exposition::Format;
 use crate::response;
 
-/// Connections served at a time; more wait in the system's queue.
+/// The maximum number of concurrent connections. Further ones wait in the accept queue.
 const MAX_CONNECTIONS: usize = 16;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection lives so long at most, so that none can keep its place by doing nothing.
+/// The maximum age of a connection, so that an idle one does not occupy its slot forever.
 const MAX_AGE: Duration = Duration::from_secs(120);
-/// The one path there is.
 const PATH: &str = "/metrics";
 
-/// A listener for metrics that is not served yet.
+/// A bound listener for metrics that does not serve yet.
 #[derive(Debug)]
 pub(crate) struct MetricsListener {
     socket: TcpListener,
@@ -37,10 +36,10 @@ pub(crate) struct MetricsListener {
 }
 
 impl MetricsListener {
-    /// Listens; port 0 lets the system choose.
+    /// Binds the address; port 0 lets the system choose a port.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// Fails if the address cannot be bound.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
@@ -48,19 +47,19 @@ impl MetricsListener {
         Ok(Self { socket, address })
     }
 
-    /// The URL of the page.
+    /// Returns the URL of the page.
     pub(crate) fn url(&self) -> String {
         format!("http://{}{PATH}", self.address)
     }
 
-    /// Serves what `page` makes until the process ends.
+    /// Serves the page until the process ends. `page` renders it for each request.
     ///
     /// # Errors
-    /// When the thread or its runtime cannot be had.
+    /// Fails if the thread or its runtime cannot be created.
     pub(crate) fn spawn(self, page: impl Fn(Format) -> String + Send + Sync + 'static) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = move || {
-            // Summing up may wait; traffic may not.
+            // Lower priority than the threads that serve traffic.
             let _ = rustix::process::nice(10);
             runtime.block_on(serve(self.socket, Arc::new(page)));
         };
@@ -78,30 +77,30 @@ async fn serve(socket: TcpListener, page: Arc<impl Fn(Format) -> String + Send +
             return;
         }
     };
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: wait for some to come back.
+            // The process is probably out of descriptors: wait until some are closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         let page = Arc::clone(&page);
-        let answer = service_fn(move |request| {
-            let response = answer(&request, &*page);
+        let service = service_fn(move |request| {
+            let response = respond(&request, &*page);
             async move { Ok::<_, Infallible>(response) }
         });
-        let connection = http.serve_connection(TokioIo::new(stream), answer);
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             let _ = timeout(MAX_AGE, connection).await;
-            drop(place);
+            drop(slot);
         });
     }
 }
 
-fn answer(request: &Request<Incoming>, page: &impl Fn(Format) -> String) -> Response<Full<Bytes>> {
+fn respond(request: &Request<Incoming>, page: &impl Fn(Format) -> String) -> Response<Full<Bytes>> {
     if request.uri().path() != PATH {
         return response::problem(StatusCode::NOT_FOUND, "metrics are at /metrics");
     }

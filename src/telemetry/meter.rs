@@ -1,11 +1,11 @@
-//! What is counted of one route, and of one upstream: a set of cells for each thread.
+//! Meters of routes and upstreams: a set of cells for each thread.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::thread::{Block, Counted};
+use super::thread::{Counter, ThreadCounters};
 
-/// Upper bounds of the buckets of all durations.
+/// The upper bounds of the buckets of all duration histograms.
 pub(super) const BOUNDS: [Duration; 14] = [
     Duration::from_micros(500),
     Duration::from_millis(1),
@@ -23,44 +23,44 @@ pub(super) const BOUNDS: [Duration; 14] = [
     Duration::from_secs(10),
 ];
 
-/// Counts under one name, by thread. The cells of a thread are made when it first needs them, so that a route without
-/// traffic costs next to nothing.
+/// The counts of one route or upstream, by thread. The cells of a thread are created on first use, so that a
+/// route without traffic costs almost nothing.
 #[derive(Debug)]
 pub(crate) struct Meter<C> {
     name: Box<str>,
-    /// One for each thread, and one that all further threads share.
+    /// One shard per thread, and a last one that all further threads share.
     shards: Box<[OnceLock<Box<C>>]>,
 }
 
-/// The cells of this thread.
+/// The cells of one thread.
 pub(crate) struct Cells<'a, C> {
     cells: &'a C,
-    /// Whether no other thread writes them.
-    alone: bool,
+    /// Whether no other thread writes these cells.
+    exclusive: bool,
 }
 
 impl<C: Default> Meter<C> {
-    /// A meter for so many threads.
+    /// Creates a meter for this number of threads.
     pub(crate) fn new(name: impl Into<Box<str>>, threads: usize) -> Self {
         let shards = (0..=threads).map(|_| OnceLock::new()).collect();
         Self { name: name.into(), shards }
     }
 
-    /// What its series are called.
+    /// Returns the value of the `route` or `upstream` label.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The cells of the thread with this block.
+    /// Returns the cells of the thread with these counters.
     #[inline]
-    pub(crate) fn cells(&self, block: &Block) -> Option<Cells<'_, C>> {
+    pub(crate) fn cells(&self, thread: &ThreadCounters) -> Option<Cells<'_, C>> {
         let last = self.shards.len().saturating_sub(1);
-        let alone = block.index < last;
-        let shard = self.shards.get(if alone { block.index } else { last })?;
-        Some(Cells { cells: shard.get_or_init(Box::default), alone })
+        let exclusive = thread.index < last;
+        let shard = self.shards.get(if exclusive { thread.index } else { last })?;
+        Some(Cells { cells: shard.get_or_init(Box::default), exclusive })
     }
 
-    /// Those that any thread ever used.
+    /// Returns the cells of all threads that used this meter.
     pub(super) fn used(&self) -> impl Iterator<Item = &C> {
         self.shards.iter().filter_map(OnceLock::get).map(|cells| &**cells)
     }
@@ -69,7 +69,7 @@ impl<C: Default> Meter<C> {
         self.used().next().is_some()
     }
 
-    /// Over all threads.
+    /// Returns the sum over all threads.
     pub(super) fn sum(&self, of: impl Fn(&C) -> u64) -> u64 {
         self.used().fold(0, |sum, cells| sum.wrapping_add(of(cells)))
     }
@@ -77,10 +77,10 @@ impl<C: Default> Meter<C> {
 
 impl<C> Cells<'_, C> {
     #[inline]
-    fn add(&self, counted: Option<&Counted>, more: u64) {
-        match counted {
-            Some(counted) if self.alone => counted.add(more),
-            Some(counted) => counted.add_shared(more),
+    fn add(&self, counter: Option<&Counter>, more: u64) {
+        match counter {
+            Some(counter) if self.exclusive => counter.add(more),
+            Some(counter) => counter.add_shared(more),
             None => {}
         }
     }
@@ -93,21 +93,21 @@ impl<C> Cells<'_, C> {
     }
 }
 
-/// Durations: how many fell between two bounds, and their sum.
+/// A histogram of durations: the count of each bucket, and the sum.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
-    pub(super) buckets: [Counted; BOUNDS.len() + 1],
-    pub(super) nanos: Counted,
+    pub(super) buckets: [Counter; BOUNDS.len() + 1],
+    pub(super) nanos: Counter,
 }
 
 impl Histogram {
-    /// Whether nothing ever fell into it.
+    /// Returns whether no duration was recorded.
     pub(super) fn is_empty(&self) -> bool {
         self.buckets.iter().all(|bucket| bucket.now() == 0)
     }
 }
 
-/// The first digit of a status; no answer at all is a class too.
+/// The class of a status, by its first digit. The absence of a response is a class too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Class {
@@ -129,7 +129,7 @@ impl Class {
         Self::ServerError,
     ];
 
-    /// The class of a status; of 0, none.
+    /// Returns the class of a status. 0 means that there was no response.
     #[inline]
     pub(crate) fn of(status: u16) -> Self {
         match status / 100 {
@@ -154,17 +154,17 @@ impl Class {
     }
 }
 
-/// What is counted of a route, or of what is in place of one.
+/// The counts of a route, or of requests without one.
 #[derive(Debug, Default)]
 pub(crate) struct RouteCells {
-    pub(super) requests: [Counted; Class::ALL.len()],
+    pub(super) requests: [Counter; Class::ALL.len()],
     pub(super) duration: Histogram,
-    pub(super) bytes_in: Counted,
-    pub(super) bytes_out: Counted,
+    pub(super) bytes_in: Counter,
+    pub(super) bytes_out: Counter,
 }
 
 impl Cells<'_, RouteCells> {
-    /// A request that is over.
+    /// Records a completed request.
     #[inline]
     pub(crate) fn request(&self, class: Class, took: Option<Duration>, bytes_in: u64, bytes_out: u64) {
         self.add(self.cells.requests.get(class as usize), 1);
@@ -186,7 +186,7 @@ pub(crate) enum UpstreamFailure {
     Unreachable,
     TooSlow,
     BadAnswer,
-    /// After the head of its answer.
+    /// The connection broke after the head of the response.
     Broken,
 }
 
@@ -205,25 +205,25 @@ impl UpstreamFailure {
     }
 }
 
-/// What is counted of an upstream.
+/// The counts of an upstream.
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamCells {
-    pub(super) begun: Counted,
-    pub(super) ended: Counted,
-    pub(super) retries: Counted,
-    pub(super) failures: [Counted; UpstreamFailure::ALL.len()],
-    /// Until the head of the answer.
+    pub(super) begun: Counter,
+    pub(super) ended: Counter,
+    pub(super) retries: Counter,
+    pub(super) failures: [Counter; UpstreamFailure::ALL.len()],
+    /// The time until the head of the response.
     pub(super) duration: Histogram,
 }
 
 impl Cells<'_, UpstreamCells> {
-    /// A request is on its way to it.
+    /// Records that a request is being sent to the upstream.
     #[inline]
     pub(crate) fn begin(&self) {
         self.add(Some(&self.cells.begun), 1);
     }
 
-    /// It is over; `took` is the time until its head came, if one came.
+    /// Records the end of the request. `took` is the time until the head of the response, if there was one.
     #[inline]
     pub(crate) fn end(&self, took: Option<Duration>, retries: u32) {
         self.add(Some(&self.cells.ended), 1);
@@ -235,7 +235,7 @@ impl Cells<'_, UpstreamCells> {
         }
     }
 
-    /// It failed a request.
+    /// Records that the upstream failed a request.
     pub(crate) fn failed(&self, how: UpstreamFailure) {
         self.add(self.cells.failures.get(how as usize), 1);
     }
@@ -244,30 +244,30 @@ impl Cells<'_, UpstreamCells> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::mine;
+    use crate::telemetry::thread_counters;
 
     #[test]
-    fn a_thread_beyond_the_last_shares_and_loses_nothing() {
+    fn threads_beyond_the_last_share_cells_and_lose_no_counts() {
         let meter: Meter<RouteCells> = Meter::new("r", 0);
         assert!(!meter.is_used());
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..10_000 {
-                        meter.cells(mine()).unwrap().request(Class::Success, None, 1, 2);
+                        meter.cells(thread_counters()).unwrap().request(Class::Success, None, 1, 2);
                     }
                 });
             }
         });
-        let counted = |of: fn(&RouteCells) -> &Counted| meter.sum(|cells| of(cells).now());
+        let counted = |of: fn(&RouteCells) -> &Counter| meter.sum(|cells| of(cells).now());
         assert_eq!(counted(|cells| &cells.requests[Class::Success as usize]), 40_000);
         assert_eq!((counted(|cells| &cells.bytes_in), counted(|cells| &cells.bytes_out)), (40_000, 80_000));
     }
 
     #[test]
-    fn a_bound_belongs_to_its_bucket() {
+    fn an_upper_bound_is_inclusive() {
         let meter: Meter<UpstreamCells> = Meter::new("u", 1_000);
-        let cells = meter.cells(mine()).unwrap();
+        let cells = meter.cells(thread_counters()).unwrap();
         for took in [Duration::ZERO, Duration::from_micros(500), Duration::from_nanos(500_001), Duration::MAX]
         {
             cells.end(Some(took), 0);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn classes() {
+    fn statuses_are_classified_by_their_first_digit() {
         for (status, class) in
             [(0, "none"), (101, "1xx"), (204, "2xx"), (304, "3xx"), (404, "4xx"), (504, "5xx"), (999, "5xx")]
         {

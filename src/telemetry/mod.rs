@@ -1,10 +1,11 @@
-//! What happens here, for those who run it: metrics, the access log, request ids.
+//! Observability: metrics, the access log and request ids.
 //!
-//! Counting costs a request no lock, no allocation and no cache line of another thread: every thread owns its block of
-//! numbers and alone writes it, and whoever asks sums them up. Nothing that a client sends becomes a label.
+//! Counting costs a request no lock, no allocation and no cache line of another thread: every thread has its
+//! own counters, which only it writes, and the metrics endpoint sums them. Nothing that a client sends
+//! becomes a label.
 //!
-//! This room knows of nothing but numbers and lines. What they mean is filled in by the rooms that use it, above all by
-//! `proxy/observe.rs`.
+//! This module knows only counters and lines. The modules that use it give them their meaning, mainly
+//! `proxy/observe/`.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -21,18 +22,18 @@ mod thread;
 pub(crate) use listener::MetricsListener;
 pub(crate) use meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 pub(crate) use reason::Reason;
-pub(crate) use scrape::{Gauges, note_reload, render};
-pub(crate) use thread::{EndpointName, Event, GaugeGuard, count, mine};
+pub(crate) use scrape::{Gauges, record_reload, render};
+pub(crate) use thread::{EndpointName, Event, GaugeGuard, count, thread_counters};
 
 static TIMED: AtomicBool = AtomicBool::new(false);
 
-/// Whether somebody wants to know how long requests take: a look at the clock, and two histograms, for each of them.
+/// Returns whether requests are timed, which costs a read of the clock and two histograms per request.
 #[inline]
 pub(crate) fn is_timed() -> bool {
     TIMED.load(Relaxed) || access_log::is_on()
 }
 
-/// The process begins.
-pub(crate) fn note_start() {
+/// Records the start time of the process.
+pub(crate) fn record_start() {
     process::started();
 }

@@ -1,10 +1,10 @@
-//! What the system says of this process.
+//! Process metrics, as the system reports them.
 
 use std::fs;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What could be found out; nothing where the system does not tell.
+/// The resource usage of the process. A value is `None` if the system does not report it.
 #[derive(Debug, Default)]
 pub(super) struct Process {
     pub(super) resident_bytes: Option<u64>,
@@ -15,8 +15,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Looks now.
-    pub(super) fn look() -> Self {
+    /// Reads the current values.
+    pub(super) fn read() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
         let kibibytes = |name| field(&status, name)?.checked_mul(1024);
@@ -24,7 +24,7 @@ impl Process {
             resident_bytes: kibibytes("VmRSS:"),
             virtual_bytes: kibibytes("VmSize:"),
             threads: field(&status, "Threads:"),
-            // One of them is this look itself.
+            // One of the entries is the descriptor that reads this directory.
             open_fds: fs::read_dir("/proc/self/fd")
                 .ok()
                 .and_then(|entries| u64::try_from(entries.count().saturating_sub(1)).ok()),
@@ -33,13 +33,13 @@ impl Process {
     }
 }
 
-/// The first number behind a name.
+/// Returns the first number after a name.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// When it began, in seconds since 1970: when this was first asked.
+/// Returns the start time of the process in seconds since 1970: the time of the first call.
 pub(crate) fn started() -> f64 {
     static STARTED: OnceLock<f64> = OnceLock::new();
     *STARTED
@@ -51,8 +51,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_tells() {
-        let process = Process::look();
+    fn the_system_reports_every_value() {
+        let process = Process::read();
         assert!(process.resident_bytes.unwrap() > 1 << 20 && process.virtual_bytes >= process.resident_bytes);
         assert!(process.threads.unwrap() >= 1 && process.open_fds.unwrap() >= 3);
         assert!(process.max_fds.unwrap() >= process.open_fds.unwrap());

@@ -1,8 +1,8 @@
-//! Why a request did not get what it asked for: the closed list that metrics and the access log share.
+//! The reasons for refused and failed requests: a closed list, shared by metrics and the access log.
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])* $name:ident = $text:literal),+ $(,)?) => {
-        /// Why a request did not get what it asked for. OAuth's own error codes keep their names.
+        /// Why a request was refused or failed. The names of OAuth error codes are the codes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(usize)]
         pub(crate) enum Reason {
@@ -13,7 +13,7 @@ macro_rules! reasons {
             pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
             pub(crate) const COUNT: usize = Self::ALL.len();
 
-            /// The name in lines and labels.
+            /// Returns the name in log lines and labels.
             pub(crate) fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
@@ -24,11 +24,11 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The request can be read in more than one way, or is not well-formed.
+    /// The request is ambiguous or malformed.
     Ambiguous = "ambiguous_request",
     MethodNotAllowed = "method_not_allowed",
     NoRoute = "no_route",
-    /// The route does not take requests from there.
+    /// The route does not accept the client's address.
     Address = "address_denied",
     NoToken = "no_token",
     InvalidRequest = "invalid_request",
@@ -38,23 +38,23 @@ reasons! {
     StoreUnavailable = "store_unavailable",
     ClientRate = "client_rate_limit",
     RouteRate = "route_rate_limit",
-    /// As many requests as the route takes at once are under way.
+    /// The route's limit on requests in flight is reached.
     RouteBusy = "route_busy",
-    /// The same for the upstream.
+    /// The upstream's limit on requests in flight is reached.
     UpstreamBusy = "upstream_busy",
     BodyTooLarge = "body_too_large",
     BodyTooSlow = "body_too_slow",
-    /// The request's body is not framed as HTTP says, or broke off.
+    /// The framing of the request body is invalid, or the client closed the connection before its end.
     BodyBroken = "body_broken",
     NoServer = "upstream_no_server",
     UpstreamUnreachable = "upstream_unreachable",
     UpstreamTooSlow = "upstream_timeout",
     UpstreamBadAnswer = "upstream_bad_answer",
-    /// The answer broke off after its head had been passed on.
+    /// The upstream's response ended early, after its head was forwarded.
     UpstreamBroken = "upstream_broken",
-    /// The stream ran on a token that expired or was revoked.
+    /// The token of a stream expired or was revoked.
     TokenEnded = "token_ended",
-    /// The client left before it had the answer.
+    /// The client disconnected before the end of the response.
     ClientGone = "client_gone",
     InvalidClient = "invalid_client",
     UnauthorizedClient = "unauthorized_client",
@@ -64,6 +64,6 @@ reasons! {
     UnsupportedTokenType = "unsupported_token_type",
     /// Too many failed authentications.
     Throttled = "throttled",
-    /// Hashing is busy, or no more tokens may be issued.
+    /// The hashing queue is full, or the token limit is reached.
     TemporarilyUnavailable = "temporarily_unavailable",
 }

@@ -1,46 +1,47 @@
-//! Request ids: one for each request, the same in the access log, at the upstream and in the answer.
+//! Request ids: one per request, the same in the access log, at the upstream and in the response.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::thread::mine;
+use super::thread::thread_counters;
 
-/// The longest id taken from a proxy before us, in bytes.
-const LONGEST: usize = 64;
+/// The maximum length in bytes of an id accepted from a trusted proxy.
+const MAX_LENGTH: usize = 64;
 
 const HEX: [u8; 16] = *b"0123456789abcdef";
 
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// Whether requests get one.
+/// Returns whether requests get an id.
 pub(crate) fn is_on() -> bool {
     ON.load(Relaxed)
 }
 
-/// Says whether requests get one.
+/// Turns request ids on or off.
 pub(crate) fn set(on: bool) {
     ON.store(on, Relaxed);
 }
 
-/// Writes the id of a request to `id`: the one that a proxy whose word counts gave, if it is a good one; else a new one.
+/// Writes the id of a request to `id`: the one that a trusted proxy gave, if it is valid, or else a new one.
 pub(crate) fn write(id: &mut Vec<u8>, given: Option<&[u8]>) {
     id.clear();
-    match given.filter(|given| is_good(given)) {
+    match given.filter(|given| is_valid(given)) {
         Some(given) => id.extend_from_slice(given),
         None => write_new(id),
     }
 }
 
-fn is_good(id: &[u8]) -> bool {
-    (1..=LONGEST).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+fn is_valid(id: &[u8]) -> bool {
+    (1..=MAX_LENGTH).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
-/// 32 hex digits: half of them of this process, the other half never twice in it. Unique, and no secret.
+/// Writes 32 hex digits: the first half identifies the process, the second half is unique in it. Ids are not
+/// secret.
 fn write_new(id: &mut Vec<u8>) {
     static PROCESS: OnceLock<(u64, u64)> = OnceLock::new();
     let (process, start) = *PROCESS.get_or_init(|| {
         let mut random = [0; 16];
-        // Without randomness ids are still unique in this process.
+        // Without randomness, ids are still unique in this process.
         let _ = getrandom::fill(&mut random);
         let [high, low] = [0, 8].map(|at| {
             let half = random.get(at..at + 8).and_then(|half| half.try_into().ok());
@@ -48,15 +49,15 @@ fn write_new(id: &mut Vec<u8>) {
         });
         (high, low)
     });
-    let block = mine();
+    let thread = thread_counters();
     // 2^44 ids for each of a million threads.
-    let number = (u64::try_from(block.index).unwrap_or(0) << 44).wrapping_add(block.next_id());
+    let number = (u64::try_from(thread.index).unwrap_or(0) << 44).wrapping_add(thread.next_id());
     for half in [process, mix(start.wrapping_add(number))] {
         id.extend((0..16).rev().map(|digit| HEX[(half >> (digit * 4) & 0xf) as usize]));
     }
 }
 
-/// The finaliser of splitmix64: one to one, and neighbours look nothing alike.
+/// The finalizer of splitmix64: a bijection that makes consecutive numbers look unrelated.
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -76,23 +77,23 @@ mod tests {
     }
 
     #[test]
-    fn no_id_comes_twice_on_any_thread() {
+    fn ids_are_unique_across_threads() {
         let make = || (0..5_000).map(|_| id(None)).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(make)).collect();
         let ids: HashSet<Vec<u8>> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ids.len(), 20_000);
-        assert!(ids.iter().all(|id| id.len() == 32 && is_good(id)));
+        assert!(ids.iter().all(|id| id.len() == 32 && is_valid(id)));
     }
 
     #[test]
-    fn only_a_good_id_of_a_trusted_proxy_is_taken() {
-        let long = "x".repeat(LONGEST + 1);
+    fn only_a_valid_id_of_a_proxy_is_used() {
+        let long = "x".repeat(MAX_LENGTH + 1);
         for (given, taken) in
             [("abc-1", true), (&long[1..], true), ("", false), (&long, false), ("a b", false), ("é", false)]
         {
             let id = id(Some(given));
             assert_eq!(id == given.as_bytes(), taken, "{given:?}");
-            assert!(is_good(&id));
+            assert!(is_valid(&id));
         }
     }
 }

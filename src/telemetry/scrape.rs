@@ -1,4 +1,4 @@
-//! What is on the page: every family, its name, its help and its labels.
+//! The content of the metrics page: every family with its name, help text and labels.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,31 +10,31 @@ use super::process::{Process, started};
 use super::reason::Reason;
 use super::thread::{EndpointName, Event, difference, total, total_endpoint_refused, total_refused};
 
-/// What others know and this room does not.
+/// The values that other modules provide.
 pub(crate) struct Gauges {
-    /// The routes of the configuration in force.
+    /// The routes of the current configuration.
     pub(crate) routes: Vec<Arc<Meter<RouteCells>>>,
-    /// What is in place of a route: the endpoints, and nothing.
+    /// The meters of requests without a route: the gateway's endpoints, and unmatched requests.
     pub(crate) own: &'static [Meter<RouteCells>],
-    /// The upstreams of the configuration in force.
+    /// The upstreams of the current configuration.
     pub(crate) upstreams: Vec<Arc<Meter<UpstreamCells>>>,
-    /// Tokens that are good.
+    /// The number of live tokens.
     pub(crate) tokens_live: u64,
-    /// Tokens that are kept.
+    /// The number of tokens in the store, live or not.
     pub(crate) tokens_kept: u64,
-    /// Secrets that wait for a hashing thread.
+    /// The number of secrets that wait for a hashing thread.
     pub(crate) hashing_queue: u64,
 }
 
 static RELOADED: AtomicU64 = AtomicU64::new(0);
 static RELOADS_FAILED: AtomicU64 = AtomicU64::new(0);
 
-/// Counts that a changed configuration was taken up, or was not.
-pub(crate) fn note_reload(good: bool) {
+/// Counts a reload that succeeded or failed.
+pub(crate) fn record_reload(good: bool) {
     if good { &RELOADED } else { &RELOADS_FAILED }.fetch_add(1, Relaxed);
 }
 
-/// The page.
+/// Renders the page.
 pub(crate) fn render(gauges: &Gauges, format: Format) -> String {
     let mut page = Page::new(format);
     traffic(&mut page, gauges);
@@ -54,7 +54,7 @@ fn traffic(page: &mut Page, gauges: &Gauges) {
     routes.extend(gauges.routes.iter().map(|route| &**route));
     routes.retain(|route| route.is_used());
 
-    page.gauge("tollgate_requests_in_flight", "Requests whose answer has not ended.")
+    page.gauge("tollgate_requests_in_flight", "Requests whose response has not ended.")
         .value(&[], difference(Event::RequestBegun, Event::RequestEnded));
     let mut family =
         page.counter("tollgate_requests", "Requests that are over, by route and class of status.");
@@ -68,7 +68,7 @@ fn traffic(page: &mut Page, gauges: &Gauges) {
     }
     let mut family = page.histogram(
         "tollgate_request_duration_seconds",
-        "Time from a request that waited for something (an upstream, a hash) to the end of its answer.",
+        "Time from a request that waited for something (an upstream, a hash) to the end of its response.",
     );
     for route in routes.iter().filter(|route| route.used().any(|cells| !cells.duration.is_empty())) {
         family.durations(&[("route", route.name())], route.used().map(|cells| &cells.duration));
@@ -77,12 +77,11 @@ fn traffic(page: &mut Page, gauges: &Gauges) {
     for route in &routes {
         family.value(&[("route", route.name())], route.sum(|cells| cells.bytes_in.now()));
     }
-    let mut family = page.counter("tollgate_response_bytes", "Bytes of answers' bodies.");
+    let mut family = page.counter("tollgate_response_bytes", "Bytes of response bodies.");
     for route in &routes {
         family.value(&[("route", route.name())], route.sum(|cells| cells.bytes_out.now()));
     }
-    let mut family =
-        page.counter("tollgate_refusals", "Requests that did not get what they asked for, by reason.");
+    let mut family = page.counter("tollgate_refusals", "Requests that were refused or failed, by reason.");
     for reason in Reason::ALL {
         let refused = total_refused(*reason);
         if refused > 0 {
@@ -116,27 +115,32 @@ fn tokens(page: &mut Page, gauges: &Gauges) {
             }
         }
     }
-    page.counter("tollgate_introspections", "Tokens that introspection told of.")
-        .value(&[("active", "true")], total(Event::TokenActive))
-        .value(&[("active", "false")], total(Event::TokenInactive));
-    page.counter("tollgate_revocations", "Revocations that were answered with success.")
-        .value(&[], total(Event::Revoked));
+    page.counter(
+        "tollgate_introspections",
+        "Tokens that introspection reported, by whether they are active.",
+    )
+    .value(&[("active", "true")], total(Event::TokenActive))
+    .value(&[("active", "false")], total(Event::TokenInactive));
+    page.counter("tollgate_revocations", "Revocations that succeeded.").value(&[], total(Event::Revoked));
     page.gauge("tollgate_hashing_queue", "Secrets that wait for a hashing thread.")
         .value(&[], gauges.hashing_queue);
 }
 
 fn upstreams(page: &mut Page, gauges: &Gauges) {
     let all = &gauges.upstreams;
-    let mut family = page
-        .gauge("tollgate_upstream_requests_in_flight", "Requests at an upstream whose answer has not ended.");
+    let mut family = page.gauge(
+        "tollgate_upstream_requests_in_flight",
+        "Requests at an upstream whose response has not ended.",
+    );
     for upstream in all {
-        // In this order: what begins and ends in between must not make it negative.
+        // The end is read first, so that a request that begins and ends in between does not make the result
+        // negative.
         let ended = upstream.sum(|cells| cells.ended.now());
         let begun = upstream.sum(|cells| cells.begun.now());
         family.value(&[("upstream", upstream.name())], begun.saturating_sub(ended));
     }
     let mut family =
-        page.histogram("tollgate_upstream_duration_seconds", "Time to the head of an upstream's answer.");
+        page.histogram("tollgate_upstream_duration_seconds", "Time to the head of an upstream's response.");
     for upstream in all.iter().filter(|upstream| upstream.is_used()) {
         let labels = [("upstream", upstream.name())];
         family.durations(&labels, upstream.used().map(|cells| &cells.duration));
@@ -164,29 +168,29 @@ fn upstreams(page: &mut Page, gauges: &Gauges) {
 }
 
 fn own(page: &mut Page) {
-    page.counter("tollgate_reloads", "Changes of the configuration, taken up or not.")
+    page.counter("tollgate_reloads", "Reloads of the configuration that succeeded or failed.")
         .value(&[("result", "good")], RELOADED.load(Relaxed))
         .value(&[("result", "failed")], RELOADS_FAILED.load(Relaxed));
     page.counter("tollgate_access_log_lines", "Lines of the access log that were written.")
         .value(&[], access_log::written());
-    page.counter("tollgate_access_log_lines_dropped", "Lines of the access log that were not.")
+    page.counter("tollgate_access_log_lines_dropped", "Lines of the access log that were dropped.")
         .value(&[], access_log::dropped());
     page.gauge("tollgate_build_info", "Always 1; the version is its label.")
         .value(&[("version", env!("CARGO_PKG_VERSION"))], 1);
 }
 
 fn process(page: &mut Page) {
-    let process = Process::look();
+    let process = Process::read();
     page.gauge("process_start_time_seconds", "When the process began, in seconds since 1970.")
         .value(&[], started());
-    let told = [
+    let values = [
         ("process_resident_memory_bytes", "Memory in use.", process.resident_bytes),
         ("process_virtual_memory_bytes", "Memory mapped.", process.virtual_bytes),
         ("process_threads", "Threads.", process.threads),
         ("process_open_fds", "Open file descriptors.", process.open_fds),
         ("process_max_fds", "File descriptors that may be open.", process.max_fds),
     ];
-    for (name, help, value) in told {
+    for (name, help, value) in values {
         if let Some(value) = value {
             page.gauge(name, help).value(&[], value);
         }

@@ -1,5 +1,5 @@
-//! What one thread has counted. It alone writes it, so a relaxed load and a store are enough, and no other thread's
-//! cache line is touched.
+//! The counters of a thread. Only that thread writes them, so a relaxed load and store are enough, and no
+//! cache line is shared.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,47 +7,47 @@ use std::sync::{Mutex, PoisonError};
 
 use super::reason::Reason;
 
-/// Something that is only counted.
+/// An event that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Event {
     /// A request reached the handler.
     RequestBegun,
-    /// Its answer was handed over whole, or given up.
+    /// The response to a request was sent or abandoned.
     RequestEnded,
-    /// A connection was accepted.
+    /// A client connection was accepted.
     ConnectionOpened,
-    /// It was closed.
+    /// A client connection was closed.
     ConnectionClosed,
-    /// A connection was over a limit.
+    /// A client connection was refused because a limit was reached.
     ConnectionRefused,
     /// A TLS handshake failed or took too long.
     HandshakeFailed,
-    /// A request head was refused before it was a request: not HTTP, too large, too slow.
+    /// A request head was refused by the parser: not HTTP, too large or too slow.
     HeadRefused,
     /// The token endpoint issued a token.
     TokenIssued,
-    /// Introspection told of a live token.
+    /// Introspection reported an active token.
     TokenActive,
-    /// Introspection told that a token is not live.
+    /// Introspection reported an inactive token.
     TokenInactive,
-    /// The revocation endpoint did what it was asked.
+    /// The revocation endpoint succeeded.
     Revoked,
-    /// A connection to a server was made.
+    /// A connection to a server was opened.
     UpstreamOpened,
-    /// It was closed.
+    /// A connection to a server was closed.
     UpstreamClosed,
     /// A connection to a server became idle.
     UpstreamParked,
-    /// It was taken up again, or closed.
+    /// An idle connection to a server was reused or closed.
     UpstreamUnparked,
-    /// A line for the access log found no room.
+    /// A line of the access log was dropped because the buffer was full.
     LineDropped,
 }
 
 const EVENTS: usize = Event::LineDropped as usize + 1;
 
-/// The endpoints that refuse by RFC 6749 §5.2.
+/// The endpoints whose errors follow RFC 6749 §5.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum EndpointName {
@@ -68,18 +68,18 @@ impl EndpointName {
     }
 }
 
-/// A number that only its thread changes.
+/// A counter that usually only one thread writes.
 #[derive(Debug, Default)]
-pub(crate) struct Counted(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
-impl Counted {
-    /// Adds, where no other thread writes.
+impl Counter {
+    /// Adds to a counter that no other thread writes.
     #[inline]
     pub(crate) fn add(&self, more: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
     }
 
-    /// Adds, where another thread may write too.
+    /// Adds to a counter that other threads may write.
     #[inline]
     pub(crate) fn add_shared(&self, more: u64) {
         self.0.fetch_add(more, Relaxed);
@@ -90,33 +90,33 @@ impl Counted {
     }
 }
 
-/// The numbers of one thread, and its part of the access log.
+/// The counters of one thread, and its buffer of the access log.
 #[derive(Debug)]
-pub(crate) struct Block {
-    /// Counts up from zero over the threads that count.
+pub(crate) struct ThreadCounters {
+    /// The index of the thread, from zero, among the threads that count.
     pub(crate) index: usize,
-    events: [Counted; EVENTS],
-    refusals: [Counted; Reason::COUNT],
-    endpoint_refusals: [[Counted; Reason::COUNT]; EndpointName::ALL.len()],
-    /// Lines not yet taken by the writer. Its lock is contended for the moment in which the writer takes them.
+    events: [Counter; EVENTS],
+    refusals: [Counter; Reason::COUNT],
+    endpoint_refusals: [[Counter; Reason::COUNT]; EndpointName::ALL.len()],
+    /// Lines that the writer has not taken yet. The lock is contended only while the writer swaps the buffer.
     pub(super) lines: Mutex<Vec<u8>>,
-    /// How many request ids it has made.
-    ids: Counted,
+    /// The number of request ids created.
+    ids: Counter,
 }
 
-impl Block {
+impl ThreadCounters {
     fn new(index: usize) -> Self {
         Self {
             index,
             events: Default::default(),
-            refusals: std::array::from_fn(|_| Counted::default()),
-            endpoint_refusals: std::array::from_fn(|_| std::array::from_fn(|_| Counted::default())),
+            refusals: std::array::from_fn(|_| Counter::default()),
+            endpoint_refusals: std::array::from_fn(|_| std::array::from_fn(|_| Counter::default())),
             lines: Mutex::default(),
-            ids: Counted::default(),
+            ids: Counter::default(),
         }
     }
 
-    /// Counts one more.
+    /// Counts an event.
     #[inline]
     pub(crate) fn count(&self, event: Event) {
         if let Some(counted) = self.events.get(event as usize) {
@@ -124,14 +124,14 @@ impl Block {
         }
     }
 
-    /// Counts a request that was refused.
+    /// Counts a refused request.
     pub(crate) fn refused(&self, reason: Reason) {
         if let Some(counted) = self.refusals.get(reason as usize) {
             counted.add(1);
         }
     }
 
-    /// Counts a request that an endpoint refused.
+    /// Counts a request that an OAuth endpoint refused.
     pub(crate) fn endpoint_refused(&self, endpoint: EndpointName, reason: Reason) {
         let counted = self.endpoint_refusals.get(endpoint as usize).and_then(|all| all.get(reason as usize));
         if let Some(counted) = counted {
@@ -139,51 +139,49 @@ impl Block {
         }
     }
 
-    /// A number that this thread has not had before.
+    /// Returns a number that is unique in this thread.
     pub(super) fn next_id(&self) -> u64 {
         self.ids.add(1);
         self.ids.now()
     }
 }
 
-/// One for each thread that ever counted: the worker threads, and in tests some more. They are never given back, or
-/// sums would go down.
-static BLOCKS: Mutex<Vec<&'static Block>> = Mutex::new(Vec::new());
+/// The counters of every thread that ever counted. They are never freed, because sums must not decrease.
+static ALL: Mutex<Vec<&'static ThreadCounters>> = Mutex::new(Vec::new());
 
 thread_local! {
-    static MINE: Cell<Option<&'static Block>> = const { Cell::new(None) };
+    static COUNTERS: Cell<Option<&'static ThreadCounters>> = const { Cell::new(None) };
 }
 
-/// This thread's block.
+/// Returns the counters of this thread.
 #[inline]
-pub(crate) fn mine() -> &'static Block {
-    match MINE.get() {
-        Some(block) => block,
-        None => first(),
+pub(crate) fn thread_counters() -> &'static ThreadCounters {
+    match COUNTERS.get() {
+        Some(counters) => counters,
+        None => register(),
     }
 }
 
 #[cold]
-fn first() -> &'static Block {
-    let mut blocks = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let block: &'static Block = Box::leak(Box::new(Block::new(blocks.len())));
-    blocks.push(block);
-    MINE.set(Some(block));
-    block
+fn register() -> &'static ThreadCounters {
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    let counters: &'static ThreadCounters = Box::leak(Box::new(ThreadCounters::new(all.len())));
+    all.push(counters);
+    COUNTERS.set(Some(counters));
+    counters
 }
 
-/// Counts one more on this thread.
+/// Counts an event on this thread.
 #[inline]
 pub(crate) fn count(event: Event) {
-    mine().count(event);
+    thread_counters().count(event);
 }
 
-/// Something that is counted when it begins, and when it ends by being dropped.
+/// Counts one event when it is created, and another when it is dropped.
 #[derive(Debug)]
 pub(crate) struct GaugeGuard(Event);
 
 impl GaugeGuard {
-    /// It begins, and will end so.
     #[inline]
     pub(crate) fn new(begins: Event, ends: Event) -> Self {
         count(begins);
@@ -198,35 +196,35 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// All blocks there are.
-pub(super) fn all() -> Vec<&'static Block> {
-    BLOCKS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+/// Returns the counters of all threads.
+pub(super) fn all_counters() -> Vec<&'static ThreadCounters> {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Of all threads.
+/// Returns the count of an event over all threads.
 pub(super) fn total(event: Event) -> u64 {
-    sum(|block| block.events.get(event as usize))
+    sum(|thread| thread.events.get(event as usize))
 }
 
-/// Of all threads.
+/// Returns the count of refused requests over all threads.
 pub(super) fn total_refused(reason: Reason) -> u64 {
-    sum(|block| block.refusals.get(reason as usize))
+    sum(|thread| thread.refusals.get(reason as usize))
 }
 
-/// Of all threads.
+/// Returns the count of requests that an endpoint refused over all threads.
 pub(super) fn total_endpoint_refused(endpoint: EndpointName, reason: Reason) -> u64 {
-    sum(|block| block.endpoint_refusals.get(endpoint as usize)?.get(reason as usize))
+    sum(|thread| thread.endpoint_refusals.get(endpoint as usize)?.get(reason as usize))
 }
 
-/// How many there are now: those that began less those that ended. Read the other way round, so that one that begins
-/// and ends in between does not make it negative.
+/// Returns the current value of a gauge: the number begun minus the number ended. The end is read first, so
+/// that an event that begins and ends in between does not make the result negative.
 pub(super) fn difference(begun: Event, ended: Event) -> u64 {
     let ended = total(ended);
     total(begun).saturating_sub(ended)
 }
 
-fn sum(of: impl Fn(&'static Block) -> Option<&'static Counted>) -> u64 {
-    all().into_iter().filter_map(of).fold(0, |sum, counted| sum.wrapping_add(counted.now()))
+fn sum(of: impl Fn(&'static ThreadCounters) -> Option<&'static Counter>) -> u64 {
+    all_counters().into_iter().filter_map(of).fold(0, |sum, counted| sum.wrapping_add(counted.now()))
 }
 
 #[cfg(test)]
@@ -234,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_thread_counts_for_itself_and_nothing_is_lost() {
+    fn threads_have_separate_counters_and_no_count_is_lost() {
         let before = total(Event::LineDropped);
         let threads: Vec<_> = (0..4)
             .map(|_| {
@@ -242,14 +240,14 @@ mod tests {
                     for _ in 0..10_000 {
                         count(Event::LineDropped);
                     }
-                    mine().index
+                    thread_counters().index
                 })
             })
             .collect();
         let mut indices: Vec<usize> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         indices.sort_unstable();
         indices.dedup();
-        assert_eq!(indices.len(), 4, "no two threads share a block");
-        assert!(total(Event::LineDropped) >= before + 40_000, "the counts of ended threads stay");
+        assert_eq!(indices.len(), 4, "no two threads share their counters");
+        assert!(total(Event::LineDropped) >= before + 40_000, "the counts of ended threads are kept");
     }
 }

@@ -10,9 +10,9 @@ use crate::clock::turn;
 
 /// Wakes its task at the earliest of the deadlines that it is asked about.
 ///
-/// It is lazy. A deadline behind the one it is armed for moves nothing: the alarm rings early, and is then armed for what
-/// is still waited for. So a wait that ends in time, as nearly all do, costs a comparison, and the runtime's timer is
-/// touched about once in a timeout, not once in a request.
+/// It is lazy. A deadline behind the one it is armed for moves nothing: the alarm rings early, and is then
+/// armed for what is still waited for. So a wait that ends in time, as nearly all do, costs a comparison, and
+/// the runtime's timer is touched about once in a timeout, not once in a request.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,

@@ -17,7 +17,8 @@ pub(crate) struct Balancer {
     turns: Vec<usize>,
     next: AtomicUsize,
     weights: Vec<u32>,
-    /// The hash of each server's address: the same in every gateway, whatever the order of the configuration file.
+    /// The hash of each server's address: the same in every gateway, whatever the order of the configuration
+    /// file.
     seeds: Vec<u64>,
 }
 
@@ -65,8 +66,8 @@ impl Balancer {
     }
 
     fn round_robin(&self, avoid: &ServerSet) -> Option<usize> {
-        /// The turns of avoided servers are consumed, so that the server after an avoided one does not get its share
-        /// as well. Bounded, because all threads contend for the counter.
+        /// The turns of avoided servers are consumed, so that the server after an avoided one does not get
+        /// its share as well. Bounded, because all threads contend for the counter.
         const MAX_SKIPPED: usize = 64;
         let turn = |turn: usize| self.turns.get(turn % self.turns.len().max(1)).copied();
         let mut at = 0;
@@ -85,7 +86,8 @@ impl Balancer {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let load = |at: usize| {
             let requests = servers.get(at).map_or(usize::MAX, |server| server.in_flight.count());
-            // This request is included. Otherwise an idle server with a high weight would tie with one with a low weight.
+            // This request is included. Otherwise an idle server with a high weight would tie with one with a
+            // low weight.
             let requests = requests.saturating_add(1) as f64;
             requests / f64::from(self.weights.get(at).copied().unwrap_or(1).max(1))
         };
@@ -94,8 +96,8 @@ impl Balancer {
             .min_by(|a, b| avoid.contains(*a).cmp(&avoid.contains(*b)).then(load(*a).total_cmp(&load(*b))))
     }
 
-    /// Rendezvous hashing: each client has its own order of servers. The removal of a server moves only the clients of
-    /// that server, and all gateways agree without talking to each other.
+    /// Rendezvous hashing: each client has its own order of servers. The removal of a server moves only the
+    /// clients of that server, and all gateways agree without talking to each other.
     fn rendezvous(&self, client: &str, avoid: &ServerSet) -> Option<usize> {
         let client = hash(client.as_bytes());
         let score = |at: usize, seed: u64| {

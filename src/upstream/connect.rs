@@ -10,8 +10,8 @@ use super::io::Io;
 use super::resolve::ResolvedAddr;
 use super::server::Server;
 
-/// Connects to one of the server's addresses, with TLS if the server uses it. The caller enforces the timeout; `within`
-/// only divides that time between several addresses.
+/// Connects to one of the server's addresses, with TLS if the server uses it. The caller enforces the
+/// timeout; `within` only divides that time between several addresses.
 ///
 /// # Errors
 /// Fails if the name cannot be resolved, no address accepts a connection, or the TLS handshake fails.

@@ -34,11 +34,11 @@ impl fmt::Display for BodyFault {
 
 impl Error for BodyFault {}
 
-/// The client's side of an exchange. It is lent to each poll, so that the request's body and the response can be under
-/// way at once over one socket.
+/// The client's side of an exchange. It is lent to each poll, so that the request's body and the response can
+/// be under way at once over one socket.
 pub(crate) trait Downstream {
-    /// Appends the next piece of the request's body to `out`, framed as its head says it is. Ready with true: that was
-    /// the last piece, and what ends the body is with it.
+    /// Appends the next piece of the request's body to `out`, framed as its head says it is. Ready with true:
+    /// that was the last piece, and what ends the body is with it.
     fn poll_body(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFault>>;
 
     /// How many bytes of the body the client has sent so far.
@@ -47,8 +47,8 @@ pub(crate) trait Downstream {
     /// Passes an interim response on (RFC 9110 §15.2), or drops it where the client cannot be sent one.
     fn interim(&mut self, head: ResponseHead<'_>);
 
-    /// Looks after the client while the upstream is waited for: what it was sent goes on to be written. Ready: the
-    /// client's connection is broken, so nobody waits for the response.
+    /// Looks after the client while the upstream is waited for: what it was sent goes on to be written.
+    /// Ready: the client's connection is broken, so nobody waits for the response.
     fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// The timer of the task that serves the client.

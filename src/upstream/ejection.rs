@@ -1,4 +1,5 @@
-//! Outlier detection: a server whose requests fail is ejected for a while, then gets traffic again in a slow start.
+//! Outlier detection: a server whose requests fail is ejected for a while, then gets traffic again in a slow
+//! start.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

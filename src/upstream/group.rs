@@ -122,8 +122,8 @@ impl Upstream {
         Some((&server.host, server.port))
     }
 
-    /// Picks the server for a request, and counts the request there if the balancing policy needs it. Returns `None` if
-    /// no server is healthy.
+    /// Picks the server for a request, and counts the request there if the balancing policy needs it. Returns
+    /// `None` if no server is healthy.
     pub(crate) fn pick(
         &self,
         context: &mut PickContext<'_>,

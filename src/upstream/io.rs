@@ -25,8 +25,8 @@ impl Io {
 }
 
 impl Io {
-    /// Whether nothing is there to be read, not even the end. Leaves no waker, and costs no system call where the
-    /// reactor knows of nothing.
+    /// Whether nothing is there to be read, not even the end. Leaves no waker, and costs no system call where
+    /// the reactor knows of nothing.
     pub(crate) fn is_quiet(&self) -> bool {
         let stream = match self {
             Self::Plain(stream) => stream,

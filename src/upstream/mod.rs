@@ -1,7 +1,7 @@
 //! The servers of the upstream APIs: selection, health, and connections.
 //!
-//! `proxy/` hands over a request that was authorized. This module picks a server, opens or reuses a connection of the
-//! calling thread, and speaks HTTP/1.1 or HTTP/2 on it. It does not interpret the request.
+//! `proxy/` hands over a request that was authorized. This module picks a server, opens or reuses a
+//! connection of the calling thread, and speaks HTTP/1.1 or HTTP/2 on it. It does not interpret the request.
 
 pub(crate) mod alarm;
 pub(crate) mod balance;

@@ -93,7 +93,8 @@ impl<'a> PickContext<'a> {
     }
 }
 
-/// FNV-1a followed by [`mix`]. Stable across processes and versions, which the hashers of the standard library are not.
+/// FNV-1a followed by [`mix`]. Stable across processes and versions, which the hashers of the standard
+/// library are not.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     mix(bytes.iter().fold(0xcbf2_9ce4_8422_2325, fnv))

@@ -22,7 +22,8 @@ const MAX_ADDRESSES: usize = 32;
 
 /// A host and a port, and their addresses.
 ///
-/// `getaddrinfo` blocks, so it runs on threads that carry no traffic. While lookups fail, the last result stays in use.
+/// `getaddrinfo` blocks, so it runs on threads that carry no traffic. While lookups fail, the last result
+/// stays in use.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     host: Box<str>,
@@ -47,8 +48,8 @@ pub(crate) struct ResolvedAddr {
 }
 
 impl ResolvedAddr {
-    /// Returns whether the name still has this address. Without this check, a busy connection to a removed address would
-    /// be reused forever.
+    /// Returns whether the name still has this address. Without this check, a busy connection to a removed
+    /// address would be reused forever.
     pub(crate) fn is_current(&mut self, resolver: &Resolver) -> bool {
         let removals = resolver.removals.load(Ordering::Relaxed);
         if self.removals == removals {
@@ -184,10 +185,12 @@ impl Resolver {
         }
     }
 
-    /// Connects to one of the addresses. An address that refuses, or exceeds its share of the time, is skipped.
+    /// Connects to one of the addresses. An address that refuses, or exceeds its share of the time, is
+    /// skipped.
     ///
     /// # Errors
-    /// Fails if the name cannot be resolved, or with the error of the last address if none accepts a connection.
+    /// Fails if the name cannot be resolved, or with the error of the last address if none accepts a
+    /// connection.
     pub(crate) async fn connect(&self, within: Duration) -> io::Result<(TcpStream, ResolvedAddr)> {
         let removals = self.removals.load(Ordering::Relaxed);
         let until = Instant::now() + within;

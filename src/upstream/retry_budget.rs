@@ -11,7 +11,8 @@ use crate::config::RetryBudget as Share;
 /// The period over which requests and retries are counted.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Allows retries up to a share of the requests, so that retries cannot double the load of a failing upstream.
+/// Allows retries up to a share of the requests, so that retries cannot double the load of a failing
+/// upstream.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     share: Share,
@@ -69,8 +70,8 @@ impl Recent {
 
 const SHARDS: usize = 16;
 
-/// A counter that threads increment without sharing a cache line. Threads beyond the sixteenth share a shard and may
-/// lose increments, which a budget can tolerate.
+/// A counter that threads increment without sharing a cache line. Threads beyond the sixteenth share a shard
+/// and may lose increments, which a budget can tolerate.
 #[derive(Debug, Default)]
 struct ShardedCounter([Shard; SHARDS]);
 

@@ -19,8 +19,8 @@ pub(crate) struct Availability {
     pub(crate) all: bool,
 }
 
-/// Checks each server. Unhealthy servers are always avoided. Servers that are ejected, or that failed this request
-/// before, are used only if there is no other.
+/// Checks each server. Unhealthy servers are always avoided. Servers that are ejected, or that failed this
+/// request before, are used only if there is no other.
 pub(crate) fn availability(
     name: &str,
     servers: &[Arc<Server>],

@@ -51,7 +51,8 @@ impl Server {
         Self::new(host.to_owned(), port, None, Arc::new(Resolver::new(host, port)), state)
     }
 
-    /// Returns the authority that requests name (RFC 9110 §7.2): without the port if it is the scheme's default.
+    /// Returns the authority that requests name (RFC 9110 §7.2): without the port if it is the scheme's
+    /// default.
     #[must_use]
     pub(crate) fn authority(&self) -> String {
         let default_port = if self.tls.is_some() { 443 } else { 80 };

@@ -17,8 +17,8 @@ pub(crate) struct ServerState {
     pub(crate) changes: Arc<ChangeCounter>,
 }
 
-/// Counts the changes in the states of an upstream's servers. While the count is unchanged, a caller that found all
-/// servers available need not check them again.
+/// Counts the changes in the states of an upstream's servers. While the count is unchanged, a caller that
+/// found all servers available need not check them again.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeCounter(AtomicU64);
 

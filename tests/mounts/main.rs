@@ -1,7 +1,7 @@
 //! One table of requests through every mount: what is answered, and what the inner service saw.
 //!
-//! The layers and the modules stand on one gate in this process, whose clock the test moves. The gateway is the binary,
-//! with the same gateway.toml and tokens of its own.
+//! The layers and the modules stand on one gate in this process, whose clock the test moves. The gateway is
+//! the binary, with the same gateway.toml and tokens of its own.
 
 mod mount;
 mod pingora_mounts;
@@ -72,7 +72,7 @@ fn assert_layer(mount: &str, row: &Row, mut outcome: Outcome) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_plugin_mount_answers_as_the_table_says() {
+async fn every_plugin_mount_matches_the_table() {
     let keys = Keys::new();
     let upstream = pingora_mounts::upstream().await;
     let files = keys.files(upstream);
@@ -96,7 +96,7 @@ async fn every_plugin_mount_answers_as_the_table_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_gateway_answers_as_the_table_says() {
+async fn the_gateway_matches_the_table() {
     let keys = Keys::new();
     let files = keys.files(pingora_mounts::upstream().await);
     let gateway = Gateway::start_text(&files.before, &[]);
@@ -113,7 +113,7 @@ async fn the_gateway_answers_as_the_table_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pingora_connection_serves_on_after_a_refusal_at_the_token_endpoint() {
+async fn a_pingora_connection_stays_usable_after_a_refusal_at_the_token_endpoint() {
     let keys = Keys::new();
     let upstream = pingora_mounts::upstream().await;
     let (gate, _) = setup::gate(&keys.files(upstream));

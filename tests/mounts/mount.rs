@@ -154,7 +154,8 @@ fn outcome(status: u16, challenges: Vec<String>, media_type: String, body: &[u8]
     Outcome { status, challenges, refusal, saw }
 }
 
-/// The same over TLS. Two requests on one connection: what the first leaves behind must not disturb the second.
+/// The same over TLS. Two requests on one connection: what the first leaves behind must not disturb the
+/// second.
 pub(crate) fn over_tls(server: SocketAddr, requests: [&Request<'_>; 2]) -> Outcome {
     let mut connection = Conn::tls_as(server, requests[0].certificate);
     let [first, second] = [("x=1", "keep-alive", requests[0]), ("", "close", requests[1])].map(

@@ -29,8 +29,8 @@ use tollgate::plugin::pingora::{
 
 use crate::mount::{demand, own, seen};
 
-/// Tells whom the identity headers name and what it sees of `Authorization`, and fails the test should a forged name or a
-/// proof reach it.
+/// Tells whom the identity headers name and what it sees of `Authorization`, and fails the test should a
+/// forged name or a proof reach it.
 #[derive(Debug)]
 struct Upstream;
 

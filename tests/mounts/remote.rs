@@ -22,7 +22,7 @@ use crate::tokens::{Issuer, Tokens};
 use crate::{Keys, assert_layer, mount, pingora_mounts};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_asks_the_gateway_answers_as_the_table_says() {
+async fn a_service_that_introspects_matches_the_table() {
     let keys = Keys::new();
     let files = keys.files(pingora_mounts::upstream().await);
     let gateway = Gateway::start_text(&files.before, &[]);
@@ -124,7 +124,7 @@ fn invented(number: u8) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_staleness_every_request_asks_and_a_revocation_counts_at_once() {
+async fn without_staleness_every_request_introspects_and_a_revocation_is_immediate() {
     let setting = Setting::start().await;
     let gate = setting.remote().build().unwrap();
     let token = setting.token("server").await;
@@ -144,7 +144,7 @@ async fn without_a_staleness_every_request_asks_and_a_revocation_counts_at_once(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_is_used_again_for_the_staleness_and_not_longer() {
+async fn a_response_is_cached_for_the_staleness_and_no_longer() {
     let setting = Setting::start().await;
     let unix_time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let clock = Arc::new(ManualClock::new(unix_time));
@@ -171,7 +171,7 @@ async fn an_answer_is_used_again_for_the_staleness_and_not_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_remembered_answer_ends_with_its_token() {
+async fn a_cached_response_expires_with_its_token() {
     let setting = Setting::start().await;
     let unix_time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let clock = Arc::new(ManualClock::new(unix_time));
@@ -187,7 +187,7 @@ async fn a_remembered_answer_ends_with_its_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disabled_client_and_one_without_the_scope_are_refused() {
+async fn disabled_clients_and_missing_scopes_are_refused() {
     let setting = Setting::start().await;
     let gate = setting.remote().build().unwrap();
     let token = setting.token("other").await;
@@ -214,14 +214,15 @@ async fn a_disabled_client_and_one_without_the_scope_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn concurrent_requests_with_one_token_share_questions() {
+async fn concurrent_requests_with_one_token_share_an_introspection() {
     let setting = Setting::start().await;
     let token = setting.token("server").await;
     let (strict, stale) = (
         setting.remote().build().unwrap(),
         setting.remote().staleness(Duration::from_secs(60)).build().unwrap(),
     );
-    // The first asks. The others arrive during its question: without a staleness they need a later one, all together.
+    // The first asks. The others arrive during its question: without a staleness they need a later one, all
+    // together.
     for (gate, expected) in [(strict, 2), (stale, 1)] {
         let before = setting.relay.asked();
         setting.relay.set(Mode::Hold);
@@ -244,7 +245,7 @@ async fn concurrent_requests_with_one_token_share_questions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_that_is_down_or_slow_is_503_and_nothing_is_remembered() {
+async fn a_gateway_that_is_down_or_slow_is_503_and_nothing_is_cached() {
     let setting = Setting::start().await;
     let token = setting.token("server").await;
     let gate = setting.remote().timeout(Duration::from_millis(300)).build().unwrap();
@@ -273,7 +274,7 @@ async fn a_gateway_that_is_down_or_slow_is_503_and_nothing_is_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrong_credentials_and_a_client_that_may_not_ask_are_503_with_their_reason() {
+async fn wrong_credentials_and_a_missing_capability_are_503_with_their_reason() {
     let setting = Setting::start().await;
     let token = setting.token("server").await;
     let url = format!("http://{}{INTROSPECT}", setting.relay.address);
@@ -295,7 +296,7 @@ async fn wrong_credentials_and_a_client_that_may_not_ask_are_503_with_their_reas
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_invented_tokens_has_bounded_questions_and_leaves_no_memory() {
+async fn a_flood_of_made_up_tokens_causes_bounded_requests_and_memory() {
     let setting = Setting::start().await;
     let token = setting.token("server").await;
     let gate =
@@ -359,7 +360,7 @@ async fn fake(answer: impl Into<String>) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_is_not_one_is_503() {
+async fn an_invalid_introspection_response_is_503() {
     let ok = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let good = r#"{"active":true,"client_id":"server","scope":"read","exp":99999999999}"#;
     let large = format!("{{\"active\":true,\"padding\":\"{}\"}}", "a".repeat(20_000));
@@ -386,7 +387,7 @@ async fn an_answer_that_is_not_one_is_503() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_that_is_not_trusted_is_503_and_the_token_is_not_sent() {
+async fn an_untrusted_certificate_is_503_and_the_token_is_not_sent() {
     let keys = Keys::new();
     let gateway = Gateway::start_text(&keys.files(([127, 0, 0, 1], 9).into()).before, &[]);
     let url = format!("https://localhost:{}{INTROSPECT}", gateway.tls().port());

@@ -1,9 +1,9 @@
-//! Answers, and assertions on them that say what was asked when they fail.
+//! Responses, and assertions on them that show the request when they fail.
 
 use super::message::Message;
 use std::fmt;
 
-/// An answer, with what was asked.
+/// A response together with its request.
 pub(crate) struct Answer {
     pub(super) asked: String,
     pub(super) status: u16,
@@ -11,27 +11,27 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The status code.
+    /// Returns the status code.
     pub(crate) fn code(&self) -> u16 {
         self.status
     }
 
-    /// The body.
+    /// Returns the body.
     pub(crate) fn body(&self) -> &[u8] {
         &self.message.body
     }
 
-    /// The head as it came.
+    /// Returns the head as received.
     pub(crate) fn head(&self) -> String {
         String::from_utf8_lossy(&self.message.head).into_owned()
     }
 
-    /// All values of a field.
+    /// Returns all values of a field.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.message.all(name)
     }
 
-    /// The value of a field that must be there exactly once.
+    /// Returns the value of a field that must be present exactly once.
     #[track_caller]
     pub(crate) fn one(&self, name: &str) -> &str {
         let values = self.all(name);
@@ -53,21 +53,21 @@ impl Answer {
         self
     }
 
-    /// Asserts a field's only value.
+    /// Asserts the only value of a field.
     #[track_caller]
     pub(crate) fn has(&self, name: &str, value: &str) -> &Self {
         assert_eq!(self.one(name), value, "{name}\n{self}");
         self
     }
 
-    /// Asserts that a field is not there.
+    /// Asserts that a field is absent.
     #[track_caller]
     pub(crate) fn lacks(&self, name: &str) -> &Self {
         assert!(self.all(name).is_empty(), "{name} is there\n{self}");
         self
     }
 
-    /// Asserts what every answer that the gateway makes itself carries.
+    /// Asserts the fields of every response that the gateway makes itself.
     #[track_caller]
     pub(crate) fn own(&self) -> &Self {
         self.has("cache-control", "no-store").has("x-content-type-options", "nosniff");
@@ -97,7 +97,7 @@ impl Answer {
         self
     }
 
-    /// Asserts an RFC 9457 problem of the gateway's own.
+    /// Asserts a problem details response of the gateway (RFC 9457).
     #[track_caller]
     pub(crate) fn problem(&self, status: u16) -> &Self {
         self.status(status).own().has("content-type", "application/problem+json");
@@ -110,7 +110,7 @@ impl Answer {
         self
     }
 
-    /// Asserts an answer to a bearer token (RFC 6750 §3) and returns the challenge's parameters.
+    /// Asserts a response to a bearer token (RFC 6750 §3) and returns the parameters of the challenge.
     #[track_caller]
     pub(crate) fn bearer_error(&self, status: u16, code: Option<&str>) -> Vec<(String, String)> {
         self.status(status).own();
@@ -126,7 +126,7 @@ impl Answer {
         parameters
     }
 
-    /// The body, which must be a JSON object under its content type.
+    /// Returns the body, which must be a JSON object with the right content type.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
         let media = self.one("content-type").split(';').next().unwrap_or("").trim();
@@ -136,7 +136,7 @@ impl Answer {
         json
     }
 
-    /// The names in the JSON object, sorted.
+    /// Returns the sorted names of the JSON object's members.
     #[track_caller]
     pub(crate) fn names(&self) -> Vec<String> {
         let json = self.json();
@@ -145,7 +145,7 @@ impl Answer {
         names
     }
 
-    /// Every field but Date, names in lower case and sorted, and the body.
+    /// Returns every field except Date, sorted and with lower-case names, and the body.
     pub(crate) fn essence(&self) -> (u16, Vec<(String, String)>, String) {
         let mut fields: Vec<(String, String)> = self
             .message
@@ -166,8 +166,8 @@ impl fmt::Display for Answer {
     }
 }
 
-/// `Bearer 1#( name "=" quoted-string )`, to the letter of RFC 6750 §3: quoted values without escapes, no name
-/// twice.
+/// Parses `Bearer 1#( name "=" quoted-string )` strictly (RFC 6750 §3): quoted values without escapes, no
+/// name twice.
 fn challenge(value: &str) -> Result<Vec<(String, String)>, String> {
     let mut rest = value.strip_prefix("Bearer ").ok_or("the scheme")?;
     let mut found: Vec<(String, String)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Certificates made for a test.
+//! Certificates created for a test.
 
 use super::tls::Identity;
 use base64::Engine;
@@ -11,7 +11,7 @@ fn params(name: &str) -> CertificateParams {
     params
 }
 
-/// A certificate that nobody vouches for.
+/// Creates a self-signed certificate.
 pub(crate) fn self_signed(name: &str) -> Identity {
     let key = KeyPair::generate().expect("a key");
     Identity {
@@ -20,11 +20,11 @@ pub(crate) fn self_signed(name: &str) -> Identity {
     }
 }
 
-/// Who vouches for certificates, and its own certificate in PEM.
+/// A certificate authority, with its certificate in PEM.
 pub(crate) struct Authority(Issuer<'static, KeyPair>, pub(crate) String);
 
 impl Authority {
-    /// A new one.
+    /// Creates an authority.
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = params("ca.example.test");
@@ -33,7 +33,7 @@ impl Authority {
         Self(Issuer::new(params, key), pem)
     }
 
-    /// A certificate that it vouches for.
+    /// Issues a certificate.
     pub(crate) fn sign(&self, name: &str) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = params(name).signed_by(&key, &self.0).expect("a certificate");
@@ -41,7 +41,7 @@ impl Authority {
     }
 }
 
-/// DER as PEM.
+/// Encodes DER as PEM.
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let lines: Vec<&str> =

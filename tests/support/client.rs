@@ -1,4 +1,4 @@
-//! A client that sends bytes as they are.
+//! A client that sends raw bytes.
 
 use super::answer::Answer;
 use super::message::{fill, read_head, read_message, status_of};
@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 trait Wire: Read + Write + Send {}
 impl<T: Read + Write + Send> Wire for T {}
 
-/// A kept-alive connection.
+/// A persistent connection.
 pub(crate) struct Conn {
     wire: Box<dyn Wire>,
     tcp: TcpStream,
@@ -38,7 +38,7 @@ impl Conn {
         Self::over(stream, tcp, true)
     }
 
-    /// Connects with TLS, HTTP/1.1 and a certificate, if the server asks for one.
+    /// Connects with TLS and HTTP/1.1, and with a certificate if the server requests one.
     #[track_caller]
     pub(crate) fn tls_as(address: SocketAddr, identity: Option<&super::tls::Identity>) -> Self {
         let tcp = connect(address);
@@ -51,12 +51,13 @@ impl Conn {
         Self { wire: Box::new(wire), tcp, buffer: Vec::new(), sent: Vec::new(), encrypted }
     }
 
-    /// Sends the bytes as they are. A peer that stops reading is no error here: its answer tells.
+    /// Sends raw bytes. A peer that stops reading is not an error here: the caller reads its response.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         self.sent = bytes.to_vec();
         if bytes.len() > 64 * 1024 && !self.encrypted {
-            // More than the sockets hold: the answer must be readable while this is still on its way.
+            // More than the socket buffers hold: the response must be readable while the request is being
+            // sent.
             let (mut tcp, bytes) = (self.tcp.try_clone().expect("a second handle"), bytes.to_vec());
             thread::spawn(move || tcp.write_all(&bytes));
         } else {
@@ -64,33 +65,33 @@ impl Conn {
         }
     }
 
-    /// Sends more of the same request.
+    /// Sends more bytes of the same request.
     pub(crate) fn send_more(&mut self, bytes: impl AsRef<[u8]>) {
         let before = std::mem::take(&mut self.sent);
         self.send(bytes.as_ref());
         self.sent = [before, bytes.as_ref().to_vec()].concat();
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads the response.
     #[track_caller]
     pub(crate) fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Answer {
         self.send(bytes);
         self.read()
     }
 
-    /// Reads the answer to anything but HEAD.
+    /// Reads the response to a request other than HEAD.
     #[track_caller]
     pub(crate) fn read(&mut self) -> Answer {
         self.try_read(false).unwrap_or_else(|e| panic!("no answer: {e}\n{}", self.asked()))
     }
 
-    /// Reads the answer to HEAD.
+    /// Reads the response to HEAD.
     #[track_caller]
     pub(crate) fn read_head_only(&mut self) -> Answer {
         self.try_read(true).unwrap_or_else(|e| panic!("no answer: {e}\n{}", self.asked()))
     }
 
-    /// Reads the head of an answer alone; its body follows by [`read_some`](Self::read_some).
+    /// Reads only the head of a response. The body is read with [`read_some`](Self::read_some).
     #[track_caller]
     pub(crate) fn read_only_head(&mut self) -> Answer {
         let message = read_head(&mut self.wire, &mut self.buffer);
@@ -98,7 +99,7 @@ impl Conn {
         Answer { asked: self.asked(), status: status_of(&message.line), message }
     }
 
-    /// Reads body bytes, framing and all, until `marker` is among them.
+    /// Reads body bytes, including their framing, until they contain `marker`.
     #[track_caller]
     pub(crate) fn read_some(&mut self, marker: &str) {
         while !super::upstream::contains(&self.buffer, marker.as_bytes()) {
@@ -112,7 +113,7 @@ impl Conn {
         }
     }
 
-    /// Reads the rest up to the end of the connection, whatever kind of end it is, and returns it.
+    /// Reads until the connection ends in any way, and returns the bytes.
     pub(crate) fn read_rest(&mut self) -> (Vec<u8>, io::Result<()>) {
         let end = loop {
             match fill(&mut self.wire, &mut self.buffer) {
@@ -124,7 +125,7 @@ impl Conn {
         (std::mem::take(&mut self.buffer), end)
     }
 
-    /// Reads an answer, or tells why there is none. Interim answers (1xx but 101) are passed over.
+    /// Reads a response, or returns the error. Interim responses (1xx except 101) are skipped.
     pub(crate) fn try_read(&mut self, head: bool) -> io::Result<Answer> {
         loop {
             let message = read_message(&mut self.wire, &mut self.buffer, Some(head))?;
@@ -135,7 +136,7 @@ impl Conn {
         }
     }
 
-    /// Asserts that the peer closed and sent nothing more.
+    /// Asserts that the peer closed the connection without sending more.
     #[track_caller]
     pub(crate) fn assert_closed(&mut self, why: &str) {
         let (rest, end) = self.read_rest();
@@ -147,7 +148,7 @@ impl Conn {
         assert!(rest.is_empty(), "more came: {why}: {:?}\n{}", String::from_utf8_lossy(&rest), self.asked());
     }
 
-    /// Ends this side of the connection; the peer reads to the end.
+    /// Closes the sending side. The peer reads the end of the stream.
     pub(crate) fn finish(&self) {
         let _ = self.tcp.shutdown(Shutdown::Write);
     }
@@ -173,19 +174,19 @@ fn connect(address: SocketAddr) -> TcpStream {
     tcp
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 #[track_caller]
 pub(crate) fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
     Conn::plain(address).ask(bytes)
 }
 
-/// A GET request; `fields` are whole lines without their ends.
+/// Builds a GET request. `fields` are complete lines without line ends.
 pub(crate) fn get(target: &str, fields: &[&str]) -> Vec<u8> {
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
     format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").into_bytes()
 }
 
-/// A form posted to `path`; `fields` are whole lines without their ends.
+/// Builds a POST request with a form. `fields` are complete lines without line ends.
 pub(crate) fn post_form(path: &str, fields: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
@@ -197,7 +198,7 @@ pub(crate) fn post_form(path: &str, fields: &[&str], body: impl AsRef<[u8]>) -> 
     [head.as_bytes(), body].concat()
 }
 
-/// A value as it stands in a form (and, RFC 6749 §2.3.1, in a Basic header).
+/// Encodes a value for a form (and, RFC 6749 §2.3.1, for a Basic header).
 pub(crate) fn form(value: &str) -> String {
     value
         .bytes()
@@ -211,7 +212,7 @@ pub(crate) fn form(value: &str) -> String {
         .collect()
 }
 
-/// The line of an `Authorization: Basic` field, both parts form-encoded.
+/// Builds an `Authorization: Basic` line with both parts form-encoded.
 pub(crate) fn basic(id: &str, secret: &str) -> String {
     let pair = format!("{}:{}", form(id), form(secret));
     format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))

@@ -1,4 +1,4 @@
-//! The gateway.toml that most tests share, and hashes cheap enough to make for each of them.
+//! The gateway.toml that most tests share, with hashes that are cheap to compute.
 
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -7,26 +7,26 @@ use std::net::SocketAddr;
 
 /// The secret of `server`: the tutorial's.
 pub(crate) const SERVER_SECRET: &str = "Password1";
-/// The secret of every other client but `special` and `rotating`.
+/// The secret of every other client except `special` and `rotating`.
 pub(crate) const SECRET: &str = "0ther-S3cret-x7";
-/// An id that must be form-encoded before it goes into a Basic header (RFC 6749 §2.3.1).
+/// A client id that must be form-encoded in a Basic header (RFC 6749 §2.3.1).
 pub(crate) const SPECIAL_ID: &str = "an app:with+100%&co=1";
-/// A secret of the same kind.
+/// A secret that must be form-encoded as well.
 pub(crate) const SPECIAL_SECRET: &str = "p a+s%s&w=o:r/d?";
 
-/// An argon2id PHC string of `secret` with the cheapest parameters there are, so that runs are short.
+/// Returns an argon2id PHC string of `secret` with the cheapest parameters.
 pub(crate) fn cheap_hash(secret: &str) -> String {
     hash(secret, 64, 1)
 }
 
-/// An argon2id PHC string with a cost.
+/// Returns an argon2id PHC string with realistic parameters.
 pub(crate) fn hash(secret: &str, memory_kib: u32, passes: u32) -> String {
     let params = Params::new(memory_kib, passes, 1, None).expect("argon2 parameters");
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     argon2.hash_password(secret.as_bytes()).expect("a hash").to_string()
 }
 
-/// A gateway.toml in the making.
+/// A builder for a gateway.toml.
 pub(crate) struct Config {
     listen: Vec<&'static str>,
     server: String,
@@ -36,19 +36,21 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// One plain listener and one TLS listener on ports the system picks, three scopes, no client, no route.
+    /// Starts with one plain and one TLS listener on ports chosen by the system, three scopes, no client, no
+    /// route.
     pub(crate) fn bare() -> Self {
         Self {
             listen: vec!["http://127.0.0.1:0"],
             server: String::new(),
             token_service: String::new(),
-            // Tables of refusals fail far more often in a minute than the default allows one address.
+            // The table tests fail authentication far more often per minute than the default allows per
+            // address.
             throttle: "throttle = { failures = 1000000, per = \"1m\" }\n".to_owned(),
             rest: "[scopes]\nread = \"Read\"\nwrite = \"Write\"\nadmin = \"Administer\"\n".to_owned(),
         }
     }
 
-    /// Every client and route the tables need, all routes to `upstream`.
+    /// Adds every client and route that the table tests need, with all routes to `upstream`.
     pub(crate) fn standard(upstream: SocketAddr) -> Self {
         let mut config = Self::bare().upstream("api", upstream);
         config = config
@@ -97,7 +99,7 @@ impl Config {
             .route("prefix = \"/slash\"\nallow_encoded_slash = true\nscopes = [\"read\"]\nupstream = \"api\"")
     }
 
-    /// Adds a listener: a URL of either scheme, or a table.
+    /// Adds a listener: a URL, or a table.
     pub(crate) fn listen(mut self, url: &'static str) -> Self {
         self.listen.push(url);
         self
@@ -109,13 +111,13 @@ impl Config {
         self
     }
 
-    /// Replaces the throttle that the tables do without.
+    /// Replaces the throttle, which the table tests disable.
     pub(crate) fn throttle(mut self, line: &str) -> Self {
         self.throttle = format!("{line}\n");
         self
     }
 
-    /// Adds an upstream of one server.
+    /// Adds an upstream with one server.
     pub(crate) fn upstream(self, name: &str, address: SocketAddr) -> Self {
         self.table(&format!("[upstreams.{name}]\nservers = [\"http://{address}\"]"))
     }
@@ -125,7 +127,7 @@ impl Config {
         self.client_with(name, secret, "[\"client_credentials\"]", lines)
     }
 
-    /// Adds a client with the capabilities given.
+    /// Adds a client with these capabilities.
     pub(crate) fn client_with(self, name: &str, secret: &str, capabilities: &str, lines: &str) -> Self {
         let hash = cheap_hash(secret);
         self.table(&format!("[clients.{name}]\nsecret = \"{hash}\"\ncapabilities = {capabilities}\n{lines}"))
@@ -136,7 +138,7 @@ impl Config {
         self.table(&format!("[[routes]]\n{lines}"))
     }
 
-    /// Adds any other table, its header included.
+    /// Adds another table, including its header.
     pub(crate) fn table(mut self, lines: &str) -> Self {
         writeln!(self.rest, "{lines}").expect("write to a string");
         self
@@ -148,9 +150,9 @@ impl Config {
         self
     }
 
-    /// The file.
+    /// Returns the text of the file.
     pub(crate) fn text(&self) -> String {
-        // A table stands for itself.
+        // A table is written without quotes.
         let value = |url: &&str| if url.starts_with('{') { (*url).to_owned() } else { format!("{url:?}") };
         let listen: Vec<String> = self.listen.iter().map(value).collect();
         format!(

@@ -1,4 +1,5 @@
-//! One gateway with the standard configuration before one upstream, for all tests that leave no trace in it.
+//! A gateway with the standard configuration in front of one upstream, shared by the tests that do not change
+//! it.
 
 use super::config::{SECRET, SERVER_SECRET};
 use super::{Answer, Config, Conn, Gateway, Upstream, form, post_form, raw};
@@ -13,7 +14,7 @@ pub(crate) const INTROSPECT: &str = "/oauth/v2/oauth-introspect";
 /// The revocation endpoint's path.
 pub(crate) const REVOKE: &str = "/oauth/v2/oauth-revoke";
 
-/// A gateway before an upstream.
+/// A gateway in front of an upstream.
 pub(crate) struct Fixture {
     /// The gateway.
     pub(crate) gateway: Gateway,
@@ -29,63 +30,63 @@ impl Fixture {
         Self { gateway, upstream }
     }
 
-    /// The plain listener.
+    /// Returns the address of the plain listener.
     #[track_caller]
     pub(crate) fn address(&self) -> SocketAddr {
         self.gateway.plain()
     }
 
-    /// A connection to the plain listener.
+    /// Connects to the plain listener.
     #[track_caller]
     pub(crate) fn connect(&self) -> Conn {
         Conn::plain(self.address())
     }
 
-    /// Sends one request on a connection of its own.
+    /// Sends one request on a new connection.
     #[track_caller]
     pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> Answer {
         raw(self.address(), bytes)
     }
 
-    /// Asks the token endpoint with the client's credentials in the body.
+    /// Sends a token request with the client's credentials in the body.
     #[track_caller]
     pub(crate) fn ask_token(&self, client: &str, rest: &str) -> Answer {
         self.raw(post_form(TOKEN, &[], credentials(client) + "&grant_type=client_credentials" + rest))
     }
 
-    /// A new access token; an empty `scope` asks for none.
+    /// Returns a new access token. An empty `scope` requests none.
     #[track_caller]
     pub(crate) fn token(&self, client: &str, scope: &str) -> String {
         let scope = if scope.is_empty() { String::new() } else { format!("&scope={}", form(scope)) };
         token_of(&self.ask_token(client, &scope))
     }
 
-    /// A whole `Authorization: Bearer` line with a new token.
+    /// Returns a complete `Authorization: Bearer` line with a new token.
     #[track_caller]
     pub(crate) fn bearer(&self, client: &str, scope: &str) -> String {
         format!("Authorization: Bearer {}", self.token(client, scope))
     }
 }
 
-/// `client_id=…&client_secret=…` of a client of the standard configuration.
+/// Returns `client_id=…&client_secret=…` for a client of the standard configuration.
 pub(crate) fn credentials(client: &str) -> String {
     let secret = if client == "server" { SERVER_SECRET } else { SECRET };
     format!("client_id={}&client_secret={}", form(client), form(secret))
 }
 
-/// The access token of a good answer.
+/// Returns the access token of a successful response.
 #[track_caller]
 pub(crate) fn token_of(answer: &Answer) -> String {
     answer.status(200);
     answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("no access_token\n{answer}")).to_owned()
 }
 
-/// A gateway on the gateway.toml that ships, on ports of its own.
+/// Starts a gateway with the gateway.toml of the repository, on ports chosen by the system.
 #[track_caller]
 pub(crate) fn shipped() -> Gateway {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml");
     let shipped = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    // The demo API's port stands in the file twice, as its listener and as an upstream, so it cannot be 0.
+    // The file names the port of the demo API twice, as its listener and as an upstream, so it cannot be 0.
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let config = shipped
         .replace("https://127.0.0.1:8443\"", "https://127.0.0.1:0\"")

@@ -1,5 +1,5 @@
-//! HTTP/2 frames as they are (RFC 9113 §4, §6), and header blocks without compression (RFC 7541 §6.2.2): a client
-//! that can say what no library would.
+//! Raw HTTP/2 frames (RFC 9113 §4, §6) and uncompressed header blocks (RFC 7541 §6.2.2): a client that can
+//! send what no library would.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -27,13 +27,13 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// The bytes of a frame.
+/// Encodes a frame.
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short payload").to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A header block of literals, none of them indexed or compressed.
+/// Encodes a header block of literals without indexing or compression.
 pub(crate) fn block<N: AsRef<[u8]>, V: AsRef<[u8]>>(fields: &[(N, V)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -46,7 +46,7 @@ pub(crate) fn block<N: AsRef<[u8]>, V: AsRef<[u8]>>(fields: &[(N, V)]) -> Vec<u8
     block
 }
 
-/// RFC 7541 §5.1 with a prefix of seven bits.
+/// Encodes an integer with a prefix of seven bits (RFC 7541 §5.1).
 fn integer(block: &mut Vec<u8>, mut value: usize) {
     if value < 127 {
         block.push(value as u8);
@@ -61,15 +61,15 @@ fn integer(block: &mut Vec<u8>, mut value: usize) {
     block.push(value as u8);
 }
 
-/// The status at the beginning of the first header block of a connection.
+/// Decodes the status at the start of the first header block of a connection.
 pub(crate) fn status(block: &[u8]) -> Option<u16> {
-    // A change of the table's size may come first.
+    // A dynamic table size update may come first.
     let start = block.iter().position(|byte| byte & 0xe0 != 0x20)?;
     match block.get(start..)? {
         [indexed @ 0x88..=0x8e, ..] => {
             [200, 204, 206, 304, 400, 404, 500].get(usize::from(indexed - 0x88)).copied()
         }
-        // A literal with the name from the static table, compressed or not.
+        // A literal whose name is in the static table, with or without Huffman coding.
         [0x48 | 0x08 | 0x18, length, text @ ..] if length & 0x80 == 0 => {
             std::str::from_utf8(text.get(..usize::from(*length))?).ok()?.parse().ok()
         }
@@ -78,7 +78,7 @@ pub(crate) fn status(block: &[u8]) -> Option<u16> {
     }
 }
 
-/// Three digits in the Huffman code of RFC 7541 appendix B: five bits for 0 to 2, six for the others.
+/// Decodes three digits in the Huffman code of RFC 7541 appendix B: five bits for 0 to 2, six for the others.
 fn digits(text: &[u8]) -> Option<u16> {
     let bits = text.iter().take(3).fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
     let bits = bits << (8 * (4 - text.len().min(3)));
@@ -110,7 +110,7 @@ impl Frames {
         frames
     }
 
-    /// Sends bytes. A peer that has closed is no error here: what it said tells.
+    /// Sends bytes. A closed connection is not an error here: the caller reads what the peer sent.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.tcp.write_all(bytes.as_ref());
     }
@@ -126,7 +126,7 @@ impl Frames {
         Ok(Frame { kind: head[3], stream, payload })
     }
 
-    /// How the peer answered a stream: with a status, by resetting it, or by ending the connection.
+    /// Returns how the peer answered a stream: with a status, a reset, or the end of the connection.
     pub(crate) fn outcome(&mut self, stream: u32) -> Outcome {
         loop {
             match self.read() {
@@ -147,20 +147,20 @@ impl Frames {
     }
 }
 
-/// The error code of a RST_STREAM or GOAWAY: the last four bytes that both have in common.
+/// Returns the error code of a RST_STREAM or GOAWAY frame: the last four bytes of both.
 pub(crate) fn code(frame: &Frame) -> u32 {
     let at = if frame.kind == GOAWAY { 4 } else { 0 };
     frame.payload.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
-/// What became of a stream.
+/// The outcome of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Status(u16),
     Reset(u32),
     GoAway(u32),
     Closed,
-    /// Nothing came for five seconds.
+    /// No frame arrived for five seconds.
     Silence,
 }
 

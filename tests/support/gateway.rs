@@ -1,4 +1,4 @@
-//! The gateway as a child process: started, read, stopped by its id.
+//! The gateway as a child process.
 
 use super::Config;
 use std::io::{BufRead, BufReader, Read};
@@ -10,18 +10,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a start may take: the first one makes a certificate, and the machine may be busy.
+/// The time allowed for a start: the first one creates a certificate, and the machine may be busy.
 const START: Duration = Duration::from_secs(20);
 
-/// A running gateway; dropped, it is killed.
+/// A running gateway, killed on drop.
 pub(crate) struct Gateway {
     /// The first `http://` listener.
     plain: Option<SocketAddr>,
-    /// The second `http://` listener: one that speaks HTTP/2, where a test has it.
+    /// The second `http://` listener, which speaks HTTP/2 if a test configures it.
     h2c: Option<SocketAddr>,
     /// The first `https://` listener.
     tls: Option<SocketAddr>,
-    /// The stand-in legacy API of `[demo]`.
+    /// The demo API of `[demo]`.
     pub(crate) demo: Option<SocketAddr>,
     child: Child,
     guard: Child,
@@ -43,19 +43,19 @@ struct Streams {
 }
 
 impl Logs {
-    /// A failed assertion may poison the lock, and dropping the gateway reads the logs then.
+    /// Returns the log. A failed assertion may poison the lock before the drop of the gateway reads the log.
     fn lock(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Gateway {
-    /// Writes `config` into an empty folder, starts the gateway there and waits for its addresses.
+    /// Writes `config` into an empty directory, starts the gateway there and waits for its addresses.
     pub(crate) fn start(config: &Config) -> Self {
         Self::start_text(&config.text(), &[])
     }
 
-    /// The same with a whole file and variables for its environment.
+    /// Like `start`, with a complete file and environment variables.
     pub(crate) fn start_text(config: &str, environment: &[(&str, &str)]) -> Self {
         Self::spawn(config, |dir| {
             let mut command = command(dir);
@@ -64,11 +64,11 @@ impl Gateway {
         })
     }
 
-    /// The same with so many file descriptors at most.
+    /// Like `start`, with a limit on file descriptors.
     pub(crate) fn start_with_files(config: &Config, files: u32) -> Self {
         Self::spawn(&config.text(), |dir| {
             let mut shell = Command::new("sh");
-            // The shell becomes the gateway, so that its id is the gateway's.
+            // `exec` replaces the shell, so the child's id is the gateway's.
             shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
             shell
                 .arg(env!("CARGO_BIN_EXE_tollgate"))
@@ -100,41 +100,41 @@ impl Gateway {
         gateway
     }
 
-    /// The plain listener.
+    /// Returns the address of the plain listener.
     #[track_caller]
     pub(crate) fn plain(&self) -> SocketAddr {
         self.plain.expect("the configuration has an http:// listener")
     }
 
-    /// The listener for HTTP/2 without TLS.
+    /// Returns the address of the listener for HTTP/2 without TLS.
     #[track_caller]
     pub(crate) fn h2c(&self) -> SocketAddr {
         self.h2c.expect("the configuration has a second http:// listener")
     }
 
-    /// Its process id, to look at what it uses.
+    /// Returns the process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// The TLS listener.
+    /// Returns the address of the TLS listener.
     #[track_caller]
     pub(crate) fn tls(&self) -> SocketAddr {
         self.tls.expect("the configuration has an https:// listener")
     }
 
-    /// The folder of gateway.toml.
+    /// Returns the directory of gateway.toml.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// All it has written so far, both streams.
+    /// Returns everything written so far, standard output and standard error.
     pub(crate) fn written(&self) -> String {
         let streams = self.logs.lock();
         format!("--- stdout\n{}--- stderr\n{}", streams.stdout, streams.stderr)
     }
 
-    /// Puts another gateway.toml in the place of the one there is.
+    /// Replaces gateway.toml.
     pub(crate) fn rewrite(&self, change: impl FnOnce(&str) -> String) {
         let path = self.dir().join("gateway.toml");
         let text = std::fs::read_to_string(&path).expect("gateway.toml");
@@ -143,7 +143,7 @@ impl Gateway {
         std::fs::rename(beside, path).expect("gateway.toml");
     }
 
-    /// Waits until it has written `text` more than `before` times.
+    /// Waits until `text` was written more than `before` times.
     #[track_caller]
     pub(crate) fn wait_until_written(&self, text: &str, before: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -155,13 +155,13 @@ impl Gateway {
         }
     }
 
-    /// Waits until it has written `text`.
+    /// Waits until `text` was written.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) {
         self.wait_until_written(text, 0);
     }
 
-    /// Puts another gateway.toml in the place of the one there is and waits until it is taken up.
+    /// Replaces gateway.toml and waits until the change is applied.
     #[track_caller]
     pub(crate) fn reload(&self, config: &Config) {
         let before = self.times_written(" taken up: ");
@@ -170,19 +170,19 @@ impl Gateway {
         self.wait_until_written(" taken up: ", before);
     }
 
-    /// How often it has written `text`.
+    /// Returns how often `text` was written.
     pub(crate) fn times_written(&self, text: &str) -> usize {
         let streams = self.logs.lock();
         streams.stderr.matches(text).count() + streams.stdout.matches(text).count()
     }
 
-    /// Sends a signal (`TERM`, `INT`, `HUP`) to this child and to nothing else.
+    /// Sends a signal (`TERM`, `INT`, `HUP`) to this process only.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(status.expect("kill runs").success(), "kill -{name} {}", self.child.id());
     }
 
-    /// Waits for its end.
+    /// Waits until the process exits.
     #[track_caller]
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let started = Instant::now();
@@ -195,7 +195,7 @@ impl Gateway {
         }
     }
 
-    /// Whether it still runs.
+    /// Returns whether the process is running.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the child's state").is_none()
     }
@@ -233,7 +233,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // The guard first: it must not signal an id that is no longer ours.
+        // The guard first: it must not signal a process id that was already reaped.
         let _ = self.guard.kill();
         let _ = self.guard.wait();
         let _ = self.child.kill();
@@ -244,25 +244,25 @@ impl Drop for Gateway {
     }
 }
 
-/// What a command that ended has left.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Output {
-    /// Its exit code; none when a signal ended it.
+    /// The exit code, or `None` if a signal ended the command.
     pub(crate) code: Option<i32>,
-    /// Its standard output.
+    /// The standard output.
     pub(crate) stdout: String,
-    /// Its standard error.
+    /// The standard error.
     pub(crate) stderr: String,
 }
 
 impl Output {
-    /// Both streams.
+    /// Returns standard output and standard error.
     pub(crate) fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 }
 
-/// Runs `tollgate ARGUMENTS` in `dir` to its end, which must come within 15 s.
+/// Runs `tollgate ARGUMENTS` in `dir`, for at most 15 s.
 #[track_caller]
 pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     let mut tollgate = command(dir);
@@ -270,7 +270,7 @@ pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     finish(tollgate, Duration::from_secs(15))
 }
 
-/// Runs a command to its end, which must come within `limit`.
+/// Runs a command for at most `limit`.
 #[track_caller]
 pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
     let mut child = command
@@ -301,8 +301,8 @@ fn command(dir: &Path) -> Command {
     command
 }
 
-/// A shell that outlives the test process by a moment: shared gateways sit in statics, which nobody drops, so the
-/// end of the pipe to this shell ends the gateway.
+/// A shell that ends the gateway when the test process exits. Shared gateways are in statics, which are never
+/// dropped; the shell sees the end of its pipe instead.
 pub(crate) fn guard(pid: u32, dir: &Path) -> Child {
     Command::new("sh")
         .args(["-c", "read -r _; kill -KILL \"$1\"; rm -rf -- \"$2\"", "guard"])
@@ -330,7 +330,7 @@ fn collect(stream: impl Read + Send + 'static, logs: &Arc<Logs>, part: fn(&mut S
     });
 }
 
-/// The addresses behind `marker`, each with whether it is TLS.
+/// Returns the addresses after `marker`, each with whether it uses TLS.
 fn addresses(stdout: &str, marker: &str) -> Vec<(bool, SocketAddr)> {
     let complete = stdout.rfind('\n').map_or("", |end| &stdout[..end]);
     complete

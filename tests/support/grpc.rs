@@ -1,4 +1,4 @@
-//! A gRPC service of every kind of call, without a protobuf compiler: its messages are bytes.
+//! A gRPC service with every kind of call, without a protobuf compiler: its messages are bytes.
 
 use bytes::{Buf, BufMut, Bytes};
 use http::request::Parts;
@@ -20,7 +20,7 @@ use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tower::{Service, service_fn};
 
-/// A message as it is.
+/// A codec that passes bytes through.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Raw;
 
@@ -58,14 +58,14 @@ impl Decoder for Raw {
     }
 }
 
-/// The service `test.Echo`, and the heads of the requests that reached it.
+/// The service `test.Echo`, which records the heads of the requests it receives.
 #[derive(Clone, Default)]
 pub(crate) struct Echo(Arc<Mutex<Vec<Parts>>>);
 
 type Messages = ReceiverStream<Result<Bytes, Status>>;
 
 impl Echo {
-    /// Serves it on a port the system picks, on the runtime of the test.
+    /// Serves on a port chosen by the system, on the runtime of the test.
     pub(crate) async fn start() -> (Self, SocketAddr) {
         let echo = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -75,19 +75,19 @@ impl Echo {
         (echo, address)
     }
 
-    /// The heads of the requests so far.
+    /// Returns the heads of the requests so far.
     pub(crate) fn reached(&self) -> Vec<Parts> {
         self.0.lock().expect("the requests").clone()
     }
 
-    /// Waits until so many requests have reached it.
+    /// Waits until this number of requests has arrived.
     pub(crate) async fn wait_for(&self, count: usize) {
         while self.reached().len() < count {
             tokio::task::yield_now().await;
         }
     }
 
-    /// One message back; "fail" is a refusal of the service's own, without a message.
+    /// Returns one message. "fail" makes the service refuse, without a message.
     async fn unary(request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
         if request.get_ref().starts_with(b"fail") {
             let mut status = Status::new(Code::DataLoss, "lost: 100 % of ümlauts");
@@ -99,7 +99,7 @@ impl Echo {
         Ok(response)
     }
 
-    /// The message three times, then a status that is not OK, in trailers behind messages.
+    /// Returns the message three times, then an error status in the trailers.
     async fn down(request: Request<Bytes>) -> Result<Response<Messages>, Status> {
         let (sender, messages) = mpsc::channel(8);
         for _ in 0..3 {
@@ -109,7 +109,7 @@ impl Echo {
         Ok(Response::new(ReceiverStream::new(messages)))
     }
 
-    /// All messages in one.
+    /// Returns all messages joined.
     async fn up(request: Request<Streaming<Bytes>>) -> Result<Response<Bytes>, Status> {
         let (mut messages, mut all) = (request.into_inner(), Vec::new());
         while let Some(message) = messages.message().await? {
@@ -118,7 +118,7 @@ impl Echo {
         Ok(Response::new(Bytes::from(all)))
     }
 
-    /// Each message as it comes.
+    /// Returns each message as it arrives.
     async fn both(request: Request<Streaming<Bytes>>) -> Result<Response<Messages>, Status> {
         let (sender, answers) = mpsc::channel(8);
         let mut messages = request.into_inner();
@@ -164,14 +164,14 @@ impl Service<http::Request<Body>> for Echo {
     }
 }
 
-/// A client of the service with a token.
+/// A client of the service that sends a token.
 pub(crate) struct Caller {
     grpc: tonic::client::Grpc<Channel>,
     authorization: Option<String>,
 }
 
 impl Caller {
-    /// On a channel, with the value of `Authorization`, if any.
+    /// Creates a client on a channel, with an optional value of `Authorization`.
     pub(crate) fn new(channel: Channel, authorization: Option<&str>) -> Self {
         Self { grpc: tonic::client::Grpc::new(channel), authorization: authorization.map(str::to_owned) }
     }
@@ -184,7 +184,7 @@ impl Caller {
         request
     }
 
-    /// One message for one.
+    /// Makes a unary call.
     pub(crate) async fn unary(
         &mut self,
         path: &'static str,
@@ -195,7 +195,7 @@ impl Caller {
         self.grpc.unary(request, PathAndQuery::from_static(path), Raw).await
     }
 
-    /// Many for one.
+    /// Makes a client-streaming call.
     pub(crate) async fn down(&mut self, message: &str) -> Result<Streaming<Bytes>, Status> {
         self.grpc.ready().await.expect("a connection to the gateway");
         let request = self.request(Bytes::copy_from_slice(message.as_bytes()));
@@ -203,7 +203,7 @@ impl Caller {
         self.grpc.server_streaming(request, path, Raw).await.map(Response::into_inner)
     }
 
-    /// One for many.
+    /// Makes a server-streaming call.
     pub(crate) async fn up(&mut self, messages: mpsc::Receiver<Bytes>) -> Result<Bytes, Status> {
         self.grpc.ready().await.expect("a connection to the gateway");
         let request = self.request(ReceiverStream::new(messages));
@@ -211,7 +211,7 @@ impl Caller {
         self.grpc.client_streaming(request, path, Raw).await.map(Response::into_inner)
     }
 
-    /// Many for many.
+    /// Makes a bidirectional call.
     pub(crate) async fn both(&mut self, messages: mpsc::Receiver<Bytes>) -> Result<Streaming<Bytes>, Status> {
         self.grpc.ready().await.expect("a connection to the gateway");
         let request = self.request(ReceiverStream::new(messages));

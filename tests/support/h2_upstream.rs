@@ -1,4 +1,4 @@
-//! An upstream API that speaks HTTP/2 and does what a script says, on a thread of its own.
+//! An upstream API that speaks HTTP/2 and follows a script, on a separate thread.
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server};
@@ -12,37 +12,37 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
-/// A request that arrived.
+/// A request that was received.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrived {
-    /// Its head.
+    /// The head.
     pub(crate) head: http::request::Parts,
-    /// Its body.
+    /// The body.
     pub(crate) body: Vec<u8>,
-    /// Its trailers.
+    /// The trailers.
     pub(crate) trailers: Option<HeaderMap>,
-    /// The number of its connection, from zero.
+    /// The number of the connection, from zero.
     pub(crate) connection: usize,
 }
 
-/// What is done with a request.
+/// The reaction to a request.
 #[derive(Clone)]
 pub(crate) enum Act {
-    /// A head, pieces of a body, trailers.
+    /// A response: head, pieces of the body, trailers.
     Answer(Response<()>, Vec<Bytes>, Option<HeaderMap>),
-    /// The same once the test [releases](H2Upstream::release) it.
+    /// A response that is sent once the test [releases](H2Upstream::release) it.
     Hold(Response<()>),
-    /// The stream is reset before an answer.
+    /// A reset before the response.
     Reset(Reason),
-    /// The head and a piece of a body, and then a reset.
+    /// The head and a piece of the body, then a reset.
     Break(Response<()>, Bytes, Reason),
-    /// Answered, and then goodbye is said.
+    /// A response, then GOAWAY.
     GoAway,
-    /// The connection is closed without a word.
+    /// The connection is closed without a response.
     Close,
 }
 
-/// A 200 with this body.
+/// Returns a 200 response with this body.
 pub(crate) fn fine(body: &'static str) -> Act {
     Act::Answer(Response::new(()), vec![Bytes::from_static(body.as_bytes())], None)
 }
@@ -66,12 +66,12 @@ pub(crate) struct H2Upstream {
 }
 
 impl H2Upstream {
-    /// Without TLS.
+    /// Starts without TLS.
     pub(crate) fn start(script: impl Fn(&Arrived) -> Act + Send + Sync + 'static) -> Self {
         Self::with(None, None, script)
     }
 
-    /// With at most so many requests at once on a connection, and over TLS if there is a configuration for it.
+    /// Starts with a limit on concurrent streams, and with TLS if a configuration is given.
     pub(crate) fn with(
         most: Option<u32>,
         tls: Option<Arc<rustls::ServerConfig>>,
@@ -116,18 +116,18 @@ impl H2Upstream {
         upstream
     }
 
-    /// Where it listens.
+    /// Returns the address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The requests whose target contains `marker`.
+    /// Returns the requests whose target contains `marker`.
     pub(crate) fn arrived(&self, marker: &str) -> Vec<Arrived> {
         let arrived = self.shared.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         arrived.iter().filter(|arrived| arrived.head.uri.to_string().contains(marker)).cloned().collect()
     }
 
-    /// The one request with `marker`.
+    /// Returns the only request with `marker`.
     #[track_caller]
     pub(crate) fn only(&self, marker: &str) -> Arrived {
         let mut found = self.arrived(marker);
@@ -135,7 +135,7 @@ impl H2Upstream {
         found.remove(0)
     }
 
-    /// Waits until so many requests have arrived.
+    /// Waits until this number of requests has arrived.
     #[track_caller]
     pub(crate) fn wait_for(&self, count: usize) {
         let arrived = self.shared.arrived.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,12 +147,12 @@ impl H2Upstream {
         assert!(!timeout.timed_out(), "{} of {count} requests arrived", arrived.len());
     }
 
-    /// Lets so many held requests be answered.
+    /// Releases this number of held responses.
     pub(crate) fn release(&self, count: usize) {
         self.shared.held.add_permits(count);
     }
 
-    /// Closes every connection without a word, and waits until that is done.
+    /// Closes every connection without GOAWAY, and waits until they are closed.
     #[track_caller]
     pub(crate) fn close_all(&self) {
         self.shared.close.send_modify(|count| *count += 1);
@@ -189,7 +189,7 @@ impl Shared {
             let Some(Ok((request, respond))) = accepted else { return };
             let (head, body) = request.into_parts();
             let (shared, end) = (Arc::clone(&self), end.clone());
-            // The script may say goodbye, which the connection itself has to.
+            // The script may ask for GOAWAY, which only the connection can send.
             if head.uri.path().ends_with("/go-away") {
                 connection.graceful_shutdown();
             }

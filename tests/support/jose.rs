@@ -1,4 +1,4 @@
-//! A client's signing key: assertions (RFC 7523) and DPoP proofs (RFC 9449).
+//! The signing key of a client, for assertions (RFC 7523) and DPoP proofs (RFC 9449).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,32 +12,32 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
-    /// A new one.
+    /// Creates a key.
     pub(crate) fn new() -> Self {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
         Self(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).expect("a key"))
     }
 
-    /// The public key with `extra` members (`,"name":value`).
+    /// Returns the public key with `extra` members (`,"name":value`).
     pub(crate) fn jwk(&self, extra: &str) -> String {
         let x = encode(self.0.public_key().as_ref());
         format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"{extra}}}"#)
     }
 
-    /// RFC 7638.
+    /// Returns the thumbprint (RFC 7638).
     pub(crate) fn thumbprint(&self) -> String {
         let x = encode(self.0.public_key().as_ref());
         encode(&Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
     }
 
-    /// `claims` under `header`, as they stand.
+    /// Signs `claims` and `header` without changing them.
     pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
         let signature = encode(self.0.sign(signed.as_bytes()).as_ref());
         format!("{signed}.{signature}")
     }
 
-    /// A new assertion of `client` for `audience`, good for a minute.
+    /// Returns a new assertion of `client` for `audience`, valid for a minute.
     pub(crate) fn assertion(&self, kid: &str, client: &str, audience: &str) -> String {
         let (jti, now) = (unique(), now());
         let expires = now + 60;
@@ -49,7 +49,7 @@ impl SigningKey {
         )
     }
 
-    /// A whole `DPoP` line with a new proof; `token` where it comes with one.
+    /// Returns a complete `DPoP` line with a new proof, for `token` if there is one.
     pub(crate) fn dpop(&self, method: &str, uri: &str, token: Option<&str>) -> String {
         let ath = token.map(|token| format!(r#","ath":"{}""#, encode(&Sha256::digest(token))));
         let (jti, now, ath) = (unique(), now(), ath.unwrap_or_default());
@@ -59,17 +59,17 @@ impl SigningKey {
     }
 }
 
-/// base64url without padding.
+/// Encodes base64url without padding.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Unix seconds.
+/// Returns the time in Unix seconds.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs()
 }
 
-/// A `jti` that was not used before.
+/// Returns an unused `jti`.
 pub(crate) fn unique() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("jti-{}", NEXT.fetch_add(1, Ordering::Relaxed))

@@ -1,16 +1,16 @@
-//! HTTP/1.1 messages off the wire, read by the letter: enough for both ends of a test.
+//! A strict parser for HTTP/1.1 messages, for both ends of a test.
 
 use std::io::{self, Read};
 
-/// A message off the wire, request or response.
+/// A request or response as it was on the wire.
 pub(crate) struct Message {
     /// The start line.
     pub(crate) line: String,
-    /// The fields in their order, names as sent.
+    /// The fields in order, with their names as sent.
     pub(crate) headers: Vec<(String, String)>,
     /// The body without its framing.
     pub(crate) body: Vec<u8>,
-    /// The head as it came, up to and with the empty line.
+    /// The head as received, including the empty line.
     pub(crate) head: Vec<u8>,
 }
 
@@ -24,7 +24,8 @@ impl Message {
     }
 }
 
-/// Reads one message; `buffer` holds what was read too far. A response needs to know whether it answers HEAD.
+/// Reads one message. `buffer` holds the bytes read beyond it. A response must be known to answer HEAD or
+/// not.
 pub(crate) fn read_message(
     reader: &mut impl Read,
     buffer: &mut Vec<u8>,
@@ -117,7 +118,7 @@ pub(super) fn fill(reader: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<(
                 buffer.extend_from_slice(&part[..count]);
                 return Ok(());
             }
-            // A read with a timeout is not taken up again by the system after the process was stopped for a while.
+            // A read with a timeout is not restarted by the system after the process was stopped for a while.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

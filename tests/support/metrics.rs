@@ -1,18 +1,18 @@
-//! Reads metrics by the letter of the Prometheus text format, and complains about what promtool would.
+//! A strict reader of the Prometheus text format, which rejects what promtool would report.
 
 use super::{Conn, Gateway};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-/// One scrape: every sample by its name and labels as they stand.
+/// One scrape: every sample by its name and labels.
 pub(crate) struct Scrape {
     samples: BTreeMap<String, f64>,
-    /// The page.
+    /// The text of the page.
     pub(crate) text: String,
 }
 
 impl Scrape {
-    /// Asks the gateway's metrics listener.
+    /// Requests the page from the gateway's metrics listener.
     #[track_caller]
     pub(crate) fn of(gateway: &Gateway) -> Self {
         let answer = Conn::plain(address(gateway)).ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -20,7 +20,7 @@ impl Scrape {
         Self::parse(std::str::from_utf8(answer.body()).expect("UTF-8"))
     }
 
-    /// Reads a page, or panics at what is wrong with it.
+    /// Parses a page, or panics with its defect.
     #[track_caller]
     pub(crate) fn parse(text: &str) -> Self {
         let (mut samples, mut kinds, mut helped) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
@@ -59,12 +59,12 @@ impl Scrape {
         scrape
     }
 
-    /// Buckets only grow, and the last is the count.
+    /// Asserts that buckets are cumulative and that the last one is the count.
     #[track_caller]
     fn check_histograms(&self, kinds: &BTreeMap<String, String>) {
         for name in kinds.iter().filter(|(_, kind)| *kind == "histogram").map(|(name, _)| name) {
             let mut last: BTreeMap<String, f64> = BTreeMap::new();
-            // In the order of the page, which is the order of their bounds.
+            // In the order of the page, which is that of their bounds.
             for line in self.text.lines().filter(|line| line.starts_with(&format!("{name}_bucket{{"))) {
                 let (labels, value) = line.rsplit_once(' ').expect("a value");
                 let (others, bound) = labels.split_once("le=\"").expect("a bound");
@@ -81,29 +81,29 @@ impl Scrape {
         }
     }
 
-    /// A sample by its name and labels, as `name{label="value"}`; 0 where there is none.
+    /// Returns the sample with this name and labels, as `name{label="value"}`, or 0.
     pub(crate) fn value(&self, key: &str) -> f64 {
         self.samples.get(key).copied().unwrap_or(0.0)
     }
 
-    /// All samples of a name, summed up.
+    /// Returns the sum of all samples with this name.
     pub(crate) fn sum(&self, name: &str) -> f64 {
         self.named(name).map(|(_, value)| value).sum()
     }
 
-    /// Samples of this name.
+    /// Returns the samples with this name.
     pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
         let is_named = move |key: &str| key.split('{').next() == Some(name);
         self.samples.iter().filter(move |(key, _)| is_named(key)).map(|(key, value)| (key.as_str(), *value))
     }
 
-    /// Names and labels of all samples.
+    /// Returns the names and labels of all samples.
     pub(crate) fn keys(&self) -> BTreeSet<&str> {
         self.samples.keys().map(String::as_str).collect()
     }
 }
 
-/// Where the metrics are.
+/// Returns the address of the metrics listener.
 #[track_caller]
 pub(crate) fn address(gateway: &Gateway) -> SocketAddr {
     let written = gateway.written();
@@ -117,7 +117,7 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// `{name="value",…}` with the three escapes there are, or nothing.
+/// Parses `{name="value",…}` with its three escapes, or nothing.
 #[track_caller]
 fn check_labels(text: &str, line: &str) {
     if text.is_empty() {

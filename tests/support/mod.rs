@@ -1,5 +1,5 @@
-//! What the black-box tests stand on: the gateway as a child process, an upstream that records every
-//! byte, and a client that sends bytes as they are.
+//! Support for the black-box tests: the gateway as a child process, an upstream that records every byte, and
+//! a client that sends raw bytes.
 
 pub(crate) mod answer;
 pub(crate) mod certificates;

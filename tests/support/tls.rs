@@ -1,4 +1,4 @@
-//! TLS and HTTP/2 to a gateway whose certificate nobody knows, as curl's `-k` does it.
+//! TLS and HTTP/2 clients that accept any certificate, like `curl -k`.
 
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-/// Takes any certificate; the handshake's signature is still checked.
+/// Accepts any certificate. The signature of the handshake is still verified.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -84,13 +84,13 @@ fn name() -> ServerName<'static> {
     ServerName::try_from("localhost").expect("a name")
 }
 
-/// A blocking TLS stream, its handshake done.
+/// Opens a blocking TLS stream and completes the handshake.
 #[track_caller]
 pub(crate) fn connect(tcp: TcpStream, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
     connect_as(tcp, alpn, None)
 }
 
-/// The same with a certificate, if the server asks for one.
+/// Opens a blocking TLS stream, with a certificate if the server requests one.
 #[track_caller]
 pub(crate) fn connect_as(
     tcp: TcpStream,
@@ -105,14 +105,14 @@ pub(crate) fn connect_as(
     stream
 }
 
-/// The protocol that the gateway picks of those offered.
+/// Returns the protocol that the gateway selects from those offered.
 #[track_caller]
 pub(crate) fn negotiated(address: SocketAddr, alpn: &[&str]) -> Option<String> {
     let stream = connect(TcpStream::connect(address).expect("a connection"), alpn);
     stream.conn.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
 }
 
-/// The same, asynchronous, with `h2` alone on offer.
+/// Opens an asynchronous TLS stream that offers only `h2`.
 pub(crate) async fn connect_h2(
     address: SocketAddr,
 ) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
@@ -121,10 +121,10 @@ pub(crate) async fn connect_h2(
     connector.connect(name(), tcp).await.expect("a TLS handshake")
 }
 
-/// A request's body: whole, or in parts that a test sends when it likes.
+/// A request body: complete, or in parts that the test sends one by one.
 type Sent = BoxBody<bytes::Bytes, std::convert::Infallible>;
 
-/// The certificate that the server shows in a new handshake.
+/// Returns the certificate of the server in a new handshake.
 #[track_caller]
 pub(crate) fn shown(address: SocketAddr) -> Vec<u8> {
     let stream = connect(TcpStream::connect(address).expect("a connection"), &["http/1.1"]);
@@ -136,7 +136,7 @@ pub(crate) fn shown(address: SocketAddr) -> Vec<u8> {
 pub(crate) struct H2(hyper::client::conn::http2::SendRequest<Sent>);
 
 impl H2 {
-    /// Connects over TLS with `h2` alone on offer.
+    /// Connects over TLS, offering only `h2`.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = connect_h2(address).await;
         let (sender, connection) =
@@ -147,7 +147,7 @@ impl H2 {
         Self(sender)
     }
 
-    /// Sends a request and reads the answer whole; prints itself when it fails.
+    /// Sends a request and reads the complete response.
     pub(crate) async fn ask(&mut self, request: Request<Full<bytes::Bytes>>) -> Response<bytes::Bytes> {
         let shown = format!("{request:?}");
         let (parts, body) = self.open(request).await.into_parts();
@@ -155,7 +155,7 @@ impl H2 {
         Response::from_parts(parts, body.to_bytes())
     }
 
-    /// Sends a request and gives the answer back as soon as its head is there.
+    /// Sends a request and returns the response as soon as its head has arrived.
     pub(crate) async fn open<B>(&mut self, request: Request<B>) -> Response<hyper::body::Incoming>
     where
         B: hyper::body::Body<Data = bytes::Bytes, Error = std::convert::Infallible> + Send + Sync + 'static,

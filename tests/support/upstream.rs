@@ -1,5 +1,5 @@
-//! An upstream API on raw sockets: it keeps every byte it gets, so that a test asserts what came through and not
-//! only what went back.
+//! An upstream API on raw sockets. It records every byte, so that tests can assert what reached it and not
+//! only what came back.
 
 use super::message::{Message, read_message};
 use std::collections::HashMap;
@@ -9,49 +9,49 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a handler did with the connection.
+/// What happens to the connection after a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It can take another request.
+    /// It serves another request.
     KeepAlive,
-    /// It is to be closed.
+    /// It is closed.
     Close,
-    /// It is to be reset.
+    /// It is reset.
     Reset,
 }
 
-/// One request, read to its end.
+/// A complete request.
 #[derive(Clone)]
 pub(crate) struct Recorded {
     /// The request line.
     pub(crate) line: String,
-    /// The header fields in their order, names as sent.
+    /// The fields in order, with their names as sent.
     pub(crate) headers: Vec<(String, String)>,
     /// The body without its framing.
     pub(crate) body: Vec<u8>,
-    /// The head as it came, up to and with the empty line.
+    /// The head as received, including the empty line.
     pub(crate) head: Vec<u8>,
-    /// Its place on its connection, from zero.
+    /// The position on its connection, from zero.
     pub(crate) place: usize,
 }
 
 impl Recorded {
-    /// The method.
+    /// Returns the method.
     pub(crate) fn method(&self) -> &str {
         self.line.split(' ').next().unwrap_or("")
     }
 
-    /// The request target.
+    /// Returns the request target.
     pub(crate) fn target(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or("")
     }
 
-    /// All values of a field, any case of its name.
+    /// Returns all values of a field. The name is case-insensitive.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
     }
 
-    /// The head, for messages.
+    /// Returns the head, for assertion messages.
     pub(crate) fn text(&self) -> String {
         format!("--- reached the upstream\n{}", String::from_utf8_lossy(&self.head))
     }
@@ -62,7 +62,7 @@ type Handler = Arc<dyn Fn(&Recorded, &mut TcpStream) -> io::Result<Next> + Send 
 #[derive(Default)]
 struct State {
     raw: Vec<Vec<u8>>,
-    /// Which connections the other side ended.
+    /// The connections that the other side closed.
     ended: Vec<bool>,
     requests: Vec<Recorded>,
     handlers: HashMap<String, Handler>,
@@ -78,12 +78,12 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Listens on a port the system picks and answers everything with a small JSON document.
+    /// Listens on a port chosen by the system, and answers every request with a small JSON document.
     pub(crate) fn start() -> Self {
         Self::start_at("127.0.0.1:0".parse().expect("an address"))
     }
 
-    /// The same at an address where another one was before.
+    /// Listens on the address of an earlier upstream.
     #[track_caller]
     pub(crate) fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
@@ -104,12 +104,12 @@ impl Upstream {
         upstream
     }
 
-    /// Where it listens.
+    /// Returns the address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers requests for `path` (without the query) in its own way.
+    /// Sets a handler for `path` (without the query).
     pub(crate) fn on(
         &self,
         path: &str,
@@ -118,20 +118,20 @@ impl Upstream {
         self.state(|state| state.handlers.insert(path.to_owned(), Arc::new(handler)));
     }
 
-    /// Answers requests for `path` with these bytes.
+    /// Sets a fixed response for `path`.
     pub(crate) fn on_bytes(&self, path: &str, next: Next, answer: impl Into<Vec<u8>>) {
         let answer = answer.into();
         self.on(path, move |_, out| out.write_all(&answer).map(|()| next));
     }
 
-    /// The requests whose raw head contains `marker`, complete ones only.
+    /// Returns the complete requests whose raw head contains `marker`.
     pub(crate) fn requests(&self, marker: &str) -> Vec<Recorded> {
         self.state(|state| {
             state.requests.iter().filter(|r| contains(&r.head, marker.as_bytes())).cloned().collect()
         })
     }
 
-    /// The one request with `marker`.
+    /// Returns the only request with `marker`.
     #[track_caller]
     pub(crate) fn only(&self, marker: &str) -> Recorded {
         let mut found = self.requests(marker);
@@ -139,12 +139,12 @@ impl Upstream {
         found.remove(0)
     }
 
-    /// How many bytes ever came in.
+    /// Returns the number of bytes received.
     pub(crate) fn bytes(&self) -> usize {
         self.state(|state| state.raw.iter().map(Vec::len).sum())
     }
 
-    /// Whether any byte sequence that came in, whole request or not, contains `marker`.
+    /// Returns whether the bytes received, even of incomplete requests, contain `marker`.
     pub(crate) fn saw(&self, marker: &str) -> bool {
         self.state(|state| state.raw.iter().any(|raw| contains(raw, marker.as_bytes())))
     }
@@ -162,10 +162,10 @@ impl Upstream {
         }
     }
 
-    /// Ends as a server that is killed: it refuses connections from now on, and those it has are closed.
+    /// Stops like a killed server: new connections are refused, open ones are closed.
     pub(crate) fn stop(&self) {
         self.state(|state| state.stopped = true);
-        // The listener goes with the thread that accepts.
+        // The accepting thread owns the listener.
         let _ = TcpStream::connect(self.address);
         let deadline = Instant::now() + Duration::from_secs(5);
         while TcpStream::connect(self.address).is_ok() {
@@ -175,7 +175,7 @@ impl Upstream {
         self.close_all();
     }
 
-    /// Waits until the other side has ended the connection on which `marker` came in.
+    /// Waits until the other side has closed the connection on which `marker` arrived.
     #[track_caller]
     pub(crate) fn wait_for_end(&self, marker: &str) {
         let deadline = Instant::now() + Duration::from_secs(5);
@@ -192,7 +192,7 @@ impl Upstream {
         }
     }
 
-    /// Closes every connection, as a server does whose idle timeout is over.
+    /// Closes every connection, like a server whose idle timeout has expired.
     pub(crate) fn close_all(&self) {
         self.state(|state| {
             for stream in state.open.drain(..) {
@@ -244,14 +244,14 @@ impl Upstream {
         self.forget(&stream);
     }
 
-    /// Drops the handle that `close_all` would use, so that the socket is really closed.
+    /// Drops the handle that `close_all` uses, so that the socket is really closed.
     fn forget(&self, stream: &TcpStream) {
         let peer = stream.peer_addr().ok();
         self.state(|state| state.open.retain(|open| open.peer_addr().ok() != peer));
     }
 }
 
-/// A 200 with this body.
+/// Returns a 200 response with this body.
 pub(crate) fn ok(body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -260,7 +260,7 @@ pub(crate) fn ok(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The body of the answer to everything that has no handler.
+/// The body of the response if there is no handler.
 pub(crate) const OK_BODY: &str = "{\"hello\":\"world\"}";
 
 fn default_answer(request: &Recorded, out: &mut TcpStream) -> io::Result<Next> {
@@ -272,7 +272,7 @@ fn default_answer(request: &Recorded, out: &mut TcpStream) -> io::Result<Next> {
     Ok(Next::KeepAlive)
 }
 
-/// Reads for the parser and keeps what it read.
+/// A reader that records the bytes for the parser.
 struct Tap<'a> {
     upstream: &'a Upstream,
     stream: TcpStream,

@@ -1,4 +1,4 @@
-//! The access log: what a line says of a request, what it never says, and that it holds nothing up.
+//! The access log: what a line contains, what it never contains, and that it delays no traffic.
 
 use crate::support::metrics::Scrape;
 use crate::support::tls::H2;
@@ -18,7 +18,7 @@ use std::{fs, thread};
 
 const TOGETHER: &str = "access_log = true";
 
-/// A gateway that logs to standard output, with an upstream that is not there.
+/// A gateway that logs to standard output, and has one upstream without a listener.
 fn logging() -> &'static Fixture {
     static LOGGING: OnceLock<Fixture> = OnceLock::new();
     LOGGING.get_or_init(|| {
@@ -35,13 +35,13 @@ fn logging() -> &'static Fixture {
     })
 }
 
-/// All lines so far that are lines of the access log.
+/// Returns all access log lines so far.
 fn lines(written: &str) -> Vec<Value> {
     let objects = written.lines().filter(|line| line.starts_with('{'));
     objects.map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
-/// Waits until `found` finds something in what the gateway has written.
+/// Waits until `found` finds something in the output of the gateway.
 #[track_caller]
 fn eventually<T>(gateway: &Gateway, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -54,14 +54,14 @@ fn eventually<T>(gateway: &Gateway, what: &str, mut found: impl FnMut() -> Optio
     }
 }
 
-/// The one line for this path.
+/// Returns the only line for this path.
 #[track_caller]
 fn line(gateway: &Gateway, path: &str) -> Value {
     let find = || lines(&gateway.written()).into_iter().find(|line| line["path"] == path);
     eventually(gateway, &format!("no line for {path}"), find)
 }
 
-/// Asserts members of a line; null stands for one that must not be there.
+/// Asserts members of a line; null for one that must be absent.
 #[track_caller]
 fn says(line: &Value, members: Value) {
     for (name, value) in members.as_object().expect("an object") {
@@ -70,7 +70,7 @@ fn says(line: &Value, members: Value) {
 }
 
 #[test]
-fn a_request_that_went_well() {
+fn a_successful_request_is_logged() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     let request = format!(
@@ -97,7 +97,7 @@ fn a_request_that_went_well() {
 }
 
 #[test]
-fn requests_that_were_refused() {
+fn refused_requests_are_logged_with_their_reason() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     let rows: &[(&str, &[&str], Value)] = &[
@@ -142,7 +142,7 @@ fn requests_that_were_refused() {
 }
 
 #[test]
-fn clients_that_leave_and_answers_that_break_off() {
+fn disconnected_clients_and_truncated_responses_are_logged() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     let (release, wait) = std::sync::mpsc::channel::<()>();
@@ -177,7 +177,7 @@ fn clients_that_leave_and_answers_that_break_off() {
 }
 
 #[test]
-fn head_and_empty_answers_are_whole() {
+fn responses_without_a_body_are_logged_as_complete() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes("/api/empty", Next::KeepAlive, "HTTP/1.1 204 No Content\r\n\r\n");
@@ -192,7 +192,7 @@ fn head_and_empty_answers_are_whole() {
 }
 
 #[test]
-fn a_tunnel_is_told_when_it_ends() {
+fn a_tunnel_is_logged_when_it_ends() {
     let gateway = logging();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on("/api/tunnel", |_, out| {
@@ -213,7 +213,7 @@ fn a_tunnel_is_told_when_it_ends() {
 }
 
 #[tokio::test]
-async fn http_2() {
+async fn http_2_requests_are_logged() {
     let gateway = logging();
     let bearer = gateway.token("server", "read");
     let mut h2 = H2::connect(gateway.gateway.tls()).await;
@@ -230,7 +230,7 @@ async fn http_2() {
 }
 
 #[test]
-fn the_endpoints() {
+fn endpoint_requests_are_logged() {
     let gateway = Fixture::start(|config| config.server(TOGETHER));
     let grant = "grant_type=client_credentials";
     gateway
@@ -243,7 +243,7 @@ fn the_endpoints() {
     });
     let expected = [
         json!({ "route": "(token)", "path": TOKEN, "client_id": "server", "status": 200, "reason": null }),
-        // Whoever says to be a client is not it yet.
+        // A client id without successful authentication is not logged.
         json!({ "route": "(token)", "client_id": null, "status": 401, "reason": "invalid_client" }),
         json!({ "route": "(token)", "client_id": "server", "status": 400, "reason": "invalid_scope" }),
     ];
@@ -280,7 +280,7 @@ fn no_request_forges_a_line() {
     line(&gateway.gateway, "/the-last");
     let written = gateway.gateway.written();
     let (out, _) = written.split_once("--- stderr").expect("both streams");
-    // All that stands behind the banner.
+    // Everything after the start message.
     let (_, log) = out.rsplit_once("listening on ").expect("the banner");
     for line in log.lines().skip(1) {
         let line_is: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -293,7 +293,7 @@ fn no_request_forges_a_line() {
 }
 
 #[test]
-fn a_file_is_added_to_and_opened_anew_on_sighup() {
+fn a_file_is_appended_to_and_reopened_on_sighup() {
     let gateway = Fixture::start(|config| config.server("access_log = { file = \"access.log\" }"));
     let path = gateway.gateway.dir().join("access.log");
     let has = |path: &std::path::Path, what: &str| {
@@ -307,7 +307,7 @@ fn a_file_is_added_to_and_opened_anew_on_sighup() {
     fs::rename(&path, &rotated).expect("a rename");
     gateway.raw(get("/between", &[])).status(404);
     gateway.gateway.signal("HUP");
-    // Said once the log is in the new file: a line may go to the old one until then.
+    // Logged once the new file is in use: until then a line may go to the old one.
     gateway.gateway.wait_for(" taken up: ");
     gateway.raw(get("/after", &[])).status(404);
     eventually(&gateway.gateway, "no line in the new file", has(&path, "\"/after\""));
@@ -317,7 +317,7 @@ fn a_file_is_added_to_and_opened_anew_on_sighup() {
     let before = fs::read_to_string(&rotated).expect("the rotated file");
     assert!(before.contains("\"/before\"") && !before.contains("\"/after\""), "{before}");
     assert!(!gateway.gateway.written().contains("\"/before\""), "the log is in the file alone");
-    // Neither does a broken configuration keep the log where it was.
+    // An invalid configuration does not stop the log from reopening either.
     fs::write(gateway.gateway.dir().join("gateway.toml"), "broken").expect("gateway.toml");
     fs::rename(&path, path.with_extension("log.2")).expect("a rename");
     gateway.gateway.signal("HUP");
@@ -334,7 +334,7 @@ fn umask() -> u32 {
 }
 
 #[test]
-fn a_reload_turns_it_on_and_off() {
+fn a_reload_turns_the_access_log_on_and_off() {
     let gateway = Fixture::start(|config| config);
     let path = gateway.gateway.dir().join("gateway.toml");
     let off = fs::read_to_string(&path).expect("gateway.toml");
@@ -352,7 +352,7 @@ fn a_reload_turns_it_on_and_off() {
         gateway.raw(get("/off-1", &[])).all("x-request-id").is_empty().then_some(())
     });
     gateway.raw(get("/off-2", &[])).status(404);
-    // The writer has had its turn when something that comes after is seen: the end.
+    // The writer has run once something that comes later is seen: the end of the process.
     let mut gateway = gateway.gateway;
     gateway.signal("TERM");
     gateway.wait(Duration::from_secs(6));
@@ -361,7 +361,7 @@ fn a_reload_turns_it_on_and_off() {
 }
 
 #[test]
-fn the_last_lines_are_written_before_the_end() {
+fn the_last_lines_are_written_before_the_process_exits() {
     let mut gateway = Fixture::start(|config| config.server(TOGETHER)).gateway;
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..200 {
@@ -374,7 +374,7 @@ fn the_last_lines_are_written_before_the_end() {
 }
 
 #[test]
-fn a_request_id_is_taken_from_trusted_proxies_alone() {
+fn a_request_id_is_accepted_only_from_trusted_proxies() {
     let rows = [
         ("request_id = true", "theirs-1", false),
         ("request_id = true\ntrusted_proxies = [\"127.0.0.1/32\"]", "theirs-2", true),
@@ -392,14 +392,14 @@ fn a_request_id_is_taken_from_trusted_proxies_alone() {
         let other = gateway.raw(get("/hello?m=other", &[&bearer]));
         assert_ne!(other.one("x-request-id"), id);
     }
-    // Without ids, what a client sends is a header like another.
+    // Without request ids, the client's field is forwarded like any other.
     let gateway = Fixture::start(|config| config);
     let bearer = gateway.bearer("server", "read");
     gateway.raw(get("/hello?m=id", &[&bearer, "X-Request-Id: mine"])).status(200).lacks("x-request-id");
     assert_eq!(gateway.upstream.only("m=id").all("x-request-id"), ["mine"]);
 }
 
-/// A gateway that logs there and serves metrics.
+/// A gateway that logs to this file and serves metrics.
 fn logging_to(file: &str) -> Fixture {
     Fixture::start(|config: Config| {
         config
@@ -427,11 +427,11 @@ fn a_full_disk_loses_lines_and_nothing_else() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_nothing_up() {
+fn a_reader_that_does_not_read_delays_no_traffic() {
     let dir = tempfile::tempdir().expect("a folder");
     let pipe = dir.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
-    // Open at both ends, so that the gateway can open it and nobody reads.
+    // Open at both ends, so that the gateway can open it while nobody reads.
     let mut reader = fs::File::options().read(true).write(true).open(&pipe).expect("the pipe");
     let gateway = logging_to(pipe.to_str().expect("UTF-8"));
     // More than the pipe and a thread's buffer hold.
@@ -445,7 +445,7 @@ fn a_reader_that_does_not_read_holds_nothing_up() {
     eventually(&gateway.gateway, "the drop is not told", || {
         gateway.gateway.written().contains("lines dropped").then_some(())
     });
-    // Once somebody reads, what was kept comes, whole lines only.
+    // Once somebody reads, the buffered lines arrive, and only whole lines.
     let drain = thread::spawn(move || {
         let (mut text, mut part) = (Vec::new(), [0; 64 << 10]);
         while !text.windows(10).any(|window| window == b"\"/the-end\"") {

@@ -1,4 +1,4 @@
-//! Which server of an upstream is asked.
+//! Load balancing: which server of an upstream a request goes to.
 
 use crate::support::config::SECRET;
 use crate::support::{Fixture, Next, Upstream, get};
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// Before several servers, all routes below `/b` public but `/b/token`.
+/// A gateway in front of several servers, with all routes below `/b` public except `/b/token`.
 fn balanced(balance: &str, servers: &[SocketAddr], change: &str) -> Fixture {
     let urls: Vec<String> = servers.iter().map(|address| format!("http://{address}")).collect();
     Fixture::start(|config| {
@@ -34,12 +34,12 @@ fn random_reaches_all_servers() {
     }
     let found = counts(&servers, "/b/x");
     assert_eq!(found.iter().sum::<usize>(), 64);
-    // Less than one run in 10^9 would have so few on one of them.
+    // Fewer than one run in 10^9 gives one of them so few.
     assert!(found.iter().all(|count| *count > 7), "{found:?}");
 }
 
 #[test]
-fn the_busy_server_is_spared() {
+fn a_busy_server_gets_fewer_requests() {
     let servers = [Upstream::start(), Upstream::start()];
     let (release, released) = channel::<()>();
     let released = std::sync::Arc::new(Mutex::new(released));
@@ -71,7 +71,7 @@ fn the_busy_server_is_spared() {
 }
 
 #[test]
-fn a_client_stays_with_its_server() {
+fn a_client_keeps_its_server() {
     let servers = [Upstream::start(), Upstream::start(), Upstream::start()];
     let gateway = balanced("consistent", &servers.each_ref().map(Upstream::address), "");
     for client in 0..8 {
@@ -84,7 +84,7 @@ fn a_client_stays_with_its_server() {
         let found = counts(&servers, &marker);
         assert!(found.contains(&3), "{found:?}");
     }
-    // Nobody's requests go in turn.
+    // Requests without a client are distributed in turn.
     for _ in 0..3 {
         gateway.raw(get("/b/public", &[])).status(200);
     }

@@ -1,4 +1,4 @@
-//! `tollgate bench` as somebody runs it: short, against a gateway of the test, and against one of its own.
+//! `tollgate bench`: short runs against a running gateway, and against one that it starts itself.
 
 use crate::support::config::SERVER_SECRET;
 use crate::support::gateway::Output;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::Path;
 
-/// Enough to see something; how much says nothing here.
+/// Long enough for a result; the figures do not matter here.
 const SHORT: [&str; 6] = ["--duration", "400ms", "--rounds", "2", "--connections", "4"];
 
 fn bench(dir: &Path, arguments: &[&str]) -> Output {
@@ -70,11 +70,11 @@ fn a_running_gateway_is_measured_and_left_as_it_was() {
         assert!(number(scenario, "/gateway_cpu_per_request/user") >= 0.0);
     }
     assert_eq!(scenarios[0]["rounds"].as_array().map(Vec::len), Some(2));
-    // Due at 0, 20, 40 ms … 380 ms and, when the floats fall so, at 400.
+    // Due at 0, 20, 40 ms … 380 ms and, depending on rounding, at 400 ms.
     assert!((20.0..=21.0).contains(&number(&scenarios[3], "/requests")), "{:#}", scenarios[3]);
     assert!(number(&json, "/ratios/protected_to_public/requests_per_second/median") > 0.0);
 
-    // The API has seen what was counted, one request before it was counted, and the warm-up.
+    // The API has served the counted requests, one before counting began, and the warm-up.
     let (hello, open) = (upstream.requests("GET /hello "), upstream.requests("GET /open/1 "));
     let counted = number(&scenarios[1], "/requests") + number(&scenarios[3], "/requests");
     assert!(hello.len() as f64 > counted, "{} of {counted}", hello.len());
@@ -84,7 +84,7 @@ fn a_running_gateway_is_measured_and_left_as_it_was() {
     tokens.sort();
     tokens.dedup();
     assert_eq!(tokens.len(), 3, "all tokens are used");
-    // They are good no longer, and nobody has to wait until they expire.
+    // The tokens were revoked, so nobody has to wait for their expiry.
     for token in tokens {
         raw(gateway.plain(), get("/hello", &[&format!("Authorization: {token}")])).status(401);
     }
@@ -92,11 +92,11 @@ fn a_running_gateway_is_measured_and_left_as_it_was() {
 }
 
 #[test]
-fn a_gateway_of_its_own_needs_nothing_and_touches_nothing() {
+fn a_benchmark_starts_its_own_gateway_and_leaves_no_files() {
     let upstream = Upstream::start();
     let text = config(&upstream).text();
     let dir = folder(&text);
-    // Port 0 is nobody's, so this is what plain `tollgate bench` does where nothing runs.
+    // Nothing listens on port 0, so this is what `tollgate bench` does when no gateway runs.
     let output = bench(dir.path(), &["--html", "report.html", "--json", "report.json"]);
     assert_eq!(output.code, Some(0), "{output:?}");
     for line in ["public route", "protected route", "issuing tokens", "invalid tokens", "fixed rate, "] {
@@ -122,7 +122,7 @@ fn a_gateway_of_its_own_needs_nothing_and_touches_nothing() {
 }
 
 #[test]
-fn a_gateway_of_its_own_speaks_tls_and_http2_and_has_no_limits() {
+fn the_benchmark_s_gateway_serves_tls_and_http_2_without_limits() {
     let upstream = Upstream::start();
     let text = config(&upstream)
         .route("prefix = \"/orders\"\nmethods = [\"PUT\"]\nscopes = [\"write\"]\nstrip_prefix = \"/orders\"\nhost = \"api.example.test\"\nrate_limit = \"1/h\"\nallow = [\"192.0.2.1\"]\nmax_in_flight = 1\nupstream = \"api\"")
@@ -142,10 +142,10 @@ fn a_gateway_of_its_own_speaks_tls_and_http2_and_has_no_limits() {
 }
 
 #[test]
-fn another_machine_is_not_loaded_by_accident() {
+fn a_benchmark_of_another_machine_must_be_confirmed() {
     let upstream = Upstream::start();
     let dir = folder(&config(&upstream).text());
-    // An address that is nobody's (RFC 5737): a try to reach it would take long, and fail otherwise.
+    // An unassigned address (RFC 5737): a connection attempt would take long and fail differently.
     let output = bench(dir.path(), &["--url", "https://192.0.2.1:8443", "--secret", "x"]);
     assert_eq!(output.code, Some(2), "{output:?}");
     assert!(output.stderr.contains("--remote") && output.stdout.is_empty(), "{output:?}");
@@ -159,7 +159,7 @@ fn another_machine_is_not_loaded_by_accident() {
 }
 
 #[test]
-fn what_cannot_be_measured_says_why() {
+fn a_benchmark_that_cannot_run_says_why() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(
         &config(&upstream).route("path = \"/missing\"\nscopes = [\"read\"]\nupstream = \"api\""),

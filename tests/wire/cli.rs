@@ -1,4 +1,4 @@
-//! The command line as somebody types it: the real binary in a folder of its own.
+//! The command line: the real binary in a directory of its own.
 
 use crate::support::config::{SECRET, cheap_hash};
 use crate::support::gateway::Output;
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What DESIGN promises is 2 s; the rest is for a busy machine.
+/// The promise is 2 s; the rest is for a busy machine.
 const TAKEN_UP: Duration = Duration::from_millis(2500);
 
 fn folder(config: &str) -> tempfile::TempDir {
@@ -40,7 +40,7 @@ fn json(dir: &Path, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{arguments:?}: {e}\n{text}"))
 }
 
-/// The standard error of a command that must fail so.
+/// Returns the standard error of a command that must fail with this code.
 #[track_caller]
 fn bad(dir: &Path, code: i32, arguments: &[&str]) -> String {
     let output = run(dir, arguments);
@@ -56,7 +56,7 @@ fn unshown(output: &Output) {
     assert!(!all.contains("$v=19$m=") && !all.contains("panicked"), "{output:?}");
 }
 
-/// Runs a command with a variable and something to read.
+/// Runs a command with an environment variable and standard input.
 #[track_caller]
 fn with_input(dir: &Path, arguments: &[&str], variable: Option<(&str, &str)>, input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
@@ -68,7 +68,7 @@ fn with_input(dir: &Path, arguments: &[&str], variable: Option<(&str, &str)>, in
         .stderr(Stdio::piped())
         .spawn()
         .expect("the command starts");
-    // A command that reads nothing may be gone already.
+    // A command that does not read its input may have exited already.
     let _ = child.stdin.take().expect("stdin").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("its output");
     Output {
@@ -88,7 +88,7 @@ fn small() -> Config {
         .route("path = \"/users/{name}\"\naccess = \"public\"\nupstream = \"api\"")
 }
 
-/// Waits until the gateway has done something, for no longer than it may take.
+/// Waits until the gateway has done something, up to the promised time.
 #[track_caller]
 fn eventually(gateway: &Gateway, what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
@@ -112,7 +112,7 @@ fn call(token: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_running_gateway_takes_up_what_the_commands_change() {
+fn a_running_gateway_applies_the_changes_of_the_commands() {
     let upstream = Upstream::start();
     let config = Config::bare()
         .upstream("api", upstream.address())
@@ -137,7 +137,7 @@ fn a_running_gateway_takes_up_what_the_commands_change() {
     ask(address, "fresh", &secret).oauth_error(401, "invalid_client");
     kept.ask(call(&old)).status(200);
 
-    // Both secrets while the old one is kept; only the new one after the next reset.
+    // Both secrets work while the old one is kept; after the next reset, only the new one does.
     good(dir, &["client", "enable", "fresh"]);
     let reset = |arguments: &[&str]| {
         let arguments = [&["client", "reset-secret", "fresh", "--json"], arguments].concat();
@@ -151,7 +151,7 @@ fn a_running_gateway_takes_up_what_the_commands_change() {
     ask(address, "fresh", &secret).oauth_error(401, "invalid_client");
     ask(address, "fresh", &second).oauth_error(401, "invalid_client");
 
-    // Lines that shift are no change of a listener.
+    // Shifted lines are not a change of a listener.
     assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
     let text = text_of(dir);
     let taken_up = |gateway: &Gateway| gateway.written().matches("taken up: ").count();
@@ -165,7 +165,7 @@ fn a_running_gateway_takes_up_what_the_commands_change() {
         gateway.written().contains("server.threads takes effect only when the gateway is started anew")
     });
 
-    // A bad file changes nothing and says why.
+    // An invalid file changes nothing and is reported.
     std::fs::write(dir.join("gateway.toml"), text.replace("[scopes]", "[scope]")).expect("gateway.toml");
     eventually(&gateway, "the report", || gateway.written().contains("is not taken up"));
     let written = gateway.written();
@@ -182,7 +182,7 @@ fn a_running_gateway_takes_up_what_the_commands_change() {
 }
 
 #[test]
-fn a_client_s_life() {
+fn a_client_can_be_added_changed_and_removed() {
     let dir = folder(&small().text());
     let dir = dir.path();
     let before = text_of(dir);
@@ -254,7 +254,7 @@ fn wrong_edits_are_refused_and_change_nothing() {
     bad(dir, 2, &["client", "add", "x", "--config", "nosuch.toml"]);
     assert_eq!(text_of(dir), before);
 
-    // A file with errors of its own is not made worse, unless the change mends it.
+    // A file with errors can be edited only if the edit fixes them.
     let broken = before.replace(&secret_line(&before), "secret = \"Password1\"");
     std::fs::write(dir.join("gateway.toml"), &broken).expect("gateway.toml");
     let said = bad(dir, 2, &["client", "disable", "two"]);
@@ -264,13 +264,13 @@ fn wrong_edits_are_refused_and_change_nothing() {
     good(dir, &["check"]);
 }
 
-/// The first client's line.
+/// Returns the line of the first client.
 fn secret_line(text: &str) -> String {
     text.lines().find(|line| line.starts_with("secret = ")).expect("a secret").to_owned()
 }
 
 #[test]
-fn expired_secrets_are_warned_of() {
+fn expired_secrets_cause_a_warning() {
     let hash = cheap_hash(SECRET);
     let dir = folder(&format!(
         "[clients.a]\nsecrets = [{{ id = \"old\", hash = \"{hash}\", expires = 2020-01-01T00:00:00Z }}, {{ id = \"new\", hash = \"{hash}\" }}]\n\
@@ -284,7 +284,7 @@ fn expired_secrets_are_warned_of() {
     assert!(!warned("c:") && !output.stdout.contains("warning"), "{output:?}");
 }
 
-/// A gateway on a TLS port that is known beforehand.
+/// Starts a gateway on a TLS port that is known in advance.
 fn with_known_port() -> (Gateway, SocketAddr) {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let upstream = "127.0.0.1:9".parse().expect("an address");
@@ -293,13 +293,13 @@ fn with_known_port() -> (Gateway, SocketAddr) {
 }
 
 #[test]
-fn a_token_from_the_command_line() {
+fn the_token_command_gets_a_token() {
     let (gateway, address) = with_known_port();
     let dir = gateway.dir();
     fn token<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
         [&["token", "--client", "other", "--secret", SECRET], arguments].concat()
     }
-    // The gateway's own certificate is trusted because the configuration says where it is.
+    // The certificate of the gateway is trusted because the configuration names it.
     let said = good(dir, &token(&["--scope", "read"]));
     assert!(said.starts_with("tg_") && said.trim_end().len() == 52 && said.lines().count() == 1, "{said}");
     let whole = json(dir, &token(&["--scope", "read", "--json"]));
@@ -308,7 +308,7 @@ fn a_token_from_the_command_line() {
         (&"bearer".into(), &299.into(), &"read".into())
     );
 
-    // The secret from the environment, and from the standard input.
+    // The secret from the environment, and from standard input.
     let arguments = ["token", "--client", "other"];
     for (variable, input) in [(Some(("TOLLGATE_CLIENT_SECRET", SECRET)), ""), (None, &*format!("{SECRET}\n"))]
     {
@@ -318,7 +318,7 @@ fn a_token_from_the_command_line() {
     }
     assert!(bad(dir, 2, &arguments).contains("TOLLGATE_CLIENT_SECRET"));
 
-    // OAuth errors are told as they came.
+    // OAuth errors are shown unchanged.
     let said = bad(dir, 1, &["token", "--client", "other", "--secret", "wrong"]);
     assert!(said.contains("invalid_client") && !said.contains("wrong"), "{said}");
     // Generated secrets may begin with a hyphen.
@@ -326,7 +326,7 @@ fn a_token_from_the_command_line() {
     assert!(bad(dir, 1, &token(&["--scope", "admin"])).contains("invalid_scope"));
     assert!(bad(dir, 2, &["token"]).contains("--client"));
 
-    // Elsewhere, without a configuration: the certificate is unknown there.
+    // In a directory without a configuration, the certificate is unknown.
     let elsewhere = tempfile::tempdir().expect("a folder");
     let url = format!("https://localhost:{}", address.port());
     let far = token(&["--scope", "read", "--url", &url]);
@@ -335,7 +335,7 @@ fn a_token_from_the_command_line() {
     let whole_url = format!("{url}{TOKEN}");
     assert!(good(dir, &token(&["--url", &whole_url])).starts_with("tg_"));
 
-    // What does not speak OAuth, and what does not speak at all.
+    // A server that does not speak OAuth, and one that does not respond.
     let said = bad(dir, 1, &token(&["--url", &format!("{url}/nosuch")]));
     assert!(said.contains("404"), "{said}");
     let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
@@ -344,7 +344,7 @@ fn a_token_from_the_command_line() {
 }
 
 #[test]
-fn what_becomes_of_a_request() {
+fn explain_shows_the_outcome_of_a_request() {
     let dir = folder(&small().text());
     let dir = dir.path();
     let verdict =
@@ -370,12 +370,12 @@ fn what_becomes_of_a_request() {
             .contains("invalid_scope")
     );
     bad(dir, 2, &["explain", "GET", "hello"]);
-    // A text that is no token needs no gateway to be judged; a token does.
+    // A text that is not a token is rejected without a gateway; a token needs one.
     assert_eq!(refused(&["GET", "/hello", "--token", "0470b16b-7bf8-4fa3-9ae1-6a10e0f0b699"]), 401);
 }
 
 #[test]
-fn a_token_is_judged_by_introspection() {
+fn explain_introspects_a_token() {
     let (gateway, _) = with_known_port();
     let dir = gateway.dir();
     let token = good(dir, &["token", "--client", "other", "--secret", SECRET, "--scope", "read"]);
@@ -398,7 +398,7 @@ fn a_token_is_judged_by_introspection() {
 }
 
 #[test]
-fn who_gets_where() {
+fn routes_prints_the_access_matrix() {
     let dir = folder(&small().text());
     let table = good(dir.path(), &["routes"]);
     assert!(table.lines().all(|line| line.chars().count() <= 80) || table.contains("->"), "{table}");
@@ -418,7 +418,7 @@ fn who_gets_where() {
     assert_eq!(routes[1]["clients"]["two"]["allowed"], true, "a public route");
     assert_eq!(routes[2]["clients"]["one"]["missing"], serde_json::json!(["write", "admin"]));
 
-    // Many clients: a list, still within the width.
+    // Many clients: a list that fits the width.
     let many = (0..20).fold(small(), |config, n| {
         config.client(&format!("client-number-{n}"), SECRET, "scopes = [\"read\"]")
     });
@@ -444,7 +444,7 @@ fn a_change_that_widens_access_fails_a_review() {
     assert!(widened.stderr.contains("widen"), "{widened:?}");
     unshown(&widened);
 
-    // The same change the other way round takes access away.
+    // The same change in reverse removes access.
     let narrowed = json(dir, &["diff", "gateway.toml", "before.toml", "--json"]);
     let narrowed = narrowed.as_array().expect("a list");
     let lost = serde_json::json!(
@@ -458,7 +458,7 @@ fn a_change_that_widens_access_fails_a_review() {
 #[test]
 fn schema_and_completions_are_printed() {
     let dir = tempfile::tempdir().expect("a folder");
-    // The schema shows what a hash looks like, so it is not searched for one.
+    // The schema contains a sample hash, so it is not searched for hashes.
     let schema: Value = serde_json::from_str(&run(dir.path(), &["schema"]).stdout).expect("JSON");
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     for shell in ["bash", "zsh", "fish"] {
@@ -469,7 +469,7 @@ fn schema_and_completions_are_printed() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_output_pipe_is_not_a_failure() {
     let dir = folder(&small().text());
     let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
         .arg("schema")

@@ -1,4 +1,4 @@
-//! Cross-origin requests from browsers: preflights without a token, and answers that pages may read.
+//! Cross-origin requests from browsers: preflights without a token, and responses that pages may read.
 
 use crate::support::{Answer, Fixture, Next, get};
 use std::sync::OnceLock;
@@ -43,7 +43,7 @@ fn preflights_are_answered_without_a_token() {
         answer.status(204).has("cache-control", "no-store");
         answer.has("access-control-allow-origin", "https://app.example.com");
         answer.has("access-control-allow-methods", "GET, PUT").has("access-control-max-age", "600");
-        // Authorization is not safelisted, and the route cannot be used without.
+        // Authorization is not safelisted, and the route needs it.
         answer.has("access-control-allow-headers", "x-request, authorization");
         answer.has("access-control-allow-credentials", "true").has("vary", "origin");
         assert!(answer.body().is_empty(), "{answer}");
@@ -55,7 +55,7 @@ fn preflights_are_answered_without_a_token() {
 }
 
 #[test]
-fn strangers_get_no_leave() {
+fn unknown_origins_get_no_cors_fields() {
     for origin in
         [STRANGER, "Origin: null", "Origin: http://app.example.com", "Origin: https://app.example.com:444"]
     {
@@ -68,10 +68,10 @@ fn strangers_get_no_leave() {
 }
 
 #[test]
-fn what_is_no_preflight_of_such_a_route_goes_the_usual_way() {
+fn other_options_requests_are_handled_as_usual() {
     preflight("/c/app/x", &[PAGE]).problem(405).has("allow", "GET, PUT");
     preflight("/c/app/x", &["Access-Control-Request-Method: PUT"]).problem(405);
-    // A method that no route with cors takes, a route without, an address that is refused.
+    // A method that no CORS route accepts, a route without CORS, a refused address.
     preflight("/c/app/x", &[PAGE, "Access-Control-Request-Method: POST"]).problem(405);
     preflight("/c/app/x", &[PAGE, "Access-Control-Request-Method: ()"]).problem(405);
     preflight("/hello", &[PAGE, "Access-Control-Request-Method: GET"]).bearer_error(401, None);
@@ -79,7 +79,7 @@ fn what_is_no_preflight_of_such_a_route_goes_the_usual_way() {
 }
 
 #[test]
-fn pages_may_read_answers_and_refusals() {
+fn allowed_origins_may_read_responses_and_refusals() {
     let gateway = gateway();
     let (good, weak) = (gateway.bearer("server", "read"), gateway.bearer("server", "write"));
     let mut conn = gateway.connect();
@@ -95,7 +95,7 @@ fn pages_may_read_answers_and_refusals() {
         let answer = conn.ask(get("/c/app/read", fields));
         answer.status(200).lacks("access-control-allow-origin").has("vary", "origin");
     }
-    // The route decides, not what the upstream says.
+    // The route decides, not the upstream.
     let own = conn.ask(get("/c/app/own", &[PAGE, &good]));
     own.status(200).has("access-control-allow-origin", "https://app.example.com");
     assert_eq!(own.all("vary"), ["accept", "origin"], "{own}");

@@ -1,4 +1,5 @@
-//! Tokens bound to a key (RFC 9449), over plain HTTP/1.1 and over HTTP/2, and tokens for one resource (RFC 8707).
+//! Tokens bound to a key (RFC 9449), over plain HTTP/1.1 and over HTTP/2, and tokens for one resource (RFC
+//! 8707).
 
 use crate::support::jose::SigningKey;
 use crate::support::tls::H2;
@@ -38,7 +39,7 @@ fn refused(answer: &Answer, code: &str) {
 }
 
 #[test]
-fn a_bound_token_works_with_a_fresh_proof_of_its_key_and_in_no_other_way() {
+fn a_bound_token_is_accepted_only_with_a_fresh_proof_of_its_key() {
     let fixture = fixture();
     let (key, thief) = (SigningKey::new(), SigningKey::new());
     let answer = ask(&fixture, "server", &[&key.dpop("POST", TOKEN_URL, None)]);
@@ -68,7 +69,7 @@ fn a_bound_token_works_with_a_fresh_proof_of_its_key_and_in_no_other_way() {
     let twice = [&*authorization, &*fresh(), &*fresh()];
     refused(&fixture.raw(get("/hello?m=dpop-bad", &twice)), "invalid_dpop_proof");
 
-    // RFC 9449 §7.2: as a bearer token it is none, whatever comes with it.
+    // RFC 9449 §7.2: a bound token is not accepted as a bearer token, whatever comes with it.
     let bearer = format!("Authorization: Bearer {token}");
     for fields in [&[&*bearer][..], &[&*bearer, &*fresh()]] {
         let answer = fixture.raw(get("/hello?m=dpop-bad", fields));
@@ -76,14 +77,14 @@ fn a_bound_token_works_with_a_fresh_proof_of_its_key_and_in_no_other_way() {
         assert!(challenges.len() == 2 && challenges[0].contains("error=\"invalid_token\""), "{answer}");
         assert!(challenges[1].starts_with("DPoP ") && !challenges[1].contains("error"), "{answer}");
     }
-    // Nor is a plain token one of this scheme.
+    // A plain token is not accepted under the DPoP scheme either.
     let plain = fixture.token("server", "read");
     let proof = key.dpop("GET", url, Some(&plain));
     let authorization = format!("Authorization: DPoP {plain}");
     refused(&fixture.raw(get("/hello?m=dpop-bad", &[&authorization, &proof])), "invalid_token");
     assert!(!fixture.upstream.saw("m=dpop-bad"), "a refused request reached the upstream");
 
-    // A path is compared as it is routed: in its canonical form.
+    // The path is compared in its canonical form, as it is routed.
     let proof = key.dpop("GET", "http://LOCALHOST:80/users/%7euser", Some(&token));
     let authorization = format!("Authorization: DPoP {token}");
     fixture.raw(get("/users/~us%65r?m=dpop-path", &[&authorization, &proof])).status(200);
@@ -100,20 +101,20 @@ fn a_bound_token_works_with_a_fresh_proof_of_its_key_and_in_no_other_way() {
 }
 
 #[test]
-fn a_client_that_must_use_dpop_gets_no_other_token() {
+fn a_client_that_must_use_dpop_gets_only_bound_tokens() {
     let fixture = fixture();
     let key = SigningKey::new();
     ask(&fixture, "bound", &[]).oauth_error(400, "invalid_dpop_proof");
     ask(&fixture, "bound", &["DPoP: x"]).oauth_error(400, "invalid_dpop_proof");
     let elsewhere = key.dpop("POST", "http://localhost/hello", None);
     ask(&fixture, "bound", &[&elsewhere]).oauth_error(400, "invalid_dpop_proof");
-    // The endpoint has two names: the one it was asked under, and the one its metadata tells.
+    // The endpoint has two URLs: the one requested, and the one in its metadata.
     for url in [TOKEN_URL, "https://issuer.example.test/oauth/v2/oauth-token"] {
         let proof = key.dpop("POST", url, None);
         token_of(&ask(&fixture, "bound", &[&proof]));
         ask(&fixture, "bound", &[&proof]).oauth_error(400, "invalid_dpop_proof");
     }
-    // Such a client being there, a challenge tells of both schemes.
+    // With such a client configured, a challenge names both schemes.
     let answer = fixture.raw(get("/hello", &[]));
     let challenges = answer.status(401).all("www-authenticate");
     assert!(challenges.len() == 2 && challenges[0].starts_with("Bearer "), "{answer}");
@@ -122,7 +123,7 @@ fn a_client_that_must_use_dpop_gets_no_other_token() {
 }
 
 #[tokio::test]
-async fn over_http_2_and_tls_the_uri_is_the_one_the_client_sees() {
+async fn the_uri_of_a_proof_is_the_one_the_client_used() {
     let fixture = fixture();
     let key = SigningKey::new();
     let mut tls = Conn::tls(fixture.gateway.tls(), &["http/1.1"]);
@@ -143,7 +144,7 @@ async fn over_http_2_and_tls_the_uri_is_the_one_the_client_sees() {
 }
 
 #[test]
-fn a_route_may_need_a_token_that_is_for_it() {
+fn a_route_may_require_an_audience() {
     let fixture = fixture();
     let token =
         |rest: &str| format!("Authorization: Bearer {}", token_of(&fixture.ask_token("reseller", rest)));

@@ -1,4 +1,4 @@
-//! Servers whose requests fail: tried elsewhere, left out for a while, taken back.
+//! Servers whose requests fail: requests are retried elsewhere, the server is ejected and later readmitted.
 
 use crate::support::upstream::ok;
 use crate::support::{Fixture, Next, Upstream, get};
@@ -18,7 +18,7 @@ fn before(servers: &[SocketAddr], lines: &str) -> Fixture {
     })
 }
 
-/// A server that resets every connection as soon as it has read a request, until told otherwise.
+/// A server that resets every connection after reading a request, until it is switched.
 fn faulty() -> (Upstream, Arc<AtomicBool>) {
     let server = Upstream::start();
     let well = Arc::new(AtomicBool::new(false));
@@ -39,7 +39,7 @@ fn post(target: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_failing_server_is_left_out_whatever_the_balance() {
+fn a_failing_server_is_ejected_under_every_balancing_policy() {
     for balance in ["round_robin", "random", "least_requests", "consistent"] {
         let ((bad, _), good) = (faulty(), Upstream::start());
         let lines =
@@ -47,7 +47,8 @@ fn a_failing_server_is_left_out_whatever_the_balance() {
         let gateway = before(&[bad.address(), good.address()], &lines);
         let mut conn = gateway.connect();
         let deadline = Instant::now() + Duration::from_secs(10);
-        // A request that failed there is answered by the other one; by chance it takes some until three have.
+        // Failed requests are retried on the other server. By chance it takes a while until three have
+        // failed.
         while bad.requests("/e/x").len() < 3 {
             assert!(Instant::now() < deadline, "{balance}: {} requests", bad.requests("/e/x").len());
             conn.ask(get("/e/x", &[])).status(200);
@@ -61,7 +62,7 @@ fn a_failing_server_is_left_out_whatever_the_balance() {
 }
 
 #[test]
-fn clients_of_other_servers_stay_where_they_are() {
+fn an_ejection_moves_only_the_clients_of_that_server() {
     let servers = [faulty().0, Upstream::start(), Upstream::start()];
     let clients: Vec<String> = (0..12).map(|n| format!("c{n}")).collect();
     let addresses = servers.each_ref().map(Upstream::address);
@@ -85,7 +86,7 @@ fn clients_of_other_servers_stay_where_they_are() {
     };
     let at = |round: usize, n: usize| format!("/e/token?m={round}-{n}.");
     let first: Vec<usize> = bearers.iter().enumerate().map(|(n, bearer)| home(&at(1, n), bearer)).collect();
-    // The faulty one has failed those whose home it was, and is out: they were answered elsewhere.
+    // The faulty server failed its own clients' requests and is ejected: they were answered elsewhere.
     gateway.gateway.wait_for("is ejected for");
     let second: Vec<usize> = bearers.iter().enumerate().map(|(n, bearer)| home(&at(2, n), bearer)).collect();
     assert_eq!(first, second);
@@ -93,7 +94,7 @@ fn clients_of_other_servers_stay_where_they_are() {
 }
 
 #[test]
-fn a_server_that_is_well_again_returns() {
+fn a_recovered_server_gets_requests_again() {
     let ((bad, well), good) = (faulty(), Upstream::start());
     let gateway = before(
         &[bad.address(), good.address()],
@@ -115,7 +116,7 @@ fn a_server_that_is_well_again_returns() {
 }
 
 #[test]
-fn never_the_only_one_and_never_none() {
+fn an_only_server_is_never_ejected_and_all_ejected_servers_are_used() {
     let rule = "ejection = { failures = 1, for = \"1h\", max = \"1h\" }\nretries = 0";
     let (only, _) = faulty();
     let gateway = before(&[only.address()], rule);
@@ -138,7 +139,7 @@ fn never_the_only_one_and_never_none() {
 }
 
 #[test]
-fn errors_of_the_api_count_only_where_told_so() {
+fn server_errors_count_only_if_configured() {
     for (setting, left_out) in [("", false), (", server_errors = true", true)] {
         let (sad, good) = (Upstream::start(), Upstream::start());
         sad.on_bytes("/e/x", Next::KeepAlive, "HTTP/1.1 500 Sad\r\nContent-Length: 0\r\n\r\n");
@@ -154,7 +155,7 @@ fn errors_of_the_api_count_only_where_told_so() {
 }
 
 #[test]
-fn what_is_not_safe_to_repeat_is_not() {
+fn unsafe_requests_are_not_retried() {
     let ((bad, _), good) = (faulty(), Upstream::start());
     let gateway = before(&[bad.address(), good.address()], "ejection = false\nretries = 3");
     for _ in 0..6 {
@@ -164,7 +165,7 @@ fn what_is_not_safe_to_repeat_is_not() {
 }
 
 #[test]
-fn the_budget_bounds_what_trying_again_adds() {
+fn the_retry_budget_bounds_the_added_load() {
     let dead = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let statuses = |budget: &str| {
         let good = Upstream::start();
@@ -174,7 +175,7 @@ fn the_budget_bounds_what_trying_again_adds() {
         assert!(answers.iter().all(|status| [200, 502].contains(status)), "{answers:?}");
         answers.iter().filter(|status| **status == 502).count()
     };
-    // Half of them, and then those tried again, meet the dead server first.
+    // Half of the requests, and then those retried, reach the dead server first.
     assert_eq!(statuses("retry_budget = { percent = 0, min_per_second = 0 }"), 200);
     assert_eq!(statuses("retry_budget = false"), 0);
     let some = statuses("retry_budget = { percent = 0, min_per_second = 3 }");
@@ -182,7 +183,7 @@ fn the_budget_bounds_what_trying_again_adds() {
 }
 
 #[test]
-fn a_server_killed_and_back_under_load_loses_nothing() {
+fn no_request_is_lost_when_a_server_is_killed_and_restarted_under_load() {
     let (killed, other) = (Upstream::start(), Upstream::start());
     let address = killed.address();
     let gateway = before(
@@ -217,7 +218,7 @@ fn a_server_killed_and_back_under_load_loses_nothing() {
         reached &= until_asked(&other, 100);
         let back = Upstream::start_at(address);
         reached &= until_asked(&back, 50);
-        // Before any assertion: the clients would ask for ever.
+        // Before any assertion, because the clients would send requests forever.
         asking.store(false, Ordering::Relaxed);
         assert!(reached, "the servers were not asked, or not again");
         for client in clients {

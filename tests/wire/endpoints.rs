@@ -51,7 +51,7 @@ fn an_active_token_is_described() {
 }
 
 #[test]
-fn anything_else_is_inactive_and_no_more() {
+fn other_tokens_are_inactive_without_details() {
     let gateway = shared();
     let revoked = gateway.token("server", "");
     ask(REVOKE, "server", &format!("token={revoked}")).status(200);
@@ -85,7 +85,7 @@ fn introspection_needs_the_capability_and_a_token() {
 }
 
 #[test]
-fn both_refuse_as_the_token_endpoint_does() {
+fn introspection_and_revocation_refuse_like_the_token_endpoint() {
     let gateway = shared();
     for path in [INTROSPECT, REVOKE] {
         let wrong = gateway.raw(post_form(path, &[], "client_id=server&client_secret=wrong&token=x"));
@@ -104,7 +104,7 @@ fn both_refuse_as_the_token_endpoint_does() {
 }
 
 #[test]
-fn revoking_one_s_own_token_holds_on_the_next_request() {
+fn a_revocation_takes_effect_on_the_next_request() {
     let gateway = shared();
     let (token, kept) = (gateway.token("server", "read"), gateway.bearer("server", "read"));
     let bearer = format!("Authorization: Bearer {token}");
@@ -121,7 +121,7 @@ fn revoking_one_s_own_token_holds_on_the_next_request() {
 }
 
 #[test]
-fn another_client_s_token_is_left_alone_and_answered_the_same() {
+fn revoking_another_client_s_token_has_no_effect_and_the_same_response() {
     let gateway = shared();
     let token = gateway.token("server", "read");
     let foreign = ask(REVOKE, "other", &format!("token={token}"));
@@ -134,7 +134,7 @@ fn another_client_s_token_is_left_alone_and_answered_the_same() {
 }
 
 #[test]
-fn metadata_tells_where_everything_is() {
+fn metadata_lists_the_endpoints() {
     let gateway = shared();
     let answer = gateway.raw(get("/.well-known/oauth-authorization-server", &[]));
     answer.status(200);
@@ -166,8 +166,9 @@ fn metadata_tells_where_everything_is() {
 }
 
 #[test]
-fn metadata_has_no_array_without_elements() {
-    // RFC 8414 §3.2 and RFC 9728 §3.2: "zero elements MUST be omitted"; clients take one for a missing value.
+fn metadata_has_no_empty_arrays() {
+    // RFC 8414 §3.2 and RFC 9728 §3.2: "zero elements MUST be omitted"; clients treat an empty array as a
+    // missing value.
     let bare = Gateway::start_text("[server]\nlisten = [\"http://127.0.0.1:0\"]\n", &[]);
     for gateway in [bare.plain(), shared().address()] {
         for name in ["oauth-authorization-server", "oauth-protected-resource"] {

@@ -1,11 +1,11 @@
-//! A token ends when its lifetime ends, on a connection that has been good so far too.
+//! A token expires at the end of its lifetime, also on a connection that was used before.
 
 use crate::support::{get, shared};
 use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn expired_is_401_on_the_same_connection_and_says_what_to_do() {
+fn an_expired_token_is_401_with_a_hint_on_the_same_connection() {
     let gateway = shared();
     let mut conn = gateway.connect();
     let asked = Instant::now();
@@ -15,7 +15,7 @@ fn expired_is_401_on_the_same_connection_and_says_what_to_do() {
     let bearer = format!("Authorization: Bearer {}", crate::support::token_of(&answer));
     conn.ask(get("/hello?m=live", &[&bearer])).status(200);
 
-    // Still good shortly before its end, unless this machine was too slow to ask in time.
+    // Still valid shortly before its expiry, unless this machine was too slow to ask in time.
     thread::sleep(Duration::from_millis(750).saturating_sub(asked.elapsed()));
     let late = conn.ask(get("/hello?m=late", &[&bearer]));
     if asked.elapsed() < Duration::from_millis(900) {

@@ -1,4 +1,4 @@
-//! What `tollgate explain` says of a request is what the gateway does with it.
+//! `tollgate explain` and the gateway agree on the outcome of every request.
 
 use crate::support::certificates::self_signed;
 use crate::support::config::SECRET;
@@ -9,20 +9,20 @@ use serde_json::Value;
 
 const TOKEN_URL: &str = "https://localhost/oauth/v2/oauth-token";
 
-/// One request, as it is made and as it is asked about.
+/// One request, for the gateway and for `explain`.
 #[derive(Clone, Default)]
 struct Row {
     method: &'static str,
     host: Option<&'static str>,
     path: &'static str,
     client: Option<&'static str>,
-    /// Of the token; all that the client may ask for where left out.
+    /// The scope of the token; `None` for all that the client may have.
     scope: Option<&'static str>,
-    /// What the token is asked for, which is what `explain` takes for best where `told` does not say so.
+    /// The scope of the token request. `explain` assumes the best case unless `told` says otherwise.
     resource: Option<&'static str>,
     fields: &'static [&'static str],
     body: usize,
-    /// More for `explain`.
+    /// Further arguments for `explain`.
     told: &'static [&'static str],
 }
 
@@ -30,7 +30,7 @@ fn row(method: &'static str, path: &'static str, client: &'static str) -> Row {
     Row { method, path, client: (!client.is_empty()).then_some(client), ..Row::default() }
 }
 
-/// What both say, in the same words: a status and an error code, or the path that reaches the upstream.
+/// An outcome that both can express: a status and an error code, or the path that reaches the upstream.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Passes(String),
@@ -68,7 +68,7 @@ impl Setting {
         Conn::tls_as(self.fixture.gateway.tls(), Some(&self.identity))
     }
 
-    /// A token as the row's client gets it; nothing where it gets none.
+    /// Returns a token for the row's client, or `None` if the client gets none.
     fn token(&self, row: &Row, client: &str) -> Option<String> {
         let mut body = format!("{}&grant_type=client_credentials", credentials(client));
         let all = match client {
@@ -88,11 +88,11 @@ impl Setting {
         (answer.code() == 200).then(|| token_of(&answer))
     }
 
-    /// What the gateway does.
+    /// Returns what the gateway does.
     fn happens(&self, row: &Row, marker: &str) -> Verdict {
         let mut fields: Vec<String> = row.fields.iter().map(|&field| field.to_owned()).collect();
         if let Some(client) = row.client {
-            // Of a client that gets none: one that nobody knows.
+            // A client without a token sends an unknown one.
             let token = self.token(row, client).unwrap_or_else(|| format!("tg_{}", "A".repeat(49)));
             let scheme = if client == "key" { "DPoP" } else { "Bearer" };
             fields.push(format!("Authorization: {scheme} {token}"));
@@ -127,7 +127,7 @@ impl Setting {
         }
     }
 
-    /// What `explain` says would happen.
+    /// Returns what `explain` predicts.
     fn explained(&self, row: &Row) -> (Verdict, String) {
         let url = match row.host {
             None => row.path.to_owned(),
@@ -157,7 +157,7 @@ impl Setting {
     }
 }
 
-/// The error code of a challenge.
+/// Returns the error code of a challenge.
 fn error(answer: &Answer) -> Option<String> {
     let challenges = answer.all("www-authenticate");
     let (_, rest) = challenges.first()?.split_once("error=\"")?;
@@ -191,7 +191,7 @@ fn table() -> Vec<Row> {
         row("GET", "/public", "disabled"),
         row("GET", "/keep", "server"),
         row("GET", "/hello", "slow"),
-        // Which route.
+        // Route selection.
         row("GET", "/users/me", "server"),
         row("GET", "/users/you", "server"),
         on("api.example.test", "/hello", "server"),
@@ -223,12 +223,12 @@ fn table() -> Vec<Row> {
             told: &["--audience", "https://b.example"],
             ..row("GET", "/hello", "reseller")
         },
-        // What tokens are bound to.
+        // Bound tokens.
         row("GET", "/hello", "key"),
         row("GET", "/write", "key"),
         row("GET", "/hello", "certificate"),
         row("GET", "/for-a", "certificate"),
-        // Addresses, bodies.
+        // Addresses and bodies.
         row("GET", "/near", "server"),
         row("GET", "/near", ""),
         row("GET", "/far", "server"),
@@ -238,7 +238,7 @@ fn table() -> Vec<Row> {
         with_body("/small", "server", 11),
         with_body("/small", "", 11),
         with_body("/small", "unscoped", 11),
-        // Pages.
+        // CORS.
         page("GET", "/page", "server", &[PAGE], &["--origin", "https://app.example"]),
         page(
             "OPTIONS",
@@ -289,7 +289,7 @@ fn explain_and_the_gateway_agree() {
         assert_eq!(explained, happens, "explained, and what happens: {shown}");
         seen.push(happens);
     }
-    // The table would be worth little if all were refused for one reason.
+    // The table must cover many reasons, not one reason many times.
     let has =
         |status: u64, error: Option<&str>| seen.contains(&Verdict::Refused(status, error.map(str::to_owned)));
     for (status, error) in [(400, None), (401, None), (401, Some("invalid_token")), (403, None)] {
@@ -353,7 +353,7 @@ fn routes_and_the_gateway_agree() {
 }
 
 #[test]
-fn a_live_token_is_judged_by_what_it_is_bound_to() {
+fn explain_checks_what_a_live_token_is_bound_to() {
     let setting = Setting::start();
     let gateway = format!("https://{}", setting.fixture.gateway.tls());
     let told = |row: Row| {

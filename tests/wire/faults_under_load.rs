@@ -1,5 +1,5 @@
-//! Faults while 32 connections are busy: whatever happens behind the gateway, every answer is whole and the right
-//! client's or says what is wrong, nothing hangs, nothing is sent twice that must not be, and it ends by itself.
+//! Upstream faults while 32 connections are busy: every response is complete and belongs to its client, or
+//! says what is wrong. Nothing hangs, no unsafe request is sent twice, and the gateway recovers by itself.
 
 use crate::support::message::read_message;
 use crate::support::upstream::ok;
@@ -14,19 +14,19 @@ use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 32;
 
-/// What the server does with requests.
+/// The behavior of the server.
 #[derive(Clone, Copy, PartialEq)]
 #[repr(u8)]
 enum Mode {
-    /// Answers each with its own target.
+    /// Responds to each request with its own target.
     Well,
-    /// Answers two on a connection and closes it without a word, as one does whose idle timeout is over.
+    /// Responds to two requests per connection and closes it silently, as after an idle timeout.
     ClosesIdle,
-    /// In turn: well, garbage, reset, a body that breaks off, silence, a reset in the middle of a body.
+    /// In turn: success, garbage, a reset, a truncated body, silence, a reset in the middle of a body.
     Faulty,
 }
 
-/// A server that can be told to fail, to die and to come back.
+/// A server that can be made to fail, stopped and restarted.
 #[derive(Clone)]
 struct Server {
     address: SocketAddr,
@@ -39,7 +39,7 @@ struct State {
     dead: AtomicBool,
     turn: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
-    /// How often each target came.
+    /// How often each target was requested.
     seen: Mutex<HashMap<String, usize>>,
 }
 
@@ -67,7 +67,7 @@ impl Server {
         });
     }
 
-    /// Dies with all its connections.
+    /// Stops and closes all connections.
     fn kill(&self) {
         self.state.dead.store(true, Relaxed);
         let _ = TcpStream::connect(self.address);
@@ -108,7 +108,7 @@ impl Server {
         self.state.open.lock().expect("connections").retain(|open| open.peer_addr().ok() != peer);
     }
 
-    /// Whether the connection goes on.
+    /// Returns whether the connection persists.
     fn answer(&self, out: &mut TcpStream, target: &str, place: usize) -> io::Result<bool> {
         let mode = self.state.mode.load(Relaxed);
         if mode != Mode::Faulty as u8 {
@@ -125,7 +125,7 @@ impl Server {
                 out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")?;
                 reset(out)?;
             }
-            // More than was asked for: the rest must be nobody's answer.
+            // More bytes than announced: the rest must not reach any client.
             5 => {
                 out.write_all(&[ok(target), ok("nobody's")].concat())?;
                 return Ok(true);
@@ -139,7 +139,7 @@ impl Server {
     }
 }
 
-/// A gateway before `server`, which takes a moment to give up on it.
+/// A gateway in front of `server`, with a short read timeout.
 fn gateway(server: &Server) -> Gateway {
     Gateway::start(&config(server.address))
 }
@@ -161,7 +161,7 @@ fn bearer(gateway: &Gateway) -> String {
     format!("Authorization: Bearer {}", crate::support::token_of(&answer))
 }
 
-/// What came of the requests: how often each status, and how many answers broke off.
+/// The results of the requests: the count of each status, and of truncated responses.
 #[derive(Default, Debug)]
 struct Tally {
     statuses: HashMap<(bool, u16), usize>,
@@ -178,7 +178,7 @@ impl Tally {
     }
 }
 
-/// Ends the load, also when an assertion fails.
+/// Stops the load, also when an assertion fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -187,8 +187,8 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Keeps 32 connections busy while `work` goes on; every other one posts if `posts`. Fails for an answer that is late,
-/// has a status that says nothing true, or is another's.
+/// Keeps 32 connections busy during `work`; with `posts`, every other one sends POST. Fails if a response is
+/// late, has an unexpected status, or belongs to another request.
 fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce()) -> Tally {
     let (tally, running) = (Mutex::new(Tally::default()), AtomicBool::new(true));
     let address = gateway.plain();
@@ -244,7 +244,7 @@ fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce())
     tally.into_inner().expect("the tally")
 }
 
-/// Waits for a 200, and then takes nothing else.
+/// Waits for a 200, and accepts no other status afterwards.
 #[track_caller]
 fn recovers(gateway: &Gateway, bearer: &str) {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -260,7 +260,7 @@ fn recovers(gateway: &Gateway, bearer: &str) {
     assert!(!written.contains("panicked"), "{written}");
 }
 
-/// What posts must not be.
+/// Statuses that POST requests must not get.
 #[track_caller]
 fn nothing_was_sent_twice(server: &Server) {
     let seen = server.state.seen.lock().expect("targets");
@@ -273,7 +273,7 @@ fn nothing_was_sent_twice(server: &Server) {
 }
 
 #[test]
-fn an_upstream_is_killed_and_comes_back() {
+fn requests_recover_after_an_upstream_is_killed_and_restarted() {
     let server = Server::start();
     let gateway = gateway(&server);
     let bearer = bearer(&gateway);
@@ -292,13 +292,13 @@ fn an_upstream_is_killed_and_comes_back() {
     }
     assert!(tally.of(|_, status| status != 200) > 0, "nobody noticed that it was dead: {tally:?}");
     nothing_was_sent_twice(&server);
-    // One line in a while for all of them.
+    // One log line per interval for all of them.
     let lines = gateway.written().matches("upstream \"api\":").count();
     assert!((1..5).contains(&lines), "{}", gateway.written());
 }
 
 #[test]
-fn idle_connections_closed_under_us_cost_no_request_that_can_be_sent_again() {
+fn closed_idle_connections_fail_no_request_that_can_be_retried() {
     let server = Server::start();
     server.become_(Mode::ClosesIdle);
     let gateway = gateway(&server);
@@ -311,7 +311,7 @@ fn idle_connections_closed_under_us_cost_no_request_that_can_be_sent_again() {
 }
 
 #[test]
-fn garbage_resets_and_silence_stay_with_the_request_they_befell() {
+fn upstream_faults_affect_only_the_request_in_progress() {
     let server = Server::start();
     server.become_(Mode::Faulty);
     let gateway = gateway(&server);
@@ -329,12 +329,12 @@ fn garbage_resets_and_silence_stay_with_the_request_they_befell() {
     nothing_was_sent_twice(&server);
 }
 
-/// How many descriptors a process holds.
+/// Returns the number of descriptors that a process has open.
 fn descriptors(gateway: &Gateway) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).map_or(0, Iterator::count)
 }
 
-/// Waits until it holds at most so many.
+/// Waits until the process has at most this number open.
 #[track_caller]
 fn falls_to(gateway: &Gateway, most: usize) {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -345,7 +345,7 @@ fn falls_to(gateway: &Gateway, most: usize) {
 }
 
 #[test]
-fn clients_that_leave_in_the_middle_take_everything_along() {
+fn a_disconnected_client_frees_every_resource() {
     let server = Server::start();
     let gateway = gateway(&server);
     let bearer = bearer(&gateway);
@@ -370,19 +370,19 @@ fn clients_that_leave_in_the_middle_take_everything_along() {
     });
     assert_eq!((tally.cut, tally.of(|_, status| status != 200)), (0, 0), "{tally:?}");
     assert!(!server.state.seen.lock().expect("targets").contains_key("/api/left/by"), "half became a whole");
-    // What is idle in the pool may stay: one for each of the clients at most, and for each of the whole requests whose
-    // client could still have read the answer.
+    // Idle connections in the pool may stay: at most one per client, and one per complete request whose
+    // client could still have read the response.
     falls_to(&gateway, before + CLIENTS + 200 / 4);
 }
 
 #[test]
-fn without_file_descriptors_it_waits_and_recovers() {
+fn the_gateway_recovers_from_a_lack_of_file_descriptors() {
     let server = Server::start();
     let mut gateway = Gateway::start_with_files(&config(server.address), 64);
     let bearer = bearer(&gateway);
     recovers(&gateway, &bearer);
     let started = Instant::now();
-    // More than there are; those who are not accepted wait in the system's queue.
+    // More connections than descriptors: the rest wait in the accept queue.
     let mut many: Vec<TcpStream> =
         (0..120).map(|_| TcpStream::connect(gateway.plain()).expect("a place in the queue")).collect();
     for stream in &mut many {

@@ -1,4 +1,4 @@
-//! What reaches the upstream, and what comes back: heads, identity, bodies both ways.
+//! What reaches the upstream and what comes back: heads, identity, and bodies in both directions.
 
 use crate::support::config::SECRET;
 use crate::support::upstream::{OK_BODY, Recorded, ok};
@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Field names that a server behind us may read as `name`: CGI and its heirs make `-` and `_` the same.
+/// Field names that a server may read as `name`: CGI and its successors treat `-` and `_` alike.
 fn spellings_of<'a>(request: &'a Recorded, name: &str) -> Vec<(&'a str, &'a str)> {
     let plain = |text: &str| text.to_ascii_lowercase().replace('_', "-");
     let fields = request.headers.iter().filter(|(n, _)| plain(n) == plain(name));
@@ -26,7 +26,7 @@ fn identity(request: &Recorded, client: &str, scope: &str) {
 }
 
 #[test]
-fn the_request_goes_on_in_origin_form_with_the_identity_and_without_the_token() {
+fn the_request_is_forwarded_in_origin_form_with_the_identity_and_without_the_token() {
     let gateway = shared();
     let token = gateway.token("server", "write read");
     let answer = gateway.raw(get(
@@ -48,7 +48,7 @@ fn the_request_goes_on_in_origin_form_with_the_identity_and_without_the_token() 
 }
 
 #[test]
-fn forwarded_fields_and_via_are_the_gateway_s() {
+fn forwarding_fields_and_via_are_set_by_the_gateway() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway
@@ -112,7 +112,7 @@ fn spoofed_identity_is_removed_in_every_spelling() {
 }
 
 #[test]
-fn a_token_without_scope_leaves_no_foreign_scope() {
+fn a_token_without_scope_removes_a_scope_header_of_the_client() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "");
     gateway.raw(get("/authenticated?m=unscoped", &[&bearer, "X-Client-Scope: admin"])).status(200);
@@ -123,7 +123,7 @@ fn a_token_without_scope_leaves_no_foreign_scope() {
 }
 
 #[test]
-fn hop_by_hop_and_routing_fields_stay_here() {
+fn hop_by_hop_and_routing_fields_are_not_forwarded() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let fields = [
@@ -153,7 +153,7 @@ fn hop_by_hop_and_routing_fields_stay_here() {
 }
 
 #[test]
-fn an_upgrade_that_no_one_takes_is_no_upgrade() {
+fn an_upgrade_that_the_server_ignores_is_an_ordinary_request() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let answer = gateway.raw(get(
@@ -167,7 +167,7 @@ fn an_upgrade_that_no_one_takes_is_no_upgrade() {
 }
 
 #[test]
-fn the_path_is_canonical_and_the_query_is_bytes() {
+fn the_path_is_canonical_and_the_query_is_unchanged() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let query = "m=QUERY&a=%2e%2e/..//&b=%zz&c=a%2Fb&&d;e=[x]{y}|^`~'%00%e2";
@@ -187,7 +187,7 @@ fn the_path_is_canonical_and_the_query_is_bytes() {
         ("/users/j%C3%a9", "/users/j%C3%A9"),
         ("/semi/a;b=c", "/semi/a;b=c"),
         ("/slash/a%2fb", "/slash/a%2Fb"),
-        // Encoded twice: decoded never, or a server that decodes once more than we would see another path.
+        // Double encoding is never decoded: a server that decodes once more would see another path.
         ("/api/%252e%252e/hello", "/api/%252e%252e/hello"),
         ("/api/%252f..%255c", "/api/%252f..%255c"),
         ("/api/%2561", "/api/%2561"),
@@ -201,7 +201,7 @@ fn the_path_is_canonical_and_the_query_is_bytes() {
         let request = gateway.upstream.only(&marker);
         assert_eq!(request.target(), format!("{reached}?{query}"), "{sent}\n{}", request.text());
     }
-    // An empty query is not none.
+    // An empty query is different from no query.
     gateway.raw(get("/api/empty-query?", &[&bearer])).status(200);
     assert_eq!(gateway.upstream.only("/api/empty-query").target(), "/api/empty-query?");
 }
@@ -221,7 +221,7 @@ fn absolute_form_and_http_1_0_become_origin_form_1_1() {
 }
 
 #[test]
-fn a_public_route_passes_foreign_credentials_on_and_keeps_ours() {
+fn a_public_route_forwards_foreign_credentials_and_removes_our_tokens() {
     let gateway = shared();
     let token = gateway.token("server", "read");
     let foreign = basic("legacy", "secret");
@@ -256,7 +256,7 @@ fn forward_token_keeps_the_token() {
 }
 
 #[test]
-fn the_answer_comes_back_as_it_is() {
+fn the_response_is_forwarded_unchanged() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -277,7 +277,7 @@ fn the_answer_comes_back_as_it_is() {
 }
 
 #[test]
-fn answers_without_a_body_keep_the_connection_in_step() {
+fn responses_without_a_body_keep_the_connection_in_sync() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes("/api/204", Next::KeepAlive, "HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n");
@@ -298,7 +298,7 @@ fn answers_without_a_body_keep_the_connection_in_step() {
 }
 
 #[test]
-fn five_mebibytes_go_both_ways_unchanged() {
+fn five_mebibytes_are_forwarded_unchanged_in_both_directions() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on("/api/echo", |request, out| {
@@ -314,7 +314,7 @@ fn five_mebibytes_go_both_ways_unchanged() {
     );
     let answer = gateway.raw([head.as_bytes(), &body].concat());
     answer.status(200);
-    // Not assert_eq: ten megabytes of numbers help nobody.
+    // Not `assert_eq`, which would print ten megabytes.
     assert!(gateway.upstream.only("m=large").body == body, "the upstream got other bytes");
     assert!(answer.body() == body, "the client got other bytes");
 }
@@ -328,7 +328,7 @@ fn a_chunked_request_streams() {
         "POST /api/upload?m=upload HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nTransfer-Encoding: chunked\r\n\r\n\
          b\r\nfirst-piece\r\n"
     ));
-    // It is there while the rest is still unsent.
+    // It arrives while the rest is still unsent.
     gateway.upstream.wait_for("first-piece");
     assert!(gateway.upstream.requests("m=upload").is_empty());
     conn.send_more("4;ext=1\r\nlast\r\n0\r\n\r\n");
@@ -341,7 +341,7 @@ fn a_chunked_request_streams() {
 }
 
 #[test]
-fn an_answer_streams() {
+fn a_response_streams() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let (release, released) = mpsc::channel::<()>();
@@ -365,7 +365,7 @@ fn an_answer_streams() {
 }
 
 #[test]
-fn an_answer_up_to_the_end_of_the_connection_arrives_whole() {
+fn a_response_delimited_by_close_arrives_complete() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes("/api/until-close", Next::Close, "HTTP/1.1 200 OK\r\n\r\nall of it");
@@ -375,7 +375,7 @@ fn an_answer_up_to_the_end_of_the_connection_arrives_whole() {
 }
 
 #[test]
-fn interim_answers_come_before_the_answer() {
+fn interim_responses_precede_the_final_response() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let early = [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".to_vec(), ok("{\"late\":1}")].concat();
@@ -398,7 +398,7 @@ fn expect_100_is_answered_and_the_body_arrives() {
     conn.send_more("body");
     conn.read().status(200);
     assert_eq!(gateway.upstream.only("m=expect").body, b"body");
-    // Refused before the body: there is no 100 then.
+    // A refusal before the body comes without a 100 response.
     let mut conn = gateway.connect();
     conn.send(
         "POST /api/expect HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
@@ -407,7 +407,7 @@ fn expect_100_is_answered_and_the_body_arrives() {
 }
 
 #[test]
-fn two_clients_on_one_connection_are_told_apart() {
+fn two_clients_on_one_connection_are_distinguished() {
     let gateway = shared();
     let (server, other) = (gateway.bearer("server", "read"), gateway.bearer("other", "read"));
     let special = gateway.raw(crate::support::post_form(

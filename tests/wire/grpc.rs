@@ -1,4 +1,4 @@
-//! gRPC through the gateway: real clients, a real server, every kind of call, and refusals that clients understand.
+//! gRPC through the gateway: real clients, a real server, every kind of call, and refusals as gRPC statuses.
 
 use crate::support::frames::{END_HEADERS, Frames, HEADERS, Outcome, RST_STREAM, block, frame};
 use crate::support::grpc::{Caller, Echo};
@@ -14,7 +14,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 const SOON: Duration = Duration::from_secs(5);
 
-/// A gateway before the service, for HTTP/2 with and without TLS.
+/// A gateway in front of the service, for HTTP/2 with and without TLS.
 struct Setup {
     fixture: Fixture,
     echo: Echo,
@@ -53,7 +53,7 @@ async fn plain(address: SocketAddr) -> Channel {
     Channel::from_shared(url).expect("a URL").connect().await.expect("a connection")
 }
 
-/// A channel over TLS to a gateway whose certificate nobody knows.
+/// A TLS channel that accepts the gateway's self-signed certificate.
 async fn encrypted(address: SocketAddr) -> Channel {
     let connect = tower::service_fn(move |_: Uri| async move {
         Ok::<_, std::io::Error>(TokioIo::new(tls::connect_h2(address).await))
@@ -73,7 +73,7 @@ impl Setup {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_message_for_one_with_metadata_both_ways() {
+async fn unary_calls_carry_metadata_in_both_directions() {
     let setup = start().await;
     let bearer = setup.bearer("read");
     for channel in [setup.channel.clone(), encrypted(setup.fixture.gateway.tls()).await] {
@@ -102,16 +102,16 @@ async fn one_message_for_one_with_metadata_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_comes_back_with_or_without_messages_before_it() {
+async fn a_status_is_forwarded_with_and_without_messages() {
     let setup = start().await;
     let mut caller = setup.caller("read");
-    // Headers only.
+    // A response with trailers only.
     let status = caller.unary("/test.Echo/Unary", "fail").await.expect_err("a status");
     assert_eq!((status.code(), status.message()), (Code::DataLoss, "lost: 100 % of ümlauts"));
     assert_eq!(status.metadata().get("x-why").expect("metadata"), "asked");
     let status = caller.unary("/test.Echo/Nothing", "").await.expect_err("a status");
     assert_eq!((status.code(), status.message()), (Code::Unimplemented, "no such method"));
-    // In trailers.
+    // A status in the trailers.
     let mut messages = caller.down("again").await.expect("a stream");
     for _ in 0..3 {
         assert_eq!(messages.message().await.expect("a message").expect("a message"), "again");
@@ -121,7 +121,7 @@ async fn a_status_comes_back_with_or_without_messages_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_go_up_and_both_ways_at_once() {
+async fn client_streams_and_bidirectional_streams_work() {
     let setup = start().await;
     let mut caller = setup.caller("read");
     let (sender, receiver) = mpsc::channel(1);
@@ -137,7 +137,7 @@ async fn streams_go_up_and_both_ways_at_once() {
 
     let (sender, receiver) = mpsc::channel(1);
     let mut answers = caller.both(receiver).await.expect("a stream");
-    // Each answer comes before the next message goes: nothing is held back in either direction.
+    // Each response arrives before the next message is sent: nothing is buffered in either direction.
     for turn in 0..20 {
         sender.send(Bytes::from(format!("turn {turn}"))).await.expect("the call takes it");
         let answer = timeout(SOON, answers.message()).await.expect("no answer in time");
@@ -149,7 +149,7 @@ async fn streams_go_up_and_both_ways_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_are_told_in_grpc_s_own_words() {
+async fn refusals_are_grpc_statuses() {
     let setup = start().await;
     let read = setup.bearer("read");
     let rows = [
@@ -170,12 +170,12 @@ async fn refusals_are_told_in_grpc_s_own_words() {
         let challenged = status.metadata().get("www-authenticate").is_some();
         assert_eq!(challenged, matches!(code, Code::Unauthenticated | Code::PermissionDenied), "{status:?}");
     }
-    // Nobody said how long the message is, so the beginning of that one was on its way.
+    // The length of the message was not announced, so its beginning was already forwarded.
     let reached: Vec<_> = setup.echo.reached().iter().map(|head| head.uri.path().to_owned()).collect();
     assert_eq!(reached, ["/test.Echo/Small"], "a refused call reached the service");
 
     let mut caller = Caller::new(setup.channel.clone(), Some(&read));
-    // The first is let through, to a method that is not there.
+    // The first request is forwarded, to a method that does not exist.
     let _ = caller.unary("/test.Echo/Rated", "").await;
     let status = caller.unary("/test.Echo/Rated", "").await.expect_err("a refusal");
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
@@ -183,9 +183,9 @@ async fn refusals_are_told_in_grpc_s_own_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_silent_too_long_is_too_slow() {
+async fn a_silent_service_times_out() {
     let setup = start().await;
-    // Both bodies stay open, and nobody says anything.
+    // Both bodies stay open, and neither side sends anything.
     let channel = Channel::from_shared(format!("http://{}", setup.fixture.gateway.h2c()))
         .expect("a URL")
         .origin(Uri::from_static("http://slow.test"))
@@ -208,7 +208,7 @@ async fn a_stream_ends_with_its_token() {
     let mut answers = caller.both(receiver).await.expect("a stream");
     both.send(Bytes::from_static(b"x")).await.expect("the call takes it");
     answers.message().await.expect("an answer").expect("an answer");
-    // An upload has no answer yet, and ends as well.
+    // An upload without a response yet ends as well.
     let (_up, receiver) = mpsc::channel(1);
     let up = tokio::spawn(async move { caller.up(receiver).await });
     timeout(SOON, setup.echo.wait_for(2)).await.expect("the upload has begun");
@@ -220,7 +220,7 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_given_up_is_given_up_upstream() {
+async fn a_canceled_call_is_canceled_upstream() {
     let (_echo, address) = Echo::start().await;
     let config = Config::standard(address)
         .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")
@@ -231,7 +231,7 @@ async fn a_call_that_is_given_up_is_given_up_upstream() {
     let gateway = Gateway::start(&config);
     let h2c = gateway.h2c();
     let mut caller = Caller::new(plain(h2c).await, None);
-    // A call whose two halves stay open, by hand: libraries differ in when they say that one is given up.
+    // A call with both halves open, by hand: libraries differ in when they report a cancellation.
     let mut call = tokio::task::spawn_blocking(move || {
         let mut call = Frames::open(h2c);
         let fields = [
@@ -250,7 +250,7 @@ async fn a_call_that_is_given_up_is_given_up_upstream() {
     .expect("a call");
     let status = caller.unary("/test.Echo/Unary", "").await.expect_err("no place is left");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    // CANCEL; the connection stays.
+    // CANCEL: the connection stays open.
     call.send(frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
     let deadline = std::time::Instant::now() + SOON;
     while caller.unary("/test.Echo/Unary", "").await.is_err() {

@@ -1,4 +1,4 @@
-//! Clients that hang up: in the middle of a hash, of a head, of a body, of an answer. The gateway goes on.
+//! Clients that disconnect: during hashing, in a head, in a body, in a response. The gateway keeps serving.
 
 use crate::support::config::{SECRET, hash};
 use crate::support::{Conn, Fixture, TOKEN, form, get, post_form, shared};
@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn twenty_clients_that_leave_while_their_secret_is_hashed() {
-    // A cost that takes long enough to be left: the default one.
+fn clients_that_disconnect_during_hashing_leave_the_hashing_bounded() {
+    // The default cost, which takes long enough to disconnect during the hash.
     let costly = hash(SECRET, 19 * 1024, 2);
     let mut fixture = Fixture::start(|config| {
         config.table(&format!(
@@ -22,10 +22,10 @@ fn twenty_clients_that_leave_while_their_secret_is_hashed() {
         let mut conn = fixture.connect();
         conn.send(post_form(TOKEN, &[], body));
         drop(conn);
-        // Validated traffic does not notice.
+        // Validated traffic is not affected.
         validated.ask(get("/hello", &[&bearer])).status(200);
     }
-    // Work that nobody waits for is bounded, so the right secret gets its turn soon.
+    // Abandoned hashes are bounded, so the right secret is verified soon.
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let answer = fixture.ask_token("costly", "&scope=read");
@@ -43,7 +43,7 @@ fn twenty_clients_that_leave_while_their_secret_is_hashed() {
 }
 
 #[test]
-fn requests_that_stop_anywhere_leave_nothing_behind() {
+fn requests_that_stop_at_any_byte_leave_nothing_behind() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let whole = [

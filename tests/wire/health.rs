@@ -1,4 +1,4 @@
-//! Health checks: what reaches the servers, and who is asked when some of them, or all, are ill.
+//! Health checks: what reaches the servers, and which server is picked while some or all are unhealthy.
 
 use crate::support::upstream::ok;
 use crate::support::{Config, Fixture, Gateway, Next, Upstream, get};
@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Eight in a row: a machine that is busy may be late for some of them.
+/// Eight in a row, because a busy machine may delay some probes.
 const CHECK: &str = "health_check = { path = \"/health?deep=1\", interval = \"50ms\", unhealthy_after = 8 }";
 
-/// A server whose health page answers with the status that is set.
+/// A server whose health page responds with a configurable status.
 fn with_health(server: &Upstream) -> Arc<AtomicU16> {
     let status = Arc::new(AtomicU16::new(200));
     let told = Arc::clone(&status);
@@ -24,7 +24,7 @@ fn with_health(server: &Upstream) -> Arc<AtomicU16> {
     status
 }
 
-/// An upstream `several` of these servers behind the public path `/s`.
+/// Adds an upstream `several` with these servers behind the public path `/s`.
 fn several(config: Config, servers: &[&Upstream], lines: &str) -> Config {
     let urls: Vec<String> = servers.iter().map(|server| format!("http://{}", server.address())).collect();
     config
@@ -44,7 +44,7 @@ fn served(servers: &[&Upstream], marker: &str) -> Vec<usize> {
     servers.iter().map(|server| server.requests(marker).len()).collect()
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 #[track_caller]
 fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -55,7 +55,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 #[test]
-fn an_ill_server_gets_nothing_until_it_is_well() {
+fn an_unhealthy_server_gets_no_requests_until_it_recovers() {
     for balance in ["round_robin", "random", "least_requests", "consistent"] {
         let (ill, well) = (Upstream::start(), Upstream::start());
         let health = with_health(&ill);
@@ -70,7 +70,7 @@ fn an_ill_server_gets_nothing_until_it_is_well() {
         assert_eq!(served(&[&ill, &well], "/s/while-ill"), [0, 20], "{balance}");
         health.store(204, Ordering::Relaxed);
         gateway.gateway.wait_for(&format!("{name} is healthy again"));
-        // Few at first.
+        // Slow start: only a few requests at first.
         until("it is asked again", || {
             ask(&gateway.gateway, "/s/again", 1);
             ill.saw("/s/again")
@@ -85,7 +85,7 @@ fn an_ill_server_gets_nothing_until_it_is_well() {
 }
 
 #[test]
-fn with_none_healthy_nothing_goes_upstream() {
+fn with_no_healthy_server_no_request_is_sent() {
     for count in [1, 2] {
         let servers: Vec<Upstream> = (0..count).map(|_| Upstream::start()).collect();
         let health: Vec<_> = servers.iter().map(with_health).collect();
@@ -102,7 +102,7 @@ fn with_none_healthy_nothing_goes_upstream() {
         let answer = gateway.raw(get("/s/during", &[]));
         answer.problem(503).has("retry-after", "5");
         assert!(!answer.head().contains("127.0.0.1") && !answer.body().windows(9).any(|w| w == b"127.0.0.1"));
-        // Who has no token learns nothing of it.
+        // A client without a token learns nothing about it.
         gateway.raw(get("/s/token", &[])).bearer_error(401, None);
         assert!(servers.iter().all(|server| !server.saw("/s/during")));
         health.iter().for_each(|health| health.store(200, Ordering::Relaxed));
@@ -111,11 +111,11 @@ fn with_none_healthy_nothing_goes_upstream() {
 }
 
 #[test]
-fn what_counts_as_an_answer() {
+fn probe_responses_are_classified_and_logged() {
     let dead = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(64 * 1024));
     let endless = "HTTP/1.1 200 OK\r\n".to_owned() + &"X-More: 1\r\n".repeat(20_000);
-    // Name, what the health page says, settings, and the reason told; none where the server is healthy.
+    // Name, health page, settings, and the logged reason (`None` if the server is healthy).
     let rows: &[(&str, &str, &str, Option<&str>)] = &[
         ("redirects", "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "", None),
         ("without_length", "HTTP/1.1 200 OK\r\n\r\nand more to come", "", None),
@@ -182,7 +182,7 @@ fn what_counts_as_an_answer() {
                 gateway.raw(get(&format!("/{name}"), &[])).problem(503);
             }
             None => {
-                // More than would do to make it unhealthy.
+                // More probes than needed to become unhealthy.
                 until(name, || server.requests("/health").len() > 10);
                 gateway.raw(get(&format!("/{name}"), &[])).status(200);
             }
@@ -191,7 +191,7 @@ fn what_counts_as_an_answer() {
 }
 
 #[test]
-fn a_killed_server_is_left_alone_until_it_is_back() {
+fn a_killed_server_gets_no_requests_until_it_is_back() {
     let (killed, other) = (Upstream::start(), Upstream::start());
     let address = killed.address();
     let gateway = Fixture::start(|config| {
@@ -202,7 +202,7 @@ fn a_killed_server_is_left_alone_until_it_is_back() {
     assert_eq!(served(&[&killed, &other], "/s/before"), [5, 5]);
     killed.stop();
     gateway.gateway.wait_for(&format!("{address} is unhealthy: cannot connect: "));
-    // No retries: what went to the killed server would be a 502.
+    // Without retries, a request to the killed server would be a 502.
     ask(&gateway.gateway, "/s/killed", 10);
     assert_eq!(other.requests("/s/killed").len(), 10);
     let back = Upstream::start_at(address);
@@ -213,7 +213,7 @@ fn a_killed_server_is_left_alone_until_it_is_back() {
 }
 
 #[test]
-fn a_reload_keeps_verdicts_and_ends_the_probers_of_what_is_gone() {
+fn a_reload_keeps_health_states_and_stops_probing_removed_servers() {
     let (stays, goes) = (Upstream::start(), Upstream::start());
     let (health, _) = (with_health(&stays), with_health(&goes));
     let upstream = Upstream::start();
@@ -231,7 +231,7 @@ fn a_reload_keeps_verdicts_and_ends_the_probers_of_what_is_gone() {
     health.store(500, Ordering::Relaxed);
     gateway.wait_for(&format!("{} is unhealthy", stays.address()));
     until("the other one is probed", || goes.requests("/health").len() > 3);
-    // Were the verdict forgotten, the server would be good until a thousand probes said otherwise.
+    // If the state were lost, the server would be healthy until a thousand probes failed.
     let patient = "health_check = { path = \"/health\", interval = \"50ms\", unhealthy_after = 1000, healthy_after = 1 }";
     gateway.reload(&config(patient, false));
     crate::support::raw(gateway.plain(), get("/s/kept", &[])).problem(503);
@@ -248,7 +248,7 @@ fn a_reload_keeps_verdicts_and_ends_the_probers_of_what_is_gone() {
 }
 
 #[test]
-fn a_name_is_as_good_as_an_address() {
+fn a_server_may_be_given_by_name() {
     let server = Upstream::start();
     let port = server.address().port();
     server.on_bytes("/n/x", Next::Close, ok("{}"));

@@ -1,4 +1,5 @@
-//! Legacy clients and servers: what they say is passed on as they said it, and what they leave out is no reason to refuse.
+//! Legacy clients and servers: unusual but valid messages are forwarded as they are, and missing parts are
+//! tolerated.
 
 use crate::support::{Conn, Fixture, Next, get};
 use std::io::Write;
@@ -10,7 +11,7 @@ fn fixture() -> Fixture {
 }
 
 #[test]
-fn a_client_that_closes_its_sending_side_has_its_answer() {
+fn a_client_that_closes_its_sending_side_gets_its_response() {
     let gateway = fixture();
     gateway.upstream.on("/public/slow", |_, out| {
         thread::sleep(Duration::from_millis(300));
@@ -26,7 +27,7 @@ fn a_client_that_closes_its_sending_side_has_its_answer() {
             conn.assert_closed(path);
         }
     }
-    // With a body, and with more requests ahead.
+    // With a body, and with further requests pipelined.
     let mut conn = gateway.connect();
     let post = format!("POST /api/x HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nContent-Length: 3\r\n\r\nabc");
     conn.send(post + &String::from_utf8(get("/hello", &[&bearer])).expect("ASCII"));
@@ -54,19 +55,19 @@ fn http_1_0_needs_no_host() {
 }
 
 #[test]
-fn http_1_0_is_never_promised_what_does_not_hold() {
+fn http_1_0_clients_are_not_promised_persistence() {
     let gateway = fixture();
     let keep = "Connection: keep-alive\r\n\r\n";
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     gateway.upstream.on_bytes("/public/chunked", Next::KeepAlive, chunked);
     gateway.upstream.on_bytes("/public/open", Next::Close, "HTTP/1.0 200 OK\r\n\r\nhi");
-    // With a length the connection goes on, and says so.
+    // With a length, the connection persists and says so.
     let mut conn = gateway.connect();
     for _ in 0..2 {
         let answer = conn.ask(format!("GET /public/x HTTP/1.0\r\n{keep}"));
         answer.status(200).has("connection", "keep-alive").lacks("transfer-encoding");
     }
-    // Without one it cannot.
+    // Without a length, it cannot persist.
     for path in ["/public/chunked", "/public/open"] {
         let mut conn = gateway.connect();
         conn.send(format!("GET {path} HTTP/1.0\r\n{keep}"));
@@ -78,7 +79,7 @@ fn http_1_0_is_never_promised_what_does_not_hold() {
 }
 
 #[test]
-fn a_query_is_passed_on_byte_for_byte() {
+fn a_query_is_forwarded_byte_for_byte() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     for (number, query) in
@@ -100,7 +101,7 @@ fn a_query_is_passed_on_byte_for_byte() {
 }
 
 #[test]
-fn names_keep_their_case_and_the_reason_is_the_server_s() {
+fn field_names_keep_their_case_and_the_reason_phrase_is_forwarded() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -127,7 +128,7 @@ fn names_keep_their_case_and_the_reason_is_the_server_s() {
 }
 
 #[test]
-fn what_a_proxy_may_repair_of_a_response_is_repaired() {
+fn repairable_responses_are_repaired() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -145,7 +146,7 @@ fn what_a_proxy_may_repair_of_a_response_is_repaired() {
         }
         assert_eq!(answer.all("content-length"), ["2"]);
     }
-    // Both requests over one connection: nothing about the response was in doubt.
+    // Both requests use one connection: nothing about the response was in doubt.
     assert_eq!(gateway.upstream.requests("/api/odd").iter().map(|seen| seen.place).max(), Some(1));
     for (name, odd) in [
         ("lengths", "Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi"),
@@ -160,7 +161,7 @@ fn what_a_proxy_may_repair_of_a_response_is_repaired() {
 }
 
 #[test]
-fn a_response_that_breaks_off_is_what_there_was_or_502() {
+fn a_truncated_response_is_forwarded_as_truncated_or_502() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     let head = "HTTP/1.1 200 OK\r\nX-Kept: 1\r\nContent-Length: 10\r\n\r\n";
@@ -177,7 +178,7 @@ fn a_response_that_breaks_off_is_what_there_was_or_502() {
             let (rest, _) = conn.read_rest();
             assert_eq!(String::from_utf8_lossy(&rest), body, "{path}");
         }
-        // Never nothing: the head, or a 502 where it was not sent yet.
+        // The client always gets the head, or a 502 if no head was sent yet.
         let mut conn = gateway.connect();
         conn.send(get("/api/cut/none", &[&bearer]));
         conn.read_only_head().status_in(&[200, 502]);
@@ -186,7 +187,7 @@ fn a_response_that_breaks_off_is_what_there_was_or_502() {
 }
 
 #[test]
-fn interim_responses_go_on_to_http_1_1() {
+fn interim_responses_are_forwarded_to_http_1_1_clients() {
     let gateway = fixture();
     gateway.upstream.on_bytes(
         "/public/hints",
@@ -201,13 +202,13 @@ fn interim_responses_go_on_to_http_1_1() {
     hints.status(103).has("link", "</a.css>").lacks("x-hop").lacks("content-length");
     assert_eq!(conn.read().status(200).body(), b"hi");
     conn.ask(get("/public/next", &[])).status(200);
-    // HTTP/1.0 has none.
+    // HTTP/1.0 has no interim responses.
     let old = gateway.raw("GET /public/hints HTTP/1.0\r\n\r\n");
     assert_eq!(old.status(200).body(), b"hi");
 }
 
 #[test]
-fn requests_are_read_to_the_letter() {
+fn requests_are_parsed_strictly() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     let before = gateway.upstream.bytes();

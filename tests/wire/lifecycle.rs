@@ -1,4 +1,4 @@
-//! Start, check, stop: exit codes, one clear line, nothing lost on SIGTERM, nothing secret in what is written.
+//! Start, check, stop: exit codes, one clear line, no request lost on SIGTERM, no secret in the output.
 
 use crate::support::config::{SECRET, cheap_hash};
 use crate::support::upstream::ok;
@@ -89,7 +89,7 @@ fn check_of_a_good_file_is_0() {
     assert_eq!(output.code, Some(0), "the gateway.toml that ships: {output:?}");
 }
 
-/// Ten mistakes; behind each stands the key its error must name.
+/// Ten mistakes, each followed by the key that its error must name.
 const TEN_MISTAKES: &str = r#"
 [server]
 listen = ["http://0.0.0.0:8080"]               # wrong: listen
@@ -123,7 +123,7 @@ upstream = "hello"
 strip_prefix = "/ord"                          # wrong: strip_prefix
 "#;
 
-/// Whether a line names `gateway.toml:N` with exactly this N.
+/// Returns whether a line names `gateway.toml:N` with exactly this N.
 fn names_line(line: &str, number: usize) -> bool {
     let place = format!("gateway.toml:{number}");
     line.match_indices(&place)
@@ -155,12 +155,12 @@ fn check_reports_ten_mistakes_at_once_each_with_its_line() {
         );
     }
     assert!(!all.contains("Sup3rS3cretInPlain"), "the secret is printed\n{all}");
-    // The same file does not start.
+    // The gateway does not start with this file either.
     assert_eq!(run(dir.path(), &["run", "--config", "gateway.toml"]).code, Some(2));
 }
 
 #[test]
-fn check_names_routes_that_tie_and_text_that_is_no_toml() {
+fn check_reports_conflicting_routes_and_invalid_toml() {
     let route = "path = \"/tied\"\nscopes = [\"read\"]\nupstream = \"api\"";
     let config =
         Config::standard("127.0.0.1:9".parse().expect("an address")).route(route).route(route).text();
@@ -173,7 +173,7 @@ fn check_names_routes_that_tie_and_text_that_is_no_toml() {
     assert!(output.all().contains("gateway.toml:"), "{output:?}");
 }
 
-/// A gateway, an upstream whose `/api/slow` answers when told, and the word to tell it.
+/// Returns a gateway, an upstream that holds `/api/slow`, and the channel that releases it.
 fn slow() -> (Gateway, Upstream, String, Sender<()>) {
     let fixture = Fixture::start(|config| config);
     let (release, released) = channel::<()>();
@@ -207,7 +207,7 @@ fn sigterm_finishes_what_is_in_flight_and_exits_0() {
 }
 
 #[test]
-fn sigterm_without_work_is_quick() {
+fn sigterm_without_requests_exits_quickly() {
     let mut gateway = Gateway::start(&Config::standard("127.0.0.1:9".parse().expect("an address")));
     let mut idle = Conn::plain(gateway.plain());
     idle.ask(get("/hello", &[])).status(401);
@@ -218,7 +218,7 @@ fn sigterm_without_work_is_quick() {
 }
 
 #[test]
-fn sigint_does_not_wait() {
+fn sigint_stops_immediately() {
     let (mut gateway, upstream, bearer, _release) = slow();
     let mut conn = Conn::plain(gateway.plain());
     conn.send(get("/api/slow?m=stuck", &[&bearer]));
@@ -278,7 +278,7 @@ fn nothing_secret_is_written_at_any_log_level() {
     assert!(written.contains("\"path\":\"/nowhere\""), "nothing was logged:\n{written}");
 }
 
-/// All files under a folder, as text.
+/// Returns all files below a directory as text.
 fn files(dir: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).expect("the folder").flatten() {

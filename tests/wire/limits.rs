@@ -1,4 +1,4 @@
-//! What bounds requests: addresses, rates, requests under way, time; and what is changed in answers.
+//! Limits on requests: addresses, rates, requests in flight, time; and changes to responses.
 
 use crate::support::config::SECRET;
 use crate::support::{Answer, Config, Fixture, Next, Upstream, get};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Asks until the answer is as wanted: for what another connection's end brings about.
+/// Repeats a request until the response is as expected, for effects of the end of another connection.
 #[track_caller]
 fn eventually(gateway: &Fixture, request: &[u8], status: u16) {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -22,7 +22,7 @@ fn eventually(gateway: &Fixture, request: &[u8], status: u16) {
     }
 }
 
-/// Has `path` send its head and half of its body at once, and the rest for each message in the channel.
+/// Makes `path` send its head and half of its body immediately, and the rest for each message in the channel.
 fn half_answers(upstream: &Upstream, path: &str) -> Sender<()> {
     let (release, released): (Sender<()>, Receiver<()>) = channel();
     let released = Arc::new(Mutex::new(released));
@@ -35,7 +35,7 @@ fn half_answers(upstream: &Upstream, path: &str) -> Sender<()> {
 }
 
 #[test]
-fn addresses_decide_before_the_token() {
+fn addresses_are_checked_before_the_token() {
     let gateway = Fixture::start(|config| {
         config
             .route("path = \"/a/denied\"\nupstream = \"api\"\ndeny = [\"127.0.0.0/8\"]")
@@ -62,7 +62,7 @@ fn addresses_decide_before_the_token() {
     gateway.upstream.only("m=here");
 }
 
-/// A 429 with all that goes with it; how long it asks to wait.
+/// Asserts a 429 response and returns its `Retry-After`.
 #[track_caller]
 fn too_many(answer: &Answer, policy: &str) -> u64 {
     answer.problem(429).lacks("www-authenticate").has("ratelimit-policy", policy);
@@ -83,7 +83,7 @@ fn a_client_has_one_rate_for_all_its_tokens() {
     });
     let (one, two) = (gateway.bearer("limited", "read"), gateway.bearer("limited", "read write"));
     let mut conn = gateway.connect();
-    // What the gate refuses is not the client's: anybody could use up its rate otherwise.
+    // Requests that the gate refuses do not count for the client: anybody could use up its rate otherwise.
     for _ in 0..5 {
         conn.ask(get("/hello", &["Authorization: Bearer bad"])).status(401);
         conn.ask(get("/write", &[&one])).status(403);
@@ -97,14 +97,14 @@ fn a_client_has_one_rate_for_all_its_tokens() {
     }
     assert_eq!(gateway.upstream.requests("m=passed").len(), 3);
     assert!(!gateway.upstream.saw("m=refused"));
-    // Others, public routes and the token endpoint are not its requests.
+    // Other clients, public routes and the token endpoint do not count.
     conn.ask(get("/hello", &[&gateway.bearer("server", "read")])).status(200);
     conn.ask(get("/public", &[&one])).status(200);
     gateway.token("limited", "read");
 }
 
 #[test]
-fn a_route_has_one_rate_for_all_and_a_reload_keeps_it() {
+fn a_route_has_one_rate_for_all_clients_that_a_reload_keeps() {
     let upstream = Upstream::start();
     let config = |burst: u32| {
         Config::standard(upstream.address())
@@ -121,7 +121,7 @@ fn a_route_has_one_rate_for_all_and_a_reload_keeps_it() {
     too_many(&conn.ask(get("/rated/slow", &[])), "\"route\";q=1;w=3600");
     conn.ask(get("/rated", &[&one])).status(200);
     assert_eq!(too_many(&conn.ask(get("/rated", &[&other])), "\"route\";q=60;w=60"), 1);
-    // Who waits as long as told passes.
+    // A client that waits for `Retry-After` is admitted.
     thread::sleep(Duration::from_secs(1));
     conn.ask(get("/rated", &[&other])).status(200);
 
@@ -132,7 +132,7 @@ fn a_route_has_one_rate_for_all_and_a_reload_keeps_it() {
         assert!(Instant::now() < deadline, "{}", gateway.gateway.written());
         thread::sleep(Duration::from_millis(10));
     }
-    // The changed rate is a new one, the other goes on.
+    // The changed rate starts fresh, the other one continues.
     for _ in 0..5 {
         conn.ask(get("/rated", &[&one])).status(200);
     }
@@ -140,7 +140,7 @@ fn a_route_has_one_rate_for_all_and_a_reload_keeps_it() {
 }
 
 #[test]
-fn places_are_taken_until_the_answer_has_ended() {
+fn a_request_counts_as_in_flight_until_its_response_ends() {
     for (name, route_lines, upstream_lines) in
         [("route", "max_in_flight = 1", ""), ("upstream", "", "max_in_flight = 1")]
     {
@@ -163,24 +163,24 @@ fn places_are_taken_until_the_answer_has_ended() {
             assert_eq!(api.requests("/few/half").len(), round + 1);
             release.send(()).expect("a handler waits");
             first.read_some("halfrest");
-            // No wait: the place is free before the client has the last byte.
+            // Immediately: the permit is free before the client has the last byte.
             second.ask(get("/few/more", &[])).status(200);
             first = gateway.connect();
         }
         assert!(!api.saw("m=refused"), "{name}");
-        // A client that leaves gives its place back.
+        // A client that disconnects releases its permit.
         let mut leaving = gateway.connect();
         leaving.send(get("/few/half", &[]));
         leaving.read_only_head().status(200);
         drop(leaving);
         eventually(&gateway, &get("/few/more", &[]), 200);
-        // Refusals of others and dead servers take none for good.
+        // Other refusals and dead servers hold no permit.
         gateway.raw(get("/hello", &[])).status(401);
     }
 }
 
 #[test]
-fn a_tunnel_holds_its_place() {
+fn a_tunnel_counts_as_a_request_in_flight() {
     let gateway = Fixture::start(|config| {
         config.route("path = \"/tunnel\"\naccess = \"public\"\nupstream = \"api\"\nmax_in_flight = 1")
     });
@@ -201,7 +201,7 @@ fn a_tunnel_holds_its_place() {
 }
 
 #[test]
-fn an_answer_must_end_within_the_total_timeout() {
+fn a_response_must_end_within_the_total_timeout() {
     let api = Upstream::start();
     let gateway = Fixture::start(|config| {
         config
@@ -215,7 +215,7 @@ fn an_answer_must_end_within_the_total_timeout() {
         thread::sleep(Duration::from_secs(3));
         Ok(Next::Close)
     });
-    // Never silent for long, so that no read timeout would end it.
+    // Never silent for long, so that the read timeout does not apply.
     api.on("/timed/drip", |_, out| {
         out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")?;
         for _ in 0..100 {
@@ -252,7 +252,7 @@ fn an_answer_must_end_within_the_total_timeout() {
 }
 
 #[test]
-fn answers_of_the_upstream_are_changed_and_ours_are_not() {
+fn response_headers_apply_to_upstream_responses_only() {
     let gateway = Fixture::start(|config| {
         config.route(
             "prefix = \"/changed\"\nscopes = [\"read\"]\nupstream = \"api\"\n\

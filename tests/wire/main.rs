@@ -1,5 +1,5 @@
-//! Black-box tests: the real binary, a recording upstream, bytes on the wire. The contract is what a client, an
-//! upstream and an operator can see; nothing in here knows how the gateway does it.
+//! Black-box tests: the real binary, a recording upstream, and bytes on the wire. They assert what a client,
+//! an upstream and an operator can see, and know nothing about the implementation.
 
 #![allow(clippy::disallowed_methods, reason = "black-box tests measure what a client would, in real time")]
 

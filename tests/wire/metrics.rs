@@ -1,4 +1,5 @@
-//! Metrics: a listener of its own, a page that a strict parser takes, and numbers that agree with what was sent.
+//! Metrics: a separate listener, a page that a strict parser accepts, and counters that agree with the
+//! requests sent.
 
 use crate::support::metrics::{Scrape, address};
 use crate::support::{
@@ -14,7 +15,7 @@ fn start(change: impl FnOnce(Config) -> Config) -> Fixture {
     Fixture::start(|config| change(config).table("[metrics]\nlisten = \"http://127.0.0.1:0\""))
 }
 
-/// Scrapes until what is found is as it should be, and tells what it found last otherwise.
+/// Scrapes until the expected values are found, and reports the last ones otherwise.
 #[track_caller]
 fn until(gateway: &Fixture, good: impl Fn(&Scrape) -> bool) -> Scrape {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -29,7 +30,7 @@ fn until(gateway: &Fixture, good: impl Fn(&Scrape) -> bool) -> Scrape {
 }
 
 #[test]
-fn it_has_a_listener_of_its_own_and_only_where_asked() {
+fn metrics_have_a_separate_listener_only_if_configured() {
     let gateway = start(|config| config);
     gateway.raw(get("/metrics", &[])).problem(404);
     let metrics = address(&gateway.gateway);
@@ -56,7 +57,7 @@ fn it_has_a_listener_of_its_own_and_only_where_asked() {
 }
 
 #[test]
-fn sums_agree_with_what_was_sent() {
+fn counters_agree_with_the_requests_sent() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let dead = free.local_addr().expect("its address");
     drop(free);
@@ -124,7 +125,7 @@ fn sums_agree_with_what_was_sent() {
 }
 
 #[test]
-fn what_is_now() {
+fn gauges_show_current_values() {
     let gateway = start(|config| config.listen("https://127.0.0.1:0"));
     let bearer = gateway.bearer("server", "read");
     let (release, wait) = std::sync::mpsc::channel::<()>();
@@ -163,7 +164,7 @@ fn what_is_now() {
         assert!(scrape.value(name) > 1.0, "{name}\n{}", scrape.text);
     }
     assert_eq!(scrape.sum("tollgate_build_info"), 1.0);
-    // Not TLS, and not HTTP.
+    // Neither TLS nor HTTP.
     let mut conn = Conn::plain(gateway.gateway.tls());
     conn.send("GET / HTTP/1.1\r\n\r\n");
     let _ = conn.read_rest();
@@ -175,7 +176,7 @@ fn what_is_now() {
 }
 
 #[test]
-fn tokens_and_reloads() {
+fn tokens_and_reloads_are_counted() {
     let gateway = start(|config| config.throttle("throttle = { failures = 2, per = \"1m\" }"));
     let token = gateway.token("server", "read");
     gateway.token("other", "read");
@@ -194,7 +195,7 @@ fn tokens_and_reloads() {
     gateway.gateway.signal("HUP");
     let failed = |scrape: &Scrape| scrape.value("tollgate_reloads_total{result=\"failed\"}");
     until(&gateway, |scrape| failed(scrape) >= 1.0);
-    // Everything of `other` is over at once.
+    // All requests of `other` end at once.
     let [head, tail] = ["[clients.other]\n", "enabled = false\n"];
     fs::write(&config, good.replace(head, &format!("{head}{tail}"))).expect("gateway.toml");
     gateway.gateway.signal("HUP");
@@ -247,7 +248,7 @@ fn nothing_that_clients_send_becomes_a_label() {
 }
 
 #[test]
-fn a_scrape_under_load_never_counts_backwards() {
+fn counters_never_decrease_under_load() {
     let gateway = start(|config| config);
     let bearer = gateway.bearer("server", "read");
     let stop = AtomicBool::new(false);

@@ -1,8 +1,8 @@
-//! Protected routes: RFC 6750, route selection, and connections that go on after a refusal.
+//! Protected routes: RFC 6750, route selection, and connections that stay usable after a refusal.
 
 use crate::support::{basic, get, shared};
 
-/// The value of a challenge's parameter.
+/// Returns the value of a challenge's parameter.
 #[track_caller]
 fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> &'a str {
     let found = parameters.iter().find(|(n, _)| n == name);
@@ -10,7 +10,7 @@ fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> &'a str {
 }
 
 #[test]
-fn a_good_token_opens_and_the_scheme_has_no_case() {
+fn a_valid_token_is_accepted_and_the_scheme_is_case_insensitive() {
     let gateway = shared();
     let token = gateway.token("server", "read");
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
@@ -20,7 +20,7 @@ fn a_good_token_opens_and_the_scheme_has_no_case() {
 }
 
 #[test]
-fn no_token_is_a_challenge_without_an_error() {
+fn a_request_without_a_token_gets_a_challenge_without_an_error() {
     let gateway = shared();
     let before = basic("server", "Password1");
     for fields in
@@ -33,7 +33,7 @@ fn no_token_is_a_challenge_without_an_error() {
 }
 
 #[test]
-fn malformed_or_repeated_is_invalid_request() {
+fn malformed_or_repeated_credentials_are_invalid_request() {
     let gateway = shared();
     let good = gateway.bearer("server", "read");
     let token = good.trim_start_matches("Authorization: Bearer ");
@@ -61,7 +61,7 @@ fn malformed_or_repeated_is_invalid_request() {
 }
 
 #[test]
-fn any_other_token_is_invalid_token() {
+fn unknown_tokens_are_invalid_token() {
     let gateway = shared();
     let token = gateway.token("server", "read");
     let flipped: String = token
@@ -103,7 +103,7 @@ fn any_other_token_is_invalid_token() {
 }
 
 #[test]
-fn a_token_anywhere_else_is_no_token() {
+fn a_token_outside_the_header_is_ignored() {
     let gateway = shared();
     let token = gateway.token("server", "read");
     gateway.raw(get(&format!("/hello?m=elsewhere&access_token={token}"), &[])).bearer_error(401, None);
@@ -176,7 +176,7 @@ fn the_host_picks_the_more_specific_route() {
 }
 
 #[test]
-fn no_route_is_404_and_reaches_nothing() {
+fn no_route_is_404_and_reaches_no_upstream() {
     let gateway = shared();
     let bearer = gateway.bearer("administrator", "admin read write");
     for path in [
@@ -206,7 +206,7 @@ fn no_route_is_404_and_reaches_nothing() {
 }
 
 #[test]
-fn a_wrong_method_is_405_and_says_which_are_right() {
+fn a_wrong_method_is_405_with_allow() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     for fields in ["", &format!("{bearer}\r\n")] {
@@ -225,7 +225,7 @@ fn a_wrong_method_is_405_and_says_which_are_right() {
 }
 
 #[test]
-fn a_connection_goes_on_after_refusals() {
+fn a_connection_stays_usable_after_refusals() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
@@ -241,7 +241,7 @@ fn a_connection_goes_on_after_refusals() {
 }
 
 #[test]
-fn a_token_holds_on_every_connection_and_listener() {
+fn a_token_is_valid_on_every_connection_and_listener() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let mut tls = crate::support::Conn::tls(gateway.gateway.tls(), &["http/1.1"]);
@@ -251,8 +251,8 @@ fn a_token_holds_on_every_connection_and_listener() {
 }
 
 #[test]
-fn a_token_that_disabled_or_unknown_clients_never_had() {
-    // A route never answers about clients: the same challenge for every foreign token.
+fn made_up_tokens_of_disabled_or_unknown_clients_are_refused() {
+    // A route reveals nothing about clients: every foreign token gets the same challenge.
     let gateway = shared();
     let one = gateway.raw(get("/hello", &["Authorization: Bearer aaaa"]));
     let two = gateway.raw(get("/hello", &[&format!("Authorization: Bearer tg_{}", "b".repeat(49))]));

@@ -1,4 +1,4 @@
-//! Requests beyond `max_in_flight` that wait for their turn.
+//! Requests above `max_in_flight` that wait in the queue.
 
 use crate::support::upstream::ok;
 use crate::support::{Conn, Fixture, Next, Upstream, get};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// A gateway before a server that takes one request at a time and answers `/q/long` only when told to.
+/// A gateway in front of a server that takes one request at a time and holds `/q/long` until it is released.
 fn one_at_a_time(lines: &str) -> (Fixture, Upstream, Sender<()>) {
     let api = Upstream::start();
     let (release, released): (Sender<()>, Receiver<()>) = channel();
@@ -29,7 +29,7 @@ fn one_at_a_time(lines: &str) -> (Fixture, Upstream, Sender<()>) {
     (gateway, api, release)
 }
 
-/// Sends it, and gives the gateway time to see it before whatever comes next.
+/// Sends the request, and gives the gateway time to see it before the next one.
 fn send(gateway: &Fixture, target: &str) -> Conn {
     let mut conn = gateway.connect();
     conn.send(get(target, &[]));
@@ -40,7 +40,7 @@ fn send(gateway: &Fixture, target: &str) -> Conn {
 }
 
 #[test]
-fn they_wait_in_their_order_and_no_more_than_may() {
+fn the_queue_is_first_in_first_out_and_bounded() {
     let (gateway, api, release) = one_at_a_time("max_queue = 2\nqueue_timeout = \"30s\"");
     let mut under_way = send(&gateway, "/q/long?m=first.");
     api.wait_for("m=first.");
@@ -55,12 +55,12 @@ fn they_wait_in_their_order_and_no_more_than_may() {
     assert!(!api.saw("m=too-many."));
     release.send(()).expect("a handler waits");
     waiting[1].read().status(200);
-    // All places are free again.
+    // Every permit is free again.
     gateway.raw(get("/q/short", &[])).status(200);
 }
 
 #[test]
-fn they_do_not_wait_for_ever() {
+fn queued_requests_time_out() {
     let (gateway, api, release) = one_at_a_time("max_queue = 1\nqueue_timeout = \"50ms\"");
     let mut under_way = send(&gateway, "/q/long?m=first.");
     api.wait_for("m=first.");
@@ -74,14 +74,14 @@ fn they_do_not_wait_for_ever() {
 }
 
 #[test]
-fn who_hangs_up_while_it_waits_leaves_its_place_to_others() {
+fn a_client_that_disconnects_frees_its_place_in_the_queue() {
     let (gateway, api, release) = one_at_a_time("max_queue = 1\nqueue_timeout = \"30s\"");
     let mut under_way = send(&gateway, "/q/long?m=first.");
     api.wait_for("m=first.");
     let gone = send(&gateway, "/q/long?m=gone.");
     gateway.raw(get("/q/short", &[])).problem(503);
     drop(gone);
-    // Refused until the one who left is noticed; then it waits, and is answered when it is its turn.
+    // Refused until the disconnect is noticed; then queued, and answered in its turn.
     let (address, refusals) = (gateway.address(), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&refusals);
     let next = thread::spawn(move || {

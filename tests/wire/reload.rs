@@ -1,5 +1,5 @@
-//! A changed gateway.toml is taken up by the running gateway: no request is lost, no token, no connection; a bad file changes
-//! nothing. So are the files that it names: certificates, keys, secrets.
+//! A running gateway applies changes of gateway.toml and of the files it names (certificates, keys, secrets)
+//! without losing a request, a token or a connection. An invalid file changes nothing.
 
 use crate::support::certificates::{Authority, pem, self_signed};
 use crate::support::config::{SECRET, cheap_hash};
@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Connections of HTTP/1.1 under load; one more speaks HTTP/2.
+/// HTTP/1.1 connections under load; one more uses HTTP/2.
 const CONNECTIONS: usize = 6;
-/// Requests that each connection makes at least between one change and the next.
+/// The minimum number of requests per connection between two changes.
 const BETWEEN: usize = 20;
 
-/// Waits until the gateway has done something, for no longer than it may take.
+/// Waits until the gateway has done something, up to the promised time.
 #[track_caller]
 fn eventually(gateway: &Gateway, what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
@@ -31,7 +31,7 @@ fn eventually(gateway: &Gateway, what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// What each connection has done so far.
+/// The progress of each connection.
 struct Load {
     asked: [AtomicUsize; CONNECTIONS + 1],
     done: AtomicBool,
@@ -43,7 +43,7 @@ impl Load {
         !self.done.load(Ordering::Relaxed)
     }
 
-    /// Waits until every connection has gone on for a while.
+    /// Waits until every connection has made progress.
     #[track_caller]
     fn goes_on(&self, gateway: &Gateway) {
         for asked in &self.asked {
@@ -53,7 +53,7 @@ impl Load {
     }
 }
 
-/// Ends the load also where an assertion fails, or the threads would go on for ever.
+/// Stops the load also if an assertion fails. Otherwise the threads would run forever.
 struct Done<'a>(&'a Load);
 
 impl Drop for Done<'_> {
@@ -63,7 +63,7 @@ impl Drop for Done<'_> {
 }
 
 #[test]
-fn under_load_nothing_is_lost() {
+fn a_reload_under_load_fails_no_request() {
     let fixture = Fixture::start(|config| config.listen("https://127.0.0.1:0"));
     let gateway = &fixture.gateway;
     let bearer = fixture.bearer("server", "read");
@@ -101,7 +101,7 @@ fn under_load_nothing_is_lost() {
         change_everything(&fixture, &bearer, &load);
         drop(done);
     });
-    // Every connection is the one it began with, and every request reached the upstream.
+    // Every connection is still the same, and every request reached the upstream.
     let asked: usize = load.asked.iter().map(|asked| asked.load(Ordering::Relaxed)).sum();
     assert_eq!(fixture.upstream.requests("GET /hello ").len(), asked);
     assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
@@ -134,7 +134,7 @@ fn change_everything(fixture: &Fixture, bearer: &str, load: &Load) {
     });
     eventually(gateway, "the other scope", || fixture.ask_token("other", "&scope=read").code() == 400);
     fixture.ask_token("other", "&scope=write").status(200);
-    // A token keeps what it was given for the time it was given.
+    // A token keeps its scope and lifetime.
     fixture.raw(get("/hello?m=kept", &[&others])).status(200);
     load.goes_on(gateway);
 
@@ -147,7 +147,7 @@ fn change_everything(fixture: &Fixture, bearer: &str, load: &Load) {
     fixture.raw(get("/hello?m=kept", &[&late])).status(200);
     load.goes_on(gateway);
 
-    // At once, and the same file again.
+    // Written in one step, and the same file again.
     for _ in 0..3 {
         let before = gateway.times_written("taken up: ");
         gateway.rewrite(|_| text.clone());
@@ -159,7 +159,7 @@ fn change_everything(fixture: &Fixture, bearer: &str, load: &Load) {
 }
 
 #[test]
-fn a_file_that_is_written_slowly_is_read_when_it_is_whole() {
+fn a_slowly_written_file_is_read_once_it_is_complete() {
     let fixture = Fixture::start(|config| config);
     let path = fixture.gateway.dir().join("gateway.toml");
     let text = std::fs::read_to_string(&path).expect("gateway.toml");
@@ -174,14 +174,14 @@ fn a_file_that_is_written_slowly_is_read_when_it_is_whole() {
             last = Instant::now();
             longest
         };
-        // Each part is a good file, without the client.
+        // Each part is a valid file, without the client.
         for part in 0..16 {
             write(&format!("{half}# {part}\n"));
             thread::sleep(Duration::from_millis(60));
         }
         let longest = write(&format!("{text}\n"));
         eventually(&fixture.gateway, "the whole file", || fixture.ask_token("server", "").code() == 200);
-        // On a machine that is busy the writer rests for so long that it seems to be done.
+        // On a busy machine the writer may pause so long that it seems to be done.
         if longest < Duration::from_millis(200) {
             fixture.gateway.wait_until_written("taken up: ", taken_up);
             fixture.raw(get("/hello", &[&bearer])).status(200);
@@ -197,7 +197,7 @@ fn put(dir: &Path, name: &str, identity: &Identity) {
 }
 
 #[test]
-fn renewed_certificates_serve_the_next_handshake() {
+fn renewed_certificates_are_used_for_the_next_handshake() {
     let (elsewhere, upstream) = (tempfile::tempdir().expect("a folder"), Upstream::start());
     let dir = elsewhere.path();
     let [first, second, third] = ["localhost"; 3].map(self_signed);
@@ -211,19 +211,19 @@ fn renewed_certificates_serve_the_next_handshake() {
     let mut kept = Conn::tls(address, &["http/1.1"]);
     kept.ask(get("/hello", &[])).status(401);
 
-    // gateway.toml is as it was.
+    // gateway.toml is unchanged.
     put(dir, "server", &second);
     eventually(&gateway, "the second certificate", || shown(address) == second.certificate);
     kept.ask(get("/hello", &[])).status(401);
 
-    // Half a renewal is refused, and taken up once it is whole.
+    // An incomplete renewal is refused, and applied once it is complete.
     std::fs::write(dir.join("server.pem"), pem("CERTIFICATE", &third.certificate)).expect("a file");
     gateway.wait_until_written("does not belong to the certificate", 0);
     assert_eq!(shown(address), second.certificate);
     put(dir, "server", &third);
     eventually(&gateway, "the third certificate", || shown(address) == third.certificate);
 
-    // Other places, and then the self-signed one.
+    // Other paths, and then the self-signed certificate.
     put(dir, "moved", &first);
     gateway.rewrite(|text| text.replace("/server.", "/moved."));
     eventually(&gateway, "the moved certificate", || shown(address) == first.certificate);
@@ -236,7 +236,7 @@ fn renewed_certificates_serve_the_next_handshake() {
 }
 
 #[test]
-fn another_authority_vouches_for_clients_from_the_next_handshake_on() {
+fn a_new_client_ca_applies_from_the_next_handshake() {
     let (elsewhere, upstream) = (tempfile::tempdir().expect("a folder"), Upstream::start());
     let ca = elsewhere.path().join("ca.pem");
     let [one, other] = [Authority::new(), Authority::new()];
@@ -259,7 +259,7 @@ fn another_authority_vouches_for_clients_from_the_next_handshake_on() {
 }
 
 #[test]
-fn limits_proxies_and_secrets_are_taken_up_and_what_is_not_is_named() {
+fn limits_proxies_and_secrets_are_reloaded_and_other_changes_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "one").expect("a file");
@@ -292,7 +292,7 @@ fn limits_proxies_and_secrets_are_taken_up_and_what_is_not_is_named() {
         forwarded(&format!("secret-{turn}")).1 == "two"
     });
 
-    // New connections have the new limits, those before keep theirs.
+    // New connections have the new limits, existing ones keep theirs.
     let long = get("/open?m=long", &[&format!("X-Long: {}", "x".repeat(9000))]);
     let mut before = Conn::plain(address);
     before.ask(&long).status(200);

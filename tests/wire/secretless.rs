@@ -22,7 +22,7 @@ fn ask(gateway: &Gateway, client: &str, identity: Option<&Identity>) -> Answer {
     Conn::tls_as(gateway.tls(), identity).ask(post_form(TOKEN, &[], body))
 }
 
-/// A client with the methods given and the scope `read`.
+/// A client with these methods and the scope `read`.
 fn client(name: &str, method: &str, lines: &str) -> String {
     format!(
         "[clients.{name}]\ntoken_endpoint_auth_methods = [\"{method}\"]\n\
@@ -31,7 +31,7 @@ fn client(name: &str, method: &str, lines: &str) -> String {
 }
 
 #[test]
-fn clients_are_who_their_certificates_say_and_tokens_stay_on_them() {
+fn certificates_authenticate_clients_and_bind_their_tokens() {
     let authority = Authority::new();
     let (named, own, other) = (authority.sign("named.example.test"), self_signed("own"), self_signed("own"));
     let forged = self_signed("named.example.test");
@@ -55,12 +55,13 @@ fn clients_are_who_their_certificates_say_and_tokens_stay_on_them() {
 
     for client in ["dns", "dn"] {
         token_of(&ask(&gateway, client, Some(&named)));
-        // RFC 8705 §2.1: what the certificate says counts where an authority vouches for it.
+        // RFC 8705 §2.1: the names in the certificate count if the CA signed it.
         for identity in [Some(&forged), Some(&own), None] {
             ask(&gateway, client, identity).oauth_error(401, "invalid_client");
         }
     }
-    // RFC 8705 §2: the request "MUST include the client_id"; the certificate alone says nothing.
+    // RFC 8705 §2: the request "MUST include the client_id"; the certificate alone does not identify the
+    // client.
     let nameless = post_form(TOKEN, &[], "grant_type=client_credentials&scope=read");
     Conn::tls_as(gateway.tls(), Some(&named)).ask(nameless).oauth_error(401, "invalid_client");
     let token = token_of(&ask(&gateway, "own", Some(&own)));
@@ -68,7 +69,8 @@ fn clients_are_who_their_certificates_say_and_tokens_stay_on_them() {
         ask(&gateway, "own", identity).oauth_error(401, "invalid_client");
     }
 
-    // RFC 8705 §3: the token of one certificate is no token over another, over none, or without TLS.
+    // RFC 8705 §3: a token of one certificate is refused with another certificate, with none, and without
+    // TLS.
     let bearer = format!("Authorization: Bearer {token}");
     Conn::tls_as(gateway.tls(), Some(&own)).ask(get("/hello?m=own", &[&bearer])).status(200);
     for identity in [Some(&other), Some(&named), None] {
@@ -90,7 +92,7 @@ fn clients_are_who_their_certificates_say_and_tokens_stay_on_them() {
 }
 
 #[test]
-fn a_client_with_a_certificate_of_its_own_may_come_while_the_gateway_runs() {
+fn a_client_with_a_self_signed_certificate_can_be_added_at_run_time() {
     let own = self_signed("own");
     let before = Config::bare().listen("https://127.0.0.1:0");
     let gateway = Gateway::start(&before);
@@ -101,7 +103,7 @@ fn a_client_with_a_certificate_of_its_own_may_come_while_the_gateway_runs() {
     until(Duration::from_secs(5), || ask(&gateway, "own", Some(&own)).code() == 200);
 }
 
-/// A client's web server with its keys; none while it is out of order.
+/// A web server that publishes a client's keys; `None` simulates an outage.
 struct KeyServer {
     address: SocketAddr,
     keys: Arc<Mutex<Option<String>>>,
@@ -138,7 +140,7 @@ impl KeyServer {
 }
 
 #[test]
-fn keys_at_a_url_are_fetched_outlive_an_outage_and_change() {
+fn keys_at_a_url_are_fetched_rotated_and_kept_during_an_outage() {
     let (old, new) = (SigningKey::new(), SigningKey::new());
     let server = KeyServer::start(&[old.jwk(",\"kid\":\"old\"")]);
     let uri = format!("jwks_uri = \"http://{}/keys\"", server.address);
@@ -152,7 +154,8 @@ fn keys_at_a_url_are_fetched_outlive_an_outage_and_change() {
         Conn::plain(gateway.plain()).ask(post_form(TOKEN, &[], body))
     };
     until(Duration::from_secs(5), || ask(&old, "old").code() == 200);
-    // The client publishes another key: the first signature with it is refused, and makes the gateway look.
+    // The client publishes another key: the first signature with it is refused, and makes the gateway fetch
+    // the keys.
     server.publish(&[new.jwk(",\"kid\":\"new\"")]);
     ask(&new, "new").oauth_error(401, "invalid_client");
     until(Duration::from_secs(5), || ask(&new, "new").code() == 200);
@@ -198,7 +201,7 @@ fn requests_without_a_secret_and_forged_assertions_lock_nobody_out() {
     token_of(&post("client_id=fresh&client_secret=0ther-S3cret-x7".to_owned()));
 }
 
-/// Tries until it holds.
+/// Retries until a condition holds.
 #[track_caller]
 fn until(limit: Duration, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();

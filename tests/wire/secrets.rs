@@ -1,4 +1,4 @@
-//! Rotation as its operator sees it: when each secret was last used, over restarts, and who should hurry.
+//! Rotation of secrets as an operator sees it: when each secret was last used, across restarts, and warnings.
 
 use crate::support::config::{SECRET, cheap_hash};
 use crate::support::gateway::Output;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A gateway with a state folder of its own, which others may use after it.
+/// A gateway with its own state directory, which a later gateway may reuse.
 fn config(state: &Path) -> Config {
     Config::bare().server(&format!("state_dir = {state:?}"))
 }
@@ -19,7 +19,7 @@ fn ask(gateway: &Gateway, id: &str, secret: &str) -> u16 {
     raw(gateway.plain(), post_form(TOKEN, &[], body)).code()
 }
 
-/// Ends a gateway as a service manager does; what it has written.
+/// Stops a gateway like a service manager does, and returns its output.
 fn end(gateway: &mut Gateway) -> String {
     gateway.signal("TERM");
     gateway.wait(Duration::from_secs(12));
@@ -42,7 +42,7 @@ fn show(dir: &Path, id: &str) -> Value {
 }
 
 #[test]
-fn the_use_of_secrets_is_told_and_outlives_a_restart() {
+fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     let state = tempfile::tempdir().expect("a folder");
     let kept = state.path().join("secrets.json");
     let two = config(state.path()).client("one", SECRET, "scopes = []").client("two", SECRET, "scopes = []");
@@ -79,13 +79,13 @@ fn the_use_of_secrets_is_told_and_outlives_a_restart() {
     assert!(text.contains("\"three\"") && !text.contains("\"two\""), "who is gone is forgotten:\n{text}");
     assert!(!text.contains("argon2"), "{text}");
 
-    // Another secret under the same id has never been used.
+    // A new secret under the same id counts as unused.
     good(gateway.dir(), &["client", "reset-secret", "one"]);
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"], Value::Null);
 }
 
 #[test]
-fn an_old_secret_in_use_near_its_end_is_warned_of() {
+fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
     let state = tempfile::tempdir().expect("a folder");
     let kept = state.path().join("secrets.json");
     let mut gateway = Gateway::start(&config(state.path()).client("shop", SECRET, "scopes = []"));
@@ -93,7 +93,7 @@ fn an_old_secret_in_use_near_its_end_is_warned_of() {
     gateway.signal("HUP");
     let written = end(&mut gateway);
     assert!(!written.contains("still used"), "{written}");
-    // Both have been there for long.
+    // Both have existed for a long time.
     let text = std::fs::read_to_string(&kept).expect("secrets.json");
     let mut seen: Value = serde_json::from_str(&text).expect("JSON");
     for secret in seen["clients"]["shop"].as_object_mut().expect("secrets").values_mut() {
@@ -124,7 +124,7 @@ fn an_old_secret_in_use_near_its_end_is_warned_of() {
 }
 
 #[test]
-fn expired_secrets_and_tries_with_them_are_warned_of() {
+fn expired_secrets_and_their_use_cause_warnings() {
     let state = tempfile::tempdir().expect("a folder");
     let (old, new) = (cheap_hash("old-secret"), cheap_hash(SECRET));
     let mut gateway = Gateway::start(&config(state.path()).table(&format!(
@@ -165,7 +165,7 @@ fn expired_secrets_and_tries_with_them_are_warned_of() {
 }
 
 #[test]
-fn a_file_that_is_none_of_ours_stops_nothing() {
+fn a_foreign_usage_file_does_not_stop_the_gateway() {
     let state = tempfile::tempdir().expect("a folder");
     let kept = state.path().join("secrets.json");
     let config = config(state.path()).client("one", SECRET, "scopes = []");
@@ -191,9 +191,9 @@ fn a_file_that_is_none_of_ours_stops_nothing() {
 }
 
 #[test]
-fn where_nothing_can_be_written_the_gateway_runs_all_the_same() {
+fn the_gateway_runs_without_a_writable_state_directory() {
     let state = tempfile::NamedTempFile::new().expect("a file");
-    // A folder cannot be where a file is.
+    // A directory cannot be created where a file exists.
     let mut gateway = Gateway::start(&config(state.path()).client("one", SECRET, "scopes = []"));
     assert_eq!(ask(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);

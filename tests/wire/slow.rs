@@ -1,5 +1,5 @@
-//! Clients that are slow, or many from one place, on fresh connections and on used ones: each is ended in its time,
-//! and nothing of what it had begun is taken for whole.
+//! Slow clients, and many from one address, on new and on used connections: each is disconnected in time, and
+//! nothing incomplete is treated as complete.
 
 use crate::support::{Config, Conn, Fixture, Gateway, Next, TOKEN, Upstream, get};
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A gateway with short patience, and 16 MiB to be had.
+/// A gateway with short timeouts and a 16 MiB resource.
 fn impatient() -> Fixture {
     let fixture = Fixture::start(|config| {
         config.table(
@@ -24,7 +24,7 @@ fn impatient() -> Fixture {
     fixture
 }
 
-/// A connection, fresh or one that has had an answer.
+/// A connection, new or after a response.
 fn connection(fixture: &Fixture, used: bool) -> Conn {
     let mut conn = fixture.connect();
     if used {
@@ -33,7 +33,7 @@ fn connection(fixture: &Fixture, used: bool) -> Conn {
     conn
 }
 
-/// Asserts that the connection ends within the time there is, and is not ended before its time.
+/// Asserts that the connection ends within the allowed time, and not before its timeout.
 #[track_caller]
 fn ends(conn: &mut Conn, started: Instant, what: &str) {
     conn.assert_closed(what);
@@ -50,7 +50,7 @@ fn slow_heads_and_bodies_are_408_and_never_a_request() {
         "POST {TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: 100\r\n\r\ngrant_type="
     );
-    // Each goes on a little in time, or not at all.
+    // Each client sends a little in time, or nothing.
     for used in [false, true] {
         for (what, request, drip) in [
             ("a head", head("X-Slow: "), "a"),
@@ -80,7 +80,7 @@ fn slow_heads_and_bodies_are_408_and_never_a_request() {
 }
 
 #[test]
-fn who_does_not_read_is_cut() {
+fn a_client_that_does_not_read_is_disconnected() {
     let fixture = impatient();
     for used in [false, true] {
         let mut conn = connection(&fixture, used);
@@ -94,8 +94,8 @@ fn who_does_not_read_is_cut() {
 }
 
 #[test]
-fn a_refusal_does_not_make_the_body_a_request() {
-    // The body comes when the refusal is on its way already.
+fn the_body_of_a_refused_request_is_not_parsed_as_a_request() {
+    // The body arrives while the refusal is being sent.
     let fixture = Fixture::start(|config| {
         config.route("path = \"/small\"\naccess = \"public\"\nupstream = \"api\"\nmax_body_size = \"10B\"")
     });
@@ -132,7 +132,7 @@ fn a_refusal_does_not_make_the_body_a_request() {
                 conn.read().status(status);
                 conn.send_more(&body);
             }
-            // Closed, or the body was passed over: nothing in it is answered.
+            // Closed, or the body was skipped: no part of it is answered.
             let (rest, _) = {
                 conn.finish();
                 conn.read_rest()
@@ -144,7 +144,7 @@ fn a_refusal_does_not_make_the_body_a_request() {
 }
 
 #[test]
-fn one_address_has_so_many_connections_and_no_more() {
+fn connections_per_address_are_limited() {
     let upstream = Upstream::start();
     let config = |most: u32| {
         let limits = format!("[server.limits]\nmax_connections_per_address = {most}");
@@ -161,7 +161,7 @@ fn one_address_has_so_many_connections_and_no_more() {
     for conn in &mut three {
         conn.ask(get("/public/x", &[])).status(200);
     }
-    // A reload takes up another limit, for the next connection.
+    // A reload changes the limit for new connections.
     std::fs::write(gateway.dir().join("gateway.toml"), config(4).text()).expect("gateway.toml");
     gateway.signal("HUP");
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -177,7 +177,7 @@ fn one_address_has_so_many_connections_and_no_more() {
     loop {
         let mut conn = Conn::plain(gateway.plain());
         conn.send(get("/public/x", &[]));
-        // Refused before it was read, a connection may be reset.
+        // A connection that is refused before it was read may be reset.
         if conn.try_read(false).is_ok_and(|answer| answer.code() == 200) {
             break;
         }
@@ -186,7 +186,7 @@ fn one_address_has_so_many_connections_and_no_more() {
 }
 
 #[test]
-fn a_server_that_does_not_take_the_body_is_too_slow_and_the_client_is_told() {
+fn a_server_that_does_not_read_the_body_times_out_with_504() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     let (keep, kept) = channel();
@@ -209,15 +209,15 @@ fn a_server_that_does_not_take_the_body_is_too_slow_and_the_client_is_told() {
 }
 
 #[test]
-fn a_connection_that_has_rested_is_read_as_before() {
-    // A connection rests after half of its idle timeout, on which all of these wait together.
+fn an_idle_connection_is_still_usable() {
+    // A connection is parked after half of its idle timeout, so all of these wait together.
     let fixture = Fixture::start(|config| {
         config.table("[server.limits]\nheader_timeout = \"500ms\"\nidle_timeout = \"6s\"")
     });
     let bearer = fixture.bearer("server", "read");
     let good = |m: &str| format!("GET /hello?m={m}. HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n\r\n");
     let mut conns: Vec<Conn> = (0..6).map(|_| connection(&fixture, true)).collect();
-    // One with the beginning of a request that came while another was answered.
+    // One with the beginning of a request that arrived while another was served.
     let begun = good("begun");
     let (begin, rest) = begun.split_at(9);
     conns[5].send(good("first") + begin);

@@ -1,4 +1,4 @@
-//! Bodies on their way: at once, piece by piece, of any length, with trailers, and with flat memory.
+//! Streaming bodies: forwarded immediately, piece by piece, of any length, with trailers, in constant memory.
 
 use crate::support::tls::connect_h2;
 use crate::support::upstream::ok;
@@ -21,7 +21,7 @@ fn chunk(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_event_comes_before_the_next_is_made() {
+fn server_sent_events_are_forwarded_immediately() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let (make, made) = mpsc::channel::<String>();
@@ -55,7 +55,7 @@ fn a_stream_of_events_ends_with_its_token() {
     gateway.upstream.on("/api/sse-revoked", move |_, out| {
         out.write_all(HEAD)?;
         out.write_all(&chunk("data: one\n\n"))?;
-        // Nothing more: only the gateway can end it.
+        // Nothing more is sent: only the gateway can end the stream.
         out.set_read_timeout(Some(Duration::from_secs(10)))?;
         let end = out.read(&mut [0; 1]);
         if matches!(end, Ok(0)) {
@@ -73,7 +73,7 @@ fn a_stream_of_events_ends_with_its_token() {
 }
 
 #[test]
-fn a_body_goes_up_byte_by_byte() {
+fn a_request_body_streams_byte_by_byte() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
@@ -84,7 +84,7 @@ fn a_body_goes_up_byte_by_byte() {
     for letter in 'a'..='z' {
         conn.send_more([letter as u8]);
         sent.push(letter);
-        // Each has arrived before the next goes.
+        // Each piece arrives before the next one is sent.
         gateway.upstream.wait_for(&format!("\r\n\r\n{sent}"));
     }
     conn.read().status(200);
@@ -92,7 +92,7 @@ fn a_body_goes_up_byte_by_byte() {
 }
 
 #[test]
-fn trailers_pass_both_ways_but_for_those_that_would_deceive() {
+fn trailers_are_forwarded_except_misleading_ones() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -129,7 +129,7 @@ fn trailers_pass_both_ways_but_for_those_that_would_deceive() {
 }
 
 #[test]
-fn answers_of_http_1_0_are_understood() {
+fn http_1_0_responses_are_understood() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let rows: &[(&str, Next, &str, &str)] = &[
@@ -160,7 +160,7 @@ fn answers_of_http_1_0_are_understood() {
 }
 
 #[test]
-fn a_client_of_http_1_0_gets_no_chunks() {
+fn an_http_1_0_client_gets_no_chunks() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -176,7 +176,7 @@ fn a_client_of_http_1_0_gets_no_chunks() {
     assert_eq!(body, b"abcdefg");
 }
 
-/// How much memory a process has had at most, in KiB.
+/// Returns the peak memory of a process in KiB.
 fn peak(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("its peak");
@@ -184,11 +184,11 @@ fn peak(pid: u32) -> u64 {
 }
 
 const LARGE: usize = 64 << 20;
-/// What 64 MiB on their way may take: buffers, not bodies.
+/// The memory allowed for streaming 64 MiB: buffers, not bodies.
 const FLAT: u64 = 12 << 10;
 
 #[test]
-fn sixty_four_mebibytes_go_through_flat_memory() {
+fn sixty_four_mebibytes_stream_with_constant_memory() {
     let fixture = Fixture::start(|config| {
         config
             .route("path = \"/large/up\"\nscopes = [\"read\"]\nupstream = \"api\"\nmax_body_size = \"0\"")
@@ -217,11 +217,11 @@ fn sixty_four_mebibytes_go_through_flat_memory() {
     conn.ask(get("/hello", &[&bearer])).status(200);
     let before = peak(pid);
 
-    // A client that does not read for as long as the upstream would write: nothing is taken ahead for it.
+    // A client that does not read while the upstream writes: the gateway must not read ahead for it.
     let mut lazy = fixture.connect();
     lazy.send(get("/large/down?m=lazy", &[&bearer, "Range: bytes=100-"]));
     was_asked.recv_timeout(Duration::from_secs(5)).expect("it arrives");
-    // One that reads as fast as it can.
+    // A client that reads as fast as it can.
     let mut tcp = TcpStream::connect(fixture.address()).expect("a connection");
     tcp.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     tcp.write_all(&get("/large/down?m=eager", &[&bearer, "Range: bytes=100-", "Connection: close"]))
@@ -264,7 +264,7 @@ fn sixty_four_mebibytes_go_through_flat_memory() {
 }
 
 #[tokio::test]
-async fn http_2_clients_stream_up_and_get_trailers_back() {
+async fn http_2_clients_stream_bodies_and_receive_trailers() {
     let gateway = shared();
     let token = gateway.token("server", "read");
     let upstream = gateway.upstream.clone();
@@ -292,7 +292,7 @@ async fn http_2_clients_stream_up_and_get_trailers_back() {
     for piece in ["first-of-h2,", "second-of-h2,"] {
         pieces.send(Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).await.expect("it is taken");
         let upstream = upstream.clone();
-        // It is there while the rest is still unsent.
+        // It arrives while the rest is still unsent.
         tokio::task::spawn_blocking(move || upstream.wait_for(piece)).await.expect("it arrives");
     }
     drop(pieces);
@@ -304,14 +304,14 @@ async fn http_2_clients_stream_up_and_get_trailers_back() {
     let request = upstream.only("m=h2-stream");
     assert_eq!(request.body, b"first-of-h2,second-of-h2,");
     assert_eq!(request.all("transfer-encoding"), ["chunked"], "{}", request.text());
-    // RFC 9113 §8.2.3: cookies that HTTP/2 splits are one field in HTTP/1.1.
+    // RFC 9113 §8.2.3: cookies that are split in HTTP/2 become one field in HTTP/1.1.
     assert_eq!(request.all("cookie"), ["a=1; b=2"], "{}", request.text());
     assert!(request.all("te").is_empty(), "{}", request.text());
 }
 
 #[test]
-fn an_early_answer_ends_the_upload() {
-    // This upstream answers on the head alone.
+fn an_early_response_ends_the_upload() {
+    // This upstream responds after the head.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     let heads = Arc::new(Mutex::new(0));
@@ -337,7 +337,7 @@ fn an_early_answer_ends_the_upload() {
     conn.send("POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nthe beginning");
     let answer = conn.read();
     assert_eq!(answer.status(200).body(), b"{\"early\":1}", "{answer}");
-    // The connection it came from has half a request on it: the next one gets another.
+    // The upstream connection has half a request on it, so the next request uses another one.
     let mut next = early.connect();
     next.ask("POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status(200);
     assert_eq!(*heads.lock().expect("the count"), 2);

@@ -1,5 +1,5 @@
-//! A stream ends with its token: a body on its way down or up, a tunnel, on HTTP/1.1 and HTTP/2. However the token ends, the
-//! client sees a stream that broke off, never one that came to its end, and the upstream's connection is closed.
+//! Streams end with their token: downloads, uploads and tunnels, on HTTP/1.1 and HTTP/2. The client sees a
+//! truncated stream, never a complete one, and the upstream connection is closed.
 
 use crate::support::config::SECRET;
 use crate::support::tls::H2;
@@ -17,18 +17,18 @@ use std::time::{Duration, Instant};
 /// How a token ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// By its client (RFC 7009).
+    /// Revoked by its client (RFC 7009).
     Revoked,
-    /// By its lifetime.
+    /// Its lifetime ends.
     Expired,
-    /// With its client, by a change of gateway.toml.
+    /// Its client is disabled in gateway.toml.
     Disabled,
 }
 
-/// A gateway before an upstream that begins answers and does not end them.
+/// A gateway in front of an upstream that begins responses and does not end them.
 struct Streaming {
     fixture: Fixture,
-    /// The upstream's side of each answer that began.
+    /// The upstream's side of each response.
     begun: Receiver<TcpStream>,
 }
 
@@ -72,7 +72,7 @@ impl Streaming {
 fn begin(out: &mut TcpStream, answer: &str, tell: &Mutex<Sender<TcpStream>>) -> io::Result<Next> {
     write!(out, "HTTP/1.1 {answer}")?;
     let _ = tell.lock().expect("the channel").send(out.try_clone()?);
-    // On to the next request, which never comes: so the end of the connection is seen.
+    // Waits for a next request, which never comes, so that the end of the connection is seen.
     Ok(Next::KeepAlive)
 }
 
@@ -83,7 +83,7 @@ fn streams_end_when_their_token_is(end: End) {
     let token = fixture.token(client, "read");
     let bearer = format!("Authorization: Bearer {token}");
 
-    // The other client's stream must survive all this. First, so that its server side is known.
+    // The other client's stream must survive. It starts first, so that its server side is known.
     let mut bystander = streaming.events(&fixture.bearer("server", "read"), "bystander");
     let mut its_server = streaming.begun.recv().expect("the bystander's stream");
 
@@ -146,7 +146,7 @@ fn streams_end_when_their_token_is(end: End) {
     let (_, closed) = socket.read_rest();
     assert!(is_closed(&closed), "{end:?}: the tunnel is still open: {closed:?}");
     upstream.wait_for_end("m=socket");
-    // Half a request is answered, and nothing behind it is read.
+    // Half a request is answered, and nothing after it is read.
     up.read().bearer_error(401, Some("invalid_token"));
     up.send("5\r\nlater\r\n0\r\n\r\n");
     let (_, closed) = up.read_rest();
@@ -170,29 +170,29 @@ fn streams_end_when_their_token_is(end: End) {
     assert!(!upstream.saw("later"));
     assert!(upstream.requests("/api/upload").is_empty(), "half a request became a whole one");
 
-    // The bystander goes on, to its good end.
+    // The other client's stream continues and ends normally.
     its_server.write_all(b"5\r\nlast\n\r\n0\r\n\r\n").expect("the bystander's connection");
     bystander.read_some("last");
     bystander.read_some("0\r\n\r\n");
 }
 
-/// Whether a read ended because the other side closed, and not because nothing came in time.
+/// Returns whether a read ended because the other side closed, not because of a timeout.
 fn is_closed(end: &io::Result<()>) -> bool {
     !matches!(end, Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
 }
 
 #[test]
-fn revoked() {
+fn a_revoked_token_ends_its_streams() {
     streams_end_when_their_token_is(End::Revoked);
 }
 
 #[test]
-fn expired() {
+fn an_expired_token_ends_its_streams() {
     streams_end_when_their_token_is(End::Expired);
 }
 
 #[test]
-fn disabled_by_a_reload() {
+fn a_client_disabled_by_a_reload_loses_its_streams() {
     streams_end_when_their_token_is(End::Disabled);
 }
 
@@ -212,9 +212,9 @@ impl hyper::body::Body for Parts {
 }
 
 #[test]
-fn a_stream_that_never_rests_ends_too() {
+fn a_busy_stream_ends_with_its_token_too() {
     let fixture = Fixture::start(|config| config);
-    // As much as is taken, so that there is always more for a client that is slower.
+    // As much as fits, so that there is always more for a slower client.
     fixture.upstream.on("/api/flood", |_, out| {
         out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         let chunk = [b"10000\r\n", &[b'x'; 0x10000][..], b"\r\n"].concat();

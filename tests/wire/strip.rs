@@ -1,9 +1,9 @@
-//! `strip_prefix`: whole segments are taken off, whatever stands in them, and what goes upstream is always a path.
+//! `strip_prefix` removes whole segments, whatever they contain, and the remaining target is always a path.
 
 use crate::support::{Fixture, get};
 
 #[test]
-fn segments_are_taken_off_by_number_and_never_cut_in_two() {
+fn strip_prefix_removes_whole_segments() {
     let route = |path: &str, prefix: &str| {
         format!(
             "{path}\nstrip_prefix = \"{prefix}\"\nallow_semicolon = true\nallow_encoded_slash = true\naccess = \"public\"\nupstream = \"api\""
@@ -19,11 +19,11 @@ fn segments_are_taken_off_by_number_and_never_cut_in_two() {
         ("/tenants/a-long-name/orders/1?a=/b", Some("/orders/1?a=/b")),
         ("/tenants/7/orders/", Some("/orders/")),
         ("/v2/orders;page=2/x", Some("/orders;page=2/x")),
-        // The parameters are of a segment that the upstream does not have.
+        // The parameters belong to a segment that the upstream does not have.
         ("/v2;page=2/orders", Some("/orders")),
         ("/v2%3Bpage=2/orders", Some("/orders")),
         ("/v2/orders%2F1", Some("/orders%2F1")),
-        // One segment to us, two to others: which of it is the prefix?
+        // One segment to the gateway, two to other servers: the prefix would be ambiguous.
         ("/v2%2Forders", None),
         ("/v2%2Forders/1", None),
         ("/tenants%2F7/orders", None),

@@ -1,4 +1,4 @@
-//! The TLS listener: HTTP/1.1 and HTTP/2 by ALPN, the same refusals on both, a certificate that is kept.
+//! The TLS listener: HTTP/1.1 and HTTP/2 by ALPN, the same refusals on both, and a certificate that is kept.
 
 use crate::support::tls::{H2, connect, negotiated};
 use crate::support::upstream::OK_BODY;
@@ -25,12 +25,12 @@ fn one<'a>(answer: &'a Response<Bytes>, name: &str) -> &'a str {
 }
 
 #[test]
-fn alpn_picks_what_both_speak() {
+fn alpn_selects_a_common_protocol() {
     let address = shared().gateway.tls();
     assert_eq!(negotiated(address, &["h2", "http/1.1"]).as_deref(), Some("h2"));
     assert_eq!(negotiated(address, &["http/1.1"]).as_deref(), Some("http/1.1"));
     assert_eq!(negotiated(address, &[]), None);
-    // Without ALPN it is HTTP/1.1.
+    // Without ALPN, HTTP/1.1 is used.
     Conn::tls(address, &[]).ask(get("/hello", &[])).bearer_error(401, None);
 }
 
@@ -80,7 +80,7 @@ async fn http_2_gets_a_token_and_the_api() {
 }
 
 #[tokio::test]
-async fn http_2_refuses_as_http_1_1_does() {
+async fn http_2_refusals_match_those_of_http_1_1() {
     let gateway = shared();
     let bearer = gateway.token("server", "read");
     let bearer = format!("Bearer {bearer}");
@@ -108,13 +108,13 @@ async fn http_2_refuses_as_http_1_1_does() {
         }
     }
     assert!(!gateway.upstream.saw("m=h2-bad"), "a refused request reached the upstream");
-    // Refusals are the stream's, not the connection's.
+    // A refusal ends the stream, not the connection.
     let answer = h2.ask(request(Method::GET, "/hello", &good, "")).await;
     assert_eq!(answer.status(), 200, "{answer:?}");
 }
 
 #[test]
-fn the_self_signed_certificate_is_made_once_and_its_key_is_private() {
+fn the_self_signed_certificate_is_created_once_with_a_private_key_file() {
     use std::os::unix::fs::PermissionsExt;
     let state = tempfile::tempdir().expect("a folder");
     let text = Config::bare()

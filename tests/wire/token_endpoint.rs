@@ -12,7 +12,7 @@ fn body(rest: &str) -> String {
     format!("{GRANT}&{}{rest}", credentials("server"))
 }
 
-/// A 200 and exactly the members it may have.
+/// Asserts a 200 response with exactly the allowed members.
 #[track_caller]
 fn granted(answer: &Answer, scope: Option<&str>, lifetime: u64) -> String {
     answer.status(200).own().has("pragma", "no-cache").lacks("www-authenticate");
@@ -34,7 +34,7 @@ fn granted(answer: &Answer, scope: Option<&str>, lifetime: u64) -> String {
 }
 
 #[test]
-fn the_profile_s_answer_without_and_with_scope() {
+fn the_response_matches_the_profile_with_and_without_scope() {
     let gateway = shared();
     let one = granted(&gateway.raw(post_form(TOKEN, &[], body(""))), None, 299);
     let two = granted(&gateway.raw(post_form(TOKEN, &[], body("&scope=read"))), Some("read"), 299);
@@ -52,7 +52,7 @@ fn scopes_keep_their_order_and_collapse() {
 }
 
 #[test]
-fn default_scopes_are_given_and_told_when_none_is_asked_for() {
+fn default_scopes_are_granted_and_reported_if_none_is_requested() {
     let gateway = shared();
     granted(&gateway.ask_token("defaulted", ""), Some("write read"), 299);
     granted(&gateway.ask_token("defaulted", "&scope=admin"), Some("admin"), 299);
@@ -75,10 +75,10 @@ fn basic_credentials_are_form_decoded() {
 }
 
 #[test]
-fn one_way_of_authentication_only() {
+fn two_authentication_methods_are_refused() {
     let gateway = shared();
     let header = basic("server", SERVER_SECRET);
-    // The same id in the body is what many libraries send beside Basic.
+    // Many libraries send the same id in the body in addition to Basic.
     granted(&gateway.raw(post_form(TOKEN, &[&header], format!("{GRANT}&client_id=server"))), None, 299);
     for rest in ["client_id=other", "client_id=server&client_secret=Password1", "client_secret=Password1"] {
         let answer = gateway.raw(post_form(TOKEN, &[&header], format!("{GRANT}&{rest}")));
@@ -156,7 +156,7 @@ fn malformed_requests_are_invalid_request() {
 }
 
 #[test]
-fn garbage_is_a_clear_answer_and_harms_nothing() {
+fn garbage_gets_a_clear_response_and_has_no_effect() {
     let gateway = shared();
     let noise: Vec<u8> = (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for garbage in [&noise[..], b"{\"grant_type\":\"client_credentials\"}", b"&&&===&%", b"%", b"\0\0\0", b""]
@@ -170,7 +170,7 @@ fn garbage_is_a_clear_answer_and_harms_nothing() {
 }
 
 #[test]
-fn query_parameters_are_no_credentials() {
+fn credentials_in_the_query_are_refused() {
     let gateway = shared();
     for known in
         [GRANT, "client_id=server", "client_secret=Password1", "scope=read", "scope", "client%5Fid=server"]
@@ -186,7 +186,7 @@ fn query_parameters_are_no_credentials() {
 }
 
 #[test]
-fn a_body_has_at_most_16_kib() {
+fn a_body_above_16_kib_is_refused() {
     let gateway = shared();
     let padded = |size: usize| {
         let start = body("&pad=");
@@ -205,7 +205,7 @@ fn a_body_has_at_most_16_kib() {
 }
 
 #[test]
-fn a_chunked_body_is_a_body() {
+fn a_chunked_body_is_accepted() {
     let gateway = shared();
     let body = body("&scope=read");
     let (one, two) = body.split_at(20);
@@ -227,9 +227,9 @@ fn no_client_authentication_is_invalid_client() {
         (&["Authorization: Bearer abc"], ""),
         (&["Authorization: Basic"], ""),
         (&["Authorization: Basic !!!"], ""),
-        // No colon behind the decoding.
+        // No colon after decoding.
         (&["Authorization: Basic c2VydmVy"], ""),
-        // A percent sign without two digits: not what §2.3.1 makes.
+        // A percent sign without two hex digits, which §2.3.1 does not produce.
         (&["Authorization: Basic c2VydmVyOiV6eg=="], ""),
         (&["Authorization: Digest username=\"server\""], ""),
     ];
@@ -240,7 +240,7 @@ fn no_client_authentication_is_invalid_client() {
 }
 
 #[test]
-fn unknown_disabled_and_wrong_are_the_same_bytes() {
+fn unknown_and_disabled_clients_and_wrong_secrets_get_the_same_bytes() {
     let gateway = shared();
     let expected =
         gateway.raw(post_form(TOKEN, &[], format!("{GRANT}&client_id=server&client_secret=wrong")));
@@ -307,7 +307,7 @@ fn scopes_outside_the_grammar_or_the_client_are_invalid_scope() {
 }
 
 #[test]
-fn nothing_of_the_input_comes_back() {
+fn the_response_contains_nothing_of_the_input() {
     let gateway = shared();
     let evil = "%3Cscript%3Ealert(7331)%3C%2Fscript%3E%22%0D%0AX-Evil:%201";
     for form in [
@@ -323,7 +323,7 @@ fn nothing_of_the_input_comes_back() {
 }
 
 #[test]
-fn one_connection_takes_refusals_and_grants_in_turn() {
+fn one_connection_serves_refusals_and_grants() {
     let mut conn: Conn = shared().connect();
     for round in 0..3 {
         conn.ask(post_form(TOKEN, &[], format!("{GRANT}&client_id=server&client_secret=no{round}")))
@@ -334,7 +334,7 @@ fn one_connection_takes_refusals_and_grants_in_turn() {
 }
 
 #[test]
-fn throttle_is_for_client_and_address_and_spares_the_known_secret() {
+fn the_throttle_is_per_client_and_address_and_spares_the_known_secret() {
     let gateway = Gateway::start(
         &Config::bare()
             .throttle("throttle = { failures = 3, per = \"10m\" }")
@@ -366,7 +366,7 @@ fn throttle_is_for_client_and_address_and_spares_the_known_secret() {
 }
 
 #[test]
-fn token_limits_shed_and_evict_nothing() {
+fn token_limits_refuse_new_tokens_and_evict_none() {
     let fixture = Fixture::start(|config| config.token_service("max_tokens_per_client = 2\nmax_tokens = 3"));
     let first = fixture.bearer("server", "read");
     fixture.token("server", "");

@@ -1,8 +1,8 @@
-//! Who may say where a request came from: proxies that the configuration trusts, and nobody else.
+//! Forwarding fields: kept from trusted proxies, replaced from everybody else.
 
 use crate::support::{Fixture, get};
 
-/// What a proxy in front, or a client that pretends to be one, says.
+/// The fields that a proxy, or a client that pretends to be one, sends.
 const SAID: [&str; 8] = [
     "Forwarded: for=198.51.100.1;proto=https;by=203.0.113.9",
     "forwarded: for=\"[2001:db8::1]:4711\"",
@@ -11,17 +11,17 @@ const SAID: [&str; 8] = [
     "X-Forwarded-Proto: https",
     "X-Forwarded-Host: public.example.test",
     "X-Real-IP: 198.51.100.1",
-    // No proxy spells it so, and no server may read it.
+    // No proxy uses this spelling, and no server may see it.
     "x_forwarded_for: 6.6.6.6",
 ];
 
 #[test]
-fn a_trusted_proxy_is_believed_and_told_of() {
+fn forwarding_fields_of_a_trusted_proxy_are_kept_and_extended() {
     let fixture = Fixture::start(|config| config.server("trusted_proxies = [\"127.0.0.0/8\", \"::1\"]"));
     fixture.raw(get("/public/x?m=trusted", &SAID)).status(200);
     let request = fixture.upstream.only("m=trusted");
     for (name, value) in [
-        // All on one line each, with the address of the proxy itself at the end.
+        // One line each, with the address of the proxy itself at the end.
         ("x-forwarded-for", "198.51.100.1, 203.0.113.9, 127.0.0.1"),
         (
             "forwarded",
@@ -34,7 +34,7 @@ fn a_trusted_proxy_is_believed_and_told_of() {
         assert_eq!(request.all(name), [value], "{name}\n{}", request.text());
     }
     assert!(!request.text().contains("6.6.6.6"), "{}", request.text());
-    // Who says nothing is spoken for in one way only.
+    // Without such fields, the gateway adds one form only.
     fixture.raw(get("/public/x?m=silent", &[])).status(200);
     let request = fixture.upstream.only("m=silent");
     assert_eq!(request.all("x-forwarded-for"), ["127.0.0.1"], "{}", request.text());
@@ -42,7 +42,7 @@ fn a_trusted_proxy_is_believed_and_told_of() {
 }
 
 #[test]
-fn anyone_else_is_not_believed() {
+fn forwarding_fields_of_other_clients_are_replaced() {
     let fixture = Fixture::start(|config| config.server("trusted_proxies = [\"192.0.2.0/24\", \"::/0\"]"));
     fixture.raw(get("/public/x?m=untrusted", &SAID)).status(200);
     let request = fixture.upstream.only("m=untrusted");

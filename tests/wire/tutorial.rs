@@ -1,4 +1,4 @@
-//! The tutorial, followed with curl in the page's own words, against the gateway.toml that ships.
+//! The tutorial, followed with the page's own curl commands against the gateway.toml of the repository.
 
 use crate::support::{Gateway, shipped};
 use serde_json::Value;
@@ -21,7 +21,8 @@ const CALL: &str = r"curl -X GET \
   https://example.com/hello_world \
   -H 'authorization: Bearer 0470b16b-7bf8-4fa3-9ae1-6a10e0f0b699'";
 
-/// A reader with the gateway at hand; what a script on the page prints is kept with the status and the challenge.
+/// A reader of the page with a running gateway. The output of a command is kept with its status and
+/// challenge.
 struct Reader {
     gateway: Gateway,
     home: tempfile::TempDir,
@@ -37,7 +38,7 @@ struct Printed {
 impl Reader {
     fn new() -> Self {
         let gateway = shipped();
-        // curl's own file of options, so that the commands stay the page's.
+        // curl's configuration file keeps the commands those of the page.
         let home = tempfile::tempdir().expect("a folder");
         let options = "silent\nshow-error\nmax-time = 20\n\
                        write-out = \"\\n%{http_code}\\n%header{www-authenticate}\"\n";
@@ -91,15 +92,15 @@ fn the_page_command_by_command() {
     let with_scope = TOKEN_WITH_SCOPE.replace("YOUR_SCOPE", "read");
     let scoped = token_of(&reader.types(&with_scope), &["access_token", "expires_in", "scope", "token_type"]);
 
-    // The certificate is self-signed here too, so the call needs the -k that the page explains before.
+    // The certificate is self-signed here too, so the call needs the -k that the page explains earlier.
     let call = CALL.replace("curl -X GET", "curl -k -X GET");
     let with = |token: &str| reader.types(&call.replace("0470b16b-7bf8-4fa3-9ae1-6a10e0f0b699", token));
     let answer = with(&scoped);
     assert_eq!(answer.status, "200", "{}", answer.all);
     assert!(!answer.body.trim().is_empty(), "{}", answer.all);
 
-    // The page's own token is not one of ours: "the API should respond with a 401 telling the client to get a new
-    // token".
+    // The token on the page was not issued here: "the API should respond with a 401 telling the client to get
+    // a new token".
     let answer = with("0470b16b-7bf8-4fa3-9ae1-6a10e0f0b699");
     assert_eq!(answer.status, "401", "{}", answer.all);
     assert!(answer.challenge.contains("error=\"invalid_token\""), "{}", answer.all);
@@ -120,7 +121,7 @@ fn the_page_command_by_command() {
 }
 
 #[test]
-fn the_start_says_what_to_try_and_warns_of_the_tutorial_s_secret() {
+fn the_start_message_shows_a_first_request_and_warns_about_the_tutorial_s_secret() {
     let reader = Reader::new();
     let written = reader.gateway.written();
     for said in ["/hello_world", "curl", "/oauth/v2/oauth-token", "Password1"] {

@@ -8,23 +8,23 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-/// What a server got: heads of requests, and what came behind an upgrade.
+/// What a server received: heads of requests, and bytes after an upgrade.
 #[derive(Default)]
 struct Seen {
     heads: Vec<String>,
     tunnelled: Vec<u8>,
-    /// The request lines of tunnels that are over.
+    /// The request lines of tunnels that have ended.
     ended: Vec<String>,
 }
 
-/// A server by hand: it switches on `/ws…`, and refuses anywhere else.
+/// A server that upgrades `/ws…` and refuses elsewhere.
 #[derive(Clone, Default)]
 struct Server(Arc<(Mutex<Seen>, Condvar)>);
 
 const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 const REFUSAL: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
-/// A text frame of a server.
+/// Encodes a text frame of a server.
 const HELLO: &[u8] = b"\x81\x05hello";
 
 impl Server {
@@ -54,13 +54,13 @@ impl Server {
                 let _ = stream.write_all(REFUSAL);
                 continue;
             }
-            // With the 101 in one piece, or only when something came.
+            // In one piece with the 101, or only after something was received.
             let _ = stream.write_all(&if at_once { [SWITCH, HELLO].concat() } else { SWITCH.to_vec() });
             self.change(|seen| seen.tunnelled.append(&mut buffer));
             let mut part = [0; 4096];
             while let Ok(count @ 1..) = stream.read(&mut part) {
                 self.change(|seen| seen.tunnelled.extend_from_slice(&part[..count]));
-                // A close frame is answered and ends it.
+                // A close frame is answered and ends the tunnel.
                 if part[..count].starts_with(&[0x88]) {
                     let _ = stream.write_all(&[0x88, 0]);
                     break;
@@ -77,7 +77,7 @@ impl Server {
         self.0.1.notify_all();
     }
 
-    /// Waits until what was seen is as expected.
+    /// Waits until the recorded bytes are as expected.
     #[track_caller]
     fn wait(&self, what: &str, find: impl Fn(&Seen) -> Option<()>) {
         let seen = self.0.0.lock().expect("what was seen");
@@ -96,7 +96,7 @@ impl Server {
         self.wait(&format!("{:?} behind an upgrade", marker.escape_ascii().to_string()), has);
     }
 
-    /// Waits until the tunnel with `marker` is over.
+    /// Waits until the tunnel with `marker` has ended.
     #[track_caller]
     fn ends(&self, marker: &str) {
         let over = |seen: &Seen| seen.ended.iter().any(|line| line.contains(marker)).then_some(());
@@ -138,14 +138,14 @@ fn upgrade(target: &str, bearer: &str) -> Vec<u8> {
     get(target, &[&ASK[..], &[bearer]].concat())
 }
 
-/// A text frame of a client: masked with zeros, which leaves it readable.
+/// Encodes a text frame of a client, masked with zeros so that it stays readable.
 fn frame(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).expect("a short text");
     [&[0x81, 0x80 | length, 0, 0, 0, 0][..], text.as_bytes()].concat()
 }
 
 #[test]
-fn frames_pass_both_ways() {
+fn frames_are_forwarded_in_both_directions() {
     let Setup { fixture, server } = setup();
     let token = fixture.token("server", "read");
     let mut conn = fixture.connect();
@@ -178,7 +178,7 @@ fn frames_pass_both_ways() {
 }
 
 #[test]
-fn what_comes_right_behind_either_head_is_not_lost() {
+fn bytes_directly_after_either_head_are_not_lost() {
     let Setup { fixture, server } = setup();
     let bearer = fixture.bearer("server", "read");
     let mut conn = fixture.connect();
@@ -194,7 +194,7 @@ fn what_comes_right_behind_either_head_is_not_lost() {
 fn a_tunnel_ends_when_either_side_does() {
     let Setup { fixture, server } = setup();
     let bearer = fixture.bearer("server", "read");
-    // The server: it answers a close frame and closes.
+    // Ended by the server: it answers a close frame and closes.
     let mut conn = fixture.connect();
     conn.send(upgrade("/ws?m=server-ends", &bearer));
     conn.read_only_head().status(101);
@@ -202,7 +202,7 @@ fn a_tunnel_ends_when_either_side_does() {
     let (rest, end) = conn.read_rest();
     end.expect("a clean end");
     assert_eq!(rest, [0x88, 0]);
-    // The client.
+    // Ended by the client.
     let mut conn = fixture.connect();
     conn.send(upgrade("/ws?m=client-ends", &bearer));
     conn.read_only_head().status(101);
@@ -211,25 +211,25 @@ fn a_tunnel_ends_when_either_side_does() {
 }
 
 #[test]
-fn a_refused_upgrade_is_an_ordinary_answer() {
+fn a_refused_upgrade_is_an_ordinary_response() {
     let Setup { fixture, server } = setup();
     let bearer = fixture.bearer("server", "read");
     let mut conn = fixture.connect();
     let answer = conn.ask(upgrade("/refuses?m=refused", &bearer));
     answer.status(403).lacks("upgrade");
     assert_eq!(answer.body(), b"no");
-    // And HTTP goes on: every request is judged by itself.
+    // HTTP continues: every request is authorized separately.
     conn.ask(get("/hello", &[&bearer])).status(200);
     conn.ask(get("/hello", &[])).bearer_error(401, None);
 
-    // What a client sent in advance is then no request, and goes nowhere.
+    // Bytes that the client sent ahead are then not a request, and are not forwarded.
     let mut conn = fixture.connect();
     conn.send([upgrade("/refuses?m=too-early", &bearer), frame("never to arrive")].concat());
     conn.read().status(403);
     let (rest, _) = conn.read_rest();
     assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 400"), "{:?}", rest.escape_ascii().to_string());
     assert!(server.head("never to arrive").is_none());
-    // A request sent in advance is refused, or judged as any other.
+    // A request sent ahead is refused, or authorized like any other.
     let mut conn = fixture.connect();
     conn.send([upgrade("/refuses?m=then", &bearer), get("/ws?m=smuggled", &[])].concat());
     conn.read().status(403);
@@ -250,7 +250,7 @@ fn without_a_token_nothing_is_upgraded() {
 }
 
 #[test]
-fn only_http_1_1_asks_for_an_upgrade_and_only_away_from_http() {
+fn only_http_1_1_requests_upgrade_and_never_to_http() {
     let Setup { fixture, server } = setup();
     let bearer = fixture.bearer("server", "read");
     let rows: &[(&str, &[&str])] = &[
@@ -287,7 +287,7 @@ fn a_tunnel_does_not_outlive_its_token() {
     conn.read_some("hello");
     let revoke = format!("{}&token={token}", credentials("server"));
     fixture.raw(post_form(REVOKE, &[], revoke)).status(200);
-    // Nothing is sent on either side: it ends by itself.
+    // Neither side sends anything: the tunnel must end by itself.
     server.ends("m=revoked");
     let (rest, _) = conn.read_rest();
     assert_eq!(rest, HELLO);

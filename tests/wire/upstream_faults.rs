@@ -1,4 +1,5 @@
-//! Upstreams that refuse, stall, reset, lie or close: each is a clear answer, and what can be retried safely is.
+//! Upstreams that refuse, stall, reset, send garbage or close: each gets a clear response, and safe requests
+//! are retried.
 
 use crate::support::upstream::ok;
 use crate::support::{Config, Conn, Fixture, Gateway, Next, Upstream, get, shared};
@@ -8,7 +9,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A gateway with an upstream that nobody listens for and one whose answers may take 300 ms.
+/// A gateway with an upstream without a listener, and one with a read timeout of 300 ms.
 fn faulty() -> &'static Fixture {
     static FAULTY: OnceLock<Fixture> = OnceLock::new();
     FAULTY.get_or_init(|| {
@@ -40,7 +41,7 @@ fn faulty() -> &'static Fixture {
 }
 
 #[test]
-fn refused_is_502_or_503_without_an_address() {
+fn a_refused_connection_is_502_or_503_without_an_address() {
     let gateway = faulty();
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
@@ -49,13 +50,13 @@ fn refused_is_502_or_503_without_an_address() {
         answer.status_in(&[502, 503]).problem(answer.code());
         assert!(!String::from_utf8_lossy(answer.body()).contains("127.0.0.1"), "{answer}");
     }
-    // The check comes first: who has no token learns nothing about upstreams.
+    // The token is checked first: without one, a client learns nothing about upstreams.
     conn.ask(get("/dead", &[])).bearer_error(401, None);
     conn.ask(get("/hello", &[&bearer])).status(200);
 }
 
 #[test]
-fn too_slow_is_504() {
+fn a_slow_upstream_is_504() {
     let gateway = faulty();
     let bearer = gateway.bearer("server", "read");
     let started = Instant::now();
@@ -65,7 +66,7 @@ fn too_slow_is_504() {
 }
 
 #[test]
-fn a_body_that_stalls_is_cut_and_not_ended_well() {
+fn a_stalled_body_is_aborted() {
     let gateway = faulty();
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
@@ -78,7 +79,7 @@ fn a_body_that_stalls_is_cut_and_not_ended_well() {
 }
 
 #[test]
-fn broken_answers_are_502_and_the_next_request_is_fine() {
+fn broken_responses_are_502_and_the_next_request_succeeds() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let rows: &[(&str, Next, &str)] = &[
@@ -107,7 +108,7 @@ fn broken_answers_are_502_and_the_next_request_is_fine() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_not_passed_off_as_whole() {
+fn a_truncated_body_is_not_forwarded_as_complete() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     for (path, next, answer) in [
@@ -132,8 +133,8 @@ fn a_body_that_breaks_off_is_not_passed_off_as_whole() {
 }
 
 #[test]
-fn a_reply_with_both_framings_poisons_nothing() {
-    // Its own: connections that other tests have used would be taken for this one's.
+fn a_response_with_both_framings_does_not_poison_the_connection() {
+    // A separate gateway: connections of other tests would be mistaken for those of this one.
     let gateway = Fixture::start(|config| config);
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes(
@@ -155,7 +156,7 @@ fn a_reply_with_both_framings_poisons_nothing() {
     assert_eq!(gateway.upstream.only("m=after-both").place, 0, "the connection was used again");
 }
 
-/// A gateway of its own: what happens to idle connections must not hit other tests.
+/// A separate gateway, because its idle connections must not affect other tests.
 fn own() -> (Gateway, Upstream, String) {
     let fixture = Fixture::start(|config| config);
     let bearer = fixture.bearer("server", "read");
@@ -163,7 +164,7 @@ fn own() -> (Gateway, Upstream, String) {
 }
 
 #[test]
-fn connections_to_the_upstream_are_used_again_and_stale_ones_are_not() {
+fn upstream_connections_are_reused_unless_stale() {
     let (gateway, upstream, bearer) = own();
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..5 {
@@ -177,7 +178,8 @@ fn connections_to_the_upstream_are_used_again_and_stale_ones_are_not() {
         if number % 2 == 0 {
             conn.ask(get(&target, &[&bearer])).status(200);
         } else {
-            // Give the close time to arrive: what was never written may be retried whatever the method.
+            // The close must arrive first: a request that was never written may be retried whatever its
+            // method.
             thread::sleep(Duration::from_millis(20));
             let post = format!(
                 "POST {target} HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nContent-Length: 2\r\n\r\nhi"
@@ -189,7 +191,7 @@ fn connections_to_the_upstream_are_used_again_and_stale_ones_are_not() {
 }
 
 #[test]
-fn an_idempotent_request_is_retried_and_another_is_not() {
+fn only_idempotent_requests_are_retried() {
     let (gateway, upstream, bearer) = own();
     upstream.on("/api/second-closes", |request, out| {
         if request.place > 0 {
@@ -215,7 +217,7 @@ fn an_idempotent_request_is_retried_and_another_is_not() {
 }
 
 #[test]
-fn a_request_is_sent_again_at_most_as_often_as_retries_says() {
+fn a_request_is_retried_at_most_as_often_as_configured() {
     let (gateway, upstream, bearer) = own();
     upstream.on_bytes("/api/all-close", Next::Close, "");
     let mut conn = Conn::plain(gateway.plain());
@@ -228,11 +230,11 @@ fn a_request_is_sent_again_at_most_as_often_as_retries_says() {
 }
 
 #[test]
-fn a_client_that_leaves_takes_its_upstream_connection_along() {
+fn a_client_that_disconnects_closes_its_upstream_connection() {
     let (gateway, upstream, bearer) = own();
     upstream.on("/api/endless", |_, out| {
         out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-        // Ends with an error once the gateway lets go; the limit is for a gateway that does not.
+        // The read fails once the gateway closes; the limit is for a gateway that does not.
         for _ in 0..500 {
             out.write_all(b"4\r\nmore\r\n")?;
             thread::sleep(Duration::from_millis(10));

@@ -1,4 +1,4 @@
-//! The finer points of HTTP/1.1 to the servers: what they do early, late, too much of, or not at all.
+//! Details of HTTP/1.1 towards the servers: early, late, excessive or missing bytes.
 
 use crate::support::upstream::{Recorded, ok};
 use crate::support::{Config, Conn, Fixture, Gateway, Next, get, shared};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-/// A gateway before one server, on a public route, with more lines for its upstream.
+/// A gateway in front of one server on a public route, with further settings of its upstream.
 fn gateway(scheme: &str, address: SocketAddr, lines: &str) -> Gateway {
     let port = address.port();
     let table = format!("[upstreams.api]\nservers = [\"{scheme}://localhost:{port}\"]\n{lines}");
@@ -23,7 +23,7 @@ fn post(target: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Reads a head and the body behind it, after a while in which whoever sends has to wait.
+/// Reads a head and the body after it, following a pause that makes the sender wait.
 fn read_late(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let (mut all, mut part) = (Vec::new(), vec![0; 256 * 1024]);
     loop {
@@ -47,7 +47,7 @@ fn read_late(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-/// How much the sockets between two ends hold that nobody reads.
+/// Returns how many bytes the sockets between two ends hold while nobody reads.
 fn sockets_hold(server: &TcpListener) -> usize {
     let mut client = TcpStream::connect(server.local_addr().expect("an address")).expect("a connection");
     let _silent = server.accept().expect("a connection");
@@ -61,7 +61,7 @@ fn sockets_hold(server: &TcpListener) -> usize {
 }
 
 #[test]
-fn a_large_body_reaches_a_slow_tls_server_to_its_last_byte() {
+fn a_large_body_reaches_a_slow_tls_server_completely() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let key = rustls_pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -74,7 +74,7 @@ fn a_large_body_reaches_a_slow_tls_server_to_its_last_byte() {
     let tls = Arc::new(tls);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
-    // Room for little: what the session encrypted has to wait for its turn.
+    // Small buffers, so that encrypted bytes of the session have to wait.
     socket2::SockRef::from(&listener).set_recv_buffer_size(64 * 1024).expect("a small buffer");
     let held = sockets_hold(&listener);
     thread::spawn(move || {
@@ -95,7 +95,7 @@ fn a_large_body_reaches_a_slow_tls_server_to_its_last_byte() {
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, made.cert.pem()).expect("the certificate");
     let gateway = gateway("https", address, &format!("tls = {{ ca = {ca:?} }}\nread_timeout = \"3s\""));
-    // Of one of these sizes the sockets take all but the last bytes, and the session has those.
+    // For one of these sizes the sockets take all but the last bytes, which the session holds.
     thread::scope(|scope| {
         for size in (held - held / 8..held + held / 16).step_by(48 * 1024) {
             let address = gateway.plain();
@@ -108,7 +108,7 @@ fn a_large_body_reaches_a_slow_tls_server_to_its_last_byte() {
 }
 
 #[test]
-fn a_refusal_of_the_server_arrives_although_the_body_could_not() {
+fn a_refusal_by_the_server_is_forwarded_although_the_body_was_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     thread::spawn(move || {
@@ -119,7 +119,7 @@ fn a_refusal_of_the_server_arrives_although_the_body_could_not() {
                 let _ = stream.write_all(
                     b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmuch",
                 );
-                // Closed with bytes unread: whoever still sends is reset.
+                // Closed with unread bytes, so the sender gets a reset.
             });
         }
     });
@@ -132,7 +132,7 @@ fn a_refusal_of_the_server_arrives_although_the_body_could_not() {
 }
 
 #[test]
-fn a_client_that_pauses_is_no_slow_server() {
+fn a_client_that_pauses_does_not_time_out_the_server() {
     let upstream = crate::support::Upstream::start();
     let gateway = gateway("http", upstream.address(), "read_timeout = \"200ms\"");
     for framing in ["Content-Length: 4", "Transfer-Encoding: chunked"] {
@@ -145,14 +145,14 @@ fn a_client_that_pauses_is_no_slow_server() {
         conn.read().status(200);
     }
     assert!(upstream.requests("/pause").iter().all(|request| request.body == b"abcd"));
-    // Or whoever pauses could have a healthy server passed over.
+    // Otherwise a client that pauses could have a healthy server ejected.
     let written = gateway.written();
     assert!(!written.contains("TooSlow") && !written.contains("no answer in time"), "{written}");
 }
 
 #[test]
-fn an_answer_that_has_begun_waits_for_the_rest_of_the_request() {
-    // A server that sends its head on the request's head, and its body once the request is whole.
+fn a_response_that_has_begun_waits_for_the_rest_of_the_request() {
+    // A server that sends its head after the request's head, and its body after the complete request.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     thread::spawn(move || {
@@ -179,7 +179,7 @@ fn an_answer_that_has_begun_waits_for_the_rest_of_the_request() {
 }
 
 #[test]
-fn a_connection_is_used_again_after_trailers_and_after_answers_without_a_body() {
+fn a_connection_is_reused_after_trailers_and_after_responses_without_a_body() {
     let fixture = Fixture::start(|config| config);
     let upstream = &fixture.upstream;
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n";
@@ -209,7 +209,7 @@ fn a_connection_is_used_again_after_trailers_and_after_answers_without_a_body() 
 }
 
 #[test]
-fn what_a_server_says_too_much_reaches_nobody() {
+fn bytes_after_a_response_reach_no_client() {
     let gateway = Fixture::start(|config| config);
     let bearer = gateway.bearer("server", "read");
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
@@ -226,7 +226,7 @@ fn what_a_server_says_too_much_reaches_nobody() {
         ("line", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\r\n".to_owned()),
         ("old", "GET", format!("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi{evil}")),
     ] {
-        // At once, and a moment later when the connection is idle already.
+        // Immediately, and a moment later when the connection is idle.
         for late in [false, true] {
             let path = format!("/api/too-much-{name}");
             let answer = answer.clone();
@@ -261,11 +261,11 @@ fn what_a_server_says_too_much_reaches_nobody() {
 }
 
 #[test]
-fn the_body_of_a_request_is_framed_in_the_plainest_way() {
+fn the_framing_of_a_forwarded_body_is_simple() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let inner = "GET /hello?m=inner HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    // A server that takes no other spelling would read the body as the next request.
+    // A server that does not understand the spelling would read the body as the next request.
     for (number, coding) in ["CHUNKED", "Chunked", "  chunked\t "].iter().enumerate() {
         let marker = format!("m=coding-{number}.");
         let request = format!(
@@ -280,7 +280,7 @@ fn the_body_of_a_request_is_framed_in_the_plainest_way() {
         assert_eq!(request.body, inner.as_bytes());
     }
     assert!(!gateway.upstream.saw("ext="), "an extension of a chunk went on");
-    // Bodies where few expect one.
+    // Bodies on methods that rarely have one.
     for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
         let marker = format!("m=body-of-{method}.");
         let mut conn = gateway.connect();
@@ -293,12 +293,12 @@ fn the_body_of_a_request_is_framed_in_the_plainest_way() {
         assert_eq!(request.all("content-length"), [inner.len().to_string()], "{}", request.text());
         assert_eq!(request.body, inner.as_bytes());
     }
-    // Each time in a body, never as a request.
+    // Each time inside a body, never as a request.
     let lines = gateway.upstream.requests("m=inner");
     assert!(lines.is_empty(), "{}", lines[0].text());
 }
 
-/// A server that says `answer` in these pieces for each request, one for each message of the channel.
+/// A server that sends `answer` in these pieces for each request, one per message of the channel.
 fn by_pieces(pieces: Vec<&'static str>) -> (SocketAddr, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -319,7 +319,7 @@ fn by_pieces(pieces: Vec<&'static str>) -> (SocketAddr, Receiver<()>) {
 }
 
 #[test]
-fn interim_answers_are_counted_and_their_ends_are_found() {
+fn interim_responses_are_parsed_and_limited() {
     let (address, _) = by_pieces(vec![
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n",
         "\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-",
@@ -332,7 +332,7 @@ fn interim_answers_are_counted_and_their_ends_are_found() {
         assert_eq!(answer.status(200).body(), b"hi", "{answer}");
         answer.lacks("link");
     }
-    // Without end they are no answer, and their connection is closed.
+    // Endless interim responses are an error, and their connection is closed.
     let (address, ended) = by_pieces(vec!["HTTP/1.1 100 Continue\r\n\r\n"; 40]);
     let endless = gateway("http", address, "");
     Conn::plain(endless.plain()).ask(get("/endless", &[])).problem(502);
@@ -340,7 +340,7 @@ fn interim_answers_are_counted_and_their_ends_are_found() {
 }
 
 #[test]
-fn no_trailer_passes_for_the_credential_of_the_gateway() {
+fn a_trailer_cannot_replace_the_upstream_credentials() {
     let upstream = crate::support::Upstream::start();
     let gateway = gateway(
         "http",

@@ -1,4 +1,5 @@
-//! Upstreams that speak HTTP/2: what reaches them, what comes back, and what is sent again when they go away.
+//! Upstreams that speak HTTP/2: what reaches them, what comes back, and what is retried when a connection
+//! closes.
 
 use crate::support::h2_upstream::{Act, H2Upstream, fine};
 use crate::support::{Config, Conn, Gateway, Upstream, get};
@@ -21,12 +22,12 @@ fn config(scheme: &str, address: SocketAddr, lines: &str) -> Config {
         .route("prefix = \"/\"\naccess = \"public\"\nupstream = \"api\"")
 }
 
-/// A gateway before `upstream`, with more lines for its table.
+/// A gateway in front of `upstream`, with further settings.
 fn gateway(upstream: &H2Upstream, lines: &str) -> Gateway {
     Gateway::start(&config("http", upstream.address(), lines))
 }
 
-/// Waits until the gateway has written a line with `text`.
+/// Waits until the gateway has written a line that contains `text`.
 #[track_caller]
 fn wrote(gateway: &Gateway, text: &str) {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -43,7 +44,7 @@ fn post(target: &str, body: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_request_of_http_1_1_becomes_one_of_http_2() {
+fn an_http_1_1_request_is_translated_to_http_2() {
     let upstream = H2Upstream::start(|_| fine("{}"));
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
@@ -76,13 +77,13 @@ fn a_request_of_http_1_1_becomes_one_of_http_2() {
     {
         assert!(!headers.contains_key(gone), "{gone}: {headers:?}");
     }
-    // An upgrade is of HTTP/1.1 alone: the request goes without.
+    // HTTP/2 has no upgrades: the request is sent without it.
     conn.ask(get("/plain?m=upgrade", &["Connection: upgrade", "Upgrade: websocket"])).status(200);
     assert!(!upstream.only("m=upgrade").head.headers.contains_key("upgrade"));
 }
 
 #[test]
-fn bodies_and_trailers_pass_both_ways() {
+fn bodies_and_trailers_are_forwarded_in_both_directions() {
     let upstream = H2Upstream::start(|arrived| {
         let mut trailers = HeaderMap::new();
         trailers.insert("x-sum", HeaderValue::from_static("42"));
@@ -111,7 +112,7 @@ fn bodies_and_trailers_pass_both_ways() {
 }
 
 #[test]
-fn answers_without_a_body_have_none() {
+fn responses_without_a_body_have_none() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/204" => Act::Answer(Response::builder().status(204).body(()).expect("a head"), vec![], None),
         "/304" => Act::Answer(
@@ -139,10 +140,10 @@ fn answers_without_a_body_have_none() {
 }
 
 #[test]
-fn requests_share_connections_up_to_what_the_server_takes() {
+fn requests_share_connections_up_to_the_server_s_stream_limit() {
     let upstream = H2Upstream::with(Some(2), None, |_| Act::Hold(Response::new(())));
     let gateway = gateway(&upstream, "");
-    // The first one makes the connection, and with it the server's limit known.
+    // The first request opens the connection, which makes the server's limit known.
     let mut first = Conn::plain(gateway.plain());
     first.send(get("/first", &[]));
     upstream.wait_for(1);
@@ -166,7 +167,7 @@ fn requests_share_connections_up_to_what_the_server_takes() {
 }
 
 #[test]
-fn what_a_server_refuses_to_begin_with_is_sent_again() {
+fn requests_refused_before_processing_are_retried() {
     let refused = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&refused);
     let upstream = H2Upstream::start(move |arrived| match arrived.head.uri.path() {
@@ -177,20 +178,20 @@ fn what_a_server_refuses_to_begin_with_is_sent_again() {
     });
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
-    // A POST, and its body with it: the server said that it did nothing.
+    // A POST with its body: the server said that it did not process it.
     conn.ask(post("/once", "pay 5")).status(200);
     let arrived: Vec<_> = upstream.arrived("/once").into_iter().map(|arrived| arrived.body).collect();
     assert_eq!(arrived, [b"pay 5", b"pay 5"]);
     // As often as `retries` says, which is once.
     conn.ask(post("/always", "x")).problem(502);
     assert_eq!(upstream.arrived("/always").len(), 2);
-    // Any other reset says nothing of the kind.
+    // Any other reset does not say that.
     conn.ask(post("/cancelled", "x")).problem(502);
     upstream.only("/cancelled");
 }
 
 #[test]
-fn a_server_that_lets_the_total_timeout_pass_is_left_out() {
+fn a_server_that_exceeds_the_total_timeout_is_ejected() {
     let [first, second] = [0, 1].map(|_| H2Upstream::start(|_| Act::Hold(Response::new(()))));
     let urls = [&first, &second].map(|upstream| format!("http://{}", upstream.address()));
     let config = Config::bare()
@@ -205,7 +206,7 @@ fn a_server_that_lets_the_total_timeout_pass_is_left_out() {
 }
 
 #[test]
-fn a_connection_that_says_goodbye_is_left() {
+fn a_connection_with_goaway_gets_no_more_requests() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/go-away" => Act::GoAway,
         _ => fine("done"),
@@ -219,7 +220,7 @@ fn a_connection_that_says_goodbye_is_left() {
     }
 }
 
-/// A server by hand: the first `goodbyes` connections are told, once a request came, that nothing was begun with.
+/// A server that responds to the first request on each of the first `goodbyes` connections with GOAWAY.
 fn server_that_begins_nothing(goodbyes: usize) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -260,7 +261,7 @@ fn server_that_begins_nothing(goodbyes: usize) -> (SocketAddr, Arc<AtomicUsize>)
 }
 
 #[test]
-fn what_lies_above_the_last_stream_of_a_goodbye_is_sent_again() {
+fn requests_above_the_last_stream_of_a_goaway_are_retried() {
     let (address, requests) = server_that_begins_nothing(2);
     let gateway = Gateway::start(&config("http", address, "retries = 2"));
     Conn::plain(gateway.plain()).ask(post("/pay", "5")).status(200);
@@ -268,7 +269,7 @@ fn what_lies_above_the_last_stream_of_a_goodbye_is_sent_again() {
 }
 
 #[test]
-fn stale_connections_are_no_502() {
+fn stale_connections_cause_no_502() {
     let upstream = H2Upstream::start(|_| fine("done"));
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
@@ -276,7 +277,7 @@ fn stale_connections_are_no_502() {
     for number in 0..10 {
         upstream.close_all();
         let target = format!("/stale-{number}.");
-        // Not a byte of it was written, so the method does not matter.
+        // No byte of it was written, so the method does not matter.
         if number % 2 == 0 {
             conn.ask(get(&target, &[])).status(200);
         } else {
@@ -287,7 +288,7 @@ fn stale_connections_are_no_502() {
 }
 
 #[test]
-fn what_may_have_been_done_is_not_done_twice() {
+fn requests_that_may_have_been_processed_are_not_retried() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/closes" => Act::Close,
         _ => fine("done"),
@@ -302,7 +303,7 @@ fn what_may_have_been_done_is_not_done_twice() {
 }
 
 #[test]
-fn broken_answers_are_broken() {
+fn truncated_responses_are_forwarded_as_truncated() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/reset" => Act::Break(
             Response::builder().header("content-length", "100").body(()).expect("a head"),
@@ -339,7 +340,7 @@ fn broken_answers_are_broken() {
 }
 
 #[test]
-fn a_server_that_is_silent_is_504() {
+fn a_silent_server_is_504() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
         "/silent" => Act::Hold(Response::new(())),
         _ => fine("done"),
@@ -353,21 +354,21 @@ fn a_server_that_is_silent_is_504() {
 }
 
 #[test]
-fn a_client_that_pauses_is_no_slow_server() {
+fn a_client_that_pauses_does_not_time_out_the_server() {
     let upstream = H2Upstream::start(|_| fine("done"));
     let gateway = gateway(&upstream, "read_timeout = \"200ms\"");
     let mut conn = Conn::plain(gateway.plain());
     let request = post("/paused", "abcdef");
     let (now, later) = request.split_at(request.len() - 3);
     conn.send(now);
-    // Three times as long as the server would have.
+    // Three times the server's read timeout.
     thread::sleep(Duration::from_millis(600));
     conn.send(later);
     conn.read().status(200);
     assert_eq!(upstream.only("/paused").body, b"abcdef");
 }
 
-/// A certificate for localhost: the server's configuration, and the same in PEM for those who are to trust it.
+/// Returns a certificate for localhost: the server's configuration, and the PEM for clients that trust it.
 fn certificate(alpn: &[&[u8]]) -> (Arc<rustls::ServerConfig>, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let key = rustls_pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
@@ -383,7 +384,7 @@ fn certificate(alpn: &[&[u8]]) -> (Arc<rustls::ServerConfig>, String) {
 }
 
 #[test]
-fn over_tls_alpn_has_to_say_h2() {
+fn over_tls_alpn_must_select_h2() {
     for (alpn, agrees) in [(&[&b"h2"[..], b"http/1.1"][..], true), (&[b"http/1.1"], false), (&[], false)] {
         let (tls, pem) = certificate(alpn);
         let upstream = H2Upstream::with(None, Some(tls), |_| fine("done"));

@@ -20,7 +20,9 @@ use crate::gate::{Endpoint, EndpointOutcome};
 use crate::headers::{Class, RequestView};
 use crate::proxy::body::request::BodyOutcome;
 use crate::telemetry::access_log::{self, Line};
-use crate::telemetry::{Class as StatusClass, Event, Meter, Reason, RouteCells, is_timed, mine, request_id};
+use crate::telemetry::{
+    Class as StatusClass, Event, Meter, Reason, RouteCells, is_timed, request_id, thread_counters,
+};
 use crate::upstream::downstream::BodyFault;
 
 use self::reasons::{event_of, failure_of, name_of, of_token_error};
@@ -81,7 +83,7 @@ impl RequestRecord {
         trusted: impl FnOnce() -> bool,
     ) {
         self.finish();
-        mine().count(Event::RequestBegun);
+        thread_counters().count(Event::RequestBegun);
         self.open = true;
         self.routed = false;
         self.endpoint = None;
@@ -161,7 +163,7 @@ impl RequestRecord {
         self.trip.returns();
         self.reason = told.refusal.as_ref().map(of_token_error);
         if let Some(event) = event_of(told) {
-            mine().count(event);
+            thread_counters().count(event);
         }
         if let (Some(client), Some(logged)) = (&told.client, self.logged()) {
             set(&mut logged.client_id, client.id().as_str());
@@ -259,8 +261,8 @@ impl RequestRecord {
         if !self.ended && self.reason.is_none() {
             self.reason = Some(Reason::ClientGone);
         }
-        let block = mine();
-        block.count(Event::RequestEnded);
+        let counters = thread_counters();
+        counters.count(Event::RequestEnded);
         let bytes_in = self.trip.body.as_ref().map_or(self.bytes_up, BodyOutcome::bytes);
         let logged = self.logged.as_deref().filter(|_| self.is_logged);
         let end = if !is_timed() && logged.is_none() {
@@ -275,12 +277,12 @@ impl RequestRecord {
             |began: Option<Instant>, end: Option<Instant>| Some(end?.saturating_duration_since(began?));
         let took = since(self.trip.began, end);
         let to_head = since(self.trip.began, self.trip.head_at);
-        if let Some(cells) = self.meter().and_then(|meter| meter.cells(block)) {
+        if let Some(cells) = self.meter().and_then(|meter| meter.cells(counters)) {
             cells.request(StatusClass::of(self.status), took, bytes_in, self.bytes_out);
         }
         if self.trip.counted
             && let Some(route) = self.route()
-            && let Some(cells) = route.upstream.meter.cells(block)
+            && let Some(cells) = route.upstream.meter.cells(counters)
         {
             cells.end(to_head, self.trip.retries());
             if let Some(failure) = self.reason.and_then(failure_of) {
@@ -289,8 +291,8 @@ impl RequestRecord {
         }
         if let Some(reason) = self.reason {
             match self.endpoint.and_then(name_of) {
-                Some(endpoint) => block.endpoint_refused(endpoint, reason),
-                None => block.refused(reason),
+                Some(endpoint) => counters.endpoint_refused(endpoint, reason),
+                None => counters.refused(reason),
             }
         }
         if let (Some(logged), Some(end)) = (logged, end) {

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::clock::turn;
 use crate::proxy::body::request::BodyOutcome;
-use crate::telemetry::{is_timed, mine};
+use crate::telemetry::{is_timed, thread_counters};
 use crate::upstream::group::Upstream;
 use crate::upstream::server::Server;
 
@@ -28,7 +28,7 @@ impl UpstreamTrace {
     /// It is on its way to this upstream.
     #[inline]
     pub(crate) fn departs(&mut self, upstream: &Upstream) {
-        if let Some(cells) = upstream.meter.cells(mine()) {
+        if let Some(cells) = upstream.meter.cells(thread_counters()) {
             cells.begin();
             self.counted = true;
         }

@@ -1,4 +1,4 @@
-//! One line: what it says of a request, and how it is written so that no request can forge another line.
+//! A line of the access log, escaped so that no request can forge another line.
 
 use std::cell::RefCell;
 use std::io::Write as _;
@@ -7,22 +7,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::telemetry::Reason;
 use crate::utc;
 
-/// The most characters of a path that are logged; of a host and a method.
+/// The maximum number of characters logged of a path, and below of other values.
 const LONGEST_PATH: usize = 1_024;
 const LONGEST_HOST: usize = 255;
 const LONGEST_METHOD: usize = 32;
 const LONGEST_NAME: usize = 256;
 
-/// What begins our tokens, and from how many characters behind it on it is taken for one.
+/// The prefix of access tokens, and how many characters must follow for a text to be treated as a token.
 const TOKEN: &str = "tg_";
 const TOKEN_LENGTH: usize = 32;
 
 thread_local! {
-    /// The last second that was written, and its text without the `Z`.
+    /// The last second that was formatted, and its text without the `Z`.
     static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
 }
 
-/// What is known of a request that is over. No headers, no query, no body: secrets stand there.
+/// A completed request. Headers, query and body are not included because they may contain secrets.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
     pub(crate) time: SystemTime,
@@ -30,31 +30,31 @@ pub(crate) struct Line<'a> {
     /// The client's address.
     pub(crate) client: &'a str,
     pub(crate) method: &'a str,
-    /// None where it is not well-formed.
+    /// `None` if the host is not well-formed.
     pub(crate) host: Option<&'a str>,
-    /// The canonical path; the path as it came, where it has no canonical one.
+    /// The canonical path, or the path as received if it has no canonical form.
     pub(crate) path: &'a str,
     pub(crate) route: Option<&'a str>,
-    /// The client whose token or authentication was good.
+    /// The authenticated client.
     pub(crate) client_id: Option<&'a str>,
-    /// None where the client left before there was one.
+    /// `None` if the client disconnected before the response.
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
     pub(crate) upstream: Option<&'a str>,
-    /// Host and port of the server that was asked last.
+    /// The host and port of the last server that the request was sent to.
     pub(crate) server: Option<(&'a str, u16)>,
     pub(crate) retries: u32,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) duration: Duration,
-    /// Until the head of the upstream's answer.
+    /// The time until the head of the upstream's response.
     pub(crate) upstream_duration: Option<Duration>,
     pub(crate) protocol: &'static str,
     pub(crate) tls: bool,
 }
 
 impl Line<'_> {
-    /// Appends the line and its end.
+    /// Appends the line, including the line feed.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"time\":\"");
         let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -81,7 +81,7 @@ impl Line<'_> {
         text(out, "reason", self.reason.map(Reason::as_str), LONGEST_NAME);
         text(out, "upstream", self.upstream, LONGEST_NAME);
         if let Some((host, port)) = self.server {
-            // From the configuration: it needs no escapes.
+            // The value comes from the configuration and needs no escaping.
             let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
             let _ = write!(out, ",\"server\":\"{open}{host}{close}:{port}\"");
             let _ = write!(out, ",\"retries\":{}", self.retries);
@@ -100,8 +100,8 @@ fn millis(out: &mut Vec<u8>, name: &str, duration: Duration) {
     let _ = write!(out, ",\"{name}\":{}.{:03}", micros / 1_000, micros % 1_000);
 }
 
-/// A member of the object: at most `longest` characters of the value, and nothing but visible ASCII. What is one of
-/// our tokens, to all appearances, is cut: some clients put them where they do not belong.
+/// Writes a member of the object: at most `longest` characters of the value, as visible ASCII. What looks
+/// like an access token is shortened, because some clients send tokens where they do not belong.
 fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>, longest: usize) {
     let Some(value) = value else { return };
     out.extend_from_slice(b",\"");
@@ -131,7 +131,7 @@ fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>, longest: usize) {
             '"' => out.extend_from_slice(b"\\\""),
             '\\' => out.extend_from_slice(b"\\\\"),
             ' '..='~' => out.push(character as u8),
-            // Control characters of every kind, and letters that a terminal would show in another order.
+            // Control characters, and characters that change the direction of text in a terminal.
             _ => {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let _ = write!(out, "\\u{unit:04x}");
@@ -143,7 +143,8 @@ fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>, longest: usize) {
     out.push(b'"');
 }
 
-/// Whether a text is written as it is, as nearly all are: visible ASCII without a quote, a backslash, or a token.
+/// Returns whether a text needs no escaping, like nearly all: visible ASCII without a quote, a backslash or a
+/// token.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_stays_in_its_string_and_on_its_line() {
+    fn no_text_leaves_its_string_or_its_line() {
         for value in
             ["plain", "\"},{\"x\":\"", "\\", "\\\"", "a\nb\r\0\u{1b}[31m\u{7f}", "é\u{202e}\u{85}😀", ""]
         {
@@ -200,12 +201,12 @@ mod tests {
         ] {
             assert_eq!(written(&value, 1_000).1, shown, "{value}");
         }
-        // Nor the beginning of one that is cut off by the bound.
+        // A token that the length limit cuts off is not written either.
         assert_eq!(written(&format!("abc{token}"), 5).1, "abctg_…");
     }
 
     #[test]
-    fn a_whole_line() {
+    fn a_line_has_every_member() {
         let mut out = Vec::new();
         let line = Line {
             time: UNIX_EPOCH + Duration::from_millis(784_111_777_042),

@@ -1,8 +1,9 @@
-//! The access log: one JSON line for each request, written off the data path.
+//! The access log: one JSON line per request, written off the data path.
 //!
-//! A thread appends its lines to a buffer of its own; one writer takes the buffers, a few times a second or as soon as
-//! one has filled up somewhat, and does all the waiting that a disk or a pipe may ask for. Where it cannot keep up the
-//! buffers fill, and lines that find no room are dropped and counted: a log never holds traffic up.
+//! Each thread appends its lines to its own buffer. One writer thread drains the buffers several times a
+//! second, or as soon as one reaches a threshold, and is the only thread that waits for a disk or a pipe. If
+//! the writer cannot keep up, the buffers fill, and further lines are dropped and counted: the log never
+//! delays traffic.
 
 mod line;
 mod output;
@@ -16,74 +17,74 @@ use std::time::Duration;
 pub(crate) use self::line::Line;
 pub(crate) use self::output::Output;
 
-use super::thread::{Event, mine, total};
+use super::thread::{Event, thread_counters, total};
 
-/// Bytes of lines that one thread may have waiting.
-const ROOM: usize = 1 << 20;
-/// The writer is called when a buffer has grown to this.
-const CALL_AT: usize = 64 << 10;
+/// The maximum size of a thread's buffer.
+const MAX_BUFFERED: usize = 1 << 20;
+/// The size of a buffer at which the writer is woken.
+const WAKE_AT: usize = 64 << 10;
 
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// Whether requests are logged.
+/// Returns whether requests are logged.
 #[inline]
 pub(crate) fn is_on() -> bool {
     ON.load(Relaxed)
 }
 
-/// Sends lines there from now on; those before go where they went.
+/// Sets the output of new lines. Lines submitted before still go to the previous output.
 ///
 /// # Errors
-/// Where the system starts no thread for the writer.
+/// Fails if the writer thread cannot be started.
 pub(crate) fn set(output: Output) -> io::Result<()> {
     let on = output.0.is_some();
     if on {
         writer::start()?;
     }
-    writer::hand_over(output);
+    writer::set_output(output);
     ON.store(on, Relaxed);
     Ok(())
 }
 
-/// Takes a line, if there is room.
+/// Buffers a line, or drops it if the buffer is full.
 pub(crate) fn submit(line: &Line<'_>) {
-    let block = mine();
-    let mut lines = block.lines.lock().unwrap_or_else(PoisonError::into_inner);
+    let counters = thread_counters();
+    let mut lines = counters.lines.lock().unwrap_or_else(PoisonError::into_inner);
     let before = lines.len();
-    if before >= ROOM {
+    if before >= MAX_BUFFERED {
         drop(lines);
-        block.count(Event::LineDropped);
+        counters.count(Event::LineDropped);
         return;
     }
     line.write(&mut lines);
-    let call = before < CALL_AT && lines.len() >= CALL_AT;
+    let wake = before < WAKE_AT && lines.len() >= WAKE_AT;
     drop(lines);
-    if call {
-        writer::call();
+    if wake {
+        writer::wake();
     }
 }
 
-/// Has everything written that was submitted so far, and waits for it, but not for long.
-pub(crate) fn flush(within: Duration) {
-    writer::flush(within);
+/// Writes everything submitted so far, and waits for it up to a timeout.
+pub(crate) fn flush(timeout: Duration) {
+    writer::flush(timeout);
 }
 
-/// Lines that were written.
+/// Returns the number of lines written.
 pub(super) fn written() -> u64 {
     writer::WRITTEN.load(Relaxed)
 }
 
-/// Lines that were not: the writer could not keep up, or could not write.
+/// Returns the number of lines lost because the writer could not keep up or the output failed.
 pub(super) fn dropped() -> u64 {
     total(Event::LineDropped).wrapping_add(writer::LOST.load(Relaxed))
 }
 
-/// Says how many lines were dropped since it was last called, if any were.
+/// Logs how many lines were dropped since the last call, if any.
 pub(crate) fn report_dropped() {
     static REPORTED: AtomicU64 = AtomicU64::new(0);
     let dropped = dropped();
     let new = dropped.saturating_sub(REPORTED.swap(dropped, Relaxed));
     if new > 0 {
-        log::warn!("the access log cannot be written fast enough, or not at all: {new} lines dropped");
+        log::warn!("the access log cannot be written, or not fast enough: {new} lines dropped");
     }
 }

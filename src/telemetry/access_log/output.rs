@@ -1,4 +1,4 @@
-//! Where the access log is written.
+//! The output of the access log.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -6,29 +6,29 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Where lines go.
+/// An output of the access log, or none.
 #[derive(Debug)]
 pub(crate) struct Output(pub(super) Option<File>);
 
 impl Output {
-    /// Nowhere.
+    /// Turns the access log off.
     pub(crate) fn off() -> Self {
         Self(None)
     }
 
-    /// To standard output.
+    /// Writes to standard output.
     ///
     /// # Errors
-    /// Where the process has none.
+    /// Fails if the process has no standard output.
     pub(crate) fn stdout() -> io::Result<Self> {
-        // A handle of its own: no other thread's lock, and no buffer in between.
+        // A separate descriptor: no lock shared with other threads, and no buffer in between.
         Ok(Self(Some(io::stdout().as_fd().try_clone_to_owned()?.into())))
     }
 
-    /// To the end of a file, which is made if it is not there, for its owner and group alone.
+    /// Appends to a file. Creates it if it does not exist, readable by its owner and group only.
     ///
     /// # Errors
-    /// Where it cannot be opened.
+    /// Fails if the file cannot be opened.
     pub(crate) fn file(path: &Path) -> io::Result<Self> {
         OpenOptions::new().append(true).create(true).mode(0o640).open(path).map(|file| Self(Some(file)))
     }

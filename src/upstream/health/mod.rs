@@ -27,8 +27,8 @@ pub(crate) enum Kind {
 }
 
 impl HealthCheck {
-    /// Creates the check that the configuration describes, or returns `None` if its path is not a valid target (which
-    /// the configuration reader already refuses).
+    /// Creates the check that the configuration describes, or returns `None` if its path is not a valid
+    /// target (which the configuration reader already refuses).
     pub(crate) fn new(spec: &config::HealthCheck) -> Option<Self> {
         let kind = match &spec.probe {
             config::Probe::Tcp => Kind::Tcp,

@@ -50,7 +50,8 @@ impl fmt::Display for ProbeError {
     }
 }
 
-/// Probes a server the way requests reach it: with the same address, TLS, server name, protocol and credentials.
+/// Probes a server the way requests reach it: with the same address, TLS, server name, protocol and
+/// credentials.
 pub(crate) async fn probe(
     upstream: &Upstream,
     server: &Server,
@@ -73,7 +74,8 @@ async fn run(upstream: &Upstream, server: &Server, check: &HealthCheck) -> Resul
     }
 }
 
-/// Sends the request and returns the status of the response. The body is never read, and the connection is closed.
+/// Sends the request and returns the status of the response. The body is never read, and the connection is
+/// closed.
 async fn get(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Result<StatusCode, hyper::Error> {
     let mut request = Request::new(Empty::<Bytes>::new());
     let headers = request.headers_mut();
@@ -181,7 +183,8 @@ mod tests {
 
     type Seen = Arc<Mutex<Vec<(Version, String, String, String)>>>;
 
-    /// Starts an HTTP/2 server that responds with 204. Returns the version, scheme, authority and path of each request.
+    /// Starts an HTTP/2 server that responds with 204. Returns the version, scheme, authority and path of
+    /// each request.
     async fn http2_server() -> (SocketAddr, Seen) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
@@ -224,7 +227,8 @@ mod tests {
         assert!(matches!(error, ProbeError::NoResponse(_)), "{error}");
     }
 
-    /// Starts a server with a certificate for `orders.internal`. Returns the server names (SNI) that clients sent.
+    /// Starts a server with a certificate for `orders.internal`. Returns the server names (SNI) that clients
+    /// sent.
     async fn tls_server() -> (SocketAddr, CertificateDer<'static>, Arc<Mutex<Vec<String>>>) {
         let pair = rcgen::generate_simple_self_signed(["orders.internal".to_owned()]).unwrap();
         let certificate = pair.cert.der().clone();

@@ -11,8 +11,8 @@ pub(crate) struct Thresholds {
     pub(crate) unhealthy_after: NonZeroU32,
 }
 
-/// The health of a server. A server that was not probed yet is healthy: a gateway that starts must not refuse requests
-/// that the server would answer.
+/// The health of a server. A server that was not probed yet is healthy: a gateway that starts must not refuse
+/// requests that the server would answer.
 #[derive(Debug, Default)]
 pub(crate) struct HealthStatus {
     unhealthy: AtomicBool,
@@ -59,7 +59,8 @@ impl HealthStatus {
 mod tests {
     use super::*;
 
-    /// Returns the status after each probe (`+` passed, `-` failed): `h` or `u`, in upper case where it changed.
+    /// Returns the status after each probe (`+` passed, `-` failed): `h` or `u`, in upper case where it
+    /// changed.
     fn run(probes: &str, healthy_after: u32, unhealthy_after: u32) -> String {
         let thresholds = Thresholds {
             healthy_after: NonZeroU32::new(healthy_after).unwrap(),

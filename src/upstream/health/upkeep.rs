@@ -20,7 +20,8 @@ use crate::upstream::server::Server;
 
 /// Threads for DNS lookups, which block: this many may hang before other lookups have to wait.
 const LOOKUP_THREADS: usize = 4;
-/// The bound of the random delay before the first probe, so that many servers are not probed at the same moment.
+/// The bound of the random delay before the first probe, so that many servers are not probed at the same
+/// moment.
 const MAX_INITIAL_DELAY: Duration = Duration::from_secs(1);
 
 /// The servers and names of one configuration.
@@ -47,8 +48,8 @@ pub(crate) fn start(watched: Receiver<Arc<Watched>>) -> io::Result<()> {
     Ok(())
 }
 
-/// Probes the servers and resolves the names of the current configuration, and starts over when it changes. The results are kept
-/// in the servers' states, which carry over from one configuration to the next.
+/// Probes the servers and resolves the names of the current configuration, and starts over when it changes.
+/// The results are kept in the servers' states, which carry over from one configuration to the next.
 async fn follow(mut watched: Receiver<Arc<Watched>>) {
     loop {
         let current = Arc::clone(&watched.borrow_and_update());

@@ -25,8 +25,8 @@ use crate::upstream::server::Server;
 pub(crate) const MAX_STREAMS: usize = 100;
 /// The bytes of one response that a server may send before the client has read any.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// Large enough for every stream to be full. Otherwise a few clients that do not read would block all others on the
-/// connection.
+/// Large enough for every stream to be full. Otherwise a few clients that do not read would block all others
+/// on the connection.
 const CONNECTION_WINDOW: u32 = MAX_STREAMS as u32 * STREAM_WINDOW;
 /// The bytes of one request body that may be buffered here.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -35,7 +35,8 @@ const MAX_HEAD: u32 = 64 * 1024;
 
 /// The interval at which a connection is checked.
 const TICK: Duration = Duration::from_secs(10);
-/// A connection without requests is closed after this many ticks. Servers commonly close theirs after 60 to 75 s.
+/// A connection without requests is closed after this many ticks. Servers commonly close theirs after 60 to
+/// 75 s.
 const IDLE_TICKS: u32 = 5;
 /// A connection whose ping is not acknowledged after this many ticks is dead.
 const PING_TICKS: u32 = 2;
@@ -178,7 +179,8 @@ pub(crate) async fn open(
     }
 }
 
-/// Performs the HTTP/2 handshake. It waits only for the socket to accept the preface, not for the server's SETTINGS.
+/// Performs the HTTP/2 handshake. It waits only for the socket to accept the preface, not for the server's
+/// SETTINGS.
 async fn start<T>(io: T, on_close: OnClose) -> Result<Connection, h2::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,

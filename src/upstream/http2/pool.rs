@@ -10,10 +10,11 @@ use tokio::time::timeout;
 use super::connection::{Connection, ConnectionStatus, OpenError, open};
 use crate::upstream::server::Server;
 
-/// The maximum number of connections per server and thread. A server that allows few streams per connection needs
-/// several.
+/// The maximum number of connections per server and thread. A server that allows few streams per connection
+/// needs several.
 const MAX_CONNECTIONS: usize = 64;
-/// The maximum number of requests that wait for a stream on a connection, once [`MAX_CONNECTIONS`] is reached.
+/// The maximum number of requests that wait for a stream on a connection, once [`MAX_CONNECTIONS`] is
+/// reached.
 const MAX_WAITING: usize = 100;
 
 thread_local! {
@@ -130,7 +131,8 @@ fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Du
     }
 }
 
-/// Opens a connection in a separate task, because the request that started it may be canceled while others wait for it.
+/// Opens a connection in a separate task, because the request that started it may be canceled while others
+/// wait for it.
 fn start(server: Arc<Server>, within: Duration) -> Opening {
     let (sender, opening) = watch::channel(None);
     tokio::spawn(async move {

@@ -44,7 +44,8 @@ impl Http2Body {
                     self.remaining = self.remaining.map(|bytes| bytes.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                // RFC 9113 §8.1: the response is complete, and the server does not need the rest of the request.
+                // RFC 9113 §8.1: the response is complete, and the server does not need the rest of the
+                // request.
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) && error.is_reset() => {
                     return Poll::Ready(None);
                 }

@@ -73,8 +73,8 @@ impl<B: RequestBody> Upload<B> {
         self.kept.is_some()
     }
 
-    /// Sends what is available, as far as flow control allows. Completes at the end of the body, or once the server
-    /// resets the stream.
+    /// Sends what is available, as far as flow control allows. Completes at the end of the body, or once the
+    /// server resets the stream.
     pub(crate) fn poll(
         &mut self,
         stream: &mut SendStream<Bytes>,
@@ -168,7 +168,8 @@ impl<B: RequestBody> Upload<B> {
         }
     }
 
-    /// Sends the rest in a task while the response is received. Returns `None` if there is nothing left to send.
+    /// Sends the rest in a task while the response is received. Returns `None` if there is nothing left to
+    /// send.
     pub(crate) fn spawn(mut self, mut stream: SendStream<Bytes>) -> Option<UploadTask>
     where
         B: Send + 'static,
@@ -187,8 +188,8 @@ impl<B: RequestBody> Upload<B> {
     }
 }
 
-/// The task that sends a body while the response is received. Dropping it ends the task: once the response is complete,
-/// the server does not need the rest.
+/// The task that sends a body while the response is received. Dropping it ends the task: once the response is
+/// complete, the server does not need the rest.
 pub(crate) struct UploadTask(AbortHandle);
 
 impl Drop for UploadTask {

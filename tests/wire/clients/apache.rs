@@ -1,4 +1,4 @@
-//! Apache's mod_auth_openidc as a resource server: it asks Tollgate about every token (RFC 7662).
+//! Apache's mod_auth_openidc as a resource server, which introspects every token at the gateway (RFC 7662).
 
 use super::{ID, SECRET, SPECIAL_ID, SPECIAL_SECRET, Server, file};
 use crate::support::gateway::guard;
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Apache in the foreground, one process; ended by its id.
+/// Apache in the foreground as one process, stopped by its id.
 struct Apache {
     address: SocketAddr,
     child: Child,
@@ -20,13 +20,13 @@ struct Apache {
 impl Apache {
     #[track_caller]
     fn start(server: &Server, way: &str, id: &str, secret: &str) -> Self {
-        // Started by root, it gives its rights up, and must still get at its files.
+        // Started as root, it drops its privileges and must still be able to read its files.
         let readable = std::fs::Permissions::from_mode(0o755);
         let dir = tempfile::Builder::new().permissions(readable).tempdir().expect("a folder");
         let ca = dir.path().join("gateway.pem");
         std::fs::copy(server.certificate(), &ca).expect("the gateway's certificate");
         let errors = std::fs::File::create(dir.path().join("stderr")).expect("stderr");
-        // It cannot tell a port that it picks itself.
+        // It cannot report a port that it picks itself.
         let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
         let child = Command::new("/usr/sbin/apache2")
             .arg("-X")
@@ -67,7 +67,7 @@ impl Apache {
 
 impl Drop for Apache {
     fn drop(&mut self) {
-        // The guard first: it must not signal an id that is no longer ours.
+        // The guard first: it must not signal a process id that was already reaped.
         let _ = self.guard.kill();
         let _ = self.guard.wait();
         let _ = self.child.kill();
@@ -103,7 +103,7 @@ fn mod_auth_openidc() {
             assert_eq!(reached.all("oidc_claim_client_id"), [ID], "{}", reached.text());
         }
         let bad = format!("/api?by=apache-{at}-bad");
-        // An active token of another scope is what `Require claim` refuses, without a challenge.
+        // `Require claim` refuses an active token with another scope, without a challenge.
         apache.call(&bad, &unscoped).status(401).lacks("www-authenticate");
         ask(server, REVOKE, &format!("token={good}")).status(200);
         for token in [&good, "garbage", &good[..40]] {

@@ -1,5 +1,5 @@
-//! OAuth clients that others wrote, and Apache as a resource server, against the gateway over TLS. They are brought by
-//! `tests/clients/run`, so a plain `cargo test` passes them over.
+//! Third-party OAuth clients, and Apache as a resource server, against the gateway over TLS.
+//! `tests/clients/run` installs them, so a plain `cargo test` skips them.
 
 mod apache;
 
@@ -13,19 +13,19 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long one client may take.
+/// The time limit of one client.
 const LIMIT: Duration = Duration::from_secs(60);
 
 const ID: &str = "server";
 const SECRET: &str = "Password1";
-/// Both hold what a form gives a meaning, and what Basic does.
+/// Id and secret contain characters that are special in forms and in Basic.
 const SPECIAL_ID: &str = "an app:with+100%&co=1";
 const SPECIAL_SECRET: &str = "p ä+s%s&w=ö:r/d?é";
-/// Its other secret, for those that stay with RFC 6749 appendix A.2.
+/// The other secret, for clients that follow RFC 6749 appendix A.2.
 const SPECIAL_ASCII_SECRET: &str = "p a+s%s&w=o:r/d?\"\\";
 const SIGNER: &str = "signer";
 
-/// The gateway before its upstream, and the key of the client that has no secret.
+/// The gateway in front of its upstream, and the key of the client without a secret.
 struct Server {
     gateway: Gateway,
     upstream: Upstream,
@@ -33,7 +33,7 @@ struct Server {
 }
 
 impl Server {
-    /// `tollgate` with a self-signed certificate of its own making, which the clients are told to trust.
+    /// Starts `tollgate` with its self-signed certificate, which the clients are configured to trust.
     fn start() -> Self {
         let key = KeyPair::generate().expect("a P-256 key");
         let files = tempfile::tempdir().expect("a folder");
@@ -97,7 +97,7 @@ upstream = "api"
         self.gateway.dir().join("state/self-signed.pem")
     }
 
-    /// Runs a client to its good end.
+    /// Runs a client, which must succeed.
     #[track_caller]
     fn meets(&self, mut client: Command) {
         let issuer = self.issuer();
@@ -108,7 +108,7 @@ upstream = "api"
             .envs([("SPECIAL_ID", SPECIAL_ID), ("SPECIAL_SECRET", SPECIAL_SECRET)])
             .env("SPECIAL_ASCII_SECRET", SPECIAL_ASCII_SECRET)
             .env("SIGNER_KEY", self.files.path().join("signer.pem"))
-            // Neither the proxies nor the settings of whoever runs this.
+            // Without the proxies and settings of the environment.
             .envs([("NO_PROXY", "*"), ("no_proxy", "*")])
             .env("HOME", self.files.path())
             .env("CURL_HOME", self.files.path());
@@ -119,7 +119,7 @@ upstream = "api"
         assert_eq!(output.code, Some(0), "{}\n{}", output.all(), self.gateway.written());
     }
 
-    /// Asserts that these calls of the API came through, each as the client named, and none with a revoked token.
+    /// Asserts that these API calls arrived with the right client, and none with a revoked token.
     #[track_caller]
     fn came_through(&self, calls: &[(&str, &str)]) {
         for (by, client) in calls {
@@ -136,12 +136,12 @@ fn jwk(key: &KeyPair) -> String {
     format!(r#"{{"kty":"EC","crv":"P-256","x":"{}","y":"{}"}}"#, jose::encode(x), jose::encode(y))
 }
 
-/// A file of `tests/clients`.
+/// Returns the path of a file in `tests/clients`.
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
-/// What `tests/clients/install` brought.
+/// Returns the path of a file that `tests/clients/install` created.
 #[track_caller]
 fn installed(name: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");

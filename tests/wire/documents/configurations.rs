@@ -64,7 +64,8 @@ fn dependencies_ask_for_features_that_there_are() {
     }
 }
 
-/// An excerpt and the small configuration as one file. The excerpt's values win, its lists replace those of the other.
+/// An excerpt and the small configuration as one file. The excerpt's values win, its lists replace those of
+/// the other.
 fn completed(excerpt: &str, at: &str) -> String {
     let parse = |text: &str| text.parse::<Table>().unwrap_or_else(|e| panic!("{at}: {e}"));
     let mut all = parse(BASE);

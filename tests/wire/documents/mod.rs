@@ -1,5 +1,6 @@
-//! The documents: every command in them runs, every configuration passes `check`, every answer is the one shown, and
-//! every link and path leads somewhere. Their Rust is compiled as documentation tests (`src/documents.rs`).
+//! The documents: every command in them runs, every configuration passes `check`, every answer is the one
+//! shown, and every link and path leads somewhere. Their Rust is compiled as documentation tests
+//! (`src/documents.rs`).
 //!
 //! A comment above a fenced block says how the block is tested:
 //!

@@ -1,4 +1,4 @@
-//! Bodies that nobody reads, that break, and what stands behind them on the connection.
+//! Unread and broken bodies, and the bytes after them on the connection.
 
 use super::{After, alone, table};
 use crate::support::get;
@@ -15,7 +15,7 @@ fn a_broken_chunk_is_never_a_complete_request_upstream() {
         "0x3\r\nabc\r\n0\r\n\r\n",
         "+3\r\nabc\r\n0\r\n\r\n",
         "3_\r\nabc\r\n0\r\n\r\n",
-        // Line ends of one byte, which some servers take and some do not.
+        // Bare line feeds, which some servers accept and others do not.
         "3\nabc\n0\n\n",
         "3\rabc\r\n0\r\n\r\n",
         "3\r\nabc\n0\r\n\r\n",
@@ -23,12 +23,12 @@ fn a_broken_chunk_is_never_a_complete_request_upstream() {
         "3;\nabc\r\n0\r\n\r\n",
         "3\r\nabc\r\n0\n\n",
         "3\r\nabc\r\n0;\n\r\n\r\n",
-        // Chunks that are longer or shorter than they say.
+        // Chunks that are longer or shorter than announced.
         "3\r\nabcdef\r\n0\r\n\r\n",
         "3\r\nab\r\n0\r\n\r\n",
         "\r\n3\r\nabc\r\n0\r\n\r\n",
         "3\r\nabc0\r\n\r\n",
-        // Ends that do not come, and what is no trailer.
+        // Missing ends, and invalid trailers.
         "3\r\nabc\r\n",
         "3\r\nabc\r\n0",
         "3\r\nabc\r\n0\r\n",
@@ -84,7 +84,7 @@ fn an_unread_body_is_never_read_as_a_request() {
             let mut conn = fixture.connect();
             conn.send(request + &behind);
             conn.read().status(status);
-            // Either the body was read to its end and the next request is the next, or the connection is closed.
+            // Either the body was consumed and the next request is answered, or the connection is closed.
             match conn.try_read(false) {
                 Ok(answer) => {
                     answer.status(200);
@@ -109,7 +109,7 @@ fn a_large_unread_body_is_not_waited_for() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_turn() {
+fn pipelined_requests_are_answered_in_order() {
     let (fixture, bearer, _turn) = alone();
     let mut conn = fixture.connect();
     let good = String::from_utf8(get("/hello", &[&bearer])).expect("ASCII");
@@ -118,7 +118,7 @@ fn pipelined_requests_are_answered_in_turn() {
     conn.read().status(200);
     conn.read().bearer_error(401, None);
     conn.read().status(200);
-    // Behind a refusal that closes nothing is read any more.
+    // After a refusal that closes the connection, nothing more is read.
     let before = fixture.upstream.bytes();
     conn.send(format!("GET /api/../hello HTTP/1.1\r\nHost: localhost\r\n\r\n{good}"));
     conn.read().status(400);
@@ -127,7 +127,7 @@ fn pipelined_requests_are_answered_in_turn() {
 }
 
 #[test]
-fn behind_a_refusal_that_closes_nothing_is_read() {
+fn nothing_is_read_after_a_refusal_that_closes_the_connection() {
     let (fixture, bearer, _turn) = alone();
     let good = format!("GET /hello?m=behind HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n\r\n");
     let before = fixture.upstream.bytes();
@@ -165,7 +165,7 @@ fn behind_a_refusal_that_closes_nothing_is_read() {
 }
 
 #[test]
-fn other_protocols_end_at_once() {
+fn other_protocols_are_closed_immediately() {
     let (fixture, _, _turn) = alone();
     let before = fixture.upstream.bytes();
     for bytes in [
@@ -190,7 +190,7 @@ fn other_protocols_end_at_once() {
 }
 
 #[test]
-fn a_body_beyond_its_limit_is_413_before_it_is_read() {
+fn a_body_above_the_limit_is_413_before_it_is_read() {
     let declared = "POST /api/x HTTP/1.1\r\nHost: localhost\r\nBEARER\r\nContent-Length: 20000000\r\n\r\n";
     table([("declared".to_owned(), declared.as_bytes().to_vec())], &[413], After::Either);
 }

@@ -1,5 +1,5 @@
-//! HTTP/2 as no library would speak it. What is malformed never reaches the upstream, floods end with the connection or
-//! are sat out in bounded memory, and the gateway goes on.
+//! HTTP/2 that no library would send. Malformed requests never reach the upstream, floods close the
+//! connection or are tolerated in bounded memory, and the gateway keeps serving.
 
 use crate::support::frames::*;
 use crate::support::{Conn, Fixture, Next, get};
@@ -30,7 +30,7 @@ fn request(path: &str) -> Fields<'_> {
     vec![(":method", "GET"), (":scheme", "http"), (":authority", "localhost"), (":path", path)]
 }
 
-/// The request with some fields replaced (an empty list: removed) and others behind.
+/// Returns the request with some fields replaced (an empty list: removed) and others appended.
 fn changed<'a>(path: &'a str, name: &str, instead: &[(&'a str, &'a str)]) -> Fields<'a> {
     request(path)
         .into_iter()
@@ -48,13 +48,13 @@ fn ask(frames: &mut Frames, fields: &[(&str, &str)]) -> Outcome {
 }
 
 #[test]
-fn heads_that_are_malformed_reach_nobody() {
+fn malformed_heads_do_not_reach_the_upstream() {
     let path = "/public/malformed";
     let absolute = "http://evil.example/public/malformed";
     let injected = "/public/malformed HTTP/1.1\r\nX-Client-Id: evil\r\n\r\n";
     let long = "/public/malformed/".to_owned() + &"x".repeat(70_000);
     let rows: Vec<Fields<'_>> = vec![
-        // Pseudo-header fields (RFC 9113 §8.3): each once, in front, none unknown.
+        // Pseudo-header fields (RFC 9113 §8.3): each once, first, and none unknown.
         changed(path, ":method", &[]),
         changed(path, ":scheme", &[]),
         changed(path, ":path", &[]),
@@ -88,7 +88,7 @@ fn heads_that_are_malformed_reach_nobody() {
         changed(path, ":method", &[(":method", "CONNECT"), (":protocol", "websocket")]),
         changed(path, ":method", &[(":method", "TRACE")]),
         changed(path, ":method", &[(":method", "GET / HTTP/1.1\r\nX:")]),
-        // Fields of a connection (§8.2.2), and names that are none (§8.2.1).
+        // Connection-specific fields (§8.2.2), and invalid names (§8.2.1).
         with(path, &[("connection", "close")]),
         with(path, &[("connection", "x-client-id")]),
         with(path, &[("keep-alive", "timeout=5")]),
@@ -103,7 +103,7 @@ fn heads_that_are_malformed_reach_nobody() {
         with(path, &[("x-line", "a\r\nx-client-id: evil")]),
         with(path, &[("x-feed", "a\nb")]),
         with(path, &[("x-nul", "a\0b")]),
-        // Lengths.
+        // Content lengths.
         with(path, &[("content-length", "5")]),
         with(path, &[("content-length", "+0")]),
         with(path, &[("content-length", "0"), ("content-length", "1")]),
@@ -122,7 +122,7 @@ fn heads_that_are_malformed_reach_nobody() {
 }
 
 #[test]
-fn bodies_that_are_not_as_long_as_said_are_no_requests() {
+fn bodies_that_contradict_their_length_are_refused() {
     let head = |marker: &str, length: &str| {
         let path = format!("/public/lengths?m={marker}.");
         let fields = [
@@ -140,7 +140,7 @@ fn bodies_that_are_not_as_long_as_said_are_no_requests() {
         ("long", [head("long", "2"), frame(DATA, END_STREAM, 1, b"abcGET /admin HTTP/1.1")].concat()),
         ("none", [head("none", "5"), frame(DATA, END_STREAM, 1, b"")].concat()),
         ("early", [head("early", "5"), frame(DATA, 0, 1, b"abc"), trailers(&[("x", "y")])].concat()),
-        // Trailers end the stream.
+        // Trailers must end the stream.
         (
             "open",
             [
@@ -165,8 +165,8 @@ fn bodies_that_are_not_as_long_as_said_are_no_requests() {
 }
 
 #[test]
-fn what_the_library_drops_in_silence_does_not_go_on() {
-    // A fragment, which is none of a request's (RFC 9113 §8.3.1).
+fn fields_that_the_library_drops_are_not_forwarded() {
+    // A fragment, which a request must not have (RFC 9113 §8.3.1).
     let fields = changed("", ":path", &[(":path", "/public/dropped?m=fragment#left-behind")]);
     assert_eq!(ask(&mut open(), &fields), Outcome::Status(200));
     assert_eq!(fixture().upstream.only("m=fragment").target(), "/public/dropped?m=fragment");
@@ -182,7 +182,7 @@ fn what_the_library_drops_in_silence_does_not_go_on() {
 }
 
 #[test]
-fn streams_that_are_reset_at_once_end_the_connection() {
+fn rapid_resets_close_the_connection() {
     let mut frames = open();
     let mut burst = Vec::new();
     for number in 0..1000 {
@@ -196,7 +196,7 @@ fn streams_that_are_reset_at_once_end_the_connection() {
         burst.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
     }
     frames.send(&burst);
-    // ENHANCE_YOUR_CALM; or the socket is gone before that could be read.
+    // ENHANCE_YOUR_CALM, unless the socket was closed before it could be read.
     let outcome = frames.outcome(u32::MAX);
     assert!(matches!(outcome, Outcome::GoAway(11) | Outcome::Closed), "{outcome:?}");
     let reached = fixture().upstream.requests("rapid-reset").len();
@@ -214,7 +214,7 @@ fn more_streams_than_allowed_are_refused() {
         (":path", "/public/many-streams"),
     ];
     for number in 0..200 {
-        // Their bodies do not come.
+        // Their bodies are not sent.
         frames.send(frame(HEADERS, END_HEADERS, 1 + 2 * number, &block(&fields)));
     }
     frames.send(frame(PING, 0, 0, &[7; 8]));
@@ -233,7 +233,7 @@ fn more_streams_than_allowed_are_refused() {
 }
 
 #[test]
-fn heads_beyond_the_limit_are_refused() {
+fn heads_above_the_limit_are_refused() {
     let path = "/public/large-head";
     let large = "x".repeat(5_000);
     let fields = with(path, &[("a", &large), ("b", &large), ("c", &large), ("d", &large)]);
@@ -244,7 +244,7 @@ fn heads_beyond_the_limit_are_refused() {
     let many = many.iter().map(|(name, value)| (name.as_str(), *value));
     let fields: Fields<'_> = request(path).into_iter().chain(many).collect();
     assert_eq!(ask(&mut open(), &fields), Outcome::Status(431));
-    // A compression bomb: one field of 4 KiB in the table (§6.2.1), and 4,000 references to it.
+    // A compression bomb: one field of 4 KiB in the dynamic table (§6.2.1), and 4,000 references to it.
     let mut bomb = block(&request(path));
     bomb.extend([0x40, 1, b'z', 0x7f, 0x81, 0x1e]);
     bomb.extend([b'z'; 4000]);
@@ -270,7 +270,7 @@ fn ask_in_parts(block: &[u8]) -> Outcome {
 }
 
 #[test]
-fn a_head_that_never_ends_ends_the_connection() {
+fn an_endless_head_closes_the_connection() {
     let part = block(&[("x", "y".repeat(100))]);
     for (marker, part) in [("full", part.as_slice()), ("empty", &[])] {
         let mut frames = open();
@@ -284,7 +284,7 @@ fn a_head_that_never_ends_ends_the_connection() {
     lives();
 }
 
-/// How much memory the gateway has now, in KiB.
+/// Returns the current memory of the gateway in KiB.
 fn memory() -> u64 {
     let status =
         std::fs::read_to_string(format!("/proc/{}/status", fixture().gateway.pid())).expect("its status");
@@ -293,7 +293,7 @@ fn memory() -> u64 {
 }
 
 #[test]
-fn floods_of_frames_are_sat_out_or_ended() {
+fn floods_of_frames_are_tolerated_or_close_the_connection() {
     let before = memory();
     let post: Fields<'_> = vec![
         (":method", "POST"),
@@ -314,7 +314,7 @@ fn floods_of_frames_are_sat_out_or_ended() {
     ];
     for (_, bytes) in &rows {
         let mut frames = open();
-        // Nothing of what comes back is read: it may not pile up either.
+        // The responses are not read, and must not accumulate either.
         frames.send(bytes);
     }
     let grown = memory().saturating_sub(before);
@@ -323,7 +323,7 @@ fn floods_of_frames_are_sat_out_or_ended() {
 }
 
 #[test]
-fn frames_out_of_order_end_the_connection() {
+fn frames_out_of_order_close_the_connection() {
     let get = block(&request("/public/disorder"));
     let rows = [
         ("data on an idle stream", frame(DATA, END_STREAM, 1, b"x")),
@@ -360,7 +360,7 @@ fn frames_out_of_order_end_the_connection() {
 }
 
 #[test]
-fn a_client_that_shuts_one_stream_is_not_waited_for() {
+fn a_stream_that_the_client_blocks_times_out() {
     let fixture = Fixture::start(|config| {
         config
             .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")
@@ -377,10 +377,10 @@ fn a_client_that_shuts_one_stream_is_not_waited_for() {
         whole.map(|()| Next::Close)
     });
     let mut frames = Frames::open(fixture.gateway.h2c());
-    // Streams begin without a window (SETTINGS_INITIAL_WINDOW_SIZE), the connection has room.
+    // Streams start without a window (SETTINGS_INITIAL_WINDOW_SIZE) while the connection has one.
     frames.send(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
     assert_eq!(ask(&mut frames, &request("/public/shut")), Outcome::Status(200));
-    // It goes on reading, and the connection is well.
+    // It reads again, and the connection works.
     let deadline = Instant::now() + Duration::from_secs(5);
     let reset = loop {
         assert!(Instant::now() < deadline, "the stream is still waited for");

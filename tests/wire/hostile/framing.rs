@@ -1,4 +1,4 @@
-//! Heads that frame a body in two ways, or in none that is sure, and heads without end.
+//! Heads with ambiguous or invalid framing, and endless heads.
 
 use super::{After, alone, table};
 
@@ -47,7 +47,7 @@ fn ambiguous_framing_is_400() {
 }
 
 #[test]
-fn codings_nobody_knows_are_400_or_501() {
+fn unknown_transfer_codings_are_400_or_501() {
     let end = "0\r\n\r\n";
     table(
         posts(&[
@@ -67,7 +67,7 @@ fn codings_nobody_knows_are_400_or_501() {
 }
 
 #[test]
-fn the_token_endpoint_reads_framing_as_strictly() {
+fn the_token_endpoint_parses_framing_as_strictly() {
     let body = "grant_type=client_credentials&client_id=server&client_secret=Password1";
     let request = |fields: &str| {
         format!(
@@ -85,7 +85,7 @@ fn the_token_endpoint_reads_framing_as_strictly() {
 }
 
 #[test]
-fn heads_beyond_the_limits_are_431() {
+fn heads_above_the_limits_are_431() {
     let many: String = (0..150).map(|n| format!("X-{n}: 1\r\n")).collect();
     let rows = [
         (
@@ -114,7 +114,7 @@ fn heads_beyond_the_limits_are_431() {
 }
 
 #[test]
-fn bare_line_feeds_are_refused_or_never_passed_on() {
+fn bare_line_feeds_are_refused_or_not_forwarded() {
     let (fixture, bearer, _turn) = alone();
     let requests = [
         ("m=lf-1.", format!("GET /hello?m=lf-1. HTTP/1.1\nHost: localhost\n{bearer}\n\n")),
@@ -134,7 +134,7 @@ fn bare_line_feeds_are_refused_or_never_passed_on() {
 }
 
 #[test]
-fn equal_lengths_repeated_are_refused_or_become_one() {
+fn repeated_equal_lengths_are_refused_or_merged() {
     let (fixture, bearer, _turn) = alone();
     for (marker, fields) in [
         ("m=same-1.", "Content-Length: 2\r\nContent-Length: 2\r\n"),
@@ -150,7 +150,7 @@ fn equal_lengths_repeated_are_refused_or_become_one() {
 }
 
 #[test]
-fn a_length_in_another_spelling_does_not_go_on() {
+fn unusual_spellings_of_content_length_are_not_forwarded() {
     let (fixture, bearer, _turn) = alone();
     let request = format!(
         "POST /api/x?m=spelling HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nContent_Length: 5\r\nContent-Length: 0\r\n\r\n"

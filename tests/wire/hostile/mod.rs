@@ -1,5 +1,5 @@
-//! Hostile requests, byte by byte. Each is refused, the connection closed where the contract says so, and not a
-//! byte of it reaches the upstream.
+//! Hostile requests, byte by byte. Each is refused, the connection is closed where the contract says so, and
+//! no byte reaches the upstream.
 
 mod bodies;
 mod frames;
@@ -10,7 +10,7 @@ mod targets;
 use crate::support::{Conn, Fixture, get};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-/// A gateway of this module's own: its upstream must stay silent while a table runs, so tables run one by one.
+/// A gateway for this module: its upstream must stay silent while a table runs, so the tables run one by one.
 fn alone() -> (&'static Fixture, String, MutexGuard<'static, ()>) {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
     static TURN: Mutex<()> = Mutex::new(());
@@ -20,14 +20,15 @@ fn alone() -> (&'static Fixture, String, MutexGuard<'static, ()>) {
     (fixture, bearer, turn)
 }
 
-/// What becomes of the connection.
+/// What happens to the connection.
 #[derive(Clone, Copy, PartialEq)]
 enum After {
     Closed,
     Either,
 }
 
-/// Sends every request, asserts its status and that the upstream got no byte, and then that the gateway still works.
+/// Sends every request, asserts its status and that the upstream received no byte, then that the gateway
+/// still works.
 #[track_caller]
 fn table(rows: impl IntoIterator<Item = (String, Vec<u8>)>, statuses: &[u16], after: After) {
     let (fixture, bearer, _turn) = alone();

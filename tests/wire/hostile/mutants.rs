@@ -1,5 +1,5 @@
-//! Requests put together at random of what has fooled servers before, cut and bent: whatever comes of them, what
-//! reaches the upstream is framed in one way and was made by the gateway.
+//! Requests assembled at random from constructs that have fooled servers, cut and mutated: what reaches the
+//! upstream is framed unambiguously and was made by the gateway.
 
 use crate::support::{Conn, Fixture, get};
 use std::thread;
@@ -7,10 +7,10 @@ use std::thread;
 const ROUNDS: u64 = 150;
 const CLIENTS: u64 = 8;
 
-/// A request within a body. The gateway would put its `Via` on one that it took for a request.
+/// A request inside a body. The gateway would add its `Via` if it parsed it as a request.
 const INNER: &str = "GET /public/inner HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Numbers that look random and are the same in every run (splitmix64).
+/// Deterministic pseudo-random numbers (splitmix64).
 struct Dice(u64);
 
 impl Dice {
@@ -103,7 +103,7 @@ fn request(dice: &mut Dice) -> Vec<u8> {
     [head, bent(body.as_bytes().to_vec(), dice)].concat()
 }
 
-/// The same with a byte or two put in, replaced or left out, in every other case.
+/// Returns the request with a byte or two inserted, replaced or removed, in every other case.
 fn bent(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
     let times = dice.one(&[0, 0, 0, 1, 1, 2]);
     for _ in 0..times.min(bytes.len()) {
@@ -118,7 +118,7 @@ fn bent(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
 }
 
 #[test]
-fn whatever_is_sent_what_goes_on_is_framed_in_one_way() {
+fn mutated_requests_are_forwarded_with_unambiguous_framing() {
     let fixture = Fixture::start(|config| {
         config.table("[server.limits]\nheader_timeout = \"200ms\"\nbody_timeout = \"200ms\"")
     });
@@ -164,7 +164,7 @@ fn whatever_is_sent_what_goes_on_is_framed_in_one_way() {
             let ours = ["x-client-id", "x-client-scope", "expect"].contains(&&*name);
             assert!(!ours, "{name}\n{text}");
         }
-        // An upgrade may be asked for; nothing else is said of the connection.
+        // An upgrade may be requested; nothing else may be said about the connection.
         assert!(request.all("connection").iter().all(|option| *option == "upgrade"), "{text}");
         let lines = String::from_utf8_lossy(&request.head).replace("\r\n", "");
         assert!(!lines.contains(['\r', '\n', '\0']), "{text}");

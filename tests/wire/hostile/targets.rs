@@ -1,4 +1,4 @@
-//! Request targets, hosts and methods that mean one thing here and another behind.
+//! Request targets, hosts and methods that the gateway and a server could interpret differently.
 
 use super::{After, table};
 
@@ -9,7 +9,7 @@ fn paths(targets: &[&str]) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn paths_that_two_servers_read_differently_are_400() {
+fn ambiguous_paths_are_400() {
     table(
         paths(&[
             "/api/../hello",
@@ -104,7 +104,7 @@ fn bytes_outside_the_grammar_of_a_target_are_400() {
 }
 
 #[test]
-fn targets_that_are_no_path_of_ours_are_400() {
+fn targets_that_are_not_a_path_are_400() {
     let host = "Host: localhost\r\nBEARER\r\n\r\n";
     let rows = [
         ("asterisk", format!("GET * HTTP/1.1\r\n{host}")),
@@ -129,7 +129,7 @@ fn targets_that_are_no_path_of_ours_are_400() {
 }
 
 #[test]
-fn there_is_exactly_one_host_and_it_is_one() {
+fn exactly_one_valid_host_is_required() {
     let rows = [
         ("none", "GET /hello HTTP/1.1\r\nBEARER\r\n\r\n"),
         ("two", "GET /hello HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nBEARER\r\n\r\n"),

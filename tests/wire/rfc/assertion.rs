@@ -1,5 +1,5 @@
-//! Clients that sign: RFC 7521 and RFC 7523. What is looked at in an assertion is a unit test of `oauth::assertion`;
-//! here is what a client sees of it.
+//! Clients that sign: RFC 7521 and RFC 7523. The checks of an assertion have unit tests in
+//! `oauth::assertion`; this file tests what a client sees.
 
 use super::{Row, Want, check, fixture, key, row};
 use crate::support::jose::{SigningKey, encode, now, unique};
@@ -17,7 +17,7 @@ fn ask(assertion: &str) -> Vec<u8> {
     post_form(TOKEN, &[], body(assertion, ""))
 }
 
-/// An assertion with these claims changed; `null` takes one out.
+/// Builds an assertion with changed claims; `null` removes one.
 fn changed(changes: &Value) -> String {
     signed(r#"{"alg":"EdDSA","kid":"one"}"#, changes)
 }

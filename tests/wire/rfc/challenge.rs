@@ -1,4 +1,4 @@
-//! Protected routes: RFC 6750, and RFC 9728 where it adds to challenges.
+//! Protected routes: RFC 6750, and what RFC 9728 adds to challenges.
 
 use super::{Want, check, row};
 use crate::support::{REVOKE, TOKEN, credentials, get, post_form, shared};
@@ -81,14 +81,14 @@ fn rfc_6750() {
             ),
         ],
     );
-    // Which of them reached the upstream: those that passed.
+    // Only the accepted requests reached the upstream.
     assert_eq!(fixture.upstream.requests("m=rfc-6750").len(), 2);
 }
 
-/// RFC 6750 §3: the attributes that MUST NOT appear more than once are there once, and `scope` is what is needed.
-/// RFC 9728 §5.1: `resource_metadata`. RFC 9728 §5.3: other challenges are left alone.
+/// RFC 6750 §3: attributes that MUST NOT appear more than once appear once, and `scope` is the required
+/// scope. RFC 9728 §5.1: `resource_metadata`. RFC 9728 §5.3: other challenges are unchanged.
 #[test]
-fn a_challenge_names_what_is_needed_and_where_to_read_on() {
+fn a_challenge_names_the_scope_and_the_metadata() {
     let fixture = shared();
     let find = |parameters: &[(String, String)], name: &str| {
         parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())

@@ -6,7 +6,7 @@ use crate::support::{TOKEN, credentials, get, post_form, token_of};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// A proof with these members of header and claims changed; `null` takes one out.
+/// Builds a proof with changed members of header and claims; `null` removes one.
 fn proof(key: &SigningKey, claims: Value, header_changes: &Value, claim_changes: &Value) -> String {
     let jwk: Value = serde_json::from_str(&key.jwk("")).expect("a key");
     let header = changed(json!({ "typ": "dpop+jwt", "alg": "EdDSA", "jwk": jwk }), header_changes);
@@ -44,7 +44,7 @@ fn rfc_9449() {
     let mut private: Value = serde_json::from_str(&mine.jwk("")).expect("a key");
     private["d"] = json!(encode(&[1; 32]));
     let shared = json!({ "kty": "oct", "k": encode(&[1; 32]) });
-    // What is changed, in the header and in the claims: refused in both places, for the same reason.
+    // The changes to header and claims. Both endpoints refuse them for the same reason.
     let wrong: Vec<(&str, &str, Value, Value)> = vec![
         ("9449 §4.3 3", "jti is REQUIRED", json!({}), json!({ "jti": null })),
         ("9449 §4.3 3", "htm is REQUIRED", json!({}), json!({ "htm": null })),
@@ -78,7 +78,7 @@ fn rfc_9449() {
         );
     }
     let fresh = |claims: Value| at_route(&json!({}), &claims);
-    // The signature of another proof, of the same key.
+    // The signature of another proof by the same key.
     let (signed, forged) = (fresh(json!({})), fresh(json!({})));
     let (signature, payload) =
         (signed.rsplit('.').next().expect("a JWS"), forged.rsplit_once('.').expect("a JWS").0);

@@ -85,10 +85,10 @@ fn rfc_8414_and_9728() {
     );
 }
 
-/// RFC 8414 §3.1 and RFC 9728 §3.1: the well-known part goes between host and path, and any slash at the end of the
-/// identifier is removed first. §3.3 of both: the identifier is told to the letter.
+/// RFC 8414 §3.1 and RFC 9728 §3.1: the well-known part goes between host and path, and a trailing slash of
+/// the identifier is removed first. §3.3 of both: the identifier is returned unchanged.
 #[test]
-fn an_issuer_with_a_path_is_found_where_the_rfcs_look_for_it() {
+fn metadata_of_an_issuer_with_a_path_has_the_url_of_the_rfcs() {
     for issuer in ["https://issuer.example.test/tenants/7", "https://issuer.example.test/tenants/7/"] {
         let gateway = Gateway::start_text(&Config::bare().text().replace(ISSUER, issuer), &[]);
         let ask = |path: &str| -> Answer { raw(gateway.plain(), get(path, &[])) };

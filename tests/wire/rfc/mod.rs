@@ -1,7 +1,8 @@
-//! What the RFCs demand, a table for each endpoint: the section, what it says, a request and its answer.
+//! Requirements of the RFCs, as one table per endpoint: the section, its requirement, a request and the
+//! response.
 //!
-//! Where a demand needs more than one request and one answer (a token that is revoked and then used, a key that is
-//! stolen), it is a test of its own in the modules beside this one.
+//! A requirement that needs more than one exchange (a token that is revoked and then used, a stolen key) is a
+//! separate test in one of the modules here.
 
 mod assertion;
 mod challenge;
@@ -16,30 +17,30 @@ use crate::support::{Answer, Fixture};
 use serde_json::Value;
 use std::sync::OnceLock;
 
-/// One demand.
+/// One requirement.
 struct Row {
-    /// Where it stands.
+    /// The section.
     section: &'static str,
-    /// What it says, in short.
+    /// The requirement in short.
     says: &'static str,
     request: Vec<u8>,
     answer: Want,
 }
 
-/// An answer to be had.
+/// The expected response.
 #[derive(Clone)]
 enum Want {
-    /// 200 with these members; `null`: one that is not there.
+    /// 200 with these members; `null` for one that must be absent.
     Json(Value),
     /// An error of RFC 6749 §5.2.
     Error(u16, &'static str),
-    /// A challenge of RFC 6750 §3, with this error if any.
+    /// A challenge of RFC 6750 §3, optionally with this error.
     Bearer(u16, Option<&'static str>),
     /// A challenge of RFC 9449 §7.1.
     Dpop(&'static str),
-    /// 405, with this `Allow`.
+    /// 405 with this `Allow`.
     NotAllowed(&'static str),
-    /// An answer of the upstream's.
+    /// A response of the upstream.
     Passed,
 }
 
@@ -47,10 +48,10 @@ fn row(section: &'static str, says: &'static str, request: Vec<u8>, answer: Want
     Row { section, says, request, answer }
 }
 
-/// Sends each request on a connection of its own.
+/// Sends each request on a new connection.
 fn check(fixture: &Fixture, rows: impl IntoIterator<Item = Row>) {
     for Row { section, says, request, answer: want } in rows {
-        // The last one printed is the one that fails.
+        // The last line printed is the one that fails.
         println!("{section}: {says}");
         want.check(&fixture.raw(request));
     }
@@ -87,13 +88,13 @@ impl Want {
     }
 }
 
-/// The key of the client `signs`.
+/// Returns the key of the client `signs`.
 fn key() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
     KEY.get_or_init(SigningKey::new)
 }
 
-/// The standard configuration, and a client of each further kind.
+/// Returns the standard configuration with one client of each further kind.
 fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
     FIXTURE.get_or_init(|| {

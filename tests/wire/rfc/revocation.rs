@@ -1,11 +1,11 @@
-//! Revocation: RFC 7009. Each row has a token of its own, and it is told whether it still works.
+//! Revocation: RFC 7009. Each row has its own token, and says whether the token still works afterwards.
 
 use super::{Want, fixture};
 use crate::support::config::{SECRET, SERVER_SECRET};
 use crate::support::{REVOKE, basic, credentials, get, post_form};
 use serde_json::json;
 
-/// Section, what it says, fields, body, answer, and whether the token still works.
+/// Section, requirement, fields, body, response, and whether the token still works.
 type Demand<'a> = (&'a str, &'a str, &'a [&'a str], String, Want, bool);
 
 #[test]

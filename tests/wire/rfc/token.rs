@@ -1,4 +1,4 @@
-//! The token endpoint: RFC 6749, RFC 8707. The contract's own table is in `token_endpoint`.
+//! The token endpoint: RFC 6749 and RFC 8707. The table of the contract is in `token_endpoint`.
 
 use super::{Row, Want, check, fixture, row};
 use crate::support::config::{SECRET, SERVER_SECRET, SPECIAL_ID, SPECIAL_SECRET};
@@ -230,7 +230,7 @@ fn rfc_8707() {
             row("8707 §2", "MUST NOT include a fragment", target("https://a.example#x"), refused.clone()),
             row("8707 §2", "unknown: invalid_target", target("https://c.example"), refused.clone()),
             row("8707 §2", "compared as it is, no prefix of it", target("https://a.example/x"), refused),
-            // One token for one resource; 6749 §3.2 has no parameter twice.
+            // One token is for one resource; RFC 6749 §3.2 allows no parameter twice.
             row(
                 "8707 §2",
                 "several are more than a token is for here",
@@ -241,9 +241,10 @@ fn rfc_8707() {
     );
 }
 
-/// RFC 6749 §2.3.1: "the authorization server MUST protect any endpoint utilizing it against brute force attacks".
+/// RFC 6749 §2.3.1: "the authorization server MUST protect any endpoint utilizing it against brute force
+/// attacks".
 #[test]
-fn every_endpoint_that_takes_a_password_is_guarded_and_they_count_together() {
+fn the_throttle_covers_all_endpoints_together() {
     let gateway =
         Gateway::start(&Config::bare().throttle("throttle = { failures = 3, per = \"10m\" }").client(
             "server",
