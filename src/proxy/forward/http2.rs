@@ -6,6 +6,7 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use h2::client::ResponseFuture;
@@ -13,7 +14,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, Uri, Version};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::error::ForwardError;
 use super::outbound::Outbound;
@@ -125,11 +126,20 @@ async fn exchange(
         if let Some(place) = place {
             ExchangeLimits::of(bounds).server = Some(place);
         }
-        let now = Instant::now();
-        trip.goes_to(server, now);
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
-        let within = left.map_or(upstream.connect_timeout, |left| left.min(upstream.connect_timeout));
-        let mut connection = match pool::acquire(server, newer_than, within).await {
+        trip.goes_to(server, Instant::now());
+        // Other requests wait for the same connection, so the total timeout of this one does not shorten its opening.
+        let acquiring = pool::acquire(server, newer_than, upstream.connect_timeout);
+        let acquired = match deadline {
+            None => acquiring.await,
+            Some(deadline) => match timeout_at(deadline, acquiring).await {
+                Ok(acquired) => acquired,
+                Err(_) => {
+                    upstream.record_failure(server, &"no connection in time");
+                    return Err(ForwardError::TooSlow);
+                }
+            },
+        };
+        let mut connection = match acquired {
             Ok(connection) => connection,
             Err(AcquireError::Full) => return Err(ForwardError::NoServer),
             Err(AcquireError::Open(error)) => {
@@ -151,7 +161,7 @@ async fn exchange(
             }
             continue;
         };
-        let status = connection.status;
+        let status = Arc::clone(&connection.status);
         let (place, reused, written) = (status.begin_stream(), status.begun() > 1, status.written());
         let waiting = Waiting { upstream, outcome: outcome.as_ref(), deadline, alarm: &mut alarm };
         let error = match waiting.answer(answer, &mut stream, &mut upload).await {
@@ -177,22 +187,25 @@ async fn exchange(
         if !reused {
             upstream.record_failure(server, &error);
         }
-        drop(place);
         let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+        // Requests sent before the server's SETTINGS came may exceed its stream limit. It refuses those, for no fault of
+        // the requests: they are treated as unsent.
+        let over_limit = refused && status.streams() > connection.max_streams();
+        drop(place);
         let broke = error.is_io() || error.is_go_away();
         // h2 tells a stream of the other side's GOAWAY only if it lies above the last one named there.
         let not_begun = refused || (error.is_remote() && error.is_go_away());
         let not_written = broke && status.written() == written;
-        let failure = match (not_written, not_begun) {
+        let failure = match (not_written || over_limit, not_begun) {
             (true, _) if upload.rewind() => Failure::Unsent,
             (false, true) if upload.rewind() => Failure::NotProcessed,
             (false, false) if broke => Failure::Broken,
             _ => Failure::Fatal,
         };
-        if !retries.allow(failure, reused, || upstream.may_retry()) {
+        if !retries.allow(failure, reused || over_limit, || upstream.may_retry()) {
             return Err(failed(&error));
         }
-        if refused || !reused {
+        if !over_limit && (refused || !reused) {
             asking.failed();
         }
         if !refused {

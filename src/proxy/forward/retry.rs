@@ -3,7 +3,7 @@
 /// What a failed try means for its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Not one byte of the request was written to the connection.
+    /// Not one byte of the request was written to the connection, or it went beyond a stream limit not known yet.
     Unsent,
     /// The server said that it did not begin to process the request (RFC 9113 §8.7).
     NotProcessed,
