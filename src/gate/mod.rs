@@ -51,4 +51,6 @@ pub use secret_hash::{SecretHash, SecretHashError};
 pub use spec::{ClientSpec, GateSpec, SecretSpec, SpecError};
 pub use throttle::ThrottlePolicy;
 #[cfg(feature = "gateway")]
+pub(crate) use throttle::network;
+#[cfg(feature = "gateway")]
 pub(crate) use weak::WeakGate;

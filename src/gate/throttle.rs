@@ -121,7 +121,7 @@ fn make_room(counters: &mut HashMap<u64, Counter>, policy: ThrottlePolicy, now: 
 
 /// Returns the network that an address is counted as. An IPv6 host usually owns its whole /64; an IPv4 address mapped
 /// into IPv6 is still that address.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -1,6 +1,6 @@
 //! Limits on the number of connections, in total and per client address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dashmap::DashMap;
 
 use super::Limits;
+use crate::gate::network;
 use crate::telemetry::{Event, count};
 
 /// Seconds between two log lines about refused connections: a flood of connections must not flood the log.
@@ -120,15 +121,6 @@ impl Drop for ConnectionSlot {
             *open = open.saturating_sub(1);
             *open == 0
         });
-    }
-}
-
-/// Returns the network that is counted as one client: an IPv4 address, or the /64 of an IPv6 address, because
-/// that is what one subscriber controls.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
     }
 }
 
