@@ -44,8 +44,12 @@ enum Kind {
 }
 
 /// Makes the permit for a route that is configured to need no token.
+#[cfg_attr(
+    not(any(test, feature = "gateway", feature = "pingora")),
+    expect(dead_code, reason = "a tower service without a layer is public")
+)]
 #[must_use]
-pub fn public() -> Permit {
+pub(crate) fn public() -> Permit {
     Permit(Kind::Public)
 }
 
