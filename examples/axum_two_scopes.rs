@@ -1,8 +1,8 @@
-//! An axum server: one scope to read, another to write, the token endpoint nested beside them.
+//! An axum server: one scope to read, another to write, and the OAuth endpoints beside them.
 //!
 //! ```text
-//! cargo run --example axum_two_scopes --features axum             # shows what it does, and ends
-//! cargo run --example axum_two_scopes --features axum -- serve    # stays, for curl
+//! cargo run --example axum_two_scopes --features axum             # shows what it does and exits
+//! cargo run --example axum_two_scopes --features axum -- serve    # keeps running, for curl
 //! ```
 
 #[path = "support/ask.rs"]
@@ -15,9 +15,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
-use tollgate::gate::{ClientSpec, Gate, GateSpec};
-use tollgate::oauth::decide::Permit;
-use tollgate::oauth::scope::Requirement;
+use tollgate::{ClientSpec, Gate, GateSpec, Permit};
 
 async fn list(permit: Permit) -> String {
     format!("orders of {}\n", permit.client_id().unwrap_or("nobody"))
@@ -27,21 +25,29 @@ async fn add(permit: Permit) -> String {
     format!("added for {}\n", permit.client_id().unwrap_or("nobody"))
 }
 
-fn app(gate: &Gate) -> Result<Router, Box<dyn Error>> {
-    let reading = Router::new().route("/orders", get(list)).layer(gate.require(Requirement::all(["read"])?));
-    let writing = Router::new().route("/orders", post(add)).layer(gate.require(Requirement::all(["write"])?));
-    // Failed authentications are counted by address, which axum keeps in a type of its own.
-    let oauth = gate.oauth_service().nested_at("/oauth/v2").address_by(|parts| {
+/// A page for everyone. It greets a client by its id if its route is behind a layer.
+async fn welcome(permit: Option<Permit>) -> String {
+    let client = permit.as_ref().and_then(Permit::client_id);
+    format!("hello, {}\n", client.unwrap_or("anyone"))
+}
+
+fn app(gate: &Gate) -> Router {
+    let reading = Router::new().route("/orders", get(list)).layer(gate.require("read"));
+    let writing = Router::new().route("/orders", post(add)).layer(gate.require("write"));
+    // Failed authentications are counted by address, which axum has in a type of its own.
+    let oauth = gate.oauth_service().address_by(|parts| {
         parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
     });
-    Ok(reading.merge(writing).nest_service("/oauth/v2", oauth))
+    let app = reading.merge(writing).route("/", get(welcome));
+    // The endpoints and the metadata documents at their own paths.
+    oauth.paths().iter().fold(app, |app, path| app.route_service(path, oauth.clone()))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes(["read", "write"])?;
     let gate = Gate::builder(GateSpec::new("http://localhost:3000").client(client)).build()?;
-    let app = app(&gate)?.into_make_service_with_connect_info::<SocketAddr>();
+    let app = app(&gate).into_make_service_with_connect_info::<SocketAddr>();
 
     let serve = std::env::args().any(|argument| argument == "serve");
     let listener = TcpListener::bind(if serve { "127.0.0.1:3000" } else { "127.0.0.1:0" }).await?;
@@ -58,6 +64,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("GET /orders HTTP/1.1".to_owned(), 401),
         (format!("GET /orders HTTP/1.1\r\n{bearer}"), 200),
         (format!("POST /orders HTTP/1.1\r\n{bearer}"), 403),
+        ("GET / HTTP/1.1".to_owned(), 200),
+        ("GET /.well-known/oauth-protected-resource HTTP/1.1".to_owned(), 200),
     ] {
         let (status, _) = ask::ask(address, &head, "").await?;
         println!("{status}  {}", head.replace(&token, "<token>").replace("\r\n", "  "));

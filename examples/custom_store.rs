@@ -1,4 +1,5 @@
-//! A store of one's own: here one that can be cut off, to show what a gate does that cannot ask its store.
+//! A custom store that can be disconnected, to show what a gate does without its store. Its test runs the contract that
+//! every store must keep.
 //!
 //! ```text
 //! cargo run --example custom_store
@@ -11,24 +12,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, HeaderValue, header};
 use tollgate::clock::Millis;
-use tollgate::gate::{ClientSpec, Gate, GateSpec};
-use tollgate::oauth::denial::Denial;
 use tollgate::oauth::grant::Record;
-use tollgate::oauth::scope::Requirement;
 use tollgate::oauth::token::TokenDigest;
 use tollgate::store::{StoreError, TokenStore};
+use tollgate::{ClientSpec, Denial, Gate, GateSpec, Requirement};
 
-/// A map behind one lock: enough for a test, too little for traffic.
-#[derive(Default)]
+/// A map behind one lock. It is enough for a test, and too slow for traffic.
 struct OneLock {
     tokens: Mutex<HashMap<TokenDigest, Record>>,
-    cut_off: AtomicBool,
+    max_tokens: usize,
+    disconnected: AtomicBool,
 }
 
 impl OneLock {
+    fn new(max_tokens: usize) -> Self {
+        Self { tokens: Mutex::default(), max_tokens, disconnected: AtomicBool::new(false) }
+    }
+
     fn tokens(&self) -> Result<MutexGuard<'_, HashMap<TokenDigest, Record>>, StoreError> {
-        // "Nobody knows" is not "there is none": the first is 503, the second 401.
-        if self.cut_off.load(Ordering::Relaxed) {
+        // "The store cannot answer" is not "there is no such token": the first results in 503, the second in 401.
+        if self.disconnected.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable);
         }
         Ok(self.tokens.lock().unwrap_or_else(PoisonError::into_inner))
@@ -37,7 +40,11 @@ impl OneLock {
 
 impl TokenStore for OneLock {
     fn insert(&self, token: TokenDigest, record: Record) -> Result<(), StoreError> {
-        self.tokens()?.insert(token, record);
+        let mut tokens = self.tokens()?;
+        if tokens.len() >= self.max_tokens {
+            return Err(StoreError::Full);
+        }
+        tokens.insert(token, record);
         Ok(())
     }
 
@@ -67,26 +74,26 @@ impl TokenStore for OneLock {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let store = Arc::new(OneLock::default());
-    let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+    let store = Arc::new(OneLock::new(1_000));
+    let client = ClientSpec::with_id("server")?.scopes("read")?;
     let gate = Gate::builder(GateSpec::new("http://localhost").client(client))
         .store(Arc::<OneLock>::clone(&store))
         .build()?;
 
-    let token = gate.issue_to("server", ["read"])?;
+    let token = gate.issue_to("server", "read")?;
     let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()))?;
     let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
-    let needed = Requirement::all(["read"])?;
+    let needed = Requirement::all("read")?;
 
     let permit = gate.authorize(&headers, &needed)?;
-    println!("kept in a store of one's own: {:?} may pass", permit.client_id());
+    println!("connected: {:?} is authorized", permit.client_id());
 
-    store.cut_off.store(true, Ordering::Relaxed);
+    store.disconnected.store(true, Ordering::Relaxed);
     let denial = gate.authorize(&headers, &needed).err();
-    println!("cut off: {:?}", denial.as_ref().map(Denial::status));
-    assert_eq!(denial, Some(Denial::Unavailable), "never let through");
+    println!("disconnected: {:?}", denial.as_ref().map(Denial::status));
+    assert_eq!(denial, Some(Denial::Unavailable), "the request is never let through");
 
-    store.cut_off.store(false, Ordering::Relaxed);
+    store.disconnected.store(false, Ordering::Relaxed);
     assert!(gate.authorize(&headers, &needed).is_ok());
     Ok(())
 }
@@ -96,5 +103,10 @@ mod tests {
     #[test]
     fn it_runs() {
         super::main().unwrap();
+    }
+
+    #[test]
+    fn the_store_keeps_the_contract() {
+        tollgate::store::testing::check_contract(super::OneLock::new);
     }
 }

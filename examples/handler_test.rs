@@ -1,4 +1,4 @@
-//! A test of one's own handler, with tokens and without waiting for them to expire.
+//! A test of a handler, with tokens that expire without waiting.
 //!
 //! ```text
 //! cargo test --example handler_test
@@ -13,21 +13,19 @@ use axum::body::Body;
 use axum::routing::get;
 use http::{Request, StatusCode};
 use tollgate::clock::ManualClock;
-use tollgate::gate::{ClientSpec, Gate, GateSpec};
-use tollgate::oauth::decide::Permit;
-use tollgate::oauth::scope::Requirement;
+use tollgate::{ClientSpec, Gate, GateSpec, Permit};
 use tower::ServiceExt as _;
 
 /// The program under test.
-fn app(gate: &Gate) -> Result<Router, Box<dyn Error>> {
+fn app(gate: &Gate) -> Router {
     let hello = async |permit: Permit| format!("hello, {}", permit.client_id().unwrap_or("nobody"));
-    Ok(Router::new().route("/hello", get(hello)).layer(gate.require(Requirement::all(["read"])?)))
+    Router::new().route("/hello", get(hello)).layer(gate.require("read"))
 }
 
-/// A gate whose time stands still until it is told to move.
+/// A gate whose clock the test moves.
 fn test_gate() -> Result<(Gate, Arc<ManualClock>), Box<dyn Error>> {
     let clock = Arc::new(ManualClock::default());
-    let client = ClientSpec::with_id("server")?.scopes(["read"])?.token_lifetime(Duration::from_secs(299));
+    let client = ClientSpec::with_id("server")?.scopes("read")?.token_lifetime(Duration::from_secs(299));
     let spec = GateSpec::new("http://localhost").client(client);
     Ok((Gate::builder(spec).clock(Arc::<ManualClock>::clone(&clock)).build()?, clock))
 }
@@ -41,8 +39,8 @@ async fn status(app: &Router, token: &str) -> Result<StatusCode, Box<dyn Error>>
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (gate, clock) = test_gate()?;
-    let app = app(&gate)?;
-    let token = gate.issue_to("server", ["read"])?;
+    let app = app(&gate);
+    let token = gate.issue_to("server", "read")?;
 
     assert_eq!(status(&app, token.expose()).await?, StatusCode::OK);
     clock.advance(Duration::from_millis(298_999));

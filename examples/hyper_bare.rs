@@ -1,4 +1,4 @@
-//! Bare hyper: a service function behind the gate, and the token endpoint, with no framework.
+//! A service function behind the gate and the OAuth endpoints, with hyper and no framework.
 //!
 //! ```text
 //! cargo run --example hyper_bare
@@ -18,9 +18,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tollgate::gate::{ClientSpec, Gate, GateSpec};
-use tollgate::oauth::decide::Permit;
-use tollgate::oauth::scope::Requirement;
+use tollgate::{ClientSpec, Gate, GateSpec, Permit};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -30,9 +28,9 @@ async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes(["read"])?;
+    let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes("read")?;
     let gate = Gate::builder(GateSpec::new("http://localhost").client(client)).build()?;
-    let api = gate.require(Requirement::all(["read"])?).layer(service_fn(hello));
+    let api = gate.require("read").layer(service_fn(hello));
     let oauth = gate.oauth_service();
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -45,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 let (gate, api, oauth) = (gate.clone(), api.clone(), oauth.clone());
                 async move {
                     if gate.endpoint(request.uri().path()).is_some() {
-                        // What the endpoints count failed authentications by.
+                        // The address that failed authentications are counted by.
                         request.extensions_mut().insert(peer);
                         return oauth.oneshot(request).await.map(|answer| answer.map(BodyExt::boxed));
                     }

@@ -1,4 +1,4 @@
-//! A pingora proxy behind the gate, the token endpoint answered by the proxy itself.
+//! A pingora proxy behind the gate. The proxy answers the OAuth endpoints itself.
 //!
 //! ```text
 //! cargo run --example pingora_proxy --features pingora
@@ -15,9 +15,8 @@ use pingora::modules::http::HttpModules;
 use pingora::prelude::{HttpPeer, Server, http_proxy_service};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tollgate::gate::{ClientSpec, Gate, GateSpec};
-use tollgate::oauth::scope::Requirement;
 use tollgate::plugin::pingora::{Refused, answer_denied, serve_endpoint};
+use tollgate::{ClientSpec, Gate, GateSpec};
 
 struct Proxy {
     gate: Gate,
@@ -31,7 +30,7 @@ impl ProxyHttp for Proxy {
     fn new_ctx(&self) {}
 
     fn init_downstream_modules(&self, modules: &mut HttpModules) {
-        modules.add_module(Box::new(self.gate.pingora_module(Requirement::AnyToken).with_endpoints()));
+        modules.add_module(Box::new(self.gate.pingora_module("read").with_endpoints()));
     }
 
     async fn request_filter(&self, session: &mut Session, (): &mut ()) -> pingora::Result<bool> {
@@ -48,7 +47,7 @@ impl ProxyHttp for Proxy {
             return FailToProxy { error_code: status, can_reuse_downstream: reusable };
         }
         let code = if let pingora::ErrorType::HTTPStatus(code) = error.etype() { *code } else { 502 };
-        // The client may be gone; then there is nobody to tell.
+        // Writing fails if the client has disconnected.
         let _ = session.respond_error(code).await;
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
@@ -60,7 +59,7 @@ impl ProxyHttp for Proxy {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes(["read"])?;
+    let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes("read")?;
     let gate = Gate::builder(GateSpec::new("http://localhost").client(client)).build()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let upstream = runtime.block_on(legacy_api())?;
@@ -68,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut server = Server::new(None)?;
     server.bootstrap();
     let mut service = http_proxy_service(&server.configuration, Proxy { gate, upstream });
-    // pingora does not tell which port it got, so one is looked for first.
+    // pingora does not report the port that it listens on, so a free one is found first.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     service.add_tcp(&address.to_string());
     server.add_service(service);
@@ -90,7 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// An upstream that knows nothing of tokens and greets whom `X-Client-Id` names.
+/// An upstream without any knowledge of tokens. It greets the client in `X-Client-Id`.
 async fn legacy_api() -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

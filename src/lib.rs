@@ -1,12 +1,12 @@
-//! OAuth 2.0 client-credentials protection for HTTP APIs that know nothing of tokens.
+//! OAuth 2.0 client-credentials protection for HTTP APIs.
 //!
 //! Tollgate is two things made of one core:
 //!
-//! - **a gateway**, the `tollgate` command: a reverse proxy that issues the tokens itself and forwards only the requests
-//!   that carry a good one. The README shows it; `tollgate::config` reads its file;
-//! - **a plugin**, with `default-features = false`: the same protection inside a program of your own, as a [`tower`
-//!   layer](plugin::RequireTokenLayer) before your services and a [`tower` service](plugin::OAuthService) that
-//!   answers the token, introspection, revocation and metadata endpoints.
+//! - **a gateway**, the `tollgate` command: a reverse proxy that issues the tokens itself and forwards only requests with a
+//!   valid one. The README describes it; the module `config` reads its file;
+//! - **a plugin**, with `default-features = false`: the same protection inside your own program, as a [`tower`
+//!   layer](RequireTokenLayer) in front of your services and a [`tower` service](OAuthService) that answers the token,
+//!   introspection, revocation and metadata endpoints.
 //!
 //! ```text
 //!            the gateway                                     the plugin
@@ -14,39 +14,37 @@
 //!  client ──▶ TLS, HTTP ──▶ canonical path                   client ──▶ your server, your router
 //!                 │                                                        │
 //!                 ├─▶ OAuth endpoints    ◀─── one Gate ───▶                ├─▶ gate.oauth_service()
-//!                 ├─▶ header ─▶ Permit   clients, tokens, scopes           └─▶ gate.require(scopes) ─▶ your service
+//!                 ├─▶ header ─▶ Permit   clients, tokens, scopes           └─▶ gate.require("read") ─▶ your service
 //!                 └─▶ your API, unmodified
 //! ```
 //!
-//! It does one flow, machine to machine: a client gets a token for its secret (`grant_type=client_credentials`), and sends it
-//! with each request. There is no user, no redirect, no session. Tokens are opaque and kept in memory as digests, so a
-//! revoked one is refused on the next request, and nothing can be read from one that leaks.
+//! It implements one flow, machine to machine: a client gets a token for its secret (`grant_type=client_credentials`) and
+//! sends it with each request. There is no user, no redirect and no session. Tokens are opaque and kept in memory as
+//! digests: a revoked token is refused on the next request, and a leaked one reveals nothing about its client.
 //!
 //! # Quick start
 //!
-//! [`Gate`](gate::Gate) is told of its clients, and is then both: the service where clients get tokens, and the layer that
-//! asks for them. This is the whole of a protected service:
+//! A [`Gate`] has the clients, and is both the service where they get tokens and the layer that requires them. This is a
+//! whole protected service:
 //!
 //! ```
 //! use std::convert::Infallible;
 //! use http::{Request, Response};
-//! use tollgate::gate::{ClientSpec, Gate, GateSpec};
-//! use tollgate::oauth::decide::Permit;
-//! use tollgate::oauth::scope::Requirement;
+//! use tollgate::{ClientSpec, Gate, GateSpec, Permit};
 //! use tower::{Layer as _, ServiceExt as _, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Who may get tokens. Of the secret only the hash is kept.
+//! // The clients that may get tokens. Only the hash of the secret is kept.
 //! let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes(["read", "write"])?;
 //! let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
 //!
-//! // Your service, behind the gate: it is called with a permit, or not at all.
-//! let orders = gate.require(Requirement::all(["read"])?).layer(service_fn(async |request: Request<String>| {
+//! // Your service behind the gate. It is only called with a permit.
+//! let orders = gate.require("read").layer(service_fn(async |request: Request<String>| {
 //!     let client = request.extensions().get::<Permit>().and_then(Permit::client_id).unwrap_or_default();
 //!     Ok::<_, Infallible>(Response::new(format!("hello, {client}")))
 //! }));
-//! // The OAuth endpoints, to be routed to beside it.
+//! // The OAuth endpoints beside it.
 //! let endpoints = gate.oauth_service();
 //!
 //! // What a client does:
@@ -71,58 +69,57 @@
 //! # }
 //! ```
 //!
-//! Then choose where it stands; each has its quick start, and an example that runs:
+//! Each kind of server has its own quick start and a complete example:
 //!
-//! | your server | what to use | whole program |
+//! | your server | what to use | complete program |
 //! |---|---|---|
-//! | hyper, or any tower service | [`Gate::require`](gate::Gate::require), [`Gate::oauth_service`](gate::Gate::oauth_service): [quick start](plugin#hyper-and-tower) | `examples/hyper_bare.rs` |
+//! | hyper, or any tower service | [`Gate::require`], [`Gate::oauth_service`]: [quick start](plugin#hyper-and-tower) | `examples/hyper_bare.rs` |
 //! | axum | the same, and `Permit` as an argument of handlers: [quick start](plugin#axum) | `examples/axum_two_scopes.rs` |
-//! | tonic | [`RequireTokenLayer::grpc`](plugin::RequireTokenLayer::grpc): [quick start](plugin#tonic) | `examples/tonic_grpc.rs` |
+//! | tonic | [`RequireTokenLayer::grpc`]: [quick start](plugin#tonic) | `examples/tonic_grpc.rs` |
 //! | pingora | `Gate::pingora_module`: [quick start](plugin#pingora) | `examples/pingora_proxy.rs` |
-//! | anything else | [`Gate::authorize`](gate::Gate::authorize) and [`Gate::answer`](gate::Gate::answer) | `examples/custom_store.rs` |
-//! | none of yours | the gateway: `tollgate --config gateway.toml` | the README |
+//! | anything else | [`Gate::authorize`] and [`Gate::answer`] | `examples/custom_store.rs` |
+//! | none | the gateway: `tollgate --config gateway.toml` | the README |
 //!
-//! Tests of your own handlers use [`Gate::issue_to`](gate::Gate::issue_to) and a [`ManualClock`](clock::ManualClock), as
-//! `examples/handler_test.rs` does.
+//! Tests of your handlers use [`Gate::issue_to`] and a [`ManualClock`](clock::ManualClock), as `examples/handler_test.rs`
+//! does. Tests of your own token store use [`store::testing`].
 //!
 //! # When something fails
 //!
-//! It fails closed, and says what the client can do about it:
+//! The gate fails closed, and its answers say what the client can do:
 //!
-//! - no token, a bad one, or one that is not enough: 400, 401 or 403 with a challenge of RFC 6750, and your service never
-//!   hears of it. The [table](plugin#when-something-fails) has every case;
-//! - *unknown* is not *nobody knows*: a store that cannot answer is 503, never 401 and never "let through";
-//! - what is full says so: hashing and token limits answer 503 with `Retry-After`, too many failed authentications 429.
-//!   Nothing valid is evicted to make room, and requests with good tokens go on meanwhile;
-//! - a permit is for one request. A long stream asks [`Gate::still_permits`](gate::Gate::still_permits), the gateway does so by
-//!   itself;
-//! - tokens live in this process, unless a [store](store::TokenStore) of your own says otherwise: after a restart clients
-//!   get 401, and a new token.
+//! - no token, an invalid one, or one without the scopes: 400, 401 or 403 with a challenge of RFC 6750, and your service is
+//!   not called. The [table](plugin#when-something-fails) has every case;
+//! - a store that cannot answer: 503, never 401, and the request is never let through;
+//! - full queues and limits: hashing and token limits answer 503 with `Retry-After`, too many failed authentications 429.
+//!   No valid token is evicted to make room, and requests with valid tokens are unaffected;
+//! - a permit is for one request. A long stream asks [`Gate::still_permits`] from time to time, as the gateway does;
+//! - tokens are kept in this process, unless you bring your own [store](store::TokenStore): after a restart clients get
+//!   401 and request a new token.
 //!
-//! # What is where
+//! # Modules
 //!
-//! | module | what |
+//! | module | contents |
 //! |---|---|
-//! | [`gate`] | the use case: authenticate a client, issue, authorise, revoke |
-//! | [`plugin`] | the gate as tower layer and service, and in axum and pingora |
-//! | [`oauth`] | the protocol, pure: no sockets, no clock, no randomness |
-//! | [`store`] | where tokens are kept: a trait and the store in memory |
-//! | [`clock`] | where time comes from |
+//! | [`gate`] | the use case: authenticate a client, issue, authorize, revoke |
+//! | [`plugin`] | the gate as tower layer and service, in axum, tonic and pingora |
+//! | [`oauth`] | the protocol: no sockets, no clock, no randomness |
+//! | [`store`] | where tokens are kept: a trait, a store in memory, and the contract as a test |
+//! | [`clock`] | the source of time |
 //! | `config` | gateway.toml (feature `config`) |
-//! | `proxy`, `server`, `cli` | the gateway (feature `gateway`, on by default) |
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! |---|---|
-//! | `gateway` (default) | the `tollgate` command and what it is made of |
-//! | `axum` | [`Permit`](oauth::decide::Permit) as an argument of handlers |
+//! | `gateway` (default) | the `tollgate` command |
+//! | `axum` | [`Permit`] as an argument of handlers, and DPoP below nested routers |
+//! | `tonic` | the name of a gRPC service behind the gate |
 //! | `pingora` | the module and the app wrapper |
-//! | `config` | gateway.toml as a source of a [`GateSpec`](gate::GateSpec) |
+//! | `config` | gateway.toml as a source of a [`GateSpec`] |
 //! | `jose` | clients without a secret (`private_key_jwt`, mutual TLS) and tokens bound to a key (DPoP) |
 //!
-//! Features only add. With `default-features = false` the crate is the plugin alone: no pingora, no command line, no TLS,
-//! 59 crates in all, of which most servers have half already. None lets unsafe code in: this crate has none.
+//! Features only add. With `default-features = false` the crate is the plugin alone, without pingora, a command line or TLS:
+//! 59 crates in all, of which most servers have half already. There is no unsafe code in this crate.
 
 #[cfg(feature = "gateway")]
 mod bench;
@@ -133,13 +130,14 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(doctest)]
+mod documents;
 #[cfg(feature = "_fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
 #[cfg(feature = "gateway")]
 mod gateway;
-#[cfg(feature = "gateway")]
 mod headers;
 #[cfg(feature = "gateway")]
 mod limit;
@@ -163,7 +161,8 @@ mod upstream;
 #[cfg(feature = "gateway")]
 mod utc;
 
-/// The Rust of the README, so that it is tried like the rest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+pub use gate::{ClientSpec, Gate, GateSpec};
+pub use oauth::decide::Permit;
+pub use oauth::denial::Denial;
+pub use oauth::scope::{Demand, Requirement, Scopes};
+pub use plugin::{OAuthService, RequireTokenLayer};

@@ -1,11 +1,11 @@
-//! A client of a few lines: one request over one connection, and what came back.
+//! A minimal client: one request on one connection.
 
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Sends a head and a body as they are; the status, and everything that came after the status line.
+/// Sends a head and a body unchanged. Returns the status and the whole answer.
 pub(crate) async fn ask(server: SocketAddr, head: &str, body: &str) -> std::io::Result<(u16, String)> {
     let mut connection = TcpStream::connect(server).await?;
     let request = format!(
@@ -20,7 +20,7 @@ pub(crate) async fn ask(server: SocketAddr, head: &str, body: &str) -> std::io::
     Ok((status, answer))
 }
 
-/// Gets a token as any client does.
+/// Gets a token from the token endpoint, as every client does.
 pub(crate) async fn token(server: SocketAddr, scope: &str) -> std::io::Result<String> {
     let head = "POST /oauth/v2/oauth-token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
     let form =

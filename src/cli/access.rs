@@ -1,6 +1,6 @@
 //! What routes ask, in words, and whether a client has it.
 
-use crate::config::{Access, Client, Config, Methods, PathPattern, Route};
+use crate::config::{Access, Client, Config, Methods, Route};
 use crate::oauth::scope::{Requirement, Scopes};
 
 /// What a route asks of a request.
@@ -121,9 +121,9 @@ pub(super) fn requests(route: &Route) -> (String, String) {
         Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(","),
     };
     let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
-    let path = match &route.path {
-        PathPattern::Exact(path) => format!("{host}{path}"),
-        PathPattern::Prefix(prefix) => format!("{host}{}/…", prefix.trim_end_matches('/')),
+    let path = match route.path.as_str() {
+        prefix if route.path.is_prefix() => format!("{host}{}/…", prefix.trim_end_matches('/')),
+        path => format!("{host}{path}"),
     };
     (methods, path)
 }

@@ -39,7 +39,11 @@ pub(super) enum Command {
     /// Measure a gateway of this configuration: what protection costs, how fast tokens are, and how long clients wait.
     Bench(bench::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
-    Schema,
+    Schema {
+        /// Print the configuration reference in Markdown instead.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print a script that completes this command line in a shell.
     Completions {
         /// The shell.

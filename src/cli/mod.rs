@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
-        Command::Schema => schema::schema(),
+        Command::Schema { markdown } => schema::schema(markdown),
         Command::Completions { shell } => completions::completions(shell),
     };
     match outcome {

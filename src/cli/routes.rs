@@ -11,9 +11,7 @@ use super::access::{self, Reach};
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::{output, terms};
-use crate::config::{
-    Access, AddressRange, BodyLimit, Client, Config, CorsOrigins, Methods, PathPattern, Route,
-};
+use crate::config::{Access, AddressRange, BodyLimit, Client, Config, CorsOrigins, Methods, Route};
 use crate::oauth::scope::Requirement;
 
 /// What a page or a window of the usual size takes.
@@ -49,10 +47,9 @@ fn by_specificity(config: &Config) -> Vec<&Route> {
         let host = route.host.as_ref().map(ToString::to_string);
         let text = route.path.as_str();
         let names: Vec<bool> = text.split('/').skip(1).map(|segment| segment.starts_with('{')).collect();
-        let named = names.contains(&true);
-        let (kind, length) = match route.path {
-            PathPattern::Exact(_) => (u8::from(named), 0),
-            PathPattern::Prefix(_) => (2, if text == "/" { 0 } else { names.len() }),
+        let (kind, length) = match route.path.is_prefix() {
+            false => (u8::from(route.path.has_names()), 0),
+            true => (2, if text == "/" { 0 } else { names.len() }),
         };
         let names = if kind == 0 { Vec::new() } else { names };
         (host.is_none(), host, kind, Reverse(length), names, text.to_owned(), route.place)
@@ -65,7 +62,7 @@ fn table(config: &Config, routes: &[&Route]) -> Vec<Vec<String>> {
     let on_terms = terms.iter().any(|terms| !terms.is_empty());
     let mut head = ["METHODS", "PATH", "NEEDS"].map(str::to_owned).to_vec();
     head.extend(on_terms.then(|| "TERMS".to_owned()));
-    head.extend(config.clients.iter().map(|client| client.id.clone()));
+    head.extend(config.clients.iter().map(|client| client.id.to_string()));
     let mut rows = vec![head];
     for (route, terms) in routes.iter().zip(terms) {
         let (methods, path) = access::requests(route);
@@ -125,10 +122,7 @@ fn list(config: &Config, routes: &[&Route]) -> String {
 /// A route as scripts see it; what a token needs stands under the key that gateway.toml has for it.
 pub(super) fn route_json(config: &Config, route: &Route) -> Map<String, Value> {
     let mut object = Map::new();
-    let key = match route.path {
-        PathPattern::Exact(_) => "path",
-        PathPattern::Prefix(_) => "prefix",
-    };
+    let key = if route.path.is_prefix() { "prefix" } else { "path" };
     object.insert(key.to_owned(), json!(route.path.as_str()));
     if let Some(host) = &route.host {
         object.insert("host".to_owned(), json!(host.to_string()));
@@ -200,7 +194,7 @@ fn as_json(config: &Config, route: &Route) -> Value {
             if let Some(rate) = client.rate_limit {
                 value["rate_limit"] = json!(rate.to_string());
             }
-            (client.id.clone(), value)
+            (client.id.to_string(), value)
         })
         .collect();
     object.insert("clients".to_owned(), Value::Object(clients));

@@ -1,15 +1,9 @@
-//! `tollgate schema`: the JSON Schema of gateway.toml, for editors.
+//! `tollgate schema`: the JSON Schema of gateway.toml, for editors, or the reference, for people.
 
 use crate::cli::failure::Failure;
 use crate::cli::output;
+use crate::config::reference;
 
-/// Written by hand; `tests` holds it against the configuration's reader.
-const SCHEMA: &str = include_str!("schema.json");
-
-pub(super) fn schema() -> Result<(), Failure> {
-    output::print(SCHEMA)
+pub(super) fn schema(markdown: bool) -> Result<(), Failure> {
+    output::print(&if markdown { reference::markdown() } else { reference::json_schema() })
 }
-
-#[cfg(test)]
-#[path = "schema_tests.rs"]
-mod tests;

@@ -99,7 +99,7 @@ pub(super) fn only_client(config: Option<&Config>) -> Result<String, Failure> {
             && client.capabilities.client_credentials
             && client.authentication.secret.as_ref().is_some_and(|secret| secret.post)
     });
-    let ids: Vec<&str> = clients.map(|client| &*client.id).collect();
+    let ids: Vec<&str> = clients.map(|client| client.id.as_str()).collect();
     match ids.as_slice() {
         [only] => Ok((*only).to_owned()),
         [] => Err(Failure::config(

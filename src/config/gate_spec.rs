@@ -4,13 +4,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::model;
-use super::{Config, ConfigErrors};
-use crate::gate::{ClientSpec, Gate, GateError, GateSpec, KeySource, SecretSpec, ThrottlePolicy};
-use crate::oauth::certificate::Subject;
-use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
+use super::error::ConfigErrors;
+use super::model::{Client, ClientAuthentication, Config};
+use crate::gate::{ClientSpec, Gate, GateError, GateSpec, SecretSpec, ThrottlePolicy};
+use crate::oauth::client::ClientPolicy;
 use crate::oauth::client_auth::SecretMethod;
-use crate::oauth::jose::Jwks;
 
 impl From<&Config> for GateSpec {
     fn from(config: &Config) -> Self {
@@ -24,7 +22,7 @@ impl From<&Config> for GateSpec {
             scopes: config.scopes.iter().map(|scope| scope.name.clone()).collect(),
             max_tokens_per_client: service.max_tokens_per_client.get(),
             throttle: ThrottlePolicy { failures: service.throttle.failures.get(), per: service.throttle.per },
-            clients: config.clients.iter().filter_map(client).collect(),
+            clients: config.clients.iter().map(client).collect(),
         }
     }
 }
@@ -79,22 +77,20 @@ impl std::error::Error for FromFileError {
     }
 }
 
-fn client(client: &model::Client) -> Option<ClientSpec> {
+fn client(client: &Client) -> ClientSpec {
     let policy = ClientPolicy {
-        capabilities: Capabilities {
-            client_credentials: client.capabilities.client_credentials,
-            introspection: client.capabilities.introspection,
-        },
+        capabilities: client.capabilities,
         scopes: client.scopes.clone(),
         default_scopes: client.default_scopes.clone(),
         token_lifetime: client.token_lifetime,
         enabled: client.enabled,
     };
-    // The configuration holds ids to the same grammar.
-    let mut spec = ClientSpec::new(ClientId::new(&client.id)?, policy);
+    let mut spec = ClientSpec::new(client.id.clone(), policy);
     spec.audiences = client.audiences.clone();
     spec.secret_methods.clear();
-    if let Some(secret) = &client.authentication.secret {
+    let ClientAuthentication { secret, private_key_jwt, tls_client_auth, self_signed_tls_client_auth } =
+        &client.authentication;
+    if let Some(secret) = secret {
         spec.secret_methods.extend(secret.basic.then_some(SecretMethod::Basic));
         spec.secret_methods.extend(secret.post.then_some(SecretMethod::Post));
         spec.secrets = secret
@@ -107,33 +103,12 @@ fn client(client: &model::Client) -> Option<ClientSpec> {
             })
             .collect();
     }
-    let authentication = &client.authentication;
-    spec.keys = authentication.private_key_jwt.as_ref().and_then(keys);
-    spec.certificate_subject = authentication.tls_client_auth.as_ref().and_then(subject);
-    spec.certificate_thumbprint = authentication.self_signed_tls_client_auth;
+    spec.keys = private_key_jwt.clone();
+    spec.certificate_subject = tls_client_auth.clone();
+    spec.certificate_thumbprint = *self_signed_tls_client_auth;
     spec.certificate_bound_tokens = client.certificate_bound_tokens;
     spec.dpop_bound_tokens = client.dpop_bound_tokens;
-    Some(spec)
-}
-
-/// The configuration holds keys to the same rules; were one ever let through, its client would have none.
-fn keys(source: &model::KeySource) -> Option<KeySource> {
-    match source {
-        model::KeySource::Inline(keys) => {
-            let set = serde_json::json!({ "keys": keys.0 }).to_string();
-            Jwks::parse(set.as_bytes()).ok().map(KeySource::Inline)
-        }
-        model::KeySource::Uri(uri) => Some(KeySource::Uri(uri.clone())),
-    }
-}
-
-/// Likewise.
-fn subject(name: &model::CertificateName) -> Option<Subject> {
-    match name {
-        model::CertificateName::SubjectDn(name) => Subject::dn(name).ok(),
-        model::CertificateName::SanDns(name) => Some(Subject::Dns(name.as_str().into())),
-        model::CertificateName::SanUri(uri) => Some(Subject::Uri(uri.as_str().into())),
-    }
+    spec
 }
 
 #[cfg(test)]
@@ -141,6 +116,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::gate::KeySource;
+    use crate::oauth::certificate::Subject;
 
     #[test]
     fn what_a_client_proves_itself_with_arrives() {

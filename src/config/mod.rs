@@ -22,6 +22,8 @@ mod error;
 mod gate_spec;
 mod model;
 mod reader;
+#[cfg(feature = "gateway")]
+pub(crate) mod reference;
 mod secret;
 pub(crate) mod settings;
 mod suggest;
@@ -35,7 +37,6 @@ pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Place};
 pub use gate_spec::FromFileError;
 pub use model::*;
-pub use secret::SecretString;
 #[cfg(feature = "gateway")]
 pub(crate) use suggest::hint as suggestion;
 #[cfg(feature = "gateway")]

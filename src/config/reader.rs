@@ -139,7 +139,7 @@ impl<'a> Table<'a> {
             let name: &str = key.get_ref();
             let message = match suggest::nearest(name, self.asked_for.iter().copied()) {
                 Some(near) => format!("unknown key; did you mean `{near}`?"),
-                None if self.asked_for.len() <= 12 => {
+                None if self.asked_for.len() <= 32 => {
                     format!("unknown key; the keys here are {}", self.asked_for.join(", "))
                 }
                 None => "unknown key".to_owned(),
@@ -351,6 +351,15 @@ impl<'a> Value<'a> {
             DeValue::Datetime(datetime) => datetime.to_string(),
         }
     }
+}
+
+/// Reads every entry of a table whose keys are names, so that all errors are reported; `None` if one is bad.
+pub(super) fn read_all<'a, T>(
+    entries: Vec<(&'a str, Value<'a>)>,
+    mut read: impl FnMut(&'a str, Value<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let all: Vec<Option<T>> = entries.into_iter().map(|(name, value)| read(name, value)).collect();
+    all.into_iter().collect()
 }
 
 /// A text in quotes, without what may be secret even where no secret belongs: a hash, the user information and

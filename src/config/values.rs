@@ -11,11 +11,12 @@ use std::{
 use super::{
     error::ErrorKind,
     reader::{Table, Value},
-    secret::{self, SecretString, Source},
+    secret::{self, Source},
     settings::{Bounds, Setting, Size, rates::BURST},
     suggest,
     units::{Rate, Shown, ShownSize, parse_duration, parse_rate, parse_size},
 };
+use crate::oauth::secret::Secret;
 
 impl Table<'_> {
     /// Takes a number, or its default.
@@ -155,13 +156,13 @@ impl<'a> Value<'a> {
     }
 
     /// A secret: in the file, in the environment (`env:NAME`) or in a file (`file:path`).
-    pub(super) fn secret_text(self, what: &str) -> Option<SecretString> {
+    pub(super) fn secret_text(self, what: &str) -> Option<Secret> {
         let value = self.secret();
         let text = value.string(format_args!("{what}, or \"env:NAME\" or \"file:path\""))?;
         let unavailable =
             |message: String| value.clone().public().fail(ErrorKind::SecretUnavailable, message);
         let secret = match Source::of(text) {
-            Source::Literal(text) => SecretString::new(text.to_owned()),
+            Source::Literal(text) => Secret::new(text.to_owned()),
             Source::Environment(name) => {
                 // A name that is none may be a secret that only happens to begin so: not shown.
                 if !is_variable_name(name) {
@@ -169,7 +170,7 @@ impl<'a> Value<'a> {
                         .invalid("what follows \"env:\" must be the name of an environment variable");
                 }
                 match (value.cx.env)(name) {
-                    Some(text) => SecretString::new(text),
+                    Some(text) => Secret::new(text),
                     None => {
                         return unavailable(format!(
                             "the environment variable {name} is not set, or not UTF-8"

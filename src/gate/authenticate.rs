@@ -1,52 +1,32 @@
-//! Who is this client?
+//! Client authentication.
 
 #[cfg(feature = "jose")]
 mod assertion;
 #[cfg(feature = "jose")]
 mod certificate;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::Gate;
-use super::client_secret::ClientSecret;
-use super::hashing::Candidate;
-use super::settings::{Client, Settings};
-use super::throttle::Try;
+use crate::gate::client_secret::ClientSecret;
+use crate::gate::hashing::Candidate;
+use crate::gate::instance::Gate;
+use crate::gate::origin::Origin;
+use crate::gate::settings::{Client, Settings};
+use crate::gate::throttle::Attempt;
 use crate::oauth::client_auth::{ClientAuth, SecretMethod};
 use crate::oauth::denial::TokenError;
-use crate::oauth::evidence::PeerCertificate;
 use crate::oauth::secret::Secret;
 
-/// What to tell a client that came while hashing was busy.
-const BUSY: Duration = Duration::from_secs(1);
-
-/// Where a request to the OAuth endpoints came from.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct Origin<'a> {
-    /// The client's address; without it, failures count against one address that all share.
-    pub address: Option<IpAddr>,
-    /// The client certificate of the connection.
-    pub certificate: Option<PeerCertificate<'a>>,
-    /// Whether the client speaks TLS, where that is known: part of the URL that a DPoP proof may name.
-    pub https: Option<bool>,
-}
-
-impl Origin<'_> {
-    /// A request from this address.
-    #[must_use]
-    pub fn from_address(address: IpAddr) -> Self {
-        Self { address: Some(address), ..Self::default() }
-    }
-}
+/// `Retry-After` of a refusal because all hashing threads are busy.
+const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
 
 impl Gate {
-    /// Verifies what a request offers as client authentication.
+    /// Verifies the client authentication of a request.
     pub(crate) async fn authenticate(
         &self,
         settings: &Settings,
@@ -63,15 +43,15 @@ impl Gate {
             }
             #[cfg(feature = "jose")]
             ClientAuth::Id(client_id) => self.authenticate_certificate(settings, &client_id, origin),
-            // No client has these methods, so whoever uses them is not one.
+            // Without the feature `jose` no client has these methods.
             #[cfg(not(feature = "jose"))]
             ClientAuth::Assertion { .. } | ClientAuth::Id(_) => Err(TokenError::InvalidClient),
         }
     }
 
-    /// Lets a try to authenticate in, unless there were too many failures.
-    fn admit(&self, settings: &Settings, client_id: &str, origin: Origin<'_>) -> Result<Try, TokenError> {
-        let address = origin.address.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+    /// Admits an attempt to authenticate, unless there were too many failures.
+    fn admit(&self, settings: &Settings, client_id: &str, origin: Origin<'_>) -> Result<Attempt, TokenError> {
+        let address = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let now = self.inner.clock.now();
         self.inner.throttle.admit(settings.throttle, client_id, address, now).map_err(TokenError::Throttled)
     }
@@ -87,12 +67,12 @@ impl Gate {
         let unix_time = self.inner.clock.unix_time();
         let digest = self.keyed_digest(client_id, &secret);
         let client = settings.clients.get(client_id);
-        // A client that may not authenticate this way is as good as unknown, but costs what a known one costs.
+        // A client that may not authenticate this way is treated as unknown, at the cost of a known one.
         let admissible =
             client.filter(|client| client.policy.enabled && client.secret_methods.contains(&method));
         let secrets = client.map_or(&[][..], |client| &client.secrets);
 
-        // A secret remembered as good costs no hash and is never throttled.
+        // A secret remembered as correct costs no hash and is never throttled.
         let remembered = |secret: &&Arc<ClientSecret>| {
             secret.is_valid(unix_time)
                 && secret.remembered.get().is_some_and(|known| bool::from(known.ct_eq(&digest)))
@@ -102,8 +82,8 @@ impl Gate {
             known.note_use(unix_time, origin.address);
             return Ok(Arc::clone(client));
         }
-        // Held to the end: by then it is remembered, or known to be wrong.
-        let _first = self.inner.under_way.first(digest).await;
+        // Held until the secret is either remembered or known to be wrong.
+        let _first = self.inner.single_flight.first(digest).await;
         if let Some((client, known)) = known() {
             known.note_use(unix_time, origin.address);
             return Ok(Arc::clone(client));
@@ -113,13 +93,13 @@ impl Gate {
         let candidates = candidates(settings, client, admissible.is_some(), unix_time);
         let Ok(found) = self.inner.hashing.verify(secret, candidates).await else {
             self.inner.throttle.forgive(&admitted, false);
-            return Err(TokenError::Unavailable(BUSY));
+            return Err(TokenError::Unavailable(RETRY_WHEN_BUSY));
         };
         let found = found.and_then(|at| secrets.get(at));
         match (admissible, found) {
             (Some(client), Some(good)) if good.is_valid(unix_time) => {
                 self.inner.throttle.forgive(&admitted, true);
-                // Set already only if another request was quicker, with the same digest.
+                // It is set already only if another request was faster, and then to the same digest.
                 let _ = good.remembered.set(digest);
                 good.note_use(unix_time, origin.address);
                 Ok(Arc::clone(client))
@@ -133,7 +113,8 @@ impl Gate {
         }
     }
 
-    /// What a secret is remembered by: useless outside this process, whose random key it needs.
+    /// Returns the digest that a secret is remembered by. It depends on a random key of this process, so it is useless
+    /// elsewhere.
     fn keyed_digest(&self, client_id: &str, secret: &Secret) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.inner.process_key);
@@ -144,8 +125,8 @@ impl Gate {
     }
 }
 
-/// What to try a secret on: the client's own hashes first, and then what makes every failure cost the same, whoever the
-/// client is and however many secrets it has.
+/// Lists the hashes to verify a secret against: first the client's own, then decoys, so that every failure costs the
+/// same for every client, known or not, and for any number of secrets.
 fn candidates(
     settings: &Settings,
     client: Option<&Arc<Client>>,
@@ -159,6 +140,6 @@ fn candidates(
     });
     let decoys = settings.decoys.iter().skip(secrets.len());
     let padding = client.and_then(|client| client.padding.as_ref());
-    let in_vain = decoys.chain(padding).map(|hash| Candidate { hash: hash.clone(), suffices: false });
-    own.chain(in_vain).collect()
+    let decoys = decoys.chain(padding).map(|hash| Candidate { hash: hash.clone(), suffices: false });
+    own.chain(decoys).collect()
 }

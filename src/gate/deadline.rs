@@ -1,7 +1,7 @@
-//! Time limits for what the gate waits for, in whatever runtime it is asked.
+//! Time limits that work in any runtime.
 //!
-//! A timer of tokio's would panic in a program that has none. The gate has a thread that looks at its clock anyway: the
-//! sweeper, which wakes what is over time, to within its own pace.
+//! A tokio timer would panic in a program without a tokio runtime. The gate has a thread that reads its clock anyway, the
+//! sweeper, which also wakes the tasks whose time is over. Limits are therefore as precise as the sweeper's interval.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -10,10 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::Gate;
-use crate::clock::Millis;
+use crate::clock::{Clock, Millis};
 
-/// Who waits, and until when. One entry for each request whose body is not there yet.
+/// The waiting tasks and their deadlines: one entry for each request whose body is incomplete.
 #[derive(Default)]
 pub(super) struct Deadlines {
     waiting: Mutex<Waiting>,
@@ -21,17 +20,33 @@ pub(super) struct Deadlines {
 
 #[derive(Default)]
 struct Waiting {
-    places: u64,
+    last_key: u64,
     wakers: HashMap<u64, (Millis, Waker)>,
 }
 
 impl Deadlines {
-    /// Wakes those whose time is over.
+    /// Wakes the tasks whose deadline is over.
     pub(super) fn wake_due(&self, now: Millis) {
         let due: Vec<Waker> =
             self.lock().wakers.extract_if(|_, (at, _)| *at <= now).map(|(_, (_, waker))| waker).collect();
-        // Without the lock: a waker may poll at once, and come back here.
+        // The lock is released: a waker may poll at once and come back here.
         due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Awaits `work`, for at most `limit` on `clock`. Returns `None` when the time is over.
+    pub(super) async fn within<F: Future>(
+        &self,
+        clock: &dyn Clock,
+        limit: Duration,
+        work: F,
+    ) -> Option<F::Output> {
+        let mut work = pin!(work);
+        let mut wait = Wait { deadlines: self, clock, at: clock.now().after(limit), key: None };
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => wait.poll(cx).map(|()| None),
+        })
+        .await
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -39,45 +54,33 @@ impl Deadlines {
     }
 }
 
-impl Gate {
-    /// What `work` comes to, unless it takes longer than `limit` on the gate's clock.
-    pub(crate) async fn within<F: Future>(&self, limit: Duration, work: F) -> Option<F::Output> {
-        let mut work = pin!(work);
-        let mut place = Place { gate: self, at: self.inner.clock.now().after(limit), key: None };
-        poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => place.wait(cx).map(|()| None),
-        })
-        .await
-    }
-}
-
-/// A place among those who wait, given up when dropped.
-struct Place<'a> {
-    gate: &'a Gate,
+/// One task's entry, removed when dropped.
+struct Wait<'a> {
+    deadlines: &'a Deadlines,
+    clock: &'a dyn Clock,
     at: Millis,
     key: Option<u64>,
 }
 
-impl Place<'_> {
-    fn wait(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.gate.inner.clock.now() >= self.at {
+impl Wait<'_> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.clock.now() >= self.at {
             return Poll::Ready(());
         }
-        let mut waiting = self.gate.inner.deadlines.lock();
+        let mut waiting = self.deadlines.lock();
         let key = *self.key.get_or_insert_with(|| {
-            waiting.places += 1;
-            waiting.places
+            waiting.last_key += 1;
+            waiting.last_key
         });
         waiting.wakers.insert(key, (self.at, cx.waker().clone()));
         Poll::Pending
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Wait<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.gate.inner.deadlines.lock().wakers.remove(&key);
+            self.deadlines.lock().wakers.remove(&key);
         }
     }
 }
@@ -85,38 +88,35 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::sync::Arc;
+    use std::task::Waker;
 
     use super::*;
     use crate::clock::ManualClock;
-    use crate::gate::GateSpec;
 
-    fn waiting(gate: &Gate) -> usize {
-        gate.inner.deadlines.lock().wakers.len()
+    fn waiting(deadlines: &Deadlines) -> usize {
+        deadlines.lock().wakers.len()
     }
 
     #[tokio::test]
-    async fn what_takes_too_long_is_given_up_by_the_gates_clock_and_leaves_nothing() {
-        let clock = Arc::new(ManualClock::default());
-        let builder = Gate::builder(GateSpec::default()).clock(Arc::<ManualClock>::clone(&clock));
-        let gate = builder.hashing_threads(1).build().unwrap();
+    async fn work_that_takes_too_long_is_given_up_by_the_clock_and_leaves_no_entry() {
+        let (clock, deadlines) = (ManualClock::default(), Deadlines::default());
         let limit = Duration::from_secs(30);
-        assert_eq!(gate.within(limit, async { 1 }).await, Some(1));
+        assert_eq!(deadlines.within(&clock, limit, async { 1 }).await, Some(1));
 
-        let mut slow = Box::pin(gate.within(limit, pending::<()>()));
+        let mut slow = Box::pin(deadlines.within(&clock, limit, pending::<()>()));
         let mut cx = Context::from_waker(Waker::noop());
         assert!(slow.as_mut().poll(&mut cx).is_pending());
         clock.advance(Duration::from_millis(29_999));
         assert!(slow.as_mut().poll(&mut cx).is_pending());
-        assert_eq!(waiting(&gate), 1, "one place, however often it is polled");
+        assert_eq!(waiting(&deadlines), 1, "one entry, however often it is polled");
         clock.advance(Duration::from_millis(1));
-        // Nobody but the sweeper wakes it.
+        deadlines.wake_due(clock.now());
+        assert_eq!(waiting(&deadlines), 0, "the sweeper takes the entry that it wakes");
         assert_eq!(slow.await, None);
-        assert_eq!(waiting(&gate), 0);
 
-        let mut given_up = Box::pin(gate.within(limit, pending::<()>()));
+        let mut given_up = Box::pin(deadlines.within(&clock, limit, pending::<()>()));
         assert!(given_up.as_mut().poll(&mut cx).is_pending());
         drop(given_up);
-        assert_eq!(waiting(&gate), 0);
+        assert_eq!(waiting(&deadlines), 0);
     }
 }

@@ -1,102 +1,31 @@
 //! The OAuth endpoints as one call: a request in, an answer out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, request};
 use http_body_util::Full;
 
-use super::Gate;
-use super::authenticate::Origin;
-use super::settings::{Client, Settings};
-use crate::oauth::client::ClientState;
+use crate::gate::endpoint::{Endpoint, EndpointOutcome, FormBody, Success};
+use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
+use crate::gate::origin::Origin;
+use crate::gate::settings::{Client, Settings};
 use crate::oauth::denial::TokenError;
 use crate::oauth::endpoints::introspection::TokenQuery;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
-use crate::oauth::grant::{Confirmation, Record, Terms};
-use crate::oauth::token::{AccessToken, TokenDigest};
-use crate::store::StoreError;
-
-/// What to tell a client when no more tokens may be issued.
-pub(super) const FULL: Duration = Duration::from_secs(5);
+use crate::oauth::grant::{Confirmation, Terms};
+use crate::oauth::token::TokenDigest;
 
 const NO_CERTIFICATE: &str =
     "the tokens of this client are bound to a client certificate, and the connection has none";
 const NO_PROOF: &str = "the tokens of this client are bound to a key: send a proof in a DPoP header";
 
-/// One of the paths that the gate answers itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// Issues tokens (RFC 6749 §3.2).
-    Token,
-    /// Tells about tokens (RFC 7662).
-    Introspection,
-    /// Revokes tokens (RFC 7009).
-    Revocation,
-    /// Metadata of the authorization server (RFC 8414).
-    AuthorizationServer,
-    /// Metadata of the protected resource (RFC 9728).
-    ProtectedResource,
-}
-
-impl Endpoint {
-    /// Whether its requests carry a body to be read, of at most [`endpoints::MAX_BODY`] bytes.
-    #[must_use]
-    pub fn reads_body(self) -> bool {
-        matches!(self, Self::Token | Self::Introspection | Self::Revocation)
-    }
-}
-
-/// What an endpoint did, for who counts and logs it.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// The client, once it has proved to be it.
-    pub(crate) client: Option<Arc<ClientState>>,
-    pub(crate) success: Option<Success>,
-    pub(crate) refusal: Option<TokenError>,
-}
-
-/// What was asked for, and given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Success {
-    Issued,
-    Described { active: bool },
-    Revoked,
-}
-
-/// A body as it was read, or why it was not.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum FormBody {
-    /// The whole body.
-    Whole(Bytes),
-    /// It is longer than [`endpoints::MAX_BODY`].
-    TooLarge,
-    /// It did not arrive in time.
-    TooSlow,
-    /// It broke off.
-    Broken,
-}
-
-impl FormBody {
-    fn whole(self) -> Result<Bytes, TokenError> {
-        match self {
-            Self::Whole(body) => Ok(body),
-            Self::TooLarge => Err(TokenError::TooLarge),
-            Self::TooSlow => Err(TokenError::TooSlow),
-            Self::Broken => Err(TokenError::InvalidRequest("the body broke off")),
-        }
-    }
-}
-
 impl Gate {
-    /// Which endpoint, if any, is at `path`.
+    /// Returns the endpoint at `path`, if there is one.
     ///
     /// ```
-    /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
     /// use tollgate::gate::Endpoint;
+    /// use tollgate::{Gate, GateSpec};
     ///
     /// let gate = Gate::builder(GateSpec::default()).build()?;
     /// assert_eq!(gate.endpoint("/oauth/v2/oauth-token"), Some(Endpoint::Token));
@@ -121,18 +50,36 @@ impl Gate {
         }
     }
 
+    /// Lists the paths for which [`Gate::endpoint`] returns an endpoint.
+    pub(crate) fn endpoint_paths(&self) -> Vec<String> {
+        let settings = self.settings();
+        let mut paths = vec![
+            settings.token_endpoint.clone(),
+            settings.introspection_endpoint.clone(),
+            settings.revocation_endpoint.clone(),
+        ];
+        for document in [metadata::AUTHORIZATION_SERVER, metadata::PROTECTED_RESOURCE] {
+            paths.push(document.to_owned());
+            if !settings.issuer_path.is_empty() {
+                paths.push(format!("{document}{}", settings.issuer_path));
+            }
+        }
+        paths
+    }
+
     /// Answers a request to one of the endpoints.
     ///
     /// ```
     /// use bytes::Bytes;
-    /// use tollgate::gate::{Endpoint, FormBody, Gate, GateSpec, Origin};
+    /// use tollgate::gate::{Endpoint, FormBody, Origin};
+    /// use tollgate::{Gate, GateSpec};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let gate = Gate::builder(GateSpec::default()).build()?;
     /// let (parts, ()) = http::Request::get("/.well-known/oauth-authorization-server").body(())?.into_parts();
-    /// let nothing = FormBody::Whole(Bytes::new());
-    /// let answer = gate.answer(Endpoint::AuthorizationServer, &parts, nothing, Origin::default()).await;
+    /// let empty = FormBody::Whole(Bytes::new());
+    /// let answer = gate.answer(Endpoint::AuthorizationServer, &parts, empty, Origin::default()).await;
     /// assert_eq!(answer.status(), 200);
     /// # Ok(())
     /// # }
@@ -144,23 +91,23 @@ impl Gate {
         body: FormBody,
         origin: Origin<'_>,
     ) -> Response<Full<Bytes>> {
-        self.answer_and_tell(endpoint, parts, body, origin).await.0
+        self.answer_and_report(endpoint, parts, body, origin).await.0
     }
 
-    /// The same, and what it came to.
-    pub(crate) async fn answer_and_tell(
+    /// Answers a request to one of the endpoints, and reports what was done.
+    pub(crate) async fn answer_and_report(
         &self,
         endpoint: Endpoint,
         parts: &request::Parts,
         body: FormBody,
         origin: Origin<'_>,
-    ) -> (Response<Full<Bytes>>, Told) {
+    ) -> (Response<Full<Bytes>>, EndpointOutcome) {
         let settings = self.settings_full();
-        let mut told = Told::default();
+        let mut outcome = EndpointOutcome::default();
         let answered = match endpoint {
-            Endpoint::Token => self.issue(&settings, parts, body, origin, &mut told).await,
-            Endpoint::Introspection => self.introspect(&settings, parts, body, origin, &mut told).await,
-            Endpoint::Revocation => self.revoke(&settings, parts, body, origin, &mut told).await,
+            Endpoint::Token => self.issue(&settings, parts, body, origin, &mut outcome).await,
+            Endpoint::Introspection => self.introspect(&settings, parts, body, origin, &mut outcome).await,
+            Endpoint::Revocation => self.revoke(&settings, parts, body, origin, &mut outcome).await,
             Endpoint::AuthorizationServer => {
                 Ok(metadata::respond(&parts.method, &settings.authorization_server))
             }
@@ -168,10 +115,10 @@ impl Gate {
         };
         let response = answered.unwrap_or_else(|refusal| {
             let response = refusal.to_response(&settings.challenge.realm);
-            told.refusal = Some(refusal);
+            outcome.refusal = Some(refusal);
             response
         });
-        (response, told)
+        (response, outcome)
     }
 
     async fn issue(
@@ -180,13 +127,13 @@ impl Gate {
         parts: &request::Parts,
         body: FormBody,
         origin: Origin<'_>,
-        told: &mut Told,
+        outcome: &mut EndpointOutcome,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         endpoints::check_head(parts, &token::PARAMETERS)?;
         let body = body.whole()?;
         let request = token::TokenRequest::read(&parts.headers, &endpoints::form(&body)?)?;
         let client = self.authenticate(settings, request.auth.clone(), origin).await?;
-        told.client = Some(Arc::clone(&client.state));
+        outcome.client = Some(Arc::clone(&client.state));
         let scopes = request.granted_scopes(&client.policy)?;
         let audience = match request.resource.as_deref() {
             None => None,
@@ -195,17 +142,17 @@ impl Gate {
         };
         let lifetime = client.policy.token_lifetime;
         let confirmation = self.binding(settings, &client, parts, origin)?;
-        // RFC 9449 §5: "DPoP" is what tells the client that the token is bound to its key.
+        // RFC 9449 §5: by "DPoP" the client learns that the token is bound to its key.
         let bound_to_key = confirmation.is_some_and(|bound_to| bound_to.key().is_some());
         let token_type = if bound_to_key { "DPoP" } else { "bearer" };
         let terms = Terms { scopes, lifetime, audience, confirmation };
         let scopes = terms.scopes.clone();
         let token = self.issue_token(&client, terms)?;
-        told.success = Some(Success::Issued);
+        outcome.success = Some(Success::Issued);
         Ok(token::issued(&token, token_type, lifetime, &scopes))
     }
 
-    /// What a client's new token is bound to. Asked last: it uses the request's proof up.
+    /// Returns what a client's new token is bound to. It runs last, because it uses the request's proof up.
     fn binding(
         &self,
         settings: &Settings,
@@ -229,31 +176,23 @@ impl Gate {
         Ok(Confirmation::new(certificate, key))
     }
 
-    /// Makes a token for an authenticated client.
-    pub(super) fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
-        // Authentication may have taken a while, and the client may be disabled since. A reload first swaps
-        // the settings and then ends the epoch; so, seen from here: the epoch first, then the settings. If the
-        // client is still welcome in what is read now, an epoch that ends later takes this token along.
-        let epoch = client.state.epoch();
-        let settings = self.settings();
-        if !settings.clients.get(client.state.id().as_str()).is_some_and(|client| client.policy.enabled) {
-            return Err(TokenError::InvalidClient);
-        }
-        let mut random = [0; 32];
-        // Without randomness no token can be made; nothing else here depends on it.
-        getrandom::fill(&mut random).map_err(|_| TokenError::Unavailable(FULL))?;
-        let token = AccessToken::from_random(&random);
-        if !client.state.take_place(epoch, settings.max_tokens_per_client) {
-            return Err(TokenError::Unavailable(FULL));
-        }
-        let record = Record::new(client.grant(terms, epoch), self.inner.clock.now());
-        match self.inner.store.insert(token.digest(), record) {
-            Ok(()) => Ok(token),
-            Err(StoreError::Full | StoreError::Unavailable) => {
-                client.state.release_place(epoch);
-                Err(TokenError::Unavailable(FULL))
-            }
-        }
+    /// Reads a question about a token and authenticates the client that asks it. Introspection and revocation begin
+    /// alike (RFC 7662 §2.1, RFC 7009 §2.1).
+    async fn open_token_query(
+        &self,
+        settings: &Settings,
+        parts: &request::Parts,
+        body: FormBody,
+        origin: Origin<'_>,
+        outcome: &mut EndpointOutcome,
+    ) -> Result<(Arc<Client>, TokenQuery), TokenError> {
+        endpoints::check_head(parts, &introspection::PARAMETERS)?;
+        let body = body.whole()?;
+        let query = TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
+        // RFC 7009 §2.1: the server "first validates the client credentials".
+        let client = self.authenticate(settings, query.auth.clone(), origin).await?;
+        outcome.client = Some(Arc::clone(&client.state));
+        Ok((client, query))
     }
 
     async fn introspect(
@@ -262,21 +201,21 @@ impl Gate {
         parts: &request::Parts,
         body: FormBody,
         origin: Origin<'_>,
-        told: &mut Told,
+        outcome: &mut EndpointOutcome,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
-        let query = token_query(parts, body)?;
-        let client = self.authenticate(settings, query.auth, origin).await?;
-        told.client = Some(Arc::clone(&client.state));
+        let (client, query) = self.open_token_query(settings, parts, body, origin, outcome).await?;
         if !client.policy.capabilities.introspection {
             return Err(TokenError::UnauthorizedClient);
         }
         let now = self.inner.clock.now();
         let record = match TokenDigest::of_presented(query.token.expose().as_bytes()) {
             None => None,
-            Some(digest) => self.inner.store.find(&digest).map_err(|_| TokenError::Unavailable(FULL))?,
+            Some(digest) => {
+                self.inner.store.find(&digest).map_err(|_| TokenError::Unavailable(RETRY_WHEN_FULL))?
+            }
         };
         let record = record.filter(|record| record.is_live(now));
-        told.success = Some(Success::Described { active: record.is_some() });
+        outcome.success = Some(Success::Described { active: record.is_some() });
         Ok(match record {
             None => introspection::inactive(),
             Some(record) => {
@@ -291,41 +230,26 @@ impl Gate {
         parts: &request::Parts,
         body: FormBody,
         origin: Origin<'_>,
-        told: &mut Told,
+        outcome: &mut EndpointOutcome,
     ) -> Result<Response<Full<Bytes>>, TokenError> {
-        let query = token_query(parts, body)?;
-        // RFC 7009 §2.1: the server "first validates the client credentials".
-        let client = self.authenticate(settings, query.auth.clone(), origin).await?;
-        told.client = Some(Arc::clone(&client.state));
+        let (client, query) = self.open_token_query(settings, parts, body, origin, outcome).await?;
         if let Some(digest) = revocation::token(&query)? {
-            let unavailable = |_| TokenError::Unavailable(FULL);
+            let unavailable = |_| TokenError::Unavailable(RETRY_WHEN_FULL);
             let record = self.inner.store.find(&digest).map_err(unavailable)?;
             // RFC 7009 §2.1: the token must have been issued to the client that asks.
             if record.is_some_and(|record| record.grant().client().id() == client.state.id())
                 && let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)?
             {
-                release(&record);
+                record.release();
             }
         }
-        told.success = Some(Success::Revoked);
+        outcome.success = Some(Success::Revoked);
         Ok(revocation::done())
     }
 }
 
-/// What introspection and revocation are asked alike: about a token, by a client (RFC 7009 §2.1, RFC 7662 §2.1).
-fn token_query(parts: &request::Parts, body: FormBody) -> Result<TokenQuery, TokenError> {
-    endpoints::check_head(parts, &introspection::PARAMETERS)?;
-    let body = body.whole()?;
-    TokenQuery::read(&parts.headers, &endpoints::form(&body)?)
-}
-
-/// Whether `path` is where a document is: with the path of the issuer behind it (RFC 8414 §3.1, RFC 9728 §3.1), or
-/// without, for whoever asks the gateway by its address.
+/// Returns whether `path` is a path of `document`: followed by the issuer's path (RFC 8414 §3.1, RFC 9728 §3.1), or
+/// without it, for clients that only know the server's address.
 fn is_document(path: &str, document: &str, settings: &Settings) -> bool {
     path.strip_prefix(document).is_some_and(|rest| rest.is_empty() || rest == settings.issuer_path)
-}
-
-/// Gives back the place of a token that is no longer kept.
-pub(super) fn release(record: &Record) {
-    record.grant().client().release_place(record.grant().epoch());
 }

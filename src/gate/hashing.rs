@@ -1,9 +1,9 @@
-//! Verifying secrets on threads of their own: as many as cores, a short queue, and then no.
+//! Verifying secrets on dedicated threads: as many as cores, with a short queue. A full queue refuses.
 //!
-//! One argon2id hash takes a core for tens of milliseconds and 19 MiB by default, so hashing is where an
-//! attacker would spend our time. The threads run at the lowest priority: a flood of wrong secrets gets what
-//! traffic leaves over. A job belongs to the queue, not to the request that asked: a client that hangs up
-//! frees no slot while its hash still runs.
+//! One argon2id hash takes a core for tens of milliseconds and 19 MiB by default, so an attacker would try to make the
+//! gate hash. The threads run at the lowest priority: a flood of wrong secrets gets only the time that traffic leaves
+//! over. A job belongs to the queue, not to the request that submitted it: a client that disconnects does not free a
+//! slot while its hash still runs.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::secret_hash::SecretHash;
+use crate::gate::secret_hash::SecretHash;
 use crate::oauth::secret::Secret;
 
-/// All slots are busy and the queue is full.
+/// The error when all threads are busy and the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Busy;
 
-/// The threads. They end when the pool is dropped.
+/// The hashing threads. They end when the pool is dropped.
 pub(crate) struct HashingPool {
     queue: SyncSender<Job>,
     counts: Arc<Counts>,
@@ -26,17 +26,17 @@ pub(crate) struct HashingPool {
 
 #[derive(Default)]
 struct Counts {
-    /// Jobs in the queue.
+    /// The number of jobs in the queue.
     waiting: AtomicUsize,
-    /// The cost of all hashes tried so far.
+    /// The cost of all hashes computed so far.
     work_done: AtomicU64,
 }
 
-/// A hash to try a secret on.
+/// A hash to verify a secret against.
 pub(crate) struct Candidate {
     pub(crate) hash: SecretHash,
-    /// Whether no other needs to be tried if this one matches. A try that is refused all the same goes on to the end, or
-    /// the time it takes would tell why it is refused.
+    /// Whether a match ends the search. A match that is refused anyway must not end it, because the time taken would
+    /// reveal the reason.
     pub(crate) suffices: bool,
 }
 
@@ -50,7 +50,7 @@ impl HashingPool {
     /// Starts `threads` threads behind a queue of `queue` waiting jobs.
     ///
     /// # Errors
-    /// Where the system starts no thread.
+    /// The operating system's, if it starts no thread.
     pub(crate) fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
@@ -64,20 +64,21 @@ impl HashingPool {
         Ok(Self { queue: sender, counts })
     }
 
-    /// Jobs in the queue.
+    /// Returns the number of jobs in the queue.
     #[cfg(feature = "gateway")]
     pub(crate) fn waiting(&self) -> usize {
         self.counts.waiting.load(Ordering::Relaxed)
     }
 
-    /// Which of `candidates` the secret matches, tried in order; one that suffices, if there is one.
+    /// Returns the index of the candidate that the secret matches, trying them in order and preferring one that
+    /// suffices.
     pub(crate) async fn verify(
         &self,
         secret: Secret,
         candidates: Vec<Candidate>,
     ) -> Result<Option<usize>, Busy> {
         let (reply, answer) = oneshot::channel();
-        // Counted first: a thread may take the job at once.
+        // Counted before it is sent, because a thread may take the job at once.
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
         match self.queue.try_send(Job { secret, candidates, reply }) {
             Ok(()) => answer.await.map_err(|_| Busy),
@@ -88,17 +89,17 @@ impl HashingPool {
         }
     }
 
-    /// The cost of all hashes tried so far.
+    /// Returns the cost of all hashes computed so far.
     pub(crate) fn work_done(&self) -> u64 {
         self.counts.work_done.load(Ordering::Relaxed)
     }
 }
 
 fn work(queue: &Mutex<Receiver<Job>>, counts: &Counts) {
-    // On Linux a nice value belongs to the thread. Without the right to be nicer, hashing is merely not nice.
+    // On Linux a nice value belongs to the thread. If it cannot be set, hashing competes with traffic, nothing else.
     let _ = rustix::process::nice(19);
-    // The memory is kept from hash to hash: giving 19 MiB back each time would have every other thread
-    // pay for the page tables.
+    // The memory is kept from hash to hash: returning 19 MiB each time would make every other thread pay for the page
+    // table updates.
     let mut memory = Vec::new();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -115,7 +116,7 @@ fn work(queue: &Mutex<Receiver<Job>>, counts: &Counts) {
                 found = found.or(Some(at));
             }
         }
-        // Nobody waits any more: the client hung up. The work is done all the same.
+        // Sending fails if the client has disconnected; the work is done anyway.
         let _ = reply.send(found);
     }
 }
@@ -127,7 +128,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A hash that is quick to try, for tests of what stands around hashing.
+    /// Makes a hash that is quick to verify, for tests of the code around hashing.
     pub(crate) fn cheap(secret: &str) -> SecretHash {
         of_cost(secret, 8, 1)
     }
@@ -160,7 +161,7 @@ pub(crate) mod tests {
         let jobs: Vec<_> = (0..8).map(|_| pool.verify(Secret::new("b"), vec![slow(), slow()])).collect();
         let (mut busy, mut wrong) = (0, 0);
         let mut waiting: Vec<_> = jobs.into_iter().map(Box::pin).collect();
-        // Polled together: all are offered before the first is done.
+        // Polled together, so that all are submitted before the first is done.
         std::future::poll_fn(|cx| {
             waiting.retain_mut(|job| match job.as_mut().poll(cx) {
                 Poll::Pending => true,

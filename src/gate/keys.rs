@@ -1,4 +1,4 @@
-//! Public keys of clients that sign their assertions: known from the start, or fetched from a URL.
+//! Public keys of clients that sign their assertions: given in the settings, or fetched from a URL.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,24 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use super::Gate;
-use super::settings::Settings;
 use crate::oauth::jose::Jwks;
 
 /// Where a client's public keys come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySource {
-    /// They are known.
+    /// The keys themselves.
     Inline(Jwks),
-    /// From this URL (`jwks_uri`). The gate itself fetches nothing: [`Gate::remote_keys`] is for who does.
+    /// A URL that has them (`jwks_uri`). The gate itself fetches nothing; a program fetches what
+    /// [`Gate::remote_keys`](crate::Gate::remote_keys) lists.
     Uri(String),
 }
 
-/// The keys at a URL, as they were when they were last fetched. Outlives reloads that keep the URL.
+/// The keys at a URL, as last fetched. They outlive reloads that keep the URL.
 pub struct RemoteKeys {
     uri: String,
-    /// The last good copy: an outage of the server that has them locks nobody out.
+    /// The last good copy. It stays in use while the server that has the keys is unreachable.
     fetched: ArcSwapOption<Jwks>,
     wanted: AtomicBool,
 }
@@ -34,29 +33,34 @@ impl RemoteKeys {
         Self { uri, fetched: ArcSwapOption::empty(), wanted: AtomicBool::new(false) }
     }
 
-    /// Where they are.
+    /// Returns the URL.
     #[must_use]
     pub fn uri(&self) -> &str {
         &self.uri
     }
 
-    /// Takes a newly fetched set for the requests from now on.
+    /// Replaces the keys for all requests from now on.
     pub fn replace(&self, keys: Jwks) {
         self.fetched.store(Some(Arc::new(keys)));
     }
 
-    /// Whether there is a set at all.
+    /// Returns whether the keys have been fetched at least once.
     #[must_use]
     pub fn is_fetched(&self) -> bool {
         self.fetched.load().is_some()
     }
 
-    /// Whether a signature came that no known key explains, since this was last asked.
+    /// Marks the keys as wanted, because a signature by an unknown key has arrived.
+    pub(super) fn mark_wanted(&self) {
+        self.wanted.store(true, Ordering::Release);
+    }
+
+    /// Returns whether a signature by an unknown key has arrived since the last call, and resets that.
     pub fn take_wanted(&self) -> bool {
         self.wanted.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether one came, without taking note of it.
+    /// Returns whether a signature by an unknown key has arrived, without resetting that.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Acquire)
@@ -69,26 +73,25 @@ impl fmt::Debug for RemoteKeys {
     }
 }
 
-/// Key sets by their URLs, while settings are made: those of the settings before, and new ones.
-pub(super) struct Pool(HashMap<String, Arc<RemoteKeys>>);
+/// Key sets by their URLs, while settings are compiled: those of the settings before, and new ones.
+pub(super) struct KeyPool(HashMap<String, Arc<RemoteKeys>>);
 
-impl Pool {
-    /// With what is known from before a reload.
-    pub(super) fn of(before: Option<&Settings>) -> Self {
-        let known = before.into_iter().flat_map(Settings::remote_keys);
+impl KeyPool {
+    /// Makes a pool that begins with the key sets known before a reload.
+    pub(super) fn new<'a>(known: impl Iterator<Item = &'a Arc<RemoteKeys>>) -> Self {
         Self(known.map(|keys| (keys.uri.clone(), Arc::clone(keys))).collect())
     }
 }
 
-/// A client's keys, ready for requests.
+/// A client's keys, compiled for requests.
 pub(crate) enum ClientKeys {
     Inline(Jwks),
     Remote(Arc<RemoteKeys>),
 }
 
 impl ClientKeys {
-    /// Keys from `source`: one set for all that are at one URL.
-    pub(super) fn new(source: KeySource, pool: &mut Pool) -> Self {
+    /// Compiles the keys of `source`. All clients that name one URL share one set.
+    pub(super) fn new(source: KeySource, pool: &mut KeyPool) -> Self {
         match source {
             KeySource::Inline(keys) => Self::Inline(keys),
             KeySource::Uri(uri) => {
@@ -99,7 +102,7 @@ impl ClientKeys {
         }
     }
 
-    /// Runs `check` on the keys there are; nothing where none were fetched yet.
+    /// Runs `check` on the keys. Returns `None` if they were not fetched yet.
     pub(super) fn with<T>(&self, check: impl FnOnce(&Jwks) -> T) -> Option<T> {
         match self {
             Self::Inline(keys) => Some(check(keys)),
@@ -107,34 +110,6 @@ impl ClientKeys {
                 let fetched: Guard<Option<Arc<Jwks>>> = remote.fetched.load();
                 fetched.as_ref().map(|keys| check(keys))
             }
-        }
-    }
-}
-
-impl Gate {
-    /// The key sets that somebody has to fetch, each URL once. Asked again after a reload they may be others.
-    #[must_use]
-    pub fn remote_keys(&self) -> Vec<Arc<RemoteKeys>> {
-        let mut sets: Vec<Arc<RemoteKeys>> = Vec::new();
-        for keys in self.settings().remote_keys() {
-            if !sets.iter().any(|known| Arc::ptr_eq(known, keys)) {
-                sets.push(Arc::clone(keys));
-            }
-        }
-        sets
-    }
-
-    /// Waits until there is reason to look at [`Gate::remote_keys`] again: a reload, or a set that is wanted.
-    pub fn keys_called_for(&self) -> impl Future<Output = ()> + Send + 'static {
-        let call = Arc::clone(&self.inner.key_call);
-        async move { call.notified().await }
-    }
-
-    /// A signature came that no known key explains: the client may have new ones.
-    pub(super) fn call_for_keys(&self, keys: &ClientKeys) {
-        if let ClientKeys::Remote(remote) = keys {
-            remote.wanted.store(true, Ordering::Release);
-            self.inner.key_call.notify_one();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Hashes of client secrets, as they are kept.
+//! Hashes of client secrets.
 
 use std::fmt;
 
@@ -8,39 +8,39 @@ use sha2::{Digest as _, Sha256};
 
 use crate::oauth::secret::Secret;
 
-/// The dearest hash accepted from a configuration: more would let one request hold a gigabyte.
+/// The most memory that a hash may need. More would let one request occupy over a gigabyte.
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 64;
 const MAX_LANES: u32 = 64;
-/// Bytes of a hash that still means something.
+/// The shortest accepted hash, in bytes.
 const SHORTEST_HASH: usize = 16;
-/// Bytes of a digest that tell one client's secrets from each other.
+/// The length of a fingerprint, in bytes: enough to distinguish the secrets of one client.
 const FINGERPRINT: usize = 8;
 
-/// A client secret as it is kept: argon2id, salted, as a PHC string.
+/// The hash of a client secret: argon2id, salted, written as a PHC string.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretHash {
     phc: PasswordHash,
     params: Params,
 }
 
-/// Why a text is not a hash that a client secret can be checked against.
+/// The reason why a text is not an acceptable hash of a client secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretHashError {
-    /// Not a PHC string at all: probably the secret itself.
+    /// It is not a PHC string; it is probably the secret itself.
     Plaintext,
-    /// Begins like a PHC string and is not one.
+    /// It begins like a PHC string but is malformed.
     Malformed,
-    /// Another algorithm than argon2id.
+    /// Its algorithm is not argon2id.
     Algorithm,
-    /// Another version of argon2 than 19.
+    /// Its version of argon2 is not 19.
     Version,
-    /// Parameters that argon2 does not allow.
+    /// Its parameters are not allowed by argon2.
     Parameters,
-    /// Parameters that would take too much memory or time at every check.
+    /// Its parameters would take too much memory or time at every check.
     TooCostly,
-    /// The salt or the hash is missing, or too short to mean anything.
+    /// Its salt or its hash is missing or too short.
     Incomplete,
 }
 
@@ -65,10 +65,10 @@ impl fmt::Display for SecretHashError {
 impl std::error::Error for SecretHashError {}
 
 impl SecretHash {
-    /// Checks that `text` is a whole argon2id PHC string at a bearable cost.
+    /// Parses an argon2id PHC string, with limits on its cost.
     ///
     /// # Errors
-    /// What else it is.
+    /// A [`SecretHashError`] for any other text.
     pub fn parse(text: &str) -> Result<Self, SecretHashError> {
         if !text.starts_with('$') {
             return Err(SecretHashError::Plaintext);
@@ -93,7 +93,7 @@ impl SecretHash {
     /// Hashes a new secret with the recommended parameters (19 MiB, two passes) and this salt.
     ///
     /// # Errors
-    /// [`SecretHashError::Parameters`] where the system has no memory for it.
+    /// [`SecretHashError::Parameters`] if the system has no memory for it.
     pub fn of(secret: &Secret, salt: &[u8; 16]) -> Result<Self, SecretHashError> {
         use argon2::PasswordHasher as _;
         let phc = Argon2::default()
@@ -102,13 +102,13 @@ impl SecretHash {
         Self::parse(&phc.to_string())
     }
 
-    /// The PHC string.
+    /// Returns the PHC string.
     #[must_use]
     pub fn to_phc(&self) -> String {
         self.phc.to_string()
     }
 
-    /// A hash that no secret has, which costs as much to try as `self`: for clients that do not exist.
+    /// Returns a hash that matches no secret and costs as much to verify as `self`, for clients that do not exist.
     #[must_use]
     pub(crate) fn decoy(&self) -> Self {
         let mut decoy = self.clone();
@@ -117,8 +117,8 @@ impl SecretHash {
         decoy
     }
 
-    /// A decoy that takes as much work as `cost` says, and no more memory than `self` does; none for so little that it
-    /// cannot be told.
+    /// Returns a decoy that takes `cost` of work and no more memory than `self`, or `None` if the cost is too small to be
+    /// measured.
     #[must_use]
     pub(crate) fn costing(&self, cost: u64) -> Option<Self> {
         let passes = u64::from(self.params.t_cost()) * cost.div_ceil(self.cost().max(1));
@@ -128,19 +128,19 @@ impl SecretHash {
         Some(Self { params, ..self.decoy() })
     }
 
-    /// A name for the hash that says nothing of it.
+    /// Returns a short identifier that reveals nothing about the hash.
     #[must_use]
     pub(crate) fn fingerprint(&self) -> String {
         let digest = Sha256::digest(self.to_phc());
         digest.iter().take(FINGERPRINT).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
-    /// A measure of the work a try takes.
+    /// Returns a measure of the work that one verification takes.
     pub(crate) fn cost(&self) -> u64 {
         u64::from(self.params.m_cost()) * u64::from(self.params.t_cost())
     }
 
-    /// Whether this is the hash of `secret`. `memory` is kept by the caller from hash to hash.
+    /// Returns whether this is the hash of `secret`. The caller keeps `memory` from call to call.
     pub(super) fn matches(&self, secret: &Secret, memory: &mut Vec<Block>) -> bool {
         let (Some(salt), Some(expected)) = (&self.phc.salt, &self.phc.hash) else { return false };
         let blocks = self.params.block_count();
@@ -171,7 +171,7 @@ mod tests {
     const SALT_AND_HASH: &str = "c29tZXNhbHRzb21lc2FsdA$7Q1eLKkXYJSKyDV0Lx6fr7BsMRj0kAyIkPQ06xcLF7w";
 
     #[test]
-    fn only_whole_argon2id_hashes_at_a_bearable_cost() {
+    fn only_complete_argon2id_hashes_within_the_cost_limits_are_accepted() {
         let with = |head: &str| format!("{head}${SALT_AND_HASH}");
         let table = [
             (with("$argon2id$v=19$m=19456,t=2,p=1"), None),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing() {
+    fn debug_output_is_redacted() {
         let hash = SecretHash::parse(&format!("$argon2id$v=19$m=19456,t=2,p=1${SALT_AND_HASH}")).unwrap();
         assert!(!format!("{hash:?}").contains("argon2id"));
     }

@@ -1,14 +1,24 @@
 //! The gate with a fake clock: issuing, expiry, revocation, throttling, rotation, reload.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::*;
-use crate::clock::Millis;
-use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
-use crate::oauth::scope::Scopes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+#[cfg(feature = "jose")]
+use http_body_util::Full;
 use serde_json::Value;
+
+use crate::clock::{Clock, Millis};
+#[cfg(feature = "jose")]
+use crate::gate::KeySource;
+use crate::gate::hashing;
+use crate::gate::{ClientSpec, Endpoint, FormBody, Gate, GateSpec, Origin, SecretSpec};
+use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
+use crate::oauth::decide::Permit;
+use crate::oauth::denial::Denial;
+use crate::oauth::scope::{Requirement, Scopes};
 
 #[cfg(feature = "jose")]
 mod audience;
@@ -153,7 +163,7 @@ async fn a_pair_that_fails_too_often_waits_but_a_remembered_secret_never_does() 
 }
 
 #[tokio::test]
-async fn a_client_has_so_many_live_tokens_and_no_more() {
+async fn a_client_has_at_most_as_many_live_tokens_as_the_limit_says() {
     let clock = Arc::new(FakeClock::default());
     let spec = GateSpec {
         max_tokens_per_client: 3,
@@ -192,14 +202,14 @@ async fn revocation_is_for_ones_own_tokens() {
     assert_eq!(post(&gate, Endpoint::Revocation, &revoke("a", "unknown")).await, done);
     assert_eq!(post(&gate, Endpoint::Revocation, &revoke("a", &token)).await, done);
     assert_eq!(try_token(&gate, &token).err(), Some(Denial::InvalidToken));
-    // A hint only helps to find a token (RFC 7009 §2.1); what is none of ours is believed to be what it is called.
+    // A hint only helps to find a token (RFC 7009 §2.1). An unknown token is taken for what the hint says.
     let hinted = |token: &str| format!("{}&token_type_hint=refresh_token", revoke("a", token));
     assert_eq!(post(&gate, Endpoint::Revocation, &hinted(&token)).await, done);
     assert_eq!(post(&gate, Endpoint::Revocation, &hinted("x")).await.1["error"], "unsupported_token_type");
 }
 
 #[tokio::test]
-async fn introspection_tells_all_of_a_live_token_and_nothing_of_others() {
+async fn introspection_describes_a_live_token_and_reveals_nothing_about_others() {
     let (gate, clock) = gate(vec![client("a", &[("1", "s", None)])]);
     let token = issue(&gate, "a", "s").await.unwrap();
     clock.advance(10_000);
@@ -216,7 +226,7 @@ async fn introspection_tells_all_of_a_live_token_and_nothing_of_others() {
 }
 
 #[tokio::test]
-async fn a_reload_keeps_tokens_save_those_of_clients_that_go() {
+async fn a_reload_keeps_tokens_except_those_of_removed_clients() {
     let both = || vec![client("a", &[("1", "s", None)]), client("b", &[("1", "s", None)])];
     let (gate, _) = gate(both());
     let (a, b) = (issue(&gate, "a", "s").await.unwrap(), issue(&gate, "b", "s").await.unwrap());
@@ -229,7 +239,7 @@ async fn a_reload_keeps_tokens_save_those_of_clients_that_go() {
         assert_eq!(try_token(&gate, token).err(), Some(Denial::InvalidToken));
     }
     gate.reload(spec(both()));
-    assert_eq!(try_token(&gate, &a).err(), Some(Denial::InvalidToken), "what was revoked stays so");
+    assert_eq!(try_token(&gate, &a).err(), Some(Denial::InvalidToken), "a revoked token stays revoked");
     // RFC 7662 §4: "the authorization server MUST determine whether or not the token has been revoked".
     let ask = format!("client_id=a&client_secret=s&token={b}");
     let inactive = (StatusCode::OK, serde_json::json!({"active": false}));

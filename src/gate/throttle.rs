@@ -1,7 +1,7 @@
 //! Counting failed client authentications, in bounded memory.
 //!
-//! By (client id, address) pair and by address, never by client id alone: anybody could lock a client out by
-//! failing in its name.
+//! Failures are counted by (client id, address) pair and by address, never by client id alone: otherwise an attacker
+//! could lock a client out by failing in its name.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use crate::clock::Millis;
 
-/// How many failures are too many.
+/// The number of failed authentications after which more are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThrottlePolicy {
-    /// Failures of one (client id, address) pair; ten times as many of one address.
+    /// The failures allowed of one (client id, address) pair. One address may have ten times as many.
     pub failures: u32,
-    /// Counted over this span, from the first of them.
+    /// The period over which failures are counted, beginning with the first.
     pub per: Duration,
 }
 
@@ -32,10 +32,10 @@ impl Default for ThrottlePolicy {
     }
 }
 
-/// An address may fail this many times as often as one pair: many clients may sit behind it.
+/// How many times the failures of one pair an address may have, because several clients may share it.
 const ADDRESS_FACTOR: u32 = 10;
-/// Counters kept at most. Failures cost a hash each, so that many within a window take a long one; at the
-/// limit the oldest windows go first.
+/// The largest number of counters. Each failure costs a hash, so filling them takes long. At the limit, the oldest
+/// windows are dropped.
 const MAX_COUNTERS: usize = 65_536;
 
 #[derive(Clone, Copy)]
@@ -44,30 +44,30 @@ struct Counter {
     failures: u32,
 }
 
-/// The counters.
+/// The failure counters.
 #[derive(Default)]
 pub(crate) struct Throttle {
-    // Keys are 64-bit hashes under a random key: fixed size whatever is sent as a client id.
+    // Keys are 64-bit hashes under a random key: their size does not depend on the client id.
     counters: Mutex<HashMap<u64, Counter>>,
     hasher: RandomState,
 }
 
-/// One try that has been let in and counted as failed until it is known to be good.
-pub(crate) struct Try {
+/// An attempt that was admitted and counts as failed until it is known to have succeeded.
+pub(crate) struct Attempt {
     pair: u64,
     address: u64,
 }
 
 impl Throttle {
-    /// Lets a try in, or says how long to wait. The try counts as failed until [`Throttle::forgive`] takes it
-    /// back, so that many at once cannot slip in before the first has failed.
+    /// Admits an attempt, or returns how long to wait. The attempt counts as failed until [`Throttle::forgive`] is
+    /// called, so that many at once cannot get in before the first has failed.
     pub(crate) fn admit(
         &self,
         policy: ThrottlePolicy,
         client_id: &str,
         address: IpAddr,
         now: Millis,
-    ) -> Result<Try, Duration> {
+    ) -> Result<Attempt, Duration> {
         let network = network(address);
         let (pair, address) = (self.hasher.hash_one((client_id, network)), self.hasher.hash_one(network));
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,11 +90,11 @@ impl Throttle {
             }
             counter.failures = counter.failures.saturating_add(1);
         }
-        Ok(Try { pair, address })
+        Ok(Attempt { pair, address })
     }
 
-    /// The try was good, or was never made: it does not count. A good one also forgets the pair's failures.
-    pub(crate) fn forgive(&self, admitted: &Try, was_good: bool) {
+    /// Takes an attempt back that succeeded or was never made. Success also forgets the pair's failures.
+    pub(crate) fn forgive(&self, admitted: &Attempt, was_good: bool) {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         for key in [admitted.pair, admitted.address] {
             if let Some(counter) = counters.get_mut(&key) {
@@ -110,7 +110,7 @@ impl Throttle {
 fn make_room(counters: &mut HashMap<u64, Counter>, policy: ThrottlePolicy, now: Millis) {
     counters.retain(|_, counter| now < counter.since.after(policy.per));
     if counters.len() + 2 > MAX_COUNTERS {
-        // Still full: the older half of the windows ends early.
+        // It is still full, so the older half of the windows ends early.
         let mut starts: Vec<Millis> = counters.values().map(|counter| counter.since).collect();
         let middle = starts.len() / 2;
         let (_, median, _) = starts.select_nth_unstable(middle);
@@ -119,7 +119,8 @@ fn make_room(counters: &mut HashMap<u64, Counter>, policy: ThrottlePolicy, now: 
     }
 }
 
-/// An IPv6 host usually owns its whole /64; an IPv4 address mapped into IPv6 is still that address.
+/// Returns the network that an address is counted as. An IPv6 host usually owns its whole /64; an IPv4 address mapped
+/// into IPv6 is still that address.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_waits_for_the_rest_of_its_window_and_nobody_else_does() {
+    fn a_pair_waits_for_the_rest_of_its_window_and_no_other_pair_does() {
         let throttle = Throttle::default();
         for now in 0..3 {
             assert!(fail(&throttle, "a", "10.0.0.1", now * 1000).is_ok());
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn good_tries_do_not_count() {
+    fn successful_attempts_do_not_count() {
         let throttle = Throttle::default();
         for _ in 0..50 {
             let admitted = throttle.admit(POLICY, "a", "10.0.0.1".parse().unwrap(), Millis::new(0)).unwrap();

@@ -61,7 +61,7 @@ fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Resul
     let (id, secret) =
         match (tutorial, config.clients.iter().find(|client| client.capabilities.client_credentials)) {
             (true, _) => ("server", "Password1"),
-            (false, Some(client)) => (&*client.id, "…"),
+            (false, Some(client)) => (client.id.as_str(), "…"),
             (false, None) => return Ok(()),
         };
     let scope = config

@@ -16,7 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::config::{self, BodyLimit, Config, Credentials, Methods, PathPattern, Place, Protocol, Scheme};
+use crate::config::{self, BodyLimit, Config, Credentials, Place, Protocol, Scheme};
 use crate::limit::concurrency::QueueBounds;
 use crate::limit::rate::{ClientLimits, Counted, Limiter, Subject};
 use crate::oauth::scope::Demand;
@@ -26,7 +26,6 @@ use crate::proxy::meters::Meters;
 use crate::proxy::route::ResponseHeaders;
 use crate::proxy::route::{Access, Route};
 use crate::proxy::rules::Rules;
-use crate::route::pattern::Pattern;
 use crate::route::table::{Conflict, Entry, RouteTable};
 use crate::upstream::group::{Upstream, UpstreamSpec};
 use crate::upstream::health::HealthCheck;
@@ -45,13 +44,6 @@ pub(crate) enum BuildError {
         other: Place,
         /// The pattern of the later one.
         path: String,
-    },
-    /// A path that cannot be matched.
-    Pattern {
-        /// The route.
-        place: Place,
-        /// What is wrong.
-        reason: String,
     },
     /// A certificate or key file that cannot be used.
     File {
@@ -80,9 +72,6 @@ impl fmt::Display for BuildError {
                 At(*place),
                 At(*other)
             ),
-            Self::Pattern { place, reason } => {
-                write!(f, "{}: this path cannot be matched: {reason}", At(*place))
-            }
             Self::File { upstream, path, reason } => {
                 write!(f, "upstreams.{upstream}.tls: cannot use {}: {reason}", path.display())
             }
@@ -109,8 +98,8 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
     let mut counting = Carryover {
         before: before.map(|rules| &rules.counted),
         now: Counted::default(),
-        known: before.map(|rules| &rules.roster),
-        roster: ServerRegistry::default(),
+        known: before.map(|rules| &rules.registry),
+        registry: ServerRegistry::default(),
         meters_before: before.map(|rules| &rules.meters),
         meters: Meters::new(config),
     };
@@ -128,16 +117,11 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
         .collect();
     let mut entries = Vec::new();
     for route in &config.routes {
-        let upstream = upstreams.get(route.upstream.0).cloned().flatten();
-        match (pattern(route), upstream) {
-            (Err(error), _) => errors.push(error),
-            // The upstream's own error is told already.
-            (Ok(_), None) => {}
-            (Ok(pattern), Some(upstream)) => {
-                let body_timeout = config.server.limits.body_timeout;
-                let value = self::route(route, upstream, body_timeout, &mut counting);
-                entries.push(entry(config, route, pattern, value));
-            }
+        // Without its upstream, whose own error is reported, a route is left out of a table that is not used.
+        if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
+            let body_timeout = config.server.limits.body_timeout;
+            let value = self::route(route, upstream, body_timeout, &mut counting);
+            entries.push(entry(config, route, value));
         }
     }
     if !errors.is_empty() {
@@ -155,7 +139,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
         body_timeout: config.server.limits.body_timeout,
         max_headers: config.server.limits.max_headers,
         counted: counting.now,
-        roster: counting.roster,
+        registry: counting.registry,
         meters: counting.meters,
     })
 }
@@ -166,22 +150,8 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
 /// # Errors
 /// As [`routes`], but for what is wrong with upstreams.
 pub(crate) fn index(config: &Config) -> Result<RouteTable<usize>, Vec<BuildError>> {
-    let (mut entries, mut errors) = (Vec::new(), Vec::new());
-    for (at, route) in config.routes.iter().enumerate() {
-        match pattern(route) {
-            Ok(pattern) => entries.push(entry(config, route, pattern, at)),
-            Err(error) => errors.push(error),
-        }
-    }
-    if errors.is_empty() { table(config, entries) } else { Err(errors) }
-}
-
-fn pattern(route: &config::Route) -> Result<Pattern, BuildError> {
-    let pattern = match &route.path {
-        PathPattern::Exact(path) => Pattern::path(path),
-        PathPattern::Prefix(prefix) => Pattern::prefix(prefix),
-    };
-    pattern.map_err(|error| BuildError::Pattern { place: route.place, reason: error.to_string() })
+    let routes = config.routes.iter().enumerate();
+    table(config, routes.map(|(at, route)| entry(config, route, at)).collect())
 }
 
 fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Vec<BuildError>> {
@@ -203,14 +173,14 @@ struct Carryover<'a> {
     before: Option<&'a Counted>,
     now: Counted,
     known: Option<&'a ServerRegistry>,
-    roster: ServerRegistry,
+    registry: ServerRegistry,
     meters_before: Option<&'a Meters>,
     meters: Meters,
 }
 
 impl Carryover<'_> {
     fn client(&mut self, client: &config::Client) -> Option<(Box<str>, Arc<Limiter>)> {
-        let subject = Subject::Client(client.id.clone());
+        let subject = Subject::Client(client.id.to_string());
         let limiter = self.now.limiter(self.before, &subject, client.rate_limit?);
         Some((client.id.as_str().into(), limiter))
     }
@@ -221,14 +191,11 @@ fn subject(route: &config::Route) -> Subject {
     Subject::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
 }
 
-fn entry<T>(config: &Config, route: &config::Route, pattern: Pattern, value: T) -> Entry<T> {
+fn entry<T>(config: &Config, route: &config::Route, value: T) -> Entry<T> {
     Entry {
         host: route.host.as_ref().map(ToString::to_string),
-        pattern,
-        methods: match &route.methods {
-            Methods::All => None,
-            Methods::Only(methods) => Some(methods.clone()),
-        },
+        pattern: route.path.clone(),
+        methods: route.methods.only().map(<[_]>::to_vec),
         case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
         allow_semicolon: route.allow_semicolon,
         allow_encoded_slash: route.allow_encoded_slash,
@@ -297,14 +264,14 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
             _ => None,
         };
         let port = server.origin.port;
-        let site = counting.roster.site(counting.known, &host, port);
-        let post = ServerKey {
+        let resolver = counting.registry.resolver(counting.known, &host, port);
+        let key = ServerKey {
             upstream: spec.name.clone(),
             origin: server.origin.to_string(),
             probed: spec.health_check.is_some(),
         };
-        let standing = counting.roster.standing(counting.known, post);
-        servers.push((Server::new(host, port, tls, site, standing), server.weight.get()));
+        let state = counting.registry.state(counting.known, key);
+        servers.push((Server::new(host, port, tls, resolver, state), server.weight.get()));
     }
     let credentials = spec
         .credentials

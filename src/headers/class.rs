@@ -3,6 +3,8 @@
 use http::HeaderName;
 use http::header;
 
+use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE, folded};
+
 /// Headers that a gateway must not just pass on, by what is done about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -89,8 +91,8 @@ impl Class {
         // The first letter sorts out nearly everything.
         match name.as_bytes().first() {
             Some(b'x') => match name {
-                "x-client-id" => Self::ClientId,
-                "x-client-scope" => Self::ClientScope,
+                CLIENT_ID => Self::ClientId,
+                CLIENT_SCOPE => Self::ClientScope,
                 "x-forwarded-for" => Self::ForwardedFor,
                 "x-forwarded-host" => Self::ForwardedHost,
                 "x-forwarded-proto" => Self::ForwardedProto,
@@ -144,12 +146,6 @@ impl Class {
 
 /// No name above is longer.
 const LONGEST: usize = 64;
-
-/// Servers of the CGI family hand headers on as variables, where `-`, `_` and, with some, all that is no letter or
-/// digit are one. Header names are in lower case already.
-fn folded(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte } else { b'-' }
-}
 
 /// Whether a CGI-like server takes one name for the other.
 pub(crate) fn same_variable(one: &HeaderName, other: &HeaderName) -> bool {

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::denial::Denial;
 
-/// How an access token was presented.
+/// The authentication scheme of an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -14,21 +14,21 @@ pub enum Scheme {
     Dpop,
 }
 
-/// A token as presented, and how.
+/// A token as it was presented.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Presented<'a> {
-    /// The scheme it came under.
+    /// The scheme.
     pub scheme: Scheme,
-    /// What came after the scheme and a space. See [`Presented::check_syntax`].
+    /// Everything after the scheme and a space. See [`Presented::check_syntax`].
     pub token: &'a [u8],
 }
 
 impl Presented<'_> {
-    /// Whether what was presented is one `b64token`. A caller that found the token among those issued need not ask: each
-    /// of those is one.
+    /// Checks that the token is a single `b64token`. Every issued token is one, so a caller that has found the token in
+    /// its store can skip the check.
     ///
     /// # Errors
-    /// [`Denial::Malformed`] for what RFC 6750 §2.1 does not allow.
+    /// [`Denial::Malformed`] for a token that RFC 6750 §2.1 does not allow.
     pub fn check_syntax(&self) -> Result<(), Denial> {
         if is_b64token(self.token) {
             Ok(())
@@ -36,9 +36,15 @@ impl Presented<'_> {
             Err(Denial::Malformed("after the scheme come one space and one token, nothing else"))
         }
     }
+
+    /// Returns the denial for a token that was not found.
+    #[cold]
+    pub(crate) fn unknown(&self) -> Denial {
+        self.check_syntax().err().unwrap_or(Denial::InvalidToken)
+    }
 }
 
-/// The one credential of a request.
+/// Returns the only credential of a request.
 ///
 /// # Errors
 /// [`Denial::Missing`] without an `Authorization` header or with another scheme, [`Denial::Malformed`] for a second
@@ -71,8 +77,7 @@ fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
     Ok(Presented { scheme, token })
 }
 
-/// Whether an `Authorization` has a token of this crate's form behind its scheme, whatever the scheme: rather one too many
-/// is kept from an upstream.
+/// Returns whether an `Authorization` header has a token of this crate's form after its scheme, whatever the scheme.
 #[cfg(any(feature = "gateway", feature = "pingora"))]
 pub(crate) fn carries_issued_token(value: &HeaderValue) -> bool {
     let value = value.as_bytes().trim_ascii();
@@ -112,7 +117,7 @@ mod tests {
             (&[b"Bearerabc"], Some(missing.clone())),
             (&[b""], Some(missing.clone())),
             (&[b"Bearer\tabc"], Some(missing)),
-            // `None` stands for: malformed.
+            // `None` means malformed.
             (&[b"Bearer"], None),
             (&[b"Bearer "], None),
             (&[b"Bearer  abc"], None),
@@ -142,7 +147,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_b64token_goes_through(token in "[A-Za-z0-9._~+/-]{1,60}={0,3}") {
+        fn every_b64token_is_accepted(token in "[A-Za-z0-9._~+/-]{1,60}={0,3}") {
             let headers = headers(&[format!("Bearer {token}").as_bytes()]);
             let presented = presented(&headers).unwrap();
             prop_assert_eq!(presented.token, token.as_bytes());

@@ -1,5 +1,6 @@
-//! Every refusal of the protocol, and the one place that turns them into HTTP.
+//! Every refusal of the protocol, and the one place that turns it into HTTP.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,12 +13,15 @@ use serde::Serialize;
 use super::scope::Scopes;
 use crate::response;
 
-/// Why a protected request may not pass (RFC 6750 §3.1).
+/// The reason why a protected request is denied (RFC 6750 §3.1).
+///
+/// The layer puts it into the extensions of its refusal, where middleware around the layer can read it.
 ///
 /// ```
-/// use tollgate::oauth::denial::{Challenge, Denial};
+/// use tollgate::Denial;
+/// use tollgate::oauth::denial::Challenge;
 ///
-/// let denial = Denial::Refused("closed on Sundays");
+/// let denial = Denial::refused("closed on Sundays");
 /// assert_eq!((denial.status().as_u16(), denial.code()), (403, Some("insufficient_scope")));
 /// let answer = denial.to_response(&Challenge::default());
 /// assert_eq!(
@@ -28,41 +32,40 @@ use crate::response;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denial {
-    /// No `Authorization` header, or another scheme: 401 without an error code.
+    /// The request has no `Authorization` header, or one with another scheme: 401 without an error code.
     Missing,
     /// The header is not what RFC 6750 allows: 400 `invalid_request`.
     Malformed(&'static str),
-    /// Unknown, expired or revoked, or its client is: 401 `invalid_token`.
+    /// The token is unknown, expired or revoked, or its client is disabled or removed: 401 `invalid_token`.
     InvalidToken,
-    /// A token bound to a key came without a good proof of it: 401 `invalid_dpop_proof` (RFC 9449 §7.1).
+    /// The token is bound to a key and came without a valid proof of it: 401 `invalid_dpop_proof` (RFC 9449 §7.1).
     InvalidProof(&'static str),
-    /// The token is bound to something that the request does not prove: 401 `invalid_token` (RFC 8705 §3, RFC 9449
-    /// §7).
+    /// The token is bound to something that the request does not prove to hold: 401 `invalid_token` (RFC 8705 §3, RFC
+    /// 9449 §7).
     NotHeld(Mismatch),
-    /// What denies a token that came under the DPoP scheme: the same answer, with a challenge of that scheme (RFC 9449
-    /// §7.1).
+    /// The denial of a token under the DPoP scheme: the same answer, with a challenge of that scheme (RFC 9449 §7.1).
     Dpop(Box<Self>),
-    /// The token is good and its scopes are not enough: 403 `insufficient_scope`, naming what is.
+    /// The token is valid but lacks a scope: 403 `insufficient_scope`, naming the required scopes.
     InsufficientScope(Scopes),
     /// The token is for another resource (RFC 8707): 401 `invalid_token`.
     WrongAudience,
-    /// A requirement of the program's own refused: 403 `insufficient_scope` with its text.
-    Refused(&'static str),
-    /// The store cannot answer. Never "let through".
+    /// A condition of the program refused: 403 `insufficient_scope` with its text. See [`Denial::refused`].
+    Refused(Cow<'static, str>),
+    /// The store cannot answer: 503. The request is never let through.
     Unavailable,
 }
 
-/// What a token is bound to, and what came instead.
+/// How a token and its sender do not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// Bound to a certificate, and the connection has another or none.
+    /// The token is bound to a certificate, and the connection has another one or none.
     Certificate,
-    /// Bound to a key, and presented under the Bearer scheme.
+    /// The token is bound to a key and was presented under the Bearer scheme.
     KeyAsBearer,
-    /// Not bound to a key, and presented under the DPoP scheme.
+    /// The token is not bound to a key and was presented under the DPoP scheme.
     BearerAsKey,
-    /// Bound to another key than that of the proof.
+    /// The token is bound to another key than that of the proof.
     Key,
 }
 
@@ -81,18 +84,18 @@ impl Mismatch {
     }
 }
 
-/// What challenges say about the protected resource.
+/// The contents of challenges that depend on the protected resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Challenge {
     /// The protection space (RFC 9110 §11.5).
     pub realm: String,
-    /// Where the resource's metadata is (RFC 9728 §5.1), where it has some.
+    /// The URL of the resource's metadata (RFC 9728 §5.1), if it has any.
     pub resource_metadata: Option<String>,
-    /// The DPoP algorithms to name in a DPoP challenge (RFC 9449 §7.1); empty where DPoP is not on offer.
+    /// The algorithms named in a DPoP challenge (RFC 9449 §7.1). Empty if DPoP is not supported.
     pub dpop_algorithms: String,
-    /// Whether a request without a token is told of DPoP too. Many clients read only one challenge, so where no client
-    /// has to use DPoP, Bearer stands alone.
+    /// Whether the answer to a request without a token also has a DPoP challenge. Many clients read only one challenge,
+    /// so it is left out unless a client has to use DPoP.
     pub announce_dpop: bool,
 }
 
@@ -117,8 +120,14 @@ struct OAuthBody<'a> {
 }
 
 impl Denial {
-    /// Status, error code, and the text for the caller.
-    fn parts(&self) -> (StatusCode, Option<&'static str>, &'static str) {
+    /// Makes the denial of a condition of the program, with a text for the caller.
+    #[must_use]
+    pub fn refused(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(text.into())
+    }
+
+    /// Returns the status, the error code, and the text for the caller.
+    fn parts(&self) -> (StatusCode, Option<&'static str>, &str) {
         match self {
             Self::Missing => (
                 StatusCode::UNAUTHORIZED,
@@ -149,25 +158,25 @@ impl Denial {
         }
     }
 
-    /// The status the caller gets.
+    /// Returns the status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.parts().0
     }
 
-    /// The error code of RFC 6750 §3.1 or RFC 9449, where one is told.
+    /// Returns the error code of RFC 6750 §3.1 or RFC 9449, if the answer has one.
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {
         self.parts().1
     }
 
-    /// The text for the caller: nothing in it comes from the request.
+    /// Returns the text for the caller. Except for the text of [`Denial::Refused`], it never depends on the request.
     #[must_use]
-    pub fn description(&self) -> &'static str {
+    pub fn description(&self) -> &str {
         self.parts().2
     }
 
-    /// The answer, with its challenge.
+    /// Makes the answer, with its challenges.
     #[must_use]
     pub fn to_response(&self, challenge: &Challenge) -> Response<Full<Bytes>> {
         let (status, error, text) = self.parts();
@@ -187,7 +196,7 @@ impl Denial {
         response
     }
 
-    /// What it is, whatever scheme the token came under.
+    /// Returns the denial without regard to the scheme of the token.
     fn plain(&self) -> &Self {
         match self {
             Self::Dpop(denial) => denial.plain(),
@@ -195,7 +204,7 @@ impl Denial {
         }
     }
 
-    /// The values of `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1).
+    /// Returns the values of `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1).
     fn challenges(&self, challenge: &Challenge) -> Vec<HeaderValue> {
         let realm = format!("realm=\"{}\"", quoted(&challenge.realm));
         let mut parameters = realm.clone();
@@ -217,7 +226,7 @@ impl Denial {
         let values = match self {
             Self::InvalidProof(_) | Self::Dpop(_) => vec![dpop(&parameters)],
             Self::Missing if challenge.announce_dpop => vec![bearer, dpop(&parameters)],
-            // RFC 9449 §7.2: what is wrong with the Bearer token, and which scheme it wants.
+            // RFC 9449 §7.2: the first challenge says what is wrong, the second which scheme is right.
             Self::NotHeld(Mismatch::KeyAsBearer) => vec![bearer, dpop(&realm)],
             _ => vec![bearer],
         };
@@ -225,25 +234,31 @@ impl Denial {
     }
 }
 
-/// Escapes a quoted-string (RFC 9110 §5.6.4). `error_description` and `scope` need none by their grammars; a
-/// double quote in our own texts becomes a single one, since RFC 6750 §3 does not allow it there at all.
+/// Makes a text fit for a quoted-string of a challenge. RFC 6750 §3 allows neither quotes nor backslashes in an
+/// `error_description`, not even escaped, and nothing but printable ASCII. The JSON body has the text as it is.
 fn quoted(text: &str) -> String {
-    text.replace('"', "'").replace('\\', "/")
+    let allowed = |character| match character {
+        '"' => '\'',
+        '\\' => '/',
+        ' '..='~' => character,
+        _ => '?',
+    };
+    text.chars().map(allowed).collect()
 }
 
-/// Why one of the OAuth endpoints refuses (RFC 6749 §5.2).
+/// The reason why one of the OAuth endpoints refuses (RFC 6749 §5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// 400 `invalid_request`, with what is wrong.
+    /// 400 `invalid_request`, with the reason.
     InvalidRequest(&'static str),
     /// The body is over 16 KiB: 413 `invalid_request`.
     TooLarge,
     /// The body did not arrive in time: 408 `invalid_request`.
     TooSlow,
-    /// Not the endpoint's method: 405 `invalid_request`.
+    /// The endpoint does not support the method: 405 `invalid_request`. The text is the value of `Allow`.
     MethodNotAllowed(&'static str),
-    /// Not authenticated: 401 `invalid_client`, the same bytes whatever the reason.
+    /// Client authentication failed: 401 `invalid_client`, with the same bytes for every reason.
     InvalidClient,
     /// 400 `unauthorized_client`: the client lacks the capability.
     UnauthorizedClient,
@@ -257,9 +272,9 @@ pub enum TokenError {
     InvalidProof(&'static str),
     /// 400 `unsupported_token_type` (RFC 7009 §2.2.1).
     UnsupportedTokenType,
-    /// Too many failed authentications: 429, try again so much later.
+    /// Too many failed authentications: 429, with the time to wait.
     Throttled(Duration),
-    /// Hashing is busy, or a token limit is reached: 503 `temporarily_unavailable`, try again so much later.
+    /// Hashing is busy, or a token limit is reached: 503 `temporarily_unavailable`, with the time to wait.
     Unavailable(Duration),
 }
 
@@ -311,19 +326,19 @@ impl TokenError {
         }
     }
 
-    /// The status the caller gets.
+    /// Returns the status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.parts().0
     }
 
-    /// The error code the caller gets.
+    /// Returns the error code of the answer.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.parts().1
     }
 
-    /// The answer.
+    /// Makes the answer.
     #[must_use]
     pub fn to_response(&self, realm: &str) -> Response<Full<Bytes>> {
         let (status, error, error_description) = self.parts();
@@ -331,7 +346,7 @@ impl TokenError {
         let headers = response.headers_mut();
         match self {
             Self::InvalidClient => {
-                // Some clients read only the challenge, so the code stands there too.
+                // Some clients read only the challenge, so it has the code too.
                 let challenge = format!("Basic realm=\"{}\", error=\"{error}\"", quoted(realm));
                 if let Ok(value) = HeaderValue::from_str(&challenge) {
                     headers.insert(WWW_AUTHENTICATE, value);
@@ -341,7 +356,7 @@ impl TokenError {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
             Self::Throttled(wait) | Self::Unavailable(wait) => {
-                // Rounded up: a client that comes back when told must not be too early.
+                // Rounded up, so that a client that waits exactly as long is not too early.
                 headers.insert(
                     RETRY_AFTER,
                     HeaderValue::from(wait.as_millis().div_ceil(1000).clamp(1, 3600) as u64),
@@ -438,6 +453,13 @@ mod tests {
         };
         assert!(first.starts_with("Bearer ") && first.contains("error=\"invalid_token\""), "{first}");
         assert_eq!(second, dpop);
+    }
+
+    #[test]
+    fn a_text_of_the_program_arrives_as_it_is_in_the_body_and_fits_the_challenge() {
+        let denial = Denial::refused(format!("closed on {}\n", "søndag"));
+        assert_eq!(denial.description(), "closed on søndag\n");
+        assert!(challenge_of(&denial).ends_with("error_description=\"closed on s?ndag?\""));
     }
 
     #[test]

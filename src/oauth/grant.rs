@@ -1,4 +1,4 @@
-//! What an access token stands for.
+//! The grant behind an access token, and its record in a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use super::client::ClientState;
 use super::scope::Scopes;
 use crate::clock::Millis;
 
-/// What many tokens have in common: the client, its epoch, the scopes, the lifetime, what binds them.
+/// The properties that many tokens share: the client, its epoch, the scopes, the lifetime, the binding.
 ///
-/// Tokens of one client with the same scopes share one, which is why a stored token is sixteen bytes.
+/// Tokens of one client on the same terms share one grant, which is why a stored token takes sixteen bytes.
 #[derive(Debug)]
 pub struct Grant {
     client: Arc<ClientState>,
     epoch: u32,
     terms: Terms,
-    /// The lifetime in milliseconds, made once.
+    /// The lifetime in milliseconds.
     lifetime: u64,
     scope_header: Option<HeaderValue>,
 }
 
-/// The terms a token is given on.
+/// The terms on which a token is issued.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Terms {
-    /// The scopes granted, in the order asked for.
+    /// The granted scopes, in the order in which they were requested.
     pub scopes: Scopes,
-    /// How long a token lives.
+    /// The lifetime of a token.
     pub lifetime: Duration,
-    /// The resource it is for (RFC 8707), where one was asked for.
+    /// The resource that the token is for (RFC 8707), if one was requested.
     pub audience: Option<Box<str>>,
-    /// What a sender must prove besides having the token.
+    /// What the sender must prove to hold besides the token.
     pub confirmation: Option<Confirmation>,
 }
 
@@ -44,7 +44,7 @@ pub enum Confirmation {
     Certificate([u8; 32]),
     /// The key of a DPoP proof (`jkt`, RFC 9449 §6.1).
     Key([u8; 32]),
-    /// Both: each must be proved.
+    /// Both, each of which must be proved.
     Both {
         /// As [`Confirmation::Certificate`].
         certificate: [u8; 32],
@@ -54,7 +54,7 @@ pub enum Confirmation {
 }
 
 impl Confirmation {
-    /// What binds a token to these; nothing where there are none.
+    /// Makes the binding to a certificate, a key or both. Returns `None` if there is neither.
     #[must_use]
     pub fn new(certificate: Option<[u8; 32]>, key: Option<[u8; 32]>) -> Option<Self> {
         match (certificate, key) {
@@ -65,7 +65,7 @@ impl Confirmation {
         }
     }
 
-    /// The certificate it names.
+    /// Returns the thumbprint of the certificate, if the token is bound to one.
     #[must_use]
     pub fn certificate(&self) -> Option<&[u8; 32]> {
         match self {
@@ -74,7 +74,7 @@ impl Confirmation {
         }
     }
 
-    /// The DPoP key it names.
+    /// Returns the thumbprint of the DPoP key, if the token is bound to one.
     #[must_use]
     pub fn key(&self) -> Option<&[u8; 32]> {
         match self {
@@ -95,48 +95,48 @@ impl fmt::Debug for Confirmation {
 }
 
 impl Grant {
-    /// A grant to `client` in `epoch`.
+    /// Makes a grant to `client` in `epoch`.
     #[must_use]
     pub fn new(client: Arc<ClientState>, epoch: u32, terms: Terms) -> Self {
-        // RFC 6749 §3.3 lets nothing into a scope that could not stand in a header.
+        // Every scope that RFC 6749 §3.3 allows is a valid header value.
         let scope_header =
             (!terms.scopes.is_empty()).then(|| HeaderValue::from_str(terms.scopes.as_str()).ok()).flatten();
         let lifetime = u64::try_from(terms.lifetime.as_millis()).unwrap_or(u64::MAX);
         Self { client, epoch, terms, lifetime, scope_header }
     }
 
-    /// Whose tokens these are.
+    /// Returns the client whose tokens these are.
     #[must_use]
     pub fn client(&self) -> &Arc<ClientState> {
         &self.client
     }
 
-    /// On what terms.
+    /// Returns the terms.
     #[must_use]
     pub fn terms(&self) -> &Terms {
         &self.terms
     }
 
-    /// The epoch of the client in which it was given.
+    /// Returns the epoch of the client in which the grant was made.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// The scopes as a header value, made once; none where there are none.
+    /// Returns the scopes as a header value, which is made once per grant. Returns `None` if there are no scopes.
     #[must_use]
     pub fn scope_header(&self) -> Option<&HeaderValue> {
         self.scope_header.as_ref()
     }
 
-    /// Whether the client has not had all its tokens revoked since.
+    /// Returns whether the client's tokens have not been revoked as a whole since.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.client.epoch() == self.epoch
     }
 }
 
-/// One stored token.
+/// The record of one stored token.
 #[derive(Debug, Clone)]
 pub struct Record {
     grant: Arc<Grant>,
@@ -144,33 +144,38 @@ pub struct Record {
 }
 
 impl Record {
-    /// A token of `grant`, issued at `issued`.
+    /// Makes the record of a token that was issued at `issued`.
     #[must_use]
     pub fn new(grant: Arc<Grant>, issued: Millis) -> Self {
         Self { grant, issued }
     }
 
-    /// What it stands for.
+    /// Returns the grant.
     #[must_use]
     pub fn grant(&self) -> &Arc<Grant> {
         &self.grant
     }
 
-    /// When it was issued.
+    /// Returns when the token was issued.
     #[must_use]
     pub fn issued(&self) -> Millis {
         self.issued
     }
 
-    /// The first moment at which it is no longer valid.
+    /// Returns the first moment at which the token is no longer valid.
     #[must_use]
     pub fn expires(&self) -> Millis {
         Millis::new(self.issued.as_u64().saturating_add(self.grant.lifetime))
     }
 
-    /// Whether the token is valid at `now`: neither expired nor revoked with all of its client's.
+    /// Returns whether the token is valid at `now`: neither expired nor revoked with all of its client's.
     #[must_use]
     pub fn is_live(&self, now: Millis) -> bool {
         now < self.expires() && self.grant.is_current()
+    }
+
+    /// Gives back the token's place among the live tokens of its client, once the store no longer keeps it.
+    pub(crate) fn release(&self) {
+        self.grant.client().release_place(self.grant.epoch());
     }
 }

@@ -1,26 +1,35 @@
-//! `Permit` as an argument of axum handlers.
+//! `Permit` and `Option<Permit>` as arguments of axum handlers.
 
-use axum_core::extract::FromRequestParts;
-use axum_core::response::{IntoResponse, Response};
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
 use crate::oauth::decide::Permit;
 
-/// A handler asks for a [`Permit`], and no layer of the gate stands before it: a fault of the program, answered 500.
+/// The rejection of a handler that takes a [`Permit`] on a route without a layer of the gate. This is a bug of the
+/// program, so it is answered with 500: no token that a client could get would help.
 ///
-/// Not 401: no token that a client could get would help it.
+/// A handler that runs with and without a layer takes an `Option<Permit>`.
 ///
 /// ```
 /// use axum::{Router, body::Body, routing::get};
 /// use http::Request;
-/// use tollgate::oauth::decide::Permit;
+/// use tollgate::Permit;
 /// use tower::ServiceExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let unguarded: Router = Router::new().route("/", get(async |_: Permit| "never"));
-/// assert_eq!(unguarded.oneshot(Request::new(Body::empty())).await?.status(), 500);
+/// let unguarded: Router = Router::new()
+///     .route("/", get(async |_: Permit| "never"))
+///     .route("/optional", get(async |permit: Option<Permit>| permit.map_or("anyone", |_| "a client")));
+/// let status = async |path| Ok::<_, Box<dyn std::error::Error>>({
+///     unguarded.clone().oneshot(Request::get(path).body(Body::empty())?).await?.status()
+/// });
+/// assert_eq!(status("/").await?, 500);
+/// assert_eq!(status("/optional").await?, 200);
 /// # Ok(())
 /// # }
 /// ```
@@ -46,5 +55,14 @@ impl<S: Sync> FromRequestParts<S> for Permit {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingPermit> {
         parts.extensions.get::<Self>().cloned().ok_or(MissingPermit)
+    }
+}
+
+/// `None` on a route without a layer of the gate.
+impl<S: Sync> OptionalFromRequestParts<S> for Permit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned())
     }
 }

@@ -7,7 +7,7 @@ use http_body_util::Full;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of an answer: the inner service's, or a refusal's.
+    /// The body of an answer: the inner service's or a refusal's.
     #[derive(Debug)]
     pub struct GuardedBody<B> {
         #[pin]

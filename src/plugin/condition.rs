@@ -7,9 +7,8 @@ use http::request::Parts;
 use crate::oauth::decide::Permit;
 use crate::oauth::denial::Denial;
 
-/// What a layer asks of a request besides a token with the right scopes: nothing, or a closure.
-pub trait Condition: sealed::Sealed {
-    /// Whether the request may pass.
+/// A condition that decides at once: [`ScopesOnly`] or [`With`]. This trait is sealed.
+pub trait SyncCondition: sealed::Sealed {
     #[doc(hidden)]
     fn check<B>(&self, permit: &Permit, request: &mut Request<B>) -> Result<(), Denial>;
 }
@@ -20,32 +19,36 @@ mod sealed {
     impl<F> Sealed for super::With<F> {}
 }
 
-/// No further condition.
+/// No further condition besides the scopes.
 #[derive(Debug, Clone, Copy)]
 pub struct ScopesOnly;
 
-/// A closure that must agree, too.
+/// A closure that must accept the request too.
 #[derive(Clone, Copy)]
 pub struct With<F>(pub(super) F);
 
-impl Condition for ScopesOnly {
+/// A closure whose future must accept the request too.
+#[derive(Clone, Copy)]
+pub struct WithAsync<F>(pub(super) F);
+
+impl SyncCondition for ScopesOnly {
     #[inline]
     fn check<B>(&self, _: &Permit, _: &mut Request<B>) -> Result<(), Denial> {
         Ok(())
     }
 }
 
-impl<F> Condition for With<F>
+impl<F> SyncCondition for With<F>
 where
     F: Fn(&Permit, &Parts) -> Result<(), Denial>,
 {
     fn check<B>(&self, permit: &Permit, request: &mut Request<B>) -> Result<(), Denial> {
-        // A request lends its head only in pieces; the body stays where it is.
+        // A request lends its head only in pieces. The body stays where it is.
         let (mut parts, ()) = Request::new(()).into_parts();
         exchange(&mut parts, request);
-        let verdict = (self.0)(permit, &parts);
+        let result = (self.0)(permit, &parts);
         exchange(&mut parts, request);
-        verdict
+        result
     }
 }
 
@@ -60,5 +63,11 @@ fn exchange<B>(parts: &mut Parts, request: &mut Request<B>) {
 impl<F> fmt::Debug for With<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("With(closure)")
+    }
+}
+
+impl<F> fmt::Debug for WithAsync<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WithAsync(closure)")
     }
 }

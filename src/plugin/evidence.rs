@@ -1,21 +1,21 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Extensions, HeaderMap, Method, Uri, header::HOST};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Request, Uri, header::HOST};
 use sha2::{Digest as _, Sha256};
 
-use crate::gate::Gate;
 use crate::oauth::evidence::{PeerCertificate, Target};
 
-/// The client certificate of a connection, for a program to put into the extensions of its requests: what mutual TLS and
-/// certificate-bound tokens (RFC 8705) go by. A request without one has none.
+/// The client certificate of a connection. A program puts it into the extensions of the connection's requests, for mutual
+/// TLS and certificate-bound tokens (RFC 8705).
 ///
 /// ```
 /// use http::Request;
 /// use tollgate::plugin::ClientCertificate;
 ///
 /// # let der = vec![0x30, 0x00];
-/// // Once a connection, of what its TLS session has; then into every request of it.
+/// // Once per connection, from its TLS session. Then it is inserted into every request of the connection.
 /// let certificate = ClientCertificate::new(der, true);
 /// let mut request = Request::new(());
 /// request.extensions_mut().insert(certificate.clone());
@@ -28,7 +28,8 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// A certificate in DER. `verified`: the TLS layer found that an authority it trusts vouches for it.
+    /// Makes one from a certificate in DER. `verified` states whether the TLS layer has verified it against a trusted
+    /// authority.
     #[must_use]
     pub fn new(der: impl Into<Arc<[u8]>>, verified: bool) -> Self {
         let der = der.into();
@@ -51,15 +52,43 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// Where a request inside somebody's server is going, for a proof to name. The scheme of its URI is the issuer's: a program
-/// knows of its own TLS terminator, a request does not.
-pub(super) fn target<'a>(
-    gate: &Gate,
+/// Returns the target of a request, for a DPoP proof to name. `https` states whether clients reach the server over TLS: a
+/// program knows about its own TLS terminator, a request does not.
+pub(super) fn target<B>(https: bool, request: &Request<B>) -> Option<Target<'_>> {
+    let uri = original_uri(request.extensions()).unwrap_or(request.uri());
+    target_of(https, request.method(), uri, request.headers())
+}
+
+/// Returns the target of a request with this head.
+pub(super) fn target_of<'a>(
+    https: bool,
     method: &'a Method,
     uri: &'a Uri,
     headers: &'a HeaderMap,
 ) -> Option<Target<'a>> {
     let host = || headers.get(HOST).and_then(|host| host.to_str().ok());
     let authority = uri.authority().map(http::uri::Authority::as_str).or_else(host)?;
-    Some(Target { method, https: gate.is_public_by_https(), authority, path: uri.path() })
+    Some(Target { method, https, authority, path: uri.path() })
+}
+
+/// Returns the URI that the client used. A nested axum router shortens the URI of the request.
+#[cfg(feature = "axum")]
+fn original_uri(extensions: &Extensions) -> Option<&Uri> {
+    extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
+}
+
+#[cfg(not(feature = "axum"))]
+fn original_uri(_: &Extensions) -> Option<&Uri> {
+    None
+}
+
+/// Copies the head of a request.
+pub(super) fn head<B>(request: &Request<B>) -> Parts {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method.clone_from(request.method());
+    parts.uri.clone_from(request.uri());
+    parts.version = request.version();
+    parts.headers.clone_from(request.headers());
+    parts.extensions.clone_from(request.extensions());
+    parts
 }

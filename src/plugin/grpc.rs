@@ -1,11 +1,11 @@
-//! Refusals in the words of gRPC, for the plugin and for the gateway.
+//! Refusals in the form of gRPC, for the plugin and for the gateway.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-/// Status codes of gRPC that a refusal can have.
+/// The status codes of gRPC that a refusal can have.
 const UNKNOWN: u8 = 2;
 const DEADLINE_EXCEEDED: u8 = 4;
 const PERMISSION_DENIED: u8 = 7;
@@ -15,7 +15,7 @@ const INTERNAL: u8 = 13;
 const UNAVAILABLE: u8 = 14;
 const UNAUTHENTICATED: u8 = 16;
 
-/// Whether a request is a call of gRPC, by its content type. gRPC-Web is not: its clients read HTTP statuses.
+/// Returns whether a request is a gRPC call, by its content type. gRPC-Web is not, because its clients read HTTP statuses.
 #[cfg_attr(
     not(any(feature = "gateway", test)),
     expect(dead_code, reason = "only the gateway asks: a layer is configured for gRPC or for plain HTTP")
@@ -27,8 +27,8 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
         && matches!(value.get(TYPE.len()), None | Some(b'+' | b';'))
 }
 
-/// The same refusal for a client of gRPC: headers only, under status 200, the status in them. The other headers of the
-/// HTTP refusal (challenges, `Retry-After`) are metadata then.
+/// Makes the gRPC form of a refusal: headers only, with HTTP status 200 and the gRPC status among them. The other headers
+/// of the HTTP refusal (challenges, `Retry-After`) become metadata.
 pub(crate) fn refusal(http: &Response<Full<Bytes>>, message: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     let headers = response.headers_mut();
@@ -43,11 +43,11 @@ pub(crate) fn refusal(http: &Response<Full<Bytes>>, message: &str) -> Response<F
     response
 }
 
-/// The code of a refusal. Where gRPC's own table for answers of proxies (doc/http-grpc-status-mapping.md) only says
-/// UNAVAILABLE or UNKNOWN, the code that says more.
+/// Returns the code of a refusal. It is more specific than gRPC's own table for answers of proxies
+/// (doc/http-grpc-status-mapping.md), which mostly has UNAVAILABLE and UNKNOWN.
 fn code(http: StatusCode, challenged: bool) -> u8 {
     match http {
-        // A malformed credential too: gRPC's own code for bad input speaks of the message, not of metadata.
+        // A malformed credential is UNAUTHENTICATED too: gRPC's code for bad input is about the message, not metadata.
         StatusCode::UNAUTHORIZED => UNAUTHENTICATED,
         StatusCode::BAD_REQUEST if challenged => UNAUTHENTICATED,
         StatusCode::FORBIDDEN => PERMISSION_DENIED,
@@ -62,7 +62,7 @@ fn code(http: StatusCode, challenged: bool) -> u8 {
     }
 }
 
-/// `Percent-Encoded` of the gRPC protocol: printable ASCII but `%` stands for itself.
+/// Encodes a text as `Percent-Encoded` of the gRPC protocol, which keeps printable ASCII except `%`.
 fn percent_encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'%' => "%25".to_owned(),
@@ -86,7 +86,7 @@ mod tests {
             (Denial::InvalidToken, "16"),
             (Denial::WrongAudience, "16"),
             (Denial::InsufficientScope(Scopes::none()), "7"),
-            (Denial::Refused("100% é"), "7"),
+            (Denial::refused("100% é"), "7"),
             (Denial::Unavailable, "14"),
         ];
         for (denial, status) in table {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_told_by_their_content_type() {
+    fn calls_are_recognized_by_their_content_type() {
         for (value, is) in [
             ("application/grpc", true),
             ("application/grpc+proto", true),

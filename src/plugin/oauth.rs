@@ -14,27 +14,28 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tower_service::Service;
 
-use super::evidence::ClientCertificate;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::endpoints::MAX_BODY;
+use crate::plugin::evidence::ClientCertificate;
 use crate::response;
 
 /// The token, introspection, revocation and metadata endpoints as one service. Made by [`Gate::oauth_service`].
 ///
-/// Any other path is 404. Bodies are read up to 16 KiB and for up to 30 s (see [`OAuthService::body_timeout`]).
+/// [`OAuthService::paths`] lists the paths that it answers, for a router; any other path is 404. It reads at most 16 KiB of
+/// a body, for at most 30 s (see [`OAuthService::body_timeout`]).
 ///
-/// Failed authentications are throttled by address, so tell it the client's: by [`OAuthService::address_by`], or as
-/// a [`SocketAddr`] in the request's extensions. Without one, those of all clients count against one address together.
-/// Mutual TLS goes by a [`ClientCertificate`] there.
+/// Failed authentications are throttled by the client's address. The service finds it with
+/// [`OAuthService::address_by`], or as a [`SocketAddr`] in the request's extensions. Without an address, the failures of
+/// all clients count together. Mutual TLS needs a [`ClientCertificate`] in the extensions.
 ///
 /// ```
-/// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
+/// # use tollgate::{ClientSpec, Gate, GateSpec};
 /// use http::{Request, header};
 /// use tower::ServiceExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes(["read"])?;
+/// # let client = ClientSpec::with_id("server")?.plain_secret("Password1")?.scopes("read")?;
 /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
 /// let request = Request::post("/oauth/v2/oauth-token")
 ///     .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -47,21 +48,23 @@ use crate::response;
 pub struct OAuthService {
     gate: Gate,
     nested_at: Option<Arc<str>>,
-    address: fn(&Parts) -> Option<IpAddr>,
+    address: Arc<FindAddress>,
     body_timeout: Duration,
 }
 
-/// As in the gateway.
+type FindAddress = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
+
+/// The default, as in the gateway.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Gate {
-    /// A service that answers the OAuth endpoints at their configured paths.
+    /// Makes a service that answers the token, introspection, revocation and metadata endpoints at their paths.
     #[must_use]
     pub fn oauth_service(&self) -> OAuthService {
         OAuthService {
             gate: self.clone(),
             nested_at: None,
-            address: socket_address,
+            address: Arc::new(socket_address),
             body_timeout: BODY_TIMEOUT,
         }
     }
@@ -72,11 +75,34 @@ fn socket_address(parts: &Parts) -> Option<IpAddr> {
 }
 
 impl OAuthService {
-    /// For a router that takes a prefix off the paths of what is nested in it: what it takes off. The metadata
-    /// documents, whose paths are fixed, are then not here.
+    /// Lists the paths that the service answers: the endpoints, as the settings have them at the moment, and the metadata
+    /// documents. A router that has a route for each of them needs no nesting.
     ///
     /// ```
-    /// # use tollgate::gate::{Gate, GateSpec};
+    /// # use tollgate::{Gate, GateSpec};
+    /// # use axum::Router;
+    /// # let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let oauth = gate.oauth_service();
+    /// let paths = oauth.paths();
+    /// assert!(paths.iter().any(|path| path == "/oauth/v2/oauth-token"));
+    /// assert!(paths.iter().any(|path| path == "/.well-known/oauth-authorization-server"));
+    /// let app: Router =
+    ///     paths.iter().fold(Router::new(), |app, path| app.route_service(path, oauth.clone()));
+    /// # drop(app);
+    /// # Ok::<(), tollgate::gate::GateError>(())
+    /// ```
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        self.gate.endpoint_paths()
+    }
+
+    /// Sets the prefix that a router removes from the paths of this service, because the service is nested in it.
+    ///
+    /// The paths of the metadata documents are fixed and usually outside of the prefix. Mount the same service at
+    /// `/.well-known/oauth-authorization-server` and `/.well-known/oauth-protected-resource` too; it answers them there.
+    ///
+    /// ```
+    /// # use tollgate::{Gate, GateSpec};
     /// use http::Request;
     /// use tower::ServiceExt;
     ///
@@ -84,8 +110,11 @@ impl OAuthService {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let gate = Gate::builder(GateSpec::default()).build()?;
     /// let nested = gate.oauth_service().nested_at("/oauth/v2");
-    /// let seen_by_it = Request::post("/oauth-token").body(String::new())?;
-    /// assert_eq!(nested.oneshot(seen_by_it).await?.status(), 400, "found, and asked nothing");
+    /// // The path as the router passes it on. The answer is 400, because the request is empty.
+    /// let request = Request::post("/oauth-token").body(String::new())?;
+    /// assert_eq!(nested.clone().oneshot(request).await?.status(), 400);
+    /// let request = Request::get("/.well-known/oauth-protected-resource").body(String::new())?;
+    /// assert_eq!(nested.oneshot(request).await?.status(), 200);
     /// # Ok(())
     /// # }
     /// ```
@@ -95,11 +124,11 @@ impl OAuthService {
         self
     }
 
-    /// How to find the address of a request's client, such as axum's `ConnectInfo` in its extensions, or a header that
-    /// a trusted proxy sets.
+    /// Sets how to find the address of a request's client: for example in axum's `ConnectInfo`, or in a header that a
+    /// trusted proxy sets.
     ///
     /// ```
-    /// # use tollgate::gate::{Gate, GateSpec};
+    /// # use tollgate::{Gate, GateSpec};
     /// use std::net::SocketAddr;
     /// use axum::extract::ConnectInfo;
     ///
@@ -111,17 +140,17 @@ impl OAuthService {
     /// # Ok::<(), tollgate::gate::GateError>(())
     /// ```
     #[must_use]
-    pub fn address_by(mut self, find: fn(&Parts) -> Option<IpAddr>) -> Self {
-        self.address = find;
+    pub fn address_by(mut self, find: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
+        self.address = Arc::new(find);
         self
     }
 
-    /// How long the whole body of a request may take, 30 s unless set; then the answer is 408. Measured on the gate's clock
-    /// and to within a quarter of a second, and in any runtime: no timer of it is used.
+    /// Sets how long the whole body of a request may take. The default is 30 s; after it the answer is 408. The time is
+    /// measured on the gate's clock, to within a quarter of a second. It works in any runtime, because no timer is used.
     ///
     /// ```
     /// use std::time::Duration;
-    /// # use tollgate::gate::{Gate, GateSpec};
+    /// # use tollgate::{Gate, GateSpec};
     ///
     /// # let gate = Gate::builder(GateSpec::default()).build()?;
     /// let endpoints = gate.oauth_service().body_timeout(Duration::from_secs(5));
@@ -135,10 +164,9 @@ impl OAuthService {
     }
 
     fn endpoint(&self, path: &str) -> Option<Endpoint> {
-        match &self.nested_at {
-            None => self.gate.endpoint(path),
-            Some(prefix) => self.gate.endpoint(&format!("{prefix}{path}")),
-        }
+        let Some(prefix) = &self.nested_at else { return self.gate.endpoint(path) };
+        let document = || self.gate.endpoint(path).filter(|endpoint| endpoint.is_document());
+        self.gate.endpoint(&format!("{prefix}{path}")).or_else(document)
     }
 }
 
@@ -158,7 +186,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> OAuthFuture {
         let service = self.clone();
-        // Off the hot path: a client comes here once a token's life.
+        // Off the hot path: a client comes here once in a token's lifetime.
         OAuthFuture(Box::pin(async move {
             let Some(endpoint) = service.endpoint(request.uri().path()) else {
                 return response::problem(StatusCode::NOT_FOUND, "there is no OAuth endpoint at this path");
@@ -180,13 +208,13 @@ where
     }
 }
 
-/// Reads a body of the size that an endpoint takes.
+/// Reads a body, up to the size that an endpoint accepts.
 pub(crate) async fn read_form<B>(body: B) -> FormBody
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // What announces itself as too long is refused unread.
+    // A body that announces too large a size is refused unread.
     if body.size_hint().lower() > MAX_BODY as u64 {
         return FormBody::TooLarge;
     }
@@ -197,7 +225,7 @@ where
     }
 }
 
-/// An answer of the [`OAuthService`].
+/// The answer of an [`OAuthService`].
 pub struct OAuthFuture(Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>);
 
 impl Future for OAuthFuture {

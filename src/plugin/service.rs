@@ -4,40 +4,43 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::body::GuardedBody;
-use super::condition::{Condition, ScopesOnly};
-use super::future::ResponseFuture;
-use super::guard::Guard;
+use crate::plugin::authorizer::{Authorizer, Local};
+use crate::plugin::body::GuardedBody;
+use crate::plugin::future::ResponseFuture;
+use crate::plugin::guard::Guard;
 
-/// A service behind the gate. A request that passes carries its [`Permit`](crate::oauth::decide::Permit) in its
-/// extensions; one that does not never reaches the inner service.
+/// A service behind the gate. An authorized request carries its [`Permit`](crate::Permit) in its extensions; any other
+/// request never reaches the inner service.
 ///
-/// - *Readiness* is the inner service's: what it reserves in `poll_ready` (a place in a queue, a connection) is
-///   used by the next request that passes. A refusal leaves it untouched for the one after.
-/// - *Cancel safety*: the decision is made in `call`, without waiting. Dropping the future drops the inner service's
-///   future or an answer that nobody reads, nothing else.
-/// - *Bound tokens*: a [`ClientCertificate`](super::ClientCertificate) in the request's extensions is what
-///   certificate-bound tokens need. A DPoP proof has to name the URI as this service sees it, under the issuer's scheme:
-///   wrap the whole of a server, not a part of it whose paths a router shortens.
-pub struct RequireToken<S, C = ScopesOnly> {
+/// - *Readiness* is the inner service's. What it reserves in `poll_ready` (a place in a queue, a connection) is used by
+///   the next authorized request. With [`Local`] decisions a refusal leaves it untouched for the request after; where
+///   decisions have to be waited for, a refusal drops it.
+/// - *Cancel safety*: dropping the future drops the inner service's future or the decision that is waited for.
+/// - *Identity headers* (`X-Client-Id`, `X-Client-Scope`) that a client has sent are removed, in every spelling, as the
+///   gateway does. The inner service reads the permit.
+/// - *Refusals* carry their [`Denial`](crate::Denial) in their extensions, for middleware that logs the reason.
+/// - *Bound tokens*: certificate-bound tokens need a [`ClientCertificate`](super::ClientCertificate) in the request's
+///   extensions. A DPoP proof has to name the URI of the request, with the scheme of the issuer. Below a nested axum
+///   router that is the URI that the client used (feature `axum`); below any other router that shortens paths, it is the
+///   shortened one, so wrap the whole server instead.
+pub struct RequireToken<S, A = Local> {
     inner: S,
-    guard: Guard<C>,
+    guard: Guard<A>,
 }
 
-impl<S, C> RequireToken<S, C> {
-    pub(super) fn new(inner: S, guard: Guard<C>) -> Self {
+impl<S, A> RequireToken<S, A> {
+    pub(super) fn new(inner: S, guard: Guard<A>) -> Self {
         Self { inner, guard }
     }
 
-    /// The service behind the gate.
+    /// Returns the service behind the gate.
     ///
     /// ```
-    /// # use tollgate::gate::{Gate, GateSpec};
-    /// # use tollgate::oauth::scope::Requirement;
+    /// # use tollgate::{Gate, GateSpec};
     /// use tower::Layer;
     ///
     /// # let gate = Gate::builder(GateSpec::default()).build()?;
-    /// let service = gate.require(Requirement::AnyToken).layer("any service");
+    /// let service = gate.require("read").layer("any service");
     /// assert_eq!(*service.inner(), "any service");
     /// # Ok::<(), tollgate::gate::GateError>(())
     /// ```
@@ -46,15 +49,14 @@ impl<S, C> RequireToken<S, C> {
         &self.inner
     }
 
-    /// Takes the gate off.
+    /// Returns the service without the gate.
     ///
     /// ```
-    /// # use tollgate::gate::{Gate, GateSpec};
-    /// # use tollgate::oauth::scope::Requirement;
+    /// # use tollgate::{Gate, GateSpec};
     /// use tower::Layer;
     ///
     /// # let gate = Gate::builder(GateSpec::default()).build()?;
-    /// let service = gate.require(Requirement::AnyToken).layer("any service");
+    /// let service = gate.require("read").layer("any service");
     /// assert_eq!(service.into_inner(), "any service");
     /// # Ok::<(), tollgate::gate::GateError>(())
     /// ```
@@ -64,37 +66,32 @@ impl<S, C> RequireToken<S, C> {
     }
 }
 
-impl<S, B, R, C> Service<Request<B>> for RequireToken<S, C>
+impl<S, B, R, A> Service<Request<B>> for RequireToken<S, A>
 where
     S: Service<Request<B>, Response = Response<R>>,
-    C: Condition,
+    A: Authorizer<S, B>,
 {
     type Response = Response<GuardedBody<R>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S::Future, A::Deferred>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.guard.admit(&mut request) {
-            // The same `inner` that was polled ready, never a clone of it.
-            Ok(()) => ResponseFuture::passed(self.inner.call(request)),
-            Err(refusal) => ResponseFuture::denied(refusal),
-        }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        A::call(&self.guard, &mut self.inner, request)
     }
 }
 
-/// A clone of the inner service and one count, whatever the closure is.
-impl<S: Clone, C> Clone for RequireToken<S, C> {
+impl<S: Clone, A> Clone for RequireToken<S, A> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), guard: self.guard.clone() }
     }
 }
 
-impl<S: fmt::Debug, C> fmt::Debug for RequireToken<S, C> {
+impl<S: fmt::Debug, A> fmt::Debug for RequireToken<S, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireToken").field("inner", &self.inner).field("guard", &self.guard).finish()
     }

@@ -1,5 +1,10 @@
 //! The layer and the endpoints as tower services: readiness, refusals, closures, reloads, nesting, bodies.
 
+mod conditions;
+mod refusals;
+#[cfg(feature = "axum")]
+mod routers;
+
 use std::convert::Infallible;
 use std::future::{Future as _, Ready, ready};
 use std::pin::pin;
@@ -65,7 +70,7 @@ impl Service<Request<()>> for Reluctant {
 }
 
 #[test]
-fn readiness_is_the_inner_services_and_a_refusal_leaves_it_alone() {
+fn readiness_is_the_inner_services_and_a_refusal_does_not_use_it() {
     let gate = gate();
     let calls = Arc::new(AtomicUsize::new(0));
     let mut service = gate.require(read()).layer(Reluctant { asked: 0, calls: Arc::clone(&calls) });
@@ -83,7 +88,7 @@ fn readiness_is_the_inner_services_and_a_refusal_leaves_it_alone() {
 
 #[test]
 #[should_panic(expected = "polled after completion")]
-fn a_refusal_is_told_once() {
+fn a_refusal_is_returned_once() {
     let mut cx = Context::from_waker(Waker::noop());
     let mut service = gate().require(read()).layer(Reluctant { asked: 2, ..Reluctant::default() });
     let mut refused = pin!(service.call(Request::new(())));
@@ -92,11 +97,11 @@ fn a_refusal_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_closure_refuses_after_the_scopes_and_never_instead() {
+async fn a_closure_refuses_after_the_scopes_and_not_instead_of_them() {
     let gate = gate();
     let own = |_: &Permit, parts: &Parts| match parts.uri.path() {
         "/server" => Ok(()),
-        _ => Err(Denial::Refused("this belongs to another client")),
+        _ => Err(Denial::refused("this belongs to another client")),
     };
     let layer = gate.require(read()).and(own);
     let status = async |request: Request<()>| {
@@ -129,9 +134,31 @@ async fn endpoints_answer_at_their_paths_and_nested() {
 }
 
 #[tokio::test]
+async fn metadata_documents_are_answered_below_a_prefix_and_at_their_own_paths() {
+    let spec = GateSpec { issuer: "https://a.example/tenant/".to_owned(), ..spec("Password1") };
+    let gate = Gate::builder(spec).hashing_threads(1).build().unwrap();
+    let oauth = gate.oauth_service();
+    let paths = oauth.paths();
+    let documents: Vec<&String> = paths.iter().filter(|path| path.starts_with("/.well-known/")).collect();
+    assert_eq!((paths.len(), documents.len()), (7, 4), "{paths:?}");
+    for service in [oauth.clone(), oauth.clone().nested_at("/oauth/v2")] {
+        for path in &documents {
+            let request = Request::get(path.as_str()).body(Full::<Bytes>::default()).unwrap();
+            let answer = service.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+            let json: serde_json::Value =
+                serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+            assert!(json["issuer"].is_string() || json["resource"].is_string(), "{path}: {json}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn failures_count_against_the_address_that_the_program_finds() {
     let gate = gate();
-    let by_header = |parts: &Parts| parts.headers.get("x-peer")?.to_str().ok()?.parse().ok();
+    // The name of the header is the closure's own.
+    let name = String::from("x-peer");
+    let by_header = move |parts: &Parts| parts.headers.get(&name)?.to_str().ok()?.parse().ok();
     let service = gate.oauth_service().address_by(by_header);
     let attempt = async |peer: &'static str| {
         let mut request = token_request("/oauth/v2/oauth-token", "wrong");
@@ -160,7 +187,7 @@ async fn a_body_too_long_is_refused_however_long_it_says_it_is() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_body_that_does_not_arrive_is_refused_after_the_timeout() {
     let clock = Arc::new(ManualClock::default());
     let builder = Gate::builder(spec("Password1")).clock(Arc::<ManualClock>::clone(&clock));
     let gate = builder.hashing_threads(1).build().unwrap();
@@ -227,7 +254,7 @@ fn own_request(gate: &Gate, body: u8) -> Request<Own<u8>> {
 }
 
 #[test]
-fn any_body_and_any_error_go_through_as_they_are() {
+fn any_body_and_any_error_pass_unchanged() {
     let gate = gate();
     let (answer, first) = tokio::sync::oneshot::channel();
     let (_, broken) = tokio::sync::oneshot::channel();
@@ -245,7 +272,7 @@ fn any_body_and_any_error_go_through_as_they_are() {
 }
 
 #[test]
-fn a_request_given_up_takes_the_inner_services_work_with_it_and_nothing_else() {
+fn dropping_a_request_drops_the_inner_services_work_and_nothing_else() {
     let gate = gate();
     let (given_up, first) = tokio::sync::oneshot::channel::<()>();
     let (answer, second) = tokio::sync::oneshot::channel();
@@ -263,13 +290,13 @@ fn a_request_given_up_takes_the_inner_services_work_with_it_and_nothing_else() {
 }
 
 #[test]
-fn a_clone_is_one_count_whatever_the_closure_holds() {
+fn a_clone_is_one_reference_whatever_the_closure_holds() {
     struct Heavy([u8; 4096]);
     let gate = gate();
     let heavy = Heavy([1; 4096]);
     let layer = gate.require(read()).and(move |_: &Permit, _: &Parts| match heavy.0[0] {
         1 => Ok(()),
-        _ => Err(Denial::Refused("no")),
+        _ => Err(Denial::refused("no")),
     });
     let service = layer.clone().grpc().layer(()).clone();
     assert!(size_of_val(&layer) <= 2 * size_of::<usize>());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Methods, PathPattern};
+use crate::config::{self, Config, Methods};
 use crate::telemetry::{Meter, RouteCells, UpstreamCells};
 
 /// By name.
@@ -56,9 +56,9 @@ fn name(route: &config::Route) -> String {
         }
     };
     let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
-    let path = match &route.path {
-        PathPattern::Exact(path) => path.clone(),
-        PathPattern::Prefix(prefix) => format!("{}/*", prefix.trim_end_matches('/')),
+    let path = match route.path.as_str() {
+        prefix if route.path.is_prefix() => format!("{}/*", prefix.trim_end_matches('/')),
+        path => path.to_owned(),
     };
     format!("{methods}{host}{path}")
 }

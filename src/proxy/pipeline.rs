@@ -200,7 +200,7 @@ impl Proxy {
         let mut origin = Origin::from_address(client.peer);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
-        let (response, told) = self.gate.answer_and_tell(endpoint, &parts, body, origin).await;
+        let (response, told) = self.gate.answer_and_report(endpoint, &parts, body, origin).await;
         watch.told(&told);
         Refusal { response, close, reason: None, route: None }.into_response()
     }

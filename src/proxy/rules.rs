@@ -34,7 +34,7 @@ pub(crate) struct Rules {
     pub(crate) max_headers: usize,
     /// What the next reload takes over.
     pub(crate) counted: Counted,
-    pub(crate) roster: ServerRegistry,
+    pub(crate) registry: ServerRegistry,
     pub(crate) meters: Meters,
 }
 
@@ -46,7 +46,7 @@ impl Rules {
 
     /// Returns the servers to probe and the names to look up.
     pub(crate) fn watched(&self) -> Watched {
-        Watched { upstreams: self.upstreams.clone(), resolvers: self.roster.sites().cloned().collect() }
+        Watched { upstreams: self.upstreams.clone(), resolvers: self.registry.resolvers().cloned().collect() }
     }
 
     /// Counts a request of the permit's client.

@@ -1,32 +1,32 @@
-//! Tokens in this process's memory: a concurrent map, and a wheel that knows what expires when.
+//! A store in memory: a concurrent map, and a wheel of expiry times.
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
-use super::wheel::Wheel;
-use super::{StoreError, TokenStore};
 use crate::clock::Millis;
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
+use crate::store::token_store::{StoreError, TokenStore};
+use crate::store::wheel::Wheel;
 
-/// A look-up pays for every shard there is: the more, the further apart their locks and tables lie in memory (at a
-/// million tokens, header to permit costs a fifth less with 64 than with 1024). A shard that grows moves all it holds
-/// while its readers wait, so there must not be too few: at ten million tokens one of 64 moves some 5 MB.
+/// The number of shards. With more of them, their locks and tables are further apart in memory and lookups get slower: at
+/// a million tokens, authorization costs a fifth less with 64 than with 1024. With fewer of them, a shard that grows makes
+/// its readers wait longer: at ten million tokens, one of 64 moves some 5 MB.
 const SHARDS: usize = 64;
 
-/// The store of a single gateway.
+/// A store in the memory of this process.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tollgate::gate::{ClientSpec, Gate, GateSpec};
+/// use tollgate::{ClientSpec, Gate, GateSpec};
 /// use tollgate::store::{MemoryStore, TokenStore};
 ///
 /// let store = Arc::new(MemoryStore::new(1_000_000));
-/// let client = ClientSpec::with_id("server")?.scopes(["read"])?;
+/// let client = ClientSpec::with_id("server")?.scopes("read")?;
 /// let gate = Gate::builder(GateSpec::default().client(client)).store(store.clone()).build()?;
-/// let token = gate.issue_to("server", ["read"])?;
+/// let token = gate.issue_to("server", "read")?;
 /// assert!(store.find(&token.digest())?.is_some());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -38,7 +38,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// A store that keeps at most `max_tokens` tokens.
+    /// Makes a store that keeps at most `max_tokens` tokens.
     #[must_use]
     pub fn new(max_tokens: usize) -> Self {
         Self {
@@ -64,8 +64,8 @@ impl TokenStore for MemoryStore {
             .map_err(|_| StoreError::Full)?;
         let expires = record.expires();
         if self.tokens.insert(token, record).is_some() {
-            // The same token twice: never by chance (256 random bits), but a user's own clock and randomness
-            // may do it. It counts once, and its first wheel entry is harmless.
+            // The same token twice. It never happens by chance (256 random bits), but a test's own randomness may cause
+            // it. The token counts once, and its first wheel entry is harmless.
             self.kept.fetch_sub(1, Ordering::Relaxed);
         }
         self.wheel.insert(token, expires);
@@ -79,7 +79,7 @@ impl TokenStore for MemoryStore {
     fn remove(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError> {
         let Some(record) = self.forget(token) else { return Ok(None) };
         for other in self.wheel.forget(token, record.expires()) {
-            // No guard is held while the wheel's lock is taken: the expiry is copied out first.
+            // The expiry is copied out, so that no guard is held while the wheel's lock is taken.
             let expires = self.tokens.get(&other).map(|record| record.expires());
             if let Some(expires) = expires {
                 self.wheel.insert(other, expires);
@@ -94,7 +94,7 @@ impl TokenStore for MemoryStore {
             let Some(due) = self.wheel.take_due(now) else { return false };
             looked_at += due.len();
             for token in due {
-                // Issued again meanwhile, or not yet due by the record itself: then it has its own entry.
+                // If the token was issued again meanwhile, its record is not due yet and has another entry.
                 let expired = self.tokens.get(&token).is_some_and(|record| record.expires() <= now);
                 if let Some(record) = expired.then(|| self.forget(&token)).flatten() {
                     forgotten(record);
@@ -109,7 +109,7 @@ impl TokenStore for MemoryStore {
     }
 }
 
-/// A digest is uniformly distributed already; hashing it again would cost more than the look-up.
+/// Digests are uniformly distributed; hashing them again would cost more than the lookup.
 #[derive(Default)]
 struct DigestHasher(u64);
 

@@ -1,4 +1,4 @@
-//! Which tokens expire in which second, so that expiry costs what expires.
+//! The tokens by the second in which they expire, so that the cost of expiry depends only on the tokens that expire.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::clock::Millis;
 use crate::oauth::token::TokenDigest;
 
-/// Enough that issuing threads seldom meet.
+/// The number of shards: enough that issuing threads rarely contend.
 const SHARDS: usize = 64;
-/// Digests a chunk: a list of chunks wastes at most one chunk, a growing vector up to half of itself.
+/// The number of digests in a chunk. A list of chunks wastes at most one chunk; a growing vector wastes up to half of
+/// itself.
 const CHUNK: usize = 128;
-/// Below this many, stale entries are not worth a pass.
+/// The smallest bucket that is compacted.
 const WORTH_COMPACTING: usize = 64;
 
 /// Sharded buckets of token digests, by the second in which they expire.
@@ -22,7 +23,7 @@ pub(super) struct Wheel {
 struct Bucket {
     chunks: Vec<Vec<TokenDigest>>,
     entries: usize,
-    /// Entries whose token is gone already, by revocation.
+    /// Entries whose token was revoked.
     stale: usize,
 }
 
@@ -35,7 +36,7 @@ impl Bucket {
                 chunk.push(token);
                 self.chunks.push(chunk);
             }
-            // The first chunk grows from small: most seconds of most shards hold a handful.
+            // The first chunk starts small, because most seconds of most shards hold few tokens.
             None => self.chunks.push(vec![token]),
         }
         self.entries += 1;
@@ -51,13 +52,13 @@ impl Wheel {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// Notes that `token` expires at `expires`.
+    /// Adds a token that expires at `expires`.
     pub(super) fn insert(&self, token: TokenDigest, expires: Millis) {
         self.shard(&token).entry(second(expires)).or_default().push(token);
     }
 
-    /// Notes that `token` went before its time. Returns tokens whose entries should be looked at again: give
-    /// those that still live back by [`Wheel::insert`].
+    /// Marks the entry of a token as stale, because the token was removed before it expired. Returns tokens whose entries
+    /// were dropped by a compaction: the caller inserts those that are still live again.
     pub(super) fn forget(&self, token: &TokenDigest, expires: Millis) -> Vec<TokenDigest> {
         let mut shard = self.shard(token);
         let Some(bucket) = shard.get_mut(&second(expires)) else { return Vec::new() };

@@ -47,10 +47,10 @@ impl Balancer {
     pub(crate) fn pick(
         &self,
         servers: &[Arc<Server>],
-        asking: &mut PickContext<'_>,
+        context: &mut PickContext<'_>,
         avoid: &ServerSet,
     ) -> Option<usize> {
-        let at = match (self.kind, asking.client) {
+        let at = match (self.kind, context.client) {
             (Balance::LeastRequests, _) => self.least(servers, avoid),
             (Balance::Consistent, Some(client)) => self.rendezvous(client, avoid),
             // Many picks in a row would find one that is not to be avoided only by luck: the next in turn is as random.
@@ -60,7 +60,7 @@ impl Balancer {
             }
             _ => self.in_turn(avoid),
         }?;
-        asking.last = at;
+        context.last = at;
         Some(at)
     }
 
@@ -85,7 +85,7 @@ impl Balancer {
     fn least(&self, servers: &[Arc<Server>], avoid: &ServerSet) -> Option<usize> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let load = |at: usize| {
-            let requests = servers.get(at).map_or(usize::MAX, |server| server.under_way.now());
+            let requests = servers.get(at).map_or(usize::MAX, |server| server.in_flight.now());
             // With this request: or a heavy server that is idle would be no better than a light one.
             let requests = requests.saturating_add(1) as f64;
             requests / f64::from(self.weights.get(at).copied().unwrap_or(1).max(1))
@@ -189,11 +189,11 @@ mod tests {
         let mut places = Vec::new();
         for _ in 0..40 {
             let at = balancer.pick(&servers, &mut PickContext::new(None), &ServerSet::none()).unwrap();
-            places.push(servers[at].under_way.enter());
+            places.push(servers[at].in_flight.enter());
         }
-        assert_eq!((servers[0].under_way.now(), servers[1].under_way.now()), (10, 30));
+        assert_eq!((servers[0].in_flight.now(), servers[1].in_flight.now()), (10, 30));
         drop(places);
-        assert_eq!((servers[0].under_way.now(), servers[1].under_way.now()), (0, 0));
+        assert_eq!((servers[0].in_flight.now(), servers[1].in_flight.now()), (0, 0));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::server::Server;
 /// # Errors
 /// The name is not known, no address takes a connection, or the handshake fails.
 pub(crate) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, ResolvedAddr)> {
-    let (stream, place) = server.site.connect(within).await?;
+    let (stream, place) = server.resolver.connect(within).await?;
     stream.set_nodelay(true)?;
     let io = match &server.tls {
         None => Io::Plain(stream),

@@ -11,16 +11,16 @@ use crate::config::Ejection;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Phase {
     /// All of it.
-    In,
+    Active,
     /// Left out.
-    Out,
+    Ejected,
     /// Back for a short while: this part of it, above 0 and below 1.
-    Returning(f64),
+    SlowStart(f64),
 }
 
 /// What a server's own requests say of it.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct EjectionState {
     /// Failures since the last success.
     run: AtomicU32,
     /// When it may return, or did, in milliseconds; 0 where it was never out.
@@ -31,7 +31,7 @@ pub(crate) struct Record {
     times: Mutex<u32>,
 }
 
-impl Record {
+impl EjectionState {
     /// A request was answered.
     pub(crate) fn success(&self) {
         // Nearly always nothing to do, and then nothing is written that other threads read.
@@ -63,19 +63,19 @@ impl Record {
     }
 
     /// It was away for another reason and is back: it is to return little by little, too.
-    pub(crate) fn welcome(&self, now: Millis) {
+    pub(crate) fn begin_slow_start(&self, now: Millis) {
         self.until.fetch_max(now.as_u64().max(1), Ordering::Relaxed);
     }
 
     /// How much of its share it gets now.
     pub(crate) fn phase(&self, rule: &Ejection, now: Millis) -> Phase {
         match self.until.load(Ordering::Relaxed) {
-            0 => Phase::In,
-            until if until > now.as_u64() => Phase::Out,
+            0 => Phase::Active,
+            until if until > now.as_u64() => Phase::Ejected,
             until => {
                 let back = now.since(Millis::new(until)).as_secs_f64() / rule.return_over.as_secs_f64();
                 // A little from the first moment on: or a server that is asked seldom would never be tried.
-                if back < 1.0 { Phase::Returning(back.max(0.05)) } else { Phase::In }
+                if back < 1.0 { Phase::SlowStart(back.max(0.05)) } else { Phase::Active }
             }
         }
     }
@@ -104,78 +104,78 @@ mod tests {
         Millis::new(seconds * 1000)
     }
 
-    fn fail(record: &Record, times: u32, now: Millis) -> Option<u64> {
-        (0..times).filter_map(|_| record.failure(&RULE, now)).map(|span| span.as_secs()).next()
+    fn fail(state: &EjectionState, times: u32, now: Millis) -> Option<u64> {
+        (0..times).filter_map(|_| state.failure(&RULE, now)).map(|span| span.as_secs()).next()
     }
 
     #[test]
     fn only_a_run_of_failures_counts() {
-        let record = Record::default();
+        let state = EjectionState::default();
         for _ in 0..10 {
-            assert_eq!(fail(&record, 2, at(1)), None);
-            record.success();
+            assert_eq!(fail(&state, 2, at(1)), None);
+            state.success();
         }
-        assert_eq!(record.phase(&RULE, at(1)), Phase::In);
-        assert_eq!(fail(&record, 3, at(1)), Some(10));
-        assert_eq!(record.phase(&RULE, at(1)), Phase::Out);
-        assert_eq!(fail(&record, 10, at(2)), None, "those under way do not make it longer");
-        assert_eq!(record.phase(&RULE, Millis::new(10_999)), Phase::Out);
+        assert_eq!(state.phase(&RULE, at(1)), Phase::Active);
+        assert_eq!(fail(&state, 3, at(1)), Some(10));
+        assert_eq!(state.phase(&RULE, at(1)), Phase::Ejected);
+        assert_eq!(fail(&state, 10, at(2)), None, "those under way do not make it longer");
+        assert_eq!(state.phase(&RULE, Millis::new(10_999)), Phase::Ejected);
     }
 
     #[test]
     fn it_returns_little_by_little() {
-        let record = Record::default();
-        fail(&record, 3, at(0));
+        let state = EjectionState::default();
+        fail(&state, 3, at(0));
         for (second, phase) in [
-            (9, Phase::Out),
-            (10, Phase::Returning(0.05)),
-            (12, Phase::Returning(0.2)),
-            (19, Phase::Returning(0.9)),
-            (20, Phase::In),
+            (9, Phase::Ejected),
+            (10, Phase::SlowStart(0.05)),
+            (12, Phase::SlowStart(0.2)),
+            (19, Phase::SlowStart(0.9)),
+            (20, Phase::Active),
         ] {
-            assert_eq!(record.phase(&RULE, at(second)), phase, "{second}");
+            assert_eq!(state.phase(&RULE, at(second)), phase, "{second}");
         }
-        assert!(record.announce() && !record.announce());
+        assert!(state.announce() && !state.announce());
     }
 
     #[test]
     fn longer_each_time_up_to_a_bound_and_short_again_after_a_good_while() {
-        let record = Record::default();
+        let state = EjectionState::default();
         let mut now = 1;
-        assert_eq!(fail(&record, 3, at(now)), Some(10));
+        assert_eq!(fail(&state, 3, at(now)), Some(10));
         for span in [20, 40, 60, 60] {
             now += 61;
-            assert_eq!(fail(&record, 1, at(now)), Some(span), "the first failure after its return is enough");
+            assert_eq!(fail(&state, 1, at(now)), Some(span), "the first failure after its return is enough");
         }
         now += 60 + 30;
-        record.success();
-        assert_eq!(fail(&record, 2, at(now)), None, "a success clears it");
-        assert_eq!(fail(&record, 1, at(now)), Some(60), "but it was not well for long");
+        state.success();
+        assert_eq!(fail(&state, 2, at(now)), None, "a success clears it");
+        assert_eq!(fail(&state, 1, at(now)), Some(60), "but it was not well for long");
         now += 60 + 61;
-        record.success();
-        assert_eq!(fail(&record, 3, at(now)), Some(10));
+        state.success();
+        assert_eq!(fail(&state, 3, at(now)), Some(10));
     }
 
     #[test]
     fn who_was_away_for_another_reason_returns_little_by_little_too() {
-        let record = Record::default();
-        record.welcome(at(100));
-        assert_eq!(record.phase(&RULE, at(102)), Phase::Returning(0.2));
-        assert!(!record.announce());
-        fail(&record, 3, at(103));
-        record.welcome(at(104));
-        assert_eq!(record.phase(&RULE, at(104)), Phase::Out, "but it stays out for its time");
+        let state = EjectionState::default();
+        state.begin_slow_start(at(100));
+        assert_eq!(state.phase(&RULE, at(102)), Phase::SlowStart(0.2));
+        assert!(!state.announce());
+        fail(&state, 3, at(103));
+        state.begin_slow_start(at(104));
+        assert_eq!(state.phase(&RULE, at(104)), Phase::Ejected, "but it stays out for its time");
     }
 
     #[test]
     fn nothing_overflows() {
         let rule = Ejection { span: Duration::from_secs(86_400), max: Duration::from_secs(86_400), ..RULE };
-        let record = Record::default();
+        let state = EjectionState::default();
         let mut now = Millis::new(0);
         for _ in 0..100 {
-            while record.failure(&rule, now).is_none() {}
+            while state.failure(&rule, now).is_none() {}
             now = now.after(Duration::from_secs(86_401));
         }
-        assert!(*record.times.lock().unwrap() >= 100);
+        assert!(*state.times.lock().unwrap() >= 100);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Upstream {
     servers: Vec<Arc<Server>>,
     balancer: Balancer,
     /// Where changes in the standing of its servers are told, and up to which of them all were well.
-    news: Arc<ChangeCounter>,
+    changes: Arc<ChangeCounter>,
     well_at: AtomicU64,
     failures: Failures,
     /// How its servers are probed.
@@ -79,10 +79,10 @@ impl Upstream {
     pub(crate) fn new(spec: UpstreamSpec) -> Option<Self> {
         let (servers, weights): (Vec<_>, Vec<_>) =
             spec.servers.into_iter().map(|(server, weight)| (Arc::new(server), weight.max(1))).unzip();
-        let news = servers.first().map(|server| Arc::clone(&server.standing.news))?;
+        let changes = servers.first().map(|server| Arc::clone(&server.state.changes))?;
         Some(Self {
             name: spec.name,
-            news,
+            changes,
             well_at: AtomicU64::new(u64::MAX),
             health_check: spec.health_check,
             ejection: spec.ejection.filter(|_| servers.len() > 1),
@@ -118,47 +118,48 @@ impl Upstream {
     /// The server to ask, and its place in the requests there if those are counted. None: no server is healthy.
     pub(crate) fn pick(
         &self,
-        asking: &mut PickContext<'_>,
+        context: &mut PickContext<'_>,
     ) -> Option<(&Arc<Server>, Option<ConcurrencyPermit>)> {
         static NOWHERE: ServerSet = ServerSet::none();
         match &*self.servers {
             [only] => {
-                let is_ill = self.health_check.is_some() && only.standing.verdict.is_bad();
+                let is_ill = self.health_check.is_some() && only.state.health.is_unhealthy();
                 (!is_ill).then_some((only, None))
             }
             servers => {
-                let news = self.news.count();
-                let at = if self.well_at.load(Ordering::Relaxed) == news && asking.tried().is_empty() {
-                    self.balancer.pick(servers, asking, &NOWHERE)?
+                let changes = self.changes.count();
+                let at = if self.well_at.load(Ordering::Relaxed) == changes && context.tried().is_empty() {
+                    self.balancer.pick(servers, context, &NOWHERE)?
                 } else {
-                    self.pick_with_care(asking, news)?
+                    self.pick_with_care(context, changes)?
                 };
                 let server = servers.get(at)?;
-                Some((server, self.balancer.counts().then(|| server.under_way.enter())))
+                Some((server, self.balancer.counts().then(|| server.in_flight.enter())))
             }
         }
     }
 
     #[cold]
-    fn pick_with_care(&self, asking: &mut PickContext<'_>, news: u64) -> Option<usize> {
+    fn pick_with_care(&self, context: &mut PickContext<'_>, changes: u64) -> Option<usize> {
         let sticky = self.balancer.is_sticky();
-        let survey = select::survey(&self.name, &self.servers, self.ejection.as_ref(), asking, sticky, now());
+        let survey =
+            select::survey(&self.name, &self.servers, self.ejection.as_ref(), context, sticky, now());
         if survey.all_well {
-            self.well_at.store(news, Ordering::Relaxed);
+            self.well_at.store(changes, Ordering::Relaxed);
         }
-        self.balancer.pick(&self.servers, asking, &survey.avoid?)
+        self.balancer.pick(&self.servers, context, &survey.avoid?)
     }
 
     /// A server is healthy again.
-    pub(crate) fn welcome(&self, server: &Server) {
+    pub(crate) fn readmit(&self, server: &Server) {
         if self.ejection.is_some() {
-            server.standing.record.welcome(now());
+            server.state.ejection.begin_slow_start(now());
         }
     }
 
     /// The server last picked gave no whole answer in time.
-    pub(crate) fn failed_last(&self, asking: &PickContext<'_>) {
-        if let Some(server) = self.servers.get(asking.last) {
+    pub(crate) fn failed_last(&self, context: &PickContext<'_>) {
+        if let Some(server) = self.servers.get(context.last) {
             self.failed(server, &"no whole answer in time");
         }
     }
@@ -181,7 +182,7 @@ impl Upstream {
         if rule.server_errors && status.is_server_error() {
             self.failed(server, &status);
         } else {
-            server.standing.record.success();
+            server.state.ejection.success();
         }
     }
 
@@ -189,8 +190,8 @@ impl Upstream {
     #[cold]
     pub(crate) fn failed(&self, server: &Server, why: &dyn fmt::Display) {
         let Some(rule) = &self.ejection else { return };
-        if let Some(span) = server.standing.record.failure(rule, now()) {
-            server.standing.news.add();
+        if let Some(span) = server.state.ejection.failure(rule, now()) {
+            server.state.changes.add();
             let name = &self.name;
             log::warn!(
                 "upstream {name:?}: {server} gets no requests for {span:?}, it failed too often: {why}"
@@ -199,7 +200,7 @@ impl Upstream {
     }
 }
 
-/// Time as the standings of servers have it, over all reloads.
+/// Time as the states of servers have it, over all reloads.
 fn now() -> Millis {
     static CLOCK: LazyLock<SystemClock> = LazyLock::new(SystemClock::new);
     CLOCK.now()

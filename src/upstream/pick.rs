@@ -78,9 +78,9 @@ impl<'a> PickContext<'a> {
     /// A request that the server at this place has failed.
     #[cfg(test)]
     pub(crate) fn failed_at(at: usize) -> Self {
-        let mut asking = Self::new(None);
-        asking.tried.insert(at);
-        asking
+        let mut context = Self::new(None);
+        context.tried.insert(at);
+        context
     }
 
     /// Those that failed.

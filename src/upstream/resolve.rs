@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::local_fault::is_our_own;
+use super::local_fault::is_local_fault;
 
 /// How often a name is looked up again.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -33,9 +33,9 @@ pub(crate) struct Resolver {
     /// When a look-up failed while nothing was known: those who come right after it need not wait for another.
     failed: Mutex<Option<(Instant, io::ErrorKind)>>,
     /// A connection failed: perhaps the name means another address now.
-    doubted: Notify,
+    refresh_requested: Notify,
     /// Counts the answers in which an address was missing that had been there.
-    departures: AtomicU32,
+    removals: AtomicU32,
     turn: AtomicUsize,
 }
 
@@ -43,18 +43,18 @@ pub(crate) struct Resolver {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResolvedAddr {
     peer: SocketAddr,
-    departures: u32,
+    removals: u32,
 }
 
 impl ResolvedAddr {
-    /// Whether the site still is there. A connection to an address that left would stay as long as there are requests.
-    pub(crate) fn is_current(&mut self, site: &Resolver) -> bool {
-        let departures = site.departures.load(Ordering::Relaxed);
-        if self.departures == departures {
+    /// Whether the resolver still is there. A connection to an address that left would stay as long as there are requests.
+    pub(crate) fn is_current(&mut self, resolver: &Resolver) -> bool {
+        let removals = resolver.removals.load(Ordering::Relaxed);
+        if self.removals == removals {
             return true;
         }
-        self.departures = departures;
-        site.has(self.peer)
+        self.removals = removals;
+        resolver.has(self.peer)
     }
 }
 
@@ -74,8 +74,8 @@ impl Resolver {
             literal: host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)),
             known: OnceCell::new(),
             failed: Mutex::default(),
-            doubted: Notify::new(),
-            departures: AtomicU32::new(0),
+            refresh_requested: Notify::new(),
+            removals: AtomicU32::new(0),
             turn: AtomicUsize::new(0),
         }
     }
@@ -133,15 +133,15 @@ impl Resolver {
     }
 
     /// Takes up what a look-up found.
-    fn learn(&self, found: Vec<SocketAddr>) {
+    fn update(&self, found: Vec<SocketAddr>) {
         let Some(known) = self.known.get() else {
-            // The first request, asking at the same time, may have been quicker.
+            // The first request, context at the same time, may have been quicker.
             let _ = self.known.set(ArcSwap::from_pointee(Known { good: found, poor: Vec::new() }));
             return;
         };
         let before = known.swap(Arc::new(Known { good: found.clone(), poor: Vec::new() }));
         if before.good.iter().chain(&before.poor).any(|address| !found.contains(address)) {
-            self.departures.fetch_add(1, Ordering::Relaxed);
+            self.removals.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -156,13 +156,13 @@ impl Resolver {
                 }
                 known
             });
-            self.doubt();
+            self.refresh_soon();
         }
     }
 
     /// Has the name looked up again soon: it may mean another address by now.
-    pub(crate) fn doubt(&self) {
-        self.doubted.notify_one();
+    pub(crate) fn refresh_soon(&self) {
+        self.refresh_requested.notify_one();
     }
 
     /// Whether the name still means this address.
@@ -182,7 +182,7 @@ impl Resolver {
     /// # Errors
     /// The name cannot be looked up; or none takes a connection: what the last one said.
     pub(crate) async fn connect(&self, within: Duration) -> io::Result<(TcpStream, ResolvedAddr)> {
-        let departures = self.departures.load(Ordering::Relaxed);
+        let removals = self.removals.load(Ordering::Relaxed);
         let until = Instant::now() + within;
         let addresses = self.addresses().await?;
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
@@ -198,8 +198,8 @@ impl Resolver {
                 share.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             };
             match connected {
-                Ok(stream) => return Ok((stream, ResolvedAddr { peer: *address, departures })),
-                Err(error) if is_our_own(&error) => return Err(error),
+                Ok(stream) => return Ok((stream, ResolvedAddr { peer: *address, removals })),
+                Err(error) if is_local_fault(&error) => return Err(error),
                 Err(error) => failure = error,
             }
             self.demote(*address);
@@ -212,10 +212,10 @@ impl Resolver {
         let mut fails = false;
         loop {
             sleep(SOONEST).await;
-            let _ = timeout(REFRESH - SOONEST, self.doubted.notified()).await;
+            let _ = timeout(REFRESH - SOONEST, self.refresh_requested.notified()).await;
             match self.look_up().await {
                 Ok(found) => {
-                    self.learn(found);
+                    self.update(found);
                     if std::mem::take(&mut fails) {
                         log::info!("{} can be looked up again", self.host);
                     }
@@ -245,55 +245,55 @@ mod tests {
     }
 
     fn known(addresses: &[SocketAddr]) -> Resolver {
-        let site = Resolver::new("api.example.test", 80);
-        site.learn(addresses.to_vec());
-        site
+        let resolver = Resolver::new("api.example.test", 80);
+        resolver.update(addresses.to_vec());
+        resolver
     }
 
     #[tokio::test]
     async fn all_addresses_in_turn_and_the_poor_last() {
         let [a, b, c] = [address(1, 80), address(2, 80), address(3, 80)];
-        let site = known(&[a, b, c]);
+        let resolver = known(&[a, b, c]);
         let firsts = [
-            site.addresses().await.unwrap()[0],
-            site.addresses().await.unwrap()[0],
-            site.addresses().await.unwrap()[0],
+            resolver.addresses().await.unwrap()[0],
+            resolver.addresses().await.unwrap()[0],
+            resolver.addresses().await.unwrap()[0],
         ];
         assert_eq!(firsts, [a, b, c]);
-        site.demote(a);
+        resolver.demote(a);
         for _ in 0..4 {
-            assert_eq!(site.addresses().await.unwrap()[2], a);
+            assert_eq!(resolver.addresses().await.unwrap()[2], a);
         }
-        site.demote(b);
-        site.demote(c);
-        assert_eq!(site.addresses().await.unwrap(), [a, b, c], "when none is good, all are tried");
-        site.learn(vec![b, a]);
-        assert_eq!(site.addresses().await.unwrap().len(), 2, "a new answer forgets what failed");
+        resolver.demote(b);
+        resolver.demote(c);
+        assert_eq!(resolver.addresses().await.unwrap(), [a, b, c], "when none is good, all are tried");
+        resolver.update(vec![b, a]);
+        assert_eq!(resolver.addresses().await.unwrap().len(), 2, "a new answer forgets what failed");
     }
 
     #[tokio::test]
     async fn who_left_is_known_to_connections() {
         let [a, b] = [address(1, 80), address(2, 80)];
-        let site = known(&[a, b]);
-        let before = site.departures.load(Ordering::Relaxed);
-        site.learn(vec![b, a]);
-        assert_eq!(site.departures.load(Ordering::Relaxed), before, "the order is no departure");
-        site.learn(vec![b]);
-        assert_ne!(site.departures.load(Ordering::Relaxed), before);
-        assert!(site.has(b) && !site.has(a));
+        let resolver = known(&[a, b]);
+        let before = resolver.removals.load(Ordering::Relaxed);
+        resolver.update(vec![b, a]);
+        assert_eq!(resolver.removals.load(Ordering::Relaxed), before, "the order is no departure");
+        resolver.update(vec![b]);
+        assert_ne!(resolver.removals.load(Ordering::Relaxed), before);
+        assert!(resolver.has(b) && !resolver.has(a));
     }
 
     #[tokio::test]
     async fn the_next_address_where_one_refuses() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = listener.local_addr().unwrap();
-        let site = known(&[address(2, good.port()), good]);
+        let resolver = known(&[address(2, good.port()), good]);
         for _ in 0..3 {
-            let (stream, _) = site.connect(Duration::from_secs(5)).await.unwrap();
+            let (stream, _) = resolver.connect(Duration::from_secs(5)).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap(), good);
         }
         drop(listener);
-        let refused = site.connect(Duration::from_secs(5)).await.unwrap_err();
+        let refused = resolver.connect(Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 
@@ -302,15 +302,15 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = listener.local_addr().unwrap();
         let server = Arc::new(Server::alone("api.example.test", here.port()));
-        server.site.learn(vec![here, address(2, here.port())]);
+        server.resolver.update(vec![here, address(2, here.port())]);
         let pooled = || pool::idle(&server, Instant::now(), &mut Context::from_waker(Waker::noop()));
         let connection = pool::open(Arc::clone(&server), Duration::from_secs(1)).await.ok().unwrap();
         pool::give_back(connection);
         // Another address leaves: it is kept, and once more without being asked for.
-        server.site.learn(vec![here]);
+        server.resolver.update(vec![here]);
         pool::give_back(pooled().expect("a connection"));
         pool::give_back(pooled().expect("a connection"));
-        server.site.learn(vec![address(3, here.port())]);
+        server.resolver.update(vec![address(3, here.port())]);
         assert!(pooled().is_none());
     }
 
@@ -331,31 +331,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_is_looked_up_again_now_and_then_and_soon_when_in_doubt() {
         let old = address(9, 80);
-        for (doubted, seconds, looked_up) in [(false, 29, false), (false, 31, true), (true, 2, true)] {
-            let site = Resolver::new("localhost", 80);
-            site.learn(vec![old]);
-            if doubted {
-                site.demote(old);
+        for (refresh_requested, seconds, looked_up) in
+            [(false, 29, false), (false, 31, true), (true, 2, true)]
+        {
+            let resolver = Resolver::new("localhost", 80);
+            resolver.update(vec![old]);
+            if refresh_requested {
+                resolver.demote(old);
             }
-            let _ = timeout(Duration::from_secs(seconds), site.refresh()).await;
-            assert_eq!(!site.has(old), looked_up, "doubted: {doubted}, after {seconds} s");
+            let _ = timeout(Duration::from_secs(seconds), resolver.refresh()).await;
+            assert_eq!(
+                !resolver.has(old),
+                looked_up,
+                "refresh_requested: {refresh_requested}, after {seconds} s"
+            );
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_known_stays_while_a_name_cannot_be_looked_up() {
-        let site = Resolver::new("no-such-name.invalid", 80);
-        site.learn(vec![address(1, 80)]);
-        let _ = timeout(Duration::from_secs(65), site.refresh()).await;
-        assert_eq!(site.addresses().await.unwrap(), [address(1, 80)]);
-        assert_eq!(site.departures.load(Ordering::Relaxed), 0);
+        let resolver = Resolver::new("no-such-name.invalid", 80);
+        resolver.update(vec![address(1, 80)]);
+        let _ = timeout(Duration::from_secs(65), resolver.refresh()).await;
+        assert_eq!(resolver.addresses().await.unwrap(), [address(1, 80)]);
+        assert_eq!(resolver.removals.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_failed_look_up_is_not_repeated_at_once() {
-        let site = Resolver::new("no-such-name.invalid", 80);
-        *site.failed.lock().unwrap() = Some((Instant::now(), io::ErrorKind::NotFound));
-        let error = site.addresses().await.unwrap_err();
+        let resolver = Resolver::new("no-such-name.invalid", 80);
+        *resolver.failed.lock().unwrap() = Some((Instant::now(), io::ErrorKind::NotFound));
+        let error = resolver.addresses().await.unwrap_err();
         assert!(error.to_string().contains("a moment ago"), "{error}");
     }
 }

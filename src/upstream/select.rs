@@ -24,7 +24,7 @@ pub(crate) fn survey(
     name: &str,
     servers: &[Arc<Server>],
     rule: Option<&Ejection>,
-    asking: &PickContext<'_>,
+    context: &PickContext<'_>,
     sticky: bool,
     now: Millis,
 ) -> Survey {
@@ -32,29 +32,29 @@ pub(crate) fn survey(
     let (mut ill, mut out, mut held_back) =
         (ServerSet::default(), ServerSet::default(), ServerSet::default());
     for (at, server) in servers.iter().enumerate() {
-        if server.standing.verdict.is_bad() {
+        if server.state.health.is_unhealthy() {
             ill.insert(at);
             continue;
         }
-        let phase = rule.map_or(Phase::In, |rule| server.standing.record.phase(rule, now));
+        let phase = rule.map_or(Phase::Active, |rule| server.state.ejection.phase(rule, now));
         match phase {
-            Phase::In => {}
-            Phase::Out => out.insert(at),
-            Phase::Returning(share) => {
+            Phase::Active => {}
+            Phase::Ejected => out.insert(at),
+            Phase::SlowStart(share) => {
                 all_well = false;
                 // A client that stays with a server moves back to it once.
-                let lot = if sticky { asking.lot(server) } else { None };
+                let lot = if sticky { context.lot(server) } else { None };
                 if lot.unwrap_or_else(chance) >= share {
                     held_back.insert(at);
                 }
             }
         }
-        if phase != Phase::Out && server.standing.record.announce() {
+        if phase != Phase::Ejected && server.state.ejection.announce() {
             log::info!("upstream {name:?}: {server} gets requests again, few at first");
         }
     }
     all_well &= ill.is_empty() && out.is_empty();
-    let tried = asking.tried();
+    let tried = context.tried();
     let mut choices = [
         ill.with(tried).with(&out).with(&held_back),
         ill.with(tried).with(&out),
@@ -89,16 +89,16 @@ mod tests {
         return_over: Duration::from_secs(10),
     };
 
-    fn post(at: usize, probed: bool) -> ServerKey {
+    fn key(at: usize, probed: bool) -> ServerKey {
         ServerKey { upstream: "a".to_owned(), origin: format!("http://10.0.0.{at}"), probed }
     }
 
     fn servers(count: usize) -> Vec<Arc<Server>> {
-        let mut roster = ServerRegistry::default();
+        let mut registry = ServerRegistry::default();
         let server = |at| {
-            let (host, standing) = (format!("10.0.0.{at}"), roster.standing(None, post(at, true)));
-            let site = Arc::new(Resolver::new(&host, 80));
-            Arc::new(Server::new(host, 80, None, site, standing))
+            let (host, state) = (format!("10.0.0.{at}"), registry.state(None, key(at, true)));
+            let resolver = Arc::new(Resolver::new(&host, 80));
+            Arc::new(Server::new(host, 80, None, resolver, state))
         };
         (0..count).map(server).collect()
     }
@@ -108,12 +108,12 @@ mod tests {
     }
 
     fn fall_ill(server: &Server) {
-        server.standing.verdict.become_bad();
+        server.state.health.set_unhealthy();
     }
 
     /// Those that may be asked, and whether all are well.
-    fn asked(servers: &[Arc<Server>], asking: &PickContext<'_>, now: Millis) -> (Vec<usize>, bool) {
-        let survey = survey("a", servers, Some(&RULE), asking, false, now);
+    fn asked(servers: &[Arc<Server>], context: &PickContext<'_>, now: Millis) -> (Vec<usize>, bool) {
+        let survey = survey("a", servers, Some(&RULE), context, false, now);
         let asked = survey.avoid.map(|avoid| (0..servers.len()).filter(|at| !avoid.contains(*at)).collect());
         (asked.unwrap_or_default(), survey.all_well)
     }
@@ -123,11 +123,11 @@ mod tests {
         let nobody = || PickContext::new(None);
         let three = servers(3);
         assert_eq!(asked(&three, &nobody(), at(1.0)), (vec![0, 1, 2], true));
-        three[0].standing.record.failure(&RULE, at(1.0));
+        three[0].state.ejection.failure(&RULE, at(1.0));
         assert_eq!(asked(&three, &nobody(), at(2.0)), (vec![1, 2], false), "one is left out");
         fall_ill(&three[1]);
         assert_eq!(asked(&three, &nobody(), at(2.0)), (vec![2], false), "and one is ill");
-        three[2].standing.record.failure(&RULE, at(2.0));
+        three[2].state.ejection.failure(&RULE, at(2.0));
         assert_eq!(asked(&three, &nobody(), at(3.0)), (vec![0, 2], false), "better those than none");
         fall_ill(&three[0]);
         fall_ill(&three[2]);
@@ -137,19 +137,19 @@ mod tests {
     #[test]
     fn who_failed_this_request_is_asked_last_of_the_healthy() {
         let three = servers(3);
-        let mut asking = PickContext::failed_at(0);
-        assert_eq!(asked(&three, &asking, at(1.0)), (vec![1, 2], true));
-        three[1].standing.record.failure(&RULE, at(1.0));
+        let mut context = PickContext::failed_at(0);
+        assert_eq!(asked(&three, &context, at(1.0)), (vec![1, 2], true));
+        three[1].state.ejection.failure(&RULE, at(1.0));
         fall_ill(&three[2]);
-        assert_eq!(asked(&three, &asking, at(2.0)).0, [1], "another server, although it is left out");
-        asking.tried.insert(1);
-        assert_eq!(asked(&three, &asking, at(2.0)).0, [0], "all failed: one that is not left out");
+        assert_eq!(asked(&three, &context, at(2.0)).0, [1], "another server, although it is left out");
+        context.tried.insert(1);
+        assert_eq!(asked(&three, &context, at(2.0)).0, [0], "all failed: one that is not left out");
     }
 
     #[test]
     fn a_server_that_returns_gets_its_share_little_by_little() {
         let two = servers(2);
-        two[0].standing.record.failure(&RULE, at(0.001));
+        two[0].state.ejection.failure(&RULE, at(0.001));
         let share = |seconds| {
             let picked = |_: &u32| asked(&two, &PickContext::new(None), at(seconds)).0.contains(&0);
             (0..2_000).filter(picked).count()
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn a_client_that_stays_with_a_server_moves_back_once() {
         let two = servers(2);
-        two[0].standing.record.failure(&RULE, at(0.001));
+        two[0].state.ejection.failure(&RULE, at(0.001));
         for client in 0..50 {
             let client = format!("c{client}");
             let mut admitted = false;

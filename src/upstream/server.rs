@@ -24,11 +24,11 @@ pub(crate) struct Server {
     /// How to speak TLS to it; none for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// Requests under way; counted where the balance asks for it.
-    pub(crate) under_way: Arc<InFlightGauge>,
+    pub(crate) in_flight: Arc<InFlightGauge>,
     /// Its addresses.
-    pub(crate) site: Arc<Resolver>,
+    pub(crate) resolver: Arc<Resolver>,
     /// How it is.
-    pub(crate) standing: Arc<ServerState>,
+    pub(crate) state: Arc<ServerState>,
 }
 
 impl Server {
@@ -38,20 +38,20 @@ impl Server {
         host: String,
         port: u16,
         tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-        site: Arc<Resolver>,
-        standing: Arc<ServerState>,
+        resolver: Arc<Resolver>,
+        state: Arc<ServerState>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { key, host, port, tls, under_way: Arc::default(), site, standing }
+        Self { key, host, port, tls, in_flight: Arc::default(), resolver, state }
     }
 
     /// A server without TLS of which nothing is known.
     #[cfg(test)]
     pub(crate) fn alone(host: &str, port: u16) -> Self {
-        let post = ServerKey { upstream: "a".to_owned(), origin: format!("{host}:{port}"), probed: true };
-        let standing = ServerRegistry::default().standing(None, post);
-        Self::new(host.to_owned(), port, None, Arc::new(Resolver::new(host, port)), standing)
+        let key = ServerKey { upstream: "a".to_owned(), origin: format!("{host}:{port}"), probed: true };
+        let state = ServerRegistry::default().state(None, key);
+        Self::new(host.to_owned(), port, None, Arc::new(Resolver::new(host, port)), state)
     }
 
     /// What a request names it by (RFC 9110 §7.2): without the port where that is the scheme's own.

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ejection::Record;
-use super::health::verdict::HealthStatus;
+use super::ejection::EjectionState;
+use super::health::status::HealthStatus;
 
 /// What probes and requests say of one server of an upstream. A reload keeps it while the server stays.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     /// What its probes say; good where it is not probed.
-    pub(crate) verdict: HealthStatus,
+    pub(crate) health: HealthStatus,
     /// What its requests say.
-    pub(crate) record: Record,
+    pub(crate) ejection: EjectionState,
     /// Where changes of either are told.
-    pub(crate) news: Arc<ChangeCounter>,
+    pub(crate) changes: Arc<ChangeCounter>,
 }
 
 /// Counts the changes in the standing of an upstream's servers. As long as it does not move, whoever found all of them

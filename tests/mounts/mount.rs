@@ -6,14 +6,12 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::routing::get;
 use http::request::Parts;
-use http::{Response, header};
+use http::{HeaderMap, Response, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use tollgate::gate::Gate;
-use tollgate::oauth::decide::Permit;
-use tollgate::oauth::denial::Denial;
-use tollgate::oauth::scope::{Demand, Requirement, Scopes};
+use tollgate::Gate;
 use tollgate::plugin::ClientCertificate;
+use tollgate::{Demand, Denial, Permit, Requirement, Scopes};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 use crate::support::Conn;
@@ -45,7 +43,7 @@ pub(crate) struct Seen {
 
 /// What each path asks; none for the public one.
 pub(crate) fn demand(path: &str) -> Option<Demand> {
-    let all = |scopes: &[&'static str]| Requirement::all(scopes.iter().copied()).unwrap();
+    let all = |scopes: &[&str]| Requirement::all(scopes).unwrap();
     Some(match path {
         "/orders" => all(&["read"]).into(),
         "/both" => all(&["read", "write"]).into(),
@@ -60,7 +58,7 @@ pub(crate) fn demand(path: &str) -> Option<Demand> {
 /// What `/own` asks besides: a header that only the program understands.
 pub(crate) fn own(permit: &Permit, mine: bool) -> Result<(), Denial> {
     assert_eq!(permit.client_id(), Some("server"));
-    if mine { Ok(()) } else { Err(Denial::Refused("this belongs to another client")) }
+    if mine { Ok(()) } else { Err(Denial::refused("this belongs to another client")) }
 }
 
 /// How the inner services tell what they saw.
@@ -68,15 +66,20 @@ pub(crate) fn seen(client: &str, scopes: &str, authorization: &str) -> String {
     format!("saw:{client}:{scopes}:{authorization}")
 }
 
-/// A layer leaves the headers as they came, so what it shows is the permit.
-fn permitted(permit: Option<&Permit>) -> String {
+/// A layer shows the client in the permit. The test fails if an identity header gets past it.
+fn permitted(permit: Option<&Permit>, headers: &HeaderMap) -> String {
+    if permit.is_some() {
+        let forged = headers.keys().find(|name| name.as_str().replace('_', "-").starts_with("x-client-"));
+        assert_eq!(forged, None, "{headers:?}");
+    }
     let client = permit.and_then(Permit::client_id).unwrap_or_default();
     seen(client, permit.and_then(Permit::scopes).map(Scopes::as_str).unwrap_or_default(), "as it came")
 }
 
 pub(crate) async fn tower(gate: &Gate, request: &Request<'_>) -> Outcome {
     let inner = service_fn(async |request: http::Request<String>| {
-        Ok::<_, Infallible>(Response::new(permitted(request.extensions().get::<Permit>())))
+        let permit = request.extensions().get::<Permit>();
+        Ok::<_, Infallible>(Response::new(permitted(permit, request.headers())))
     });
     match (request.path, demand(request.path.split('?').next().unwrap())) {
         (_, None) => ask(inner, request).await,
@@ -89,8 +92,9 @@ pub(crate) async fn tower(gate: &Gate, request: &Request<'_>) -> Outcome {
 }
 
 pub(crate) async fn axum(gate: &Gate, request: &Request<'_>) -> Outcome {
-    let handler = async |permit: Permit| permitted(Some(&permit));
-    let mut app = Router::<()>::new().route("/public", get(async || permitted(None)));
+    let handler = async |permit: Permit, headers: HeaderMap| permitted(Some(&permit), &headers);
+    let open = async |permit: Option<Permit>, headers: HeaderMap| permitted(permit.as_ref(), &headers);
+    let mut app = Router::<()>::new().route("/public", get(open));
     for path in ["/orders", "/both", "/either", "/authenticated", "/resource"] {
         app = app.route(path, get(handler).layer(gate.require(demand(path).unwrap())));
     }

@@ -19,12 +19,13 @@ use crate::change::environment::read_config;
 use crate::cli::client::secrets;
 use crate::cli::failure::Failure;
 use crate::config::{
-    Access, AccessLog, AddressRules, Capabilities, Client, ClientAuthentication, ClientSecret, Config, Host,
-    Issuer, Origin, PathPattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
+    Access, AccessLog, AddressRules, Client, ClientAuthentication, ClientSecret, Config, Host, Issuer,
+    Origin, Pattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
 };
 use crate::gate::{Gate, GateSpec, SecretHash};
 use crate::gateway::build;
 use crate::gateway::{settings, start};
+use crate::oauth::client::{Capabilities, ClientId};
 use crate::oauth::scope::Scopes;
 use crate::oauth::secret::Secret;
 use crate::proxy::pipeline::Proxy;
@@ -210,7 +211,7 @@ impl Order {
         }
         if let Some(route) = self.route.and_then(|index| config.routes.get(index)) {
             let mut twin = route.clone();
-            twin.path = PathPattern::Exact(PUBLIC_PATH.to_owned());
+            twin.path = Pattern::path(PUBLIC_PATH).expect("the path is one");
             twin.access = Access::Public;
             twin.strip_prefix = None;
             config.routes.push(twin);
@@ -233,7 +234,7 @@ fn client(config: &Config, hash: SecretHash) -> Client {
         Access::Public => None,
     });
     Client {
-        id: CLIENT.to_owned(),
+        id: ClientId::new(CLIENT).expect("the id is one"),
         enabled: true,
         capabilities: Capabilities { client_credentials: true, introspection: false },
         scopes: Scopes::parse(&names.join(" ")).unwrap_or_else(|_| Scopes::none()),

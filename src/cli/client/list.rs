@@ -39,7 +39,7 @@ pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
 fn rows_of(client: &Client, usage: &Usage) -> Vec<Vec<String>> {
     let scopes = if client.scopes.is_empty() { "-" } else { client.scopes.as_str() };
     let mut first = vec![
-        client.id.clone(),
+        client.id.to_string(),
         show::status(client).to_owned(),
         scopes.to_owned(),
         ShownDuration(client.token_lifetime).to_string(),

@@ -17,7 +17,7 @@ use crate::utc::Utc;
 pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure> {
     let config = read_config(path)?;
     let Some(client) = config.client(name) else {
-        let hint = suggestion(name, config.clients.iter().map(|client| &*client.id));
+        let hint = suggestion(name, config.clients.iter().map(|client| client.id.as_str()));
         return Err(EditError::NoSuchClient(name.to_owned(), hint).into());
     };
     let now = SystemTime::now();
@@ -27,7 +27,7 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
     }
     let list = |items: Vec<&str>| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
     let mut rows = vec![
-        vec!["client_id".to_owned(), client.id.clone()],
+        vec!["client_id".to_owned(), client.id.to_string()],
         vec!["status".to_owned(), status(client).to_owned()],
         vec!["capabilities".to_owned(), list(capabilities(client))],
         vec!["scopes".to_owned(), list(client.scopes.iter().collect())],
@@ -74,7 +74,7 @@ pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
         })
         .collect();
     json!({
-        "client_id": client.id,
+        "client_id": client.id.as_str(),
         "enabled": client.enabled,
         "capabilities": capabilities(client),
         "scopes": client.scopes.iter().collect::<Vec<_>>(),

@@ -39,7 +39,7 @@ impl Usage {
     pub(super) fn of(&self, client: &Client, secret: &ClientSecret) -> Option<&SecretUsage> {
         let fingerprint = secret.fingerprint();
         let same = |seen: &&SeenSecret| {
-            seen.client_id == client.id
+            seen.client_id == client.id.as_str()
                 && seen.id == secret.id
                 && (*seen.fingerprint == *fingerprint || is_unknown(&secret.hash))
         };
@@ -71,7 +71,7 @@ impl Usage {
         let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
         let seen = |secret: &ClientSecret| {
             let usage = self.of(client, secret).copied().unwrap_or_default();
-            let mut seen = SeenSecret::new(&*client.id, &*secret.id, secret.fingerprint(), usage);
+            let mut seen = SeenSecret::new(client.id.as_str(), &*secret.id, secret.fingerprint(), usage);
             seen.expires = secret.expires.map(since_epoch);
             seen
         };

@@ -49,7 +49,7 @@ impl Holder {
             return Ok(if nobody { Self::Nobody } else { Self::Scopes { held: asked, audience } });
         };
         let Some(client) = config.client(&id) else {
-            let hint = suggestion(&id, config.clients.iter().map(|client| &*client.id));
+            let hint = suggestion(&id, config.clients.iter().map(|client| client.id.as_str()));
             return Err(EditError::NoSuchClient(id, hint).into());
         };
         if let Some(scope) = asked.iter().find(|scope| !client.scopes.contains(scope)) {

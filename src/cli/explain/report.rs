@@ -6,7 +6,7 @@ use super::Verdict;
 use super::asking::Asking;
 use super::holder::Holder;
 use crate::cli::{access, output, routes, terms};
-use crate::config::{Access, Config, PathPattern, Route};
+use crate::config::{Access, Config, Route};
 use crate::proxy::cors::Cors;
 
 /// All there is to say about one request.
@@ -36,12 +36,8 @@ impl<'c> Report<'c> {
             row("canonical path", path.clone());
         }
         if let Some(route) = self.route {
-            let (key, host) = match (&route.path, &route.host) {
-                (PathPattern::Exact(_), None) => ("path", String::new()),
-                (PathPattern::Prefix(_), None) => ("prefix", String::new()),
-                (PathPattern::Exact(_), Some(host)) => ("path", format!(" on {host}")),
-                (PathPattern::Prefix(_), Some(host)) => ("prefix", format!(" on {host}")),
-            };
+            let key = if route.path.is_prefix() { "prefix" } else { "path" };
+            let host = route.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
             let place = format!("{}:{}", self.config.file.display(), route.place.line);
             row("route", format!("{key} = {:?}{host} ({place})", route.path.as_str()));
             row("needs", access::needs(route));
@@ -111,7 +107,7 @@ impl<'c> Report<'c> {
         let mut terms = terms::of(self.config, route);
         let client = self.asking.holder.client().and_then(|id| self.config.client(id));
         if let (Some(client), Access::Token { .. }) = (client, &route.access) {
-            terms.extend(client.rate_limit.map(|rate| format!("client {:?}: {rate}", client.id)));
+            terms.extend(client.rate_limit.map(|rate| format!("client {:?}: {rate}", client.id.as_str())));
         }
         terms.push(terms::body(route));
         rows.push(("terms", terms.join("; ")));

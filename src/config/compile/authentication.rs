@@ -7,15 +7,15 @@ use std::{
 
 use toml::value::{Datetime, Offset};
 
-use super::{jwks, secure_url};
+use super::{addresses::secure_url, jwks};
 use crate::config::{
     address::Host,
     error::ErrorKind,
-    model::{CertificateName, ClientAuthentication, ClientSecret, KeySource, SecretAuthentication},
+    model::{ClientAuthentication, ClientSecret, SecretAuthentication},
     reader::{Table, Value},
     settings::clients::MAX_SECRETS,
 };
-use crate::gate::{SecretHash, SecretHashError};
+use crate::gate::{KeySource, SecretHash, SecretHashError};
 use crate::oauth::certificate::Subject;
 use crate::oauth::thumbprint::Thumbprint;
 
@@ -266,19 +266,21 @@ fn secret_hash(value: Value<'_>, client: &str) -> Option<SecretHash> {
     )
 }
 
-fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<CertificateName> {
+fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<Subject> {
     match kind {
         CertificateNameKind::SubjectDn => {
             let text = value.text("a distinguished name, such as \"CN=server,O=Example\"", 1024)?;
-            if let Err(error) = Subject::dn(text) {
-                return value.invalid(format!(
-                    "must be a distinguished name (RFC 4514), such as \"CN=server,O=Example\": {error}"
-                ));
-            }
-            Some(CertificateName::SubjectDn(text.to_owned()))
+            Subject::dn(text).map_or_else(
+                |error| {
+                    value.invalid(format!(
+                        "must be a distinguished name (RFC 4514), such as \"CN=server,O=Example\": {error}"
+                    ))
+                },
+                Some,
+            )
         }
         CertificateNameKind::SanDns => match Host::parse(value.string("a DNS name")?) {
-            Some(Host::Name(name)) => Some(CertificateName::SanDns(name.into())),
+            Some(Host::Name(name)) => Some(Subject::Dns(name)),
             _ => value.invalid("must be a DNS name"),
         },
         CertificateNameKind::SanUri => {
@@ -286,7 +288,7 @@ fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<Cert
             if !text.contains(':') || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return value.invalid("must be a URI, such as \"spiffe://example.com/server\"");
             }
-            Some(CertificateName::SanUri(text.to_owned()))
+            Some(Subject::Uri(text.into()))
         }
     }
 }

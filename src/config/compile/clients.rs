@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
-use super::{Names, authentication, scopes};
+use super::{
+    authentication,
+    scopes::{Names, scopes},
+};
 use crate::{
     config::{
         error::ErrorKind,
-        model::{Capabilities, Client},
+        model::Client,
         reader::{Table, Value},
         settings::token_service::TOKEN_LIFETIME,
     },
-    oauth::scope::Scopes,
+    oauth::{
+        client::{Capabilities, ClientId},
+        scope::Scopes,
+    },
 };
 
 /// What clients take from other tables.
@@ -28,15 +34,15 @@ enum Capability {
 }
 
 pub(super) fn client(id: &str, value: Value<'_>, names: &Names<'_>, defaults: &Defaults) -> Option<Client> {
-    let id_is_good = check_id(id, &value);
+    let client_id = client_id(id, &value);
     // `clients.name = "…"` may well be the secret.
     let value = if value.inner().is_table() { value } else { value.secret() };
     let place = value.place();
-    let client = value.table("a table: [clients.NAME]", |table| {
+    value.table("a table: [clients.NAME]", |table| {
         let authentication = authentication::authentication(table, id, defaults.asks_for_certificates);
         let (scopes, default_scopes) = both_scopes(table, names);
         Some(Client {
-            id: id.to_owned(),
+            id: client_id?,
             enabled: table.or("enabled", true, |value| value.boolean()),
             capabilities: table.or("capabilities", Capabilities::default(), |value| capabilities(&value)),
             scopes,
@@ -53,23 +59,18 @@ pub(super) fn client(id: &str, value: Value<'_>, names: &Names<'_>, defaults: &D
             authentication: authentication?,
             place,
         })
-    })??;
-    id_is_good.then_some(client)
+    })?
 }
 
-fn check_id(id: &str, value: &Value<'_>) -> bool {
-    let good = !id.is_empty()
-        && id.len() <= 255
-        && id.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-        && !id.starts_with(' ')
-        && !id.ends_with(' ');
-    if !good {
+fn client_id(text: &str, value: &Value<'_>) -> Option<ClientId> {
+    let id = ClientId::new(text).filter(|_| text.len() <= 255);
+    if id.is_none() {
         value.key_problem(
             ErrorKind::InvalidValue,
-            "a client id is 1 to 255 visible ASCII characters; spaces may stand inside, not at its ends",
+            "a client id is 1 to 255 visible ASCII characters, with spaces only inside",
         );
     }
-    good
+    id
 }
 
 fn capabilities(value: &Value<'_>) -> Option<Capabilities> {

@@ -1,6 +1,6 @@
 //! `cors` of a route.
 
-use super::{headers, routes};
+use super::{headers, methods::methods};
 use crate::config::{
     address::Origin,
     error::ErrorKind,
@@ -22,7 +22,7 @@ pub(super) fn cors(value: &Value<'_>, route_methods: &Methods) -> Option<Cors> {
                 "is anybody, which credentials = true must not meet: name the origins",
             );
         }
-        let methods = table.or("methods", route_methods.clone(), |value| routes::methods(&value));
+        let methods = table.or("methods", route_methods.clone(), |value| self::methods(&value));
         let headers = table.or("headers", Vec::new(), |value| value.set_of("header names", headers::name));
         let max_age = table.optional_duration(&MAX_AGE);
         Some(Cors { origins: origins?, methods, headers, max_age, credentials })

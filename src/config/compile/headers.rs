@@ -2,10 +2,14 @@
 
 use http::{HeaderName, HeaderValue};
 
-use crate::config::{error::ErrorKind, model::ResponseHeaders, reader::Table, reader::Value};
+use crate::config::{
+    error::ErrorKind,
+    model::ResponseHeaders,
+    reader::{Table, Value, read_all},
+};
 
 /// Headers of one connection (RFC 9110 §7.6.1), and those that frame a message.
-const CONNECTION: [&str; 11] = [
+pub(in crate::config) const CONNECTION: [&str; 11] = [
     "connection",
     "content-length",
     "expect",
@@ -20,7 +24,7 @@ const CONNECTION: [&str; 11] = [
 ];
 
 /// Headers that the gateway sets itself, or that route.
-const GATEWAY: [&str; 12] = [
+pub(in crate::config) const GATEWAY: [&str; 12] = [
     "forwarded",
     "host",
     "proxy",
@@ -71,7 +75,7 @@ pub(super) fn response_headers(value: &Value<'_>) -> Option<ResponseHeaders> {
         let set = table.or("set", Vec::new(), |value| {
             let entries =
                 value.table("a table of headers: { \"X-Frame-Options\" = \"DENY\" }", Table::take_all)?;
-            super::compile_all(entries, |key, value| set_header(key, &value))
+            read_all(entries, |key, value| set_header(key, &value))
         });
         ResponseHeaders { remove, set }
     })

@@ -1,14 +1,14 @@
 //! A client's public keys, in the file itself.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
 use crate::config::{
-    model::Jwks,
+    error::ErrorKind,
     reader::Value,
     settings::clients::{MAX_KEYS, PRIVATE_KEY_PARTS},
 };
-use crate::oauth::jose::Jwk;
+use crate::oauth::jose::{Jwk, Jwks};
 
 /// Reads a list of tables, or a JSON string: a key set, or a list of keys.
 pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
@@ -43,22 +43,24 @@ pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
     if keys.is_empty() || keys.len() > MAX_KEYS {
         return value.invalid(format!("must hold 1 to {MAX_KEYS} keys"));
     }
-    let mut whole = Some(Vec::with_capacity(keys.len()));
-    for (index, key) in keys.into_iter().enumerate() {
-        match check(key) {
-            Ok(key) => whole = whole.map(|mut keys| (keys.push(key), keys).1),
-            Err(problem) => whole = value.invalid(format!("key number {}: {problem}", index + 1)),
-        }
+    let mut good = true;
+    for (at, problem) in keys.iter().enumerate().filter_map(|(at, key)| Some((at, check(key).err()?))) {
+        value.problem(ErrorKind::InvalidValue, format!("key number {}: {problem}", at + 1));
+        good = false;
     }
-    whole.map(Jwks)
+    if !good {
+        return None;
+    }
+    let set = json!({ "keys": keys }).to_string();
+    Jwks::parse(set.as_bytes()).map_or_else(|error| value.invalid(format!("cannot be used: {error}")), Some)
 }
 
-fn check(key: Json) -> Result<Map<String, Json>, String> {
-    let Json::Object(key) = key else {
+fn check(key: &Json) -> Result<(), String> {
+    let Json::Object(fields) = key else {
         return Err("is not an object".to_owned());
     };
-    let text = |name: &str| key.get(name).and_then(Json::as_str);
-    if let Some(name) = PRIVATE_KEY_PARTS.iter().find(|name| key.contains_key(**name)) {
+    let text = |name: &str| fields.get(name).and_then(Json::as_str);
+    if let Some(name) = PRIVATE_KEY_PARTS.iter().find(|name| fields.contains_key(**name)) {
         return Err(format!("holds `{name}`, a private part; only public keys may stand here"));
     }
     let needed: &[&str] = match text("kty") {
@@ -69,16 +71,10 @@ fn check(key: Json) -> Result<Map<String, Json>, String> {
     };
     match needed.iter().find(|name| text(name).is_none_or(str::is_empty)) {
         Some(name) => Err(format!("lacks `{name}`")),
-        None => usable(key),
-    }
-}
-
-/// What can be read as a key may still be none that a signature is verified with, such as one on another curve.
-fn usable(key: Map<String, Json>) -> Result<Map<String, Json>, String> {
-    let text = Json::Object(key.clone()).to_string();
-    match Jwk::parse(text.as_bytes()) {
-        Ok(_) => Ok(key),
-        Err(error) => Err(format!("cannot be used: {error}")),
+        // A key of the right shape can still be useless for signatures, such as one on another curve.
+        None => Jwk::parse(key.to_string().as_bytes())
+            .map(|_| ())
+            .map_err(|error| format!("cannot be used: {error}")),
     }
 }
 

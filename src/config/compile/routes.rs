@@ -1,16 +1,18 @@
 //! `[[routes]]`.
 
-use http::Method;
-
-use super::{Names, address_ranges, clients, cors, headers, resilience::max_in_flight, scopes, server};
+use super::{
+    addresses::address_ranges,
+    clients, cors, headers,
+    methods::methods,
+    resilience::max_in_flight,
+    scopes::{Names, scopes},
+    server,
+};
 use crate::{
     config::{
         address::Host,
         error::ErrorKind,
-        model::{
-            Access, AddressRules, Config, Credentials, Limits, Methods, PathPattern, Route, Upstream,
-            UpstreamIndex,
-        },
+        model::{Access, AddressRules, Config, Credentials, Limits, Methods, Route, Upstream, UpstreamIndex},
         reader::{Table, Value},
         suggest,
     },
@@ -36,16 +38,13 @@ pub(super) fn routes(
     }
     let mut conflicts = Conflicts::new();
     value.each("routes: [[routes]]", |item| {
-        let (route, pattern) = item
+        let route = item
             .table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
         let host = route.host.as_ref().map(Host::to_string);
         let claim = Claim {
             host: host.as_deref(),
-            pattern: &pattern,
-            methods: match &route.methods {
-                Methods::All => None,
-                Methods::Only(methods) => Some(methods),
-            },
+            pattern: &route.path,
+            methods: route.methods.only(),
             case_insensitive: upstreams.get(route.upstream.0).is_some_and(|upstream| upstream.case_insensitive),
         };
         match conflicts.add(route.place, claim).first() {
@@ -69,7 +68,7 @@ fn route(
     upstreams: &[Upstream],
     endpoints: &[(String, &'static str)],
     limits: &Limits,
-) -> Option<(Route, Pattern)> {
+) -> Option<Route> {
     let place = table.place();
     let allow_semicolon = table.flag("allow_semicolon");
     let allow_encoded_slash = table.flag("allow_encoded_slash");
@@ -86,7 +85,7 @@ fn route(
     let strip_prefix = table.or("strip_prefix", None, |value| {
         let text = value.string("the front of the route's own path")?;
         check(&value, Pattern::prefix(text))?;
-        let own = path.as_ref().map(|(path, _)| path.as_str());
+        let own = path.as_ref().map(Pattern::as_str);
         strip(&value, text, own).map(Some)
     });
     let forward_token = table.flag("forward_token");
@@ -113,9 +112,8 @@ fn route(
     };
     let cors = table.or("cors", None, |value| cors::cors(&value, &methods).map(Some));
     let max_in_flight = max_in_flight(table);
-    let (path, pattern) = path?;
-    let route = Route {
-        path,
+    Some(Route {
+        path: path?,
         host,
         methods,
         access: access?,
@@ -131,8 +129,7 @@ fn route(
         addresses,
         cors,
         place,
-    };
-    Some((route, pattern))
+    })
 }
 
 /// Reads `path` or `prefix`.
@@ -140,7 +137,7 @@ fn path(
     table: &mut Table<'_>,
     check: &impl Fn(&Value<'_>, Result<Pattern, PatternError>) -> Option<Pattern>,
     endpoints: &[(String, &'static str)],
-) -> Option<(PathPattern, Pattern)> {
+) -> Option<Pattern> {
     let (value, is_prefix) = match (table.take("path"), table.take("prefix")) {
         (Some(path), None) => (path, false),
         (None, Some(prefix)) => (prefix, true),
@@ -163,8 +160,7 @@ fn path(
             format!("is the path of {what}, which the gateway answers itself; a route cannot take it"),
         );
     }
-    let text = text.to_owned();
-    Some((if is_prefix { PathPattern::Prefix(text) } else { PathPattern::Exact(text) }, pattern))
+    Some(pattern)
 }
 
 fn host(value: &Value<'_>) -> Option<Host> {
@@ -198,26 +194,6 @@ fn strip(value: &Value<'_>, text: &str, own: Option<&str>) -> Option<String> {
         );
     }
     Some(text.to_owned())
-}
-
-/// A list of methods; at least one.
-pub(super) fn methods(value: &Value<'_>) -> Option<Methods> {
-    let methods = value.set_of("methods, such as \"GET\"", |item| {
-        let text = item.string("a method, such as \"GET\"")?;
-        if text.eq_ignore_ascii_case("TRACE") || text.eq_ignore_ascii_case("CONNECT") {
-            return item.invalid("is refused on every route (405); remove it");
-        }
-        let upper = text.to_ascii_uppercase();
-        match Method::from_bytes(text.as_bytes()) {
-            Ok(_) if upper != text => item.invalid(format!("must be {upper:?}: methods are case-sensitive")),
-            Ok(method) => Some(method),
-            Err(_) => item.invalid("must be a method, such as \"GET\" (RFC 9110 §9.1)"),
-        }
-    })?;
-    if methods.is_empty() {
-        return value.invalid("is empty, so the route would take nothing; leave it out for all methods");
-    }
-    Some(Methods::Only(methods))
 }
 
 #[derive(Clone, Copy)]

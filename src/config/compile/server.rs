@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::address_ranges;
+use super::addresses::address_ranges;
 use crate::config::{
     address::{Host, Origin, Scheme},
     error::{ErrorKind, Place},

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::secure_url;
+use super::addresses::secure_url;
 use crate::config::{
     address::Scheme,
     error::ErrorKind,

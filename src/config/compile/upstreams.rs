@@ -10,6 +10,7 @@ use crate::config::{
     reader::{Table, Value},
     settings::upstreams::{CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES, TOTAL_TIMEOUT, WEIGHT},
 };
+use crate::oauth::secret::Secret;
 
 pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
     if name.is_empty() || name.chars().any(char::is_control) || name.len() > 255 {
@@ -156,7 +157,7 @@ fn credential_text(
     value: Value<'_>,
     what: &str,
     problem: impl FnOnce(&str) -> Option<&'static str>,
-) -> Option<crate::config::SecretString> {
+) -> Option<Secret> {
     let secret = value.clone().secret_text(what)?;
     match problem(secret.expose()) {
         Some(problem) => value.secret().invalid(problem),

@@ -4,16 +4,20 @@ use std::time::{Duration, SystemTime};
 
 use crate::{
     config::{error::Place, units::Rate},
-    gate::SecretHash,
-    oauth::scope::Scopes,
+    gate::{KeySource, SecretHash},
+    oauth::{
+        certificate::Subject,
+        client::{Capabilities, ClientId},
+        scope::Scopes,
+    },
 };
 
 /// One client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Client {
-    /// The client id: visible ASCII, inner spaces allowed.
-    pub id: String,
+    /// The client id.
+    pub id: ClientId,
     /// Whether it may do anything at all.
     pub enabled: bool,
     /// What it may do.
@@ -38,16 +42,6 @@ pub struct Client {
     pub place: Place,
 }
 
-/// What a client may do at the OAuth endpoints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Capabilities {
-    /// It may get tokens (RFC 6749 §4.4).
-    pub client_credentials: bool,
-    /// It may ask about any token (RFC 7662).
-    pub introspection: bool,
-}
-
 /// The ways in which a client may authenticate; those that are not there are refused. Never all `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -57,7 +51,7 @@ pub struct ClientAuthentication {
     /// `private_key_jwt` (RFC 7523).
     pub private_key_jwt: Option<KeySource>,
     /// `tls_client_auth` (RFC 8705 §2.1).
-    pub tls_client_auth: Option<CertificateName>,
+    pub tls_client_auth: Option<Subject>,
     /// `self_signed_tls_client_auth` (RFC 8705 §2.2): the SHA-256 of the certificate.
     pub self_signed_tls_client_auth: Option<[u8; 32]>,
 }
@@ -97,28 +91,4 @@ impl ClientSecret {
     pub fn fingerprint(&self) -> String {
         self.hash.fingerprint()
     }
-}
-
-/// Where a client's public keys come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// From the file.
-    Inline(Jwks),
-    /// From this `https` URL (`http` only on loopback).
-    Uri(String),
-}
-
-/// Public keys (RFC 7517 §5), each checked to hold no private part and what its type needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Jwks(pub Vec<serde_json::Map<String, serde_json::Value>>);
-
-/// What a client certificate's subject must be (RFC 8705 §2.1.2): exactly one of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CertificateName {
-    /// `tls_subject_dn`: the subject's distinguished name, in the string form of RFC 4514.
-    SubjectDn(String),
-    /// `tls_san_dns`: a dNSName, lower case.
-    SanDns(String),
-    /// `tls_san_uri`: a uniformResourceIdentifier.
-    SanUri(String),
 }

@@ -7,11 +7,8 @@ mod upstream;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-pub use client::{
-    Capabilities, CertificateName, Client, ClientAuthentication, ClientSecret, Jwks, KeySource,
-    SecretAuthentication,
-};
-pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, PathPattern, ResponseHeaders, Route};
+pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
+pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, ResponseHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, Issuer, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls,
     Throttle, TokenService,
@@ -62,7 +59,7 @@ impl Config {
     /// The client with this id.
     #[must_use]
     pub fn client(&self, id: &str) -> Option<&Client> {
-        self.clients.iter().find(|client| client.id == id)
+        self.clients.iter().find(|client| client.id.as_str() == id)
     }
 }
 

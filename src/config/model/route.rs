@@ -12,6 +12,7 @@ use crate::{
         units::Rate,
     },
     oauth::scope::Requirement,
+    route::pattern::Pattern,
 };
 
 /// One route.
@@ -19,7 +20,7 @@ use crate::{
 #[non_exhaustive]
 pub struct Route {
     /// Which paths.
-    pub path: PathPattern,
+    pub path: Pattern,
     /// Which host; any where left out.
     pub host: Option<Host>,
     /// Which methods.
@@ -52,25 +53,6 @@ pub struct Route {
     pub place: Place,
 }
 
-/// Which paths a route takes. Written as the canonical path is; `{name}` stands for one segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PathPattern {
-    /// This path.
-    Exact(String),
-    /// This path and what lies below it, by whole segments. No trailing slash, but for `/` itself.
-    Prefix(String),
-}
-
-impl PathPattern {
-    /// The pattern's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Exact(text) | Self::Prefix(text) => text,
-        }
-    }
-}
-
 /// Which methods a route takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Methods {
@@ -81,12 +63,12 @@ pub enum Methods {
 }
 
 impl Methods {
-    /// Whether some method is in both.
+    /// The methods, or `None` for all.
     #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Only(these), Self::Only(those)) => these.iter().any(|method| those.contains(method)),
-            _ => true,
+    pub fn only(&self) -> Option<&[Method]> {
+        match self {
+            Self::All => None,
+            Self::Only(methods) => Some(methods),
         }
     }
 }

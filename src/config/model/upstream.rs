@@ -12,9 +12,9 @@ use http::HeaderName;
 use crate::config::{
     address::{Host, Origin},
     error::Place,
-    secret::SecretString,
     settings::{ejection, retry_budget},
 };
+use crate::oauth::secret::Secret;
 
 /// Which of [`Config::upstreams`](super::Config::upstreams) a route means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -216,14 +216,14 @@ pub enum Credentials {
         /// Its name: no hop-by-hop header, none that frames, routes or identifies.
         name: HeaderName,
         /// Its value: fit for a header as it is.
-        value: SecretString,
+        value: Secret,
     },
     /// HTTP Basic (RFC 7617).
     Basic {
         /// The user id: no colon, no control characters.
         user: String,
         /// The password: no control characters.
-        password: SecretString,
+        password: Secret,
     },
 }
 

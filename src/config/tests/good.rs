@@ -12,10 +12,11 @@ use http::Method;
 use super::*;
 use crate::{
     config::{
-        Access, AccessLog, Balance, BodyLimit, CertificateName, CorsOrigins, Credentials, ExpectedStatus,
-        Issuer, KeySource, ListenerProtocol, Methods, PathPattern, Probe, Protocol, RetryBudget,
-        ServerCertificate,
+        Access, AccessLog, Balance, BodyLimit, CorsOrigins, Credentials, ExpectedStatus, Issuer,
+        ListenerProtocol, Methods, Pattern, Probe, Protocol, RetryBudget, ServerCertificate,
     },
+    gate::KeySource,
+    oauth::certificate::Subject,
     oauth::scope::Requirement,
 };
 
@@ -159,12 +160,9 @@ fn everything_of_a_client_arrives() {
     assert_eq!((secret.secrets[1].id.as_str(), secret.secrets[1].expires), ("2026-12", None));
 
     let of = |id: &str| config.client(id).unwrap().authentication.clone();
-    assert!(matches!(of("keys").private_key_jwt, Some(KeySource::Inline(keys)) if keys.0.len() == 2));
+    assert!(matches!(of("keys").private_key_jwt, Some(KeySource::Inline(keys)) if keys.keys().len() == 2));
     assert!(matches!(of("key-url").private_key_jwt, Some(KeySource::Uri(url)) if url.ends_with("/keys?v=1")));
-    assert_eq!(
-        of("certificate").tls_client_auth,
-        Some(CertificateName::SubjectDn("CN=server,O=Example".into()))
-    );
+    assert_eq!(of("certificate").tls_client_auth, Subject::dn("CN=server,O=Example").ok());
     assert_eq!(of("self-signed").self_signed_tls_client_auth, Some([0; 32]));
     assert!(of("self-signed").secret.is_none());
 }
@@ -216,7 +214,7 @@ fn everything_of_an_upstream_arrives() {
 fn everything_of_a_route_arrives() {
     let config = maximal();
     let [first, second, third] = config.routes.as_slice() else { panic!("{:?}", config.routes) };
-    assert_eq!(first.path, PathPattern::Exact("/v1/hello/{name}".into()));
+    assert_eq!(first.path, Pattern::path("/v1/hello/{name}").unwrap());
     assert_eq!(first.host.as_ref().unwrap().to_string(), "api.example.com");
     assert_eq!(first.methods, Methods::Only(vec![Method::GET, Method::HEAD]));
     let Access::Token { requirement: Requirement::All(scopes), audience } = &first.access else { panic!() };
@@ -244,7 +242,7 @@ fn everything_of_a_route_arrives() {
     );
     assert!(first.place.line > 80);
 
-    assert_eq!(second.path, PathPattern::Prefix("/".into()));
+    assert_eq!(second.path, Pattern::prefix("/").unwrap());
     assert!(
         matches!(&second.access, Access::Token { requirement: Requirement::Any(scopes), audience: None } if scopes.as_str() == "read admin")
     );
@@ -289,7 +287,7 @@ fn the_shipped_file_compiles_and_knows_password1() {
     assert!(verify("Password1"));
     assert!(!verify("Password2"));
     let route = &config.routes[0];
-    assert_eq!(route.path, PathPattern::Exact("/hello_world".into()));
+    assert_eq!(route.path, Pattern::path("/hello_world").unwrap());
     let upstream = config.upstream_of(route).unwrap();
     assert_eq!(upstream.servers[0].origin.to_string(), format!("http://{}", config.demo.unwrap().listen));
     assert_eq!(config.server.listen[0].address.to_string(), "127.0.0.1:8443");

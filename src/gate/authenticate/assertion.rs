@@ -1,21 +1,20 @@
-//! `private_key_jwt`: a client that signs (RFC 7523).
+//! `private_key_jwt`: clients that sign an assertion (RFC 7523).
 
 use std::sync::Arc;
 
-use super::super::Gate;
-use super::super::endpoints::FULL;
-use super::super::possession::unix_millis;
-use super::super::settings::{Client, Settings};
-use super::Origin;
+use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
+use crate::gate::origin::Origin;
+use crate::gate::proof::unix_millis;
+use crate::gate::settings::{Client, Settings};
 use crate::oauth::assertion::{self, AssertionError, Claims, Expect};
 use crate::oauth::denial::TokenError;
 use crate::oauth::jose::JwsError;
 use crate::oauth::replay::{Owner, Replay};
 use crate::oauth::secret::Secret;
 
-/// Longest life of an assertion, in seconds; its `jti` is kept for all of it.
+/// The longest lifetime of an assertion, in seconds. Its `jti` is remembered for all of it.
 const MAX_LIFETIME: u64 = 3600;
-/// How far clocks may differ, in seconds.
+/// The tolerated clock difference, in seconds.
 const LEEWAY: u64 = 30;
 
 impl Gate {
@@ -38,24 +37,25 @@ impl Gate {
         let (Ok(claims), Some(client)) = (claims, client.filter(|client| client.policy.enabled)) else {
             return Err(TokenError::InvalidClient);
         };
-        // RFC 7523 §3, 7: no assertion is taken twice.
-        let assertions = &self.inner.replays.assertions;
+        // RFC 7523 §3, 7: no assertion is accepted twice.
+        let assertions = &self.inner.assertions;
+        let now = unix_millis(self.clock());
         let owner = Owner::Client(&claims.client_id);
-        match assertions.check_and_remember(owner, &claims.jti, claims.remember_until, unix_millis(self)) {
+        match assertions.check_and_remember(owner, &claims.jti, claims.remember_until, now) {
             Ok(()) => {
                 self.inner.throttle.forgive(&admitted, true);
                 Ok(Arc::clone(client))
             }
             Err(Replay::Seen | Replay::Expired) => Err(TokenError::InvalidClient),
-            // No room to remember it: one that might be taken again is not taken at all.
+            // There is no room to remember it, so it is refused: it could be used again.
             Err(_) => {
                 self.inner.throttle.forgive(&admitted, false);
-                Err(TokenError::Unavailable(FULL))
+                Err(TokenError::Unavailable(RETRY_WHEN_FULL))
             }
         }
     }
 
-    /// Verifies one signature, whoever the client is.
+    /// Verifies an assertion, at the cost of one signature for every client, known or not.
     fn check_assertion(
         &self,
         settings: &Settings,
@@ -78,12 +78,12 @@ impl Gate {
         match checked {
             None => Err(assertion::refuse(assertion)),
             Some(Err(error)) => {
-                // Refused before a signature was looked at: an unknown client would have cost one.
+                // It was refused before a signature was verified; an unknown client would have cost one.
                 if matches!(error, AssertionError::Type | AssertionError::Signature(JwsError::UnknownKey)) {
                     let _ = assertion::refuse(assertion);
                 }
-                // Perhaps the client has new keys. This request does not wait for them, or waiting would tell that
-                // there is such a client; the next one finds them.
+                // The client may have new keys. This request does not wait for them, because the wait would reveal
+                // that the client exists; the next request finds them.
                 if matches!(error, AssertionError::Signature(JwsError::UnknownKey | JwsError::Signature)) {
                     self.call_for_keys(keys);
                 }

@@ -1,10 +1,10 @@
-//! Mutual TLS: a client that holds the key of a certificate (RFC 8705 §2).
+//! Mutual TLS: clients that hold the key of a certificate (RFC 8705 §2).
 
 use std::sync::Arc;
 
-use super::super::Gate;
-use super::super::settings::{Client, Settings};
-use super::Origin;
+use crate::gate::instance::Gate;
+use crate::gate::origin::Origin;
+use crate::gate::settings::{Client, Settings};
 use crate::oauth::certificate::Certificate;
 use crate::oauth::denial::TokenError;
 
@@ -15,11 +15,11 @@ impl Gate {
         client_id: &str,
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
-        // Read before it is known whether there is such a client: the same work for all.
+        // Parsed before the client is looked up, so that the work is the same for known and unknown clients.
         let read = origin.certificate.and_then(|shown| Certificate::parse(shown.der).ok());
         let is_certified = |client: &&Arc<Client>| {
             let Some(shown) = &origin.certificate else { return false };
-            // RFC 8705 §2.1: a name counts in a certificate that an authority vouches for.
+            // RFC 8705 §2.1: a name counts only in a certificate that a trusted authority has signed.
             let named = |subject| {
                 shown.verified && read.as_ref().is_some_and(|certificate| certificate.is_of(subject))
             };
@@ -29,7 +29,7 @@ impl Gate {
         };
         let client = settings.clients.get(client_id).filter(|client| client.policy.enabled);
         match client.filter(is_certified) {
-            // It costs next to nothing to find out, so it is never throttled.
+            // The check costs next to nothing, so success is never throttled.
             Some(client) => Ok(Arc::clone(client)),
             None => {
                 self.admit(settings, client_id, origin)?;

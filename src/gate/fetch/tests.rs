@@ -5,8 +5,8 @@ use std::sync::mpsc;
 use http::StatusCode;
 
 use super::*;
+use crate::gate::ClientSpec;
 use crate::gate::GateSpec;
-use crate::gate::settings::ClientSpec;
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::jose::testing::TestKey;
 use crate::oauth::scope::Scopes;

@@ -1,4 +1,4 @@
-//! Proofs and certificates through the tower layer and the OAuth service.
+//! DPoP proofs and certificates through the tower layer and the OAuth service.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,7 +12,7 @@ use super::*;
 use crate::oauth::jose::testing::TestKey;
 use crate::plugin::ClientCertificate;
 
-/// Answers 200 to whatever gets through.
+/// Answers every request with 200.
 #[derive(Clone)]
 struct Inner;
 
@@ -79,7 +79,7 @@ async fn a_proof_passes_the_layer() {
 }
 
 #[tokio::test]
-async fn a_certificate_in_the_extensions_is_the_connection_s() {
+async fn a_certificate_in_the_extensions_is_the_one_of_the_connection() {
     let mut spec = client("a", &[("1", "s", None)]);
     spec.certificate_bound_tokens = true;
     let (gate, _) = gate(vec![spec]);
@@ -90,4 +90,37 @@ async fn a_certificate_in_the_extensions_is_the_connection_s() {
     assert_eq!(try_api(&gate, shown(b"one").header("authorization", &bearer)).await, 200);
     assert_eq!(try_api(&gate, shown(b"two").header("authorization", &bearer)).await, 401);
     assert_eq!(try_api(&gate, Request::builder().header("authorization", &bearer)).await, 401);
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn below_a_nested_axum_router_a_proof_names_the_uri_that_the_client_used() {
+    use axum::routing::get;
+
+    let (gate, _) = gate(vec![client("a", &[("1", "s", None)])]);
+    let key = TestKey::ed25519();
+    let issued = r#""iat":1800000000"#;
+    let at_token_endpoint =
+        format!(r#"{{"jti":"1","htm":"POST","htu":"https://localhost:8443/oauth/v2/oauth-token",{issued}}}"#);
+    let answer = token(&gate, Request::builder().header("dpop", proof(&key, &at_token_endpoint))).await;
+    let token = answer["access_token"].as_str().unwrap();
+    let ath = crate::oauth::thumbprint::Thumbprint::of(token.as_bytes());
+    let api = axum::Router::new()
+        .route("/orders", get(async |_: Permit| "orders"))
+        .layer(gate.require(Requirement::AnyToken));
+    let app = axum::Router::new().nest("/v1", axum::Router::new().nest("/shop", api));
+    for (jti, htu, status) in [
+        ("2", "https://api.example/v1/shop/orders", 200),
+        ("3", "https://api.example/orders", 401),
+        ("4", "https://api.example/shop/orders", 401),
+    ] {
+        let claims = format!(r#"{{"jti":"{jti}","htm":"GET","htu":"{htu}",{issued},"ath":"{ath}"}}"#);
+        let request = Request::get("/v1/shop/orders?page=2")
+            .header(header::HOST, "api.example")
+            .header(header::AUTHORIZATION, format!("DPoP {token}"))
+            .header("dpop", proof(&key, &claims))
+            .body(axum::body::Body::empty())
+            .unwrap();
+        assert_eq!(app.clone().oneshot(request).await.unwrap().status().as_u16(), status, "{htu}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Clients that sign (RFC 7523) or show a certificate (RFC 8705). The clock starts at 1,800,000,000.
 
 use super::*;
+use crate::gate::ThrottlePolicy;
 use crate::oauth::certificate::Subject;
 use crate::oauth::client_auth::JWT_BEARER;
 use crate::oauth::evidence::PeerCertificate;

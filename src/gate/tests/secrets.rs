@@ -1,6 +1,7 @@
 //! Secrets: rotation, what is seen of their use, and that a refusal costs the same whatever its reason.
 
 use super::*;
+use crate::gate::SeenSecret;
 
 #[tokio::test]
 async fn rotation_both_secrets_work_until_the_old_one_expires() {

@@ -8,19 +8,54 @@ use http_body_util::Full;
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 
-use super::connection::Connection;
-use super::rule::Rule;
-use super::session::{answer_endpoint, settle, whole};
+use crate::oauth::denial::Denial;
+use crate::plugin::pingora::connection::Connection;
+use crate::plugin::pingora::module::PingoraModule;
+use crate::plugin::pingora::rule::Rule;
+use crate::plugin::pingora::session::{answer_endpoint, settle, whole};
 use crate::response;
 
 /// A pingora HTTP app behind the gate. Made by [`PingoraModule::around`](super::PingoraModule::around).
 ///
-/// The app finds the client in `X-Client-Id` and `X-Client-Scope`, as an upstream would. The connection is seen without
-/// further ado; with `with_endpoints` the gate's endpoints are answered here.
+/// The app finds the client in `X-Client-Id` and `X-Client-Scope`, as an upstream would. It needs no `note_connection`.
+/// With [`PingoraModule::with_endpoints`] it answers the gate's endpoints too.
 #[derive(Clone)]
 pub struct RequireTokenApp<A> {
-    pub(super) app: A,
-    pub(super) rule: Rule,
+    app: A,
+    rule: Rule,
+}
+
+impl PingoraModule {
+    /// Puts the same rule in front of an HTTP app. An app has no modules: its server drops the connection of a request that
+    /// a module fails, without an answer.
+    ///
+    /// ```
+    /// use async_trait::async_trait;
+    /// use http::Response;
+    /// use pingora::apps::http_app::{HttpServer, ServeHttp};
+    /// use pingora::protocols::http::ServerSession;
+    /// use tollgate::{Gate, GateSpec};
+    ///
+    /// struct Hello;
+    ///
+    /// #[async_trait]
+    /// impl ServeHttp for Hello {
+    ///     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+    ///         let client = session.get_header_bytes("x-client-id");
+    ///         Response::new([b"hello, ", client].concat())
+    ///     }
+    /// }
+    ///
+    /// let gate = Gate::builder(GateSpec::default()).build()?;
+    /// let read = gate.pingora_module("read").with_endpoints();
+    /// let app = HttpServer::new_app(read.around(Hello));
+    /// # drop(app);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn around<A: ServeHttp>(self, app: A) -> RequireTokenApp<A> {
+        RequireTokenApp { app, rule: self.rule }
+    }
 }
 
 #[async_trait]
@@ -31,7 +66,7 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for RequireTokenApp<A> {
         let answer = match endpoint {
             Some(endpoint) => match answer_endpoint(gate, endpoint, session).await {
                 Ok(answer) => answer,
-                // The client is gone: whatever is said, nobody hears it.
+                // The client has disconnected, so this answer reaches nobody.
                 Err(_) => response::problem(http::StatusCode::BAD_REQUEST, "the request broke off"),
             },
             None => {
@@ -40,7 +75,9 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for RequireTokenApp<A> {
                     Ok(_) => return self.app.response(session).await,
                     Err(denial) => {
                         settle(session).await;
-                        gate.refuse(&denial)
+                        let mut refusal = gate.refuse(&denial);
+                        refusal.extensions_mut().insert::<Denial>(denial);
+                        refusal
                     }
                 }
             }

@@ -1,6 +1,6 @@
-//! The gate inside pingora: a module for proxies, a wrapper for HTTP apps, helpers to answer from a session.
+//! The gate inside pingora: a module for proxies, a wrapper for HTTP apps, and functions that answer from a session.
 //!
-//! A proxy takes four lines more than it has: the module, the connection, the endpoints, the refusal.
+//! A proxy adds four calls: for the module, the connection, the endpoints and the refusal.
 //!
 //! ```
 //! use async_trait::async_trait;
@@ -8,8 +8,7 @@
 //! # use pingora::prelude::HttpPeer;
 //! use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 //! # use pingora::{Error, Result};
-//! use tollgate::gate::Gate;
-//! use tollgate::oauth::scope::Requirement;
+//! use tollgate::Gate;
 //! use tollgate::plugin::pingora::{Refused, answer_denied, note_connection, serve_endpoint};
 //!
 //! struct Proxy {
@@ -24,7 +23,7 @@
 //! #         Ok(Box::new(HttpPeer::new("127.0.0.1:9000", false, String::new())))
 //! #     }
 //!     fn init_downstream_modules(&self, modules: &mut HttpModules) {
-//!         modules.add_module(Box::new(self.gate.pingora_module(Requirement::AnyToken).with_endpoints()));
+//!         modules.add_module(Box::new(self.gate.pingora_module("read").with_endpoints()));
 //!     }
 //!
 //!     async fn early_request_filter(&self, session: &mut Session, _: &mut ()) -> Result<()> {
@@ -41,33 +40,33 @@
 //!             Some(Refused { status, reusable, .. }) => {
 //!                 FailToProxy { error_code: status, can_reuse_downstream: reusable }
 //!             }
-//!             // As before: `error` is the proxy's own.
+//!             // `error` is the proxy's own, and is handled as without the gate.
 //!             None => FailToProxy { error_code: 502, can_reuse_downstream: false },
 //!         }
 //!     }
 //! }
 //! ```
 //!
-//! (The whole of it runs in `examples/pingora_proxy.rs`.) [`PingoraModule`] has the rest: other scopes or none by request
-//! ([`Access`]), a condition of the program's own, an HTTP app instead of a proxy.
+//! `examples/pingora_proxy.rs` is a complete proxy. [`PingoraModule`] has more: a demand for each request ([`Access`]), a
+//! condition of the program, an HTTP app instead of a proxy.
 //!
-//! *It fails closed.* A module cannot answer, only fail a request, so without the refusal's part pingora itself
-//! answers the same status, with no challenge and no body, and closes the connection. Without the endpoints' part, requests
-//! to them go where the proxy sends others, so [`PingoraModule::with_endpoints`] says that it is there. Without the
-//! connection, tokens that are bound to a client certificate are refused.
+//! *It fails closed.* A module cannot answer a request, only fail it. Without the call for the refusal, pingora itself
+//! answers with the same status, without a challenge or a body, and closes the connection. Without the call for the
+//! endpoints, requests for them go to the upstream, so [`PingoraModule::with_endpoints`] states that it is there. Without
+//! the call for the connection, tokens that are bound to a client certificate are refused.
 //!
-//! *What the upstream sees* is what the gateway's upstreams see: `Authorization` removed, `X-Client-Id` and
-//! `X-Client-Scope` set from the permit, and whatever the client sent under those names, in any spelling, gone. A DPoP proof
-//! goes with the token that it is of.
+//! *The upstream* sees the same as behind the gateway: `Authorization` is removed, `X-Client-Id` and `X-Client-Scope` are
+//! set from the permit, and what the client has sent under these names is removed, in every spelling. A DPoP proof is
+//! removed together with its token.
 //!
-//! *A DPoP proof* has to name the URI as the proxy sees it: `https` where the connection has TLS or the issuer says so,
-//! the `Host` and the path.
+//! *A DPoP proof* has to name the URI of the request: `https` if the connection has TLS or the issuer begins with it, the
+//! `Host`, and the path.
 //!
-//! *Connections are kept right.* The body of a refused request is read and thrown away where it is short and there;
-//! otherwise the connection is closed after the answer, so that no rest of it is taken for the next request.
+//! *Connections stay consistent.* The body of a refused request is read and discarded if it is short and has arrived.
+//! Otherwise the connection is closed after the answer, so that the rest of the body is not taken for the next request.
 //!
-//! Types of pingora and `http` are in these signatures because they are what is plugged together; a major release of
-//! pingora is one of this crate's feature `pingora`.
+//! Types of pingora and `http` are part of these signatures. A major release of pingora is a major release of the feature
+//! `pingora`.
 
 mod access;
 mod app;
@@ -79,6 +78,6 @@ mod session;
 
 pub use access::Access;
 pub use app::RequireTokenApp;
-pub use connection::note_connection;
-pub use module::{PingoraModule, RequireTokenModule};
+
+pub use module::{PingoraModule, RequireTokenModule, note_connection};
 pub use session::{Refused, answer_denied, refuse, serve_endpoint};

@@ -2,20 +2,19 @@ use std::sync::Arc;
 
 use pingora::http::RequestHeader;
 
-use super::access::Access;
-use super::connection::Connection;
-use super::identity;
 use crate::gate::Gate;
 use crate::oauth::decide::{self, Permit};
 use crate::oauth::denial::Denial;
-use crate::oauth::evidence::Target;
 use crate::plugin::evidence;
+use crate::plugin::pingora::access::Access;
+use crate::plugin::pingora::connection::Connection;
+use crate::plugin::pingora::identity;
 
-/// What requests are asked, and what is made of the heads of those that pass.
+/// The rule for requests: the demand, the condition, and what the heads of authorized requests become.
 #[derive(Clone)]
 pub(super) struct Rule {
     pub(super) gate: Gate,
-    pub(super) access: Asked,
+    pub(super) access: AccessSource,
     pub(super) condition: Option<Arc<OwnCondition>>,
     pub(super) endpoints: bool,
     pub(super) forward_token: bool,
@@ -25,42 +24,48 @@ pub(super) type ByRequest = dyn Fn(&RequestHeader) -> Access + Send + Sync;
 pub(super) type OwnCondition = dyn Fn(&Permit, &RequestHeader) -> Result<(), Denial> + Send + Sync;
 
 #[derive(Clone)]
-pub(super) enum Asked {
+pub(super) enum AccessSource {
     Always(Access),
     ByRequest(Arc<ByRequest>),
 }
 
 impl Rule {
     pub(super) fn new(gate: Gate, access: Access) -> Self {
-        Self { gate, access: Asked::Always(access), condition: None, endpoints: false, forward_token: false }
+        Self {
+            gate,
+            access: AccessSource::Always(access),
+            condition: None,
+            endpoints: false,
+            forward_token: false,
+        }
     }
 
-    /// Whether the request is for the gate itself, and somebody is there to answer it.
+    /// Returns whether the request is for one of the gate's endpoints, and the program answers them.
     pub(super) fn is_endpoint(&self, head: &RequestHeader) -> bool {
         self.endpoints && self.gate.endpoint(head.uri.path()).is_some()
     }
 
-    /// Decides, and names the client in the head of a request that may pass.
+    /// Authorizes a request, and sets the identity headers of its head.
     pub(super) fn admit(&self, head: &mut RequestHeader, seen: &Connection) -> Result<Permit, Denial> {
         let permit = match &self.access {
-            Asked::Always(access) => self.judge(head, access, seen),
-            Asked::ByRequest(ask) => self.judge(head, &ask(head), seen),
+            AccessSource::Always(access) => self.authorize(head, access, seen),
+            AccessSource::ByRequest(ask) => self.authorize(head, &ask(head), seen),
         }?;
-        // Values that were made for headers and names that are constant: no insertion fails. If one did, the
-        // request would go on without what it stands for, so it does not go on.
+        // The names are constant and the values were made for headers, so no insertion fails. If one did, the request
+        // would lack its identity, so it is refused.
         identity::set(head, &permit, self.forward_token).map_err(|_| Denial::Unavailable)?;
         Ok(permit)
     }
 
-    fn judge(&self, head: &RequestHeader, access: &Access, seen: &Connection) -> Result<Permit, Denial> {
+    fn authorize(&self, head: &RequestHeader, access: &Access, seen: &Connection) -> Result<Permit, Denial> {
         let Access::Token(demand) = access else { return Ok(decide::public()) };
         let certificate = seen.certificate().map(|certificate| certificate.sha256);
         let target = || {
-            let target = evidence::target(&self.gate, &head.method, &head.uri, &head.headers)?;
-            Some(Target { https: target.https || seen.is_tls(), ..target })
+            let https = self.gate.is_public_by_https() || seen.is_tls();
+            evidence::target_of(https, &head.method, &head.uri, &head.headers)
         };
         let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
-        let permit = self.gate.judge(&head.headers, requirement, audience, certificate, target)?;
+        let permit = self.gate.authorize_inner(&head.headers, requirement, audience, certificate, target)?;
         match &self.condition {
             Some(condition) => condition(&permit, head).map(|()| permit),
             None => Ok(permit),

@@ -8,15 +8,15 @@ use pingora::http::ResponseHeader;
 use pingora::modules::http::HttpModuleCtx;
 use pingora::protocols::http::ServerSession;
 
-use super::connection::Connection;
-use super::module::RequireTokenModule;
 use crate::gate::{Endpoint, FormBody, Gate, Origin};
 use crate::oauth::denial::Denial;
 use crate::oauth::endpoints::MAX_BODY;
+use crate::plugin::pingora::connection::Connection;
+use crate::plugin::pingora::module::RequireTokenModule;
 
-/// The whole of a token request's body, as in the gateway.
+/// The time for the whole body of a token request, as in the gateway.
 const FORM_TIMEOUT: Duration = Duration::from_secs(30);
-/// What is read of a refused request's body, so that its connection can serve another.
+/// How much of a refused request's body is read, so that its connection can serve another request.
 const DRAIN_AT_MOST: usize = 64 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -24,17 +24,17 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
-    /// The status it was answered with.
+    /// The status of the answer.
     pub status: u16,
     /// Whether the connection can serve another request.
     pub reusable: bool,
 }
 
-/// Answers a request to one of the gate's endpoints; `false` where it is to none of them, and nothing was done.
-/// For `request_filter`, whose answer means the same.
+/// Answers a request to one of the gate's endpoints. Returns `false` without doing anything if it is for none of them.
+/// Call it in `request_filter`, whose result means the same.
 ///
 /// # Errors
-/// Where the client is gone.
+/// The connection's, if the client has disconnected.
 pub async fn serve_endpoint(gate: &Gate, session: &mut ServerSession) -> pingora::Result<bool> {
     let Some(endpoint) = gate.endpoint(session.req_header().uri.path()) else { return Ok(false) };
     let answer = answer_endpoint(gate, endpoint, session).await?;
@@ -42,7 +42,7 @@ pub async fn serve_endpoint(gate: &Gate, session: &mut ServerSession) -> pingora
     Ok(true)
 }
 
-/// The same without writing the answer.
+/// Makes the answer to a request to an endpoint.
 pub(super) async fn answer_endpoint(
     gate: &Gate,
     endpoint: Endpoint,
@@ -62,28 +62,28 @@ pub(super) async fn answer_endpoint(
     Ok(answer)
 }
 
-/// Answers a request that [`RequireTokenModule`] denied; `None` where it denied nothing, and nothing was done.
-/// For `fail_to_proxy`.
+/// Answers a request that the [`RequireTokenModule`] denied. Returns `None` without doing anything if it denied none. Call
+/// it in `fail_to_proxy`.
 pub async fn answer_denied(modules: &HttpModuleCtx, session: &mut ServerSession) -> Option<Refused> {
     let module = modules.get::<RequireTokenModule>()?;
     Some(refuse(module.gate(), module.denial()?, session).await)
 }
 
-/// Answers a request with a denial, its challenge and its text.
+/// Answers a request with a denial: its status, challenge and text.
 pub async fn refuse(gate: &Gate, denial: &Denial, session: &mut ServerSession) -> Refused {
     let reusable = settle(session).await;
-    // A client that is gone needs no answer; its connection is of no more use.
+    // If the client has disconnected, the connection cannot be reused.
     let written = write(session, gate.refuse(denial)).await.is_ok();
     Refused { status: denial.status().as_u16(), reusable: reusable && written }
 }
 
-/// Leaves no byte of the body to be taken for the next request: reads what is left of a short one, and otherwise
-/// gives the connection up. Whether it can be used again.
+/// Makes sure that no byte of the body is taken for the next request: reads the rest of a short body, and otherwise marks
+/// the connection to be closed. Returns whether it can be reused.
 pub(super) async fn settle(session: &mut ServerSession) -> bool {
     if session.is_body_done() {
         return true;
     }
-    // A client that waits for `100 Continue` has sent nothing, and may or may not send it all now.
+    // A client that waits for `100 Continue` has sent nothing yet, and may still send the body.
     let waits = session.req_header().headers.contains_key(EXPECT);
     let drained = !waits && matches!(tokio::time::timeout(DRAIN_TIMEOUT, drain(session)).await, Ok(true));
     if !drained {
@@ -135,7 +135,7 @@ async fn write(session: &mut ServerSession, answer: Response<Full<Bytes>>) -> pi
     if no_body { session.finish_body().await } else { session.write_response_body(body, true).await }
 }
 
-/// The bytes of an answer, which are all there.
+/// Returns the bytes of an answer, all of which are in memory.
 pub(super) async fn whole(body: Full<Bytes>) -> Bytes {
     match body.collect().await {
         Ok(collected) => collected.to_bytes(),

@@ -24,7 +24,7 @@ pub(crate) enum Source {
         /// What is left of a request that is answered before it has been sent. Boxed: seldom.
         sending: Option<Box<RequestWriter<RequestBody>>>,
     },
-    Http2(http2::AnswerBody),
+    Http2(http2::Http2Body),
 }
 
 impl Source {

@@ -29,10 +29,10 @@ use crate::proxy::body::source::Source;
 use crate::proxy::body::upstream_body::UpstreamBody;
 use crate::proxy::observe::trace::UpstreamTrace;
 use crate::upstream::group::Upstream;
-use crate::upstream::http2::connection::{Connection, Link, OpenError, StreamGuard};
-use crate::upstream::http2::pool::{self, NoConnection};
-use crate::upstream::http2::response::AnswerBody;
-use crate::upstream::http2::upload::{self, GoingOn, Upload};
+use crate::upstream::http2::connection::{Connection, ConnectionStatus, OpenError, StreamGuard};
+use crate::upstream::http2::pool::{self, AcquireError};
+use crate::upstream::http2::response::Http2Body;
+use crate::upstream::http2::upload::{self, Upload, UploadTask};
 use crate::upstream::pick::PickContext;
 use crate::upstream::server::Server;
 
@@ -93,7 +93,7 @@ pub(crate) async fn forward(
     let (mut head, stream) = response.into_parts();
     head.headers = for_client(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
     head.version = Version::HTTP_11;
-    let body = AnswerBody::new(stream, &head.headers, alarm, place, upload);
+    let body = Http2Body::new(stream, &head.headers, alarm, place, upload);
     let body = UpstreamBody::new(Source::Http2(body), upstream.read_timeout, lease, bounds);
     Ok(Response::from_parts(head, body.into()))
 }
@@ -115,7 +115,7 @@ fn for_client(headers: &HeaderMap) -> Result<HeaderMap, ResponseError> {
 struct Answered {
     response: Response<RecvStream>,
     place: StreamGuard,
-    upload: Option<GoingOn>,
+    upload: Option<UploadTask>,
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -146,9 +146,9 @@ async fn exchange(
         trip.goes_to(server, Instant::now());
         let mut connection = match pool::acquire(server, newer_than, upstream.connect_timeout).await {
             Ok(connection) => connection,
-            Err(NoConnection::Full) => return Err(ForwardError::NoServer),
-            Err(NoConnection::Open(error)) => {
-                if !matches!(error, OpenError::OurOwn(_)) {
+            Err(AcquireError::Full) => return Err(ForwardError::NoServer),
+            Err(AcquireError::Open(error)) => {
+                if !matches!(error, OpenError::Local(_)) {
                     upstream.failed(server, &error);
                 }
                 // Nothing was written: any request may try again.
@@ -168,13 +168,13 @@ async fn exchange(
             repeats_left -= 1;
             continue;
         };
-        let link = connection.link;
-        let (place, reused, written) = (link.enter(), link.begun() > 1, link.written());
+        let status = connection.status;
+        let (place, reused, written) = (status.enter(), status.begun() > 1, status.written());
         let waiting = Waiting { upstream, outcome: outcome.as_ref(), alarm: &mut alarm };
         let error = match waiting.answer(answer, &mut stream, &mut upload).await {
             Ok(Ok(response)) => {
                 upstream.answered(server, response.status());
-                return Ok(Answered { response, place, upload: upload.go_on(stream), alarm });
+                return Ok(Answered { response, place, upload: upload.spawn(stream), alarm });
             }
             Ok(Err(error)) => error,
             Err(fault) => {
@@ -193,7 +193,7 @@ async fn exchange(
         let broke = error.is_io() || error.is_go_away();
         // h2 tells a stream of the other side's GOAWAY only if it lies above the last one named there.
         let not_begun = refused || (error.is_remote() && error.is_go_away());
-        let not_written = broke && link.written() == written;
+        let not_written = broke && status.written() == written;
         let again = if not_begun || not_written {
             repeats_left > 0 && upload.rewind()
         } else {
@@ -208,8 +208,8 @@ async fn exchange(
             asking.failed();
         } else {
             // Others that are as old are as dead.
-            link.close();
-            newer_than = Link::newest();
+            status.close();
+            newer_than = ConnectionStatus::latest_id();
         }
     }
 }
@@ -217,7 +217,7 @@ async fn exchange(
 fn not_open(error: OpenError) -> ForwardError {
     match error {
         OpenError::TooSlow => ForwardError::TooSlow,
-        OpenError::Failed(error) | OpenError::OurOwn(error) => ForwardError::Unreachable(error.to_string()),
+        OpenError::Failed(error) | OpenError::Local(error) => ForwardError::Unreachable(error.to_string()),
         OpenError::NoHttp2 => ForwardError::BadAnswer(
             "its server does not agree to HTTP/2 over TLS (ALPN): the protocol of this upstream must be http1".to_owned(),
         ),
@@ -251,13 +251,13 @@ fn send(
     match connection.sender.send_request(head, ends) {
         Ok(sent) => Ok(Some(sent)),
         Err(error) if error.is_io() || error.is_go_away() => {
-            connection.link.close();
-            pool::forget(&connection.link);
+            connection.status.close();
+            pool::forget(&connection.status);
             Ok(None)
         }
         // Out of stream numbers, after a billion requests: RFC 9113 §5.1.1.
-        Err(error) if error.reason().is_none() && connection.link.begun() > 1 << 29 => {
-            connection.link.close();
+        Err(error) if error.reason().is_none() && connection.status.begun() > 1 << 29 => {
+            connection.status.close();
             Ok(None)
         }
         Err(error) => Err(ForwardError::Unreachable(error.to_string())),

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::notes::Notes;
 use super::route::{ClientConnection, Route};
-use crate::gate::{Endpoint, Told};
+use crate::gate::{Endpoint, EndpointOutcome};
 use crate::headers::REQUEST_ID;
 use crate::oauth::client::ClientState;
 use crate::oauth::decide::Permit;
@@ -115,7 +115,7 @@ impl RequestRecord {
     }
 
     /// The endpoint is done.
-    pub(crate) fn told(&mut self, told: &Told) {
+    pub(crate) fn told(&mut self, told: &EndpointOutcome) {
         self.trip.returns();
         self.reason = told.refusal.as_ref().map(of_token_error);
         if let Some(event) = event_of(told) {

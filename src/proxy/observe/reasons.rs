@@ -1,7 +1,7 @@
 //! What the outcomes of other rooms are called here.
 
 use super::super::forward::error::ForwardError;
-use crate::gate::{Endpoint, Success, Told};
+use crate::gate::{Endpoint, EndpointOutcome, Success};
 use crate::oauth::denial::{Denial, TokenError};
 use crate::proxy::body::fault::BodyFault;
 use crate::telemetry::{EndpointName, Event, Reason, UpstreamFailure};
@@ -17,8 +17,8 @@ pub(super) fn name_of(endpoint: Endpoint) -> Option<EndpointName> {
 }
 
 /// What to count of a success.
-pub(super) fn event_of(told: &Told) -> Option<Event> {
-    match told.success? {
+pub(super) fn event_of(outcome: &EndpointOutcome) -> Option<Event> {
+    match outcome.success? {
         Success::Issued => Some(Event::TokenIssued),
         Success::Described { active: true } => Some(Event::TokenActive),
         Success::Described { active: false } => Some(Event::TokenInactive),

@@ -1,8 +1,8 @@
 //! Asks servers how they are, off the way of requests, and looks their names up again.
 
 mod probe;
+pub(crate) mod status;
 pub(crate) mod upkeep;
-pub(crate) mod verdict;
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct HealthCheck {
     pub(crate) kind: Kind,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) thresholds: verdict::Thresholds,
+    pub(crate) thresholds: status::Thresholds,
 }
 
 /// What a probe does.
@@ -39,7 +39,7 @@ impl HealthCheck {
             kind,
             interval: spec.interval,
             timeout: spec.timeout,
-            thresholds: verdict::Thresholds {
+            thresholds: status::Thresholds {
                 healthy_after: spec.healthy_after,
                 unhealthy_after: spec.unhealthy_after,
             },

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::config::{Balance, ExpectedStatus};
     use crate::upstream::group::UpstreamSpec;
-    use crate::upstream::health::verdict::Thresholds;
+    use crate::upstream::health::status::Thresholds;
 
     fn check() -> HealthCheck {
         HealthCheck {

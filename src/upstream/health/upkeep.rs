@@ -12,9 +12,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::HealthCheck;
 use super::probe::{ProbeError, probe};
-use super::verdict::Change;
+use super::status::Change;
 use crate::upstream::group::Upstream;
-use crate::upstream::local_fault::is_our_own;
+use crate::upstream::local_fault::is_local_fault;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::server::Server;
 
@@ -79,15 +79,15 @@ async fn watch(upstream: Arc<Upstream>, server: Arc<Server>, check: HealthCheck)
     loop {
         ticks.tick().await;
         let outcome = probe(&upstream, &server, &check).await;
-        if matches!(&outcome, Err(ProbeError::Connect(error)) if is_our_own(error)) {
+        if matches!(&outcome, Err(ProbeError::Connect(error)) if is_local_fault(error)) {
             continue;
         }
-        let change = server.standing.verdict.hear(outcome.is_ok(), check.thresholds);
+        let change = server.state.health.record(outcome.is_ok(), check.thresholds);
         if change == Some(Change::Healthy) {
-            upstream.welcome(&server);
+            upstream.readmit(&server);
         }
         if change.is_some() {
-            server.standing.news.add();
+            server.state.changes.add();
         }
         match (change, outcome) {
             (Some(Change::Unhealthy), Err(ill)) => {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::connection::Connection;
 use crate::telemetry::{Event, GaugeGuard};
 use crate::upstream::connect::dial;
-use crate::upstream::local_fault::is_our_own;
+use crate::upstream::local_fault::is_local_fault;
 use crate::upstream::server::Server;
 
 /// Idle connections kept for one server by one thread.
@@ -54,7 +54,7 @@ impl fmt::Display for ConnectError {
 impl ConnectError {
     /// Whether it says something of the server.
     pub(crate) fn is_the_server_s(&self) -> bool {
-        !matches!(self, Self::Io(error) if is_our_own(error))
+        !matches!(self, Self::Io(error) if is_local_fault(error))
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Optio
         while let Some(mut connection) = pool.pop() {
             // One of a long answer was last used long ago, and those below it may not have been.
             if now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
-                && connection.place.is_current(&server.site)
+                && connection.place.is_current(&server.resolver)
                 && connection.is_quiet(cx)
             {
                 connection.used = now;
@@ -84,7 +84,7 @@ pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Connec
         Ok(Ok((io, place))) => Ok(Connection::new(io, server.key, place)),
         Ok(Err(error)) => Err(ConnectError::Io(error)),
         Err(_) => {
-            server.site.doubt();
+            server.resolver.refresh_soon();
             Err(ConnectError::TooSlow)
         }
     }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::rustls::{AlertDescription, Error as TlsError};
 
 use crate::upstream::connect::dial;
-use crate::upstream::local_fault::is_our_own;
+use crate::upstream::local_fault::is_local_fault;
 use crate::upstream::resolve::ResolvedAddr;
 use crate::upstream::server::Server;
 
@@ -41,7 +41,7 @@ const PING_TICKS: u32 = 2;
 
 /// What is known about a connection, to its driver and to those who use it.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct ConnectionStatus {
     /// Later ones have higher numbers.
     pub(crate) number: u64,
     /// Requests under way, with those that wait for the server to take more.
@@ -52,7 +52,7 @@ pub(crate) struct Link {
     closed: AtomicBool,
 }
 
-impl Link {
+impl ConnectionStatus {
     fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
@@ -66,7 +66,7 @@ impl Link {
     }
 
     /// What a connection opened from now on has a higher number than.
-    pub(crate) fn newest() -> u64 {
+    pub(crate) fn latest_id() -> u64 {
         Self::new().number
     }
 
@@ -104,7 +104,7 @@ impl Link {
 
 /// A request under way on a connection, until dropped.
 #[derive(Debug)]
-pub(crate) struct StreamGuard(Arc<Link>);
+pub(crate) struct StreamGuard(Arc<ConnectionStatus>);
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
@@ -116,9 +116,9 @@ impl Drop for StreamGuard {
 #[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<Bytes>,
-    pub(crate) link: Arc<Link>,
+    pub(crate) status: Arc<ConnectionStatus>,
     /// Which of the server's addresses it goes to.
-    pub(crate) site: Option<ResolvedAddr>,
+    pub(crate) address: Option<ResolvedAddr>,
 }
 
 impl Connection {
@@ -134,7 +134,7 @@ pub(crate) enum OpenError {
     /// The server refuses, or its name is not known, or it is no HTTP/2 server.
     Failed(Arc<str>),
     /// Something is wanting here: that says nothing of the server.
-    OurOwn(Arc<str>),
+    Local(Arc<str>),
     /// TLS did not agree on HTTP/2.
     NoHttp2,
     /// It took longer than the connect timeout.
@@ -144,7 +144,7 @@ pub(crate) enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(error) | Self::OurOwn(error) => f.write_str(error),
+            Self::Failed(error) | Self::Local(error) => f.write_str(error),
             Self::NoHttp2 => f.write_str("it does not agree to HTTP/2 over TLS"),
             Self::TooSlow => f.write_str("no connection in time"),
         }
@@ -152,7 +152,7 @@ impl fmt::Display for OpenError {
 }
 
 /// Called when a connection takes no more requests.
-pub(crate) type OnClose = fn(&Arc<Link>);
+pub(crate) type OnClose = fn(&Arc<ConnectionStatus>);
 
 /// Connects to a server and drives the connection in a task of this thread.
 pub(crate) async fn open(
@@ -160,11 +160,11 @@ pub(crate) async fn open(
     within: Duration,
     on_close: OnClose,
 ) -> Result<Connection, OpenError> {
-    let (io, site) = dial(server, within).await.map_err(|error| {
+    let (io, address) = dial(server, within).await.map_err(|error| {
         let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
         match refused {
             Some(TlsError::AlertReceived(AlertDescription::NoApplicationProtocol)) => OpenError::NoHttp2,
-            _ if is_our_own(&error) => OpenError::OurOwn(error.to_string().into()),
+            _ if is_local_fault(&error) => OpenError::Local(error.to_string().into()),
             _ => OpenError::Failed(error.to_string().into()),
         }
     })?;
@@ -172,7 +172,7 @@ pub(crate) async fn open(
         return Err(OpenError::NoHttp2);
     }
     match start(io, on_close).await {
-        Ok(connection) => Ok(Connection { site: Some(site), ..connection }),
+        Ok(connection) => Ok(Connection { address: Some(address), ..connection }),
         Err(error) => Err(OpenError::Failed(error.to_string().into())),
     }
 }
@@ -182,8 +182,8 @@ async fn start<T>(io: T, on_close: OnClose) -> Result<Connection, h2::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let link = Arc::new(Link::new());
-    let io = Counted { io, link: Arc::clone(&link) };
+    let status = Arc::new(ConnectionStatus::new());
+    let io = Counted { io, status: Arc::clone(&status) };
     let (sender, mut connection) = client::Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -194,7 +194,7 @@ where
         .handshake::<_, Bytes>(io)
         .await?;
     let watch = Watchdog {
-        link: Arc::clone(&link),
+        status: Arc::clone(&status),
         on_close,
         ping: connection.ping_pong(),
         waiting: 0,
@@ -203,7 +203,7 @@ where
         alarm: Box::pin(sleep_until(Instant::now() + TICK)),
     };
     tokio::spawn(drive(connection, watch));
-    Ok(Connection { sender, link, site: None })
+    Ok(Connection { sender, status, address: None })
 }
 
 async fn drive<T>(mut connection: client::Connection<Counted<T>, Bytes>, mut watch: Watchdog)
@@ -217,13 +217,13 @@ where
         watch.poll(cx)
     })
     .await;
-    watch.link.close();
-    (watch.on_close)(&watch.link);
+    watch.status.close();
+    (watch.on_close)(&watch.status);
 }
 
 /// Notices that a connection is used by nobody, or that nobody answers on it.
 struct Watchdog {
-    link: Arc<Link>,
+    status: Arc<ConnectionStatus>,
     on_close: OnClose,
     ping: Option<PingPong>,
     /// Ticks since a ping that has no answer; none waits at zero.
@@ -263,10 +263,10 @@ impl Watchdog {
             self.waiting += 1;
             return self.waiting > PING_TICKS;
         }
-        let now = (self.link.begun(), self.link.read.load(Relaxed));
+        let now = (self.status.begun(), self.status.read.load(Relaxed));
         let silent = self.seen == now;
         self.seen = now;
-        if self.link.streams() > 0 {
+        if self.status.streams() > 0 {
             self.idle = 0;
             if silent
                 && let Some(ping) = &mut self.ping
@@ -279,8 +279,8 @@ impl Watchdog {
         self.idle = if silent { self.idle + 1 } else { 0 };
         if self.idle >= IDLE_TICKS {
             // Nobody holds it then: it says goodbye and ends.
-            self.link.close();
-            (self.on_close)(&self.link);
+            self.status.close();
+            (self.on_close)(&self.status);
         }
         false
     }
@@ -289,13 +289,13 @@ impl Watchdog {
 /// Counts the bytes that pass, so that what was never written is known.
 struct Counted<T> {
     io: T,
-    link: Arc<Link>,
+    status: Arc<ConnectionStatus>,
 }
 
 impl<T> Counted<T> {
     fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = &written {
-            self.link.written.fetch_add(*bytes as u64, Relaxed);
+            self.status.written.fetch_add(*bytes as u64, Relaxed);
         }
         written
     }
@@ -309,7 +309,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.link.read.fetch_add((buf.filled().len() - before) as u64, Relaxed);
+        self.status.read.fetch_add((buf.filled().len() - before) as u64, Relaxed);
         polled
     }
 }

@@ -28,14 +28,14 @@ async fn what_comes_after_the_end_was_never_written() {
         _ = serving => {}
         answer = answer => assert_eq!(answer.unwrap().status(), 200),
     }
-    let written = connection.link.written();
+    let written = connection.status.written();
     assert!(written > 0);
     // The server is gone, and nobody here has looked yet.
     drop(server);
     let (answer, _) = connection.sender.send_request(request(), true).unwrap();
     let error = answer.await.unwrap_err();
     assert!(error.is_io(), "{error}");
-    assert_eq!(connection.link.written(), written);
+    assert_eq!(connection.status.written(), written);
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +48,7 @@ async fn an_idle_connection_says_goodbye() {
     assert!(begun.elapsed() < TICK);
 
     let (connection, mut server) = connected().await;
-    let kept = Arc::clone(&connection.link);
+    let kept = Arc::clone(&connection.status);
     tokio::spawn(async move { server.accept().await.is_some() });
     tokio::time::sleep(TICK * IDLE_TICKS - TICK / 2).await;
     assert!(!kept.is_closed());
@@ -68,14 +68,14 @@ async fn a_connection_on_which_nobody_answers_is_given_up() {
         let _ = silent.read_to_end(&mut all).await;
         all
     });
-    let _place = connection.link.enter();
+    let _place = connection.status.enter();
     let (answer, _) = connection.sender.send_request(request(), true).unwrap();
     let begun = Instant::now();
     let error = answer.await.unwrap_err();
     assert!(error.is_io(), "{error}");
     let waited = begun.elapsed();
     assert!((TICK * 3..=TICK * 5).contains(&waited), "{waited:?}");
-    assert!(connection.link.is_closed());
+    assert!(connection.status.is_closed());
     // PING: type 6, 8 bytes.
     let sent = reading.await.unwrap();
     assert!(sent.windows(4).any(|bytes| bytes == [0, 0, 8, 6]), "no ping was sent");
@@ -84,7 +84,7 @@ async fn a_connection_on_which_nobody_answers_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_answers_pings_may_take_its_time() {
     let (mut connection, mut server) = connected().await;
-    let _place = connection.link.enter();
+    let _place = connection.status.enter();
     let (answer, _) = connection.sender.send_request(request(), true).unwrap();
     tokio::spawn(async move {
         let mut held = Vec::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::connection::{Connection, Link, OpenError, open};
+use super::connection::{Connection, ConnectionStatus, OpenError, open};
 use crate::upstream::server::Server;
 
 /// Connections to one server from one thread. A server that takes few requests on each needs several.
@@ -31,7 +31,7 @@ struct Pool {
 
 /// Why a request has no connection.
 #[derive(Debug)]
-pub(crate) enum NoConnection {
+pub(crate) enum AcquireError {
     /// Every connection has as many requests under way and waiting as it may.
     Full,
     /// A new one could not be opened.
@@ -49,12 +49,12 @@ pub(crate) async fn acquire(
     server: &Arc<Server>,
     newer_than: u64,
     within: Duration,
-) -> Result<Connection, NoConnection> {
+) -> Result<Connection, AcquireError> {
     loop {
         let found = POOLS.with_borrow_mut(|pools| find(pools, server, newer_than, within));
         let mut opening = match found {
             Found::Connection(connection) => return Ok(connection),
-            Found::Full => return Err(NoConnection::Full),
+            Found::Full => return Err(AcquireError::Full),
             Found::Opening(opening) => opening,
         };
         let opened = match opening.wait_for(Option::is_some).await {
@@ -65,21 +65,21 @@ pub(crate) async fn acquire(
             // Those who waited for it may have filled it.
             Some(Ok(connection)) if has_room(&connection) => return Ok(connection),
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(NoConnection::Open(error)),
+            Some(Err(error)) => return Err(AcquireError::Open(error)),
             None => {
-                return Err(NoConnection::Open(OpenError::Failed("the connection was given up".into())));
+                return Err(AcquireError::Open(OpenError::Failed("the connection was given up".into())));
             }
         }
     }
 }
 
 /// Lets go of a connection that takes no more requests.
-pub(crate) fn forget(link: &Arc<Link>) {
+pub(crate) fn forget(status: &Arc<ConnectionStatus>) {
     // The thread may be ending, and its pools with it.
     let _ = POOLS.try_with(|pools| {
         if let Ok(mut pools) = pools.try_borrow_mut() {
             for pool in &mut *pools {
-                pool.connections.retain(|connection| !Arc::ptr_eq(&connection.link, link));
+                pool.connections.retain(|connection| !Arc::ptr_eq(&connection.status, status));
             }
             pools.retain(|pool| !pool.connections.is_empty() || pool.opening.is_some());
         }
@@ -87,7 +87,7 @@ pub(crate) fn forget(link: &Arc<Link>) {
 }
 
 fn has_room(connection: &Connection) -> bool {
-    !connection.link.is_closed() && connection.link.streams() < connection.most()
+    !connection.status.is_closed() && connection.status.streams() < connection.most()
 }
 
 fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Duration) -> Found {
@@ -100,17 +100,17 @@ fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Du
     };
     let Some(pool) = pools.get_mut(at) else { return Found::Full };
     // One to an address that left the name is used by the requests it has, and then closes.
-    pool.connections.retain_mut(|Connection { link, site, .. }| {
-        !link.is_closed() && site.as_mut().is_none_or(|site| site.is_current(&server.site))
+    pool.connections.retain_mut(|Connection { status, address, .. }| {
+        !status.is_closed() && address.as_mut().is_none_or(|address| address.is_current(&server.resolver))
     });
-    let usable = || pool.connections.iter().filter(|connection| connection.link.number > newer_than);
+    let usable = || pool.connections.iter().filter(|connection| connection.status.number > newer_than);
     if let Some(connection) = usable().find(|connection| has_room(connection)) {
         return Found::Connection(connection.clone());
     }
     if pool.connections.len() >= MAX_CONNECTIONS {
-        let least = usable().min_by_key(|connection| connection.link.streams());
+        let least = usable().min_by_key(|connection| connection.status.streams());
         return match least {
-            Some(least) if least.link.streams() < least.most() + MAX_WAITING => {
+            Some(least) if least.status.streams() < least.most() + MAX_WAITING => {
                 Found::Connection(least.clone())
             }
             _ => Found::Full,
@@ -132,7 +132,7 @@ fn start(server: Arc<Server>, within: Duration) -> Opening {
     let (tell, opening) = watch::channel(None);
     tokio::spawn(async move {
         let opened = timeout(within, open(&server, within, forget)).await.unwrap_or_else(|_| {
-            server.site.doubt();
+            server.resolver.refresh_soon();
             Err(OpenError::TooSlow)
         });
         POOLS.with_borrow_mut(|pools| {

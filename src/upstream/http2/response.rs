@@ -11,26 +11,26 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::connection::StreamGuard;
-use super::upload::GoingOn;
+use super::upload::UploadTask;
 
 /// What comes back on a stream. Dropped before its end, it resets the stream; the connection goes on.
-pub(crate) struct AnswerBody {
+pub(crate) struct Http2Body {
     stream: RecvStream,
     data_over: bool,
     /// Bytes still to come, where the server said how many.
     left: Option<u64>,
     alarm: Pin<Box<Sleep>>,
     /// What the exchange holds until its end.
-    held: Option<(StreamGuard, Option<GoingOn>)>,
+    held: Option<(StreamGuard, Option<UploadTask>)>,
 }
 
-impl AnswerBody {
+impl Http2Body {
     pub(crate) fn new(
         stream: RecvStream,
         headers: &HeaderMap,
         alarm: Pin<Box<Sleep>>,
         place: StreamGuard,
-        upload: Option<GoingOn>,
+        upload: Option<UploadTask>,
     ) -> Self {
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         Self { stream, data_over: false, left: length, alarm, held: Some((place, upload)) }

@@ -164,7 +164,7 @@ impl<B: RequestBody> Upload<B> {
     }
 
     /// Goes on by itself, beside the answer that has begun.
-    pub(crate) fn go_on(mut self, mut stream: SendStream<Bytes>) -> Option<GoingOn>
+    pub(crate) fn spawn(mut self, mut stream: SendStream<Bytes>) -> Option<UploadTask>
     where
         B: Send + 'static,
     {
@@ -178,14 +178,14 @@ impl<B: RequestBody> Upload<B> {
         let task = tokio::spawn(async move {
             let _ = poll_fn(|cx| self.poll(&mut stream, cx)).await;
         });
-        Some(GoingOn(task.abort_handle()))
+        Some(UploadTask(task.abort_handle()))
     }
 }
 
 /// A body that is sent while its answer comes back. It does not outlive the answer: the server has said all it will.
-pub(crate) struct GoingOn(AbortHandle);
+pub(crate) struct UploadTask(AbortHandle);
 
-impl Drop for GoingOn {
+impl Drop for UploadTask {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -1,4 +1,4 @@
-//! What a user of the library writes, feature by feature. It is compiled, not run.
+//! A program that uses the library, feature by feature. It is compiled, not run.
 
 #![deny(warnings)]
 
@@ -10,16 +10,13 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Request, Response};
 use tollgate::clock::ManualClock;
-use tollgate::gate::{ClientSpec, Gate, GateSpec};
-use tollgate::oauth::decide::Permit;
-use tollgate::oauth::denial::Denial;
-use tollgate::oauth::scope::Requirement;
-use tollgate::plugin::{RequireToken, RequireTokenLayer, ResponseFuture};
+use tollgate::plugin::{RequireToken, ResponseFuture};
 use tollgate::store::MemoryStore;
+use tollgate::{ClientSpec, Demand, Denial, Gate, GateSpec, Permit, RequireTokenLayer, Requirement};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceBuilder, service_fn};
 
-/// A service whose type can be named, future and all.
+/// A service whose type and future can be named.
 struct Named<S> {
     service: RequireToken<S>,
 }
@@ -34,7 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let client = ClientSpec::with_id("server")?
         .plain_secret("Password1")?
         .scopes(["read", "write"])?
-        .default_scopes(["read"])?
+        .default_scopes("read")?
+        .audiences(vec!["https://api.example.com".to_owned()])?
         .token_lifetime(Duration::from_secs(60))
         .may_introspect();
     let gate = Gate::builder(GateSpec::new("https://api.example.com").realm("orders").client(client))
@@ -51,23 +49,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let layer: RequireTokenLayer = gate.require(Requirement::any(["read", "write"])?);
     drop(Named { service: layer.layer(inner) }.call(Request::new(String::new())));
     let not_on_sundays = |_: &Permit, parts: &Parts| match parts.headers.get("x-day") {
-        Some(day) if day == "sunday" => Err(Denial::Refused("closed on Sundays")),
+        Some(day) if day == "sunday" => Err(Denial::refused(format!("closed on {day:?}"))),
         _ => Ok(()),
     };
     let _ = ServiceBuilder::new()
-        .layer(gate.require(Requirement::all(["read"])?).and(not_on_sundays))
+        .layer(gate.require("read").and(not_on_sundays))
         .layer(ConcurrencyLimitLayer::new(10))
         .service(inner);
     let _ = gate.require_with(not_on_sundays).grpc().layer(inner);
     let _ = gate.require(Requirement::AnyToken).clone().layer(inner).clone();
+    let _ = gate.require(vec!["read".to_owned()]).and_async(async |_, _| Ok(())).layer(inner);
     let _ =
-        gate.oauth_service().nested_at("/oauth/v2").address_by(|_| None).body_timeout(Duration::from_secs(5));
+        gate.try_require(Demand::from(Requirement::AnyToken).try_for_audience("https://api.example.com")?)?;
+    let local = std::net::IpAddr::from([127, 0, 0, 1]);
+    let _ = gate
+        .oauth_service()
+        .nested_at("/oauth/v2")
+        .address_by(move |_| Some(local))
+        .body_timeout(Duration::from_secs(5));
+    tollgate::store::testing::check_contract(MemoryStore::new);
 
     #[cfg(feature = "axum")]
     {
         let handler = async |permit: Permit| permit.client_id().map(str::to_owned).unwrap_or_default();
+        let optional = async |permit: Option<Permit>| permit.map(|_| "a client").unwrap_or("anyone");
         let _: axum::Router = axum::Router::new()
             .route("/", axum::routing::get(handler))
+            .route("/optional", axum::routing::get(optional))
             .layer(gate.require_with(not_on_sundays))
             .nest_service("/oauth/v2", gate.oauth_service().nested_at("/oauth/v2"));
     }
@@ -79,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     #[cfg(feature = "pingora")]
     {
         use tollgate::plugin::pingora::{Access, answer_denied, note_connection, serve_endpoint};
-        let read = Access::token(Requirement::all(["read"])?);
+        let read = Access::token("read");
         let by_path = move |head: &pingora::http::RequestHeader| match head.uri.path() {
             "/health" => Access::Public,
             _ => read.clone(),

@@ -6,7 +6,7 @@ use super::*;
 fn scopes_and_clients() {
     check(&[
         ("[scopes.x]\n", 1, "scopes.x", WrongType, "a description"),
-        ("[clients.\" a\"]\nsecret = \"HASH\"", 1, "clients.\" a\"", InvalidValue, "spaces may stand inside"),
+        ("[clients.\" a\"]\nsecret = \"HASH\"", 1, "clients.\" a\"", InvalidValue, "with spaces only inside"),
         ("[clients.\"é\"]\nsecret = \"HASH\"", 1, "clients.\"é\"", InvalidValue, "visible ASCII"),
         ("[clients.\"\"]\nsecret = \"HASH\"", 1, "clients.\"\"", InvalidValue, "1 to 255"),
         ("[clients.a]\nscopes = [\"read\"]", 1, "clients.a", MissingKey, "tollgate client reset-secret a"),

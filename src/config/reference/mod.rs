@@ -1,0 +1,85 @@
+//! Every key of gateway.toml, described once: the JSON Schema and the configuration reference are made from this.
+//!
+//! To add a key:
+//!
+//! 1. `settings.rs`: its name, default and bounds, if it is a number, a duration or a size;
+//! 2. `model/`: the field that holds its value, with a summary;
+//! 3. `compile/`: the line that reads it. Say in the message of every error what would be right;
+//! 4. `reference/`, the file of its table: what it is for, a good and a bad example, and whether it needs a restart;
+//! 5. `tests/maximal.toml`: a value other than the default;
+//! 6. `TOLLGATE_BLESS=1 cargo test --lib reference` writes `docs/configuration.md`.
+//!
+//! The tests here fail if a step was forgotten: the reader and this description are compared in both directions, each
+//! example is read, and the committed reference must be the generated one.
+
+mod clients;
+mod key;
+mod markdown;
+mod number;
+mod pattern;
+mod routes;
+mod schema;
+mod server;
+#[cfg(test)]
+mod tests;
+mod token_service;
+mod upstreams;
+
+use key::{Key, Kind, Table};
+
+/// The JSON Schema (2020-12) of gateway.toml.
+pub(crate) fn json_schema() -> String {
+    schema::of(&document())
+}
+
+/// The configuration reference, in Markdown.
+pub(crate) fn markdown() -> String {
+    markdown::of(&document())
+}
+
+/// The whole file.
+fn document() -> Table {
+    let scopes = Kind::map(
+        "NAME",
+        pattern::SCOPE,
+        "a scope name without spaces (RFC 6749 §3.3)",
+        Kind::any_text("a description for people"),
+    );
+    Table::new(
+        "gateway.toml",
+        "OAuth 2.0 client-credentials protection for HTTP APIs. `tollgate check` also finds what a schema cannot: names that are not defined, files that cannot be read, routes that conflict.",
+        "§",
+    )
+    .keys([
+        Key::table("server", server::server()),
+        Key::table("token_service", token_service::token_service()),
+        Key::new(
+            "scopes",
+            scopes,
+            "Every scope that a client or a route names, with a description for people. The metadata document lists them.",
+        )
+        .default_note("no scopes")
+        .example(r#"{ read = "Read from the APIs" }"#)
+        .wrong(r#"{ "read write" = "Both" }"#),
+        Key::new(
+            "clients",
+            Kind::map("NAME", pattern::CLIENT_ID, "a client id", Kind::Table(clients::client())),
+            "The clients. The name of the table is the client id: 1 to 255 visible ASCII characters, with spaces only inside.",
+        )
+        .default_note("no clients"),
+        Key::new(
+            "upstreams",
+            Kind::map("NAME", pattern::UPSTREAM_NAME, "a name", Kind::Table(upstreams::upstream())),
+            "The APIs behind the gateway. The name of the table is what routes call the upstream.",
+        )
+        .default_note("no upstreams"),
+        Key::new(
+            "routes",
+            Kind::list(Kind::Table(routes::route())).most(super::Config::MAX_ROUTES).repeating(),
+            "Which requests go to which upstream, and what they need.",
+        )
+        .default_note("no routes: every request is answered with 404"),
+        Key::table("metrics", server::metrics()),
+        Key::table("demo", server::demo()),
+    ])
+}

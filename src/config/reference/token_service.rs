@@ -1,0 +1,78 @@
+//! `[token_service]`.
+
+use super::key::{Key, Kind, Table};
+use super::pattern;
+use crate::config::settings::token_service as settings;
+use crate::gate::defaults;
+
+pub(super) fn token_service() -> Table {
+    let endpoint = |name, default: &str, about| {
+        Key::new(name, Kind::text("path without `{name}`", pattern::path(false, false)), about)
+            .default(format!("{default:?}"))
+            .example(format!("{default:?}"))
+            .wrong(format!("{:?}", default.trim_start_matches('/')))
+    };
+    Table::new("[token_service]", "The OAuth endpoints, and how many tokens there can be.", "[token_service]\n§").keys([
+        Key::new(
+            "issuer",
+            Kind::text("URL: `https://`, or `http://` on loopback; no query, no fragment", pattern::secure_url(false)),
+            "The issuer identifier (RFC 8414 §2): what comes before the paths of the endpoints in public URLs.",
+        )
+        .default_note("the first listener, as a client on this machine calls it")
+        .example(r#""https://gateway.example.com""#)
+        .wrong(r#""http://gateway.example.com""#),
+        endpoint("token_endpoint", defaults::TOKEN_ENDPOINT, "The path where clients get tokens."),
+        endpoint(
+            "introspection_endpoint",
+            defaults::INTROSPECTION_ENDPOINT,
+            "The path where clients with the capability `introspection` ask about tokens (RFC 7662).",
+        ),
+        endpoint(
+            "revocation_endpoint",
+            defaults::REVOCATION_ENDPOINT,
+            "The path where clients revoke their own tokens (RFC 7009).",
+        ),
+        Key::duration(&settings::TOKEN_LIFETIME, "The lifetime of tokens. A client can set its own."),
+        Key::number(
+            &settings::MAX_TOKENS,
+            "The most live tokens. Beyond it, the token endpoint answers 503; no live token is removed to make room.",
+        )
+        .on_restart(),
+        Key::number(
+            &settings::MAX_TOKENS_PER_CLIENT,
+            "The most live tokens of one client. It cannot be more than `max_tokens`.",
+        ),
+        Key::new(
+            "throttle",
+            Kind::Table(throttle()),
+            "When failed client authentications are answered with 429: counted for a client id from one address, and ten times as many for an address (IPv6: its /64).",
+        )
+        .default(format!(
+            "{{ failures = {}, per = \"{}\" }}",
+            settings::THROTTLE_FAILURES.default,
+            crate::config::units::Shown(settings::THROTTLE_PER.default)
+        ))
+        .example(r#"{ failures = 5, per = "1m" }"#)
+        .wrong("10"),
+        Key::new(
+            "realm",
+            Kind::text("printable ASCII without `\"` and backslash, at most 100 characters", pattern::REALM),
+            "The realm in `WWW-Authenticate` headers.",
+        )
+        .default(format!("{:?}", defaults::REALM))
+        .example(r#""my apis""#)
+        .wrong(r#""my \"apis\"""#),
+    ])
+}
+
+fn throttle() -> Table {
+    Table::new("throttle", "How many failures, and in which time.", "[token_service]\nthrottle = { § }").keys(
+        [
+            Key::number(&settings::THROTTLE_FAILURES, "The failures that are allowed."),
+            Key::duration(
+                &settings::THROTTLE_PER,
+                "The time in which they are counted, from the first of them.",
+            ),
+        ],
+    )
+}

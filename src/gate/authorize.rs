@@ -1,0 +1,159 @@
+//! Authorizing a request, and the answer to one that is denied.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body_util::Full;
+
+use crate::gate::instance::Gate;
+use crate::oauth::bearer::{self, Presented, Scheme};
+use crate::oauth::decide::{self, Permit, Possession};
+use crate::oauth::denial::Denial;
+use crate::oauth::evidence::{Evidence, Target};
+use crate::oauth::scope::{Demand, Requirement};
+use crate::oauth::token::TokenDigest;
+
+impl Gate {
+    /// Authorizes a request by its headers alone. A token that is bound to a key or to a certificate is refused.
+    ///
+    /// ```
+    /// # use tollgate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes("read")?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// use http::{HeaderMap, header::AUTHORIZATION};
+    /// use tollgate::Requirement;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// let read = Requirement::all("read")?;
+    /// assert_eq!(gate.authorize(&headers, &read).unwrap_err().status(), 401);
+    /// let bearer = format!("Bearer {}", gate.issue_to("server", "read")?.expose());
+    /// headers.insert(AUTHORIZATION, bearer.parse()?);
+    /// assert_eq!(gate.authorize(&headers, &read)?.client_id(), Some("server"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A [`Denial`]. [`Gate::refuse`] turns it into the answer.
+    pub fn authorize(&self, headers: &HeaderMap, requirement: &Requirement) -> Result<Permit, Denial> {
+        self.authorize_inner(headers, requirement, None, None, || None)
+    }
+
+    /// Authorizes a request by its headers and by the [`Evidence`] about its connection and target, against everything
+    /// that a route demands.
+    ///
+    /// ```
+    /// # use tollgate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes("read")?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// use http::{HeaderMap, header::AUTHORIZATION};
+    /// use tollgate::{Demand, Requirement};
+    /// use tollgate::oauth::evidence::Evidence;
+    ///
+    /// let demand = Demand::from(Requirement::AnyToken).for_audience("https://orders.example.com");
+    /// let bearer = format!("Bearer {}", gate.issue_to("server", "read")?.expose());
+    /// let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse()?)]);
+    /// let denial = gate.authorize_with(&headers, &demand, &Evidence::default()).unwrap_err();
+    /// assert_eq!(denial.code(), Some("invalid_token"), "the token is for no particular resource");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A [`Denial`]. [`Gate::refuse`] turns it into the answer.
+    pub fn authorize_with(
+        &self,
+        headers: &HeaderMap,
+        demand: &Demand,
+        evidence: &Evidence<'_>,
+    ) -> Result<Permit, Denial> {
+        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
+        self.authorize_inner(headers, &demand.requirement, demand.audience.as_deref(), certificate, || {
+            evidence.target
+        })
+    }
+
+    /// Authorizes a request. `target` is called only when a DPoP proof has to name it.
+    #[inline]
+    pub(crate) fn authorize_inner<'a>(
+        &self,
+        headers: &HeaderMap,
+        requirement: &Requirement,
+        audience: Option<&str>,
+        certificate: Option<&[u8; 32]>,
+        target: impl FnOnce() -> Option<Target<'a>>,
+    ) -> Result<Permit, Denial> {
+        let presented = bearer::presented(headers)?;
+        if presented.scheme == Scheme::Bearer {
+            return self.authorize_bearer(presented, requirement, audience, certificate);
+        }
+        #[cfg(feature = "jose")]
+        return self.authorize_dpop(presented, headers, requirement, audience, certificate, target());
+        #[cfg(not(feature = "jose"))]
+        {
+            let _ = target;
+            presented.check_syntax()?;
+            Err(Denial::Missing)
+        }
+    }
+
+    fn authorize_bearer(
+        &self,
+        presented: Presented<'_>,
+        requirement: &Requirement,
+        audience: Option<&str>,
+        certificate: Option<&[u8; 32]>,
+    ) -> Result<Permit, Denial> {
+        let Some(digest) = TokenDigest::of_presented(presented.token) else {
+            return Err(presented.unknown());
+        };
+        match self.inner.store.find(&digest) {
+            Ok(Some(record)) => {
+                let held = Possession { certificate, key: None };
+                decide::decide(Some(record), digest, requirement, audience, held, self.inner.clock.now())
+            }
+            Ok(None) => Err(presented.unknown()),
+            Err(_) => Err(Denial::Unavailable),
+        }
+    }
+
+    /// Makes the answer to a request that was denied.
+    ///
+    /// ```
+    /// # use tollgate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes("read")?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// use tollgate::Denial;
+    ///
+    /// let answer = gate.refuse(&Denial::Missing);
+    /// assert_eq!(answer.status(), 401);
+    /// assert!(answer.headers()["www-authenticate"].to_str()?.starts_with("Bearer realm=\"tollgate\""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn refuse(&self, denial: &Denial) -> Response<Full<Bytes>> {
+        denial.to_response(&self.settings().challenge)
+    }
+
+    /// Returns whether the token behind a permit is still valid. A long stream asks this from time to time.
+    ///
+    /// ```
+    /// # use tollgate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes("read")?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// use http::{HeaderMap, header::AUTHORIZATION};
+    /// use tollgate::Requirement;
+    ///
+    /// let bearer = format!("Bearer {}", gate.issue_to("server", "read")?.expose());
+    /// let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse()?)]);
+    /// let permit = gate.authorize(&headers, &Requirement::AnyToken)?;
+    /// assert!(gate.still_permits(&permit));
+    /// gate.revoke_all("server");
+    /// assert!(!gate.still_permits(&permit), "the stream should end now");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn still_permits(&self, permit: &Permit) -> bool {
+        let Some(digest) = permit.digest() else { return true };
+        // A store that cannot answer fails closed here, as everywhere.
+        let record = self.inner.store.find(digest).ok().flatten();
+        record.is_some_and(|record| record.is_live(self.inner.clock.now()))
+    }
+}

@@ -1,0 +1,81 @@
+//! The endpoints that a gate answers, what they read, and what they report.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::oauth::client::ClientState;
+use crate::oauth::denial::TokenError;
+
+/// One of the paths that the gate answers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// Issues tokens (RFC 6749 §3.2).
+    Token,
+    /// Describes tokens (RFC 7662).
+    Introspection,
+    /// Revokes tokens (RFC 7009).
+    Revocation,
+    /// Metadata of the authorization server (RFC 8414).
+    AuthorizationServer,
+    /// Metadata of the protected resource (RFC 9728).
+    ProtectedResource,
+}
+
+impl Endpoint {
+    /// Returns whether its requests have a body to read, of at most
+    /// [`MAX_BODY`](crate::oauth::endpoints::MAX_BODY) bytes.
+    #[must_use]
+    pub fn reads_body(self) -> bool {
+        matches!(self, Self::Token | Self::Introspection | Self::Revocation)
+    }
+
+    /// Returns whether it is one of the metadata documents, whose paths are fixed.
+    pub(crate) fn is_document(self) -> bool {
+        matches!(self, Self::AuthorizationServer | Self::ProtectedResource)
+    }
+}
+
+/// What an endpoint did, for metrics and logs.
+#[derive(Debug, Default)]
+pub(crate) struct EndpointOutcome {
+    /// The client, once it has authenticated.
+    pub(crate) client: Option<Arc<ClientState>>,
+    pub(crate) success: Option<Success>,
+    pub(crate) refusal: Option<TokenError>,
+}
+
+/// What an endpoint did on success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Success {
+    Issued,
+    Described { active: bool },
+    Revoked,
+}
+
+/// A request body as it was read, or the reason why it could not be.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum FormBody {
+    /// The whole body.
+    Whole(Bytes),
+    /// The body is longer than [`MAX_BODY`](crate::oauth::endpoints::MAX_BODY).
+    TooLarge,
+    /// The body did not arrive in time.
+    TooSlow,
+    /// The body ended early.
+    Broken,
+}
+
+impl FormBody {
+    /// Returns the whole body, or the refusal of one that could not be read.
+    pub(super) fn whole(self) -> Result<Bytes, TokenError> {
+        match self {
+            Self::Whole(body) => Ok(body),
+            Self::TooLarge => Err(TokenError::TooLarge),
+            Self::TooSlow => Err(TokenError::TooSlow),
+            Self::Broken => Err(TokenError::InvalidRequest("the body broke off")),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Tokens without the token endpoint: issuing for the program's own use, revoking, counting.
+
+use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
+use crate::gate::settings::Client;
+use crate::oauth::denial::TokenError;
+use crate::oauth::grant::{Record, Terms};
+use crate::oauth::scope::IntoScopes;
+use crate::oauth::token::AccessToken;
+use crate::store::StoreError;
+
+impl Gate {
+    /// Issues a token to a client without asking for its secret. This is for tests, and for a program that is its own
+    /// client. Everything else is as at the token endpoint: the client's scopes, lifetime and limits apply.
+    ///
+    /// ```
+    /// use tollgate::{ClientSpec, Gate, GateSpec};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = ClientSpec::with_id("server")?.scopes(["read", "list"])?;
+    /// let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// let token = gate.issue_to("server", "read")?;
+    /// assert!(token.expose().starts_with("tg_"));
+    /// assert!(gate.issue_to("server", ["read", "write"]).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_client` for an unknown or disabled client, `unauthorized_client` and `invalid_scope` as at the
+    /// endpoint, `temporarily_unavailable` if a token limit is reached.
+    pub fn issue_to(&self, client_id: &str, scopes: impl IntoScopes) -> Result<AccessToken, TokenError> {
+        let settings = self.settings_full();
+        let client = settings.clients.get(client_id).ok_or(TokenError::InvalidClient)?;
+        let scopes = scopes.into_scopes().map_err(|_| TokenError::InvalidScope)?;
+        if !client.policy.capabilities.client_credentials {
+            return Err(TokenError::UnauthorizedClient);
+        }
+        if !client.policy.scopes.contains_all(&scopes) {
+            return Err(TokenError::InvalidScope);
+        }
+        let lifetime = client.policy.token_lifetime;
+        self.issue_token(client, Terms { scopes, lifetime, audience: None, confirmation: None })
+    }
+
+    /// Makes a token for an authenticated client.
+    pub(super) fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
+        // Authentication may have taken a while, and the client may have been disabled since. A reload first swaps the
+        // settings and then ends the epoch, so the epoch is read before the settings: if the client is still enabled in
+        // the settings read now, an epoch that ends later takes this token along.
+        let epoch = client.state.epoch();
+        let settings = self.settings();
+        if !settings.clients.get(client.state.id().as_str()).is_some_and(|client| client.policy.enabled) {
+            return Err(TokenError::InvalidClient);
+        }
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|_| TokenError::Unavailable(RETRY_WHEN_FULL))?;
+        let token = AccessToken::from_random(&random);
+        if !client.state.take_place(epoch, settings.max_tokens_per_client) {
+            return Err(TokenError::Unavailable(RETRY_WHEN_FULL));
+        }
+        let record = Record::new(client.grant(terms, epoch), self.inner.clock.now());
+        match self.inner.store.insert(token.digest(), record) {
+            Ok(()) => Ok(token),
+            Err(StoreError::Full | StoreError::Unavailable) => {
+                client.state.release_place(epoch);
+                Err(TokenError::Unavailable(RETRY_WHEN_FULL))
+            }
+        }
+    }
+
+    /// Revokes all tokens of a client at once. Returns whether there is such a client.
+    ///
+    /// ```
+    /// # use tollgate::{ClientSpec, Gate, GateSpec};
+    /// # let client = ClientSpec::with_id("server")?.scopes("read")?;
+    /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
+    /// assert!(gate.revoke_all("server"));
+    /// assert!(!gate.revoke_all("nobody"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn revoke_all(&self, client_id: &str) -> bool {
+        let settings = self.settings();
+        let Some(client) = settings.clients.get(client_id) else { return false };
+        client.state.revoke_all();
+        true
+    }
+
+    /// Returns how many tokens the store keeps, including expired ones that are not swept yet.
+    #[must_use]
+    pub fn tokens_kept(&self) -> usize {
+        self.inner.store.len()
+    }
+
+    /// Returns how many tokens are valid, without those that were revoked together with all of their client's. It
+    /// visits every client, so it is for occasional use.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn tokens_live(&self) -> u64 {
+        self.settings().clients.values().map(|client| client.state.live_tokens()).sum()
+    }
+
+    /// Returns the work spent on verifying secrets so far, in KiB of memory filled by argon2id, counted once per pass.
+    /// Each kind of refusal takes the same amount of it.
+    #[must_use]
+    pub fn hashing_work(&self) -> u64 {
+        self.inner.hashing.work_done()
+    }
+
+    /// Returns how many secrets wait for a hashing thread.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn hashing_queue(&self) -> usize {
+        self.inner.hashing.waiting()
+    }
+}

@@ -1,0 +1,72 @@
+//! Commands that are too slow to run here: what they name must exist.
+
+use super::document::{Document, path};
+
+#[test]
+fn named_tests_benchmarks_and_programs_exist() {
+    let mut seen = 0;
+    for document in Document::all() {
+        for block in document.blocks.iter().filter(|block| block.mark.starts_with("test: names")) {
+            for line in block.text.lines().map(|line| line.split('#').next().unwrap_or("").trim()) {
+                for missing in missing(line) {
+                    panic!("{}:{}: there is no {missing} for {line:?}", document.name, block.line);
+                }
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0, "the documents name no tests");
+}
+
+/// What a command names and the repository does not have.
+fn missing(command: &str) -> Vec<String> {
+    let words: Vec<&str> = command.split_whitespace().filter(|word| !word.contains('=')).collect();
+    let mut missing = Vec::new();
+    let mut need = |there: bool, what: String| {
+        if !there {
+            missing.push(what);
+        }
+    };
+    let (mut module_of, mut previous) = (None, "");
+    for word in words.iter().take_while(|word| **word != "--") {
+        match previous {
+            "--example" => {
+                let file = format!("examples/{word}.rs");
+                need(path(&file).exists(), file);
+            }
+            "--test" | "--bench" => {
+                let folder = format!("{}/{word}", if previous == "--test" { "tests" } else { "benches" });
+                need(path(&folder).join("main.rs").exists(), folder.clone());
+                if previous == "--test" {
+                    module_of = Some(folder);
+                }
+            }
+            _ if word.starts_with('-') => {
+                if *word == "--lib" {
+                    module_of = Some("src".to_owned());
+                }
+            }
+            // What a build makes.
+            _ if word.starts_with("target/") => {}
+            _ if word.contains('/') => need(path(word).exists(), (*word).to_owned()),
+            _ => {
+                if let Some(folder) = &module_of {
+                    let file = format!("{folder}/{}", word.replace("::", "/"));
+                    let there = path(&format!("{file}.rs")).exists() || path(&file).is_dir();
+                    need(there, file);
+                }
+            }
+        }
+        previous = word;
+    }
+    missing
+}
+
+#[test]
+fn a_name_that_is_not_there_is_found() {
+    assert_eq!(missing("cargo test --all-features --test wire documents"), [""; 0]);
+    assert_eq!(missing("cargo test --lib oauth::scope"), [""; 0]);
+    assert_eq!(missing("cargo test --lib oauth::nothing"), ["src/oauth/nothing"]);
+    assert_eq!(missing("cargo bench --bench nothing -- ratios").len(), 1);
+    assert_eq!(missing("benches/nothing/run --quick"), ["benches/nothing/run"]);
+}
