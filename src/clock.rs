@@ -1,9 +1,12 @@
-//! Time as the core sees it: a monotonic one that decides, and a wall clock that only labels.
+//! The source of time: a monotonic clock for decisions, and a wall clock for dates.
+
+#[cfg(feature = "gateway")]
+pub(crate) mod turn;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A point on the monotonic clock, in milliseconds since the clock was made.
+/// A point on the monotonic clock, in milliseconds since the clock's origin.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,42 +20,42 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Millis(u64);
 
 impl Millis {
-    /// A point this many milliseconds after the clock's origin.
+    /// Makes a point this many milliseconds after the clock's origin.
     #[must_use]
     pub const fn new(since_origin: u64) -> Self {
         Self(since_origin)
     }
 
-    /// Milliseconds since the clock's origin.
+    /// Returns the milliseconds since the clock's origin.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// This point, so much later; stays at the end of time rather than wrapping.
+    /// Returns the point that is `span` later. It saturates instead of wrapping.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// How long from `earlier` to here; zero where it is not earlier.
+    /// Returns the time from `earlier` to this point. It is zero if `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Where the gate reads the time.
+/// The clock that a gate reads.
 ///
-/// Lifetimes are measured on [`Clock::now`], so a step of the wall clock neither extends nor cuts a token.
-/// [`Clock::unix_time`] appears in answers (`iat`, `exp`) and decides only where the outside world dates
-/// something: the expiry date of a secret, a signed assertion.
+/// Lifetimes are measured on [`Clock::now`], so a step of the wall clock neither extends nor shortens a token.
+/// [`Clock::unix_time`] appears in answers (`iat`, `exp`). It only decides about dates that come from outside: the expiry
+/// of a secret, and the dates in a signed assertion or proof.
 ///
 /// ```
 /// use std::time::Duration;
 /// use tollgate::clock::{Clock, Millis};
 ///
-/// /// For a test in which no time passes.
+/// /// A clock for tests in which no time passes.
 /// struct Stopped;
 ///
 /// impl Clock for Stopped {
@@ -66,22 +69,24 @@ impl Millis {
 /// }
 /// ```
 pub trait Clock: Send + Sync + 'static {
-    /// Monotonic time: never goes back.
+    /// Returns the monotonic time, which never goes back.
     fn now(&self) -> Millis;
 
-    /// Wall-clock time since the Unix epoch.
+    /// Returns the wall-clock time since the Unix epoch.
     fn unix_time(&self) -> Duration;
 }
 
-/// The operating system's clocks. On Linux the monotonic one is the coarse one, which moves with the kernel's tick, every
-/// 1 to 10 ms: reading it costs a fifth, and every request reads it.
+/// The clocks of the operating system.
+///
+/// On Linux the monotonic clock is the coarse one, which advances with the kernel's tick, every 1 to 10 ms. Every request
+/// reads it, and reading it costs a fifth of the precise one.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     origin: monotonic::Reading,
 }
 
 impl SystemClock {
-    /// A clock whose origin is now.
+    /// Makes a clock whose origin is now.
     #[must_use]
     pub fn new() -> Self {
         Self { origin: monotonic::read() }
@@ -100,7 +105,7 @@ impl Clock for SystemClock {
     }
 
     fn unix_time(&self) -> Duration {
-        // A machine dated before 1970 has no token that could be dated rightly; zero is as good as any.
+        // With a system clock before 1970 no date is right, so zero is as good as any.
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
@@ -109,7 +114,7 @@ impl Clock for SystemClock {
 mod monotonic {
     use rustix::time::{ClockId, clock_gettime};
 
-    /// Milliseconds since the kernel's own origin.
+    /// Milliseconds since the kernel's origin.
     pub(super) type Reading = u64;
 
     pub(super) fn read() -> Reading {
@@ -142,7 +147,7 @@ mod monotonic {
     }
 }
 
-/// A clock that moves when it is told to: for tests of what expires.
+/// A clock that a test moves.
 ///
 /// ```
 /// use std::time::Duration;
@@ -160,13 +165,13 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands at its origin, where the wall clock shows `unix_time`.
+    /// Makes a clock at its origin, where the wall clock shows `unix_time`.
     #[must_use]
     pub fn new(unix_time: Duration) -> Self {
         Self { wall_clock_at_origin: unix_time, millis: AtomicU64::new(0) }
     }
 
-    /// Moves both clocks on, by whole milliseconds.
+    /// Advances both clocks, by whole milliseconds.
     pub fn advance(&self, span: Duration) {
         self.millis.fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }

@@ -1,10 +1,7 @@
 //! Access to internals for the fuzz targets in `fuzz/`. It exists only with the feature `_fuzzing`.
 
+pub use crate::http1::fuzzing::*;
 pub use crate::route::path::canonical;
 pub use crate::route::pattern::Pattern;
 pub use crate::route::strip::strip_prefix;
 pub use crate::route::table::{Entry, Match, RouteTable};
-pub use crate::server::fuzzing::head_verdicts;
-pub use crate::upstream::http1::fuzzing::{
-    AnswerHead, ChunkedBody, ChunkedEnd, Framed, answer_head, chunked_body,
-};

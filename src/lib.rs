@@ -77,6 +77,7 @@
 //! | axum | the same, and `Permit` as an argument of handlers: [quick start](plugin#axum) | `examples/axum_two_scopes.rs` |
 //! | tonic | [`RequireTokenLayer::grpc`]: [quick start](plugin#tonic) | `examples/tonic_grpc.rs` |
 //! | pingora | `Gate::pingora_module`: [quick start](plugin#pingora) | `examples/pingora_proxy.rs` |
+//! | any of these, in another process than the gateway | `Gate::remote`: [quick start](plugin#verification-only) | |
 //! | anything else | [`Gate::authorize`] and [`Gate::answer`] | `examples/custom_store.rs` |
 //! | none | the gateway: `tollgate --config gateway.toml` | the README |
 //!
@@ -117,10 +118,13 @@
 //! | `pingora` | the module and the app wrapper |
 //! | `config` | gateway.toml as a source of a [`GateSpec`] |
 //! | `jose` | clients without a secret (`private_key_jwt`, mutual TLS) and tokens bound to a key (DPoP) |
+//! | `remote` | `Gate::remote`: the layer in front of a service that asks a gateway about its tokens |
 //!
 //! Features only add. With `default-features = false` the crate is the plugin alone, without pingora, a command line or TLS:
 //! 59 crates in all, of which most servers have half already. There is no unsafe code in this crate.
 
+#[cfg(feature = "gateway")]
+mod access;
 #[cfg(feature = "gateway")]
 mod bench;
 #[cfg(feature = "gateway")]
@@ -138,7 +142,13 @@ pub mod fuzzing;
 pub mod gate;
 #[cfg(feature = "gateway")]
 mod gateway;
+#[cfg(feature = "gateway")]
+mod gateway_client;
 mod headers;
+#[cfg(feature = "gateway")]
+mod http1;
+#[cfg(feature = "gateway")]
+mod http_client;
 #[cfg(feature = "gateway")]
 mod limit;
 pub mod oauth;
@@ -161,6 +171,8 @@ mod upstream;
 #[cfg(feature = "gateway")]
 mod utc;
 
+#[cfg(feature = "remote")]
+pub use gate::RemoteGate;
 pub use gate::{ClientSpec, Gate, GateSpec};
 pub use oauth::decide::Permit;
 pub use oauth::denial::Denial;

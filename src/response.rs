@@ -38,12 +38,18 @@ pub(crate) fn text(answer: &Response<Full<Bytes>>) -> String {
         #[serde(alias = "error_description")]
         detail: String,
     }
+    let told = serde_json::from_slice::<Told>(&whole(answer)).ok();
+    told.map(|told| told.detail).unwrap_or_default()
+}
+
+/// The body of a response of ours.
+#[cfg(feature = "gateway")]
+pub(crate) fn whole(answer: &Response<Full<Bytes>>) -> Bytes {
     // All in memory: it is there at once.
     let mut body = answer.body().clone();
     let polled = http_body::Body::poll_frame(Pin::new(&mut body), &mut Context::from_waker(Waker::noop()));
-    let Poll::Ready(Some(Ok(frame))) = polled else { return String::new() };
-    let told = frame.data_ref().and_then(|data| serde_json::from_slice::<Told>(data).ok());
-    told.map(|told| told.detail).unwrap_or_default()
+    let Poll::Ready(Some(Ok(frame))) = polled else { return Bytes::new() };
+    frame.into_data().unwrap_or_default()
 }
 
 fn with_type(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Full<Bytes>> {

@@ -21,7 +21,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Where the gateway is.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Destination {
     /// The one address that is loaded, whatever the name means later.
     pub(crate) address: SocketAddr,
     /// Its name and whom to trust, where TLS is spoken.
@@ -30,7 +30,7 @@ pub(crate) struct Place {
     pub(crate) http2: bool,
 }
 
-impl Place {
+impl Destination {
     pub(crate) async fn connect(&self) -> Result<Box<dyn Stream>, Fault> {
         match timeout(PATIENCE, self.open()).await {
             Ok(outcome) => outcome,

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::Place;
+use super::connect::Destination;
 use super::cpu::{self, CpuTime, Process};
 use super::pace::{Schedule, Timer};
 use super::scenario::Scenario;
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How hard the gateway is driven, and where it is.
 #[derive(Clone)]
 pub(crate) struct Load {
-    pub(crate) place: Place,
+    pub(crate) destination: Destination,
     pub(crate) threads: usize,
     /// Requests at once. Over HTTP/1.1 as many connections; over HTTP/2 streams of one connection a thread.
     pub(crate) connections: usize,
@@ -77,7 +77,7 @@ impl Load {
             let (begin, begins) = mpsc::channel();
             let job = Job {
                 scenario: scenario.clone(),
-                place: self.place.clone(),
+                destination: self.destination.clone(),
                 connections: self.connections / threads + usize::from(number < self.connections % threads),
                 number,
                 threads,
@@ -151,7 +151,7 @@ fn watch_until(
 /// What one thread has to do.
 struct Job {
     scenario: Scenario,
-    place: Place,
+    destination: Destination,
     connections: usize,
     number: usize,
     threads: usize,
@@ -260,8 +260,8 @@ impl Shared {
         self: &Rc<Self>,
         started: &watch::Receiver<bool>,
     ) -> Vec<tokio::task::JoinHandle<()>> {
-        let (job, http2) = (&self.job, self.job.place.http2);
-        let mut first = Sender::new(job.place.clone(), job.scenario.is_head());
+        let (job, http2) = (&self.job, self.job.destination.http2);
+        let mut first = Sender::new(job.destination.clone(), job.scenario.is_head());
         if http2 {
             // What goes wrong here goes wrong again, and is counted then.
             let _ = first.connect().await;

@@ -5,14 +5,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use super::connect::Place;
+use super::connect::Destination;
 use super::http1::Http1;
 use super::scenario::Message;
 use super::tally::Fault;
 
 /// Sends for one of those that ask at once.
 pub(super) struct Sender {
-    place: Place,
+    destination: Destination,
     line: Option<Line>,
     /// Answers have no body although they may tell of one.
     is_head: bool,
@@ -24,8 +24,8 @@ enum Line {
 }
 
 impl Sender {
-    pub(super) fn new(place: Place, is_head: bool) -> Self {
-        Self { place, line: None, is_head }
+    pub(super) fn new(destination: Destination, is_head: bool) -> Self {
+        Self { destination, line: None, is_head }
     }
 
     /// Another one over the same connection, where the protocol lets several requests share it.
@@ -34,13 +34,13 @@ impl Sender {
             Some(Line::Http2(sender)) => Some(Line::Http2(sender.clone())),
             _ => None,
         };
-        Self { place: self.place.clone(), line, is_head: self.is_head }
+        Self { destination: self.destination.clone(), line, is_head: self.is_head }
     }
 
     /// Makes the connection, if there is none.
     pub(super) async fn connect(&mut self) -> Result<(), Fault> {
         if self.line.is_none() {
-            self.line = Some(open(&self.place).await?);
+            self.line = Some(open(&self.destination).await?);
         }
         Ok(())
     }
@@ -49,7 +49,7 @@ impl Sender {
     pub(super) async fn send(&mut self, message: &Message) -> Result<u16, Fault> {
         let mut line = match self.line.take() {
             Some(line) => line,
-            None => open(&self.place).await?,
+            None => open(&self.destination).await?,
         };
         let (status, reusable) = match &mut line {
             Line::Http1(connection) => {
@@ -71,9 +71,9 @@ impl Sender {
     }
 }
 
-async fn open(place: &Place) -> Result<Line, Fault> {
-    let stream = place.connect().await?;
-    if !place.http2 {
+async fn open(destination: &Destination) -> Result<Line, Fault> {
+    let stream = destination.connect().await?;
+    if !destination.http2 {
         return Ok(Line::Http1(Http1::new(stream)));
     }
     let (mut sender, connection) =

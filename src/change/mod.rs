@@ -4,6 +4,7 @@ mod clients;
 pub(crate) mod environment;
 mod file;
 mod layout;
+pub(crate) mod new_secret;
 mod secrets;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{bench, client, explain, token};
+use crate::cli::{bench, client, diff, explain, token};
 
 /// OAuth 2.0 client-credentials protection for HTTP APIs you may not touch.
 #[derive(Parser)]
@@ -36,6 +36,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Compare what two configurations grant. The exit code is 1 if the second one grants more.
+    Diff(diff::Arguments),
     /// Measure a gateway of this configuration: what protection costs, how fast tokens are, and how long clients wait.
     Bench(bench::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.

@@ -1,12 +1,12 @@
 //! Why a command failed.
 
+use crate::bench::error::BenchError;
 use crate::change::EditError;
+use crate::change::new_secret::NewSecretError;
 use crate::config::ConfigErrors;
 use crate::gateway::build::BuildError;
 use crate::gateway::error::StartError;
-
-/// The exit code for errors in usage or configuration.
-const USAGE: u8 = 2;
+use crate::gateway_client::RequestError;
 
 /// Why a command failed: what to print, and the exit code.
 pub(crate) struct Failure {
@@ -15,9 +15,12 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// The exit code for errors in usage or configuration.
+    pub(crate) const USAGE: u8 = 2;
+
     /// A failure in usage or configuration.
     pub(crate) fn config(text: impl ToString) -> Self {
-        Self { code: USAGE, text: text.to_string() }
+        Self { code: Self::USAGE, text: text.to_string() }
     }
 
     /// Any other failure.
@@ -50,5 +53,26 @@ impl From<StartError> for Failure {
             StartError::Config(text) => Self::config(text),
             StartError::System(text) => Self::other(text),
         }
+    }
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Usage(text) => Self::config(text),
+            BenchError::Failed(text) => Self::other(text),
+        }
+    }
+}
+
+impl From<NewSecretError> for Failure {
+    fn from(error: NewSecretError) -> Self {
+        Self::other(error)
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Self::other(error)
     }
 }

@@ -1,20 +1,18 @@
 //! The command line: one file per command.
 
-mod access;
 mod arguments;
 mod ask_secret;
 mod bench;
 mod check;
 mod client;
 mod completions;
+mod diff;
 mod explain;
 mod failure;
-mod gateway_url;
 mod output;
-mod post;
+mod route_json;
 mod routes;
 mod schema;
-mod terms;
 mod token;
 
 use std::io::{self, Write};
@@ -37,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
+        Command::Diff(arguments) => diff::diff(&config, &arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),
         Command::Completions { shell } => completions::completions(shell),

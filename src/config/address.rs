@@ -8,14 +8,14 @@ use std::{
 /// `http` or `https`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Plain.
+    /// Without TLS.
     Http,
     /// Over TLS.
     Https,
 }
 
 impl Scheme {
-    /// The name as it stands in a URL.
+    /// Returns the scheme as a URL has it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -24,7 +24,7 @@ impl Scheme {
         }
     }
 
-    /// The port that a URL without one means.
+    /// Returns the port of a URL that has none.
     #[must_use]
     pub fn default_port(self) -> u16 {
         match self {
@@ -66,7 +66,7 @@ impl Host {
         good.then(|| Self::Name(text.to_ascii_lowercase().into()))
     }
 
-    /// Whether it can only mean this machine.
+    /// Returns whether it can only be this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
@@ -86,40 +86,40 @@ impl fmt::Display for Host {
     }
 }
 
-/// A scheme, a host and a port: all of a URL that names a server.
+/// A scheme, a host and a port: everything in a URL that names a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// The scheme.
     pub scheme: Scheme,
     /// The host.
     pub host: Host,
-    /// The port; the scheme's own where the URL names none.
+    /// The port; the default of the scheme if the URL has none.
     pub port: u16,
 }
 
 impl fmt::Display for Origin {
-    /// As a URL, without the scheme's own port.
+    /// Writes a URL, without the port if it is the default of the scheme.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme.as_str(), self.host)?;
         if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 
-/// Why a text is not a URL of the kind wanted.
+/// Why a text is not a URL of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Neither `http://` nor `https://` stands in front.
+    /// It begins with neither `http://` nor `https://`.
     Scheme,
-    /// A user name or password stands before the host.
+    /// It has a user name or password before the host.
     UserInformation,
-    /// The host is missing or is none.
+    /// The host is missing or malformed.
     Host,
-    /// The port is none.
+    /// The port is not a number from 0 to 65535.
     Port,
     /// Something follows the host and port.
     Path,
-    /// A byte that a URL cannot hold.
+    /// A byte that is not allowed in a URL.
     Byte,
 }
 
@@ -127,7 +127,7 @@ impl Origin {
     /// Parses a URL that names a server and nothing on it.
     ///
     /// # Errors
-    /// Anything else, a path of `/` included.
+    /// Any other text, also one with the path `/`.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         match Self::parse_with_rest(text)? {
             (origin, "") => Ok(origin),
@@ -135,7 +135,7 @@ impl Origin {
         }
     }
 
-    /// Parses a URL into its origin and all that follows it.
+    /// Parses a URL into its origin and the rest after it.
     ///
     /// # Errors
     /// A bad origin, user information, or a byte outside printable ASCII.
@@ -176,7 +176,7 @@ impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => "must begin with http:// or https://",
-            Self::UserInformation => "must not hold a user name or password",
+            Self::UserInformation => "must not contain a user name or password",
             Self::Host => "must name a host: a DNS name, an IPv4 address, or an IPv6 address in [ ]",
             Self::Port => "must have a port from 0 to 65535, or none",
             Self::Path => "must end with the host and port: no path, no query, no fragment",
@@ -190,9 +190,9 @@ impl std::error::Error for UrlError {}
 /// A range of addresses, such as `10.0.0.0/8`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressRange {
-    /// The network address: every bit behind the prefix is zero.
+    /// The network address: every bit after the prefix is zero.
     pub network: IpAddr,
-    /// How many bits of it count.
+    /// The length of the prefix in bits.
     pub prefix: u8,
 }
 
@@ -204,7 +204,7 @@ pub enum RangeError {
     Malformed,
     /// More bits than the address has.
     TooLong,
-    /// Bits behind the prefix are set; this is the range that holds the address.
+    /// Bits after the prefix are set. This is the range that contains the address.
     HostBits(AddressRange),
 }
 
@@ -212,7 +212,7 @@ impl AddressRange {
     /// Parses `10.0.0.0/8`, `2001:db8::/32`, or an address alone.
     ///
     /// # Errors
-    /// Anything else, and an address with bits set behind the prefix.
+    /// Any other text, and an address with bits set after the prefix.
     pub fn parse(text: &str) -> Result<Self, RangeError> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
@@ -234,7 +234,8 @@ impl AddressRange {
         if range.network == address { Ok(range) } else { Err(RangeError::HostBits(range)) }
     }
 
-    /// Whether `address` lies in it. An IPv4 address inside IPv6 (`::ffff:10.0.0.1`) counts as IPv4.
+    /// Returns whether `address` is in the range. An IPv4 address inside IPv6 (`::ffff:10.0.0.1`) counts as
+    /// IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -269,7 +270,7 @@ impl fmt::Display for RangeError {
             Self::TooLong => {
                 f.write_str("has a longer prefix than the address has bits (32, or 128 for IPv6)")
             }
-            Self::HostBits(range) => write!(f, "has bits set behind the prefix; the range is \"{range}\""),
+            Self::HostBits(range) => write!(f, "has bits set after the prefix; the range is \"{range}\""),
         }
     }
 }

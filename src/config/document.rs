@@ -1,4 +1,4 @@
-//! From a path or a text to a [`Config`].
+//! Reads a file or a text into a [`Config`].
 
 use std::{collections::BTreeSet, fs::File, io::Read, path::Path};
 
@@ -15,7 +15,8 @@ use super::{
 const MAX_SIZE: u64 = 64 << 20;
 
 impl Config {
-    /// Reads and compiles a file. Paths in it start from its own folder, `env:` is the process's environment.
+    /// Reads and compiles a file. Paths in it are relative to its folder; `env:` reads the environment of the
+    /// process.
     ///
     /// # Errors
     /// Every error in the file at once.
@@ -23,16 +24,18 @@ impl Config {
         Self::load_with(path, &|name| std::env::var(name).ok())
     }
 
-    /// The same with something else in the place of the process's environment.
+    /// Reads and compiles a file, with `env` instead of the environment of the process.
     ///
     /// # Errors
     /// Every error in the file at once.
     pub fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let unreadable = |message: String| ConfigErrors::unreadable(path, None, message);
         let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes))
-            .map_err(|error| unreadable(format!("cannot read the configuration: {error}")))?;
+        File::open(path).and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes)).map_err(
+            |error| {
+                unreadable(format!("cannot read the configuration: {error}; name another file with --config"))
+            },
+        )?;
         if bytes.len() as u64 > MAX_SIZE {
             return Err(unreadable("the configuration is larger than 64 MiB".to_owned()));
         }
@@ -42,7 +45,7 @@ impl Config {
                 let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
                 let place = Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 };
-                let message = "not UTF-8 in this line; TOML must be".to_owned();
+                let message = "not UTF-8 in this line, and TOML must be: save the file as UTF-8".to_owned();
                 return Err(ConfigErrors::unreadable(path, Some(place), message));
             }
         };
@@ -50,7 +53,8 @@ impl Config {
         Self::parse(text, path, folder, env)
     }
 
-    /// Compiles a text. `file_name` is for errors, `base_dir` is where relative paths start, `env` answers `env:NAME`.
+    /// Compiles a text. `file_name` appears in errors, relative paths start at `base_dir`, `env` looks up
+    /// `env:NAME`.
     ///
     /// # Errors
     /// Every error in the text at once.
@@ -64,7 +68,7 @@ impl Config {
         let cx = Context::new(file_name, base_dir, env, text);
         let mut broken_lines = BTreeSet::new();
         for error in &syntax {
-            // Not the error's own Display: it quotes the line, and the line may hold a secret.
+            // The error's own Display quotes the line, which may contain a secret.
             let place = cx.place(error.span().map_or(0, |span| span.start));
             if broken_lines.insert(place.line) {
                 cx.report(ErrorKind::Syntax, place, "", None, format!("not TOML: {}", error.message()));
@@ -74,8 +78,8 @@ impl Config {
         let files = cx.files();
         let mut problems = cx.into_problems();
         if !broken_lines.is_empty() {
-            // What a broken line held is lost: what seems missing may well be there, and what the parser made
-            // of the line itself says nothing.
+            // The content of a broken line is lost. A key that seems missing may be on it, and errors about
+            // the line itself would be about what the parser made of it.
             problems.retain(|error| {
                 error.kind == ErrorKind::Syntax
                     || !matches!(
@@ -87,7 +91,8 @@ impl Config {
         match (config, ConfigErrors::collect(problems)) {
             (Some(config), None) => Ok(Self { files, ..config }),
             (_, Some(errors)) => Err(errors),
-            // Nothing is left out without a report; should that fail once, the file is refused all the same.
+            // A value is left out only after an error was reported. If that ever fails, the file is still
+            // refused.
             (None, None) => Err(ConfigErrors::unreadable(
                 file_name,
                 None,

@@ -1,16 +1,16 @@
-//! What is wrong with a configuration file, where, and what would be right.
+//! Errors of a configuration file: what is wrong, where, and what to write instead.
 
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
 
-/// A position in the configuration file, both counted from 1; columns count characters.
+/// A position in the configuration file. Both numbers start at 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The line.
     pub line: u32,
-    /// The character in the line.
+    /// The column, in characters.
     pub column: u32,
 }
 
@@ -22,51 +22,51 @@ pub enum ErrorKind {
     Unreadable,
     /// Not TOML.
     Syntax,
-    /// A key that means nothing here.
+    /// A key that the table does not have.
     UnknownKey,
-    /// A key that must be there and is not.
+    /// A required key that is missing.
     MissingKey,
-    /// A value of another TOML type than the key wants.
+    /// A value of the wrong TOML type.
     WrongType,
-    /// A value of the right type that the key does not allow.
+    /// A value of the right TOML type that the key does not accept.
     InvalidValue,
-    /// A name that must stand elsewhere in the file and does not: a scope, an upstream.
+    /// A name that is not defined in the file: a scope, an upstream.
     UnknownName,
-    /// Something that may stand only once stands again.
+    /// Something that is in the file twice and may be there only once.
     Duplicate,
-    /// Two settings that cannot both hold.
+    /// Two settings that contradict each other.
     Conflict,
-    /// A secret in the clear where only its hash may stand.
+    /// A secret in the clear where only its hash is accepted.
     PlaintextSecret,
     /// A plain listener that is open to the network.
     InsecureListener,
-    /// A secret that could not be had from the environment or its file.
+    /// A secret that could not be read from the environment or from its file.
     SecretUnavailable,
     /// A file that the configuration names cannot be read.
     FileUnavailable,
     /// Two routes of which neither is more specific.
     RouteConflict,
-    /// A route on a path that one of the gateway's own endpoints answers.
+    /// A route on the path of one of the gateway's own endpoints.
     ShadowsEndpoint,
-    /// More of something than the gateway can hold.
+    /// More of something than the gateway accepts.
     TooMany,
 }
 
-/// One error of a configuration file. Never holds a secret.
+/// One error of a configuration file. It never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigError {
     /// The class.
     pub kind: ErrorKind,
-    /// The file, as it was named to the program.
+    /// The path of the file, as the program was given it.
     pub file: PathBuf,
-    /// Where in the file; nothing if the file could not be read at all.
+    /// The position in the file, or `None` if the file could not be read at all.
     pub place: Option<Place>,
-    /// The key path, such as `clients.server.scopes[1]`; empty where there is none.
+    /// The key path, such as `clients.server.scopes[1]`; empty if the error is not about a key.
     pub key: String,
-    /// The offending value as it may be shown: a secret is replaced by words.
+    /// The wrong value, as far as it may be shown: a secret is not.
     pub value: Option<String>,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what to write instead.
     pub message: String,
 }
 
@@ -93,13 +93,13 @@ impl std::error::Error for ConfigError {}
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// `None` if there is no error to report.
+    /// Sorts the errors; `None` if there are none.
     pub(super) fn collect(mut errors: Vec<ConfigError>) -> Option<Self> {
         errors.sort_by_key(|error| error.place);
         (!errors.is_empty()).then_some(Self(errors))
     }
 
-    /// The one error of a file that cannot be read.
+    /// Makes the only error of a file that cannot be read.
     pub(super) fn unreadable(file: &Path, place: Option<Place>, message: String) -> Self {
         Self(vec![ConfigError {
             kind: ErrorKind::Unreadable,
@@ -111,12 +111,12 @@ impl ConfigErrors {
         }])
     }
 
-    /// The errors in the order of their lines.
+    /// Iterates over the errors in the order of their lines.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }
 
-    /// How many there are: at least one.
+    /// Returns the number of errors: at least one.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
@@ -134,7 +134,7 @@ impl<'a> IntoIterator for &'a ConfigErrors {
 }
 
 impl fmt::Display for ConfigErrors {
-    /// One error a line, then how many there were.
+    /// Writes one error per line, then their number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for error in &self.0 {
             writeln!(f, "{error}")?;

@@ -1,4 +1,4 @@
-//! The part of gateway.toml that is the gate's.
+//! Makes a [`GateSpec`] or a [`Gate`] of a configuration.
 
 use std::fmt;
 use std::path::Path;
@@ -28,8 +28,8 @@ impl From<&Config> for GateSpec {
 }
 
 impl Gate {
-    /// A gate with the token service, the scopes and the clients of a configuration. Its listeners, routes and
-    /// upstreams are for the gateway and count for nothing here.
+    /// Makes a gate with the token service, the scopes and the clients of a configuration. The listeners,
+    /// routes and upstreams are for the gateway and are ignored here.
     ///
     /// # Errors
     /// As [`GateBuilder::build`](crate::gate::GateBuilder::build).
@@ -38,24 +38,24 @@ impl Gate {
         Self::builder(config).max_tokens(max_tokens).build()
     }
 
-    /// The same from a gateway.toml. To read the file again when it changes:
+    /// Makes a gate from a gateway.toml. To apply the file again after a change, call
     /// `gate.reload(&Config::load(path)?)`.
     ///
     /// # Errors
-    /// Every error of the file at once, each with its place; or what [`Gate::from_config`] fails with.
+    /// Every error of the file at once, each with its position; or an error of [`Gate::from_config`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, FromFileError> {
         let config = Config::load(path.as_ref()).map_err(FromFileError::Config)?;
         Self::from_config(&config).map_err(FromFileError::Gate)
     }
 }
 
-/// Why no gate could be made from a file.
+/// Why a file makes no gate.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FromFileError {
-    /// What is wrong with the file.
+    /// The file has errors.
     Config(ConfigErrors),
-    /// The file is good, and the system gives no threads or no randomness.
+    /// The file is good, but the system refused threads or randomness.
     Gate(GateError),
 }
 

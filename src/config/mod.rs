@@ -1,10 +1,11 @@
 //! gateway.toml, from its text to [`Config`].
 //!
-//! The file is parsed once. [`Config`] holds nothing that could still be wrong, and nothing of the file's
-//! spelling; every error of the file is told at once, each with its place, its key path and what would be right.
+//! The file is parsed once. A [`Config`] contains no invalid value. Every error of the file is reported at
+//! once, each with its line, its column, its key path, the value, and what to write instead.
 //!
-//! The way of a file: `document` (TOML, with places) → `compile` (one file a table, on top of `reader`) →
-//! [`Config`] or [`ConfigErrors`].
+//! `document` reads the TOML with its positions, `compile` (one file for each table, on top of `reader`)
+//! makes a [`Config`] or [`ConfigErrors`] of it. `settings` has the defaults and bounds, and `reference`
+//! describes every key for the JSON Schema and for `docs/configuration.md`.
 //!
 //! ```
 //! use std::path::Path;

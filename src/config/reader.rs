@@ -1,7 +1,7 @@
-//! Reads the parsed file key by key and remembers every problem, where serde would stop at the first.
+//! Reads the parsed file key by key and collects every error. (serde would stop at the first.)
 //!
-//! A [`Table`] hands a key out once. What nobody took by the end is unknown, and the end cannot be
-//! forgotten: a table is only to be had inside the closure given to [`Value::table`].
+//! A [`Table`] gives each key out once. Keys that were not taken are unknown; they are reported when the
+//! closure that [`Value::table`] was given returns, so that this step cannot be forgotten.
 
 use std::{
     cell::RefCell,
@@ -18,12 +18,12 @@ use super::{
     suggest,
 };
 
-/// What reading one file needs and gathers.
+/// What is shared while one file is read: its text, the environment, and the errors so far.
 pub(super) struct Context<'a> {
     file: &'a Path,
-    /// The folder that relative paths in the file start from.
+    /// The folder that relative paths in the file start at.
     pub(super) base_dir: &'a Path,
-    /// The process environment, or what stands in for it.
+    /// Looks up environment variables.
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     text: &'a str,
     line_starts: Vec<usize>,
@@ -51,7 +51,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The line and column of a byte.
+    /// Returns the line and column of a byte.
     pub(super) fn place(&self, at: usize) -> Place {
         let at = at.min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= at);
@@ -78,7 +78,7 @@ impl<'a> Context<'a> {
         });
     }
 
-    /// Remembers another file that was named.
+    /// Adds a file that the configuration names.
     pub(super) fn names(&self, path: &Path) {
         let mut files = self.files.borrow_mut();
         if !files.iter().any(|known| known == path) {
@@ -86,7 +86,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The other files that were named.
+    /// Returns the files that the configuration names.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         self.files.borrow().clone()
     }
@@ -105,7 +105,7 @@ fn saturate(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// One table, less the keys that were taken.
+/// A table without the keys that were taken.
 pub(super) struct Table<'a> {
     cx: &'a Context<'a>,
     path: Rc<str>,
@@ -133,7 +133,7 @@ impl<'a> Table<'a> {
         outcome
     }
 
-    /// What nobody took is unknown.
+    /// Reports the keys that were not taken.
     fn finish(self) {
         for (key, _) in &self.left {
             let name: &str = key.get_ref();
@@ -149,7 +149,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes a key, if it is there.
+    /// Takes a key; `None` if it is not there.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Value<'a>> {
         if !self.asked_for.contains(&name) {
             self.asked_for.push(name);
@@ -159,7 +159,7 @@ impl<'a> Table<'a> {
         Some(self.value(key, value))
     }
 
-    /// Takes a key that must be there; says so, and what it is for, when it is not.
+    /// Takes a required key, and reports an error with `what` it is for if it is missing.
     pub(super) fn need(&mut self, name: &'static str, what: &str) -> Option<Value<'a>> {
         let value = self.take(name);
         if value.is_none() {
@@ -168,7 +168,7 @@ impl<'a> Table<'a> {
         value
     }
 
-    /// Takes a key and reads it; without it, or when reading failed, the default.
+    /// Takes a key and reads it. Returns the default if the key is missing or reading it failed.
     pub(super) fn or<T>(
         &mut self,
         name: &'static str,
@@ -178,12 +178,12 @@ impl<'a> Table<'a> {
         self.take(name).and_then(read).unwrap_or(default)
     }
 
-    /// Takes a boolean that is false when left out.
+    /// Takes a boolean whose default is `false`.
     pub(super) fn flag(&mut self, name: &'static str) -> bool {
         self.or(name, false, |value| value.boolean())
     }
 
-    /// Takes everything that is left, in the order of the file: for tables whose keys are names.
+    /// Takes all remaining keys, in the order of the file: for tables whose keys are names.
     pub(super) fn take_all(&mut self) -> Vec<(&'a str, Value<'a>)> {
         let left = std::mem::take(&mut self.left);
         left.into_iter().map(|(key, value)| (key.get_ref().as_ref(), self.value(key, value))).collect()
@@ -200,12 +200,12 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The folder that relative paths start from.
+    /// Returns the folder that relative paths start at.
     pub(super) fn base_dir(&self) -> &'a Path {
         self.cx.base_dir
     }
 
-    /// Where the table begins.
+    /// Returns the position of the table.
     pub(super) fn place(&self) -> Place {
         self.cx.place(self.span.start)
     }
@@ -215,13 +215,13 @@ impl<'a> Table<'a> {
         self.cx.report(kind, self.place(), &self.path, None, message);
     }
 
-    /// Reports that something the table needs is not there.
+    /// Reports that the table lacks something.
     pub(super) fn missing(&self, message: impl Into<String>) {
         self.problem(ErrorKind::MissingKey, message);
     }
 }
 
-/// A value, where it stands, and whether it may be shown.
+/// A value, its position, and whether errors may show it.
 #[derive(Clone)]
 pub(super) struct Value<'a> {
     pub(super) cx: &'a Context<'a>,
@@ -233,13 +233,13 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The same value, never to be shown; nor what stands in it.
+    /// Returns the value marked as a secret: errors show neither it nor anything in it.
     pub(super) fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    /// The same value, to be shown although it stands in a table that holds secrets.
+    /// Returns the value marked as no secret, although it is in a table of secrets.
     pub(super) fn public(mut self) -> Self {
         self.secret = false;
         self
@@ -253,28 +253,28 @@ impl<'a> Value<'a> {
         self.cx.place(self.span.start)
     }
 
-    /// Reports an error at this value's place.
+    /// Reports an error at the position of this value.
     pub(super) fn problem(&self, kind: ErrorKind, message: impl Into<String>) {
         self.cx.report(kind, self.place(), &self.path, Some(self.shown()), message);
     }
 
-    /// Reports an error of the key itself, where it is the key that names something.
+    /// Reports an error of the key, for tables whose keys are names.
     pub(super) fn key_problem(&self, kind: ErrorKind, message: impl Into<String>) {
         self.cx.report(kind, self.cx.place(self.key_span.start), &self.path, None, message);
     }
 
-    /// Reports an error and gives nothing, as the end of a reading function.
+    /// Reports an error and returns `None`: the end of a reading function.
     pub(super) fn fail<T>(&self, kind: ErrorKind, message: impl Into<String>) -> Option<T> {
         self.problem(kind, message);
         None
     }
 
-    /// The commonest failure: a value that is not allowed.
+    /// Reports a value that is not accepted, and returns `None`.
     pub(super) fn invalid<T>(&self, message: impl Into<String>) -> Option<T> {
         self.fail(ErrorKind::InvalidValue, message)
     }
 
-    /// A value of the wrong TOML type.
+    /// Reports a value of the wrong TOML type, and returns `None`.
     pub(super) fn wrong_type<T>(&self, wanted: impl fmt::Display) -> Option<T> {
         self.fail(ErrorKind::WrongType, format!("is {}; it must be {wanted}", self.type_name()))
     }
@@ -287,7 +287,7 @@ impl<'a> Value<'a> {
         self.inner.as_bool().or_else(|| self.wrong_type("true or false"))
     }
 
-    /// The elements of a list; `what` says of what.
+    /// Returns the elements of a list of `what`.
     pub(super) fn list(&self, what: impl fmt::Display) -> Option<Vec<Value<'a>>> {
         let Some(array) = self.inner.as_array() else {
             return self.wrong_type(format_args!("a list of {what}, in [ ]"));
@@ -303,13 +303,13 @@ impl<'a> Value<'a> {
         Some(array.iter().enumerate().map(element).collect())
     }
 
-    /// Each element through `read`; `None` if the value is no list or any element is bad.
+    /// Reads each element of a list. Returns `None` if the value is not a list or an element is bad.
     pub(super) fn each<T>(
         &self,
         what: impl fmt::Display,
         read: impl FnMut(Value<'a>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        // All are read before the first bad one counts, so that all errors are told.
+        // All elements are read before a bad one ends it, so that all errors are reported.
         let read: Vec<Option<T>> = self.list(what)?.into_iter().map(read).collect();
         read.into_iter().collect()
     }
@@ -338,7 +338,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value as an error may show it.
+    /// Returns the value as errors may show it.
     fn shown(&self) -> String {
         match self.inner {
             DeValue::Array(_) => "[…]".to_owned(),
@@ -362,7 +362,7 @@ pub(super) fn read_all<'a, T>(
     all.into_iter().collect()
 }
 
-/// A text in quotes, without what may be secret even where no secret belongs: a hash, the user information and
+/// Returns a text in quotes, without what may be secret in any place: a hash, and the user information and
 /// the query of a URL.
 fn show_text(text: &str) -> String {
     if text.starts_with("$argon2") {
@@ -372,7 +372,7 @@ fn show_text(text: &str) -> String {
     let separator = if rest.len() == text.len() { "" } else { "://" };
     let query = if separator.is_empty() { None } else { rest.find('?') };
     let (hidden, rest, query) = match (rest.rfind('@'), query) {
-        // Which of the two holds the other cannot be told: neither is shown.
+        // It is unclear which of the two contains the other, so neither is shown.
         (Some(at), Some(query)) if query < at => ("…", "", ""),
         (at, query) => {
             let (rest, query) = query.map_or((rest, ""), |query| (&rest[..query], "?…"));
@@ -390,7 +390,7 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// A key path with one more key, quoted where TOML would want it.
+/// Appends a key to a key path, quoted if TOML needs it.
 fn join(path: &str, key: &str) -> String {
     let bare = !key.is_empty()
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));

@@ -28,10 +28,10 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The largest secret file that is read: nobody's secret is longer.
+/// The largest secret file that is read.
 const MAX_FILE: u64 = 64 << 10;
 
-/// Reads a secret from a file, without the line end that editors add.
+/// Reads a secret from a file, without the line breaks at its end, which editors add.
 pub(super) fn read_file(path: &Path) -> std::io::Result<Secret> {
     let mut text = Zeroizing::new(String::new());
     std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;

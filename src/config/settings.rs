@@ -1,7 +1,7 @@
 //! The name, the default and the bounds of every number, duration and size in gateway.toml.
 //!
-//! This is the only place where they are written: the reader, the JSON Schema, the configuration reference and the
-//! server take them from here.
+//! This is the only place where they are written: the reader, the JSON Schema, the configuration reference
+//! and the server take them from here.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! "Did you mean": the nearest of some names.
+//! "Did you mean": finds the name that is nearest to a misspelled one.
 
-/// The name nearest to `typed`, if one is near enough to be what was meant.
+/// Returns the name nearest to `typed`, if one is near enough.
 pub(super) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Longer than any name of ours; and the work stays small.
+    // No known name is longer, and the work stays bounded.
     if typed.len() > 64 {
         return None;
     }
@@ -15,12 +15,12 @@ pub(super) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
-/// ` (did you mean NAME?)`, or nothing.
+/// Returns ` (did you mean NAME?)`, or an empty text.
 pub(crate) fn hint<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     nearest(typed, names).map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
 }
 
-/// How many insertions, deletions, replacements and swaps of neighbours lie between two texts.
+/// Counts the insertions, deletions, replacements and swaps of neighbours between two texts.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let (mut before, mut row): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=to.len()).collect());

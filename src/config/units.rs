@@ -8,29 +8,29 @@ use std::{fmt, num::NonZeroU32, time::Duration};
 pub enum UnitError {
     /// It does not begin with a whole number.
     NotANumber,
-    /// The number stands alone.
+    /// It has no unit.
     NoUnit,
-    /// The unit is none of the known ones.
+    /// The unit is unknown.
     UnknownUnit,
-    /// The number is larger than can be held.
+    /// The number is too large.
     TooLarge,
-    /// A rate of nothing.
+    /// A rate of 0.
     Zero,
 }
 
-/// How often something may happen.
+/// A limit on how often something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
-    /// How many in each period.
+    /// The number of events in each period.
     pub events: NonZeroU32,
     /// The period.
     pub per: Duration,
-    /// How many at once after a pause; as many as `events` unless the file says otherwise.
+    /// The number of events at once after a pause; as many as `events` unless the file says otherwise.
     pub burst: NonZeroU32,
 }
 
 impl fmt::Display for Rate {
-    /// As the file writes it: `100/s`; and the burst where that is another number.
+    /// Writes the rate as in the file, `100/s`, and the burst if it is another number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.per.as_secs() {
             1 => write!(f, "{}/s", self.events)?,
@@ -45,7 +45,7 @@ impl fmt::Display for Rate {
 /// Parses `"250ms"`, `"299s"`, `"5m"`, `"1h"`, `"2d"`.
 ///
 /// # Errors
-/// Anything but one whole number and one of these units behind it.
+/// Any text but one whole number followed by one of these units.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let (number, unit) = split(text)?;
     let seconds_in = match unit {
@@ -63,7 +63,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 /// Parses `"512B"`, `"16KiB"`, `"10MiB"`, `"1GiB"` and `"0"` into bytes.
 ///
 /// # Errors
-/// Anything but one whole number and one of these units behind it; only 0 needs none.
+/// Any text but one whole number followed by one of these units. Only 0 needs none.
 pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     let (number, unit) = split(text)?;
     let bytes_in = match unit {
@@ -78,10 +78,10 @@ pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     number.checked_mul(bytes_in).ok_or(UnitError::TooLarge)
 }
 
-/// Parses `"100/s"`, `"10/m"`, `"1000/h"`; the burst is as large as the number.
+/// Parses `"100/s"`, `"10/m"`, `"1000/h"`. The burst is the same number.
 ///
 /// # Errors
-/// Anything else, and a number of 0.
+/// Any other text, and the number 0.
 pub fn parse_rate(text: &str) -> Result<Rate, UnitError> {
     let (number, unit) = split(text)?;
     let per = match unit {
@@ -96,7 +96,7 @@ pub fn parse_rate(text: &str) -> Result<Rate, UnitError> {
     Ok(Rate { events, per: Duration::from_secs(per), burst: events })
 }
 
-/// The whole number a text begins with, and the rest.
+/// Splits a text into the whole number at its beginning and the rest.
 fn split(text: &str) -> Result<(u64, &str), UnitError> {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
@@ -106,7 +106,7 @@ fn split(text: &str) -> Result<(u64, &str), UnitError> {
     Ok((digits.parse().map_err(|_| UnitError::TooLarge)?, unit))
 }
 
-/// A duration as the file would write it.
+/// Writes a duration as in the file.
 pub(crate) struct Shown(pub(crate) Duration);
 
 impl fmt::Display for Shown {
@@ -123,7 +123,7 @@ impl fmt::Display for Shown {
     }
 }
 
-/// A size as the file would write it.
+/// Writes a size as in the file.
 pub(crate) struct ShownSize(pub(crate) u64);
 
 impl fmt::Display for ShownSize {
@@ -146,14 +146,14 @@ impl fmt::Display for UnitError {
             Self::NoUnit => "has no unit",
             Self::UnknownUnit => "has an unknown unit",
             Self::TooLarge => "is too large",
-            Self::Zero => "would allow nothing at all",
+            Self::Zero => "would allow nothing",
         })
     }
 }
 
 impl std::error::Error for UnitError {}
 
-/// A number as people read it: `1,234,567`.
+/// Writes a number in groups of three digits: `1,234,567`.
 #[cfg(feature = "gateway")]
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();

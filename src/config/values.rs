@@ -1,4 +1,4 @@
-//! Readings of single values that many keys share.
+//! Reads the kinds of values that many keys share.
 
 use std::{
     collections::BTreeSet,
@@ -51,7 +51,7 @@ pub(super) fn as_count(number: u32) -> usize {
 }
 
 impl<'a> Value<'a> {
-    /// A whole number.
+    /// Reads a whole number.
     pub(super) fn number(&self, allowed: &Bounds<u32>) -> Option<u32> {
         let Bounds { least, most, .. } = *allowed;
         let wanted = format!("a whole number from {least} to {most}");
@@ -64,7 +64,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A duration with its unit.
+    /// Reads a duration with its unit.
     pub(super) fn duration(&self, allowed: &Bounds<Duration>) -> Option<Duration> {
         let allowed = allowed.least..=allowed.most;
         let (least, most) = (Shown(*allowed.start()), Shown(*allowed.end()));
@@ -84,7 +84,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A size with its unit, in bytes.
+    /// Reads a size with its unit, in bytes.
     pub(super) fn size(&self, allowed: &Bounds<Size>) -> Option<u64> {
         let allowed = allowed.least.0..=allowed.most.0;
         let (least, most) = (ShownSize(*allowed.start()), ShownSize(*allowed.end()));
@@ -103,7 +103,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// `"100/s"` or `{ rate = "100/s", burst = 200 }`.
+    /// Reads a rate: `"100/s"` or `{ rate = "100/s", burst = 200 }`.
     pub(super) fn rate(&self) -> Option<Rate> {
         const WANTED: &str = "a rate such as \"100/s\", \"10/m\" or { rate = \"100/s\", burst = 200 }";
         if self.inner().is_table() {
@@ -124,7 +124,7 @@ impl<'a> Value<'a> {
             .map_or_else(|error| self.invalid(format!("{error}: it must be {wanted}")), Some)
     }
 
-    /// One of a closed list of words.
+    /// Reads one of several words.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let wanted = match names.as_slice() {
@@ -141,7 +141,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A text without control characters, of 1 to `longest` bytes.
+    /// Reads a text without control characters, of 1 to `longest` bytes.
     pub(super) fn text(&self, what: &str, longest: usize) -> Option<&'a str> {
         let text = self.string(what)?;
         if text.is_empty() {
@@ -155,7 +155,7 @@ impl<'a> Value<'a> {
         Some(text)
     }
 
-    /// A secret: in the file, in the environment (`env:NAME`) or in a file (`file:path`).
+    /// Reads a secret: in the file, in the environment (`env:NAME`) or in a file (`file:path`).
     pub(super) fn secret_text(self, what: &str) -> Option<Secret> {
         let value = self.secret();
         let text = value.string(format_args!("{what}, or \"env:NAME\" or \"file:path\""))?;
@@ -164,7 +164,7 @@ impl<'a> Value<'a> {
         let secret = match Source::of(text) {
             Source::Literal(text) => Secret::new(text.to_owned()),
             Source::Environment(name) => {
-                // A name that is none may be a secret that only happens to begin so: not shown.
+                // A malformed name may be a secret that happens to begin with `env:`, so it is not shown.
                 if !is_variable_name(name) {
                     return value
                         .invalid("what follows \"env:\" must be the name of an environment variable");
@@ -178,7 +178,7 @@ impl<'a> Value<'a> {
                     }
                 }
             }
-            Source::File("") => return value.invalid("no path follows \"file:\""),
+            Source::File("") => return value.invalid("has no path after \"file:\": write \"file:path\""),
             Source::File(path) => {
                 let path = value.cx.base_dir.join(path);
                 value.cx.names(&path);
@@ -194,12 +194,12 @@ impl<'a> Value<'a> {
         Some(secret)
     }
 
-    /// A path, from the file's folder if it is relative.
+    /// Reads a path. A relative one starts at the folder of the file.
     pub(super) fn path(&self, what: &str) -> Option<PathBuf> {
         Some(self.cx.base_dir.join(self.text(what, 4096)?))
     }
 
-    /// A path to a file that can be read now.
+    /// Reads the path of a file, and checks that it can be read.
     pub(super) fn readable_file(&self, what: &str) -> Option<PathBuf> {
         let path = self.path(what)?;
         self.cx.names(&path);
@@ -211,7 +211,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Each element of a list, none of them twice.
+    /// Reads each element of a list, and reports elements that are in it twice.
     pub(super) fn set_of<T>(
         &self,
         what: &str,
@@ -223,14 +223,14 @@ impl<'a> Value<'a> {
             if first {
                 read(&item)
             } else {
-                item.fail(ErrorKind::Duplicate, "stands twice in this list; remove one")
+                item.fail(ErrorKind::Duplicate, "is in this list twice; remove one")
             }
         })
     }
 }
 
 fn check_readable(path: &Path) -> std::io::Result<()> {
-    // Opening a folder succeeds; reading it would not.
+    // A folder can be opened, but not read.
     if File::open(path)?.metadata()?.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }

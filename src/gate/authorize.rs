@@ -7,8 +7,10 @@ use http_body_util::Full;
 use crate::gate::instance::Gate;
 use crate::oauth::bearer::{self, Presented, Scheme};
 use crate::oauth::decide::{self, Permit, Possession};
+#[cfg(feature = "gateway")]
+use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::denial::Denial;
-use crate::oauth::evidence::{Evidence, Target};
+use crate::oauth::evidence::{Credentials, Evidence, Target};
 use crate::oauth::scope::{Demand, Requirement};
 use crate::oauth::token::TokenDigest;
 
@@ -74,24 +76,67 @@ impl Gate {
     #[inline]
     pub(crate) fn authorize_inner<'a>(
         &self,
-        headers: &HeaderMap,
+        credentials: &impl Credentials,
         requirement: &Requirement,
         audience: Option<&str>,
         certificate: Option<&[u8; 32]>,
         target: impl FnOnce() -> Option<Target<'a>>,
     ) -> Result<Permit, Denial> {
-        let presented = bearer::presented(headers)?;
+        let presented = bearer::only(credentials.authorization())?;
         if presented.scheme == Scheme::Bearer {
             return self.authorize_bearer(presented, requirement, audience, certificate);
         }
         #[cfg(feature = "jose")]
-        return self.authorize_dpop(presented, headers, requirement, audience, certificate, target());
+        return self.authorize_dpop(presented, credentials, requirement, audience, certificate, target());
         #[cfg(not(feature = "jose"))]
         {
             let _ = target;
             presented.check_syntax()?;
             Err(Denial::Missing)
         }
+    }
+
+    /// Authorizes a request as [`Self::authorize_with`] does, without taking the token's record out of the store: the
+    /// client's id and scopes are copied into `identity`, and nothing is written that other threads write too.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn lease(
+        &self,
+        credentials: &impl Credentials,
+        demand: &Demand,
+        evidence: &Evidence<'_>,
+        identity: &mut Identity,
+    ) -> Result<Lease, Denial> {
+        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
+        let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
+        let presented = bearer::only(credentials.authorization())?;
+        if presented.scheme != Scheme::Bearer {
+            let target = || evidence.target;
+            let permit = self.authorize_inner(credentials, requirement, audience, certificate, target)?;
+            return Ok(Lease::of_permit(permit, identity));
+        }
+        let Some(digest) = TokenDigest::of_presented(presented.token) else {
+            return Err(presented.unknown());
+        };
+        let now = self.inner.clock.now();
+        let held = Possession { certificate, key: None };
+        let mut decided = Err(Denial::InvalidToken);
+        let found = self.inner.store.look(&digest, &mut |record| {
+            decided = Lease::decide(record, digest, (requirement, audience), held, now, identity);
+        });
+        match found {
+            Ok(true) => decided,
+            Ok(false) => Err(presented.unknown()),
+            Err(_) => Err(Denial::Unavailable),
+        }
+    }
+
+    /// Returns whether the token behind a lease is still valid: see [`Self::still_permits`].
+    #[cfg(feature = "gateway")]
+    pub(crate) fn still_leases(&self, lease: &Lease) -> bool {
+        let Some(digest) = lease.digest() else { return true };
+        let (now, mut live) = (self.inner.clock.now(), false);
+        let found = self.inner.store.look(digest, &mut |record| live = record.is_live(now));
+        found.is_ok() && live
     }
 
     fn authorize_bearer(

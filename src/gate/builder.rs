@@ -152,15 +152,35 @@ impl GateBuilder {
     /// # Errors
     /// [`GateError`] if the operating system provides no thread or no randomness.
     pub fn build(self) -> Result<Gate, GateError> {
+        let threads = self.hashing_threads;
+        let hashing = HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?;
+        let gate = self.assemble(hashing)?;
+        let weak = Arc::downgrade(&gate.inner);
+        std::thread::Builder::new()
+            .name("tollgate-sweep".to_owned())
+            .spawn(move || keep_swept(&weak))
+            .map_err(GateError::Threads)?;
+        Ok(gate)
+    }
+
+    /// Makes a gate without threads. It issues and checks tokens, verifies no secrets, and sweeps nothing.
+    ///
+    /// # Errors
+    /// [`GateError`] if the operating system provides no randomness.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn build_without_threads(self) -> Result<Gate, GateError> {
+        self.assemble(HashingPool::without_threads())
+    }
+
+    fn assemble(self, hashing: HashingPool) -> Result<Gate, GateError> {
         let mut process_key = [0; 32];
         getrandom::fill(&mut process_key).map_err(GateError::Randomness)?;
-        let threads = self.hashing_threads;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let inner = Arc::new(Inner {
             settings: ArcSwap::from_pointee(Settings::new(self.spec, None, clock.unix_time())),
             store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens))),
             clock,
-            hashing: HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?,
+            hashing,
             throttle: Throttle::default(),
             deadlines: Deadlines::default(),
             single_flight: SingleFlight::default(),
@@ -172,11 +192,6 @@ impl GateBuilder {
             #[cfg(feature = "jose")]
             key_call: Arc::default(),
         });
-        let weak = Arc::downgrade(&inner);
-        std::thread::Builder::new()
-            .name("tollgate-sweep".to_owned())
-            .spawn(move || keep_swept(&weak))
-            .map_err(GateError::Threads)?;
         Ok(Gate { inner })
     }
 }

@@ -10,8 +10,6 @@ mod deadline;
 pub(crate) mod defaults;
 mod endpoint;
 mod endpoints;
-#[cfg(feature = "gateway")]
-mod fetch;
 mod hashing;
 mod instance;
 #[cfg(feature = "jose")]
@@ -22,6 +20,8 @@ mod origin;
 mod possession;
 #[cfg(feature = "jose")]
 mod proof;
+#[cfg(feature = "remote")]
+mod remote;
 #[cfg(feature = "jose")]
 mod remote_keys;
 mod secret_hash;
@@ -33,6 +33,8 @@ mod spec;
 mod tests;
 mod throttle;
 mod tokens;
+#[cfg(feature = "gateway")]
+mod weak;
 
 pub use builder::{GateBuilder, GateError};
 pub use client_secret::{SecretUsage, SeenSecret};
@@ -40,11 +42,13 @@ pub use endpoint::{Endpoint, FormBody};
 #[cfg(feature = "gateway")]
 pub(crate) use endpoint::{EndpointOutcome, Success};
 pub use instance::Gate;
-#[cfg(feature = "gateway")]
-pub(crate) use instance::Inner;
 #[cfg(feature = "jose")]
 pub use keys::{KeySource, RemoteKeys};
 pub use origin::Origin;
+#[cfg(feature = "remote")]
+pub use remote::{Credentials, IntrospectionError, RemoteGate, RemoteGateBuilder, RemoteGateError};
 pub use secret_hash::{SecretHash, SecretHashError};
 pub use spec::{ClientSpec, GateSpec, SecretSpec, SpecError};
 pub use throttle::ThrottlePolicy;
+#[cfg(feature = "gateway")]
+pub(crate) use weak::WeakGate;

@@ -1,6 +1,6 @@
 //! Proof of possession at the protected resources and at the token endpoint (DPoP, RFC 9449).
 
-use http::{HeaderMap, header::HOST, request};
+use http::{header::HOST, request};
 
 use crate::clock::Clock;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
@@ -11,23 +11,23 @@ use crate::oauth::bearer::Presented;
 use crate::oauth::decide::{self, Permit, Possession};
 use crate::oauth::denial::{Denial, Mismatch, TokenError};
 use crate::oauth::dpop::{self, DpopError};
-use crate::oauth::evidence::Target;
+use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::grant::Record;
 use crate::oauth::replay::Replay;
 use crate::oauth::scope::Requirement;
 use crate::oauth::token::TokenDigest;
 
 /// A request with a token under the DPoP scheme, and what it is checked against.
-pub(super) struct DpopRequest<'a> {
+pub(super) struct DpopRequest<'a, C> {
     pub(super) presented: Presented<'a>,
-    pub(super) headers: &'a HeaderMap,
+    pub(super) credentials: &'a C,
     pub(super) requirement: &'a Requirement,
     pub(super) audience: Option<&'a str>,
     pub(super) certificate: Option<&'a [u8; 32]>,
     pub(super) target: Target<'a>,
 }
 
-impl DpopRequest<'_> {
+impl<C: Credentials> DpopRequest<'_, C> {
     /// Decides on the record that was found for the token (RFC 9449 §7.1).
     pub(super) fn decide(
         &self,
@@ -42,7 +42,7 @@ impl DpopRequest<'_> {
         let bound_to = record.grant().terms().confirmation;
         let key = bound_to.and_then(|bound_to| bound_to.key().copied());
         let key = key.ok_or(Denial::NotHeld(Mismatch::BearerAsKey))?;
-        let proof = proofs.prove(self.headers, self.presented.token, key, self.target, clock)?;
+        let proof = proofs.prove(self.credentials, self.presented.token, key, self.target, clock)?;
         let held = Possession { certificate: self.certificate, key: Some(proof.key.as_bytes()) };
         decide::decide(Some(record), digest, self.requirement, self.audience, held, now)
     }
@@ -53,7 +53,7 @@ impl Gate {
     pub(super) fn authorize_dpop(
         &self,
         presented: Presented<'_>,
-        headers: &HeaderMap,
+        credentials: &impl Credentials,
         requirement: &Requirement,
         audience: Option<&str>,
         certificate: Option<&[u8; 32]>,
@@ -62,7 +62,7 @@ impl Gate {
         presented.check_syntax()?;
         // Without a target no proof can be checked, so the scheme is not supported.
         let Some(target) = target else { return Err(Denial::Missing) };
-        let request = DpopRequest { presented, headers, requirement, audience, certificate, target };
+        let request = DpopRequest { presented, credentials, requirement, audience, certificate, target };
         let authorize = || {
             let digest = TokenDigest::of_presented(presented.token).ok_or(Denial::InvalidToken)?;
             let record = self.inner.store.find(&digest).map_err(|_| Denial::Unavailable)?;

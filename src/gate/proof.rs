@@ -1,11 +1,9 @@
 //! Verifying DPoP proofs (RFC 9449): the checks that need a clock and a memory of used proofs.
 
-use http::HeaderMap;
-
 use crate::clock::Clock;
 use crate::oauth::denial::{Denial, Mismatch};
 use crate::oauth::dpop::{self, BoundToken, DpopError, Proof};
-use crate::oauth::evidence::Target;
+use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::replay::{Capacity, Owner, Replay, ReplayMemory};
 use crate::oauth::thumbprint::Thumbprint;
 
@@ -39,7 +37,7 @@ impl ProofVerifier {
     /// (RFC 9449 §7.1). Uses the proof up.
     pub(super) fn prove(
         &self,
-        headers: &HeaderMap,
+        credentials: &impl Credentials,
         token: &[u8],
         key: [u8; 32],
         target: Target<'_>,
@@ -49,7 +47,8 @@ impl ProofVerifier {
             DpopError::Key => Denial::NotHeld(Mismatch::Key),
             error => Denial::InvalidProof(error.public_description()),
         };
-        let proof = dpop::from_headers(headers).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
+        let proof =
+            dpop::only(credentials.proofs()).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
         let access_token = std::str::from_utf8(token).map_err(|_| Denial::InvalidToken)?;
         let token = BoundToken { access_token, key: Thumbprint::from_bytes(key) };
         let proof =

@@ -47,7 +47,7 @@ pub enum SecretHashError {
 impl fmt::Display for SecretHashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Plaintext => "is not a hash (a secret in the clear must not stand in the file)",
+            Self::Plaintext => "is not a hash (the secret itself must not be in the file)",
             Self::Malformed => {
                 "begins like a PHC string and is not a well-formed one (cut off, or a sign too many?)"
             }

@@ -42,6 +42,17 @@ impl Gate {
         self.issue_token(client, Terms { scopes, lifetime, audience: None, confirmation: None })
     }
 
+    /// Issues a token on these terms. What the client may ask for is not checked.
+    ///
+    /// # Errors
+    /// `invalid_client` for an unknown or disabled client, `temporarily_unavailable` if a token limit is reached.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn issue_on(&self, client_id: &str, terms: Terms) -> Result<AccessToken, TokenError> {
+        let settings = self.settings_full();
+        let client = settings.clients.get(client_id).ok_or(TokenError::InvalidClient)?;
+        self.issue_token(client, terms)
+    }
+
     /// Makes a token for an authenticated client.
     pub(super) fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
         // Authentication may have taken a while, and the client may have been disabled since. A reload first swaps the

@@ -23,8 +23,7 @@ use crate::oauth::scope::Demand;
 use crate::proxy::addresses::Addresses;
 use crate::proxy::cors::Cors;
 use crate::proxy::meters::Meters;
-use crate::proxy::route::ResponseHeaders;
-use crate::proxy::route::{Access, Route};
+use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
 use crate::proxy::rules::Rules;
 use crate::route::table::{Conflict, Entry, RouteTable};
 use crate::upstream::group::{Upstream, UpstreamSpec};
@@ -116,11 +115,11 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
         })
         .collect();
     let mut entries = Vec::new();
-    for route in &config.routes {
+    for (index, route) in config.routes.iter().enumerate() {
         // Without its upstream, whose own error is reported, a route is left out of a table that is not used.
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
             let body_timeout = config.server.limits.body_timeout;
-            let value = self::route(route, upstream, body_timeout, &mut counting);
+            let value = self::route(index, route, upstream, body_timeout, &mut counting);
             entries.push(entry(config, route, value));
         }
     }
@@ -144,17 +143,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
     })
 }
 
-/// The same routes by their place in the configuration: for those who want to know which one decides and need no
-/// upstream.
-///
-/// # Errors
-/// As [`routes`], but for what is wrong with upstreams.
-pub(crate) fn index(config: &Config) -> Result<RouteTable<usize>, Vec<BuildError>> {
-    let routes = config.routes.iter().enumerate();
-    table(config, routes.map(|(at, route)| entry(config, route, at)).collect())
-}
-
-fn table<T>(config: &Config, entries: Vec<Entry<T>>) -> Result<RouteTable<T>, Vec<BuildError>> {
+fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, Vec<BuildError>> {
     RouteTable::build(entries).map_err(|ties| {
         let tie = |Conflict { first, second }: Conflict| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
@@ -191,7 +180,7 @@ fn subject(route: &config::Route) -> Subject {
     Subject::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
 }
 
-fn entry<T>(config: &Config, route: &config::Route, value: T) -> Entry<T> {
+fn entry(config: &Config, route: &config::Route, value: Arc<Route>) -> Entry<Arc<Route>> {
     Entry {
         host: route.host.as_ref().map(ToString::to_string),
         pattern: route.path.clone(),
@@ -204,6 +193,7 @@ fn entry<T>(config: &Config, route: &config::Route, value: T) -> Entry<T> {
 }
 
 fn route(
+    index: usize,
     route: &config::Route,
     upstream: Arc<Upstream>,
     body_timeout: Duration,
@@ -224,6 +214,7 @@ fn route(
         BodyLimit::Bytes(bytes) => Some(bytes),
     };
     Arc::new(Route {
+        index,
         access,
         upstream,
         meter,

@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod file_watch;
+mod jwks;
 pub(crate) mod load;
 pub(crate) mod reload;
 pub(crate) mod secret_usage;

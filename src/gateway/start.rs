@@ -1,10 +1,11 @@
 //! Starts the gateway, serves, and ends it.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::banner::banner;
@@ -17,9 +18,12 @@ use super::settings::{is_secure, name_issuer, server_options, start_access_log};
 use crate::config::{Config, Metrics};
 use crate::gate::{Gate, GateSpec};
 use crate::oauth::evidence::PeerCertificate;
+use crate::proxy::body::response::ResponseBody;
+use crate::proxy::client::{Client, Socket};
+use crate::proxy::http1::Session;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::route::ClientConnection;
-use crate::server::{Bound, ConnInfo, ExitReason, handle_signals};
+use crate::server::{Bound, ConnInfo, ExitReason, Handler, handle_signals};
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
 
@@ -71,26 +75,52 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
 
 /// Serves what is bound until it is told to stop.
 pub(crate) fn serve(config: &Config, bound: Bound, proxy: &'static Proxy) -> ExitReason {
-    let secure: Vec<bool> = config.server.listen.iter().map(is_secure).collect();
-    let handler = move |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
-        let connection = Arc::clone(connection);
-        let secure = secure.get(connection.listener().index).copied().unwrap_or(false);
-        async move {
-            let client = ClientConnection {
-                peer: connection.peer().ip(),
-                peer_value: connection.peer_value(),
-                head_is_clear: connection.head_is_clear(),
-                secure,
-                certificate: connection.client_certificate().map(|certificate| PeerCertificate {
-                    der: certificate.der(),
-                    sha256: certificate.sha256(),
-                    verified: certificate.is_verified(),
-                }),
-            };
-            proxy.serve(request, client).await
-        }
-    };
-    bound.run(handler)
+    let secure = config.server.listen.iter().map(is_secure).collect();
+    bound.run(Gateway { proxy, secure })
+}
+
+/// The proxy behind the listeners.
+struct Gateway {
+    proxy: &'static Proxy,
+    /// Whether clients speak TLS, by listener.
+    secure: Arc<[bool]>,
+}
+
+impl Gateway {
+    fn is_secure(&self, connection: &ConnInfo) -> bool {
+        self.secure.get(connection.listener().index).copied().unwrap_or(false)
+    }
+}
+
+/// What the proxy needs to know of a connection.
+fn client(connection: &ConnInfo, secure: bool) -> ClientConnection<'_> {
+    ClientConnection {
+        peer: connection.peer().ip(),
+        peer_value: connection.peer_value(),
+        secure,
+        certificate: connection.client_certificate().map(|certificate| PeerCertificate {
+            der: certificate.der(),
+            sha256: certificate.sha256(),
+            verified: certificate.is_verified(),
+        }),
+    }
+}
+
+impl Handler for Gateway {
+    type Session = Session;
+    type Body = ResponseBody;
+    type Future = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
+
+    async fn serve<I: Socket>(&self, http1: &mut Client<I>, connection: &ConnInfo, session: &mut Session) {
+        let client = client(connection, self.is_secure(connection));
+        self.proxy.serve_http1(http1, &client, session).await;
+    }
+
+    fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Self::Future {
+        let (proxy, connection) = (self.proxy, Arc::clone(connection));
+        let secure = self.is_secure(&connection);
+        Box::pin(async move { proxy.serve(request, client(&connection, secure)).await })
+    }
 }
 
 /// How long the end of the process waits for the access log to be written.

@@ -1,12 +1,10 @@
-//! What a header is to a gateway.
-
-use http::HeaderName;
-use http::header;
+//! What a header means to a gateway, by its name as it came.
 
 use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE, folded};
 
-/// Headers that a gateway must not just pass on, by what is done about them.
+/// Headers that a gateway must not just pass on, or looks at, by what is done about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Class {
     /// Nothing special.
     Other,
@@ -15,8 +13,11 @@ pub(crate) enum Class {
     ClientScope,
     Connection,
     ContentLength,
+    Cookie,
+    Date,
+    Dpop,
     Expect,
-    /// Tells of the connection to a proxy before us: believed only from a trusted one.
+    /// Describes the connection to a proxy before this one. Believed only from a trusted proxy.
     Forwarding,
     /// RFC 7239.
     Forwarded,
@@ -26,8 +27,12 @@ pub(crate) enum Class {
     /// For this connection only (RFC 9110 §7.6.1), or for a proxy.
     Hop,
     Host,
-    /// Makes some upstream serve another resource or method than the one that was authorised.
+    Origin,
+    /// Makes some upstreams serve another resource or method than the one that was authorised.
     Override,
+    /// `Access-Control-Request-Method`.
+    RequestedMethod,
+    RequestId,
     Te,
     Trailer,
     TransferEncoding,
@@ -35,120 +40,164 @@ pub(crate) enum Class {
     Via,
 }
 
+/// A name and its class, in lower case.
+type Known = (&'static [u8], Class);
+
+/// The known names that begin with each letter, `a` first.
+const KNOWN: [&[Known]; 26] = [
+    &[(b"authorization", Class::Authorization), (b"access-control-request-method", Class::RequestedMethod)],
+    &[],
+    &[
+        (b"connection", Class::Connection),
+        (b"content-length", Class::ContentLength),
+        (b"cookie", Class::Cookie),
+    ],
+    &[(b"date", Class::Date), (b"dpop", Class::Dpop)],
+    &[(b"expect", Class::Expect)],
+    &[(b"forwarded", Class::Forwarded)],
+    &[],
+    &[(b"host", Class::Host), (b"http2-settings", Class::Hop)],
+    &[],
+    &[],
+    &[(b"keep-alive", Class::Hop)],
+    &[],
+    &[],
+    &[],
+    &[(b"origin", Class::Origin)],
+    &[
+        (b"proxy-connection", Class::Hop),
+        (b"proxy-authenticate", Class::Hop),
+        (b"proxy-authorization", Class::Hop),
+        (b"proxy-authentication-info", Class::Hop),
+        // CGI programs receive it as HTTP_PROXY, which their HTTP clients obey.
+        (b"proxy", Class::Override),
+    ],
+    &[],
+    &[],
+    &[],
+    &[(b"te", Class::Te), (b"trailer", Class::Trailer), (b"transfer-encoding", Class::TransferEncoding)],
+    &[(b"upgrade", Class::Upgrade)],
+    &[(b"via", Class::Via)],
+    &[],
+    &[
+        (CLIENT_ID.as_bytes(), Class::ClientId),
+        (CLIENT_SCOPE.as_bytes(), Class::ClientScope),
+        (b"x-forwarded-for", Class::ForwardedFor),
+        (b"x-forwarded-host", Class::ForwardedHost),
+        (b"x-forwarded-proto", Class::ForwardedProto),
+        (b"x-forwarded-uri", Class::Override),
+        (b"x-forwarded-prefix", Class::Override),
+        (b"x-forwarded-path", Class::Override),
+        (b"x-http-method", Class::Override),
+        (b"x-http-method-override", Class::Override),
+        (b"x-method-override", Class::Override),
+        (b"x-original-url", Class::Override),
+        (b"x-real-ip", Class::Forwarding),
+        (b"x-request-id", Class::RequestId),
+        (b"x-rewrite-url", Class::Override),
+    ],
+    &[],
+    &[],
+];
+
+/// Every other name with this beginning is [`Class::Forwarding`].
+const FORWARDING: &[u8] = b"x-forwarded-";
+
 impl Class {
-    /// The class of `name`; for one in another spelling, that of the name it would be taken for, and true.
-    pub(crate) fn of(name: &HeaderName) -> (Self, bool) {
-        // Names that `http` knows are numbers, so this is a jump, not a comparison of text.
-        let class = match *name {
-            header::ACCEPT
-            | header::ACCEPT_ENCODING
-            | header::ACCEPT_LANGUAGE
-            | header::CACHE_CONTROL
-            | header::CONTENT_ENCODING
-            | header::CONTENT_TYPE
-            | header::COOKIE
-            | header::DATE
-            | header::ETAG
-            | header::LAST_MODIFIED
-            | header::ORIGIN
-            | header::REFERER
-            | header::SERVER
-            | header::SET_COOKIE
-            | header::USER_AGENT
-            | header::VARY => Self::Other,
-            header::AUTHORIZATION => Self::Authorization,
-            header::CONNECTION => Self::Connection,
-            header::CONTENT_LENGTH => Self::ContentLength,
-            header::EXPECT => Self::Expect,
-            header::FORWARDED => Self::Forwarded,
-            header::HOST => Self::Host,
-            header::PROXY_AUTHENTICATE | header::PROXY_AUTHORIZATION => Self::Hop,
-            header::TE => Self::Te,
-            header::TRAILER => Self::Trailer,
-            header::TRANSFER_ENCODING => Self::TransferEncoding,
-            header::UPGRADE => Self::Upgrade,
-            header::VIA => Self::Via,
-            _ => return Self::of_text(name.as_str()),
-        };
-        (class, false)
+    /// Whether the header is passed on unless something else is said about it.
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(
+            self,
+            Self::Other
+                | Self::Cookie
+                | Self::Date
+                | Self::Dpop
+                | Self::Origin
+                | Self::RequestId
+                | Self::RequestedMethod
+        )
     }
 
-    fn of_text(name: &str) -> (Self, bool) {
-        if name.bytes().all(|byte| folded(byte) == byte) {
-            return (Self::of_plain(name), false);
-        }
-        let mut buffer = [0; LONGEST];
-        let Some(buffer) = buffer.get_mut(..name.len()) else {
-            return (Self::Other, true);
-        };
-        for (to, from) in buffer.iter_mut().zip(name.bytes()) {
-            *to = folded(from);
-        }
-        (std::str::from_utf8(buffer).map_or(Self::Other, Self::of_plain), true)
+    /// The class of a name in any case. For a name in another spelling, the class of the name that a server of the CGI
+    /// family would take it for, and true.
+    pub(crate) fn of(name: &[u8]) -> (Self, bool) {
+        let disguised = !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        (Self::of_token(name, disguised), disguised)
     }
 
-    fn of_plain(name: &str) -> Self {
-        // The first letter sorts out nearly everything.
-        match name.as_bytes().first() {
-            Some(b'x') => match name {
-                CLIENT_ID => Self::ClientId,
-                CLIENT_SCOPE => Self::ClientScope,
-                "x-forwarded-for" => Self::ForwardedFor,
-                "x-forwarded-host" => Self::ForwardedHost,
-                "x-forwarded-proto" => Self::ForwardedProto,
-                "x-real-ip" => Self::Forwarding,
-                "x-original-url"
-                | "x-rewrite-url"
-                | "x-forwarded-uri"
-                | "x-forwarded-prefix"
-                | "x-forwarded-path"
-                | "x-http-method"
-                | "x-http-method-override"
-                | "x-method-override" => Self::Override,
-                _ if name.starts_with("x-forwarded-") => Self::Forwarding,
-                _ => Self::Other,
-            },
-            Some(b'p') => match name {
-                "proxy-connection"
-                | "proxy-authenticate"
-                | "proxy-authorization"
-                | "proxy-authentication-info" => Self::Hop,
-                // CGI programs get it as HTTP_PROXY, which their HTTP clients obey.
-                "proxy" => Self::Override,
-                _ => Self::Other,
-            },
-            Some(b'h') => match name {
-                "host" => Self::Host,
-                "http2-settings" => Self::Hop,
-                _ => Self::Other,
-            },
-            Some(b'k') if name == "keep-alive" => Self::Hop,
-            Some(b'a') if name == "authorization" => Self::Authorization,
-            Some(b'c') => match name {
-                "connection" => Self::Connection,
-                "content-length" => Self::ContentLength,
-                _ => Self::Other,
-            },
-            Some(b'e') if name == "expect" => Self::Expect,
-            Some(b'f') if name == "forwarded" => Self::Forwarded,
-            Some(b't') => match name {
-                "te" => Self::Te,
-                "trailer" => Self::Trailer,
-                "transfer-encoding" => Self::TransferEncoding,
-                _ => Self::Other,
-            },
-            Some(b'u') if name == "upgrade" => Self::Upgrade,
-            Some(b'v') if name == "via" => Self::Via,
-            _ => Self::Other,
+    /// The same, where the caller knows whether the name has other characters than letters, digits and `-`.
+    pub(crate) fn of_token(name: &[u8], disguised: bool) -> Self {
+        let Some(&first) = name.first() else { return Self::Other };
+        let known = usize::from((first | 0x20).wrapping_sub(b'a'));
+        let Some(known) = KNOWN.get(known) else { return Self::Other };
+        let same = |known: &[u8]| {
+            known.len() == name.len()
+                && if disguised { same_variable(known, name) } else { same_plain(known, name) }
+        };
+        if let Some((_, class)) = known.iter().find(|(known, _)| same(known)) {
+            return *class;
         }
+        if first | 0x20 != b'x' {
+            return Self::Other;
+        }
+        let forwarding = name.get(..FORWARDING.len()).is_some_and(|beginning| {
+            if disguised { same_variable(FORWARDING, beginning) } else { same_plain(FORWARDING, beginning) }
+        });
+        if forwarding { Self::Forwarding } else { Self::Other }
     }
 }
 
-/// No name above is longer.
-const LONGEST: usize = 64;
+/// Whether `name`, of letters, digits and `-`, is `known` in any case. Setting the bit of lower case changes no digit and
+/// no `-`, so eight bytes are compared at a time.
+#[inline]
+fn same_plain(known: &[u8], name: &[u8]) -> bool {
+    const LOWER: u64 = u64::MAX / 255 * 0x20;
+    let word = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).map(u64::from_le_bytes).unwrap_or_default();
+    let (known, name) = (known.chunks_exact(8), name.chunks_exact(8));
+    let (known_rest, name_rest) = (known.remainder(), name.remainder());
+    known.zip(name).all(|(known, name)| word(known) == word(name) | LOWER)
+        && known_rest.iter().zip(name_rest).all(|(known, name)| *known == *name | 0x20)
+}
 
-/// Whether a CGI-like server takes one name for the other.
-pub(crate) fn same_variable(one: &HeaderName, other: &HeaderName) -> bool {
-    let (one, other) = (one.as_str().bytes(), other.as_str().bytes());
-    one.len() == other.len() && one.map(folded).eq(other.map(folded))
+/// Whether a server of the CGI family takes one name for the other.
+pub(crate) fn same_variable(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| folded(*one) == folded(*other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_any_case_and_spelling() {
+        for (letter, names) in (b'a'..=b'z').zip(KNOWN) {
+            for (name, class) in names {
+                assert_eq!(name[0], letter, "{name:?}");
+                assert_eq!(Class::of(name), (*class, false));
+                assert_eq!(Class::of(&name.to_ascii_uppercase()), (*class, false));
+                if name.contains(&b'-') {
+                    let disguised: Vec<u8> =
+                        name.iter().map(|byte| if *byte == b'-' { b'_' } else { *byte }).collect();
+                    assert_eq!(Class::of(&disguised), (*class, true));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_names() {
+        for (name, expected) in [
+            (&b"accept"[..], (Class::Other, false)),
+            (b"x-forwarded-server", (Class::Forwarding, false)),
+            (b"X-Forwarded_For", (Class::ForwardedFor, true)),
+            (b"X-Forwarded_Port", (Class::Forwarding, true)),
+            (b"x-forwarded", (Class::Other, false)),
+            (b"content~length", (Class::ContentLength, true)),
+            (b"a_b", (Class::Other, true)),
+            (b"!", (Class::Other, true)),
+            (b"", (Class::Other, false)),
+        ] {
+            assert_eq!(Class::of(name), expected, "{}", name.escape_ascii());
+        }
+    }
 }

@@ -70,7 +70,7 @@ pub(crate) fn check_request(request: &Parts) -> Result<(), FramingError> {
     check_target(request)?;
     let (mut codings, mut lengths) = (0_u32, 0_u32);
     for (name, value) in &request.headers {
-        match Class::of(name) {
+        match Class::of(name.as_str().as_bytes()) {
             (Class::TransferEncoding | Class::ContentLength, true) => {
                 return Err(FramingError::DisguisedLength);
             }

@@ -1,50 +1,71 @@
 //! Headers on their way through: what a request's may not be, and what goes on in either direction.
 //!
-//! A request passes [`check_request`] before anything is decided on it, and [`for_upstream`] says what of it goes
-//! upstream; an answer passes [`AnswerHeaders`], and the trailers of both [`filter_trailers`].
+//! A request is looked at through a [`RequestView`], whatever protocol it came in. [`for_upstream`] says which of its
+//! headers go upstream, [`for_client`] which of a response's go back, and [`passes_as_trailer`] which trailers do. All
+//! hand them to a [`HeaderSink`]: lines for HTTP/1, copied in runs where they were lines before, a map for HTTP/2.
 
 #[cfg(feature = "gateway")]
 mod class;
 #[cfg(feature = "gateway")]
 mod connection;
 #[cfg(feature = "gateway")]
+mod field;
+#[cfg(feature = "gateway")]
 mod framing;
 pub(crate) mod identity;
+#[cfg(feature = "gateway")]
+mod list;
+#[cfg(feature = "gateway")]
+mod outgoing;
+#[cfg(feature = "gateway")]
+mod parts;
 #[cfg(feature = "gateway")]
 mod request;
 #[cfg(feature = "gateway")]
 mod response;
 #[cfg(feature = "gateway")]
+mod sink;
+#[cfg(feature = "gateway")]
 mod trailers;
+#[cfg(feature = "gateway")]
+mod view;
 
 #[cfg(feature = "gateway")]
-use http::{HeaderName, HeaderValue, Version};
+use http::{HeaderName, Version};
 
+#[cfg(feature = "gateway")]
+pub(crate) use self::class::Class;
+#[cfg(feature = "gateway")]
+pub(crate) use self::field::Field;
 #[cfg(feature = "gateway")]
 pub(crate) use self::framing::check_request;
 #[cfg(feature = "gateway")]
-pub(crate) use self::request::{ClientAuthorization, Framing, Outgoing, Proto, for_upstream};
+pub(crate) use self::list::{content_length, elements, number};
 #[cfg(feature = "gateway")]
-pub(crate) use self::response::{AnswerFraming, AnswerHeaders, Persistence, ResponseError};
+pub(crate) use self::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
 #[cfg(feature = "gateway")]
-pub(crate) use self::trailers::filter_trailers;
+pub(crate) use self::request::for_upstream;
+#[cfg(feature = "gateway")]
+pub(crate) use self::response::{Returning, check_response, for_client};
+#[cfg(feature = "gateway")]
+pub(crate) use self::sink::HeaderSink;
+#[cfg(feature = "gateway")]
+pub(crate) use self::trailers::{filter_trailers, passes_as_trailer};
+#[cfg(feature = "gateway")]
+pub(crate) use self::view::{CredentialsOf, Form, RequestView};
 
-#[cfg(feature = "gateway")]
 /// The header that carries the id of a request.
+#[cfg(feature = "gateway")]
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-#[cfg(feature = "gateway")]
-/// `Connection` of a request for an upgrade, and of the answer that grants it.
-static UPGRADE_OPTION: HeaderValue = HeaderValue::from_static("upgrade");
-
-#[cfg(feature = "gateway")]
 /// The `Via` entry for a message received as `version` (RFC 9110 §7.6.3).
-fn via(version: Version) -> HeaderValue {
-    HeaderValue::from_static(match version {
-        Version::HTTP_10 => "1.0 tollgate",
-        Version::HTTP_2 => "2 tollgate",
-        _ => "1.1 tollgate",
-    })
+#[cfg(feature = "gateway")]
+fn via(version: Version) -> &'static [u8] {
+    match version {
+        Version::HTTP_10 => b"1.0 tollgate",
+        Version::HTTP_2 => b"2 tollgate",
+        _ => b"1.1 tollgate",
+    }
 }
 
 #[cfg(all(test, feature = "gateway"))]

@@ -1,11 +1,16 @@
 //! A request's headers on their way upstream.
 
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{HeaderName, Version};
 
 use super::class::{Class, same_variable};
 use super::connection::Nominated;
-use super::{REQUEST_ID, UPGRADE_OPTION, via};
+use super::field::Field;
+use super::list::elements;
+use super::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
+use super::sink::HeaderSink;
+use super::view::RequestView;
+use super::{REQUEST_ID, via};
 use crate::oauth::bearer::carries_issued_token;
 
 /// Who the client is.
@@ -16,113 +21,13 @@ pub(crate) static CLIENT_SCOPE: HeaderName = HeaderName::from_static("x-client-s
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// RFC 9449 §4.1.
-static PROOF: HeaderName = HeaderName::from_static("dpop");
-
-static HTTP: HeaderValue = HeaderValue::from_static("http");
-static HTTPS: HeaderValue = HeaderValue::from_static("https");
-static CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
-static TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
-
-/// What the gateway has to say about a request that goes upstream. All values are made beforehand: setting one
-/// costs a reference count.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub(crate) struct Outgoing<'a> {
-    /// `X-Client-Id`; none on a public route.
-    pub client_id: Option<&'a HeaderValue>,
-    /// `X-Client-Scope`; none on a public route.
-    pub client_scope: Option<&'a HeaderValue>,
-    /// `X-Request-Id`; none where requests get none, and what the client says under that name goes on.
-    pub request_id: Option<&'a HeaderValue>,
-    /// What becomes of the client's `Authorization`.
-    pub authorization: ClientAuthorization,
-    /// The header that the gateway authenticates itself to the upstream with.
-    pub credential: Option<(&'a HeaderName, &'a HeaderValue)>,
-    /// The address the connection comes from, without port, and without brackets where it is IPv6.
-    pub peer: &'a HeaderValue,
-    /// Whether that is a proxy whose forwarding headers are to be believed.
-    pub peer_is_trusted: bool,
-    /// How the client reached the gateway.
-    pub proto: Proto,
-    /// The version the request came in.
-    pub version: Version,
-    /// The authority of the request target, for HTTP/2 and absolute-form; else the `Host` header is it.
-    pub authority: Option<&'a HeaderValue>,
-    /// A `Host` for the upstream; without, it gets the one the client asked for.
-    pub upstream_host: Option<&'a HeaderValue>,
-    /// Whether it goes upstream as HTTP/2. `Host` goes then: the authority belongs into the request's URI.
-    pub upstream_http2: bool,
-    /// The protocol of an upgrade that is to be passed on, like `websocket`.
-    pub upgrade: Option<&'a HeaderValue>,
-    /// Whether there is a body whose length nobody said, as in HTTP/2. It goes upstream chunked.
-    pub streamed_body: bool,
-    /// Whether the client's DPoP proof goes on: it belongs to the token that it is of.
-    pub proof: bool,
-}
-
-/// What becomes of the client's `Authorization`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum ClientAuthorization {
-    /// Removed.
-    #[default]
-    Remove,
-    /// Removed if it carries one of our tokens, else passed on: it may be meant for the upstream. For public routes.
-    RemoveOurs,
-    /// Passed on.
-    Forward,
-}
-
-/// The scheme the client used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Proto {
-    /// Without TLS.
-    Http,
-    /// With TLS, here or at a terminator before.
-    Https,
-}
-
-impl<'a> Outgoing<'a> {
-    /// A request of HTTP/1.1 from an untrusted peer, on a public route, to an HTTP/1.1 upstream.
-    #[must_use]
-    pub(crate) fn new(peer: &'a HeaderValue, proto: Proto) -> Self {
-        Self {
-            client_id: None,
-            client_scope: None,
-            request_id: None,
-            authorization: ClientAuthorization::Remove,
-            credential: None,
-            peer,
-            peer_is_trusted: false,
-            proto,
-            version: Version::HTTP_11,
-            authority: None,
-            upstream_host: None,
-            upstream_http2: false,
-            upgrade: None,
-            streamed_body: false,
-            proof: true,
-        }
-    }
-}
-
-/// How the body of a request is framed on its way upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// There is none, or the protocol frames it itself.
-    Unframed,
-    /// By its `Content-Length`.
-    Length,
-    /// In chunks.
-    Chunked,
-}
 
 /// What was met on the way through the headers, for what is said behind them.
 #[derive(Debug, Default)]
 struct Seen<'a> {
     length: bool,
     chunked: bool,
-    host: Option<&'a HeaderValue>,
+    host: Option<&'a [u8]>,
     forwarded: bool,
     forwarded_for: bool,
     forwarded_host: bool,
@@ -130,119 +35,113 @@ struct Seen<'a> {
     te_trailers: bool,
 }
 
-/// Hands each header that goes upstream to `emit`, the client's first and then what the gateway says, and tells how
+/// Hands each header that goes upstream to `sink`, the client's first and then what the gateway says, and returns how
 /// the body behind them is framed.
 ///
-/// The client's headers are read and not changed. `Content-Length` goes on as it came, having
-/// passed [`check_request`](crate::headers::check_request).
+/// The client's headers are read and not changed. `Content-Length` goes on as it came: whether it may was decided before.
 pub(crate) fn for_upstream(
-    headers: &HeaderMap,
+    request: &impl RequestView,
     outgoing: &Outgoing<'_>,
-    mut emit: impl FnMut(&HeaderName, &HeaderValue),
+    sink: &mut impl HeaderSink,
 ) -> Framing {
-    let nominated = Nominated::of(headers);
+    let nominated = Nominated::of(request.values(Class::Connection));
     let authorization = match outgoing.authorization {
         ClientAuthorization::Remove => false,
-        ClientAuthorization::RemoveOurs => !headers.get_all(AUTHORIZATION).iter().any(carries_issued_token),
+        ClientAuthorization::RemoveOurs => !request.values(Class::Authorization).any(carries_issued_token),
         ClientAuthorization::Forward => true,
     };
-    let ours = outgoing.credential.map(|(name, _)| name);
-    let id = outgoing.request_id.map(|_| &REQUEST_ID);
+    let ours = outgoing.credential.map(|(name, _)| name.as_str().as_bytes());
     let trusted = outgoing.peer_is_trusted;
     let host = outgoing.upstream_host.or(outgoing.authority);
 
     if let Some(host) = host.filter(|_| !outgoing.upstream_http2) {
-        emit(&HOST, host);
+        sink.add(&HOST, host);
     }
     let cookies = if outgoing.version == Version::HTTP_2 && !outgoing.upstream_http2 {
-        joined_cookies(headers)
+        joined_cookies(request)
     } else {
         None
     };
     let mut seen = Seen::default();
-    for (name, value) in headers {
-        let (class, disguised) = Class::of(name);
-        let goes_on = match class {
-            Class::Other => {
-                !nominated.contains(name)
-                    && !id.is_some_and(|id| same_variable(id, name))
-                    && !ours.is_some_and(|ours| same_variable(ours, name))
-                    && (outgoing.proof || *name != PROOF)
-                    && (cookies.is_none() || *name != COOKIE)
+    for field in request.fields() {
+        let Field { class, disguised, name, value, .. } = field;
+        let goes_on = if class.is_plain() {
+            !nominated.contains(name)
+                && !(class == Class::RequestId && outgoing.request_id.is_some())
+                && !ours.is_some_and(|ours| same_variable(ours, name))
+                && (outgoing.proof || class != Class::Dpop || disguised)
+                && (cookies.is_none() || class != Class::Cookie)
+        } else if disguised {
+            false
+        } else {
+            match class {
+                Class::Authorization => authorization && ours != Some(AUTHORIZATION.as_str().as_bytes()),
+                Class::ContentLength => {
+                    seen.length = true;
+                    true
+                }
+                Class::Host => {
+                    seen.host = Some(value);
+                    host.is_none() && !outgoing.upstream_http2
+                }
+                Class::Forwarded => {
+                    seen.forwarded = true;
+                    false
+                }
+                Class::ForwardedFor => {
+                    seen.forwarded_for = true;
+                    false
+                }
+                Class::ForwardedHost => {
+                    seen.forwarded_host |= trusted;
+                    trusted
+                }
+                Class::ForwardedProto => {
+                    seen.forwarded_proto |= trusted;
+                    trusted
+                }
+                Class::Te => {
+                    seen.te_trailers |=
+                        elements(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+                    false
+                }
+                Class::TransferEncoding => {
+                    seen.chunked = true;
+                    false
+                }
+                Class::Trailer | Class::Via => true,
+                Class::Forwarding => trusted,
+                _ => false,
             }
-            _ if disguised => false,
-            Class::Authorization => authorization && ours != Some(&AUTHORIZATION),
-            Class::ContentLength => {
-                seen.length = true;
-                true
-            }
-            Class::Host => {
-                seen.host = Some(value);
-                host.is_none() && !outgoing.upstream_http2
-            }
-            Class::Forwarded => {
-                seen.forwarded = true;
-                false
-            }
-            Class::ForwardedFor => {
-                seen.forwarded_for = true;
-                false
-            }
-            Class::ForwardedHost => {
-                seen.forwarded_host |= trusted;
-                trusted
-            }
-            Class::ForwardedProto => {
-                seen.forwarded_proto |= trusted;
-                trusted
-            }
-            Class::Te => {
-                let mut codings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-                seen.te_trailers |= codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
-                false
-            }
-            Class::Trailer | Class::Via => true,
-            Class::TransferEncoding => {
-                seen.chunked = true;
-                false
-            }
-            Class::Forwarding => trusted,
-            Class::ClientId
-            | Class::ClientScope
-            | Class::Connection
-            | Class::Expect
-            | Class::Hop
-            | Class::Override
-            | Class::Upgrade => false,
         };
         if goes_on {
-            emit(name, value);
+            sink.keep(&field);
         }
     }
 
-    let mut say = |name: &HeaderName, value: Option<&HeaderValue>| {
+    let mut say = |name: &HeaderName, value: Option<&[u8]>| {
         if let Some(value) = value {
-            emit(name, value);
+            sink.add(name, value);
         }
     };
-    say(&COOKIE, cookies.as_ref());
+    say(&COOKIE, cookies.as_deref());
     say(&CLIENT_ID, outgoing.client_id);
     say(&CLIENT_SCOPE, outgoing.client_scope);
     say(&REQUEST_ID, outgoing.request_id);
-    if !(trusted && seen.forwarded_for) {
-        say(&FORWARDED_FOR, Some(outgoing.peer));
+    if trusted && seen.forwarded_for {
+        say(&FORWARDED_FOR, Some(&with_address(request, outgoing.peer)));
     } else {
-        say(&FORWARDED_FOR, Some(&with_address(headers, outgoing.peer)));
+        say(&FORWARDED_FOR, Some(outgoing.peer));
     }
     if trusted && seen.forwarded {
-        say(&FORWARDED, Some(&with_element(headers, outgoing)));
+        say(&FORWARDED, Some(&with_element(request, outgoing)));
     }
     if !seen.forwarded_proto {
         say(
             &FORWARDED_PROTO,
             Some(match outgoing.proto {
-                Proto::Http => &HTTP,
-                Proto::Https => &HTTPS,
+                Proto::Http => b"http",
+                Proto::Https => b"https",
             }),
         );
     }
@@ -250,25 +149,25 @@ pub(crate) fn for_upstream(
         say(&FORWARDED_HOST, outgoing.authority.or(seen.host));
     }
     // RFC 9110 §7.6.3: behind those of the proxies before us.
-    say(&VIA, Some(&via(outgoing.version)));
+    say(&VIA, Some(via(outgoing.version)));
     if let Some((name, value)) = outgoing.credential {
         say(name, Some(value));
     }
     if outgoing.upstream_http2 {
         // gRPC servers ask for it (RFC 9113 §8.2.2 allows this value alone).
-        say(&TE, seen.te_trailers.then_some(&TRAILERS));
+        say(&TE, seen.te_trailers.then_some(b"trailers"));
         return Framing::Unframed;
     }
     if outgoing.upgrade.is_some() {
         say(&UPGRADE, outgoing.upgrade);
-        say(&CONNECTION, Some(&UPGRADE_OPTION));
+        say(&CONNECTION, Some(b"upgrade"));
     }
     match (seen.chunked, seen.length) {
         (false, true) => Framing::Length,
         (false, false) if !outgoing.streamed_body => Framing::Unframed,
         // In our own spelling: a server that takes none but `chunked` would read the body as requests.
         _ => {
-            say(&TRANSFER_ENCODING, Some(&CHUNKED));
+            say(&TRANSFER_ENCODING, Some(b"chunked"));
             Framing::Chunked
         }
     }
@@ -276,39 +175,38 @@ pub(crate) fn for_upstream(
 
 /// All cookies as one, where there are several: HTTP/2 may split them over several fields (RFC 9113 §8.2.3), HTTP/1.1
 /// knows one only.
-fn joined_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut values = headers.get_all(COOKIE).iter();
+fn joined_cookies(request: &impl RequestView) -> Option<Vec<u8>> {
+    let mut values = request.values(Class::Cookie);
     let (first, second) = (values.next()?, values.next()?);
-    let mut joined = first.as_bytes().to_vec();
+    let mut joined = first.to_vec();
     for value in std::iter::once(second).chain(values) {
         joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(value.as_bytes());
+        joined.extend_from_slice(value);
     }
-    HeaderValue::try_from(joined).ok()
+    Some(joined)
 }
 
 /// The addresses there are with `peer` behind them, all on one line: there are servers that read the first line alone,
 /// and servers that read the last.
-fn with_address(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
+fn with_address(request: &impl RequestView, peer: &[u8]) -> Vec<u8> {
     let mut list = Vec::new();
-    for value in headers.get_all(&FORWARDED_FOR) {
-        list.extend_from_slice(value.as_bytes());
+    for value in request.values(Class::ForwardedFor) {
+        list.extend_from_slice(value);
         list.extend_from_slice(b", ");
     }
-    list.extend_from_slice(peer.as_bytes());
-    // Made of header values, it is one.
-    HeaderValue::try_from(list).unwrap_or_else(|_| peer.clone())
+    list.extend_from_slice(peer);
+    list
 }
 
-/// The elements of `Forwarded` there are with our own behind them (RFC 7239 §4), all on one line. Who sends none gets
-/// none: `X-Forwarded-*` says it.
-fn with_element(headers: &HeaderMap, outgoing: &Outgoing<'_>) -> HeaderValue {
+/// The elements of `Forwarded` there are with our own behind them (RFC 7239 §4), all on one line. A client that sends
+/// none gets none: `X-Forwarded-*` says it.
+fn with_element(request: &impl RequestView, outgoing: &Outgoing<'_>) -> Vec<u8> {
     let mut list = Vec::new();
-    for value in headers.get_all(FORWARDED) {
-        list.extend_from_slice(value.as_bytes());
+    for value in request.values(Class::Forwarded) {
+        list.extend_from_slice(value);
         list.extend_from_slice(b", ");
     }
-    let peer = outgoing.peer.as_bytes();
+    let peer = outgoing.peer;
     list.extend_from_slice(b"for=");
     // RFC 7239 §6: an IPv6 address has brackets, and those need quotes.
     let (open, close): (&[u8], &[u8]) = if peer.contains(&b':') { (b"\"[", b"]\"") } else { (b"", b"") };
@@ -317,6 +215,5 @@ fn with_element(headers: &HeaderMap, outgoing: &Outgoing<'_>) -> HeaderValue {
         Proto::Http => b";proto=http",
         Proto::Https => b";proto=https",
     });
-    // Made of header values, it is one.
-    HeaderValue::try_from(list).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
+    list
 }

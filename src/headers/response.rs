@@ -2,21 +2,21 @@
 
 use std::fmt;
 
-use http::header::{CONNECTION, UPGRADE, VIA};
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE, VIA};
+use http::{HeaderMap, Version};
 
 use super::class::Class;
-use super::connection::{Nominated, options};
-use super::framing::{is_chunked, length};
-use super::{UPGRADE_OPTION, via};
+use super::connection::Nominated;
+use super::field::Field;
+use super::list::content_length;
+use super::sink::HeaderSink;
+use super::via;
 
-/// Why an answer cannot be passed on: 502, and the connection it came from is not to be used again.
+/// Why the response of an HTTP/2 server cannot be passed on: 502.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum ResponseError {
-    /// Both `Transfer-Encoding` and `Content-Length`.
-    TwoLengths,
-    /// A `Transfer-Encoding` that is anything but one line `chunked`: other codings would be passed on undone.
+    /// `Transfer-Encoding`, which HTTP/2 does not have (RFC 9113 §8.2.2).
     TransferEncoding,
     /// `Content-Length` that is not one line of digits.
     ContentLength,
@@ -25,121 +25,99 @@ pub(crate) enum ResponseError {
 impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TwoLengths => "the upstream's answer has both Transfer-Encoding and Content-Length",
-            Self::TransferEncoding => "the upstream's answer has a Transfer-Encoding other than chunked",
-            Self::ContentLength => "the upstream's answer has a Content-Length that is not one number",
+            Self::TransferEncoding => "the server's response has a Transfer-Encoding",
+            Self::ContentLength => "the server's response has a Content-Length that is not one number",
         })
     }
 }
 
 impl std::error::Error for ResponseError {}
 
-/// How the body of an answer is framed, by its headers alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AnswerFraming {
-    /// By neither header: up to the end of the connection, in HTTP/1.
-    Unsaid,
-    /// By `Content-Length`, in bytes.
-    Length(u64),
-    /// In chunks.
-    Chunked,
-}
-
-/// Looks at an upstream's headers one by one, as they come, and says which go on to the client.
+/// Refuses the headers of an HTTP/2 response whose end two readers might see in two places.
 ///
-/// What was meant for the gateway alone does not; all else stays as the upstream sent it, `Server`, `Date` and the
-/// challenge of its own authentication too. The body is framed anew.
-#[derive(Debug, Default)]
-pub(crate) struct AnswerHeaders {
-    upgraded: bool,
-    coded: bool,
-    length: Option<u64>,
-    nominated: Nominated,
-    /// What the options of `Connection` say of the connection itself, if anything.
-    persistence: Option<Persistence>,
-}
-
-/// What becomes of a connection (RFC 9112 §9.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Persistence {
-    /// It closes after this answer.
-    Close,
-    /// It stays.
-    KeepAlive,
-}
-
-impl AnswerHeaders {
-    /// For the headers of one answer; `upgraded` is the 101 to an upgrade that was passed on.
-    #[must_use]
-    pub(crate) fn new(upgraded: bool) -> Self {
-        Self { upgraded, ..Self::default() }
-    }
-
-    /// Whether this header goes on to the client.
-    ///
-    /// # Errors
-    /// It makes the end of the answer doubtful.
-    pub(crate) fn take(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, ResponseError> {
-        Ok(match Class::of(name) {
-            (Class::TransferEncoding, false) => {
-                if self.coded || !is_chunked(value) {
-                    return Err(ResponseError::TransferEncoding);
-                }
-                self.coded = true;
-                false
-            }
+/// # Errors
+/// What is wrong.
+pub(crate) fn check_response(headers: &HeaderMap) -> Result<(), ResponseError> {
+    let mut lengths = 0;
+    for (name, value) in headers {
+        match Class::of(name.as_str().as_bytes()) {
+            (Class::TransferEncoding, false) => return Err(ResponseError::TransferEncoding),
             (Class::ContentLength, false) => {
-                let length = length(value).filter(|_| self.length.is_none());
-                self.length = Some(length.ok_or(ResponseError::ContentLength)?);
-                true
+                lengths += 1;
+                if lengths > 1 || super::list::number(value.as_bytes()).is_none() {
+                    return Err(ResponseError::ContentLength);
+                }
             }
-            (Class::Connection, false) => {
-                self.nominated.add(value);
-                for option in options(value) {
-                    if option.eq_ignore_ascii_case(b"close") {
-                        self.persistence = Some(Persistence::Close);
-                    } else if self.persistence.is_none() && option.eq_ignore_ascii_case(b"keep-alive") {
-                        self.persistence = Some(Persistence::KeepAlive);
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is said about a response on its way to the client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Returning {
+    /// It is the 101 to an upgrade that was passed on.
+    pub(crate) upgraded: bool,
+    /// Whether it may say how long its body is: not where it has none by its status.
+    pub(crate) length: bool,
+    /// The version that the server speaks.
+    pub(crate) version: Version,
+}
+
+/// Hands the headers of a response that go on to the client to `sink`, and then `Via`. Returns whether there was a `Date`.
+///
+/// What was meant for the gateway alone does not go on. All else stays as the upstream sent it, `Server`, `Date` and the
+/// challenge of its own authentication too. `unwanted` says what the route takes out.
+pub(crate) fn for_client<'a, F: Iterator<Item = Field<'a>>>(
+    fields: impl Fn() -> F,
+    returning: Returning,
+    unwanted: impl Fn(&Field<'_>) -> bool,
+    sink: &mut impl HeaderSink,
+) -> bool {
+    let named = |class| move |field: &Field<'a>| field.class == class && !field.disguised;
+    let nominated = Nominated::of(fields().filter(named(Class::Connection)).map(|field| field.value));
+    let (mut length, mut upgrade, mut date) = (false, false, false);
+    for field in fields() {
+        let goes_on = match (field.class, field.disguised) {
+            (Class::ContentLength, false) => {
+                // A repeated one counts once; one that is a list is written anew.
+                if returning.length && !std::mem::replace(&mut length, true) {
+                    if super::list::number(field.value).is_some() {
+                        sink.keep(&field);
+                    } else if let Some(number) = content_length(field.value) {
+                        sink.add(&CONTENT_LENGTH, number.to_string().as_bytes());
                     }
                 }
                 false
             }
-            (Class::Upgrade, false) => self.upgraded,
-            // The disguised ones are no headers, but a server before the client might take them for some.
-            (Class::Hop | Class::Te | Class::Upgrade, _)
-            | (Class::TransferEncoding | Class::ContentLength | Class::Connection, true) => false,
-            _ => true,
-        })
-    }
-
-    /// What the options of `Connection` said of the connection.
-    #[must_use]
-    pub(crate) fn persistence(&self) -> Option<Persistence> {
-        self.persistence
-    }
-
-    /// Finishes `headers`, which are those that go on, and tells how the body is framed.
-    ///
-    /// # Errors
-    /// An answer whose end two readers might see in two places.
-    pub(crate) fn finish(
-        &self,
-        headers: &mut HeaderMap,
-        version: Version,
-    ) -> Result<AnswerFraming, ResponseError> {
-        let framing = match (self.coded, self.length) {
-            (true, Some(_)) => return Err(ResponseError::TwoLengths),
-            // RFC 9112 §6.1: framing that this version does not have.
-            (true, None) if version == Version::HTTP_10 => return Err(ResponseError::TransferEncoding),
-            (true, None) => AnswerFraming::Chunked,
-            (false, Some(length)) => AnswerFraming::Length(length),
-            (false, None) => AnswerFraming::Unsaid,
+            (Class::Upgrade, false) => {
+                upgrade |= returning.upgraded;
+                returning.upgraded
+            }
+            // Those in another spelling are no headers, but a server before the client might take them for some.
+            (
+                Class::Hop
+                | Class::Te
+                | Class::Upgrade
+                | Class::TransferEncoding
+                | Class::Connection
+                | Class::ContentLength,
+                _,
+            ) => false,
+            (class, disguised) => {
+                let goes_on = !(class.is_plain() && nominated.contains(field.name));
+                date |= class == Class::Date && !disguised && goes_on;
+                goes_on
+            }
         };
-        self.nominated.remove_from(headers);
-        if self.upgraded && headers.contains_key(UPGRADE) {
-            headers.insert(CONNECTION, UPGRADE_OPTION.clone());
+        if goes_on && !unwanted(&field) {
+            sink.keep(&field);
         }
-        headers.append(VIA, via(version));
-        Ok(framing)
     }
+    if upgrade {
+        sink.add(&CONNECTION, UPGRADE.as_str().as_bytes());
+    }
+    sink.add(&VIA, via(returning.version));
+    date
 }

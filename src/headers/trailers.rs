@@ -9,15 +9,17 @@ use super::class::{Class, same_variable};
 /// (RFC 9110 §6.5.1), in any spelling: some servers merge trailers into the headers. `credential` is the header the
 /// gateway authenticates itself to the upstream with. All others go through, gRPC's status among them.
 pub(crate) fn filter_trailers(trailers: &mut HeaderMap, credential: Option<&HeaderName>) {
-    let unwanted = |name: &&HeaderName| {
-        Class::of(name).0 != Class::Other
-            || credential.is_some_and(|ours| same_variable(ours, name))
-            || NOT_IN_TRAILERS.iter().any(|listed| same_variable(listed, name))
-    };
+    let unwanted = |name: &&HeaderName| !passes_as_trailer(name.as_str().as_bytes(), credential);
     let unwanted: Vec<HeaderName> = trailers.keys().filter(unwanted).cloned().collect();
     for name in unwanted {
         trailers.remove(name);
     }
+}
+
+/// Whether a trailer of this name goes through: see [`filter_trailers`].
+pub(crate) fn passes_as_trailer(name: &[u8], credential: Option<&HeaderName>) -> bool {
+    let is = |other: &HeaderName| same_variable(other.as_str().as_bytes(), name);
+    Class::of(name).0 == Class::Other && !credential.is_some_and(is) && !NOT_IN_TRAILERS.iter().any(is)
 }
 
 /// Headers that decide something before the body is read, besides those that have a class.

@@ -1,7 +1,7 @@
 //! Client authentication by a signed assertion: `private_key_jwt` (RFC 7521 §4.2, RFC 7523 §3).
 //!
-//! The way of a request: [`peek_client`] says whose keys to look up, [`check`] verifies with them, and
-//! [`replay`](super::replay) sees to it that the `jti` was not used before.
+//! The way of a request: [`peek_client`] returns the client whose keys to look up, [`check`] verifies with them, and
+//! [`replay`](super::replay) makes sure that the `jti` was not used before.
 
 use super::jose::json::Object;
 use super::jose::{Jwks, Jws, JwsError};
@@ -12,83 +12,83 @@ use std::sync::LazyLock;
 /// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Longest assertion, in bytes.
+/// The longest assertion, in bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
 
-/// Longest `sub` and `jti`, in bytes: both are kept or looked up.
+/// The longest `sub` and `jti`, in bytes. Both are remembered or looked up.
 const MAX_NAME: usize = 256;
 
-/// What an assertion must say.
+/// What an assertion must contain.
 #[derive(Debug, Clone, Copy)]
 pub struct Expect<'a> {
-    /// The client whose keys it is verified with.
+    /// The client whose keys verify it.
     pub client_id: &'a str,
-    /// What `aud` may name: the issuer, and the URL of the endpoint it was sent to. Compared byte for byte.
+    /// The accepted audiences: the issuer, and the URL of the endpoint it was sent to. They are compared byte for byte.
     pub audiences: &'a [&'a str],
-    /// Unix seconds.
+    /// The current time, in Unix seconds.
     pub now: u64,
-    /// Longest life, in seconds: from `iat` where there is one, and from now. It is how long a `jti` is kept.
+    /// The longest lifetime, in seconds: from `iat` if there is one, and from now. A `jti` is remembered for as long.
     pub max_lifetime: u64,
-    /// How far clocks may differ, in seconds.
+    /// The tolerated clock difference, in seconds.
     pub leeway: u64,
 }
 
-/// What a valid assertion says.
+/// The contents of a valid assertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claims {
     /// `iss` and `sub`.
     pub client_id: String,
-    /// Its own name, to be remembered until `remember_until`.
+    /// Its identifier, to be remembered until `remember_until`.
     pub jti: String,
     /// `exp`, in Unix seconds.
     pub expires: u64,
-    /// Unix milliseconds from when on it would be refused as expired, and need not be remembered any more.
+    /// When it need not be remembered any more, because it would be refused as expired, in Unix milliseconds.
     pub remember_until: u64,
 }
 
-/// Why an assertion is refused. Every one is `invalid_client` to the client (RFC 7523 §3.2); the details are for a log.
+/// The reason why an assertion is refused. The client gets `invalid_client` for each (RFC 7523 §3.2); the details are for
+/// a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AssertionError {
-    /// The signature, or what is around it. [`JwsError::UnknownKey`] is the time to fetch the client's keys again.
+    /// The signature or its encoding is wrong. After [`JwsError::UnknownKey`] the client's keys should be fetched again.
     Signature(JwsError),
-    /// `typ` says that it is something else.
+    /// Its `typ` is of another kind of JWT.
     Type,
-    /// This claim is missing, of the wrong type or too long.
+    /// This claim is missing, has the wrong type, or is too long.
     Claim(&'static str),
     /// `iss` and `sub` are not both the client.
     Subject,
-    /// `aud` names none of ours.
+    /// `aud` contains none of the accepted audiences.
     Audience,
     /// `exp` has passed.
     Expired,
-    /// `nbf` or `iat` is still to come.
+    /// `nbf` or `iat` is in the future.
     Early,
-    /// It lives longer than is accepted.
+    /// Its lifetime is too long.
     Lifetime,
 }
 
-/// The client that an assertion claims to be of: nothing is verified, so it is good for looking keys up and for nothing
-/// else.
+/// Returns the client that an assertion claims to be from. Nothing is verified, so this is only for looking up keys.
 ///
 /// # Errors
-/// What is no signed set of claims, or has no usable `sub`.
+/// An [`AssertionError`] if it is not a signed set of claims, or has no usable `sub`.
 pub fn peek_client(assertion: &str) -> Result<String, AssertionError> {
     let jws = Jws::parse(assertion, MAX_LENGTH).map_err(AssertionError::Signature)?;
     name(jws.unverified_claims(), "sub").map(str::to_owned)
 }
 
-/// Checks an assertion, all but that its `jti` was not used before.
+/// Checks everything about an assertion except that its `jti` was not used before.
 ///
 /// # Errors
-/// The first thing about it that is wrong.
+/// The first error that is found.
 pub fn check(assertion: &str, keys: &Jwks, expect: &Expect<'_>) -> Result<Claims, AssertionError> {
     let jws = Jws::parse(assertion, MAX_LENGTH).map_err(AssertionError::Signature)?;
     if !jws.typ.as_deref().is_none_or(is_assertion_type) {
         return Err(AssertionError::Type);
     }
-    // The signature before the claims: what the claims got wrong is only told to who holds the key.
+    // The signature comes before the claims, so that only the holder of the key learns what is wrong with the claims.
     jws.verify_with(keys).map_err(AssertionError::Signature)?;
     let claims = jws.unverified_claims();
 
@@ -107,8 +107,8 @@ pub fn check(assertion: &str, keys: &Jwks, expect: &Expect<'_>) -> Result<Claims
     })
 }
 
-/// Does for a client that does not exist, or has no keys, the work that [`check`] does for one whose signature is wrong,
-/// so that the time taken does not tell the two apart. There is no assertion that passes.
+/// Refuses the assertion of a client that does not exist or has no keys, with the same work as [`check`] for a wrong
+/// signature, so that the time taken does not distinguish the two. No assertion is accepted.
 #[must_use]
 pub fn refuse(assertion: &str) -> AssertionError {
     static DECOYS: LazyLock<Jwks> = LazyLock::new(|| Jwks::parse(DECOY_KEYS).unwrap_or_default());
@@ -121,15 +121,15 @@ pub fn refuse(assertion: &str) -> AssertionError {
     }
 }
 
-/// One key of each kind; the examples of RFC 7515, 8037 and 7638.
+/// One key of each kind: the examples of RFC 7515, 8037 and 7638.
 const DECOY_KEYS: &[u8] = br#"{"keys":[
 {"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
 {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
 {"kty":"RSA","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}
 ]}"#;
 
-/// Media types are compared without case, and without `application/` (RFC 7515 §4.1.9). Another type is another kind of
-/// JWT, made for another place (RFC 8725 §3.11).
+/// Checks the `typ`. Media types are compared without case and without `application/` (RFC 7515 §4.1.9). Another type is
+/// another kind of JWT, made for another use (RFC 8725 §3.11).
 fn is_assertion_type(typ: &str) -> bool {
     let typ = match typ.split_at_checked("application/".len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
@@ -138,13 +138,13 @@ fn is_assertion_type(typ: &str) -> bool {
     typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("client-authentication+jwt")
 }
 
-/// A claim that must be there and be a short string.
+/// Returns a required claim that is a short string.
 fn name<'a>(claims: &'a Object, claim: &'static str) -> Result<&'a str, AssertionError> {
     let text = claims.string(claim).required(AssertionError::Claim(claim))?;
     if (1..=MAX_NAME).contains(&text.len()) { Ok(text) } else { Err(AssertionError::Claim(claim)) }
 }
 
-/// RFC 7523 §3, 3: one string or a list of them (RFC 7519 §4.1.3).
+/// Checks the audience (RFC 7523 §3, 3), which is a string or a list of strings (RFC 7519 §4.1.3).
 fn check_audience(claims: &Object, ours: &[&str]) -> Result<(), AssertionError> {
     let is_ours = |value: &Value| value.as_str().is_some_and(|text| ours.contains(&text));
     let found = match claims.value("aud") {
@@ -155,7 +155,7 @@ fn check_audience(claims: &Object, ours: &[&str]) -> Result<(), AssertionError> 
     if found { Ok(()) } else { Err(AssertionError::Audience) }
 }
 
-/// RFC 7523 §3, 4 to 6. The answer is `exp`.
+/// Checks the times (RFC 7523 §3, 4 to 6). Returns `exp`.
 fn check_dates(claims: &Object, expect: &Expect<'_>) -> Result<u64, AssertionError> {
     let Expect { now, leeway, max_lifetime, .. } = *expect;
     let latest = now.saturating_add(leeway);
@@ -176,8 +176,8 @@ fn check_dates(claims: &Object, expect: &Expect<'_>) -> Result<u64, AssertionErr
 }
 
 impl AssertionError {
-    /// What the client may be told. What [`peek_client`] finds out of itself is malformed; all that depends on the client
-    /// reads the same, or a stranger could learn which clients exist.
+    /// Returns the text for the client. An error that [`peek_client`] finds is described as malformed. Everything that depends
+    /// on the client has one text, so that nobody can find out which clients exist.
     #[must_use]
     pub fn public_description(&self) -> &'static str {
         match self {

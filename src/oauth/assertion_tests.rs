@@ -19,7 +19,7 @@ fn check_claims(claims: &str) -> Result<Claims, AssertionError> {
 }
 
 #[test]
-fn a_good_one_with_each_algorithm() {
+fn a_valid_assertion_with_each_algorithm() {
     let keys = [
         (TestKey::p256(), Algorithm::Es256),
         (TestKey::ed25519(), Algorithm::EdDsa),
@@ -95,12 +95,12 @@ fn claims_by_rfc_7523_section_3() {
         (with(iat, r#""iat":1799999460"#), Ok(NOW + 60)),
         (with(iat, r#""iat":1799999459"#), Err(Lifetime)),
         (with(iat, r#""more":{"a":[1]}"#), Ok(NOW + 60)),
-        // 7: jti, which we need to refuse replays
+        // 7: jti, which is needed to refuse replays
         (with(r#""jti":"one","#, ""), Err(Claim("jti"))),
         (with(r#""jti":"one""#, r#""jti":"""#), Err(Claim("jti"))),
         (with(r#""jti":"one""#, r#""jti":1"#), Err(Claim("jti"))),
         (with(r#""jti":"one""#, &format!(r#""jti":"{long}""#)), Err(Claim("jti"))),
-        // and none of them twice
+        // repeated claims
         (with(r#""jti":"one""#, r#""jti":"one","jti":"two""#), Err(Signature(JwsError::Claims))),
     ];
     for (claims, expected) in table {
@@ -132,7 +132,7 @@ fn types_of_jwt() {
 }
 
 #[test]
-fn only_the_clients_own_key_will_do() {
+fn only_the_clients_own_key_is_accepted() {
     let (ours, theirs) = (TestKey::p256(), TestKey::p256());
     let keys = Jwks::from(ours.public());
     let forged = theirs.sign(r#"{"alg":"ES256"}"#, GOOD);
@@ -158,17 +158,17 @@ fn only_the_clients_own_key_will_do() {
 fn nothing_passes_for_a_client_that_does_not_exist() {
     for key in [TestKey::p256(), TestKey::ed25519(), TestKey::rsa()] {
         let assertion = key.sign(&format!(r#"{{"alg":"{}"}}"#, key.algorithm()), GOOD);
-        // A wrong signature of a key that fits: the work was done.
+        // The signature was verified with a key that fits: the work was done.
         assert_eq!(refuse(&assertion), AssertionError::Signature(JwsError::Signature));
     }
     assert_eq!(refuse("x"), AssertionError::Signature(JwsError::Compact));
-    // Signed with a decoy: RFC 7515 appendix A.3, whose private key everybody knows.
+    // Signed with a decoy: RFC 7515 appendix A.3, whose private key is public.
     let example = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
     assert_eq!(refuse(example), AssertionError::Signature(JwsError::Signature));
 }
 
 #[test]
-fn oversize_is_refused_unread() {
+fn an_oversized_assertion_is_refused_unread() {
     let key = TestKey::p256();
     let claims = GOOD.replace('}', &format!(r#","pad":"{}"}}"#, "x".repeat(MAX_LENGTH)));
     let assertion = key.sign(r#"{"alg":"ES256"}"#, &claims);
@@ -185,7 +185,7 @@ fn descriptions_do_not_tell_clients_apart() {
     assert_eq!(known_client_wrong_key.public_description(), no_such_key.public_description());
     assert_eq!(known_client_wrong_key.public_description(), of_another_client.public_description());
     assert_eq!(known_client_wrong_key.public_description(), AssertionError::Type.public_description());
-    // RFC 6749 §5.2: what may stand in error_description.
+    // RFC 6749 §5.2: the characters allowed in error_description.
     for error in [known_client_wrong_key, AssertionError::Signature(JwsError::Compact)] {
         let text = error.public_description();
         assert!(text.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{text}");

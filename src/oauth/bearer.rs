@@ -51,7 +51,12 @@ impl Presented<'_> {
 /// header.
 #[inline]
 pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
+    only(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))
+}
+
+/// The one credential among these values of `Authorization`: see [`presented`].
+#[inline]
+pub(crate) fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Presented<'a>, Denial> {
     match (values.next(), values.next()) {
         (None, _) => Err(Denial::Missing),
         (Some(value), None) => parse(value),
@@ -60,8 +65,7 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
 }
 
 #[inline]
-fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
-    let bytes = value.as_bytes();
+fn parse(bytes: &[u8]) -> Result<Presented<'_>, Denial> {
     let (scheme, token) = match bytes.iter().position(|byte| *byte == b' ') {
         Some(space) => (&bytes[..space], &bytes[space + 1..]),
         None => (bytes, &[][..]),
@@ -79,8 +83,8 @@ fn parse(value: &HeaderValue) -> Result<Presented<'_>, Denial> {
 
 /// Returns whether an `Authorization` header has a token of this crate's form after its scheme, whatever the scheme.
 #[cfg(any(feature = "gateway", feature = "pingora"))]
-pub(crate) fn carries_issued_token(value: &HeaderValue) -> bool {
-    let value = value.as_bytes().trim_ascii();
+pub(crate) fn carries_issued_token(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
     let scheme = value.iter().position(u8::is_ascii_whitespace).unwrap_or(0);
     let credentials = value.get(scheme..).unwrap_or_default().trim_ascii_start();
     credentials.starts_with(super::token::PREFIX.as_bytes())

@@ -1,8 +1,8 @@
 //! Client authentication and token binding by a TLS client certificate (RFC 8705).
 //!
-//! Whether a certificate is trusted is the TLS layer's business. Here is what is read out of one that was accepted: its
-//! thumbprint, for bound tokens (§3) and self-signed clients (§2.2), and whether it is the one a client is registered
-//! with (§2.1.2).
+//! The TLS layer decides whether a certificate is trusted. This module reads certificates that it has accepted: the
+//! thumbprint, for bound tokens (§3) and self-signed clients (§2.2), and the names, which a client is registered with
+//! (§2.1.2).
 
 mod der;
 mod name;
@@ -14,7 +14,7 @@ use der::{Reader, tag};
 use std::fmt;
 use std::net::IpAddr;
 
-/// What a client certificate says about whom it is of.
+/// The names in a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     thumbprint: Thumbprint,
@@ -22,7 +22,7 @@ pub struct Certificate {
     alternatives: Vec<Alternative>,
 }
 
-/// A subject alternative name (RFC 5280 §4.2.1.6) of the kinds that RFC 8705 knows.
+/// A subject alternative name (RFC 5280 §4.2.1.6) of a kind that RFC 8705 uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Alternative {
     Dns(Box<str>),
@@ -31,30 +31,30 @@ enum Alternative {
     Email(Box<str>),
 }
 
-/// Who a certificate has to be of: exactly one of the `tls_client_auth_…` parameters (RFC 8705 §2.1.2).
+/// The name that a certificate must have: exactly one of the `tls_client_auth_…` parameters (RFC 8705 §2.1.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// `tls_client_auth_subject_dn`.
     Dn(DistinguishedName),
-    /// `tls_client_auth_san_dns`, compared without case; a wildcard stands for itself alone.
+    /// `tls_client_auth_san_dns`, compared without case. A wildcard only matches itself.
     Dns(Box<str>),
     /// `tls_client_auth_san_uri`, compared byte for byte.
     Uri(Box<str>),
     /// `tls_client_auth_san_ip`.
     Ip(IpAddr),
-    /// `tls_client_auth_san_email`: the domain is compared without case, the mailbox with it (RFC 5280 §7.5).
+    /// `tls_client_auth_san_email`. The domain is compared without case, the mailbox with case (RFC 5280 §7.5).
     Email(Box<str>),
 }
 
-/// Why something cannot be read as a certificate.
+/// The error for bytes that cannot be read as a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// More than [`Certificate::MAX_LENGTH`] bytes.
+    /// They are more than [`Certificate::MAX_LENGTH`].
     TooLong,
-    /// Not a certificate in DER (RFC 5280 §4.1).
+    /// They are not a certificate in DER (RFC 5280 §4.1).
     Malformed,
-    /// More than [`Certificate::MAX_NAMES`] alternative names.
+    /// There are more than [`Certificate::MAX_NAMES`] alternative names.
     TooManyNames,
 }
 
@@ -62,15 +62,15 @@ pub enum CertificateError {
 const SUBJECT_ALTERNATIVE_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
 
 impl Certificate {
-    /// Longest certificate that is read, in bytes.
+    /// The longest certificate that is read, in bytes.
     pub const MAX_LENGTH: usize = 64 * 1024;
-    /// Most alternative names that are read.
+    /// The largest number of alternative names that are read.
     pub const MAX_NAMES: usize = 256;
 
-    /// Reads a certificate in DER, as TLS hands it over. Its signature and dates are not looked at.
+    /// Reads a certificate in DER, as TLS transmits it. Its signature and dates are not checked.
     ///
     /// # Errors
-    /// What is no certificate, or too much of one.
+    /// A [`CertificateError`] if it is malformed or too large.
     pub fn parse(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > Self::MAX_LENGTH {
             return Err(CertificateError::TooLong);
@@ -79,19 +79,19 @@ impl Certificate {
         Ok(Self { thumbprint: Thumbprint::of(der), subject, alternatives })
     }
 
-    /// `x5t#S256`.
+    /// Returns the thumbprint, `x5t#S256`.
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
     }
 
-    /// The subject's name; a certificate may have an empty one.
+    /// Returns the name of the subject, which may be empty.
     #[must_use]
     pub fn subject(&self) -> &DistinguishedName {
         &self.subject
     }
 
-    /// Whether it is of `subject`. An empty name matches nothing.
+    /// Returns whether the certificate has the name `subject`. An empty name matches nothing.
     #[must_use]
     pub fn is_of(&self, subject: &Subject) -> bool {
         let any = |matches: &dyn Fn(&Alternative) -> bool| self.alternatives.iter().any(matches);
@@ -111,7 +111,7 @@ impl Certificate {
 
 type Names = (DistinguishedName, Vec<Alternative>);
 
-/// `None` where the DER is not a certificate's.
+/// Reads the fields. Returns `None` if the DER is not that of a certificate.
 fn read(der: &[u8]) -> Option<Result<Names, CertificateError>> {
     let mut outer = Reader::new(der);
     let mut certificate = Reader::new(outer.take(tag::SEQUENCE)?);
@@ -144,7 +144,7 @@ fn read(der: &[u8]) -> Option<Result<Names, CertificateError>> {
             extension.take_optional(tag::BOOLEAN)?; // critical
             let value = extension.take(tag::OCTET_STRING)?;
             extension.end()?;
-            // RFC 5280 §4.2: an extension stands there once.
+            // RFC 5280 §4.2: an extension occurs at most once.
             if oid == SUBJECT_ALTERNATIVE_NAME && alternatives.replace(value).is_some() {
                 return None;
             }
@@ -182,7 +182,8 @@ fn read_alternatives(value: &[u8]) -> Option<Result<Vec<Alternative>, Certificat
     Some(Ok(alternatives))
 }
 
-/// An IA5String: ASCII. A NUL in it is how `a\0.evil` is taken for `a`; nothing here stops at one, and no name has one.
+/// Reads an IA5String, which is ASCII. Some readers stop at a NUL and take `a\0.evil` for `a`; this one does not, and no
+/// name has one.
 fn ia5(value: &[u8]) -> Option<Box<str>> {
     let text = std::str::from_utf8(value).ok()?;
     text.bytes().all(|byte| (0x20..0x7f).contains(&byte)).then(|| text.into())
@@ -206,10 +207,10 @@ fn same_mailbox(one: &str, other: &str) -> bool {
 }
 
 impl Subject {
-    /// A subject's name as RFC 4514 writes it, such as `CN=server,O=Example`.
+    /// Parses the name of a subject as RFC 4514 writes it, such as `CN=server,O=Example`.
     ///
     /// # Errors
-    /// What is no such name, or an empty one.
+    /// A [`NameError`] if it is malformed or empty.
     pub fn dn(text: &str) -> Result<Self, NameError> {
         let name = DistinguishedName::parse(text)?;
         if name.is_empty() { Err(NameError::Empty) } else { Ok(Self::Dn(name)) }

@@ -91,7 +91,7 @@ fn alternative_names() {
 }
 
 #[test]
-fn what_is_no_certificate() {
+fn text_that_is_not_a_certificate() {
     for length in 0..FULL.len() {
         assert_eq!(Certificate::parse(&FULL[..length]), Err(CertificateError::Malformed), "first {length}");
     }
@@ -101,7 +101,7 @@ fn what_is_no_certificate() {
     assert_eq!(Certificate::parse(&long), Err(CertificateError::TooLong));
 }
 
-/// One element, with a length of any size.
+/// Makes one element, with a length of any size.
 fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
     let length = match contents.len() {
         short @ 0..0x80 => vec![short as u8],
@@ -116,7 +116,7 @@ fn extension(names: &[u8]) -> Vec<u8> {
     element(tag::SEQUENCE, &[element(tag::OID, &SUBJECT_ALTERNATIVE_NAME), value].concat())
 }
 
-/// A certificate with nothing in it but these extensions.
+/// Makes a certificate with only these extensions.
 fn certificate(extensions: &[u8]) -> Vec<u8> {
     let empty = element(tag::SEQUENCE, &[]);
     let fields = [

@@ -1,4 +1,4 @@
-//! Clients: what configuration says of them, and the little that lives beside it.
+//! Clients: their configuration, and their state that outlives a reload.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,19 +9,20 @@ use http::HeaderValue;
 
 use super::scope::Scopes;
 
-/// A client id: visible ASCII, spaces inside allowed (RFC 6749 appendix A.1, less what breaks headers).
+/// A client id: visible ASCII with inner spaces (RFC 6749 appendix A.1, without leading and trailing spaces, which a header
+/// cannot carry).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Box<str>);
 
 impl ClientId {
-    /// Takes a well-formed id; nothing for one that is empty, has other bytes, or a space at an end.
+    /// Checks an id. Returns `None` if it is empty, has other bytes, or begins or ends with a space.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let allowed = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
         (allowed && !text.is_empty() && text.trim() == text).then(|| Self(text.into()))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -34,43 +35,43 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// What a client may do at the endpoints.
+/// The capabilities of a client at the endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// May get tokens by the client-credentials grant.
+    /// Whether it may get tokens by the client-credentials grant.
     pub client_credentials: bool,
-    /// May ask about any token (RFC 7662).
+    /// Whether it may introspect any token (RFC 7662).
     pub introspection: bool,
 }
 
-/// What a client's configuration says about the tokens it may get. Programs make one by
-/// [`ClientSpec::with_id`](crate::gate::ClientSpec::with_id).
+/// The configuration of the tokens that a client may get. Programs make one with
+/// [`ClientSpec::with_id`](crate::ClientSpec::with_id).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientPolicy {
-    /// What it may do.
+    /// Its capabilities.
     pub capabilities: Capabilities,
-    /// The scopes it may ask for.
+    /// The scopes that it may request.
     pub scopes: Scopes,
-    /// The scopes it gets when it asks for none.
+    /// The scopes that it gets if it requests none.
     pub default_scopes: Scopes,
-    /// How long its tokens live.
+    /// The lifetime of its tokens.
     pub token_lifetime: Duration,
-    /// Whether it may do anything at all.
+    /// Whether it is enabled. A disabled client is treated as unknown.
     pub enabled: bool,
 }
 
-/// The part of a client that outlives a reload of the configuration: who it is, its epoch, its live tokens.
+/// The part of a client that outlives a reload of the configuration: its id, its epoch and its number of live tokens.
 ///
-/// Tokens point here. A token counts only while the epoch it was issued in is the current one, which makes
-/// revoking all of a client's tokens a single store.
+/// Tokens refer to it. A token is valid only in the epoch in which it was issued, so that a single store revokes all tokens
+/// of a client.
 #[derive(Debug)]
 pub struct ClientState {
     id: ClientId,
     header: HeaderValue,
-    /// The epoch in the upper half, the number of live tokens issued in it in the lower: one atomic, so that
-    /// a new epoch starts its count at zero and a late release of an old token cannot disturb it.
+    /// The epoch in the upper half and the number of live tokens of that epoch in the lower half. They are one atomic, so
+    /// that a new epoch starts at zero and a late release of an old token does not change its count.
     epoch_and_live: AtomicU64,
 }
 
@@ -78,46 +79,46 @@ const EPOCH_SHIFT: u32 = 32;
 const LIVE: u64 = (1 << EPOCH_SHIFT) - 1;
 
 impl ClientState {
-    /// A client without tokens.
+    /// Makes a client without tokens.
     #[must_use]
     pub fn new(id: ClientId) -> Arc<Self> {
-        // Every byte of a client id may stand in a header value; were that ever untrue, an empty identity
-        // is what no upstream takes for another client.
+        // Every client id is a valid header value. If one were not, the identity would be empty, which no upstream takes for
+        // another client.
         let header = HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static(""));
         Arc::new(Self { id, header, epoch_and_live: AtomicU64::new(0) })
     }
 
-    /// Who it is.
+    /// Returns the client id.
     #[must_use]
     pub fn id(&self) -> &ClientId {
         &self.id
     }
 
-    /// The id as a header value, made once.
+    /// Returns the client id as a header value, which is made once.
     #[must_use]
     pub fn header(&self) -> &HeaderValue {
         &self.header
     }
 
-    /// The epoch in which tokens are valid now.
+    /// Returns the current epoch.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         u32::try_from(self.epoch_and_live.load(Ordering::Acquire) >> EPOCH_SHIFT).unwrap_or(u32::MAX)
     }
 
-    /// How many of its tokens live.
+    /// Returns the number of live tokens.
     #[must_use]
     pub fn live_tokens(&self) -> u64 {
         self.epoch_and_live.load(Ordering::Relaxed) & LIVE
     }
 
-    /// Revokes all tokens: none issued before this call is valid after it.
+    /// Revokes all tokens that were issued before this call.
     pub fn revoke_all(&self) {
         let next = |word: u64| Some(((word >> EPOCH_SHIFT) + 1) << EPOCH_SHIFT);
         let _ = self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
     }
 
-    /// Counts one more token of `epoch`, unless there are `at_most` already or the epoch is over.
+    /// Counts one more token of `epoch`. Returns `false` if there are `at_most` already, or if the epoch is over.
     #[must_use]
     pub fn take_place(&self, epoch: u32, at_most: u32) -> bool {
         let more = |word: u64| {
@@ -126,7 +127,7 @@ impl ClientState {
         self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
-    /// Gives back the place of a token issued in `epoch`.
+    /// Counts one token of `epoch` less.
     pub fn release_place(&self, epoch: u32) {
         let less = |word: u64| (word >> EPOCH_SHIFT == u64::from(epoch) && word & LIVE > 0).then(|| word - 1);
         let _ = self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);

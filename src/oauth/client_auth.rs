@@ -1,4 +1,4 @@
-//! How a client says who it is (RFC 6749 §2.3, RFC 7521 §4.2).
+//! The client authentication in a request (RFC 6749 §2.3, RFC 7521 §4.2).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,31 +12,31 @@ use super::secret::Secret;
 /// `client_assertion_type` of RFC 7523 §2.2.
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What a request offers as client authentication. Nothing here is verified yet.
+/// The client authentication in a request, not yet verified.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ClientAuth {
     /// A client id and its secret.
     Secret {
-        /// Whose secret it is.
+        /// The client id.
         client_id: String,
         /// The secret.
         secret: Secret,
-        /// How it was sent.
+        /// The way in which it was sent.
         method: SecretMethod,
     },
     /// A signed assertion (RFC 7523); its `sub` names the client.
     Assertion {
-        /// `client_id` where the body repeats it.
+        /// The `client_id`, if the body has one too.
         client_id: Option<String>,
         /// The compact JWS.
         assertion: Secret,
     },
-    /// Only a `client_id`: the connection's certificate must do the rest (RFC 8705 §2).
+    /// Only a `client_id`. The client is authenticated by the certificate of its connection (RFC 8705 §2).
     Id(String),
 }
 
-/// How a secret was sent.
+/// The way in which a secret was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SecretMethod {
     /// `client_secret_basic`: the HTTP Basic scheme.
@@ -46,11 +46,11 @@ pub enum SecretMethod {
 }
 
 impl ClientAuth {
-    /// Finds the one way in which a request authenticates its client.
+    /// Finds the only way in which a request authenticates its client.
     ///
     /// # Errors
-    /// `invalid_request` where there are two ways, `invalid_client` where there is none or `Authorization`
-    /// is not well-formed Basic.
+    /// `invalid_request` if there is more than one way, `invalid_client` if there is none or if `Authorization` is not
+    /// well-formed Basic.
     pub fn of(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
         let basic = basic(headers)?;
         let body_id = form.value("client_id");
@@ -102,7 +102,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, TokenError> {
     }
 }
 
-/// RFC 7617 §2, with both parts form-encoded (RFC 6749 §2.3.1).
+/// Parses Basic credentials (RFC 7617 §2), with both parts form-encoded (RFC 6749 §2.3.1).
 fn parse_basic(value: &HeaderValue) -> Option<(String, Secret)> {
     let bytes = value.as_bytes();
     let (scheme, credentials) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b' ')?)?;

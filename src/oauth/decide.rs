@@ -1,4 +1,4 @@
-//! The decision: a token's record and what the route asks, to a permit or a denial.
+//! The decision: from the record of a token and the requirement of a route to a permit or a denial.
 
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use super::scope::{Requirement, Scopes};
 use super::token::TokenDigest;
 use crate::clock::Millis;
 
-/// Leave for one request to go upstream. Only [`decide`] and [`public`] make one.
+/// Permission to forward one request, or to serve it. It names the client and its scopes.
+///
+/// Only an authorized request has one: [`decide`] makes it from the record of a valid token.
 ///
 /// ```
 /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};
@@ -25,7 +27,7 @@ use crate::clock::Millis;
 /// let permit = gate.authorize(&headers, &Requirement::AnyToken)?;
 /// assert_eq!(permit.client_id(), Some("server"));
 /// assert!(permit.scopes().is_some_and(|scopes| scopes.contains("read")));
-/// // To pass on to somebody who knows nothing of tokens: made once a client, cheap to clone.
+/// // For an upstream. The values are made once and cheap to clone.
 /// assert_eq!(permit.client_header(), Some(&"server".parse()?));
 /// assert_eq!(permit.scope_header(), Some(&"read".parse()?));
 /// assert!(permit.time_left(gate.clock().now()) > Some(Duration::from_secs(290)));
@@ -41,28 +43,28 @@ enum Kind {
     Token { record: Record, digest: TokenDigest },
 }
 
-/// Leave to pass on a route whose configuration says in words that it needs no token.
+/// Makes the permit for a route that is configured to need no token.
 #[must_use]
 pub fn public() -> Permit {
     Permit(Kind::Public)
 }
 
-/// What the sender of a request was seen to hold.
+/// The proofs that the sender of a request has given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Possession<'a> {
-    /// SHA-256 of the certificate of the connection.
+    /// The SHA-256 of the certificate of the connection.
     pub certificate: Option<&'a [u8; 32]>,
-    /// Thumbprint of the key of a DPoP proof that was checked for this very request and token. None is what the Bearer
-    /// scheme shows.
+    /// The thumbprint of the key of a DPoP proof that was checked for this request and token. `None` under the Bearer
+    /// scheme.
     pub key: Option<&'a [u8; 32]>,
 }
 
-/// Decides on a token that was found, or not found, in the store.
+/// Decides on a token by its record, which is `None` if the store has none.
 ///
 /// # Errors
-/// `invalid_token` where there is no live record (RFC 6750 §3.1), where it is bound to what the sender does not hold
-/// (RFC 8705 §3, RFC 9449 §7), or where it is for another resource than `audience` (RFC 8707); `insufficient_scope`
-/// where its scopes do not meet the requirement.
+/// `invalid_token` if there is no live record (RFC 6750 §3.1), if the token is bound to something that the sender has not
+/// proved to hold (RFC 8705 §3, RFC 9449 §7), or if it is for another resource than `audience` (RFC 8707).
+/// `insufficient_scope` if its scopes do not meet the requirement.
 pub fn decide(
     record: Option<Record>,
     digest: TokenDigest,
@@ -71,9 +73,24 @@ pub fn decide(
     held: Possession<'_>,
     now: Millis,
 ) -> Result<Permit, Denial> {
-    let Some(record) = record.filter(|record| record.is_live(now)) else { return Err(Denial::InvalidToken) };
+    let record = record.ok_or(Denial::InvalidToken)?;
+    check(&record, requirement, audience, held, now)?;
+    Ok(Permit(Kind::Token { record, digest }))
+}
+
+/// What [`decide`] asks of a record.
+fn check(
+    record: &Record,
+    requirement: &Requirement,
+    audience: Option<&str>,
+    held: Possession<'_>,
+    now: Millis,
+) -> Result<(), Denial> {
+    if !record.is_live(now) {
+        return Err(Denial::InvalidToken);
+    }
     let terms = record.grant().terms();
-    // Few tokens are bound, and few requests prove a key.
+    // Few tokens are bound, and few requests have a proof.
     if terms.confirmation.is_some() || held.key.is_some() {
         check_possession(terms.confirmation.as_ref(), held)?;
     }
@@ -81,18 +98,131 @@ pub fn decide(
         return Err(Denial::WrongAudience);
     }
     if requirement.is_met_by(&terms.scopes) {
-        Ok(Permit(Kind::Token { record, digest }))
+        Ok(())
     } else {
         Err(Denial::InsufficientScope(requirement.scopes().cloned().unwrap_or_default()))
     }
 }
 
-/// Whether the sender holds what the token is bound to.
+/// Permission to forward one request: what is left of a [`Permit`] once the gateway has copied who the client is. It
+/// owns no part of the token's record, which other threads use too.
+#[cfg(feature = "gateway")]
+#[derive(Debug, Clone)]
+pub(crate) struct Lease {
+    token: Option<Leased>,
+}
+
+#[cfg(feature = "gateway")]
+#[derive(Debug, Clone)]
+struct Leased {
+    digest: TokenDigest,
+    expires: Millis,
+    bound_to_key: bool,
+}
+
+/// Who a request comes from. One value is used for one request after the other.
+#[cfg(feature = "gateway")]
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    client: String,
+    scope: String,
+    known: bool,
+}
+
+#[cfg(feature = "gateway")]
+impl Identity {
+    /// The client whose token it was; `None` on a public route.
+    pub(crate) fn client(&self) -> Option<&str> {
+        self.known.then_some(&*self.client)
+    }
+
+    /// The scopes of the token; `None` where it has none.
+    pub(crate) fn scope(&self) -> Option<&str> {
+        (self.known && !self.scope.is_empty()).then_some(&*self.scope)
+    }
+
+    /// Nobody, for a public route.
+    pub(crate) fn clear(&mut self) {
+        self.client.clear();
+        self.scope.clear();
+        self.known = false;
+    }
+
+    fn set(&mut self, grant: &Grant) {
+        self.clear();
+        self.client.push_str(grant.client().id().as_str());
+        self.scope.push_str(grant.terms().scopes.as_str());
+        self.known = true;
+    }
+}
+
+#[cfg(feature = "gateway")]
+impl Lease {
+    /// The lease of a public route: see [`public`].
+    pub(crate) fn public() -> Self {
+        Self { token: None }
+    }
+
+    /// Decides like [`decide`], on a record that stays where it is, and notes whose token it was.
+    ///
+    /// # Errors
+    /// Those of [`decide`].
+    pub(crate) fn decide(
+        record: &Record,
+        digest: TokenDigest,
+        demand: (&Requirement, Option<&str>),
+        held: Possession<'_>,
+        now: Millis,
+        identity: &mut Identity,
+    ) -> Result<Self, Denial> {
+        let (requirement, audience) = demand;
+        check(record, requirement, audience, held, now)?;
+        identity.set(record.grant());
+        Ok(Self::of(record, digest))
+    }
+
+    /// The lease of a permit, and whose it is.
+    pub(crate) fn of_permit(permit: Permit, identity: &mut Identity) -> Self {
+        match permit.0 {
+            Kind::Public => {
+                identity.clear();
+                Self::public()
+            }
+            Kind::Token { record, digest } => {
+                identity.set(record.grant());
+                Self::of(&record, digest)
+            }
+        }
+    }
+
+    fn of(record: &Record, digest: TokenDigest) -> Self {
+        let bound_to = record.grant().terms().confirmation.as_ref();
+        let bound_to_key = bound_to.and_then(Confirmation::key).is_some();
+        Self { token: Some(Leased { digest, expires: record.expires(), bound_to_key }) }
+    }
+
+    /// The token; `None` on a public route.
+    pub(crate) fn digest(&self) -> Option<&TokenDigest> {
+        self.token.as_ref().map(|token| &token.digest)
+    }
+
+    /// How long the token lives; `None` where there is none that could end.
+    pub(crate) fn time_left(&self, now: Millis) -> Option<Duration> {
+        self.token.as_ref().map(|token| token.expires.since(now))
+    }
+
+    /// Whether the token is bound to a key of the client's.
+    pub(crate) fn is_bound_to_key(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.bound_to_key)
+    }
+}
+
+/// Checks that the sender holds what the token is bound to.
 #[cold]
 fn check_possession(bound_to: Option<&Confirmation>, held: Possession<'_>) -> Result<(), Denial> {
     let mismatch = match (bound_to.and_then(Confirmation::key), held.key) {
         (None, None) => None,
-        // RFC 9449 §7.2: a bound token MUST be refused as a bearer token, or binding it was for nothing.
+        // RFC 9449 §7.2: a bound token MUST be refused as a bearer token. Otherwise the binding would have no effect.
         (Some(_), None) => Some(Mismatch::KeyAsBearer),
         (None, Some(_)) => Some(Mismatch::BearerAsKey),
         (Some(bound), Some(held)) => (bound != held).then_some(Mismatch::Key),
@@ -114,37 +244,37 @@ impl Permit {
         }
     }
 
-    /// The client whose token it was; none on a public route.
+    /// Returns the id of the client, or `None` on a public route.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.grant().map(|grant| grant.client().id().as_str())
     }
 
-    /// The token's scopes; none on a public route.
+    /// Returns the scopes of the token, or `None` on a public route.
     #[must_use]
     pub fn scopes(&self) -> Option<&Scopes> {
         self.grant().map(|grant| &grant.terms().scopes)
     }
 
-    /// The client id as a header value, made once a client.
+    /// Returns the client id as a header value, which is made once per client.
     #[must_use]
     pub fn client_header(&self) -> Option<&HeaderValue> {
         self.grant().map(|grant| grant.client().header())
     }
 
-    /// The scopes as a header value, made once a grant.
+    /// Returns the scopes as a header value, which is made once per grant.
     #[must_use]
     pub fn scope_header(&self) -> Option<&HeaderValue> {
         self.grant()?.scope_header()
     }
 
-    /// The resource the token is for (RFC 8707).
+    /// Returns the resource that the token is for (RFC 8707).
     #[must_use]
     pub fn audience(&self) -> Option<&str> {
         self.grant()?.terms().audience.as_deref()
     }
 
-    /// Whether the token is bound to a key, and so came with a DPoP proof.
+    /// Returns whether the token is bound to a key, and so came with a DPoP proof.
     #[must_use]
     pub fn is_bound_to_key(&self) -> bool {
         self.grant()
@@ -152,7 +282,7 @@ impl Permit {
             .is_some_and(|bound| bound.key().is_some())
     }
 
-    /// How long the token has to live at `now`; no end on a public route.
+    /// Returns the remaining lifetime of the token at `now`, or `None` on a public route.
     #[must_use]
     pub fn time_left(&self, now: Millis) -> Option<Duration> {
         match &self.0 {
@@ -161,7 +291,7 @@ impl Permit {
         }
     }
 
-    /// The digest of the token, to ask again whether it is still good; none on a public route.
+    /// Returns the digest of the token, which identifies it in the store, or `None` on a public route.
     #[must_use]
     pub fn digest(&self) -> Option<&TokenDigest> {
         match &self.0 {
@@ -224,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_decide_and_the_permit_tells_who() {
+    fn scopes_decide_and_the_permit_names_the_client() {
         let needed = |text| Requirement::All(Scopes::parse(text).unwrap());
         let (_, record) = record("read write");
         let permit = verdict(Some(record.clone()), needed("write"), 2_000).unwrap();
@@ -240,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_token_is_for_who_holds_what_it_is_bound_to() {
+    fn a_bound_token_needs_a_sender_that_holds_what_it_is_bound_to() {
         let (a, b) = ([1; 32], [2; 32]);
         let held = |certificate, key| Possession { certificate, key };
         let both = Some(Confirmation::Both { certificate: a, key: b });
@@ -273,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audience_is_compared_to_the_letter_and_only_where_one_is_needed() {
+    fn an_audience_is_compared_exactly_and_only_if_one_is_required() {
         let table = [
             (None, None, true),
             (Some("https://a.example"), None, true),

@@ -1,7 +1,7 @@
 //! Proof of possession of a key with each request (DPoP, RFC 9449).
 //!
-//! The way of a request: [`from_headers`] takes the one proof out of it, [`check`] makes every check of §4.3 that needs
-//! no memory, and [`replay`](super::replay) sees to it that the `jti` was not used before with that key.
+//! The way of a request: [`from_headers`] finds its only proof, [`check`] makes every check of §4.3 that needs no memory,
+//! and [`replay`](super::replay) makes sure that the `jti` was not used before with that key.
 
 mod target;
 
@@ -16,10 +16,10 @@ use target::same_target;
 /// The header that carries a proof.
 pub const HEADER: http::HeaderName = http::HeaderName::from_static("dpop");
 
-/// Longest proof, in bytes.
+/// The longest proof, in bytes.
 pub const MAX_LENGTH: usize = 4 * 1024;
 
-/// Longest `jti` and `nonce`, in bytes.
+/// The longest `jti` and `nonce`, in bytes.
 const MAX_NAME: usize = 256;
 
 /// The request that a proof is for.
@@ -27,54 +27,54 @@ const MAX_NAME: usize = 256;
 pub struct Expect<'a> {
     /// Its method.
     pub method: &'a str,
-    /// Its absolute URI as the client knows it. Query and fragment do not count.
+    /// Its absolute URI as the client knows it. The query and the fragment do not count.
     pub uri: &'a str,
-    /// Unix seconds.
+    /// The current time, in Unix seconds.
     pub now: u64,
-    /// How old a proof may be, in seconds. It is how long a `jti` is kept.
+    /// The oldest accepted proof, in seconds. A `jti` is remembered for as long.
     pub max_age: u64,
     /// How far the client's clock may be ahead, in seconds.
     pub max_ahead: u64,
-    /// The access token it comes with; none at the token endpoint.
+    /// The access token of the request. `None` at the token endpoint.
     pub token: Option<BoundToken<'a>>,
 }
 
-/// An access token and the key that it was issued to.
+/// An access token and the key that it is bound to.
 #[derive(Clone, Copy)]
 pub struct BoundToken<'a> {
-    /// The token as it stands in `Authorization`.
+    /// The token in the `Authorization` header.
     pub access_token: &'a str,
-    /// `cnf.jkt` of its record.
+    /// The `cnf.jkt` of its record.
     pub key: Thumbprint,
 }
 
-/// What a valid proof says.
+/// The contents of a valid proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proof {
-    /// The key that was proved to be held: what a token is bound to (`cnf.jkt`).
+    /// The key that the sender holds, which a token is bound to (`cnf.jkt`).
     pub key: Thumbprint,
-    /// Its own name, to be remembered until `remember_until`.
+    /// Its identifier, to be remembered until `remember_until`.
     pub jti: String,
     /// `iat`, in Unix seconds.
     pub issued: u64,
-    /// The `nonce` of the server that it carries, unchecked: §4.3, 10 is for who hands nonces out.
+    /// The `nonce`, which is not checked: §4.3, 10 is for servers that issue nonces.
     pub nonce: Option<String>,
-    /// Unix milliseconds from when on it would be refused as too old, and need not be remembered any more.
+    /// When it need not be remembered any more, because it would be refused as too old, in Unix milliseconds.
     pub remember_until: u64,
 }
 
-/// Why a proof is refused.
+/// The reason why a proof is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DpopError {
-    /// More than one `DPoP` header, or one that is no text.
+    /// There is more than one `DPoP` header, or it is not text.
     Header,
-    /// The signature, or what is around it.
+    /// The signature or its encoding is wrong.
     Signature(JwsError),
     /// `typ` is not `dpop+jwt`.
     Type,
-    /// This claim is missing, of the wrong type or too long.
+    /// This claim is missing, has the wrong type, or is too long.
     Claim(&'static str),
     /// `htm` is not the request's method.
     Method,
@@ -90,23 +90,30 @@ pub enum DpopError {
     Key,
 }
 
-/// The proof that a request carries, if it carries any (§4.3, 1).
+/// Returns the proof of a request, if there is one (§4.3, 1).
 ///
 /// # Errors
-/// More than one.
+/// [`DpopError::Header`] if there is more than one.
 pub fn from_headers(headers: &HeaderMap) -> Result<Option<&str>, DpopError> {
-    let mut proofs = headers.get_all(HEADER).iter();
+    only(headers.get_all(HEADER).iter().map(http::HeaderValue::as_bytes))
+}
+
+/// The one proof among these values of `DPoP`: see [`from_headers`].
+pub(crate) fn only<'a>(mut proofs: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a str>, DpopError> {
     match (proofs.next(), proofs.next()) {
         (None, _) => Ok(None),
-        (Some(proof), None) => proof.to_str().map(Some).map_err(|_| DpopError::Header),
+        (Some(proof), None) if proof.is_ascii() => {
+            std::str::from_utf8(proof).map(Some).map_err(|_| DpopError::Header)
+        }
+        (Some(_), None) => Err(DpopError::Header),
         (Some(_), Some(_)) => Err(DpopError::Header),
     }
 }
 
-/// Checks a proof, all but that its `jti` was not used before. The numbers below are those of §4.3.
+/// Checks everything about a proof except that its `jti` was not used before. The numbers below are those of §4.3.
 ///
 /// # Errors
-/// The first thing about it that is wrong.
+/// The first error that is found.
 pub fn check(proof: &str, expect: &Expect<'_>) -> Result<Proof, DpopError> {
     // 2, 5 (`Algorithm` has no other members) and the form of 3.
     let mut jws = Jws::parse(proof, MAX_LENGTH).map_err(DpopError::Signature)?;
@@ -114,10 +121,10 @@ pub fn check(proof: &str, expect: &Expect<'_>) -> Result<Proof, DpopError> {
     if !jws.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case("dpop+jwt")) {
         return Err(DpopError::Type);
     }
-    // 7: a private key is refused when it is parsed.
+    // 7: parsing refuses a private key.
     let key = jws.embedded_key().map_err(DpopError::Signature)?;
     let claims = jws.unverified_claims();
-    // 3, 8, 9, 11: before the signature, since they cost less.
+    // 3, 8, 9, 11: before the signature, because they cost less.
     let (issued, remember_until) = check_request(claims, expect)?;
     let jti = name(claims, "jti")?.ok_or(DpopError::Claim("jti"))?.to_owned();
     let nonce = name(claims, "nonce")?.map(str::to_owned);
@@ -137,7 +144,7 @@ pub fn check(proof: &str, expect: &Expect<'_>) -> Result<Proof, DpopError> {
     Ok(Proof { key: thumbprint, jti, issued, nonce, remember_until })
 }
 
-/// `htm`, `htu` and `iat`. The answer is `iat` and when it is over.
+/// Checks `htm`, `htu` and `iat`. Returns `iat` and the end of the proof's use.
 fn check_request(claims: &Object, expect: &Expect<'_>) -> Result<(u64, u64), DpopError> {
     // Methods are compared with case (RFC 9110 §9.1).
     if claims.string("htm").required(DpopError::Claim("htm"))? != expect.method {
@@ -157,7 +164,7 @@ fn check_request(claims: &Object, expect: &Expect<'_>) -> Result<(u64, u64), Dpo
     Ok((issued, last.saturating_add(1).saturating_mul(1000)))
 }
 
-/// A claim that is a short string.
+/// Returns a claim that is a short string.
 fn name<'a>(claims: &'a Object, claim: &'static str) -> Result<Option<&'a str>, DpopError> {
     match claims.string(claim).optional(DpopError::Claim(claim))? {
         Some(text) if !(1..=MAX_NAME).contains(&text.len()) => Err(DpopError::Claim(claim)),
@@ -166,7 +173,7 @@ fn name<'a>(claims: &'a Object, claim: &'static str) -> Result<Option<&'a str>, 
 }
 
 impl DpopError {
-    /// The error code of the answer: `invalid_token` where the proof is good and the token is another's (§7.1),
+    /// Returns the error code of the answer: `invalid_token` if the proof is valid but the token has another key (§7.1),
     /// `invalid_dpop_proof` otherwise (§5, §7.1).
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -176,8 +183,8 @@ impl DpopError {
         }
     }
 
-    /// What the client may be told: a proof is its own and tells nothing about anybody else, so it may be told what is
-    /// wrong with it.
+    /// Returns the text for the client. A proof is the client's own and reveals nothing about others, so the text can say what
+    /// is wrong.
     #[must_use]
     pub fn public_description(&self) -> &'static str {
         match self {

@@ -46,7 +46,7 @@ fn the_examples_of_rfc_9449() {
     assert_eq!(check(API_REQUEST, &with_token("another", jkt)), Err(DpopError::TokenDigest));
     let other_key = TestKey::p256().public().thumbprint();
     assert_eq!(check(API_REQUEST, &with_token(ACCESS_TOKEN, other_key)), Err(DpopError::Key));
-    // A proof without `ath` is none for a request with a token.
+    // A proof without `ath` is refused for a request with a token.
     let token = Some(BoundToken { access_token: ACCESS_TOKEN, key: jkt });
     assert_eq!(check(TOKEN_REQUEST, &Expect { token, ..at_token_endpoint }), Err(DpopError::Claim("ath")));
     for place in 0..API_REQUEST.len() {
@@ -102,7 +102,7 @@ fn claims_by_section_4_3() {
         (with("https:", "http:"), Err(Uri)),
         (with("https://api.example", "https://api.example:8443"), Err(Uri)),
         (with("https://api.example", ""), Err(Uri)),
-        // 10: handed on
+        // 10: passed on
         (with(jti, r#""jti":"one","nonce":"n""#), Ok(NOW)),
         (with(jti, r#""jti":"one","nonce":1"#), Err(Claim("nonce"))),
         // 11
@@ -112,7 +112,7 @@ fn claims_by_section_4_3() {
         (with(iat, "1800000006"), Err(Ahead)),
         (with(iat, "\"1800000000\""), Err(Claim("iat"))),
         (with(iat, "1e99"), Err(Claim("iat"))),
-        // 12 is for requests with a token; without one, `ath` says nothing
+        // 12 is for requests with a token; without one, `ath` is ignored
         (with(jti, r#""jti":"one","ath":"x""#), Ok(NOW)),
     ];
     for (claims, expected) in table {
@@ -195,7 +195,7 @@ fn exactly_one_header() {
     assert_eq!(from_headers(&headers), Err(DpopError::Header));
     headers.insert("dpop", HeaderValue::from_bytes(b"\xff").unwrap());
     assert_eq!(from_headers(&headers), Err(DpopError::Header));
-    // Two proofs in one line are no proof: a comma is no base64url.
+    // Two proofs in one line are refused, because a comma is not base64url.
     assert_eq!(
         check(&format!("{TOKEN_REQUEST}, {API_REQUEST}"), &EXPECT),
         Err(DpopError::Signature(JwsError::Compact))
@@ -203,7 +203,7 @@ fn exactly_one_header() {
 }
 
 #[test]
-fn what_clients_are_told() {
+fn descriptions_for_clients() {
     assert_eq!(DpopError::Key.code(), "invalid_token");
     assert_eq!(DpopError::Uri.code(), "invalid_dpop_proof");
     let token = BoundToken { access_token: "tg_secret", key: Thumbprint::parse(JKT).unwrap() };

@@ -1,20 +1,40 @@
-//! What a request shows besides its token: the certificate of its connection, and where it is going.
+//! The evidence of a request besides its token: the certificate of its connection, and its target.
 //!
-//! Everything is borrowed, and nothing is computed before a token asks for it: a plain Bearer request costs nothing here.
+//! Everything is borrowed, and nothing is computed before a token needs it: a plain Bearer request has no cost here.
 
 use std::fmt;
 
-use http::Method;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
 
-/// A certificate whose key the client was seen to hold, in the TLS handshake.
+/// The headers of a request that the gate reads, whatever they are kept in.
+pub(crate) trait Credentials {
+    /// The values of all `Authorization` headers.
+    fn authorization(&self) -> impl Iterator<Item = &[u8]>;
+
+    /// The values of all `DPoP` headers.
+    fn proofs(&self) -> impl Iterator<Item = &[u8]>;
+}
+
+impl Credentials for HeaderMap {
+    #[inline]
+    fn authorization(&self) -> impl Iterator<Item = &[u8]> {
+        self.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes)
+    }
+
+    fn proofs(&self) -> impl Iterator<Item = &[u8]> {
+        self.get_all("dpop").iter().map(HeaderValue::as_bytes)
+    }
+}
+
+/// A certificate whose key the client has proved to hold in the TLS handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PeerCertificate<'a> {
-    /// The certificate itself; empty where the server keeps only its digest.
+    /// The certificate itself. Empty if the server keeps only its digest.
     pub der: &'a [u8],
-    /// Its SHA-256: `x5t#S256` of RFC 8705 §3.1.
+    /// Its SHA-256, which is `x5t#S256` of RFC 8705 §3.1.
     pub sha256: &'a [u8; 32],
-    /// Whether a trusted authority vouches for it. One that nobody vouches for proves the possession of its key and
-    /// nothing else.
+    /// Whether a trusted authority has signed it. Otherwise it only proves the possession of its key.
     pub verified: bool,
 }
 
@@ -24,21 +44,21 @@ impl fmt::Debug for PeerCertificate<'_> {
     }
 }
 
-/// Where a request is going, as its client knows it: what the `htm` and `htu` of a DPoP proof name (RFC 9449 §4.2).
+/// The target of a request as its client knows it, which `htm` and `htu` of a DPoP proof name (RFC 9449 §4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The method.
     pub method: &'a Method,
     /// Whether the client speaks TLS.
     pub https: bool,
-    /// Host and port.
+    /// The host and the port.
     pub authority: &'a str,
-    /// The path; a query does not count.
+    /// The path, without a query.
     pub path: &'a str,
 }
 
 impl Target<'_> {
-    /// The absolute URI.
+    /// Returns the absolute URI.
     #[must_use]
     pub fn uri(&self) -> String {
         let scheme = if self.https { "https" } else { "http" };
@@ -46,7 +66,7 @@ impl Target<'_> {
     }
 }
 
-/// All of it.
+/// The evidence of a request besides its token.
 ///
 /// ```
 /// use http::Method;
@@ -61,18 +81,18 @@ impl Target<'_> {
 pub struct Evidence<'a> {
     /// The certificate of the connection.
     pub certificate: Option<PeerCertificate<'a>>,
-    /// Where the request is going; without it no DPoP proof can be checked, and the DPoP scheme is not on offer.
+    /// The target of the request. Without it no DPoP proof can be checked, so the DPoP scheme is not supported.
     pub target: Option<Target<'a>>,
 }
 
 impl<'a> Evidence<'a> {
-    /// With the certificate of the connection.
+    /// Adds the certificate of the connection.
     #[must_use]
     pub fn over(self, certificate: PeerCertificate<'a>) -> Self {
         Self { certificate: Some(certificate), ..self }
     }
 
-    /// With where the request is going.
+    /// Adds the target of the request.
     #[must_use]
     pub fn to(self, target: Target<'a>) -> Self {
         Self { target: Some(target), ..self }

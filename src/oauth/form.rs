@@ -1,33 +1,33 @@
-//! `application/x-www-form-urlencoded` bodies, read strictly (RFC 6749 §3.2 and appendix B).
+//! A strict reader of `application/x-www-form-urlencoded` bodies (RFC 6749 §3.2 and appendix B).
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// More parameters than any request of this protocol has.
+/// The largest number of parameters, more than any request of this protocol has.
 const MAX_PARAMETERS: usize = 64;
 
-/// The parameters of a form: decoded, each at most once.
+/// The decoded parameters of a form, each at most once.
 #[derive(Default)]
 pub struct Form<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-/// Why a body is no form this protocol accepts.
+/// The reason why a form is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormError {
-    /// A parameter stands twice, which RFC 6749 §3.2 forbids; an empty one counts as sent.
+    /// A parameter is repeated, which RFC 6749 §3.2 forbids. An empty one counts as sent.
     Repeated,
-    /// `%` without two hex digits.
+    /// It has a `%` without two hex digits.
     BrokenEscape,
-    /// Not UTF-8 once decoded.
+    /// It is not UTF-8 once decoded.
     NotUtf8,
-    /// More parameters than a request can sensibly have.
+    /// It has too many parameters.
     TooMany,
 }
 
 impl FormError {
-    /// What the client is told.
+    /// Returns the text for the client.
     #[must_use]
     pub fn public(self) -> &'static str {
         match self {
@@ -40,10 +40,10 @@ impl FormError {
 }
 
 impl<'a> Form<'a> {
-    /// Reads a body or a query string.
+    /// Parses a body or a query string.
     ///
     /// # Errors
-    /// See [`FormError`].
+    /// A [`FormError`] if it is refused.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FormError> {
         let mut parameters: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
@@ -63,14 +63,14 @@ impl<'a> Form<'a> {
         Ok(Self { parameters })
     }
 
-    /// A parameter's value. One without a value is as if it were not there (RFC 6749 §3.2).
+    /// Returns the value of a parameter. A parameter without a value is treated as omitted (RFC 6749 §3.2).
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         let (_, value) = self.parameters.iter().find(|(known, _)| known == name)?;
         (!value.is_empty()).then_some(&**value)
     }
 
-    /// The names of all parameters sent, empty ones too.
+    /// Iterates over the names of all parameters, including empty ones.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.parameters.iter().map(|(name, _)| &**name)
     }
@@ -83,10 +83,10 @@ impl fmt::Debug for Form<'_> {
     }
 }
 
-/// One form-decoded component, as Basic credentials have them too (RFC 6749 §2.3.1).
+/// Decodes one component of a form. Basic credentials have the same encoding (RFC 6749 §2.3.1).
 ///
 /// # Errors
-/// A broken escape, or bytes that are not UTF-8.
+/// A [`FormError`] for a broken escape or bytes that are not UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
     if !bytes.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| FormError::NotUtf8);
@@ -104,6 +104,20 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
         });
     }
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
+}
+
+/// Encodes one component of a form. Basic credentials have the same encoding (RFC 6749 §2.3.1).
+#[cfg(feature = "remote")]
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            b' ' => encoded.push('+'),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -140,6 +154,16 @@ mod tests {
         let many: String = (0..65).map(|n| format!("a{n}=1&")).collect();
         assert_eq!(Form::parse(many.as_bytes()).err(), Some(FormError::TooMany));
         assert!(!format!("{form:?}").contains("client_credentials"));
+    }
+
+    #[cfg(feature = "remote")]
+    proptest! {
+        #[test]
+        fn an_encoded_component_decodes_to_itself(text in any::<String>()) {
+            let encoded = encode(&text);
+            prop_assert!(encoded.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'&' && byte != b'='));
+            prop_assert_eq!(decode(encoded.as_bytes()).unwrap(), text);
+        }
     }
 
     proptest! {

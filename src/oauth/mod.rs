@@ -1,4 +1,4 @@
-//! The protocol, pure: nothing here reads a clock, random bytes or a socket.
+//! The protocol. It is pure: nothing here reads a clock, random bytes or a socket.
 
 #[cfg(feature = "jose")]
 pub mod assertion;

@@ -1,9 +1,9 @@
-//! A bounded memory of what was used once: the `jti` of client assertions (RFC 7523 §3, 7) and DPoP proofs (RFC 9449
-//! §11.1).
+//! A bounded memory of names that may be used once: the `jti` of client assertions (RFC 7523 §3, 7) and of DPoP proofs (RFC
+//! 9449 §11.1).
 //!
-//! It fails closed. An entry is kept until what it names would be refused as expired anyway, never a moment less; when
-//! there is no room, the newcomer is refused, and nothing is forgotten for it. One owner has its own smaller bound, so
-//! that a client which floods it locks itself out and nobody else.
+//! It fails closed. A name is remembered until the assertion or proof would be refused as expired. If there is no room, a
+//! new name is refused, and nothing is forgotten to make room. Each owner has its own smaller bound, so that a client that
+//! floods the memory only locks itself out.
 
 use super::thumbprint::Thumbprint;
 use sha2::{Digest as _, Sha256};
@@ -14,7 +14,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Whose names these are: a `jti` is unique among those of one owner.
+/// The owner of a name. A `jti` is unique among the names of one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner<'a> {
     /// A client, for its assertions.
@@ -23,73 +23,74 @@ pub enum Owner<'a> {
     Key(&'a Thumbprint),
 }
 
-/// Why something may not be used.
+/// The reason why a name is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replay {
     /// It was used before.
     Seen,
-    /// It may have been used before: its time is over, so that it would have been forgotten.
+    /// It may have been used before: it has expired, so it would have been forgotten.
     Expired,
-    /// This owner has as many names in memory as it may.
+    /// The memory has the largest number of names of this owner.
     OwnerFull,
     /// The memory is full.
     Full,
 }
 
-/// How much is remembered.
+/// The bounds of a memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// Names in all. One takes about 100 bytes.
+    /// The largest number of names in all. A name takes about 100 bytes.
     pub total: usize,
-    /// Names of one owner.
+    /// The largest number of names of one owner.
     pub per_owner: usize,
 }
 
-/// The memory.
+/// The memory of used names.
 pub struct ReplayMemory {
     shards: Box<[Mutex<Shard>]>,
-    /// Names held in all shards.
+    /// The number of names in all shards.
     held: AtomicUsize,
     capacity: Capacity,
-    /// Makes places in the tables unpredictable, so that nobody can choose names that crowd one of them.
+    /// Makes positions in the tables unpredictable, so that nobody can choose names that collide.
     seed: [u8; 32],
 }
 
-/// All names of an owner are in one shard, so its count is there too.
+/// One part of the memory. All names of an owner are in one shard, together with their count.
 #[derive(Default)]
 struct Shard {
     seen: HashSet<Name, Digested>,
     owners: HashMap<u64, usize, Digested>,
     by_expiry: BinaryHeap<Reverse<(u64, u64, Name)>>,
-    /// The latest expiry that was forgotten. After the clock stepped back, what expires before it might be replayed.
+    /// The latest expiry among forgotten names. If the clock steps back, a name that expires before it might be a replay.
     forgotten: u64,
 }
 
-/// A name, as a keyed digest of its owner and itself.
+/// A name, as a keyed digest of its owner and its text.
 type Name = u128;
 
-/// Digests need no hashing again.
+/// Uses digests as hashes.
 type Digested = BuildHasherDefault<TakeAsIs>;
 
 const SHARDS: usize = 16;
 
-/// Expired names that one call clears at most: more than the one it may add, so the memory never falls behind.
+/// The largest number of expired names that one call forgets. It is more than the one that it may add, so the memory never
+/// falls behind.
 const SWEEP: usize = 4;
 
 impl ReplayMemory {
-    /// An empty memory. `seed` should be random and differ in each process.
+    /// Makes an empty memory. `seed` should be random and different in each process.
     #[must_use]
     pub fn new(capacity: Capacity, seed: [u8; 32]) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { shards, held: AtomicUsize::new(0), capacity, seed }
     }
 
-    /// Remembers the name until `expires`, if it is not remembered yet. Times are Unix milliseconds; `expires` is the
-    /// moment from which on the thing itself would be refused.
+    /// Remembers a name until `expires`, if it is not remembered yet. Times are in Unix milliseconds. From `expires` on, the
+    /// assertion or proof itself would be refused.
     ///
     /// # Errors
-    /// Whatever keeps it from being known as new; then it must not be used.
+    /// A [`Replay`] if the name is not known to be new. It must not be accepted then.
     pub fn check_and_remember(
         &self,
         owner: Owner<'_>,
@@ -101,7 +102,7 @@ impl ReplayMemory {
         let mut shard = self.shard(owner);
         self.release(shard.sweep(now));
         if self.len() >= self.capacity.total {
-            // Others may be sitting on what expired long ago: their shards are swept when they are used, or now.
+            // Other shards may hold expired names: a shard is only swept when it is used, and now.
             drop(shard);
             for shard in &self.shards {
                 self.release(lock(shard).sweep(now));
@@ -109,7 +110,7 @@ impl ReplayMemory {
             shard = self.shard(owner);
         }
         shard.check(owner, name, expires, now, self.capacity.per_owner)?;
-        // The place is taken before it is used, so that no race can go beyond the bound.
+        // The place is counted before it is used, so that concurrent calls cannot exceed the bound.
         if self.held.fetch_add(1, Ordering::Relaxed) >= self.capacity.total {
             self.release(1);
             return Err(Replay::Full);
@@ -118,13 +119,13 @@ impl ReplayMemory {
         Ok(())
     }
 
-    /// How many names are held, expired ones that were not swept yet among them.
+    /// Returns the number of remembered names, including expired ones that are not swept yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Whether none is held.
+    /// Returns whether no name is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -135,7 +136,7 @@ impl ReplayMemory {
     }
 
     fn shard(&self, owner: u64) -> MutexGuard<'_, Shard> {
-        // The top bits: hash tables use the low ones. `SHARDS` of them exist, so the place always does.
+        // The upper bits, because hash tables use the lower ones. The index is always below `SHARDS`.
         lock(&self.shards[(owner >> 32) as usize % SHARDS])
     }
 
@@ -145,7 +146,7 @@ impl ReplayMemory {
             Owner::Key(thumbprint) => (b'k', &thumbprint.as_bytes()[..]),
         };
         let whose = Sha256::new().chain_update(self.seed).chain_update([kind]).chain_update(owner);
-        // The owner's digest goes in whole, so that no owner and name can be read as another owner and name.
+        // The digest of the owner has a fixed length, so that no pair of owner and name equals another pair.
         let whose: [u8; 32] = whose.finalize().into();
         let which: [u8; 32] = Sha256::new().chain_update(whose).chain_update(name).finalize().into();
         (first_of(&whose) as u64, first_of(&which))
@@ -156,13 +157,13 @@ fn first_of(digest: &[u8; 32]) -> u128 {
     digest.iter().take(16).fold(0, |value, octet| value << 8 | u128::from(*octet))
 }
 
-/// A thread that panicked under the lock left at worst a name that is remembered and not counted.
+/// Locks a shard. A thread that panicked with the lock held left at worst a name that is remembered but not counted.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shard {
-    /// Forgets some of what expired; says how many.
+    /// Forgets some expired names. Returns how many.
     fn sweep(&mut self, now: u64) -> usize {
         let mut cleared = 0;
         while cleared < SWEEP {
@@ -204,7 +205,7 @@ impl Shard {
     }
 }
 
-/// Takes the low bits of a digest as its hash.
+/// Uses the lower bits of a digest as its hash.
 #[derive(Default)]
 struct TakeAsIs(u64);
 

@@ -22,9 +22,9 @@ fn once_within_its_life() {
     );
     assert_eq!(memory.check_and_remember(A, "two", 1000, 999), Ok(()));
     assert_eq!(memory.check_and_remember(B, "one", 1000, 999), Ok(()));
-    // From its expiry on it is refused for that, remembered or not.
+    // From its expiry on it is refused as expired, remembered or not.
     assert_eq!(memory.check_and_remember(A, "one", 1000, 1000), Err(Replay::Expired));
-    // The name is free again.
+    // The name can be used again.
     assert_eq!(memory.check_and_remember(A, "one", 3000, 1500), Ok(()));
     assert_eq!(memory.check_and_remember(A, "one", 3000, 1500), Err(Replay::Seen));
 }
@@ -58,7 +58,7 @@ fn a_full_memory_refuses_and_forgets_nothing() {
     for name in ["1", "2", "3"] {
         assert_eq!(memory.check_and_remember(A, name, 1000, 999), Err(Replay::Seen));
     }
-    // Room comes with time, for those in other shards too.
+    // Expiry makes room, in other shards too.
     for owner in ["b", "c", "d"] {
         assert_eq!(memory.check_and_remember(Owner::Client(owner), "4", 5000, 1000), Ok(()), "{owner}");
     }
@@ -95,7 +95,7 @@ fn memory_does_not_grow_with_time() {
         assert_eq!(memory.check_and_remember(A, &name, step + 50, step), Ok(()));
     }
     assert!(memory.len() <= 51, "{}", memory.len());
-    // A burst that expires at once is cleared faster than new names come.
+    // Names that expire all at once are forgotten faster than new ones are added.
     for step in 0..900 {
         assert_eq!(memory.check_and_remember(A, &format!("burst {step}"), 21_000, 20_500), Ok(()));
     }

@@ -1,4 +1,4 @@
-//! Access tokens: what they look like, and the digest they are known by.
+//! Access tokens: their form, and the digest that identifies them.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -8,21 +8,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// What every token begins with, so that scanners recognise a leaked one.
+/// The prefix of every token, by which scanners recognize a leaked one.
 pub const PREFIX: &str = "tg_";
-/// Characters of a whole token: prefix, 43 of randomness, 6 of checksum.
+/// The length of a token: the prefix, 43 characters of randomness and 6 of checksum.
 pub const LENGTH: usize = PREFIX.len() + RANDOM + CHECKSUM;
 const RANDOM: usize = 43;
 const CHECKSUM: usize = 6;
 
-/// An access token as its client gets it: `tg_`, 256 random bits as base64url, a checksum of both.
+/// An access token: `tg_`, 256 random bits as base64url, and a checksum of both.
 ///
-/// The gate never keeps one; it keeps the [`TokenDigest`].
+/// The gate never stores one; it stores the [`TokenDigest`].
 #[derive(Clone)]
 pub struct AccessToken(Zeroizing<String>);
 
 impl AccessToken {
-    /// The token of these random bytes.
+    /// Makes the token of these random bytes.
     #[must_use]
     pub fn from_random(random: &[u8; 32]) -> Self {
         let mut text = String::with_capacity(LENGTH);
@@ -32,25 +32,25 @@ impl AccessToken {
         Self(Zeroizing::new(text))
     }
 
-    /// The token itself, for the one answer that carries it.
+    /// Returns the token itself.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The digest it is stored under.
+    /// Returns the digest that it is stored under.
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.0.as_bytes())
     }
 }
 
-/// CRC-32 in base64url without padding, most significant bits first. Written out: an encoder for any length costs more
-/// than the sum.
+/// Computes the CRC-32 in base64url without padding, most significant bits first. The encoding is written out, because a
+/// general encoder costs more than the checksum.
 #[inline]
 fn checksum_of(body: &[u8]) -> [u8; CHECKSUM] {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    // 32 bits are five characters of six and one of two, which stand at its upper end.
+    // 32 bits are five characters of six bits, and one whose upper two bits are used.
     let bits = u64::from(crc32fast::hash(body)) << 4;
     let digit = |at: u32| ALPHABET[(bits >> (30 - 6 * at) & 63) as usize];
     [digit(0), digit(1), digit(2), digit(3), digit(4), digit(5)]
@@ -62,10 +62,10 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// The first 128 bits of a token's SHA-256: what stores key on.
+/// The first 128 bits of the SHA-256 of a token, which are its key in a store.
 ///
-/// Half a digest still leaves 2^128 tries to find a token for a given key, and there is nothing to gain from
-/// a collision among one's own tokens.
+/// Finding a token for a given key still takes 2^128 attempts, and nobody gains anything from a collision among their own
+/// tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenDigest([u64; 2]);
 
@@ -76,8 +76,8 @@ impl TokenDigest {
         Self([word(0), word(8)])
     }
 
-    /// The digest of a presented token, or nothing where the text cannot be a token of ours: garbage costs
-    /// a checksum, no lookup.
+    /// Returns the digest of a presented token, or `None` if the text cannot be an issued token. Garbage costs a checksum, but
+    /// no lookup.
     #[must_use]
     pub fn of_presented(text: &[u8]) -> Option<Self> {
         if text.len() != LENGTH || !text.starts_with(PREFIX.as_bytes()) {
@@ -87,7 +87,7 @@ impl TokenDigest {
         (checksum == checksum_of(body)).then(|| Self::of(text))
     }
 
-    /// 64 uniformly distributed bits, for tables that need no further hashing.
+    /// Returns 64 uniformly distributed bits, for tables that need no further hashing.
     #[must_use]
     pub fn hash_bits(&self) -> u64 {
         self.0[0]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_has_no_digest() {
+    fn other_text_has_no_digest() {
         let token = AccessToken::from_random(&[7; 32]);
         let good = token.expose();
         let flipped: String =

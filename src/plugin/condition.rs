@@ -13,10 +13,47 @@ pub trait SyncCondition: sealed::Sealed {
     fn check<B>(&self, permit: &Permit, request: &mut Request<B>) -> Result<(), Denial>;
 }
 
+/// A condition that may have to be waited for: [`ScopesOnly`], [`With`] or [`WithAsync`]. This trait is sealed.
+#[cfg(feature = "remote")]
+pub trait Condition: sealed::Sealed + Send + Sync + 'static {
+    #[doc(hidden)]
+    fn check(&self, permit: Permit, parts: Parts) -> impl Future<Output = Result<(), Denial>> + Send;
+}
+
+#[cfg(feature = "remote")]
+impl Condition for ScopesOnly {
+    async fn check(&self, _: Permit, _: Parts) -> Result<(), Denial> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "remote")]
+impl<F> Condition for With<F>
+where
+    F: Fn(&Permit, &Parts) -> Result<(), Denial> + Send + Sync + 'static,
+{
+    async fn check(&self, permit: Permit, parts: Parts) -> Result<(), Denial> {
+        (self.0)(&permit, &parts)
+    }
+}
+
+#[cfg(feature = "remote")]
+impl<F, Fut> Condition for WithAsync<F>
+where
+    F: Fn(Permit, Parts) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Denial>> + Send + 'static,
+{
+    fn check(&self, permit: Permit, parts: Parts) -> impl Future<Output = Result<(), Denial>> + Send {
+        (self.0)(permit, parts)
+    }
+}
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::ScopesOnly {}
     impl<F> Sealed for super::With<F> {}
+    #[cfg(feature = "remote")]
+    impl<F> Sealed for super::WithAsync<F> {}
 }
 
 /// No further condition besides the scopes.

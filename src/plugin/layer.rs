@@ -55,7 +55,7 @@ impl Gate {
     #[track_caller]
     pub fn require(&self, demand: impl IntoDemand) -> RequireTokenLayer {
         let local = Local { gate: self.clone(), condition: ScopesOnly };
-        RequireTokenLayer { guard: Guard::new(local, scope::expect_valid(demand)) }
+        RequireTokenLayer::new(Guard::new(local, scope::expect_valid(demand)))
     }
 
     /// Makes a layer that requires a token with some scopes, like [`Gate::require`].
@@ -126,8 +126,7 @@ impl RequireTokenLayer {
     where
         F: Fn(&Permit, &Parts) -> Result<(), Denial>,
     {
-        let guard = self.guard.map(|local| Local { gate: local.gate, condition: With(condition) });
-        RequireTokenLayer { guard }
+        self.map(|local| Local { gate: local.gate, condition: With(condition) })
     }
 
     /// Adds a closure whose future must accept the request too, after its token and scopes: for a condition that has to
@@ -173,12 +172,23 @@ impl RequireTokenLayer {
         F: Fn(Permit, Parts) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Denial>> + Send + 'static,
     {
-        let guard = self.guard.map(|local| Local { gate: local.gate, condition: WithAsync(condition) });
-        RequireTokenLayer { guard }
+        self.map(|local| Local { gate: local.gate, condition: WithAsync(condition) })
     }
 }
 
 impl<A> RequireTokenLayer<A> {
+    pub(super) fn new(guard: Guard<A>) -> Self {
+        Self { guard }
+    }
+
+    /// Replaces the source of the decisions.
+    pub(super) fn map<B>(self, map: impl FnOnce(A) -> B) -> RequireTokenLayer<B>
+    where
+        A: Clone,
+    {
+        RequireTokenLayer { guard: self.guard.map(map) }
+    }
+
     /// Makes the layer refuse in the form of gRPC: UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE in `grpc-status`,
     /// with HTTP status 200. This is for services that only speak gRPC.
     ///

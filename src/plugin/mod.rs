@@ -95,6 +95,29 @@
 //! With the feature `pingora`: a module for proxies and a wrapper for HTTP apps. See the module `pingora` and
 //! `examples/pingora_proxy.rs`.
 //!
+//! # Verification only
+//!
+//! A service in another process than the gateway, or than the gate that issues the tokens, uses the same layer with the
+//! feature `remote`. `Gate::remote` asks the introspection endpoint (RFC 7662) about each token, through a bounded cache if
+//! it is given a staleness. It fails closed: without an answer, the request is answered with 503.
+//!
+//! ```
+//! # #[cfg(feature = "remote")] {
+//! # use std::convert::Infallible;
+//! # use http::{Request, Response};
+//! # let orders = tower::service_fn(async |_: Request<String>| Ok::<_, Infallible>(Response::new(String::new())));
+//! use tollgate::Gate;
+//! use tollgate::gate::Credentials;
+//! use tower::Layer;
+//!
+//! // A client of the gateway with capabilities = ["introspection"].
+//! let credentials = Credentials::new("orders-api", std::env::var("ORDERS_API_SECRET").unwrap_or_default());
+//! let gate = Gate::remote("https://gateway.example.com/oauth/v2/oauth-introspect", credentials).build().unwrap();
+//! let orders = gate.require("read").layer(orders);
+//! # let _ = orders;
+//! # }
+//! ```
+//!
 //! # When something fails
 //!
 //! | what | answer |
@@ -103,7 +126,7 @@
 //! | malformed, repeated | 400 `invalid_request` |
 //! | token unknown, expired or revoked; client disabled or removed | 401 `invalid_token` |
 //! | a scope is missing; a closure refuses | 403 `insufficient_scope` |
-//! | the store cannot answer | 503, never let through |
+//! | the store cannot answer; the introspection endpoint gives no answer | 503, never let through |
 //! | a handler takes a `Permit` on a route without a layer | 500: a bug of the program |
 //! | hashing is busy, a token limit is reached | 503 `temporarily_unavailable` at the token endpoint; other requests are unaffected |
 //!
@@ -158,6 +181,8 @@ mod layer;
 mod oauth;
 #[cfg(feature = "pingora")]
 pub mod pingora;
+#[cfg(feature = "remote")]
+mod remote;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -168,6 +193,8 @@ pub use authorizer::{Authorizer, Local};
 #[cfg(feature = "axum")]
 pub use axum::MissingPermit;
 pub use body::GuardedBody;
+#[cfg(feature = "remote")]
+pub use condition::Condition;
 pub use condition::{ScopesOnly, SyncCondition, With, WithAsync};
 pub use evidence::ClientCertificate;
 pub use future::{Defer, Deferred, Immediate, ResponseFuture};
@@ -175,4 +202,6 @@ pub use layer::RequireTokenLayer;
 #[cfg(feature = "gateway")]
 pub(crate) use oauth::read_form;
 pub use oauth::{OAuthFuture, OAuthService};
+#[cfg(feature = "remote")]
+pub use remote::Remote;
 pub use service::RequireToken;

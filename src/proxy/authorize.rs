@@ -1,8 +1,5 @@
 //! Decides about requests. One function does it, for the pipeline and for `tollgate explain`.
 
-use std::sync::Arc;
-
-use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Version};
 use http_body::SizeHint;
 
@@ -17,28 +14,30 @@ use super::route::{Access, ClientConnection, Route};
 use super::rules::Rules;
 use super::tunnel;
 use crate::gate::{Endpoint, Gate};
-use crate::headers::{self, ClientAuthorization, Outgoing, Proto};
+use crate::headers::{
+    Class, ClientAuthorization, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
+};
 use crate::limit::concurrency::Entry;
 use crate::limit::rate::Bounds;
-use crate::oauth::decide::{self, Permit};
+use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::evidence::{Evidence, Target};
-use crate::proxy::body::fault::BodyFault;
 use crate::response;
-use crate::route::host;
+use crate::route::host::{self, Host, HostError, HostRule, TargetHost};
 use crate::route::path::{self, PathError};
 use crate::route::strip::strip_prefix;
 use crate::route::table::Match;
 use crate::telemetry::Reason;
-use crate::upstream::http1::request::RequestHead;
+use crate::upstream::downstream::BodyFault;
 
 /// A request that may go upstream, with the head it goes with.
 pub(crate) struct Authorized {
-    pub(crate) permit: Permit,
-    pub(crate) route: Arc<Route>,
+    pub(crate) lease: Lease,
     pub(crate) head: Head,
     pub(crate) bounds: Option<Box<Bounds>>,
     /// Whether the client asked for an upgrade that its upstream may grant.
     pub(crate) upgrade: bool,
+    /// The origin that the response names as allowed to read it, on a route with such pages.
+    pub(crate) origin: Option<HeaderValue>,
 }
 
 /// Where a request goes once its head is understood.
@@ -48,66 +47,65 @@ pub(crate) enum Disposition {
 }
 
 /// What the gateway knows about a request before it decides.
-pub(crate) struct RequestContext<'a> {
-    pub(crate) parts: &'a Parts,
+pub(crate) struct RequestContext<'a, V> {
+    pub(crate) request: &'a V,
     /// Whether the request has no body.
     pub(crate) bodiless: bool,
     /// How long the body is, as far as the request says so.
     pub(crate) body_size: SizeHint,
-    pub(crate) client: ClientConnection<'a>,
+    pub(crate) client: &'a ClientConnection<'a>,
+}
+
+/// What a decision is written to. Both are used for one request after the other.
+pub(crate) struct Scratch<'a> {
+    /// Who the client is.
+    pub(crate) identity: &'a mut Identity,
+    /// The head that goes to an HTTP/1.1 server.
+    pub(crate) head: &'a mut Vec<u8>,
 }
 
 /// Decides about a request: everything that can be decided before it moves, without waiting.
 ///
-/// The order is: framing, host, canonical path, an endpoint of the gateway or a route, and then what the route asks for
-/// (see [`enforce`]). `tollgate explain` calls this function too.
+/// The order is: host, canonical path, an endpoint of the gateway or a route, and then what the route asks for
+/// (see [`enforce`]). How its body is framed was checked before, by the rules of its protocol. `tollgate explain` calls
+/// this function too.
 ///
 /// # Errors
 /// The refusal that the client gets.
-pub(crate) fn authorize(
+pub(crate) fn authorize<V: RequestView>(
     gate: &Gate,
     rules: &Rules,
-    request: &RequestContext<'_>,
+    context: &RequestContext<'_, V>,
     notes: &mut impl Notes,
+    scratch: &mut Scratch<'_>,
 ) -> Result<Disposition, Refusal> {
-    let RequestContext { parts, client, .. } = *request;
-    if !client.head_is_clear {
-        return Err(Refusal::ambiguous(
-            StatusCode::BAD_REQUEST,
-            "the request can be read in two ways: a fragment in its target, or two lengths of its body",
-        ));
-    }
-    if parts.version == Version::HTTP_2 && parts.headers.len() > rules.max_headers {
-        let detail = "the request has more headers than this server accepts";
-        let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
-        return Err(Refusal::new(response, Reason::Ambiguous));
-    }
-    headers::check_request(parts).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
-    if matches!(parts.method, Method::TRACE | Method::CONNECT) {
+    let RequestContext { request, client, .. } = *context;
+    let method = request.method();
+    if matches!(*method, Method::TRACE | Method::CONNECT) {
         return Err(Refusal::not_allowed(HeaderValue::from_static(
             "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         )));
     }
     let ambiguous = |text| Refusal::ambiguous(StatusCode::BAD_REQUEST, text);
-    let host = host::authority(parts).map_err(|error| ambiguous(error.public_text()))?;
-    let path = path::canonical(parts.uri.path()).map_err(|error| ambiguous(error.public_text()))?;
+    let host = host_of(request).map_err(|error| ambiguous(error.public_text()))?;
+    let path = path::canonical(request.path()).map_err(|error| ambiguous(error.public_text()))?;
 
     notes.names(host.as_str(), path.as_str());
 
     if let Some(endpoint) = gate.endpoint(path.as_str()) {
         return Ok(Disposition::Endpoint(endpoint));
     }
-    if let Some(method) = cors::preflight(parts)
+    if let Some(method) = cors::preflight(request)
         && let Match::Found(route) = rules.routes.find(host.name(), &path, &method)
         && let Some(cors) = &route.cors
     {
-        check_address(route, client).map_err(|refusal| refusal.of(route, parts))?;
-        let response = cors.answer_preflight(cors.origin(&parts.headers));
-        let route = Some(Arc::clone(route));
-        return Err(Refusal { response, close: false, reason: None, route });
+        notes.routed(route);
+        check_address(route, client).map_err(|refusal| refusal.of(route, request))?;
+        let response = cors.answer_preflight(cors.origin(request));
+        return Err(Refusal { response, close: false, reason: None });
     }
-    let route = match rules.routes.find(host.name(), &path, &parts.method) {
-        Match::Found(route) => Arc::clone(route),
+    let route = match rules.routes.find(host.name(), &path, method) {
+        Match::Found(route) => route,
         Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone())),
         Match::NotFound => {
             let response = response::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
@@ -115,80 +113,136 @@ pub(crate) fn authorize(
         }
         Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
     };
+    notes.routed(route);
     // All borrowed: a URI is only made of it for a DPoP proof.
-    let target =
-        Target { method: &parts.method, https: client.secure, authority: host.as_str(), path: path.as_str() };
-    let (permit, bounds) =
-        enforce(gate, rules, &route, request, target, notes).map_err(|refusal| refusal.of(&route, parts))?;
-    let http2 = route.upstream.http2;
-    // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
-    let authority = match parts.uri.authority() {
-        None if !http2 => None,
-        _ => {
-            Some(HeaderValue::from_str(host.as_str()).map_err(|_| ambiguous("the host is not well-formed"))?)
+    let target = Target { method, https: client.secure, authority: host.as_str(), path: path.as_str() };
+    let (lease, bounds) = enforce(gate, rules, route, context, target, notes, scratch.identity)
+        .map_err(|refusal| refusal.of(route, request))?;
+    let path = strip_prefix(path.as_str(), route.strip_prefix.as_deref())
+        .ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
+    // An upgrade is HTTP/1.1's own.
+    let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
+    let outgoing =
+        Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, scratch.identity, notes) };
+    let head = if route.upstream.http2 {
+        let head = http2::head(request, host.as_str(), path, &outgoing);
+        Head::Http2(Box::new(head.map_err(|_| ambiguous("the request target is not well-formed"))?))
+    } else {
+        Head::Http1 { chunked: write_head(request, path, &outgoing, scratch.head) == Framing::Chunked }
+    };
+    let origin = route.cors.as_ref().and_then(|cors| cors.origin(request));
+    Ok(Disposition::Upstream(Authorized { lease, head, bounds, upgrade: upgrade.is_some(), origin }))
+}
+
+/// The one host that a request is for.
+fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError> {
+    let target = match (request.form(), request.authority()) {
+        (Form::OtherScheme, _) => return Err(HostError::Scheme),
+        (_, None) => None,
+        (form, Some(authority)) => {
+            let default_port = match form {
+                Form::Http => Some(80),
+                Form::Https => Some(443),
+                _ => None,
+            };
+            Some(TargetHost { authority, default_port })
         }
     };
-    // An upgrade is HTTP/1.1's own.
-    let upgrade = if http2 { None } else { tunnel::requested(parts) };
-    let mut outgoing =
-        Outgoing::new(client.peer_value, if client.secure { Proto::Https } else { Proto::Http });
-    outgoing.client_id = permit.client_header();
-    outgoing.client_scope = permit.scope_header();
+    let rule = match request.version() {
+        Version::HTTP_10 => HostRule::Optional,
+        Version::HTTP_2 => HostRule::TargetSuffices,
+        _ => HostRule::Required,
+    };
+    host::of_request(target, request.values(Class::Host), rule)
+}
+
+/// What the gateway has to say about a request that goes upstream. This is the one place where it says who the client is.
+fn outgoing<'a, V: RequestView>(
+    rules: &Rules,
+    route: &'a Route,
+    context: &RequestContext<'a, V>,
+    host: &Host<'a>,
+    lease: &Lease,
+    identity: &'a Identity,
+    notes: &'a impl Notes,
+) -> Outgoing<'a> {
+    let RequestContext { request, client, .. } = *context;
+    let upstream = &route.upstream;
+    let proto = if client.secure { Proto::Https } else { Proto::Http };
+    let mut outgoing = Outgoing::new(client.peer_value.as_bytes(), proto);
+    outgoing.client_id = identity.client().map(str::as_bytes);
+    outgoing.client_scope = identity.scope().map(str::as_bytes);
     outgoing.authorization = match (&route.access, route.forward_token) {
         (_, true) => ClientAuthorization::Forward,
         (Access::Public, false) => ClientAuthorization::RemoveOurs,
         (Access::Token(_), false) => ClientAuthorization::Remove,
     };
-    outgoing.credential = route.upstream.credentials.as_ref().map(|(name, value)| (name, value));
+    outgoing.credential = upstream.credentials.as_ref().map(|(name, value)| (name, value.as_bytes()));
     outgoing.peer_is_trusted = rules.trusts(client.peer);
-    outgoing.version = parts.version;
-    outgoing.authority = authority.as_ref();
-    outgoing.upgrade = upgrade.as_ref();
-    outgoing.upstream_http2 = http2;
+    outgoing.version = request.version();
+    // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
+    outgoing.authority = (!host.is_none() && (upstream.http2 || request.authority().is_some()))
+        .then(|| host.as_str().as_bytes());
+    // HTTP/1.1 asks for a host, and HTTP/1.0 clients need not name one.
+    outgoing.upstream_host = if host.is_none() { Some(upstream.default_host()) } else { None };
+    outgoing.upstream_http2 = upstream.http2;
     outgoing.request_id = notes.request_id();
-    outgoing.streamed_body = !request.bodiless && request.body_size.exact().is_none();
-    outgoing.proof = !permit.is_bound_to_key() || route.forward_token;
-    let path = strip_prefix(path.as_str(), route.strip_prefix.as_deref())
-        .ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
-    let head = if http2 {
-        let head =
-            http2::head(&parts.method, host.as_str(), path, parts.uri.query(), &parts.headers, &outgoing);
-        Head::Http2(Box::new(head.map_err(|_| ambiguous("the request target is not well-formed"))?))
-    } else {
-        let head = RequestHead::new(&parts.method, path, parts.uri.query(), &parts.headers, &outgoing);
-        Head::Http1(parts.method.clone(), head)
-    };
-    let upgrade = upgrade.is_some();
-    Ok(Disposition::Upstream(Authorized { permit, route, head, bounds, upgrade }))
+    outgoing.streamed_body = !context.bodiless && context.body_size.exact().is_none();
+    outgoing.proof = !lease.is_bound_to_key() || route.forward_token;
+    outgoing
+}
+
+/// Writes the head that goes to an HTTP/1.1 server: with the canonical path, and the query as it came.
+fn write_head(
+    request: &impl RequestView,
+    path: &str,
+    outgoing: &Outgoing<'_>,
+    head: &mut Vec<u8>,
+) -> Framing {
+    head.extend_from_slice(request.method().as_str().as_bytes());
+    head.push(b' ');
+    head.extend_from_slice(path.as_bytes());
+    if let Some(query) = request.query() {
+        head.push(b'?');
+        head.extend_from_slice(query);
+    }
+    head.extend_from_slice(b" HTTP/1.1\r\n");
+    let framing = request.write_upstream(outgoing, head);
+    head.extend_from_slice(b"\r\n");
+    framing
 }
 
 /// Checks what a route asks for, in this order: the client's address, the token, the rates, the size of the body, and
 /// how many requests are in flight.
-fn enforce(
+fn enforce<V: RequestView>(
     gate: &Gate,
     rules: &Rules,
     route: &Route,
-    request: &RequestContext<'_>,
+    context: &RequestContext<'_, V>,
     target: Target<'_>,
     notes: &mut impl Notes,
-) -> Result<(Permit, Option<Box<Bounds>>), Refusal> {
-    let RequestContext { parts, client, .. } = *request;
+    identity: &mut Identity,
+) -> Result<(Lease, Option<Box<Bounds>>), Refusal> {
+    let RequestContext { request, client, .. } = *context;
     check_address(route, client)?;
-    let permit = match &route.access {
-        Access::Public => decide::public(),
+    let lease = match &route.access {
+        Access::Public => {
+            identity.clear();
+            Lease::public()
+        }
         Access::Token(demand) => {
             let evidence = Evidence { certificate: client.certificate, target: Some(target) };
-            gate.authorize_with(&parts.headers, demand, &evidence)
+            gate.lease(&CredentialsOf(request), demand, &evidence, identity)
                 .map_err(|denial| Refusal::new(gate.refuse(&denial), observe::of_denial(&denial)))?
         }
     };
-    notes.permitted(&permit);
+    notes.permitted(identity.client());
     let refused = |reason| move |response| Refusal::new(response, reason);
-    rules.check_client(&permit).map_err(refused(Reason::ClientRate))?;
+    rules.check_client(identity.client()).map_err(refused(Reason::ClientRate))?;
     if let Some(limiter) = &route.rate_limit {
         limiter.check().map_err(refused(Reason::RouteRate))?;
     }
-    if route.max_body_size.is_some_and(|max| request.body_size.lower() > max) {
+    if route.max_body_size.is_some_and(|max| context.body_size.lower() > max) {
         let response = ForwardError::Body(BodyFault::TooLarge).to_response();
         return Err(Refusal { close: true, ..Refusal::new(response, Reason::BodyTooLarge) });
     }
@@ -203,10 +257,11 @@ fn enforce(
             Entry::Waiting(ticket) => bounds.ticket = Some(ticket),
         }
     }
-    Ok((permit, bounds))
+    Ok((lease, bounds))
 }
+
 /// Refuses what comes from where the route takes nothing from, before its token is looked at.
-fn check_address(route: &Route, client: ClientConnection<'_>) -> Result<(), Refusal> {
+fn check_address(route: &Route, client: &ClientConnection<'_>) -> Result<(), Refusal> {
     match &route.addresses {
         Some(addresses) if !addresses.take(client.peer) => {
             let detail = "this resource takes no requests from this address";

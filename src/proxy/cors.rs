@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CACHE_CONTROL, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION,
+    CACHE_CONTROL, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::config::{self, CorsOrigins, Methods};
+use crate::headers::{Class, Field, HeaderSink, RequestView};
 
 /// What a page may read of our own refusals beside status and body.
 const EXPOSED: HeaderValue =
@@ -28,11 +28,11 @@ pub(crate) struct Cors {
 }
 
 /// The method that a preflight asks for (Fetch §4.8): such a request is not one for the resource itself.
-pub(crate) fn preflight(parts: &Parts) -> Option<Method> {
-    if parts.method != Method::OPTIONS || !parts.headers.contains_key(ORIGIN) {
+pub(crate) fn preflight(request: &impl RequestView) -> Option<Method> {
+    if *request.method() != Method::OPTIONS || request.values(Class::Origin).next().is_none() {
         return None;
     }
-    Method::from_bytes(parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok()
+    Method::from_bytes(request.values(Class::RequestedMethod).next()?).ok()
 }
 
 impl Cors {
@@ -60,13 +60,13 @@ impl Cors {
     }
 
     /// The origin that an answer to this request may name: the request's own, if it is one of ours.
-    pub(crate) fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let mut sent = headers.get_all(ORIGIN).iter();
-        let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
+    pub(crate) fn origin(&self, request: &impl RequestView) -> Option<HeaderValue> {
+        let origin = request.only(Class::Origin)?;
         match &self.origins {
             None => Some(HeaderValue::from_static("*")),
             Some(ours) => {
-                ours.iter().any(|ours| ours.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+                let ours = ours.iter().any(|ours| ours.as_bytes() == origin);
+                ours.then(|| HeaderValue::from_bytes(origin).ok()).flatten()
             }
         }
     }
@@ -104,6 +104,27 @@ impl Cors {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             if self.credentials {
                 headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            }
+        }
+    }
+
+    /// Whether a header of the upstream's response is one that [`Self::mark`] takes out.
+    pub(crate) fn takes_out(&self, field: &Field<'_>) -> bool {
+        let name = field.name;
+        [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_ALLOW_CREDENTIALS]
+            .iter()
+            .any(|ours| name.eq_ignore_ascii_case(ours.as_str().as_bytes()))
+    }
+
+    /// What [`Self::mark`] says, as headers that are added to the upstream's.
+    pub(crate) fn write(&self, origin: Option<&HeaderValue>, sink: &mut impl HeaderSink) {
+        if self.origins.is_some() {
+            sink.add(&VARY, b"origin");
+        }
+        if let Some(origin) = origin {
+            sink.add(&ACCESS_CONTROL_ALLOW_ORIGIN, origin.as_bytes());
+            if self.credentials {
+                sink.add(&ACCESS_CONTROL_ALLOW_CREDENTIALS, b"true");
             }
         }
     }

@@ -3,8 +3,10 @@
 pub(crate) mod addresses;
 pub(crate) mod authorize;
 pub(crate) mod body;
+pub(crate) mod client;
 pub(crate) mod cors;
 pub(crate) mod forward;
+pub(crate) mod http1;
 pub(crate) mod meters;
 pub(crate) mod notes;
 pub(crate) mod observe;

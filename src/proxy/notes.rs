@@ -1,15 +1,17 @@
 //! What is noted about a request while it is authorized.
 
-use http::HeaderValue;
+use std::sync::Arc;
 
-use crate::oauth::decide::Permit;
+use super::route::Route;
 
 /// What is noted while a request is authorized, for the access log.
 pub(crate) trait Notes {
     /// The host and the canonical path are known.
     fn names(&mut self, host: &str, path: &str);
-    /// The token permits the request.
-    fn permitted(&mut self, permit: &Permit);
+    /// The request is for this route.
+    fn routed(&mut self, route: &Arc<Route>);
+    /// The request is permitted, to this client where it has a token.
+    fn permitted(&mut self, client: Option<&str>);
     /// Returns the id of the request, if it has one.
-    fn request_id(&self) -> Option<&HeaderValue>;
+    fn request_id(&self) -> Option<&[u8]>;
 }

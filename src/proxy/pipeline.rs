@@ -1,37 +1,61 @@
 //! The way of a request, top to bottom: authorized, then answered by an endpoint, by a refusal, or from upstream.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 
-use super::authorize::{Authorized, Disposition, RequestContext, authorize};
-use super::body::fault::BodyFault;
-use super::body::request::BodyLimits;
+use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
+use super::body::downstream::BodyDownstream;
+use super::body::lease::TokenLease;
+use super::body::request::{BodyLimits, Origin, RequestBody};
 use super::body::response::{ResponseBody, with_record};
 use super::forward::error::ForwardError;
-use super::forward::forward;
-use super::forward::outbound::Outbound;
+use super::forward::http1::{self, Exchange};
+use super::forward::http2;
+use super::forward::outbound::{Head, Outbound};
 use super::observe::{self, RequestRecord};
-use super::refusal::{Refusal, own_answer};
+use super::refusal::{Refusal, own_answer, understood_by};
 use super::route::ClientConnection;
 use super::rules::Rules;
-use crate::gate::{Endpoint, FormBody, Gate, Origin};
+use crate::gate::{Endpoint, FormBody, Gate};
+use crate::headers::check_request;
+use crate::http1::Asked;
+use crate::limit::rate::Bounds;
+use crate::oauth::decide::Identity;
 use crate::oauth::denial::Denial;
 use crate::plugin;
+use crate::response;
 use crate::telemetry::{Gauges, Reason};
+use crate::upstream::downstream::BodyFault;
+use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
+use crate::upstream::http1::writer::RequestWriter;
+
+thread_local! {
+    /// The rules that this thread saw last, and their number.
+    static RULES: RefCell<Option<(u64, Arc<Rules>)>> = const { RefCell::new(None) };
+}
+
+fn next_version() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// The proxy: one for all threads.
 pub(crate) struct Proxy {
     pub(super) gate: Gate,
     pub(super) rules: ArcSwap<Rules>,
+    /// Counts the rules there have been, in all proxies of the process: no two have the same number.
+    version: AtomicU64,
     watched: watch::Sender<Arc<Watched>>,
 }
 
@@ -40,13 +64,14 @@ impl Proxy {
     #[must_use]
     pub(crate) fn new(gate: Gate, rules: Rules) -> Self {
         let (watched, _) = watch::channel(Arc::new(rules.watched()));
-        Self { gate, rules: ArcSwap::from_pointee(rules), watched }
+        Self { gate, rules: ArcSwap::from_pointee(rules), version: AtomicU64::new(next_version()), watched }
     }
 
     /// Swaps all rules at once. Requests under way finish on the old ones.
     pub(crate) fn reload(&self, rules: Rules) {
         let watched = Arc::new(rules.watched());
         self.rules.store(Arc::new(rules));
+        self.version.store(next_version(), Ordering::Release);
         self.watched.send_replace(watched);
     }
 
@@ -54,6 +79,19 @@ impl Proxy {
     #[must_use]
     pub(crate) fn watched(&self) -> watch::Receiver<Arc<Watched>> {
         self.watched.subscribe()
+    }
+
+    /// Shows the rules in force to `look`, which must not come back here. Costs no write that other threads could see.
+    pub(super) fn with_rules<R>(&self, look: impl FnOnce(&Rules) -> R) -> R {
+        RULES.with_borrow_mut(|kept| {
+            // The number is read before the rules: with older rules under it than there are, the next look gets new ones.
+            let version = self.version.load(Ordering::Acquire);
+            let rules = match kept {
+                Some((known, rules)) if *known == version => rules,
+                _ => &mut kept.insert((version, self.rules.load_full())).1,
+            };
+            look(rules)
+        })
     }
 
     /// The rules in force: those that follow them count on with what they have counted.
@@ -82,74 +120,114 @@ impl Proxy {
         }
     }
 
-    /// Answers one request.
+    /// Answers a request of HTTP/2.
     pub(crate) async fn serve(
         &self,
         request: Request<Incoming>,
         client: ClientConnection<'_>,
     ) -> Response<ResponseBody> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
+        let mut record = RequestRecord::default();
         // From here on the request is followed to its end, also if this future is dropped.
-        let mut watch = RequestRecord::begin(&parts, &client, || self.rules.load().trusts(client.peer));
-        let response = match self.authorize(&parts, &body, client, &mut watch) {
+        record.begin(&parts, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
+        let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
+        let scratch = Scratch { identity: &mut identity, head: writer.begin(true) };
+        let response = match self.authorize_http2(&parts, &body, &client, &mut record, scratch) {
             Ok(Disposition::Upstream(authorized)) => {
-                let upgrade = if authorized.upgrade { parts.extensions.remove::<OnUpgrade>() } else { None };
-                self.pass(authorized, &parts, body, upgrade, &mut watch).await
+                self.pass_http2(authorized, &parts, body, (identity, writer), &mut record).await
             }
             // Boxed: seldom, and its state would make every other request's future larger.
             Ok(Disposition::Endpoint(endpoint)) => {
-                Box::pin(self.answer(endpoint, parts, body, client, &mut watch)).await
+                Box::pin(self.answer_http2(endpoint, parts, body, client, &mut record)).await
             }
-            Err(mut refusal) => {
-                watch.reason = refusal.reason;
-                watch.route = refusal.route.take();
+            Err(refusal) => {
+                record.reason = refusal.reason;
                 refusal.understood_by(&parts).into_response()
             }
         };
-        with_record(response, watch)
+        with_record(response, record)
     }
 
-    fn authorize(
+    fn authorize_http2(
         &self,
         parts: &Parts,
         body: &Incoming,
-        client: ClientConnection<'_>,
-        watch: &mut RequestRecord,
+        client: &ClientConnection<'_>,
+        record: &mut RequestRecord,
+        mut scratch: Scratch<'_>,
     ) -> Result<Disposition, Refusal> {
-        let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
-        let request = RequestContext { parts, bodiless, body_size, client };
-        authorize(&self.gate, &self.rules.load(), &request, watch)
+        self.with_rules(|rules| {
+            if parts.headers.len() > rules.max_headers {
+                let detail = "the request has more headers than this server accepts";
+                let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
+                return Err(Refusal::new(response, Reason::Ambiguous));
+            }
+            check_request(parts).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
+            let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
+            let context = RequestContext { request: parts, bodiless, body_size, client };
+            authorize(&self.gate, rules, &context, record, &mut scratch)
+        })
     }
 
-    /// Sends on what was let through, and says what of the answer is the route's.
-    async fn pass(
+    /// Sends on what was let through, and says what of the response is the route's.
+    async fn pass_http2(
         &self,
-        passed: Authorized,
+        authorized: Authorized,
         parts: &Parts,
         body: Incoming,
-        upgrade: Option<OnUpgrade>,
-        watch: &mut RequestRecord,
+        (identity, mut writer): (Identity, RequestWriter),
+        record: &mut RequestRecord,
     ) -> Response<ResponseBody> {
-        let Authorized { permit, route, head, mut bounds, .. } = passed;
-        let route = &**watch.route.insert(route);
-        let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
-        let origin = route.cors.as_ref().and_then(|cors| cors.origin(&parts.headers));
-        if let Some(bounds) = &mut bounds
-            && let Some(ticket) = bounds.ticket.take()
-        {
-            // Boxed: seldom, and its state would make every other request's future larger.
-            match Box::pin(ticket.wait()).await {
-                Ok(slot) => bounds.upstream = Some(slot),
-                Err(refusal) => {
-                    watch.reason = Some(Reason::UpstreamBusy);
-                    return own_answer(refusal, route, parts, origin);
-                }
+        let Authorized { lease, head, mut bounds, origin, .. } = authorized;
+        let Some(route) = record.take_route() else {
+            return Response::new(ResponseBody::from(Full::default()));
+        };
+        let upstream = &route.upstream;
+        let forwarded = match wait_for_place(&mut bounds).await {
+            Err(refusal) => Err((Reason::UpstreamBusy, refusal)),
+            Ok(()) => {
+                let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
+                let body = (!body.is_end_stream()).then_some(Origin::Http2(body));
+                let trip = &mut record.trip;
+                trip.departs(upstream);
+                let forwarded = match head {
+                    Head::Http2(head) => {
+                        let outbound = Outbound { body, limits, bounds };
+                        // Boxed, because its state would make the future of every other request larger.
+                        let forward = http2::forward(
+                            &lease,
+                            identity.client(),
+                            &self.gate,
+                            upstream,
+                            (*head, outbound),
+                            trip,
+                        );
+                        Box::pin(forward).await
+                    }
+                    Head::Http1 { chunked } => {
+                        let has_body = body.is_some();
+                        writer.expect_body(has_body);
+                        let exchange = Exchange {
+                            upstream,
+                            asked: Asked { head: parts.method == Method::HEAD, upgrade: false },
+                            replayable: parts.method.is_idempotent() && !has_body,
+                            client: identity.client(),
+                        };
+                        let token = || TokenLease::new(&self.gate, &lease);
+                        let (body, outcome) = RequestBody::new(body, limits, upstream, token);
+                        trip.body.clone_from(&outcome);
+                        let mut down = BodyDownstream::new(body, outcome, chunked);
+                        exchange.run(&mut writer, &mut down, &mut bounds, trip).await.map(|connection| {
+                            http1::respond(connection, writer, down, &self.gate, &lease, upstream, bounds)
+                        })
+                    }
+                };
+                forwarded.map_err(|error| self.failed(&error, upstream))
             }
-        }
-        let outbound = Outbound { head, body, upgrade, limits, bounds };
-        match forward(permit, &self.gate, &route.upstream, outbound, &mut watch.trip).await {
+        };
+        let response = match forwarded {
             Ok(mut response) => {
-                watch.trip.returns();
+                record.trip.returns();
                 if let Some(changes) = &route.response_headers {
                     changes.apply(response.headers_mut());
                 }
@@ -158,31 +236,42 @@ impl Proxy {
                 }
                 response
             }
-            Err(error) => {
-                // A body that is too long or too slow is the client's doing.
-                if !matches!(error, ForwardError::Body(_)) {
-                    route.upstream.report(&error);
-                }
-                watch.reason = Some(observe::of_forward_error(&error));
-                let response = match error {
-                    ForwardError::Body(BodyFault::TokenEnded) => self.gate.refuse(&Denial::InvalidToken),
-                    error => error.to_response(),
-                };
-                own_answer(response, route, parts, origin)
+            Err((reason, response)) => {
+                record.reason = Some(reason);
+                own_answer(understood_by(response, parts), &route, origin).map(ResponseBody::from)
             }
-        }
+        };
+        record.put_route(route);
+        response
     }
 
-    /// Answers a request to one of the gate's own endpoints.
-    async fn answer(
+    /// What is said to the client of a request that has no response from upstream, and why.
+    pub(super) fn failed(
+        &self,
+        error: &ForwardError,
+        upstream: &Upstream,
+    ) -> (Reason, Response<Full<Bytes>>) {
+        // A body that is too long or too slow is the client's doing.
+        if !matches!(error, ForwardError::Body(_) | ForwardError::ClientGone) {
+            upstream.report(error);
+        }
+        let response = match error {
+            ForwardError::Body(BodyFault::TokenEnded) => self.gate.refuse(&Denial::InvalidToken),
+            error => error.to_response(),
+        };
+        (observe::of_forward_error(error), response)
+    }
+
+    /// Answers a request of HTTP/2 to one of the gate's own endpoints.
+    async fn answer_http2(
         &self,
         endpoint: Endpoint,
         parts: Parts,
         body: Incoming,
         client: ClientConnection<'_>,
-        watch: &mut RequestRecord,
+        record: &mut RequestRecord,
     ) -> Response<ResponseBody> {
-        watch.reaches(endpoint);
+        record.reaches(endpoint);
         let body = if endpoint.reads_body() {
             // The whole of it within the time that other bodies have between two reads.
             let within = self.rules.load().body_timeout;
@@ -194,14 +283,38 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         let close = !matches!(body, FormBody::Whole(_));
+        let response = self.answer(endpoint, &parts, body, &client, record).await;
+        Refusal { response, close, reason: None }.into_response()
+    }
+
+    /// Answers a request to one of the gate's own endpoints, whose body has been read.
+    pub(super) async fn answer(
+        &self,
+        endpoint: Endpoint,
+        parts: &Parts,
+        body: FormBody,
+        client: &ClientConnection<'_>,
+        record: &mut RequestRecord,
+    ) -> Response<Full<Bytes>> {
         if let FormBody::Whole(body) = &body {
-            watch.reads(body.len());
+            record.reads(body.len());
         }
-        let mut origin = Origin::from_address(client.peer);
+        let mut origin = crate::gate::Origin::from_address(client.peer);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
-        let (response, told) = self.gate.answer_and_report(endpoint, &parts, body, origin).await;
-        watch.told(&told);
-        Refusal { response, close, reason: None, route: None }.into_response()
+        let (response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
+        record.told(&told);
+        response
     }
+}
+
+/// Waits for the upstream to take one more request, where that is what it has to do.
+pub(super) async fn wait_for_place(bounds: &mut Option<Box<Bounds>>) -> Result<(), Response<Full<Bytes>>> {
+    if let Some(bounds) = bounds
+        && let Some(ticket) = bounds.ticket.take()
+    {
+        // Boxed: seldom, and its state would make every other request's future larger.
+        bounds.upstream = Some(Box::pin(ticket.wait()).await?);
+    }
+    Ok(())
 }

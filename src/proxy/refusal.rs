@@ -1,7 +1,5 @@
 //! Answers of our own in place of the upstream's.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION};
 use http::request::Parts;
@@ -9,6 +7,7 @@ use http::{HeaderValue, Response, StatusCode, Version};
 use http_body_util::Full;
 
 use super::route::Route;
+use crate::headers::RequestView;
 use crate::plugin::grpc;
 use crate::proxy::body::response::ResponseBody;
 use crate::response;
@@ -20,12 +19,11 @@ pub(crate) struct Refusal {
     pub(crate) close: bool,
     /// None for what is an answer and no refusal.
     pub(crate) reason: Option<Reason>,
-    pub(crate) route: Option<Arc<Route>>,
 }
 
 impl Refusal {
     pub(crate) fn new(response: Response<Full<Bytes>>, reason: Reason) -> Self {
-        Self { response, close: false, reason: Some(reason), route: None }
+        Self { response, close: false, reason: Some(reason) }
     }
 
     /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
@@ -34,10 +32,9 @@ impl Refusal {
     }
 
     /// Refuses a request of this route. Lets a page of another origin read that, where the route has such pages.
-    pub(crate) fn of(mut self, route: &Arc<Route>, parts: &Parts) -> Self {
-        self.route = Some(Arc::clone(route));
+    pub(crate) fn of(mut self, route: &Route, request: &impl RequestView) -> Self {
         if let Some(cors) = &route.cors {
-            cors.mark_own(self.response.headers_mut(), cors.origin(&parts.headers));
+            cors.mark_own(self.response.headers_mut(), cors.origin(request));
         }
         self
     }
@@ -63,19 +60,21 @@ impl Refusal {
     }
 }
 
-/// An answer of our own to a request of this route: one that its clients, and pages of other origins, understand.
+/// An answer of our own to a request of this route: one that pages of other origins can read, where it has such.
 pub(crate) fn own_answer(
-    response: Response<Full<Bytes>>,
+    mut response: Response<Full<Bytes>>,
     route: &Route,
-    parts: &Parts,
     origin: Option<HeaderValue>,
-) -> Response<ResponseBody> {
-    let response = if is_grpc_call(parts) { in_grpc(response) } else { response };
-    let mut response = response.map(ResponseBody::from);
+) -> Response<Full<Bytes>> {
     if let Some(cors) = &route.cors {
         cors.mark_own(response.headers_mut(), origin);
     }
     response
+}
+
+/// The answer in the words of gRPC, if it is to a call of gRPC.
+pub(crate) fn understood_by(response: Response<Full<Bytes>>, parts: &Parts) -> Response<Full<Bytes>> {
+    if is_grpc_call(parts) { in_grpc(response) } else { response }
 }
 
 /// Whether a request is a call of gRPC, which there is in HTTP/2 only.

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::addresses::Addresses;
 use super::cors::Cors;
 use crate::config;
+use crate::headers::{Field, HeaderSink};
 use crate::limit::concurrency::ConcurrencyLimit;
 use crate::limit::rate::Limiter;
 use crate::oauth::evidence::PeerCertificate;
@@ -29,6 +30,8 @@ pub(crate) enum Access {
 /// Where requests of a route go, and on what terms.
 #[derive(Debug)]
 pub(crate) struct Route {
+    /// Its position among the routes of the configuration.
+    pub(crate) index: usize,
     /// What it asks.
     pub(crate) access: Access,
     /// Where it goes.
@@ -64,8 +67,6 @@ pub(crate) struct ClientConnection<'a> {
     pub(crate) peer: IpAddr,
     /// The same as a header value, made once a connection.
     pub(crate) peer_value: &'a HeaderValue,
-    /// Whether the request's head, as it was on the wire, says one thing only.
-    pub(crate) head_is_clear: bool,
     /// Whether the client speaks TLS, to us or to the terminator before us.
     pub(crate) secure: bool,
     /// The certificate that the client showed to us.
@@ -80,6 +81,19 @@ impl ResponseHeaders {
     /// What the configuration says; none where it changes nothing.
     pub(crate) fn new(spec: &config::ResponseHeaders) -> Option<Box<Self>> {
         (!spec.remove.is_empty() || !spec.set.is_empty()).then(|| Box::new(Self(spec.clone())))
+    }
+
+    /// Whether a header of the upstream's response is removed, or set to something else.
+    pub(crate) fn takes_out(&self, field: &Field<'_>) -> bool {
+        let is = |name: &HeaderName| field.name.eq_ignore_ascii_case(name.as_str().as_bytes());
+        self.0.remove.iter().any(is) || self.0.set.iter().any(|(name, _)| is(name))
+    }
+
+    /// What is set, as headers that are added to the upstream's.
+    pub(crate) fn write(&self, sink: &mut impl HeaderSink) {
+        for (name, value) in &self.0.set {
+            sink.add(name, value.as_bytes());
+        }
     }
 
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {

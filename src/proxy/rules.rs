@@ -12,7 +12,6 @@ use super::meters::Meters;
 use super::route::Routes;
 use crate::config::AddressRange;
 use crate::limit::rate::{ClientLimits, Counted};
-use crate::oauth::decide::Permit;
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
 use crate::upstream::registry::ServerRegistry;
@@ -49,13 +48,13 @@ impl Rules {
         Watched { upstreams: self.upstreams.clone(), resolvers: self.registry.resolvers().cloned().collect() }
     }
 
-    /// Counts a request of the permit's client.
+    /// Counts a request of this client.
     ///
     /// # Errors
     /// One too many: the answer to it.
-    pub(crate) fn check_client(&self, permit: &Permit) -> Result<(), Response<Full<Bytes>>> {
+    pub(crate) fn check_client(&self, client: Option<&str>) -> Result<(), Response<Full<Bytes>>> {
         let Some(clients) = &self.clients else { return Ok(()) };
-        let limiter = permit.client_id().and_then(|id| clients.get(id));
+        let limiter = client.and_then(|id| clients.get(id));
         limiter.map_or(Ok(()), |limiter| limiter.check())
     }
 }

@@ -2,79 +2,70 @@
 
 use std::io;
 
-use http::header::{CONNECTION, UPGRADE};
-use http::request::Parts;
-use http::{HeaderValue, Response, Version};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
-use tokio::sync::oneshot;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 
-use super::observe::RequestRecord;
-use crate::limit::rate::Bounds;
-use crate::proxy::body::lease::TokenLease;
-use crate::proxy::body::response::ResponseBody;
-use crate::upstream::http1::connection::Connection;
+use crate::gate::Gate;
+use crate::headers::{RequestView, elements};
+use crate::oauth::decide::Lease;
+use crate::proxy::body::lease::check_in;
 use crate::upstream::io::Io;
 
-/// The protocol of an upgrade that a request asks for (RFC 9110 §7.8); HTTP/1.1 alone has such a thing.
-pub(super) fn requested(parts: &Parts) -> Option<HeaderValue> {
-    let protocol = parts.headers.get(UPGRADE)?;
-    let nominated = parts.headers.get_all(CONNECTION).iter().any(|value| {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    });
-    (nominated && parts.version == Version::HTTP_11 && !is_http(protocol)).then(|| protocol.clone())
+/// The protocol of an upgrade that a request asks for and may be granted.
+pub(super) fn requested(request: &impl RequestView) -> Option<&[u8]> {
+    request.upgrade().filter(|protocol| !is_http(protocol))
 }
 
 /// An upgrade to HTTP itself would be a way around the gate: every request after it would go unseen.
-fn is_http(protocol: &HeaderValue) -> bool {
-    protocol.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|name| {
+fn is_http(protocol: &[u8]) -> bool {
+    elements(protocol).any(|name| {
         let starts_with =
             |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
         starts_with(b"h2") || starts_with(b"h3") || starts_with(b"http") || starts_with(b"tls")
     })
 }
 
-/// Passes a 101 on and joins the two connections once the client's has switched.
-pub(super) fn start(
-    head: Response<()>,
-    connection: Connection,
-    client: OnUpgrade,
-    lease: Option<TokenLease>,
-    bounds: Option<Box<Bounds>>,
-) -> Response<ResponseBody> {
-    let (leave, record) = oneshot::channel::<RequestRecord>();
-    tokio::spawn(async move {
-        let Ok(client) = client.await else { return };
-        let mut client = TokioIo::new(client);
-        let (mut server, said) = connection.into_parts();
-        let (carried, token_ended) = tokio::select! {
-            // How a tunnel ends is the two parties' business.
-            carried = join(&mut client, &mut server, &said) => (carried.ok(), false),
-            () = token_ends(lease) => (None, true),
-        };
-        if let Ok(record) = record.await {
-            record.tunnelled(carried, token_ended);
-        }
-        // Its places are taken until here. A total timeout is for answers, and a tunnel is none.
-        drop(bounds);
-    });
-    head.map(|()| ResponseBody::tunnel(leave))
+/// How a tunnel ended.
+pub(super) struct Carried {
+    /// How many bytes went up, and how many came down, where it ended by itself.
+    pub(super) bytes: Option<(u64, u64)>,
+    pub(super) token_ended: bool,
 }
 
-/// What the server `said` behind its 101, and then bytes both ways: how many went up, and how many came down.
-async fn join(client: &mut TokioIo<Upgraded>, server: &mut Io, said: &[u8]) -> io::Result<(u64, u64)> {
+/// Joins the two connections: what the client sent ahead, what the server said behind its 101, and then bytes both ways.
+pub(super) async fn join<I: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut I,
+    sent: &[u8],
+    server: &mut Io,
+    said: &[u8],
+    gate: &Gate,
+    lease: &Lease,
+) -> Carried {
+    tokio::select! {
+        // How a tunnel ends is the two parties' business.
+        bytes = carry(client, sent, server, said) => Carried { bytes: bytes.ok(), token_ended: false },
+        () = token_ends(gate, lease) => Carried { bytes: None, token_ended: true },
+    }
+}
+
+async fn carry<I: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut I,
+    sent: &[u8],
+    server: &mut Io,
+    said: &[u8],
+) -> io::Result<(u64, u64)> {
+    server.write_all(sent).await?;
+    server.flush().await?;
     client.write_all(said).await?;
+    client.flush().await?;
     let (up, down) = copy_bidirectional(client, server).await?;
-    Ok((up, down + said.len() as u64))
+    Ok((up + sent.len() as u64, down + said.len() as u64))
 }
 
-async fn token_ends(lease: Option<TokenLease>) {
-    let Some(lease) = lease else { return std::future::pending().await };
-    while lease.holds() {
-        tokio::time::sleep(lease.check_in()).await;
+async fn token_ends(gate: &Gate, lease: &Lease) {
+    if lease.digest().is_none() {
+        return std::future::pending().await;
+    }
+    while gate.still_leases(lease) {
+        tokio::time::sleep(check_in(gate, lease)).await;
     }
 }

@@ -22,7 +22,8 @@ pub struct Claim<'a> {
 /// The claims of the routes added so far, each under a label of the caller's choice.
 #[derive(Debug)]
 pub struct Conflicts<L> {
-    /// By host and pattern, both in lower case and without the names: only claims that agree in these can conflict.
+    /// By host and pattern, both in lower case and without the names: only claims that agree in these can
+    /// conflict.
     claims: HashMap<(Option<String>, bool, String), Vec<Known<L>>>,
 }
 

@@ -1,16 +1,11 @@
-//! Which host a request is for: said once, or said twice alike.
+//! The host of a request.
 //!
-//! Host routes decide what a request needs, and the upstream decides by host what it serves, so the two have to
-//! read the same name. A request that names two hosts, or none, or one that is not plainly a name or an address,
-//! is refused (RFC 9112 §3.2).
+//! The gateway picks a route by host, and the upstream picks a resource by host, so both must read the same
+//! name. A request that names two hosts, no host, or something that is neither a name nor an address is
+//! refused (RFC 9112 §3.2).
 
 use std::fmt;
 use std::net::Ipv6Addr;
-
-use http::header::HOST;
-use http::request::Parts;
-use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue};
 
 /// The host and port a request is for, as the client spelled them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +15,7 @@ pub struct Host<'a> {
     port: Option<u16>,
 }
 
-/// Why a request's host is refused. The text is fit for the client: it repeats nothing of the input.
+/// Why the host of a request is refused. The text can be sent to the client: it repeats nothing of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostError {
@@ -39,8 +34,9 @@ pub enum HostError {
 impl<'a> Host<'a> {
     /// Parses `uri-host [ ":" port ]`: a registered name, an IPv4 address or an IPv6 literal in brackets.
     ///
-    /// Names are held to letters, digits, `-`, `_`, `~` and dots between non-empty labels. RFC 3986 would allow
-    /// escapes and `sub-delims` too, but no name in use has them, and `a,b` is what two merged headers look like.
+    /// Names consist of letters, digits, `-`, `_`, `~` and dots between non-empty labels. RFC 3986 would
+    /// allow escapes and `sub-delims` too, but no name in use has them, and `a,b` is what two merged headers
+    /// look like.
     ///
     /// # Errors
     /// [`HostError::Malformed`] for anything else, an empty port included.
@@ -53,20 +49,20 @@ impl<'a> Host<'a> {
         Ok(Self { authority, name, port })
     }
 
-    /// As the client sent it, with the port if there was one: what `X-Forwarded-Host` and `Host` take.
+    /// Returns it as the client sent it, with the port if there was one: for `X-Forwarded-Host` and `Host`.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
         self.authority
     }
 
-    /// The name alone, in the client's case: brackets stay, the dot that ends a fully qualified name does not
-    /// (or `api.example.com.` would slip past the routes of `api.example.com`).
+    /// Returns the name without the port, in the client's case. Brackets stay; the dot at the end of a fully
+    /// qualified name does not, so that `api.example.com.` cannot bypass the routes of `api.example.com`.
     #[must_use]
     pub fn name(&self) -> &'a str {
         self.name
     }
 
-    /// Whether both are the same host, the scheme's default port counted as none.
+    /// Returns whether both are the same host; the default port of the scheme counts as no port.
     fn agrees(&self, other: &Host<'_>, default_port: Option<u16>) -> bool {
         let normal = |port: Option<u16>| port.filter(|_| port != default_port);
         self.name.eq_ignore_ascii_case(other.name) && normal(self.port) == normal(other.port)
@@ -74,7 +70,7 @@ impl<'a> Host<'a> {
 }
 
 impl HostError {
-    /// What to tell the client.
+    /// Returns the text for the client.
     #[must_use]
     pub fn public_text(&self) -> &'static str {
         match self {
@@ -95,50 +91,82 @@ impl fmt::Display for HostError {
 
 impl std::error::Error for HostError {}
 
-/// The one host `request` is for: the authority of its target (absolute-form, or `:authority`), or its `Host`
-/// header; where both are there they have to agree. HTTP/1.0 is asked for a host, too.
+/// What a request target says of its host.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetHost<'a> {
+    /// The authority of the target: of absolute-form, or `:authority`.
+    pub authority: &'a str,
+    /// The port that goes without saying, by the scheme.
+    pub default_port: Option<u16>,
+}
+
+/// What a version of HTTP asks of `Host`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostRule {
+    /// HTTP/1.0 may leave it out.
+    Optional,
+    /// HTTP/1.1 has exactly one.
+    Required,
+    /// HTTP/2 has none where it has `:authority` (RFC 9113 §8.3.1).
+    TargetSuffices,
+}
+
+impl Host<'static> {
+    /// The host of a request that names none. It has no name, so no route with a host is for it.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { authority: "", name: "", port: None }
+    }
+}
+
+impl Host<'_> {
+    /// Whether the request names none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.authority.is_empty()
+    }
+}
+
+/// The one host that a request is for: the authority of its target, or its `Host` header; where both are there they
+/// have to agree.
 ///
 /// # Errors
-/// A request that names none, several, or one that is malformed.
-pub fn authority(request: &Parts) -> Result<Host<'_>, HostError> {
-    let header = host_header(&request.headers)?;
-    let Some(target) = request.uri.authority() else {
-        return header.ok_or(HostError::Missing);
-    };
-    let default_port = match request.uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => Some(80),
-        Some(scheme) if *scheme == Scheme::HTTPS => Some(443),
-        Some(_) => return Err(HostError::Scheme),
-        // Authority-form, of CONNECT only: there is no default port.
+/// A request that names several, one that is malformed, or none where it has to.
+pub fn of_request<'a>(
+    target: Option<TargetHost<'a>>,
+    mut headers: impl Iterator<Item = &'a [u8]>,
+    rule: HostRule,
+) -> Result<Host<'a>, HostError> {
+    let header = match headers.next() {
         None => None,
+        Some(value) => {
+            let text = std::str::from_utf8(value).map_err(|_| HostError::Malformed)?;
+            Some(Host::parse(text)?)
+        }
     };
-    let target = Host::parse(target.as_str())?;
-    match header {
-        Some(header) if !target.agrees(&header, default_port) => Err(HostError::Disagree),
-        Some(_) => Ok(target),
-        // HTTP/2 has no Host header where it has `:authority` (RFC 9113 §8.3.1), HTTP/1 always has one.
-        None if request.version >= http::Version::HTTP_2 => Ok(target),
-        None => Err(HostError::Missing),
-    }
-}
-
-fn host_header(headers: &HeaderMap<HeaderValue>) -> Result<Option<Host<'_>>, HostError> {
-    let mut values = headers.get_all(HOST).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
+    if headers.next().is_some() {
         return Err(HostError::Repeated);
     }
-    let text = value.to_str().map_err(|_| HostError::Malformed)?;
-    Host::parse(text).map(Some)
+    let Some(TargetHost { authority, default_port }) = target else {
+        return match (header, rule) {
+            (Some(host), _) => Ok(host),
+            (None, HostRule::Optional) => Ok(Host::none()),
+            (None, _) => Err(HostError::Missing),
+        };
+    };
+    let target = Host::parse(authority)?;
+    match header {
+        Some(header) if !target.agrees(&header, default_port) => Err(HostError::Disagree),
+        None if rule == HostRule::Required => Err(HostError::Missing),
+        _ => Ok(target),
+    }
 }
 
-/// Splits an authority into its name, checked and without a final dot, and what is behind the colon.
+/// Splits an authority into its name, checked and without a final dot, and the text after the colon.
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), HostError> {
     if let Some(inner) = authority.strip_prefix('[') {
         let (address, rest) = inner.split_once(']').ok_or(HostError::Malformed)?;
-        // Zone identifiers mean nothing to another machine; they are no part of the grammar here.
+        // Zone identifiers mean nothing to another machine, so they are refused.
         address.parse::<Ipv6Addr>().map_err(|_| HostError::Malformed)?;
         let literal = authority.get(..address.len() + 2).ok_or(HostError::Malformed)?;
         return match rest.strip_prefix(':') {
@@ -165,7 +193,7 @@ fn check_name(name: &str) -> Result<(), HostError> {
         }
         previous = byte;
     }
-    // Also what is left of an empty name.
+    // Also an empty name.
     if previous == b'.' { Err(HostError::Malformed) } else { Ok(()) }
 }
 

@@ -1,19 +1,19 @@
-//! A read-mostly map from text to values that can look a name up in any ASCII case without making a copy of it.
+//! A map from texts to values that is built once and looks keys up in any ASCII case without a copy.
 
-/// Open addressing over a list of entries. Keys come from the configuration alone, so the hash needs no defence
-/// against keys that collide on purpose: a request can only ask for one.
+/// Open addressing over a list of entries. Keys come from the configuration only, so the hash needs no
+/// defence against deliberate collisions: a request only looks a key up.
 #[derive(Debug, Clone)]
 pub(super) struct Index<V> {
-    /// ASCII case does not matter; keys are kept in lower case.
+    /// Whether ASCII case is ignored. Keys are then in lower case.
     folded: bool,
     entries: Vec<(Box<str>, V)>,
-    /// Positions in `entries`, a power of two of them, at most half in use. Empty while the list is short.
+    /// Indexes of `entries`: a power of two of them, at most half in use. Empty while the list is short.
     slots: Box<[u32]>,
 }
 
 const FREE: u32 = u32::MAX;
 
-/// Comparing so many keys is as fast as hashing one.
+/// Comparing this many keys is as fast as hashing one.
 const SHORT: usize = 4;
 
 impl<V> Index<V> {
@@ -25,7 +25,7 @@ impl<V> Index<V> {
         self.position(key).and_then(|at| self.entries.get(at)).map(|(_, value)| value)
     }
 
-    /// The value under `key`, made by `default` where there is none.
+    /// Returns the value of `key`, which `default` makes if there is none.
     pub(super) fn entry(&mut self, key: &str, default: impl FnOnce() -> V) -> &mut V {
         let at = match self.position(key) {
             Some(at) => at,
@@ -36,7 +36,7 @@ impl<V> Index<V> {
                 self.entries.len() - 1
             }
         };
-        // `at` is the position of an entry: it was found, or just pushed.
+        // `at` is the index of an entry: it was found, or just pushed.
         &mut self.entries[at].1
     }
 
@@ -47,7 +47,7 @@ impl<V> Index<V> {
         let mut at = self.hash(key);
         loop {
             let slot = *self.slots.get(at & (self.slots.len() - 1))?;
-            // Half of the slots are free, so this ends.
+            // Half of the slots are free, so the search ends.
             let (held, _) = self.entries.get(usize::try_from(slot).ok()?)?;
             if self.same(held, key) {
                 return usize::try_from(slot).ok();
@@ -93,7 +93,7 @@ impl<V> Index<V> {
     }
 }
 
-/// Multiply and fold: every bit of the word reaches the upper half, which is what is used.
+/// Multiplies and folds: every bit of the word reaches the upper half, which is the part that is used.
 fn mix(hash: u64, word: u64) -> u64 {
     let wide = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
     (wide >> 64) as u64 ^ wide as u64

@@ -1,7 +1,7 @@
 //! Routing: the canonical path, the host, path patterns, conflicts between routes, and the route table.
 //!
-//! Everything here is pure: no socket, no clock, no configuration file. The configuration reads its patterns with
-//! [`pattern`] and finds its [`conflicts`]; the proxy looks requests up in the [`table`](self::table).
+//! Everything here is pure: no socket, no clock, no configuration file. The configuration reads its patterns
+//! with [`pattern`] and finds its [`conflicts`]; the proxy looks requests up in the [`table`](self::table).
 
 pub mod conflicts;
 #[cfg(feature = "gateway")]

@@ -1,40 +1,40 @@
-//! The canonical path: made once, by one function. Routes match on it and the upstream gets it.
+//! The canonical path: made once, by one function. Routes match on it, and the upstream gets it.
 //!
-//! A gateway is bypassed wherever it reads a path differently from the server behind it. So nothing is
-//! repaired here: a path that any common server might read in two ways is refused, and the one rewriting is
-//! the one RFC 3986 §6.2.2 calls equivalent: escapes of unreserved characters are decoded, the hex of other
-//! escapes is upper case.
+//! A gateway can be bypassed if it reads a path differently from the server behind it. So nothing is repaired
+//! here: a path that common servers read in different ways is refused. The only rewriting is the one that RFC
+//! 3986 §6.2.2 calls equivalent: escapes of unreserved characters are decoded, other escapes get upper-case
+//! digits.
 //!
 //! What is refused, and why:
 //!
-//! - **raw bytes outside RFC 3986's `pchar`**, but for `[`, `]` and `|`, which browsers send as they are.
+//! - **raw bytes outside RFC 3986's `pchar`**, except `[`, `]` and `|`, which browsers send unescaped.
 //!   A backslash is a separator on Windows; `#` would be a fragment; `"`, `<`, `>`, `^`, `` ` ``, `{`, `}`,
-//!   controls, spaces and non-ASCII are not allowed in a target, and servers differ on what they make of them;
-//! - **`%` without two hex digits**: left as it is by one server, an error or dropped at the next;
+//!   controls, spaces and non-ASCII are not allowed in a target, and servers treat them differently;
+//! - **`%` without two hex digits**: one server keeps it, another drops it or fails;
 //! - **`%5C`**, a separator on Windows, and **`%00`**, the end of the string in C;
-//! - **the other encoded controls, `%01` to `%1F` and `%7F`**: once decoded, `%0D%0A` ends a log line or splits
-//!   a header at a legacy server that copies the path into a redirect, and tabs are trimmed like spaces;
+//! - **the other encoded controls, `%01` to `%1F` and `%7F`**: once decoded, `%0D%0A` ends a log line or
+//!   splits a header at a legacy server that copies the path into a redirect, and tabs are trimmed like spaces;
 //! - **overlong UTF-8**: lenient decoders read `%C0%AF` as `/` and `%C0%AE` as `.`. The bytes C0 and C1 never
 //!   occur in UTF-8 and are refused whatever follows (the laxest decoders do not look at it); E0, F0, F8 and FC
 //!   before a continuation byte that makes them overlong. Other bytes are kept even where they are not UTF-8:
 //!   `%E9` is an é to a legacy server that speaks Latin-1;
-//! - **dot segments**: a segment of nothing but dots and spaces, raw or encoded, with parameters behind it or
-//!   not (`..`, `%2e.`, `..;x`, `..%3Bx`, `.%20`, `...`): Windows drops trailing dots and spaces, Java servers
-//!   parameters. An encoded slash ends a segment for this purpose, so `..%2F` is one;
-//! - **empty segments**, but for the one after a trailing slash: some servers merge slashes, some do not. A
-//!   segment that only parameters keep from being empty (`/;x/`) counts as empty.
+//! - **dot segments**: a segment of only dots and spaces, raw or encoded, with or without parameters after it
+//!   (`..`, `%2e.`, `..;x`, `..%3Bx`, `.%20`, `...`): Windows drops trailing dots and spaces, Java
+//!   servers parameters. An encoded slash ends a segment for this purpose, so `..%2F` is one;
+//! - **empty segments**, except the one after a trailing slash: some servers merge slashes, some do not. A
+//!   segment of only parameters (`/;x/`) counts as empty.
 //!
-//! Flagged, because a route may allow them: `;` (parameters to a Java server, plain text to others; `%3B` too,
-//! since there are servers that decode first and cut then) and an encoded slash. The route table sees to it
-//! that such a path reads as the same route every way, see `RouteTable::find`.
+//! Two things are only flagged, because a route may allow them: `;` (parameters to a Java server, plain text
+//! to others; also `%3B`, because some servers decode first and remove parameters then) and an encoded slash.
+//! The route table checks that such a path leads to the same route in every reading, see `RouteTable::find`.
 //!
-//! Double encoding is not refused: `%252e` is the escape `%25` and the text `2e`, stays so, and means `%2e`
-//! literally to a server that decodes once, as it must. The query never passes through here.
+//! Double encoding is not refused: `%252e` is the escape `%25` and the text `2e`, stays unchanged, and means
+//! the text `%2e` to a server that decodes once, as it must. The query is not part of the path.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// A path that every server reads the same way, borrowed where nothing had to be rewritten.
+/// A path that every server reads in the same way; borrowed if nothing had to be rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Canonical<'a> {
     path: Cow<'a, str>,
@@ -43,75 +43,75 @@ pub struct Canonical<'a> {
     reserved_escape: bool,
 }
 
-/// Why a path is refused. The text is fit for the client: it repeats nothing of the input.
+/// Why a path is refused. The text can be sent to the client: it repeats nothing of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathError {
-    /// The path does not begin with `/`: authority-form, `*`, or nothing at all.
+    /// The path does not begin with `/`: authority-form, `*`, or empty.
     NotAbsolute,
     /// A raw byte that RFC 3986 §3.3 does not allow in a path.
     Byte(u8),
     /// A raw backslash, or `%5C`.
     Backslash,
-    /// `%` without two hex digits behind it.
+    /// `%` without two hex digits after it.
     Escape,
-    /// An encoded control character, `%00` above all.
+    /// An encoded control character, such as `%00`.
     Control,
-    /// UTF-8 that is longer than it need be: a dot or slash in disguise.
+    /// UTF-8 that is longer than necessary: a disguised dot or slash.
     Overlong,
     /// A `.` or `..` segment in any spelling.
     DotSegment,
     /// Two slashes in a row, or a segment of parameters only.
     EmptySegment,
-    /// A `;` where the route does not allow it.
+    /// A `;`, and the route does not allow it.
     Semicolon,
-    /// An encoded slash where the route does not allow it.
+    /// An encoded slash, and the route does not allow it.
     EncodedSlash,
-    /// The path matches one route as it stands and another once decoded or without its parameters.
+    /// The path matches one route literally and another when it is decoded or has no parameters.
     Ambiguous,
 }
 
 impl Canonical<'_> {
-    /// The path, beginning with `/`.
+    /// Returns the path, which begins with `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.path
     }
 
-    /// Whether the path differs from the one received.
+    /// Returns whether the path differs from the received one.
     #[must_use]
     #[cfg(test)]
     pub fn is_rewritten(&self) -> bool {
         matches!(self.path, Cow::Owned(_))
     }
 
-    /// Whether a `;` is in it, encoded or not. Goes upstream only where the route allows it.
+    /// Returns whether it contains a `;`, encoded or not. It is forwarded only if the route allows it.
     #[must_use]
     pub fn has_semicolon(&self) -> bool {
         self.semicolon
     }
 
-    /// Whether a `%2F` is in it. Goes upstream only where the route allows it.
+    /// Returns whether it contains a `%2F`. It is forwarded only if the route allows it.
     #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
         self.encoded_slash
     }
 
-    /// Whether an escape in it stands for a character that may also stand there raw, like `%3A` for `:`.
-    /// RFC 3986 calls the two different, most servers do not.
+    /// Returns whether it has an escape of a character that is also allowed unescaped, such as `%3A` for `:`.
+    /// RFC 3986 calls the two different; most servers do not.
     #[must_use]
     pub fn has_reserved_escape(&self) -> bool {
         self.reserved_escape
     }
 
-    /// Whether servers might read it in more ways than one.
+    /// Returns whether all servers read it in the same way.
     pub(super) fn is_plain(&self) -> bool {
         !(self.semicolon || self.encoded_slash || self.reserved_escape)
     }
 }
 
 impl PathError {
-    /// What to tell the client.
+    /// Returns the text for the client.
     #[must_use]
     pub fn public_text(&self) -> &'static str {
         match self {
@@ -171,7 +171,7 @@ pub fn canonical(raw: &str) -> Result<Canonical<'_>, PathError> {
 const PLAIN: u8 = 0;
 const SLASH: u8 = 1;
 const DOT: u8 = 2;
-/// `%` and `;`: nothing wrong with them, but they need the careful reading.
+/// `%` and `;`: allowed, but they need the careful check.
 const SPECIAL: u8 = 3;
 const FORBIDDEN: u8 = 4;
 
@@ -196,8 +196,8 @@ pub(super) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// What may stand in a segment raw and means, to the letter, something else than its escape: `sub-delims`, `:`
-/// and `@` (RFC 3986 §3.3), and the three that browsers do not escape.
+/// Characters that are allowed in a segment and differ from their escape: `sub-delims`, `:` and `@` (RFC 3986
+/// §3.3), and the three that browsers do not escape.
 pub(super) const fn is_reserved_in_path(byte: u8) -> bool {
     matches!(
         byte,
@@ -223,7 +223,7 @@ fn forbidden(byte: u8) -> PathError {
     if byte == b'\\' { PathError::Backslash } else { PathError::Byte(byte) }
 }
 
-/// The reading of a path that has escapes, parameters or a segment with a dot in front.
+/// Checks a path that has escapes, parameters or a segment that begins with a dot.
 fn careful(raw: &str) -> Result<Canonical<'_>, PathError> {
     let Normalised { path, reserved_escape } = normalise(raw)?;
     let (mut semicolon, mut encoded_slash) = (false, false);
@@ -232,8 +232,9 @@ fn careful(raw: &str) -> Result<Canonical<'_>, PathError> {
         if segment.is_empty() && segments.peek().is_some() {
             return Err(PathError::EmptySegment);
         }
-        // A server that decodes before it splits sees a segment on either side of an encoded slash. Nothing at
-        // all between two of them is let through: URLs inside a path look so, and a route has to allow it.
+        // A server that decodes before it splits sees a segment on either side of an encoded slash. An empty
+        // one between two encoded slashes is accepted: URLs inside a path have it, and a route has to allow
+        // them.
         let mut pieces = 0;
         for piece in segment.split("%2F") {
             pieces += 1;
@@ -251,13 +252,13 @@ fn careful(raw: &str) -> Result<Canonical<'_>, PathError> {
     Ok(Canonical { path, semicolon, encoded_slash, reserved_escape })
 }
 
-/// A segment up to its first `;`, encoded or not.
+/// Returns a segment up to its first `;`, encoded or not.
 pub(super) fn without_parameters(segment: &str) -> &str {
     let raw = segment.split_once(';').map_or(segment, |(name, _)| name);
     raw.split_once("%3B").map_or(raw, |(name, _)| name)
 }
 
-/// Whether a segment is made of dots and encoded spaces, a dot among them.
+/// Returns whether a segment consists of dots and encoded spaces, with at least one dot.
 fn is_dots(mut name: &str) -> bool {
     let mut dots = false;
     while !name.is_empty() {
@@ -278,12 +279,12 @@ struct Normalised<'a> {
     reserved_escape: bool,
 }
 
-/// Checks every byte and escape, and brings the escapes into their one form.
+/// Checks every byte and escape, and rewrites the escapes to their canonical form.
 fn normalise(raw: &str) -> Result<Normalised<'_>, PathError> {
     let bytes = raw.as_bytes();
     let mut rewritten: Option<String> = None;
     let mut reserved_escape = false;
-    // The value of the escape that ends right before this byte.
+    // The value of the escape directly before this byte.
     let mut lead = None;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -337,7 +338,7 @@ fn hex_value(digit: u8) -> Option<u8> {
     }
 }
 
-/// Refuses what an escape must not stand for; `lead` is the escaped byte right before it.
+/// Refuses escapes of bytes that are not allowed. `lead` is the escaped byte directly before it.
 fn check_escape(lead: Option<u8>, value: u8) -> Result<(), PathError> {
     match (lead, value) {
         (_, b'\\') => Err(PathError::Backslash),

@@ -1,7 +1,7 @@
 //! The grammar of a route's `path` and `prefix`: the only one there is.
 //!
-//! A pattern is written as the [canonical path](super::path) is, because requests are matched on that: a pattern in
-//! any other spelling would match nothing.
+//! A pattern is written as the [canonical path](super::path) is, because requests are matched on that: a
+//! pattern in any other spelling would match nothing.
 
 use std::fmt;
 
@@ -101,8 +101,9 @@ impl Pattern {
         Ok(Self { text: text.into(), kind: Kind::Path, segments: segments(text)? })
     }
 
-    /// Parses a path that is matched segment by segment as the beginning of another: `/orders` matches `/orders`,
-    /// `/orders/` and `/orders/7`, never `/ordersX`. `/` matches everything. `{name}` stands for one segment here, too.
+    /// Parses a path that is matched segment by segment as the beginning of another: `/orders` matches
+    /// `/orders`, `/orders/` and `/orders/7`, never `/ordersX`. `/` matches everything. `{name}` stands for
+    /// one segment here, too.
     ///
     /// # Errors
     /// As [`Pattern::path`], and a trailing slash.
@@ -204,11 +205,14 @@ impl fmt::Display for PatternError {
                 f.write_str("contains a backslash, and requests for such paths are refused: use /")
             }
             Self::Control => {
-                f.write_str("contains a control character, and requests for such paths are refused: remove it")
+                f.write_str("contains a control character, and requests for such paths are refused: remove \
+                    it")
             }
-            Self::Overlong => f.write_str("contains an overlong UTF-8 sequence: write the character's own bytes"),
+            Self::Overlong => f.write_str("contains an overlong UTF-8 sequence: write the character's own \
+                bytes"),
             Self::BrokenEscape => {
-                f.write_str("has a % without two hexadecimal digits after it: write %25 for the percent sign itself")
+                f.write_str("has a % without two hexadecimal digits after it: write %25 for the percent sign \
+                    itself")
             }
             Self::NotCanonical { written, canonical } => {
                 write!(f, "contains the escape {written}: write {canonical}, as the canonical path does")
@@ -297,8 +301,8 @@ fn explain(error: PathError, text: &str) -> PatternError {
 
 /// The first escape that is to be written otherwise: unescaped, or with upper-case digits.
 ///
-/// Escapes of characters that can be in a path unescaped are among them (`%3A` for `:`): RFC 3986 calls the two
-/// different, so every request would have to spell it in the same way.
+/// Escapes of characters that can be in a path unescaped are among them (`%3A` for `:`): RFC 3986 calls the
+/// two different, so every request would have to spell it in the same way.
 fn escape_to_rewrite(text: &str) -> Option<PatternError> {
     text.match_indices('%').find_map(|(at, _)| {
         let written = text.get(at..at + 3)?;

@@ -1,11 +1,12 @@
-//! The other ways a server might read a path that is not plain.
+//! The ways in which servers may read a path that is not plain.
 
 use super::path::{Canonical, is_reserved_in_path, without_parameters};
 
-/// Every reading of `path` but the one as it stands: reserved characters decoded, parameters cut off, encoded
-/// slashes decoded, in the orders servers are known to do it (Java servers cut, then decode; others the reverse).
+/// Lists every reading of `path` except the literal one: reserved characters decoded, parameters removed,
+/// encoded slashes decoded, in the orders that servers are known for (Java servers remove, then decode;
+/// others the reverse).
 ///
-/// At most 15, each no longer than the path.
+/// There are at most 15, each no longer than the path.
 pub(super) fn other_readings(path: &Canonical<'_>) -> Vec<String> {
     let mut readings = vec![path.as_str().to_owned()];
     let parameters = path.has_semicolon().then_some(cut_parameters as fn(&str) -> String);
@@ -26,7 +27,7 @@ fn cut_parameters(path: &str) -> String {
     path.split('/').map(without_parameters).collect::<Vec<_>>().join("/")
 }
 
-/// Servers that decode slashes merge the empty segments that come of it, more often than not.
+/// Decodes slashes and merges the empty segments that result, as most servers that decode them do.
 fn decode_slashes(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for piece in path.split("%2F") {
@@ -36,7 +37,7 @@ fn decode_slashes(path: &str) -> String {
             out.push('/');
         }
     }
-    // The last piece has no slash behind it, unless it came with one or is empty.
+    // The last piece gets no slash, unless it had one or is empty.
     if !path.ends_with('/') && !path.ends_with("%2F") {
         out.pop();
     }

@@ -1,20 +1,23 @@
-//! The route table: host, path and method to the one route that decides.
+//! The route table: finds the route for a host, a path and a method.
 //!
 //! Of the routes whose host and pattern match, the most specific wins:
 //!
-//! 1. routes of the request's host before those of no host: once one of them matches, the others are not asked;
+//! 1. routes of the request's host before routes without a host: if one of them matches, the others do not
+//!    count;
 //! 2. exact paths, before
-//! 3. paths with `{name}`: where two match, the first segment in which they differ decides, and there the literal
-//!    wins (`/a/{x}/c` before `/{y}/b/c`), before
-//! 4. prefixes, the one of more segments first, then as 3.
+//! 3. paths with `{name}`: if two match, the literal wins in the first segment in which they differ
+//!    (`/a/{x}/c` before `/{y}/b/c`), before
+//! 4. prefixes: the one with more segments first, then as in 3.
 //!
-//! The method comes last: the most specific pattern decides, and where none of its routes takes the method the
-//! answer is 405. It never falls to a less specific pattern, since that could ask for less. Several routes may share
-//! a pattern if their methods differ. HEAD is not implied by GET; TRACE and CONNECT match no route.
+//! The method comes last. The most specific pattern decides; if none of its routes accepts the method, the
+//! answer is
+//! 405. A less specific pattern is never tried, because its routes could need less. Several routes may share
+//!      a
+//! pattern if their methods differ. HEAD is not implied by GET; TRACE and CONNECT match no route.
 //!
-//! A route that does not mind case (its upstream does not) is as specific as one that does: `/Orders` without
-//! regard to case wins over the prefix `/`, and two patterns that differ only in case tie as soon as one of them
-//! disregards it, whatever their methods.
+//! A case-insensitive route is as specific as a case-sensitive one: `/Orders` in any case wins over the
+//! prefix `/`. Two patterns that differ only in case conflict if exactly one of them is case-insensitive,
+//! whatever their methods.
 
 use http::{HeaderValue, Method};
 
@@ -25,22 +28,22 @@ use super::pattern::Pattern;
 use super::readings::other_readings;
 use super::trie::Arm;
 
-/// A route as the configuration has it.
+/// A route, as the table is built from it.
 #[derive(Debug, Clone)]
 pub struct Entry<T> {
-    /// The host it is for, without port, in any case; none: any.
+    /// The host it matches, without a port, in any case; `None` is any host.
     pub host: Option<String>,
-    /// The paths it is for.
+    /// The paths it matches.
     pub pattern: Pattern,
-    /// The methods it is for, to the letter; none: all but TRACE and CONNECT.
+    /// The methods it matches, case-sensitively; `None` is all but TRACE and CONNECT.
     pub methods: Option<Vec<Method>>,
-    /// Match the path without regard to ASCII case, as the upstream does.
+    /// Whether it matches the path in any ASCII case, as its upstream does.
     pub case_insensitive: bool,
-    /// Let paths with `;` or `%3B` through.
+    /// Whether it accepts paths with `;` or `%3B`.
     pub allow_semicolon: bool,
-    /// Let paths with `%2F` through.
+    /// Whether it accepts paths with `%2F`.
     pub allow_encoded_slash: bool,
-    /// What the route is.
+    /// What the table returns for the route.
     pub value: T,
 }
 
@@ -53,24 +56,24 @@ pub struct Conflict {
     pub second: usize,
 }
 
-/// What the table says to a request.
+/// The result of a look-up.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Match<'t, T> {
-    /// The route that decides.
+    /// The route.
     Found(&'t T),
-    /// The path has routes, but none for the method. 405.
+    /// The path has routes, but none for the method: 405.
     MethodNotAllowed {
-        /// The `Allow` header that goes with it.
+        /// The `Allow` header of the answer.
         allow: &'t HeaderValue,
     },
-    /// No route is for the path. 404.
+    /// No route matches the path: 404.
     NotFound,
-    /// The route does not allow such a path, or there is more than one it might be. 400.
+    /// The route does not accept such a path, or it might be the path of several routes: 400.
     PathRefused(PathError),
 }
 
-/// All routes, made for looking up: no allocation for a plain path, and time that depends on its length and the
-/// depth of the patterns, not on how many routes there are.
+/// All routes, indexed. A look-up of a plain path allocates nothing, and its time depends on the length of
+/// the path and the depth of the patterns, not on the number of routes.
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
     hosts: Index<HostTable>,
@@ -111,10 +114,10 @@ impl<T> Entry<T> {
 }
 
 impl<T> RouteTable<T> {
-    /// Makes the table.
+    /// Builds the table.
     ///
     /// # Errors
-    /// Every pair of entries neither of which is more specific than the other.
+    /// Every pair of entries that conflict.
     pub fn build(entries: impl IntoIterator<Item = Entry<T>>) -> Result<Self, Vec<Conflict>> {
         let mut table = Self { hosts: Index::new(true), any_host: HostTable::new(), groups: Vec::new() };
         let (mut claims, mut conflicts) = (Conflicts::new(), Vec::new());
@@ -126,11 +129,12 @@ impl<T> RouteTable<T> {
         if conflicts.is_empty() { Ok(table) } else { Err(conflicts) }
     }
 
-    /// The route for a request: `host` is its name without port, in any case.
+    /// Finds the route for a request. `host` is without a port, in any case.
     ///
-    /// A path that servers might read in several ways (parameters, encoded slashes, `%3A` for `:`) is looked up in
-    /// all of them. If they lead to different patterns it is refused: the route found would not be the one whose
-    /// resource the upstream serves. If only one of them leads anywhere, that is the route.
+    /// A path that servers may read in several ways (parameters, encoded slashes, `%3A` for `:`) is looked up
+    /// in each of them. If they lead to different patterns, it is refused: the upstream might serve the
+    /// resource of another route than the one that was checked. If only one of them leads to a pattern, that
+    /// pattern decides.
     pub fn find(&self, host: &str, path: &Canonical<'_>, method: &Method) -> Match<'_, T> {
         let found = self.locate(host, path.as_str());
         if path.is_plain() {
@@ -156,7 +160,7 @@ impl<T> RouteTable<T> {
             }
         }
         let Some(group) = found else {
-            // Where nothing allows it, it is refused: also so that it does not tell which paths there are.
+            // A path that no route accepts is refused, so that the answer does not reveal which paths exist.
             return refusal(path, false, false).map_or(Match::NotFound, Match::PathRefused);
         };
         let refused = match group.route(method) {
@@ -170,7 +174,7 @@ impl<T> RouteTable<T> {
         refused.map_or_else(|| group.choose(method), Match::PathRefused)
     }
 
-    /// The routes of the most specific pattern.
+    /// Finds the routes of the most specific pattern.
     fn locate(&self, host: &str, path: &str) -> Option<&Group<T>> {
         let of_host = self.hosts.get(host).and_then(|table| table.find(path));
         let group = of_host.or_else(|| self.any_host.find(path))?;
@@ -211,7 +215,7 @@ impl HostTable {
         let sensitive = self.sensitive.find(path);
         let found = match &self.folded {
             None => sensitive,
-            // Never equal where both find one: that is a tie.
+            // The two are never equal: such patterns conflict.
             Some(folded) => sensitive.max(folded.find(path)),
         };
         found.map(|(_, group)| group)
@@ -250,7 +254,7 @@ fn refusal(path: &Canonical<'_>, allow_semicolon: bool, allow_encoded_slash: boo
     }
 }
 
-/// All methods of a pattern, in the order of the configuration.
+/// Lists all methods of a pattern, in the order of the configuration.
 fn allow_header<T>(routes: &[Route<T>]) -> HeaderValue {
     let all = || {
         &[
@@ -270,7 +274,7 @@ fn allow_header<T>(routes: &[Route<T>]) -> HeaderValue {
             names.push(method.as_str());
         }
     }
-    // Method names are tokens, and those are header values.
+    // Method names are tokens, which are valid in a header.
     HeaderValue::try_from(names.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 

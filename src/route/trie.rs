@@ -1,34 +1,34 @@
-//! Patterns by segment: those with `{name}` and the prefixes.
+//! An index of patterns by segment: those with `{name}`, and prefixes.
 
 use super::index::Index;
 use super::pattern::{Pattern, Segment};
 
-/// How specific a pattern is: of the patterns that match a path, the greatest wins.
+/// How specific a pattern is. Of the patterns that match a path, the greatest wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// By length in segments, then as [`Rank::Named`]. The mask has a bit for each literal, the first segment's
-    /// highest, so that the leftmost literal decides.
+    /// By length in segments, then as [`Rank::Named`]. The mask has a bit for each literal, the first
+    /// segment's highest, so that the leftmost literal decides.
     Prefix(u32, u64),
-    /// All that match one path have its length, so the mask decides.
+    /// Patterns that match the same path have the same length, so the mask decides.
     Named(u64),
     Exact,
 }
 
 impl Rank {
-    /// The bit of the mask for a literal at `depth`, which is counted from 0.
+    /// Returns the bit of the mask for a literal at `depth`, which is counted from 0.
     fn literal(depth: u32) -> u64 {
         (1 << 63_u64) >> depth.min(63)
     }
 }
 
-/// What an [`Arm`] finds: the place of a group of routes, and how specific their pattern is.
+/// What an [`Arm`] finds: how specific the pattern is, and the index of its group of routes.
 pub(super) type Found = (Rank, u32);
 
-/// All the patterns of one host that read case the same way.
+/// All patterns of one host that are case-sensitive, or all that are not.
 #[derive(Debug, Clone)]
 pub(super) struct Arm {
     exact: Index<u32>,
-    /// The first is the root. Empty while there are only exact patterns.
+    /// The first is the root. Empty if there are only exact patterns.
     nodes: Vec<Node>,
     folded: bool,
 }
@@ -44,12 +44,12 @@ struct Node {
 }
 
 impl Arm {
-    /// `folded`: ASCII case does not matter.
+    /// Makes an empty one. `folded` ignores ASCII case.
     pub(super) fn new(folded: bool) -> Self {
         Self { exact: Index::new(folded), nodes: Vec::new(), folded }
     }
 
-    /// The group of `pattern`; `next` becomes it where the pattern is new.
+    /// Returns the group of `pattern`; a new pattern gets the group `next`.
     pub(super) fn group(&mut self, pattern: &Pattern, next: u32) -> u32 {
         if let Some(path) = pattern.exact() {
             return *self.exact.entry(path, || next);
@@ -66,7 +66,8 @@ impl Arm {
         *place.get_or_insert(next)
     }
 
-    /// The node behind `segment`, made where there is none. Nodes are addressed within `nodes` only.
+    /// Returns the node after `segment`, and adds it if there is none. Every index of a node is within
+    /// `nodes`.
     fn child(&mut self, at: usize, segment: &Segment) -> usize {
         let new = self.nodes.len();
         let number = u32::try_from(new).unwrap_or(u32::MAX);
@@ -81,7 +82,7 @@ impl Arm {
         child as usize
     }
 
-    /// The most specific pattern that matches `path`.
+    /// Finds the most specific pattern that matches `path`.
     pub(super) fn find(&self, path: &str) -> Option<Found> {
         if let Some(group) = self.exact.get(path) {
             return Some((Rank::Exact, *group));
@@ -92,10 +93,12 @@ impl Arm {
         best
     }
 
-    /// Looks below `node` for what is left of a path; `depth` segments and their `mask` are behind. Literals go
-    /// before `{name}`, so the first leaf is the most specific one: then it is done, and says so.
+    /// Searches below `node` for the rest of a path, of which `depth` segments with their `mask` were
+    /// matched. Literals are tried before `{name}`, so the first leaf is the most specific one: it ends the
+    /// search with `true`.
     ///
-    /// The depth is that of the patterns, at most 64, and each node is seen at most once, however long the path.
+    /// The depth is at most that of the patterns (64), and each node is visited at most once, however long
+    /// the path.
     fn walk(&self, node: &Node, rest: Option<&str>, depth: u32, mask: u64, best: &mut Option<Found>) -> bool {
         if let Some(group) = node.prefix {
             let rank = Rank::Prefix(depth, mask);

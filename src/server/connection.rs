@@ -5,36 +5,32 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::activity::HEAD_STARTED;
 use super::connection_info::{ClientCertificate, ConnInfo};
 use super::connection_slots::Permit;
 use super::drive::{End, HttpConnection, drive};
 use super::handler::{Handler, Serve};
+use super::http1;
 use super::io::Watched;
 use super::listener::Listener;
 use super::live_limits::{Conduct, LiveLimits};
 use super::options::Limits;
-use super::problem::Problem;
+use super::problem::too_many_connections;
 use super::proxy_protocol;
 use super::shutdown::DrainSignal;
 use super::streams::StreamExecutor;
 use super::tls::TlsReloader;
+use crate::clock::turn::Turns;
+use crate::proxy::client::Socket;
 use crate::telemetry::{Event, count};
 
-/// How long a refused or closed client may still send before the socket is closed under it. Closing with unread bytes
-/// resets the connection, and the client would lose the answer that explains it.
-const LINGER: Duration = Duration::from_millis(500);
-/// How much it may send in that time.
-const LINGER_BYTES: usize = 256 * 1024;
-/// How long an idle connection has to say goodbye (TLS close_notify, HTTP/2 GOAWAY).
+/// How long an idle connection has to say goodbye (HTTP/2 GOAWAY).
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What all threads share.
@@ -57,22 +53,25 @@ impl<H: Handler> Shared<H> {
         let conduct = self.live.conduct();
         let limits = &conduct.limits;
         let admitted = Box::pin(self.admit(&mut socket, &mut peer, &listener, limits)).await;
-        let Some(permit) = admitted else { return };
+        // The connection counts as open until it has ended.
+        let Some(_slot) = admitted else { return };
         if !listener.spec.tls {
             let http2 = listener.spec.h2c;
-            let info = ConnInfo::new(peer, listener, http2, None);
-            let io = Watched::new(socket, Arc::clone(&info), permit);
+            let info = ConnInfo::new(peer, listener, None);
             return if http2 {
-                self.http2(io, info, conduct).await
+                self.http2(socket, info, conduct).await
             } else {
-                self.http1(io, info, conduct).await
+                self.http1(socket, info, conduct).await
             };
         }
         let Some((session, certificate)) = Box::pin(self.handshake(socket, limits)).await else { return };
         let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
-        let info = ConnInfo::new(peer, listener, http2, certificate);
-        let io = Watched::new(session, Arc::clone(&info), permit);
-        if http2 { self.http2(io, info, conduct).await } else { self.http1(io, info, conduct).await }
+        let info = ConnInfo::new(peer, listener, certificate);
+        if http2 {
+            self.http2(session, info, conduct).await
+        } else {
+            self.http1(session, info, conduct).await
+        }
     }
 
     /// Finds out whether there is room, and who is there behind a PROXY protocol header.
@@ -106,7 +105,7 @@ impl<H: Handler> Shared<H> {
     /// waited for, since this connection is counted by no limit.
     async fn refuse(&self, socket: &mut TcpStream, listener: &Listener) {
         if !listener.spec.tls && !listener.spec.h2c {
-            let _ = timeout(Duration::ZERO, socket.write_all(&Problem::TooManyConnections.to_wire())).await;
+            let _ = timeout(Duration::ZERO, socket.write_all(&too_many_connections())).await;
             let _ = timeout(Duration::ZERO, socket.shutdown()).await;
         }
     }
@@ -138,75 +137,30 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    /// An HTTP/1 connection: busy and at rest in turn. What serves it is boxed and goes while it rests.
-    fn http1<S>(
+    /// An HTTP/1 connection.
+    fn http1<S: Socket + 'static>(
         self: Arc<Self>,
-        io: Watched<S>,
+        io: S,
         info: Arc<ConnInfo>,
         conduct: Arc<Conduct>,
-    ) -> Pin<Box<impl Future<Output = ()> + Send>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        Box::pin(async move {
-            let mut io = io;
-            while let Some((resting, unread, since)) = Box::pin(self.busy(io, &info, &conduct)).await {
-                io = resting;
-                let until = since + conduct.limits.idle_timeout;
-                if !io.take_back(unread) && !rest(&mut io, until, &self.drain).await {
-                    return;
-                }
-            }
-        })
-    }
-
-    /// Serves requests until none comes for a while: the socket then, what was read of it and not used, and since when.
-    async fn busy<S>(
-        &self,
-        io: Watched<S>,
-        info: &Arc<ConnInfo>,
-        conduct: &Conduct,
-    ) -> Option<(Watched<S>, Bytes, Instant)>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let service = Serve::new(Arc::clone(&self.handler), Arc::clone(info));
-        let mut connection = conduct.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
-        let end = drive(Pin::new(&mut connection), info, &conduct.limits, &self.drain).await;
-        match end {
-            // Already broken, or nobody reads.
-            End::WriteTimeout => return None,
-            End::IdleTimeout => {
-                Pin::new(&mut connection).finish();
-                let _ = timeout(GOODBYE, &mut connection).await;
-                return None;
-            }
-            End::Finished if self.drain.is_draining() => return None,
-            End::Finished | End::HeaderTimeout | End::Resting { .. } => {}
-        }
-        // `None` is an upgraded connection: its socket is the handler's now.
-        let parts = connection.into_parts()?;
-        let io = parts.io.into_inner();
-        match end {
-            End::Resting { since } => return Some((io, parts.read_buf, since)),
-            End::HeaderTimeout => Box::pin(close(io, true, info)).await,
-            _ if io.end_of_input() => {}
-            _ => Box::pin(close(io, false, info)).await,
-        }
-        None
+    ) -> Pin<Box<impl Future<Output = ()> + Send>> {
+        Box::pin(Turns::of(async move {
+            http1::serve(&*self.handler, io, &info, &conduct.limits, &self.drain).await;
+        }))
     }
 
     fn http2<S>(
         self: Arc<Self>,
-        io: Watched<S>,
+        io: S,
         info: Arc<ConnInfo>,
         conduct: Arc<Conduct>,
     ) -> Pin<Box<impl Future<Output = ()> + Send>>
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Socket + 'static,
     {
         Box::pin(async move {
             let service = Serve::new(Arc::clone(&self.handler), Arc::clone(&info));
+            let io = Watched::new(io, Arc::clone(&info));
             let mut connection = conduct.http2.serve_connection(TokioIo::new(io), service);
             let end = drive(Pin::new(&mut connection), &info, &conduct.limits, &self.drain).await;
             if matches!(end, End::IdleTimeout) {
@@ -217,71 +171,11 @@ impl<H: Handler> Shared<H> {
     }
 }
 
-/// Waits for the next request on little memory; false once there will be none.
-async fn rest<S: AsyncRead + AsyncWrite + Unpin>(
-    io: &mut Watched<S>,
-    until: Instant,
-    drain: &DrainSignal,
-) -> bool {
-    let spoke = tokio::select! {
-        spoke = io.wait() => spoke,
-        () = drain.draining() => false,
-        () = sleep_until(until) => false,
-    };
-    if !spoke && !io.end_of_input() {
-        // TLS says goodbye.
-        let _ = timeout(GOODBYE, io.shutdown()).await;
-    }
-    spoke
-}
-
-/// Answers a head that came too slowly, and lets the client read what was answered last.
-async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut io: Watched<S>, head_timeout: bool, info: &ConnInfo) {
-    let _ = timeout(LINGER, async {
-        if head_timeout {
-            // A connection that never sent a byte asked for nothing and gets nothing.
-            if info.activity.flags() & HEAD_STARTED == 0 {
-                return;
-            }
-            info.activity.clear(HEAD_STARTED);
-            count(Event::HeadRefused);
-            if io.write_all(&Problem::HeaderTimeout.to_wire()).await.is_err() {
-                return;
-            }
-        }
-        // hyper has done so already, unless it gave up.
-        let _ = io.shutdown().await;
-        let mut left = LINGER_BYTES;
-        let mut sink = [0; 2048];
-        while !io.end_of_input() {
-            match io.read(&mut sink).await {
-                Ok(n) if n > 0 && n <= left => left -= n,
-                _ => return,
-            }
-        }
-    })
-    .await;
-}
-
-impl<S, H> HttpConnection for http1::UpgradeableConnection<TokioIo<Watched<S>>, Serve<H>>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Handler,
-{
-    const RESTS: bool = true;
-
-    fn finish(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
 impl<S, H> HttpConnection for http2::Connection<TokioIo<Watched<S>>, Serve<H>, StreamExecutor>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
-    const RESTS: bool = false;
-
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }

@@ -15,7 +15,6 @@ pub(crate) struct ConnInfo {
     peer: SocketAddr,
     peer_value: HeaderValue,
     listener: Arc<Listener>,
-    http2: bool,
     client_certificate: Option<Box<ClientCertificate>>,
     pub(super) activity: Activity,
 }
@@ -25,7 +24,6 @@ impl ConnInfo {
     pub(super) fn new(
         peer: SocketAddr,
         listener: Arc<Listener>,
-        http2: bool,
         client_certificate: Option<Box<ClientCertificate>>,
     ) -> Arc<Self> {
         // An address prints as visible ASCII; a client over an IPv4-mapped address is an IPv4 client.
@@ -33,7 +31,7 @@ impl ConnInfo {
         let peer_value =
             HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         let activity = Activity::default();
-        Arc::new(Self { peer, peer_value, listener, http2, client_certificate, activity })
+        Arc::new(Self { peer, peer_value, listener, client_certificate, activity })
     }
 
     /// The client's address, from the PROXY protocol header where the listener takes one.
@@ -49,18 +47,6 @@ impl ConnInfo {
     /// The listener that accepted the connection.
     pub(crate) fn listener(&self) -> &Listener {
         &self.listener
-    }
-
-    /// Whether the connection is HTTP/2.
-    pub(crate) fn is_http2(&self) -> bool {
-        self.http2
-    }
-
-    /// Whether the head of the request in hand says one thing only. False for what hyper would mend in silence: a
-    /// fragment in the target, two lengths of the body; or where a client sends requests ahead behind a chunked body,
-    /// so that the head cannot be looked at. Such a request is to be refused, and the connection closed.
-    pub(crate) fn head_is_clear(&self) -> bool {
-        self.http2 || self.activity.head_is_clear()
     }
 
     /// The client's certificate.

@@ -15,35 +15,27 @@ use pin_project_lite::pin_project;
 
 use super::connection_info::ConnInfo;
 use super::streams;
+use crate::proxy::client::{Client, Socket};
 
 /// Answers requests. One value serves all threads.
-///
-/// The future is the handler's own type and is never boxed here. A closure
-/// `|request: Request<Incoming>, connection: &Arc<ConnInfo>| { …; async move { … } }` is a handler.
-///
-/// The future is dropped when the client goes away before the answer.
 pub(crate) trait Handler: Send + Sync + 'static {
-    /// The body of an answer.
+    /// What the requests of one HTTP/1 connection use one after the other.
+    type Session: Default + Send;
+    /// The body of a response to an HTTP/2 request.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
-    /// The answer to come.
+    /// The response to an HTTP/2 request, to come. It is never boxed here, and dropped when the client goes away.
     type Future: Future<Output = Response<Self::Body>> + Send + 'static;
 
-    /// Answers one request.
+    /// Answers the HTTP/1 request whose head the client has sent.
+    fn serve<I: Socket>(
+        &self,
+        client: &mut Client<I>,
+        connection: &ConnInfo,
+        session: &mut Self::Session,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// Answers an HTTP/2 request.
     fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Self::Future;
-}
-
-impl<F, Fut, B> Handler for F
-where
-    F: Fn(Request<Incoming>, &Arc<ConnInfo>) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
-    type Body = B;
-    type Future = Fut;
-
-    fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Fut {
-        self(request, connection)
-    }
 }
 
 /// The handler on one connection, as hyper wants it.

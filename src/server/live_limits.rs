@@ -6,26 +6,25 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
 
 use super::Limits;
 use super::connection_slots::Caps;
 use super::streams::StreamExecutor;
 
-/// hyper's read and write buffers may grow to this on a busy connection; heads are bounded by `max_header_size`.
+/// hyper's write buffer for a stream may grow to this.
 const MAX_BUFFER: usize = 64 * 1024;
 
 /// What a connection goes by from its beginning to its end.
 pub(crate) struct Conduct {
     pub(crate) limits: Limits,
-    pub(crate) http1: http1::Builder,
     pub(super) http2: http2::Builder<StreamExecutor>,
 }
 
 impl Conduct {
     fn new(limits: Limits) -> Self {
-        Self { http1: http1(&limits), http2: http2(&limits), limits }
+        Self { http2: http2(&limits), limits }
     }
 }
 
@@ -73,23 +72,6 @@ impl fmt::Debug for LiveLimits {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn http1(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        // A client that closes its side while waiting is gone: its request is dropped, and with it the work for it.
-        .half_close(false)
-        .keep_alive(true)
-        // Timeouts are `drive`'s.
-        .header_read_timeout(None)
-        .max_buf_size(limits.max_header_size.max(MAX_BUFFER))
-        .max_header_size(limits.max_header_size);
-    // Setting it, even to the default, moves hyper's header table from the stack to the heap for every request.
-    if limits.max_headers != 100 {
-        builder.max_headers(limits.max_headers);
-    }
-    builder
 }
 
 fn http2(limits: &Limits) -> http2::Builder<StreamExecutor> {

@@ -1,7 +1,7 @@
 //! The process of the gateway: listeners, TLS, one runtime per core, HTTP on the wire, and drain.
 //!
-//! pingora-core carries the process (services, runtimes, end of life); hyper speaks HTTP/1.1 and
-//! HTTP/2. Nothing here knows what a request means: that is the [`Handler`]'s.
+//! pingora-core carries the process (services, runtimes, end of life). HTTP/1 is read and written by the codec in
+//! `http1/`, HTTP/2 by hyper. Nothing here knows what a request means: that is the [`Handler`](handler::Handler)'s.
 //!
 //! [`Bound::bind`] does everything that can fail (sockets, certificates), so that an error is one line before anything
 //! runs. [`Bound::run`] then blocks until the process was asked to end.
@@ -17,10 +17,8 @@ mod connection;
 mod connection_info;
 mod connection_slots;
 mod drive;
-#[cfg(feature = "_fuzzing")]
-pub(crate) mod fuzzing;
 mod handler;
-mod head_scan;
+mod http1;
 mod io;
 mod listener;
 mod live_limits;
@@ -36,6 +34,7 @@ mod tls;
 
 pub(crate) use self::bind::Bound;
 pub(crate) use self::connection_info::ConnInfo;
+pub(crate) use self::handler::Handler;
 pub(crate) use self::listener::{Listener, ListenerSpec};
 pub(crate) use self::live_limits::LiveLimits;
 pub(crate) use self::options::{Limits, ServerOptions};

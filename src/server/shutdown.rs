@@ -57,14 +57,17 @@ pub(crate) struct DrainSignal {
 
 #[derive(Debug)]
 struct DrainShared {
-    draining: AtomicBool,
+    draining: Arc<AtomicBool>,
     wake: Arc<Notify>,
 }
 
 impl DrainSignal {
     pub(super) fn new() -> Self {
         Self {
-            shared: Arc::new(DrainShared { draining: AtomicBool::new(false), wake: Arc::new(Notify::new()) }),
+            shared: Arc::new(DrainShared {
+                draining: Arc::new(AtomicBool::new(false)),
+                wake: Arc::new(Notify::new()),
+            }),
         }
     }
 
@@ -78,12 +81,9 @@ impl DrainSignal {
         self.shared.draining.load(Ordering::Acquire)
     }
 
-    /// Resolves once the process is ending: for tunnels and streams that would otherwise outlast the grace time.
-    pub(crate) async fn draining(&self) {
-        let woken = self.woken();
-        if !self.is_draining() {
-            woken.await;
-        }
+    /// The flag itself, for those who know nothing of the server.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.shared.draining)
     }
 
     /// A wake-up that cannot be missed if it is made before [`is_draining`](Self::is_draining) is looked at.

@@ -76,6 +76,14 @@ impl TokenStore for MemoryStore {
         Ok(self.tokens.get(token).map(|record| record.clone()))
     }
 
+    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Result<bool, StoreError> {
+        let record = self.tokens.get(token);
+        if let Some(record) = &record {
+            look(record);
+        }
+        Ok(record.is_some())
+    }
+
     fn remove(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError> {
         let Some(record) = self.forget(token) else { return Ok(None) };
         for other in self.wheel.forget(token, record.expires()) {

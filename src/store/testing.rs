@@ -37,6 +37,11 @@ fn finds_what_it_keeps(store: &dyn TokenStore) {
     insert(store, 1, &grant, 500);
     let found = find(store, 1).map(|record| record.expires());
     assert_eq!(found, Some(Millis::new(10_500)), "a token is found as it was inserted");
+    let mut shown = Vec::new();
+    let looked = store.look(&token(1), &mut |record| shown.push(record.expires()));
+    assert_eq!((looked, shown), (Ok(true), vec![Millis::new(10_500)]), "a look shows the same record");
+    let looked = store.look(&token(2), &mut |_| panic!("a look shows no record of another token"));
+    assert_eq!(looked, Ok(false), "a look tells that there is no record");
     assert!(remove(store, 1).is_some(), "removing a token returns its record");
     assert!(find(store, 1).is_none(), "a removed token is not found");
     assert!(remove(store, 1).is_none(), "a token is removed once");

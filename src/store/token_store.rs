@@ -60,6 +60,22 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] if the store cannot answer.
     fn find(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError>;
 
+    /// Shows the record of a token to `look`, and returns whether there is one. The default shows what
+    /// [`TokenStore::find`] found. A store in memory does better to show the record where it is kept: a copy of it counts
+    /// as a use of its grant, and all threads share that count.
+    ///
+    /// `look` is short and does not call the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store cannot answer.
+    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Result<bool, StoreError> {
+        let record = self.find(token)?;
+        if let Some(record) = &record {
+            look(record);
+        }
+        Ok(record.is_some())
+    }
+
     /// Forgets a token and returns its record. Once this returns, no thread finds the token.
     ///
     /// # Errors

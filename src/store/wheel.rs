@@ -66,7 +66,7 @@ impl Wheel {
         if !bucket.is_mostly_stale() {
             return Vec::new();
         }
-        // Half of the entries are gone, so this pass is paid for by the removals since the last one.
+        // Half of the entries are stale, so the cost of this pass is amortized over the removals since the last one.
         shard.remove(&second(expires)).map(|bucket| bucket.chunks.concat()).unwrap_or_default()
     }
 
@@ -89,7 +89,7 @@ impl Wheel {
     }
 
     fn shard(&self, token: &TokenDigest) -> MutexGuard<'_, BTreeMap<u64, Bucket>> {
-        // The low bits: the table of tokens uses the high ones for its own shards.
+        // The lower bits, because the table of tokens uses the upper ones for its own shards.
         let at = usize::try_from(token.hash_bits() % SHARDS as u64).unwrap_or_default();
         lock(&self.shards[at])
     }
@@ -99,8 +99,8 @@ fn second(expires: Millis) -> u64 {
     expires.as_u64() / 1000
 }
 
-/// A panic while the lock was held leaves at worst an entry too many or too few, which costs memory until the
-/// second is over, never a decision.
+/// Locks a shard. A thread that panicked with the lock held left at worst an entry too many or too few, which costs memory
+/// until the second is over and never affects a decision.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,13 +3,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use http::{HeaderMap, HeaderValue};
-
 use super::thread::mine;
-use crate::headers::REQUEST_ID;
 
 /// The longest id taken from a proxy before us, in bytes.
 const LONGEST: usize = 64;
+
+const HEX: [u8; 16] = *b"0123456789abcdef";
 
 static ON: AtomicBool = AtomicBool::new(false);
 
@@ -23,17 +22,13 @@ pub(crate) fn set(on: bool) {
     ON.store(on, Relaxed);
 }
 
-/// The id of a request: that of a proxy whose word counts, if it gave exactly one and a good one; else a new one.
-pub(crate) fn of(headers: &HeaderMap, trusted: bool) -> HeaderValue {
-    if trusted {
-        let mut given = headers.get_all(&REQUEST_ID).into_iter();
-        if let (Some(id), None) = (given.next(), given.next())
-            && is_good(id.as_bytes())
-        {
-            return id.clone();
-        }
+/// Writes the id of a request to `id`: the one that a proxy whose word counts gave, if it is a good one; else a new one.
+pub(crate) fn write(id: &mut Vec<u8>, given: Option<&[u8]>) {
+    id.clear();
+    match given.filter(|given| is_good(given)) {
+        Some(given) => id.extend_from_slice(given),
+        None => write_new(id),
     }
-    new()
 }
 
 fn is_good(id: &[u8]) -> bool {
@@ -41,7 +36,7 @@ fn is_good(id: &[u8]) -> bool {
 }
 
 /// 32 hex digits: half of them of this process, the other half never twice in it. Unique, and no secret.
-fn new() -> HeaderValue {
+fn write_new(id: &mut Vec<u8>) {
     static PROCESS: OnceLock<(u64, u64)> = OnceLock::new();
     let (process, start) = *PROCESS.get_or_init(|| {
         let mut random = [0; 16];
@@ -56,8 +51,9 @@ fn new() -> HeaderValue {
     let block = mine();
     // 2^44 ids for each of a million threads.
     let number = (u64::try_from(block.index).unwrap_or(0) << 44).wrapping_add(block.next_id());
-    let id = format!("{process:016x}{:016x}", mix(start.wrapping_add(number)));
-    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("0"))
+    for half in [process, mix(start.wrapping_add(number))] {
+        id.extend((0..16).rev().map(|digit| HEX[(half >> (digit * 4) & 0xf) as usize]));
+    }
 }
 
 /// The finaliser of splitmix64: one to one, and neighbours look nothing alike.
@@ -73,40 +69,30 @@ mod tests {
 
     use super::*;
 
-    fn headers(values: &[&str]) -> HeaderMap {
-        values
-            .iter()
-            .map(|value| (REQUEST_ID.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
-            .collect()
+    fn id(given: Option<&str>) -> Vec<u8> {
+        let mut id = b"before".to_vec();
+        write(&mut id, given.map(str::as_bytes));
+        id
     }
 
     #[test]
     fn no_id_comes_twice_on_any_thread() {
-        let make = || (0..5_000).map(|_| new()).collect::<Vec<_>>();
+        let make = || (0..5_000).map(|_| id(None)).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(make)).collect();
-        let ids: HashSet<HeaderValue> =
-            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        let ids: HashSet<Vec<u8>> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ids.len(), 20_000);
-        assert!(ids.iter().all(|id| id.len() == 32 && is_good(id.as_bytes())));
+        assert!(ids.iter().all(|id| id.len() == 32 && is_good(id)));
     }
 
     #[test]
     fn only_a_good_id_of_a_trusted_proxy_is_taken() {
         let long = "x".repeat(LONGEST + 1);
-        let table: [(&[&str], bool, bool); 8] = [
-            (&["abc-1"], true, true),
-            (&[&long[1..]], true, true),
-            (&["abc-1"], false, false),
-            (&[""], true, false),
-            (&[&long], true, false),
-            (&["a b"], true, false),
-            (&["é"], true, false),
-            (&["a", "b"], true, false),
-        ];
-        for (given, trusted, taken) in table {
-            let id = of(&headers(given), trusted);
-            assert_eq!(id.as_bytes() == given[0].as_bytes(), taken, "{given:?}");
-            assert!(is_good(id.as_bytes()));
+        for (given, taken) in
+            [("abc-1", true), (&long[1..], true), ("", false), (&long, false), ("a b", false), ("é", false)]
+        {
+            let id = id(Some(given));
+            assert_eq!(id == given.as_bytes(), taken, "{given:?}");
+            assert!(is_good(&id));
         }
     }
 }

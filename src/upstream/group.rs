@@ -26,6 +26,7 @@ pub(crate) struct Upstream {
     /// Its name in the configuration.
     pub name: String,
     servers: Vec<Arc<Server>>,
+    default_host: Box<str>,
     balancer: Balancer,
     /// Where changes in the standing of its servers are told, and up to which of them all were well.
     changes: Arc<ChangeCounter>,
@@ -92,6 +93,7 @@ impl Upstream {
                 .map(|share| RetryBudget::new(share, now())),
             meter: spec.meter,
             balancer: Balancer::new(spec.balance, &servers, &weights),
+            default_host: servers.first().map(|server| server.authority().into()).unwrap_or_default(),
             servers,
             failures: Failures::default(),
             connect_timeout: spec.connect_timeout,
@@ -102,6 +104,11 @@ impl Upstream {
             credentials: spec.credentials,
             http2: spec.http2,
         })
+    }
+
+    /// The host that a request is for whose client names none: its first server.
+    pub(crate) fn default_host(&self) -> &[u8] {
+        self.default_host.as_bytes()
     }
 
     /// Its servers.
@@ -154,13 +161,6 @@ impl Upstream {
     pub(crate) fn readmit(&self, server: &Server) {
         if self.ejection.is_some() {
             server.state.ejection.begin_slow_start(now());
-        }
-    }
-
-    /// The server last picked gave no whole answer in time.
-    pub(crate) fn failed_last(&self, context: &PickContext<'_>) {
-        if let Some(server) = self.servers.get(context.last) {
-            self.failed(server, &"no whole answer in time");
         }
     }
 

@@ -24,6 +24,18 @@ impl Io {
     }
 }
 
+impl Io {
+    /// Whether nothing is there to be read, not even the end. Leaves no waker, and costs no system call where the
+    /// reactor knows of nothing.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
 impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

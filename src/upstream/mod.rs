@@ -3,8 +3,10 @@
 //! Nothing here knows what a request means. `proxy/` hands over a request that was permitted; this module picks a
 //! server, opens or reuses a connection of the calling thread, and speaks HTTP/1.1 or HTTP/2 on it.
 
+pub(crate) mod alarm;
 pub(crate) mod balance;
 pub(crate) mod connect;
+pub(crate) mod downstream;
 pub(crate) mod ejection;
 pub(crate) mod group;
 pub(crate) mod health;

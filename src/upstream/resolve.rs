@@ -234,7 +234,6 @@ impl Resolver {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::task::{Context, Waker};
 
     use super::*;
     use crate::upstream::http1::pool;
@@ -303,7 +302,7 @@ mod tests {
         let here = listener.local_addr().unwrap();
         let server = Arc::new(Server::alone("api.example.test", here.port()));
         server.resolver.update(vec![here, address(2, here.port())]);
-        let pooled = || pool::idle(&server, Instant::now(), &mut Context::from_waker(Waker::noop()));
+        let pooled = || pool::idle(&server, Instant::now());
         let connection = pool::open(Arc::clone(&server), Duration::from_secs(1)).await.ok().unwrap();
         pool::give_back(connection);
         // Another address leaves: it is kept, and once more without being asked for.

@@ -5,6 +5,8 @@
 
 mod mount;
 mod pingora_mounts;
+mod relay;
+mod remote;
 mod setup;
 #[allow(
     dead_code,

@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tollgate::Gate;
 use tollgate::plugin::ClientCertificate;
-use tollgate::{Demand, Denial, Permit, Requirement, Scopes};
+use tollgate::{Demand, Denial, Permit, RemoteGate, Requirement, Scopes};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 use crate::support::Conn;
@@ -100,6 +100,23 @@ pub(crate) async fn axum(gate: &Gate, request: &Request<'_>) -> Outcome {
     }
     let own = |permit: &Permit, parts: &Parts| own(permit, parts.headers.contains_key("x-mine"));
     app = app.route("/own", get(handler).layer(gate.require_with(own)));
+    let app = app.map_request(|request: http::Request<String>| request.map(axum::body::Body::from));
+    ask(app, request).await
+}
+
+/// An axum server that asks the gateway about its tokens, with a waiting condition instead of a closure.
+pub(crate) async fn remote(gate: &RemoteGate, request: &Request<'_>) -> Outcome {
+    let handler = async |permit: Permit, headers: HeaderMap| permitted(Some(&permit), &headers);
+    let open = async |permit: Option<Permit>, headers: HeaderMap| permitted(permit.as_ref(), &headers);
+    let mut app = Router::<()>::new().route("/public", get(open));
+    for path in ["/orders", "/both", "/either", "/authenticated", "/resource"] {
+        app = app.route(path, get(handler).layer(gate.require(demand(path).unwrap())));
+    }
+    let own = |permit: Permit, parts: Parts| async move {
+        tokio::task::yield_now().await;
+        own(&permit, parts.headers.contains_key("x-mine"))
+    };
+    app = app.route("/own", get(handler).layer(gate.require(Requirement::AnyToken).and_async(own)));
     let app = app.map_request(|request: http::Request<String>| request.map(axum::body::Body::from));
     ask(app, request).await
 }

@@ -42,6 +42,9 @@ impl Files {
                 client("revoked", ""),
                 client("certified", "certificate_bound_tokens = true"),
                 client("disabled", disabled),
+                format!(
+                    "[clients.api]\nsecret = {hash:?}\ncapabilities = [\"introspection\"]\nscopes = []\n"
+                ),
             ];
             format!(
                 r#"

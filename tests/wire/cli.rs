@@ -430,9 +430,36 @@ fn who_gets_where() {
 }
 
 #[test]
+fn a_change_that_widens_access_fails_a_review() {
+    let dir = folder(&small().text());
+    let dir = dir.path();
+    let before = text_of(dir);
+    std::fs::write(dir.join("before.toml"), &before).expect("before.toml");
+    assert_eq!(good(dir, &["diff", "before.toml"]), "Nothing that clients can reach changes.\n");
+
+    good(dir, &["client", "enable", "two"]);
+    let widened = run(dir, &["diff", "before.toml"]);
+    assert_eq!(widened.code, Some(1), "{widened:?}");
+    assert!(widened.stdout.contains("+ client \"two\" gets through GET /hello\n"), "{widened:?}");
+    assert!(widened.stderr.contains("widen"), "{widened:?}");
+    unshown(&widened);
+
+    // The same change the other way round takes access away.
+    let narrowed = json(dir, &["diff", "gateway.toml", "before.toml", "--json"]);
+    let narrowed = narrowed.as_array().expect("a list");
+    let lost = serde_json::json!(
+        { "change": "lost", "client": "two", "route": "GET /hello", "widens": false }
+    );
+    assert!(narrowed.contains(&lost), "{narrowed:?}");
+    assert!(narrowed.iter().all(|change| change["widens"] == false), "{narrowed:?}");
+    bad(dir, 2, &["diff", "nosuch.toml"]);
+}
+
+#[test]
 fn schema_and_completions_are_printed() {
     let dir = tempfile::tempdir().expect("a folder");
-    let schema = json(dir.path(), &["schema"]);
+    // The schema shows what a hash looks like, so it is not searched for one.
+    let schema: Value = serde_json::from_str(&run(dir.path(), &["schema"]).stdout).expect("JSON");
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     for shell in ["bash", "zsh", "fish"] {
         let script = good(dir.path(), &["completions", shell]);

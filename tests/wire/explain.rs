@@ -343,7 +343,7 @@ fn routes_and_the_gateway_agree() {
     let said = explain(&["/small", "--client", "slow"]);
     assert!(said.contains("9 at once; client \"slow\": 1000/h; a body of at most 10B"), "{said}");
     let said = explain(&["/near", "--client", "key"]);
-    assert!(said.contains("not weighed (--from ADDRESS)") && said.contains("DPoP proof"), "{said}");
+    assert!(said.contains("not applied (--from ADDRESS)") && said.contains("DPoP proof"), "{said}");
     let said = explain(&["http://localhost/hello", "--client", "certificate"]);
     assert!(said.contains("401 invalid_token") && said.contains("without TLS"), "{said}");
     let said = explain(&["/for-a", "--client", "reseller", "--audience", "https://c.example"]);

@@ -24,6 +24,7 @@ mod grpc;
 mod hangup;
 mod health;
 mod hostile;
+mod legacy;
 mod lifecycle;
 mod limits;
 mod metrics;

@@ -31,6 +31,7 @@ fn read_late(stream: &mut impl Read) -> io::Result<Vec<u8>> {
         all.extend_from_slice(&part[..count]);
         let text = String::from_utf8_lossy(&all[..all.len().min(1024)]).into_owned();
         if let Some((head, _)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
             let length = head.split_once("content-length: ").and_then(|(_, rest)| rest.split("\r\n").next());
             let whole = head.len() + 4 + length.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
             if all.len() >= whole {
@@ -351,6 +352,6 @@ fn no_trailer_passes_for_the_credential_of_the_gateway() {
                    X-Client-Id: forged\r\nX-Sum: 42\r\n\r\n";
     Conn::plain(gateway.plain()).ask(request).status(200);
     assert_eq!(upstream.only("/trailers").all("x-api-key"), ["the-gateway-s"]);
-    upstream.wait_for("x-sum: 42");
+    upstream.wait_for("X-Sum: 42");
     assert!(!upstream.saw("forged"));
 }

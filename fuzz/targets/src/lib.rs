@@ -6,6 +6,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 
+mod hyper_server;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
@@ -44,7 +45,6 @@ macro_rules! targets {
 
 // A new target is a file in `targets/`, a line here, and a line in `targets/mod.rs`.
 targets! {
-    answer_head: "http",
     assertion: "",
     basic: "authorization",
     bearer: "authorization",
@@ -52,9 +52,10 @@ targets! {
     chunked: "http",
     dpop: "",
     form: "form",
-    head_scan: "http",
     jwks: "",
     path: "path",
+    request_head: "http",
+    response_head: "http",
     routes: "",
     scope: "",
 }

@@ -47,7 +47,7 @@ fn round(
         Scenario { kind: Kind::Public, messages: vec![message].into(), rate: None, most: None };
     change(&mut scenario);
     let load = Load {
-        place: Place { address, tls: None, http2: false },
+        destination: Destination { address, tls: None, http2: false },
         threads: 2,
         connections,
         server: None,

@@ -1,4 +1,4 @@
-//! What is asked for, and the same cross-checked.
+//! The arguments of `tollgate bench`, and the plan that they make.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::bench::plan::{Plan, RequestLine, Wanted};
 use crate::bench::scenario::Kind;
 use crate::cli::failure::Failure;
 use crate::config::parse_duration;
@@ -20,9 +21,6 @@ const MOST_ROUNDS: usize = 1_000;
 /// Nothing can be told from less.
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 const HIGHEST_RATE: f64 = 1e6;
-/// Tokens that the issuing scenario may leave in a gateway that others use; it is they who wait when there is no room.
-const ISSUED_BY_RUNNING: u64 = 20_000;
-const ISSUED_BY_OWN: u64 = 1_000_000;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -111,50 +109,14 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Which gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// This one.
-    Url(String),
-    /// One made for it.
-    Own,
-    /// The configuration's, if it runs.
-    Whichever,
-}
+impl Arguments {
+    /// Returns the secret that was given as an argument.
+    pub(super) fn secret(&self) -> Option<String> {
+        self.secret.clone()
+    }
 
-/// A request line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) method: Method,
-    pub(super) path: String,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) wanted: Wanted,
-    pub(super) remote: bool,
-    pub(super) client: Option<String>,
-    pub(super) secret: Option<String>,
-    pub(super) scopes: Vec<String>,
-    pub(super) route: Option<Line>,
-    pub(super) public_route: Option<Line>,
-    /// Empty: whatever there is.
-    pub(super) kinds: Vec<Kind>,
-    pub(super) connections: usize,
-    pub(super) threads: usize,
-    pub(super) duration: Duration,
-    pub(super) rounds: usize,
-    pub(super) rate: Option<f64>,
-    pub(super) tokens: usize,
-    pub(super) max_issued: Option<u64>,
-    pub(super) http2: bool,
-    pub(super) insecure: bool,
-    pub(super) ca: Option<PathBuf>,
-}
-
-impl Plan {
-    pub(super) fn of(arguments: &Arguments) -> Result<Self, Failure> {
+    /// Checks the arguments against each other and makes the plan.
+    pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let most = |name: &str, value: NonZeroUsize, most: usize| {
             if value.get() <= most {
                 Ok(value.get())
@@ -163,60 +125,49 @@ impl Plan {
             }
         };
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let wanted = match &arguments.url {
+        let wanted = match &self.url {
             Some(url) => Wanted::Url(url.clone()),
-            None if arguments.own => Wanted::Own,
-            None => Wanted::Whichever,
+            None if self.own => Wanted::Temporary,
+            None => Wanted::RunningOrTemporary,
         };
-        let kinds: Vec<Kind> =
-            Kind::ALL.into_iter().filter(|kind| arguments.scenario.contains(kind)).collect();
-        if arguments.rate.is_some() && !kinds.is_empty() && !kinds.contains(&Kind::Fixed) {
+        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.scenario.contains(kind)).collect();
+        if self.rate.is_some() && !kinds.is_empty() && !kinds.contains(&Kind::Fixed) {
             return Err(Failure::config(
                 "--rate is the rate of --scenario fixed, which is not among those named",
             ));
         }
-        let rounds = most("rounds", arguments.rounds, MOST_ROUNDS)?;
-        if arguments.duration < SHORTEST_ROUND * u32::try_from(rounds).unwrap_or(u32::MAX) {
+        let rounds = most("rounds", self.rounds, MOST_ROUNDS)?;
+        if self.duration < SHORTEST_ROUND * u32::try_from(rounds).unwrap_or(u32::MAX) {
             return Err(Failure::config(
                 "rounds shorter than 10 ms tell nothing: more --duration, or fewer --rounds",
             ));
         }
-        Ok(Self {
+        Ok(Plan {
             wanted,
-            remote: arguments.remote,
-            client: arguments.client.clone(),
-            secret: arguments.secret.clone(),
-            scopes: arguments.scopes.clone(),
-            route: arguments.route.as_deref().map(line).transpose()?,
-            public_route: arguments.public_route.as_deref().map(line).transpose()?,
+            remote: self.remote,
+            client: self.client.clone(),
+            scopes: self.scopes.clone(),
+            route: self.route.as_deref().map(line).transpose()?,
+            public_route: self.public_route.as_deref().map(line).transpose()?,
             kinds,
-            connections: most("connections", arguments.connections, MOST_CONNECTIONS)?,
-            threads: match arguments.threads {
+            connections: most("connections", self.connections, MOST_CONNECTIONS)?,
+            threads: match self.threads {
                 Some(threads) => most("threads", threads, MOST_THREADS)?,
                 None => (cores / 2).clamp(1, MOST_THREADS),
             },
-            duration: arguments.duration,
+            duration: self.duration,
             rounds,
-            rate: arguments.rate,
-            tokens: most("tokens", arguments.tokens, MOST_TOKENS)?,
-            max_issued: arguments.max_issued,
-            http2: arguments.http2,
-            insecure: arguments.insecure,
-            ca: arguments.ca.clone(),
+            rate: self.rate,
+            tokens: most("tokens", self.tokens, MOST_TOKENS)?,
+            max_issued: self.max_issued,
+            http2: self.http2,
+            insecure: self.insecure,
+            ca: self.ca.clone(),
         })
-    }
-
-    pub(super) fn max_issued(&self, own: bool) -> u64 {
-        self.max_issued.unwrap_or(if own { ISSUED_BY_OWN } else { ISSUED_BY_RUNNING })
-    }
-
-    /// Whether a kind is to be measured, if it can be.
-    pub(super) fn wants(&self, kind: Kind) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 }
 
-fn line(words: &[String]) -> Result<Line, Failure> {
+fn line(words: &[String]) -> Result<RequestLine, Failure> {
     let [method, path] = words else {
         return Err(Failure::config("a route is a method and a path"));
     };
@@ -229,5 +180,5 @@ fn line(words: &[String]) -> Result<Line, Failure> {
     if !is_path {
         return Err(Failure::config(format!("{path:?} is no path: it begins with a slash, like /orders/1")));
     }
-    Ok(Line { method, path: path.clone() })
+    Ok(RequestLine { method, path: path.clone() })
 }

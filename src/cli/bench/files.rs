@@ -1,4 +1,4 @@
-//! Where the figures are written.
+//! The files that the figures are written to.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Fails now, rather than after the measurement, where a file cannot be written.
+    /// Opens the files, so that one that cannot be written fails before the measurement.
     pub(super) fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let files = Self { json: arguments.json.clone(), html: arguments.html.clone() };
         for path in [files.json_file(), files.html.as_deref()].into_iter().flatten() {
@@ -50,7 +50,7 @@ impl Files {
         Ok(())
     }
 
-    pub(super) fn tell(&self) {
+    pub(super) fn report(&self) {
         for path in [self.json_file(), self.html.as_deref()].into_iter().flatten() {
             output::note(&format!("written: {}", path.display()));
         }

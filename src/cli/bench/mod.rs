@@ -1,30 +1,31 @@
-//! `tollgate bench`: measures a gateway, a running one or one of its own.
+//! `tollgate bench`: measures a running gateway, or a temporary one.
 
 mod arguments;
 mod files;
-mod gateway;
-mod own;
-mod progress;
-mod routes;
-mod run;
-mod tokens;
 
 use std::path::Path;
 
 pub(super) use self::arguments::Arguments;
-use self::arguments::Plan;
 use self::files::Files;
-use self::gateway::Gateway;
-use super::{Failure, output};
-use crate::bench::report;
+use crate::bench::error::BenchError;
+use crate::bench::gateway::Gateway;
+use crate::bench::{report, run, temporary, tokens};
+use crate::cli::failure::Failure;
+use crate::cli::{ask_secret, output};
 
 pub(super) fn bench(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.as_gateway {
-        return own::serve(path);
+        return Ok(temporary::serve(path)?);
     }
-    let plan = Plan::of(arguments)?;
+    let plan = arguments.plan()?;
     let files = Files::of(arguments)?;
-    let gateway = Gateway::find(path, &plan)?;
+    let ask = |client: &str| {
+        ask_secret::secret(arguments.secret(), client).map_err(|Failure { code, text }| match code {
+            Failure::USAGE => BenchError::Usage(text),
+            _ => BenchError::Failed(text),
+        })
+    };
+    let gateway = Gateway::find(path, &plan, ask)?;
     let heading = gateway.heading(&plan);
     if !files.json_is_output() {
         output::print(&format!("{heading}\n"))?;
@@ -34,8 +35,8 @@ pub(super) fn bench(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     if !files.json_is_output() {
         output::print(&format!("\n{}", report::table(&outcome)))?;
     }
-    files.tell();
-    if gateway.own.is_none() {
+    files.report();
+    if gateway.temporary.is_none() {
         tokens::revoke(&gateway, &tokens);
     }
     if outcome.interrupted {
@@ -45,7 +46,7 @@ pub(super) fn bench(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     match dead {
         None => Ok(()),
         Some(measured) => Err(Failure::other(format!(
-            "{}: not one request was answered as it should be",
+            "{}: not one request had the expected response",
             measured.kind.title()
         ))),
     }

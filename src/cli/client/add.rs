@@ -4,12 +4,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::secrets;
-use crate::change::{ConfigFile, NewClient};
+use crate::change::{ConfigFile, NewClient, new_secret};
 use crate::cli::failure::Failure;
-use crate::cli::gateway_url::{self, Endpoint};
 use crate::cli::output;
 use crate::config::{Config, ServerCertificate, parse_duration};
+use crate::gateway_client::{Endpoint, encode_form};
 use crate::oauth::secret::Secret;
 
 #[derive(clap::Args)]
@@ -51,7 +50,7 @@ fn duration(text: &str) -> Result<String, String> {
 
 pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     // Hashed first: other edits wait while the file is open.
-    let (secret, hash) = secrets::generate()?;
+    let (secret, hash) = new_secret::generate()?;
     let mut capabilities = vec!["client_credentials"];
     if arguments.capabilities.contains(&Capability::Introspection) {
         capabilities.push("introspection");
@@ -70,7 +69,7 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         output::json(&json!({
             "client_id": arguments.name,
             "client_secret": secret.expose(),
-            "token_endpoint": gateway_url::of(&config, Endpoint::Token),
+            "token_endpoint": Endpoint::Token.url(&config),
             "scopes": once(&arguments.scopes),
         }))
     } else {
@@ -97,9 +96,9 @@ fn once(scopes: &[String]) -> Vec<String> {
 /// A client's id and new secret for its owner, and the command to try them with.
 pub(super) fn credentials(config: &Config, id: &str, secret: &Secret) -> String {
     let scopes = config.client(id).map(|client| client.scopes.as_str()).unwrap_or_default();
-    let scope =
-        if scopes.is_empty() { String::new() } else { format!("&scope={}", gateway_url::form(scopes)) };
-    let url = gateway_url::of(config, Endpoint::Token)
+    let scope = if scopes.is_empty() { String::new() } else { format!("&scope={}", encode_form(scopes)) };
+    let url = Endpoint::Token
+        .url(config)
         .unwrap_or_else(|| format!("https://GATEWAY{}", config.token_service.token_endpoint));
     let own = config.server.tls.certificate == ServerCertificate::SelfSigned;
     let insecure = if own && url.starts_with("https://localhost") { "-k " } else { "" };
@@ -108,7 +107,7 @@ pub(super) fn credentials(config: &Config, id: &str, secret: &Secret) -> String 
          gateway knows it within 2 seconds. Try it:\n\n  curl {insecure}-X POST {url} \\\n    -H 'content-type: \
          application/x-www-form-urlencoded' \\\n    -d 'grant_type=client_credentials&client_id={}&client_secret={}{scope}'\n",
         secret.expose(),
-        gateway_url::form(id),
-        gateway_url::form(secret.expose()),
+        encode_form(id),
+        encode_form(secret.expose()),
     )
 }

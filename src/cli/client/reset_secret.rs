@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::{add, secrets};
-use crate::change::{ConfigFile, Rotation};
+use super::add;
+use crate::change::{ConfigFile, Rotation, new_secret};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::parse_duration;
@@ -37,7 +37,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let (secret, hash) = secrets::generate()?;
+    let (secret, hash) = new_secret::generate()?;
     let mut file = ConfigFile::open(path)?;
     let rotation = Rotation { hash: &hash, keep_old: arguments.keep_old, now: SystemTime::now() };
     let rotated = file.rotate(&arguments.name, &rotation)?;

@@ -1,31 +1,13 @@
-//! New secrets, and what there is to say about those there are.
+//! What is reported about a client's secrets.
 
 use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::usage::Usage;
-use crate::cli::failure::Failure;
 use crate::config::{Client, ClientSecret};
-use crate::gate::SecretHash;
-use crate::oauth::secret::Secret;
 use crate::utc::Utc;
 
 /// A secret that ends within this time is worth a warning.
 const SOON: Duration = Duration::from_secs(7 * 86_400);
-
-/// A secret of 256 random bits, and its hash.
-pub(in crate::cli) fn generate() -> Result<(Secret, SecretHash), Failure> {
-    let (mut random, mut salt) = ([0; 32], [0; 16]);
-    getrandom::fill(&mut random)
-        .and_then(|()| getrandom::fill(&mut salt))
-        .map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")))?;
-    let secret = Secret::new(URL_SAFE_NO_PAD.encode(random));
-    let hash = SecretHash::of(&secret, &salt)
-        .map_err(|error| Failure::other(format!("the new secret cannot be hashed: {error}")))?;
-    Ok((secret, hash))
-}
 
 /// How near a secret is to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use super::holder::Holder;
-use super::target::Target;
 use super::*;
-use crate::config::Config;
+use crate::access::explain::{Credential, Verdict};
 use crate::oauth::scope::Scopes;
 
 const TEXT: &str = r#"
@@ -66,15 +64,19 @@ fn config() -> Config {
     Config::parse(&text, Path::new("gateway.toml"), Path::new("."), &|_| None).unwrap()
 }
 
-fn client(config: &Config, id: &str) -> Holder {
-    Holder::Client { id: id.to_owned(), held: config.client(id).unwrap().scopes.clone(), audience: None }
+fn client(config: &Config, id: &str) -> Credential {
+    Credential::Client {
+        id: id.to_owned(),
+        scopes: config.client(id).unwrap().scopes.clone(),
+        audience: None,
+    }
 }
 
-fn asking(method: &str, url: &str, holder: Holder) -> Asking {
-    Asking {
+fn sample(method: &str, url: &str, credential: Credential) -> SampleRequest {
+    SampleRequest {
         method: method.parse().unwrap(),
         target: Target::parse(url).unwrap(),
-        holder,
+        credential,
         from: None,
         origin: None,
         request_method: None,
@@ -85,11 +87,11 @@ fn asking(method: &str, url: &str, holder: Holder) -> Asking {
 #[test]
 fn verdicts() {
     let config = config();
-    let scopes = |text| Holder::Scopes { held: Scopes::parse(text).unwrap(), audience: None };
+    let scopes = |text| Credential::Scopes { scopes: Scopes::parse(text).unwrap(), audience: None };
     let pass = |path: &str| Verdict::Passes { upstream: "api".to_owned(), path: path.to_owned() };
     let of = |status: u16, error: Option<&'static str>| (status, error);
     type Wanted = Result<Verdict, (u16, Option<&'static str>)>;
-    let table: Vec<(&str, &str, Holder, Wanted)> = vec![
+    let table: Vec<(&str, &str, Credential, Wanted)> = vec![
         ("GET", "/hello", client(&config, "reader"), Ok(pass("/hello"))),
         ("DELETE", "https://localhost:8443/%68ello?x=1", scopes("read"), Ok(pass("/hello"))),
         (
@@ -102,28 +104,27 @@ fn verdicts() {
         ("GET", "/v1/orders/7", scopes("write read"), Ok(pass("/orders/7"))),
         ("GET", "/v1/orders/7", scopes("write"), Err(of(403, Some("insufficient_scope")))),
         ("HEAD", "/v1/orders", scopes("write read"), Err(of(405, None))),
-        ("TRACE", "/open", Holder::Nobody, Err(of(405, None))),
+        ("TRACE", "/open", Credential::None, Err(of(405, None))),
         ("GET", "/v1/ordersX", scopes("read"), Err(of(404, None))),
-        ("GET", "/open/x", Holder::Nobody, Ok(pass("/open/x"))),
+        ("GET", "/open/x", Credential::None, Ok(pass("/open/x"))),
         ("GET", "/open", client(&config, "off"), Ok(pass("/open"))),
-        ("GET", "/hello", Holder::Nobody, Err(of(401, None))),
+        ("GET", "/hello", Credential::None, Err(of(401, None))),
         ("GET", "/hello", client(&config, "off"), Err(of(401, Some("invalid_token")))),
         ("GET", "/hello", client(&config, "nocap"), Err(of(401, Some("invalid_token")))),
-        ("GET", "/hello", Holder::DeadToken("dead"), Err(of(401, Some("invalid_token")))),
-        ("GET", "/v3/acme/x/1", Holder::Nobody, Ok(pass("/x/1"))),
-        ("GET", "/v3%2Facme/x", Holder::Nobody, Err(of(400, None))),
+        ("GET", "/hello", Credential::Invalid("dead"), Err(of(401, Some("invalid_token")))),
+        ("GET", "/v3/acme/x/1", Credential::None, Ok(pass("/x/1"))),
+        ("GET", "/v3%2Facme/x", Credential::None, Err(of(400, None))),
         ("GET", "/open/../hello", scopes("read"), Err(of(400, None))),
         ("GET", "/open/a%2Fb", scopes("read"), Err(of(400, None))),
         ("GET", "/open;x", scopes("read"), Err(of(400, None))),
         ("GET", "https://a,b/hello", scopes("read"), Err(of(400, None))),
-        ("POST", "/oauth/v2/oauth-token", Holder::Nobody, Ok(Verdict::Endpoint("the token endpoint"))),
+        ("POST", "/oauth/v2/oauth-token", Credential::None, Ok(Verdict::Endpoint("the token endpoint"))),
     ];
-    for (method, url, holder, wanted) in table {
-        let shown = format!("{holder:?}");
-        let asking = asking(method, url, holder);
-        let report = judge(&config, &asking).unwrap_or_else(|failure| panic!("{}", failure.text));
-        let verdict = report.verdict.clone().unwrap();
-        let seen = match verdict {
+    for (method, url, credential, wanted) in table {
+        let shown = format!("{credential:?}");
+        let request = sample(method, url, credential);
+        let report = report(&config, &request).unwrap_or_else(|failure| panic!("{}", failure.text));
+        let seen = match report.explanation.verdict.clone() {
             Verdict::Refused { status, error, .. } => Err((status, error)),
             good => Ok(good),
         };
@@ -134,8 +135,8 @@ fn verdicts() {
 #[test]
 fn the_report_says_what_decided() {
     let config = config();
-    let asking = asking("GET", "/v1/orders/%37", client(&config, "both"));
-    let Ok(report) = judge(&config, &asking) else { panic!("no report") };
+    let request = sample("GET", "/v1/orders/%37", client(&config, "both"));
+    let Ok(report) = report(&config, &request) else { panic!("no report") };
     assert_eq!(
         report.text(),
         "request         GET /v1/orders/%37\n\

@@ -5,7 +5,7 @@ use crate::config::{
     reader::Value,
 };
 
-/// A list of address ranges.
+/// Reads a list of address ranges.
 pub(super) fn address_ranges(value: &Value<'_>) -> Option<Vec<AddressRange>> {
     value.set_of("address ranges such as \"10.0.0.0/8\"", |item| {
         let text = item.string("a range of addresses such as \"10.0.0.0/8\"")?;
@@ -13,7 +13,7 @@ pub(super) fn address_ranges(value: &Value<'_>) -> Option<Vec<AddressRange>> {
     })
 }
 
-/// A URL that is an identifier or names a document: `https`, or `http` on loopback; no fragment.
+/// Reads a URL that is an identifier or names a document: `https`, or `http` on loopback; without a fragment.
 pub(super) fn secure_url<'a>(value: &Value<'a>, what: &str, query_allowed: bool) -> Option<&'a str> {
     let text = value.string(format_args!("{what}, such as \"https://gateway.example.com\""))?;
     let (origin, rest) = match Origin::parse_with_rest(text) {
@@ -21,7 +21,8 @@ pub(super) fn secure_url<'a>(value: &Value<'a>, what: &str, query_allowed: bool)
         Err(error) => return value.invalid(format!("{error}: it must be {what}")),
     };
     if origin.scheme == Scheme::Http && !origin.host.is_loopback() {
-        return value.invalid(format!("must be https:// (http:// will do on loopback only): it is {what}"));
+        return value
+            .invalid(format!("must be https:// (http:// is accepted on loopback only): it is {what}"));
     }
     if rest.contains('#') || (!query_allowed && rest.contains('?')) {
         let unwanted = if query_allowed { "fragment" } else { "query and no fragment (RFC 8414 §2)" };

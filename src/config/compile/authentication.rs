@@ -1,4 +1,4 @@
-//! How a client proves who it is: secrets, keys, certificates.
+//! The keys by which a client authenticates: secrets, public keys, certificates.
 
 use std::{
     collections::BTreeSet,
@@ -38,7 +38,7 @@ const METHODS: [(&str, Method); 5] = [
 
 const METHODS_KEY: &str = "token_endpoint_auth_methods";
 
-/// Reads a client's keys that are about authentication, and checks that what its methods need is there, and no more.
+/// Reads how a client authenticates, and checks that exactly what its methods need is there.
 pub(super) fn authentication(
     table: &mut Table<'_>,
     client: &str,
@@ -46,7 +46,7 @@ pub(super) fn authentication(
 ) -> Option<ClientAuthentication> {
     let methods = table.take(METHODS_KEY);
     let material = Material::take(table);
-    // What is wrong in the list must not hide what is wrong in the rest.
+    // An error in the list must not hide the errors in the rest.
     let listed = methods.map_or_else(
         || Some(material.methods_by_default()),
         |value| value.set_of("authentication methods", |item| item.choice(&METHODS)),
@@ -59,7 +59,7 @@ pub(super) fn authentication(
     good.then_some(authentication)
 }
 
-/// What the methods need, as it stands in the file.
+/// What the methods need, as it is in the file.
 struct Material<'a> {
     secret: Option<Value<'a>>,
     secrets: Option<Value<'a>>,
@@ -101,7 +101,7 @@ impl<'a> Material<'a> {
         if self.has_secret() { vec![Method::SecretBasic, Method::SecretPost] } else { Vec::new() }
     }
 
-    /// Whether what is there is just what the methods need; reports what is missing or too much.
+    /// Returns whether exactly what the methods need is there, and reports what is missing or superfluous.
     fn suits(&self, named: &[Method], table: &Table<'_>, client: &str, asks_for_certificates: bool) -> bool {
         let has = |method| named.contains(&method);
         let pairs = [
@@ -143,7 +143,8 @@ impl<'a> Material<'a> {
                 table.missing(format!("`{METHODS_KEY}` names {method:?}, and {what} is missing"));
             } else if there && !named {
                 let message = format!(
-                    "{what} is there, and `{METHODS_KEY}` does not name {method:?}: add it, or remove what it needs"
+                    "{what} is there, and `{METHODS_KEY}` does not name {method:?}: add it, or remove what \
+                     it needs"
                 );
                 table.problem(ErrorKind::Conflict, message);
             }
@@ -152,7 +153,8 @@ impl<'a> Material<'a> {
         if has(Method::Tls) && !asks_for_certificates {
             table.problem(
                 ErrorKind::Conflict,
-                "`tls_client_auth` needs `client_ca` in [server.tls]: the authorities that vouch for client certificates",
+                "`tls_client_auth` needs `client_ca` in [server.tls]: the authorities that client \
+                 certificates are verified with",
             );
             good = false;
         }
@@ -171,7 +173,7 @@ impl<'a> Material<'a> {
         let secrets = match (secret, secrets) {
             (Some(one), several) => {
                 if several.is_some() {
-                    conflict("`secret` and `secrets` are both there; move the one into the list of several");
+                    conflict("has both `secret` and `secrets`: move the one into the list");
                 }
                 let several = several.map(|value| secret_list(&value, client));
                 let place = one.place();
@@ -185,7 +187,7 @@ impl<'a> Material<'a> {
         };
         let keys = match (jwks, jwks_uri) {
             (Some(_), Some(_)) => {
-                conflict("`jwks` and `jwks_uri` are both there; the keys come from one place (RFC 7591 §2)");
+                conflict("has both `jwks` and `jwks_uri`: remove one of them (RFC 7591 §2)");
                 Some(None)
             }
             (Some(value), None) => Some(jwks::jwks(&value).map(KeySource::Inline)),
@@ -197,7 +199,8 @@ impl<'a> Material<'a> {
         };
         if names.len() > 1 {
             conflict(
-                "only one of `tls_subject_dn`, `tls_san_dns` and `tls_san_uri` may be there (RFC 8705 §2.1.2)",
+                "has more than one of `tls_subject_dn`, `tls_san_dns` and `tls_san_uri`: keep one (RFC 8705 \
+                 §2.1.2)",
             );
         }
         let name = names.into_iter().map(|(kind, value)| certificate_name(kind, &value)).last();
@@ -293,7 +296,7 @@ fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<Subj
     }
 }
 
-/// A certificate's SHA-256, as RFC 8705 §3.1 writes it: base64url without padding.
+/// Reads the SHA-256 of a certificate in base64url without padding (RFC 8705 §3.1).
 fn sha256(value: &Value<'_>) -> Option<[u8; 32]> {
     const WANTED: &str = "a certificate's SHA-256 in base64url without padding (43 characters)";
     match Thumbprint::parse(value.string(WANTED)?) {
@@ -302,7 +305,7 @@ fn sha256(value: &Value<'_>) -> Option<[u8; 32]> {
     }
 }
 
-/// A TOML date-time with an offset.
+/// Reads a TOML date-time with an offset.
 fn instant(value: &Value<'_>) -> Option<SystemTime> {
     const WANTED: &str = "a date and time with its offset, not in quotes: 2026-12-01T00:00:00Z";
     let Some(datetime) = value.inner().as_datetime() else {
@@ -320,7 +323,7 @@ fn unix_seconds(datetime: &Datetime) -> Option<u64> {
         Offset::Z => 0,
         Offset::Custom { minutes } => i64::from(minutes),
     };
-    // Days from the civil calendar, counted in years that begin in March, so that the leap day is last.
+    // Days of the civil calendar, in years that begin in March, so that the leap day is last.
     let (month, day) = (i64::from(date.month), i64::from(date.day));
     let year = i64::from(date.year) - i64::from(month <= 2);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;

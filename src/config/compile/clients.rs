@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// What clients take from other tables.
+/// What clients need from other tables.
 pub(super) struct Defaults {
-    /// The token service's.
+    /// The lifetime of the token service.
     pub(super) token_lifetime: Duration,
-    /// Whether `[server.tls]` names authorities for client certificates.
+    /// Whether `[server.tls]` has authorities for client certificates.
     pub(super) asks_for_certificates: bool,
 }
 
@@ -35,7 +35,7 @@ enum Capability {
 
 pub(super) fn client(id: &str, value: Value<'_>, names: &Names<'_>, defaults: &Defaults) -> Option<Client> {
     let client_id = client_id(id, &value);
-    // `clients.name = "…"` may well be the secret.
+    // In `clients.name = "…"`, the text may be the secret.
     let value = if value.inner().is_table() { value } else { value.secret() };
     let place = value.place();
     value.table("a table: [clients.NAME]", |table| {
@@ -90,10 +90,10 @@ fn capabilities(value: &Value<'_>) -> Option<Capabilities> {
     Some(capabilities)
 }
 
-/// The client's scopes, and those it gets by default.
+/// Reads the client's scopes and its default scopes.
 fn both_scopes(table: &mut Table<'_>, names: &Names<'_>) -> (Scopes, Scopes) {
     let own = table.take("scopes");
-    // As written, so that one bad scope is not told twice.
+    // As written, so that a bad scope is not reported twice.
     let written: Vec<&str> = own
         .as_ref()
         .and_then(|value| value.inner().as_array())
@@ -111,13 +111,13 @@ fn both_scopes(table: &mut Table<'_>, names: &Names<'_>) -> (Scopes, Scopes) {
                 "is not one of the client's own `scopes`; add it there or remove it here",
             )
         })?;
-        // What is wrong in the grammar was told at `scopes`.
+        // Errors of the grammar were reported at `scopes`.
         Some(Scopes::from_tokens(tokens).unwrap_or_default())
     });
     (own, default)
 }
 
-/// An audience: what RFC 8707 calls a resource, or any other name.
+/// Reads an audience: a resource (RFC 8707) or any other name.
 pub(super) fn audience<'a>(value: &Value<'a>) -> Option<&'a str> {
     let text = value.text("an audience, such as \"https://api.example.com\"", 1024)?;
     if text.contains('#') || !text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -9,17 +9,17 @@ use crate::config::{
     settings::cors::MAX_AGE,
 };
 
-/// `{ origins = [..], methods = [..], headers = [..], max_age = "10m", credentials = true }`.
+/// Reads `{ origins = [..], methods = [..], headers = [..], max_age = "10m", credentials = true }`.
 pub(super) fn cors(value: &Value<'_>, route_methods: &Methods) -> Option<Cors> {
     value.table("{ origins = [\"https://app.example.com\"], … }", |table| {
         let origins_value =
-            table.need("origins", "whose pages may ask: [\"https://app.example.com\"], or [\"*\"]");
+            table.need("origins", "the origins of the pages: [\"https://app.example.com\"], or [\"*\"]");
         let origins = origins_value.as_ref().and_then(origins);
         let credentials = table.flag("credentials");
         if let (true, Some(CorsOrigins::Any), Some(value)) = (credentials, &origins, &origins_value) {
             value.problem(
                 ErrorKind::Conflict,
-                "is anybody, which credentials = true must not meet: name the origins",
+                "allows any origin, which is not possible with credentials = true: name the origins",
             );
         }
         let methods = table.or("methods", route_methods.clone(), |value| self::methods(&value));
@@ -49,9 +49,10 @@ fn origins(value: &Value<'_>) -> Option<CorsOrigins> {
     let named: Vec<Origin> = listed.into_iter().flatten().collect();
     match (any, named.is_empty()) {
         (true, true) => Some(CorsOrigins::Any),
-        (true, false) => {
-            value.fail(ErrorKind::Conflict, "names origins beside \"*\", which is all of them already")
-        }
+        (true, false) => value.fail(
+            ErrorKind::Conflict,
+            "has origins beside \"*\", which is any origin: remove them, or the \"*\"",
+        ),
         (false, _) => Some(CorsOrigins::Only(named)),
     }
 }

@@ -1,4 +1,4 @@
-//! Header names and values that may be set by the file.
+//! Header names and values.
 
 use http::{HeaderName, HeaderValue};
 
@@ -23,7 +23,7 @@ pub(in crate::config) const CONNECTION: [&str; 11] = [
     "upgrade",
 ];
 
-/// Headers that the gateway sets itself, or that route.
+/// Headers that the gateway sets itself, or that decide about routing.
 pub(in crate::config) const GATEWAY: [&str; 12] = [
     "forwarded",
     "host",
@@ -39,22 +39,25 @@ pub(in crate::config) const GATEWAY: [&str; 12] = [
     "x-rewrite-url",
 ];
 
-/// A header that an upstream's credentials may stand in. `Authorization` may: many legacy APIs want just that.
+/// Reads the name of a header for credentials. `Authorization` is accepted: many legacy APIs need it.
 pub(super) fn credential_name(value: &Value<'_>) -> Option<HeaderName> {
     let name = name(value)?;
-    // Some servers take `_` for `-`.
+    // Some servers treat `_` and `-` alike.
     let canonical = name.as_str().replace('_', "-");
     if CONNECTION.contains(&canonical.as_str()) {
-        return value.invalid("is a header of the connection itself; credentials cannot stand in it");
+        return value
+            .invalid("is a header of the connection, which cannot carry credentials: use another header");
     }
     if GATEWAY.contains(&canonical.as_str()) {
-        return value
-            .invalid("is a header that the gateway itself sets or guards; credentials cannot stand in it");
+        return value.invalid(
+            "is a header that the gateway sets or removes itself, which cannot carry credentials: \
+                use another header",
+        );
     }
     Some(name)
 }
 
-/// Any header name.
+/// Reads a header name.
 pub(super) fn name(value: &Value<'_>) -> Option<HeaderName> {
     let text = value.string("a header name")?;
     match HeaderName::from_bytes(text.as_bytes()) {
@@ -63,12 +66,12 @@ pub(super) fn name(value: &Value<'_>) -> Option<HeaderName> {
     }
 }
 
-/// Whether a text can be a header's value as it is: no control characters, no spaces at its ends.
+/// Returns whether a text can be the value of a header: no control characters, no spaces at its ends.
 pub(super) fn fits_a_value(text: &str) -> bool {
     HeaderValue::from_str(text).is_ok() && text.trim_matches([' ', '\t']) == text
 }
 
-/// `{ remove = [..], set = {..} }`.
+/// Reads `{ remove = [..], set = {..} }`.
 pub(super) fn response_headers(value: &Value<'_>) -> Option<ResponseHeaders> {
     value.table("{ remove = [\"…\"], set = { \"…\" = \"…\" } }", |table| {
         let remove = table.or("remove", Vec::new(), |value| value.set_of("header names", response_name));
@@ -84,7 +87,7 @@ pub(super) fn response_headers(value: &Value<'_>) -> Option<ResponseHeaders> {
 fn response_name(value: &Value<'_>) -> Option<HeaderName> {
     let name = name(value)?;
     if CONNECTION.contains(&name.as_str()) {
-        return value.invalid("is a header of the connection itself; the gateway sets it as it must be");
+        return value.invalid("is a header of the connection, which the gateway sets itself: remove it");
     }
     Some(name)
 }
@@ -96,7 +99,7 @@ fn set_header(key: &str, value: &Value<'_>) -> Option<(HeaderName, HeaderValue)>
     };
     let name = match HeaderName::from_bytes(key.as_bytes()) {
         Ok(name) if CONNECTION.contains(&name.as_str()) => {
-            return refuse("is a header of the connection itself; the gateway sets it as it must be");
+            return refuse("is a header of the connection, which the gateway sets itself: remove it");
         }
         Ok(name) => name,
         Err(_) => return refuse("must be a header name: letters, digits and hyphens"),

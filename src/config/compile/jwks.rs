@@ -1,4 +1,4 @@
-//! A client's public keys, in the file itself.
+//! `jwks`: the public keys of a client.
 
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
@@ -13,7 +13,7 @@ use crate::oauth::jose::{Jwk, Jwks};
 /// Reads a list of tables, or a JSON string: a key set, or a list of keys.
 pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
     const WANTED: &str = "a list of keys, [{ kty = \"EC\", … }], or a JSON key set in a string";
-    // A key may be private by mistake: nothing of it is shown.
+    // A key may be a private one by mistake, so errors show nothing of it.
     let value = value.clone().secret();
     let keys = match value.inner() {
         DeValue::String(text) => match serde_json::from_str(text) {
@@ -34,14 +34,15 @@ pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
         DeValue::Array(keys) => {
             keys.iter().map(|key| to_json(key.get_ref())).collect::<Option<Vec<_>>>().or_else(|| {
                 value.invalid(
-                    "holds a value that JSON keys cannot hold: strings, lists and tables of strings will do",
+                    "contains a date or a fraction, which no key has: use strings, whole numbers, lists and \
+                     tables",
                 )
             })?
         }
         _ => return value.wrong_type(WANTED),
     };
     if keys.is_empty() || keys.len() > MAX_KEYS {
-        return value.invalid(format!("must hold 1 to {MAX_KEYS} keys"));
+        return value.invalid(format!("must have 1 to {MAX_KEYS} keys"));
     }
     let mut good = true;
     for (at, problem) in keys.iter().enumerate().filter_map(|(at, key)| Some((at, check(key).err()?))) {
@@ -61,7 +62,7 @@ fn check(key: &Json) -> Result<(), String> {
     };
     let text = |name: &str| fields.get(name).and_then(Json::as_str);
     if let Some(name) = PRIVATE_KEY_PARTS.iter().find(|name| fields.contains_key(**name)) {
-        return Err(format!("holds `{name}`, a private part; only public keys may stand here"));
+        return Err(format!("contains `{name}`, a private part: only public keys are accepted"));
     }
     let needed: &[&str] = match text("kty") {
         Some("EC") => &["crv", "x", "y"],

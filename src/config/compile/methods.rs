@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::config::{model::Methods, reader::Value};
 
-/// A list of methods; at least one.
+/// Reads a list of at least one method.
 pub(super) fn methods(value: &Value<'_>) -> Option<Methods> {
     let methods = value.set_of("methods, such as \"GET\"", |item| {
         let text = item.string("a method, such as \"GET\"")?;
@@ -19,7 +19,7 @@ pub(super) fn methods(value: &Value<'_>) -> Option<Methods> {
         }
     })?;
     if methods.is_empty() {
-        return value.invalid("is empty, so the route would take nothing; leave it out for all methods");
+        return value.invalid("is empty, so the route would match nothing: leave it out for all methods");
     }
     Some(Methods::Only(methods))
 }

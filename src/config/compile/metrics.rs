@@ -27,8 +27,9 @@ fn address(value: &Value<'_>, open: bool, server: &Server) -> Option<SocketAddr>
         Err(error) => return value.invalid(error.to_string()),
     };
     if origin.scheme == Scheme::Https {
-        return value
-            .invalid("metrics are served without TLS: write http://, and put a proxy before it if need be");
+        return value.invalid(
+            "must be http://: metrics are served without TLS, so put a proxy in front of them if you need it",
+        );
     }
     let ip = match origin.host {
         Host::Address(ip) => ip,
@@ -39,7 +40,7 @@ fn address(value: &Value<'_>, open: bool, server: &Server) -> Option<SocketAddr>
     if !ip.to_canonical().is_loopback() && !open {
         return value.fail(
             ErrorKind::InsecureListener,
-            "lets everybody on the network read the metrics: listen on 127.0.0.1, or write open_to_network = true",
+            "lets the whole network read the metrics: listen on 127.0.0.1, or write open_to_network = true",
         );
     }
     if server::taken(&server.listen, address) {

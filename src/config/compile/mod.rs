@@ -1,6 +1,6 @@
-//! From tables to the model: one file a table, every key read here and nowhere else.
+//! Reads the tables into the model: one file for each table. Every key is read here and nowhere else.
 //!
-//! A function here gives `None` only after it reported why.
+//! A function here returns `None` only after it reported an error.
 
 mod addresses;
 mod authentication;
@@ -66,10 +66,10 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     })
 }
 
-/// The entries of a table whose keys are names; nothing where it is left out.
+/// Returns the entries of a table whose keys are names; none if the table is left out.
 fn named<'a>(root: &mut Table<'a>, key: &'static str, wanted: &str) -> Vec<(&'a str, Value<'a>)> {
     let value = root.take(key);
-    // A client's secret may stand where the table of clients should.
+    // The secret of a client may be where the table of clients should be.
     let hidden = value.map(|value| if value.inner().is_table() { value } else { value.secret() });
     hidden.and_then(|value| value.table(wanted, Table::take_all)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What an upstream does about servers that fail, and about more requests than it takes.
+//! Keys of an upstream for servers that fail and for overload.
 
 use std::num::NonZeroUsize;
 
@@ -13,19 +13,23 @@ use crate::config::{
     values::as_count,
 };
 
-/// `max_in_flight` of an upstream or a route.
+/// Reads `max_in_flight` of an upstream or a route.
 pub(super) fn max_in_flight(table: &mut Table<'_>) -> Option<NonZeroUsize> {
     NonZeroUsize::new(as_count(table.take(MAX_IN_FLIGHT.name)?.number(&MAX_IN_FLIGHT)?))
 }
 
-/// `max_queue` and `queue_timeout`.
+/// Reads `max_queue` and `queue_timeout`.
 pub(super) fn queue(table: &mut Table<'_>, limited: bool) -> Option<QueueLimits> {
     let (most, timeout) = (table.take(MAX_QUEUE.name), table.take(QUEUE_TIMEOUT.bounds.name));
     if let (Some(value), false) = (&most, limited) {
-        value.problem(ErrorKind::Conflict, "is for requests beyond `max_in_flight`, which is not set");
+        value.problem(
+            ErrorKind::Conflict,
+            "needs `max_in_flight`, which is not set: requests beyond it wait in the queue",
+        );
     }
     if let (Some(value), None) = (&timeout, &most) {
-        value.problem(ErrorKind::Conflict, "is for requests that wait, and without `max_queue` none does");
+        value
+            .problem(ErrorKind::Conflict, "needs `max_queue`, which is not set: without it no request waits");
     }
     let timeout =
         timeout.and_then(|value| value.duration(&QUEUE_TIMEOUT.bounds)).unwrap_or(QUEUE_TIMEOUT.default);
@@ -40,7 +44,10 @@ pub(super) fn health_check(value: &Value<'_>) -> Option<HealthCheck> {
         let path = table.take("path");
         let status = table.take("status");
         if let (Some(status), None) = (&status, &path) {
-            status.problem(ErrorKind::Conflict, "is for answers, and without `path` nothing is asked for");
+            status.problem(
+                ErrorKind::Conflict,
+                "needs `path`, which is not set: without it the probe only connects",
+            );
         }
         let expected = status
             .and_then(|value| expected(&value))
@@ -56,7 +63,7 @@ pub(super) fn health_check(value: &Value<'_>) -> Option<HealthCheck> {
             if timeout > interval {
                 return value.fail(
                     ErrorKind::Conflict,
-                    "is longer than `interval`; a probe must end before the next",
+                    "is longer than `interval`: a probe must end before the next one begins",
                 );
             }
             Some(timeout)
@@ -79,7 +86,7 @@ fn probe_path(value: &Value<'_>) -> Option<String> {
     if good { Some(text.to_owned()) } else { value.invalid("must be a path such as \"/health\"") }
 }
 
-/// `"2xx"`, `"200-399"`, `204` or `[200, 204]`.
+/// Reads `"2xx"`, `"200-399"`, `204` or `[200, 204]`.
 fn expected(value: &Value<'_>) -> Option<ExpectedStatus> {
     const WANTED: &str = "a range such as \"2xx\" or \"200-299\", or statuses such as [200, 204]";
     const STATUS: Bounds<u32> = Bounds {
@@ -116,7 +123,7 @@ fn expected(value: &Value<'_>) -> Option<ExpectedStatus> {
     }
 }
 
-/// `ejection`: on unless it is `false`.
+/// Reads `ejection`, which is on unless it is `false`.
 pub(super) fn ejection(table: &mut Table<'_>) -> Option<Ejection> {
     const WANTED: &str = "{ failures = 5, for = \"10s\", max = \"5m\" }, or false";
     table.or("ejection", Some(Ejection::default()), |value| {
@@ -128,7 +135,10 @@ pub(super) fn ejection(table: &mut Table<'_>) -> Option<Ejection> {
             let max = table.or(ejection::MAX.bounds.name, ejection::MAX.default.max(span), |value| {
                 let max = value.duration(&ejection::MAX.bounds)?;
                 if max < span {
-                    return value.fail(ErrorKind::Conflict, "is shorter than `for`, which is the first time");
+                    return value.fail(
+                        ErrorKind::Conflict,
+                        "is shorter than `for`, the time of the first ejection: make it at least as long",
+                    );
                 }
                 Some(max)
             });
@@ -143,7 +153,7 @@ pub(super) fn ejection(table: &mut Table<'_>) -> Option<Ejection> {
     })
 }
 
-/// `retry_budget`: on unless it is `false`.
+/// Reads `retry_budget`, which is on unless it is `false`.
 pub(super) fn retry_budget(table: &mut Table<'_>) -> Option<RetryBudget> {
     const WANTED: &str = "{ percent = 20, min_per_second = 10 }, or false";
     table.or("retry_budget", Some(RetryBudget::default()), |value| {

@@ -33,8 +33,10 @@ pub(super) fn routes(
 ) -> Option<Vec<Route>> {
     let count = value.inner().as_array().map_or(0, |array| array.len());
     if count > Config::MAX_ROUTES {
-        return value
-            .fail(ErrorKind::TooMany, format!("has {count} routes; at most {} will do", Config::MAX_ROUTES));
+        return value.fail(
+            ErrorKind::TooMany,
+            format!("has {count} routes: at most {} are possible", Config::MAX_ROUTES),
+        );
     }
     let mut conflicts = Conflicts::new();
     value.each("routes: [[routes]]", |item| {
@@ -97,8 +99,8 @@ fn route(
         None => false,
     };
     if forward_token && into_authorization {
-        let message =
-            "`forward_token` is set, and the upstream's credentials stand in the same `Authorization` header";
+        let message = "has `forward_token = true`, and the upstream's credentials need the same \
+            `Authorization` header: remove one of the two";
         table.problem(ErrorKind::Conflict, message);
     }
     let access = access(table, names);
@@ -148,8 +150,7 @@ fn path(
             return None;
         }
         (Some(_), Some(prefix)) => {
-            return prefix
-                .fail(ErrorKind::Conflict, "stands beside `path`; a route has exactly one of the two");
+            return prefix.fail(ErrorKind::Conflict, "is beside `path`: a route has exactly one of the two");
         }
     };
     let text = value.string("a path such as \"/hello_world\"")?;
@@ -184,7 +185,7 @@ fn strip(value: &Value<'_>, text: &str, own: Option<&str>) -> Option<String> {
     if text == "/" {
         return value.invalid("removes nothing: leave it out, or name at least one segment, such as \"/v1\"");
     }
-    // The error of the path itself is enough.
+    // The error of the path was reported.
     let Some(own) = own else { return Some(text.to_owned()) };
     let whole_segments = own.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if !whole_segments {
@@ -212,7 +213,7 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
         for value in [all, any, audience].into_iter().flatten() {
             value.problem(
                 ErrorKind::Conflict,
-                "stands on a route with access = \"public\", which asks for no token; remove one of the two",
+                "is on a route with access = \"public\", which needs no token: remove one of the two",
             );
             good = false;
         }
@@ -224,7 +225,7 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
             scopes(&any, names);
             any.fail(
                 ErrorKind::Conflict,
-                "stands beside `scopes`; a route has all of `scopes` or one of `any_scope`",
+                "is beside `scopes`: a route needs all of `scopes` or one of `any_scope`",
             )
         }
         (Some(all), None) => scopes(&all, names).map(|scopes| match scopes.is_empty() {
@@ -233,7 +234,7 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
         }),
         (None, Some(any)) => match scopes(&any, names) {
             Some(scopes) if scopes.is_empty() => {
-                any.invalid("is empty, so no token would do; leave it out for any valid token")
+                any.invalid("is empty, so no token would be accepted: leave it out for any valid token")
             }
             other => other.map(Requirement::Any),
         },

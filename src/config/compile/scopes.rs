@@ -3,7 +3,7 @@
 use crate::config::{error::ErrorKind, model::Scope, reader::Value, suggest};
 use crate::oauth::scope::Scopes;
 
-/// What one table may need to know of the others. Names count even where their own tables are wrong.
+/// The names that one table needs of the others, also of those that have errors.
 pub(super) struct Names<'a> {
     pub(super) scopes: Vec<&'a str>,
     pub(super) upstreams: Vec<&'a str>,
@@ -20,7 +20,7 @@ pub(super) fn scope(name: &str, value: &Value<'_>) -> Option<Scope> {
     Some(Scope { name: name.to_owned(), description: description.to_owned(), place: value.place() })
 }
 
-/// A list of scope names, each of them in `[scopes]`.
+/// Reads a list of scope names, each of which must be in `[scopes]`.
 pub(super) fn scopes(value: &Value<'_>, names: &Names<'_>) -> Option<Scopes> {
     let tokens = value.set_of("scope names", |item| {
         let token = item.string("a scope name")?;
@@ -33,7 +33,10 @@ pub(super) fn scopes(value: &Value<'_>, names: &Names<'_>) -> Option<Scopes> {
         }
         if !names.scopes.contains(&token) {
             let hint = suggest::hint(token, names.scopes.iter().copied());
-            return item.fail(ErrorKind::UnknownName, format!("does not stand in [scopes]{hint}"));
+            return item.fail(
+                ErrorKind::UnknownName,
+                format!("is not in [scopes]{hint}: add it there, or remove it here"),
+            );
         }
         Some(token)
     })?;

@@ -18,7 +18,7 @@ use crate::config::{
     },
 };
 
-/// Reads `[server]`, or gives its defaults. `root` tells the folder that paths start from.
+/// Reads `[server]`, or returns its defaults. `root` has the folder that relative paths start at.
 pub(super) fn server(value: Option<Value<'_>>, root: &Table<'_>) -> Server {
     value
         .and_then(|value| value.table("a table: [server]", read))
@@ -70,14 +70,14 @@ fn read(table: &mut Table<'_>) -> Server {
     }
 }
 
-/// `true` is standard output; a table may name a file.
+/// Reads `access_log`: `true` is standard output, a table can name a file.
 fn access_log(value: &Value<'_>) -> Option<AccessLog> {
     const WANTED: &str = "true, false, or { file = \"access.log\" }";
     if let Some(on) = value.inner().as_bool() {
         return Some(if on { AccessLog::Stdout } else { AccessLog::Off });
     }
     value.table(WANTED, |table| {
-        // The only one there is; named, so that another one can come.
+        // The only format so far; it has a name so that others can be added.
         table.or("format", (), |value| match value.string("\"json\"")? {
             "json" => Some(()),
             _ => value.invalid("must be \"json\", the only format there is"),
@@ -156,7 +156,7 @@ fn listeners(value: &Value<'_>) -> Option<Vec<Listener>> {
     Some(all)
 }
 
-/// Whether one of the listeners holds this address already; port 0 is a new port each time.
+/// Returns whether one of the listeners already has this address. Port 0 is a new port each time.
 pub(super) fn taken(listeners: &[Listener], address: SocketAddr) -> bool {
     let collide = |one: IpAddr, other: IpAddr| {
         one == other || (one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified()))
@@ -206,7 +206,8 @@ fn finish_listener(
         Scheme::Https if behind_tls || h2c => {
             return value.fail(
                 ErrorKind::Conflict,
-                "behind_tls and h2c are for http:// listeners; an https:// listener has TLS and HTTP/2 by itself",
+                "behind_tls and h2c are for http:// listeners; an https:// listener has TLS and HTTP/2 \
+                 already",
             );
         }
         Scheme::Https => ListenerProtocol::Https,
@@ -214,7 +215,7 @@ fn finish_listener(
             return value.fail(
                 ErrorKind::InsecureListener,
                 "sends secrets and tokens in the clear over the network (RFC 6749 §3.2, RFC 6750 §5.3): use https://, \
-                 listen on 127.0.0.1, or, if a TLS terminator stands before it, \
+                 listen on 127.0.0.1, or, if a TLS terminator is in front of it, \
                  write { url = \"http://…\", behind_tls = true }",
             );
         }

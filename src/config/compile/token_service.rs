@@ -16,14 +16,14 @@ use crate::gate::defaults;
 use crate::oauth::endpoints::metadata::{self, issuer_path};
 use crate::route::pattern::{Pattern, PatternError};
 
-/// Where RFC 8414 and RFC 9728 put their documents, and what they are.
+/// The paths of the metadata documents of RFC 8414 and RFC 9728, and their names.
 const METADATA: [(&str, &str); 2] = [
     (metadata::AUTHORIZATION_SERVER, "the authorization server metadata (RFC 8414)"),
     (metadata::PROTECTED_RESOURCE, "the protected resource metadata (RFC 9728)"),
 ];
 
 impl TokenService {
-    /// Every path that the gateway answers itself, and what answers there.
+    /// Returns every path that the gateway answers itself, and the name of its endpoint.
     #[must_use]
     pub fn endpoints(&self) -> Vec<(String, &'static str)> {
         let mut endpoints = vec![
@@ -43,7 +43,7 @@ impl TokenService {
     }
 }
 
-/// Reads `[token_service]`, or gives its defaults.
+/// Reads `[token_service]`, or returns its defaults.
 pub(super) fn token_service(root: &mut Table<'_>, server: &Server) -> TokenService {
     root.take("token_service")
         .and_then(|value| value.table("a table: [token_service]", |table| read(table, server)))
@@ -69,7 +69,7 @@ fn default_issuer(server: &Server) -> Issuer {
     match server.listen.first() {
         Some(listener) => {
             let scheme = match listener.protocol {
-                // What clients see is the terminator's TLS.
+                // Clients see the TLS of the terminator.
                 ListenerProtocol::Https | ListenerProtocol::Http { behind_tls: true, .. } => Scheme::Https,
                 ListenerProtocol::Http { behind_tls: false, .. } => Scheme::Http,
             };
@@ -97,7 +97,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         let value = table.take(name);
         let path = value.as_ref().and_then(endpoint_path).map_or(default, str::to_owned);
         if let Some((_, other)) = taken.iter().find(|(other, _)| *other == path) {
-            let message = format!("{path:?} is the path of `{other}` already; every endpoint has its own");
+            let message = format!("{path:?} is already the path of `{other}`: every endpoint needs its own");
             match &value {
                 Some(value) => value.problem(ErrorKind::Duplicate, message),
                 None => table.problem(
@@ -139,7 +139,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         }),
         realm: table.or("realm", realm, |value| {
             let text = value.text("a name for challenges", 100)?;
-            // It goes into a quoted string as it is (RFC 9110 §5.6.4).
+            // It is put into a quoted string without escapes (RFC 9110 §5.6.4).
             if text.bytes().any(|byte| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\')) {
                 return value.invalid(
                     "must be printable ASCII without \" and \\: it goes into WWW-Authenticate headers",

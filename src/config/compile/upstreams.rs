@@ -16,7 +16,7 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
     if name.is_empty() || name.chars().any(char::is_control) || name.len() > 255 {
         value.key_problem(
             ErrorKind::InvalidValue,
-            "an upstream's name is 1 to 255 characters, none of them control ones",
+            "an upstream's name is 1 to 255 bytes long, without control characters",
         );
     }
     let place = value.place();
@@ -29,7 +29,10 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
         if let (Some(value), Some(servers)) = (&tls_value, &servers)
             && servers.iter().all(|server| server.origin.scheme == Scheme::Http)
         {
-            value.problem(ErrorKind::Conflict, "is for https:// servers, and this upstream has none");
+            value.problem(
+                ErrorKind::Conflict,
+                "is for https:// servers, and this upstream has none: remove it, or use https://",
+            );
         }
         let max_in_flight = resilience::max_in_flight(table);
         Some(Upstream {
@@ -68,7 +71,8 @@ fn servers(value: &Value<'_>) -> Option<Vec<UpstreamServer>> {
     let servers = value.each("URLs, such as \"http://127.0.0.1:9000\"", |item| {
         let server = server(&item)?;
         if !seen.insert(server.origin.to_string()) {
-            return item.fail(ErrorKind::Duplicate, "is the same server again; give it a weight instead");
+            return item
+                .fail(ErrorKind::Duplicate, "is in this list already: give the server a weight instead");
         }
         Some(server)
     })?;
@@ -102,7 +106,7 @@ fn origin(value: &Value<'_>, wanted: &str) -> Option<Origin> {
 fn credentials(value: Value<'_>) -> Option<Credentials> {
     const WANTED: &str =
         "{ header = \"X-Api-Key\", value = \"env:NAME\" } or { basic = { user = \"…\", password = \"…\" } }";
-    // Whatever stands here in the wrong shape may be the secret.
+    // A value of the wrong type may be the secret.
     value.secret().table(WANTED, |table| {
         let (header, secret, basic) = (table.take("header"), table.take("value"), table.take("basic"));
         match (header, secret, basic) {
@@ -111,7 +115,7 @@ fn credentials(value: Value<'_>) -> Option<Credentials> {
                 let name = headers::credential_name(&header.public());
                 let value = credential_text(secret, "a header value", |text| {
                     (!headers::fits_a_value(text)).then_some(
-                        "cannot stand in a header: it has control characters, or spaces at its ends",
+                        "cannot be the value of a header: it has control characters, or spaces at its ends",
                     )
                 });
                 Some(Credentials::Header { name: name?, value: value? })
@@ -121,7 +125,10 @@ fn credentials(value: Value<'_>) -> Option<Credentials> {
                 None
             }
             (_, _, Some(_)) => {
-                table.problem(ErrorKind::Conflict, format!("`basic` stands alone: {WANTED}"));
+                table.problem(
+                    ErrorKind::Conflict,
+                    format!("has `basic` beside `header` or `value`: credentials are {WANTED}"),
+                );
                 None
             }
             (header, _, None) => {
@@ -137,9 +144,9 @@ fn read_basic(table: &mut Table<'_>) -> Option<Credentials> {
     let user = table.need("user", "the user name").and_then(|value| {
         let value = value.public();
         let text = value.text("a user name", 255)?;
-        // RFC 7617 §2: the first colon ends the user id.
+        // RFC 7617 §2: the first colon ends the user name.
         if text.contains(':') {
-            value.invalid("must not hold a colon (RFC 7617 §2)")
+            value.invalid("must not contain a colon (RFC 7617 §2)")
         } else {
             Some(text.to_owned())
         }
@@ -178,9 +185,12 @@ fn read_tls(table: &mut Table<'_>) -> UpstreamTls {
     let server_name = table.or("server_name", None, |value| {
         let text = value.string("a DNS name")?;
         if text.is_empty() {
-            return value.invalid("is empty, which would turn the check of the certificate off; name the server, or leave it out");
+            return value.invalid(
+                "is empty, which would turn off certificate verification: name the server, or leave it out",
+            );
         }
-        Host::parse(text).map_or_else(|| value.invalid("must be a DNS name or an IP address"), |host| Some(Some(host)))
+        Host::parse(text)
+            .map_or_else(|| value.invalid("must be a DNS name or an IP address"), |host| Some(Some(host)))
     });
     UpstreamTls { ca, client_certificate: certificate.zip(key), server_name }
 }

@@ -18,31 +18,31 @@ use crate::{
 pub struct Client {
     /// The client id.
     pub id: ClientId,
-    /// Whether it may do anything at all.
+    /// Whether it may authenticate, and whether its tokens are valid.
     pub enabled: bool,
-    /// What it may do.
+    /// What it may do at the OAuth endpoints.
     pub capabilities: Capabilities,
     /// The scopes it may ask for.
     pub scopes: Scopes,
-    /// What it gets when it asks for none; a part of `scopes`.
+    /// The scopes of a token if the request names none; each is one of `scopes`.
     pub default_scopes: Scopes,
-    /// How long its tokens live: its own, or the token service's.
+    /// The lifetime of its tokens: its own, or the one of the token service.
     pub token_lifetime: Duration,
-    /// How many API requests it may make, all its tokens together.
+    /// The API requests that it may make with all its tokens together.
     pub rate_limit: Option<Rate>,
-    /// How it proves who it is: at least one way.
+    /// How it authenticates: in at least one way.
     pub authentication: ClientAuthentication,
-    /// Whether its tokens are bound to the certificate they were asked for with (RFC 8705 §3).
+    /// Whether its tokens are bound to the certificate that it got them with (RFC 8705 §3).
     pub certificate_bound_tokens: bool,
     /// Whether its tokens are bound to a key by DPoP (RFC 9449).
     pub dpop_bound_tokens: bool,
     /// The audiences it may ask for (RFC 8707).
     pub audiences: Vec<String>,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub place: Place,
 }
 
-/// The ways in which a client may authenticate; those that are not there are refused. Never all `None`.
+/// The ways in which a client may authenticate. Every other way is refused. At least one is set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ClientAuthentication {
@@ -74,19 +74,20 @@ pub struct SecretAuthentication {
 pub struct ClientSecret {
     /// Its name in listings; [`ClientSecret::DEFAULT_ID`] for a client's only `secret`.
     pub id: String,
-    /// What it is checked against.
+    /// The hash that the secret is compared with.
     pub hash: SecretHash,
-    /// From when on it is refused.
+    /// When it stops being accepted.
     pub expires: Option<SystemTime>,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub place: Place,
 }
 
 impl ClientSecret {
-    /// The id of a secret that stands alone as `secret = "…"`.
+    /// The id of the secret in `secret = "…"`.
     pub const DEFAULT_ID: &'static str = "default";
 
-    /// Tells it from others that go by the same id, and says nothing of the secret or its hash.
+    /// Returns a text that differs for other secrets of the same id, and reveals nothing of the secret or its
+    /// hash.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.hash.fingerprint()

@@ -1,4 +1,4 @@
-//! The configuration once compiled: plain data in which nothing invalid can stand.
+//! The compiled configuration: plain data without invalid values.
 
 mod client;
 mod route;
@@ -20,13 +20,13 @@ pub use upstream::{
 
 use super::error::Place;
 
-/// A whole `gateway.toml`, checked.
+/// A whole, valid `gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The file, as it was named to the program.
+    /// The path of the file, as the program was given it.
     pub file: PathBuf,
-    /// The other files that it names and that must be there: certificates, keys, secrets. None twice.
+    /// The other files that it names and that must exist, without duplicates: certificates, keys, secrets.
     pub files: Vec<PathBuf>,
     /// `[server]`.
     pub server: Server,
@@ -47,16 +47,16 @@ pub struct Config {
 }
 
 impl Config {
-    /// The most routes a file may have.
+    /// The most routes that a file can have.
     pub const MAX_ROUTES: usize = 65_535;
 
-    /// The upstream that a route forwards to.
+    /// Returns the upstream that a route forwards to.
     #[must_use]
     pub fn upstream_of(&self, route: &Route) -> Option<&Upstream> {
         self.upstreams.get(route.upstream.0)
     }
 
-    /// The client with this id.
+    /// Returns the client with this id.
     #[must_use]
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id.as_str() == id)
@@ -69,19 +69,19 @@ impl Config {
 pub struct Scope {
     /// The scope token.
     pub name: String,
-    /// What it stands for, for people.
+    /// A description for people.
     pub description: String,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub place: Place,
 }
 
-/// `[metrics]`: what the gateway counts, for Prometheus and its like.
+/// `[metrics]`: the metrics of the gateway, for Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// An address of its own: loopback, unless the file says in words that it may be open to the network.
+    /// The address: loopback, unless the file says that it may be open to the network.
     pub listen: SocketAddr,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub place: Place,
 }
 
@@ -89,8 +89,8 @@ pub struct Metrics {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Demo {
-    /// A loopback address: it answers without a token.
+    /// A loopback address, because it answers without a token.
     pub listen: SocketAddr,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub place: Place,
 }

@@ -19,51 +19,51 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Route {
-    /// Which paths.
+    /// The paths it matches.
     pub path: Pattern,
-    /// Which host; any where left out.
+    /// The host it matches; `None` is any host.
     pub host: Option<Host>,
-    /// Which methods.
+    /// The methods it matches.
     pub methods: Methods,
     /// What a request needs.
     pub access: Access,
-    /// Where to.
+    /// The upstream that requests are forwarded to.
     pub upstream: UpstreamIndex,
-    /// What is taken off the front of the path: whole segments, and the route's own first ones.
+    /// The segments that are removed from the front of the path: the first ones of the route's own path.
     pub strip_prefix: Option<String>,
-    /// Whether the client's `Authorization` goes to the upstream.
+    /// Whether the upstream gets the client's `Authorization` header.
     pub forward_token: bool,
-    /// Whether a `;` may stand in the path.
+    /// Whether the path may contain a `;`.
     pub allow_semicolon: bool,
-    /// Whether `%2F` may stand in the path.
+    /// Whether the path may contain `%2F`.
     pub allow_encoded_slash: bool,
-    /// How large a request body may be: the route's own, or the server's.
+    /// The largest request body: the route's own limit, or the server's.
     pub max_body_size: BodyLimit,
-    /// How many requests it takes.
+    /// The requests that it accepts.
     pub rate_limit: Option<Rate>,
-    /// How many requests may be under way at once.
+    /// The most requests in flight.
     pub max_in_flight: Option<NonZeroUsize>,
-    /// What is changed in the upstream's answer.
+    /// Changes to the headers of the upstream's response.
     pub response_headers: ResponseHeaders,
-    /// From where requests are taken.
+    /// The addresses that requests are accepted from.
     pub addresses: AddressRules,
-    /// Cross-origin requests from browsers; refused where left out.
+    /// Cross-origin requests from browsers; `None` allows none.
     pub cors: Option<Cors>,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub place: Place,
 }
 
-/// Which methods a route takes.
+/// The methods that a route matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Methods {
     /// All but TRACE and CONNECT.
     All,
-    /// These: at least one, none twice, neither TRACE nor CONNECT.
+    /// At least one, without duplicates, neither TRACE nor CONNECT.
     Only(Vec<Method>),
 }
 
 impl Methods {
-    /// The methods, or `None` for all.
+    /// Returns the methods, or `None` for all of them.
     #[must_use]
     pub fn only(&self) -> Option<&[Method]> {
         match self {
@@ -80,30 +80,30 @@ pub enum Access {
     Public,
     /// A token.
     Token {
-        /// What it must be good for.
+        /// The scopes that it needs.
         requirement: Requirement,
-        /// Whom it must be meant for (RFC 8707).
+        /// The audience that it must be for (RFC 8707).
         audience: Option<String>,
     },
 }
 
-/// What is changed in an upstream's answer: first removed, then set.
+/// Changes to the headers of an upstream's response: first `remove`, then `set`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ResponseHeaders {
-    /// Headers taken out.
+    /// The headers that are removed.
     pub remove: Vec<HeaderName>,
-    /// Headers put in, in place of any of the same name.
+    /// The headers that are added, instead of any of the same name.
     pub set: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// From where requests are taken: `deny` first; then, if `allow` has any, only those.
+/// The addresses that requests are accepted from: not from `deny`; and if `allow` has any, only from those.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct AddressRules {
-    /// If any: only from here.
+    /// If there are any: the only addresses that requests are accepted from.
     pub allow: Vec<AddressRange>,
-    /// Never from here.
+    /// Addresses that requests are never accepted from.
     pub deny: Vec<AddressRange>,
 }
 
@@ -111,23 +111,23 @@ pub struct AddressRules {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cors {
-    /// Whose pages.
+    /// The origins of the pages.
     pub origins: CorsOrigins,
-    /// With which methods: the route's where left out.
+    /// The methods that pages may use; those of the route unless the file says otherwise.
     pub methods: Methods,
-    /// With which request headers, beside the safelisted ones.
+    /// The request headers that pages may set, beside those that are always allowed.
     pub headers: Vec<HeaderName>,
-    /// How long a browser may remember the answer.
+    /// How long a browser may remember the answer to a preflight request.
     pub max_age: Option<Duration>,
-    /// Whether cookies and the like may be sent; never together with any origin.
+    /// Whether cookies and other credentials may be sent; never together with [`CorsOrigins::Any`].
     pub credentials: bool,
 }
 
-/// Whose pages may make cross-origin requests.
+/// The origins of pages that may make cross-origin requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CorsOrigins {
-    /// Anybody's: `"*"`.
+    /// Any origin: `"*"`.
     Any,
-    /// These: at least one.
+    /// At least one origin.
     Only(Vec<Origin>),
 }

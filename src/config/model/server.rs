@@ -18,23 +18,24 @@ use crate::config::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Server {
-    /// Where to listen: at least one, no two of them the same.
+    /// The listeners: at least one, no two of them on the same address.
     pub listen: Vec<Listener>,
-    /// How many threads; `None` is one per core.
+    /// The number of worker threads; `None` is one per core.
     pub threads: Option<NonZeroUsize>,
-    /// Where the gateway keeps its own files; may not exist yet.
+    /// The folder for the gateway's own files. It may not exist yet.
     pub state_dir: PathBuf,
     /// `[server.tls]`.
     pub tls: ServerTls,
     /// `[server.limits]`.
     pub limits: Limits,
-    /// How long requests in flight may take to finish once the process is told to end.
+    /// How long requests in flight have to finish after SIGTERM.
     pub shutdown_grace: Duration,
-    /// Where each request is logged.
+    /// Where requests are logged.
     pub access_log: AccessLog,
-    /// Whether requests get an `X-Request-Id`; where the file says nothing, whether they are logged.
+    /// Whether requests get an `X-Request-Id`: if they are logged, unless the file says otherwise.
     pub request_id: bool,
-    /// Whose `Forwarded` and `X-Forwarded-*` headers are believed: proxies that set or remove every one of them.
+    /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed. Each sets or removes all of
+    /// them.
     pub trusted_proxies: Vec<AddressRange>,
 }
 
@@ -43,9 +44,9 @@ pub struct Server {
 pub enum AccessLog {
     /// Nowhere.
     Off,
-    /// To standard output.
+    /// Standard output.
     Stdout,
-    /// To the end of a file, which may not exist yet; its folder does.
+    /// A file, which lines are appended to. It may not exist yet; its folder does.
     File(PathBuf),
 }
 
@@ -55,30 +56,30 @@ pub enum AccessLog {
 pub struct Listener {
     /// The address; port 0 picks one.
     pub address: SocketAddr,
-    /// What is spoken on it.
+    /// The protocol it speaks.
     pub protocol: ListenerProtocol,
     /// Whether connections begin with a PROXY protocol header (v1 or v2).
     pub proxy_protocol: bool,
-    /// Where it stands in the file; the start of the file if it is the default one.
+    /// The position in the file; the start of the file for the default listener.
     pub place: Place,
 }
 
-/// What a listener speaks.
+/// The protocol of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerProtocol {
     /// HTTP/1.1 and HTTP/2 over TLS.
     Https,
     /// HTTP without TLS.
     Http {
-        /// A TLS terminator stands before it, so it may be open to the network.
+        /// Whether a TLS terminator is in front of it, so that it may be open to the network.
         behind_tls: bool,
-        /// HTTP/2 without TLS is spoken too.
+        /// Whether it speaks HTTP/2 instead of HTTP/1.1.
         h2c: bool,
     },
 }
 
 impl ListenerProtocol {
-    /// The scheme in the listener's own URL.
+    /// Returns the scheme of the listener's URL.
     #[must_use]
     pub fn scheme(self) -> Scheme {
         match self {
@@ -92,18 +93,19 @@ impl ListenerProtocol {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerTls {
-    /// What the server shows of itself.
+    /// The server's certificate.
     pub certificate: ServerCertificate,
-    /// If there: clients are asked for a certificate, and these authorities vouch for it (PEM).
+    /// The authorities (PEM) that client certificates are verified with. If it is set, clients are asked for
+    /// one.
     pub client_ca: Option<PathBuf>,
 }
 
-/// The certificate of the https listeners.
+/// The certificate of the `https://` listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerCertificate {
     /// Made once and kept in [`Server::state_dir`].
     SelfSigned,
-    /// PEM files that could be opened; what is in them is the server's to check.
+    /// PEM files that could be opened. The server checks their content.
     Files {
         /// The chain, the server's own certificate first.
         certificate: PathBuf,
@@ -116,25 +118,25 @@ pub enum ServerCertificate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Until a request's head is whole.
+    /// How long a client may take to send the head of a request.
     pub header_timeout: Duration,
-    /// A request's head, in bytes.
+    /// The largest head of a request, in bytes.
     pub max_header_size: usize,
-    /// Header fields in a request.
+    /// The most header fields of a request.
     pub max_headers: usize,
-    /// A kept-alive connection without a request.
+    /// How long a connection may be kept alive without a request.
     pub idle_timeout: Duration,
-    /// Connections in all.
+    /// The most connections.
     pub max_connections: usize,
-    /// Connections of one address (IPv6: of its /64); none: as many as there may be in all.
+    /// The most connections of one address (IPv6: of its /64); `None` is no limit.
     pub max_connections_per_address: Option<usize>,
-    /// A request body, where the route says nothing.
+    /// The largest request body, unless the route says otherwise.
     pub max_body_size: BodyLimit,
-    /// Between two reads of a request body; the whole of a token request's.
+    /// How long a client may pause in a request body; the time for the whole body of a token request.
     pub body_timeout: Duration,
-    /// A client that does not read.
+    /// How long a client may leave a response unread.
     pub write_timeout: Duration,
-    /// The TLS handshake.
+    /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
 }
 
@@ -186,29 +188,30 @@ pub struct TokenService {
     pub introspection_endpoint: String,
     /// The path of the revocation endpoint.
     pub revocation_endpoint: String,
-    /// How long a token lives where its client says nothing: 1 s to 30 d.
+    /// The lifetime of tokens, unless the client has its own: 1 s to 30 d.
     pub token_lifetime: Duration,
-    /// Live tokens in all.
+    /// The most live tokens.
     pub max_tokens: NonZeroU32,
-    /// Live tokens of one client; never more than `max_tokens`.
+    /// The most live tokens of one client; never more than `max_tokens`.
     pub max_tokens_per_client: NonZeroU32,
-    /// When failed client authentications are slowed down.
+    /// When failed client authentications are answered with 429.
     pub throttle: Throttle,
-    /// The realm of challenges; fit for a quoted string as it is.
+    /// The realm of challenges. It can be put into a quoted string without escapes.
     pub realm: String,
 }
 
 /// The issuer identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Issuer {
-    /// As the file says.
+    /// The one in the file.
     Configured(String),
-    /// Made from the first listener. Where that has port 0, [`Issuer::of_listener`] makes it anew once the port is known.
+    /// Made from the first listener. If that has port 0, [`Issuer::of_listener`] makes it again when the port
+    /// is known.
     FromListener(String),
 }
 
 impl Issuer {
-    /// The identifier.
+    /// Returns the identifier.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -216,7 +219,7 @@ impl Issuer {
         }
     }
 
-    /// What a client on this machine would call a listener.
+    /// Makes the URL by which a client on this machine reaches a listener.
     #[must_use]
     pub fn of_listener(scheme: Scheme, address: SocketAddr) -> Self {
         let ip = address.ip().to_canonical();
@@ -235,11 +238,11 @@ impl fmt::Display for Issuer {
     }
 }
 
-/// How many failed authentications are borne in a period, for a client id from one address.
+/// How many failed authentications are allowed in a period, for a client id from one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Throttle {
-    /// The failures.
+    /// The allowed failures.
     pub failures: NonZeroU32,
     /// The period.
     pub per: Duration,

@@ -16,7 +16,7 @@ use crate::config::{
 };
 use crate::oauth::secret::Secret;
 
-/// Which of [`Config::upstreams`](super::Config::upstreams) a route means.
+/// The index of a route's upstream in [`Config::upstreams`](super::Config::upstreams).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UpstreamIndex(pub usize);
 
@@ -26,37 +26,37 @@ pub struct UpstreamIndex(pub usize);
 pub struct Upstream {
     /// Its name in the file.
     pub name: String,
-    /// Its servers: at least one, no two of them the same.
+    /// Its servers: at least one, without duplicates.
     pub servers: Vec<UpstreamServer>,
     /// How a server is picked.
     pub balance: Balance,
-    /// What is spoken to the servers.
+    /// The protocol that its servers speak.
     pub protocol: Protocol,
-    /// Until a connection stands, TLS included.
+    /// How long it may take to connect, TLS included.
     pub connect_timeout: Duration,
-    /// Between two reads of an answer.
+    /// How long a server may pause in a response.
     pub read_timeout: Duration,
-    /// From the request to the end of the answer.
+    /// How long a request may take, to the end of the response.
     pub total_timeout: Option<Duration>,
-    /// How often a request is tried again, where that is safe.
+    /// How often a failed request is sent again, if that is safe.
     pub retries: u32,
-    /// How servers are probed.
+    /// How servers are probed; `None` is not at all.
     pub health_check: Option<HealthCheck>,
-    /// What is added to each request.
+    /// The credentials that are added to each request.
     pub credentials: Option<Credentials>,
-    /// TLS to the `https` servers; the system's defaults where the file says nothing.
+    /// TLS to the `https` servers.
     pub tls: UpstreamTls,
     /// Whether its routes match in any case.
     pub case_insensitive: bool,
-    /// When a server that fails is left out for a while; none: never.
+    /// When a server that fails gets no requests for a while; `None` is never.
     pub ejection: Option<Ejection>,
-    /// How many requests may be tried again; none: as many as there are.
+    /// How many requests may be retried; `None` is all of them.
     pub retry_budget: Option<RetryBudget>,
-    /// How many requests may be under way at once.
+    /// The most requests in flight.
     pub max_in_flight: Option<NonZeroUsize>,
-    /// How many more may wait for that; only where `max_in_flight` is.
+    /// How many more may wait; only set together with `max_in_flight`.
     pub queue: Option<QueueLimits>,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub place: Place,
 }
 
@@ -66,9 +66,9 @@ pub struct Upstream {
 pub struct UpstreamServer {
     /// Where it is; the port is never 0.
     pub origin: Origin,
-    /// Its share beside the others'.
+    /// Its share of the requests, compared with the other servers.
     pub weight: NonZeroU32,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub place: Place,
 }
 
@@ -78,15 +78,15 @@ pub struct UpstreamServer {
 pub enum Balance {
     /// In turn, by weight.
     RoundRobin,
-    /// By chance, by weight.
+    /// At random, by weight.
     Random,
-    /// The one with the fewest requests under way.
+    /// The one with the fewest requests in flight.
     LeastRequests,
-    /// The same one for the same client id.
+    /// Always the same one for a client id.
     Consistent,
 }
 
-/// What is spoken to an upstream.
+/// The protocol of an upstream's servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1.
@@ -99,15 +99,15 @@ pub enum Protocol {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthCheck {
-    /// By what.
+    /// What a probe does.
     pub probe: Probe,
-    /// From one probe to the next.
+    /// The time from one probe to the next.
     pub interval: Duration,
     /// How long a probe may take; never longer than `interval`.
     pub timeout: Duration,
-    /// So many good probes in a row make a server healthy.
+    /// The good probes in a row that make a server healthy.
     pub healthy_after: NonZeroU32,
-    /// So many bad probes in a row make it unhealthy.
+    /// The bad probes in a row that make it unhealthy.
     pub unhealthy_after: NonZeroU32,
 }
 
@@ -116,11 +116,11 @@ pub struct HealthCheck {
 pub enum Probe {
     /// Opens a connection.
     Tcp,
-    /// Asks for this path, which may have a query.
+    /// Requests a path with GET.
     Http {
-        /// An origin-form target.
+        /// The target in origin-form; it can have a query.
         path: String,
-        /// Which answers are good.
+        /// The statuses of a good answer.
         expected: ExpectedStatus,
     },
 }
@@ -128,14 +128,14 @@ pub enum Probe {
 /// The statuses of a good answer to a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectedStatus {
-    /// From this one to that.
+    /// From the first to the last one.
     Range(u16, u16),
     /// One of these.
     OneOf(Vec<u16>),
 }
 
 impl ExpectedStatus {
-    /// Whether it is one of them.
+    /// Returns whether a status is one of them.
     #[must_use]
     pub fn contains(&self, status: http::StatusCode) -> bool {
         match self {
@@ -157,18 +157,18 @@ impl fmt::Display for ExpectedStatus {
     }
 }
 
-/// When a server that fails is left out, and for how long.
+/// When a server that fails is ejected, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ejection {
-    /// So many failures in a row.
+    /// The failures in a row after which it is ejected.
     pub failures: NonZeroU32,
-    /// Whether an answer of 500 and above is a failure, beside connections that fail and answers that do not come.
+    /// Whether answers of 500 and above count, beside failed connections and missing answers.
     pub server_errors: bool,
-    /// How long the first time; twice as long each time that follows soon.
+    /// The time of the first ejection. Every one that follows soon is twice as long.
     pub span: Duration,
-    /// But never longer.
+    /// The longest time.
     pub max: Duration,
-    /// How long it takes until a server that returns has its whole share again.
+    /// How long it takes until a server that returns has its whole share of requests again.
     pub return_over: Duration,
 }
 
@@ -184,12 +184,12 @@ impl Default for Ejection {
     }
 }
 
-/// How many of the requests of the last ten seconds may be tried again.
+/// How many of the requests of the last ten seconds may be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryBudget {
-    /// This part of them, in percent.
+    /// The share of them, in percent.
     pub percent: u32,
-    /// And so many a second, however few requests there are.
+    /// The retries per second that are always allowed.
     pub min_per_second: u32,
 }
 
@@ -199,23 +199,23 @@ impl Default for RetryBudget {
     }
 }
 
-/// How requests wait for others to end.
+/// The queue of requests that wait for others to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// How many.
+    /// The most requests that wait.
     pub most: NonZeroUsize,
-    /// How long each.
+    /// How long each may wait.
     pub timeout: Duration,
 }
 
-/// What is added to each request to an upstream.
+/// Credentials that are added to each request to an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// A header.
     Header {
-        /// Its name: no hop-by-hop header, none that frames, routes or identifies.
+        /// Its name: not a header of the connection, and not one that the gateway sets.
         name: HeaderName,
-        /// Its value: fit for a header as it is.
+        /// Its value, which is valid in a header.
         value: Secret,
     },
     /// HTTP Basic (RFC 7617).
@@ -231,10 +231,10 @@ pub enum Credentials {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct UpstreamTls {
-    /// Which authorities vouch for the servers (PEM); the common ones where left out.
+    /// The authorities (PEM) that the servers' certificates are verified with; `None` is those of the system.
     pub ca: Option<PathBuf>,
     /// The certificate and key shown to the servers (PEM).
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// The name to ask for and to check; the host of the server's URL where left out. Never empty.
+    /// The name that the certificates must have, never empty; `None` is the host of the server's URL.
     pub server_name: Option<Host>,
 }

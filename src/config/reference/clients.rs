@@ -7,29 +7,43 @@ use super::pattern;
 use crate::config::settings::clients::{MAX_KEYS, MAX_SECRETS, PRIVATE_KEY_PARTS};
 use crate::config::settings::token_service::TOKEN_LIFETIME;
 
-/// A hash of the tutorial's secret, for the examples.
-const HASH: &str =
-    "\"$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8\"";
-const WITH_SECRET: &str = "secret = \"$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8\"";
+/// The hash of the tutorial's secret, for the examples.
+macro_rules! hash {
+    () => {
+        "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8"
+    };
+}
+
+const WITH_SECRET: &str = concat!("secret = \"", hash!(), "\"");
+const WITH_SCOPE: &str = concat!("secret = \"", hash!(), "\"\nscopes = [\"read\"]");
+const WITH_HASH: &str = concat!("hash = \"", hash!(), "\"");
+const ONE_SECRET: &str = concat!("id = \"2026-11\"\nhash = \"", hash!(), "\"");
 const METHODS: &str = "token_endpoint_auth_methods";
 const NAMES: [&str; 3] = ["tls_subject_dn", "tls_san_dns", "tls_san_uri"];
 
 pub(super) fn client() -> Table {
     let scope = || Kind::text("scope name", pattern::SCOPE);
-    let document = "[server.tls]\nclient_ca = \"tls/clients.pem\"\n[scopes]\nread = \"Read\"\nwrite = \"Write\"\n[clients.server]\n§";
+    let document = "[server.tls]\nclient_ca = \"tls/clients.pem\"\n[scopes]\nread = \"Read\"\nwrite = \
+        \"Write\"\n[clients.server]\n§";
     authentication(Table::new("[clients.NAME]", "A client.", document).base(WITH_SECRET)).keys([
         Key::new(
             "capabilities",
             Kind::set(Kind::Choice(vec!["client_credentials", "introspection"])),
-            "What the client may do: get tokens (`client_credentials`), ask about any token (`introspection`).",
+            "What the client may do: get tokens (`client_credentials`), ask about any token \
+             (`introspection`).",
         )
         .default("[]")
         .example(r#"["client_credentials"]"#)
         .wrong(r#"["client_credential"]"#),
-        Key::new("scopes", Kind::set(scope()), "The scopes that the client may ask for. Each must be in `[scopes]`.")
-            .default("[]")
-            .example(r#"["read", "write"]"#)
-            .wrong(r#"["read write"]"#),
+        Key::new(
+            "scopes",
+            Kind::set(scope()),
+            "The scopes that the client may ask for. Each must be in \
+            `[scopes]`.",
+        )
+        .default("[]")
+        .example(r#"["read", "write"]"#)
+        .wrong(r#"["read write"]"#),
         Key::new(
             "default_scopes",
             Kind::set(scope()),
@@ -38,16 +52,26 @@ pub(super) fn client() -> Table {
         .default("[]")
         .example(r#"["read"]"#)
         .wrong_for_check(r#"["write"]"#)
-        .beside(DEFAULT_SCOPES),
+        .beside(WITH_SCOPE),
         Key::optional_duration(&TOKEN_LIFETIME.bounds, "The lifetime of the client's tokens.")
             .default_note("`token_lifetime` of `[token_service]`")
             .example(r#""1h""#)
             .wrong(r#""31d""#),
-        Key::flag("enabled", true, "Whether the client may authenticate and its tokens are valid. `false` refuses both with the next request."),
-        Key::new("rate_limit", Kind::Rate, "The API requests that the client may make, with all its tokens together. More are answered with 429.")
-            .default_note("no limit")
-            .example(r#""100/s""#)
-            .wrong(r#""100/d""#),
+        Key::flag(
+            "enabled",
+            true,
+            "Whether the client may authenticate and its tokens are valid. `false` \
+            refuses both with the next request.",
+        ),
+        Key::new(
+            "rate_limit",
+            Kind::Rate,
+            "The API requests that the client may make, with all its tokens \
+            together. More are answered with 429.",
+        )
+        .default_note("no limit")
+        .example(r#""100/s""#)
+        .wrong(r#""100/d""#),
         Key::new(
             "audiences",
             Kind::set(Kind::text("visible ASCII without `#`", pattern::AUDIENCE)),
@@ -56,22 +80,34 @@ pub(super) fn client() -> Table {
         .default("[]")
         .example(r#"["https://api.example.com"]"#)
         .wrong(r##"["https://api.example.com#top"]"##),
-        Key::flag("certificate_bound_tokens", false, "Binds the client's tokens to the certificate that it got them with (RFC 8705 §3)."),
-        Key::flag("dpop_bound_tokens", false, "Binds the client's tokens to a key of the client by DPoP (RFC 9449)."),
+        Key::flag(
+            "certificate_bound_tokens",
+            false,
+            "Binds the client's tokens to the certificate that it \
+            got them with (RFC 8705 §3).",
+        ),
+        Key::flag(
+            "dpop_bound_tokens",
+            false,
+            "Binds the client's tokens to a key of the client by DPoP (RFC \
+            9449).",
+        ),
     ])
 }
-
-const DEFAULT_SCOPES: &str = "secret = \"$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8\"\nscopes = [\"read\"]";
 
 /// The keys by which a client authenticates.
 fn authentication(table: Table) -> Table {
     let table = table.keys([
         Key::new(
             "secret",
-            Kind::text("argon2id PHC string (`$argon2id$v=19$…`), or a secret that is one", pattern::secret_hash()),
-            "The hash of the client's secret. `tollgate client reset-secret NAME` makes a secret, prints it once and writes its hash here. The secret itself is refused.",
+            Kind::text(
+                "argon2id PHC string (`$argon2id$v=19$…`), or a secret that is one",
+                pattern::secret_hash(),
+            ),
+            "The hash of the client's secret. `tollgate client reset-secret NAME` makes a secret, prints it \
+             once and writes its hash here. The secret itself is refused.",
         )
-        .example(HASH)
+        .example(concat!("\"", hash!(), "\""))
         .wrong(r#""Password1""#)
         .beside(""),
         Key::new(
@@ -79,7 +115,7 @@ fn authentication(table: Table) -> Table {
             Kind::list(Kind::Table(secret())).not_empty().most(MAX_SECRETS),
             "Several secrets at once, for rotation: the client can use each of them until it expires.",
         )
-        .example(format!("[{{ id = \"2026-11\", hash = {HASH}, expires = 2026-12-01T00:00:00Z }}]"))
+        .example(concat!("[{ id = \"2026-11\", hash = \"", hash!(), "\", expires = 2026-12-01T00:00:00Z }]"))
         .wrong("[]")
         .beside(""),
         Key::new(
@@ -92,13 +128,16 @@ fn authentication(table: Table) -> Table {
                 "self_signed_tls_client_auth",
             ]))
             .not_empty(),
-            "How the client may authenticate at the OAuth endpoints. What a method needs must be there, and nothing else.",
+            "How the client may authenticate at the OAuth endpoints. What a method needs must be there, and \
+             nothing else.",
         )
         .default_note("both `client_secret_…` methods, if there is a secret")
         .example(r#"["client_secret_basic"]"#)
         .wrong(r#"["client_secret_jwt"]"#),
         Key::new("jwks", jwks(), "The public keys for `private_key_jwt` (RFC 7517).")
-            .example(r#"[{ kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }]"#)
+            .example(
+                r#"[{ kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }]"#,
+            )
             .wrong("[]")
             .beside("token_endpoint_auth_methods = [\"private_key_jwt\"]"),
         Key::new(
@@ -146,7 +185,8 @@ fn authentication(table: Table) -> Table {
     let needs_secret = json!({ "anyOf": required(&secret) });
     let table = table
         .rule(
-            "A client needs a way to authenticate: `secret` or `secrets`, or `token_endpoint_auth_methods` with what they need.",
+            "A client needs a way to authenticate: `secret` or `secrets`, or `token_endpoint_auth_methods` \
+             with what they need.",
             json!({ "if": { "not": { "required": [METHODS] } }, "then": needs_secret }),
         )
         .rule(
@@ -159,8 +199,17 @@ fn authentication(table: Table) -> Table {
         );
     [
         ("`private_key_jwt` needs `jwks` or `jwks_uri`.", "private_key_jwt", &["jwks", "jwks_uri"][..]),
-        ("`tls_client_auth` needs `tls_subject_dn`, `tls_san_dns` or `tls_san_uri`, and `client_ca` in `[server.tls]`.", "tls_client_auth", &NAMES),
-        ("`self_signed_tls_client_auth` needs `tls_thumbprint`.", "self_signed_tls_client_auth", &["tls_thumbprint"]),
+        (
+            "`tls_client_auth` needs `tls_subject_dn`, `tls_san_dns` or `tls_san_uri`, and `client_ca` in \
+            `[server.tls]`.",
+            "tls_client_auth",
+            &NAMES,
+        ),
+        (
+            "`self_signed_tls_client_auth` needs `tls_thumbprint`.",
+            "self_signed_tls_client_auth",
+            &["tls_thumbprint"],
+        ),
     ]
     .into_iter()
     .fold(table, |table, (about, method, keys)| {
@@ -169,22 +218,33 @@ fn authentication(table: Table) -> Table {
     })
     .rule("Only one of `secret` and `secrets`.", at_most_one(&secret))
     .rule("Only one of `jwks` and `jwks_uri`.", at_most_one(&["jwks", "jwks_uri"]))
-    .rule("Only one of `tls_subject_dn`, `tls_san_dns` and `tls_san_uri` (RFC 8705 §2.1.2).", at_most_one(&NAMES))
+    .rule(
+        "Only one of `tls_subject_dn`, `tls_san_dns` and `tls_san_uri` (RFC 8705 §2.1.2).",
+        at_most_one(&NAMES),
+    )
 }
 
 fn secret() -> Table {
     let document = "[clients.server]\nsecrets = [{ § }]";
-    Table::new("secret", "One of several secrets.", document).base("id = \"2026-11\"\nhash = \"$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8\"").keys([
-        Key::new("id", Kind::text("text of at most 64 bytes", r"[^\x00-\x1f\x7f-\x9f]{1,64}"), "Its name in listings and logs. Another one for each secret of the client.")
-            .required()
-            .example(r#""2026-11""#)
-            .wrong(r#""""#)
-            .beside("hash = \"$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8\""),
-        Key::new("hash", Kind::text("argon2id PHC string, or a secret that is one", pattern::secret_hash()), "The hash of the secret.")
-            .required()
-            .example(r#""env:SERVER_SECRET_HASH""#)
-            .wrong(r#""Password1""#)
-            .beside("id = \"2026-11\""),
+    Table::new("secret", "One of several secrets.", document).base(ONE_SECRET).keys([
+        Key::new(
+            "id",
+            Kind::text("text of at most 64 bytes", r"[^\x00-\x1f\x7f-\x9f]{1,64}"),
+            "Its name in listings and logs. Another one for each secret of the client.",
+        )
+        .required()
+        .example(r#""2026-11""#)
+        .wrong(r#""""#)
+        .beside(WITH_HASH),
+        Key::new(
+            "hash",
+            Kind::text("argon2id PHC string, or a secret that is one", pattern::secret_hash()),
+            "The hash of the secret.",
+        )
+        .required()
+        .example(r#""env:SERVER_SECRET_HASH""#)
+        .wrong(r#""Password1""#)
+        .beside("id = \"2026-11\""),
         Key::new("expires", Kind::DateTime, "From when on the secret is refused.")
             .default_note("never")
             .example("2026-12-01T00:00:00Z")

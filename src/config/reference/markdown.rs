@@ -66,7 +66,7 @@ fn section(page: &mut String, parent: &Table, key: &Key, above: &[&str]) {
 }
 
 fn heading(page: &mut String, title: &str, key: &Key) {
-    let _ = write!(page, "\n## `{title}`\n\n{}\n", key.about);
+    let _ = write!(page, "\n## `{title}`\n\n{}\n", wrap(key.about));
     if key.applies == Applies::OnRestart {
         page.push_str("\nA change of this table takes effect after a **restart**.\n");
     }
@@ -94,7 +94,7 @@ fn keys(page: &mut String, table: &Table, above: &[&str]) {
 /// One key; the keys of an inline table follow it as `key.inner`.
 fn entry(page: &mut String, table: &Table, key: &Key, level: usize, prefix: &str) {
     let name = format!("{prefix}{}", key.name);
-    let _ = write!(page, "\n{} `{name}`\n\n{}\n\n", "#".repeat(level), key.about);
+    let _ = write!(page, "\n{} `{name}`\n\n{}\n\n", "#".repeat(level), wrap(key.about));
     let _ = writeln!(page, "- Type: {}", kind(&key.kind));
     facts(page, table, key);
     for inner in tables(&key.kind) {
@@ -131,7 +131,7 @@ fn facts(page: &mut String, table: &Table, key: &Key) {
     });
     if let Some(said) = said_of(table, key) {
         let wrong = code(&format!("{} = {}", key.name, key.wrong.as_deref().unwrap_or_default()));
-        let alone = if key.schema_refuses { "" } else { ", which no schema can tell" };
+        let alone = if key.schema_refuses { "" } else { ", beyond the schema" };
         let _ = writeln!(page, "- `check` on {wrong}{alone}: {said}");
     }
 }
@@ -188,6 +188,22 @@ fn kind(kind: &Kind) -> String {
         Kind::Either(kinds) => kinds.iter().map(self::kind).collect::<Vec<_>>().join("; or "),
         Kind::Off => "`false`".to_owned(),
     }
+}
+
+/// A paragraph in lines of at most 110 columns.
+fn wrap(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 110 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// A code span, also of a text that has backticks in it.

@@ -1,16 +1,18 @@
-//! Every key of gateway.toml, described once: the JSON Schema and the configuration reference are made from this.
+//! Every key of gateway.toml, described once: the JSON Schema and the configuration reference are made from
+//! this.
 //!
 //! To add a key:
 //!
 //! 1. `settings.rs`: its name, default and bounds, if it is a number, a duration or a size;
 //! 2. `model/`: the field that holds its value, with a summary;
 //! 3. `compile/`: the line that reads it. Say in the message of every error what would be right;
-//! 4. `reference/`, the file of its table: what it is for, a good and a bad example, and whether it needs a restart;
+//! 4. `reference/`, the file of its table: what it is for, a good and a bad example, and whether it needs a
+//!    restart;
 //! 5. `tests/maximal.toml`: a value other than the default;
 //! 6. `TOLLGATE_BLESS=1 cargo test --lib reference` writes `docs/configuration.md`.
 //!
-//! The tests here fail if a step was forgotten: the reader and this description are compared in both directions, each
-//! example is read, and the committed reference must be the generated one.
+//! The tests here fail if a step was forgotten: the reader and this description are compared in both
+//! directions, each example is read, and the committed reference must be the generated one.
 
 mod clients;
 mod key;
@@ -47,7 +49,8 @@ fn document() -> Table {
     );
     Table::new(
         "gateway.toml",
-        "OAuth 2.0 client-credentials protection for HTTP APIs. `tollgate check` also finds what a schema cannot: names that are not defined, files that cannot be read, routes that conflict.",
+        "OAuth 2.0 client-credentials protection for HTTP APIs. `tollgate check` also finds what a schema \
+         cannot: names that are not defined, files that cannot be read, routes that conflict.",
         "§",
     )
     .keys([
@@ -56,7 +59,8 @@ fn document() -> Table {
         Key::new(
             "scopes",
             scopes,
-            "Every scope that a client or a route names, with a description for people. The metadata document lists them.",
+            "Every scope that a client or a route names, with a description for people. The metadata \
+             document lists them.",
         )
         .default_note("no scopes")
         .example(r#"{ read = "Read from the APIs" }"#)
@@ -64,7 +68,8 @@ fn document() -> Table {
         Key::new(
             "clients",
             Kind::map("NAME", pattern::CLIENT_ID, "a client id", Kind::Table(clients::client())),
-            "The clients. The name of the table is the client id: 1 to 255 visible ASCII characters, with spaces only inside.",
+            "The clients. The name of the table is the client id: 1 to 255 visible ASCII characters, with \
+             spaces only inside.",
         )
         .default_note("no clients"),
         Key::new(

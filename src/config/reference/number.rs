@@ -42,8 +42,8 @@ fn with_units(least: u64, most: u64, units: &[(&str, u64)]) -> String {
         .join("|")
 }
 
-/// The last number up to `most` that one expression matches together with `first`: those that differ from it only in
-/// the digits at the end, each of which takes every value, and in the one before them.
+/// The last number up to `most` that one expression matches together with `first`: those that differ from it
+/// only in the digits at the end, each of which takes every value, and in the one before them.
 fn end_of_run(first: u64, most: u64) -> u64 {
     let mut last = first;
     let mut scale: u64 = 1;

@@ -1,7 +1,7 @@
 //! Regular expressions for texts, in the syntax that JSON Schema and Rust's `regex` share.
 //!
-//! Each says as much of the reader's grammar as a regular expression can. What is left (a repeated `{name}`, bits behind
-//! an address prefix) is for `check` alone.
+//! Each says as much of the reader's grammar as a regular expression can. What is left (a repeated `{name}`,
+//! bits behind an address prefix) is for `check` alone.
 
 use serde_json::{Value as Json, json};
 
@@ -120,7 +120,8 @@ pub(super) fn address_range() -> String {
     format!(r"{OCTET}(\.{OCTET}){{3}}(/{})?|{IPV6}(/{})?", number::from_to(0, 32), number::from_to(0, 128))
 }
 
-/// A path in canonical form. In a route's, a segment can be `{name}`, and it can have semicolons and encoded slashes.
+/// A path in canonical form. In a route's, a segment can be `{name}`, and it can have semicolons and encoded
+/// slashes.
 pub(super) fn path(of_route: bool, prefix: bool) -> String {
     // RFC 3986 §3.3, and what browsers leave unescaped. The escapes are those that the canonical path keeps.
     let raw = r"A-Za-z0-9_~!$&'()*+,=:@\[\]|-";

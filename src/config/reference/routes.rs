@@ -8,7 +8,8 @@ use super::pattern;
 use crate::config::compile::headers::CONNECTION;
 use crate::config::settings::{cors, limits, upstreams};
 
-const DOCUMENT: &str = "[scopes]\nread = \"Read\"\nadmin = \"All\"\n[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\n[[routes]]\n§";
+const DOCUMENT: &str = "[scopes]\nread = \"Read\"\nadmin = \"All\"\n[upstreams.hello]\nservers = \
+    [\"http://127.0.0.1:9000\"]\n[[routes]]\n§";
 const BASE: &str = "path = \"/v1/orders\"\nupstream = \"hello\"";
 
 pub(super) fn route() -> Table {
@@ -18,32 +19,52 @@ pub(super) fn route() -> Table {
         Key::new(
             "path",
             Kind::text("path; a segment can be `{name}`", pattern::path(true, false)),
-            "Matches requests for exactly this path. `{name}` stands for one segment of any content. Written in canonical form: without escapes that are not needed.",
+            "Matches requests for exactly this path. `{name}` stands for one segment of any content. Written \
+             in canonical form: without escapes that are not needed.",
         )
         .example(r#""/users/{id}""#)
         .wrong(r#""/users/../admin""#)
         .beside("upstream = \"hello\""),
         Key::new(
             "prefix",
-            Kind::text("path without a slash at the end; a segment can be `{name}`", pattern::path(true, true)),
-            "Matches requests for this path and everything below it, by whole segments: `/orders` matches `/orders/7`, never `/ordersX`. `/` matches everything.",
+            Kind::text(
+                "path without a slash at the end; a segment can be `{name}`",
+                pattern::path(true, true),
+            ),
+            "Matches requests for this path and everything below it, by whole segments: `/orders` matches \
+             `/orders/7`, never `/ordersX`. `/` matches everything.",
         )
         .example(r#""/orders""#)
         .wrong(r#""/orders/""#)
         .beside("upstream = \"hello\""),
-        Key::new("upstream", Kind::text("name", pattern::UPSTREAM_NAME), "The upstream that requests are forwarded to: one of `[upstreams]`.")
-            .required()
-            .example(r#""hello""#)
-            .wrong_for_check(r#""helo""#)
-            .beside("path = \"/v1/orders\""),
-        Key::new("host", Kind::text("DNS name or IP address", pattern::host()), "Matches requests for this host only. A route with a host is more specific than one without.")
-            .default_note("any host")
-            .example(r#""api.example.com""#)
-            .wrong(r#""*.example.com""#),
-        Key::new("methods", methods(), "Matches requests with these methods only. HEAD is not implied by GET. TRACE and CONNECT are refused on every route.")
-            .default_note("all methods")
-            .example(r#"["GET", "HEAD"]"#)
-            .wrong(r#"["get"]"#),
+        Key::new(
+            "upstream",
+            Kind::text("name", pattern::UPSTREAM_NAME),
+            "The upstream that requests are \
+            forwarded to: one of `[upstreams]`.",
+        )
+        .required()
+        .example(r#""hello""#)
+        .wrong_for_check(r#""helo""#)
+        .beside("path = \"/v1/orders\""),
+        Key::new(
+            "host",
+            Kind::text("DNS name or IP address", pattern::host()),
+            "Matches requests for this \
+            host only. A route with a host is more specific than one without.",
+        )
+        .default_note("any host")
+        .example(r#""api.example.com""#)
+        .wrong(r#""*.example.com""#),
+        Key::new(
+            "methods",
+            methods(),
+            "Matches requests with these methods only. HEAD is not implied by \
+            GET. TRACE and CONNECT are refused on every route.",
+        )
+        .default_note("all methods")
+        .example(r#"["GET", "HEAD"]"#)
+        .wrong(r#"["get"]"#),
         Key::new(
             "access",
             Kind::Choice(vec!["token", "public"]),
@@ -53,7 +74,7 @@ pub(super) fn route() -> Table {
         .example(r#""public""#)
         .wrong(r#""open""#),
         Key::new("scopes", Kind::set(scope()), "The token needs all of these scopes.")
-            .default_note("any valid token will do")
+            .default_note("any valid token is accepted")
             .example(r#"["read"]"#)
             .wrong_for_check(r#"["raed"]"#),
         Key::new("any_scope", Kind::set(scope()).not_empty(), "The token needs one of these scopes.")
@@ -70,14 +91,25 @@ pub(super) fn route() -> Table {
         Key::new(
             "strip_prefix",
             Kind::text("path without a slash at the end", pattern::path(true, true)),
-            "Removes these segments from the front of the path on its way to the upstream. They must be the first segments of the route's own path.",
+            "Removes these segments from the front of the path on its way to the upstream. They must be the \
+             first segments of the route's own path.",
         )
         .default_note("nothing is removed")
         .example(r#""/v1""#)
         .wrong_for_check(r#""/v2""#),
         Key::flag("forward_token", false, "Sends the client's `Authorization` header to the upstream."),
-        Key::flag("allow_semicolon", false, "Accepts paths with `;` or `%3B`. Some servers take what follows for a parameter, others do not."),
-        Key::flag("allow_encoded_slash", false, "Accepts paths with `%2F`. Some servers take it for a separator, others do not."),
+        Key::flag(
+            "allow_semicolon",
+            false,
+            "Accepts paths with `;` or `%3B`. Some servers take what follows \
+            for a parameter, others do not.",
+        ),
+        Key::flag(
+            "allow_encoded_slash",
+            false,
+            "Accepts paths with `%2F`. Some servers take it for a \
+            separator, others do not.",
+        ),
         Key::new(
             limits::MAX_BODY_SIZE.bounds.name,
             Kind::Size(limits::MAX_BODY_SIZE.bounds.least.0, limits::MAX_BODY_SIZE.bounds.most.0),
@@ -86,17 +118,31 @@ pub(super) fn route() -> Table {
         .default_note("`max_body_size` of `[server.limits]`")
         .example(r#""1GiB""#)
         .wrong("1048576"),
-        Key::new("rate_limit", Kind::Rate, "The requests that the route accepts, of all clients together. More are answered with 429.")
-            .default_note("no limit")
-            .example(r#"{ rate = "100/s", burst = 200 }"#)
-            .wrong(r#""100""#),
-        Key::optional_number(&upstreams::MAX_IN_FLIGHT, "The most requests in flight on this route. More are answered with 503.")
-            .default_note("no limit")
-            .example("20"),
-        Key::new("response_headers", Kind::Table(response_headers()), "Changes the headers of the upstream's responses: first `remove`, then `set`.")
-            .default_note("nothing is changed")
-            .example(r#"{ remove = ["Server"], set = { X-Frame-Options = "DENY" } }"#)
-            .wrong(r#"{ remove = ["Connection"] }"#),
+        Key::new(
+            "rate_limit",
+            Kind::Rate,
+            "The requests that the route accepts, of all clients together. \
+            More are answered with 429.",
+        )
+        .default_note("no limit")
+        .example(r#"{ rate = "100/s", burst = 200 }"#)
+        .wrong(r#""100""#),
+        Key::optional_number(
+            &upstreams::MAX_IN_FLIGHT,
+            "The most requests in flight on this route. More are \
+            answered with 503.",
+        )
+        .default_note("no limit")
+        .example("20"),
+        Key::new(
+            "response_headers",
+            Kind::Table(response_headers()),
+            "Changes the headers of the upstream's \
+            responses: first `remove`, then `set`.",
+        )
+        .default_note("nothing is changed")
+        .example(r#"{ remove = ["Server"], set = { X-Frame-Options = "DENY" } }"#)
+        .wrong(r#"{ remove = ["Connection"] }"#),
         Key::new("allow", range(), "Accepts requests from these addresses only.")
             .default("[]")
             .example(r#"["10.0.0.0/8"]"#)
@@ -105,10 +151,15 @@ pub(super) fn route() -> Table {
             .default("[]")
             .example(r#"["10.1.2.3"]"#)
             .wrong(r#"["10.0.0.0/33"]"#),
-        Key::new("cors", Kind::Table(cors()), "Allows web pages from other origins to call the route, and answers their preflight requests.")
-            .default_note("not allowed")
-            .example(r#"{ origins = ["https://app.example.com"], max_age = "10m" }"#)
-            .wrong("{}"),
+        Key::new(
+            "cors",
+            Kind::Table(cors()),
+            "Allows web pages from other origins to call the route, and \
+            answers their preflight requests.",
+        )
+        .default_note("not allowed")
+        .example(r#"{ origins = ["https://app.example.com"], max_age = "10m" }"#)
+        .wrong("{}"),
     ]);
     let table = table
         .rule(
@@ -132,7 +183,8 @@ pub(super) fn route() -> Table {
 }
 
 fn needs_flag(text: &str, flag: &str) -> Json {
-    let has = |key: &str| json!({ "properties": { key: { "type": "string", "pattern": text } }, "required": [key] });
+    let contains = json!({ "type": "string", "pattern": text });
+    let has = |key: &str| json!({ "properties": { key: contains }, "required": [key] });
     let patterns = ["path", "prefix", "strip_prefix"].map(has);
     json!({
         "if": { "anyOf": patterns },
@@ -154,7 +206,8 @@ fn response_headers() -> Table {
     Table::new(
         "response_headers",
         "Changes the headers of the upstream's responses.",
-        "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\n[[routes]]\npath = \"/\"\nupstream = \"hello\"\nresponse_headers = { § }",
+        "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\n[[routes]]\npath = \"/\"\nupstream = \
+         \"hello\"\nresponse_headers = { § }",
     )
     .keys([
         Key::new("remove", Kind::set(name()), "The headers that are removed.")
@@ -177,7 +230,8 @@ fn cors() -> Table {
     Table::new(
         "cors",
         "Cross-origin requests from web pages.",
-        "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\n[[routes]]\npath = \"/\"\nupstream = \"hello\"\ncors = { § }",
+        "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\n[[routes]]\npath = \"/\"\nupstream = \
+         \"hello\"\ncors = { § }",
     )
     .base("origins = [\"https://app.example.com\"]")
     .keys([
@@ -202,10 +256,19 @@ fn cors() -> Table {
         .default("[]")
         .example(r#"["X-Request-Id"]"#)
         .wrong(r#"["X Request"]"#),
-        Key::optional_duration(&cors::MAX_AGE, "How long a browser may remember the answer to a preflight request.")
-            .default_note("the browser decides")
-            .example(r#""10m""#),
-        Key::flag("credentials", false, "Allows cookies and other credentials of the browser. Not together with the origin `*`."),
+        Key::optional_duration(
+            &cors::MAX_AGE,
+            "How long a browser may remember the answer to a preflight \
+            request.",
+        )
+        .default_note("the browser decides")
+        .example(r#""10m""#),
+        Key::flag(
+            "credentials",
+            false,
+            "Allows cookies and other credentials of the browser. Not together \
+            with the origin `*`.",
+        ),
     ])
     .rule(
         "`*` is alone in `origins`, and not together with `credentials = true`.",

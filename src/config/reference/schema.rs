@@ -89,7 +89,10 @@ fn rate() -> Json {
     json!({ "anyOf": [rate, {
         "type": "object",
         "additionalProperties": false,
-        "properties": { "rate": rate, BURST.name: { "type": "integer", "minimum": BURST.least, "maximum": BURST.most } },
+        "properties": {
+            "rate": rate,
+            BURST.name: { "type": "integer", "minimum": BURST.least, "maximum": BURST.most },
+        },
         "required": ["rate"],
     }] })
 }

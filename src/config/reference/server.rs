@@ -6,24 +6,34 @@ use super::key::{Key, Kind, Table};
 use super::pattern;
 use crate::config::settings::{limits, server as settings};
 
-const LISTEN: &str = "URL: `https://` or `http://`, an IP address of this machine or `localhost`, and a port; port 0 picks one";
+const LISTEN: &str = "URL: `https://` or `http://`, an IP address of this machine or `localhost`, and a \
+    port; port 0 picks one";
 
 pub(super) fn server() -> Table {
     Table::new("[server]", "Where and how the gateway listens.", "[server]\n§").keys([
         Key::new(
             "listen",
-            Kind::list(Kind::Either(vec![Kind::text(LISTEN, pattern::listen(false)), Kind::Table(listener())])).not_empty(),
-            "The addresses to listen on. Plain `http://` on anything but loopback is refused, because secrets and tokens would cross the network in the clear, unless a TLS terminator is in front of it and the file says so.",
+            Kind::list(Kind::Either(vec![
+                Kind::text(LISTEN, pattern::listen(false)),
+                Kind::Table(listener()),
+            ]))
+            .not_empty(),
+            "The addresses to listen on. Plain `http://` on anything but loopback is refused, because \
+             secrets and tokens would cross the network in the clear, unless a TLS terminator is in front of \
+             it and the file says so.",
         )
         .default(format!("[\"https://127.0.0.1:{}\"]", settings::PORT))
         .example(r#"["https://0.0.0.0:443"]"#)
         .wrong(r#"["http://0.0.0.0:80"]"#)
         .on_restart(),
-        Key::number(&settings::THREADS, "The number of worker threads. 0 is one per core.").example("4").on_restart(),
+        Key::number(&settings::THREADS, "The number of worker threads. 0 is one per core.")
+            .example("4")
+            .on_restart(),
         Key::new(
             "state_dir",
             Kind::text("path of a folder", pattern::LINE),
-            "Where the gateway keeps its own files: the self-signed certificate, and when each secret was last used. It is created if it does not exist.",
+            "Where the gateway keeps its own files: the self-signed certificate, and when each secret was \
+             last used. It is created if it does not exist.",
         )
         .default(format!("{:?}", settings::STATE_DIR))
         .example(r#""/var/lib/tollgate""#)
@@ -31,12 +41,14 @@ pub(super) fn server() -> Table {
         .on_restart(),
         Key::duration(
             &settings::SHUTDOWN_GRACE,
-            "How long requests in flight have to finish after SIGTERM. Connections that are still open then are closed.",
+            "How long requests in flight have to finish after SIGTERM. Connections that are still open then \
+             are closed.",
         ),
         Key::new(
             "access_log",
             Kind::Either(vec![Kind::Flag, Kind::Table(access_log())]),
-            "Writes one line for each request: `true` to standard output, a table to a file. A reload and SIGHUP open the file again, as log rotation needs.",
+            "Writes one line for each request: `true` to standard output, a table to a file. A reload and \
+             SIGHUP open the file again, as log rotation needs.",
         )
         .default(false)
         .example("true")
@@ -52,7 +64,9 @@ pub(super) fn server() -> Table {
         Key::new(
             "trusted_proxies",
             Kind::set(Kind::text("address or range", pattern::address_range())),
-            "The proxies in front of the gateway whose `Forwarded`, `X-Real-IP` and `X-Forwarded-*` headers are believed. Each of them must set or remove every one of these headers; otherwise its clients could set them.",
+            "The proxies in front of the gateway whose `Forwarded`, `X-Real-IP` and `X-Forwarded-*` headers \
+             are believed. Each of them must set or remove every one of these headers; otherwise its clients \
+             could set them.",
         )
         .default("[]")
         .example(r#"["10.0.0.0/8", "2001:db8::/32"]"#)
@@ -71,9 +85,11 @@ fn listener() -> Table {
                 .example(r#""http://127.0.0.1:8080""#)
                 .wrong(r#""127.0.0.1:8080""#)
                 .beside(""),
-            Key::flag("behind_tls", false, "A TLS terminator is in front of this listener, so plain HTTP can be open to the network."),
+            Key::flag("behind_tls", false, "A TLS terminator is in front of this listener, so plain HTTP can \
+                be open to the network."),
             Key::flag("h2c", false, "Speaks HTTP/2 without TLS, and only that."),
-            Key::flag("proxy_protocol", false, "Connections begin with a PROXY protocol header (version 1 or 2), which is believed."),
+            Key::flag("proxy_protocol", false, "Connections begin with a PROXY protocol header (version 1 or \
+                2), which is believed."),
         ])
         .rule(
             "Plain `http://` outside loopback needs `behind_tls = true`.",
@@ -121,12 +137,16 @@ fn tls() -> Table {
     )
     .keys([
         file("certificate", "The certificate chain, the server's own certificate first.")
-            .default_note("a self-signed certificate for localhost, 127.0.0.1 and ::1, made on the first start and kept in `state_dir`")
+            .default_note(
+                "a self-signed certificate for localhost, 127.0.0.1 and ::1, made on the first \
+                start and kept in `state_dir`",
+            )
             .beside("key = \"tls/key.pem\""),
         file("key", "The private key of the certificate.").beside("certificate = \"tls/certificate.pem\""),
         file(
             "client_ca",
-            "The authorities for client certificates. If it is set, clients are asked for a certificate (mutual TLS).",
+            "The authorities for client certificates. If it is set, clients are asked for a certificate \
+             (mutual TLS).",
         ),
     ])
     .rule(
@@ -136,53 +156,86 @@ fn tls() -> Table {
 }
 
 fn limits() -> Table {
-    Table::new("[server.limits]", "What one connection and all of them together may use.", "[server.limits]\n§").keys([
+    Table::new(
+        "[server.limits]",
+        "What one connection and all of them together may use.",
+        "[server.limits]\n§",
+    )
+    .keys([
         Key::duration(&limits::HEADER_TIMEOUT, "How long a client may take to send the head of a request."),
-        Key::size(&limits::MAX_HEADER_SIZE, "The largest head of a request, with its request line. A larger one is answered with 431."),
+        Key::size(
+            &limits::MAX_HEADER_SIZE,
+            "The largest head of a request, with its request line. A larger \
+            one is answered with 431.",
+        ),
         Key::number(&limits::MAX_HEADERS, "The most header fields of a request."),
         Key::duration(&limits::IDLE_TIMEOUT, "How long a connection may be kept alive without a request."),
         Key::number(&limits::MAX_CONNECTIONS, "The most open connections."),
         Key::number(
             &limits::MAX_CONNECTIONS_PER_ADDRESS,
-            "The most open connections from one address (IPv6: from its /64). 0 is no limit. Off by default: behind a load balancer without PROXY protocol, every connection has the same address.",
+            "The most open connections from one address (IPv6: from its /64). 0 is no limit. Off by default: \
+             behind a load balancer without PROXY protocol, every connection has the same address.",
         )
         .example("100"),
-        Key::size(&limits::MAX_BODY_SIZE, "The largest request body. `\"0\"` is no limit. A route can set its own."),
-        Key::duration(&limits::BODY_TIMEOUT, "How long a client may pause while it sends a request body. For a request to the token endpoint, the time for the whole body."),
+        Key::size(
+            &limits::MAX_BODY_SIZE,
+            "The largest request body. `\"0\"` is no limit. A route can set \
+            its own.",
+        ),
+        Key::duration(
+            &limits::BODY_TIMEOUT,
+            "How long a client may pause while it sends a request body. For \
+            a request to the token endpoint, the time for the whole body.",
+        ),
         Key::duration(&limits::WRITE_TIMEOUT, "How long a client may leave a response unread."),
         Key::duration(&limits::HANDSHAKE_TIMEOUT, "How long a TLS handshake may take."),
     ])
 }
 
 pub(super) fn metrics() -> Table {
-    Table::new("[metrics]", "Prometheus metrics on an address of their own, at `/metrics`. Left out, they are off.", "[metrics]\n§")
-        .base("listen = \"http://127.0.0.1:9464\"")
-        .keys([
-            Key::new(
-                "listen",
-                Kind::text("URL: `http://`, an IP address of this machine or `localhost`, and a port", pattern::listen_plain(true)),
-                "Where the metrics are served. They have no TLS and need no token.",
-            )
-            .required()
-            .example(r#""http://127.0.0.1:9464""#)
-            .wrong(r#""http://0.0.0.0:9464""#)
-            .beside("")
-            .on_restart(),
-            Key::flag("open_to_network", false, "Allows an address other than loopback: anybody who reaches it can read the metrics."),
-        ])
-        .rule(
-            "An address other than loopback needs `open_to_network = true`.",
-            json!({
-                "if": { "properties": { "open_to_network": { "const": false } } },
-                "then": { "properties": { "listen": { "pattern": format!("^({})$", pattern::listen_plain(false)) } } },
-            }),
+    let loopback = format!("^({})$", pattern::listen_plain(false));
+    Table::new(
+        "[metrics]",
+        "Prometheus metrics on an address of their own, at `/metrics`. Left out, they \
+        are off.",
+        "[metrics]\n§",
+    )
+    .base("listen = \"http://127.0.0.1:9464\"")
+    .keys([
+        Key::new(
+            "listen",
+            Kind::text(
+                "URL: `http://`, an IP address of this machine or `localhost`, and a port",
+                pattern::listen_plain(true),
+            ),
+            "Where the metrics are served. They have no TLS and need no token.",
         )
+        .required()
+        .example(r#""http://127.0.0.1:9464""#)
+        .wrong(r#""http://0.0.0.0:9464""#)
+        .beside("")
+        .on_restart(),
+        Key::flag(
+            "open_to_network",
+            false,
+            "Allows an address other than loopback: anybody who reaches \
+                it can read the metrics.",
+        ),
+    ])
+    .rule(
+        "An address other than loopback needs `open_to_network = true`.",
+        json!({
+            "if": { "properties": { "open_to_network": { "const": false } } },
+            "then": { "properties": { "listen": { "pattern": loopback } } },
+        }),
+    )
 }
 
 pub(super) fn demo() -> Table {
     Table::new(
         "[demo]",
-        "A stand-in for an API, in the process of the gateway, so that a new file works as it is. Remove it when the real API is there.",
+        "A small API in the process of the gateway, so that a new file works without another server. Remove \
+         it when the real API is there.",
         "[demo]\n§",
     )
     .keys([Key::new(

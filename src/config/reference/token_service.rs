@@ -12,11 +12,20 @@ pub(super) fn token_service() -> Table {
             .example(format!("{default:?}"))
             .wrong(format!("{:?}", default.trim_start_matches('/')))
     };
-    Table::new("[token_service]", "The OAuth endpoints, and how many tokens there can be.", "[token_service]\n§").keys([
+    Table::new(
+        "[token_service]",
+        "The OAuth endpoints, and how many tokens there can be.",
+        "[token_service]\n§",
+    )
+    .keys([
         Key::new(
             "issuer",
-            Kind::text("URL: `https://`, or `http://` on loopback; no query, no fragment", pattern::secure_url(false)),
-            "The issuer identifier (RFC 8414 §2): what comes before the paths of the endpoints in public URLs.",
+            Kind::text(
+                "URL: `https://`, or `http://` on loopback; no query, no fragment",
+                pattern::secure_url(false),
+            ),
+            "The issuer identifier (RFC 8414 §2): what comes before the paths of the endpoints in public \
+             URLs.",
         )
         .default_note("the first listener, as a client on this machine calls it")
         .example(r#""https://gateway.example.com""#)
@@ -35,7 +44,8 @@ pub(super) fn token_service() -> Table {
         Key::duration(&settings::TOKEN_LIFETIME, "The lifetime of tokens. A client can set its own."),
         Key::number(
             &settings::MAX_TOKENS,
-            "The most live tokens. Beyond it, the token endpoint answers 503; no live token is removed to make room.",
+            "The most live tokens. Beyond it, the token endpoint answers 503; no live token is removed to \
+             make room.",
         )
         .on_restart(),
         Key::number(
@@ -45,7 +55,8 @@ pub(super) fn token_service() -> Table {
         Key::new(
             "throttle",
             Kind::Table(throttle()),
-            "When failed client authentications are answered with 429: counted for a client id from one address, and ten times as many for an address (IPv6: its /64).",
+            "When failed client authentications are answered with 429: counted for a client id from one \
+             address, and ten times as many for an address (IPv6: its /64).",
         )
         .default(format!(
             "{{ failures = {}, per = \"{}\" }}",

@@ -9,15 +9,19 @@ use crate::config::settings::{ejection, health_check, retry_budget, upstreams as
 use crate::config::units::Shown;
 
 const SERVER: &str = "URL: `http://` or `https://`, a host, and a port; no path";
+const WITH_KEY: &str = "client_key = \"tls/client_key.pem\"";
+const WITH_CERTIFICATE: &str = "client_certificate = \"tls/client_certificate.pem\"";
 const DOCUMENT: &str = "[upstreams.hello]\n§";
 
 pub(super) fn upstream() -> Table {
+    let servers = vec![Kind::text(SERVER, pattern::server()), Kind::Table(server())];
+    let servers = Kind::list(Kind::Either(servers)).not_empty();
     Table::new("[upstreams.NAME]", "An API behind the gateway.", DOCUMENT)
         .base("servers = [\"http://127.0.0.1:9000\"]")
         .keys([
             Key::new(
                 "servers",
-                Kind::list(Kind::Either(vec![Kind::text(SERVER, pattern::server()), Kind::Table(server())])).not_empty(),
+                servers,
                 "The servers of the API. A name with several addresses is used with all of them.",
             )
             .required()
@@ -27,7 +31,8 @@ pub(super) fn upstream() -> Table {
             Key::new(
                 "balance",
                 Kind::Choice(vec!["round_robin", "random", "least_requests", "consistent"]),
-                "How a server is picked: in turn, at random, the one with the fewest requests in flight, or always the same one for a client id.",
+                "How a server is picked: in turn, at random, the one with the fewest requests in flight, or \
+                 always the same one for a client id.",
             )
             .default(r#""round_robin""#)
             .example(r#""least_requests""#)
@@ -35,24 +40,29 @@ pub(super) fn upstream() -> Table {
             Key::new(
                 "protocol",
                 Kind::Choice(vec!["http1", "http2"]),
-                "What is spoken to the servers. HTTP/2 is without TLS to `http://` servers and agreed on by ALPN with `https://` servers. gRPC needs `http2`.",
+                "What is spoken to the servers. HTTP/2 is without TLS to `http://` servers and agreed on by \
+                 ALPN with `https://` servers. gRPC needs `http2`.",
             )
             .default(r#""http1""#)
             .example(r#""http2""#)
             .wrong(r#""h2c""#),
-            Key::duration(&settings::CONNECT_TIMEOUT, "How long it may take to connect to a server, TLS included."),
+            Key::duration(&settings::CONNECT_TIMEOUT, "How long it may take to connect to a server, TLS \
+                included."),
             Key::duration(&settings::READ_TIMEOUT, "How long a server may pause while it answers."),
-            Key::optional_duration(&settings::TOTAL_TIMEOUT, "How long a request may take, from its head to the end of the response.")
+            Key::optional_duration(&settings::TOTAL_TIMEOUT, "How long a request may take, from its head to \
+                the end of the response.")
                 .default_note("no limit")
                 .example(r#""2m""#),
             Key::number(
                 &settings::RETRIES,
-                "How often a failed request is sent again: an idempotent one without a body, or one that no server began to process.",
+                "How often a failed request is sent again: an idempotent one without a body, or one that no \
+                 server began to process.",
             ),
             Key::new(
                 "health_check",
                 Kind::Table(health()),
-                "Probes the servers. A server that fails its probes gets no requests until it passes them again. `{}` probes by connecting.",
+                "Probes the servers. A server that fails its probes gets no requests until it passes them \
+                 again. `{}` probes by connecting.",
             )
             .default_note("servers are not probed")
             .example(r#"{ path = "/health", interval = "5s" }"#)
@@ -70,11 +80,12 @@ pub(super) fn upstream() -> Table {
                 .example(r#"{ ca = "tls/internal-ca.pem" }"#)
                 .wrong(r#"{ server_name = "" }"#)
                 .beside("servers = [\"https://api.internal\"]"),
-            Key::flag("case_insensitive", false, "Matches the paths of its routes in any case. Set it if its servers do so themselves, as IIS does."),
+            Key::flag("case_insensitive", false, "Matches the paths of its routes in any case. Set it if its \
+                servers do so themselves, as IIS does."),
             Key::new(
                 "ejection",
                 Kind::Either(vec![Kind::Off, Kind::Table(ejection())]),
-                "Gives a server whose requests fail no more of them for a while. `false` turns it off.",
+                "Sends no requests to a server for a while if they fail there. `false` turns it off.",
             )
             .default(format!(
                 "{{ failures = {}, for = \"{}\", max = \"{}\" }}",
@@ -87,7 +98,8 @@ pub(super) fn upstream() -> Table {
             Key::new(
                 "retry_budget",
                 Kind::Either(vec![Kind::Off, Kind::Table(retry_budget())]),
-                "How many of the requests of the last ten seconds may be retried, so that retries do not multiply an overload. `false` turns the budget off.",
+                "How many of the requests of the last ten seconds may be retried, so that retries do not \
+                 multiply an overload. `false` turns the budget off.",
             )
             .default(format!(
                 "{{ percent = {}, min_per_second = {} }}",
@@ -96,7 +108,8 @@ pub(super) fn upstream() -> Table {
             ))
             .example("{ percent = 10 }")
             .wrong("20"),
-            Key::optional_number(&settings::MAX_IN_FLIGHT, "The most requests in flight. More are answered with 503, or wait in the queue.")
+            Key::optional_number(&settings::MAX_IN_FLIGHT, "The most requests in flight. More are answered \
+                with 503, or wait in the queue.")
                 .default_note("no limit")
                 .example("64"),
             Key::optional_number(&settings::MAX_QUEUE, "How many requests may wait until others end.")
@@ -139,63 +152,90 @@ fn server() -> Table {
 fn health() -> Table {
     let (least, most) = health_check::STATUSES;
     let one = || Kind::Number(u32::from(least), u32::from(most));
-    Table::new("health_check", "How servers are probed.", "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\nhealth_check = { § }")
-        .keys([
-            Key::new("path", Kind::text("path, with or without a query", pattern::TARGET), "The path that is requested with GET.")
-                .default_note("the probe only connects")
-                .example(r#""/health""#)
-                .wrong(r#""health""#),
-            Key::new(
-                "status",
-                Kind::Either(vec![
-                    Kind::text("range such as `\"2xx\"` or `\"200-299\"`", pattern::STATUSES),
-                    one(),
-                    Kind::list(one()).not_empty(),
-                ]),
-                "The statuses of a good answer.",
-            )
-            .default(format!("\"{}-{}\"", health_check::STATUS.0, health_check::STATUS.1))
-            .example("[200, 204]")
-            .wrong(r#""ok""#)
-            .beside("path = \"/health\""),
-            Key::duration(&health_check::INTERVAL, "The time from one probe to the next."),
-            Key::duration(&health_check::TIMEOUT, "How long a probe may take. It cannot be longer than `interval`, which is the default if it is shorter."),
-            Key::number(&health_check::HEALTHY_AFTER, "The good probes in a row after which a server gets requests again."),
-            Key::number(&health_check::UNHEALTHY_AFTER, "The failed probes in a row after which a server gets no requests."),
-        ])
-        .rule("`status` needs `path`.", json!({ "dependentRequired": { "status": ["path"] } }))
+    Table::new(
+        "health_check",
+        "How servers are probed.",
+        "[upstreams.hello]\nservers = \
+        [\"http://127.0.0.1:9000\"]\nhealth_check = { § }",
+    )
+    .keys([
+        Key::new(
+            "path",
+            Kind::text("path, with or without a query", pattern::TARGET),
+            "The path that is requested with GET.",
+        )
+        .default_note("the probe only connects")
+        .example(r#""/health""#)
+        .wrong(r#""health""#),
+        Key::new(
+            "status",
+            Kind::Either(vec![
+                Kind::text("range such as `\"2xx\"` or `\"200-299\"`", pattern::STATUSES),
+                one(),
+                Kind::list(one()).not_empty(),
+            ]),
+            "The statuses of a good answer.",
+        )
+        .default(format!("\"{}-{}\"", health_check::STATUS.0, health_check::STATUS.1))
+        .example("[200, 204]")
+        .wrong(r#""ok""#)
+        .beside("path = \"/health\""),
+        Key::duration(&health_check::INTERVAL, "The time from one probe to the next."),
+        Key::duration(
+            &health_check::TIMEOUT,
+            "How long a probe may take. It cannot be longer than \
+                `interval`, which is the default if it is shorter.",
+        ),
+        Key::number(
+            &health_check::HEALTHY_AFTER,
+            "The good probes in a row after which a server gets \
+                requests again.",
+        ),
+        Key::number(
+            &health_check::UNHEALTHY_AFTER,
+            "The failed probes in a row after which a server \
+                gets no requests.",
+        ),
+    ])
+    .rule("`status` needs `path`.", json!({ "dependentRequired": { "status": ["path"] } }))
 }
 
 fn credentials() -> Table {
     let secret = || Kind::Schema("secret", pattern::secret_value());
     let names = CONNECTION.into_iter().chain(GATEWAY);
-    Table::new("credentials", "A header, or HTTP Basic.", "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\ncredentials = { § }")
-        .base("header = \"X-Api-Key\"\nvalue = \"env:LEGACY_KEY\"")
-        .keys([
-            Key::new(
-                "header",
-                Kind::text("header name", pattern::HEADER_NAME).but_not(pattern::one_of(names, true)),
-                "The header that carries the value. Headers of the connection, and those that the gateway sets, are refused.",
-            )
-            .example(r#""X-Api-Key""#)
-            .wrong(r#""X-Client-Id""#)
-            .beside("value = \"env:LEGACY_KEY\""),
-            Key::new("value", secret(), "The value of the header.")
-                .example(r#""env:LEGACY_KEY""#)
-                .wrong(r#""env:LEGACY KEY""#)
-                .beside("header = \"X-Api-Key\""),
-            Key::new("basic", Kind::Table(basic(secret())), "A user name and password (RFC 7617).")
-                .example(r#"{ user = "gateway", password = "file:password.txt" }"#)
-                .wrong(r#"{ user = "gateway" }"#)
-                .beside(""),
-        ])
-        .rule(
-            "Either `header` and `value`, or `basic`.",
-            json!({ "oneOf": [
+    Table::new(
+        "credentials",
+        "A header, or HTTP Basic.",
+        "[upstreams.hello]\nservers = \
+        [\"http://127.0.0.1:9000\"]\ncredentials = { § }",
+    )
+    .base("header = \"X-Api-Key\"\nvalue = \"env:LEGACY_KEY\"")
+    .keys([
+        Key::new(
+            "header",
+            Kind::text("header name", pattern::HEADER_NAME).but_not(pattern::one_of(names, true)),
+            "The header that carries the value. Headers of the connection, and those that the gateway \
+                 sets, are refused.",
+        )
+        .example(r#""X-Api-Key""#)
+        .wrong(r#""X-Client-Id""#)
+        .beside("value = \"env:LEGACY_KEY\""),
+        Key::new("value", secret(), "The value of the header.")
+            .example(r#""env:LEGACY_KEY""#)
+            .wrong(r#""env:LEGACY KEY""#)
+            .beside("header = \"X-Api-Key\""),
+        Key::new("basic", Kind::Table(basic(secret())), "A user name and password (RFC 7617).")
+            .example(r#"{ user = "gateway", password = "file:password.txt" }"#)
+            .wrong(r#"{ user = "gateway" }"#)
+            .beside(""),
+    ])
+    .rule(
+        "Either `header` and `value`, or `basic`.",
+        json!({ "oneOf": [
                 { "required": ["header", "value"], "properties": { "basic": false } },
                 { "required": ["basic"], "properties": { "header": false, "value": false } },
             ] }),
-        )
+    )
 }
 
 fn basic(secret: Kind) -> Table {
@@ -228,11 +268,14 @@ fn tls() -> Table {
             .example(format!("\"tls/{name}.pem\""))
             .wrong_for_check(r#""missing.pem""#)
     };
-    Table::new("tls", "TLS to `https://` servers.", "[upstreams.hello]\nservers = [\"https://api.internal\"]\ntls = { § }")
+    let document = "[upstreams.hello]\nservers = [\"https://api.internal\"]\ntls = { § }";
+    Table::new("tls", "TLS to `https://` servers.", document)
         .keys([
-            file("ca", "The authorities that the servers' certificates are verified with.").default_note("those of the system"),
-            file("client_certificate", "The certificate that the gateway shows to the servers.").beside("client_key = \"tls/client_key.pem\""),
-            file("client_key", "Its private key.").beside("client_certificate = \"tls/client_certificate.pem\""),
+            file("ca", "The authorities that the servers' certificates are verified with.")
+                .default_note("those of the system"),
+            file("client_certificate", "The certificate that the gateway shows to the servers.")
+                .beside(WITH_KEY),
+            file("client_key", "Its private key.").beside(WITH_CERTIFICATE),
             Key::new(
                 "server_name",
                 Kind::text("DNS name or IP address", pattern::host()),
@@ -244,17 +287,42 @@ fn tls() -> Table {
         ])
         .rule(
             "`client_certificate` and `client_key` go together.",
-            json!({ "dependentRequired": { "client_certificate": ["client_key"], "client_key": ["client_certificate"] } }),
+            json!({ "dependentRequired": {
+                "client_certificate": ["client_key"],
+                "client_key": ["client_certificate"],
+            } }),
         )
 }
 
 fn ejection() -> Table {
-    Table::new("ejection", "When, and for how long.", "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\nejection = { § }").keys([
-        Key::number(&ejection::FAILURES, "The failures in a row after which a server is ejected: it cannot be reached, or does not answer in time."),
+    Table::new(
+        "ejection",
+        "When, and for how long.",
+        "[upstreams.hello]\nservers = \
+        [\"http://127.0.0.1:9000\"]\nejection = { § }",
+    )
+    .keys([
+        Key::number(
+            &ejection::FAILURES,
+            "The failures in a row after which a server is ejected: it cannot \
+            be reached, or does not answer in time.",
+        ),
         Key::flag("server_errors", false, "Counts answers of 500 and above as failures, too."),
-        Key::duration(&ejection::FOR, "How long a server is ejected for the first time. Every time that follows soon is twice as long."),
-        Key::duration(&ejection::MAX, "The longest ejection. It cannot be shorter than `for`, which is the default if it is longer."),
-        Key::duration(&ejection::RETURN_OVER, "How long it takes until a server that returns has its whole share of requests again."),
+        Key::duration(
+            &ejection::FOR,
+            "How long a server is ejected for the first time. Every time that \
+            follows soon is twice as long.",
+        ),
+        Key::duration(
+            &ejection::MAX,
+            "The longest ejection. It cannot be shorter than `for`, which is the \
+            default if it is longer.",
+        ),
+        Key::duration(
+            &ejection::RETURN_OVER,
+            "How long it takes until a server that returns has its whole \
+            share of requests again.",
+        ),
     ])
 }
 

@@ -326,7 +326,7 @@ mod tests {
             client().scopes("read write"),
             client().scopes("read write".to_owned()),
             client().scopes(["read", "write"]),
-            client().scopes(&["read", "write"]),
+            client().scopes(["read", "write"].as_slice()),
             client().scopes(vec!["read", "write"]),
             client().scopes(&owned),
             client().scopes(&owned[..]),

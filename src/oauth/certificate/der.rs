@@ -1,7 +1,7 @@
-//! Reading DER (X.690 §10), as little of it as a certificate's names take: definite lengths in the fewest octets, tags of
-//! one octet. Every step moves on or ends, so what is read is bounded by what is there.
+//! A reader for the part of DER (X.690 §10) that the names of a certificate need: definite lengths in the fewest octets,
+//! tags of one octet. Every step advances or ends, so the work is bounded by the input.
 
-/// The tags that are asked for.
+/// The tags that are used.
 pub(super) mod tag {
     pub(in super::super) const BOOLEAN: u8 = 0x01;
     pub(in super::super) const INTEGER: u8 = 0x02;
@@ -24,18 +24,18 @@ pub(super) mod tag {
     pub(in super::super) const URI: u8 = implicit(6);
     pub(in super::super) const IP_ADDRESS: u8 = implicit(7);
 
-    /// `[number] IMPLICIT` of a primitive type.
+    /// Returns the tag `[number] IMPLICIT` of a primitive type.
     pub(in super::super) const fn implicit(number: u8) -> u8 {
         0x80 | number
     }
 
-    /// `[number] EXPLICIT`.
+    /// Returns the tag `[number] EXPLICIT`.
     pub(in super::super) const fn explicit(number: u8) -> u8 {
         0xa0 | number
     }
 }
 
-/// What is left to read of one value.
+/// The unread part of one value.
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -47,16 +47,16 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    /// That nothing is left.
+    /// Returns `Some` if nothing is left.
     pub(super) fn end(&self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 
-    /// The next element, tag and contents.
+    /// Takes the next element: its tag and its contents.
     pub(super) fn take_any(&mut self) -> Option<(u8, &'a [u8])> {
         let (&tag, rest) = self.0.split_first()?;
         if tag & 0x1f == 0x1f {
-            return None; // A tag of several octets: nothing in a certificate has one.
+            return None; // A tag of several octets, which a certificate never has.
         }
         let (length, rest) = length(rest)?;
         let (contents, rest) = rest.split_at_checked(length)?;
@@ -64,13 +64,13 @@ impl<'a> Reader<'a> {
         Some((tag, contents))
     }
 
-    /// The contents of the next element, which must have this tag.
+    /// Takes the contents of the next element, which must have this tag.
     pub(super) fn take(&mut self, expected: u8) -> Option<&'a [u8]> {
         let (tag, contents) = self.take_any()?;
         (tag == expected).then_some(contents)
     }
 
-    /// The same for one that may be left out: `Some(None)` where it is.
+    /// Takes the contents of an optional element with this tag. Returns `Some(None)` if it is absent.
     pub(super) fn take_optional(&mut self, expected: u8) -> Option<Option<&'a [u8]>> {
         match self.0.first() {
             Some(tag) if *tag == expected => self.take(expected).map(Some),
@@ -84,7 +84,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     if first < 0x80 {
         return Some((first.into(), rest));
     }
-    // Four octets are more than any certificate here; 0x80 would be the indefinite length of BER.
+    // Four octets are enough for every certificate that is read. 0x80 would be the indefinite length of BER.
     let count = usize::from(first & 0x7f);
     if !(1..=4).contains(&count) {
         return None;

@@ -1,17 +1,17 @@
-//! Distinguished names: as X.501 encodes them in a certificate, and as RFC 4514 writes them in a text.
+//! Distinguished names, as X.501 encodes them in a certificate and as RFC 4514 writes them as text.
 
 use super::der::{Reader, tag};
 use std::fmt;
 
-/// A distinguished name, for comparing.
+/// A distinguished name that can be compared.
 ///
-/// Two are the same when they have the same relative names in the same order, each of the same types and values. Types are
-/// object identifiers, so `CN`, `cn` and `2.5.4.3` are one. Values are compared character by character, whatever string
-/// type a certificate has them in; case and inner spaces count, although directories fold them (RFC 4518): where names
-/// decide who somebody is, nearly the same is not the same.
+/// Two names are equal if they have the same relative names in the same order, each with the same types and values. Types
+/// are object identifiers, so `CN`, `cn` and `2.5.4.3` are equal. Values are compared character by character, whatever
+/// their string type in a certificate. Case and inner spaces count, although directories fold them (RFC 4518): names
+/// decide who a client is, so similar names must not be equal.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct DistinguishedName {
-    /// In the order of a certificate, the reverse of the text's. Each sorted, since a relative name is a set.
+    /// The relative names in the order of a certificate, the reverse of the text's. Each is sorted, because it is a set.
     relative: Vec<Vec<Attribute>>,
 }
 
@@ -25,27 +25,27 @@ struct Attribute {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Value {
     Text(String),
-    /// Of no string type: tag and contents.
+    /// The tag and contents of a value that is not a string.
     Other(u8, Vec<u8>),
 }
 
-/// Why a text is no distinguished name (RFC 4514 §3).
+/// The error for a text that is not a distinguished name (RFC 4514 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
-    /// There is nothing in it.
+    /// It is empty.
     Empty,
-    /// Longer than 4 KiB.
+    /// It is longer than 4 KiB.
     TooLong,
     /// An attribute has no `=`.
     NoEquals,
-    /// An attribute's type is neither a known name nor an object identifier in dotted decimal.
+    /// The type of an attribute is neither a known name nor an object identifier in dotted decimal.
     Type,
-    /// A character that must be escaped with `\` and is not, or an escape of nothing.
+    /// A character that must be escaped with `\` is not, or an escape is incomplete.
     Escape,
     /// An escaped value is not UTF-8.
     Encoding,
-    /// What follows `#` is not the hexadecimal DER of one value.
+    /// The text after `#` is not the hexadecimal DER of one value.
     Hexadecimal,
     /// An attribute has no value.
     NoValue,
@@ -53,7 +53,7 @@ pub enum NameError {
 
 const MAX_LENGTH: usize = 4096;
 
-/// Names of attribute types (RFC 4514 §3, RFC 4519, and those that certificates of banks and of openssl have).
+/// The names of attribute types: those of RFC 4514 §3 and RFC 4519, and those in certificates of banks and of openssl.
 const TYPES: [(&str, &str); 24] = [
     ("CN", "2.5.4.3"),
     ("SN", "2.5.4.4"),
@@ -82,10 +82,10 @@ const TYPES: [(&str, &str); 24] = [
 ];
 
 impl DistinguishedName {
-    /// Parses the text of RFC 4514. Spaces around `,`, `+` and `=` are let through, as openssl prints them.
+    /// Parses a text of RFC 4514. Spaces around `,`, `+` and `=` are accepted, because openssl prints them.
     ///
     /// # Errors
-    /// The first thing in it that RFC 4514 does not allow.
+    /// The first error that is found.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if text.len() > MAX_LENGTH {
             return Err(NameError::TooLong);
@@ -103,7 +103,7 @@ impl DistinguishedName {
                 relative.push(Vec::new());
             }
         }
-        // RFC 4514 §2.1: the text starts with the last.
+        // RFC 4514 §2.1: the text begins with the last relative name.
         relative.reverse();
         Ok(Self::sorted(relative))
     }
@@ -135,7 +135,7 @@ impl DistinguishedName {
         Self { relative }
     }
 
-    /// Whether it names nobody.
+    /// Returns whether the name is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.relative.is_empty()
@@ -143,14 +143,14 @@ impl DistinguishedName {
 }
 
 impl Value {
-    /// A value of a string type becomes its characters; one that is not what its type says stays as it is, and is equal to
-    /// no text.
+    /// Reads a value. A string becomes its characters. A value that does not fit its type is kept as it is, and equals no
+    /// text.
     fn from_der(kind: u8, contents: &[u8]) -> Self {
         let ascii = || contents.is_ascii().then(|| contents.iter().map(|byte| char::from(*byte)).collect());
         let text: Option<String> = match kind {
             tag::UTF8_STRING => String::from_utf8(contents.to_vec()).ok(),
             tag::PRINTABLE_STRING | tag::NUMERIC_STRING | tag::IA5_STRING | tag::VISIBLE_STRING => ascii(),
-            // Beyond ASCII nobody agrees on what a TeletexString is.
+            // There is no agreement on the meaning of a TeletexString beyond ASCII.
             tag::TELETEX_STRING => ascii(),
             tag::BMP_STRING => two_octets(contents),
             tag::UNIVERSAL_STRING => four_octets(contents),
@@ -170,7 +170,7 @@ fn four_octets(contents: &[u8]) -> Option<String> {
     units.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit))).collect()
 }
 
-/// The attributes of a text, each with the separator behind it. A separator behind a backslash is none.
+/// Splits a text into attributes, each with the separator after it. A separator after a backslash is part of the value.
 fn split(text: &str) -> Result<Vec<(&str, Option<char>)>, NameError> {
     let mut attributes = Vec::new();
     let (mut start, mut escaped) = (0, false);
@@ -208,7 +208,7 @@ fn parse_attribute(text: &str) -> Result<Attribute, NameError> {
     Ok(Attribute { oid, value })
 }
 
-/// Spaces at the ends, but not one that a backslash makes part of the value.
+/// Removes the spaces at both ends, except one that is escaped by a backslash.
 fn trim_unescaped(value: &str) -> &str {
     let value = value.trim_start_matches(' ');
     let trimmed = value.trim_end_matches(' ');
@@ -216,7 +216,7 @@ fn trim_unescaped(value: &str) -> &str {
     if backslashes % 2 == 1 { value.get(..trimmed.len() + 1).unwrap_or(value) } else { trimmed }
 }
 
-/// RFC 4514 §3, `string`: a backslash before a special character, or before the two digits of one octet.
+/// Reads a `string` (RFC 4514 §3): a backslash precedes a special character, or the two digits of one octet.
 fn unescape(value: &str) -> Result<String, NameError> {
     let mut octets = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes().iter().copied();
@@ -238,7 +238,7 @@ fn unescape(value: &str) -> Result<String, NameError> {
     String::from_utf8(octets).map_err(|_| NameError::Encoding)
 }
 
-/// RFC 4514 §2.4: `#` and the octets of the value's encoding.
+/// Reads a value that is written as `#` and the octets of its encoding (RFC 4514 §2.4).
 fn parse_hexadecimal(digits: &str) -> Option<Value> {
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
     let octet = |[high, low]: &[u8; 2]| {
@@ -252,7 +252,7 @@ fn parse_hexadecimal(digits: &str) -> Option<Value> {
     Some(Value::from_der(kind, contents))
 }
 
-/// The contents octets of an object identifier in dotted decimal (X.690 §8.19).
+/// Encodes an object identifier in dotted decimal as contents octets (X.690 §8.19).
 fn encode_oid(dotted: &str) -> Option<Vec<u8>> {
     let number = |text: &str| {
         let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));

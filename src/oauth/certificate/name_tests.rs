@@ -31,7 +31,7 @@ fn the_examples_of_rfc_4514_section_4() {
 }
 
 #[test]
-fn what_is_no_name() {
+fn text_that_is_not_a_name() {
     let table = [
         ("plain", NameError::NoEquals),
         ("CN=a,", NameError::NoEquals),
@@ -72,7 +72,7 @@ fn what_is_no_name() {
 }
 
 #[test]
-fn string_types_that_say_the_same() {
+fn equal_strings_of_different_types() {
     let of = |kind, contents: &[u8]| Value::from_der(kind, contents);
     let text = |text: &str| Value::Text(text.to_owned());
     for kind in

@@ -1,10 +1,10 @@
-//! Whether two URIs name the same target (RFC 9449 §4.3, 9).
+//! Comparing the targets of two URIs (RFC 9449 §4.3, 9).
 
 use std::borrow::Cow;
 
-/// Whether `htu` and `uri` are the same `http` or `https` URI, query and fragment aside, after the normalisation of RFC
-/// 3986 §6.2.2 and §6.2.3: case of scheme, host and percent-encodings, needless percent-encodings, the default port, the
-/// empty path. Dot segments are not removed: no request that is let through has any, so an `htu` with one is of none.
+/// Returns whether `htu` and `uri` are the same `http` or `https` URI, without query and fragment, after the normalization
+/// of RFC 3986 §6.2.2 and §6.2.3: case of scheme, host and percent-encodings, needless percent-encodings, the default
+/// port, the empty path. Dot segments are not removed: no accepted request has any, so an `htu` with one matches none.
 pub(super) fn same_target(htu: &str, uri: &str) -> bool {
     match (Target::parse(htu), Target::parse(uri)) {
         (Some(one), Some(other)) => one == other,
@@ -35,7 +35,7 @@ impl<'a> Target<'a> {
         };
         let (host, port) = split_port(authority)?;
         let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        // User information is no part of a target, and is how one host is made to look like another.
+        // User information is not part of a target, and can make one host look like another.
         if host.is_empty() || host.contains('@') || !visible(host) || !visible(path) {
             return None;
         }
@@ -45,7 +45,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// `host` and what stands behind its colon; an IPv6 address has its own colons in brackets.
+/// Splits an authority into the host and the port after its colon. An IPv6 address has its own colons in brackets.
 fn split_port(authority: &str) -> Option<(&str, &str)> {
     let end = if authority.starts_with('[') {
         authority.find(']')? + 1
@@ -63,7 +63,7 @@ fn parse_port(port: &str) -> Option<u16> {
     port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?
 }
 
-/// RFC 3986 §6.2.2.1 and §6.2.2.2. `None` where a percent sign stands without its two digits.
+/// Normalizes a path (RFC 3986 §6.2.2.1 and §6.2.2.2). Returns `None` if a percent sign has no two digits after it.
 fn normal_path(path: &str) -> Option<Cow<'_, str>> {
     if !path.contains('%') {
         return Some(Cow::Borrowed(path));
@@ -73,7 +73,7 @@ fn normal_path(path: &str) -> Option<Cow<'_, str>> {
     normal.push_str(parts.next()?);
     for part in parts {
         let (digits, rest) = part.split_at_checked(2)?;
-        // A sign would be read as a number too.
+        // The parser would also accept a sign.
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
@@ -97,7 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn which_are_the_same() {
+    fn equal_and_different_targets() {
         let table = [
             ("https://api.example/a", "https://api.example/a", true),
             ("HTTPS://API.Example/a", "https://api.example/a", true),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_not_even_itself() {
+    fn a_text_that_is_not_a_target_does_not_even_match_itself() {
         let table = [
             "",
             "/a",

@@ -17,18 +17,18 @@ use super::super::thumbprint::Thumbprint;
 use crate::clock::Millis;
 use crate::response;
 
-/// The parameters that have a meaning at introspection and revocation.
+/// The parameters of introspection and revocation.
 pub const PARAMETERS: [&str; 6] =
     ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
-/// A question about one token, or the wish to revoke it: RFC 7662 §2.1 and RFC 7009 §2.1 have the same form.
+/// A request to introspect or revoke one token. RFC 7662 §2.1 and RFC 7009 §2.1 have the same form.
 #[derive(Debug)]
 pub struct TokenQuery {
-    /// How the client says who it is.
+    /// The client authentication.
     pub auth: ClientAuth,
-    /// The token asked about.
+    /// The token.
     pub token: Secret,
-    /// What the client believes it to be.
+    /// The `token_type_hint`.
     pub hint: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl TokenQuery {
     /// Reads a form.
     ///
     /// # Errors
-    /// `invalid_request` without a `token`, and what [`ClientAuth::of`] refuses.
+    /// `invalid_request` without a `token`, and the errors of [`ClientAuth::of`].
     pub fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
         let token = form.value("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
         let auth = ClientAuth::of(headers, form)?;
@@ -44,13 +44,13 @@ impl TokenQuery {
     }
 }
 
-/// The answer about a token that is not valid, for whatever reason: this and nothing more (RFC 7662 §2.2).
+/// Makes the answer about a token that is not valid, which is the same for every reason (RFC 7662 §2.2).
 #[must_use]
 pub fn inactive() -> Response<Full<Bytes>> {
     response::json(StatusCode::OK, &json!({ "active": false }))
 }
 
-/// The answer about a live token. `now` and `unix_time` are the same moment on the two clocks.
+/// Makes the answer about a live token. `now` and `unix_time` are the same moment on the two clocks.
 #[must_use]
 pub fn active(record: &Record, issuer: &str, now: Millis, unix_time: Duration) -> Response<Full<Bytes>> {
     #[derive(Serialize)]

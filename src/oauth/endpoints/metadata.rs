@@ -1,4 +1,4 @@
-//! What clients can discover: RFC 8414 and RFC 9728.
+//! The metadata documents (RFC 8414 and RFC 9728).
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -7,42 +7,42 @@ use serde_json::{Value, json};
 
 use crate::response;
 
-/// Where the authorization server's metadata is (RFC 8414 §3).
+/// The path of the metadata of the authorization server (RFC 8414 §3).
 pub const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
-/// Where the protected resource's metadata is (RFC 9728 §3).
+/// The path of the metadata of the protected resource (RFC 9728 §3).
 pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
-/// What the documents tell.
+/// The contents of the documents.
 #[derive(Debug, Clone)]
 pub struct Metadata {
     /// The issuer identifier.
     pub issuer: String,
-    /// Path of the token endpoint.
+    /// The path of the token endpoint.
     pub token_endpoint: String,
-    /// Path of the introspection endpoint.
+    /// The path of the introspection endpoint.
     pub introspection_endpoint: String,
-    /// Path of the revocation endpoint.
+    /// The path of the revocation endpoint.
     pub revocation_endpoint: String,
     /// All scopes.
     pub scopes: Vec<String>,
-    /// How clients may authenticate.
+    /// The ways in which clients may authenticate.
     pub auth_methods: Vec<&'static str>,
-    /// Algorithms of signed assertions; empty where no client uses them.
+    /// The algorithms of signed assertions. Empty if no client signs.
     pub signing_algorithms: Vec<&'static str>,
-    /// Algorithms of DPoP proofs; empty where DPoP is not on offer.
+    /// The algorithms of DPoP proofs. Empty if DPoP is not supported.
     pub dpop_algorithms: Vec<&'static str>,
-    /// Whether certificate-bound tokens are on offer (RFC 8705 §3.3).
+    /// Whether there are certificate-bound tokens (RFC 8705 §3.3).
     pub certificate_bound_tokens: bool,
 }
 
 impl Metadata {
-    /// The URL of one of the gate's own paths.
+    /// Returns the URL of one of the gate's paths.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.issuer.trim_end_matches('/'))
     }
 
-    /// The document of RFC 8414 §2.
+    /// Makes the document of RFC 8414 §2.
     #[must_use]
     pub fn authorization_server(&self) -> Value {
         let url = |path: &str| self.url(path);
@@ -55,13 +55,13 @@ impl Metadata {
             "revocation_endpoint": url(&self.revocation_endpoint),
             "revocation_endpoint_auth_methods_supported": self.auth_methods,
             "grant_types_supported": ["client_credentials"],
-            // RFC 8414 §2 requires it even where there is no authorization endpoint, and §3.2 forbids an empty array:
-            // the registered type by which nothing is given out.
+            // RFC 8414 §2 requires it even without an authorization endpoint, and §3.2 forbids an empty array. "none" is
+            // the registered type that returns nothing.
             "response_types_supported": ["none"],
         });
         if let Some(document) = document.as_object_mut() {
             let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
-            // RFC 8414 §3.2: what has zero elements is left out.
+            // RFC 8414 §3.2: empty arrays are left out.
             if !self.scopes.is_empty() {
                 put("scopes_supported", json!(self.scopes));
             }
@@ -81,7 +81,7 @@ impl Metadata {
         document
     }
 
-    /// The document of RFC 9728 §2: the gateway is its own resource.
+    /// Makes the document of RFC 9728 §2. The gateway is its own resource.
     #[must_use]
     pub fn protected_resource(&self) -> Value {
         let mut document = json!({
@@ -105,8 +105,8 @@ impl Metadata {
         document
     }
 
-    /// Where the resource's metadata can be fetched: what challenges name (RFC 9728 §5.1). The path of the resource
-    /// goes behind (§3.1).
+    /// Returns the URL of the metadata of the protected resource, which challenges name (RFC 9728 §5.1). The path of the
+    /// resource follows the path of the document (§3.1).
     #[must_use]
     pub fn resource_metadata_url(&self) -> String {
         let path = issuer_path(&self.issuer);
@@ -115,7 +115,7 @@ impl Metadata {
     }
 }
 
-/// The path of an issuer identifier, without a slash at its end.
+/// Returns the path of an issuer identifier, without a trailing slash.
 pub(crate) fn issuer_path(issuer: &str) -> &str {
     let (_, rest) = issuer.split_once("://").unwrap_or_default();
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default().trim_end_matches('/')

@@ -1,4 +1,4 @@
-//! The OAuth endpoints: what a request asks, and what it is answered. Who asks is verified by the gate.
+//! The requests and answers of the OAuth endpoints. The gate authenticates the client.
 
 pub mod introspection;
 pub mod metadata;
@@ -11,14 +11,14 @@ use http::{HeaderMap, Method, request};
 use super::denial::TokenError;
 use super::form::Form;
 
-/// The largest body any of these endpoints reads.
+/// The largest body that these endpoints read, in bytes.
 pub const MAX_BODY: usize = 16 * 1024;
 
-/// What all three form endpoints require before they look at parameters.
+/// Checks the head of a request to one of the three form endpoints.
 ///
 /// # Errors
-/// 405 for another method; 400 for another media type or for a parameter in the query string that belongs in
-/// the body (RFC 6749 §2.3.1: "MUST NOT be included in the request URI").
+/// 405 for another method, 400 for another media type, or for a parameter in the query string that belongs in the body (RFC
+/// 6749 §2.3.1: "MUST NOT be included in the request URI").
 pub fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenError> {
     if parts.method != Method::POST {
         return Err(TokenError::MethodNotAllowed("POST"));
@@ -36,10 +36,10 @@ pub fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenErr
     Ok(())
 }
 
-/// The parameters of a body.
+/// Parses the parameters of a body.
 ///
 /// # Errors
-/// 400 `invalid_request` for what is no form.
+/// 400 `invalid_request` if it is not a valid form.
 pub fn form(body: &[u8]) -> Result<Form<'_>, TokenError> {
     Form::parse(body).map_err(|error| TokenError::InvalidRequest(error.public()))
 }
@@ -47,7 +47,7 @@ pub fn form(body: &[u8]) -> Result<Form<'_>, TokenError> {
 fn is_form(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
-    // Media type parameters such as charset are ignored: the form is UTF-8 whatever they say.
+    // Media type parameters such as charset are ignored: the form is always UTF-8.
     let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }

@@ -10,13 +10,13 @@ use super::super::token::TokenDigest;
 use super::introspection::TokenQuery;
 use crate::response;
 
-/// The token to revoke; none where the text is no token of this server, for which there is nothing to do.
+/// Returns the token to revoke. Returns `None` if the text is not a token of this server; there is nothing to revoke then.
 ///
-/// A hint decides nothing about a token that is one of ours: RFC 7009 §2.1 has it as a help to find the token.
+/// A hint does not matter for a token of this server: by RFC 7009 §2.1, it only helps to find the token.
 ///
 /// # Errors
-/// `unsupported_token_type` for what is no access token and is called a refresh token: there are none here
-/// (RFC 7009 §2.2.1).
+/// `unsupported_token_type` for other text that the hint calls a refresh token, because there are no refresh tokens (RFC
+/// 7009 §2.2.1).
 pub fn token(query: &TokenQuery) -> Result<Option<TokenDigest>, TokenError> {
     match (TokenDigest::of_presented(query.token.expose().as_bytes()), query.hint.as_deref()) {
         (None, Some("refresh_token")) => Err(TokenError::UnsupportedTokenType),
@@ -24,8 +24,7 @@ pub fn token(query: &TokenQuery) -> Result<Option<TokenDigest>, TokenError> {
     }
 }
 
-/// The one answer, whether there was something to revoke or not: a client can do nothing with the difference,
-/// and an attacker could.
+/// Makes the answer, which is the same whether a token was revoked or not. Only an attacker could use the difference.
 #[must_use]
 pub fn done() -> Response<Full<Bytes>> {
     response::json(StatusCode::OK, &json!({}))

@@ -15,7 +15,7 @@ use super::super::scope::Scopes;
 use super::super::token::AccessToken;
 use crate::response;
 
-/// The parameters that have a meaning here, and so must not stand in the query string.
+/// The parameters of the token endpoint, which must not be in the query string.
 pub const PARAMETERS: [&str; 7] = [
     "grant_type",
     "client_id",
@@ -26,15 +26,15 @@ pub const PARAMETERS: [&str; 7] = [
     "client_assertion_type",
 ];
 
-/// A request for a token, nothing of it verified yet.
+/// A request for a token, not yet verified.
 #[derive(Debug)]
 pub struct TokenRequest {
-    /// How the client says who it is.
+    /// The client authentication.
     pub auth: ClientAuth,
     grant_type: String,
     scope: Option<String>,
-    /// The resource the token is to be for (RFC 8707 §2). One: a token that is good at two places is one that each of
-    /// them can use at the other, and RFC 6749 §3.2 has every parameter once.
+    /// The resource that the token is for (RFC 8707 §2). There is only one, because each of two resources could use the token
+    /// at the other, and because RFC 6749 §3.2 allows every parameter once.
     pub resource: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl TokenRequest {
     /// Reads a form.
     ///
     /// # Errors
-    /// `invalid_request` without a `grant_type`, and what [`ClientAuth::of`] refuses.
+    /// `invalid_request` without a `grant_type`, and the errors of [`ClientAuth::of`].
     pub fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
         let grant_type =
             form.value("grant_type").ok_or(TokenError::InvalidRequest("grant_type is missing"))?.to_owned();
@@ -51,7 +51,7 @@ impl TokenRequest {
         Ok(Self { auth, grant_type, scope: owned("scope"), resource: owned("resource") })
     }
 
-    /// What an authenticated client gets of what it asks for.
+    /// Returns the scopes that an authenticated client gets.
     ///
     /// # Errors
     /// `unsupported_grant_type`, `unauthorized_client` or `invalid_scope`, in this order.
@@ -68,7 +68,7 @@ impl TokenRequest {
     }
 }
 
-/// The answer that carries a token (RFC 6749 §5.1); `scope` where any was granted.
+/// Makes the answer with a token (RFC 6749 §5.1). It has a `scope` if any was granted.
 #[must_use]
 pub fn issued(
     token: &AccessToken,

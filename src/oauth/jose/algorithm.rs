@@ -16,11 +16,11 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every name that is understood, as metadata lists them (`token_endpoint_auth_signing_alg_values_supported`,
+    /// All supported names, as the metadata lists them (`token_endpoint_auth_signing_alg_values_supported`,
     /// `dpop_signing_alg_values_supported`).
     pub const NAMES: &'static [&'static str] = &["ES256", "EdDSA", "Ed25519", "RS256", "PS256"];
 
-    /// The algorithm of that name; names are case-sensitive (RFC 7515 §4.1.1).
+    /// Returns the algorithm with a name. Names are case-sensitive (RFC 7515 §4.1.1).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
@@ -32,7 +32,7 @@ impl Algorithm {
         }
     }
 
-    /// Its name in a header.
+    /// Returns the name in a header.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,19 +1,19 @@
-//! base64url without padding (RFC 7515 §2), strict: no other alphabet, no line breaks, no stray bits.
+//! Strict base64url without padding (RFC 7515 §2): no other alphabet, no line breaks, no unused bits.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The bytes of `text`, or `None` where it is not the one encoding of anything.
+/// Decodes a text. Returns `None` if it is not the canonical encoding of its value.
 pub(in crate::oauth) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// The same for a value of known length.
+/// Decodes a value of known length.
 pub(in crate::oauth) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     decode(text)?.try_into().ok()
 }
 
-/// `bytes` as base64url.
+/// Encodes bytes.
 pub(in crate::oauth) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

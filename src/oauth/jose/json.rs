@@ -1,7 +1,7 @@
-//! JSON objects in which no name stands twice.
+//! JSON objects without repeated names.
 //!
-//! RFC 7515 §4 and RFC 7519 §4 leave it open whether a repeated name is refused or its last value taken; two readers
-//! that differ are how a signed document comes to mean two things, so it is refused here, at every depth.
+//! RFC 7515 §4 and RFC 7519 §4 allow both to refuse a repeated name and to use its last value. A signed document would
+//! then mean different things to different readers, so it is refused here, at every depth.
 
 use serde::de::{self, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -11,17 +11,17 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::oauth) struct Object(Map<String, Value>);
 
-/// What a member was found to be.
+/// The result of looking a member up.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::oauth) enum Member<T> {
     Absent,
-    /// There, but of another type.
+    /// The member has another type.
     Mistyped,
     Is(T),
 }
 
 impl<T> Member<T> {
-    /// The value of a member that may be left out but not be something else.
+    /// Returns the value of an optional member. A member of another type is an error.
     pub(in crate::oauth) fn optional<E>(self, mistyped: E) -> Result<Option<T>, E> {
         match self {
             Self::Absent => Ok(None),
@@ -30,7 +30,7 @@ impl<T> Member<T> {
         }
     }
 
-    /// The value of a member that must be there.
+    /// Returns the value of a required member.
     pub(in crate::oauth) fn required<E>(self, otherwise: E) -> Result<T, E> {
         match self {
             Self::Absent | Self::Mistyped => Err(otherwise),
@@ -40,7 +40,7 @@ impl<T> Member<T> {
 }
 
 impl Object {
-    /// Parses exactly one object, in UTF-8, with nothing behind it. Depth is bounded by `serde_json` (128).
+    /// Parses exactly one object in UTF-8, with nothing after it. The depth is bounded by `serde_json` (128).
     pub(in crate::oauth) fn parse(json: &[u8]) -> Option<Self> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let value = Strict.deserialize(&mut deserializer).ok()?;
@@ -75,8 +75,7 @@ impl Object {
         }
     }
 
-    /// A `NumericDate` (RFC 7519 §2) in whole seconds. Fractions are allowed there, and rounded down here; a date
-    /// before 1970 is no date of a token.
+    /// Returns a `NumericDate` (RFC 7519 §2) in whole seconds. Fractions are rounded down. A date before 1970 is an error.
     pub(in crate::oauth) fn date(&self, name: &str) -> Member<u64> {
         match self.0.get(name) {
             None => Member::Absent,
@@ -86,7 +85,7 @@ impl Object {
     }
 }
 
-/// The last second of the year 9999: dates beyond it are refused, so that sums of dates cannot overflow.
+/// The last second of the year 9999. Later dates are refused, so that sums of dates cannot overflow.
 const LATEST: u64 = 253_402_300_799;
 
 fn seconds(number: &Number) -> Option<u64> {
@@ -229,7 +228,7 @@ mod tests {
         fn agrees_with_serde_json_where_names_are_unique(json in "[\\[\\]{}:,0-9a\"eE.tfn -]{0,24}") {
             let strict = Object::parse(json.as_bytes());
             let lax: Option<Map<String, Value>> = serde_json::from_str(&json).ok();
-            // Whatever is accepted means the same to both; what only serde_json accepts is a repetition.
+            // Accepted text means the same to both parsers. Text that only serde_json accepts has a repetition.
             if let Some(Object(members)) = strict { prop_assert_eq!(Some(members), lax); }
         }
     }

@@ -1,4 +1,4 @@
-//! One public key (RFC 7517, RFC 7518 §6, RFC 8037 §2).
+//! A public key (RFC 7517, RFC 7518 §6, RFC 8037 §2).
 
 use super::super::thumbprint::Thumbprint;
 use super::json::{Member, Object};
@@ -7,10 +7,10 @@ use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde_json::Value;
 use std::fmt;
 
-/// A public key that signatures can be verified with.
+/// A public key that verifies signatures.
 ///
-/// Equality is of everything it says: the same key under another `kid` is another `Jwk`; compare
-/// [`Jwk::thumbprint`] to compare keys.
+/// Two values are equal if all their members are, so the same key with another `kid` is not equal. To compare keys,
+/// compare [`Jwk::thumbprint`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Jwk {
     material: Material,
@@ -29,27 +29,27 @@ enum Material {
     },
 }
 
-/// Why something is not a public key that can be used here.
+/// The error for text that is not a supported public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JwkError {
-    /// Not one JSON object with each name once.
+    /// It is not a JSON object without repeated names.
     Malformed,
-    /// More than [`Jwk::MAX_LENGTH`] bytes.
+    /// It is longer than [`Jwk::MAX_LENGTH`] bytes.
     TooLong,
-    /// It has a private member (this one): whoever holds it can be the client.
+    /// It has this private member, so everyone who has the text could act as the client.
     Private(&'static str),
     /// `kty` is not `EC`, `OKP` or `RSA`.
     KeyType,
     /// `crv` is not `P-256` (with `EC`) or `Ed25519` (with `OKP`).
     Curve,
-    /// `alg` is none of [`Algorithm::NAMES`], or not one of this kind of key.
+    /// `alg` is not in [`Algorithm::NAMES`], or does not fit the kind of key.
     Algorithm,
     /// `use` is not `sig`, or `key_ops` does not list `verify`.
     Use,
-    /// This member is missing, of the wrong type or not the one base64url encoding of its value.
+    /// This member is missing, has the wrong type, or is not the canonical base64url encoding of its value.
     Member(&'static str),
-    /// The modulus is not of 2048 to 4096 bits.
+    /// The modulus does not have 2048 to 4096 bits.
     ModulusLength(usize),
     /// The public exponent is even, below 65537 or above 32 bits.
     Exponent,
@@ -58,17 +58,17 @@ pub enum JwkError {
 /// Members that only a private or symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1, RFC 8037 §2).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Longest `kid`: it is a name, not a place for data.
+/// The longest `kid`, in bytes.
 const MAX_KID: usize = 256;
 
 impl Jwk {
-    /// Longest text that [`Jwk::parse`] reads, in bytes: a key with a certificate chain in `x5c` fits.
+    /// The longest text that [`Jwk::parse`] reads, in bytes. A key with a certificate chain in `x5c` fits.
     pub const MAX_LENGTH: usize = 16 * 1024;
 
-    /// Parses one JWK.
+    /// Parses a JWK.
     ///
     /// # Errors
-    /// What cannot be used to verify a signature here, private keys above all.
+    /// A [`JwkError`] if it is not a supported public key. Private keys are refused.
     pub fn parse(json: &[u8]) -> Result<Self, JwkError> {
         if json.len() > Self::MAX_LENGTH {
             return Err(JwkError::TooLong);
@@ -106,29 +106,29 @@ impl Jwk {
         Ok(Self { material, kid, algorithm })
     }
 
-    /// Its `kid`, where it has one.
+    /// Returns the `kid`, if there is one.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// Its `alg`, where it names one.
+    /// Returns the `alg`, if there is one.
     #[must_use]
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.algorithm
     }
 
-    /// Whether a signature made with `algorithm` can be this key's: its type and curve decide, and its own `alg`
-    /// where it has one (RFC 8725 §3.1).
+    /// Returns whether the key can verify a signature made with `algorithm`, by its type, its curve, and its `alg` if there is
+    /// one (RFC 8725 §3.1).
     #[must_use]
     pub fn fits(&self, algorithm: Algorithm) -> bool {
         self.material.fits(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)
     }
 
-    /// Its thumbprint (RFC 7638 §3): over the required members alone, so that `kid`, `alg` and `use` do not count.
+    /// Returns the thumbprint (RFC 7638 §3) of the required members: `kid`, `alg` and `use` do not count.
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
-        // Base64url needs no escaping in JSON, and was checked to be canonical when it was read.
+        // Base64url needs no escaping in JSON, and it was checked to be canonical when it was read.
         let encode = base64url::encode;
         let canonical = match &self.material {
             Material::P256(point) => {
@@ -143,7 +143,7 @@ impl Jwk {
         Thumbprint::of(canonical.as_bytes())
     }
 
-    /// Whether `signature` is this key's over `message`. False where the algorithm is not this key's.
+    /// Returns whether `signature` is a signature of `message` by this key. It is not if the algorithm does not fit the key.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.fits(algorithm) {
             return false;
@@ -179,7 +179,7 @@ fn p256(object: &Object) -> Result<Material, JwkError> {
     if object.string("crv") != Member::Is("P-256") {
         return Err(JwkError::Curve);
     }
-    // RFC 7518 §6.2.1.2: the full 32 octets each, leading zeros and all.
+    // RFC 7518 §6.2.1.2: each coordinate has the full 32 octets, including leading zeros.
     let (x, y) = (octets::<32>(object, "x")?, octets::<32>(object, "y")?);
     let mut point = [4; 65];
     point[1..33].copy_from_slice(&x);
@@ -201,7 +201,7 @@ fn rsa(object: &Object) -> Result<Material, JwkError> {
         Some(first) => modulus.len() * 8 - first.leading_zeros() as usize,
         None => 0,
     };
-    // Above 4096 a verification costs more than a stranger should be able to ask for.
+    // Above 4096 bits, a verification is too expensive for a request from anyone.
     if !(2048..=4096).contains(&bits) {
         return Err(JwkError::ModulusLength(bits));
     }
@@ -215,13 +215,13 @@ fn rsa(object: &Object) -> Result<Material, JwkError> {
     Ok(Material::Rsa { modulus, exponent })
 }
 
-/// A value of a length that its key type fixes.
+/// Reads a value of fixed length.
 fn octets<const N: usize>(object: &Object, name: &'static str) -> Result<[u8; N], JwkError> {
     let text = object.string(name).required(JwkError::Member(name))?;
     base64url::decode_array(text).ok_or(JwkError::Member(name))
 }
 
-/// A `Base64urlUInt` (RFC 7518 §2): the fewest octets, or one key would have several thumbprints.
+/// Reads a `Base64urlUInt` (RFC 7518 §2), which has the fewest octets. Otherwise a key would have several thumbprints.
 fn integer(object: &Object, name: &'static str) -> Result<Box<[u8]>, JwkError> {
     let text = object.string(name).required(JwkError::Member(name))?;
     let octets = base64url::decode(text).ok_or(JwkError::Member(name))?;
@@ -231,7 +231,7 @@ fn integer(object: &Object, name: &'static str) -> Result<Box<[u8]>, JwkError> {
     }
 }
 
-/// RFC 7517 §4.2 and §4.3: what the key says it is for.
+/// Checks the declared use of the key (RFC 7517 §4.2 and §4.3).
 fn check_use(object: &Object) -> Result<(), JwkError> {
     if object.string("use").optional(JwkError::Use)?.is_some_and(|purpose| purpose != "sig") {
         return Err(JwkError::Use);

@@ -12,51 +12,50 @@ pub struct Jwks {
     ignored: Vec<Ignored>,
 }
 
-/// A key of a set that cannot be used here, and is as good as not there (RFC 7517 §5).
+/// A key of a set that is not supported, and is ignored (RFC 7517 §5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
-    /// Where it stands in `keys`, from 0.
+    /// Its index in `keys`.
     pub index: usize,
-    /// Why.
+    /// The reason.
     pub reason: JwkError,
 }
 
-/// Why something is not a set of keys.
+/// The error for text that is not a set of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JwksError {
-    /// Not one JSON object, each name once, with a list `keys`.
+    /// It is not a JSON object without repeated names and with a list `keys`.
     Malformed,
-    /// More than [`Jwks::MAX_LENGTH`] bytes.
+    /// It is longer than [`Jwks::MAX_LENGTH`] bytes.
     TooLong,
-    /// More than [`Jwks::MAX_KEYS`] keys.
+    /// It has more than [`Jwks::MAX_KEYS`] keys.
     TooMany(usize),
-    /// The key at `index` has the private member `name`: the whole set is refused, since whoever could read it can
-    /// be the client.
+    /// The key at `index` has the private member `name`. The whole set is refused, because everyone who can read it could act
+    /// as the client.
     Private {
-        /// Where it stands in `keys`, from 0.
+        /// Its index in `keys`.
         index: usize,
-        /// The member that gives it away.
+        /// The private member.
         name: &'static str,
     },
 }
 
-/// How many keys one signature is tried with. Only keys that a signature without a `kid` could be of are tried, so a
-/// rotation needs two; the bound is what a stranger's signature may cost.
+/// How many keys are tried for one signature. Without a `kid`, all keys that fit the signature are tried; a rotation needs
+/// two. The bound limits the cost of a signature from anyone.
 const MAX_TRIES: usize = 4;
 
 impl Jwks {
-    /// Most keys in a set.
+    /// The largest number of keys in a set.
     pub const MAX_KEYS: usize = 32;
-    /// Longest text that [`Jwks::parse`] reads, in bytes.
+    /// The longest text that [`Jwks::parse`] reads, in bytes.
     pub const MAX_LENGTH: usize = 128 * 1024;
 
-    /// Parses a JWK Set. One without a usable key is a set too: that is how a client that fetches nothing else says
-    /// that it has none any more.
+    /// Parses a JWK Set. A set without any usable key is valid: a client publishes one to withdraw all its keys.
     ///
     /// # Errors
-    /// What is no set, is too large, or gives a private key away. Keys of other kinds are no errors but
-    /// [`Jwks::ignored`].
+    /// A [`JwksError`] if it is malformed, too large, or contains a private key. Unsupported keys are not an error; they are
+    /// listed in [`Jwks::ignored`].
     pub fn parse(json: &[u8]) -> Result<Self, JwksError> {
         if json.len() > Self::MAX_LENGTH {
             return Err(JwksError::TooLong);
@@ -79,22 +78,22 @@ impl Jwks {
         Ok(set)
     }
 
-    /// The usable keys.
+    /// Returns the usable keys.
     #[must_use]
     pub fn keys(&self) -> &[Jwk] {
         &self.keys
     }
 
-    /// What stood in the set and cannot be used.
+    /// Returns the unsupported keys.
     #[must_use]
     pub fn ignored(&self) -> &[Ignored] {
         &self.ignored
     }
 
-    /// The keys that a signature with this header can be of.
+    /// Returns the keys that may have made a signature with this header.
     ///
-    /// A `kid` picks the keys of that name. Where no key has it, keys without a name still can be it: a key that was
-    /// pasted into a configuration file by hand often has none.
+    /// A `kid` selects the keys with that name. If there is none, keys without a name are used: a key that was pasted into a
+    /// configuration file often has none.
     pub(super) fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> impl Iterator<Item = &Jwk> {
         let named = kid.is_some_and(|kid| self.keys.iter().any(|key| key.kid() == Some(kid)));
         self.keys
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_set() {
+    fn text_that_is_not_a_set() {
         let many = |count: usize| format!(r#"{{"keys":[{}]}}"#, vec![RFC7517_EC; count].join(","));
         assert_eq!(parse(&many(32)).map(|set| set.keys().len()), Ok(32));
         assert_eq!(parse(&many(33)), Err(JwksError::TooMany(33)));

@@ -4,7 +4,7 @@ use super::json::Object;
 use super::{Algorithm, Jwk, JwkError, Jwks, base64url};
 use std::fmt;
 
-/// A parsed, not yet verified signature.
+/// A signature that is parsed but not yet verified.
 pub(in crate::oauth) struct Jws<'a> {
     pub(in crate::oauth) algorithm: Algorithm,
     pub(in crate::oauth) typ: Option<Box<str>>,
@@ -15,39 +15,39 @@ pub(in crate::oauth) struct Jws<'a> {
     signature: Vec<u8>,
 }
 
-/// Why a signature is refused.
+/// The reason why a signature is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JwsError {
-    /// Longer than its place allows.
+    /// It is too long.
     TooLong,
-    /// Not three parts in base64url.
+    /// It does not have three parts in base64url.
     Compact,
-    /// The header is not one JSON object with each name once, or a member is of the wrong type.
+    /// The header is not a JSON object without repeated names, or a member has the wrong type.
     Header,
-    /// `alg` is missing or none of [`Algorithm::NAMES`].
+    /// `alg` is missing or not in [`Algorithm::NAMES`].
     Algorithm,
-    /// The header asks for an extension (`crit`, `b64`), and none is known.
+    /// The header requires an extension (`crit`, `b64`), and none is supported.
     Critical,
-    /// The payload is not one JSON object with each name once.
+    /// The payload is not a JSON object without repeated names.
     Claims,
-    /// The header has no usable public key in `jwk`, and it had to.
+    /// The header has no usable public key in `jwk`, where one is required.
     Key(JwkError),
-    /// None of the client's keys is of this `kid` and algorithm.
+    /// No key of the client has this `kid` and algorithm.
     UnknownKey,
-    /// The signature is not the key's.
+    /// The signature was not made with the key.
     Signature,
 }
 
 impl<'a> Jws<'a> {
-    /// Parses the compact serialization, at most `max_length` bytes of it.
+    /// Parses a compact serialization of at most `max_length` bytes.
     pub(in crate::oauth) fn parse(compact: &'a str, max_length: usize) -> Result<Self, JwsError> {
         if compact.len() > max_length {
             return Err(JwsError::TooLong);
         }
         let (signed, signature) = compact.rsplit_once('.').ok_or(JwsError::Compact)?;
         let (header, claims) = signed.split_once('.').ok_or(JwsError::Compact)?;
-        // A further dot would be in `claims`, and is no base64url.
+        // Another dot would be part of `claims`, and is not base64url.
         let header = base64url::decode(header).ok_or(JwsError::Compact)?;
         let claims = base64url::decode(claims).ok_or(JwsError::Compact)?;
         let signature = base64url::decode(signature).ok_or(JwsError::Compact)?;
@@ -55,8 +55,8 @@ impl<'a> Jws<'a> {
         let header = Object::parse(&header).ok_or(JwsError::Header)?;
         let algorithm = header.string("alg").required(JwsError::Algorithm)?;
         let algorithm = Algorithm::from_name(algorithm).ok_or(JwsError::Algorithm)?;
-        // RFC 7515 §4.1.11: what is critical and not understood is refused; nothing is understood. RFC 7797 §6: `b64`
-        // only counts when it is critical, but then one reader would take the payload for another than the next.
+        // RFC 7515 §4.1.11: critical extensions that are not supported are refused, and none is supported. RFC 7797 §6:
+        // `b64` only counts if it is critical, but readers that differ in that would see different payloads.
         if header.has("crit") || header.has("b64") {
             return Err(JwsError::Critical);
         }
@@ -66,18 +66,18 @@ impl<'a> Jws<'a> {
         Ok(Self { algorithm, typ, kid, header, claims, signed, signature })
     }
 
-    /// What it says, true or not.
+    /// Returns the claims, which are not verified.
     pub(in crate::oauth) fn unverified_claims(&self) -> &Object {
         &self.claims
     }
 
-    /// The public key it carries itself (RFC 7515 §4.1.3): proves nothing but the possession of that key.
+    /// Returns the public key in its own header (RFC 7515 §4.1.3). Verifying with it only proves the possession of that key.
     pub(in crate::oauth) fn embedded_key(&mut self) -> Result<Jwk, JwsError> {
         let value = self.header.take("jwk").ok_or(JwsError::Key(JwkError::Member("jwk")))?;
         Jwk::from_value(value).map_err(JwsError::Key)
     }
 
-    /// Verifies it with one key.
+    /// Verifies the signature with one key.
     pub(in crate::oauth) fn verify(&self, key: &Jwk) -> Result<(), JwsError> {
         if !key.fits(self.algorithm) {
             return Err(JwsError::UnknownKey);
@@ -89,7 +89,7 @@ impl<'a> Jws<'a> {
         }
     }
 
-    /// Verifies it with the key of a set that its header points to.
+    /// Verifies the signature with the key of a set that its header selects.
     pub(in crate::oauth) fn verify_with(&self, keys: &Jwks) -> Result<(), JwsError> {
         let mut verdict = Err(JwsError::UnknownKey);
         for key in keys.candidates(self.algorithm, self.kid.as_deref()) {

@@ -29,7 +29,7 @@ fn rfc_7515_appendix_a_3() {
 
 #[test]
 fn rfc_8037_appendix_a_4_signature() {
-    // The payload there is no JSON, so this goes below the claims: same bytes, same key, same signature.
+    // The payload there is not JSON, so this tests the layer below the claims: same bytes, same key, same signature.
     let key = Jwk::parse(RFC8037_ED25519.as_bytes()).unwrap();
     let signed = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
     let signature = base64url::decode(
@@ -71,7 +71,7 @@ fn the_padding_is_the_one_named() {
         let compact = key.sign_as(made, &format!(r#"{{"alg":"{named}"}}"#), "{}");
         assert_eq!(verify(&compact, &keys), Err(JwsError::Signature), "{named}");
     }
-    // The key's own `alg` narrows what it is used for (RFC 8725 §3.1).
+    // The key's own `alg` limits its use (RFC 8725 §3.1).
     let only_ps256 = Jwks::from(Jwk::parse(key.jwk(r#","alg":"PS256""#).as_bytes()).unwrap());
     let rs256 = key.sign_as(Algorithm::Rs256, r#"{"alg":"RS256"}"#, "{}");
     assert_eq!(verify(&rs256, &keys), Ok(()));
@@ -95,8 +95,8 @@ fn one_changed_character_anywhere_is_noticed() {
 }
 
 #[test]
-fn a_der_encoded_ecdsa_signature_is_no_jws_signature() {
-    // What openssl makes; RFC 7518 §3.4 wants r and s side by side.
+fn a_der_encoded_ecdsa_signature_is_not_a_jws_signature() {
+    // The encoding of openssl. RFC 7518 §3.4 requires r and s side by side.
     let key = TestKey::p256();
     let keys = Jwks::from(key.public());
     let compact = key.sign(r#"{"alg":"ES256"}"#, "{}");

@@ -1,9 +1,8 @@
-//! JSON Object Signing and Encryption, as much of it as client authentication and DPoP need: public keys
-//! (RFC 7517), compact signatures (RFC 7515) and key thumbprints (RFC 7638).
+//! The part of JSON Object Signing and Encryption that client authentication and DPoP need: public keys (RFC 7517),
+//! compact signatures (RFC 7515) and key thumbprints (RFC 7638).
 //!
-//! Only verification, and only with asymmetric algorithms: there is no value of [`Algorithm`] for `none` or for a
-//! MAC, so neither can be reached by anything a client sends. Nothing is fetched: `jku`, `x5u` and `x5c` in a header
-//! are never followed.
+//! It only verifies, and only with asymmetric algorithms. [`Algorithm`] has no value for `none` or for a MAC, so no input
+//! can select them. Nothing is fetched: `jku`, `x5u` and `x5c` in a header are ignored.
 
 mod algorithm;
 pub(in crate::oauth) mod base64url;

@@ -9,21 +9,21 @@ use ring::signature::{
     RSA_PSS_SHA256, RsaKeyPair,
 };
 
-/// RFC 7515 appendix A.3.1, public part.
+/// The public part of RFC 7515 appendix A.3.1.
 pub(crate) const RFC7515_EC: &str = r#"{"kty":"EC","crv":"P-256",
     "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
-/// RFC 7517 appendix A.1, first key, as a set for signatures would have it.
+/// The first key of RFC 7517 appendix A.1, as in a set for signatures.
 pub(crate) const RFC7517_EC: &str = r#"{"kty":"EC","crv":"P-256",
     "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
     "use":"sig","kid":"1"}"#;
 
-/// RFC 7638 §3.1.
+/// The key of RFC 7638 §3.1.
 pub(crate) const RFC7638_RSA: &str = r#"{"kty":"RSA",
     "n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
     "e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
 
-/// RFC 8037 appendix A.2.
+/// The key of RFC 8037 appendix A.2.
 pub(crate) const RFC8037_ED25519: &str =
     r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
@@ -48,7 +48,7 @@ impl TestKey {
         Self::Ed25519(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap())
     }
 
-    /// Always the same one: making an RSA key is not ring's business.
+    /// Always the same key, because ring does not make RSA keys.
     pub(crate) fn rsa() -> Self {
         let text: String =
             include_str!("../../../tests/keys/rsa-2048.pkcs8.b64").split_whitespace().collect();
@@ -63,7 +63,7 @@ impl TestKey {
         }
     }
 
-    /// The public key with `extra` members (`,"name":value`).
+    /// Returns the public key with `extra` members (`,"name":value`).
     pub(crate) fn jwk(&self, extra: &str) -> String {
         let encode = base64url::encode;
         let members = match self {
@@ -87,7 +87,7 @@ impl TestKey {
         Jwk::parse(self.jwk("").as_bytes()).unwrap()
     }
 
-    /// Signs `claims` under `header` as they stand, whatever they say, with `algorithm`.
+    /// Signs `claims` and `header` unchanged with `algorithm`.
     pub(crate) fn sign_as(&self, algorithm: Algorithm, header: &str, claims: &str) -> String {
         let signed =
             format!("{}.{}", base64url::encode(header.as_bytes()), base64url::encode(claims.as_bytes()));
@@ -111,7 +111,7 @@ impl TestKey {
     }
 }
 
-/// `text` with the character at `place` replaced by another of the base64url alphabet.
+/// Returns `text` with the character at `place` replaced by another one of the base64url alphabet.
 pub(crate) fn tampered(text: &str, place: usize) -> String {
     let other = if text.as_bytes()[place] == b'A' { "B" } else { "A" };
     format!("{}{other}{}", &text[..place], &text[place + 1..])

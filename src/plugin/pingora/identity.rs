@@ -16,7 +16,8 @@ pub(super) fn set(head: &mut RequestHeader, permit: &Permit, forward_token: bool
     keep_from_being_nominated(head)?;
     // On a public route an `Authorization` header may be for the upstream, but one of our tokens never is.
     let is_public = permit.client_id().is_none();
-    let ours = || head.headers.get_all(AUTHORIZATION).iter().any(carries_issued_token);
+    let ours =
+        || head.headers.get_all(AUTHORIZATION).iter().any(|value| carries_issued_token(value.as_bytes()));
     if !forward_token && (!is_public || ours()) {
         head.remove_header(&AUTHORIZATION);
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-pub(crate) mod fault;
+pub(crate) mod downstream;
 pub(crate) mod lease;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::BoxError;
-use super::fault::BodyFault;
 use super::lease::{TOKEN_CHECK, TokenLease};
+use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
 
 /// What a route says about the bodies that pass it.
@@ -27,8 +28,50 @@ pub(crate) struct BodyLimits {
 /// The body of a request on its way upstream: counted, timed between two reads, and no longer than its token lives.
 pub(crate) struct RequestBody {
     /// None for a body known to be empty.
-    incoming: Option<Incoming>,
+    incoming: Option<Origin>,
     watch: Option<Box<RequestWatch>>,
+}
+
+/// Where the pieces of a body come from.
+pub(crate) enum Origin {
+    /// A request of HTTP/2.
+    Http2(Incoming),
+    /// A request of HTTP/1 whose upstream speaks HTTP/2: the task that reads the client's socket hands them over.
+    Http1 {
+        /// The pieces.
+        pieces: mpsc::Receiver<Result<Frame<Bytes>, BodyFault>>,
+        /// How long the body is, where the head says so.
+        size: SizeHint,
+        /// It came to its end, or broke off.
+        ended: bool,
+    },
+}
+
+impl Origin {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Http2(incoming) => Pin::new(incoming).poll_frame(cx).map_err(Into::into),
+            Self::Http1 { pieces, ended, .. } => {
+                let piece = ready!(pieces.poll_recv(cx));
+                *ended |= piece.is_none();
+                Poll::Ready(piece.map(|piece| piece.map_err(Into::into)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http2(incoming) => incoming.is_end_stream(),
+            Self::Http1 { ended, .. } => *ended,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http2(incoming) => incoming.size_hint(),
+            Self::Http1 { size, .. } => size.clone(),
+        }
+    }
 }
 
 struct RequestWatch {
@@ -130,14 +173,14 @@ impl BodyOutcome {
 impl RequestBody {
     /// A body within its limits, for this upstream. One that is empty from the start costs nothing to watch.
     pub(crate) fn new(
-        incoming: Incoming,
+        incoming: Option<Origin>,
         limits: BodyLimits,
         upstream: &Upstream,
         lease: impl FnOnce() -> Option<TokenLease>,
     ) -> (Self, Option<BodyOutcome>) {
-        if incoming.is_end_stream() {
-            return (Self::empty(), None);
-        }
+        let Some(incoming) = incoming.filter(|incoming| !incoming.is_end_stream()) else {
+            return (Self { incoming: None, watch: None }, None);
+        };
         let BodyLimits { max, timeout } = limits;
         let outcome = BodyOutcome::default();
         let now = Instant::now();
@@ -155,11 +198,6 @@ impl RequestBody {
         };
         (Self { incoming: Some(incoming), watch: Some(Box::new(watch)) }, Some(outcome))
     }
-
-    /// No body.
-    pub(crate) fn empty() -> Self {
-        Self { incoming: None, watch: None }
-    }
 }
 
 impl Body for RequestBody {
@@ -171,8 +209,8 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let polled = Pin::new(incoming).poll_frame(cx);
-        let Some(watch) = &mut self.watch else { return polled.map_err(Into::into) };
+        let polled = incoming.poll_frame(cx);
+        let Some(watch) = &mut self.watch else { return polled };
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
                 watch.waiting = false;
@@ -196,7 +234,11 @@ impl Body for RequestBody {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(other) => Poll::Ready(other.map(|frame| frame.map_err(Into::into))),
+            Poll::Ready(Some(Err(error))) => {
+                let fault = error.downcast_ref().copied().unwrap_or(BodyFault::BrokenOff);
+                watch.fail(fault)
+            }
+            Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 let fault = ready!(watch.poll_waiting(cx));
                 watch.fail(fault)
@@ -205,10 +247,10 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        self.incoming.as_ref().is_none_or(Origin::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Origin::size_hint)
     }
 }

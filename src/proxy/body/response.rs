@@ -4,13 +4,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use tokio::sync::oneshot;
 
 use super::BoxError;
 use super::upstream_body::UpstreamBody;
+use crate::headers::REQUEST_ID;
+use crate::proxy::notes::Notes as _;
 use crate::proxy::observe::RequestRecord;
 
 /// The body of a response.
@@ -21,15 +22,6 @@ enum Kind {
     Whole(Full<Bytes>),
     /// Boxed, because it would make every response larger.
     Upstream(Box<UpstreamBody>),
-    /// A 101: it has no body, and the tunnel that follows takes the record of the request.
-    Tunnel(Option<oneshot::Sender<RequestRecord>>),
-}
-
-impl ResponseBody {
-    /// The body of a 101 whose tunnel waits for the record of the request.
-    pub(crate) fn tunnel(record: oneshot::Sender<RequestRecord>) -> Self {
-        Self(Kind::Tunnel(Some(record)))
-    }
 }
 
 /// Completes a response whose head goes out now. The record follows its body to the end; where nothing more can happen
@@ -39,20 +31,14 @@ pub(crate) fn with_record(
     mut response: Response<ResponseBody>,
     mut record: RequestRecord,
 ) -> Response<ResponseBody> {
-    record.head_goes_out(&mut response);
-    let size = match &mut response.body_mut().0 {
-        Kind::Whole(body) => body.size_hint().exact(),
-        Kind::Upstream(body) => {
-            body.record = Some(record);
-            return response;
-        }
-        Kind::Tunnel(tunnel) => {
-            // If the tunnel has ended already, the record is dropped here.
-            drop(tunnel.take().map(|tunnel| tunnel.send(record)));
-            return response;
-        }
-    };
-    record.ends_with(size.unwrap_or(0));
+    record.head_goes_out(response.status());
+    if let Some(id) = record.request_id().and_then(|id| HeaderValue::from_bytes(id).ok()) {
+        response.headers_mut().insert(&REQUEST_ID, id);
+    }
+    match &mut response.body_mut().0 {
+        Kind::Whole(body) => record.ends_with(body.size_hint().exact().unwrap_or(0)),
+        Kind::Upstream(body) => body.record = Some(record),
+    }
     response
 }
 
@@ -79,7 +65,6 @@ impl Body for ResponseBody {
         match &mut self.get_mut().0 {
             Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Kind::Upstream(body) => body.poll_recorded(cx),
-            Kind::Tunnel(_) => Poll::Ready(None),
         }
     }
 
@@ -87,7 +72,6 @@ impl Body for ResponseBody {
         match &self.0 {
             Kind::Whole(body) => body.is_end_stream(),
             Kind::Upstream(body) => body.is_end_stream(),
-            Kind::Tunnel(_) => true,
         }
     }
 
@@ -95,7 +79,6 @@ impl Body for ResponseBody {
         match &self.0 {
             Kind::Whole(body) => body.size_hint(),
             Kind::Upstream(body) => body.size_hint(),
-            Kind::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
 }

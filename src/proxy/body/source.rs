@@ -1,30 +1,68 @@
 //! Where the body of a response comes from: a connection of either protocol.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Frame, SizeHint};
-use tokio::time::Sleep;
+use tokio::time::Instant;
 
 use super::BoxError;
-use super::request::RequestBody;
+use super::downstream::BodyDownstream;
+use crate::upstream::alarm::Alarm;
+use crate::upstream::downstream::Downstream as _;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::pool;
-use crate::upstream::http1::request::RequestWriter;
-use crate::upstream::http1::response as http1;
+use crate::upstream::http1::writer::RequestWriter;
 use crate::upstream::http2::response as http2;
 
-/// An answer whose head has come, and what is needed for the rest of it.
+/// A response whose head has come, and what is needed for the rest of it.
 pub(crate) enum Source {
-    Http1 {
-        body: http1::AnswerBody,
-        /// Goes back to the pool when the answer has been read to its end; closed with it otherwise.
-        connection: Option<Connection>,
-        /// What is left of a request that is answered before it has been sent. Boxed: seldom.
-        sending: Option<Box<RequestWriter<RequestBody>>>,
-    },
-    Http2(http2::Http2Body),
+    Http1(Http1Source),
+    Http2(http2::Http2Body, Alarm),
+}
+
+/// A response of an HTTP/1.1 server.
+pub(crate) struct Http1Source {
+    /// Goes back to the pool when the response has been read to its end; closed with it otherwise.
+    connection: Option<Connection>,
+    writer: RequestWriter,
+    down: BodyDownstream,
+    /// How much of the body the client had sent when that was asked last.
+    sent: u64,
+    trailers_given: bool,
+}
+
+impl Http1Source {
+    pub(crate) fn new(connection: Connection, writer: RequestWriter, down: BodyDownstream) -> Self {
+        Self { connection: Some(connection), writer, down, sent: 0, trailers_given: false }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+        if !self.writer.is_done() {
+            // What is left of a request that is answered before it has been sent.
+            let _ = connection.poll_send(&mut self.writer, &mut self.down, cx);
+        }
+        let data = ready!(connection.poll_data(cx)).map_err(BoxError::from)?;
+        if !data.is_empty() {
+            let data = Bytes::copy_from_slice(data);
+            connection.use_data(data.len());
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        if std::mem::replace(&mut self.trailers_given, true) {
+            return Poll::Ready(None);
+        }
+        let mut trailers = HeaderMap::new();
+        for field in connection.trailers().fields() {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(field.name), HeaderValue::from_bytes(field.value))
+            {
+                trailers.append(name, value);
+            }
+        }
+        Poll::Ready((!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers))))
+    }
 }
 
 impl Source {
@@ -33,70 +71,73 @@ impl Source {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self {
-            Self::Http1 { body, connection, sending } => {
-                let Some(connection) = connection else { return Poll::Ready(None) };
-                if let Some(left) = sending
-                    && connection.poll_send(left, cx).is_ready()
-                {
-                    *sending = None;
-                }
-                connection.poll_body(body, cx).map_err(Into::into)
-            }
-            Self::Http2(answer) => answer.poll_frame(cx).map_err(Into::into),
+            Self::Http1(source) => source.poll_frame(cx),
+            Self::Http2(answer, _) => answer.poll_frame(cx).map_err(Into::into),
         }
     }
 
     /// Whether the request has been going on since this was asked last, so that the server is not late yet.
     pub(crate) fn request_goes_on(&mut self) -> bool {
         match self {
-            Self::Http1 { sending, .. } => sending.as_mut().is_some_and(|left| left.goes_on()),
-            Self::Http2(_) => false,
+            Self::Http1(source) => {
+                let sent = source.down.body_bytes();
+                std::mem::replace(&mut source.sent, sent) != sent || source.writer.waits_for_client()
+            }
+            Self::Http2(..) => false,
         }
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http1 { body, .. } => body.is_ended(),
-            Self::Http2(answer) => answer.is_end_stream(),
+            Self::Http1(source) => source.connection.as_ref().is_none_or(|connection| {
+                connection.remaining() == Some(0)
+                    && connection.data().is_empty()
+                    && (source.trailers_given || connection.trailers().fields().next().is_none())
+            }),
+            Self::Http2(answer, _) => answer.is_end_stream(),
         }
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Http1 { body, .. } => body.size_hint(),
-            Self::Http2(answer) => answer.size_hint(),
+            Self::Http1(source) => match &source.connection {
+                None => SizeHint::with_exact(0),
+                Some(connection) => connection
+                    .remaining()
+                    .map(|left| SizeHint::with_exact(left + connection.data().len() as u64))
+                    .unwrap_or_default(),
+            },
+            Self::Http2(answer, _) => answer.size_hint(),
         }
     }
 
-    /// The timer of the exchange; none once it is over.
-    pub(crate) fn alarm(&mut self) -> Option<Pin<&mut Sleep>> {
+    /// Ready once the deadline has passed.
+    pub(crate) fn poll_deadline(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<Instant> {
         match self {
-            Self::Http1 { connection, .. } => {
-                connection.as_mut().map(|connection| connection.deadline.as_mut())
-            }
-            Self::Http2(answer) => Some(answer.alarm()),
+            Self::Http1(source) => source.down.alarm().poll(deadline, cx),
+            Self::Http2(_, alarm) => alarm.poll(deadline, cx),
         }
     }
 
-    /// The answer was read to its end.
+    /// The response was read to its end.
     pub(crate) fn finish(&mut self) {
         match self {
-            Self::Http1 { connection, sending, .. } => {
+            Self::Http1(source) => {
                 // A server that has not taken the whole request would take the next for its rest.
-                if let Some(connection) = connection.take()
-                    && sending.is_none()
+                if let Some(connection) = source.connection.take()
+                    && source.writer.is_done()
                 {
                     pool::give_back(connection);
                 }
             }
-            Self::Http2(answer) => answer.finish(),
+            Self::Http2(answer, _) => answer.finish(),
         }
     }
 
-    /// The answer broke off.
+    /// The response broke off.
     pub(crate) fn fail(&mut self) {
-        if let Self::Http1 { connection, .. } = self {
-            *connection = None;
+        if let Self::Http1(source) = self {
+            source.connection = None;
         }
     }
 }

@@ -8,11 +8,11 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::BoxError;
-use super::fault::BodyFault;
 use super::lease::TokenLease;
 use super::source::Source;
 use crate::limit::rate::Bounds;
 use crate::proxy::observe::RequestRecord;
+use crate::upstream::downstream::BodyFault;
 
 /// Frames that may pass without a look at the clock. Few: a client that reads slowly takes long over each.
 const FRAMES_UNCHECKED: u32 = 8;
@@ -109,12 +109,10 @@ impl UpstreamBody {
             self.waiting_since = Some(now);
             self.frames_unchecked = 0;
             self.check_token(now)?;
-            self.set_alarm(now);
         }
         loop {
-            let Some(alarm) = self.source.alarm() else { return Poll::Pending };
-            ready!(alarm.poll(cx));
-            let now = Instant::now();
+            let deadline = self.next_deadline();
+            let now = ready!(self.source.poll_deadline(deadline, cx));
             self.check_token(now)?;
             let mut late = self.waiting_since.is_some_and(|since| now >= since + self.read_timeout);
             if late && self.source.request_goes_on() {
@@ -124,7 +122,6 @@ impl UpstreamBody {
             if late || self.deadline().is_some_and(|deadline| now >= deadline) {
                 return Poll::Ready(Some(Err(BodyFault::TooSlow.into())));
             }
-            self.set_alarm(now);
         }
     }
 
@@ -133,13 +130,11 @@ impl UpstreamBody {
         self.bounds.as_ref()?.deadline
     }
 
-    fn set_alarm(&mut self, now: Instant) {
-        let silent = self.waiting_since.unwrap_or(now) + self.read_timeout;
-        let alarm = self.next_check.map_or(silent, |check| check.min(silent));
-        let alarm = self.deadline().map_or(alarm, |deadline| deadline.min(alarm));
-        if let Some(timer) = self.source.alarm() {
-            timer.reset(alarm);
-        }
+    /// When there is something to look after next.
+    fn next_deadline(&self) -> Instant {
+        let silent = self.waiting_since.unwrap_or_else(Instant::now) + self.read_timeout;
+        let next = self.next_check.map_or(silent, |check| check.min(silent));
+        self.deadline().map_or(next, |deadline| deadline.min(next))
     }
 
     fn check_token(&mut self, now: Instant) -> Result<(), BodyFault> {

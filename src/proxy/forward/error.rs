@@ -8,8 +8,8 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::proxy::body::fault::BodyFault;
 use crate::response;
+use crate::upstream::downstream::BodyFault;
 use crate::upstream::http1::fault::Fault;
 
 /// Why there is no answer from upstream.
@@ -26,6 +26,8 @@ pub(crate) enum ForwardError {
     BadAnswer(String),
     /// The request's own body was at fault: 413, 400 or 408. Or its token ended under way, which the gate answers: 401.
     Body(BodyFault),
+    /// The client has gone: nobody waits for the response.
+    ClientGone,
 }
 
 impl ForwardError {
@@ -48,7 +50,9 @@ impl ForwardError {
             Self::Body(BodyFault::TooLarge) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this API takes")
             }
-            Self::Body(BodyFault::BrokenOff) => (StatusCode::BAD_REQUEST, "the request body broke off"),
+            Self::Body(BodyFault::BrokenOff) | Self::ClientGone => {
+                (StatusCode::BAD_REQUEST, "the request body broke off")
+            }
             Self::Body(_) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
         };
         let mut response = response::problem(status, detail);
@@ -68,6 +72,7 @@ impl fmt::Display for ForwardError {
             Self::TooSlow => f.write_str("no response in time"),
             Self::BadAnswer(reason) => write!(f, "no valid response: {reason}"),
             Self::Body(fault) => write!(f, "the request: {fault}"),
+            Self::ClientGone => f.write_str("the client has gone"),
         }
     }
 }
@@ -77,10 +82,9 @@ impl Error for ForwardError {}
 impl From<Fault> for ForwardError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Closed | Fault::Io(_) => Self::Unreachable(fault.to_string()),
-            Fault::Bad(_) | Fault::Framing(_) => Self::BadAnswer(fault.to_string()),
-            // Too long and too slow are told apart before this: the client is gone.
-            Fault::Request => Self::Body(BodyFault::BrokenOff),
+            Fault::Closed | Fault::Cut | Fault::Io(_) => Self::Unreachable(fault.to_string()),
+            Fault::Response(_) | Fault::Chunk(_) => Self::BadAnswer(fault.to_string()),
+            Fault::Body(fault) => Self::Body(fault),
         }
     }
 }

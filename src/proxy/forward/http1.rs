@@ -1,165 +1,139 @@
 //! Requests to servers that speak HTTP/1.1.
 
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Response};
 use http_body_util::Full;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::error::ForwardError;
-use super::outbound::Outbound;
+use crate::clock::turn;
 use crate::gate::Gate;
+use crate::headers::{Returning, for_client};
+use crate::http1::{Asked, ResponseFraming};
 use crate::limit::rate::Bounds;
-use crate::oauth::decide::Permit;
+use crate::oauth::decide::Lease;
+use crate::proxy::body::downstream::BodyDownstream;
 use crate::proxy::body::lease::TokenLease;
-use crate::proxy::body::request::{BodyOutcome, RequestBody};
 use crate::proxy::body::response::ResponseBody;
-use crate::proxy::body::source::Source;
+use crate::proxy::body::source::{Http1Source, Source};
 use crate::proxy::body::upstream_body::UpstreamBody;
 use crate::proxy::observe::trace::UpstreamTrace;
-use crate::proxy::tunnel;
+use crate::upstream::downstream::Downstream;
 use crate::upstream::group::Upstream;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::fault::Fault;
 use crate::upstream::http1::pool::{self, ConnectError};
-use crate::upstream::http1::request::{RequestHead, RequestWriter};
-use crate::upstream::http1::response::{Answer, ResponseExpectation};
+use crate::upstream::http1::writer::RequestWriter;
 use crate::upstream::pick::PickContext;
 
-/// Sends a request upstream and returns the response.
-pub(super) async fn forward(
-    permit: Permit,
-    gate: &Gate,
-    upstream: &Upstream,
-    outbound: Outbound<(Method, RequestHead)>,
-    trip: &mut UpstreamTrace,
-) -> Result<Response<ResponseBody>, ForwardError> {
-    let Outbound { head: (method, head), body, upgrade, limits, mut bounds } = outbound;
-    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
-    trip.body.clone_from(&outcome);
-    // RFC 9110 §9.2.2; and only without a body, which is gone once sent.
-    let replayable = method.is_idempotent() && outcome.is_none() && upgrade.is_none();
-    let asked = ResponseExpectation { head: method == Method::HEAD, upgrade: upgrade.is_some() };
-
-    let mut asking = PickContext::new(permit.client_id());
-    let mut sending = RequestWriter::new(head, body);
-    let exchange = Exchange { upstream, asked, outcome: outcome.as_ref(), replayable };
-    let (answer, mut connection) = match upstream.total_timeout {
-        None => exchange.run(&mut asking, &mut sending, &mut bounds, trip).await?,
-        // Boxed: it would make the future of every other request twice as large.
-        Some(total) => {
-            Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
-            let within = Box::pin(timeout(total, exchange.run(&mut asking, &mut sending, &mut bounds, trip)));
-            match within.await {
-                Ok(exchanged) => exchanged?,
-                Err(_) => {
-                    // With a body on its way up, it may be the client that was slow.
-                    if outcome.is_none() {
-                        upstream.failed_last(&asking);
-                    }
-                    return Err(ForwardError::TooSlow);
-                }
-            }
-        }
-    };
-    let Answer { head, mut body, .. } = answer;
-    if let Some(client) = upgrade
-        && head.status() == StatusCode::SWITCHING_PROTOCOLS
-    {
-        return Ok(tunnel::start(head, connection, client, TokenLease::new(gate, permit), bounds));
-    }
-    if sending.is_done()
-        && let Some(whole) = connection.take_whole(&mut body)
-    {
-        pool::give_back(connection);
-        return Ok(head.map(|()| ResponseBody::from(Full::new(whole))));
-    }
-    let lease = TokenLease::new(gate, permit);
-    let sending = (!sending.is_done()).then(|| Box::new(sending));
-    let source = Source::Http1 { body, connection: Some(connection), sending };
-    let stream = UpstreamBody::new(source, upstream.read_timeout, lease, bounds);
-    Ok(head.map(|()| ResponseBody::from(stream)))
+/// What stays the same over the tries of one request.
+pub(crate) struct Exchange<'a> {
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) asked: Asked,
+    /// Whether it may be sent again although a server may have acted on it (RFC 9110 §9.2.2); never with a body, which is
+    /// gone once sent.
+    pub(crate) replayable: bool,
+    /// Whose request it is.
+    pub(crate) client: Option<&'a str>,
 }
 
-/// What stays the same over the tries of one request.
-struct Exchange<'a> {
-    upstream: &'a Upstream,
-    asked: ResponseExpectation,
-    outcome: Option<&'a BodyOutcome>,
-    /// Whether it may be sent again although a server may have acted on it.
-    replayable: bool,
+/// Why a try has failed.
+enum Failure {
+    Fault(Fault),
+    /// No response within the read timeout.
+    Late,
+    /// No response within the total timeout.
+    Expired,
+    /// Nobody waits for the response any more.
+    ClientGone,
 }
 
 impl Exchange<'_> {
-    /// Sends a request until a server answers it, as often as is safe and allowed.
-    async fn run(
+    /// Sends a request until a server answers it, as often as is safe and allowed. The head of the response is in the
+    /// connection.
+    pub(crate) async fn run<D: Downstream>(
         &self,
-        asking: &mut PickContext<'_>,
-        sending: &mut RequestWriter<RequestBody>,
+        writer: &mut RequestWriter,
+        down: &mut D,
         bounds: &mut Option<Box<Bounds>>,
-        trip: &mut UpstreamTrace,
-    ) -> Result<(Answer, Connection), ForwardError> {
+        trace: &mut UpstreamTrace,
+    ) -> Result<Connection, ForwardError> {
         let upstream = self.upstream;
+        let mut context = PickContext::new(self.client);
+        if let Some(total) = upstream.total_timeout {
+            Bounds::of(bounds).deadline = turn::now().checked_add(total);
+        }
+        let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
         upstream.count();
         let mut tries_left = upstream.retries;
         let mut pooled_allowed = true;
         loop {
-            let (server, place) = upstream.pick(asking).ok_or(ForwardError::NoServer)?;
+            let (server, place) = upstream.pick(&mut context).ok_or(ForwardError::NoServer)?;
             if let Some(place) = place {
                 Bounds::of(bounds).server = Some(place);
             }
-            let now = Instant::now();
-            trip.goes_to(server, now);
-            let pooled = if pooled_allowed {
-                poll_fn(|cx| Poll::Ready(pool::idle(server, now, cx))).await
-            } else {
-                None
-            };
+            let now = turn::now();
+            trace.goes_to(server, now);
+            let pooled = if pooled_allowed { pool::idle(server, now) } else { None };
             let reused = pooled.is_some();
             let mut connection = match pooled {
                 Some(connection) => connection,
                 // Boxed: seldom, and its state would make the future of every request larger.
-                None => match Box::pin(pool::open(Arc::clone(server), upstream.connect_timeout)).await {
-                    Ok(connection) => connection,
-                    Err(error) => {
-                        if error.is_the_server_s() {
-                            upstream.failed(server, &error);
+                None => {
+                    let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+                    let within =
+                        left.map_or(upstream.connect_timeout, |left| left.min(upstream.connect_timeout));
+                    match Box::pin(pool::open(Arc::clone(server), within)).await {
+                        Ok(connection) => connection,
+                        Err(error) => {
+                            if error.is_the_server_s() {
+                                upstream.failed(server, &error);
+                            }
+                            // Nothing was written: any request may try again.
+                            let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
+                            if tries_left > 0 && in_time && upstream.may_retry() {
+                                tries_left -= 1;
+                                context.failed();
+                                continue;
+                            }
+                            return Err(match error {
+                                ConnectError::TooSlow => ForwardError::TooSlow,
+                                ConnectError::Io(error) => ForwardError::Unreachable(error.to_string()),
+                            });
                         }
-                        // Nothing was written: any request may try again.
-                        if tries_left > 0 && upstream.may_retry() {
-                            tries_left -= 1;
-                            asking.failed();
-                            continue;
-                        }
-                        return Err(match error {
-                            ConnectError::TooSlow => ForwardError::TooSlow,
-                            ConnectError::Io(error) => ForwardError::Unreachable(error.to_string()),
-                        });
                     }
-                },
-            };
-            let fault = match self.send(&mut connection, sending).await {
-                Ok(answer) => {
-                    upstream.answered(server, answer.head.status());
-                    return Ok((answer, connection));
                 }
-                Err(fault) => fault,
             };
-            if let Some(fault) = self.body_fault() {
-                return Err(fault);
-            }
-            let Some(fault) = fault else {
-                upstream.failed(server, &"no answer in time");
-                return Err(ForwardError::TooSlow);
+            let fault = match self.send(&mut connection, writer, down, deadline).await {
+                Ok(()) => {
+                    if let Some(head) = connection.head() {
+                        upstream.answered(server, head.status());
+                    }
+                    return Ok(connection);
+                }
+                Err(Failure::ClientGone) => return Err(ForwardError::ClientGone),
+                Err(Failure::Expired) => {
+                    // With a body on its way up, it may be the client that was slow.
+                    if self.replayable || writer.is_done() {
+                        upstream.failed(server, &"no whole answer in time");
+                    }
+                    return Err(ForwardError::TooSlow);
+                }
+                Err(Failure::Late) => {
+                    upstream.failed(server, &"no answer in time");
+                    return Err(ForwardError::TooSlow);
+                }
+                Err(Failure::Fault(Fault::Body(fault))) => return Err(ForwardError::Body(fault)),
+                Err(Failure::Fault(fault)) => fault,
             };
             // A kept connection that breaks says little of the server; a new one does.
-            if !reused && !matches!(fault, Fault::Request) {
+            if !reused {
                 upstream.failed(server, &fault);
             }
-            let broken = matches!(fault, Fault::Closed | Fault::Io(_));
-            if !broken || !(self.replayable || sending.is_unsent()) {
+            if !fault.is_of_connection() || !(self.replayable || writer.is_unsent()) {
                 return Err(ForwardError::from(fault));
             }
             if reused {
@@ -168,43 +142,80 @@ impl Exchange<'_> {
                 pooled_allowed = false;
             } else if tries_left > 0 && upstream.may_retry() {
                 tries_left -= 1;
-                asking.failed();
+                context.failed();
             } else {
                 return Err(ForwardError::from(fault));
             }
-            sending.rewind();
+            writer.rewind();
         }
     }
 
-    fn body_fault(&self) -> Option<ForwardError> {
-        self.outcome.and_then(BodyOutcome::fault).map(ForwardError::Body)
-    }
-
-    /// Sends a request over this connection and waits for its answer; the fault is none if it is late.
-    async fn send(
+    /// Sends a request over this connection and waits for the head of its response.
+    async fn send<D: Downstream>(
         &self,
         connection: &mut Connection,
-        sending: &mut RequestWriter<RequestBody>,
-    ) -> Result<Answer, Option<Fault>> {
+        writer: &mut RequestWriter,
+        down: &mut D,
+        deadline: Option<Instant>,
+    ) -> Result<(), Failure> {
         let read_timeout = self.upstream.read_timeout;
-        connection.deadline.as_mut().reset(connection.used + read_timeout);
-        let mut frames = 0;
+        let mut late_at = connection.used + read_timeout;
+        let mut sent = 0;
         poll_fn(|cx| {
-            if let Poll::Ready(answer) = connection.poll_exchange(sending, self.asked, cx) {
-                return Poll::Ready(answer.map_err(Some));
+            if let Poll::Ready(head) = connection.poll_head(writer, down, self.asked, cx) {
+                return Poll::Ready(head.map_err(Failure::Fault));
             }
-            while connection.deadline.as_mut().poll(cx).is_ready() {
-                // While a body is still going up, the server is not late.
-                match self.outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
-                    Some(now) => frames = now,
-                    // Nor while the client says nothing: the body has a timeout of its own.
-                    None if sending.waits_for_client() => {}
-                    None => return Poll::Ready(Err(None)),
+            if down.poll_client(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientGone));
+            }
+            loop {
+                let next = deadline.map_or(late_at, |deadline| deadline.min(late_at));
+                let Poll::Ready(now) = down.alarm().poll(next, cx) else { return Poll::Pending };
+                if deadline.is_some_and(|deadline| now >= deadline) {
+                    return Poll::Ready(Err(Failure::Expired));
                 }
-                connection.deadline.as_mut().reset(Instant::now() + read_timeout);
+                // While a body is still going up, the server is not late. Nor while the client says nothing: the body
+                // has a timeout of its own.
+                let moved = std::mem::replace(&mut sent, down.body_bytes()) != sent;
+                if !moved && !writer.waits_for_client() {
+                    return Poll::Ready(Err(Failure::Late));
+                }
+                late_at = now + read_timeout;
             }
-            Poll::Pending
         })
         .await
     }
+}
+
+/// The response to an HTTP/2 client.
+pub(crate) fn respond(
+    mut connection: Connection,
+    writer: RequestWriter,
+    down: BodyDownstream,
+    gate: &Gate,
+    lease: &Lease,
+    upstream: &Upstream,
+    bounds: Option<Box<Bounds>>,
+) -> Response<ResponseBody> {
+    let mut response = Response::new(());
+    if let Some(head) = connection.head() {
+        *response.status_mut() = head.status();
+        let mut headers = HeaderMap::new();
+        let returning = Returning {
+            upgraded: false,
+            length: !head.status().is_informational() && head.status() != http::StatusCode::NO_CONTENT,
+            version: head.version(),
+        };
+        for_client(|| head.fields(), returning, |_| false, &mut headers);
+        *response.headers_mut() = headers;
+    }
+    let framing = connection.facts().framing;
+    connection.consume_head();
+    if writer.is_done() && matches!(framing, ResponseFraming::None | ResponseFraming::Length(0)) {
+        pool::give_back(connection);
+        return response.map(|()| ResponseBody::from(Full::default()));
+    }
+    let source = Source::Http1(Http1Source::new(connection, writer, down));
+    let stream = UpstreamBody::new(source, upstream.read_timeout, TokenLease::new(gate, lease), bounds);
+    response.map(|()| ResponseBody::from(stream))
 }

@@ -12,22 +12,23 @@ use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, Request, Response, Uri, Version};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::error::ForwardError;
 use super::outbound::Outbound;
 use crate::gate::Gate;
-use crate::headers::{self, AnswerHeaders, Outgoing, ResponseError};
+use crate::headers::{self, Field, Outgoing, RequestView, Returning};
 use crate::limit::rate::Bounds;
-use crate::oauth::decide::Permit;
-use crate::proxy::body::fault::BodyFault;
+use crate::oauth::decide::Lease;
 use crate::proxy::body::lease::TokenLease;
 use crate::proxy::body::request::{BodyOutcome, RequestBody};
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::body::source::Source;
 use crate::proxy::body::upstream_body::UpstreamBody;
 use crate::proxy::observe::trace::UpstreamTrace;
+use crate::upstream::alarm::Alarm;
+use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
 use crate::upstream::http2::connection::{Connection, ConnectionStatus, OpenError, StreamGuard};
 use crate::upstream::http2::pool::{self, AcquireError};
@@ -45,70 +46,58 @@ const MOST_REPEATS: u32 = 4;
 /// # Errors
 /// The host or the query cannot stand in a URI.
 pub(crate) fn head(
-    method: &Method,
+    request: &impl RequestView,
     host: &str,
     path: &str,
-    query: Option<&str>,
-    headers: &HeaderMap,
     outgoing: &Outgoing<'_>,
 ) -> Result<Request<()>, http::Error> {
-    let path = match query {
+    let path = match request.query() {
         None => PathAndQuery::try_from(path)?,
-        Some(query) => PathAndQuery::try_from(format!("{path}?{query}"))?,
+        Some(query) => PathAndQuery::try_from([path.as_bytes(), b"?", query].concat())?,
     };
     let mut head = Request::new(());
-    *head.method_mut() = method.clone();
+    *head.method_mut() = request.method().clone();
     *head.version_mut() = Version::HTTP_2;
     let uri = Uri::builder().scheme(Scheme::HTTP).authority(Authority::try_from(host)?);
     *head.uri_mut() = uri.path_and_query(path).build()?;
-    let sent = head.headers_mut();
-    headers::for_upstream(headers, outgoing, |name, value| {
-        sent.append(name, value.clone());
-    });
+    headers::for_upstream(request, outgoing, head.headers_mut());
     Ok(head)
 }
 
 /// Sends a request upstream and brings the answer back.
 pub(crate) async fn forward(
-    permit: Permit,
+    lease: &Lease,
+    client: Option<&str>,
     gate: &Gate,
     upstream: &Upstream,
-    outbound: Outbound<Request<()>>,
+    (head, outbound): (Request<()>, Outbound),
     trip: &mut UpstreamTrace,
 ) -> Result<Response<ResponseBody>, ForwardError> {
-    let Outbound { head, body, upgrade: _, limits, mut bounds } = outbound;
-    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, permit.clone()));
+    let Outbound { body, limits, mut bounds } = outbound;
+    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, lease));
     trip.body.clone_from(&outcome);
-    let lease = TokenLease::new(gate, permit);
     let total = upstream.total_timeout;
     if let Some(total) = total {
         Bounds::of(&mut bounds).deadline = Instant::now().checked_add(total);
     }
     let (parts, ()) = head.into_parts();
-    let exchange = exchange(upstream, lease.as_ref(), &parts, body, outcome, &mut bounds, trip);
-    let Answered { response, place, upload, alarm } = match total {
+    let exchange = exchange(upstream, client, &parts, body, outcome, &mut bounds, trip);
+    let Answered { response, place, upload } = match total {
         None => exchange.await?,
         Some(total) => timeout(total, exchange).await.map_err(|_| ForwardError::TooSlow)??,
     };
     let (mut head, stream) = response.into_parts();
-    head.headers = for_client(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
+    headers::check_response(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
+    let mut kept = HeaderMap::with_capacity(head.headers.len() + 1);
+    let returning = Returning { upgraded: false, length: true, version: Version::HTTP_2 };
+    let fields = || head.headers.iter().map(|(name, value)| Field::in_map(name, value));
+    headers::for_client(fields, returning, |_| false, &mut kept);
+    head.headers = kept;
     head.version = Version::HTTP_11;
-    let body = Http2Body::new(stream, &head.headers, alarm, place, upload);
-    let body = UpstreamBody::new(Source::Http2(body), upstream.read_timeout, lease, bounds);
+    let body = Http2Body::new(stream, &head.headers, place, upload);
+    let source = Source::Http2(body, Alarm::default());
+    let body = UpstreamBody::new(source, upstream.read_timeout, TokenLease::new(gate, lease), bounds);
     Ok(Response::from_parts(head, body.into()))
-}
-
-/// The headers of an answer that go on to the client.
-fn for_client(headers: &HeaderMap) -> Result<HeaderMap, ResponseError> {
-    let mut kept = HeaderMap::with_capacity(headers.len() + 1);
-    let mut seen = AnswerHeaders::new(false);
-    for (name, value) in headers {
-        if seen.take(name, value)? {
-            kept.append(name, value.clone());
-        }
-    }
-    seen.finish(&mut kept, Version::HTTP_2)?;
-    Ok(kept)
 }
 
 /// The head of an answer, and what it holds.
@@ -116,13 +105,12 @@ struct Answered {
     response: Response<RecvStream>,
     place: StreamGuard,
     upload: Option<UploadTask>,
-    alarm: Pin<Box<Sleep>>,
 }
 
 /// Sends a request until a server answers it, as often as is safe and allowed.
 async fn exchange(
     upstream: &Upstream,
-    lease: Option<&TokenLease>,
+    client: Option<&str>,
     parts: &Parts,
     body: RequestBody,
     outcome: Option<BodyOutcome>,
@@ -130,7 +118,7 @@ async fn exchange(
     trip: &mut UpstreamTrace,
 ) -> Result<Answered, ForwardError> {
     upstream.count();
-    let mut asking = PickContext::new(lease.and_then(TokenLease::client_id));
+    let mut asking = PickContext::new(client);
     let mut upload = Upload::new(body);
     // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
     let mut replayable = parts.method.is_idempotent() && upload.is_empty();
@@ -174,7 +162,7 @@ async fn exchange(
         let error = match waiting.answer(answer, &mut stream, &mut upload).await {
             Ok(Ok(response)) => {
                 upstream.answered(server, response.status());
-                return Ok(Answered { response, place, upload: upload.spawn(stream), alarm });
+                return Ok(Answered { response, place, upload: upload.spawn(stream) });
             }
             Ok(Err(error)) => error,
             Err(fault) => {

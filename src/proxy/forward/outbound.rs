@@ -1,27 +1,22 @@
 //! A request that is ready to go upstream.
 
-use http::{Method, Request};
-use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
+use http::Request;
 
 use crate::limit::rate::Bounds;
-use crate::proxy::body::request::BodyLimits;
-use crate::upstream::http1::request::RequestHead;
+use crate::proxy::body::request::{BodyLimits, Origin};
 
 /// The head of a request as its upstream takes it: canonical, sanitised and identified.
 pub(crate) enum Head {
-    Http1(Method, RequestHead),
+    /// It is in the request's writer; whether its body goes in chunks.
+    Http1 { chunked: bool },
     /// Boxed: the requests that count are of the other kind.
     Http2(Box<Request<()>>),
 }
 
-/// A request ready to go.
-pub(crate) struct Outbound<H> {
-    pub(crate) head: H,
-    pub(crate) body: Incoming,
-    /// The client's side of an upgrade that was asked for.
-    pub(crate) upgrade: Option<OnUpgrade>,
+/// A request with a body as frames, ready to go.
+pub(crate) struct Outbound {
+    pub(crate) body: Option<Origin>,
     pub(crate) limits: BodyLimits,
-    /// What it holds until its answer has ended.
+    /// What it holds until its response has ended.
     pub(crate) bounds: Option<Box<Bounds>>,
 }

@@ -9,29 +9,33 @@ use std::task::Poll;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderValue, Method, Response, Version};
+use http::{Method, StatusCode, Version};
 use http_body::Frame;
 use tokio::time::Instant;
 
 use super::notes::Notes;
 use super::route::{ClientConnection, Route};
+use crate::clock::turn;
 use crate::gate::{Endpoint, EndpointOutcome};
-use crate::headers::REQUEST_ID;
-use crate::oauth::client::ClientState;
-use crate::oauth::decide::Permit;
-use crate::proxy::body::fault::BodyFault;
+use crate::headers::{Class, RequestView};
 use crate::proxy::body::request::BodyOutcome;
 use crate::telemetry::access_log::{self, Line};
-use crate::telemetry::{Class, Event, Meter, Reason, RouteCells, is_timed, mine, request_id};
+use crate::telemetry::{Class as StatusClass, Event, Meter, Reason, RouteCells, is_timed, mine, request_id};
+use crate::upstream::downstream::BodyFault;
 
 use self::reasons::{event_of, failure_of, name_of, of_token_error};
 pub(crate) use self::reasons::{of_denial, of_forward_error};
 use self::trace::UpstreamTrace;
 
-/// Follows one request from its head to the last byte of its answer. Dropped, it tells what it saw.
+/// Follows one request from its head to the last byte of its response, and then counts and logs it. One value can follow
+/// one request after the other: it keeps its buffers, and the last route, whose use it then need not count.
+#[derive(Default)]
 pub(crate) struct RequestRecord {
-    pub(crate) route: Option<Arc<Route>>,
+    /// Whether a request is being followed.
+    open: bool,
+    route: Option<Arc<Route>>,
+    /// Whether `route` is the one of this request.
+    routed: bool,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) trip: UpstreamTrace,
     pub(crate) reason: Option<Reason>,
@@ -39,34 +43,30 @@ pub(crate) struct RequestRecord {
     status: u16,
     /// Whether the request is HEAD.
     to_head: bool,
-    /// Whether the answer came to its end.
+    /// Whether the response came to its end.
     ended: bool,
-    /// Whether the answer's body was waited for, or came in more than one piece: only then is the time of its end
+    /// Whether the response's body was waited for, or came in more than one piece: only then is the time of its end
     /// another than that of its head.
     lasted: bool,
     pieces: u32,
-    /// What a tunnel carried up, or an endpoint read.
-    bytes_up: u64,
+    /// What the client sent as a body, where the trip does not know.
+    pub(crate) bytes_up: u64,
     bytes_out: u64,
-    /// Boxed and seldom: only where requests are logged or have ids.
-    entry: Option<Box<Entry>>,
-}
-
-/// What only the access log wants to know.
-struct Entry {
-    id: Option<HeaderValue>,
-    /// None where only an id was asked for.
-    logged: Option<Logged>,
+    /// Empty where requests get none.
+    id: Vec<u8>,
+    /// Whether the request is logged, and what only the access log wants to know.
+    is_logged: bool,
+    logged: Option<Box<Logged>>,
 }
 
 struct Logged {
     time: SystemTime,
     started: Instant,
-    client: HeaderValue,
-    client_id: Option<HeaderValue>,
+    client: String,
+    client_id: String,
     method: Method,
-    host: Option<Box<str>>,
-    path: Box<str>,
+    host: String,
+    path: String,
     version: Version,
     secure: bool,
 }
@@ -75,37 +75,79 @@ impl RequestRecord {
     /// A request has come.
     #[inline]
     pub(crate) fn begin(
-        parts: &Parts,
+        &mut self,
+        request: &impl RequestView,
         client: &ClientConnection<'_>,
         trusted: impl FnOnce() -> bool,
-    ) -> Self {
+    ) {
+        self.finish();
         mine().count(Event::RequestBegun);
-        let wanted = access_log::is_on() || request_id::is_on();
-        Self {
-            route: None,
-            endpoint: None,
-            trip: UpstreamTrace::default(),
-            reason: None,
-            status: 0,
-            to_head: parts.method == Method::HEAD,
-            ended: false,
-            lasted: false,
-            pieces: 0,
-            bytes_up: 0,
-            bytes_out: 0,
-            entry: if wanted { Some(Entry::new(parts, client, trusted())) } else { None },
+        self.open = true;
+        self.routed = false;
+        self.endpoint = None;
+        self.trip = UpstreamTrace::default();
+        self.reason = None;
+        self.status = 0;
+        self.to_head = *request.method() == Method::HEAD;
+        (self.ended, self.lasted, self.pieces) = (false, false, 0);
+        (self.bytes_up, self.bytes_out) = (0, 0);
+        self.id.clear();
+        if request_id::is_on() {
+            let given = if trusted() { request.only(Class::RequestId) } else { None };
+            request_id::write(&mut self.id, given);
+        }
+        self.is_logged = access_log::is_on();
+        if self.is_logged {
+            self.begin_log(request, client);
         }
     }
 
+    fn begin_log(&mut self, request: &impl RequestView, client: &ClientConnection<'_>) {
+        let logged = self.logged.get_or_insert_with(|| Box::new(Logged::new()));
+        logged.time = SystemTime::now();
+        logged.started = turn::now();
+        set(&mut logged.client, client.peer_value.to_str().unwrap_or_default());
+        logged.client_id.clear();
+        logged.method.clone_from(request.method());
+        logged.host.clear();
+        set(&mut logged.path, request.path());
+        logged.version = request.version();
+        logged.secure = client.secure;
+    }
+
     fn logged(&mut self) -> Option<&mut Logged> {
-        self.entry.as_mut()?.logged.as_mut()
+        self.logged.as_deref_mut().filter(|_| self.is_logged)
+    }
+
+    /// Lends the id of the request out. [`Self::put_id`] brings it back.
+    pub(crate) fn take_id(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.id)
+    }
+
+    /// Brings the id back.
+    pub(crate) fn put_id(&mut self, id: Vec<u8>) {
+        self.id = id;
+    }
+
+    /// Lends the route of the request out. [`Self::put_route`] brings it back.
+    pub(crate) fn take_route(&mut self) -> Option<Arc<Route>> {
+        if self.routed { self.route.take() } else { None }
+    }
+
+    /// Brings the route back.
+    pub(crate) fn put_route(&mut self, route: Arc<Route>) {
+        self.route = Some(route);
+    }
+
+    fn route(&self) -> Option<&Arc<Route>> {
+        self.route.as_ref().filter(|_| self.routed)
     }
 
     /// One of the endpoints begins to work on it.
     pub(crate) fn reaches(&mut self, endpoint: Endpoint) {
         self.endpoint = Some(endpoint);
         if endpoint.reads_body() {
-            self.trip.began = Some(Instant::now());
+            self.trip.began = Some(turn::now());
         }
     }
 
@@ -122,23 +164,19 @@ impl RequestRecord {
             mine().count(event);
         }
         if let (Some(client), Some(logged)) = (&told.client, self.logged()) {
-            logged.client_id = Some(ClientState::header(client).clone());
+            set(&mut logged.client_id, client.id().as_str());
         }
     }
 
     /// The head of the response goes out.
     #[inline]
-    pub(crate) fn head_goes_out<B>(&mut self, response: &mut Response<B>) {
-        self.status = response.status().as_u16();
-        if let Some(id) = self.request_id() {
-            let id = id.clone();
-            response.headers_mut().insert(&REQUEST_ID, id);
-        }
+    pub(crate) fn head_goes_out(&mut self, status: StatusCode) {
+        self.status = status.as_u16();
     }
 
     /// The response is complete with its head: its body has this many bytes.
     #[inline]
-    pub(crate) fn ends_with(mut self, bytes: u64) {
+    pub(crate) fn ends_with(&mut self, bytes: u64) {
         self.ended = true;
         if !self.to_head {
             self.bytes_out = bytes;
@@ -165,6 +203,20 @@ impl RequestRecord {
         }
     }
 
+    /// A piece of the body went out.
+    #[inline]
+    pub(crate) fn carries(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+        self.lasted |= self.pieces > 0;
+        self.pieces = 1;
+    }
+
+    /// The upstream is waited for within the response.
+    #[inline]
+    pub(crate) fn lasts(&mut self) {
+        self.lasted = true;
+    }
+
     /// The answer came to its end.
     #[inline]
     pub(crate) fn ends(&mut self) {
@@ -172,7 +224,7 @@ impl RequestRecord {
     }
 
     /// The answer broke off.
-    fn breaks(&mut self, fault: Option<BodyFault>) {
+    pub(crate) fn breaks(&mut self, fault: Option<BodyFault>) {
         self.ended = true;
         self.reason = Some(match fault {
             Some(BodyFault::TokenEnded) => Reason::TokenEnded,
@@ -182,16 +234,24 @@ impl RequestRecord {
     }
 
     /// A tunnel ended by itself, having carried so many bytes there and back; or with its token.
-    pub(crate) fn tunnelled(mut self, carried: Option<(u64, u64)>, token_ended: bool) {
+    pub(crate) fn tunnelled(&mut self, carried: Option<(u64, u64)>, token_ended: bool) {
         (self.ended, self.lasted) = (true, true);
         (self.bytes_up, self.bytes_out) = carried.unwrap_or_default();
         self.reason = token_ended.then_some(Reason::TokenEnded);
     }
 
     fn meter(&self) -> Option<&Meter<RouteCells>> {
-        match (&self.route, self.endpoint) {
+        match (self.route(), self.endpoint) {
             (Some(route), _) => Some(&route.meter),
             (None, endpoint) => OWN.get(place_of(endpoint)),
+        }
+    }
+
+    /// The request is over: it is counted and logged.
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.tell();
         }
     }
 
@@ -202,12 +262,12 @@ impl RequestRecord {
         let block = mine();
         block.count(Event::RequestEnded);
         let bytes_in = self.trip.body.as_ref().map_or(self.bytes_up, BodyOutcome::bytes);
-        let logged = self.entry.as_ref().and_then(|entry| entry.logged.as_ref());
+        let logged = self.logged.as_deref().filter(|_| self.is_logged);
         let end = if !is_timed() && logged.is_none() {
             None
         } else if self.lasted || self.trip.head_at.is_none() && self.trip.began.is_some() || logged.is_some()
         {
-            Some(Instant::now())
+            Some(turn::now())
         } else {
             self.trip.head_at
         };
@@ -216,10 +276,10 @@ impl RequestRecord {
         let took = since(self.trip.began, end);
         let to_head = since(self.trip.began, self.trip.head_at);
         if let Some(cells) = self.meter().and_then(|meter| meter.cells(block)) {
-            cells.request(Class::of(self.status), took, bytes_in, self.bytes_out);
+            cells.request(StatusClass::of(self.status), took, bytes_in, self.bytes_out);
         }
         if self.trip.counted
-            && let Some(route) = &self.route
+            && let Some(route) = self.route()
             && let Some(cells) = route.upstream.meter.cells(block)
         {
             cells.end(to_head, self.trip.retries());
@@ -234,16 +294,16 @@ impl RequestRecord {
             }
         }
         if let (Some(logged), Some(end)) = (logged, end) {
-            let upstream = self.route.as_ref().map(|route| &route.upstream).filter(|_| self.trip.counted);
+            let upstream = self.route().map(|route| &route.upstream).filter(|_| self.trip.counted);
             access_log::submit(&Line {
                 time: logged.time,
-                request_id: self.request_id().and_then(|id| id.to_str().ok()),
-                client: logged.client.to_str().unwrap_or_default(),
+                request_id: self.request_id().and_then(|id| std::str::from_utf8(id).ok()),
+                client: &logged.client,
                 method: logged.method.as_str(),
-                host: logged.host.as_deref(),
+                host: Some(&*logged.host).filter(|host| !host.is_empty()),
                 path: &logged.path,
                 route: self.meter().map(Meter::name).filter(|name| *name != NONE),
-                client_id: logged.client_id.as_ref().and_then(|id| id.to_str().ok()),
+                client_id: Some(&*logged.client_id).filter(|id| !id.is_empty()),
                 status: (self.status != 0).then_some(self.status),
                 reason: self.reason,
                 upstream: upstream.map(|upstream| &*upstream.name),
@@ -264,48 +324,60 @@ impl Notes for RequestRecord {
     #[inline]
     fn names(&mut self, host: &str, path: &str) {
         if let Some(logged) = self.logged() {
-            logged.host = Some(host.to_ascii_lowercase().into());
-            logged.path = path.into();
+            set(&mut logged.host, host);
+            logged.host.make_ascii_lowercase();
+            set(&mut logged.path, path);
         }
     }
 
     #[inline]
-    fn permitted(&mut self, permit: &Permit) {
+    fn routed(&mut self, route: &Arc<Route>) {
+        // The same as last time, as a rule. Then no count is written that other threads write too.
+        if !self.route.as_ref().is_some_and(|last| Arc::ptr_eq(last, route)) {
+            self.route = Some(Arc::clone(route));
+        }
+        self.routed = true;
+    }
+
+    #[inline]
+    fn permitted(&mut self, client: Option<&str>) {
         if let Some(logged) = self.logged() {
-            logged.client_id = permit.client_header().cloned();
+            set(&mut logged.client_id, client.unwrap_or_default());
         }
     }
 
     #[inline]
-    fn request_id(&self) -> Option<&HeaderValue> {
-        self.entry.as_ref()?.id.as_ref()
+    fn request_id(&self) -> Option<&[u8]> {
+        (!self.id.is_empty()).then_some(&*self.id)
     }
 }
 
 impl Drop for RequestRecord {
     #[inline]
     fn drop(&mut self) {
-        self.tell();
+        self.finish();
     }
 }
 
-impl Entry {
-    #[cold]
-    fn new(parts: &Parts, client: &ClientConnection<'_>, trusted: bool) -> Box<Self> {
-        let id = request_id::is_on().then(|| request_id::of(&parts.headers, trusted));
-        let logged = access_log::is_on().then(|| Logged {
-            time: SystemTime::now(),
-            started: Instant::now(),
-            client: client.peer_value.clone(),
-            client_id: None,
-            method: parts.method.clone(),
-            host: None,
-            path: parts.uri.path().into(),
-            version: parts.version,
-            secure: client.secure,
-        });
-        Box::new(Self { id, logged })
+impl Logged {
+    fn new() -> Self {
+        Self {
+            time: SystemTime::UNIX_EPOCH,
+            started: turn::now(),
+            client: String::new(),
+            client_id: String::new(),
+            method: Method::GET,
+            host: String::new(),
+            path: String::new(),
+            version: Version::HTTP_11,
+            secure: false,
+        }
     }
+}
+
+fn set(text: &mut String, to: &str) {
+    text.clear();
+    text.push_str(to);
 }
 
 const NONE: &str = "(none)";

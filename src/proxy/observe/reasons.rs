@@ -3,8 +3,8 @@
 use super::super::forward::error::ForwardError;
 use crate::gate::{Endpoint, EndpointOutcome, Success};
 use crate::oauth::denial::{Denial, TokenError};
-use crate::proxy::body::fault::BodyFault;
 use crate::telemetry::{EndpointName, Event, Reason, UpstreamFailure};
+use crate::upstream::downstream::BodyFault;
 
 /// Under which name its refusals are counted.
 pub(super) fn name_of(endpoint: Endpoint) -> Option<EndpointName> {
@@ -68,6 +68,7 @@ pub(crate) fn of_forward_error(error: &ForwardError) -> Reason {
         ForwardError::Body(BodyFault::TooLarge) => Reason::BodyTooLarge,
         ForwardError::Body(BodyFault::BrokenOff) => Reason::BodyBroken,
         ForwardError::Body(BodyFault::TokenEnded) => Reason::TokenEnded,
+        ForwardError::ClientGone => Reason::ClientGone,
         ForwardError::Body(_) => Reason::BodyTooSlow,
     }
 }

@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use crate::clock::turn;
 use crate::proxy::body::request::BodyOutcome;
 use crate::telemetry::{is_timed, mine};
 use crate::upstream::group::Upstream;
@@ -45,7 +46,7 @@ impl UpstreamTrace {
     #[inline]
     pub(crate) fn returns(&mut self) {
         if is_timed() {
-            self.head_at = Some(Instant::now());
+            self.head_at = Some(turn::now());
         }
     }
 

@@ -1,15 +1,4 @@
-use http::{Request, Version};
-
 use super::*;
-
-fn request(version: Version, target: &str, hosts: &[&[u8]]) -> Parts {
-    let mut request =
-        Request::builder().version(version).uri(target).body(()).expect("a request").into_parts().0;
-    for host in hosts {
-        request.headers.append(HOST, HeaderValue::from_bytes(host).expect("a header value"));
-    }
-    request
-}
 
 #[test]
 fn hosts_are_names_and_addresses() {
@@ -73,45 +62,48 @@ fn hosts_are_names_and_addresses() {
 #[test]
 fn one_host_and_no_other() {
     use HostError::*;
-    use Version as V;
-    type Row<'a> = (Version, &'a str, &'a [&'a [u8]], Result<&'a str, HostError>);
+    use HostRule::*;
+    const HTTP: Option<u16> = Some(80);
+    const HTTPS: Option<u16> = Some(443);
+    let none = ("", None);
+    type Row<'a> = (HostRule, (&'a str, Option<u16>), &'a [&'a [u8]], Result<&'a str, HostError>);
     let table: &[Row<'_>] = &[
-        (V::HTTP_11, "/", &[b"a.example"], Ok("a.example")),
-        (V::HTTP_11, "/", &[b"a.example:80"], Ok("a.example:80")),
-        (V::HTTP_11, "/", &[], Err(Missing)),
-        (V::HTTP_10, "/", &[], Err(Missing)),
-        (V::HTTP_10, "/", &[b"a.example"], Ok("a.example")),
-        (V::HTTP_11, "/", &[b"a.example", b"a.example"], Err(Repeated)),
-        (V::HTTP_11, "/", &[b"a.example", b"b.example"], Err(Repeated)),
-        (V::HTTP_11, "/", &[b""], Err(Malformed)),
-        (V::HTTP_11, "/", &[b"a.example, b.example"], Err(Malformed)),
-        (V::HTTP_11, "/", &[b"user@a.example"], Err(Malformed)),
-        (V::HTTP_11, "/", &[b"a.ex\xffmple"], Err(Malformed)),
+        (Required, none, &[b"a.example"], Ok("a.example")),
+        (Required, none, &[b"a.example:80"], Ok("a.example:80")),
+        (Required, none, &[], Err(Missing)),
+        (Optional, none, &[], Ok("")),
+        (Optional, none, &[b"a.example"], Ok("a.example")),
+        (Required, none, &[b"a.example", b"a.example"], Err(Repeated)),
+        (Required, none, &[b"a.example", b"b.example"], Err(Repeated)),
+        (Required, none, &[b""], Err(Malformed)),
+        (Required, none, &[b"a.example, b.example"], Err(Malformed)),
+        (Required, none, &[b"user@a.example"], Err(Malformed)),
+        (Required, none, &[b"a.ex\xffmple"], Err(Malformed)),
         // Absolute-form.
-        (V::HTTP_11, "http://a.example/", &[b"a.example"], Ok("a.example")),
-        (V::HTTP_11, "http://A.example/", &[b"a.EXAMPLE"], Ok("A.example")),
-        (V::HTTP_11, "http://a.example:80/", &[b"a.example"], Ok("a.example:80")),
-        (V::HTTP_11, "http://a.example/", &[b"a.example:80"], Ok("a.example")),
-        (V::HTTP_11, "https://a.example:443/", &[b"a.example."], Ok("a.example:443")),
-        (V::HTTP_11, "https://a.example/", &[b"a.example:80"], Err(Disagree)),
-        (V::HTTP_11, "http://a.example/", &[b"b.example"], Err(Disagree)),
-        (V::HTTP_11, "http://a.example:8080/", &[b"a.example"], Err(Disagree)),
-        (V::HTTP_11, "http://a.example/", &[], Err(Missing)),
-        (V::HTTP_11, "http://a.example/", &[b"a.example", b"a.example"], Err(Repeated)),
-        (V::HTTP_11, "http://user@a.example/", &[b"a.example"], Err(Malformed)),
-        (V::HTTP_11, "ftp://a.example/", &[b"a.example"], Err(Scheme)),
-        (V::HTTP_11, "http://[::1]:8080/", &[b"[::1]:8080"], Ok("[::1]:8080")),
+        (Required, ("a.example", HTTP), &[b"a.example"], Ok("a.example")),
+        (Required, ("A.example", HTTP), &[b"a.EXAMPLE"], Ok("A.example")),
+        (Required, ("a.example:80", HTTP), &[b"a.example"], Ok("a.example:80")),
+        (Required, ("a.example", HTTP), &[b"a.example:80"], Ok("a.example")),
+        (Required, ("a.example:443", HTTPS), &[b"a.example."], Ok("a.example:443")),
+        (Required, ("a.example", HTTPS), &[b"a.example:80"], Err(Disagree)),
+        (Required, ("a.example", HTTP), &[b"b.example"], Err(Disagree)),
+        (Required, ("a.example:8080", HTTP), &[b"a.example"], Err(Disagree)),
+        (Required, ("a.example", HTTP), &[], Err(Missing)),
+        (Optional, ("a.example", HTTP), &[], Ok("a.example")),
+        (Required, ("a.example", HTTP), &[b"a.example", b"a.example"], Err(Repeated)),
+        (Required, ("user@a.example", HTTP), &[b"a.example"], Err(Malformed)),
+        (Required, ("[::1]:8080", HTTP), &[b"[::1]:8080"], Ok("[::1]:8080")),
         // HTTP/2.
-        (V::HTTP_2, "https://a.example/", &[], Ok("a.example")),
-        (V::HTTP_2, "https://a.example/", &[b"a.example:443"], Ok("a.example")),
-        (V::HTTP_2, "https://a.example/", &[b"b.example"], Err(Disagree)),
-        (V::HTTP_2, "https://a.example/", &[b"a.example", b"a.example"], Err(Repeated)),
-        (V::HTTP_2, "/", &[b"a.example"], Ok("a.example")),
-        (V::HTTP_2, "/", &[], Err(Missing)),
+        (TargetSuffices, ("a.example", HTTPS), &[], Ok("a.example")),
+        (TargetSuffices, ("a.example", HTTPS), &[b"a.example:443"], Ok("a.example")),
+        (TargetSuffices, ("a.example", HTTPS), &[b"b.example"], Err(Disagree)),
+        (TargetSuffices, ("a.example", HTTPS), &[b"a.example", b"a.example"], Err(Repeated)),
+        (TargetSuffices, none, &[b"a.example"], Ok("a.example")),
+        (TargetSuffices, none, &[], Err(Missing)),
     ];
-    for (version, target, hosts, want) in table {
-        let parts = request(*version, target, hosts);
-        let got = authority(&parts).map(|host| host.as_str());
-        assert_eq!(got, *want, "{version:?} {target} {hosts:?}");
+    for (rule, (authority, default_port), hosts, want) in table {
+        let target = (!authority.is_empty()).then_some(TargetHost { authority, default_port: *default_port });
+        let got = of_request(target, hosts.iter().copied(), *rule).map(|host| host.as_str());
+        assert_eq!(got, *want, "{rule:?} {authority} {hosts:?}");
     }
 }

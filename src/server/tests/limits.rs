@@ -106,7 +106,7 @@ fn a_client_that_does_not_read_is_cut() {
 }
 
 #[test]
-fn heads_hyper_refuses_get_our_answer() {
+fn heads_that_are_no_request_are_refused() {
     let server = Running::start(plain(Limits { max_header_size: 16 * 1024, ..Limits::default() }));
     let long = format!("GET / HTTP/1.1\r\nHost: here\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
     let many = format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "X-Many: 1\r\n".repeat(101));

@@ -5,18 +5,18 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{Empty, Full};
+use http::{Request, Response, Version};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 
-use super::handler::Handler;
 use super::*;
+use crate::proxy::client::{Client, Socket};
 
 mod limits;
 mod tls;
@@ -33,10 +33,7 @@ struct Running {
 
 impl Running {
     fn start(options: ServerOptions) -> Self {
-        Self::start_with(options, |request: Request<Incoming>, connection: &Arc<ConnInfo>| {
-            let connection = Arc::clone(connection);
-            async move { answer(request, &connection).await }
-        })
+        Self::start_with(options, answering())
     }
 
     fn start_with<H: Handler>(options: ServerOptions, handler: H) -> Self {
@@ -73,25 +70,55 @@ impl Drop for Running {
     }
 }
 
-/// `/slow` takes 800 ms; `/big` answers 32 MiB; anything else says how the request came.
-async fn answer(request: Request<Incoming>, connection: &ConnInfo) -> Response<Full<Bytes>> {
-    let body = match request.uri().path() {
-        "/slow" => {
-            tokio::time::sleep(Duration::from_millis(800)).await;
-            Bytes::from_static(b"slow")
+type Answer = Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>;
+
+/// Answers requests of either version with the same function of the version, the path and the connection.
+struct Answers<F>(F);
+
+impl<F: Fn(Version, &str, &ConnInfo) -> Answer + Send + Sync + 'static> Handler for Answers<F> {
+    type Session = ();
+    type Body = Full<Bytes>;
+    type Future = Answer;
+
+    async fn serve<I: Socket>(&self, client: &mut Client<I>, connection: &ConnInfo, (): &mut ()) {
+        let Some(head) = client.head() else { return client.close() };
+        let (facts, answer) = (head.facts().ok(), (self.0)(head.version(), head.path(), connection));
+        client.begin(facts);
+        client.respond(&answer.await, None, false);
+        if client.flush().await.is_err() {
+            client.close();
         }
+    }
+
+    fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Answer {
+        (self.0)(request.version(), request.uri().path(), connection)
+    }
+}
+
+fn answering() -> Answers<impl Fn(Version, &str, &ConnInfo) -> Answer + Send + Sync + 'static> {
+    Answers(|version: Version, path: &str, connection: &ConnInfo| answer(version, path, connection))
+}
+
+/// `/slow` takes 800 ms; `/big` answers 32 MiB; anything else says how the request came.
+fn answer(version: Version, path: &str, connection: &ConnInfo) -> Answer {
+    let slow = path == "/slow";
+    let body = match path {
+        "/slow" => Bytes::from_static(b"slow"),
         "/big" => Bytes::from(vec![b'x'; 32 << 20]),
         _ => Bytes::from(format!(
-            "{:?} tls={} http2={} certificate={} verified={} peer={}",
-            request.version(),
+            "{version:?} tls={} certificate={} verified={} peer={}",
             connection.listener().spec.tls,
-            connection.is_http2(),
             connection.client_certificate().is_some(),
             connection.client_certificate().is_some_and(|certificate| certificate.is_verified()),
             connection.peer(),
         )),
     };
-    Response::new(Full::new(body))
+    Box::pin(async move {
+        if slow {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+        }
+        Response::new(Full::new(body))
+    })
 }
 
 fn plain(limits: Limits) -> ServerOptions {
@@ -138,7 +165,7 @@ fn http1_on_a_plain_listener_is_kept_alive() {
         client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
         let answer = read_answer(&mut client);
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.contains("HTTP/1.1 tls=false http2=false"), "{answer}");
+        assert!(answer.contains("HTTP/1.1 tls=false"), "{answer}");
     }
 }
 
@@ -147,10 +174,11 @@ fn several_threads_and_listeners_answer() {
     let mut options = plain(Limits::default());
     options.threads = 2;
     options.listeners.push(options.listeners[0].clone());
-    let server = Running::start_with(options, |_: Request<Incoming>, connection: &Arc<ConnInfo>| {
-        let index = connection.listener().index;
-        async move { Response::new(Full::new(Bytes::from(format!("<{index}>")))) }
-    });
+    let place = |_: Version, _: &str, connection: &ConnInfo| -> Answer {
+        let body = format!("<{}>", connection.listener().index);
+        Box::pin(async move { Response::new(Full::new(Bytes::from(body))) })
+    };
+    let server = Running::start_with(options, Answers(place));
     for (listener, expected) in server.listeners.iter().zip(["<0>", "<1>"]) {
         for _ in 0..8 {
             let mut client = TcpStream::connect(listener.addr()).unwrap();
@@ -198,13 +226,11 @@ fn a_drain_answers_what_is_in_flight_and_closes_what_is_idle() {
 
 #[test]
 fn grace_is_finite_and_stop_is_at_once() {
-    let forever = |_: Request<Incoming>, _: &Arc<ConnInfo>| async {
-        std::future::pending::<()>().await;
-        Response::new(Full::new(Bytes::new()))
-    };
+    let forever =
+        || Answers(|_: Version, _: &str, _: &ConnInfo| -> Answer { Box::pin(std::future::pending()) });
     for stop in [false, true] {
         let grace = if stop { LONG } else { Duration::from_millis(100) };
-        let server = Running::start_with(ServerOptions { grace, ..plain(Limits::default()) }, forever);
+        let server = Running::start_with(ServerOptions { grace, ..plain(Limits::default()) }, forever());
         let mut client = server.connect();
         client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
         thread::sleep(Duration::from_millis(100));
@@ -217,44 +243,6 @@ fn grace_is_finite_and_stop_is_at_once() {
         assert_eq!(server.exit(), expected);
         assert!(start.elapsed() < Duration::from_secs(5));
     }
-}
-
-#[tokio::test]
-async fn an_upgraded_connection_is_the_handlers() {
-    let server =
-        Running::start_with(plain(Limits::default()), |mut request: Request<Incoming>, _: &Arc<ConnInfo>| {
-            tokio::spawn(async move {
-                let upgraded = hyper::upgrade::on(&mut request).await.unwrap();
-                let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
-                let _ = tokio::io::copy(&mut read, &mut write).await;
-            });
-            async {
-                Response::builder()
-                    .status(101)
-                    .header("connection", "upgrade")
-                    .header("upgrade", "echo")
-                    .body(Empty::<Bytes>::new())
-                    .unwrap()
-            }
-        });
-    let echoed = tokio::task::spawn_blocking(move || {
-        let mut client = server.connect();
-        client
-            .write_all(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
-            .unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            client.read_exact(&mut byte).unwrap();
-            head.extend(byte);
-        }
-        assert!(head.starts_with(b"HTTP/1.1 101"));
-        client.write_all(b"ping").unwrap();
-        let mut echoed = [0; 4];
-        client.read_exact(&mut echoed).unwrap();
-        echoed
-    });
-    assert_eq!(&echoed.await.unwrap(), b"ping");
 }
 
 impl ServerOptions {

@@ -1,5 +1,6 @@
 //! One line: what it says of a request, and how it is written so that no request can forge another line.
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,11 @@ const LONGEST_NAME: usize = 256;
 /// What begins our tokens, and from how many characters behind it on it is taken for one.
 const TOKEN: &str = "tg_";
 const TOKEN_LENGTH: usize = 32;
+
+thread_local! {
+    /// The last second that was written, and its text without the `Z`.
+    static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+}
 
 /// What is known of a request that is over. No headers, no query, no body: secrets stand there.
 #[derive(Debug)]
@@ -52,9 +58,16 @@ impl Line<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"time\":\"");
         let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let second = Utc::from_unix(since.as_secs()).rfc3339();
+        SECOND.with_borrow_mut(|(second, text)| {
+            if *second != since.as_secs() || text.is_empty() {
+                *second = since.as_secs();
+                *text = Utc::from_unix(*second).rfc3339();
+                text.truncate(text.len().saturating_sub(1));
+            }
+            out.extend_from_slice(text.as_bytes());
+        });
         // A Vec takes every write.
-        let _ = write!(out, "{}.{:03}Z\"", second.trim_end_matches('Z'), since.subsec_millis());
+        let _ = write!(out, ".{:03}Z\"", since.subsec_millis());
         text(out, "request_id", self.request_id, LONGEST_NAME);
         text(out, "client", Some(self.client), LONGEST_NAME);
         text(out, "method", Some(self.method), LONGEST_METHOD);
@@ -68,9 +81,9 @@ impl Line<'_> {
         text(out, "reason", self.reason.map(Reason::as_str), LONGEST_NAME);
         text(out, "upstream", self.upstream, LONGEST_NAME);
         if let Some((host, port)) = self.server {
-            let brackets = if host.contains(':') { ("[", "]") } else { ("", "") };
-            let server = format!("{}{host}{}:{port}", brackets.0, brackets.1);
-            text(out, "server", Some(&server), LONGEST_NAME);
+            // From the configuration: it needs no escapes.
+            let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+            let _ = write!(out, ",\"server\":\"{open}{host}{close}:{port}\"");
             let _ = write!(out, ",\"retries\":{}", self.retries);
         }
         let _ = write!(out, ",\"bytes_in\":{},\"bytes_out\":{}", self.bytes_in, self.bytes_out);
@@ -91,7 +104,14 @@ fn millis(out: &mut Vec<u8>, name: &str, duration: Duration) {
 /// our tokens, to all appearances, is cut: some clients put them where they do not belong.
 fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>, longest: usize) {
     let Some(value) = value else { return };
-    let _ = write!(out, ",\"{name}\":\"");
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":\"");
+    if value.len() <= longest && is_plain(value) {
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let (mut rest, mut left) = (value, longest);
     while let Some(character) = rest.chars().next() {
         if left == 0 {
@@ -121,6 +141,13 @@ fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>, longest: usize) {
         rest = rest.get(character.len_utf8()..).unwrap_or_default();
     }
     out.push(b'"');
+}
+
+/// Whether a text is written as it is, as nearly all are: visible ASCII without a quote, a backslash, or a token.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
+        && (bytes.len() < TOKEN.len() + TOKEN_LENGTH || !text.contains(TOKEN))
 }
 
 fn is_base64url(byte: u8) -> bool {

@@ -1,231 +1,289 @@
 //! A connection to a server.
 
-use std::future::Future as _;
+use std::cell::RefCell;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
-use http::StatusCode;
-use http_body::Frame;
-use tokio::io::AsyncReadExt as _;
-use tokio::time::{Instant, Sleep};
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::time::Instant;
 
-use super::chunked::Step;
 use super::fault::Fault;
-use super::request::{RequestBody, RequestWriter, SendFault};
-use super::response::{Answer, AnswerBody, MAX_HEAD, ResponseExpectation, take_head};
+use super::writer::{RequestWriter, SendFault};
+use crate::http1::{
+    Asked, BodyDecoder, Decoded, Input, ResponseFacts, ResponseFault, ResponseFraming, ResponseHead,
+    ResponseSpans, Trailers,
+};
 use crate::telemetry::{Event, GaugeGuard};
+use crate::upstream::downstream::Downstream;
 use crate::upstream::io::Io;
 use crate::upstream::resolve::ResolvedAddr;
 
-/// How much is read at once: a head, or an answer that is not large.
-const READ: usize = 8 * 1024;
-/// The same for the middle of a large answer.
-const READ_MUCH: usize = 64 * 1024;
-/// Interim answers (RFC 9110 §15.2) before the answer. No honest server sends more.
+/// Interim responses (RFC 9110 §15.2) before the response. No honest server sends more.
 const MAX_INTERIM: u32 = 16;
 
-/// A connection to a server, used by one request at a time, and polled by the task that serves its client.
+thread_local! {
+    /// Spans that no connection needs at the moment.
+    static SPANS: RefCell<Option<Box<ResponseSpans>>> = const { RefCell::new(None) };
+}
+
+/// A connection to a server, used by one request at a time, and polled by the task that serves its client. It owns no
+/// buffer while it is idle.
 pub(crate) struct Connection {
-    pub(crate) io: Io,
-    /// What was read and not yet used.
-    pub(crate) input: BytesMut,
-    /// The alarm that its exchanges use in turn: a timer that is only ever moved later costs next to nothing, one
-    /// made for each request does not.
-    pub(crate) deadline: Pin<Box<Sleep>>,
+    io: Io,
+    /// What was read and not used yet.
+    input: Input,
+    /// Of the head that was read, until it is consumed.
+    spans: Option<Box<ResponseSpans>>,
+    facts: ResponseFacts,
+    body: BodyDecoder,
+    /// Where in the input the piece of the body is that was read last and is not used up.
+    piece: (usize, usize),
+    body_ended: bool,
     /// What it is pooled under.
-    pub(crate) server: u64,
+    pub(super) server: u64,
     /// Where it leads.
-    pub(crate) place: ResolvedAddr,
-    /// When it was last used: the beginning of its last exchange, which spares a look at the clock at the end.
+    pub(super) place: ResolvedAddr,
+    /// When it was last used: the beginning of its last exchange.
     pub(crate) used: Instant,
     /// Counts it as open, and while it is pooled as idle.
     _open: GaugeGuard,
-    pub(crate) idle: Option<GaugeGuard>,
+    pub(super) idle: Option<GaugeGuard>,
     interim: u32,
-    persists: bool,
-    /// The last read took all there was room for.
-    flows: bool,
+    /// The request could not be sent whole.
+    spoilt: bool,
 }
 
 impl Connection {
     /// A connection on a socket just connected.
-    pub(crate) fn new(io: Io, server: u64, place: ResolvedAddr) -> Self {
-        let now = Instant::now();
+    pub(crate) fn new(io: Io, server: u64, place: ResolvedAddr, now: Instant) -> Self {
         Self {
             io,
-            input: BytesMut::new(),
-            deadline: Box::pin(tokio::time::sleep_until(now)),
+            input: Input::default(),
+            spans: None,
+            facts: ResponseFacts { framing: ResponseFraming::None, persistent: true },
+            body: BodyDecoder::Length(0),
+            piece: (0, 0),
+            body_ended: true,
             server,
             place,
             used: now,
             _open: GaugeGuard::new(Event::UpstreamOpened, Event::UpstreamClosed),
             idle: None,
             interim: 0,
-            persists: true,
-            flows: false,
+            spoilt: false,
         }
     }
 
-    /// Whether the server has said nothing since the last answer: what it says unasked is goodbye, or worse.
-    /// Costs no system call where nothing came.
-    pub(crate) fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
-        self.input.is_empty() && self.poll_read(cx, READ).is_pending()
+    /// Whether the server has said nothing since the last response: what it says unasked is goodbye, or worse. Costs no
+    /// system call where nothing came, and leaves no waker.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.input.is_empty() && self.io.is_quiet()
     }
 
-    /// Sends what is left of a request and reads the head of its answer, which may come before all has been sent.
-    pub(crate) fn poll_exchange<B: RequestBody>(
+    /// Sends what is left of a request and reads the head of its response, which may come before all has been sent. The
+    /// response can then be had from [`Self::head`]. Interim responses go to the client.
+    pub(crate) fn poll_head(
         &mut self,
-        sending: &mut RequestWriter<B>,
-        asked: ResponseExpectation,
+        writer: &mut RequestWriter,
+        down: &mut impl Downstream,
+        asked: Asked,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Answer, Fault>> {
-        if !sending.is_done() && !sending.is_refused() {
-            match sending.poll(&mut self.io, cx) {
+    ) -> Poll<Result<(), Fault>> {
+        if !writer.is_done() && !writer.is_refused() {
+            match writer.poll(&mut self.io, down, cx) {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
-                Poll::Ready(Err(SendFault::Body)) => return Poll::Ready(Err(Fault::Request)),
+                Poll::Ready(Err(SendFault::Body(fault))) => return Poll::Ready(Err(Fault::Body(fault))),
                 // The server may have answered before it stopped to read, as with a 413. A connection that broke has
                 // something to read in any case, if only its end.
-                Poll::Ready(Err(SendFault::Io(error))) if ends_connection(&error) => sending.refuse(),
+                Poll::Ready(Err(SendFault::Io(error))) if ends_connection(&error) => writer.refuse(),
                 Poll::Ready(Err(SendFault::Io(error))) => return Poll::Ready(Err(Fault::Io(error))),
             }
         }
-        loop {
-            let before = self.input.len();
-            match ready!(self.poll_read(cx, READ)) {
-                Ok(0) => return Poll::Ready(Err(Fault::Closed)),
-                Ok(_) => {}
-                Err(error) => return Poll::Ready(Err(Fault::Io(error))),
+        let mut spans = SPANS.take().unwrap_or_default();
+        let head = self.poll_final_head(&mut spans, down, asked, cx);
+        match head {
+            Poll::Ready(Ok(facts)) => {
+                self.spans = Some(spans);
+                self.facts = facts;
+                self.body = BodyDecoder::of_response(facts.framing);
+                self.body_ended = self.body.remaining() == Some(0);
+                self.spoilt = writer.is_refused();
+                Poll::Ready(Ok(()))
             }
-            // A head ends with a line.
-            if !self.input.get(before..).is_some_and(|new| new.contains(&b'\n')) {
-                if self.input.len() > MAX_HEAD {
-                    return Poll::Ready(Err(Fault::Bad("a head that is too large")));
-                }
-                continue;
+            Poll::Ready(Err(fault)) => {
+                SPANS.set(Some(spans));
+                Poll::Ready(Err(fault))
             }
-            while let Some(answer) = take_head(&mut self.input, asked)? {
-                let status = answer.head.status();
-                if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-                    self.interim = 0;
-                    self.persists = answer.persists && !sending.is_refused();
-                    return Poll::Ready(Ok(answer));
-                }
-                self.interim += 1;
-                if self.interim > MAX_INTERIM {
-                    return Poll::Ready(Err(Fault::Bad("too many interim answers")));
-                }
+            Poll::Pending => {
+                SPANS.set(Some(spans));
+                self.input.settle();
+                Poll::Pending
             }
         }
     }
 
-    /// Goes on sending a request whose answer has begun.
-    pub(crate) fn poll_send<B: RequestBody>(
+    fn poll_final_head(
         &mut self,
-        sending: &mut RequestWriter<B>,
+        spans: &mut ResponseSpans,
+        down: &mut impl Downstream,
+        asked: Asked,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<ResponseFacts, Fault>> {
+        // Where a head may have been completed: a head ends with a line.
+        let mut line_ended = !self.input.is_empty() && self.interim > 0;
+        loop {
+            while line_ended {
+                let Some(size) = spans.parse(self.input.bytes()).map_err(Fault::Response)? else { break };
+                let head = spans.in_bytes(self.input.bytes());
+                if !head.is_interim() {
+                    self.interim = 0;
+                    return Poll::Ready(head.facts(asked).map_err(Fault::Response));
+                }
+                // The gateway itself has asked the client to continue.
+                if head.status() != http::StatusCode::CONTINUE {
+                    down.interim(head);
+                }
+                self.input.consume(size);
+                self.interim += 1;
+                if self.interim > MAX_INTERIM {
+                    return Poll::Ready(Err(Fault::Response(ResponseFault::TooManyInterim)));
+                }
+                line_ended = !self.input.is_empty();
+            }
+            let before = self.input.bytes().len();
+            if ready!(self.poll_read(cx)).map_err(Fault::Io)? == 0 {
+                return Poll::Ready(Err(if before == 0 { Fault::Closed } else { Fault::Cut }));
+            }
+            line_ended = self.input.bytes().get(before..).is_some_and(|new| memchr::memchr(b'\n', new).is_some())
+                || before >= crate::http1::MAX_RESPONSE_HEAD
+                // What is not HTTP is known from its first bytes.
+                || before == 0;
+        }
+    }
+
+    /// The head of the response. Empty once it has been consumed.
+    pub(crate) fn head(&self) -> Option<ResponseHead<'_>> {
+        Some(self.spans.as_ref()?.in_bytes(self.input.bytes()))
+    }
+
+    /// What the head said.
+    pub(crate) fn facts(&self) -> ResponseFacts {
+        self.facts
+    }
+
+    /// Drops the head: the body is next.
+    pub(crate) fn consume_head(&mut self) {
+        if let Some(spans) = self.spans.take() {
+            self.input.consume(spans.in_bytes(&[]).size());
+            SPANS.set(Some(spans));
+        }
+    }
+
+    /// Goes on sending a request whose response has begun. Ready when it has been sent, or the server takes no more.
+    pub(crate) fn poll_send(
+        &mut self,
+        writer: &mut RequestWriter,
+        down: &mut impl Downstream,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        if sending.is_refused() {
-            return Poll::Ready(());
+        if !writer.is_refused() {
+            let sent = ready!(writer.poll(&mut self.io, down, cx));
+            // The response may be whole even so, but then no other request may follow on the connection.
+            self.spoilt |= sent.is_err();
         }
-        let sent = ready!(sending.poll(&mut self.io, cx));
-        // The answer may be whole even so, but then no other request may follow on the connection.
-        self.persists &= sent.is_ok();
         Poll::Ready(())
     }
 
-    /// The whole of a body, where it has come with the head already.
-    pub(crate) fn take_whole(&mut self, body: &mut AnswerBody) -> Option<Bytes> {
-        let AnswerBody::Length(left) = body else { return None };
-        let size = usize::try_from(*left).ok().filter(|size| *size <= self.input.len())?;
-        *left = 0;
-        Some(self.input.split_to(size).freeze())
-    }
-
-    /// The next piece of a body.
-    pub(crate) fn poll_body(
-        &mut self,
-        body: &mut AnswerBody,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        loop {
-            match body {
-                AnswerBody::Length(0) => return Poll::Ready(None),
-                AnswerBody::Length(left) => {
-                    let size = usize::try_from(*left).unwrap_or(usize::MAX).min(self.input.len());
-                    if size > 0 {
-                        *left -= size as u64;
-                        return data(self.input.split_to(size));
-                    }
-                }
-                AnswerBody::Chunked(chunked) => match chunked.step(&mut self.input).map_err(Fault::Bad)? {
-                    Step::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                    Step::Trailers(trailers) => {
-                        // Nothing is behind them, and nobody asks whether there is.
-                        *body = AnswerBody::Length(0);
-                        return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-                    }
-                    Step::More => {}
-                    Step::End => {
-                        *body = AnswerBody::Length(0);
-                        return Poll::Ready(None);
-                    }
-                },
-                AnswerBody::ToTheEnd => {
-                    if !self.input.is_empty() {
-                        return data(self.input.split());
-                    }
-                }
+    /// Reads the next piece of the body, if the last one is used up, and returns it: empty at the end of the body.
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], Fault>> {
+        while self.piece.0 == self.piece.1 && !self.body_ended {
+            let Decoded { data, consumed, ended } =
+                self.body.decode(self.input.bytes()).map_err(Fault::Chunk)?;
+            let size = data.len();
+            self.body_ended = ended;
+            if size > 0 {
+                self.piece = (consumed - size, consumed);
+                break;
             }
-            let expected = match body {
-                AnswerBody::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
-                _ => usize::MAX,
-            };
-            if ready!(self.poll_read(cx, expected)).map_err(Fault::Io)? == 0 {
-                if matches!(body, AnswerBody::ToTheEnd) {
-                    *body = AnswerBody::Length(0);
-                    return Poll::Ready(None);
+            self.input.consume(consumed);
+            if ended {
+                break;
+            }
+            let read = self.poll_read(cx);
+            if read.is_pending() {
+                self.input.settle();
+            }
+            if ready!(read).map_err(Fault::Io)? == 0 {
+                if !self.body.may_end_with_connection() {
+                    return Poll::Ready(Err(Fault::Cut));
                 }
-                return Poll::Ready(Some(Err(Fault::Closed)));
+                self.body_ended = true;
             }
         }
+        Poll::Ready(Ok(self.data()))
     }
 
-    /// Whether another request may be sent now that the answer has been read to its end.
-    pub(crate) fn persists(&self) -> bool {
-        self.persists && self.input.is_empty()
+    /// What is left of the piece that was read last.
+    pub(crate) fn data(&self) -> &[u8] {
+        self.input.bytes().get(self.piece.0..self.piece.1).unwrap_or_default()
     }
 
-    /// Gives up what a large answer took.
-    pub(crate) fn rest(&mut self) {
-        if self.input.capacity() > READ {
-            self.input = BytesMut::new();
+    /// Uses up this much of it.
+    pub(crate) fn use_data(&mut self, count: usize) {
+        self.piece.0 = (self.piece.0 + count).min(self.piece.1);
+        if self.piece.0 == self.piece.1 {
+            self.input.consume(self.piece.1);
+            self.piece = (0, 0);
         }
     }
 
-    /// The socket, and what was read from it beyond the head of a 101.
-    pub(crate) fn into_parts(self) -> (Io, BytesMut) {
-        (self.io, self.input)
+    /// Gives the buffer back before the task sleeps.
+    pub(crate) fn settle(&mut self) {
+        self.input.settle();
     }
 
-    /// Reads more, of which so much is expected. Ready with 0 at the end.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, expected: usize) -> Poll<io::Result<usize>> {
-        let room = self.input.capacity() - self.input.len();
-        let wanted = if expected == usize::MAX && !self.flows { READ } else { expected.min(READ_MUCH) };
-        // What is left of a buffer that filled up is too little to be worth a system call.
-        if room < READ / 4 || wanted > READ && room < READ {
-            self.input.reserve(wanted.max(READ));
-        }
-        let room = self.input.capacity() - self.input.len();
-        let read = ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx))?;
-        self.flows = read == room;
+    /// Whether the body is over with the piece that was read last.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.body_ended
+    }
+
+    /// How much of the body is still to come, where that is known.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        if self.body_ended { Some(0) } else { self.body.remaining() }
+    }
+
+    /// The trailers of a body that is over.
+    pub(crate) fn trailers(&self) -> Trailers<'_> {
+        self.body.trailers()
+    }
+
+    /// Whether another request may be sent, now that the response has been read to its end.
+    pub(super) fn persists(&self) -> bool {
+        self.facts.persistent && !self.spoilt && self.body_ended && self.input.is_empty()
+    }
+
+    /// Gives the buffer back, for the pool.
+    pub(super) fn rest(&mut self) {
+        self.input.settle();
+        self.body = BodyDecoder::Length(0);
+    }
+
+    /// The socket, and what was read from it behind the head of a 101.
+    pub(crate) fn into_parts(mut self) -> (Io, Vec<u8>) {
+        self.consume_head();
+        let said = self.input.take();
+        (self.io, said)
+    }
+
+    /// Reads more. Ready with 0 at the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut room = ReadBuf::new(self.input.room());
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
+        let read = room.filled().len();
+        self.input.fill(read);
         Poll::Ready(Ok(read))
     }
-}
-
-fn data(piece: BytesMut) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-    Poll::Ready(Some(Ok(Frame::data(piece.freeze()))))
 }
 
 /// Whether the connection is over, for reading too, once what came before has been read.

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -60,14 +59,14 @@ impl ConnectError {
 
 /// An idle connection to `server` that the server has not closed meanwhile: the one last used, so that the others may
 /// grow old and close.
-pub(crate) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Option<Connection> {
+pub(crate) fn idle(server: &Server, now: Instant) -> Option<Connection> {
     IDLE.with_borrow_mut(|idle| {
         let pool = idle.of(server.key)?;
         while let Some(mut connection) = pool.pop() {
             // One of a long answer was last used long ago, and those below it may not have been.
             if now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
                 && connection.place.is_current(&server.resolver)
-                && connection.is_quiet(cx)
+                && connection.is_quiet()
             {
                 connection.used = now;
                 connection.idle = None;
@@ -81,7 +80,7 @@ pub(crate) fn idle(server: &Server, now: Instant, cx: &mut Context<'_>) -> Optio
 /// A new connection.
 pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Connection, ConnectError> {
     match timeout(within, dial(&server, within)).await {
-        Ok(Ok((io, place))) => Ok(Connection::new(io, server.key, place)),
+        Ok(Ok((io, place))) => Ok(Connection::new(io, server.key, place, Instant::now())),
         Ok(Err(error)) => Err(ConnectError::Io(error)),
         Err(_) => {
             server.resolver.refresh_soon();
@@ -117,12 +116,9 @@ impl Idle {
 
     fn tidy(&mut self, now: Instant) {
         self.tidied = now;
-        // Nobody is to be woken: this only looks.
-        let mut cx = Context::from_waker(Waker::noop());
         self.pools.retain_mut(|(_, pool)| {
-            pool.retain_mut(|connection| {
-                now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
-                    && connection.is_quiet(&mut cx)
+            pool.retain(|connection| {
+                now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME && connection.is_quiet()
             });
             !pool.is_empty()
         });

@@ -1,6 +1,5 @@
 //! The body of an answer from an HTTP/2 server.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,7 +7,6 @@ use h2::{Reason, RecvStream};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
-use tokio::time::Sleep;
 
 use super::connection::StreamGuard;
 use super::upload::UploadTask;
@@ -19,7 +17,6 @@ pub(crate) struct Http2Body {
     data_over: bool,
     /// Bytes still to come, where the server said how many.
     left: Option<u64>,
-    alarm: Pin<Box<Sleep>>,
     /// What the exchange holds until its end.
     held: Option<(StreamGuard, Option<UploadTask>)>,
 }
@@ -28,12 +25,11 @@ impl Http2Body {
     pub(crate) fn new(
         stream: RecvStream,
         headers: &HeaderMap,
-        alarm: Pin<Box<Sleep>>,
         place: StreamGuard,
         upload: Option<UploadTask>,
     ) -> Self {
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { stream, data_over: false, left: length, alarm, held: Some((place, upload)) }
+        Self { stream, data_over: false, left: length, held: Some((place, upload)) }
     }
 
     pub(crate) fn poll_frame(
@@ -73,11 +69,6 @@ impl Http2Body {
             Some(left) => SizeHint::with_exact(left),
             None => SizeHint::default(),
         }
-    }
-
-    /// The timer that the reader of the answer sets.
-    pub(crate) fn alarm(&mut self) -> Pin<&mut Sleep> {
-        self.alarm.as_mut()
     }
 
     /// Gives back what the exchange held.

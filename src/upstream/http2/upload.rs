@@ -7,9 +7,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http::HeaderMap;
+use http_body::Body;
 use tokio::task::AbortHandle;
 
-use crate::upstream::http1::request::RequestBody;
+/// The body of a request, as it is sent. Its error is the sender's to report.
+pub(crate) trait RequestBody: Body<Data = Bytes> + Unpin {}
+
+impl<B: Body<Data = Bytes> + Unpin> RequestBody for B {}
 
 /// What is kept of a body until the server answers. A request whose body is longer is not sent again once more has gone.
 const MOST_KEPT: usize = 64 * 1024;

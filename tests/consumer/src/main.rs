@@ -97,6 +97,36 @@ fn main() -> Result<(), Box<dyn Error>> {
         modules.add_module(Box::new(module.with_endpoints().forward_token()));
         let _ = (note_connection, answer_denied, serve_endpoint);
     }
+    #[cfg(feature = "remote")]
+    {
+        use tollgate::RemoteGate;
+        use tollgate::gate::Credentials;
+        use tollgate::plugin::Remote;
+        let url = "https://gateway.example.com/oauth/v2/oauth-introspect";
+        let remote: RemoteGate = Gate::remote(url, Credentials::new("api", "Password1"))
+            .staleness(Duration::from_secs(5))
+            .timeout(Duration::from_secs(1))
+            .max_in_flight(16)
+            .max_cached(1_000)
+            .realm("orders")
+            .on_failure(|error| eprintln!("{error}"))
+            .build()?;
+        let layer: RequireTokenLayer<Remote> = remote.require("read");
+        let _ = layer.clone().grpc().layer(inner);
+        let _ = layer.and_async(async |_, _| Ok(())).layer(inner);
+        let _ = remote.require_with(not_on_sundays).layer(inner);
+        let _ = remote.check_endpoint();
+    }
+    #[cfg(feature = "tonic")]
+    {
+        fn is_named<S: tonic::server::NamedService>(_: S) {}
+        #[derive(Clone)]
+        struct Greeter;
+        impl tonic::server::NamedService for Greeter {
+            const NAME: &'static str = "greeter";
+        }
+        is_named(gate.require("read").grpc().layer(Greeter));
+    }
     #[cfg(feature = "jose")]
     {
         let _ = tollgate::oauth::jose::Algorithm::Es256;

@@ -2,7 +2,7 @@
 
 use super::document::{Document, read};
 use super::shown::is_shown;
-use crate::support::gateway::{Output, finish};
+use crate::support::gateway::{Output, finish, run};
 use crate::support::shipped;
 use std::path::Path;
 use std::process::Command;
@@ -113,4 +113,22 @@ fn a_shell_can_parse_what_is_not_run() {
             }
         }
     }
+}
+
+#[test]
+fn every_command_of_the_program_is_listed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let help = run(dir.path(), &["--help"]);
+    let listed = read("docs/command-line.md");
+    let lines = help.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    let mut seen = 0;
+    for name in names.filter(|name| *name != "help") {
+        assert!(
+            listed.contains(&format!("`tollgate {name}")),
+            "docs/command-line.md has no `tollgate {name}`"
+        );
+        seen += 1;
+    }
+    assert!(seen > 5, "{help:?}");
 }

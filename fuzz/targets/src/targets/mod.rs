@@ -1,6 +1,5 @@
 //! One file for each target: a function that takes an input and panics if something is wrong.
 
-pub mod answer_head;
 pub mod assertion;
 pub mod basic;
 pub mod bearer;
@@ -8,8 +7,9 @@ pub mod certificate;
 pub mod chunked;
 pub mod dpop;
 pub mod form;
-pub mod head_scan;
 pub mod jwks;
 pub mod path;
+pub mod request_head;
+pub mod response_head;
 pub mod routes;
 pub mod scope;

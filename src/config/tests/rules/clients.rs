@@ -190,7 +190,7 @@ fn client_authentication() {
             1,
             "clients.a",
             Conflict,
-            "one place",
+            "remove one of them",
         ),
         (
             "[clients.a]\ntoken_endpoint_auth_methods = [\"private_key_jwt\"]\njwks = '{}'",

@@ -1,0 +1,94 @@
+//! What routes ask for, and on what terms they take requests, in words.
+
+use std::fmt::Display;
+
+use crate::config::{Access, AddressRules, BodyLimit, Config, CorsOrigins, Methods, Route, ShownSize};
+use crate::oauth::scope::{Requirement, Scopes};
+
+/// Describes what a route needs of a request.
+pub(crate) fn needs(route: &Route) -> String {
+    let (requirement, audience) = match &route.access {
+        Access::Public => return "no token (public)".to_owned(),
+        Access::Token { requirement, audience } => (requirement, audience),
+    };
+    let scopes = match requirement {
+        Requirement::AnyToken => "any valid token".to_owned(),
+        Requirement::All(scopes) if scopes.iter().count() == 1 => format!("scope {scopes}"),
+        Requirement::All(scopes) => format!("scopes {}", enumerated(scopes, "and")),
+        Requirement::Any(scopes) if scopes.iter().count() == 1 => format!("scope {scopes}"),
+        Requirement::Any(scopes) => format!("scope {}", enumerated(scopes, "or")),
+    };
+    match audience {
+        None => scopes,
+        Some(audience) => format!("{scopes}, for the audience {audience}"),
+    }
+}
+
+fn enumerated(scopes: &Scopes, conjunction: &str) -> String {
+    let scopes: Vec<&str> = scopes.iter().collect();
+    match scopes.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} {conjunction} {last}", rest.join(", ")),
+        _ => scopes.concat(),
+    }
+}
+
+/// Returns which requests a route takes: its methods, and its host with the pattern. A prefix ends with `/…`.
+pub(crate) fn requests(route: &Route) -> (String, String) {
+    let methods = match &route.methods {
+        Methods::All => "any".to_owned(),
+        Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(","),
+    };
+    let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let path = match route.path.as_str() {
+        prefix if route.path.is_prefix() => format!("{host}{}/…", prefix.trim_end_matches('/')),
+        path => format!("{host}{path}"),
+    };
+    (methods, path)
+}
+
+/// Returns the name of a route's upstream.
+pub(crate) fn upstream<'c>(config: &'c Config, route: &Route) -> &'c str {
+    config.upstream_of(route).map_or("?", |upstream| &upstream.name)
+}
+
+/// Describes the terms of a route, those of its upstream included: everything that does not depend on the client.
+pub(crate) fn terms(config: &Config, route: &Route) -> Vec<String> {
+    let mut terms = addresses(&route.addresses);
+    terms.extend(route.rate_limit.map(|rate| rate.to_string()));
+    terms.extend(route.max_in_flight.map(|most| format!("{most} at once")));
+    let upstream = config.upstream_of(route);
+    terms.extend(upstream.and_then(|upstream| {
+        upstream.max_in_flight.map(|most| format!("{most} at once to upstream {}", upstream.name))
+    }));
+    terms.extend(route.cors.as_ref().map(|cors| match &cors.origins {
+        CorsOrigins::Any => "pages of any origin".to_owned(),
+        CorsOrigins::Only(origins) => format!("pages of {}", listed(origins)),
+    }));
+    if route.forward_token {
+        terms.push("the upstream sees the token".to_owned());
+    }
+    terms
+}
+
+fn addresses(rules: &AddressRules) -> Vec<String> {
+    let mut terms = Vec::new();
+    if !rules.allow.is_empty() {
+        terms.push(format!("only from {}", listed(&rules.allow)));
+    }
+    if !rules.deny.is_empty() {
+        terms.push(format!("not from {}", listed(&rules.deny)));
+    }
+    terms
+}
+
+/// Describes how long the body of a request may be.
+pub(crate) fn body_limit(route: &Route) -> String {
+    match route.max_body_size {
+        BodyLimit::Unlimited => "a body of any size".to_owned(),
+        BodyLimit::Bytes(most) => format!("a body of at most {}", ShownSize(most)),
+    }
+}
+
+fn listed(items: &[impl Display]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

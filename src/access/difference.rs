@@ -1,0 +1,202 @@
+//! What one configuration grants that another does not.
+//!
+//! The comparison is made on two compiled configurations, so that it does not depend on how a change was made: by hand,
+//! by a command or by a rollback.
+
+mod credentials;
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use self::credentials::credentials;
+use crate::access::describe;
+use crate::access::reach::{Reach, SenderConstraint};
+use crate::config::{Access, Client, Config, Route};
+
+/// One difference in access. Routes are named by their methods and pattern, as in the access matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A route that is new, or needed a token, is public.
+    BecomesPublic { route: String },
+    /// A public route needs a token.
+    BecomesProtected { route: String, needs: String },
+    /// A route is gone. A less specific one may match its requests.
+    RouteRemoved { route: String },
+    /// A route goes to another upstream, or its upstream has other servers.
+    Redirected { route: String, before: String, after: String },
+    /// A route has other terms.
+    TermsChanged { route: String, added: Vec<String>, removed: Vec<String> },
+    /// A client gets through a route that needs a token.
+    Gained { client: String, route: String },
+    /// A client no longer gets through a route that needs a token.
+    Lost { client: String, route: String },
+    /// A client must show something else with its tokens, or nothing.
+    SenderConstraint { client: String, before: SenderConstraint, after: SenderConstraint },
+    /// A client may ask about the tokens of all clients.
+    MayIntrospect { client: String },
+    /// A client may no longer ask about tokens.
+    MayNotIntrospect { client: String },
+    /// A client can authenticate with this credential.
+    CredentialAdded { client: String, credential: String },
+    /// A client can no longer authenticate with this credential.
+    CredentialRemoved { client: String, credential: String },
+}
+
+impl Change {
+    /// Returns whether something may get through that was refused before.
+    ///
+    /// Another upstream or other terms count as that: whether a rate or a list of addresses is looser is for a person
+    /// to judge.
+    pub(crate) fn widens(&self) -> bool {
+        match self {
+            Self::BecomesPublic { .. }
+            | Self::Redirected { .. }
+            | Self::TermsChanged { .. }
+            | Self::Gained { .. }
+            | Self::MayIntrospect { .. }
+            | Self::CredentialAdded { .. } => true,
+            Self::SenderConstraint { before, after, .. } => {
+                before.key && !after.key || before.certificate && !after.certificate
+            }
+            Self::BecomesProtected { .. }
+            | Self::RouteRemoved { .. }
+            | Self::Lost { .. }
+            | Self::MayNotIntrospect { .. }
+            | Self::CredentialRemoved { .. } => false,
+        }
+    }
+}
+
+/// Lists what changes from one configuration to another, the changes that widen access first.
+///
+/// A secret counts if it is valid at `now`.
+pub(crate) fn difference(before: &Config, after: &Config, now: SystemTime) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for route in &before.routes {
+        if same_route(after, route).is_none() {
+            changes.push(Change::RouteRemoved { route: name(route) });
+            cells(before, after, Some(route), None, &mut changes);
+        }
+    }
+    for route in &after.routes {
+        let old = same_route(before, route);
+        exposure(old, route, &mut changes);
+        if let Some(old) = old {
+            direction((before, old), (after, route), &mut changes);
+        }
+        cells(before, after, old, Some(route), &mut changes);
+    }
+    for id in ids(before, after) {
+        authentication(id, before.client(id), after.client(id), now, &mut changes);
+    }
+    changes.sort_by_key(|change| !change.widens());
+    changes
+}
+
+/// Returns a route's methods and pattern.
+fn name(route: &Route) -> String {
+    let (methods, path) = describe::requests(route);
+    format!("{methods} {path}")
+}
+
+/// Returns the route of a configuration that matches the same requests.
+fn same_route<'c>(config: &'c Config, route: &Route) -> Option<&'c Route> {
+    let mut routes = config.routes.iter();
+    routes
+        .find(|other| other.host == route.host && other.path == route.path && other.methods == route.methods)
+}
+
+/// Returns the ids of all clients, in order.
+fn ids<'c>(before: &'c Config, after: &'c Config) -> BTreeSet<&'c str> {
+    before.clients.iter().chain(&after.clients).map(|client| client.id.as_str()).collect()
+}
+
+fn exposure(old: Option<&Route>, new: &Route, changes: &mut Vec<Change>) {
+    let was_public = old.is_some_and(|old| old.access == Access::Public);
+    let is_public = new.access == Access::Public;
+    if is_public && !was_public {
+        changes.push(Change::BecomesPublic { route: name(new) });
+    } else if was_public && !is_public {
+        changes.push(Change::BecomesProtected { route: name(new), needs: describe::needs(new) });
+    }
+}
+
+fn direction((before, old): (&Config, &Route), (after, new): (&Config, &Route), changes: &mut Vec<Change>) {
+    let target = |config: &Config, route: &Route| {
+        let servers = config.upstream_of(route).map(|upstream| &upstream.servers);
+        let origins = servers.into_iter().flatten().map(|server| server.origin.to_string());
+        format!("{} ({})", describe::upstream(config, route), origins.collect::<Vec<_>>().join(", "))
+    };
+    let (from, to) = (target(before, old), target(after, new));
+    if from != to {
+        changes.push(Change::Redirected { route: name(new), before: from, after: to });
+    }
+    let terms = |config: &Config, route: &Route| -> BTreeSet<String> {
+        describe::terms(config, route).into_iter().chain([describe::body_limit(route)]).collect()
+    };
+    let (from, to) = (terms(before, old), terms(after, new));
+    if from != to {
+        let (added, removed) = (to.difference(&from), from.difference(&to));
+        let (added, removed) = (added.cloned().collect(), removed.cloned().collect());
+        changes.push(Change::TermsChanged { route: name(new), added, removed });
+    }
+}
+
+/// Compares a row of the access matrix. A public route has no cells: every client gets through it, and so does a client
+/// without a token.
+fn cells(
+    before: &Config,
+    after: &Config,
+    old: Option<&Route>,
+    new: Option<&Route>,
+    changes: &mut Vec<Change>,
+) {
+    let is_public = |route: Option<&Route>| route.is_some_and(|route| route.access == Access::Public);
+    let Some(name) = new.or(old).map(name).filter(|_| !is_public(old) && !is_public(new)) else { return };
+    let passes = |client: Option<&Client>, route: Option<&Route>| {
+        client.zip(route).is_some_and(|(client, route)| Reach::of(client, route).is_allowed())
+    };
+    for id in ids(before, after) {
+        let (client, route) = (id.to_owned(), name.clone());
+        match (passes(before.client(id), old), passes(after.client(id), new)) {
+            (false, true) => changes.push(Change::Gained { client, route }),
+            (true, false) => changes.push(Change::Lost { client, route }),
+            (true, true) | (false, false) => {}
+        }
+    }
+}
+
+fn authentication(
+    id: &str,
+    old: Option<&Client>,
+    new: Option<&Client>,
+    now: SystemTime,
+    changes: &mut Vec<Change>,
+) {
+    let client = || id.to_owned();
+    if let (Some(old), Some(new)) = (old, new) {
+        let (before, after) = (SenderConstraint::of(old), SenderConstraint::of(new));
+        if before != after {
+            changes.push(Change::SenderConstraint { client: client(), before, after });
+        }
+    }
+    let may_introspect = |client: Option<&Client>| {
+        client.is_some_and(|client| client.enabled && client.capabilities.introspection)
+    };
+    match (may_introspect(old), may_introspect(new)) {
+        (false, true) => changes.push(Change::MayIntrospect { client: client() }),
+        (true, false) => changes.push(Change::MayNotIntrospect { client: client() }),
+        (true, true) | (false, false) => {}
+    }
+    let before = old.map(|client| credentials(client, now)).unwrap_or_default();
+    let after = new.map(|client| credentials(client, now)).unwrap_or_default();
+    for credential in after.iter().filter(|credential| !before.contains(credential)) {
+        changes.push(Change::CredentialAdded { client: client(), credential: credential.label.clone() });
+    }
+    for credential in before.iter().filter(|credential| !after.contains(credential)) {
+        changes.push(Change::CredentialRemoved { client: client(), credential: credential.label.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests;

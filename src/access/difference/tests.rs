@@ -1,0 +1,147 @@
+//! What a change of a configuration grants.
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+
+const BEFORE: &str = r#"
+[scopes]
+read = "R"
+write = "W"
+[clients.reader]
+secret = "HASH-1"
+capabilities = ["client_credentials"]
+scopes = ["read"]
+[clients.writer]
+secrets = [{ id = "old", hash = "HASH-1" }, { id = "gone", hash = "HASH-2", expires = 1970-01-01T00:00:01Z }]
+capabilities = ["client_credentials"]
+scopes = ["write"]
+dpop_bound_tokens = true
+[upstreams.api]
+servers = ["http://127.0.0.1:9000"]
+[[routes]]
+path = "/orders"
+scopes = ["read"]
+upstream = "api"
+[[routes]]
+path = "/status"
+access = "public"
+upstream = "api"
+"#;
+
+fn config(text: &str) -> Config {
+    let hash =
+        |salt: &str| format!("$argon2id$v=19$m=8,t=1,p=1${salt}$7Q1eLKkXYJSKyDV0Lx6fr7BsMRj0kAyIkPQ06xcLF7w");
+    let text = text
+        .replace("HASH-1", &hash("c29tZXNhbHRzb21lc2FsdA"))
+        .replace("HASH-2", &hash("b3RoZXJzYWx0b3RoZXJzYQ"));
+    Config::parse(&text, Path::new("gateway.toml"), Path::new("."), &|_| None)
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Returns what changes when `from` is replaced by `to` in the configuration.
+fn changes(replacements: &[(&str, &str)]) -> Vec<Change> {
+    let mut after = BEFORE.to_owned();
+    for (from, to) in replacements {
+        assert!(after.contains(from), "{from}");
+        after = after.replacen(from, to, 1);
+    }
+    difference(&config(BEFORE), &config(&after), UNIX_EPOCH + Duration::from_secs(10))
+}
+
+fn gained(client: &str, route: &str) -> Change {
+    Change::Gained { client: client.to_owned(), route: route.to_owned() }
+}
+
+fn lost(client: &str, route: &str) -> Change {
+    Change::Lost { client: client.to_owned(), route: route.to_owned() }
+}
+
+#[test]
+fn the_same_configuration_has_no_changes() {
+    assert_eq!(changes(&[]), []);
+    assert_eq!(changes(&[("[scopes]", "# A comment.\n[scopes]")]), []);
+}
+
+#[test]
+fn a_scope_of_a_client_grants_the_routes_that_need_it() {
+    let to_both = [("scopes = [\"write\"]", "scopes = [\"write\", \"read\"]")];
+    assert_eq!(changes(&to_both), [gained("writer", "any /orders")]);
+}
+
+#[test]
+fn a_scope_of_a_route_moves_cells() {
+    let to_write = [("path = \"/orders\"\nscopes = [\"read\"]", "path = \"/orders\"\nscopes = [\"write\"]")];
+    let moved = changes(&to_write);
+    assert_eq!(moved, [gained("writer", "any /orders"), lost("reader", "any /orders")]);
+    assert_eq!(moved.iter().map(Change::widens).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn a_route_becomes_public_or_protected() {
+    let route = "any /orders".to_owned();
+    let opened = [("path = \"/orders\"\nscopes = [\"read\"]", "path = \"/orders\"\naccess = \"public\"")];
+    assert_eq!(changes(&opened), [Change::BecomesPublic { route }]);
+    let closed = changes(&[("access = \"public\"", "scopes = [\"read\"]")]);
+    let (route, needs) = ("any /status".to_owned(), "scope read".to_owned());
+    assert_eq!(closed, [Change::BecomesProtected { route, needs }]);
+    assert!(!closed[0].widens());
+}
+
+#[test]
+fn a_removed_route_takes_its_cells_along() {
+    let text = "[[routes]]\npath = \"/orders\"\nscopes = [\"read\"]\nupstream = \"api\"\n";
+    let removed = Change::RouteRemoved { route: "any /orders".to_owned() };
+    assert_eq!(changes(&[(text, "")]), [removed, lost("reader", "any /orders")]);
+}
+
+#[test]
+fn a_disabled_client_loses_routes_and_credentials() {
+    let credential = "secret \"default\"".to_owned();
+    let removed = Change::CredentialRemoved { client: "reader".to_owned(), credential };
+    let disabled = [("[clients.reader]", "[clients.reader]\nenabled = false")];
+    assert_eq!(changes(&disabled), [lost("reader", "any /orders"), removed]);
+}
+
+#[test]
+fn secrets_begin_and_end() {
+    let client = || "writer".to_owned();
+    let replaced = changes(&[("{ id = \"old\", hash = \"HASH-1\" }", "{ id = \"old\", hash = \"HASH-2\" }")]);
+    let credential = || "secret \"old\"".to_owned();
+    assert_eq!(
+        replaced,
+        [
+            Change::CredentialAdded { client: client(), credential: credential() },
+            Change::CredentialRemoved { client: client(), credential: credential() },
+        ]
+    );
+    let expired = changes(&[("HASH-1\" },", "HASH-1\", expires = 1970-01-01T00:00:09Z },")]);
+    assert_eq!(expired, [Change::CredentialRemoved { client: client(), credential: credential() }]);
+}
+
+#[test]
+fn a_dropped_constraint_widens() {
+    let before = SenderConstraint { key: true, certificate: false };
+    let after = SenderConstraint::default();
+    let dropped = changes(&[("dpop_bound_tokens = true\n", "")]);
+    assert_eq!(dropped, [Change::SenderConstraint { client: "writer".to_owned(), before, after }]);
+    assert!(dropped[0].widens());
+}
+
+#[test]
+fn another_server_and_other_terms_are_changes() {
+    let route = || "any /orders".to_owned();
+    let moved = changes(&[("9000", "9001")]);
+    assert!(matches!(&moved[..], [Change::Redirected { .. }, Change::Redirected { .. }]), "{moved:?}");
+    let (added, removed) = (vec!["5/s".to_owned()], Vec::new());
+    let limited = [("path = \"/orders\"", "path = \"/orders\"\nrate_limit = \"5/s\"")];
+    assert_eq!(changes(&limited), [Change::TermsChanged { route: route(), added, removed }]);
+}
+
+#[test]
+fn introspection_is_granted() {
+    let capabilities = "capabilities = [\"client_credentials\"]";
+    let both = "capabilities = [\"client_credentials\", \"introspection\"]";
+    assert_eq!(changes(&[(capabilities, both)]), [Change::MayIntrospect { client: "reader".to_owned() }]);
+}

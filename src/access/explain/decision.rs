@@ -1,0 +1,260 @@
+//! Asks the gateway's own function about a request.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::request::Parts;
+use http_body::SizeHint;
+
+use crate::access::explain::credential::{Credential, Token};
+use crate::access::explain::explanation::{Explanation, Verdict};
+use crate::access::explain::proof::ProofKey;
+use crate::access::explain::request::{SampleRequest, TokenHeaders};
+use crate::access::explain::verdict;
+use crate::access::offline::without_upstream_tls;
+use crate::config::{AddressRules, Config, Route};
+use crate::gate::{ClientSpec, Gate, GateError, GateSpec};
+use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
+use crate::oauth::decide::Identity;
+use crate::oauth::evidence::PeerCertificate;
+use crate::oauth::grant::{Confirmation, Terms};
+use crate::oauth::scope::Scopes;
+use crate::oauth::token::AccessToken;
+use crate::proxy::authorize::{Disposition, RequestContext, Scratch, authorize};
+use crate::proxy::cors::Cors;
+use crate::proxy::notes::Notes;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::route::{self, ClientConnection};
+use crate::proxy::rules::Rules;
+use crate::telemetry::Reason;
+
+/// The thumbprint of the certificate that the client shows. Nothing but equality matters.
+const CERTIFICATE: [u8; 32] = [1; 32];
+/// The randomness of a token that no gate has issued.
+const NOT_ISSUED: [u8; 32] = [0; 32];
+
+/// Why a request cannot be explained.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum ExplainError<E> {
+    /// The configuration makes no rules.
+    Rules(E),
+    /// The system refuses what a gate needs.
+    Gate(GateError),
+    /// The token of the request cannot be made.
+    Token,
+}
+
+impl<E: fmt::Display> fmt::Display for ExplainError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rules(error) => error.fmt(f),
+            Self::Gate(error) => error.fmt(f),
+            Self::Token => f.write_str("cannot make the token that the request carries"),
+        }
+    }
+}
+
+/// Decides about `request` as a gateway with this configuration does. `compile` makes the rules of a configuration.
+///
+/// # Errors
+/// A configuration that makes no rules, and failures of the system.
+pub(crate) fn explain<'c, E>(
+    config: &'c Config,
+    request: &SampleRequest,
+    compile: impl FnOnce(&Config) -> Result<Rules, E>,
+) -> Result<Explanation<'c>, ExplainError<E>> {
+    let rules = compile(&as_applied(config, request)).map_err(ExplainError::Rules)?;
+    let explainer = Explainer { config, request, rules: &rules, gate: gate(config, &request.credential)? };
+    let without_token = explainer.decide(None);
+    let decision = match (&without_token.result, without_token.route) {
+        // Which token the client has depends on the route: it asks for the audience that the route needs.
+        (Err(refusal), Some(route)) if refusal.reason == Some(Reason::NoToken) => {
+            match explainer.token(route).ok_or(ExplainError::Token)? {
+                None => without_token,
+                Some(token) => explainer.decide(Some(&token)),
+            }
+        }
+        _ => without_token,
+    };
+    Ok(explainer.explanation(decision))
+}
+
+/// Returns the configuration as far as it decides about the request. The lists of addresses do not if the address of
+/// the client is not known.
+fn as_applied(config: &Config, request: &SampleRequest) -> Config {
+    let mut config = without_upstream_tls(config);
+    if request.from.is_none() {
+        for route in &mut config.routes {
+            route.addresses = AddressRules::default();
+        }
+    }
+    config
+}
+
+/// Makes a gate that has the configured clients, and one more for a token whose client is not known.
+fn gate<E>(config: &Config, credential: &Credential) -> Result<Gate, ExplainError<E>> {
+    let mut spec = GateSpec::from(config);
+    if let Credential::Scopes { scopes, audience } | Credential::Live { scopes, audience, .. } = credential {
+        let policy = ClientPolicy {
+            capabilities: Capabilities { client_credentials: true, introspection: false },
+            scopes: scopes.clone(),
+            default_scopes: Scopes::none(),
+            token_lifetime: config.token_service.token_lifetime,
+            enabled: true,
+        };
+        let id = ClientId::new(&stand_in(config)).ok_or(ExplainError::Token)?;
+        let mut client = ClientSpec::new(id, policy);
+        client.audiences.extend(audience.clone());
+        spec.clients.push(client);
+    }
+    Gate::builder(spec).max_tokens(1).build_without_threads().map_err(ExplainError::Gate)
+}
+
+/// Returns a client id that the configuration does not have.
+fn stand_in(config: &Config) -> String {
+    let mut id = "explain".to_owned();
+    while config.client(&id).is_some() {
+        id.push('_');
+    }
+    id
+}
+
+struct Explainer<'a, 'c> {
+    config: &'c Config,
+    request: &'a SampleRequest,
+    rules: &'a Rules,
+    gate: Gate,
+}
+
+/// What the gateway's function returned, and what it noted.
+struct Decision<'c> {
+    result: Result<Disposition, Refusal>,
+    route: Option<&'c Route>,
+    matched: Option<Arc<route::Route>>,
+    canonical_path: Option<String>,
+}
+
+impl<'c> Explainer<'_, 'c> {
+    /// Calls the function of the pipeline.
+    fn decide(&self, token: Option<&TokenHeaders>) -> Decision<'c> {
+        let mut seen = Seen::default();
+        let result = match self.request.head(token) {
+            Ok(parts) => self.authorize(&parts, &mut seen),
+            // The HTTP server refuses such a head before the pipeline sees it.
+            Err(text) => Err(Refusal::ambiguous(http::StatusCode::BAD_REQUEST, text)),
+        };
+        let route = seen.route.as_ref().and_then(|route| self.config.routes.get(route.index));
+        Decision { result, route, matched: seen.route, canonical_path: seen.canonical_path }
+    }
+
+    fn authorize(&self, parts: &Parts, seen: &mut Seen) -> Result<Disposition, Refusal> {
+        let peer = self.request.from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let secure = self.request.is_secure();
+        let certificate = PeerCertificate { der: &[], sha256: &CERTIFICATE, verified: true };
+        let client = ClientConnection {
+            peer,
+            peer_value: &HeaderValue::from_static("0.0.0.0"),
+            secure,
+            certificate: secure.then_some(certificate),
+        };
+        let body_size = SizeHint::with_exact(self.request.body);
+        let bodiless = self.request.body == 0;
+        let context = RequestContext { request: parts, bodiless, body_size, client: &client };
+        let mut scratch = Scratch { identity: &mut Identity::default(), head: &mut Vec::new() };
+        authorize(&self.gate, self.rules, &context, seen, &mut scratch)
+    }
+
+    /// Returns what the request sends to `route` as its token. `Some(None)` is a request without a token; `None` means
+    /// that the token cannot be made.
+    fn token(&self, route: &Route) -> Option<Option<TokenHeaders>> {
+        let credential = &self.request.credential;
+        if matches!(credential, Credential::None) {
+            return Some(None);
+        }
+        if credential.why_invalid(self.config).is_some() {
+            let token = AccessToken::from_random(&NOT_ISSUED);
+            return Some(Some(TokenHeaders { authorization: authorization("Bearer", &token)?, proof: None }));
+        }
+        let client = match credential {
+            Credential::Client { id, .. } => id.clone(),
+            _ => stand_in(self.config),
+        };
+        let Token { scopes, audience, constraint } = credential.token(self.config, route)?;
+        let key = if constraint.key { Some(ProofKey::generate()?) } else { None };
+        let jkt = match &key {
+            Some(key) => Some(*key.thumbprint()?.as_bytes()),
+            None => None,
+        };
+        let terms = Terms {
+            scopes: scopes.clone(),
+            lifetime: self.config.token_service.token_lifetime,
+            audience: audience.map(Into::into),
+            confirmation: Confirmation::new(constraint.certificate.then_some(CERTIFICATE), jkt),
+        };
+        let token = self.gate.issue_on(&client, terms).ok()?;
+        let (scheme, proof) = match key {
+            None => ("Bearer", None),
+            Some(key) => {
+                let now = self.gate.clock().unix_time().as_secs();
+                let (method, url) = (&self.request.method, self.request.url());
+                ("DPoP", Some(key.prove(method, &url, token.expose(), now)?))
+            }
+        };
+        Some(Some(TokenHeaders { authorization: authorization(scheme, &token)?, proof }))
+    }
+
+    fn explanation(&self, decision: Decision<'c>) -> Explanation<'c> {
+        let Decision { result, route, matched, canonical_path } = decision;
+        let path = canonical_path.as_deref().unwrap_or_default();
+        let verdict = match (&result, &matched) {
+            (Ok(Disposition::Endpoint(endpoint)), _) => Verdict::Endpoint(verdict::endpoint_name(*endpoint)),
+            (Ok(Disposition::Upstream(_)), Some(matched)) => {
+                verdict::passes(self.config, route, path, matched)
+            }
+            // Only a matched route leads upstream.
+            (Ok(Disposition::Upstream(_)), None) => {
+                Verdict::Refused { status: 404, error: None, reason: "no route is for this path".to_owned() }
+            }
+            (Err(refusal), _) => verdict::refused(self.config, self.request, route, refusal),
+        };
+        let page_reads_response = self.page_reads(route);
+        Explanation { canonical_path, route, verdict, page_reads_response }
+    }
+
+    fn page_reads(&self, route: Option<&Route>) -> Option<bool> {
+        let (origin, route) = (self.request.origin.as_ref()?, route?);
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.headers.insert(http::header::ORIGIN, origin.clone());
+        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&parts).is_some()))
+    }
+}
+
+fn authorization(scheme: &str, token: &AccessToken) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("{scheme} {}", token.expose())).ok()
+}
+
+/// What the gateway's function notes on its way.
+#[derive(Default)]
+struct Seen {
+    canonical_path: Option<String>,
+    route: Option<Arc<route::Route>>,
+}
+
+impl Notes for Seen {
+    fn names(&mut self, _host: &str, path: &str) {
+        self.canonical_path = Some(path.to_owned());
+    }
+
+    fn routed(&mut self, route: &Arc<route::Route>) {
+        self.route = Some(Arc::clone(route));
+    }
+
+    fn permitted(&mut self, _client: Option<&str>) {}
+
+    fn request_id(&self) -> Option<&[u8]> {
+        None
+    }
+}

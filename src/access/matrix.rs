@@ -1,0 +1,40 @@
+//! The access matrix: every route with every client.
+
+use std::cmp::Reverse;
+
+use crate::access::reach::Reach;
+use crate::config::{Client, Config, Route};
+
+/// One route of the matrix, with a cell for each client in the order of the file.
+pub(crate) struct Row<'c> {
+    pub(crate) route: &'c Route,
+    pub(crate) cells: Vec<(&'c Client, Reach<'c>)>,
+}
+
+/// Returns the matrix of a configuration, its routes in the order in which the route table tries them.
+pub(crate) fn matrix(config: &Config) -> Vec<Row<'_>> {
+    let row = |route| Row {
+        route,
+        cells: config.clients.iter().map(|client| (client, Reach::of(client, route))).collect(),
+    };
+    by_specificity(config).into_iter().map(row).collect()
+}
+
+/// Sorts the routes as the route table tries them: those with a host first; exact paths, then those with `{name}`,
+/// then prefixes, the longest first; where two differ first, a literal before a `{name}`.
+fn by_specificity(config: &Config) -> Vec<&Route> {
+    let mut routes: Vec<&Route> = config.routes.iter().collect();
+    routes.sort_by_cached_key(|route| {
+        let host = route.host.as_ref().map(ToString::to_string);
+        let text = route.path.as_str();
+        let names: Vec<bool> = text.split('/').skip(1).map(|segment| segment.starts_with('{')).collect();
+        let named = names.contains(&true);
+        let (kind, length) = match route.path.is_prefix() {
+            false => (u8::from(named), 0),
+            true => (2, if text == "/" { 0 } else { names.len() }),
+        };
+        let names = if kind == 0 { Vec::new() } else { names };
+        (host.is_none(), host, kind, Reverse(length), names, text.to_owned(), route.place)
+    });
+    routes
+}

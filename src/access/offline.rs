@@ -1,0 +1,17 @@
+//! A configuration as it decides about requests, without what only connections to upstreams need.
+
+use crate::config::{Config, Scheme, UpstreamTls};
+
+/// Returns the configuration with upstreams that need no certificate and no key.
+///
+/// Whoever asks about a configuration may not be allowed to read the files that the gateway reads.
+pub(crate) fn without_upstream_tls(config: &Config) -> Config {
+    let mut config = config.clone();
+    for upstream in &mut config.upstreams {
+        upstream.tls = UpstreamTls::default();
+        for server in &mut upstream.servers {
+            server.origin.scheme = Scheme::Http;
+        }
+    }
+    config
+}

@@ -1,0 +1,129 @@
+//! What a temporary gateway changes in its configuration.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::{Value, json};
+
+use crate::config::{
+    Access, AccessLog, AddressRules, Client, ClientAuthentication, ClientSecret, Config, Host, Origin,
+    Pattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
+};
+use crate::gate::SecretHash;
+use crate::oauth::client::{Capabilities, ClientId};
+use crate::oauth::scope::Scopes;
+
+/// The id of the client that exists only in the temporary gateway.
+pub(crate) const CLIENT: &str = "tollgate-bench";
+/// The path of the public copy of the protected route.
+pub(super) const PUBLIC_PATH: &str = "/tollgate-bench/public";
+/// How many tokens the issuing scenario may leave.
+const MAX_TOKENS: u32 = 4_000_000;
+
+/// What the parent process asks of the temporary gateway.
+pub(super) struct Order {
+    /// The address of the stand-in API.
+    pub(super) stand_in: SocketAddr,
+    /// The hash of the client's secret.
+    pub(super) hash: SecretHash,
+    /// The protected route to copy, by its position in the configuration.
+    pub(super) route: Option<usize>,
+}
+
+impl Order {
+    /// Writes the order as one line.
+    pub(super) fn line(&self) -> String {
+        json!({ "stand_in": self.stand_in.to_string(), "hash": self.hash.to_phc(), "route": self.route })
+            .to_string()
+    }
+
+    /// Reads the order from a line.
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let order: Value = serde_json::from_str(line).ok()?;
+        Some(Self {
+            stand_in: order.get("stand_in")?.as_str()?.parse().ok()?,
+            hash: SecretHash::parse(order.get("hash")?.as_str()?).ok()?,
+            route: order.get("route")?.as_u64().and_then(|route| usize::try_from(route).ok()),
+        })
+    }
+
+    /// Changes a configuration as ordered.
+    pub(super) fn apply(self, config: &mut Config) {
+        config.server.listen.truncate(1);
+        for listener in &mut config.server.listen {
+            listener.address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            listener.proxy_protocol = false;
+        }
+        config.server.access_log = AccessLog::Off;
+        config.metrics = None;
+        // The load must not reach a real API.
+        for upstream in &mut config.upstreams {
+            upstream.servers.truncate(1);
+            for server in &mut upstream.servers {
+                let origin = Origin {
+                    scheme: Scheme::Http,
+                    host: Host::Address(self.stand_in.ip()),
+                    port: self.stand_in.port(),
+                };
+                *server = UpstreamServer { origin, weight: server.weight, place: server.place };
+            }
+            upstream.protocol = Protocol::Http1;
+            upstream.tls = UpstreamTls::default();
+            upstream.health_check = None;
+            upstream.max_in_flight = None;
+        }
+        for route in &mut config.routes {
+            route.rate_limit = None;
+            route.max_in_flight = None;
+            route.addresses = AddressRules::default();
+        }
+        if let Some(route) = self.route.and_then(|index| config.routes.get(index)) {
+            let mut twin = route.clone();
+            twin.path = Pattern::path(PUBLIC_PATH).expect("the path is one");
+            twin.access = Access::Public;
+            twin.strip_prefix = None;
+            config.routes.push(twin);
+        }
+        let token_service = &mut config.token_service;
+        token_service.max_tokens =
+            token_service.max_tokens.max(MAX_TOKENS.try_into().unwrap_or(token_service.max_tokens));
+        token_service.max_tokens_per_client = token_service.max_tokens;
+        let client = client(config, self.hash);
+        config.clients.push(client);
+    }
+}
+
+/// Makes a client that gets through every route.
+fn client(config: &Config, hash: SecretHash) -> Client {
+    let place = Place { line: 0, column: 0 };
+    let names: Vec<&str> = config.scopes.iter().map(|scope| &*scope.name).collect();
+    let audiences = config.routes.iter().filter_map(|route| match &route.access {
+        Access::Token { audience, .. } => audience.clone(),
+        Access::Public => None,
+    });
+    Client {
+        id: ClientId::new(CLIENT).expect("the id is one"),
+        enabled: true,
+        capabilities: Capabilities { client_credentials: true, introspection: false },
+        scopes: Scopes::parse(&names.join(" ")).unwrap_or_else(|_| Scopes::none()),
+        default_scopes: Scopes::none(),
+        token_lifetime: config.token_service.token_lifetime,
+        rate_limit: None,
+        authentication: ClientAuthentication {
+            secret: Some(SecretAuthentication {
+                basic: true,
+                post: true,
+                secrets: vec![ClientSecret {
+                    id: ClientSecret::DEFAULT_ID.to_owned(),
+                    hash,
+                    expires: None,
+                    place,
+                }],
+            }),
+            ..ClientAuthentication::default()
+        },
+        certificate_bound_tokens: false,
+        dpop_bound_tokens: false,
+        audiences: audiences.collect(),
+        place,
+    }
+}

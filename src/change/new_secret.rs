@@ -1,0 +1,52 @@
+//! New secrets for clients.
+
+use std::error::Error;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::gate::{SecretHash, SecretHashError};
+use crate::oauth::secret::Secret;
+
+/// Why no secret can be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum NewSecretError {
+    /// The system gives no random bytes.
+    Randomness(getrandom::Error),
+    /// The secret cannot be hashed.
+    Hash(SecretHashError),
+}
+
+impl fmt::Display for NewSecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Randomness(error) => write!(f, "the system gives no random bytes: {error}"),
+            Self::Hash(error) => write!(f, "the new secret cannot be hashed: {error}"),
+        }
+    }
+}
+
+impl Error for NewSecretError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Randomness(error) => Some(error),
+            Self::Hash(error) => Some(error),
+        }
+    }
+}
+
+/// Makes a secret of 256 random bits, and its hash.
+///
+/// # Errors
+/// [`NewSecretError`] if the system does not allow it.
+pub(crate) fn generate() -> Result<(Secret, SecretHash), NewSecretError> {
+    let (mut random, mut salt) = ([0; 32], [0; 16]);
+    getrandom::fill(&mut random)
+        .and_then(|()| getrandom::fill(&mut salt))
+        .map_err(NewSecretError::Randomness)?;
+    let secret = Secret::new(URL_SAFE_NO_PAD.encode(random));
+    let hash = SecretHash::of(&secret, &salt).map_err(NewSecretError::Hash)?;
+    Ok((secret, hash))
+}

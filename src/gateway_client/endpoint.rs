@@ -1,0 +1,65 @@
+//! Where the endpoints of a running gateway are.
+
+use crate::config::{Config, Issuer};
+
+/// The path of the token endpoint if no configuration names one.
+pub(crate) use crate::gate::defaults::TOKEN_ENDPOINT as DEFAULT_TOKEN_PATH;
+
+/// An OAuth endpoint of the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Token,
+    Introspection,
+    Revocation,
+}
+
+impl Endpoint {
+    /// Returns the path that the configuration gives the endpoint.
+    pub(crate) fn path(self, config: &Config) -> &str {
+        match self {
+            Self::Token => &config.token_service.token_endpoint,
+            Self::Introspection => &config.token_service.introspection_endpoint,
+            Self::Revocation => &config.token_service.revocation_endpoint,
+        }
+    }
+
+    /// Returns the URL of the endpoint on the first listener that a client on this machine can use, or `None` if only
+    /// the running gateway knows its port.
+    pub(crate) fn url(self, config: &Config) -> Option<String> {
+        let mut listeners = config.server.listen.iter();
+        let listener = listeners.find(|listener| !listener.proxy_protocol && listener.address.port() != 0)?;
+        let origin = Issuer::of_listener(listener.protocol.scheme(), listener.address);
+        Some(origin.to_string() + self.path(config))
+    }
+}
+
+/// Encodes a value for a form (`application/x-www-form-urlencoded`). The result may stand between single quotes in a
+/// shell.
+pub(crate) fn encode_form(value: &str) -> String {
+    let mut encoded = String::new();
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                encoded.push(char::from(byte));
+            }
+            b' ' => encoded.push('+'),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode_form;
+    use crate::oauth::form::decode;
+
+    #[test]
+    fn an_encoded_form_decodes_to_the_same_text() {
+        for text in ["a b:c+%&=/é'", "", "plain-text_1.*"] {
+            let encoded = encode_form(text);
+            assert!(encoded.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\''), "{encoded}");
+            assert_eq!(decode(encoded.as_bytes()).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! A running gateway as a client sees it: the URLs of its endpoints, and requests to them.
+
+mod endpoint;
+mod request;
+mod sole_client;
+
+pub(crate) use self::endpoint::{DEFAULT_TOKEN_PATH, Endpoint, encode_form};
+pub(crate) use self::request::{RequestError, gateway_trust, post};
+pub(crate) use self::sole_client::sole_client;

@@ -1,0 +1,78 @@
+//! Bodies by their framing.
+
+use super::chunked::{ChunkedDecoder, Decoded, Trailers};
+use super::fault::ChunkFault;
+use super::request::RequestFraming;
+use super::response::ResponseFraming;
+
+/// Reads a body that comes in pieces.
+#[derive(Debug)]
+pub(crate) enum BodyDecoder {
+    /// So many bytes are still to come.
+    Length(u64),
+    /// In chunks.
+    Chunked(ChunkedDecoder),
+    /// All that comes until the connection ends.
+    Close,
+}
+
+impl BodyDecoder {
+    /// A decoder for the body of a request.
+    pub(crate) fn of_request(framing: RequestFraming) -> Self {
+        match framing {
+            RequestFraming::None => Self::Length(0),
+            RequestFraming::Length(length) => Self::Length(length),
+            RequestFraming::Chunked => Self::Chunked(ChunkedDecoder::for_request()),
+        }
+    }
+
+    /// A decoder for the body of a response.
+    pub(crate) fn of_response(framing: ResponseFraming) -> Self {
+        match framing {
+            ResponseFraming::None => Self::Length(0),
+            ResponseFraming::Length(length) => Self::Length(length),
+            ResponseFraming::Chunked => Self::Chunked(ChunkedDecoder::for_response()),
+            ResponseFraming::Close => Self::Close,
+        }
+    }
+
+    /// Takes the next piece from the beginning of `input`. With an empty input it says whether the body is over.
+    ///
+    /// # Errors
+    /// A chunked body is malformed.
+    pub(crate) fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, ChunkFault> {
+        match self {
+            Self::Length(left) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                *left -= here as u64;
+                let data = input.get(..here).unwrap_or_default();
+                Ok(Decoded { data, consumed: here, ended: *left == 0 })
+            }
+            Self::Chunked(decoder) => decoder.decode(input),
+            Self::Close => Ok(Decoded { data: input, consumed: input.len(), ended: false }),
+        }
+    }
+
+    /// Whether the body is over where its connection ends now.
+    ///
+    /// A body with a length or in chunks is cut off then (RFC 9112 §8).
+    pub(crate) fn may_end_with_connection(&self) -> bool {
+        matches!(self, Self::Close | Self::Length(0))
+    }
+
+    /// The bytes that are still to come, where that is known.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        match self {
+            Self::Length(left) => Some(*left),
+            Self::Chunked(_) | Self::Close => None,
+        }
+    }
+
+    /// The trailers of a chunked body that is over.
+    pub(crate) fn trailers(&self) -> Trailers<'_> {
+        match self {
+            Self::Chunked(decoder) => decoder.trailers(),
+            Self::Length(_) | Self::Close => Trailers::default(),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The head of a request (RFC 9112 §3 and §5).
+
+use std::ops::Range;
+
+use http::{Method, Version};
+
+use super::fault::RequestFault;
+use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
+use super::runs::Runs;
+use super::scan::{find_control, is_token};
+use crate::headers::{Class, Field, Form, Framing, Outgoing, RequestView, elements, for_upstream, number};
+
+/// Bounds on the head of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadLimits {
+    /// Bytes, the request line included.
+    pub(crate) max_size: usize,
+    /// Header lines.
+    pub(crate) max_fields: usize,
+}
+
+/// Where the parts of a request's head are. One value is used for one request after the other.
+#[derive(Debug)]
+pub(crate) struct RequestSpans {
+    method: Method,
+    version: Version,
+    target: Target,
+    /// Where the first header line begins.
+    line_end: usize,
+    fields: Vec<FieldSpan>,
+    size: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Target {
+    form: Form,
+    authority: Range<usize>,
+    path: Range<usize>,
+    query: Option<Range<usize>>,
+}
+
+impl Default for RequestSpans {
+    fn default() -> Self {
+        Self {
+            method: Method::GET,
+            version: Version::HTTP_11,
+            target: Target::default(),
+            line_end: 0,
+            fields: Vec::with_capacity(32),
+            size: 0,
+        }
+    }
+}
+
+/// A request's head: its spans, and the bytes that they are in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestHead<'a> {
+    bytes: &'a [u8],
+    spans: &'a RequestSpans,
+}
+
+/// How the body of a request is framed (RFC 9112 §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequestFraming {
+    /// There is none.
+    None,
+    /// So many bytes, as the head says.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+}
+
+/// What a head says about its message and its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestFacts {
+    /// How the body is framed.
+    pub(crate) framing: RequestFraming,
+    /// Whether the client may send another request on the connection (RFC 9112 §9.3).
+    pub(crate) persistent: bool,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub(crate) expects_continue: bool,
+}
+
+impl RequestSpans {
+    /// Reads the head at the beginning of `bytes` and returns how long it is, or `None` while its end has not come.
+    /// Empty lines before it are part of it (RFC 9112 §2.2).
+    ///
+    /// The same bytes with more behind them may be read again: it starts over. A caller with a head that comes slowly
+    /// asks again only when a line has ended, so that the work stays within lines × bytes.
+    ///
+    /// # Errors
+    /// The head is none, or is beyond a limit.
+    pub(crate) fn parse(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, RequestFault> {
+        self.size = 0;
+        let parsed = self.parse_head(bytes.get(..limits.max_size).unwrap_or(bytes), limits)?;
+        match parsed {
+            Some(size) => self.size = size,
+            None if bytes.len() < limits.max_size => {}
+            None if self.line_end == 0 => return Err(RequestFault::TargetTooLong),
+            None => return Err(RequestFault::HeadTooLarge),
+        }
+        Ok(parsed)
+    }
+
+    fn parse_head(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, RequestFault> {
+        self.line_end = 0;
+        let mut start = 0;
+        loop {
+            match bytes.get(start..) {
+                Some([b'\r', b'\n', ..]) => start += 2,
+                Some([] | [b'\r']) | None => return Ok(None),
+                Some([b'\r', _, ..]) => return Err(RequestFault::Control),
+                Some([b'\n', ..]) => return Err(RequestFault::BareLineFeed),
+                Some(_) => break,
+            }
+        }
+        let end = find_control(bytes, start);
+        let line = bytes.get(start..end).unwrap_or_default();
+        match bytes.get(end..) {
+            // What cannot become a request line is refused before its end comes: it is another protocol.
+            None | Some([] | [b'\r']) => {
+                let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+                return if method.is_empty() || is_token(method) {
+                    Ok(None)
+                } else {
+                    Err(RequestFault::Line)
+                };
+            }
+            Some([b'\r', b'\n', ..]) => {}
+            Some([b'\n', ..]) => return Err(RequestFault::BareLineFeed),
+            Some(_) => return Err(RequestFault::Control),
+        }
+        self.parse_line(line, start)?;
+        self.line_end = end + 2;
+        parse_fields(bytes, self.line_end, Reading::Strict, limits.max_fields, &mut self.fields).map_err(
+            |fault| match fault {
+                FieldFault::BareLineFeed => RequestFault::BareLineFeed,
+                FieldFault::Control => RequestFault::Control,
+                FieldFault::Name => RequestFault::FieldName,
+                FieldFault::SpaceBeforeColon => RequestFault::SpaceBeforeColon,
+                FieldFault::Folded => RequestFault::Folded,
+                FieldFault::TooMany => RequestFault::TooManyFields,
+            },
+        )
+    }
+
+    fn parse_line(&mut self, line: &[u8], start: usize) -> Result<(), RequestFault> {
+        let mut parts = line.splitn(3, |byte| *byte == b' ');
+        let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(RequestFault::Line);
+        };
+        // RFC 9112 §3: a space within the target must not be repaired, and neither may there be two.
+        if !is_token(method) || target.is_empty() || version.contains(&b' ') {
+            return Err(RequestFault::Line);
+        }
+        self.version = match version {
+            b"HTTP/1.1" => Version::HTTP_11,
+            b"HTTP/1.0" => Version::HTTP_10,
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                return Err(RequestFault::Version);
+            }
+            _ => return Err(RequestFault::Line),
+        };
+        // Bytes of a token are a method.
+        self.method = Method::from_bytes(method).map_err(|_| RequestFault::Line)?;
+        self.target = parse_target(target, &self.method, start + method.len() + 1)?;
+        Ok(())
+    }
+
+    /// The head in `bytes`, which it was parsed from.
+    pub(crate) fn in_bytes<'a>(&'a self, bytes: &'a [u8]) -> RequestHead<'a> {
+        RequestHead { bytes, spans: self }
+    }
+}
+
+/// Takes a target apart; `start` is where it is in the buffer. The path is judged elsewhere, but that it is ASCII.
+fn parse_target(target: &[u8], method: &Method, start: usize) -> Result<Target, RequestFault> {
+    if memchr::memchr(b'#', target).is_some() {
+        return Err(RequestFault::Fragment);
+    }
+    let question = memchr::memchr(b'?', target);
+    let before_query = question.unwrap_or(target.len());
+    let mut parsed = Target {
+        form: Form::Origin,
+        authority: 0..0,
+        path: start..start + before_query,
+        query: question.map(|at| start + at + 1..start + target.len()),
+    };
+    let hierarchy = target.get(..before_query).unwrap_or_default();
+    if !hierarchy.is_ascii() {
+        return Err(RequestFault::PathByte);
+    }
+    if hierarchy.first() == Some(&b'/') && *method != Method::CONNECT {
+        return Ok(parsed);
+    }
+    if *method == Method::CONNECT {
+        parsed.form = Form::Authority;
+        (parsed.authority, parsed.path) = (parsed.path, 0..0);
+        return Ok(parsed);
+    }
+    if target == b"*" && *method == Method::OPTIONS {
+        parsed.form = Form::Asterisk;
+        return Ok(parsed);
+    }
+    let scheme_end = hierarchy.windows(3).position(|window| window == b"://").ok_or(RequestFault::Target)?;
+    let scheme = hierarchy.get(..scheme_end).unwrap_or_default();
+    parsed.form = if scheme.eq_ignore_ascii_case(b"http") {
+        Form::Http
+    } else if scheme.eq_ignore_ascii_case(b"https") {
+        Form::Https
+    } else {
+        Form::OtherScheme
+    };
+    let authority = scheme_end + 3;
+    let path = memchr::memchr(b'/', hierarchy.get(authority..).unwrap_or_default())
+        .map_or(before_query, |at| authority + at);
+    parsed.authority = start + authority..start + path;
+    parsed.path = start + path..start + before_query;
+    Ok(parsed)
+}
+
+impl<'a> RequestHead<'a> {
+    /// The method.
+    pub(crate) fn method(&self) -> &'a Method {
+        &self.spans.method
+    }
+
+    /// HTTP/1.0 or HTTP/1.1.
+    pub(crate) fn version(&self) -> Version {
+        self.spans.version
+    }
+
+    /// The form of the target.
+    pub(crate) fn form(&self) -> Form {
+        self.spans.target.form
+    }
+
+    /// The authority in the target; `None` in the forms without one.
+    pub(crate) fn authority(&self) -> Option<&'a str> {
+        match self.form() {
+            Form::Origin | Form::Asterisk => None,
+            _ => Some(self.text(self.spans.target.authority.clone())),
+        }
+    }
+
+    /// The path as it came, in ASCII. An absolute-form target without a path asks for `/`.
+    pub(crate) fn path(&self) -> &'a str {
+        match (self.form(), self.text(self.spans.target.path.clone())) {
+            (Form::Http | Form::Https | Form::OtherScheme, "") => "/",
+            (_, path) => path,
+        }
+    }
+
+    /// The query as it came, byte for byte.
+    pub(crate) fn query(&self) -> Option<&'a [u8]> {
+        self.spans.target.query.clone().map(|range| self.bytes.get(range).unwrap_or_default())
+    }
+
+    /// All headers, in their order.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let bytes = self.bytes;
+        self.spans.fields.iter().map(move |field| field.in_bytes(bytes))
+    }
+
+    /// How long the head is.
+    pub(crate) fn size(&self) -> usize {
+        self.spans.size
+    }
+
+    fn text(&self, range: Range<usize>) -> &'a str {
+        // Checked to be ASCII where it was parsed.
+        self.bytes.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// What the head says about its message and its connection.
+    ///
+    /// # Errors
+    /// Two servers might frame, or read, the message in two ways.
+    pub(crate) fn facts(&self) -> Result<RequestFacts, RequestFault> {
+        let old = self.version() == Version::HTTP_10;
+        let (mut length, mut chunked, mut expects_continue) = (None, false, false);
+        let (mut close, mut keep_alive) = (false, false);
+        for field in self.fields() {
+            match (field.class, field.disguised) {
+                (Class::TransferEncoding | Class::ContentLength, true) => {
+                    return Err(RequestFault::DisguisedLength);
+                }
+                (Class::TransferEncoding, false) => {
+                    if chunked || old || !field.value.eq_ignore_ascii_case(b"chunked") {
+                        return Err(RequestFault::TransferEncoding);
+                    }
+                    chunked = true;
+                }
+                (Class::ContentLength, false) => {
+                    let number = number(field.value).filter(|_| length.is_none());
+                    length = Some(number.ok_or(RequestFault::ContentLength)?);
+                }
+                // RFC 9110 §10.1.1: case does not matter, and HTTP/1.0 has no expectations.
+                (Class::Expect, false) if !field.value.eq_ignore_ascii_case(b"100-continue") => {
+                    return Err(RequestFault::Expectation);
+                }
+                (Class::Expect, false) => expects_continue = !old,
+                (Class::Connection, false) => {
+                    for option in elements(field.value) {
+                        close |= option.eq_ignore_ascii_case(b"close");
+                        keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                _ => {}
+            }
+        }
+        let framing = match (chunked, length) {
+            (true, Some(_)) => return Err(RequestFault::TwoLengths),
+            (true, None) => RequestFraming::Chunked,
+            (false, Some(length)) => RequestFraming::Length(length),
+            (false, None) => RequestFraming::None,
+        };
+        Ok(RequestFacts { framing, persistent: !close && (!old || keep_alive), expects_continue })
+    }
+}
+
+impl RequestView for RequestHead<'_> {
+    fn method(&self) -> &Method {
+        RequestHead::method(self)
+    }
+
+    fn version(&self) -> Version {
+        RequestHead::version(self)
+    }
+
+    fn form(&self) -> Form {
+        RequestHead::form(self)
+    }
+
+    fn authority(&self) -> Option<&str> {
+        RequestHead::authority(self)
+    }
+
+    fn path(&self) -> &str {
+        RequestHead::path(self)
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        RequestHead::query(self)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        RequestHead::fields(self)
+    }
+
+    fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing {
+        let mut runs = Runs::new(self.bytes, out);
+        let framing = for_upstream(self, outgoing, &mut runs);
+        runs.finish();
+        framing
+    }
+}

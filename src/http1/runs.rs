@@ -1,0 +1,52 @@
+//! Copies the header lines of a message that go on, in as few pieces as there are.
+
+use http::HeaderName;
+
+use crate::headers::{Field, HeaderSink};
+
+/// Copies lines from the buffer of a head to `out`. Lines that follow one another are copied together.
+#[derive(Debug)]
+pub(crate) struct Runs<'a> {
+    source: &'a [u8],
+    /// The run that is not copied yet.
+    run: (usize, usize),
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Runs<'a> {
+    /// Copies from `source`, the bytes of the head.
+    pub(crate) fn new(source: &'a [u8], out: &'a mut Vec<u8>) -> Self {
+        Self { source, run: (0, 0), out }
+    }
+
+    fn flush(&mut self) {
+        let (start, end) = std::mem::take(&mut self.run);
+        self.out.extend_from_slice(self.source.get(start..end).unwrap_or_default());
+    }
+
+    /// Copies what is left, and hands the output out for more lines.
+    pub(crate) fn finish(&mut self) -> &mut Vec<u8> {
+        self.flush();
+        self.out
+    }
+}
+
+impl HeaderSink for Runs<'_> {
+    fn keep(&mut self, field: &Field<'_>) {
+        if field.repaired {
+            self.flush();
+            field.write(self.out);
+            return;
+        }
+        let (start, end) = field.line;
+        if start != self.run.1 {
+            self.flush();
+            self.run.0 = start;
+        }
+        self.run.1 = end;
+    }
+
+    fn add(&mut self, name: &HeaderName, value: &[u8]) {
+        self.finish().add(name, value);
+    }
+}

@@ -1,0 +1,72 @@
+//! Bytes by their place in the grammar (RFC 9110 §5.6.2, RFC 9112 §2).
+
+/// Not part of a token.
+pub(super) const NONE: u8 = 0;
+/// A letter, a digit or `-`: what nearly every header name is made of.
+pub(super) const PLAIN: u8 = 1;
+/// Any other character of a token.
+pub(super) const TOKEN: u8 = 2;
+
+/// The place of each byte in a token.
+pub(super) static TOKENS: [u8; 256] = {
+    let mut table = [NONE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => PLAIN,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'^' | b'_' | b'`' | b'|'
+            | b'~' => TOKEN,
+            _ => NONE,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// Whether these bytes are a token.
+pub(super) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| TOKENS[usize::from(*byte)] != NONE)
+}
+
+const ONES: u64 = u64::MAX / 255;
+const HIGH: u64 = ONES * 0x80;
+
+/// The place of the first control character at or behind `from`: a byte below 0x20, or 0x7F. The end, if there is none.
+///
+/// Eight bytes at a time: what is subtracted borrows from a byte's high bit where the byte is small. A borrow may spoil
+/// the bytes above, never the lowest one that is found.
+#[inline]
+pub(super) fn find_control(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
+        let word = u64::from_le_bytes(chunk);
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+        let delete = word ^ (ONES * 0x7f);
+        let found = (below_space | delete.wrapping_sub(ONES) & !delete) & HIGH;
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f).unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_control_character_is_found(
+            bytes in proptest::collection::vec(prop_oneof![4 => 0x20_u8.., 1 => any::<u8>()], 0..70),
+            from in 0..70_usize,
+        ) {
+            let from = from.min(bytes.len());
+            let slow = bytes.iter().skip(from).position(u8::is_ascii_control);
+            prop_assert_eq!(find_control(&bytes, from), slow.map_or(bytes.len(), |at| from + at));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! How the certificate of a server is verified.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::{
+    ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+};
+
+/// How the certificate of a server is verified. The default is the trust of the operating system.
+#[derive(Debug, Default)]
+pub(crate) struct Trust {
+    /// Accept any certificate.
+    pub(crate) insecure: bool,
+    /// Trust the certificates in this file too.
+    pub(crate) certificates: Option<PathBuf>,
+}
+
+impl Trust {
+    /// Makes a connector for TLS.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub(crate) fn connector(&self) -> Result<TlsConnector, TlsError> {
+        Ok(TlsConnector::from(Arc::new(self.client_config()?)))
+    }
+
+    /// Makes the settings for TLS.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        if self.insecure {
+            let verifier = Arc::new(AcceptAny(provider));
+            return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(self.certificates.as_deref().map(read).unwrap_or_default());
+        Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+/// Reads the certificates in a file. If none can be read, none is trusted, and the handshake reports that.
+fn read(path: &Path) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_file_iter(path).map_or_else(|_| Vec::new(), |found| found.flatten().collect())
+}
+
+/// Accepts any certificate.
+#[derive(Debug)]
+struct AcceptAny(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

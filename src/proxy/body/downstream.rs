@@ -1,0 +1,89 @@
+//! The client's side of an exchange between an HTTP/2 client and an HTTP/1.1 server.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http_body::Body as _;
+
+use super::request::{BodyOutcome, RequestBody};
+use crate::headers::HeaderSink as _;
+use crate::http1::{ResponseHead, write_chunk, write_last_chunk};
+use crate::upstream::alarm::Alarm;
+use crate::upstream::downstream::{BodyFault, Downstream};
+
+/// A request's body, written as HTTP/1.1.
+pub(crate) struct BodyDownstream {
+    body: RequestBody,
+    outcome: Option<BodyOutcome>,
+    chunked: bool,
+    /// What the body still owes, where its length was said.
+    owed: Option<u64>,
+    alarm: Alarm,
+}
+
+impl BodyDownstream {
+    /// The body goes in chunks, or as its `Content-Length` says.
+    pub(crate) fn new(body: RequestBody, outcome: Option<BodyOutcome>, chunked: bool) -> Self {
+        let owed = if chunked { None } else { body.size_hint().exact() };
+        Self { body, outcome, chunked, owed, alarm: Alarm::default() }
+    }
+}
+
+impl Downstream for BodyDownstream {
+    fn poll_body(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFault>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(_)) => {
+                let fault = self.outcome.as_ref().and_then(BodyOutcome::fault);
+                return Poll::Ready(Err(fault.unwrap_or(BodyFault::BrokenOff)));
+            }
+            None => {
+                if self.owed.is_some_and(|owed| owed > 0) {
+                    return Poll::Ready(Err(BodyFault::BrokenOff));
+                }
+                if self.chunked {
+                    write_last_chunk(out);
+                    out.extend_from_slice(b"\r\n");
+                }
+                return Poll::Ready(Ok(true));
+            }
+        };
+        match frame.into_data() {
+            Ok(data) if self.chunked => write_chunk(out, &data),
+            Ok(data) => {
+                if let Some(owed) = &mut self.owed {
+                    *owed = owed.checked_sub(data.len() as u64).ok_or(BodyFault::BrokenOff)?;
+                }
+                out.extend_from_slice(&data);
+            }
+            Err(frame) => {
+                if self.chunked {
+                    write_last_chunk(out);
+                    for (name, value) in &frame.into_trailers().unwrap_or_default() {
+                        out.add(name, value.as_bytes());
+                    }
+                    out.extend_from_slice(b"\r\n");
+                }
+                return Poll::Ready(Ok(true));
+            }
+        }
+        Poll::Ready(Ok(self.owed == Some(0)))
+    }
+
+    fn body_bytes(&self) -> u64 {
+        self.outcome.as_ref().map_or(0, BodyOutcome::bytes)
+    }
+
+    fn interim(&mut self, _: ResponseHead<'_>) {
+        // hyper's server cannot send one.
+    }
+
+    fn poll_client(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        // hyper drops the request where the client has gone.
+        Poll::Pending
+    }
+
+    fn alarm(&mut self) -> &mut Alarm {
+        &mut self.alarm
+    }
+}

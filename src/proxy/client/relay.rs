@@ -1,0 +1,396 @@
+//! Responses on their way to the client.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http::{Response, StatusCode};
+use http_body::Body as _;
+use tokio::time::Instant;
+
+use super::respond::{Changes, Framed};
+use super::{Client, Socket, Upload};
+use crate::clock::turn;
+use crate::headers::{HeaderSink as _, passes_as_trailer};
+use crate::http1::{write_chunk, write_last_chunk};
+use crate::proxy::body::BoxError;
+use crate::proxy::body::lease::{TOKEN_CHECK, check_in};
+use crate::proxy::body::response::ResponseBody;
+use crate::proxy::observe::RequestRecord;
+use crate::upstream::downstream::{BodyFault, Downstream as _};
+use crate::upstream::http1::connection::Connection;
+use crate::upstream::http1::fault::Fault;
+use crate::upstream::http1::writer::RequestWriter;
+
+/// How much is gathered before it is written. A larger piece is written as it is.
+const GATHERED: usize = 16 * 1024;
+/// A piece of this size is not copied to go together with others.
+const LARGE: usize = 4 * 1024;
+
+/// How a response ended.
+#[derive(Debug)]
+pub(crate) enum Relayed {
+    /// The client has all of it.
+    Whole,
+    /// The client has gone, or does not read.
+    ClientGone,
+    /// The upstream broke it off, and nothing of it has been sent: another response can take its place.
+    Unsent(Fault),
+    /// The upstream broke it off. What there was has been sent.
+    Cut(Option<BodyFault>),
+}
+
+/// How long a response may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Between two reads.
+    pub(crate) read_timeout: Duration,
+    /// Until its end.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// Sends the response that has begun on `connection` to the client, while the rest of the request goes up.
+pub(crate) async fn relay<I: Socket>(
+    connection: &mut Connection,
+    writer: &mut RequestWriter,
+    upload: &mut Upload<'_, I>,
+    changes: &Changes<'_>,
+    patience: Patience,
+    record: &mut RequestRecord,
+) -> Relayed {
+    let before = upload.client.out.len();
+    let framed = match connection.head() {
+        Some(head) => {
+            record.head_goes_out(head.status());
+            upload.client.write_head(head, connection.facts(), changes)
+        }
+        None => return Relayed::Cut(None),
+    };
+    connection.consume_head();
+    let mut relay = Relay {
+        framed,
+        patience,
+        head: (before, upload.client.out.len()),
+        unsent: true,
+        waiting_since: None,
+        sent: 0,
+        next_check: None,
+        over: false,
+        broken: None,
+    };
+    poll_fn(|cx| relay.poll(connection, writer, upload, record, cx)).await
+}
+
+struct Relay {
+    framed: Framed,
+    patience: Patience,
+    /// Where the head is in the client's output.
+    head: (usize, usize),
+    /// Nothing of the response has left.
+    unsent: bool,
+    /// When the wait for the upstream began.
+    waiting_since: Option<Instant>,
+    /// How much of the request's body there was when that was asked last.
+    sent: u64,
+    next_check: Option<Instant>,
+    /// The body, and what ends it, is in the client's output.
+    over: bool,
+    /// Why it is over before its end.
+    broken: Option<BodyFault>,
+}
+
+impl Relay {
+    fn poll<I: Socket>(
+        &mut self,
+        connection: &mut Connection,
+        writer: &mut RequestWriter,
+        upload: &mut Upload<'_, I>,
+        record: &mut RequestRecord,
+        cx: &mut Context<'_>,
+    ) -> Poll<Relayed> {
+        if !writer.is_done() {
+            let _ = connection.poll_send(writer, upload, cx);
+        }
+        loop {
+            // What can be had at once goes out in one write, the head with it.
+            let mut waits = false;
+            while !self.over && upload.client.out.len() < GATHERED {
+                match connection.poll_data(cx) {
+                    Poll::Ready(Ok(data)) if !data.is_empty() => {
+                        self.waiting_since = None;
+                        if data.len() >= LARGE && self.framed != Framed::Chunked {
+                            break;
+                        }
+                        let size = data.len();
+                        record.carries(size);
+                        if self.framed == Framed::Chunked {
+                            write_chunk(upload.client.out(), data);
+                        } else {
+                            upload.client.out().extend_from_slice(data);
+                        }
+                        connection.use_data(size);
+                        if connection.is_ended() {
+                            self.end(connection, upload.client);
+                        }
+                    }
+                    Poll::Ready(Ok(_)) => self.end(connection, upload.client),
+                    Poll::Ready(Err(fault)) => {
+                        if self.unsent && upload.client.out.len() == self.head.1 {
+                            upload.client.out.truncate(self.head.0);
+                            return Poll::Ready(Relayed::Unsent(fault));
+                        }
+                        log::debug!("a response broke off: {fault}");
+                        self.breaks(upload.client, None);
+                    }
+                    Poll::Pending => {
+                        waits = true;
+                        break;
+                    }
+                }
+            }
+            if let Err(fault) = self.check_token(upload, false) {
+                self.breaks(upload.client, Some(fault));
+            }
+            match upload.client.poll_out(cx) {
+                Poll::Ready(Ok(())) => self.unsent = false,
+                Poll::Ready(Err(_)) => return Poll::Ready(Relayed::ClientGone),
+                Poll::Pending => {
+                    self.unsent &= upload.client.written <= self.head.0;
+                    connection.settle();
+                    record.lasts();
+                    return self.poll_blocked(upload, cx);
+                }
+            }
+            if self.over {
+                return Poll::Ready(match self.broken {
+                    None if self.framed == Framed::AsSaid || connection.is_ended() => Relayed::Whole,
+                    fault => Relayed::Cut(fault),
+                });
+            }
+            let data = connection.data();
+            if !data.is_empty() {
+                match upload.client.poll_write(data, cx) {
+                    Poll::Ready(Ok(count)) => {
+                        record.carries(count);
+                        connection.use_data(count);
+                        if connection.is_ended() && connection.data().is_empty() {
+                            self.end(connection, upload.client);
+                        }
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(Relayed::ClientGone),
+                    Poll::Pending => {
+                        connection.settle();
+                        record.lasts();
+                        return self.poll_blocked(upload, cx);
+                    }
+                }
+                continue;
+            }
+            if waits {
+                record.lasts();
+                match self.poll_waiting(writer, upload, cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(None) => return Poll::Ready(Relayed::ClientGone),
+                    Poll::Ready(Some(fault)) => self.breaks(upload.client, Some(fault)),
+                }
+            }
+        }
+    }
+
+    /// Writes what ends the body.
+    fn end<I>(&mut self, connection: &Connection, client: &mut Client<I>) {
+        if !std::mem::replace(&mut self.over, true) && self.framed == Framed::Chunked {
+            let out = client.out();
+            write_last_chunk(out);
+            for field in connection.trailers().fields() {
+                if passes_as_trailer(field.name, None) {
+                    field.write(out);
+                }
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// The body is cut off where it is: its end is missing, so that the client sees that.
+    fn breaks<I>(&mut self, client: &mut Client<I>, fault: Option<BodyFault>) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.broken = Some(fault.unwrap_or(BodyFault::BrokenOff));
+            client.close();
+        }
+    }
+
+    /// Asks, if it is time to, whether the token still lives, and whether the response may still go on.
+    fn check_token<I: Socket>(&mut self, upload: &Upload<'_, I>, waits: bool) -> Result<(), BodyFault> {
+        if self.patience.deadline.is_none() && upload.lease.digest().is_none() || self.over {
+            return Ok(());
+        }
+        // A response that comes whole needs no look at the clock.
+        if self.next_check.is_none() && !waits && self.unsent {
+            return Ok(());
+        }
+        let now = turn::now();
+        if self.patience.deadline.is_some_and(|deadline| now >= deadline) {
+            return Err(BodyFault::TooSlow);
+        }
+        if upload.lease.digest().is_none() {
+            return Ok(());
+        }
+        match self.next_check {
+            None => self.next_check = Some(now + check_in(upload.gate, upload.lease).min(TOKEN_CHECK)),
+            Some(check) if now >= check => {
+                if !upload.gate.still_leases(upload.lease) {
+                    return Err(BodyFault::TokenEnded);
+                }
+                self.next_check = Some(now + check_in(upload.gate, upload.lease));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Nothing from upstream: waits no longer than the read timeout, and not past the token's end. `None`: the client has
+    /// gone.
+    fn poll_waiting<I: Socket>(
+        &mut self,
+        writer: &RequestWriter,
+        upload: &mut Upload<'_, I>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<BodyFault>> {
+        if upload.poll_client(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        loop {
+            if let Err(fault) = self.check_token(upload, true) {
+                return Poll::Ready(Some(fault));
+            }
+            let since = *self.waiting_since.get_or_insert_with(turn::now);
+            let silent = since + self.patience.read_timeout;
+            let next = self.next_check.map_or(silent, |check| check.min(silent));
+            let next = self.patience.deadline.map_or(next, |deadline| deadline.min(next));
+            let Poll::Ready(now) = upload.alarm().poll(next, cx) else { return Poll::Pending };
+            if now >= silent {
+                // While the request still goes up, the server is not late.
+                let sent = upload.body_bytes();
+                let moved = std::mem::replace(&mut self.sent, sent) != sent;
+                if !moved && !writer.waits_for_client() {
+                    return Poll::Ready(Some(BodyFault::TooSlow));
+                }
+                self.waiting_since = Some(now);
+            }
+        }
+    }
+
+    /// The client does not read: its patience is the connection's, but the token may end.
+    fn poll_blocked<I: Socket>(&mut self, upload: &mut Upload<'_, I>, cx: &mut Context<'_>) -> Poll<Relayed> {
+        loop {
+            if self.check_token(upload, true) == Err(BodyFault::TokenEnded) {
+                return Poll::Ready(Relayed::Cut(Some(BodyFault::TokenEnded)));
+            }
+            let Some(check) = self.next_check else { return Poll::Pending };
+            let Poll::Ready(_) = upload.alarm().poll(check, cx) else { return Poll::Pending };
+        }
+    }
+}
+
+impl<I: Socket> Client<I> {
+    /// Sends a response whose body comes in frames: that of a server that speaks HTTP/2. `pump` goes on with the rest of
+    /// the request.
+    pub(crate) async fn send(
+        &mut self,
+        response: Response<ResponseBody>,
+        mut pump: impl FnMut(&mut Self, &mut Context<'_>),
+        record: &mut RequestRecord,
+    ) -> Relayed {
+        let (mut head, mut body) = response.into_parts();
+        record.head_goes_out(head.status);
+        let exact = body.size_hint().exact();
+        let bodiless = self.is_head() || body.is_end_stream();
+        let may_have_body = !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if let Some(exact) = exact
+            && may_have_body
+            && !self.is_head()
+        {
+            // HTTP/2 need not say it, and HTTP/1 must.
+            head.headers.entry(CONTENT_LENGTH).or_insert(exact.into());
+        }
+        let framed = if bodiless || head.headers.contains_key(CONTENT_LENGTH) {
+            Framed::AsSaid
+        } else {
+            self.unsaid()
+        };
+        self.write_map(head.status, &head.headers, framed);
+        let mut over = bodiless;
+        if bodiless {
+            drop(std::mem::replace(&mut body, ResponseBody::from(http_body_util::Full::default())));
+        }
+        poll_fn(|cx| {
+            loop {
+                pump(self, cx);
+                let mut waits = false;
+                while !over && self.out.len() < GATHERED {
+                    match Pin::new(&mut body).poll_frame(cx) {
+                        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                            Ok(data) => {
+                                record.carries(data.len());
+                                if framed == Framed::Chunked {
+                                    write_chunk(self.out(), &data);
+                                } else {
+                                    self.out().extend_from_slice(&data);
+                                }
+                            }
+                            Err(frame) => {
+                                over = true;
+                                if framed == Framed::Chunked {
+                                    let out = self.out();
+                                    write_last_chunk(out);
+                                    for (name, value) in &frame.into_trailers().unwrap_or_default() {
+                                        out.add(name, value.as_bytes());
+                                    }
+                                    out.extend_from_slice(b"\r\n");
+                                }
+                            }
+                        },
+                        Poll::Ready(None) => {
+                            over = true;
+                            if framed == Framed::Chunked {
+                                let out = self.out();
+                                write_last_chunk(out);
+                                out.extend_from_slice(b"\r\n");
+                            }
+                        }
+                        Poll::Ready(Some(Err(error))) => {
+                            self.close();
+                            return Poll::Ready(Relayed::Cut(fault_of(&error)));
+                        }
+                        Poll::Pending => {
+                            waits = true;
+                            break;
+                        }
+                    }
+                }
+                match self.poll_out(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => return Poll::Ready(Relayed::ClientGone),
+                    Poll::Pending => return Poll::Pending,
+                }
+                if over {
+                    return Poll::Ready(Relayed::Whole);
+                }
+                if waits {
+                    record.lasts();
+                    if self.poll_gone(cx).is_ready() {
+                        return Poll::Ready(Relayed::ClientGone);
+                    }
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn fault_of(error: &BoxError) -> Option<BodyFault> {
+    error.downcast_ref().copied()
+}

@@ -1,0 +1,168 @@
+//! The heads of responses, as they go to the client.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use http_body_util::Full;
+
+use super::date::write_date;
+use super::{Client, Socket};
+use crate::headers::{Field, HeaderSink as _, REQUEST_ID, Returning, for_client};
+use crate::http1::{ResponseFacts, ResponseFraming, ResponseHead, Runs};
+use crate::proxy::cors::Cors;
+use crate::proxy::route::ResponseHeaders;
+use crate::response;
+
+/// What a route, and the gateway, change in the response of an upstream.
+#[derive(Clone, Copy)]
+pub(crate) struct Changes<'a> {
+    pub(crate) headers: Option<&'a ResponseHeaders>,
+    pub(crate) cors: Option<(&'a Cors, Option<&'a HeaderValue>)>,
+    pub(crate) request_id: Option<&'a [u8]>,
+}
+
+impl Changes<'_> {
+    fn takes_out(&self, field: &Field<'_>) -> bool {
+        self.headers.is_some_and(|headers| headers.takes_out(field))
+            || self.cors.is_some_and(|(cors, _)| cors.takes_out(field))
+            || self.request_id.is_some() && field.name.eq_ignore_ascii_case(REQUEST_ID.as_str().as_bytes())
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if let Some(headers) = self.headers {
+            headers.write(out);
+        }
+        if let Some((cors, origin)) = self.cors {
+            cors.write(origin, out);
+        }
+        if let Some(id) = self.request_id {
+            out.add(&REQUEST_ID, id);
+        }
+    }
+}
+
+/// How the body of a response is framed for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framed {
+    /// There is none, or it is as long as the head says.
+    AsSaid,
+    Chunked,
+    /// Up to the end of the connection: the client speaks HTTP/1.0.
+    Close,
+}
+
+/// Appends the first line of a response. The reason phrase is the server's.
+pub(super) fn write_status_line(out: &mut Vec<u8>, status: StatusCode, reason: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+impl<I: Socket> Client<I> {
+    /// Writes the head of a response of an HTTP/1.1 server, from bytes to bytes.
+    pub(super) fn write_head(
+        &mut self,
+        head: ResponseHead<'_>,
+        facts: ResponseFacts,
+        changes: &Changes<'_>,
+    ) -> Framed {
+        let framed = match facts.framing {
+            ResponseFraming::None | ResponseFraming::Length(_) => Framed::AsSaid,
+            ResponseFraming::Chunked | ResponseFraming::Close => self.unsaid(),
+        };
+        let upgraded = head.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let length = !head.status().is_informational() && head.status() != StatusCode::NO_CONTENT;
+        let returning = Returning { upgraded, length, version: head.version() };
+        let out = self.out();
+        write_status_line(out, head.status(), head.reason());
+        let mut runs = Runs::new(head.bytes(), out);
+        let date = for_client(|| head.fields(), returning, |field| changes.takes_out(field), &mut runs);
+        changes.write(runs.finish());
+        self.end_head(framed, date || upgraded, upgraded);
+        framed
+    }
+
+    /// Writes the head of a 101.
+    pub(crate) fn write_upgrade(
+        &mut self,
+        head: ResponseHead<'_>,
+        facts: ResponseFacts,
+        changes: &Changes<'_>,
+    ) {
+        let _ = self.write_head(head, facts, changes);
+    }
+
+    /// Writes the head of any other response.
+    pub(super) fn write_map(&mut self, status: StatusCode, headers: &HeaderMap, framed: Framed) {
+        let out = self.out();
+        write_status_line(out, status, status.canonical_reason().unwrap_or("Unknown").as_bytes());
+        for (name, value) in headers {
+            if *name != CONNECTION {
+                out.add(name, value.as_bytes());
+            }
+        }
+        self.end_head(framed, headers.contains_key(DATE), false);
+    }
+
+    /// How a body is framed whose length nobody said.
+    pub(super) fn unsaid(&mut self) -> Framed {
+        if self.version == Version::HTTP_10 {
+            self.close();
+            Framed::Close
+        } else {
+            Framed::Chunked
+        }
+    }
+
+    fn end_head(&mut self, framed: Framed, has_date: bool, upgraded: bool) {
+        let persists = self.persists();
+        let old = self.version == Version::HTTP_10;
+        let out = self.out();
+        if framed == Framed::Chunked {
+            out.add(&TRANSFER_ENCODING, b"chunked");
+        }
+        if !has_date {
+            out.extend_from_slice(b"date: ");
+            write_date(out);
+            out.extend_from_slice(b"\r\n");
+        }
+        if upgraded {
+            // It has the option that the upgrade needs.
+        } else if !persists {
+            out.add(&CONNECTION, b"close");
+        } else if old {
+            // Nothing is promised to HTTP/1.0 that does not hold: the body has a length, or there is none.
+            out.add(&CONNECTION, b"keep-alive");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes a response of the gateway's own. Returns how long its body is.
+    pub(crate) fn respond(
+        &mut self,
+        response: &Response<Full<Bytes>>,
+        request_id: Option<&[u8]>,
+        close: bool,
+    ) -> u64 {
+        if close || !self.goes_on() {
+            self.close();
+        }
+        let body = response::whole(response);
+        let mut headers = response.headers().clone();
+        let bodiless = response.status() == StatusCode::NO_CONTENT;
+        if !bodiless {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        if let Some(id) = request_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
+            headers.insert(&REQUEST_ID, id);
+        }
+        self.write_map(response.status(), &headers, Framed::AsSaid);
+        if self.to_head || bodiless {
+            return 0;
+        }
+        self.out().extend_from_slice(&body);
+        body.len() as u64
+    }
+}

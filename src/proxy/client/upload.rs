@@ -1,0 +1,213 @@
+//! The body of a request on its way from the client: counted, timed, and ended with its token.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http_body::Frame;
+use tokio::time::Instant;
+
+use super::{Client, Socket};
+use crate::clock::turn;
+use crate::gate::Gate;
+use crate::headers::{Returning, for_client, passes_as_trailer};
+use crate::http1::{ResponseHead, Runs, write_chunk, write_last_chunk};
+use crate::oauth::decide::Lease;
+use crate::proxy::body::lease::{TOKEN_CHECK, check_in};
+use crate::proxy::body::request::BodyLimits;
+use crate::upstream::alarm::Alarm;
+use crate::upstream::downstream::{BodyFault, Downstream};
+
+/// How much of a body is taken at once.
+const PIECE: usize = 64 * 1024;
+
+/// The client's side of one exchange.
+pub(crate) struct Upload<'a, I> {
+    pub(crate) client: &'a mut Client<I>,
+    pub(crate) gate: &'a Gate,
+    pub(crate) lease: &'a Lease,
+    pub(crate) limits: BodyLimits,
+    /// Whether the body goes in chunks.
+    pub(crate) chunked: bool,
+    /// The header that the gateway authenticates itself to the server with: no trailer may pass for it.
+    pub(crate) credential: Option<&'a HeaderName>,
+    /// Until when the next piece is waited for.
+    waiting_until: Option<Instant>,
+    /// When to ask next whether the token still lives.
+    next_check: Option<Instant>,
+}
+
+impl<'a, I: Socket> Upload<'a, I> {
+    /// The body of the client's present request.
+    pub(crate) fn new(
+        client: &'a mut Client<I>,
+        gate: &'a Gate,
+        lease: &'a Lease,
+        limits: BodyLimits,
+        chunked: bool,
+        credential: Option<&'a HeaderName>,
+    ) -> Self {
+        Self { client, gate, lease, limits, chunked, credential, waiting_until: None, next_check: None }
+    }
+
+    /// The next piece of the body as a frame, for a server that speaks HTTP/2.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame<Bytes>>, BodyFault>> {
+        let mut data = Vec::new();
+        let last = ready!(self.poll_piece(&mut data, false, cx))?;
+        if !data.is_empty() || !last {
+            return Poll::Ready(Ok(Some(Frame::data(data.into()))));
+        }
+        Poll::Ready(Ok(None))
+    }
+
+    /// The trailers of a body that is over.
+    pub(crate) fn trailers(&self) -> HeaderMap {
+        let mut trailers = HeaderMap::new();
+        for field in self.client.body.trailers().fields() {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(field.name), HeaderValue::from_bytes(field.value))
+            {
+                trailers.append(name, value);
+            }
+        }
+        trailers
+    }
+
+    /// Appends what has come of the body, and waits for some where nothing has. Ready with true at its end.
+    fn poll_piece(
+        &mut self,
+        out: &mut Vec<u8>,
+        chunked: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, BodyFault>> {
+        loop {
+            let before = self.client.body_bytes;
+            while !self.client.body_ended && out.len() < PIECE {
+                let client = &mut *self.client;
+                let decoded = client.body.decode(client.input.bytes()).map_err(|_| BodyFault::BrokenOff)?;
+                client.body_bytes += decoded.data.len() as u64;
+                if self.limits.max.is_some_and(|max| client.body_bytes > max) {
+                    return Poll::Ready(Err(BodyFault::TooLarge));
+                }
+                if chunked {
+                    write_chunk(out, decoded.data);
+                } else {
+                    out.extend_from_slice(decoded.data);
+                }
+                client.body_ended = decoded.ended;
+                let (consumed, more) = (decoded.consumed, !decoded.data.is_empty());
+                client.input.consume(consumed);
+                if !more {
+                    break;
+                }
+            }
+            if self.client.body_ended {
+                if chunked {
+                    self.write_end(out);
+                }
+                return Poll::Ready(Ok(true));
+            }
+            if self.client.body_bytes > before {
+                self.waiting_until = None;
+                // The first piece came with the head, or nearly so.
+                if before > 0 {
+                    self.check_token(turn::now())?;
+                }
+                return Poll::Ready(Ok(false));
+            }
+            if std::mem::take(&mut self.client.expects_continue) {
+                self.client.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            if !self.client.has_taken_all() && matches!(self.client.poll_out(cx), Poll::Ready(Err(_))) {
+                return Poll::Ready(Err(BodyFault::BrokenOff));
+            }
+            match self.client.poll_read(cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(Err(BodyFault::BrokenOff)),
+                Poll::Pending => {
+                    self.client.input.settle();
+                    return self.poll_waiting(cx);
+                }
+            }
+        }
+    }
+
+    fn write_end(&self, out: &mut Vec<u8>) {
+        write_last_chunk(out);
+        for field in self.client.body.trailers().fields() {
+            if passes_as_trailer(field.name, self.credential) {
+                field.write(out);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Nothing from the client: waits no longer than it may take, and not past the token's end.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFault>> {
+        let until = *self.waiting_until.get_or_insert_with(|| turn::now() + self.limits.timeout);
+        loop {
+            let next = self.next_check.map_or(until, |check| check.min(until));
+            let next = if self.lease.digest().is_none() || self.next_check.is_some() {
+                next
+            } else {
+                let check = turn::now() + TOKEN_CHECK;
+                self.next_check = Some(check);
+                check.min(until)
+            };
+            let now = ready!(self.client.alarm.poll(next, cx));
+            self.check_token(now)?;
+            if now >= until {
+                return Poll::Ready(Err(BodyFault::TooSlow));
+            }
+        }
+    }
+
+    fn check_token(&mut self, now: Instant) -> Result<(), BodyFault> {
+        match self.next_check {
+            None if self.lease.digest().is_some() => self.next_check = Some(now + TOKEN_CHECK),
+            Some(check) if now >= check => {
+                if !self.gate.still_leases(self.lease) {
+                    return Err(BodyFault::TokenEnded);
+                }
+                self.next_check = Some(now + check_in(self.gate, self.lease));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<I: Socket> Downstream for Upload<'_, I> {
+    fn poll_body(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFault>> {
+        let chunked = self.chunked;
+        self.poll_piece(out, chunked, cx)
+    }
+
+    fn body_bytes(&self) -> u64 {
+        self.client.body_bytes
+    }
+
+    fn interim(&mut self, head: ResponseHead<'_>) {
+        // HTTP/1.0 has none (RFC 9110 §15.2).
+        if self.client.version == Version::HTTP_10 {
+            return;
+        }
+        let out = self.client.out();
+        super::respond::write_status_line(out, head.status(), head.reason());
+        let mut runs = Runs::new(head.bytes(), out);
+        let returning = Returning { upgraded: false, length: false, version: head.version() };
+        for_client(|| head.fields(), returning, |_| false, &mut runs);
+        runs.finish().extend_from_slice(b"\r\n");
+    }
+
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.client.poll_gone(cx)
+    }
+
+    fn alarm(&mut self) -> &mut Alarm {
+        self.client.alarm()
+    }
+}

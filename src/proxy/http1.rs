@@ -1,0 +1,449 @@
+//! The way of a request of HTTP/1: from the client's bytes to the server's and back, without a map in between.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body::SizeHint;
+use http_body_util::Full;
+use std::future::poll_fn;
+use std::task::Poll;
+use tokio::sync::mpsc;
+
+use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
+use super::body::request::{BodyLimits, Origin};
+use super::client::{Changes, Client, Patience, Relayed, Socket, Upload, relay};
+use super::forward::error::ForwardError;
+use super::forward::http1::Exchange;
+use super::forward::http2;
+use super::forward::outbound::{Head, Outbound};
+use super::notes::Notes as _;
+use super::observe::RequestRecord;
+use super::pipeline::{Proxy, wait_for_place};
+use super::refusal::{Refusal, own_answer};
+use super::route::{ClientConnection, Route};
+use super::tunnel;
+use crate::clock::turn;
+use crate::gate::{Endpoint, FormBody};
+use crate::headers::{HeaderSink as _, RequestView};
+use crate::http1::{Asked, RequestFraming};
+use crate::limit::rate::Bounds;
+use crate::oauth::decide::{Identity, Lease};
+use crate::oauth::endpoints::MAX_BODY;
+use crate::response;
+use crate::telemetry::Reason;
+use crate::upstream::downstream::{BodyFault, Downstream as _};
+use crate::upstream::http1::connection::Connection;
+use crate::upstream::http1::fault::Fault;
+use crate::upstream::http1::pool;
+use crate::upstream::http1::writer::RequestWriter;
+
+/// What the requests of one connection use one after the other.
+#[derive(Default)]
+pub(crate) struct Session {
+    record: RequestRecord,
+    identity: Identity,
+    writer: RequestWriter,
+}
+
+/// Where a request goes, and what its head is needed for there.
+enum Decided {
+    Upstream(Authorized),
+    /// Boxed: seldom.
+    Endpoint(Endpoint, Box<Parts>),
+}
+
+impl Proxy {
+    /// Answers the request whose head the client has sent. The response has been written when this returns, as far as
+    /// the client took it.
+    pub(crate) async fn serve_http1<I: Socket>(
+        &self,
+        client: &mut Client<I>,
+        connection: &ClientConnection<'_>,
+        session: &mut Session,
+    ) {
+        match self.decide(client, connection, session) {
+            Ok(Decided::Upstream(authorized)) => self.pass(client, authorized, session).await,
+            Ok(Decided::Endpoint(endpoint, parts)) => {
+                // Boxed: seldom, and its state would make every other request's future larger.
+                Box::pin(self.answer_http1(client, connection, endpoint, &parts, &mut session.record)).await;
+            }
+            Err(refusal) => {
+                session.record.reason = refusal.reason;
+                respond(client, &refusal.response, refusal.close, &mut session.record).await;
+            }
+        }
+        session.writer.finish();
+        session.record.finish();
+    }
+
+    /// Decides about a request while its head is in the buffer.
+    fn decide<I: Socket>(
+        &self,
+        client: &mut Client<I>,
+        connection: &ClientConnection<'_>,
+        session: &mut Session,
+    ) -> Result<Decided, Refusal> {
+        let Session { record, identity, writer } = session;
+        let Some(head) = client.head() else {
+            let response = response::problem(StatusCode::BAD_REQUEST, "the request is not well-formed");
+            return Err(Refusal { close: true, ..Refusal::new(response, Reason::Ambiguous) });
+        };
+        let mut facts = None;
+        let decided = self.with_rules(|rules| {
+            record.begin(&head, connection, || rules.trusts(connection.peer));
+            let known =
+                head.facts().map_err(|fault| Refusal::ambiguous(fault.status(), fault.public_text()))?;
+            facts = Some(known);
+            let (bodiless, body_size) = match known.framing {
+                RequestFraming::None | RequestFraming::Length(0) => (true, SizeHint::with_exact(0)),
+                RequestFraming::Length(length) => (false, SizeHint::with_exact(length)),
+                RequestFraming::Chunked => (false, SizeHint::default()),
+            };
+            let context = RequestContext { request: &head, bodiless, body_size, client: connection };
+            let mut scratch = Scratch { identity, head: writer.begin(!bodiless) };
+            match authorize(&self.gate, rules, &context, record, &mut scratch)? {
+                Disposition::Upstream(authorized) => Ok(Decided::Upstream(authorized)),
+                Disposition::Endpoint(endpoint) => match parts_of(&head) {
+                    Some(parts) => Ok(Decided::Endpoint(endpoint, Box::new(parts))),
+                    None => Err(Refusal::ambiguous(
+                        StatusCode::BAD_REQUEST,
+                        "the request target is not well-formed",
+                    )),
+                },
+            }
+        });
+        client.begin(facts);
+        decided
+    }
+
+    /// Sends on what was let through, and the response back.
+    async fn pass<I: Socket>(&self, client: &mut Client<I>, authorized: Authorized, session: &mut Session) {
+        let Session { record, identity, writer } = session;
+        let Some(route) = record.take_route() else { return client.close() };
+        let Authorized { lease, head, mut bounds, upgrade, origin } = authorized;
+        if bounds.as_ref().is_some_and(|bounds| bounds.ticket.is_some()) {
+            // Boxed: seldom, and its state would make every other request's future larger.
+            let waited = Box::pin(wait_unless_gone(client, &mut bounds)).await;
+            if let Err(refusal) = waited {
+                match refusal {
+                    None => client.close(),
+                    Some(refusal) => {
+                        record.reason = Some(Reason::UpstreamBusy);
+                        respond(client, &own_answer(refusal, &route, origin), false, record).await;
+                    }
+                }
+                return record.put_route(route);
+            }
+        }
+        let upstream = &route.upstream;
+        record.trip.departs(upstream);
+        let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
+        let chunked = match head {
+            Head::Http1 { chunked } => chunked,
+            Head::Http2(head) => {
+                let outbound = Outbound { body: None, limits, bounds };
+                // Boxed: its state would make every other request's future larger.
+                let passed = self.pass_to_http2(client, (*head, outbound), &lease, identity, &route, record);
+                if let Err(error) = Box::pin(passed).await {
+                    self.refuse(client, &error, &route, origin, record).await;
+                }
+                return record.put_route(route);
+            }
+        };
+        let exchange = Exchange {
+            upstream,
+            asked: Asked { head: client.is_head(), upgrade },
+            replayable: client.is_idempotent() && !client.has_body() && !upgrade,
+            client: identity.client(),
+        };
+        let credential = upstream.credentials.as_ref().map(|(name, _)| name);
+        let mut upload = Upload::new(client, &self.gate, &lease, limits, chunked, credential);
+        match exchange.run(writer, &mut upload, &mut bounds, &mut record.trip).await {
+            Ok(connection) => {
+                record.trip.returns();
+                let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
+                let patience = Patience { read_timeout: upstream.read_timeout, deadline };
+                let broken = self
+                    .relay_back(connection, writer, &mut upload, &route, origin.as_ref(), patience, record)
+                    .await;
+                drop(bounds);
+                if let Some(fault) = broken {
+                    let error = ForwardError::from(fault);
+                    self.refuse(client, &error, &route, origin, record).await;
+                }
+            }
+            Err(error) => {
+                drop(bounds);
+                self.refuse(client, &error, &route, origin, record).await;
+            }
+        }
+        record.bytes_up += client.body_bytes();
+        record.put_route(route);
+    }
+
+    /// Brings a response back. Returns why there is none where it broke off before anything of it had been sent.
+    #[expect(clippy::too_many_arguments, reason = "both sides of an exchange, and what is said about it")]
+    async fn relay_back<I: Socket>(
+        &self,
+        mut connection: Connection,
+        writer: &mut RequestWriter,
+        upload: &mut Upload<'_, I>,
+        route: &Route,
+        origin: Option<&http::HeaderValue>,
+        patience: Patience,
+        record: &mut RequestRecord,
+    ) -> Option<Fault> {
+        let id = record.take_id();
+        let changes = Changes {
+            headers: route.response_headers.as_deref(),
+            cors: route.cors.as_deref().map(|cors| (cors, origin)),
+            request_id: (!id.is_empty()).then_some(&*id),
+        };
+        let upgraded = connection.head().is_some_and(|head| head.status() == StatusCode::SWITCHING_PROTOCOLS);
+        if upgraded {
+            // Boxed: seldom, and its state would make every other request's future larger.
+            Box::pin(self.tunnel(connection, upload, &changes, record)).await;
+            record.put_id(id);
+            return None;
+        }
+        let relayed = relay(&mut connection, writer, upload, &changes, patience, record).await;
+        record.put_id(id);
+        match relayed {
+            Relayed::Whole => {
+                record.ends();
+                // A server that has not taken the whole request would take the next for its rest.
+                if writer.is_done() {
+                    pool::give_back(connection);
+                }
+            }
+            Relayed::ClientGone => upload.client.close(),
+            Relayed::Unsent(fault) => return Some(fault),
+            Relayed::Cut(fault) => {
+                upload.client.close();
+                record.breaks(fault);
+            }
+        }
+        None
+    }
+
+    /// Joins the client and the server behind a 101.
+    async fn tunnel<I: Socket>(
+        &self,
+        connection: Connection,
+        upload: &mut Upload<'_, I>,
+        changes: &Changes<'_>,
+        record: &mut RequestRecord,
+    ) {
+        let client = &mut *upload.client;
+        if let Some(head) = connection.head() {
+            record.head_goes_out(head.status());
+            client.write_upgrade(head, connection.facts(), changes);
+        }
+        client.close();
+        let sent = client.take_input();
+        let (mut server, said) = connection.into_parts();
+        if client.flush().await.is_err() {
+            return;
+        }
+        let carried = tunnel::join(client.io(), &sent, &mut server, &said, upload.gate, upload.lease).await;
+        record.tunnelled(carried.bytes, carried.token_ended);
+    }
+
+    /// Sends a request to a server that speaks HTTP/2, and the response back.
+    async fn pass_to_http2<I: Socket>(
+        &self,
+        client: &mut Client<I>,
+        (head, mut outbound): (Request<()>, Outbound),
+        lease: &Lease,
+        identity: &Identity,
+        route: &Route,
+        record: &mut RequestRecord,
+    ) -> Result<(), ForwardError> {
+        let limits = outbound.limits;
+        // The task that reads the client's socket is this one; HTTP/2 takes the pieces as it has room for them.
+        let (pieces, taken) = mpsc::channel(1);
+        let mut pieces = client.has_body().then_some(pieces);
+        let mut trailers_sent = false;
+        outbound.body = client.has_body().then(|| Origin::Http1 {
+            pieces: taken,
+            size: client.body_size(),
+            ended: false,
+        });
+        let credential = route.upstream.credentials.as_ref().map(|(name, _)| name);
+        let mut pump = |client: &mut Client<I>, cx: &mut std::task::Context<'_>| {
+            while let Some(sender) = pieces.clone() {
+                let Ok(place) = sender.try_reserve() else {
+                    if sender.is_closed() {
+                        pieces = None;
+                    }
+                    return;
+                };
+                let mut upload = Upload::new(client, &self.gate, lease, limits, false, credential);
+                match upload.poll_frame(cx) {
+                    Poll::Pending => return,
+                    Poll::Ready(Ok(Some(frame))) => place.send(Ok(frame)),
+                    Poll::Ready(Ok(None)) => {
+                        let trailers = upload.trailers();
+                        if !trailers.is_empty() && !std::mem::replace(&mut trailers_sent, true) {
+                            place.send(Ok(http_body::Frame::trailers(trailers)));
+                        } else {
+                            pieces = None;
+                        }
+                    }
+                    Poll::Ready(Err(fault)) => {
+                        place.send(Err(fault));
+                        pieces = None;
+                    }
+                }
+            }
+        };
+        let mut response = {
+            let forward = http2::forward(
+                lease,
+                identity.client(),
+                &self.gate,
+                &route.upstream,
+                (head, outbound),
+                &mut record.trip,
+            );
+            let mut forward = std::pin::pin!(forward);
+            poll_fn(|cx| {
+                pump(client, cx);
+                forward.as_mut().poll(cx)
+            })
+            .await?
+        };
+        record.trip.returns();
+        if let Some(changes) = &route.response_headers {
+            changes.apply(response.headers_mut());
+        }
+        let relayed = client.send(response, pump, record).await;
+        match relayed {
+            Relayed::Whole => record.ends(),
+            Relayed::ClientGone | Relayed::Unsent(_) => client.close(),
+            Relayed::Cut(fault) => {
+                client.close();
+                record.breaks(fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says why there is no response from upstream.
+    async fn refuse<I: Socket>(
+        &self,
+        client: &mut Client<I>,
+        error: &ForwardError,
+        route: &Route,
+        origin: Option<http::HeaderValue>,
+        record: &mut RequestRecord,
+    ) {
+        let (reason, response) = self.failed(error, &route.upstream);
+        record.reason = Some(reason);
+        if matches!(error, ForwardError::ClientGone) {
+            return client.close();
+        }
+        respond(client, &own_answer(response, route, origin), false, record).await;
+    }
+
+    /// Answers a request to one of the gate's own endpoints.
+    async fn answer_http1<I: Socket>(
+        &self,
+        client: &mut Client<I>,
+        connection: &ClientConnection<'_>,
+        endpoint: Endpoint,
+        parts: &Parts,
+        record: &mut RequestRecord,
+    ) {
+        record.reaches(endpoint);
+        let body = if endpoint.reads_body() {
+            // The whole of it within the time that other bodies have between two reads.
+            let within = self.rules.load().body_timeout;
+            self.read_form(client, within).await
+        } else {
+            FormBody::Whole(Bytes::new())
+        };
+        let close = !matches!(body, FormBody::Whole(_));
+        let response = self.answer(endpoint, parts, body, connection, record).await;
+        respond(client, &response, close, record).await;
+    }
+
+    /// Reads a body of the size that an endpoint takes.
+    async fn read_form<I: Socket>(&self, client: &mut Client<I>, within: std::time::Duration) -> FormBody {
+        let most = MAX_BODY as u64;
+        // What announces itself as too long is refused unread.
+        if client.body_size().lower() > most {
+            return FormBody::TooLarge;
+        }
+        let deadline = turn::now() + within;
+        let lease = Lease::public();
+        let limits = BodyLimits { max: Some(most), timeout: within };
+        let mut upload = Upload::new(client, &self.gate, &lease, limits, false, None);
+        let mut form = Vec::new();
+        poll_fn(|cx| {
+            loop {
+                match upload.poll_body(&mut form, cx) {
+                    Poll::Ready(Ok(true)) => {
+                        return Poll::Ready(FormBody::Whole(std::mem::take(&mut form).into()));
+                    }
+                    Poll::Ready(Ok(false)) => {}
+                    Poll::Ready(Err(BodyFault::TooLarge)) => return Poll::Ready(FormBody::TooLarge),
+                    Poll::Ready(Err(BodyFault::TooSlow)) => return Poll::Ready(FormBody::TooSlow),
+                    Poll::Ready(Err(_)) => return Poll::Ready(FormBody::Broken),
+                    Poll::Pending => {
+                        return upload.alarm().poll(deadline, cx).map(|_| FormBody::TooSlow);
+                    }
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// Waits for the upstream to take one more request. The refusal is `None` where the client has gone meanwhile.
+async fn wait_unless_gone<I: Socket>(
+    client: &mut Client<I>,
+    bounds: &mut Option<Box<Bounds>>,
+) -> Result<(), Option<Response<Full<Bytes>>>> {
+    let mut wait = std::pin::pin!(wait_for_place(bounds));
+    poll_fn(|cx| match wait.as_mut().poll(cx) {
+        Poll::Ready(waited) => Poll::Ready(waited.map_err(Some)),
+        Poll::Pending => client.poll_hangup(cx).map(|()| Err(None)),
+    })
+    .await
+}
+
+/// Writes a response of the gateway's own.
+async fn respond<I: Socket>(
+    client: &mut Client<I>,
+    response: &Response<Full<Bytes>>,
+    close: bool,
+    record: &mut RequestRecord,
+) {
+    record.head_goes_out(response.status());
+    let bytes = client.respond(response, record.request_id(), close);
+    if client.flush().await.is_ok() {
+        record.ends_with(bytes);
+    } else {
+        client.close();
+    }
+}
+
+/// The head as the endpoints take it.
+fn parts_of(request: &impl RequestView) -> Option<Parts> {
+    let target = match request.query() {
+        None => PathAndQuery::try_from(request.path()).ok()?,
+        Some(query) => PathAndQuery::try_from([request.path().as_bytes(), b"?", query].concat()).ok()?,
+    };
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = request.method().clone();
+    parts.version = request.version();
+    parts.uri = Uri::from(target);
+    let mut headers = HeaderMap::new();
+    for field in request.fields() {
+        headers.keep(&field);
+    }
+    parts.headers = headers;
+    Some(parts)
+}

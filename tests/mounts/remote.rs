@@ -1,0 +1,398 @@
+//! The layer in front of a service that asks the gateway's binary about its tokens.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode, header};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tollgate::clock::ManualClock;
+use tollgate::gate::{Credentials, IntrospectionError, RemoteGateBuilder};
+use tollgate::oauth::token::AccessToken;
+use tollgate::{Denial, Gate, Permit, RemoteGate};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+use crate::relay::{Mode, Relay};
+use crate::setup::SECRET;
+use crate::support::config::{self, Config};
+use crate::support::{Gateway, INTROSPECT, REVOKE, TOKEN, credentials, form, post_form, raw, token_of};
+use crate::table;
+use crate::tokens::{Issuer, Tokens};
+use crate::{Keys, assert_layer, mount, pingora_mounts};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_asks_the_gateway_answers_as_the_table_says() {
+    let keys = Keys::new();
+    let files = keys.files(pingora_mounts::upstream().await);
+    let gateway = Gateway::start_text(&files.before, &[]);
+    let tokens = Tokens::prepare(&Issuer::Binary(&gateway), &files, &keys.holders).await;
+    // Over TLS, with the certificate that the gateway has made for itself.
+    let certificate = std::fs::read(gateway.dir().join("state/self-signed.pem")).unwrap();
+    let url = format!("https://localhost:{}{INTROSPECT}", gateway.tls().port());
+    for staleness in [Duration::ZERO, Duration::from_secs(60)] {
+        let gate = Gate::remote(&url, Credentials::new("api", SECRET))
+            .trusted_certificates(certificate.clone())
+            .resource_metadata("https://api.example.com/.well-known/oauth-protected-resource")
+            .timeout(Duration::from_secs(20))
+            .staleness(staleness)
+            .on_failure(|error| panic!("{error}"))
+            .build()
+            .unwrap();
+        gate.check_endpoint().await.unwrap();
+        for row in table::all().into_iter().chain(table::plugins()) {
+            let path = format!("{}{}", row.path, (row.query)(&tokens));
+            let request = || mount::Request {
+                path: &path,
+                certificate: (row.certificate)(&keys.holders),
+                headers: (row.headers)(&tokens),
+            };
+            assert_layer("remote", &row, mount::remote(&gate, &request()).await);
+            assert_layer("remote, again", &row, mount::remote(&gate, &request()).await);
+        }
+    }
+}
+
+/// A gateway, a relay in front of its endpoint, and the failures that were reported.
+struct Setting {
+    gateway: Gateway,
+    relay: Relay,
+    failures: Arc<Mutex<Vec<String>>>,
+}
+
+impl Setting {
+    async fn start() -> Self {
+        let config = Config::standard(([127, 0, 0, 1], 9).into());
+        let gateway = Gateway::start(&config);
+        let relay = Relay::start(gateway.plain()).await;
+        Self { gateway, relay, failures: Arc::default() }
+    }
+
+    fn remote(&self) -> RemoteGateBuilder {
+        let failures = Arc::clone(&self.failures);
+        let url = format!("http://{}{INTROSPECT}", self.relay.address);
+        Gate::remote(url, Credentials::new("introspector", config::SECRET))
+            .timeout(Duration::from_secs(20))
+            .on_failure(move |error| failures.lock().unwrap().push(error.to_string()))
+    }
+
+    async fn token(&self, client: &'static str) -> String {
+        let address = self.gateway.plain();
+        let body = credentials(client) + "&grant_type=client_credentials&scope=read";
+        let answer = tokio::task::spawn_blocking(move || raw(address, post_form(TOKEN, &[], body)));
+        token_of(&answer.await.unwrap())
+    }
+
+    async fn revoke(&self, client: &'static str, token: &str) {
+        let address = self.gateway.plain();
+        let body = format!("{}&token={}", credentials(client), form(token));
+        let answer = tokio::task::spawn_blocking(move || raw(address, post_form(REVOKE, &[], body)));
+        answer.await.unwrap().status(200);
+    }
+
+    fn failures(&self) -> Vec<String> {
+        std::mem::take(&mut *self.failures.lock().unwrap())
+    }
+}
+
+/// The status of a request with this token, and the client that the service saw.
+async fn ask(gate: &RemoteGate, token: &str) -> (u16, String) {
+    let inner = service_fn(async |request: Request<()>| {
+        let client = request.extensions().get::<Permit>().and_then(Permit::client_id);
+        Ok::<_, std::convert::Infallible>(Response::new(client.unwrap_or_default().to_owned()))
+    });
+    let request = Request::get("/orders").header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let answer = gate.require("read").layer(inner).oneshot(request.body(()).unwrap()).await.unwrap();
+    let status = answer.status();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        assert_eq!(answer.extensions().get::<Denial>(), Some(&Denial::Unavailable));
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
+    }
+    let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+    let client =
+        if status == StatusCode::OK { String::from_utf8_lossy(&body).into_owned() } else { String::new() };
+    (status.as_u16(), client)
+}
+
+async fn status(gate: &RemoteGate, token: &str) -> u16 {
+    ask(gate, token).await.0
+}
+
+/// A well-formed token that nobody has issued.
+fn invented(number: u8) -> String {
+    AccessToken::from_random(&[number; 32]).expose().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_staleness_every_request_asks_and_a_revocation_counts_at_once() {
+    let setting = Setting::start().await;
+    let gate = setting.remote().build().unwrap();
+    let token = setting.token("server").await;
+    for asked in 1..=3 {
+        assert_eq!(ask(&gate, &token).await, (200, "server".to_owned()));
+        assert_eq!(setting.relay.asked(), asked);
+    }
+    setting.revoke("server", &token).await;
+    assert_eq!(status(&gate, &token).await, 401);
+    assert_eq!(setting.relay.asked(), 4);
+    // Text that is no token of a gateway is refused without asking.
+    for text in ["tg_x", "x", &token[..51], &format!("{token}A"), &token.replace("tg_", "tG_")] {
+        assert_eq!(status(&gate, text).await, 401, "{text}");
+    }
+    assert_eq!(setting.relay.asked(), 4);
+    assert_eq!(setting.failures(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_used_again_for_the_staleness_and_not_longer() {
+    let setting = Setting::start().await;
+    let unix_time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let clock = Arc::new(ManualClock::new(unix_time));
+    let remote = setting.remote().clock(Arc::<ManualClock>::clone(&clock));
+    let gate = remote.staleness(Duration::from_secs(5)).build().unwrap();
+    let token = setting.token("server").await;
+    for _ in 0..3 {
+        assert_eq!(status(&gate, &token).await, 200);
+    }
+    assert_eq!(setting.relay.asked(), 1);
+    setting.revoke("server", &token).await;
+    clock.advance(Duration::from_millis(4_999));
+    assert_eq!(status(&gate, &token).await, 200, "the staleness that was asked for");
+    // A cached answer needs no gateway.
+    setting.relay.set(Mode::Break);
+    assert_eq!(status(&gate, &token).await, 200);
+    setting.relay.set(Mode::Pass);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(status(&gate, &token).await, 401);
+    assert_eq!(setting.relay.asked(), 2);
+    // A negative answer is not remembered.
+    assert_eq!(status(&gate, &token).await, 401);
+    assert_eq!(setting.relay.asked(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remembered_answer_ends_with_its_token() {
+    let setting = Setting::start().await;
+    let unix_time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let clock = Arc::new(ManualClock::new(unix_time));
+    let remote = setting.remote().clock(Arc::<ManualClock>::clone(&clock));
+    let gate = remote.staleness(Duration::from_secs(3_600)).build().unwrap();
+    let token = setting.token("minute").await;
+    assert_eq!(status(&gate, &token).await, 200);
+    clock.advance(Duration::from_secs(55));
+    assert_eq!(status(&gate, &token).await, 200);
+    assert_eq!(setting.relay.asked(), 1);
+    clock.advance(Duration::from_secs(6));
+    assert_eq!(status(&gate, &token).await, 401, "expired by the answer of a minute ago");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disabled_client_and_one_without_the_scope_are_refused() {
+    let setting = Setting::start().await;
+    let gate = setting.remote().build().unwrap();
+    let token = setting.token("other").await;
+    assert_eq!(status(&gate, &token).await, 200);
+    let service =
+        service_fn(async |_: Request<()>| Ok::<_, std::convert::Infallible>(Response::new(String::new())));
+    let request =
+        Request::get("/").header(header::AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap();
+    let answer = gate.require(["read", "write"]).layer(service).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    let challenge = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.contains("scope=\"read write\""), "{challenge}");
+    let dir = setting.gateway.dir().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let output = crate::support::run(&dir, &["client", "disable", "other"]);
+        assert_eq!(output.code, Some(0), "{}", output.all());
+    })
+    .await
+    .unwrap();
+    setting.gateway.signal("HUP");
+    while status(&gate, &token).await != 401 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_requests_with_one_token_share_questions() {
+    let setting = Setting::start().await;
+    let token = setting.token("server").await;
+    let (strict, stale) = (
+        setting.remote().build().unwrap(),
+        setting.remote().staleness(Duration::from_secs(60)).build().unwrap(),
+    );
+    // The first asks. The others arrive during its question: without a staleness they need a later one, all together.
+    for (gate, expected) in [(strict, 2), (stale, 1)] {
+        let before = setting.relay.asked();
+        setting.relay.set(Mode::Hold);
+        let requests: Vec<_> = (0..50)
+            .map(|_| {
+                let (gate, token) = (gate.clone(), token.clone());
+                tokio::spawn(async move { status(&gate, &token).await })
+            })
+            .collect();
+        setting.relay.wait_for(before + 1).await;
+        // All of them are waiting by now, or they would ask after the first answer and share that question.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(setting.relay.asked(), before + 1);
+        setting.relay.set(Mode::Pass);
+        for request in requests {
+            assert_eq!(request.await.unwrap(), 200);
+        }
+        assert_eq!(setting.relay.asked(), before + expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_down_or_slow_is_503_and_nothing_is_remembered() {
+    let setting = Setting::start().await;
+    let token = setting.token("server").await;
+    let gate = setting.remote().timeout(Duration::from_millis(300)).build().unwrap();
+    let patient = setting.remote().build().unwrap();
+
+    setting.relay.set(Mode::Hold);
+    assert_eq!(status(&gate, &token).await, 503);
+    assert_eq!(setting.failures(), ["the introspection endpoint did not answer in time"]);
+    setting.relay.set(Mode::Break);
+    assert_eq!(status(&patient, &token).await, 503);
+    let [failure] = &setting.failures()[..] else { panic!("one failure") };
+    assert!(failure.starts_with("the introspection endpoint cannot be reached: "), "{failure}");
+    setting.relay.set(Mode::Pass);
+    assert_eq!(status(&patient, &token).await, 200, "the failure is not remembered");
+
+    // Nobody listens on a port that was just given back.
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = format!("http://{closed}{INTROSPECT}");
+    let down = Gate::remote(url, Credentials::new("introspector", config::SECRET)).build().unwrap();
+    assert_eq!(status(&down, &token).await, 503);
+    assert!(matches!(down.check_endpoint().await, Err(IntrospectionError::Unreachable(_))));
+
+    // A connection that the gateway has closed is not the end of a question.
+    drop(setting.gateway);
+    assert_eq!(status(&patient, &token).await, 503);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_credentials_and_a_client_that_may_not_ask_are_503_with_their_reason() {
+    let setting = Setting::start().await;
+    let token = setting.token("server").await;
+    let url = format!("http://{}{INTROSPECT}", setting.relay.address);
+    for (id, secret, expected) in [
+        ("introspector", "wrong", StatusCode::UNAUTHORIZED),
+        ("nobody", config::SECRET, StatusCode::UNAUTHORIZED),
+        ("other", config::SECRET, StatusCode::BAD_REQUEST),
+    ] {
+        let gate = Gate::remote(&url, Credentials::new(id, secret)).timeout(Duration::from_secs(20));
+        let gate = gate.build().unwrap();
+        assert_eq!(status(&gate, &token).await, 503, "{id}");
+        let error = gate.check_endpoint().await.unwrap_err();
+        assert!(matches!(error, IntrospectionError::Status(status) if status == expected), "{id}: {error}");
+    }
+    // A path without an endpoint.
+    let url = format!("http://{}/introspect", setting.relay.address);
+    let gate = Gate::remote(url, Credentials::new("introspector", config::SECRET)).build().unwrap();
+    assert_eq!(status(&gate, &token).await, 503);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_invented_tokens_has_bounded_questions_and_leaves_no_memory() {
+    let setting = Setting::start().await;
+    let token = setting.token("server").await;
+    let gate =
+        setting.remote().max_in_flight(4).staleness(Duration::from_secs(60)).max_cached(1).build().unwrap();
+    assert_eq!(status(&gate, &token).await, 200);
+    let before = setting.relay.asked();
+    setting.relay.set(Mode::Hold);
+    let flood: Vec<_> = (0..200)
+        .map(|number| {
+            let gate = gate.clone();
+            tokio::spawn(async move { status(&gate, &invented(number)).await })
+        })
+        .collect();
+    setting.relay.wait_for(before + 4).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(setting.relay.asked(), before + 4, "four questions in flight");
+    assert_eq!(status(&gate, &token).await, 200, "a remembered token does not wait");
+    setting.relay.set(Mode::Pass);
+    for request in flood {
+        assert_eq!(request.await.unwrap(), 401);
+    }
+    assert_eq!(setting.relay.asked(), before + 200);
+    assert_eq!(status(&gate, &token).await, 200, "the flood has not evicted it");
+    assert_eq!(setting.relay.asked(), before + 200);
+
+    // More than 64 waiting requests for each place are refused at once.
+    let gate = setting.remote().max_in_flight(1).build().unwrap();
+    setting.relay.set(Mode::Hold);
+    let flood: Vec<_> = (0..80)
+        .map(|number| {
+            let gate = gate.clone();
+            tokio::spawn(async move { status(&gate, &invented(number)).await })
+        })
+        .collect();
+    while setting.failures.lock().unwrap().len() < 80 - 65 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    setting.relay.set(Mode::Pass);
+    let mut refused = 0;
+    for request in flood {
+        refused += usize::from(request.await.unwrap() == 503);
+    }
+    assert_eq!(refused, 80 - 65);
+    assert!(setting.failures()[0].starts_with("too many requests are waiting"));
+}
+
+/// A server that answers every request with these bytes.
+async fn fake(answer: impl Into<String>) -> SocketAddr {
+    let answer = answer.into();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = connection.read(&mut request).await;
+            let _ = connection.write_all(answer.as_bytes()).await;
+            let _ = connection.shutdown().await;
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_not_one_is_503() {
+    let ok = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let good = r#"{"active":true,"client_id":"server","scope":"read","exp":99999999999}"#;
+    let large = format!("{{\"active\":true,\"padding\":\"{}\"}}", "a".repeat(20_000));
+    let target = fake(ok(good)).await;
+    let redirect =
+        format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{target}/\r\nContent-Length: 0\r\n\r\n");
+    let broken = format!("HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{good}");
+    for (name, answer, expected) in [
+        ("good", ok(good), 200),
+        ("inactive", ok(r#"{"active":false}"#), 401),
+        ("a redirect", redirect, 503),
+        ("no JSON", ok("active"), 503),
+        ("too large", ok(&large), 503),
+        ("broken off", broken, 503),
+        ("no HTTP", "hello\r\n\r\n".to_owned(), 503),
+        ("empty", String::new(), 503),
+        ("no content", "HTTP/1.1 204 No Content\r\n\r\n".to_owned(), 503),
+        ("an error with a good body", ok(good).replace("200 OK", "500 Oops"), 503),
+    ] {
+        let address = fake(answer).await;
+        let gate = Gate::remote(format!("http://{address}/"), Credentials::new("a", "b")).build().unwrap();
+        assert_eq!(status(&gate, &invented(1)).await, expected, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_not_trusted_is_503_and_the_token_is_not_sent() {
+    let keys = Keys::new();
+    let gateway = Gateway::start_text(&keys.files(([127, 0, 0, 1], 9).into()).before, &[]);
+    let url = format!("https://localhost:{}{INTROSPECT}", gateway.tls().port());
+    let other = std::fs::read(keys.folder.path().join("ca.pem")).unwrap();
+    let gate =
+        Gate::remote(url, Credentials::new("api", SECRET)).trusted_certificates(other).build().unwrap();
+    assert_eq!(status(&gate, &invented(1)).await, 503);
+    assert!(matches!(gate.check_endpoint().await, Err(IntrospectionError::Unreachable(_))));
+}
