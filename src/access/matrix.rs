@@ -28,9 +28,8 @@ fn by_specificity(config: &Config) -> Vec<&Route> {
         let host = route.host.as_ref().map(ToString::to_string);
         let text = route.path.as_str();
         let names: Vec<bool> = text.split('/').skip(1).map(|segment| segment.starts_with('{')).collect();
-        let named = names.contains(&true);
         let (kind, length) = match route.path.is_prefix() {
-            false => (u8::from(named), 0),
+            false => (u8::from(route.path.has_names()), 0),
             true => (2, if text == "/" { 0 } else { names.len() }),
         };
         let names = if kind == 0 { Vec::new() } else { names };

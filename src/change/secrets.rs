@@ -8,7 +8,7 @@ use super::clients::{insert_last, set};
 use super::{ConfigFile, EditError};
 use crate::config::ClientSecret;
 use crate::gate::SecretHash;
-use crate::utc::Utc;
+use crate::utc;
 
 /// A new secret for a client.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ fn replace_key(table: &mut dyn TableLike, inline: bool, old: &str, new: &str, mu
 
 /// An id for a secret that begins today.
 fn new_id(now: SystemTime, others: &[&ClientSecret]) -> String {
-    let today = Utc::at(now).date();
+    let today = utc::at(now).strftime("%Y-%m-%d").to_string();
     let taken = |id: &str| others.iter().any(|secret| secret.id == id);
     let mut id = today.clone();
     let mut number = 1;
@@ -162,7 +162,7 @@ fn revise(entry: &mut dyn TableLike, inline: bool, kept: &[(&str, Option<SystemT
 }
 
 fn datetime(moment: SystemTime) -> Option<Datetime> {
-    Utc::at(moment).rfc3339().parse().ok()
+    utc::at(moment).to_string().parse().ok()
 }
 
 /// What stands before the elements of a list on several lines.

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::{bench, client, diff, explain, token};
 
-/// OAuth 2.0 client-credentials protection for HTTP APIs you may not touch.
+/// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
 #[derive(Parser)]
 #[command(name = "tollgate", version, arg_required_else_help = false)]
 pub(super) struct Arguments {
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Run the gateway (what happens without a command, too).
+    /// Run the gateway. This is the default command.
     Run,
     /// Check the configuration and report every error in it at once.
     Check,
@@ -28,17 +28,17 @@ pub(super) enum Command {
     Client(client::Command),
     /// Get a token from a running gateway and print it.
     Token(token::Arguments),
-    /// Tell what would become of a request, and why, from the configuration alone.
+    /// Explain what happens to a request, and why, from the configuration alone.
     Explain(explain::Arguments),
     /// Show which client gets through which route.
     Routes {
-        /// As JSON, for scripts.
+        /// Print JSON, for scripts.
         #[arg(long)]
         json: bool,
     },
     /// Compare what two configurations grant. The exit code is 1 if the second one grants more.
     Diff(diff::Arguments),
-    /// Measure a gateway of this configuration: what protection costs, how fast tokens are, and how long clients wait.
+    /// Measure a gateway of this configuration: the cost of protection, the rate of tokens, and the latency for clients.
     Bench(bench::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
     Schema {

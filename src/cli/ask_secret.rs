@@ -1,4 +1,4 @@
-//! A client's secret from the one who runs the command.
+//! Reads a client's secret from whoever runs the command.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read, Write as _};
 
@@ -7,13 +7,13 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use crate::cli::failure::Failure;
 use crate::oauth::secret::Secret;
 
-/// The variable a secret is read from: unlike an argument, other users of the machine do not see it.
+/// The variable that a secret is read from. Other users of the machine cannot see it, unlike an argument.
 pub(super) const VARIABLE: &str = "TOLLGATE_CLIENT_SECRET";
-/// Longer than any secret the token endpoint takes.
+/// More than the token endpoint accepts.
 const LONGEST: u64 = 16 * 1024;
 
-/// The secret given as an argument, else the variable's, else a line of the standard input, asked for without an
-/// echo on a terminal.
+/// Returns the secret from the argument, or else from the variable, or else from a line of standard input. On a terminal
+/// it asks for the secret and shows no echo.
 pub(super) fn secret(argument: Option<String>, client: &str) -> Result<Secret, Failure> {
     if let Some(secret) = argument {
         return Ok(Secret::new(secret));
@@ -38,7 +38,7 @@ pub(super) fn secret(argument: Option<String>, client: &str) -> Result<Secret, F
     Ok(Secret::new(secret))
 }
 
-/// Gives the terminal back as it was, whatever happens.
+/// A terminal without echo. Dropping this restores it.
 struct Quiet(Termios);
 
 impl Quiet {

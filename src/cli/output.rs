@@ -1,4 +1,4 @@
-//! What commands print.
+//! The output of commands.
 
 use std::io::{self, Write as _};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::failure::Failure;
 
-/// Prints a text that ends in a line. A reader that went away (`… | head`) is no failure.
+/// Prints a text that ends with a line. A reader that has closed its end (`… | head`) is not a failure.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     match write(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -14,19 +14,19 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints what can be had only once; a reader that went away has lost it.
+/// Prints a text that cannot be printed again. A reader that has closed its end is a failure.
 pub(super) fn print_once(text: &str, remedy: &str) -> Result<(), Failure> {
     write(text).map_err(|error| {
         Failure::other(format!("the change is made, but cannot be shown ({error}): {remedy}"))
     })
 }
 
-/// A JSON value as text, for people who read it all the same.
+/// Formats a JSON value, indented.
 pub(super) fn json(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-/// A remark beside the output.
+/// Prints a remark to standard error.
 pub(super) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
@@ -37,7 +37,7 @@ fn write(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Columns of text, as wide as their widest cell, two spaces between them.
+/// Aligns rows in columns, two spaces apart.
 pub(super) fn columns(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     let widths = widths(rows);
@@ -53,7 +53,7 @@ pub(super) fn columns(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// How many characters [`columns`] takes for a row.
+/// Returns the width of [`columns`], in characters.
 pub(super) fn width(rows: &[Vec<String>]) -> usize {
     let widths = widths(rows);
     widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)

@@ -12,22 +12,23 @@ use crate::gateway_client::{DEFAULT_TOKEN_PATH, Endpoint, gateway_trust, post, s
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The client's id; may be left out where only one client can get tokens with a secret.
+    /// The client's id. Needed unless only one client can get tokens with a secret.
     #[arg(long, value_name = "ID")]
     client: Option<String>,
-    /// Its secret. Others on this machine can see it here: rather set TOLLGATE_CLIENT_SECRET, or pipe it in.
+    /// The client's secret. Other users of this machine can see arguments: better set TOLLGATE_CLIENT_SECRET, or pipe the
+    /// secret in.
     #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
     secret: Option<String>,
     /// A scope to ask for; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// The token endpoint, or only the gateway's origin; left out: the configuration's first listener.
+    /// The token endpoint, or the gateway's origin. Left out: the configuration's first listener.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Do not check the gateway's certificate.
+    /// Do not verify the gateway's certificate.
     #[arg(short = 'k', long)]
     insecure: bool,
-    /// Print the whole answer, as JSON.
+    /// Print the whole response as JSON.
     #[arg(long)]
     json: bool,
 }

@@ -66,9 +66,9 @@ pub(crate) fn for_upstream(
     for field in request.fields() {
         let Field { class, disguised, name, value, .. } = field;
         let goes_on = if class.is_plain() {
-            !nominated.contains(name)
-                && !(class == Class::RequestId && outgoing.request_id.is_some())
-                && !ours.is_some_and(|ours| same_variable(ours, name))
+            !(nominated.contains(name)
+                || class == Class::RequestId && outgoing.request_id.is_some()
+                || ours.is_some_and(|ours| same_variable(ours, name)))
                 && (outgoing.proof || class != Class::Dpop || disguised)
                 && (cookies.is_none() || class != Class::Cookie)
         } else if disguised {

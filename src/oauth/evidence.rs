@@ -13,6 +13,7 @@ pub(crate) trait Credentials {
     fn authorization(&self) -> impl Iterator<Item = &[u8]>;
 
     /// The values of all `DPoP` headers.
+    #[cfg_attr(not(feature = "jose"), expect(dead_code, reason = "without it no proof is checked"))]
     fn proofs(&self) -> impl Iterator<Item = &[u8]>;
 }
 

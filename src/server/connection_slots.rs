@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use dashmap::DashMap;
 
 use super::Limits;
 use crate::telemetry::{Event, count};
-use crate::utc::Utc;
 
 /// Seconds between two log lines about refused connections: a flood must not become a flood of lines.
 const LOG_EVERY: u64 = 10;
@@ -70,7 +70,7 @@ impl Caps {
     fn note_refusal(&self) {
         count(Event::ConnectionRefused);
         let refused = self.refused.fetch_add(1, Relaxed) + 1;
-        let now = Utc::now().unix();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let logged_at = self.logged_at.load(Relaxed);
         let due = now >= logged_at.saturating_add(LOG_EVERY);
         if due && self.logged_at.compare_exchange(logged_at, now, Relaxed, Relaxed).is_ok() {

@@ -35,6 +35,9 @@ pub(super) enum End {
     WriteTimeout,
 }
 
+/// A count, and since when it has been the same.
+type Seen = Option<(u32, Instant)>;
+
 /// Polls `connection` until it ends or runs out of time.
 pub(super) async fn drive<C: HttpConnection>(
     mut connection: Pin<&mut C>,
@@ -48,7 +51,7 @@ pub(super) async fn drive<C: HttpConnection>(
     let (mut registered, mut told) = (false, false);
     let start = turn::now();
     // Since when the client takes nothing, and since when it asks for nothing, each with the count that was seen then.
-    let (mut blocked, mut idle): (Option<(u32, Instant)>, Option<(u32, Instant)>) = (None, None);
+    let (mut blocked, mut idle): (Seen, Seen) = (None, None);
     let mut look_at = start;
     poll_fn(|cx| {
         if connection.as_mut().poll(cx).is_ready() {
@@ -66,7 +69,7 @@ pub(super) async fn drive<C: HttpConnection>(
             }
         }
         loop {
-            let since = |seen: &mut Option<(u32, Instant)>, count: u32| match *seen {
+            let since = |seen: &mut Seen, count: u32| match *seen {
                 Some((known, since)) if known == count => since,
                 _ => seen.insert((count, turn::now())).1,
             };

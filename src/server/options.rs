@@ -37,15 +37,15 @@ pub(crate) struct Limits {
     pub header_timeout: Duration,
     /// Bytes of a request head, request line included.
     pub max_header_size: usize,
-    /// Header fields of an HTTP/1.1 request head. Any value but 100 costs an allocation per request.
+    /// Header fields of an HTTP/1.1 request head.
     pub max_headers: usize,
-    /// How long a kept-alive connection may wait for its next request. Measured coarsely: up to a quarter more.
+    /// How long a kept-alive connection may wait for its next request.
     pub idle_timeout: Duration,
     /// Connections in all, handshakes included.
     pub max_connections: usize,
     /// Connections of one address (IPv6: of its /64).
     pub max_connections_per_address: Option<usize>,
-    /// How long a client may leave an answer unread. A client that reads a little now and then is given up to twice that.
+    /// How long a client may leave an answer unread.
     pub write_timeout: Duration,
     /// From the accepted connection to the finished TLS handshake.
     pub handshake_timeout: Duration,

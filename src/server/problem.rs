@@ -1,6 +1,6 @@
 //! The answer to a connection that is over a limit.
 
-use crate::utc::Utc;
+use std::time::SystemTime;
 
 /// What a connection is told that is one too many. Nobody reads its request.
 pub(super) fn too_many_connections() -> Vec<u8> {
@@ -15,7 +15,7 @@ pub(super) fn too_many_connections() -> Vec<u8> {
          connection: close\r\n\
          date: {date}\r\n\r\n{body}",
         length = body.len(),
-        date = Utc::now(),
+        date = httpdate::fmt_http_date(SystemTime::now()),
     )
     .into_bytes()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{error, fmt};
 
 use rcgen::{
@@ -16,12 +16,12 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::tls::{TlsPaths, TlsReloader, certificates, provider};
 use crate::state_file;
-use crate::utc::Utc;
 
-/// How long it is good for; longer-lived server certificates are refused by some clients.
-const DAYS: u64 = 825;
-/// It is replaced when it has less than this left.
-const RENEW_BEFORE: Duration = Duration::from_secs(30 * 86_400);
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long the certificate is valid. Some clients refuse server certificates that live longer.
+const LIFETIME: Duration = DAY.saturating_mul(825);
+/// The certificate is replaced when it has less than this left.
+const RENEW_BEFORE: Duration = DAY.saturating_mul(30);
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// The paths of the kept certificate and key in `state_dir`, made now unless good ones are there.
@@ -90,10 +90,9 @@ fn generate() -> Result<(String, String), rcgen::Error> {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     // A day back, for clocks that are behind.
-    let (year, month, day) = Utc::now().minus_days(1).year_month_day();
-    params.not_before = rcgen::date_time_ymd(year, month, day);
-    let (year, month, day) = Utc::now().plus_days(DAYS - 1).year_month_day();
-    params.not_after = rcgen::date_time_ymd(year, month, day);
+    let now = SystemTime::now();
+    params.not_before = (now - DAY).into();
+    params.not_after = (now + (LIFETIME - DAY)).into();
     Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 

@@ -86,7 +86,10 @@ fn sums_agree_with_what_was_sent() {
         }
     });
     let sent = 1.0 + 4.0 * (25.0 * 4.0 + 3.0);
-    let scrape = until(&gateway, |scrape| scrape.sum("tollgate_requests_total") >= sent);
+    let scrape = until(&gateway, |scrape| {
+        // The end of a request is counted after the client has its response.
+        scrape.sum("tollgate_requests_total") >= sent && scrape.value("tollgate_requests_in_flight") == 0.0
+    });
     for (key, value) in [
         ("tollgate_requests_total{route=\"/hello\",status=\"2xx\"}", 100.0),
         ("tollgate_requests_total{route=\"/users/{name}\",status=\"4xx\"}", 100.0),

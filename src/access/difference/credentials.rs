@@ -5,25 +5,30 @@ use std::time::SystemTime;
 use crate::config::{Client, ClientAuthentication};
 use crate::gate::KeySource;
 use crate::oauth::certificate::Subject;
+use crate::oauth::thumbprint::Thumbprint;
 
 /// One credential of a client.
 #[derive(PartialEq, Eq)]
 pub(super) struct Credential {
     /// Its name, which shows nothing secret.
     pub(super) label: String,
-    /// What distinguishes it from another credential of the same name.
-    identity: String,
+    identity: Identity,
 }
 
-impl Credential {
-    fn new(label: impl Into<String>, identity: impl Into<String>) -> Self {
-        Self { label: label.into(), identity: identity.into() }
-    }
+/// What distinguishes a credential from another one of the same name.
+#[derive(PartialEq, Eq)]
+enum Identity {
+    /// The label says it all.
+    Label,
+    Hash(String),
+    Key(Thumbprint),
+    Subject(Subject),
 }
 
 /// Lists what a client can authenticate with at `now`. A disabled client has no credentials.
 pub(super) fn credentials(client: &Client, now: SystemTime) -> Vec<Credential> {
     let mut found = Vec::new();
+    let mut add = |label: String, identity| found.push(Credential { label, identity });
     if !client.enabled {
         return found;
     }
@@ -32,32 +37,35 @@ pub(super) fn credentials(client: &Client, now: SystemTime) -> Vec<Credential> {
     } = &client.authentication;
     for secret in secret.iter().flat_map(|secret| &secret.secrets) {
         if secret.expires.is_none_or(|expires| now < expires) {
-            found.push(Credential::new(format!("secret \"{}\"", secret.id), secret.hash.to_phc()));
+            add(format!("secret \"{}\"", secret.id), Identity::Hash(secret.hash.to_phc()));
         }
     }
     match private_key_jwt {
         None => {}
-        Some(KeySource::Uri(uri)) => found.push(Credential::new(format!("signing keys at {uri}"), "")),
+        Some(KeySource::Uri(uri)) => add(format!("signing keys at {uri}"), Identity::Label),
         Some(KeySource::Inline(keys)) => {
             for key in keys.keys() {
-                let id = key.kid().unwrap_or("without a kid");
-                found.push(Credential::new(format!("signing key \"{id}\""), key.thumbprint().to_string()));
+                let id =
+                    key.kid().map_or_else(|| "signing key".to_owned(), |id| format!("signing key \"{id}\""));
+                add(id, Identity::Key(key.thumbprint()));
             }
         }
     }
-    if let Some(name) = tls_client_auth {
-        let label = match name {
-            Subject::Dn(_) => "the configured subject".to_owned(),
-            Subject::Dns(name) => format!("DNS name {name}"),
-            Subject::Uri(uri) => format!("URI {uri}"),
-            Subject::Ip(address) => format!("address {address}"),
-            Subject::Email(mailbox) => format!("mailbox {mailbox}"),
-        };
-        found.push(Credential::new(format!("client certificate with {label}"), format!("{name:?}")));
+    if let Some(subject) = tls_client_auth {
+        add(format!("client certificate with {}", described(subject)), Identity::Subject(subject.clone()));
     }
     if let Some(thumbprint) = self_signed_tls_client_auth {
-        let thumbprint = crate::oauth::thumbprint::Thumbprint::from_bytes(*thumbprint);
-        found.push(Credential::new(format!("client certificate {thumbprint}"), ""));
+        add(format!("client certificate {}", Thumbprint::from_bytes(*thumbprint)), Identity::Label);
     }
     found
+}
+
+fn described(subject: &Subject) -> String {
+    match subject {
+        Subject::Dn(_) => "the configured subject".to_owned(),
+        Subject::Dns(name) => format!("the DNS name {name}"),
+        Subject::Uri(uri) => format!("the URI {uri}"),
+        Subject::Ip(ip) => format!("the address {ip}"),
+        Subject::Email(address) => format!("the email address {address}"),
+    }
 }

@@ -34,7 +34,7 @@ impl ProofKey {
     /// Returns a proof for one request with a token. `now` is in Unix seconds.
     pub(super) fn prove(&self, method: &Method, url: &str, token: &str, now: u64) -> Option<HeaderValue> {
         let header = json!({ "typ": "dpop+jwt", "alg": "EdDSA", "jwk": self.public() });
-        let ath = encode(&Sha256::digest(token));
+        let ath = encode(Sha256::digest(token));
         let claims = json!({ "jti": "explain", "htm": method.as_str(), "htu": url, "iat": now, "ath": ath });
         let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
         let signature = encode(self.0.sign(signed.as_bytes()));

@@ -8,7 +8,7 @@ use super::table::sentence;
 use crate::bench::outcome::{Measured, Outcome};
 use crate::bench::scenario::Kind;
 use crate::config::grouped;
-use crate::utc::Utc;
+use crate::utc;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -50,7 +50,7 @@ fn header(outcome: &Outcome) -> String {
         "<header><h1>tollgate bench</h1><p class=\"soft\">{what}: <code>{}</code> at <code>{}</code> · {}</p></header>\n",
         escape(route),
         escape(&target.url),
-        escape(&Utc::from_unix(outcome.started).rfc3339().replace('T', " ").replace('Z', " UTC")),
+        escape(&utc::from_unix(outcome.started).to_string().replace('T', " ").replace('Z', " UTC")),
     )
 }
 

@@ -9,7 +9,7 @@ use super::numbers::to_micros;
 use crate::bench::cpu::CpuTime;
 use crate::bench::outcome::{Comparison, Measured, Outcome, Spread, cpu_per_request, rate};
 use crate::bench::tally::{Fault, Tally};
-use crate::utc::Utc;
+use crate::utc;
 
 const SCHEMA: &str = "tollgate-bench/1";
 
@@ -20,7 +20,7 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
     json!({
         "schema": SCHEMA,
         "tollgate": env!("CARGO_PKG_VERSION"),
-        "started": Utc::from_unix(*started).rfc3339(),
+        "started": utc::from_unix(*started).to_string(),
         "interrupted": interrupted,
         "target": {
             "url": target.url,

@@ -76,9 +76,11 @@ impl Order {
             route.max_in_flight = None;
             route.addresses = AddressRules::default();
         }
-        if let Some(route) = self.route.and_then(|index| config.routes.get(index)) {
+        if let Some(route) = self.route.and_then(|index| config.routes.get(index))
+            && let Ok(path) = Pattern::path(PUBLIC_PATH)
+        {
             let mut twin = route.clone();
-            twin.path = Pattern::path(PUBLIC_PATH).expect("the path is one");
+            twin.path = path;
             twin.access = Access::Public;
             twin.strip_prefix = None;
             config.routes.push(twin);
@@ -87,21 +89,20 @@ impl Order {
         token_service.max_tokens =
             token_service.max_tokens.max(MAX_TOKENS.try_into().unwrap_or(token_service.max_tokens));
         token_service.max_tokens_per_client = token_service.max_tokens;
-        let client = client(config, self.hash);
-        config.clients.push(client);
+        config.clients.extend(client(config, self.hash));
     }
 }
 
 /// Makes a client that gets through every route.
-fn client(config: &Config, hash: SecretHash) -> Client {
+fn client(config: &Config, hash: SecretHash) -> Option<Client> {
     let place = Place { line: 0, column: 0 };
     let names: Vec<&str> = config.scopes.iter().map(|scope| &*scope.name).collect();
     let audiences = config.routes.iter().filter_map(|route| match &route.access {
         Access::Token { audience, .. } => audience.clone(),
         Access::Public => None,
     });
-    Client {
-        id: ClientId::new(CLIENT).expect("the id is one"),
+    Some(Client {
+        id: ClientId::new(CLIENT)?,
         enabled: true,
         capabilities: Capabilities { client_credentials: true, introspection: false },
         scopes: Scopes::parse(&names.join(" ")).unwrap_or_else(|_| Scopes::none()),
@@ -125,5 +126,5 @@ fn client(config: &Config, hash: SecretHash) -> Client {
         dpop_bound_tokens: false,
         audiences: audiences.collect(),
         place,
-    }
+    })
 }

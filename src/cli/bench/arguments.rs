@@ -13,74 +13,75 @@ use crate::cli::failure::Failure;
 use crate::config::parse_duration;
 
 const LONGEST: Duration = Duration::from_secs(3600);
-/// What a machine has descriptors for, if it is generous.
+/// More connections than most machines have file descriptors for.
 const MOST_CONNECTIONS: usize = 50_000;
 const MOST_THREADS: usize = 256;
 const MOST_TOKENS: usize = 10_000;
 const MOST_ROUNDS: usize = 1_000;
-/// Nothing can be told from less.
+/// A shorter round gives no meaningful figure.
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 const HIGHEST_RATE: f64 = 1e6;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The gateway's origin; left out: the configuration's first listener or, if nothing listens there, a gateway of
-    /// its own as with --own.
+    /// The origin of the gateway. Left out: the configuration's first listener or, if nothing listens there, a temporary
+    /// gateway as with --own.
     #[arg(long, value_name = "URL", conflicts_with = "own")]
     url: Option<String>,
-    /// Start a gateway of this configuration on a free port for the time of the run, before a stand-in API. Its limits
-    /// (rate_limit, max_in_flight, allow, deny) are lifted, and it has a client that exists only there.
+    /// Start a temporary gateway of this configuration on a free port, in front of a stand-in API. It has no limits
+    /// (rate_limit, max_in_flight, allow, deny), and a client that exists only there.
     #[arg(long)]
     own: bool,
-    /// Allow a gateway, or an API behind it, on another machine. Make sure that nobody depends on it.
+    /// Allow a gateway, or an API behind it, on another machine. Make sure that nobody else needs it meanwhile.
     #[arg(long)]
     remote: bool,
-    /// The client whose tokens are used; may be left out where only one client can get tokens with a secret.
+    /// The client whose tokens are used. Needed unless only one client can get tokens with a secret.
     #[arg(long, value_name = "ID", conflicts_with = "own")]
     client: Option<String>,
-    /// Its secret. Others on this machine can see it here: rather set TOLLGATE_CLIENT_SECRET, or pipe it in.
+    /// The client's secret. Other users of this machine can see arguments: better set TOLLGATE_CLIENT_SECRET, or pipe the
+    /// secret in.
     #[arg(long, value_name = "SECRET", allow_hyphen_values = true, conflicts_with = "own")]
     secret: Option<String>,
-    /// A scope of the tokens, may be given several times; left out: what the route needs.
+    /// A scope of the tokens; may be given several times. Left out: the scopes that the route needs.
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// The protected route; left out: the first one that takes GET and lets the client in.
+    /// The protected route. Left out: the first one for GET that the client gets through.
     #[arg(long, num_args = 2, value_names = ["METHOD", "PATH"])]
     route: Option<Vec<String>>,
-    /// The public route to compare with; left out: the first one that takes GET. A gateway of its own makes one.
+    /// The public route to compare with. Left out: the first one for GET. A temporary gateway has one of its own.
     #[arg(long, num_args = 2, value_names = ["METHOD", "PATH"], conflicts_with = "own")]
     public_route: Option<Vec<String>>,
-    /// What to measure, several with commas; left out: all that the gateway has (`invalid` only with --own).
+    /// The scenarios, separated by commas. Left out: all that the gateway has (`invalid` only with --own).
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     scenario: Vec<Kind>,
-    /// Requests at once. Over HTTP/1.1 that many connections, with --http2 one connection a thread.
+    /// How many requests are in flight. HTTP/1.1 uses a connection for each, --http2 one connection per thread.
     #[arg(long, value_name = "N", default_value = "32")]
     connections: NonZeroUsize,
-    /// Threads of the load; left out: half as many as cores.
+    /// How many threads make the load. Left out: half as many as there are cores.
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// How long each scenario is measured, all its rounds together.
+    /// How long each scenario is measured, in all of its rounds together.
     #[arg(long, value_name = "TIME", default_value = "4s", value_parser = duration)]
     duration: Duration,
-    /// In how many rounds, in turn with the other scenarios.
+    /// How many rounds each scenario has. The scenarios take turns.
     #[arg(long, value_name = "N", default_value = "5")]
     rounds: NonZeroUsize,
-    /// Requests a second of the scenario `fixed`; left out: half of what the protected route answered at full load.
+    /// The rate of the scenario `fixed`, in requests per second. Left out: half of the rate at full load.
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
-    /// Tokens that are used in turn.
+    /// How many tokens are used in turn.
     #[arg(long, value_name = "N", default_value = "100")]
     tokens: NonZeroUsize,
     /// The most tokens that the scenario `issuing` may get in all (1000000 with --own, else 20000).
     #[arg(long, value_name = "N")]
     max_issued: Option<u64>,
-    /// Speak HTTP/2.
+    /// Use HTTP/2.
     #[arg(long)]
     http2: bool,
-    /// Do not check the gateway's certificate.
+    /// Do not verify the gateway's certificate.
     #[arg(short = 'k', long)]
     insecure: bool,
-    /// Trust the certificates in this file (PEM) beside the system's and the configuration's.
+    /// Trust the certificates in this file (PEM), beyond those of the system and of the configuration.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     ca: Option<PathBuf>,
     /// Write the figures to this file as JSON; `-` prints them instead of the table.
@@ -89,7 +90,7 @@ pub(in crate::cli) struct Arguments {
     /// Write a report with plots to this file.
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-    /// Be the gateway that `--own` starts.
+    /// Serve as the temporary gateway of `--own`.
     #[arg(long, hide = true)]
     pub(super) as_gateway: bool,
 }
@@ -139,7 +140,7 @@ impl Arguments {
         let rounds = most("rounds", self.rounds, MOST_ROUNDS)?;
         if self.duration < SHORTEST_ROUND * u32::try_from(rounds).unwrap_or(u32::MAX) {
             return Err(Failure::config(
-                "rounds shorter than 10 ms tell nothing: more --duration, or fewer --rounds",
+                "rounds shorter than 10 ms give no meaningful figures: use a longer --duration, or fewer --rounds",
             ));
         }
         Ok(Plan {
@@ -172,13 +173,15 @@ fn line(words: &[String]) -> Result<RequestLine, Failure> {
         return Err(Failure::config("a route is a method and a path"));
     };
     let method = Method::from_bytes(method.as_bytes())
-        .map_err(|_| Failure::config(format!("{method:?} is no method")))?;
+        .map_err(|_| Failure::config(format!("\"{method}\" is not a method")))?;
     if matches!(method, Method::CONNECT | Method::TRACE) {
-        return Err(Failure::config(format!("{method} is taken on no route")));
+        return Err(Failure::config(format!("{method} is allowed on no route")));
     }
     let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     if !is_path {
-        return Err(Failure::config(format!("{path:?} is no path: it begins with a slash, like /orders/1")));
+        return Err(Failure::config(format!(
+            "\"{path}\" is not a path: it must begin with a slash, as in /orders/1"
+        )));
     }
     Ok(RequestLine { method, path: path.clone() })
 }

@@ -15,19 +15,19 @@ use crate::oauth::secret::Secret;
 pub(in crate::cli) struct Arguments {
     /// The client's id.
     name: String,
-    /// A scope it may ask for; may be given several times.
+    /// A scope that the client may ask for; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// A scope it gets when it asks for none; may be given several times.
+    /// A scope that the client gets if it asks for none; may be given several times.
     #[arg(long = "default-scope", value_name = "SCOPE")]
     default_scopes: Vec<String>,
-    /// How long its tokens live, such as 5m; left out: as [token_service] says.
+    /// The lifetime of the client's tokens, such as 5m. Left out: that of [token_service].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     token_lifetime: Option<String>,
-    /// What else it may do, beside getting tokens.
+    /// What else the client may do, besides getting tokens.
     #[arg(long = "capability", value_name = "CAPABILITY", value_enum)]
     capabilities: Vec<Capability>,
-    /// As JSON, for scripts.
+    /// Print JSON, for scripts.
     #[arg(long)]
     json: bool,
 }
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Arguments {
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Capability {
-    /// Get tokens; every client added here may.
+    /// Get tokens. Every client that is added may.
     ClientCredentials,
     /// Ask about any token (RFC 7662).
     Introspection,
@@ -49,7 +49,7 @@ fn duration(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    // Hashed first: other edits wait while the file is open.
+    // The secret is hashed first, because other edits wait while the file is open.
     let (secret, hash) = new_secret::generate()?;
     let mut capabilities = vec!["client_credentials"];
     if arguments.capabilities.contains(&Capability::Introspection) {
@@ -93,7 +93,7 @@ fn once(scopes: &[String]) -> Vec<String> {
     kept
 }
 
-/// A client's id and new secret for its owner, and the command to try them with.
+/// Returns a client's id and new secret for its owner, and a command to try them.
 pub(super) fn credentials(config: &Config, id: &str, secret: &Secret) -> String {
     let scopes = config.client(id).map(|client| client.scopes.as_str()).unwrap_or_default();
     let scope = if scopes.is_empty() { String::new() } else { format!("&scope={}", encode_form(scopes)) };

@@ -15,14 +15,14 @@ use clap::Subcommand;
 
 use crate::cli::failure::Failure;
 
-/// What is to be done with clients.
+/// The commands for clients.
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Add a client and print its secret, once.
     Add(add::Arguments),
     /// List all clients.
     List {
-        /// As JSON, for scripts.
+        /// Print JSON, for scripts.
         #[arg(long)]
         json: bool,
     },
@@ -30,23 +30,23 @@ pub(super) enum Command {
     Show {
         /// The client's id.
         name: String,
-        /// As JSON, for scripts.
+        /// Print JSON, for scripts.
         #[arg(long)]
         json: bool,
     },
     /// Give a client a new secret and print it, once.
     ResetSecret(reset_secret::Arguments),
-    /// Shut a client out; the tokens it has are refused at once.
+    /// Disable a client. Its tokens are refused at once.
     Disable {
         /// The client's id.
         name: String,
     },
-    /// Let a disabled client in again.
+    /// Enable a disabled client.
     Enable {
         /// The client's id.
         name: String,
     },
-    /// Remove a client; the tokens it has are refused at once.
+    /// Remove a client. Its tokens are refused at once.
     Remove {
         /// The client's id.
         name: String,

@@ -11,21 +11,21 @@ use crate::change::{ConfigFile, Rotation, new_secret};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::parse_duration;
-use crate::utc::Utc;
+use crate::utc;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The client's id.
     name: String,
-    /// Let the secrets there are stay good for so long, such as 24h; left out: they end at once.
+    /// How long the old secrets stay valid, such as 24h. Left out: they end at once.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     keep_old: Option<Duration>,
-    /// As JSON, for scripts.
+    /// Print JSON, for scripts.
     #[arg(long)]
     json: bool,
 }
 
-/// Nobody rotates more slowly; and the date stays one that TOML can write.
+/// The longest time that old secrets may stay valid. The date must be one that TOML can write.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -42,7 +42,7 @@ pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Fai
     let rotation = Rotation { hash: &hash, keep_old: arguments.keep_old, now: SystemTime::now() };
     let rotated = file.rotate(&arguments.name, &rotation)?;
     let config = file.save()?;
-    let until = rotated.until.filter(|_| !rotated.kept.is_empty()).map(|until| Utc::at(until).rfc3339());
+    let until = rotated.until.filter(|_| !rotated.kept.is_empty()).map(|until| utc::at(until).to_string());
     let text = if arguments.json {
         output::json(&json!({
             "client_id": arguments.name,

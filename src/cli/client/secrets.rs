@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::usage::Usage;
 use crate::config::{Client, ClientSecret};
-use crate::utc::Utc;
+use crate::utc;
 
 /// A secret that ends within this time is worth a warning.
 const SOON: Duration = Duration::from_secs(7 * 86_400);
@@ -36,7 +36,7 @@ pub(super) fn warnings(client: &Client, usage: &Usage, now: SystemTime) -> Vec<S
     let mut lines = Vec::new();
     for (secret, own) in authentication.secrets.iter().zip(usage.warnings(client)) {
         if let (true, End::Soon, Some(expires)) = (own.is_empty(), end(secret, now), secret.expires) {
-            let at = Utc::at(expires).rfc3339();
+            let at = utc::at(expires).to_string();
             lines.push(format!("{}: the secret {:?} expires at {at}", client.id, secret.id));
         }
         lines.extend(own);

@@ -12,7 +12,7 @@ use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::{Client, ShownDuration, suggestion};
-use crate::utc::Utc;
+use crate::utc;
 
 pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure> {
     let config = read_config(path)?;
@@ -41,8 +41,8 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
     }
     for secret in client.authentication.secret.iter().flat_map(|secret| &secret.secrets) {
         let end = match (secrets::end(secret, now), secret.expires) {
-            (End::Past, Some(at)) => format!("expired at {}", Utc::at(at).rfc3339()),
-            (_, Some(at)) => format!("expires at {}", Utc::at(at).rfc3339()),
+            (End::Past, Some(at)) => format!("expired at {}", utc::at(at)),
+            (_, Some(at)) => format!("expires at {}", utc::at(at)),
             (_, None) => "does not expire".to_owned(),
         };
         let used = usage.text(client, secret).map(|used| format!("; {used}")).unwrap_or_default();
@@ -53,7 +53,7 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
     Ok(())
 }
 
-/// A client as scripts see it. No hash in it.
+/// Returns a client as JSON, without hashes.
 pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
     let secrets: Vec<Value> = client
         .authentication
@@ -65,7 +65,7 @@ pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
             let end = secrets::end(secret, now);
             json!({
                 "id": secret.id,
-                "expires": secret.expires.map(|at| Utc::at(at).rfc3339()),
+                "expires": secret.expires.map(|at| utc::at(at).to_string()),
                 "expired": end == End::Past,
                 "expires_soon": end == End::Soon,
                 "still_used_near_end": end != End::Past && !warnings.is_empty(),
@@ -99,7 +99,7 @@ fn capabilities(client: &Client) -> Vec<&'static str> {
         .collect()
 }
 
-/// How it may authenticate, in the words of `token_endpoint_auth_methods`.
+/// Lists how a client may authenticate, as `token_endpoint_auth_methods` names it.
 pub(super) fn methods(client: &Client) -> Vec<&'static str> {
     let has = &client.authentication;
     [

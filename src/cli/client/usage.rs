@@ -9,7 +9,7 @@ use crate::cli::output;
 use crate::config::{Client, ClientSecret, Config};
 use crate::gate::{SecretUsage, SeenSecret};
 use crate::gateway::secret_usage::{self, RotationStatus, UsageFile};
-use crate::utc::Utc;
+use crate::utc;
 
 /// What is known of the use of secrets, as of now.
 pub(super) struct Usage {
@@ -54,7 +54,7 @@ impl Usage {
     /// The same for scripts.
     pub(super) fn json(&self, client: &Client, secret: &ClientSecret) -> Value {
         let Some(usage) = self.of(client, secret) else { return Value::Null };
-        let date = |moment: Duration| Utc::from_unix(moment.as_secs()).rfc3339();
+        let date = |moment: Duration| utc::from_unix(moment.as_secs()).to_string();
         json!({
             "since": date(usage.since),
             "count": usage.count,

@@ -35,7 +35,7 @@ pub(super) fn scopes(value: &Value<'_>, names: &Names<'_>) -> Option<Scopes> {
             let hint = suggest::hint(token, names.scopes.iter().copied());
             return item.fail(
                 ErrorKind::UnknownName,
-                format!("is not in [scopes]{hint}: add it there, or remove it here"),
+                format!("is not in [scopes]: add it there, or remove it here{hint}"),
             );
         }
         Some(token)

@@ -58,7 +58,7 @@ fn end_of_run(first: u64, most: u64) -> u64 {
             last = end;
         }
         // A greater scale needs every smaller digit to begin at 0, and the run to reach its end.
-        let at_start = first % (scale.saturating_mul(10)) == 0;
+        let at_start = first.is_multiple_of(scale.saturating_mul(10));
         let Some(next) = scale.checked_mul(10) else { return last };
         let fits = first.checked_add(next - 1).is_some_and(|end| end <= most);
         // No run across a number of digits: 0 to 99 are two.

@@ -41,7 +41,7 @@ const LOOPBACK_V6: &str = "[0:]*:0*1";
 /// The hash of a client's secret, or where it comes from. A secret in the clear does not match.
 pub(super) fn secret_hash() -> String {
     let base64 = "[A-Za-z0-9+/]";
-    format!(r"\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\${base64}{{4,}}\${base64}{{22,}}|{ELSEWHERE}")
+    format!(r"[$]argon2id[$]v=19[$]m=[0-9]+,t=[0-9]+,p=[0-9]+[$]{base64}{{4,}}[$]{base64}{{22,}}|{ELSEWHERE}")
 }
 
 /// A secret in the file, in the environment (`env:NAME`) or in a file of its own (`file:path`).

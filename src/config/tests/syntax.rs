@@ -60,7 +60,7 @@ fn an_error_reads_as_one_line() {
         only_error("[scopes]\nread = \"r\"\n[clients.a]\nsecret = \"HASH\"\nscopes = [\"read\", \"raed\"]\n");
     assert_eq!(
         error.to_string(),
-        "gateway.toml:5:19: clients.a.scopes[1] = \"raed\": is not in [scopes] (did you mean \"read\"?): add it there, or remove it here"
+        "gateway.toml:5:19: clients.a.scopes[1] = \"raed\": is not in [scopes]: add it there, or remove it here (did you mean \"read\"?)"
     );
     assert_eq!(error.kind, ErrorKind::UnknownName);
 }

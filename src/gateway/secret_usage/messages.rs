@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::grouped;
 use crate::gate::{SecretUsage, SeenSecret};
-use crate::utc::Utc;
+use crate::utc;
 
 /// As `last used 3 minutes ago from 10.0.0.7, 1,204 times`.
 pub(crate) fn usage_text(usage: &SecretUsage, now: Duration) -> String {
@@ -57,7 +57,7 @@ pub(crate) fn still_used_line(
 }
 
 fn date(moment: Duration) -> String {
-    Utc::from_unix(moment.as_secs()).rfc3339()
+    utc::from_unix(moment.as_secs()).to_string()
 }
 
 fn when(moment: Duration, address: Option<IpAddr>, now: Duration) -> String {

@@ -69,7 +69,7 @@ impl Origin {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Http2(incoming) => incoming.size_hint(),
-            Self::Http1 { size, .. } => size.clone(),
+            Self::Http1 { size, .. } => *size,
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::upstream::http2::response as http2;
 
 /// A response whose head has come, and what is needed for the rest of it.
 pub(crate) enum Source {
-    Http1(Http1Source),
+    /// Boxed: it would make the other kind larger.
+    Http1(Box<Http1Source>),
     Http2(http2::Http2Body, Alarm),
 }
 

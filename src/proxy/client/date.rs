@@ -1,13 +1,11 @@
 //! The `Date` of responses that have none.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::clock::turn;
-use crate::utc::Utc;
 
 thread_local! {
     /// The last one, and until when it serves.
@@ -20,9 +18,7 @@ pub(super) fn write_date(out: &mut Vec<u8>) {
     DATE.with_borrow_mut(|date| {
         let (until, text) = date.get_or_insert_with(|| (now, String::new()));
         if text.is_empty() || now >= *until {
-            text.clear();
-            // A String takes every write.
-            let _ = write!(text, "{}", Utc::now());
+            *text = httpdate::fmt_http_date(SystemTime::now());
             *until = now + Duration::from_millis(200);
         }
         out.extend_from_slice(text.as_bytes());

@@ -215,7 +215,7 @@ pub(crate) fn respond(
         pool::give_back(connection);
         return response.map(|()| ResponseBody::from(Full::default()));
     }
-    let source = Source::Http1(Http1Source::new(connection, writer, down));
+    let source = Source::Http1(Box::new(Http1Source::new(connection, writer, down)));
     let stream = UpstreamBody::new(source, upstream.read_timeout, TokenLease::new(gate, lease), bounds);
     response.map(|()| ResponseBody::from(stream))
 }

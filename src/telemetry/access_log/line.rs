@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::telemetry::Reason;
-use crate::utc::Utc;
+use crate::utc;
 
 /// The most characters of a path that are logged; of a host and a method.
 const LONGEST_PATH: usize = 1_024;
@@ -61,12 +61,12 @@ impl Line<'_> {
         SECOND.with_borrow_mut(|(second, text)| {
             if *second != since.as_secs() || text.is_empty() {
                 *second = since.as_secs();
-                *text = Utc::from_unix(*second).rfc3339();
+                *text = utc::from_unix(*second).to_string();
                 text.truncate(text.len().saturating_sub(1));
             }
             out.extend_from_slice(text.as_bytes());
         });
-        // A Vec takes every write.
+        // A write to a Vec never fails.
         let _ = write!(out, ".{:03}Z\"", since.subsec_millis());
         text(out, "request_id", self.request_id, LONGEST_NAME);
         text(out, "client", Some(self.client), LONGEST_NAME);
@@ -156,6 +156,8 @@ fn is_base64url(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use serde_json::{Value, json};
 
     use super::*;

@@ -115,7 +115,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let _ = layer.clone().grpc().layer(inner);
         let _ = layer.and_async(async |_, _| Ok(())).layer(inner);
         let _ = remote.require_with(not_on_sundays).layer(inner);
-        let _ = remote.check_endpoint();
+        drop(remote.check_endpoint());
     }
     #[cfg(feature = "tonic")]
     {

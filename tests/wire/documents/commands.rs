@@ -119,13 +119,14 @@ fn a_shell_can_parse_what_is_not_run() {
 fn every_command_of_the_program_is_listed() {
     let dir = tempfile::tempdir().expect("a folder");
     let help = run(dir.path(), &["--help"]);
-    let listed = read("docs/command-line.md");
+    let page = read("docs/command-line.md");
+    let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `tollgate")).collect();
     let lines = help.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
     let names = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
     let mut seen = 0;
     for name in names.filter(|name| *name != "help") {
         assert!(
-            listed.contains(&format!("`tollgate {name}")),
+            listed.iter().any(|row| row.contains(&format!("`tollgate {name}"))),
             "docs/command-line.md has no `tollgate {name}`"
         );
         seen += 1;

@@ -1,6 +1,9 @@
 //! Commands that are too slow to run here: what they name must exist.
 
-use super::document::{Document, path};
+use super::document::{Document, path, read};
+
+/// The packages of the workspace.
+const PACKAGES: [&str; 3] = ["Cargo.toml", "benches/gate/Cargo.toml", "fuzz/targets/Cargo.toml"];
 
 #[test]
 fn named_tests_benchmarks_and_programs_exist() {
@@ -8,9 +11,8 @@ fn named_tests_benchmarks_and_programs_exist() {
     for document in Document::all() {
         for block in document.blocks.iter().filter(|block| block.mark.starts_with("test: names")) {
             for line in block.text.lines().map(|line| line.split('#').next().unwrap_or("").trim()) {
-                for missing in missing(line) {
-                    panic!("{}:{}: there is no {missing} for {line:?}", document.name, block.line);
-                }
+                let missing = missing(line);
+                assert!(missing.is_empty(), "{}:{}: {line:?} names {missing:?}", document.name, block.line);
                 seen += 1;
             }
         }
@@ -34,12 +36,15 @@ fn missing(command: &str) -> Vec<String> {
                 let file = format!("examples/{word}.rs");
                 need(path(&file).exists(), file);
             }
-            "--test" | "--bench" => {
-                let folder = format!("{}/{word}", if previous == "--test" { "tests" } else { "benches" });
+            "-p" => {
+                let name = format!("name = \"{word}\"");
+                let there = PACKAGES.iter().any(|package| read(package).contains(&name));
+                need(there, format!("package {word}"));
+            }
+            "--test" => {
+                let folder = format!("tests/{word}");
                 need(path(&folder).join("main.rs").exists(), folder.clone());
-                if previous == "--test" {
-                    module_of = Some(folder);
-                }
+                module_of = Some(folder);
             }
             _ if word.starts_with('-') => {
                 if *word == "--lib" {
@@ -67,6 +72,7 @@ fn a_name_that_is_not_there_is_found() {
     assert_eq!(missing("cargo test --all-features --test wire documents"), [""; 0]);
     assert_eq!(missing("cargo test --lib oauth::scope"), [""; 0]);
     assert_eq!(missing("cargo test --lib oauth::nothing"), ["src/oauth/nothing"]);
-    assert_eq!(missing("cargo bench --bench nothing -- ratios").len(), 1);
+    assert_eq!(missing("cargo test --test nothing").len(), 1);
+    assert_eq!(missing("cargo run -p nothing"), ["package nothing"]);
     assert_eq!(missing("benches/nothing/run --quick"), ["benches/nothing/run"]);
 }

@@ -12,6 +12,7 @@ fn documents() -> Vec<Document> {
         "CHANGELOG.md",
         "docs/SUMMARY.md",
         "benches/compare/README.md",
+        "benches/count/README.md",
         "benches/soak/README.md",
         "fuzz/README.md",
         "tests/README.md",

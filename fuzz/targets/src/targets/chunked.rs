@@ -36,7 +36,12 @@ pub fn run(input: (Vec<u8>, &[u8])) {
     let (sizes, bytes) = input;
     for request in [true, false] {
         let body = chunked_body([bytes], request);
-        assert_eq!(chunked_body(pieces(bytes, &sizes), request), body);
+        let cut = chunked_body(pieces(bytes, &sizes), request);
+        match (&body.end, &cut.end) {
+            // Neither is whole. How much had been read when the fault was seen depends on the cuts.
+            (ChunkedEnd::Malformed(_) | ChunkedEnd::Cut, ChunkedEnd::Malformed(_) | ChunkedEnd::Cut) => {}
+            _ => assert_eq!(cut, body),
+        }
         if let ChunkedBody { data, trailers, end: ChunkedEnd::Whole(left) } = &body {
             let (expected, behind) = reference(bytes).expect("what is read as whole is well-formed");
             assert_eq!(*data, expected);

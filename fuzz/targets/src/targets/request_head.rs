@@ -103,6 +103,8 @@ pub fn run(input: (Vec<u16>, &[u8])) {
             match (request_head(&wire[..cut]), &whole) {
                 (Ok(None), Ok(Some(read))) => assert!(cut < read.size),
                 (Ok(None), _) => {}
+                // Of several faults in a head, the one that is seen first depends on the cut.
+                (Err(_), Err(_)) => {}
                 (part, whole) => assert_eq!(&part, whole),
             }
         }
