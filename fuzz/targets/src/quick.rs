@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
 /// How many inputs a target is tried with, besides its seeds. `FUZZ_RUNS` sets another number.
-const RUNS: u64 = 10_000;
+const RUNS: u64 = 50_000;
 
 /// Runs the target of this name.
 pub fn run(name: &str) {

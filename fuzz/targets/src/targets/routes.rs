@@ -183,17 +183,14 @@ fn readings(path: &str) -> Vec<String> {
         path
     };
     let reserved = |path: &str| path.replace("%3A", ":").replace("%3B", ";");
-    let both = |path: &str| slashes(&cut(path));
-    vec![
-        path.to_owned(),
-        cut(path),
-        slashes(path),
-        reserved(path),
-        both(path),
-        cut(&slashes(path)),
-        both(&reserved(path)),
-        cut(&slashes(&reserved(path))),
-    ]
+    // Any of the steps, in the orders that servers are known for.
+    let steps: [&dyn Fn(&str) -> String; 4] = [&reserved, &cut, &slashes, &cut];
+    let mut readings = vec![path.to_owned()];
+    for step in steps {
+        let others: Vec<String> = readings.iter().map(|path| step(path)).collect();
+        readings.extend(others);
+    }
+    readings
 }
 
 /// Tries one input.
