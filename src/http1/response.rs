@@ -5,7 +5,7 @@ use std::ops::Range;
 use http::{StatusCode, Version};
 
 use super::fault::ResponseFault;
-use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
+use super::field::{FieldFault, FieldSpans, Reading, parse_fields};
 use super::scan::find_control;
 use crate::headers::{Class, Field, content_length, elements};
 
@@ -20,7 +20,7 @@ pub(crate) struct ResponseSpans {
     status: StatusCode,
     version: Version,
     reason: Range<usize>,
-    fields: Vec<FieldSpan>,
+    fields: FieldSpans,
     size: usize,
 }
 
@@ -30,7 +30,7 @@ impl Default for ResponseSpans {
             status: StatusCode::OK,
             version: Version::HTTP_11,
             reason: 0..0,
-            fields: Vec::with_capacity(32),
+            fields: FieldSpans::with_capacity(32),
             size: 0,
         }
     }
@@ -161,8 +161,12 @@ impl<'a> ResponseHead<'a> {
 
     /// All headers, in their order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        let bytes = self.bytes;
-        self.spans.fields.iter().map(move |field| field.in_bytes(bytes))
+        self.spans.fields.in_bytes(self.bytes)
+    }
+
+    /// The values of its `Connection` lines.
+    pub(crate) fn connection(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.spans.fields.values(Class::Connection, self.bytes)
     }
 
     /// The bytes that the lines of its fields are in.

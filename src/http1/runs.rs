@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use crate::headers::{Field, HeaderSink};
+use crate::headers::{Field, HeaderSink, OwnHeader};
 
 /// Copies lines from the buffer of a head to `out`. Lines that follow one another are copied together.
 #[derive(Debug)]
@@ -19,8 +19,12 @@ impl<'a> Runs<'a> {
         Self { source, run: (0, 0), out }
     }
 
+    #[inline]
     fn flush(&mut self) {
         let (start, end) = std::mem::take(&mut self.run);
+        if start == end {
+            return;
+        }
         self.out.extend_from_slice(self.source.get(start..end).unwrap_or_default());
     }
 
@@ -32,6 +36,7 @@ impl<'a> Runs<'a> {
 }
 
 impl HeaderSink for Runs<'_> {
+    #[inline]
     fn keep(&mut self, field: &Field<'_>) {
         if field.repaired {
             self.flush();
@@ -48,5 +53,10 @@ impl HeaderSink for Runs<'_> {
 
     fn add(&mut self, name: &HeaderName, value: &[u8]) {
         self.finish().add(name, value);
+    }
+
+    #[inline]
+    fn state(&mut self, header: &OwnHeader, value: &[u8]) {
+        self.finish().state(header, value);
     }
 }

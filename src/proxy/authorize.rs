@@ -22,7 +22,7 @@ use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::evidence::{Evidence, Target};
 use crate::response;
-use crate::route::host::{self, Host, HostError, HostRule, TargetHost};
+use crate::route::host::{Host, HostError, HostRule, LastHost, TargetHost};
 use crate::route::path::{self, PathError};
 use crate::route::strip::strip_prefix;
 use crate::route::table::Match;
@@ -56,12 +56,13 @@ pub(crate) struct RequestContext<'a, V> {
     pub(crate) client: &'a ClientConnection<'a>,
 }
 
-/// What a decision is written to. Both are used for one request after the other.
+/// What a decision is written to. All of it is used for one request after the other.
 pub(crate) struct Scratch<'a> {
     /// Who the client is.
     pub(crate) identity: &'a mut Identity,
     /// The head that goes to an HTTP/1.1 server.
     pub(crate) head: &'a mut Vec<u8>,
+    pub(crate) last_host: &'a mut LastHost,
 }
 
 /// Decides about a request: everything that can be decided before it moves, without waiting.
@@ -87,7 +88,8 @@ pub(crate) fn authorize<V: RequestView>(
         )));
     }
     let ambiguous = |text| Refusal::ambiguous(StatusCode::BAD_REQUEST, text);
-    let host = host_of(request).map_err(|error| ambiguous(error.public_text()))?;
+    let Scratch { identity, head, last_host } = scratch;
+    let host = host_of(request, last_host).map_err(|error| ambiguous(error.public_text()))?;
     let path = path::canonical(request.path()).map_err(|error| ambiguous(error.public_text()))?;
 
     notes.names(host.as_str(), path.as_str());
@@ -116,26 +118,26 @@ pub(crate) fn authorize<V: RequestView>(
     notes.routed(route);
     // All borrowed: a URI is only made of it for a DPoP proof.
     let target = Target { method, https: client.secure, authority: host.as_str(), path: path.as_str() };
-    let (lease, bounds) = enforce(gate, rules, route, context, target, notes, scratch.identity)
+    let (lease, bounds) = enforce(gate, rules, route, context, target, notes, identity)
         .map_err(|refusal| refusal.of(route, request))?;
     let path = strip_prefix(path.as_str(), route.strip_prefix.as_deref())
         .ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
     // An upgrade is HTTP/1.1's own.
     let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
     let outgoing =
-        Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, scratch.identity, notes) };
+        Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, identity, notes) };
     let head = if route.upstream.http2 {
         let head = http2::head(request, host.as_str(), path, &outgoing);
         Head::Http2(Box::new(head.map_err(|_| ambiguous("the request target is not well-formed"))?))
     } else {
-        Head::Http1 { chunked: write_head(request, path, &outgoing, scratch.head) == Framing::Chunked }
+        Head::Http1 { chunked: write_head(request, path, &outgoing, head) == Framing::Chunked }
     };
     let origin = route.cors.as_ref().and_then(|cors| cors.origin(request));
     Ok(Disposition::Upstream(Authorized { lease, head, bounds, upgrade: upgrade.is_some(), origin }))
 }
 
 /// The one host that a request is for.
-fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError> {
+fn host_of<'a>(request: &'a impl RequestView, last: &'a mut LastHost) -> Result<Host<'a>, HostError> {
     let target = match (request.form(), request.authority()) {
         (Form::OtherScheme, _) => return Err(HostError::Scheme),
         (_, None) => None,
@@ -153,7 +155,7 @@ fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError> {
         Version::HTTP_2 => HostRule::TargetSuffices,
         _ => HostRule::Required,
     };
-    host::of_request(target, request.values(Class::Host), rule)
+    last.of_request(target, request.values(Class::Host), rule)
 }
 
 /// What the gateway has to say about a request that goes upstream. This is the one place where it says who the client is.

@@ -27,13 +27,14 @@ use super::refusal::{Refusal, own_answer, understood_by};
 use super::route::ClientConnection;
 use super::rules::Rules;
 use crate::gate::{Endpoint, FormBody, Gate};
-use crate::headers::check_request;
+use crate::headers::{MapHead, check_request};
 use crate::http1::Asked;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Identity;
 use crate::oauth::denial::Denial;
 use crate::plugin;
 use crate::response;
+use crate::route::host::LastHost;
 use crate::telemetry::{Gauges, Reason};
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
@@ -129,10 +130,13 @@ impl Proxy {
         let (parts, body) = request.into_parts();
         let mut record = RequestRecord::default();
         // From here on the request is followed to its end, also if this future is dropped.
-        record.begin(&parts, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
+        let head = MapHead::new(&parts);
+        record.begin(&head, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
         let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
-        let scratch = Scratch { identity: &mut identity, head: writer.begin(true) };
-        let response = match self.authorize_http2(&parts, &body, &client, &mut record, scratch) {
+        let mut last_host = LastHost::default();
+        let scratch = Scratch { identity: &mut identity, head: writer.begin(true), last_host: &mut last_host };
+        let disposition = self.authorize_http2(&head, &body, &client, &mut record, scratch);
+        let response = match disposition {
             Ok(Disposition::Upstream(authorized)) => {
                 self.pass_http2(authorized, &parts, body, (identity, writer), &mut record).await
             }
@@ -150,21 +154,21 @@ impl Proxy {
 
     fn authorize_http2(
         &self,
-        parts: &Parts,
+        head: &MapHead<'_>,
         body: &Incoming,
         client: &ClientConnection<'_>,
         record: &mut RequestRecord,
         mut scratch: Scratch<'_>,
     ) -> Result<Disposition, Refusal> {
         self.with_rules(|rules| {
-            if parts.headers.len() > rules.max_headers {
+            if head.len() > rules.max_headers {
                 let detail = "the request has more headers than this server accepts";
                 let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
                 return Err(Refusal::new(response, Reason::Ambiguous));
             }
-            check_request(parts).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
+            check_request(head).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
             let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
-            let context = RequestContext { request: parts, bodiless, body_size, client };
+            let context = RequestContext { request: head, bodiless, body_size, client };
             authorize(&self.gate, rules, &context, record, &mut scratch)
         })
     }

@@ -16,6 +16,7 @@ use crate::access::explain::verdict;
 use crate::access::offline::without_upstream_tls;
 use crate::config::{AddressRules, Config, Route};
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec};
+use crate::headers::MapHead;
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::decide::Identity;
 use crate::oauth::evidence::PeerCertificate;
@@ -28,6 +29,7 @@ use crate::proxy::notes::Notes;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::{self, ClientConnection};
 use crate::proxy::rules::Rules;
+use crate::route::host::LastHost;
 use crate::telemetry::Reason;
 
 /// The thumbprint of the certificate that the client shows. Nothing but equality matters.
@@ -162,8 +164,13 @@ impl<'c> Explainer<'_, 'c> {
         };
         let body_size = SizeHint::with_exact(self.request.body);
         let bodiless = self.request.body == 0;
-        let context = RequestContext { request: parts, bodiless, body_size, client: &client };
-        let mut scratch = Scratch { identity: &mut Identity::default(), head: &mut Vec::new() };
+        let head = MapHead::new(parts);
+        let context = RequestContext { request: &head, bodiless, body_size, client: &client };
+        let mut scratch = Scratch {
+            identity: &mut Identity::default(),
+            head: &mut Vec::new(),
+            last_host: &mut LastHost::default(),
+        };
         authorize(&self.gate, self.rules, &context, seen, &mut scratch)
     }
 
@@ -228,7 +235,7 @@ impl<'c> Explainer<'_, 'c> {
         let (origin, route) = (self.request.origin.as_ref()?, route?);
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.headers.insert(http::header::ORIGIN, origin.clone());
-        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&parts).is_some()))
+        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&MapHead::new(&parts)).is_some()))
     }
 }
 

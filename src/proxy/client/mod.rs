@@ -5,7 +5,7 @@ mod relay;
 mod respond;
 mod upload;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ const HALF_CLOSED: Duration = Duration::from_secs(3);
 
 thread_local! {
     /// Spans that no connection needs at the moment.
-    static SPANS: RefCell<Option<Box<RequestSpans>>> = const { RefCell::new(None) };
+    static SPANS: Cell<Option<Box<RequestSpans>>> = const { Cell::new(None) };
 }
 
 /// Why there is no further request.
@@ -160,7 +160,11 @@ impl<I> Client<I> {
         self.idempotent = head.method().is_idempotent();
         let size = head.size();
         self.input.consume(size);
-        SPANS.set(Some(spans));
+        if self.input.is_empty() {
+            // The upstream's side uses the same buffer next.
+            self.input.settle();
+        }
+        SPANS.with(|spare| spare.set(Some(spans)));
         let facts = facts.unwrap_or(RequestFacts {
             framing: RequestFraming::None,
             persistent: false,
@@ -249,7 +253,7 @@ impl<I: Socket> Client<I> {
         limits: HeadLimits,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), HeadEnd>> {
-        let mut spans = SPANS.take().unwrap_or_default();
+        let mut spans = SPANS.with(Cell::take).unwrap_or_default();
         let head = self.poll_spans(&mut spans, limits, cx);
         match head {
             Poll::Ready(Ok(())) => {
@@ -257,7 +261,7 @@ impl<I: Socket> Client<I> {
                 self.scanned = 0;
             }
             _ => {
-                SPANS.set(Some(spans));
+                SPANS.with(|spare| spare.set(Some(spans)));
                 self.input.settle();
             }
         }

@@ -7,7 +7,7 @@ use http_body_util::Full;
 
 use super::date::write_date;
 use super::{Client, Socket};
-use crate::headers::{Field, HeaderSink as _, REQUEST_ID, Returning, for_client};
+use crate::headers::{Class, Field, HeaderSink as _, REQUEST_ID, Returning, for_client};
 use crate::http1::{ResponseFacts, ResponseFraming, ResponseHead, Runs};
 use crate::proxy::cors::Cors;
 use crate::proxy::route::ResponseHeaders;
@@ -25,7 +25,7 @@ impl Changes<'_> {
     fn removes(&self, field: &Field<'_>) -> bool {
         self.headers.is_some_and(|headers| headers.removes(field))
             || self.cors.is_some_and(|(cors, _)| cors.removes(field))
-            || self.request_id.is_some() && field.name.eq_ignore_ascii_case(REQUEST_ID.as_str().as_bytes())
+            || self.request_id.is_some() && field.class == Class::RequestId && !field.disguised
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -36,7 +36,7 @@ impl Changes<'_> {
             cors.write(origin, out);
         }
         if let Some(id) = self.request_id {
-            out.add(&REQUEST_ID, id);
+            out.state(&REQUEST_ID, id);
         }
     }
 }
@@ -78,7 +78,13 @@ impl<I: Socket> Client<I> {
         let out = self.out();
         write_status_line(out, head.status(), head.reason());
         let mut runs = Runs::new(head.bytes(), out);
-        let date = for_client(|| head.fields(), returning, |field| changes.removes(field), &mut runs);
+        let date = for_client(
+            head.fields(),
+            head.connection(),
+            returning,
+            |field| changes.removes(field),
+            &mut runs,
+        );
         changes.write(runs.finish());
         self.end_head(framed, date || upgraded, upgraded);
         framed
@@ -156,7 +162,7 @@ impl<I: Socket> Client<I> {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         if let Some(id) = request_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
-            headers.insert(&REQUEST_ID, id);
+            headers.insert(&REQUEST_ID.name, id);
         }
         self.write_map(response.status(), &headers, Framed::AsSaid);
         if self.to_head || bodiless {

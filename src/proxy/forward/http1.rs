@@ -61,7 +61,7 @@ impl Exchange<'_> {
         down: &mut D,
         bounds: &mut Option<Box<ExchangeLimits>>,
         trace: &mut UpstreamTrace,
-    ) -> Result<Connection, ForwardError> {
+    ) -> Result<Box<Connection>, ForwardError> {
         let upstream = self.upstream;
         let mut context = PickContext::new(self.client);
         if let Some(total) = upstream.total_timeout {
@@ -194,7 +194,7 @@ impl Exchange<'_> {
 
 /// The response to an HTTP/2 client.
 pub(crate) fn respond(
-    mut connection: Connection,
+    mut connection: Box<Connection>,
     writer: RequestWriter,
     down: BodyDownstream,
     gate: &Gate,
@@ -211,7 +211,7 @@ pub(crate) fn respond(
             length: !head.status().is_informational() && head.status() != http::StatusCode::NO_CONTENT,
             version: head.version(),
         };
-        for_client(|| head.fields(), returning, |_| false, &mut headers);
+        for_client(head.fields(), head.connection(), returning, |_| false, &mut headers);
         *response.headers_mut() = headers;
     }
     let framing = connection.facts().framing;

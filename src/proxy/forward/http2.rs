@@ -11,9 +11,10 @@ use std::task::Poll;
 
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
+use http::header::CONNECTION;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::error::ForwardError;
@@ -85,8 +86,9 @@ pub(crate) async fn forward(
     headers::check_response(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
     let mut kept = HeaderMap::with_capacity(head.headers.len() + 1);
     let returning = Returning { upgraded: false, length: true, version: Version::HTTP_2 };
-    let fields = || head.headers.iter().map(|(name, value)| Field::in_map(name, value));
-    headers::for_client(fields, returning, |_| false, &mut kept);
+    let fields = head.headers.iter().map(|(name, value)| Field::in_map(name, value));
+    let connection = head.headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+    headers::for_client(fields, connection, returning, |_| false, &mut kept);
     head.headers = kept;
     head.version = Version::HTTP_11;
     let body = Http2Body::new(stream, &head.headers, place, upload);

@@ -1,6 +1,6 @@
 //! A connection to a server.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -24,7 +24,7 @@ const MAX_INTERIM: u32 = 16;
 
 thread_local! {
     /// Spans that no connection needs at the moment.
-    static SPANS: RefCell<Option<Box<ResponseSpans>>> = const { RefCell::new(None) };
+    static SPANS: Cell<Option<Box<ResponseSpans>>> = const { Cell::new(None) };
 }
 
 /// A connection to a server, used by one request at a time, and polled by the task that serves its client. It owns no
@@ -100,7 +100,7 @@ impl Connection {
                 Poll::Ready(Err(SendFault::Io(error))) => return Poll::Ready(Err(Fault::Io(error))),
             }
         }
-        let mut spans = SPANS.take().unwrap_or_default();
+        let mut spans = SPANS.with(Cell::take).unwrap_or_default();
         let head = self.poll_final_head(&mut spans, down, asked, cx);
         match head {
             Poll::Ready(Ok(facts)) => {
@@ -112,11 +112,11 @@ impl Connection {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(fault)) => {
-                SPANS.set(Some(spans));
+                SPANS.with(|spare| spare.set(Some(spans)));
                 Poll::Ready(Err(fault))
             }
             Poll::Pending => {
-                SPANS.set(Some(spans));
+                SPANS.with(|spare| spare.set(Some(spans)));
                 self.input.settle();
                 Poll::Pending
             }
@@ -155,10 +155,10 @@ impl Connection {
             if ready!(self.poll_read(cx)).map_err(Fault::Io)? == 0 {
                 return Poll::Ready(Err(if before == 0 { Fault::Closed } else { Fault::Cut }));
             }
-            line_ended = self.input.bytes().get(before..).is_some_and(|new| memchr::memchr(b'\n', new).is_some())
+            // What is not HTTP is known from its first bytes.
+            line_ended = before == 0
                 || before >= crate::http1::MAX_RESPONSE_HEAD
-                // What is not HTTP is known from its first bytes.
-                || before == 0;
+                || self.input.bytes().get(before..).is_some_and(|new| memchr::memchr(b'\n', new).is_some());
         }
     }
 
@@ -176,7 +176,7 @@ impl Connection {
     pub(crate) fn consume_head(&mut self) {
         if let Some(spans) = self.spans.take() {
             self.input.consume(spans.in_bytes(&[]).size());
-            SPANS.set(Some(spans));
+            SPANS.with(|spare| spare.set(Some(spans)));
         }
     }
 
