@@ -80,7 +80,10 @@ pub(crate) fn check_request(request: &MapHead<'_>) -> Result<(), FramingError> {
             }
             (Class::TransferEncoding, false) => {
                 codings += 1;
-                if codings > 1 || !value.eq_ignore_ascii_case(b"chunked") || request.version() != Version::HTTP_11 {
+                if codings > 1
+                    || !value.eq_ignore_ascii_case(b"chunked")
+                    || request.version() != Version::HTTP_11
+                {
                     return Err(FramingError::TransferEncoding);
                 }
             }

@@ -23,10 +23,8 @@ static FORWARDED_HOST: OwnHeader =
     OwnHeader::new(HeaderName::from_static("x-forwarded-host"), "x-forwarded-host: ");
 
 /// What goes on besides the plain headers, whoever sends it and wherever it goes.
-const ALWAYS: ClassSet = PLAIN
-    .with(Class::ContentLength, true)
-    .with(Class::Trailer, true)
-    .with(Class::Via, true);
+const ALWAYS: ClassSet =
+    PLAIN.with(Class::ContentLength, true).with(Class::Trailer, true).with(Class::Via, true);
 
 /// Hands each header that goes upstream to `sink`, the client's first and then what the gateway says, and returns how
 /// the body behind them is framed.

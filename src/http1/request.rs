@@ -312,12 +312,8 @@ impl<'a> RequestHead<'a> {
     /// Two servers might frame, or read, the message in two ways.
     pub(crate) fn facts(&self) -> Result<RequestFacts, RequestFault> {
         /// What a head without a body and with the usual persistence has none of.
-        const DECISIVE: ClassSet = ClassSet::of(&[
-            Class::TransferEncoding,
-            Class::ContentLength,
-            Class::Expect,
-            Class::Connection,
-        ]);
+        const DECISIVE: ClassSet =
+            ClassSet::of(&[Class::TransferEncoding, Class::ContentLength, Class::Expect, Class::Connection]);
         let old = self.version() == Version::HTTP_10;
         let fields = &self.spans.fields;
         if !fields.seen().meets(DECISIVE) && !fields.disguised().meets(DECISIVE) {

@@ -1,5 +1,7 @@
 //! Copies the header lines of a message that go on, in as few pieces as there are.
 
+use std::ops::Range;
+
 use http::HeaderName;
 
 use crate::headers::{Field, HeaderSink, OwnHeader};
@@ -26,6 +28,11 @@ impl<'a> Runs<'a> {
             return;
         }
         self.out.extend_from_slice(self.source.get(start..end).unwrap_or_default());
+    }
+
+    /// Has the first line copied as it came.
+    pub(crate) fn begin(&mut self, line: Range<usize>) {
+        self.run = (line.start, line.end);
     }
 
     /// Copies what is left, and hands the output out for more lines.

@@ -37,27 +37,27 @@ const HIGH: u64 = ONES * 0x80;
 /// the bytes above, never the lowest one that is found.
 #[inline]
 pub(super) fn find_control(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
-        let word = u64::from_le_bytes(chunk);
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
         let below_space = word.wrapping_sub(ONES * 0x20) & !word;
         let delete = word ^ (ONES * 0x7f);
         let found = (below_space | delete.wrapping_sub(ONES) & !delete) & HIGH;
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
         }
-        at += 8;
+        rest = behind;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f).unwrap_or(rest.len())
+    bytes.len() - rest.len()
+        + rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f).unwrap_or(rest.len())
 }
 
 /// The place of the first byte at or behind `from` that is no letter, digit or `-`. The end, if there is none.
 #[inline]
 pub(super) fn find_not_plain(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
-        let word = u64::from_le_bytes(chunk);
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
         // Without its high bit, no byte borrows from the next one or carries into it.
         let ascii = word & !HIGH;
         let letter = ascii | ONES * 0x20;
@@ -68,12 +68,12 @@ pub(super) fn find_not_plain(bytes: &[u8], from: usize) -> usize {
         let dash = HIGH - (ascii ^ (ONES * u64::from(b'-')));
         let others = !(letters | digits | dash) & HIGH | word & HIGH;
         if others != 0 {
-            return at + (others.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + (others.trailing_zeros() / 8) as usize;
         }
-        at += 8;
+        rest = behind;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| TOKENS[usize::from(*byte)] != PLAIN).unwrap_or(rest.len())
+    bytes.len() - rest.len()
+        + rest.iter().position(|byte| TOKENS[usize::from(*byte)] != PLAIN).unwrap_or(rest.len())
 }
 
 #[cfg(test)]

@@ -124,8 +124,7 @@ pub(crate) fn authorize<V: RequestView>(
         .ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
     // An upgrade is HTTP/1.1's own.
     let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
-    let outgoing =
-        Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, identity, notes) };
+    let outgoing = Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, identity, notes) };
     let head = if route.upstream.http2 {
         let head = http2::head(request, host.as_str(), path, &outgoing);
         Head::Http2(Box::new(head.map_err(|_| ambiguous("the request target is not well-formed"))?))

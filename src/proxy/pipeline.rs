@@ -134,7 +134,8 @@ impl Proxy {
         record.begin(&head, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
         let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
         let mut last_host = LastHost::default();
-        let scratch = Scratch { identity: &mut identity, head: writer.begin(true), last_host: &mut last_host };
+        let scratch =
+            Scratch { identity: &mut identity, head: writer.begin(true), last_host: &mut last_host };
         let disposition = self.authorize_http2(&head, &body, &client, &mut record, scratch);
         let response = match disposition {
             Ok(Disposition::Upstream(authorized)) => {

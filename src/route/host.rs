@@ -184,9 +184,7 @@ impl LastHost {
     ) -> Result<Host<'a>, HostError> {
         let (header, repeated) = (headers.next(), headers.next().is_some());
         match header {
-            Some(value)
-                if target.is_none() && !repeated && (1..=Self::MAX_LENGTH).contains(&value.len()) =>
-            {
+            Some(value) if target.is_none() && !repeated && (1..=Self::MAX_LENGTH).contains(&value.len()) => {
                 if self.authority.as_bytes() != value {
                     self.keep(resolve(None, header, false, rule)?);
                 }

@@ -235,7 +235,12 @@ impl<'c> Explainer<'_, 'c> {
         let (origin, route) = (self.request.origin.as_ref()?, route?);
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.headers.insert(http::header::ORIGIN, origin.clone());
-        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&MapHead::new(&parts)).is_some()))
+        Some(
+            route
+                .cors
+                .as_ref()
+                .is_some_and(|cors| Cors::new(cors, true).origin(&MapHead::new(&parts)).is_some()),
+        )
     }
 }
 

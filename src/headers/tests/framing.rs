@@ -15,7 +15,8 @@ fn request(method: Method, version: Version, target: &str, lines: &[&str]) -> Pa
 #[test]
 fn framing_that_two_servers_may_read_differently_is_refused() {
     use FramingError::*;
-    let check = |version, lines: &[&str]| check_request(&MapHead::new(&request(Method::POST, version, "/a", lines)));
+    let check =
+        |version, lines: &[&str]| check_request(&MapHead::new(&request(Method::POST, version, "/a", lines)));
     for (sent, want) in [
         (&[][..], Ok(())),
         (&["content-length: 0"], Ok(())),

@@ -16,7 +16,9 @@ use std::time::Duration;
 use http::{Method, Version};
 use http_body::SizeHint;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 
 pub(crate) use relay::{Patience, Relayed, relay};
 pub(crate) use respond::Changes;
@@ -30,9 +32,27 @@ use crate::http1::{
 use crate::upstream::alarm::Alarm;
 
 /// A client's socket, or the TLS session on it.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Ready if a read may find something. Until then, the task is woken when it may.
+    ///
+    /// It costs less than a read that finds nothing, and needs no buffer.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
 
-impl<I: AsyncRead + AsyncWrite + Unpin + Send> Socket for I {}
+impl Socket for TcpStream {
+    #[inline]
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A read reports the error.
+        self.poll_read_ready(cx).map(|_| ())
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        // The session itself may have something.
+        Poll::Ready(())
+    }
+}
 
 /// How long a client is served that has closed its sending side and is sent nothing.
 const HALF_CLOSED: Duration = Duration::from_secs(3);
@@ -65,6 +85,8 @@ pub(crate) struct Client<I> {
     /// Whether the process is ending: no further request is taken.
     draining: Arc<AtomicBool>,
     end_of_input: bool,
+    /// The next request has usually not come yet: the socket is asked before a buffer is lent.
+    asks_socket: bool,
     /// Since when the client has closed its sending side and has been sent nothing.
     silent_since: Option<Instant>,
     /// What the socket took has not left it.
@@ -95,6 +117,7 @@ impl<I> Client<I> {
             blocked_until: None,
             draining,
             end_of_input: false,
+            asks_socket: false,
             silent_since: None,
             flushing: false,
             spans: None,
@@ -175,6 +198,7 @@ impl<I> Client<I> {
         self.body = BodyDecoder::of_request(facts.framing);
         self.body_ended = self.body.remaining() == Some(0);
         self.body_bytes = 0;
+        self.asks_socket = true;
     }
 
     /// Whether the request is HEAD.
@@ -289,6 +313,9 @@ impl<I: Socket> Client<I> {
                 }
             }
             self.scanned = bytes.len();
+            if std::mem::take(&mut self.asks_socket) && !self.end_of_input {
+                ready!(self.io.poll_readable(cx));
+            }
             match ready!(self.poll_read(cx)) {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(HeadEnd::Closed)),
@@ -384,7 +411,11 @@ impl<I: Socket> Client<I> {
         if !self.has_taken_all() && matches!(self.poll_out(cx), Poll::Ready(Err(_))) {
             return Poll::Ready(());
         }
-        if self.body_ended && self.input.is_empty() && !self.end_of_input {
+        if self.body_ended
+            && self.input.is_empty()
+            && !self.end_of_input
+            && self.io.poll_readable(cx).is_ready()
+        {
             if let Poll::Ready(Err(_)) = self.poll_read(cx) {
                 return Poll::Ready(());
             }

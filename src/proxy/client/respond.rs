@@ -22,6 +22,7 @@ pub(crate) struct Changes<'a> {
 }
 
 impl Changes<'_> {
+    #[inline]
     fn removes(&self, field: &Field<'_>) -> bool {
         self.headers.is_some_and(|headers| headers.removes(field))
             || self.cors.is_some_and(|(cors, _)| cors.removes(field))
@@ -76,8 +77,14 @@ impl<I: Socket> Client<I> {
         let length = !head.status().is_informational() && head.status() != StatusCode::NO_CONTENT;
         let returning = Returning { upgraded, length, version: head.version() };
         let out = self.out();
-        write_status_line(out, head.status(), head.reason());
+        let line = head.plain_line();
+        if line.is_none() {
+            write_status_line(out, head.status(), head.reason());
+        }
         let mut runs = Runs::new(head.bytes(), out);
+        if let Some(line) = line {
+            runs.begin(line);
+        }
         let date = for_client(
             head.fields(),
             head.connection(),

@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     interim: u32,
     /// The request could not be sent whole.
     spoilt: bool,
+    /// The response has usually not come yet when it is first looked for: the socket is asked before a buffer is lent.
+    asks_socket: bool,
 }
 
 impl Connection {
@@ -72,6 +74,7 @@ impl Connection {
             idle: None,
             interim: 0,
             spoilt: false,
+            asks_socket: true,
         }
     }
 
@@ -150,6 +153,9 @@ impl Connection {
                     return Poll::Ready(Err(Fault::Response(ResponseFault::TooManyInterim)));
                 }
                 line_ended = !self.input.is_empty();
+            }
+            if std::mem::take(&mut self.asks_socket) {
+                ready!(self.io.poll_readable(cx));
             }
             let before = self.input.bytes().len();
             if ready!(self.poll_read(cx)).map_err(Fault::Io)? == 0 {
@@ -267,6 +273,7 @@ impl Connection {
     pub(super) fn rest(&mut self) {
         self.input.settle();
         self.body = BodyDecoder::Length(0);
+        self.asks_socket = true;
     }
 
     /// The socket, and what was read from it behind the head of a 101.
