@@ -32,6 +32,7 @@ mod suggest;
 mod tests;
 mod units;
 mod values;
+mod warning;
 
 pub use crate::route::pattern::{Pattern, PatternError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
@@ -42,6 +43,9 @@ pub use model::*;
 pub(crate) use suggest::hint as suggestion;
 #[cfg(feature = "gateway")]
 pub(crate) use units::grouped;
+#[cfg(feature = "gateway")]
+pub(crate) use reader::join as key_path;
 pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};
+pub use warning::{ConfigWarning, Lint};
 #[cfg(feature = "gateway")]
 pub(crate) use units::{Shown as ShownDuration, ShownSize};
