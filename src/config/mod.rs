@@ -36,7 +36,7 @@ mod warning;
 
 pub use crate::route::pattern::{Pattern, PatternError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
-pub use error::{ConfigError, ConfigErrors, ErrorKind, Place};
+pub use error::{ConfigError, ConfigErrors, ErrorKind, Position};
 pub use gate_spec::FromFileError;
 pub use model::*;
 #[cfg(feature = "gateway")]
@@ -45,6 +45,8 @@ pub(crate) use suggest::hint as suggestion;
 pub(crate) use units::grouped;
 #[cfg(feature = "gateway")]
 pub(crate) use reader::join as key_path;
+#[cfg(feature = "gateway")]
+pub(crate) use values::is_readable_by_others;
 pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};
 pub use warning::{ConfigWarning, Lint};
 #[cfg(feature = "gateway")]

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::error::Place;
+use super::error::Position;
 
 /// What a warning is about. Each has a name that scripts and `tollgate check --allow NAME` use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ pub struct ConfigWarning {
     /// The path of the file, as the program was given it.
     pub file: PathBuf,
     /// The position in the file, or `None` if the warning is about the file as a whole.
-    pub place: Option<Place>,
+    pub position: Option<Position>,
     /// The key path, such as `routes[0].methods[1]`; empty if the warning is not about a key.
     pub key: String,
     /// The value, if it may be shown and says more than the message.
@@ -113,18 +113,18 @@ impl ConfigWarning {
     pub(crate) fn new(
         lint: Lint,
         file: &Path,
-        place: Option<Place>,
+        position: Option<Position>,
         key: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        Self { lint, file: file.to_owned(), place, key: key.into(), value: None, message: message.into() }
+        Self { lint, file: file.to_owned(), position, key: key.into(), value: None, message: message.into() }
     }
 }
 
 impl fmt::Display for ConfigWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
-        if let Some(Place { line, column }) = self.place {
+        if let Some(Position { line, column }) = self.position {
             write!(f, ":{line}:{column}")?;
         }
         f.write_str(": warning")?;

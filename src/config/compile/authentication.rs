@@ -176,10 +176,10 @@ impl<'a> Material<'a> {
                     conflict("has both `secret` and `secrets`: move the one into the list");
                 }
                 let several = several.map(|value| secret_list(&value, client));
-                let place = one.place();
+                let position = one.position();
                 let hash = secret_hash(one, client);
                 let id = ClientSecret::DEFAULT_ID.to_owned();
-                let one = hash.map(|hash| vec![ClientSecret { id, hash, expires: None, place }]);
+                let one = hash.map(|hash| vec![ClientSecret { id, hash, expires: None, position }]);
                 if several.is_some() { None } else { Some(one) }
             }
             (None, Some(several)) => Some(secret_list(&several, client)),
@@ -222,7 +222,7 @@ fn secret_list(value: &Value<'_>, client: &str) -> Option<Vec<ClientSecret>> {
     let hidden = value.clone().secret();
     let mut ids = BTreeSet::new();
     let secrets = hidden.each(format_args!("secrets: {WANTED}"), |item| {
-        let place = item.place();
+        let position = item.position();
         item.table(WANTED, |table| {
             let id = table.need("id", "its name in listings, such as \"2026-11\"").and_then(|value| {
                 let value = value.public();
@@ -238,7 +238,7 @@ fn secret_list(value: &Value<'_>, client: &str) -> Option<Vec<ClientSecret>> {
                 Some(value) => instant(&value.public()).map(Some),
                 None => Some(None),
             };
-            Some(ClientSecret { id: id?, hash: hash?, expires: expires?, place })
+            Some(ClientSecret { id: id?, hash: hash?, expires: expires?, position })
         })?
     })?;
     match secrets.len() {
@@ -265,8 +265,32 @@ fn secret_hash(value: Value<'_>, client: &str) -> Option<SecretHash> {
                 format!("{error}: it must be an argon2id PHC string, \"$argon2id$v=19$…\"; {how}"),
             )
         },
-        Some,
+        |hash| {
+            warn_if_absurd(&value, &hash);
+            Some(hash)
+        },
     )
+}
+
+/// The work of the cheapest parameters that OWASP recommends for argon2id (m=7168, t=5; the others are above).
+const LEAST_WORK: u64 = 7168 * 5;
+/// Eight times the work of the hashes that `tollgate client add` makes.
+const MOST_WORK: u64 = 8 * 19_456 * 2;
+
+/// Warns about a hash that does not protect a weak secret, or that costs much processor time at each first use.
+fn warn_if_absurd(value: &Value<'_>, hash: &SecretHash) {
+    if hash.cost() < LEAST_WORK {
+        value.warn(
+            Lint::AbsurdHash,
+            "is so cheap to compute that a secret a person chose can be guessed from it: hash it with m=19456,t=2,p=1",
+        );
+    } else if hash.cost() > MOST_WORK {
+        value.warn(
+            Lint::AbsurdHash,
+            "takes more than eight times the work of m=19456,t=2,p=1 for each wrong secret, which anybody may send: \
+             reset the secret to get a hash of the usual cost",
+        );
+    }
 }
 
 fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<Subject> {

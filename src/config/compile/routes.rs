@@ -15,6 +15,7 @@ use crate::{
         model::{Access, AddressRules, Config, Credentials, Limits, Methods, Route, Upstream, UpstreamIndex},
         reader::{Table, Value},
         suggest,
+        warning::Lint,
     },
     oauth::scope::Requirement,
     route::{
@@ -49,7 +50,7 @@ pub(super) fn routes(
             methods: route.methods.only(),
             case_insensitive: upstreams.get(route.upstream.0).is_some_and(|upstream| upstream.case_insensitive),
         };
-        match conflicts.add(route.place, claim).first() {
+        match conflicts.add(route.position, claim).first() {
             None => Some(route),
             Some(other) => item.fail(
                 ErrorKind::RouteConflict,
@@ -71,7 +72,7 @@ fn route(
     endpoints: &[(String, &'static str)],
     limits: &Limits,
 ) -> Option<Route> {
-    let place = table.place();
+    let position = table.position();
     let allow_semicolon = table.flag("allow_semicolon");
     let allow_encoded_slash = table.flag("allow_encoded_slash");
     let check = |value: &Value<'_>, parsed: Result<Pattern, PatternError>| {
@@ -130,7 +131,7 @@ fn route(
         response_headers,
         addresses,
         cors,
-        place,
+        position,
     })
 }
 
@@ -238,7 +239,16 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
             }
             other => other.map(Requirement::Any),
         },
-        (None, None) => Some(Requirement::AnyToken),
+        (None, None) => {
+            if audience.is_none() {
+                table.warn(
+                    Lint::NoScopes,
+                    "every client's token opens this route, because it names no scopes: add `scopes`, or write \
+                     `scopes = []` if that is meant",
+                );
+            }
+            Some(Requirement::AnyToken)
+        }
     };
     let audience = match audience {
         Some(value) => Some(Some(clients::audience(&value)?.to_owned())),

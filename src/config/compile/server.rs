@@ -8,26 +8,27 @@ use std::{
 
 use super::addresses::address_ranges;
 use crate::config::{
-    address::{Host, Origin, Scheme},
-    error::{ErrorKind, Place},
+    address::{AddressRange, Host, Origin, Scheme},
+    error::{ErrorKind, Position},
     model::{AccessLog, BodyLimit, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls},
     reader::{Table, Value},
     settings::{
         limits,
         server::{PORT, SHUTDOWN_GRACE, STATE_DIR, THREADS},
     },
+    warning::Lint,
 };
 
 /// Reads `[server]`, or returns its defaults. `root` has the folder that relative paths start at.
 pub(super) fn server(value: Option<Value<'_>>, root: &Table<'_>) -> Server {
     value
         .and_then(|value| value.table("a table: [server]", read))
-        .unwrap_or_else(|| defaults(root.base_dir().join(STATE_DIR), root.place()))
+        .unwrap_or_else(|| defaults(root.base_dir().join(STATE_DIR), root.position()))
 }
 
-fn defaults(state_dir: PathBuf, place: Place) -> Server {
+fn defaults(state_dir: PathBuf, position: Position) -> Server {
     Server {
-        listen: default_listen(place),
+        listen: default_listen(position),
         threads: None,
         state_dir,
         tls: ServerTls { certificate: ServerCertificate::SelfSigned, client_ca: None },
@@ -39,9 +40,9 @@ fn defaults(state_dir: PathBuf, place: Place) -> Server {
     }
 }
 
-fn default_listen(place: Place) -> Vec<Listener> {
+fn default_listen(position: Position) -> Vec<Listener> {
     let address = (Ipv4Addr::LOCALHOST, PORT).into();
-    vec![Listener { address, protocol: ListenerProtocol::Https, proxy_protocol: false, place }]
+    vec![Listener { address, protocol: ListenerProtocol::Https, proxy_protocol: false, position }]
 }
 
 fn read(table: &mut Table<'_>) -> Server {
@@ -55,7 +56,7 @@ fn read(table: &mut Table<'_>) -> Server {
         access_log,
         request_id: _,
         trusted_proxies,
-    } = defaults(table.base_dir().join(STATE_DIR), table.place());
+    } = defaults(table.base_dir().join(STATE_DIR), table.position());
     let access_log = table.or("access_log", access_log, |value| self::access_log(&value));
     Server {
         listen: table.or("listen", listen, |value| listeners(&value)),
@@ -66,8 +67,27 @@ fn read(table: &mut Table<'_>) -> Server {
         shutdown_grace: table.duration(&SHUTDOWN_GRACE),
         request_id: table.or("request_id", access_log != AccessLog::Off, |value| value.boolean()),
         access_log,
-        trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| address_ranges(&value)),
+        trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| trusted_proxies(&value)),
     }
+}
+
+/// The shortest prefixes of a network that one operator can have: 10.0.0.0/8 and fc00::/7.
+const SHORTEST_OWN: [u8; 2] = [8, 7];
+
+/// Reads `trusted_proxies`, and warns about ranges in which clients are.
+fn trusted_proxies(value: &Value<'_>) -> Option<Vec<AddressRange>> {
+    let ranges = address_ranges(value)?;
+    for (range, item) in ranges.iter().zip(value.list("address ranges")?) {
+        let [v4, v6] = SHORTEST_OWN;
+        if range.prefix < if range.network.is_ipv4() { v4 } else { v6 } {
+            item.warn(
+                Lint::TrustsEveryone,
+                "contains clients, who can then claim any address with X-Forwarded-For: name only the addresses of \
+                 your own proxies",
+            );
+        }
+    }
+    Some(ranges)
 }
 
 /// Reads `access_log`: `true` is standard output, a table can name a file.
@@ -132,7 +152,7 @@ fn read_tls(table: &mut Table<'_>) -> ServerTls {
     }
     let certificate =
         certificate.and_then(|value| value.readable_file("a PEM file with the certificate chain"));
-    let key = key.and_then(|value| value.readable_file("a PEM file with the private key"));
+    let key = key.and_then(|value| value.private_file("a PEM file with the private key"));
     let certificate = match (certificate, key) {
         (Some(certificate), Some(key)) => ServerCertificate::Files { certificate, key },
         _ => ServerCertificate::SelfSigned,
@@ -222,5 +242,5 @@ fn finish_listener(
         Scheme::Http => ListenerProtocol::Http { behind_tls, h2c },
     };
     let address = SocketAddr::new(ip, origin.port);
-    Some(Listener { address, protocol, proxy_protocol, place: value.place() })
+    Some(Listener { address, protocol, proxy_protocol, position: value.position() })
 }

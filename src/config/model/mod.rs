@@ -18,7 +18,7 @@ pub use upstream::{
     Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
-use super::{error::Place, warning::ConfigWarning};
+use super::{error::Position, warning::ConfigWarning};
 
 /// A whole, valid `gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub struct Scope {
     /// A description for people.
     pub description: String,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// `[metrics]`: the metrics of the gateway, for Prometheus.
@@ -84,7 +84,7 @@ pub struct Metrics {
     /// The address: loopback, unless the file says that it may be open to the network.
     pub listen: SocketAddr,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// `[demo]`: a stand-in legacy API in the same process.
@@ -94,5 +94,5 @@ pub struct Demo {
     /// A loopback address, because it answers without a token.
     pub listen: SocketAddr,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
