@@ -34,20 +34,20 @@ mod units;
 mod values;
 mod warning;
 
-pub use crate::route::pattern::{Pattern, PatternError};
+pub use crate::route::pattern::{ForeignSyntax, Pattern, PatternError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Position};
 pub use gate_spec::FromFileError;
 pub use model::*;
 #[cfg(feature = "gateway")]
+pub(crate) use reader::join as key_path;
+#[cfg(feature = "gateway")]
 pub(crate) use suggest::hint as suggestion;
 #[cfg(feature = "gateway")]
 pub(crate) use units::grouped;
-#[cfg(feature = "gateway")]
-pub(crate) use reader::join as key_path;
-#[cfg(feature = "gateway")]
-pub(crate) use values::is_readable_by_others;
 pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};
-pub use warning::{ConfigWarning, Lint};
 #[cfg(feature = "gateway")]
 pub(crate) use units::{Shown as ShownDuration, ShownSize};
+#[cfg(feature = "gateway")]
+pub(crate) use values::is_readable_by_others;
+pub use warning::{ConfigWarning, Lint};

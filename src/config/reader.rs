@@ -163,7 +163,9 @@ impl<'a> Table<'a> {
     fn finish(self) {
         for (key, _) in &self.left {
             let name: &str = key.get_ref();
+            let instead = suggest::instead_of(&self.path, name);
             let message = match suggest::nearest(name, self.asked_for.iter().copied()) {
+                _ if instead.is_some() => format!("unknown key; {}", instead.unwrap_or_default()),
                 Some(near) => format!("unknown key; did you mean `{near}`?"),
                 None if self.asked_for.len() <= 32 => {
                     format!("unknown key; the keys here are {}", self.asked_for.join(", "))

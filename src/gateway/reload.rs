@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::error::StartError;
 use super::file_watch::Watched;
-use super::load::load;
+use super::load::{load, log_warnings};
 use super::secret_usage;
 use super::settings::{server_limits, start_access_log, tls_paths};
 use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
@@ -84,6 +84,7 @@ impl Reloader {
             }
         };
         seen.follow(&config.files);
+        log_warnings(&config);
         if let (Some(reloader), Some(tls)) = (&self.tls, tls)
             && reloader.swap(tls)
         {

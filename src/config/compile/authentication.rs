@@ -14,6 +14,7 @@ use crate::config::{
     model::{ClientAuthentication, ClientSecret, SecretAuthentication},
     reader::{Table, Value},
     settings::clients::MAX_SECRETS,
+    warning::Lint,
 };
 use crate::gate::{KeySource, SecretHash, SecretHashError};
 use crate::oauth::certificate::Subject;

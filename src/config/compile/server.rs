@@ -67,7 +67,7 @@ fn read(table: &mut Table<'_>) -> Server {
         shutdown_grace: table.duration(&SHUTDOWN_GRACE),
         request_id: table.or("request_id", access_log != AccessLog::Off, |value| value.boolean()),
         access_log,
-        trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| trusted_proxies(&value)),
+        trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| self::trusted_proxies(&value)),
     }
 }
 

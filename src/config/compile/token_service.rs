@@ -8,11 +8,11 @@ use crate::config::{
     error::ErrorKind,
     model::{Issuer, ListenerProtocol, Server, Throttle, TokenService},
     reader::{Table, Value},
-    units::Shown,
-    warning::Lint,
     settings::token_service::{
         MAX_TOKENS, MAX_TOKENS_PER_CLIENT, THROTTLE_FAILURES, THROTTLE_PER, TOKEN_LIFETIME,
     },
+    units::Shown,
+    warning::Lint,
 };
 use crate::gate::defaults;
 use crate::oauth::endpoints::metadata::{self, issuer_path};
