@@ -14,7 +14,8 @@ use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authori
 use super::body::request::{BodyLimits, Origin};
 use super::client::{Changes, Client, Patience, Relayed, Socket, Upload, relay};
 use super::forward::error::ForwardError;
-use super::forward::http1::Exchange;
+use super::forward::exchange::Exchange;
+use super::forward::http1::Http1;
 use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::notes::Notes as _;
@@ -153,14 +154,15 @@ impl Proxy {
         };
         let exchange = Exchange {
             upstream,
-            asked: Asked { head: client.is_head(), upgrade },
             replayable: client.is_idempotent() && !client.has_body() && !upgrade,
             client: identity.client(),
         };
         let credential = upstream.credentials.as_ref().map(|(name, _)| name);
+        let asked = Asked { head: client.is_head(), upgrade };
         let mut upload = Upload::new(client, &self.gate, &lease, limits, chunked, credential);
-        match exchange.run(writer, &mut upload, &mut bounds, &mut record.trip).await {
-            Ok(connection) => {
+        let mut attempt = Http1::new(&exchange, asked, writer, &mut upload);
+        match exchange.run(&mut attempt, &mut bounds, &mut record.trip).await {
+            Ok((connection, ())) => {
                 record.trip.returns();
                 let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
                 let patience = Patience { read_timeout: upstream.read_timeout, deadline };

@@ -19,7 +19,8 @@ use super::body::lease::TokenLease;
 use super::body::request::{BodyLimits, Origin, RequestBody};
 use super::body::response::{ResponseBody, with_record};
 use super::forward::error::ForwardError;
-use super::forward::http1::{self, Exchange};
+use super::forward::exchange::Exchange;
+use super::forward::http1::{self, Http1};
 use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::observe::{self, RequestRecord};
@@ -209,7 +210,6 @@ impl Proxy {
                         writer.expect_body(has_body);
                         let exchange = Exchange {
                             upstream,
-                            asked: Asked { head: parts.method == Method::HEAD, upgrade: false },
                             replayable: parts.method.is_idempotent() && !has_body,
                             client: identity.client(),
                         };
@@ -217,7 +217,9 @@ impl Proxy {
                         let (body, outcome) = RequestBody::new(body, limits, upstream, token);
                         trip.body.clone_from(&outcome);
                         let mut down = BodyDownstream::new(body, outcome, chunked);
-                        exchange.run(&mut writer, &mut down, &mut bounds, trip).await.map(|connection| {
+                        let asked = Asked { head: parts.method == Method::HEAD, upgrade: false };
+                        let mut attempt = Http1::new(&exchange, asked, &mut writer, &mut down);
+                        exchange.run(&mut attempt, &mut bounds, trip).await.map(|(connection, ())| {
                             http1::respond(connection, writer, down, &self.gate, &lease, upstream, bounds)
                         })
                     }

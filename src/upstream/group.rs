@@ -177,13 +177,12 @@ impl Upstream {
         self.retry_budget.as_ref().is_none_or(|budget| budget.try_retry(now()))
     }
 
-    /// Records the status of a server's response.
-    pub(crate) fn record_response(&self, server: &Server, status: StatusCode) {
+    /// Records the status of a server's response. `status` is called only if the upstream ejects servers.
+    pub(crate) fn record_response(&self, server: &Server, status: impl FnOnce() -> Option<StatusCode>) {
         let Some(rule) = &self.ejection else { return };
-        if rule.server_errors && status.is_server_error() {
-            self.record_failure(server, &status);
-        } else {
-            server.state.ejection.success();
+        match status().filter(|status| rule.server_errors && status.is_server_error()) {
+            Some(status) => self.record_failure(server, &status),
+            None => server.state.ejection.success(),
         }
     }
 
