@@ -135,6 +135,12 @@ impl Upstream {
                 (!unhealthy).then_some((only, None))
             }
             servers => {
+                if let Some(server) = context.pinned.take().and_then(|key| self.pinned(key, context)) {
+                    return Some((
+                        server,
+                        self.balancer.needs_in_flight().then(|| server.in_flight.acquire()),
+                    ));
+                }
                 let changes = self.changes.count();
                 let all_available = self.all_available_at.load(Ordering::Relaxed) == changes;
                 let at = if all_available && context.tried().is_empty() {
@@ -146,6 +152,15 @@ impl Upstream {
                 Some((server, self.balancer.needs_in_flight().then(|| server.in_flight.acquire())))
             }
         }
+    }
+
+    /// Picks the server with this key, unless it is unhealthy.
+    #[cold]
+    fn pinned(&self, key: u64, context: &mut PickContext<'_>) -> Option<&Arc<Server>> {
+        let at = self.servers.iter().position(|server| server.key == key)?;
+        let server = self.servers.get(at).filter(|server| !server.state.health.is_unhealthy())?;
+        context.last = at;
+        Some(server)
     }
 
     #[cold]

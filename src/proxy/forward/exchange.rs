@@ -56,6 +56,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) replayable: bool,
     /// The client that sent the request.
     pub(crate) client: Option<&'a str>,
+    /// The key of the server on which the client is logged in.
+    pub(crate) pinned: Option<u64>,
 }
 
 impl Exchange<'_> {
@@ -67,7 +69,7 @@ impl Exchange<'_> {
         trace: &mut UpstreamTrace,
     ) -> Result<(P::Connection, P::Answer), ForwardError> {
         let upstream = self.upstream;
-        let mut context = PickContext::new(self.client);
+        let mut context = PickContext { pinned: self.pinned, ..PickContext::new(self.client) };
         if let Some(total) = upstream.total_timeout {
             ExchangeLimits::of(bounds).deadline = turn::now().checked_add(total);
         }

@@ -12,7 +12,7 @@ use super::error::ForwardError;
 use super::exchange::{Exchange, Overdue, Protocol, ResponseTimer};
 use super::retry::{Failure, FailureKind};
 use crate::gate::Gate;
-use crate::headers::{Returning, for_client};
+use crate::headers::{Returning, announces_connection_login, for_client};
 use crate::http1::{Asked, ResponseFraming};
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Lease;
@@ -25,6 +25,7 @@ use crate::upstream::downstream::Downstream;
 use crate::upstream::group::Upstream;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::fault::Fault;
+use crate::upstream::http1::logins::Logins;
 use crate::upstream::http1::pool::{self, ConnectError};
 use crate::upstream::http1::writer::RequestWriter;
 use crate::upstream::server::Server;
@@ -36,6 +37,7 @@ pub(crate) struct Http1<'a, D> {
     replayable: bool,
     writer: &'a mut RequestWriter,
     down: &'a mut D,
+    logins: &'a mut Logins,
     /// A kept connection was dead. The next one is opened, so that a request does not walk through many dead ones.
     only_new: bool,
 }
@@ -48,15 +50,17 @@ enum NoHead {
 }
 
 impl<'a, D: Downstream> Http1<'a, D> {
-    /// An attempt to send what `writer` holds, and the body that `down` brings.
+    /// An attempt to send what `writer` holds, and the body that `down` brings. `logins` has the connections that only
+    /// this client uses; it is empty on a route over which no client can log in.
     pub(crate) fn new(
         exchange: &Exchange<'a>,
         asked: Asked,
         writer: &'a mut RequestWriter,
         down: &'a mut D,
+        logins: &'a mut Logins,
     ) -> Self {
         let Exchange { upstream, replayable, .. } = *exchange;
-        Self { upstream, asked, replayable, writer, down, only_new: false }
+        Self { upstream, asked, replayable, writer, down, logins, only_new: false }
     }
 
     #[cold]
@@ -98,7 +102,10 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
     type Answer = ();
 
     fn kept(&mut self, server: &Arc<Server>, now: Instant) -> Option<Connection> {
-        if self.only_new { None } else { pool::idle(server, now) }
+        if self.only_new {
+            return None;
+        }
+        self.logins.take(server, now).or_else(|| pool::idle(server, now))
     }
 
     async fn open(
@@ -146,6 +153,13 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
 
     fn status(connection: &Connection, (): &()) -> Option<StatusCode> {
         connection.head().map(|head| head.status())
+    }
+}
+
+/// Binds a connection to the client whose login it carries: by this request, or by what the server says.
+pub(crate) fn bind_login(connection: &mut Connection, requested: bool) {
+    if requested || connection.head().is_some_and(|head| announces_connection_login(head.fields())) {
+        connection.bind_to_client();
     }
 }
 

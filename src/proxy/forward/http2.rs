@@ -78,7 +78,7 @@ pub(crate) async fn forward(
     let upload = Upload::new(body);
     // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
     let replayable = parts.method.is_idempotent() && upload.is_empty();
-    let exchange = Exchange { upstream, replayable, client };
+    let exchange = Exchange { upstream, replayable, client, pinned: None };
     let mut attempt = Http2 {
         upstream,
         parts: &parts,
