@@ -31,11 +31,7 @@ use http::header::FORWARDED;
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
 #[must_use]
-pub fn forwarded_address(
-    peer: IpAddr,
-    headers: &HeaderMap,
-    is_trusted: impl Fn(IpAddr) -> bool,
-) -> IpAddr {
+pub fn forwarded_address(peer: IpAddr, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
     let values = |name| headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
     behind_proxies(peer, is_trusted, values("x-forwarded-for"), values(FORWARDED.as_str()))
 }

@@ -224,7 +224,8 @@ pub(crate) mod tests {
         pool.spawn(1).unwrap();
         let slow = SecretHash::of(&Secret::new("a"), &[0; 16]).unwrap();
         let slow = || Candidate { hash: slow.clone(), suffices: true };
-        let jobs: Vec<_> = (0..8).map(|_| pool.verify(NETWORK, Secret::new("b"), vec![slow(), slow()])).collect();
+        let jobs: Vec<_> =
+            (0..8).map(|_| pool.verify(NETWORK, Secret::new("b"), vec![slow(), slow()])).collect();
         let (mut busy, mut wrong) = (0, 0);
         let mut waiting: Vec<_> = jobs.into_iter().map(Box::pin).collect();
         // Polled together, so that all are submitted before the first is done.

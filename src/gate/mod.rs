@@ -39,9 +39,9 @@ mod tokens;
 mod weak;
 
 pub use builder::{GateBuilder, GateError};
-pub use client_address::forwarded_address;
 #[cfg(feature = "gateway")]
 pub(crate) use client_address::behind_proxies;
+pub use client_address::forwarded_address;
 pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoint::{Endpoint, FormBody};
 #[cfg(feature = "gateway")]

@@ -33,8 +33,7 @@ impl Gate {
         assertion: Secret,
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
-        let subject =
-            assertion::peek_client(assertion.expose()).map_err(|_| TokenError::InvalidClient)?;
+        let subject = assertion::peek_client(assertion.expose()).map_err(|_| TokenError::InvalidClient)?;
         // RFC 7521 §4.2: a client_id beside it "MUST identify the same client as is identified by the client assertion".
         if client_id.is_some_and(|client_id| client_id != subject) {
             return Err(TokenError::InvalidClient);

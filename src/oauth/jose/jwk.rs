@@ -169,11 +169,13 @@ impl Jwk {
         let material = match algorithm {
             Algorithm::Es256 => Material::P256(DECOY_P256),
             Algorithm::EdDsa => Material::Ed25519(DECOY_ED25519),
-            Algorithm::Rs256 | Algorithm::Ps256 if MODULUS_BYTES.contains(&signature_length) => Material::Rsa {
-                // The largest odd number of this length: no signature is refused at once.
-                modulus: vec![0xff; signature_length].into(),
-                exponent: Box::new([1, 0, 1]),
-            },
+            Algorithm::Rs256 | Algorithm::Ps256 if MODULUS_BYTES.contains(&signature_length) => {
+                Material::Rsa {
+                    // The largest odd number of this length: no signature is refused at once.
+                    modulus: vec![0xff; signature_length].into(),
+                    exponent: Box::new([1, 0, 1]),
+                }
+            }
             Algorithm::Rs256 | Algorithm::Ps256 => return None,
         };
         Some(Self { material, kid: None, algorithm: None })

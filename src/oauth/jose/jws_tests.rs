@@ -205,19 +205,28 @@ fn every_wrong_signature_costs_the_same_number_of_verifications() {
     for header in [r#"{"alg":"ES256"}"#, r#"{"alg":"ES256","kid":"1"}"#] {
         let forged = stranger.sign(header, "{}");
         for keys in &sets {
-            assert_eq!(verifications(|| drop(verify(&forged, keys))), 4, "{header} {keys:?}");
+            assert_eq!(verifications(|| assert!(verify(&forged, keys).is_err())), 4, "{header} {keys:?}");
         }
     }
     // RSA: a signature that a key refuses at once is refused at once by a decoy, too.
     let keys = [Jwks::default(), set(&[(TestKey::rsa(), "")])];
-    for (length, first, cost) in [(256, 0x01, 4), (512, 0x01, 4), (256, 0xff, 4), (255, 1, 0), (513, 1, 0), (0, 0, 0)] {
+    for (length, first, cost) in
+        [(256, 0x01, 4), (512, 0x01, 4), (256, 0xff, 4), (255, 1, 0), (513, 1, 0), (0, 0, 0)]
+    {
         let mut signature = vec![0x7f; length];
         signature.first_mut().into_iter().for_each(|byte| *byte = first);
         for alg in ["RS256", "PS256"] {
-            let (signed, _) = compact(&format!(r#"{{"alg":"{alg}"}}"#), "{}").rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+            let (signed, _) = compact(&format!(r#"{{"alg":"{alg}"}}"#), "{}")
+                .rsplit_once('.')
+                .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                .unwrap();
             let forged = format!("{signed}.{}", base64url::encode(&signature));
             for keys in &keys {
-                assert_eq!(verifications(|| drop(verify(&forged, keys))), cost, "{alg} {length} {first} {keys:?}");
+                assert_eq!(
+                    verifications(|| assert!(verify(&forged, keys).is_err())),
+                    cost,
+                    "{alg} {length} {first} {keys:?}"
+                );
             }
         }
     }
