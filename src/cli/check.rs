@@ -8,9 +8,7 @@ use crate::access::lint::lint;
 use crate::cli::failure::Failure;
 use crate::cli::output::{json as pretty, note, print};
 use crate::config::{Config, ConfigError, ConfigErrors, ConfigWarning, Lint};
-use crate::gateway::build;
-use crate::gateway::error::StartError;
-use crate::gateway::settings;
+use crate::gateway::load::load;
 
 /// The arguments of `tollgate check`.
 #[derive(clap::Args)]
@@ -33,17 +31,9 @@ fn lint_name(text: &str) -> Result<Lint, String> {
     })
 }
 
-/// Why a configuration is refused.
-enum Refusal {
-    /// Errors with their positions.
-    Errors(ConfigErrors),
-    /// A file that the configuration names cannot be used.
-    Other(StartError),
-}
-
 /// Reports every error and every warning of a configuration, or what it would make.
 pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let outcome = compile(path);
+    let outcome = load(path, None).map(|(config, _)| config);
     let warnings = outcome.as_ref().map(lint).unwrap_or_default();
     let warnings: Vec<_> =
         warnings.into_iter().filter(|warning| !arguments.allow.contains(&warning.lint)).collect();
@@ -53,11 +43,7 @@ pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         let good = outcome.is_ok() && !too_many;
         return if good { Ok(()) } else { Err(Failure { code: Failure::USAGE, text: String::new() }) };
     }
-    let config = match outcome {
-        Ok(config) => config,
-        Err(Refusal::Errors(errors)) => return Err(errors.into()),
-        Err(Refusal::Other(error)) => return Err(error.into()),
-    };
+    let config = outcome?;
     for warning in &warnings {
         note(&warning.to_string());
     }
@@ -79,21 +65,10 @@ pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     ))
 }
 
-/// Compiles a configuration as the gateway does, and loads every file that it names.
-fn compile(path: &Path) -> Result<Config, Refusal> {
-    let config = Config::load(path).map_err(Refusal::Errors)?;
-    build::rules(&config, None).map_err(|errors| Refusal::Other(errors.into()))?;
-    settings::check_certificates(&config).map_err(Refusal::Other)?;
-    Ok(config)
-}
-
-fn report(path: &Path, outcome: &Result<Config, Refusal>, warnings: &[ConfigWarning]) -> Value {
+fn report(path: &Path, outcome: &Result<Config, ConfigErrors>, warnings: &[ConfigWarning]) -> Value {
     let errors = match outcome {
         Ok(_) => Vec::new(),
-        Err(Refusal::Errors(errors)) => errors.iter().map(error_json).collect(),
-        Err(Refusal::Other(error)) => {
-            vec![json!({ "file": path.display().to_string(), "message": error.to_string() })]
-        }
+        Err(errors) => errors.iter().map(error_json).collect(),
     };
     let warnings: Vec<Value> = warnings.iter().map(warning_json).collect();
     json!({

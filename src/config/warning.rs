@@ -41,13 +41,15 @@ pub enum Lint {
     Empty,
     /// An issuer that names this machine only, on a gateway that listens to the network.
     LocalIssuer,
+    /// An upstream whose certificates nothing verifies.
+    UnverifiedUpstream,
     /// A listener behind a TLS terminator that hides the clients' addresses.
     HiddenAddresses,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -63,6 +65,7 @@ impl Lint {
         Self::NoScopes,
         Self::Empty,
         Self::LocalIssuer,
+        Self::UnverifiedUpstream,
         Self::HiddenAddresses,
     ];
 
@@ -85,6 +88,7 @@ impl Lint {
             Self::NoScopes => "no-scopes",
             Self::Empty => "empty",
             Self::LocalIssuer => "local-issuer",
+            Self::UnverifiedUpstream => "unverified-upstream",
             Self::HiddenAddresses => "hidden-addresses",
         }
     }

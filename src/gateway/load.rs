@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::build;
-use super::error::StartError;
 use crate::access::lint::lint;
-use crate::config::Config;
+use crate::config::{Config, ConfigErrors, Lint};
 use crate::proxy::rules::Rules;
 
 /// The most warnings that a start or a reload logs.
@@ -14,11 +13,16 @@ const MOST_LOGGED: usize = 20;
 /// Logs the warnings about a configuration.
 pub(crate) fn log_warnings(config: &Config) {
     let warnings = lint(config);
-    for warning in warnings.iter().take(MOST_LOGGED) {
-        log::warn!("{warning}");
+    let mut more = 0;
+    for (at, warning) in warnings.iter().enumerate() {
+        // A connection that nothing verifies is warned about at every start, among whatever else.
+        if at < MOST_LOGGED || warning.lint == Lint::UnverifiedUpstream {
+            log::warn!("{warning}");
+        } else {
+            more += 1;
+        }
     }
-    if warnings.len() > MOST_LOGGED {
-        let more = warnings.len() - MOST_LOGGED;
+    if more > 0 {
         log::warn!("{}: {more} more warnings; `tollgate check` has all of them", config.file.display());
     }
 }
@@ -27,8 +31,8 @@ pub(crate) fn log_warnings(config: &Config) {
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub(crate) fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), StartError> {
-    let config = Config::load(path).map_err(StartError::config)?;
+pub(crate) fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), ConfigErrors> {
+    let config = Config::load(path)?;
     let rules = build::rules(&config, before)?;
     Ok((config, rules))
 }

@@ -31,7 +31,7 @@ use crate::upstream::health::upkeep;
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     start_log();
     telemetry::record_start();
-    let (mut config, rules) = load(path, None)?;
+    let (mut config, rules) = load(path, None).map_err(StartError::config)?;
     log_warnings(&config);
     let demo = config.demo.as_ref().map(bind_demo).transpose()?;
     let metrics = config.metrics.as_ref().map(bind_metrics).transpose()?;

@@ -124,7 +124,7 @@ fn absurd_hashes() {
     let cheap =
         warns(Lint::AbsurdHash, "clients.app.secret", &client(&HASH.replace("m=19456,t=2", "m=8,t=1")));
     assert!(cheap.contains("not shown") && !cheap.contains("$argon2"), "{cheap}");
-    warns(Lint::AbsurdHash, "clients.app.secret", &client(&HASH.replace("m=19456,t=2", "m=524288,t=4")));
+    warns(Lint::AbsurdHash, "clients.app.secret", &client(&HASH.replace("m=19456,t=2", "m=131072,t=4")));
     for good in ["m=47104,t=1", "m=12288,t=3", "m=7168,t=5", "m=65536,t=3"] {
         silent(&client(&HASH.replace("m=19456,t=2", good)));
     }
@@ -166,6 +166,18 @@ fn tokens_and_credentials_in_the_clear() {
 }
 
 #[test]
+fn upstreams_that_nothing_verifies() {
+    let upstream = |tls: &str| {
+        with("").replace("http://127.0.0.1:9000\"]", &format!("https://127.0.0.1:9000\"]\n{tls}"))
+    };
+    let key = "upstreams.api.tls.insecure_skip_verify";
+    let found = warns(Lint::UnverifiedUpstream, key, &upstream("tls = { insecure_skip_verify = true }"));
+    assert!(found.contains("pin_sha256"), "{found}");
+    silent(&upstream("tls = { insecure_skip_verify = false }"));
+    silent(&upstream(""));
+}
+
+#[test]
 fn files_that_every_user_can_read() {
     let dir = tempfile::tempdir().expect("a folder");
     let at = |name: &str| dir.path().join(name);
@@ -176,6 +188,9 @@ fn files_that_every_user_can_read() {
         fs::write(at(name), "text").expect("a file");
         set(name, 0o644);
     }
+    let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    fs::write(at("certificate.pem"), identity.cert.pem()).expect("a certificate");
+    fs::write(at("key.pem"), identity.signing_key.serialize_pem()).expect("a key");
     fs::create_dir(at("state")).expect("a folder");
     set("state", 0o755);
     let text = with(
