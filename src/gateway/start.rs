@@ -154,3 +154,15 @@ fn bind_demo(demo: &crate::config::Demo) -> Result<Demo, StartError> {
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Gateway;
+    use crate::server::sizes_when_idle;
+
+    #[test]
+    fn an_idle_connection_keeps_little_state() {
+        let [task, plain, tls] = sizes_when_idle::<Gateway>();
+        assert!(task <= 512 && plain <= 640 && tls <= 640, "{task} {plain} {tls}");
+    }
+}

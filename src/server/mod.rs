@@ -34,6 +34,8 @@ mod streams;
 mod tls;
 
 pub(crate) use self::bind::Bound;
+#[cfg(test)]
+pub(crate) use self::connection::sizes_when_idle;
 pub(crate) use self::connection_info::ConnInfo;
 pub(crate) use self::handler::Handler;
 pub(crate) use self::listener::{Listener, ListenerSpec};

@@ -48,7 +48,7 @@ impl Socket for TcpStream {
     }
 }
 
-impl Socket for TlsStream<TcpStream> {
+impl Socket for Box<TlsStream<TcpStream>> {
     fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<()> {
         // The session itself may have something.
         Poll::Ready(())
