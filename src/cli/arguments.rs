@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{bench, client, diff, explain, health, token};
+use crate::cli::{bench, client, diff, explain, health, import, token};
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
 #[derive(Parser)]
@@ -30,6 +30,8 @@ pub(super) enum Command {
     Token(token::Arguments),
     /// Ask the running gateway whether it serves. The exit code is 1 if it does not.
     Health(health::Arguments),
+    /// Translate an OpenAPI description, or the configuration of another gateway, into a part of gateway.toml.
+    Import(import::Arguments),
     /// Explain what happens to a request, and why, from the configuration alone.
     Explain(explain::Arguments),
     /// Show which client gets through which route.

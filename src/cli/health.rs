@@ -28,13 +28,23 @@ pub(super) fn health(path: &Path, arguments: &Arguments) -> Result<(), Failure> 
     let origin = match &arguments.url {
         Some(url) => match Origin::parse_with_rest(url) {
             Ok((origin, "" | "/")) => origin.to_string(),
-            _ => return Err(Failure::config(format!("--url {url} is not an origin such as https://localhost:8443"))),
+            _ => {
+                return Err(Failure::config(format!(
+                    "--url {url} is not an origin such as https://localhost:8443"
+                )));
+            }
         },
         None => local_origin(&read_config(path)?).map(|origin| origin.to_string()).ok_or_else(|| {
-            Failure::config("the configuration has no listener with a port of its own: name the gateway with --url")
+            Failure::config(
+                "the configuration has no listener with a port of its own: name the gateway with --url",
+            )
         })?,
     };
     // The metadata are public, and the gateway answers them from memory.
-    get(&format!("{origin}{AUTHORIZATION_SERVER}"), &gateway_trust(None, true), Duration::from_secs(arguments.timeout))?;
+    get(
+        &format!("{origin}{AUTHORIZATION_SERVER}"),
+        &gateway_trust(None, true),
+        Duration::from_secs(arguments.timeout),
+    )?;
     output::print(&format!("{origin} serves\n"))
 }

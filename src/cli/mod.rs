@@ -10,6 +10,7 @@ mod diff;
 mod explain;
 mod failure;
 mod health;
+mod import;
 mod man;
 mod output;
 mod route_json;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Command::Client(command) => client::run(&config, command),
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Health(arguments) => health::health(&config, &arguments),
+        Command::Import(arguments) => import::import(&config, &arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),

@@ -1,0 +1,150 @@
+//! An API's description in OpenAPI 2.0 (Swagger), 3.0, 3.1 or 3.2: operations become routes, and security requirements
+//! become scopes.
+
+mod document;
+mod path;
+mod scopes;
+mod servers;
+
+use std::collections::BTreeSet;
+
+use self::document::Document;
+use super::ImportError;
+use super::draft::{Draft, Need, Route, RoutePath, Server, Upstream};
+use super::yaml::Node;
+
+/// The methods that a path item can have, and that a route can have.
+const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
+/// Members of a path item that are no operations.
+const OTHERS: [&str; 5] = ["summary", "description", "servers", "parameters", "$ref"];
+
+/// Where the scope of an operation comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ScopeSource {
+    /// The first tag of the operation: `orders.read` for GET and HEAD, `orders.write` for other methods.
+    Tags,
+    /// The scopes of the security requirements of OAuth 2.0 and OpenID Connect.
+    Security,
+    /// The first fixed segment of the path, with `.read` or `.write`.
+    Path,
+}
+
+/// How a description is translated.
+#[derive(Debug, Default)]
+pub(crate) struct Options<'a> {
+    /// The origin that requests are forwarded to, instead of the description's own server.
+    pub(crate) upstream: Option<&'a str>,
+    /// Left out: security requirements if they name scopes, otherwise tags if all operations have some, otherwise the path.
+    pub(crate) scopes: Option<ScopeSource>,
+    /// The name of the upstream. Left out: made of the title.
+    pub(crate) name: Option<&'a str>,
+}
+
+/// Translates a description.
+///
+/// # Errors
+/// [`ImportError`] if the text is not an OpenAPI description.
+pub(crate) fn import(text: &str, options: &Options<'_>) -> Result<Draft, ImportError> {
+    let root = Node::parse(text)?;
+    let document = Document::new(&root)?;
+    let mut draft = Draft::default();
+    let (origin, base) = servers::server(&document, options.upstream, &mut draft);
+    let name = match options.name {
+        Some(name) => name.to_owned(),
+        None => slug(root.get("info").and_then(|info| info.text_of("title")).unwrap_or("api")),
+    };
+    let source = options.scopes.unwrap_or_else(|| scopes::choose(&document));
+    for (path, position, item) in document.paths() {
+        if path.starts_with("x-") {
+            continue;
+        }
+        let item = match document.resolve(item) {
+            Ok(item) => item,
+            Err(text) => {
+                draft.find(position, format!("{path} is not imported: {text}"));
+                continue;
+            }
+        };
+        let full = path::join(&base, path);
+        for (method, position, operation) in item.entries() {
+            if !METHODS.contains(&method) {
+                if !OTHERS.contains(&method) && !method.starts_with("x-") {
+                    draft.found += 1;
+                    draft.find(
+                        position,
+                        format!("{method} {path} is not imported: a route cannot have this method"),
+                    );
+                }
+                continue;
+            }
+            draft.found += 1;
+            let method = method.to_ascii_uppercase();
+            if let Some(servers) = operation.get("servers").or_else(|| item.get("servers")) {
+                let text =
+                    format!("{method} {path} has servers of its own, which are ignored: it goes to {origin}");
+                draft.find(servers.position, text);
+            }
+            let path = match &full {
+                Ok(path) => path.clone(),
+                Err(text) => {
+                    draft.find(position, format!("{method} {path} is not imported: {text}"));
+                    continue;
+                }
+            };
+            let need = scopes::need(&document, operation, source, &method, &path, position, &mut draft);
+            draft.routes.push(Route {
+                host: None,
+                path: RoutePath::Exact(path),
+                methods: BTreeSet::from([method]),
+                need,
+                upstream: name.clone(),
+                settings: Vec::new(),
+                position,
+            });
+        }
+    }
+    draft.settle();
+    if !draft.routes.is_empty() {
+        let servers = vec![Server { url: origin, weight: None }];
+        draft.upstreams.push(Upstream { name, servers, settings: Vec::new() });
+    }
+    keep_used_scopes(&mut draft);
+    Ok(draft)
+}
+
+/// Removes the scopes that no imported route needs.
+fn keep_used_scopes(draft: &mut Draft) {
+    let mut used = BTreeSet::new();
+    for route in &draft.routes {
+        if let Need::All(scopes) | Need::Any(scopes) = &route.need {
+            used.extend(scopes.iter().cloned());
+        }
+    }
+    draft.scopes.retain(|scope, _| used.contains(scope));
+}
+
+/// A name of lower-case letters, digits and dashes.
+fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for character in text.chars().take(64) {
+        if character.is_ascii_alphanumeric() {
+            slug.push(character.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "api".to_owned() } else { slug.to_owned() }
+}
+
+/// Whether a text can be a scope (RFC 6749 §3.3).
+fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+/// A description in one line, for `[scopes]`.
+fn one_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default().trim();
+    let line: String = line.chars().filter(|character| !character.is_control()).take(200).collect();
+    if line.is_empty() { "no description".to_owned() } else { line }
+}
