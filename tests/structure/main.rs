@@ -29,6 +29,7 @@ const ROOMS: [&str; 28] = [
     "http1",
     "telemetry",
     "plugin",
+    "tls",
     "config",
     "change",
     "limit",
