@@ -4,8 +4,8 @@ mod plugins;
 
 use std::collections::BTreeSet;
 
-use super::ImportError;
 use super::draft::{Draft, Need, Route, RoutePath, Server, Upstream};
+use super::error::ImportError;
 use super::render::quoted;
 use super::yaml::Node;
 use plugins::plugins;
@@ -56,7 +56,7 @@ pub(super) fn import(text: &str) -> Result<Draft, ImportError> {
 fn one(root: &Node, service: &Node, name: &str, route: &Node, draft: &mut Draft) {
     draft.found += 1;
     let label = route.text_of("name").unwrap_or(name).to_owned();
-    let Some((servers, base)) = target(root, service, name, draft) else {
+    let Some(servers) = target(root, service, name, draft) else {
         return draft
             .find(route.position, format!("route {label} is not imported: its service has no address"));
     };
@@ -128,19 +128,12 @@ fn one(root: &Node, service: &Node, name: &str, route: &Node, draft: &mut Draft)
         }
     }
     if !draft.upstreams.iter().any(|upstream| upstream.name == name) {
-        let servers =
-            servers.into_iter().map(|(origin, weight)| Server { url: origin + &base, weight }).collect();
         draft.upstreams.push(Upstream { name: name.to_owned(), servers, settings: Vec::new() });
     }
 }
 
-/// The servers of a service with their weights, and the path that is put before every request's.
-fn target(
-    root: &Node,
-    service: &Node,
-    name: &str,
-    draft: &mut Draft,
-) -> Option<(Vec<(String, Option<u32>)>, String)> {
+/// The servers of a service, with the path that is put before every request's.
+fn target(root: &Node, service: &Node, name: &str, draft: &mut Draft) -> Option<Vec<Server>> {
     let (scheme, host, port, path) = match service.text_of("url") {
         Some(url) => {
             let (scheme, rest) = url.split_once("://")?;
@@ -164,7 +157,7 @@ fn target(
     };
     let upstreams = root.get("upstreams").map(Node::items).unwrap_or_default();
     let Some(upstream) = upstreams.iter().find(|upstream| upstream.text_of("name") == Some(host)) else {
-        return Some((vec![(with_port(host, port), None)], base));
+        return Some(vec![Server { url: with_port(host, port) + &base, weight: None }]);
     };
     let mut servers = Vec::new();
     for target in upstream.get("targets").map(Node::items).unwrap_or_default() {
@@ -172,14 +165,14 @@ fn target(
         if weight == Some(0) {
             continue;
         }
-        servers.push((format!("{scheme}://{}", target.text_of("target")?), weight));
+        servers.push(Server { url: format!("{scheme}://{}{base}", target.text_of("target")?), weight });
     }
     for (key, at, _) in
         upstream.entries().filter(|(key, _, _)| !matches!(*key, "name" | "targets" | "id" | "tags"))
     {
         draft.find(at, format!("{key} of upstream {host}, which service {name} uses, is not imported"));
     }
-    if servers.is_empty() { None } else { Some((servers, base)) }
+    if servers.is_empty() { None } else { Some(servers) }
 }
 
 fn texts(node: &Node, name: &str) -> Vec<String> {

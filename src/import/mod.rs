@@ -6,6 +6,7 @@
 
 pub(crate) mod compare;
 mod draft;
+mod error;
 mod kong;
 mod nginx;
 pub(crate) mod openapi;
@@ -16,12 +17,9 @@ mod traefik;
 mod tyk;
 mod yaml;
 
-use std::{error, fmt};
-
 pub(crate) use self::draft::{Draft, Need};
+pub(crate) use self::error::ImportError;
 pub(crate) use self::render::render;
-
-use crate::config::Position;
 
 /// A gateway whose configuration can be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,36 +29,6 @@ pub(crate) enum Gateway {
     Tyk,
     Traefik,
 }
-
-/// Why a file cannot be read as what it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ImportError {
-    /// Where, if the error has a position.
-    pub(crate) position: Option<Position>,
-    /// What is wrong.
-    pub(crate) text: String,
-}
-
-impl ImportError {
-    fn new(text: impl Into<String>) -> Self {
-        Self { position: None, text: text.into() }
-    }
-
-    fn at(position: Position, text: impl Into<String>) -> Self {
-        Self { position: Some(position), text: text.into() }
-    }
-}
-
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Position { line, column }) = self.position {
-            write!(f, "{line}:{column}: ")?;
-        }
-        f.write_str(&self.text)
-    }
-}
-
-impl error::Error for ImportError {}
 
 /// Translates the configuration of another gateway.
 ///

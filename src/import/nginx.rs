@@ -3,8 +3,8 @@
 mod locations;
 mod syntax;
 
-use super::ImportError;
 use super::draft::{Draft, Server, Upstream};
+use super::error::ImportError;
 use locations::{Inherited, locations};
 use syntax::Directive;
 

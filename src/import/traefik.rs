@@ -2,8 +2,8 @@
 
 mod rule;
 
-use super::ImportError;
 use super::draft::{Draft, Need, Route, Server, Upstream};
+use super::error::ImportError;
 use super::render::quoted;
 use super::yaml::Node;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::ImportError;
 use super::draft::{Draft, Need, Route, RoutePath, Server, Upstream};
+use super::error::ImportError;
 use super::render::quoted;
 use super::yaml::{Node, Value};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::ImportError;
+use super::error::ImportError;
 use crate::config::Position;
 
 /// The most nodes of a document. Aliases count as often as they are used, so a small file cannot become a large tree.

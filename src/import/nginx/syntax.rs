@@ -1,7 +1,7 @@
 //! nginx's syntax: words, blocks and comments.
 
 use crate::config::Position;
-use crate::import::ImportError;
+use crate::import::error::ImportError;
 
 /// The deepest nesting of blocks.
 const MAX_DEPTH: usize = 32;

@@ -1,7 +1,7 @@
 //! The parts of a description, with its references followed.
 
 use crate::config::Position;
-use crate::import::ImportError;
+use crate::import::error::ImportError;
 use crate::import::yaml::Node;
 
 /// The most references that are followed from one place.

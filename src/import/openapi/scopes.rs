@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::document::Document;
-use super::{METHODS, ScopeSource, is_scope, one_line, slug};
+use super::terms::{METHODS, ScopeSource, is_scope, one_line, slug};
 use crate::config::Position;
 use crate::import::draft::{Draft, Need};
 use crate::import::yaml::Node;
