@@ -116,5 +116,6 @@ pub(crate) fn server_limits(config: &Config) -> Limits {
         max_connections_per_address: limits.max_connections_per_address,
         write_timeout: limits.write_timeout,
         handshake_timeout: limits.handshake_timeout,
+        half_closed_timeout: limits.half_closed_timeout,
     }
 }

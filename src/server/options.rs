@@ -50,4 +50,6 @@ pub(crate) struct Limits {
     pub write_timeout: Duration,
     /// The time from accepting a connection to the end of its TLS handshake.
     pub handshake_timeout: Duration,
+    /// How long a client that has closed its sending side is served without being sent anything.
+    pub half_closed_timeout: Duration,
 }

@@ -19,6 +19,7 @@ use super::*;
 use crate::proxy::client::{Client, Socket};
 
 mod limits;
+mod timeouts;
 mod tls;
 
 const ANY: &str = "127.0.0.1:0";
@@ -262,6 +263,7 @@ impl Default for Limits {
             max_connections_per_address: None,
             write_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
+            half_closed_timeout: Duration::from_secs(3),
         }
     }
 }
