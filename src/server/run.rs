@@ -205,7 +205,7 @@ impl Supervisor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Limits;
+    use crate::config::Limits;
 
     #[tokio::test(start_paused = true)]
     async fn a_drain_ends_with_the_last_connection_or_within_ten_percent_of_the_grace_time() {
