@@ -39,7 +39,7 @@ impl Gate {
             }
             #[cfg(feature = "jose")]
             ClientAuth::Assertion { client_id, assertion } => {
-                self.authenticate_assertion(settings, client_id.as_deref(), &assertion, origin)
+                self.authenticate_assertion(settings, client_id.as_deref(), &assertion, origin).await
             }
             #[cfg(feature = "jose")]
             ClientAuth::Id(client_id) => self.authenticate_certificate(settings, &client_id, origin),

@@ -20,6 +20,7 @@ mod origin;
 mod possession;
 #[cfg(feature = "jose")]
 mod proof;
+pub(crate) mod question;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(feature = "jose")]

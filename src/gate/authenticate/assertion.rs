@@ -1,6 +1,7 @@
 //! `private_key_jwt`: clients that sign an assertion (RFC 7523).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
@@ -11,6 +12,7 @@ use crate::oauth::denial::TokenError;
 use crate::oauth::jose::JwsError;
 use crate::oauth::replay::{Owner, Replay};
 use crate::oauth::secret::Secret;
+use crate::store::{Use, UsedName};
 
 /// The longest lifetime of an assertion, in seconds. Its `jti` is remembered for all of it.
 const MAX_LIFETIME: u64 = 3600;
@@ -18,7 +20,7 @@ const MAX_LIFETIME: u64 = 3600;
 const LEEWAY: u64 = 30;
 
 impl Gate {
-    pub(super) fn authenticate_assertion(
+    pub(super) async fn authenticate_assertion(
         &self,
         settings: &Settings,
         client_id: Option<&str>,
@@ -43,12 +45,23 @@ impl Gate {
         let now = unix_millis(self.clock());
         let owner = Owner::Client(&claims.client_id);
         match assertions.check_and_remember(owner, &claims.jti, claims.remember_until, now) {
-            Ok(()) => Ok(Arc::clone(client)),
+            Ok(()) => {}
             Err(Replay::Seen | Replay::Expired) => {
+                self.admit(settings, &subject, origin)?;
+                return Err(TokenError::InvalidClient);
+            }
+            // There is no room to remember it, so it is refused: it could be used again.
+            Err(_) => return Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
+        }
+        // Another gateway may have accepted it, or this one before a restart.
+        let name = UsedName::of_assertion(&claims.client_id, &claims.jti);
+        let keep = Duration::from_millis(claims.remember_until.saturating_sub(now));
+        match self.inner.store.use_once(name, keep).get().await {
+            Ok(Use::First) => Ok(Arc::clone(client)),
+            Ok(Use::Again) => {
                 self.admit(settings, &subject, origin)?;
                 Err(TokenError::InvalidClient)
             }
-            // There is no room to remember it, so it is refused: it could be used again.
             Err(_) => Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
         }
     }
