@@ -33,7 +33,7 @@ fn by_specificity(config: &Config) -> Vec<&Route> {
             true => (2, if text == "/" { 0 } else { names.len() }),
         };
         let names = if kind == 0 { Vec::new() } else { names };
-        (host.is_none(), host, kind, Reverse(length), names, text.to_owned(), route.place)
+        (host.is_none(), host, kind, Reverse(length), names, text.to_owned(), route.position)
     });
     routes
 }

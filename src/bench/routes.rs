@@ -53,7 +53,7 @@ pub(crate) fn named(config: Option<&Config>, line: &RequestLine, public: bool) -
             let is = if public { "is protected" } else { "is public" };
             return Err(BenchError::usage(format!(
                 "the route of {method} {bare} (line {}) {is}",
-                route.place.line
+                route.position.line
             )));
         }
         let host = (host != "_").then_some(host);

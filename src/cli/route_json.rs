@@ -62,6 +62,6 @@ pub(super) fn route(config: &Config, route: &Route) -> Map<String, Value> {
         object.extend(value.map(|value| (key.to_owned(), value)));
     }
     object.insert("upstream".to_owned(), json!(describe::upstream(config, route)));
-    object.insert("line".to_owned(), json!(route.place.line));
+    object.insert("line".to_owned(), json!(route.position.line));
     object
 }

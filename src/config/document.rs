@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use super::{
     compile,
-    error::{ConfigErrors, ErrorKind, Place},
+    error::{ConfigErrors, ErrorKind, Position},
     model::Config,
     reader::Context,
 };
@@ -44,9 +44,9 @@ impl Config {
             Err(error) => {
                 let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-                let place = Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 };
+                let position = Position { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 };
                 let message = "not UTF-8 in this line, and TOML must be: save the file as UTF-8".to_owned();
-                return Err(ConfigErrors::unreadable(path, Some(place), message));
+                return Err(ConfigErrors::unreadable(path, Some(position), message));
             }
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -69,9 +69,9 @@ impl Config {
         let mut broken_lines = BTreeSet::new();
         for error in &syntax {
             // The error's own Display quotes the line, which may contain a secret.
-            let place = cx.place(error.span().map_or(0, |span| span.start));
-            if broken_lines.insert(place.line) {
-                cx.report(ErrorKind::Syntax, place, "", None, format!("not TOML: {}", error.message()));
+            let position = cx.position(error.span().map_or(0, |span| span.start));
+            if broken_lines.insert(position.line) {
+                cx.report(ErrorKind::Syntax, position, "", None, format!("not TOML: {}", error.message()));
             }
         }
         let config = cx.document(root.get_ref(), |root| compile::config(root, file_name));
@@ -85,7 +85,7 @@ impl Config {
                     || !matches!(
                         error.kind,
                         ErrorKind::MissingKey | ErrorKind::UnknownName | ErrorKind::Conflict
-                    ) && error.place.is_none_or(|place| !broken_lines.contains(&place.line))
+                    ) && error.position.is_none_or(|position| !broken_lines.contains(&position.line))
             });
         }
         match (config, ConfigErrors::collect(problems)) {

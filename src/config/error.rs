@@ -7,7 +7,7 @@ use std::{
 
 /// A position in the configuration file. Both numbers start at 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Position {
     /// The line.
     pub line: u32,
     /// The column, in characters.
@@ -61,7 +61,7 @@ pub struct ConfigError {
     /// The path of the file, as the program was given it.
     pub file: PathBuf,
     /// The position in the file, or `None` if the file could not be read at all.
-    pub place: Option<Place>,
+    pub position: Option<Position>,
     /// The key path, such as `clients.server.scopes[1]`; empty if the error is not about a key.
     pub key: String,
     /// The wrong value, as far as it may be shown: a secret is not.
@@ -73,7 +73,7 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
-        if let Some(Place { line, column }) = self.place {
+        if let Some(Position { line, column }) = self.position {
             write!(f, ":{line}:{column}")?;
         }
         if !self.key.is_empty() {
@@ -95,16 +95,16 @@ pub struct ConfigErrors(Vec<ConfigError>);
 impl ConfigErrors {
     /// Sorts the errors; `None` if there are none.
     pub(super) fn collect(mut errors: Vec<ConfigError>) -> Option<Self> {
-        errors.sort_by_key(|error| error.place);
+        errors.sort_by_key(|error| error.position);
         (!errors.is_empty()).then_some(Self(errors))
     }
 
     /// Makes the only error of a file that cannot be read.
-    pub(super) fn unreadable(file: &Path, place: Option<Place>, message: String) -> Self {
+    pub(super) fn unreadable(file: &Path, position: Option<Position>, message: String) -> Self {
         Self(vec![ConfigError {
             kind: ErrorKind::Unreadable,
             file: file.to_owned(),
-            place,
+            position,
             key: String::new(),
             value: None,
             message,

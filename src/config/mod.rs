@@ -35,7 +35,7 @@ mod values;
 
 pub use crate::route::pattern::{Pattern, PatternError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
-pub use error::{ConfigError, ConfigErrors, ErrorKind, Place};
+pub use error::{ConfigError, ConfigErrors, ErrorKind, Position};
 pub use gate_spec::FromFileError;
 pub use model::*;
 #[cfg(feature = "gateway")]

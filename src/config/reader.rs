@@ -14,7 +14,7 @@ use std::{
 use toml::{Spanned, de::DeTable, de::DeValue};
 
 use super::{
-    error::{ConfigError, ErrorKind, Place},
+    error::{ConfigError, ErrorKind, Position},
     suggest,
 };
 
@@ -52,18 +52,18 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the line and column of a byte.
-    pub(super) fn place(&self, at: usize) -> Place {
+    pub(super) fn position(&self, at: usize) -> Position {
         let at = at.min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= at);
         let start = self.line_starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
         let column = self.text.get(start..at).map_or(at - start, |before| before.chars().count()) + 1;
-        Place { line: saturate(line), column: saturate(column) }
+        Position { line: saturate(line), column: saturate(column) }
     }
 
     pub(super) fn report(
         &self,
         kind: ErrorKind,
-        place: Place,
+        position: Position,
         key: &str,
         value: Option<String>,
         message: impl Into<String>,
@@ -71,7 +71,7 @@ impl<'a> Context<'a> {
         self.problems.borrow_mut().push(ConfigError {
             kind,
             file: self.file.to_owned(),
-            place: Some(place),
+            position: Some(position),
             key: key.to_owned(),
             value,
             message: message.into(),
@@ -144,8 +144,8 @@ impl<'a> Table<'a> {
                 }
                 None => "unknown key".to_owned(),
             };
-            let place = self.cx.place(key.span().start);
-            self.cx.report(ErrorKind::UnknownKey, place, &join(&self.path, name), None, message);
+            let position = self.cx.position(key.span().start);
+            self.cx.report(ErrorKind::UnknownKey, position, &join(&self.path, name), None, message);
         }
     }
 
@@ -206,13 +206,13 @@ impl<'a> Table<'a> {
     }
 
     /// Returns the position of the table.
-    pub(super) fn place(&self) -> Place {
-        self.cx.place(self.span.start)
+    pub(super) fn position(&self) -> Position {
+        self.cx.position(self.span.start)
     }
 
     /// Reports an error of the table as a whole.
     pub(super) fn problem(&self, kind: ErrorKind, message: impl Into<String>) {
-        self.cx.report(kind, self.place(), &self.path, None, message);
+        self.cx.report(kind, self.position(), &self.path, None, message);
     }
 
     /// Reports that the table lacks something.
@@ -249,18 +249,18 @@ impl<'a> Value<'a> {
         self.inner
     }
 
-    pub(super) fn place(&self) -> Place {
-        self.cx.place(self.span.start)
+    pub(super) fn position(&self) -> Position {
+        self.cx.position(self.span.start)
     }
 
     /// Reports an error at the position of this value.
     pub(super) fn problem(&self, kind: ErrorKind, message: impl Into<String>) {
-        self.cx.report(kind, self.place(), &self.path, Some(self.shown()), message);
+        self.cx.report(kind, self.position(), &self.path, Some(self.shown()), message);
     }
 
     /// Reports an error of the key, for tables whose keys are names.
     pub(super) fn key_problem(&self, kind: ErrorKind, message: impl Into<String>) {
-        self.cx.report(kind, self.cx.place(self.key_span.start), &self.path, None, message);
+        self.cx.report(kind, self.cx.position(self.key_span.start), &self.path, None, message);
     }
 
     /// Reports an error and returns `None`: the end of a reading function.

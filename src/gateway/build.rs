@@ -16,7 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::config::{self, BodyLimit, Config, Credentials, Place, Protocol, Scheme};
+use crate::config::{self, BodyLimit, Config, Credentials, Position, Protocol, Scheme};
 use crate::limit::concurrency::QueueBounds;
 use crate::limit::rate::{ClientLimits, LimitKey, LimitState, Limiter};
 use crate::oauth::scope::Demand;
@@ -38,9 +38,9 @@ pub(crate) enum BuildError {
     /// Two routes that some request would match equally well.
     Tie {
         /// The later one.
-        place: Place,
+        position: Position,
         /// The earlier one.
-        other: Place,
+        other: Position,
         /// The pattern of the later one.
         path: String,
     },
@@ -65,10 +65,10 @@ pub(crate) enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tie { place, other, path } => write!(
+            Self::Tie { position, other, path } => write!(
                 f,
                 "{}: the route {path:?} matches the same requests as the route at {}, and neither is more specific: change or remove one",
-                At(*place),
+                At(*position),
                 At(*other)
             ),
             Self::File { upstream, path, reason } => {
@@ -81,7 +81,7 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-struct At(Place);
+struct At(Position);
 
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,8 +148,8 @@ fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, Vec
         let tie = |Conflict { first, second }: Conflict| {
             let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
             Some(BuildError::Tie {
-                place: second.place,
-                other: first.place,
+                position: second.position,
+                other: first.position,
                 path: second.path.as_str().to_owned(),
             })
         };

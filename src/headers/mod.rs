@@ -16,6 +16,8 @@ pub(crate) mod identity;
 #[cfg(feature = "gateway")]
 mod list;
 #[cfg(feature = "gateway")]
+mod login;
+#[cfg(feature = "gateway")]
 mod outgoing;
 #[cfg(feature = "gateway")]
 mod parts;
@@ -41,6 +43,8 @@ pub(crate) use self::field::Field;
 pub(crate) use self::framing::check_request;
 #[cfg(feature = "gateway")]
 pub(crate) use self::list::{content_length, elements, number};
+#[cfg(feature = "gateway")]
+pub(crate) use self::login::{announces_connection_login, authenticates_connection};
 #[cfg(feature = "gateway")]
 pub(crate) use self::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
 #[cfg(feature = "gateway")]

@@ -135,6 +135,12 @@ impl Upstream {
                 (!unhealthy).then_some((only, None))
             }
             servers => {
+                if let Some(server) = context.pinned.take().and_then(|key| self.pinned(key, context)) {
+                    return Some((
+                        server,
+                        self.balancer.needs_in_flight().then(|| server.in_flight.acquire()),
+                    ));
+                }
                 let changes = self.changes.count();
                 let all_available = self.all_available_at.load(Ordering::Relaxed) == changes;
                 let at = if all_available && context.tried().is_empty() {
@@ -146,6 +152,15 @@ impl Upstream {
                 Some((server, self.balancer.needs_in_flight().then(|| server.in_flight.acquire())))
             }
         }
+    }
+
+    /// Picks the server with this key, unless it is unhealthy.
+    #[cold]
+    fn pinned(&self, key: u64, context: &mut PickContext<'_>) -> Option<&Arc<Server>> {
+        let at = self.servers.iter().position(|server| server.key == key)?;
+        let server = self.servers.get(at).filter(|server| !server.state.health.is_unhealthy())?;
+        context.last = at;
+        Some(server)
     }
 
     #[cold]
@@ -177,13 +192,12 @@ impl Upstream {
         self.retry_budget.as_ref().is_none_or(|budget| budget.try_retry(now()))
     }
 
-    /// Records the status of a server's response.
-    pub(crate) fn record_response(&self, server: &Server, status: StatusCode) {
+    /// Records the status of a server's response. `status` is called only if the upstream ejects servers.
+    pub(crate) fn record_response(&self, server: &Server, status: impl FnOnce() -> Option<StatusCode>) {
         let Some(rule) = &self.ejection else { return };
-        if rule.server_errors && status.is_server_error() {
-            self.record_failure(server, &status);
-        } else {
-            server.state.ejection.success();
+        match status().filter(|status| rule.server_errors && status.is_server_error()) {
+            Some(status) => self.record_failure(server, &status),
+            None => server.state.ejection.success(),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::{
     Access, AccessLog, AddressRules, Client, ClientAuthentication, ClientSecret, Config, Host, Origin,
-    Pattern, Place, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
+    Pattern, Position, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
 };
 use crate::gate::SecretHash;
 use crate::oauth::client::{Capabilities, ClientId};
@@ -64,7 +64,7 @@ impl Order {
                     host: Host::Address(self.stand_in.ip()),
                     port: self.stand_in.port(),
                 };
-                *server = UpstreamServer { origin, weight: server.weight, place: server.place };
+                *server = UpstreamServer { origin, weight: server.weight, position: server.position };
             }
             upstream.protocol = Protocol::Http1;
             upstream.tls = UpstreamTls::default();
@@ -95,7 +95,7 @@ impl Order {
 
 /// Makes a client that gets through every route.
 fn client(config: &Config, hash: SecretHash) -> Option<Client> {
-    let place = Place { line: 0, column: 0 };
+    let position = Position { line: 0, column: 0 };
     let names: Vec<&str> = config.scopes.iter().map(|scope| &*scope.name).collect();
     let audiences = config.routes.iter().filter_map(|route| match &route.access {
         Access::Token { audience, .. } => audience.clone(),
@@ -117,7 +117,7 @@ fn client(config: &Config, hash: SecretHash) -> Option<Client> {
                     id: ClientSecret::DEFAULT_ID.to_owned(),
                     hash,
                     expires: None,
-                    place,
+                    position,
                 }],
             }),
             ..ClientAuthentication::default()
@@ -125,6 +125,6 @@ fn client(config: &Config, hash: SecretHash) -> Option<Client> {
         certificate_bound_tokens: false,
         dpop_bound_tokens: false,
         audiences: audiences.collect(),
-        place,
+        position,
     })
 }

@@ -25,8 +25,8 @@ impl Report<'_> {
         if let Some(route) = self.explanation.route {
             let key = route_json::path_key(route);
             let host = route.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
-            let place = format!("{}:{}", self.config.file.display(), route.place.line);
-            row("route", format!("{key} = {:?}{host} ({place})", route.path.as_str()));
+            let position = format!("{}:{}", self.config.file.display(), route.position.line);
+            row("route", format!("{key} = {:?}{host} ({position})", route.path.as_str()));
             row("needs", describe::needs(route));
             row("held", self.request.credential.describe(self.config));
             for (name, text) in self.terms(route) {

@@ -176,10 +176,10 @@ impl<'a> Material<'a> {
                     conflict("has both `secret` and `secrets`: move the one into the list");
                 }
                 let several = several.map(|value| secret_list(&value, client));
-                let place = one.place();
+                let position = one.position();
                 let hash = secret_hash(one, client);
                 let id = ClientSecret::DEFAULT_ID.to_owned();
-                let one = hash.map(|hash| vec![ClientSecret { id, hash, expires: None, place }]);
+                let one = hash.map(|hash| vec![ClientSecret { id, hash, expires: None, position }]);
                 if several.is_some() { None } else { Some(one) }
             }
             (None, Some(several)) => Some(secret_list(&several, client)),
@@ -222,7 +222,7 @@ fn secret_list(value: &Value<'_>, client: &str) -> Option<Vec<ClientSecret>> {
     let hidden = value.clone().secret();
     let mut ids = BTreeSet::new();
     let secrets = hidden.each(format_args!("secrets: {WANTED}"), |item| {
-        let place = item.place();
+        let position = item.position();
         item.table(WANTED, |table| {
             let id = table.need("id", "its name in listings, such as \"2026-11\"").and_then(|value| {
                 let value = value.public();
@@ -238,7 +238,7 @@ fn secret_list(value: &Value<'_>, client: &str) -> Option<Vec<ClientSecret>> {
                 Some(value) => instant(&value.public()).map(Some),
                 None => Some(None),
             };
-            Some(ClientSecret { id: id?, hash: hash?, expires: expires?, place })
+            Some(ClientSecret { id: id?, hash: hash?, expires: expires?, position })
         })?
     })?;
     match secrets.len() {

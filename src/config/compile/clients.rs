@@ -37,7 +37,7 @@ pub(super) fn client(id: &str, value: Value<'_>, names: &Names<'_>, defaults: &D
     let client_id = client_id(id, &value);
     // In `clients.name = "…"`, the text may be the secret.
     let value = if value.inner().is_table() { value } else { value.secret() };
-    let place = value.place();
+    let position = value.position();
     value.table("a table: [clients.NAME]", |table| {
         let authentication = authentication::authentication(table, id, defaults.asks_for_certificates);
         let (scopes, default_scopes) = both_scopes(table, names);
@@ -57,7 +57,7 @@ pub(super) fn client(id: &str, value: Value<'_>, names: &Names<'_>, defaults: &D
                 value.set_of("audiences", |item| audience(item).map(str::to_owned))
             }),
             authentication: authentication?,
-            place,
+            position,
         })
     })?
 }

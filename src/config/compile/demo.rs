@@ -26,5 +26,5 @@ pub(super) fn demo(value: &Value<'_>, server: &Server) -> Option<Demo> {
             Err(_) => value.invalid(format!("must be {WANTED}")),
         }
     })??;
-    Some(Demo { listen, place: value.place() })
+    Some(Demo { listen, position: value.position() })
 }

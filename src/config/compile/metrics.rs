@@ -18,7 +18,7 @@ pub(super) fn metrics(value: &Value<'_>, server: &Server) -> Option<Metrics> {
         let open = table.flag("open_to_network");
         address(&listen?, open, server)
     })??;
-    Some(Metrics { listen, place: value.place() })
+    Some(Metrics { listen, position: value.position() })
 }
 
 fn address(value: &Value<'_>, open: bool, server: &Server) -> Option<SocketAddr> {

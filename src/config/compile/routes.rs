@@ -49,7 +49,7 @@ pub(super) fn routes(
             methods: route.methods.only(),
             case_insensitive: upstreams.get(route.upstream.0).is_some_and(|upstream| upstream.case_insensitive),
         };
-        match conflicts.add(route.place, claim).first() {
+        match conflicts.add(route.position, claim).first() {
             None => Some(route),
             Some(other) => item.fail(
                 ErrorKind::RouteConflict,
@@ -71,7 +71,7 @@ fn route(
     endpoints: &[(String, &'static str)],
     limits: &Limits,
 ) -> Option<Route> {
-    let place = table.place();
+    let position = table.position();
     let allow_semicolon = table.flag("allow_semicolon");
     let allow_encoded_slash = table.flag("allow_encoded_slash");
     let check = |value: &Value<'_>, parsed: Result<Pattern, PatternError>| {
@@ -130,7 +130,7 @@ fn route(
         response_headers,
         addresses,
         cors,
-        place,
+        position,
     })
 }
 

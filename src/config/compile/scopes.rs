@@ -17,7 +17,7 @@ pub(super) fn scope(name: &str, value: &Value<'_>) -> Option<Scope> {
         value.key_problem(ErrorKind::InvalidValue, format!("not a scope name: {error}"));
     }
     let description = value.string("a description of the scope, for people")?;
-    Some(Scope { name: name.to_owned(), description: description.to_owned(), place: value.place() })
+    Some(Scope { name: name.to_owned(), description: description.to_owned(), position: value.position() })
 }
 
 /// Reads a list of scope names, each of which must be in `[scopes]`.

@@ -9,7 +9,7 @@ use std::{
 use super::addresses::address_ranges;
 use crate::config::{
     address::{Host, Origin, Scheme},
-    error::{ErrorKind, Place},
+    error::{ErrorKind, Position},
     model::{AccessLog, BodyLimit, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls},
     reader::{Table, Value},
     settings::{
@@ -22,12 +22,12 @@ use crate::config::{
 pub(super) fn server(value: Option<Value<'_>>, root: &Table<'_>) -> Server {
     value
         .and_then(|value| value.table("a table: [server]", read))
-        .unwrap_or_else(|| defaults(root.base_dir().join(STATE_DIR), root.place()))
+        .unwrap_or_else(|| defaults(root.base_dir().join(STATE_DIR), root.position()))
 }
 
-fn defaults(state_dir: PathBuf, place: Place) -> Server {
+fn defaults(state_dir: PathBuf, position: Position) -> Server {
     Server {
-        listen: default_listen(place),
+        listen: default_listen(position),
         threads: None,
         state_dir,
         tls: ServerTls { certificate: ServerCertificate::SelfSigned, client_ca: None },
@@ -39,9 +39,9 @@ fn defaults(state_dir: PathBuf, place: Place) -> Server {
     }
 }
 
-fn default_listen(place: Place) -> Vec<Listener> {
+fn default_listen(position: Position) -> Vec<Listener> {
     let address = (Ipv4Addr::LOCALHOST, PORT).into();
-    vec![Listener { address, protocol: ListenerProtocol::Https, proxy_protocol: false, place }]
+    vec![Listener { address, protocol: ListenerProtocol::Https, proxy_protocol: false, position }]
 }
 
 fn read(table: &mut Table<'_>) -> Server {
@@ -55,7 +55,7 @@ fn read(table: &mut Table<'_>) -> Server {
         access_log,
         request_id: _,
         trusted_proxies,
-    } = defaults(table.base_dir().join(STATE_DIR), table.place());
+    } = defaults(table.base_dir().join(STATE_DIR), table.position());
     let access_log = table.or("access_log", access_log, |value| self::access_log(&value));
     Server {
         listen: table.or("listen", listen, |value| listeners(&value)),
@@ -222,5 +222,5 @@ fn finish_listener(
         Scheme::Http => ListenerProtocol::Http { behind_tls, h2c },
     };
     let address = SocketAddr::new(ip, origin.port);
-    Some(Listener { address, protocol, proxy_protocol, place: value.place() })
+    Some(Listener { address, protocol, proxy_protocol, position: value.position() })
 }

@@ -19,7 +19,7 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             "an upstream's name is 1 to 255 bytes long, without control characters",
         );
     }
-    let place = value.place();
+    let position = value.position();
     value.table("a table: [upstreams.NAME]", |table| {
         let servers = table
             .need("servers", "where the API is: [\"http://127.0.0.1:9000\"]")
@@ -61,7 +61,7 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             max_in_flight,
             queue: resilience::queue(table, max_in_flight.is_some()),
             servers: servers?,
-            place,
+            position,
         })
     })?
 }
@@ -84,14 +84,14 @@ fn servers(value: &Value<'_>) -> Option<Vec<UpstreamServer>> {
 
 fn server(value: &Value<'_>) -> Option<UpstreamServer> {
     const WANTED: &str = "a URL such as \"http://127.0.0.1:9000\", or { url = \"…\", weight = 2 }";
-    let place = value.place();
+    let position = value.position();
     if !value.inner().is_table() {
-        return Some(UpstreamServer { origin: origin(value, WANTED)?, weight: NonZeroU32::MIN, place });
+        return Some(UpstreamServer { origin: origin(value, WANTED)?, weight: NonZeroU32::MIN, position });
     }
     value.table(WANTED, |table| {
         let url = table.need("url", "where the server is, such as \"http://127.0.0.1:9000\"");
         let weight = table.positive(&WEIGHT);
-        Some(UpstreamServer { origin: origin(&url?, WANTED)?, weight, place })
+        Some(UpstreamServer { origin: origin(&url?, WANTED)?, weight, position })
     })?
 }
 

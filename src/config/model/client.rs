@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::{
-    config::{error::Place, units::Rate},
+    config::{error::Position, units::Rate},
     gate::{KeySource, SecretHash},
     oauth::{
         certificate::Subject,
@@ -39,7 +39,7 @@ pub struct Client {
     /// The audiences it may ask for (RFC 8707).
     pub audiences: Vec<String>,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// The ways in which a client may authenticate. Every other way is refused. At least one is set.
@@ -79,7 +79,7 @@ pub struct ClientSecret {
     /// When it stops being accepted.
     pub expires: Option<SystemTime>,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 impl ClientSecret {

@@ -18,7 +18,7 @@ pub use upstream::{
     Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
-use super::error::Place;
+use super::error::Position;
 
 /// A whole, valid `gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Scope {
     /// A description for people.
     pub description: String,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// `[metrics]`: the metrics of the gateway, for Prometheus.
@@ -82,7 +82,7 @@ pub struct Metrics {
     /// The address: loopback, unless the file says that it may be open to the network.
     pub listen: SocketAddr,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// `[demo]`: a stand-in legacy API in the same process.
@@ -92,5 +92,5 @@ pub struct Demo {
     /// A loopback address, because it answers without a token.
     pub listen: SocketAddr,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }

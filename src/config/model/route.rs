@@ -8,7 +8,7 @@ use super::{server::BodyLimit, upstream::UpstreamIndex};
 use crate::{
     config::{
         address::{AddressRange, Host, Origin},
-        error::Place,
+        error::Position,
         units::Rate,
     },
     oauth::scope::Requirement,
@@ -50,7 +50,7 @@ pub struct Route {
     /// Cross-origin requests from browsers; `None` allows none.
     pub cors: Option<Cors>,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// The methods that a route matches.

@@ -10,7 +10,7 @@ use std::{
 
 use crate::config::{
     address::{AddressRange, Host, Origin, Scheme},
-    error::Place,
+    error::Position,
     settings::limits,
 };
 
@@ -61,7 +61,7 @@ pub struct Listener {
     /// Whether connections begin with a PROXY protocol header (v1 or v2).
     pub proxy_protocol: bool,
     /// The position in the file; the start of the file for the default listener.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// The protocol of a listener.

@@ -11,7 +11,7 @@ use http::HeaderName;
 
 use crate::config::{
     address::{Host, Origin},
-    error::Place,
+    error::Position,
     settings::{ejection, retry_budget},
 };
 use crate::oauth::secret::Secret;
@@ -57,7 +57,7 @@ pub struct Upstream {
     /// How many more may wait; only set together with `max_in_flight`.
     pub queue: Option<QueueLimits>,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// One server of an upstream.
@@ -69,7 +69,7 @@ pub struct UpstreamServer {
     /// Its share of the requests, compared with the other servers.
     pub weight: NonZeroU32,
     /// The position in the file.
-    pub place: Place,
+    pub position: Position,
 }
 
 /// How a server is picked.

@@ -74,7 +74,7 @@ fn empty_tables_are_the_defaults_too() {
     let written = "[server]\n[server.tls]\n[server.limits]\n[token_service]\n[token_service.throttle]\n[scopes]\n[clients]\n[upstreams]\n";
     let (mut with, without) = (good(written), good(""));
     // But for the place that the default listener is said to have.
-    with.server.listen[0].place = without.server.listen[0].place;
+    with.server.listen[0].position = without.server.listen[0].position;
     assert_eq!(with, without);
 }
 
@@ -93,7 +93,7 @@ fn everything_in_server_and_token_service_arrives() {
             ("127.0.0.1:8081".to_owned(), http(false, false), false),
         ]
     );
-    assert_eq!(server.listen[1].place.line, 4);
+    assert_eq!(server.listen[1].position.line, 4);
     assert_eq!(server.threads, NonZeroUsize::new(2));
     assert!(server.state_dir.ends_with("kept") && server.state_dir.is_absolute());
     assert!(matches!(&server.tls.certificate, ServerCertificate::Files { certificate, key }
@@ -240,7 +240,7 @@ fn everything_of_a_route_arrives() {
         (cors.headers[0].as_str(), cors.max_age, cors.credentials),
         ("x-one", Some(SECOND * 600), true)
     );
-    assert!(first.place.line > 80);
+    assert!(first.position.line > 80);
 
     assert_eq!(second.path, Pattern::prefix("/").unwrap());
     assert!(

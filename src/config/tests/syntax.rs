@@ -24,7 +24,7 @@ upstream = "nowhere"
 "#;
     let errors = parse(text).unwrap_err();
     let told: Vec<(u32, &str)> =
-        errors.iter().map(|error| (error.place.unwrap().line, error.key.as_str())).collect();
+        errors.iter().map(|error| (error.position.unwrap().line, error.key.as_str())).collect();
     let wanted = [
         (2, "server.listen[0]"),
         (2, "server.listen[1]"),
@@ -50,7 +50,7 @@ fn ten_errors_in_one_table() {
                 max_connections = -1\nmax_body_size = \"10MB\"\nbody_timeout = \"2 s\"\nwrite_timeout = true\n\
                 handshake_timeout = \"2d\"\nnothing = 1\n";
     let errors = parse(text).unwrap_err();
-    let lines: Vec<u32> = errors.iter().map(|error| error.place.unwrap().line).collect();
+    let lines: Vec<u32> = errors.iter().map(|error| error.position.unwrap().line).collect();
     assert_eq!(lines, (2..=11).collect::<Vec<_>>(), "{errors}");
 }
 
@@ -68,7 +68,7 @@ fn an_error_reads_as_one_line() {
 #[test]
 fn columns_count_characters() {
     let errors = parse("demo = { listen = \"127.0.0.1:9\", \"é\" = 1, nix = 1 }\n").unwrap_err();
-    let columns: Vec<u32> = errors.iter().map(|error| error.place.unwrap().column).collect();
+    let columns: Vec<u32> = errors.iter().map(|error| error.position.unwrap().column).collect();
     assert_eq!(columns, [34, 43], "{errors}");
 }
 
@@ -90,7 +90,7 @@ fn unknown_keys_are_errors_with_the_near_one_named() {
     for (text, line, key, help) in table {
         let error = only_error(text);
         assert_eq!((error.kind, error.key.as_str()), (ErrorKind::UnknownKey, key), "{error}");
-        assert_eq!(error.place.unwrap().line, line, "{error}");
+        assert_eq!(error.position.unwrap().line, line, "{error}");
         assert!(error.message.contains(help), "{error}");
     }
 }
@@ -100,7 +100,7 @@ fn broken_toml_is_told_with_its_line_and_so_is_the_rest() {
     let text =
         "[server]\nlisten = [\"http://0.0.0.0:80\"]\nthreads = = 2\n\n[token_service]\nmax_tokens = 0\n";
     let errors = parse(text).unwrap_err();
-    let told: Vec<_> = errors.iter().map(|error| (error.kind, error.place.unwrap().line)).collect();
+    let told: Vec<_> = errors.iter().map(|error| (error.kind, error.position.unwrap().line)).collect();
     assert_eq!(
         told,
         [(ErrorKind::InsecureListener, 2), (ErrorKind::Syntax, 3), (ErrorKind::InvalidValue, 6)],
@@ -118,7 +118,7 @@ fn what_a_broken_line_held_is_not_said_to_be_missing() {
                 [[routes]]\npath = \"/\"\nupstream = hello\n";
     let errors = parse(text).unwrap_err();
     assert!(errors.iter().all(|error| error.kind == ErrorKind::Syntax), "{errors}");
-    let lines: Vec<u32> = errors.iter().map(|error| error.place.unwrap().line).collect();
+    let lines: Vec<u32> = errors.iter().map(|error| error.position.unwrap().line).collect();
     assert_eq!(lines, [2, 5], "{errors}");
 }
 

@@ -50,8 +50,18 @@ pub(crate) struct Connection {
     _open: GaugeGuard,
     pub(super) idle: Option<GaugeGuard>,
     interim: u32,
-    /// The request could not be sent whole.
-    spoilt: bool,
+    reuse: Reuse,
+}
+
+/// Which requests may follow on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    /// Those of every client.
+    Shared,
+    /// Those of one client connection: it carries that client's login.
+    OneClient,
+    /// None: a request could not be sent whole.
+    Never,
 }
 
 impl Connection {
@@ -71,7 +81,7 @@ impl Connection {
             _open: GaugeGuard::new(Event::UpstreamOpened, Event::UpstreamClosed),
             idle: None,
             interim: 0,
-            spoilt: false,
+            reuse: Reuse::Shared,
         }
     }
 
@@ -108,7 +118,9 @@ impl Connection {
                 self.facts = facts;
                 self.body = BodyDecoder::of_response(facts.framing);
                 self.body_ended = self.body.remaining() == Some(0);
-                self.spoilt = writer.is_refused();
+                if writer.is_refused() {
+                    self.reuse = Reuse::Never;
+                }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(fault)) => {
@@ -190,7 +202,9 @@ impl Connection {
         if !writer.is_refused() {
             let sent = ready!(writer.poll(&mut self.io, down, cx));
             // The response may be whole even so, but then no other request may follow on the connection.
-            self.spoilt |= sent.is_err();
+            if sent.is_err() {
+                self.reuse = Reuse::Never;
+            }
         }
         Poll::Ready(())
     }
@@ -258,12 +272,29 @@ impl Connection {
         self.body.trailers()
     }
 
-    /// Whether another request may be sent, now that the response has been read to its end.
-    pub(super) fn persists(&self) -> bool {
-        self.facts.persistent && !self.spoilt && self.body_ended && self.input.is_empty()
+    /// Reserves the connection for the requests of one client connection.
+    pub(crate) fn bind_to_client(&mut self) {
+        if self.reuse == Reuse::Shared {
+            self.reuse = Reuse::OneClient;
+        }
     }
 
-    /// Gives the buffer back, for the pool.
+    /// Returns whether the connection serves one client connection only.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.reuse == Reuse::OneClient
+    }
+
+    /// Whether a request of any client may be sent, now that the response has been read to its end.
+    pub(super) fn is_shareable(&self) -> bool {
+        self.reuse == Reuse::Shared && self.persists()
+    }
+
+    /// Whether another request may be sent, now that the response has been read to its end.
+    pub(super) fn persists(&self) -> bool {
+        self.facts.persistent && self.reuse != Reuse::Never && self.body_ended && self.input.is_empty()
+    }
+
+    /// Gives the buffer back while the connection is idle.
     pub(super) fn rest(&mut self) {
         self.input.settle();
         self.body = BodyDecoder::Length(0);

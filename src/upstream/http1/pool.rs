@@ -89,9 +89,10 @@ pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Connec
     }
 }
 
-/// Keeps a connection for the next request of this thread, if it can have one.
+/// Keeps a connection for the next request of this thread, if it can have one. A connection that carries a client's
+/// login is closed: [`Logins`](super::logins::Logins) keeps those.
 pub(crate) fn give_back(mut connection: Connection) {
-    if !connection.persists() {
+    if !connection.is_shareable() {
         return;
     }
     connection.rest();

@@ -117,7 +117,10 @@ fn every_bad_value_is_refused_by_the_reader_and_by_the_schema() {
         let errors = folder.errors(&text);
         assert!(!errors.is_empty(), "check accepts\n{text}");
         for error in &errors {
-            assert!(error.place.is_some() && !error.key.is_empty() && !error.message.is_empty(), "{error}");
+            assert!(
+                error.position.is_some() && !error.key.is_empty() && !error.message.is_empty(),
+                "{error}"
+            );
         }
         let refused = !validator.errors(&json(&text)).is_empty();
         assert_eq!(refused, key.schema_refuses, "the schema and\n{text}");
@@ -146,7 +149,7 @@ fn the_reader_knows_the_keys_of_the_description_and_no_other() {
 #[test]
 fn a_default_that_is_written_down_changes_nothing() {
     let (folder, document) = (Folder::new(), document());
-    let places = Regex::new(r"(place: )?Place \{ line: \d+, column: \d+ \}").unwrap();
+    let places = Regex::new(r"(position: )?Position \{ line: \d+, column: \d+ \}").unwrap();
     let debug = |text: &str| {
         let config = folder.parse(text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         places.replace_all(&format!("{config:?}"), "").into_owned()

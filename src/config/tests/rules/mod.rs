@@ -20,7 +20,7 @@ fn check(rules: &[Rule]) {
     for &(text, line, key, kind, help) in rules {
         let error = only_error(&format!("{BEFORE}{text}"));
         assert_eq!(
-            (error.place.unwrap().line - before, error.key.as_str(), error.kind),
+            (error.position.unwrap().line - before, error.key.as_str(), error.kind),
             (line, key, kind),
             "{error}"
         );

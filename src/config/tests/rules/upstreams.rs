@@ -216,7 +216,7 @@ fn servers_and_credentials() {
         let error =
             only_error(&format!("[upstreams.x]\nservers = [\"http://h\"]\ncredentials = {credentials}\n"));
         let wanted = format!("upstreams.x.credentials{key}");
-        assert_eq!((error.place.unwrap().line, &error.key, error.kind), (3, &wanted, kind), "{error}");
+        assert_eq!((error.position.unwrap().line, &error.key, error.kind), (3, &wanted, kind), "{error}");
         assert!(error.message.contains(help), "{error}");
     }
     good(
