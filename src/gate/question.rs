@@ -3,8 +3,6 @@
 #[cfg(feature = "jose")]
 use std::time::Duration;
 
-use crate::gate::instance::Gate;
-use crate::oauth::decide::Permit;
 use crate::oauth::denial::Denial;
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
@@ -87,39 +85,20 @@ impl Answers {
         }
     }
 
+    /// Adds the answer about a token.
+    pub(super) fn add_record(&mut self, token: TokenDigest, answer: Result<Option<Record>, StoreError>) {
+        self.token = Some((token, answer));
+    }
+
+    /// Adds the answer about a name.
+    #[cfg(feature = "jose")]
+    pub(super) fn add_use(&mut self, name: UsedName, answer: Result<Use, StoreError>) {
+        self.used = Some((name, answer));
+    }
+
     /// Returns whether a name was used before, if the store was asked.
     #[cfg(feature = "jose")]
     pub(super) fn used(&self, name: UsedName) -> Option<Result<Use, StoreError>> {
         self.used.as_ref().filter(|(asked, _)| *asked == name).map(|(_, answer)| *answer)
-    }
-}
-
-impl Gate {
-    /// Asks the store, and adds its answer.
-    pub(crate) async fn ask(&self, question: Question, answers: Option<Box<Answers>>) -> Box<Answers> {
-        let mut answers = answers.unwrap_or_default();
-        match question {
-            Question::Token(token) => answers.token = Some((token, self.inner.store.ask(token).get().await)),
-            #[cfg(feature = "jose")]
-            Question::Use { name, keep } => {
-                answers.used = Some((name, self.inner.store.use_once(name, keep).get().await));
-            }
-        }
-        answers
-    }
-
-    /// Decides, asks the store what the decision needs, and decides again.
-    pub(crate) async fn until_decided(
-        &self,
-        mut decide: impl FnMut(&Answers) -> Result<Permit, Undecided>,
-    ) -> Result<Permit, Denial> {
-        let mut answers = None;
-        loop {
-            match decide(answers.as_deref().unwrap_or(&NO_ANSWERS)) {
-                Ok(permit) => return Ok(permit),
-                Err(Undecided::Denied(denial)) => return Err(denial),
-                Err(Undecided::Ask(question)) => answers = Some(self.ask(question, answers).await),
-            }
-        }
     }
 }

@@ -11,6 +11,14 @@ use crate::oauth::scope::IntoScopes;
 use crate::oauth::token::AccessToken;
 use crate::store::{Pending, StoreError};
 
+/// A token that the store has begun to keep.
+struct Issue<'a> {
+    token: AccessToken,
+    /// The epoch in which the token counts.
+    epoch: u32,
+    inserted: Pending<'a, Result<(), StoreError>>,
+}
+
 impl Gate {
     /// Issues a token to a client without asking for its secret. This is for tests, and for a program that is its own
     /// client. Everything else is as at the token endpoint: the client's scopes, lifetime and limits apply.
@@ -83,23 +91,18 @@ impl Gate {
 
     /// Makes a token for an authenticated client.
     pub(super) async fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
-        let (token, epoch, inserted) = self.begin_issue(client, terms)?;
+        let Issue { token, epoch, inserted } = self.begin_issue(client, terms)?;
         finish_issue(client, token, epoch, inserted.get().await)
     }
 
     /// Makes a token, if the store keeps it without a wait.
     fn issue_now(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
-        let (token, epoch, inserted) = self.begin_issue(client, terms)?;
+        let Issue { token, epoch, inserted } = self.begin_issue(client, terms)?;
         finish_issue(client, token, epoch, inserted.ready().unwrap_or(Err(StoreError::Unavailable)))
     }
 
-    /// Makes a token, and begins to insert it in the store. Returns the epoch in which it counts.
-    #[expect(clippy::type_complexity, reason = "the parts of an issue that has begun")]
-    fn begin_issue(
-        &self,
-        client: &Client,
-        terms: Terms,
-    ) -> Result<(AccessToken, u32, Pending<'_, Result<(), StoreError>>), TokenError> {
+    /// Makes a token, and begins to insert it in the store.
+    fn begin_issue(&self, client: &Client, terms: Terms) -> Result<Issue<'_>, TokenError> {
         // Authentication may have taken a while, and the client may have been disabled since. A reload first swaps the
         // settings and then ends the epoch, so the epoch is read before the settings: if the client is still enabled in
         // the settings read now, an epoch that ends later takes this token along.
@@ -116,7 +119,7 @@ impl Gate {
         }
         let record = Record::new(client.grant(terms, epoch), self.inner.clock.now());
         let inserted = self.inner.store.insert(token.digest(), record);
-        Ok((token, epoch, inserted))
+        Ok(Issue { token, epoch, inserted })
     }
 
     /// Revokes all tokens of a client at once. Returns whether there is such a client.

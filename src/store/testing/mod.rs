@@ -38,8 +38,11 @@ pub fn check_contract<S: TokenStore>(make: impl Fn(usize) -> S + 'static) {
 pub struct Contract<S> {
     make: Box<dyn Fn(usize) -> S>,
     restart: Option<Box<dyn Fn(S) -> S>>,
-    breaks: Option<Box<dyn Fn(&S, bool)>>,
+    breaks: Option<Box<Breaks<S>>>,
 }
+
+/// Takes the ability to write from a store, and gives it back.
+type Breaks<S> = dyn Fn(&S, bool);
 
 impl<S: TokenStore> Contract<S> {
     /// Names the store. `make` returns an empty store with a limit of this many tokens. It is called several times.
