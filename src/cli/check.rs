@@ -4,12 +4,10 @@ use std::path::Path;
 
 use crate::cli::failure::Failure;
 use crate::gateway::load::load;
-use crate::gateway::settings;
 
 /// Reports every error of a configuration, or what it would make.
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
     let (config, _) = load(path, None)?;
-    settings::check_certificates(&config)?;
     println!(
         "{}: good ({} listening, {}, {}, {})",
         path.display(),

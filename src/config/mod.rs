@@ -25,6 +25,8 @@ mod model;
 mod reader;
 #[cfg(feature = "gateway")]
 pub(crate) mod reference;
+#[cfg(feature = "gateway")]
+pub(crate) mod restart;
 mod secret;
 pub(crate) mod settings;
 mod suggest;

@@ -6,11 +6,13 @@ mod asking;
 mod authenticate;
 mod authorize;
 mod builder;
+mod client_address;
 mod client_secret;
 mod deadline;
 pub(crate) mod defaults;
 mod endpoint;
 mod endpoints;
+mod fair_queue;
 mod hashing;
 mod instance;
 #[cfg(feature = "jose")]
@@ -39,6 +41,9 @@ mod tokens;
 mod weak;
 
 pub use builder::{GateBuilder, GateError};
+#[cfg(feature = "gateway")]
+pub(crate) use client_address::behind_proxies;
+pub use client_address::forwarded_address;
 pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoint::{Endpoint, FormBody};
 #[cfg(feature = "gateway")]

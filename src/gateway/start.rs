@@ -15,6 +15,7 @@ use super::load::load;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::upstream_tls::warn_of_unverified;
 use crate::config::{Config, Metrics};
 use crate::gate::{Gate, GateSpec};
 use crate::oauth::evidence::PeerCertificate;
@@ -31,7 +32,8 @@ use crate::upstream::health::upkeep;
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     start_log();
     telemetry::record_start();
-    let (mut config, rules) = load(path, None)?;
+    let (mut config, rules) = load(path, None).map_err(StartError::config)?;
+    warn_of_unverified(&config);
     let demo = config.demo.as_ref().map(bind_demo).transpose()?;
     let metrics = config.metrics.as_ref().map(bind_metrics).transpose()?;
     let bound = Bound::bind(server_options(&config)?).map_err(StartError::config)?;

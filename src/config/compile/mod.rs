@@ -15,6 +15,7 @@ mod resilience;
 mod routes;
 mod scopes;
 mod server;
+mod tls;
 mod token_service;
 mod upstreams;
 

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::addresses::address_ranges;
+use super::{addresses::address_ranges, tls};
 use crate::config::{
     address::{Host, Origin, Scheme},
     error::{ErrorKind, Position},
@@ -61,7 +61,7 @@ fn read(table: &mut Table<'_>) -> Server {
         listen: table.or("listen", listen, |value| listeners(&value)),
         threads: NonZeroUsize::new(table.count(&THREADS)),
         state_dir: table.or("state_dir", state_dir, |value| value.path("the path of a folder")),
-        tls: table.or("tls", tls, |value| value.table("a table: [server.tls]", read_tls)),
+        tls: table.or("tls", tls, |value| value.table("a table: [server.tls]", tls::server)),
         limits: table.or("limits", limits, |value| value.table("a table: [server.limits]", read_limits)),
         shutdown_grace: table.duration(&SHUTDOWN_GRACE),
         request_id: table.or("request_id", access_log != AccessLog::Off, |value| value.boolean()),
@@ -120,24 +120,6 @@ fn header_size(table: &mut Table<'_>) -> usize {
 pub(super) fn body_limit(table: &mut Table<'_>, default: BodyLimit) -> BodyLimit {
     let bounds = &limits::MAX_BODY_SIZE.bounds;
     table.or(bounds.name, default, |value| value.size(bounds).map(BodyLimit::of))
-}
-
-fn read_tls(table: &mut Table<'_>) -> ServerTls {
-    let certificate = table.take("certificate");
-    let key = table.take("key");
-    let client_ca =
-        table.or("client_ca", None, |value| value.readable_file("a PEM file of certificates").map(Some));
-    if certificate.is_some() != key.is_some() {
-        table.missing("`certificate` and `key` go together; leave both out for a self-signed certificate");
-    }
-    let certificate =
-        certificate.and_then(|value| value.readable_file("a PEM file with the certificate chain"));
-    let key = key.and_then(|value| value.readable_file("a PEM file with the private key"));
-    let certificate = match (certificate, key) {
-        (Some(certificate), Some(key)) => ServerCertificate::Files { certificate, key },
-        _ => ServerCertificate::SelfSigned,
-    };
-    ServerTls { certificate, client_ca }
 }
 
 fn listeners(value: &Value<'_>) -> Option<Vec<Listener>> {
