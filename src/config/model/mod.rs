@@ -18,7 +18,7 @@ pub use upstream::{
     Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
-use super::error::Position;
+use super::{error::Position, warning::ConfigWarning};
 
 /// A whole, valid `gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub file: PathBuf,
     /// The other files that it names and that must exist, without duplicates: certificates, keys, secrets.
     pub files: Vec<PathBuf>,
+    /// Values that are valid and probably not what was meant, in the order in which they were read.
+    pub warnings: Vec<ConfigWarning>,
     /// `[server]`.
     pub server: Server,
     /// `[token_service]`.
