@@ -154,6 +154,6 @@ mod tests {
     #[test]
     fn an_idle_connection_keeps_little_state() {
         let [task, plain, tls] = sizes_when_idle::<Gateway>();
-        assert!(task <= 512 && plain <= 640 && tls <= 640, "{task} {plain} {tls}");
+        assert!(task <= 320 && plain <= 768 && tls <= 768, "{task} {plain} {tls}");
     }
 }
