@@ -11,7 +11,7 @@ use super::file_watch::Watched;
 use super::load::load;
 use super::secret_usage;
 use super::settings::{server_limits, start_access_log, tls_paths};
-use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
+use crate::config::{AddressRange, Config, Issuer, Listener, ListenerProtocol, Server};
 use crate::gate::GateSpec;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::rules::Rules;
@@ -90,6 +90,9 @@ impl Reloader {
             log::info!("new connections get the changed certificates");
         }
         self.limits.set(server_limits(&config), config.server.shutdown_grace);
+        if let Some(shortage) = self.limits.shortage() {
+            log::warn!("{shortage}");
+        }
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.server);
         self.reopen_access_log();
         self.proxy.gate().reload(GateSpec::from(&config));
@@ -195,6 +198,6 @@ impl Reloader {
 }
 
 /// What of a listener is bound at the start. Not its line in the file, which shifts with every edit above it.
-fn socket(listener: &Listener) -> (SocketAddr, ListenerProtocol, bool) {
-    (listener.address, listener.protocol, listener.proxy_protocol)
+fn socket(listener: &Listener) -> (SocketAddr, ListenerProtocol, Option<&[AddressRange]>) {
+    (listener.address, listener.protocol, listener.proxy_protocol.as_deref())
 }

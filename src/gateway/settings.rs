@@ -91,7 +91,7 @@ pub(crate) fn server_options(config: &Config) -> Result<ServerOptions, StartErro
                 ListenerSpec { h2c, ..ListenerSpec::plain(listener.address) }
             }
         };
-        spec.proxy_protocol = listener.proxy_protocol;
+        spec.proxy_protocol = listener.proxy_protocol.as_deref().map(Into::into);
         spec
     });
     let tls = listens_with_tls(config).then(|| tls_paths(config, &config.server.state_dir)).transpose()?;
@@ -114,6 +114,7 @@ pub(crate) fn server_limits(config: &Config) -> Limits {
         idle_timeout: limits.idle_timeout,
         max_connections: limits.max_connections,
         max_connections_per_address: limits.max_connections_per_address,
+        trusted_proxies: config.server.trusted_proxies.as_slice().into(),
         write_timeout: limits.write_timeout,
         handshake_timeout: limits.handshake_timeout,
     }

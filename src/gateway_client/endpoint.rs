@@ -27,7 +27,8 @@ impl Endpoint {
     /// the running gateway knows its port.
     pub(crate) fn url(self, config: &Config) -> Option<String> {
         let mut listeners = config.server.listen.iter();
-        let listener = listeners.find(|listener| !listener.proxy_protocol && listener.address.port() != 0)?;
+        let listener =
+            listeners.find(|listener| listener.proxy_protocol.is_none() && listener.address.port() != 0)?;
         let origin = Issuer::of_listener(listener.protocol.scheme(), listener.address);
         Some(origin.to_string() + self.path(config))
     }

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioTimer;
 
 use super::Limits;
 use super::connection_slots::ConnectionSlots;
+use super::descriptors::{Descriptors, Shortage};
 use super::streams::StreamExecutor;
 
 /// The maximum size of hyper's write buffer per stream.
@@ -33,14 +34,16 @@ pub(crate) struct LiveLimits {
     connection_settings: ArcSwap<ConnectionSettings>,
     connection_slots: Arc<ConnectionSlots>,
     grace_millis: AtomicU64,
+    descriptors: Descriptors,
 }
 
 impl LiveLimits {
-    pub(crate) fn new(limits: &Limits, grace: Duration) -> Self {
+    pub(super) fn new(limits: &Limits, grace: Duration, descriptors: Descriptors) -> Self {
         Self {
             connection_settings: ArcSwap::from_pointee(ConnectionSettings::new(limits.clone())),
-            connection_slots: ConnectionSlots::new(limits),
+            connection_slots: ConnectionSlots::new(limits, descriptors.connections()),
             grace_millis: AtomicU64::new(millis(grace)),
+            descriptors,
         }
     }
 
@@ -50,6 +53,11 @@ impl LiveLimits {
         self.grace_millis.store(millis(grace), Relaxed);
         self.connection_slots.set(&limits);
         self.connection_settings.store(Arc::new(ConnectionSettings::new(limits)));
+    }
+
+    /// Returns why fewer connections than configured are accepted.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        self.descriptors.shortage(self.connection_settings.load().limits.max_connections)
     }
 
     pub(crate) fn connection_settings(&self) -> Arc<ConnectionSettings> {

@@ -1,9 +1,11 @@
 //! The options of a server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::listener::ListenerSpec;
 use super::tls::TlsPaths;
+use crate::config::{AddressRange, ConnectionsPerAddress};
 
 /// Everything [`Bound::bind`](super::Bound::bind) needs.
 #[derive(Clone, Debug)]
@@ -45,7 +47,9 @@ pub(crate) struct Limits {
     /// The maximum number of connections, including those in a TLS handshake.
     pub max_connections: usize,
     /// The maximum number of connections per client address (IPv6: per /64).
-    pub max_connections_per_address: Option<usize>,
+    pub max_connections_per_address: ConnectionsPerAddress,
+    /// The addresses that stand for many clients: they have no such maximum.
+    pub trusted_proxies: Arc<[AddressRange]>,
     /// How long a client may leave a response unread.
     pub write_timeout: Duration,
     /// The time from accepting a connection to the end of its TLS handshake.

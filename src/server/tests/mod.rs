@@ -16,6 +16,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::*;
+use crate::config::ConnectionsPerAddress;
 use crate::proxy::client::{Client, Socket};
 
 mod limits;
@@ -259,7 +260,8 @@ impl Default for Limits {
             max_headers: 100,
             idle_timeout: Duration::from_secs(75),
             max_connections: 20_000,
-            max_connections_per_address: None,
+            max_connections_per_address: ConnectionsPerAddress::Share,
+            trusted_proxies: Arc::from([]),
             write_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
         }
