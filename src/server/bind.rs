@@ -12,7 +12,8 @@ use super::listener::{Listener, ListenerSpec};
 use super::live_limits::LiveLimits;
 use super::options::ServerOptions;
 use super::shutdown::ShutdownHandle;
-use super::tls::{TlsError, TlsReloader};
+use super::tls::TlsReloader;
+use crate::tls::error::TlsError;
 
 /// The length of the accept queue. The system limits it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 65_535;
@@ -60,7 +61,7 @@ impl Bound {
             }
             listeners.push(Listener { spec: ListenerSpec { addr, ..spec.clone() }, index });
         }
-        let live = Arc::new(LiveLimits::new(&options.limits, options.grace, Descriptors::raise(threads)));
+        let live = Arc::new(LiveLimits::new(&options, Descriptors::raise(threads)));
         Ok(Self { listeners, sockets, tls, shutdown: ShutdownHandle::new(), live })
     }
 

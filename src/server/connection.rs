@@ -21,13 +21,13 @@ use super::http1;
 use super::io::Watched;
 use super::listener::Listener;
 use super::live_limits::{ConnectionSettings, LiveLimits};
-use super::options::Limits;
 use super::problem::too_many_connections;
 use super::proxy_protocol;
 use super::shutdown::DrainSignal;
 use super::streams::StreamExecutor;
 use super::tls::TlsReloader;
 use crate::clock::turn::Turns;
+use crate::config::Limits;
 use crate::proxy::client::Socket;
 use crate::telemetry::{Event, count};
 
@@ -55,7 +55,7 @@ impl<H: Handler> Shared<H> {
         let settings = self.live.connection_settings();
         let limits = &settings.limits;
         // The connection counts as open until it has ended: until `slot` is dropped.
-        if !Box::pin(admit(&mut slot, &mut socket, &mut peer, &listener, limits)).await {
+        if !Box::pin(admit(&mut slot, &mut socket, &mut peer, &listener, &settings)).await {
             return;
         }
         if !listener.spec.tls {
@@ -144,21 +144,21 @@ async fn admit(
     socket: &mut TcpStream,
     peer: &mut SocketAddr,
     listener: &Listener,
-    limits: &Limits,
+    settings: &ConnectionSettings,
 ) -> bool {
     if let Some(from) = &listener.spec.proxy_protocol {
         if !from.iter().any(|range| range.contains(peer.ip())) {
             slot.record_refusal(&format_args!("{} is not in proxy_protocol.from of {listener}", peer.ip()));
             return false;
         }
-        match timeout(limits.header_timeout, proxy_protocol::read(socket)).await {
+        match timeout(settings.limits.header_timeout, proxy_protocol::read(socket)).await {
             Ok(Ok(Some(source))) => *peer = source,
             // The load balancer itself, or a client that it does not know: no address to count.
             Ok(Ok(None)) => return true,
             Ok(Err(_)) | Err(_) => return false,
         }
     }
-    let stands_for_many = limits.trusted_proxies.iter().any(|range| range.contains(peer.ip()));
+    let stands_for_many = settings.trusted_proxies.iter().any(|range| range.contains(peer.ip()));
     if !stands_for_many && !slot.claim(peer.ip()) {
         if is_told(listener) {
             // Not waited for: a client that does not read must not hold the connection.

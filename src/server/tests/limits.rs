@@ -237,6 +237,6 @@ fn the_limit_of_an_address_is_not_for_proxies() {
     let server = Running::start(options);
     let from = |last: u8| format!("PROXY TCP4 192.0.2.{last} 192.0.2.1 5632 443\r\n");
     answers(&server, [(&from(7), "200"), (&from(8), "200"), (&from(7), "503")]);
-    let server = Running::start(plain(Limits { trusted_proxies: [loopback].into(), ..limits }));
+    let server = Running::start(ServerOptions { trusted_proxies: vec![loopback], ..plain(limits) });
     answers(&server, [("", "200"); 3]);
 }
