@@ -105,7 +105,7 @@ impl<H: Handler> Shared<H> {
     }
 
     /// An HTTP/1 connection.
-    fn http1<S: Socket + 'static>(
+    pub(super) fn http1<S: Socket + 'static>(
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,
@@ -116,7 +116,7 @@ impl<H: Handler> Shared<H> {
         }))
     }
 
-    fn http2<S>(
+    pub(super) fn http2<S>(
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,
