@@ -60,7 +60,7 @@ pub(super) fn find_not_plain(bytes: &[u8], from: usize) -> usize {
         let word = u64::from_le_bytes(*chunk);
         // Without its high bit, no byte borrows from the next one or carries into it.
         let ascii = word & !HIGH;
-        let letter = ascii | ONES * 0x20;
+        let letter = ascii | (ONES * 0x20);
         let letters =
             letter.wrapping_add(ONES * u64::from(0x80 - b'a')) & (ONES * u64::from(0x80 | b'z') - letter);
         let digits =

@@ -201,7 +201,7 @@ where
 /// on a TLS session.
 #[cfg(test)]
 pub(crate) fn sizes_when_idle<H: Handler>() -> [usize; 3] {
-    fn of_task<F, A, B, C, D>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+    fn of_task<F, A, B, C, D, E>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
         size_of::<F>()
     }
     fn of_boxed<F, A, B, C, D>(_: impl FnOnce(A, B, C, D) -> Pin<Box<F>>) -> usize {

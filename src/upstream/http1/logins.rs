@@ -20,6 +20,7 @@ pub(crate) struct Logins(Option<Box<Kept>>);
 #[derive(Default)]
 struct Kept {
     /// The oldest first.
+    #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and the requests")]
     connections: Vec<Box<Connection>>,
 }
 

@@ -28,6 +28,7 @@ thread_local! {
 /// The idle connections of one thread.
 struct Idle {
     /// By server. A handful of servers is found faster by looking at each than by hashing.
+    #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and the requests")]
     pools: Vec<(u64, Vec<Box<Connection>>)>,
     tidy_after: Instant,
 }
@@ -111,6 +112,7 @@ pub(crate) fn give_back(mut connection: Box<Connection>) {
 }
 
 impl Idle {
+    #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and the requests")]
     fn of(&mut self, server: u64) -> Option<&mut Vec<Box<Connection>>> {
         self.pools.iter_mut().find(|(key, _)| *key == server).map(|(_, pool)| pool)
     }
