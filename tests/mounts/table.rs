@@ -152,7 +152,7 @@ fn credentials() -> Vec<Row> {
             passed("server", "read"),
         ),
         at("no token", |_| authorization("Bearer"), malformed(SYNTAX)),
-        at("two spaces", |t| token(&format!(" {}", t.read)), malformed(SYNTAX)),
+        at("three spaces", |t| token(&format!("  {}", t.read)), passed("server", "read")),
         at("two tokens", |t| token(&format!("{0} {0}", t.read)), malformed(SYNTAX)),
         at("a list", |t| token(&format!("{0}, Bearer {0}", t.read)), malformed(SYNTAX)),
         at("in quotes", |t| token(&format!("\"{}\"", t.read)), malformed(SYNTAX)),
