@@ -7,7 +7,7 @@ use crate::config::ConfigErrors;
 use crate::gateway::error::StartError;
 use crate::gateway_client::RequestError;
 
-/// Why a command failed: what to print, and the exit code.
+/// Why a command failed: the exit code, and what to print if the command has not printed it.
 pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) text: String,

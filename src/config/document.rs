@@ -150,7 +150,7 @@ fn read(
         cx.report(kind, position, &key, value, message);
     }
     let config = cx.document(root.get_ref(), |root| compile::config(root, file_name));
-    let files = cx.files();
+    let (files, warnings) = (cx.files(), cx.take_warnings());
     let mut problems = cx.into_problems();
     if !broken_lines.is_empty() {
         // The content of a broken line is lost. A key that seems missing may be on it, and errors about
@@ -163,7 +163,7 @@ fn read(
     }
     let included: Vec<PathBuf> = included.into_iter().map(|file| file.path).collect();
     match (config, ConfigErrors::collect(problems)) {
-        (Some(config), None) => Ok(Config { files, included, ..config }),
+        (Some(config), None) => Ok(Config { files, included, warnings, ..config }),
         (_, Some(errors)) => Err(errors.with_files(files)),
         // A value is left out only after an error was reported. If that ever fails, the file is still
         // refused.

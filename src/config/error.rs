@@ -78,6 +78,33 @@ pub enum ErrorKind {
     TooMany,
 }
 
+impl ErrorKind {
+    /// Returns the name that scripts see, such as `unknown-key`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Syntax => "syntax",
+            Self::UnknownKey => "unknown-key",
+            Self::MissingKey => "missing-key",
+            Self::WrongType => "wrong-type",
+            Self::InvalidValue => "invalid-value",
+            Self::UnknownName => "unknown-name",
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::PlaintextSecret => "plaintext-secret",
+            Self::InsecureListener => "insecure-listener",
+            Self::SecretUnavailable => "secret-unavailable",
+            Self::VariableUnset => "variable-unset",
+            Self::FileUnavailable => "file-unavailable",
+            Self::FileUnusable => "file-unusable",
+            Self::RouteConflict => "route-conflict",
+            Self::ShadowsEndpoint => "shadows-endpoint",
+            Self::TooMany => "too-many",
+        }
+    }
+}
+
 /// One error of a configuration file. It never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

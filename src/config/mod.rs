@@ -37,8 +37,9 @@ mod tests;
 mod units;
 mod values;
 mod variables;
+mod warning;
 
-pub use crate::route::pattern::{Pattern, PatternError};
+pub use crate::route::pattern::{ForeignSyntax, Pattern, PatternError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Position};
 pub use gate_spec::FromFileError;
@@ -46,9 +47,14 @@ pub use gate_spec::FromFileError;
 pub(crate) use include::included_files;
 pub use model::*;
 #[cfg(feature = "gateway")]
+pub(crate) use reader::join as key_path;
+#[cfg(feature = "gateway")]
 pub(crate) use suggest::hint as suggestion;
 #[cfg(feature = "gateway")]
 pub(crate) use units::grouped;
 pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};
 #[cfg(feature = "gateway")]
 pub(crate) use units::{Shown as ShownDuration, ShownSize};
+#[cfg(feature = "gateway")]
+pub(crate) use values::is_readable_by_others;
+pub use warning::{ConfigWarning, Lint};

@@ -19,6 +19,7 @@ use super::{
     sources::Sources,
     suggest,
     variables::{Variable, Variables},
+    warning::{ConfigWarning, Lint},
 };
 
 /// What is shared while a configuration is read: its texts, the environment, and the errors so far.
@@ -30,6 +31,7 @@ pub(super) struct Context<'a> {
     /// What a secret is whose environment variable is not set.
     pub(super) unset_secret: Option<&'static str>,
     problems: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<ConfigWarning>>,
     files: RefCell<Vec<PathBuf>>,
 }
 
@@ -41,8 +43,8 @@ impl<'a> Context<'a> {
         reading: &Reading<'_>,
     ) -> Self {
         let unset_secret = reading.unset_secret;
-        let (problems, files) = Default::default();
-        Self { sources, variables, base_dir, unset_secret, problems, files }
+        let (problems, warnings, files) = Default::default();
+        Self { sources, variables, base_dir, unset_secret, problems, warnings, files }
     }
 
     /// Returns the position of a byte.
@@ -95,6 +97,24 @@ impl<'a> Context<'a> {
         self.files.borrow().clone()
     }
 
+    /// Adds a warning.
+    fn warn(
+        &self,
+        lint: Lint,
+        position: Position,
+        key: &str,
+        value: Option<String>,
+        message: impl Into<String>,
+    ) {
+        let warning = ConfigWarning::new(lint, self.sources.path(position), Some(position), key, message);
+        self.warnings.borrow_mut().push(ConfigWarning { value, ..warning });
+    }
+
+    /// Takes the warnings.
+    pub(super) fn take_warnings(&self) -> Vec<ConfigWarning> {
+        self.warnings.take()
+    }
+
     pub(super) fn into_problems(self) -> Vec<ConfigError> {
         self.problems.into_inner()
     }
@@ -137,7 +157,9 @@ impl<'a> Table<'a> {
     fn finish(self) {
         for (key, _) in &self.left {
             let name: &str = key.get_ref();
+            let instead = suggest::instead_of(&self.path, name);
             let message = match suggest::nearest(name, self.asked_for.iter().copied()) {
+                _ if instead.is_some() => format!("unknown key; {}", instead.unwrap_or_default()),
                 Some(near) => format!("unknown key; did you mean `{near}`?"),
                 None if self.asked_for.len() <= 32 => {
                     format!("unknown key; the keys here are {}", self.asked_for.join(", "))
@@ -215,6 +237,11 @@ impl<'a> Table<'a> {
         self.cx.report(kind, self.position(), &self.path, None, message);
     }
 
+    /// Warns about the table as a whole.
+    pub(super) fn warn(&self, lint: Lint, message: impl Into<String>) {
+        self.cx.warn(lint, self.position(), &self.path, None, message);
+    }
+
     /// Reports that the table lacks something.
     pub(super) fn missing(&self, message: impl Into<String>) {
         self.problem(ErrorKind::MissingKey, message);
@@ -253,6 +280,11 @@ impl<'a> Value<'a> {
         self.cx.position(self.span.start)
     }
 
+    /// Returns the file that the value is in.
+    pub(super) fn file(&self) -> &'a Path {
+        self.cx.sources.path(self.position())
+    }
+
     /// Reports an error at the position of this value.
     pub(super) fn problem(&self, kind: ErrorKind, message: impl Into<String>) {
         self.cx.report(kind, self.position(), &self.path, Some(self.shown()), message);
@@ -261,6 +293,11 @@ impl<'a> Value<'a> {
     /// Reports an error of the key, for tables whose keys are names.
     pub(super) fn key_problem(&self, kind: ErrorKind, message: impl Into<String>) {
         self.cx.report(kind, self.cx.position(self.key_span.start), &self.path, None, message);
+    }
+
+    /// Warns about a value that is valid and probably not what was meant.
+    pub(super) fn warn(&self, lint: Lint, message: impl Into<String>) {
+        self.cx.warn(lint, self.position(), &self.path, Some(self.shown()), message);
     }
 
     /// Reports an error and returns `None`: the end of a reading function.
@@ -416,7 +453,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Appends a key to a key path, quoted if TOML needs it.
-fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     let bare = !key.is_empty()
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let key = shorten(key);

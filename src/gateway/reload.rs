@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use super::error::StartError;
 use super::file_watch::Watched;
-use super::load::load;
+use super::load::{load, log_warnings};
 use super::secret_usage;
 use super::settings::{start_access_log, tls_paths};
-use super::upstream_tls::warn_of_unverified;
 use crate::config::restart::needs_restart;
 use crate::config::{Config, Issuer, Server};
 use crate::gate::GateSpec;
@@ -91,6 +90,7 @@ impl Reloader {
                 }
             };
         seen.follow(&config.files);
+        log_warnings(&config);
         if let (Some(reloader), Some(tls)) = (&self.tls, tls)
             && reloader.swap(tls)
         {
@@ -108,7 +108,6 @@ impl Reloader {
             config.routes.len()
         );
         secret_usage::warn_of_expired(self.proxy.gate());
-        warn_of_unverified(&config);
         for key in needs_restart(&self.started_with, &config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }

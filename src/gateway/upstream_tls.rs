@@ -6,7 +6,7 @@ use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore};
 
-use crate::config::{CertificateFiles, Config, Protocol, Upstream, UpstreamTls};
+use crate::config::{CertificateFiles, Protocol, Upstream, UpstreamTls};
 use crate::tls::error::TlsError;
 use crate::tls::pem_file::PemFile;
 use crate::tls::provider;
@@ -57,15 +57,4 @@ fn verifier(tls: &UpstreamTls) -> Result<Option<Arc<dyn ServerCertVerifier>>, Tl
     }
     let verifies = tls.pins.is_empty() && !tls.insecure_skip_verify;
     Ok(if verifies { None } else { Some(Arc::new(verifier)) })
-}
-
-/// Warns of every upstream whose servers nothing verifies. Called at each start and each reload.
-pub(super) fn warn_of_unverified(config: &Config) {
-    for upstream in config.upstreams.iter().filter(|upstream| upstream.tls.insecure_skip_verify) {
-        log::warn!(
-            "upstream {:?}: insecure_skip_verify is on, so anybody between the gateway and its servers can read and \
-             change every request; name the server's certificate as `ca`, or its key in `pin_sha256`, instead",
-            upstream.name
-        );
-    }
 }

@@ -13,7 +13,10 @@ fn folder(main: &str, one: &str, two: &str) -> Fixture {
 }
 
 fn text(fixture: &Fixture, name: &str) -> String {
-    fs::read_to_string(fixture.dir.path().join("conf.d").join(name)).unwrap().replace(OLD, "OLD").replace(NEW, "NEW")
+    fs::read_to_string(fixture.dir.path().join("conf.d").join(name))
+        .unwrap()
+        .replace(OLD, "OLD")
+        .replace(NEW, "NEW")
 }
 
 #[test]
@@ -52,7 +55,11 @@ fn a_client_is_added_where_the_others_are() {
 
 #[test]
 fn a_change_that_another_file_contradicts_is_not_made() {
-    let fixture = folder("", "[clients.one]\nsecret = \"OLD\"\n", "[clients.two]\nsecret = \"OLD\"\nscopes = [\"none\"]\n");
+    let fixture = folder(
+        "",
+        "[clients.one]\nsecret = \"OLD\"\n",
+        "[clients.two]\nsecret = \"OLD\"\nscopes = [\"none\"]\n",
+    );
     let before = text(&fixture, "1.toml");
     let error = fixture.edit(|file| file.set_enabled("one", false)).unwrap_err();
     assert!(error.to_string().contains("2.toml:3:11"), "{error}");

@@ -61,6 +61,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         file: file.to_owned(),
         files: Vec::new(),
         included: Vec::new(),
+        warnings: Vec::new(),
         server,
         token_service,
         scopes: scopes?,

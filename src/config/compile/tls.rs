@@ -12,6 +12,7 @@ use crate::config::{
     error::ErrorKind,
     model::{CertificateFiles, ServerCertificate, ServerTls, UpstreamTls},
     reader::{Table, Value},
+    warning::Lint,
 };
 
 const CERTIFICATE: &str = "a PEM file with the certificate chain";
@@ -50,6 +51,13 @@ pub(super) fn upstream(table: &mut Table<'_>) -> UpstreamTls {
     });
     let skip = table.take("insecure_skip_verify");
     let insecure_skip_verify = skip.as_ref().and_then(Value::boolean).unwrap_or(false);
+    if let Some(value) = skip.as_ref().filter(|_| insecure_skip_verify) {
+        value.warn(
+            Lint::UnverifiedUpstream,
+            "lets anybody between the gateway and the servers read and change every request: name the servers' \
+             certificate as `ca`, or their key in `pin_sha256`, instead",
+        );
+    }
     if let Some(value) = skip.filter(|_| insecure_skip_verify && (ca.is_some() || !pins.is_empty())) {
         value.problem(
             ErrorKind::Conflict,
@@ -75,7 +83,7 @@ fn pair(
 
 fn read_pair(certificate_value: Option<Value<'_>>, key_value: Option<Value<'_>>) -> Option<CertificateFiles> {
     let certificate = certificate_value.as_ref().and_then(|value| value.readable_file(CERTIFICATE));
-    let key = key_value.as_ref().and_then(|value| value.readable_file(KEY));
+    let key = key_value.as_ref().and_then(|value| value.private_file(KEY));
     let files = CertificateFiles { certificate: certificate?, key: key? };
     content::pair(&certificate_value?, &key_value?, &files)?;
     Some(files)

@@ -21,7 +21,7 @@ pub use upstream::{
     Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
-use super::error::Position;
+use super::{error::Position, warning::ConfigWarning};
 
 /// A whole, valid `gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// The files that it includes, in their order.
     pub included: Vec<PathBuf>,
+    /// Values that are valid and probably not what was meant, in the order in which they were read.
+    pub warnings: Vec<ConfigWarning>,
     /// `[server]`.
     pub server: Server,
     /// `[token_service]`.
