@@ -21,7 +21,8 @@ pub struct Position {
 
 impl Position {
     /// Returns a position in the main file.
-    pub(super) fn new(line: u32, column: u32) -> Self {
+    #[must_use]
+    pub fn new(line: u32, column: u32) -> Self {
         Self { file: 0, line, column }
     }
 
