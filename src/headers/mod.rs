@@ -6,6 +6,7 @@
 
 #[cfg(feature = "gateway")]
 mod class;
+mod claims;
 #[cfg(feature = "gateway")]
 mod connection;
 #[cfg(feature = "gateway")]
@@ -16,6 +17,8 @@ pub(crate) mod identity;
 #[cfg(feature = "gateway")]
 mod list;
 #[cfg(feature = "gateway")]
+mod origin;
+#[cfg(feature = "gateway")]
 mod outgoing;
 #[cfg(feature = "gateway")]
 mod parts;
@@ -24,7 +27,10 @@ mod request;
 #[cfg(feature = "gateway")]
 mod response;
 #[cfg(feature = "gateway")]
+mod rules;
+#[cfg(feature = "gateway")]
 mod sink;
+mod spelling;
 #[cfg(feature = "gateway")]
 mod trailers;
 #[cfg(feature = "gateway")]
@@ -42,11 +48,15 @@ pub(crate) use self::framing::check_request;
 #[cfg(feature = "gateway")]
 pub(crate) use self::list::{content_length, elements, number};
 #[cfg(feature = "gateway")]
+pub(crate) use self::origin::{PublicOrigin, ServerOrigin, UrlMap};
+#[cfg(feature = "gateway")]
 pub(crate) use self::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
 #[cfg(feature = "gateway")]
 pub(crate) use self::request::for_upstream;
 #[cfg(feature = "gateway")]
 pub(crate) use self::response::{Returning, check_response, for_client};
+#[cfg(feature = "gateway")]
+pub(crate) use self::rules::{IdentityHeader, RequestRules};
 #[cfg(feature = "gateway")]
 pub(crate) use self::sink::HeaderSink;
 #[cfg(feature = "gateway")]
