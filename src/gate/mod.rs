@@ -5,11 +5,13 @@
 mod authenticate;
 mod authorize;
 mod builder;
+mod client_address;
 mod client_secret;
 mod deadline;
 pub(crate) mod defaults;
 mod endpoint;
 mod endpoints;
+mod fair_queue;
 mod hashing;
 mod instance;
 #[cfg(feature = "jose")]
@@ -37,6 +39,9 @@ mod tokens;
 mod weak;
 
 pub use builder::{GateBuilder, GateError};
+#[cfg(feature = "gateway")]
+pub(crate) use client_address::behind_proxies;
+pub use client_address::forwarded_address;
 pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoint::{Endpoint, FormBody};
 #[cfg(feature = "gateway")]

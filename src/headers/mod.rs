@@ -17,6 +17,8 @@ pub(crate) mod identity;
 #[cfg(feature = "gateway")]
 mod list;
 #[cfg(feature = "gateway")]
+mod login;
+#[cfg(feature = "gateway")]
 mod origin;
 #[cfg(feature = "gateway")]
 mod outgoing;
@@ -48,6 +50,8 @@ pub(crate) use self::framing::check_request;
 #[cfg(feature = "gateway")]
 pub(crate) use self::list::{content_length, elements, number};
 #[cfg(feature = "gateway")]
+pub(crate) use self::login::{announces_connection_login, authenticates_connection};
+#[cfg(feature = "gateway")]
 pub(crate) use self::origin::{PublicOrigin, ServerOrigin, UrlMap};
 #[cfg(feature = "gateway")]
 pub(crate) use self::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
@@ -62,7 +66,7 @@ pub(crate) use self::sink::HeaderSink;
 #[cfg(feature = "gateway")]
 pub(crate) use self::trailers::{filter_trailers, passes_as_trailer};
 #[cfg(feature = "gateway")]
-pub(crate) use self::view::{CredentialsOf, Form, RequestView};
+pub(crate) use self::view::{CredentialsIn, CredentialsOf, Form, RequestView};
 
 /// The header that carries the id of a request.
 #[cfg(feature = "gateway")]

@@ -15,7 +15,7 @@ use super::rules::Rules;
 use super::tunnel;
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
-    Class, ClientAuthorization, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
+    Class, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView, authenticates_connection,
 };
 use crate::limit::concurrency::Admission;
 use crate::limit::exchange::ExchangeLimits;
@@ -36,6 +36,8 @@ pub(crate) struct Authorized {
     pub(crate) bounds: Option<Box<ExchangeLimits>>,
     /// Whether the client asked for an upgrade that its upstream may grant.
     pub(crate) upgrade: bool,
+    /// Whether the request logs its client in on the connection to the upstream.
+    pub(crate) login: bool,
     /// The origin that the response names as allowed to read it, on a route with such pages.
     pub(crate) origin: Option<HeaderValue>,
 }
@@ -131,7 +133,8 @@ pub(crate) fn authorize<V: RequestView>(
         Head::Http1 { chunked: write_head(request, path, &outgoing, scratch.head) == Framing::Chunked }
     };
     let origin = route.cors.as_ref().and_then(|cors| cors.origin(request));
-    Ok(Disposition::Upstream(Authorized { lease, head, bounds, upgrade: upgrade.is_some(), origin }))
+    let login = route.carries_logins() && request.values(Class::Authorization).any(authenticates_connection);
+    Ok(Disposition::Upstream(Authorized { lease, head, bounds, upgrade: upgrade.is_some(), login, origin }))
 }
 
 /// The one host that a request is for.
@@ -172,11 +175,7 @@ fn outgoing<'a, V: RequestView>(
     let mut outgoing = Outgoing::new(client.peer_value.as_bytes(), proto);
     outgoing.client_id = identity.client().map(str::as_bytes);
     outgoing.client_scope = identity.scope().map(str::as_bytes);
-    outgoing.authorization = match (&route.access, route.forward_token) {
-        (_, true) => ClientAuthorization::Forward,
-        (Access::Public, false) => ClientAuthorization::RemoveOurs,
-        (Access::Token(_), false) => ClientAuthorization::Remove,
-    };
+    outgoing.authorization = route.client_authorization();
     outgoing.credential = upstream.credentials.as_ref().map(|(name, value)| (name, value.as_bytes()));
     outgoing.peer_is_trusted = rules.trusts(client.peer);
     outgoing.version = request.version();

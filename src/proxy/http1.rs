@@ -14,7 +14,8 @@ use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authori
 use super::body::request::{BodyLimits, Origin};
 use super::client::{Changes, Client, Patience, Relayed, Socket, Upload, relay};
 use super::forward::error::ForwardError;
-use super::forward::http1::Exchange;
+use super::forward::exchange::Exchange;
+use super::forward::http1::{Http1, bind_login};
 use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::notes::Notes as _;
@@ -35,6 +36,7 @@ use crate::telemetry::Reason;
 use crate::upstream::downstream::{BodyFault, Downstream as _};
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::fault::Fault;
+use crate::upstream::http1::logins::Logins;
 use crate::upstream::http1::pool;
 use crate::upstream::http1::writer::RequestWriter;
 
@@ -121,7 +123,7 @@ impl Proxy {
     async fn pass<I: Socket>(&self, client: &mut Client<I>, authorized: Authorized, session: &mut Session) {
         let Session { record, identity, writer } = session;
         let Some(route) = record.take_route() else { return client.close() };
-        let Authorized { lease, head, mut bounds, upgrade, origin } = authorized;
+        let Authorized { lease, head, mut bounds, upgrade, login, origin } = authorized;
         if bounds.as_ref().is_some_and(|bounds| bounds.ticket.is_some()) {
             // Boxed: seldom, and its state would make every other request's future larger.
             let waited = Box::pin(wait_unless_gone(client, &mut bounds)).await;
@@ -151,16 +153,27 @@ impl Proxy {
                 return record.put_route(route);
             }
         };
+        let carries_logins = route.carries_logins();
+        let mut logins = if carries_logins { std::mem::take(client.logins()) } else { Logins::default() };
         let exchange = Exchange {
             upstream,
-            asked: Asked { head: client.is_head(), upgrade },
             replayable: client.is_idempotent() && !client.has_body() && !upgrade,
             client: identity.client(),
+            pinned: logins.server_among(upstream.servers()),
         };
         let credential = upstream.credentials.as_ref().map(|(name, _)| name);
+        let asked = Asked { head: client.is_head(), upgrade };
         let mut upload = Upload::new(client, &self.gate, &lease, limits, chunked, credential);
-        match exchange.run(writer, &mut upload, &mut bounds, &mut record.trip).await {
-            Ok(connection) => {
+        let mut attempt = Http1::new(&exchange, asked, writer, &mut upload, &mut logins);
+        let forwarded = exchange.run(&mut attempt, &mut bounds, &mut record.trip).await;
+        if carries_logins {
+            *upload.client.logins() = logins;
+        }
+        match forwarded {
+            Ok((mut connection, ())) => {
+                if carries_logins {
+                    bind_login(&mut connection, login);
+                }
                 record.trip.returns();
                 let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
                 let patience = Patience { read_timeout: upstream.read_timeout, deadline };
@@ -214,7 +227,11 @@ impl Proxy {
                 record.ends();
                 // A server that has not taken the whole request would take the next for its rest.
                 if writer.is_done() {
-                    pool::give_back(connection);
+                    if connection.is_bound() {
+                        upload.client.logins().keep(connection);
+                    } else {
+                        pool::give_back(connection);
+                    }
                 }
             }
             Relayed::ClientGone => upload.client.close(),

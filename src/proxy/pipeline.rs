@@ -19,7 +19,8 @@ use super::body::lease::TokenLease;
 use super::body::request::{BodyLimits, Origin, RequestBody};
 use super::body::response::{ResponseBody, with_record};
 use super::forward::error::ForwardError;
-use super::forward::http1::{self, Exchange};
+use super::forward::exchange::Exchange;
+use super::forward::http1::{self, Http1, bind_login};
 use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::observe::{self, RequestRecord};
@@ -38,6 +39,7 @@ use crate::telemetry::{Gauges, Reason};
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
+use crate::upstream::http1::logins::Logins;
 use crate::upstream::http1::writer::RequestWriter;
 
 thread_local! {
@@ -178,7 +180,7 @@ impl Proxy {
         (identity, mut writer): (Identity, RequestWriter),
         record: &mut RequestRecord,
     ) -> Response<ResponseBody> {
-        let Authorized { lease, head, mut bounds, origin, .. } = authorized;
+        let Authorized { lease, head, mut bounds, login, origin, .. } = authorized;
         let Some(route) = record.take_route() else {
             return Response::new(ResponseBody::from(Full::default()));
         };
@@ -209,15 +211,22 @@ impl Proxy {
                         writer.expect_body(has_body);
                         let exchange = Exchange {
                             upstream,
-                            asked: Asked { head: parts.method == Method::HEAD, upgrade: false },
                             replayable: parts.method.is_idempotent() && !has_body,
                             client: identity.client(),
+                            pinned: None,
                         };
                         let token = || TokenLease::new(&self.gate, &lease);
                         let (body, outcome) = RequestBody::new(body, limits, upstream, token);
                         trip.body.clone_from(&outcome);
                         let mut down = BodyDownstream::new(body, outcome, chunked);
-                        exchange.run(&mut writer, &mut down, &mut bounds, trip).await.map(|connection| {
+                        let asked = Asked { head: parts.method == Method::HEAD, upgrade: false };
+                        // The requests of an HTTP/2 connection run at the same time and cannot share a login.
+                        let mut logins = Logins::default();
+                        let mut attempt = Http1::new(&exchange, asked, &mut writer, &mut down, &mut logins);
+                        exchange.run(&mut attempt, &mut bounds, trip).await.map(|(mut connection, ())| {
+                            if route.carries_logins() {
+                                bind_login(&mut connection, login);
+                            }
                             http1::respond(connection, writer, down, &self.gate, &lease, upstream, bounds)
                         })
                     }
@@ -299,7 +308,8 @@ impl Proxy {
         if let FormBody::Whole(body) = &body {
             record.reads(body.len());
         }
-        let mut origin = crate::gate::Origin::from_address(client.peer);
+        let address = self.with_rules(|rules| rules.client_address(client.peer, parts));
+        let mut origin = crate::gate::Origin::from_address(address);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
         let (response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::addresses::AddressFilter;
 use super::cors::Cors;
 use crate::config;
-use crate::headers::{Field, HeaderSink};
+use crate::headers::{ClientAuthorization, Field, HeaderSink};
 use crate::limit::concurrency::ConcurrencyLimit;
 use crate::limit::rate::Limiter;
 use crate::oauth::evidence::PeerCertificate;
@@ -50,6 +50,22 @@ pub(crate) struct Route {
     /// The changes to the header of the upstream's responses.
     pub(crate) response_headers: Option<Box<ResponseHeaders>>,
     pub(crate) cors: Option<Box<Cors>>,
+}
+
+impl Route {
+    /// Returns what becomes of the client's `Authorization`.
+    pub(crate) fn client_authorization(&self) -> ClientAuthorization {
+        match (&self.access, self.forward_token) {
+            (_, true) => ClientAuthorization::Forward,
+            (Access::Public, false) => ClientAuthorization::RemoveOurs,
+            (Access::Token(_), false) => ClientAuthorization::Remove,
+        }
+    }
+
+    /// Returns whether clients can log in to the upstream over this route.
+    pub(crate) fn carries_logins(&self) -> bool {
+        self.client_authorization() != ClientAuthorization::Remove
+    }
 }
 
 /// All routes of a configuration.

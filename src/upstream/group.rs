@@ -16,7 +16,8 @@ use super::select;
 use super::server::Server;
 use super::state::ChangeCounter;
 use crate::clock::{Clock as _, Millis, SystemClock};
-use crate::config::{self, Balance, Ejection};
+use crate::config::{self, Balance, Ejection, UpstreamHost};
+use crate::headers::ServerOrigin;
 use crate::limit::concurrency::{ConcurrencyLimit, ConcurrencyPermit};
 use crate::telemetry::{Meter, UpstreamCells};
 
@@ -52,6 +53,12 @@ pub(crate) struct Upstream {
     pub credentials: Option<(HeaderName, HeaderValue)>,
     /// Whether requests are sent over HTTP/2 instead of HTTP/1.1.
     pub http2: bool,
+    /// Where its servers are, as URLs in their responses say it.
+    pub(crate) origins: Box<[ServerOrigin]>,
+    /// The `Host` of requests and probes.
+    host: UpstreamHost,
+    /// Whether each server gets a `Host` of its own.
+    pub(crate) host_per_server: bool,
 }
 
 /// Everything needed to create an [`Upstream`].
@@ -72,6 +79,7 @@ pub(crate) struct UpstreamSpec {
     pub(crate) retries: u32,
     pub(crate) credentials: Option<(HeaderName, HeaderValue)>,
     pub(crate) http2: bool,
+    pub(crate) host: UpstreamHost,
 }
 
 impl Upstream {
@@ -80,6 +88,9 @@ impl Upstream {
     pub(crate) fn new(spec: UpstreamSpec) -> Option<Self> {
         let (servers, weights): (Vec<_>, Vec<_>) =
             spec.servers.into_iter().map(|(server, weight)| (Arc::new(server), weight.max(1))).unzip();
+        let authorities: Vec<String> = servers.iter().map(|server| server.authority()).collect();
+        let origins_differ = authorities.iter().any(|authority| Some(authority) != authorities.first());
+        let origins = servers.iter().map(|server| server.origin()).collect();
         let changes = servers.first().map(|server| Arc::clone(&server.state.changes))?;
         Some(Self {
             name: spec.name,
@@ -103,7 +114,27 @@ impl Upstream {
             retries: spec.retries,
             credentials: spec.credentials,
             http2: spec.http2,
+            origins,
+            host_per_server: spec.host == UpstreamHost::Upstream && origins_differ,
+            host: spec.host,
         })
+    }
+
+    /// The `Host` that servers get instead of the client's. If each server gets its own, it is the first one's.
+    pub(crate) fn host(&self) -> Option<&str> {
+        match &self.host {
+            UpstreamHost::Preserve => None,
+            UpstreamHost::Upstream => Some(&self.default_host),
+            UpstreamHost::Name(name) => Some(name),
+        }
+    }
+
+    /// The `Host` of a probe of a server.
+    pub(crate) fn probe_host(&self, server: &Server) -> String {
+        match &self.host {
+            UpstreamHost::Name(name) => name.clone(),
+            UpstreamHost::Preserve | UpstreamHost::Upstream => server.authority(),
+        }
     }
 
     /// The host that a request is for whose client names none: its first server.
@@ -135,6 +166,12 @@ impl Upstream {
                 (!unhealthy).then_some((only, None))
             }
             servers => {
+                if let Some(server) = context.pinned.take().and_then(|key| self.pinned(key, context)) {
+                    return Some((
+                        server,
+                        self.balancer.needs_in_flight().then(|| server.in_flight.acquire()),
+                    ));
+                }
                 let changes = self.changes.count();
                 let all_available = self.all_available_at.load(Ordering::Relaxed) == changes;
                 let at = if all_available && context.tried().is_empty() {
@@ -146,6 +183,15 @@ impl Upstream {
                 Some((server, self.balancer.needs_in_flight().then(|| server.in_flight.acquire())))
             }
         }
+    }
+
+    /// Picks the server with this key, unless it is unhealthy.
+    #[cold]
+    fn pinned(&self, key: u64, context: &mut PickContext<'_>) -> Option<&Arc<Server>> {
+        let at = self.servers.iter().position(|server| server.key == key)?;
+        let server = self.servers.get(at).filter(|server| !server.state.health.is_unhealthy())?;
+        context.last = at;
+        Some(server)
     }
 
     #[cold]
@@ -177,13 +223,12 @@ impl Upstream {
         self.retry_budget.as_ref().is_none_or(|budget| budget.try_retry(now()))
     }
 
-    /// Records the status of a server's response.
-    pub(crate) fn record_response(&self, server: &Server, status: StatusCode) {
+    /// Records the status of a server's response. `status` is called only if the upstream ejects servers.
+    pub(crate) fn record_response(&self, server: &Server, status: impl FnOnce() -> Option<StatusCode>) {
         let Some(rule) = &self.ejection else { return };
-        if rule.server_errors && status.is_server_error() {
-            self.record_failure(server, &status);
-        } else {
-            server.state.ejection.success();
+        match status().filter(|status| rule.server_errors && status.is_server_error()) {
+            Some(status) => self.record_failure(server, &status),
+            None => server.state.ejection.success(),
         }
     }
 

@@ -62,12 +62,14 @@ pub(crate) struct PickContext<'a> {
     pub(crate) tried: ServerSet,
     /// The index of the server picked last.
     pub(crate) last: usize,
+    /// The key of the server that the first attempt goes to if it is healthy.
+    pub(crate) pinned: Option<u64>,
 }
 
 impl<'a> PickContext<'a> {
     /// Creates the context of a new request. `client` is `None` on a public route.
     pub(crate) fn new(client: Option<&'a str>) -> Self {
-        Self { client, tried: ServerSet::none(), last: 0 }
+        Self { client, tried: ServerSet::none(), last: 0, pinned: None }
     }
 
     /// Marks the server picked last as tried, so that another one is picked next.

@@ -27,6 +27,7 @@ mod hostile;
 mod legacy;
 mod lifecycle;
 mod limits;
+mod logins;
 mod metrics;
 mod protected;
 mod queue;

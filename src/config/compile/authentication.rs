@@ -13,7 +13,7 @@ use crate::config::{
     error::ErrorKind,
     model::{ClientAuthentication, ClientSecret, SecretAuthentication},
     reader::{Table, Value},
-    settings::clients::MAX_SECRETS,
+    settings::clients::{MAX_SECRETS, MAX_SECRETS_COST},
 };
 use crate::gate::{KeySource, SecretHash, SecretHashError};
 use crate::oauth::certificate::Subject;
@@ -243,6 +243,13 @@ fn secret_list(value: &Value<'_>, client: &str) -> Option<Vec<ClientSecret>> {
     })?;
     match secrets.len() {
         0 => hidden.invalid("is empty; a client needs a secret, or another way to authenticate"),
+        1..=MAX_SECRETS if secrets.iter().map(|secret| secret.hash.cost()).sum::<u64>() > MAX_SECRETS_COST => {
+            hidden.fail(
+                ErrorKind::TooMany,
+                "would let every failed attempt cost too much together: the sum of m times t of a client's hashes is at \
+                 most 1048576; remove old secrets, or hash them with m=19456,t=2,p=1",
+            )
+        }
         1..=MAX_SECRETS => Some(secrets),
         _ => hidden
             .fail(ErrorKind::TooMany, format!("has more than {MAX_SECRETS} secrets; remove the old ones")),

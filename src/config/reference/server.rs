@@ -66,7 +66,7 @@ pub(super) fn server() -> Table {
             Kind::set(Kind::text("address or range", pattern::address_range())),
             "The proxies in front of the gateway whose `Forwarded`, `X-Real-IP` and `X-Forwarded-*` headers \
              are believed. Each of them must set or remove every one of these headers; otherwise its clients \
-             could set them.",
+             could set them. Failed authentications count for the address that they report.",
         )
         .default("[]")
         .example(r#"["10.0.0.0/8", "2001:db8::/32"]"#)

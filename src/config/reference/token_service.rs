@@ -55,8 +55,10 @@ pub(super) fn token_service() -> Table {
         Key::new(
             "throttle",
             Kind::Table(throttle()),
-            "When failed client authentications are answered with 429: counted for a client id from one \
-             address, and ten times as many for an address (IPv6: its /64).",
+            "When failed client authentications with a secret are answered with 429: counted for a client id \
+             from one address, and ten times as many for an address (IPv6: its /64). The address is the client's, \
+             as far as `trusted_proxies` or the PROXY protocol report it. Requests without credentials and wrong \
+             signatures never count.",
         )
         .default(format!(
             "{{ failures = {}, per = \"{}\" }}",

@@ -28,6 +28,7 @@ use crate::http1::{
     buffers,
 };
 use crate::upstream::alarm::Alarm;
+use crate::upstream::http1::logins::Logins;
 
 /// A client's socket, or the TLS session on it.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -80,6 +81,7 @@ pub(crate) struct Client<I> {
     body: BodyDecoder,
     body_ended: bool,
     body_bytes: u64,
+    logins: Logins,
 }
 
 impl<I> Client<I> {
@@ -107,7 +109,13 @@ impl<I> Client<I> {
             body: BodyDecoder::Length(0),
             body_ended: true,
             body_bytes: 0,
+            logins: Logins::default(),
         }
+    }
+
+    /// The upstream connections that carry this client's logins. They end with the client's connection.
+    pub(crate) fn logins(&mut self) -> &mut Logins {
+        &mut self.logins
     }
 
     /// The timer of the task that serves the client.

@@ -1,27 +1,27 @@
 //! Requests to servers that speak HTTP/2 (RFC 9113): multiplexed over few connections, kept per thread.
 //!
-//! A request goes in its own task, its answer is read there too; one task a connection moves the bytes. What a server
-//! has not begun with is sent again, whatever its method: a stream that it refuses, one above the last it names when it
-//! says goodbye, and what was never written because the connection was dead already.
+//! The task of a request sends it and reads its response; one task for each connection moves the bytes. A request
+//! that a server did not begin to process is sent again, whatever its method: a refused stream, a stream above the last
+//! one named in a GOAWAY, and a request that was never written because the connection was dead.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, Uri, Version};
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+use tokio::time::{Instant, timeout_at};
 
 use super::error::ForwardError;
+use super::exchange::{Exchange, Overdue, Protocol, ResponseTimer};
 use super::outbound::Outbound;
-use super::retry::{Failure, Retries};
+use super::retry::{Failure, FailureKind};
 use crate::gate::Gate;
 use crate::headers::{self, Field, Outgoing, RequestView, Returning};
-use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Lease;
 use crate::proxy::body::lease::TokenLease;
 use crate::proxy::body::request::{BodyOutcome, RequestBody};
@@ -35,8 +35,7 @@ use crate::upstream::group::Upstream;
 use crate::upstream::http2::connection::{Connection, ConnectionStatus, OpenError, StreamGuard};
 use crate::upstream::http2::pool::{self, AcquireError};
 use crate::upstream::http2::response::Http2Body;
-use crate::upstream::http2::upload::{self, Upload, UploadTask};
-use crate::upstream::pick::PickContext;
+use crate::upstream::http2::upload::{self, Upload};
 use crate::upstream::server::Server;
 
 /// The head that `outgoing` makes of a client's: with a canonical path, the query as it came, and the host it is for.
@@ -75,13 +74,24 @@ pub(crate) async fn forward(
     let Outbound { body, limits, mut bounds } = outbound;
     let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, lease));
     trip.body.clone_from(&outcome);
-    if let Some(total) = upstream.total_timeout {
-        ExchangeLimits::of(&mut bounds).deadline = Instant::now().checked_add(total);
-    }
     let (parts, ()) = head.into_parts();
-    let Answered { response, place, upload } =
-        exchange(upstream, client, &parts, body, outcome, &mut bounds, trip).await?;
-    let (mut head, stream) = response.into_parts();
+    let upload = Upload::new(body);
+    // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
+    let replayable = parts.method.is_idempotent() && upload.is_empty();
+    let exchange = Exchange { upstream, replayable, client, pinned: None };
+    let mut attempt = Http2 {
+        upstream,
+        parts: &parts,
+        replayable,
+        upload,
+        outcome,
+        newer_than: 0,
+        authority: None,
+        alarm: Alarm::default(),
+    };
+    let (_, Answered { response, stream, guard }) = exchange.run(&mut attempt, &mut bounds, trip).await?;
+    let upload = attempt.upload.spawn(stream);
+    let (mut head, body) = response.into_parts();
     headers::check_response(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
     let mut kept = HeaderMap::with_capacity(head.headers.len() + 1);
     let returning = Returning { upgraded: false, length: true, version: Version::HTTP_2 };
@@ -89,7 +99,7 @@ pub(crate) async fn forward(
     headers::for_client(fields, returning, |_| false, &mut kept);
     head.headers = kept;
     head.version = Version::HTTP_11;
-    let body = Http2Body::new(stream, &head.headers, place, upload);
+    let body = Http2Body::new(body, &head.headers, guard, upload);
     let source = Source::Http2(body, Alarm::default());
     let body = UpstreamBody::new(source, upstream.read_timeout, TokenLease::new(gate, lease), bounds);
     Ok(Response::from_parts(head, body.into()))
@@ -98,120 +108,197 @@ pub(crate) async fn forward(
 /// The head of an answer, and what it holds.
 struct Answered {
     response: Response<RecvStream>,
-    place: StreamGuard,
-    upload: Option<UploadTask>,
+    stream: SendStream<bytes::Bytes>,
+    guard: StreamGuard,
 }
 
-/// Sends a request until a server answers it, as often as is safe and allowed.
-async fn exchange(
-    upstream: &Upstream,
-    client: Option<&str>,
-    parts: &Parts,
-    body: RequestBody,
+/// An attempt over HTTP/2.
+struct Http2<'a> {
+    upstream: &'a Upstream,
+    parts: &'a Parts,
+    replayable: bool,
+    upload: Upload<RequestBody>,
     outcome: Option<BodyOutcome>,
-    bounds: &mut Option<Box<ExchangeLimits>>,
-    trip: &mut UpstreamTrace,
-) -> Result<Answered, ForwardError> {
-    upstream.count();
-    let mut asking = PickContext::new(client);
-    let mut upload = Upload::new(body);
-    // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
-    let replayable = parts.method.is_idempotent() && upload.is_empty();
-    let mut retries = Retries::new(upstream.retries, replayable);
-    let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
-    let mut newer_than = 0;
-    let mut alarm = Box::pin(sleep_until(Instant::now()));
-    loop {
-        let (server, place) = upstream.pick(&mut asking).ok_or(ForwardError::NoServer)?;
-        if let Some(place) = place {
-            ExchangeLimits::of(bounds).server = Some(place);
-        }
-        trip.goes_to(server, Instant::now());
+    /// Connections up to this id are not used: they are as old as one that was found dead.
+    newer_than: u64,
+    /// The server's own, if each server gets a `Host` of its own.
+    authority: Option<Authority>,
+    alarm: Alarm,
+}
+
+/// Why there is no response.
+enum NoResponse {
+    Error(h2::Error),
+    Overdue(Overdue),
+    /// The request's own body ended early.
+    Body(BodyFault),
+}
+
+impl Protocol for Http2<'_> {
+    type Connection = Connection;
+    type Answer = Answered;
+
+    fn kept(&mut self, server: &Arc<Server>, _: Instant) -> Option<Connection> {
+        self.authority =
+            if self.upstream.host_per_server { server.authority().parse().ok() } else { None };
+        pool::ready(server, self.newer_than)
+    }
+
+    async fn open(
+        &mut self,
+        server: &Arc<Server>,
+        _: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Connection, Failure> {
         // Other requests wait for the same connection, so the total timeout of this one does not shorten its opening.
-        let acquiring = pool::acquire(server, newer_than, upstream.connect_timeout);
+        let acquiring = pool::acquire(server, self.newer_than, self.upstream.connect_timeout);
         let acquired = match deadline {
             None => acquiring.await,
             Some(deadline) => match timeout_at(deadline, acquiring).await {
                 Ok(acquired) => acquired,
-                Err(_) => {
-                    upstream.record_failure(server, &"no connection in time");
-                    return Err(ForwardError::TooSlow);
-                }
+                Err(_) => return Err(Failure::not_connected(ForwardError::TooSlow, true)),
             },
         };
-        let mut connection = match acquired {
-            Ok(connection) => connection,
-            Err(AcquireError::Full) => return Err(ForwardError::NoServer),
-            Err(AcquireError::Open(error)) => {
-                if !matches!(error, OpenError::Local(_)) {
-                    upstream.record_failure(server, &error);
-                }
-                let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
-                if in_time && retries.allow(Failure::Unsent, false, || upstream.may_retry()) {
-                    asking.failed();
-                    continue;
-                }
-                return Err(not_open(error));
+        acquired.map_err(|error| match error {
+            AcquireError::Full => Failure::fatal(ForwardError::NoServer, false),
+            AcquireError::Open(error) => {
+                let counts = !matches!(error, OpenError::Local(_));
+                Failure::not_connected(not_open(error), counts)
             }
-        };
-        let Some((answer, mut stream)) = send(&mut connection, server, parts, upload.is_empty())? else {
-            // Over before this request came.
-            if !retries.allow(Failure::Unsent, true, || upstream.may_retry()) {
-                return Err(ForwardError::Unreachable("the server closes new connections".to_owned()));
-            }
-            continue;
-        };
-        let status = Arc::clone(&connection.status);
-        let (place, reused, written) = (status.begin_stream(), status.begun() > 1, status.written());
-        let waiting = Waiting { upstream, outcome: outcome.as_ref(), deadline, alarm: &mut alarm };
-        let error = match waiting.answer(answer, &mut stream, &mut upload).await {
-            Ok(Ok(response)) => {
-                upstream.record_response(server, response.status());
-                return Ok(Answered { response, place, upload: upload.spawn(stream) });
-            }
-            Ok(Err(error)) => error,
-            Err(Interrupted::Late) => {
-                upstream.record_failure(server, &"no answer in time");
-                return Err(ForwardError::TooSlow);
-            }
-            Err(Interrupted::Expired) => {
-                // With a body on its way up, it may be the client that was slow.
-                if replayable || upload.is_done() {
-                    upstream.record_failure(server, &"no whole answer in time");
-                }
-                return Err(ForwardError::TooSlow);
-            }
-            Err(Interrupted::Body(fault)) => return Err(ForwardError::Body(fault)),
-        };
-        // A kept connection that breaks says little of the server; a new one does.
-        if !reused {
-            upstream.record_failure(server, &error);
+        })
+    }
+
+    async fn send(
+        &mut self,
+        connection: &mut Connection,
+        _: bool,
+        deadline: Option<Instant>,
+    ) -> Result<Answered, Failure> {
+        let (answer, mut stream) = self.open_stream(connection)?;
+        let (guard, written) = (connection.status.begin_stream(), connection.status.written());
+        match self.answer(answer, &mut stream, deadline).await {
+            Ok(response) => Ok(Answered { response, stream, guard }),
+            Err(failed) => Err(self.classify(failed, connection, written)),
         }
+    }
+
+    fn status(_: &Connection, answer: &Answered) -> Option<StatusCode> {
+        Some(answer.response.status())
+    }
+}
+
+impl Http2<'_> {
+    /// Opens a stream with the head of the request.
+    fn open_stream(
+        &self,
+        connection: &mut Connection,
+    ) -> Result<(ResponseFuture, SendStream<bytes::Bytes>), Failure> {
+        let parts = self.parts;
+        let mut head = Request::new(());
+        head.method_mut().clone_from(&parts.method);
+        head.headers_mut().clone_from(&parts.headers);
+        *head.version_mut() = Version::HTTP_2;
+        let mut uri = parts.uri.clone().into_parts();
+        if let Some(authority) = &self.authority {
+            uri.authority = Some(authority.clone());
+        }
+        uri.scheme = Some(if connection.tls { Scheme::HTTPS } else { Scheme::HTTP });
+        *head.uri_mut() = Uri::from_parts(uri).map_err(|_| {
+            let reason = "the target of the request cannot be sent over HTTP/2".to_owned();
+            Failure::fatal(ForwardError::Unreachable(reason), false)
+        })?;
+        connection.sender.send_request(head, self.upload.is_empty()).map_err(|error| {
+            let over = error.is_io() || error.is_go_away();
+            // Out of stream numbers, after a billion requests: RFC 9113 §5.1.1.
+            let used_up = error.reason().is_none() && connection.status.begun() > 1 << 29;
+            if !over && !used_up {
+                return Failure::fatal(ForwardError::Unreachable(error.to_string()), false);
+            }
+            connection.status.close();
+            if over {
+                pool::remove(&connection.status);
+            }
+            // The connection ended before this request came.
+            let reason = "the server closes new connections".to_owned();
+            Failure {
+                kind: FailureKind::Unsent,
+                error: ForwardError::Unreachable(reason),
+                on_kept_connection: true,
+                counts_against_server: false,
+                avoid_server: false,
+            }
+        })
+    }
+
+    /// Waits for the head of the response, while the body goes up.
+    async fn answer(
+        &mut self,
+        mut answer: ResponseFuture,
+        stream: &mut SendStream<bytes::Bytes>,
+        deadline: Option<Instant>,
+    ) -> Result<Response<RecvStream>, NoResponse> {
+        let Self { upstream, upload, outcome, alarm, .. } = self;
+        let mut timer = ResponseTimer::new(Instant::now(), upstream.read_timeout, deadline);
+        poll_fn(|cx| {
+            if !upload.is_done()
+                && let Poll::Ready(Err(upload::Broken)) = upload.poll(stream, cx)
+            {
+                let fault = outcome.as_ref().and_then(BodyOutcome::fault);
+                return Poll::Ready(Err(NoResponse::Body(fault.unwrap_or(BodyFault::BrokenOff))));
+            }
+            if let Poll::Ready(answer) = Pin::new(&mut answer).poll(cx) {
+                return Poll::Ready(answer.map_err(NoResponse::Error));
+            }
+            loop {
+                let now = ready!(alarm.poll(timer.next(), cx));
+                let progress = outcome.as_ref().map_or(0, BodyOutcome::frames);
+                if let Some(overdue) = timer.rings(now, progress, upload.waits_for_client()) {
+                    return Poll::Ready(Err(NoResponse::Overdue(overdue)));
+                }
+            }
+        })
+        .await
+    }
+
+    #[cold]
+    fn classify(&mut self, failed: NoResponse, connection: &Connection, written: u64) -> Failure {
+        let error = match failed {
+            NoResponse::Overdue(Overdue::Late) => return Failure::fatal(ForwardError::TooSlow, true),
+            NoResponse::Overdue(Overdue::Expired) => {
+                // While a body goes up, the client may be the slow one.
+                let counts = self.replayable || self.upload.is_done();
+                return Failure::fatal(ForwardError::TooSlow, counts);
+            }
+            NoResponse::Body(fault) => return Failure::fatal(ForwardError::Body(fault), false),
+            NoResponse::Error(error) => error,
+        };
+        let status = &connection.status;
+        let kept = status.begun() > 1;
         let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
-        // Requests sent before the server's SETTINGS came may exceed its stream limit. It refuses those, for no fault of
-        // the requests: they are treated as unsent.
+        // Requests sent before the server's SETTINGS came may exceed its stream limit. It refuses those through no fault
+        // of the requests: they are treated as unsent.
         let over_limit = refused && status.streams() > connection.max_streams();
-        drop(place);
         let broke = error.is_io() || error.is_go_away();
-        // h2 tells a stream of the other side's GOAWAY only if it lies above the last one named there.
+        // h2 reports the other side's GOAWAY only for a stream above the last one named there.
         let not_begun = refused || (error.is_remote() && error.is_go_away());
         let not_written = broke && status.written() == written;
-        let failure = match (not_written || over_limit, not_begun) {
-            (true, _) if upload.rewind() => Failure::Unsent,
-            (false, true) if upload.rewind() => Failure::NotProcessed,
-            (false, false) if broke => Failure::Broken,
-            _ => Failure::Fatal,
+        let kind = match (not_written || over_limit, not_begun) {
+            (true, _) if self.upload.rewind() => FailureKind::Unsent,
+            (false, true) if self.upload.rewind() => FailureKind::NotProcessed,
+            (false, false) if broke => FailureKind::Broken,
+            _ => FailureKind::Fatal,
         };
-        if !retries.allow(failure, reused || over_limit, || upstream.may_retry()) {
-            return Err(failed(&error));
-        }
-        if !over_limit && (refused || !reused) {
-            asking.failed();
-        }
         if !refused {
-            // Others that are as old are as dead.
+            // The other connections of that age are dead too.
             status.close();
-            newer_than = ConnectionStatus::latest_id();
+            self.newer_than = ConnectionStatus::latest_id();
+        }
+        Failure {
+            kind,
+            error: failed_with(&error),
+            on_kept_connection: kept || over_limit,
+            counts_against_server: !kept,
+            avoid_server: !over_limit && (refused || !kept),
         }
     }
 }
@@ -227,103 +314,10 @@ fn not_open(error: OpenError) -> ForwardError {
 }
 
 /// What an error means that came in place of an answer.
-fn failed(error: &h2::Error) -> ForwardError {
+fn failed_with(error: &h2::Error) -> ForwardError {
     match error.reason() {
         // Found here: what came is no HTTP/2.
         Some(_) if error.is_library() => ForwardError::BadAnswer("not HTTP/2".to_owned()),
         _ => ForwardError::Unreachable(error.to_string()),
-    }
-}
-
-/// Opens a stream; none if the connection takes no more.
-fn send(
-    connection: &mut Connection,
-    server: &Server,
-    parts: &Parts,
-    ends: bool,
-) -> Result<Option<(ResponseFuture, SendStream<bytes::Bytes>)>, ForwardError> {
-    let mut head = Request::new(());
-    head.method_mut().clone_from(&parts.method);
-    head.headers_mut().clone_from(&parts.headers);
-    *head.version_mut() = Version::HTTP_2;
-    let mut uri = parts.uri.clone().into_parts();
-    uri.scheme = Some(if server.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
-    *head.uri_mut() = Uri::from_parts(uri)
-        .map_err(|_| ForwardError::Unreachable("no target that HTTP/2 could ask for".to_owned()))?;
-    match connection.sender.send_request(head, ends) {
-        Ok(sent) => Ok(Some(sent)),
-        Err(error) if error.is_io() || error.is_go_away() => {
-            connection.status.close();
-            pool::remove(&connection.status);
-            Ok(None)
-        }
-        // Out of stream numbers, after a billion requests: RFC 9113 §5.1.1.
-        Err(error) if error.reason().is_none() && connection.status.begun() > 1 << 29 => {
-            connection.status.close();
-            Ok(None)
-        }
-        Err(error) => Err(ForwardError::Unreachable(error.to_string())),
-    }
-}
-
-/// Why a wait ended without an answer and without an error of the connection.
-enum Interrupted {
-    /// No answer within the read timeout.
-    Late,
-    /// No answer within the total timeout.
-    Expired,
-    /// The body ended early.
-    Body(BodyFault),
-}
-
-/// The wait for the head of an answer, while the body goes up.
-struct Waiting<'a> {
-    upstream: &'a Upstream,
-    outcome: Option<&'a BodyOutcome>,
-    deadline: Option<Instant>,
-    alarm: &'a mut Pin<Box<Sleep>>,
-}
-
-impl Waiting<'_> {
-    async fn answer(
-        self,
-        mut answer: ResponseFuture,
-        stream: &mut SendStream<bytes::Bytes>,
-        upload: &mut Upload<RequestBody>,
-    ) -> Result<Result<Response<RecvStream>, h2::Error>, Interrupted> {
-        let Self { upstream, outcome, deadline, alarm } = self;
-        let fault = || outcome.and_then(BodyOutcome::fault);
-        let mut frames = 0;
-        let next = || {
-            let late_at = Instant::now() + upstream.read_timeout;
-            deadline.map_or(late_at, |deadline| deadline.min(late_at))
-        };
-        alarm.as_mut().reset(next());
-        poll_fn(|cx| {
-            if !upload.is_done()
-                && let Poll::Ready(Err(upload::Broken)) = upload.poll(stream, cx)
-            {
-                let fault = fault().unwrap_or(BodyFault::BrokenOff);
-                return Poll::Ready(Err(Interrupted::Body(fault)));
-            }
-            if let Poll::Ready(answer) = Pin::new(&mut answer).poll(cx) {
-                return Poll::Ready(Ok(answer));
-            }
-            while alarm.as_mut().poll(cx).is_ready() {
-                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return Poll::Ready(Err(Interrupted::Expired));
-                }
-                // While a body is still going up, the server is not late.
-                match outcome.map(BodyOutcome::frames).filter(|now| *now != frames) {
-                    Some(now) => frames = now,
-                    // Nor while the client says nothing: the body has a timeout of its own.
-                    None if upload.waits_for_client() => {}
-                    None => return Poll::Ready(Err(Interrupted::Late)),
-                }
-                alarm.as_mut().reset(next());
-            }
-            Poll::Pending
-        })
-        .await
     }
 }

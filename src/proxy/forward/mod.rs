@@ -1,6 +1,7 @@
 //! Forwards a permitted request and brings back its response.
 
 pub(crate) mod error;
+pub(crate) mod exchange;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod outbound;

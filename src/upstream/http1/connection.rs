@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use crate::telemetry::{Event, GaugeGuard};
 use crate::upstream::downstream::Downstream;
 use crate::upstream::io::Io;
 use crate::upstream::resolve::ResolvedAddr;
+use crate::upstream::server::Server;
 
 /// Interim responses (RFC 9110 §15.2) before the response. No honest server sends more.
 const MAX_INTERIM: u32 = 16;
@@ -46,32 +48,45 @@ pub(crate) struct Connection {
     pub(super) place: ResolvedAddr,
     /// When it was last used: the beginning of its last exchange.
     pub(crate) used: Instant,
+    /// How long after that another request may be sent.
+    pub(super) idle_timeout: Duration,
     /// Counts it as open, and while it is pooled as idle.
     _open: GaugeGuard,
     pub(super) idle: Option<GaugeGuard>,
     interim: u32,
-    /// The request could not be sent whole.
-    spoilt: bool,
+    reuse: Reuse,
+}
+
+/// Which requests may follow on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    /// Those of every client.
+    Shared,
+    /// Those of one client connection: it carries that client's login.
+    OneClient,
+    /// None: a request could not be sent whole.
+    Never,
 }
 
 impl Connection {
     /// A connection on a socket just connected.
-    pub(crate) fn new(io: Io, server: u64, place: ResolvedAddr, now: Instant) -> Self {
+    pub(crate) fn new(io: Io, server: &Server, place: ResolvedAddr, now: Instant) -> Self {
         Self {
             io,
             input: Input::default(),
             spans: None,
-            facts: ResponseFacts { framing: ResponseFraming::None, persistent: true },
+            facts: ResponseFacts { framing: ResponseFraming::None, persistent: true, keep_alive: None },
             body: BodyDecoder::Length(0),
             piece: (0, 0),
             body_ended: true,
-            server,
+            server: server.key,
             place,
             used: now,
+            idle_timeout: server.idle_timeout,
             _open: GaugeGuard::new(Event::UpstreamOpened, Event::UpstreamClosed),
             idle: None,
             interim: 0,
-            spoilt: false,
+            reuse: Reuse::Shared,
         }
     }
 
@@ -108,7 +123,9 @@ impl Connection {
                 self.facts = facts;
                 self.body = BodyDecoder::of_response(facts.framing);
                 self.body_ended = self.body.remaining() == Some(0);
-                self.spoilt = writer.is_refused();
+                if writer.is_refused() {
+                    self.reuse = Reuse::Never;
+                }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(fault)) => {
@@ -190,7 +207,9 @@ impl Connection {
         if !writer.is_refused() {
             let sent = ready!(writer.poll(&mut self.io, down, cx));
             // The response may be whole even so, but then no other request may follow on the connection.
-            self.spoilt |= sent.is_err();
+            if sent.is_err() {
+                self.reuse = Reuse::Never;
+            }
         }
         Poll::Ready(())
     }
@@ -258,13 +277,33 @@ impl Connection {
         self.body.trailers()
     }
 
-    /// Whether another request may be sent, now that the response has been read to its end.
-    pub(super) fn persists(&self) -> bool {
-        self.facts.persistent && !self.spoilt && self.body_ended && self.input.is_empty()
+    /// Reserves the connection for the requests of one client connection.
+    pub(crate) fn bind_to_client(&mut self) {
+        if self.reuse == Reuse::Shared {
+            self.reuse = Reuse::OneClient;
+        }
     }
 
-    /// Gives the buffer back, for the pool.
+    /// Returns whether the connection serves one client connection only.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.reuse == Reuse::OneClient
+    }
+
+    /// Whether a request of any client may be sent, now that the response has been read to its end.
+    pub(super) fn is_shareable(&self) -> bool {
+        self.reuse == Reuse::Shared && self.persists()
+    }
+
+    /// Whether another request may be sent, now that the response has been read to its end.
+    pub(super) fn persists(&self) -> bool {
+        self.facts.persistent && self.reuse != Reuse::Never && self.body_ended && self.input.is_empty()
+    }
+
+    /// Gives the buffer back while the connection is idle.
     pub(super) fn rest(&mut self) {
+        if let Some(seconds) = self.facts.keep_alive {
+            self.obey(seconds);
+        }
         self.input.settle();
         self.body = BodyDecoder::Length(0);
     }
@@ -274,6 +313,15 @@ impl Connection {
         self.consume_head();
         let said = self.input.take();
         (self.io, said)
+    }
+
+    /// Keeps the connection for less time than the server does, which closes it `seconds` after a response. A request
+    /// that meets the close could not be sent again if it may not reach a server twice.
+    #[cold]
+    fn obey(&mut self, seconds: u32) {
+        let theirs = Duration::from_secs(u64::from(seconds));
+        let margin = (theirs / 5).min(Duration::from_secs(1));
+        self.idle_timeout = self.idle_timeout.min(theirs.saturating_sub(margin));
     }
 
     /// Reads more. Ready with 0 at the end.

@@ -6,5 +6,6 @@
 
 pub(crate) mod connection;
 pub(crate) mod fault;
+pub(crate) mod logins;
 pub(crate) mod pool;
 pub(crate) mod writer;

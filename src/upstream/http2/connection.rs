@@ -119,6 +119,8 @@ impl Drop for StreamGuard {
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<Bytes>,
     pub(crate) status: Arc<ConnectionStatus>,
+    /// Whether the server is reached over TLS.
+    pub(crate) tls: bool,
     /// The server's address, or `None` in tests.
     pub(crate) address: Option<ResolvedAddr>,
 }
@@ -174,7 +176,7 @@ pub(crate) async fn open(
         return Err(OpenError::NoHttp2);
     }
     match start(io, on_close).await {
-        Ok(connection) => Ok(Connection { address: Some(address), ..connection }),
+        Ok(connection) => Ok(Connection { address: Some(address), tls: server.tls.is_some(), ..connection }),
         Err(error) => Err(OpenError::Failed(error.to_string().into())),
     }
 }
@@ -206,7 +208,7 @@ where
         timer: Box::pin(sleep_until(Instant::now() + TICK)),
     };
     tokio::spawn(drive(connection, watchdog));
-    Ok(Connection { sender, status, address: None })
+    Ok(Connection { sender, status, tls: false, address: None })
 }
 
 async fn drive<T>(mut connection: client::Connection<CountingIo<T>, Bytes>, mut watchdog: Watchdog)

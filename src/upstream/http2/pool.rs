@@ -46,7 +46,15 @@ enum Found {
     Full,
 }
 
-/// Returns a connection to `server` that has room for a request and an id above `newer_than`.
+/// Returns an open connection to `server` that has room for a request and an id above `newer_than`.
+pub(crate) fn ready(server: &Server, newer_than: u64) -> Option<Connection> {
+    POOLS.with_borrow_mut(|pools| {
+        pools.iter_mut().find(|pool| pool.server == server.key)?.ready(server, newer_than)
+    })
+}
+
+/// Returns a connection to `server` that has room for a request and an id above `newer_than`. Opens one if there
+/// is none.
 pub(crate) async fn acquire(
     server: &Arc<Server>,
     newer_than: u64,
@@ -90,6 +98,20 @@ pub(crate) fn remove(status: &Arc<ConnectionStatus>) {
     });
 }
 
+impl Pool {
+    fn ready(&mut self, server: &Server, newer_than: u64) -> Option<Connection> {
+        // A connection to a removed address serves the requests it has, and then closes.
+        self.connections.retain_mut(|Connection { status, address, .. }| {
+            !status.is_closed() && address.as_mut().is_none_or(|address| address.is_current(&server.resolver))
+        });
+        self.newer_than(newer_than).find(|connection| has_room(connection)).cloned()
+    }
+
+    fn newer_than(&self, id: u64) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().filter(move |connection| connection.status.id > id)
+    }
+}
+
 fn has_room(connection: &Connection) -> bool {
     !connection.status.is_closed() && connection.status.streams() < connection.max_streams()
 }
@@ -103,16 +125,11 @@ fn find(pools: &mut Vec<Pool>, server: &Arc<Server>, newer_than: u64, within: Du
         }
     };
     let Some(pool) = pools.get_mut(at) else { return Found::Full };
-    // A connection to a removed address serves the requests it has, and then closes.
-    pool.connections.retain_mut(|Connection { status, address, .. }| {
-        !status.is_closed() && address.as_mut().is_none_or(|address| address.is_current(&server.resolver))
-    });
-    let usable = || pool.connections.iter().filter(|connection| connection.status.id > newer_than);
-    if let Some(connection) = usable().find(|connection| has_room(connection)) {
-        return Found::Connection(connection.clone());
+    if let Some(connection) = pool.ready(server, newer_than) {
+        return Found::Connection(connection);
     }
     if pool.connections.len() >= MAX_CONNECTIONS {
-        let least = usable().min_by_key(|connection| connection.status.streams());
+        let least = pool.newer_than(newer_than).min_by_key(|connection| connection.status.streams());
         return match least {
             Some(least) if least.status.streams() < least.max_streams() + MAX_WAITING => {
                 Found::Connection(least.clone())

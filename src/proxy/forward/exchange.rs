@@ -1,0 +1,193 @@
+//! Sends a request until a server answers it, as often as is safe and allowed: the one retry loop for both
+//! protocols.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::error::ForwardError;
+use super::retry::{Failure, Retries};
+use crate::clock::turn;
+use crate::limit::exchange::ExchangeLimits;
+use crate::proxy::observe::trace::UpstreamTrace;
+use crate::upstream::group::Upstream;
+use crate::upstream::pick::PickContext;
+use crate::upstream::server::Server;
+
+/// One attempt to send a request, over one protocol. The implementation classifies its failures; what follows
+/// from a failure is decided in [`Exchange::run`].
+pub(crate) trait Protocol {
+    /// An open connection to a server.
+    type Connection;
+    /// What a successful attempt returns besides its connection.
+    type Answer;
+
+    /// Takes a connection that is open already.
+    fn kept(&mut self, server: &Arc<Server>, now: Instant) -> Option<Self::Connection>;
+
+    /// Opens a connection. It has until `deadline`, and no longer than the connect timeout.
+    fn open(
+        &mut self,
+        server: &Arc<Server>,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
+
+    /// Sends the request and waits for the head of its response. `kept` says that the connection was open
+    /// before the attempt.
+    fn send(
+        &mut self,
+        connection: &mut Self::Connection,
+        kept: bool,
+        deadline: Option<Instant>,
+    ) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
+
+    /// Returns the status of the response.
+    fn status(connection: &Self::Connection, answer: &Self::Answer) -> Option<StatusCode>;
+}
+
+/// What stays the same over the attempts of one request.
+pub(crate) struct Exchange<'a> {
+    pub(crate) upstream: &'a Upstream,
+    /// Whether the request may be sent again although a server may have acted on it (RFC 9110 §9.2.2). Never
+    /// true with a body, which is gone once it is sent.
+    pub(crate) replayable: bool,
+    /// The client that sent the request.
+    pub(crate) client: Option<&'a str>,
+    /// The key of the server on which the client is logged in.
+    pub(crate) pinned: Option<u64>,
+}
+
+impl Exchange<'_> {
+    /// Runs attempts until one succeeds or the request must fail.
+    pub(crate) async fn run<P: Protocol>(
+        &self,
+        protocol: &mut P,
+        bounds: &mut Option<Box<ExchangeLimits>>,
+        trace: &mut UpstreamTrace,
+    ) -> Result<(P::Connection, P::Answer), ForwardError> {
+        let upstream = self.upstream;
+        let mut context = PickContext { pinned: self.pinned, ..PickContext::new(self.client) };
+        if let Some(total) = upstream.total_timeout {
+            ExchangeLimits::of(bounds).deadline = turn::now().checked_add(total);
+        }
+        let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
+        upstream.count();
+        let mut retries = Retries::new(upstream.retries, self.replayable);
+        loop {
+            let (server, permit) = upstream.pick(&mut context).ok_or(ForwardError::NoServer)?;
+            if let Some(permit) = permit {
+                ExchangeLimits::of(bounds).server = Some(permit);
+            }
+            let now = turn::now();
+            trace.goes_to(server, now);
+            let kept = protocol.kept(server, now);
+            let is_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                // Boxed: most requests find an open connection, and this state would make the future of each of
+                // them larger.
+                None => match Box::pin(protocol.open(server, now, deadline)).await {
+                    Ok(connection) => connection,
+                    Err(failure) => {
+                        self.after(failure, server, deadline, &mut retries, &mut context)?;
+                        continue;
+                    }
+                },
+            };
+            match protocol.send(&mut connection, is_kept, deadline).await {
+                Ok(answer) => {
+                    upstream.record_response(server, || P::status(&connection, &answer));
+                    return Ok((connection, answer));
+                }
+                Err(failure) => self.after(failure, server, deadline, &mut retries, &mut context)?,
+            }
+        }
+    }
+
+    /// Records a failed attempt, and returns its error unless another attempt may follow.
+    #[cold]
+    fn after(
+        &self,
+        failure: Failure,
+        server: &Server,
+        deadline: Option<Instant>,
+        retries: &mut Retries,
+        context: &mut PickContext<'_>,
+    ) -> Result<(), ForwardError> {
+        let upstream = self.upstream;
+        if failure.counts_against_server {
+            upstream.record_failure(server, &failure.error);
+        }
+        let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
+        if !in_time || !retries.allow(failure.kind, failure.on_kept_connection, || upstream.may_retry()) {
+            return Err(failure.error);
+        }
+        if failure.avoid_server {
+            context.failed();
+        }
+        Ok(())
+    }
+}
+
+/// Why the wait for the head of a response ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// The server was silent for the read timeout.
+    Late,
+    /// The total timeout of the request has passed.
+    Expired,
+}
+
+/// The deadlines of the wait for the head of a response.
+pub(super) struct ResponseTimer {
+    read_timeout: Duration,
+    deadline: Option<Instant>,
+    late_at: Instant,
+    progress: u64,
+}
+
+impl ResponseTimer {
+    /// The read timeout counts from `since`.
+    pub(super) fn new(since: Instant, read_timeout: Duration, deadline: Option<Instant>) -> Self {
+        Self { read_timeout, deadline, late_at: since + read_timeout, progress: 0 }
+    }
+
+    /// Returns the deadline that comes first.
+    pub(super) fn next(&self) -> Instant {
+        self.deadline.map_or(self.late_at, |deadline| deadline.min(self.late_at))
+    }
+
+    /// Decides at [`Self::next`] whether the response is overdue. It is not while the request's body moves
+    /// (`progress` changes), nor while the client is waited for: the body has a timeout of its own.
+    pub(super) fn rings(&mut self, now: Instant, progress: u64, waits_for_client: bool) -> Option<Overdue> {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            return Some(Overdue::Expired);
+        }
+        let moved = std::mem::replace(&mut self.progress, progress) != progress;
+        if !moved && !waits_for_client {
+            return Some(Overdue::Late);
+        }
+        self.late_at = now + self.read_timeout;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_is_not_late_while_the_request_moves_or_the_client_is_waited_for() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let mut timer = ResponseTimer::new(start, second, Some(start + 5 * second));
+        assert_eq!(timer.next(), start + second);
+        assert_eq!(timer.rings(start + second, 10, false), None, "the body moved");
+        assert_eq!(timer.rings(start + 2 * second, 10, true), None, "the client is waited for");
+        assert_eq!(timer.next(), start + 3 * second);
+        assert_eq!(timer.rings(start + 3 * second, 10, false), Some(Overdue::Late));
+        assert_eq!(timer.rings(start + 5 * second, 20, true), Some(Overdue::Expired), "whatever moves");
+    }
+}
