@@ -34,6 +34,7 @@ mod units;
 mod values;
 
 pub use crate::route::pattern::{Pattern, PatternError};
+pub use crate::route::template::{Template, TemplateError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Position};
 pub use gate_spec::FromFileError;

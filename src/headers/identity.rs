@@ -53,7 +53,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Spellings of the identity headers that some server or framework takes for them.
-    pub(crate) const FORGED: [&str; 14] = [
+    pub(crate) const FORGED: [&str; 18] = [
         "X-Client-Id",
         "x-client-id",
         "X-CLIENT-ID",

@@ -18,7 +18,7 @@ pub(super) fn after_segments(path: &str, depth: usize) -> Option<&str> {
     let end = path.match_indices('/').nth(depth).map_or(path.len(), |(at, _)| at);
     let (removed, rest) = path.split_at(end);
     let ambiguous = ["%2F", "%3F", "%23", "//"].iter().any(|part| removed.contains(part));
-    (!ambiguous && !rest.starts_with("//")).then_some(rest)
+    (!ambiguous && !removed.ends_with('/') && !rest.starts_with("//")).then_some(rest)
 }
 
 #[cfg(test)]

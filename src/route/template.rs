@@ -167,7 +167,7 @@ mod tests {
             (path("/u/{id}", "/r/{id}"), "/u/a%2Fb;v=1", "/r/a%2Fb;v=1"),
             (prefix("/t/{id}", "/registered/{id}"), "/t/7/orders/1", "/registered/7/orders/1"),
             (prefix("/t/{id}", "/"), "/t/7/orders/1", "/orders/1"),
-            (prefix("/t", "/"), "/t", "/"),
+            (prefix("/t", "/"), "/t/", "/"),
             (prefix("/", "/base"), "/x/y", "/base/x/y"),
         ] {
             assert_eq!(template.apply(asked).as_deref(), Some(sent), "{asked}");

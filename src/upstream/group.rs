@@ -57,6 +57,8 @@ pub(crate) struct Upstream {
     pub(crate) origins: Box<[ServerOrigin]>,
     /// The `Host` of requests and probes.
     host: UpstreamHost,
+    /// What comes before every path at its servers.
+    pub(crate) base_path: Box<str>,
     /// Whether each server gets a `Host` of its own.
     pub(crate) host_per_server: bool,
 }
@@ -80,6 +82,7 @@ pub(crate) struct UpstreamSpec {
     pub(crate) credentials: Option<(HeaderName, HeaderValue)>,
     pub(crate) http2: bool,
     pub(crate) host: UpstreamHost,
+    pub(crate) base_path: Box<str>,
 }
 
 impl Upstream {
@@ -117,6 +120,7 @@ impl Upstream {
             origins,
             host_per_server: spec.host == UpstreamHost::Upstream && origins_differ,
             host: spec.host,
+            base_path: spec.base_path,
         })
     }
 

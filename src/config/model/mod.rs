@@ -8,14 +8,16 @@ mod upstream;
 use std::{net::SocketAddr, path::PathBuf};
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
-pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, ResponseHeaders, Route};
+pub use route::{
+    Access, AddressRules, Cors, CorsOrigins, HeaderChanges, IdentityHeader, IdentityHeaders, Methods, Route,
+};
 pub use server::{
     AccessLog, BodyLimit, Issuer, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls,
     Throttle, TokenService,
 };
 pub use upstream::{
     Balance, Credentials, Ejection, ExpectedStatus, HealthCheck, Probe, Protocol, QueueLimits, RetryBudget,
-    Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
+    Upstream, UpstreamHost, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
 use super::error::Position;

@@ -172,6 +172,7 @@ mod tests {
             retries: 1,
             credentials: Some(("x-api-key".parse().unwrap(), HeaderValue::from_static("k3y"))),
             host: crate::config::UpstreamHost::Preserve,
+            base_path: "".into(),
             http2,
         })
         .unwrap()

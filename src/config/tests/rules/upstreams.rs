@@ -7,8 +7,24 @@ fn servers_and_credentials() {
     check(&[
         ("[upstreams.x]\n", 1, "upstreams.x", MissingKey, "`servers` is missing"),
         ("[upstreams.x]\nservers = []", 2, "upstreams.x.servers", InvalidValue, "is empty"),
-        ("[upstreams.x]\nservers = [\"http://h/p\"]", 2, "upstreams.x.servers[0]", InvalidValue, "no path"),
-        ("[upstreams.x]\nservers = [\"http://h?q\"]", 2, "upstreams.x.servers[0]", InvalidValue, "no query"),
+        ("[upstreams.x]\nservers = [\"http://h/p/\"]", 2, "upstreams.x.servers[0]", InvalidValue, "ends with a slash"),
+        ("[upstreams.x]\nservers = [\"http://h/a/../b\"]", 2, "upstreams.x.servers[0]", InvalidValue, "segment"),
+        ("[upstreams.x]\nservers = [\"http://h/p?q\"]", 2, "upstreams.x.servers[0]", InvalidValue, "query"),
+        ("[upstreams.x]\nservers = [\"http://h?q\"]", 2, "upstreams.x.servers[0]", InvalidValue, "begin with /"),
+        (
+            "[upstreams.x]\nservers = [\"http://a/p\",\n\"http://b\"]",
+            3,
+            "upstreams.x.servers[1]",
+            Conflict,
+            "another path",
+        ),
+        (
+            "[upstreams.x]\nservers = [\"http://h\"]\nhost = \"http://h\"",
+            3,
+            "upstreams.x.host",
+            InvalidValue,
+            "\"preserve\"",
+        ),
         (
             "[upstreams.x]\nservers = [\"http://u:p@h\"]",
             2,
