@@ -126,7 +126,7 @@ fn the_token_is_in_another_header_and_authorization_is_the_apis_own() {
     });
     let token = fixture.token("server", "read");
     let basic = "Authorization: Basic bGVnYWN5OnB3";
-    for (number, value) in [format!("Bearer {token}"), format!("bearer  {token}"), token.clone()].iter().enumerate() {
+    for (number, value) in [format!("Bearer {token}"), format!("bearer {token}"), token.clone()].iter().enumerate() {
         let mark = format!("m=token-{number}.");
         let header = format!("X-Gateway-Token: {value}");
         fixture.raw(get(&format!("/own-login?{mark}"), &[&header, "x_gateway_token: 1", basic])).status(200);
