@@ -79,9 +79,12 @@ pub(crate) fn terms(config: &Config, route: &Route) -> Vec<String> {
 /// Describes what a route changes in its requests beyond what every route does. The path is not among it.
 fn forwarding(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
     let mut changes = Vec::new();
-    changes.extend(route.token_header.as_ref().map(|name| {
-        format!("the token is in {name}, and Authorization is passed on")
-    }));
+    changes.extend(
+        route
+            .token_header
+            .as_ref()
+            .map(|name| format!("the token is in {name}, and Authorization is passed on")),
+    );
     changes.extend(match upstream.map(|upstream| &upstream.host) {
         Some(UpstreamHost::Upstream) => Some("the upstream gets its own Host".to_owned()),
         Some(UpstreamHost::Name(name)) => Some(format!("the upstream gets Host {name}")),
@@ -103,9 +106,11 @@ fn forwarding(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
         let names: Vec<&HeaderName> = set.iter().map(|(name, _)| name).collect();
         changes.push(format!("{} set", listed(&names)));
     }
-    changes.extend(route.buffer_request.map(|most| {
-        format!("the body is read whole, up to {}, before it is sent on", ShownSize(most))
-    }));
+    changes.extend(
+        route
+            .buffer_request
+            .map(|most| format!("the body is read whole, up to {}, before it is sent on", ShownSize(most))),
+    );
     changes
 }
 

@@ -193,15 +193,20 @@ mod tests {
     fn the_list_is_in_order() {
         assert!(CLAIMS.is_sorted_by_key(|(name, _)| name.as_bytes()[0]));
         for (at, (name, _)) in CLAIMS.iter().enumerate() {
-            assert!(!CLAIMS[..at].iter().any(|(earlier, _)| {
-                earlier.strip_suffix('*').map_or(earlier == name, |beginning| name.starts_with(beginning))
-            }), "{name} is hidden by an earlier entry");
+            assert!(
+                !CLAIMS[..at].iter().any(|(earlier, _)| {
+                    earlier.strip_suffix('*').map_or(earlier == name, |beginning| name.starts_with(beginning))
+                }),
+                "{name} is hidden by an earlier entry"
+            );
         }
     }
 
     #[test]
     fn other_names_claim_nothing() {
-        for name in ["x", "", "x-forwarded", "content-type", "client", "user-agent", "x-request-id", "remote-users"] {
+        for name in
+            ["x", "", "x-forwarded", "content-type", "client", "user-agent", "x-request-id", "remote-users"]
+        {
             assert_eq!(claim(name.as_bytes()), None, "{name}");
         }
     }

@@ -4,9 +4,9 @@
 //! headers go upstream, [`for_client`] which of a response's go back, and [`passes_as_trailer`] which trailers do. All
 //! hand them to a [`HeaderSink`]: lines for HTTP/1, copied in runs where they were lines before, a map for HTTP/2.
 
+mod claims;
 #[cfg(feature = "gateway")]
 mod class;
-mod claims;
 #[cfg(feature = "gateway")]
 mod connection;
 #[cfg(feature = "gateway")]

@@ -86,11 +86,8 @@ impl UrlMap<'_> {
         let name = NAMES.iter().find(is)?;
         // A folded value is none of these.
         let value = std::str::from_utf8(field.value).ok().filter(|_| !field.repaired)?;
-        let mapped = if *name == SET_COOKIE {
-            self.cookie(value, &public())
-        } else {
-            self.url(value, public)
-        };
+        let mapped =
+            if *name == SET_COOKIE { self.cookie(value, &public()) } else { self.url(value, public) };
         mapped.filter(|mapped| mapped != value).map(|mapped| (name, mapped))
     }
 
@@ -126,17 +123,18 @@ impl UrlMap<'_> {
         let port_of = |secure: bool| port.unwrap_or(if secure { 443 } else { 80 });
         let by_address = self.servers.iter().any(|server| {
             let scheme = secure.unwrap_or(server.secure);
-            scheme == server.secure && port_of(scheme) == server.port && host.eq_ignore_ascii_case(&server.host)
+            scheme == server.secure
+                && port_of(scheme) == server.port
+                && host.eq_ignore_ascii_case(&server.host)
         });
         // Under the host of the client, a server that sends it from http to https means that.
-        let upgrades = secure == Some(true)
-            && !public.secure
-            && !self.servers.iter().any(|server| server.secure);
+        let upgrades =
+            secure == Some(true) && !public.secure && !self.servers.iter().any(|server| server.secure);
         let (sent_host, sent_port) = split_port(&public.sent);
         let same_host = !sent_host.is_empty() && host.eq_ignore_ascii_case(sent_host);
         // Some servers put their own port behind the host that they were asked for.
-        let same_port =
-            port == sent_port || port.is_some_and(|port| self.servers.iter().any(|server| server.port == port));
+        let same_port = port == sent_port
+            || port.is_some_and(|port| self.servers.iter().any(|server| server.port == port));
         by_address || same_host && same_port && !upgrades
     }
 

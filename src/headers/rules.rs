@@ -73,6 +73,8 @@ impl RequestRules {
 
     /// Returns whether nothing is changed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.removed.is_empty() && self.client_id == IdentityHeader::Usual && self.scope == IdentityHeader::Usual
+        self.removed.is_empty()
+            && self.client_id == IdentityHeader::Usual
+            && self.scope == IdentityHeader::Usual
     }
 }

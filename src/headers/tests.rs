@@ -1,8 +1,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
 use super::class::Class;
-use super::spelling::same_variable;
 use super::response::ResponseError;
+use super::spelling::same_variable;
 use super::*;
 
 mod framing;
@@ -509,8 +509,14 @@ fn a_route_removes_sets_and_renames_headers() {
     rules.remove(HeaderName::from_static("authorization"));
     rules.set(HeaderName::from_static("x-tenant"), HeaderValue::from_static("7"));
     rules.identify(IdentityHeader::Named(HeaderName::from_static("x-consumer")), IdentityHeader::Off);
-    let sent =
-        ["host: h", "x_debug: 1", "X-Tenant: 8", "x.consumer: admin", "x-client-id: admin", "authorization: a"];
+    let sent = [
+        "host: h",
+        "x_debug: 1",
+        "X-Tenant: 8",
+        "x.consumer: admin",
+        "x-client-id: admin",
+        "authorization: a",
+    ];
     assert_eq!(
         upstream_sees(&sent, |outgoing| {
             outgoing.authorization = ClientAuthorization::Forward;
@@ -545,7 +551,8 @@ fn a_removed_prefix_is_put_behind_those_of_trusted_proxies() {
 
 #[test]
 fn urls_of_a_response_are_mapped_unless_they_are_removed() {
-    let came = headers(&["location: /a", "set-cookie: b", "content-location: /c", "connection: content-location"]);
+    let came =
+        headers(&["location: /a", "set-cookie: b", "content-location: /c", "connection: content-location"]);
     let fields = || came.iter().map(|(name, value)| Field::in_map(name, value));
     let returning = Returning { upgraded: false, length: true, version: Version::HTTP_11 };
     let mut kept = HeaderMap::new();

@@ -14,6 +14,7 @@ use super::route::{Access, ClientConnection, Route};
 use super::rules::Rules;
 use super::transform::Transform;
 use super::tunnel;
+use crate::gate::question::{Answers, Question, Undecided};
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
     Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
@@ -22,7 +23,6 @@ use crate::headers::{
 use crate::limit::concurrency::Admission;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
-use crate::oauth::denial::Denial;
 use crate::oauth::evidence::{Evidence, Target};
 use crate::response;
 use crate::route::host::{self, Host, HostError, HostRule, TargetHost};
@@ -50,6 +50,14 @@ pub(crate) struct Authorized {
 pub(crate) enum Disposition {
     Upstream(Authorized),
     Endpoint(Endpoint),
+    /// The store has to be asked. With its answer, the request is authorized once more.
+    Ask(Question),
+}
+
+/// What becomes of a request by what its route asks for.
+enum Enforced {
+    Permitted(Lease, Option<Box<ExchangeLimits>>),
+    Ask(Question),
 }
 
 /// What the gateway knows about a request before it decides.
@@ -60,6 +68,8 @@ pub(crate) struct RequestContext<'a, V> {
     /// How long the body is, as far as the request says so.
     pub(crate) body_size: SizeHint,
     pub(crate) client: &'a ClientConnection<'a>,
+    /// What the store has answered about the request.
+    pub(crate) answers: &'a Answers,
 }
 
 /// What a decision is written to. Both are used for one request after the other.
@@ -121,8 +131,11 @@ pub(crate) fn authorize<V: RequestView>(
     notes.routed(route);
     // All borrowed: a URI is only made of it for a DPoP proof.
     let target = Target { method, https: client.secure, authority: host.as_str(), path: path.as_str() };
-    let (lease, bounds) = enforce(gate, rules, route, context, target, notes, scratch.identity)
-        .map_err(|refusal| refusal.of(route, request))?;
+    let enforced = enforce(gate, rules, route, context, target, notes, scratch.identity);
+    let (lease, bounds) = match enforced.map_err(|refusal| refusal.of(route, request))? {
+        Enforced::Permitted(lease, bounds) => (lease, bounds),
+        Enforced::Ask(question) => return Ok(Disposition::Ask(question)),
+    };
     // An upgrade is HTTP/1.1's own.
     let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
     let outgoing =
@@ -130,7 +143,8 @@ pub(crate) fn authorize<V: RequestView>(
     let (head, asked) = match &route.transform {
         None => (head(route, request, host.as_str(), path.as_str(), &outgoing, scratch.head)?, None),
         Some(transform) => {
-            let head = transformed(transform, route, context, (&host, path.as_str()), outgoing, scratch.head)?;
+            let head =
+                transformed(transform, route, context, (&host, path.as_str()), outgoing, scratch.head)?;
             (head, Some(path.as_str().into()))
         }
     };
@@ -275,22 +289,29 @@ fn enforce<V: RequestView>(
     target: Target<'_>,
     notes: &mut impl Notes,
     identity: &mut Identity,
-) -> Result<(Lease, Option<Box<ExchangeLimits>>), Refusal> {
+) -> Result<Enforced, Refusal> {
     let RequestContext { request, client, .. } = *context;
     check_address(route, client)?;
-    let denied = |denial: Denial| Refusal::new(gate.refuse(&denial), observe::of_denial(&denial));
-    let lease = match &route.access {
+    let leased = match &route.access {
         Access::Public => {
             identity.clear();
-            Lease::public()
+            Ok(Lease::public())
         }
         Access::Token(demand) => {
             let evidence = Evidence { certificate: client.certificate, target: Some(target) };
-            gate.lease(&CredentialsOf(request), demand, &evidence, identity).map_err(denied)?
+            gate.lease(&CredentialsOf(request), demand, &evidence, identity, context.answers)
         }
         Access::TokenIn(header, demand) => {
             let evidence = Evidence { certificate: client.certificate, target: Some(target) };
-            gate.lease(&CredentialsIn::new(request, header), demand, &evidence, identity).map_err(denied)?
+            let credentials = CredentialsIn::new(request, header);
+            gate.lease(&credentials, demand, &evidence, identity, context.answers)
+        }
+    };
+    let lease = match leased {
+        Ok(lease) => lease,
+        Err(Undecided::Ask(question)) => return Ok(Enforced::Ask(question)),
+        Err(Undecided::Denied(denial)) => {
+            return Err(Refusal::new(gate.refuse(&denial), observe::of_denial(&denial)));
         }
     };
     notes.permitted(identity.client());
@@ -315,7 +336,7 @@ fn enforce<V: RequestView>(
             Admission::Queued(ticket) => bounds.ticket = Some(ticket),
         }
     }
-    Ok((lease, bounds))
+    Ok(Enforced::Permitted(lease, bounds))
 }
 
 /// Refuses what comes from where the route takes nothing from, before its token is looked at.

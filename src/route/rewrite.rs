@@ -76,7 +76,9 @@ impl Rewrite {
         let inside = if is_below(&self.base, path) { &*self.base } else { path };
         let inside = if inside.is_empty() { "/" } else { inside };
         let restored = match &self.path {
-            PathRewrite::Template(_) if inside == "/" || inside == &*self.base => return Some("/".to_owned()),
+            PathRewrite::Template(_) if inside == "/" || inside == &*self.base => {
+                return Some("/".to_owned());
+            }
             _ => self.restore(request, inside)?,
         };
         let trimmed = restored.trim_end_matches('/');

@@ -201,9 +201,6 @@ mod tests {
     fn names_must_be_those_of_the_route() {
         let own = Pattern::path("/users/{id}").unwrap();
         assert_eq!(Template::parse(&own, "/r/{uid}"), Err(TemplateError::UnknownName("uid".to_owned())));
-        assert_eq!(
-            Template::parse(&own, "/r/../x"),
-            Err(TemplateError::Path(PatternError::DotSegment))
-        );
+        assert_eq!(Template::parse(&own, "/r/../x"), Err(TemplateError::Path(PatternError::DotSegment)));
     }
 }

@@ -20,13 +20,13 @@ use super::http1;
 use super::io::Watched;
 use super::listener::Listener;
 use super::live_limits::{ConnectionSettings, LiveLimits};
-use super::options::Limits;
 use super::problem::too_many_connections;
 use super::proxy_protocol;
 use super::shutdown::DrainSignal;
 use super::streams::StreamExecutor;
 use super::tls::TlsReloader;
 use crate::clock::turn::Turns;
+use crate::config::Limits;
 use crate::proxy::client::Socket;
 use crate::telemetry::{Event, count};
 
@@ -138,7 +138,7 @@ impl<H: Handler> Shared<H> {
     }
 
     /// An HTTP/1 connection.
-    fn http1<S: Socket + 'static>(
+    pub(super) fn http1<S: Socket + 'static>(
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,
@@ -149,7 +149,7 @@ impl<H: Handler> Shared<H> {
         }))
     }
 
-    fn http2<S>(
+    pub(super) fn http2<S>(
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,

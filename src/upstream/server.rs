@@ -55,7 +55,14 @@ impl Server {
     pub(crate) fn alone(host: &str, port: u16) -> Self {
         let key = ServerKey { upstream: "a".to_owned(), origin: format!("{host}:{port}"), probed: true };
         let state = ServerRegistry::default().state(None, key);
-        Self::new(host.to_owned(), port, None, Arc::new(Resolver::new(host, port)), state, IDLE_TIMEOUT.default)
+        Self::new(
+            host.to_owned(),
+            port,
+            None,
+            Arc::new(Resolver::new(host, port)),
+            state,
+            IDLE_TIMEOUT.default,
+        )
     }
 
     /// Returns the authority that requests name (RFC 9110 §7.2): without the port if it is the scheme's

@@ -43,7 +43,10 @@ fn claims_never_arrive_and_addresses_only_from_trusted_proxies() {
             let seen = fixture.upstream.only(path.split("?").nth(1).expect("a mark"));
             for line in CLAIMS {
                 let (name, value) = line.split_once(": ").expect("a header");
-                assert!(seen.all(name).is_empty() && !seen.text().contains(&format!(": {value}\r")), "{line}");
+                assert!(
+                    seen.all(name).is_empty() && !seen.text().contains(&format!(": {value}\r")),
+                    "{line}"
+                );
             }
             for line in ADDRESSES {
                 let (name, value) = line.split_once(": ").expect("a header");
@@ -61,7 +64,14 @@ fn a_route_removes_and_sets_request_headers() {
              \"X-Debug\"], set = { X-Tenant = \"7\", Authorization = \"Basic eDp5\" } }",
         )
     });
-    let sent = ["Cookie: a=b", "x_debug: 1", "X-Tenant: 8", "X_Tenant: 9", "Authorization: Bearer mine", "X-Kept: 1"];
+    let sent = [
+        "Cookie: a=b",
+        "x_debug: 1",
+        "X-Tenant: 8",
+        "X_Tenant: 9",
+        "Authorization: Bearer mine",
+        "X-Kept: 1",
+    ];
     fixture.raw(get("/changed?m=changes", &sent)).status(200);
     let seen = fixture.upstream.only("m=changes");
     assert_eq!(
@@ -126,7 +136,9 @@ fn the_token_is_in_another_header_and_authorization_is_the_apis_own() {
     });
     let token = fixture.token("server", "read");
     let basic = "Authorization: Basic bGVnYWN5OnB3";
-    for (number, value) in [format!("Bearer {token}"), format!("bearer {token}"), token.clone()].iter().enumerate() {
+    for (number, value) in
+        [format!("Bearer {token}"), format!("bearer {token}"), token.clone()].iter().enumerate()
+    {
         let mark = format!("m=token-{number}.");
         let header = format!("X-Gateway-Token: {value}");
         fixture.raw(get(&format!("/own-login?{mark}"), &[&header, "x_gateway_token: 1", basic])).status(200);
@@ -145,11 +157,9 @@ fn the_token_is_in_another_header_and_authorization_is_the_apis_own() {
     fixture.raw(get("/own-login", &[&bearer])).bearer_error(401, None);
     fixture.raw(get("/own-login?m=leak", &[&header, &bearer])).status(200);
     assert!(fixture.upstream.only("m=leak").all("authorization").is_empty());
-    for bad in [
-        &["X-Gateway-Token: tg_wrong"][..],
-        &["X-Gateway-Token: Basic bGVnYWN5OnB3"],
-        &["X-Gateway-Token:"],
-    ] {
+    for bad in
+        [&["X-Gateway-Token: tg_wrong"][..], &["X-Gateway-Token: Basic bGVnYWN5OnB3"], &["X-Gateway-Token:"]]
+    {
         fixture.raw(get("/own-login", bad)).status_in(&[400, 401]);
     }
     fixture.raw(get("/own-login", &[&header, &header])).status(400);

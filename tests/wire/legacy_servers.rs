@@ -101,7 +101,8 @@ fn a_buffered_body_has_a_length_and_nothing_is_sent_before_it_is_whole() {
     conn.ask("PUT /old/a?m=known HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").status(200);
     let seen = fixture.upstream.only("m=known");
     assert_eq!((seen.all("content-length"), seen.body.as_slice()), (vec!["2"], &b"hi"[..]));
-    conn.ask("POST /old/a?m=none HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").status(200);
+    conn.ask("POST /old/a?m=none HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        .status(200);
     assert_eq!(fixture.upstream.only("m=none").all("content-length"), ["0"]);
     conn.ask(get("/old/a?m=get", &[])).status(200);
     assert!(fixture.upstream.only("m=get").all("content-length").is_empty());
@@ -113,11 +114,13 @@ fn a_body_beyond_the_buffer_is_413_and_never_arrives() {
     let big = "x".repeat(2049);
     let known = format!("POST /old/big HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2049\r\n\r\n{big}");
     fixture.raw(known).problem(413);
-    let chunked =
-        format!("POST /old/big HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n801\r\n{big}\r\n0\r\n\r\n");
+    let chunked = format!(
+        "POST /old/big HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n801\r\n{big}\r\n0\r\n\r\n"
+    );
     fixture.raw(chunked).problem(413);
     // Who may not pass is refused before anything is buffered.
-    let expects = "POST /paid HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    let expects =
+        "POST /paid HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
     fixture.raw(expects).status(401);
     assert!(!fixture.upstream.saw("/old/big") && !fixture.upstream.saw("/paid"));
 }
@@ -133,13 +136,15 @@ fn a_buffered_request_that_may_be_repeated_is_sent_again_with_its_body() {
         out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").map(|()| Next::KeepAlive)
     });
     fixture.raw("PUT /old/again HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").status(200);
-    let bodies: Vec<_> = fixture.upstream.requests("/old/again").iter().map(|seen| seen.body.clone()).collect();
+    let bodies: Vec<_> =
+        fixture.upstream.requests("/old/again").iter().map(|seen| seen.body.clone()).collect();
     assert_eq!(bodies, [b"hi", b"hi"]);
 }
 
 fn h2_request(fixture: &Fixture, method: &str, path: &str, body: &[&str]) -> Outcome {
     let mut frames = Frames::open(fixture.gateway.h2c());
-    let head = block(&[(":method", method), (":scheme", "http"), (":path", path), (":authority", "localhost")]);
+    let head =
+        block(&[(":method", method), (":scheme", "http"), (":path", path), (":authority", "localhost")]);
     let ends = if body.is_empty() { END_STREAM } else { 0 };
     frames.send(frame(HEADERS, END_HEADERS | ends, 1, &head));
     for (number, piece) in body.iter().enumerate() {
@@ -160,9 +165,17 @@ fn http_2_requests_get_a_length_too() {
         assert_eq!(seen.all("content-length"), expected, "{}", seen.text());
         assert!(seen.all("transfer-encoding").is_empty(), "{}", seen.text());
     }
-    assert!(matches!(h2_request(&fixture, "POST", "/old/h2?m=h2-buffered", &["abc", "de"]), Outcome::Status(200)));
+    assert!(matches!(
+        h2_request(&fixture, "POST", "/old/h2?m=h2-buffered", &["abc", "de"]),
+        Outcome::Status(200)
+    ));
     let seen = fixture.upstream.only("m=h2-buffered");
-    assert_eq!((seen.all("content-length"), seen.body.as_slice()), (vec!["5"], &b"abcde"[..]), "{}", seen.text());
+    assert_eq!(
+        (seen.all("content-length"), seen.body.as_slice()),
+        (vec!["5"], &b"abcde"[..]),
+        "{}",
+        seen.text()
+    );
     assert!(seen.all("transfer-encoding").is_empty());
     let big = "x".repeat(2049);
     assert!(matches!(h2_request(&fixture, "POST", "/old/h2-big", &[&big]), Outcome::Status(413)));

@@ -89,14 +89,24 @@ fn locations_and_cookies_come_back_as_the_client_knows_them() {
         ("/v1/a", "/base/v2/a", "Location: b".to_owned(), "b"),
         ("/v1/a", "/base/v2/a", "Location: https://other.example/x".to_owned(), "https://other.example/x"),
         ("/v1/a", "/base/v2/a", "Set-Cookie: s=1; Path=/base/v2; Secure".to_owned(), "s=1; Path=/v1; Secure"),
-        ("/v1/a", "/base/v2/a", "Set-Cookie: s=1; Domain=127.0.0.1; Path=/".to_owned(), "s=1; Domain=api.example.com; Path=/v1"),
+        (
+            "/v1/a",
+            "/base/v2/a",
+            "Set-Cookie: s=1; Domain=127.0.0.1; Path=/".to_owned(),
+            "s=1; Domain=api.example.com; Path=/v1",
+        ),
         ("/users/7", "/registered/7", "Location: /registered/8".to_owned(), "/users/8"),
         ("/t/acme/x", "/acme/api/x", "Location: /acme/api/y".to_owned(), "/t/acme/y"),
         ("/s/acme/x", "/x", "Location: /y".to_owned(), "/s/acme/y"),
         // A server that knows X-Forwarded-Prefix.
         ("/s/acme/x", "/x", "Location: /s/acme/y".to_owned(), "/s/acme/y"),
         // TLS ends at the gateway.
-        ("/as-is/a", "/as-is/a", "Location: http://api.example.com/as-is/b".to_owned(), "https://api.example.com/as-is/b"),
+        (
+            "/as-is/a",
+            "/as-is/a",
+            "Location: http://api.example.com/as-is/b".to_owned(),
+            "https://api.example.com/as-is/b",
+        ),
         ("/as-is/a", "/as-is/a", own("/as-is/b"), "https://api.example.com/as-is/b"),
         ("/kept/a", "/kept/a", "Location: http://api.example.com/b".to_owned(), "http://api.example.com/b"),
     ] {
@@ -110,8 +120,9 @@ fn the_location_of_a_created_resource_comes_back_after_a_long_body() {
     let upstream = Upstream::start();
     let address = upstream.address();
     let gateway = gateway(&upstream, "");
-    let answer =
-        format!("HTTP/1.1 201 Created\r\nLocation: http://{address}/base/v2/a/1\r\nContent-Length: 0\r\n\r\n");
+    let answer = format!(
+        "HTTP/1.1 201 Created\r\nLocation: http://{address}/base/v2/a/1\r\nContent-Length: 0\r\n\r\n"
+    );
     upstream.on_bytes("/base/v2/a", Next::KeepAlive, answer);
     let mut conn = Conn::tls(gateway.tls(), &[]);
     let size = 600_000;
@@ -127,7 +138,11 @@ fn an_http_2_upstream_gets_and_returns_the_same() {
     let upstream = H2Upstream::start(|arrived| {
         let host = arrived.head.uri.authority().expect("an authority").to_string();
         let location = format!("http://{host}/base/b");
-        Act::Answer(Response::builder().status(302).header("location", location).body(()).expect("a head"), vec![], None)
+        Act::Answer(
+            Response::builder().status(302).header("location", location).body(()).expect("a head"),
+            vec![],
+            None,
+        )
     });
     let address: SocketAddr = upstream.address();
     let gateway = Gateway::start(
@@ -188,7 +203,10 @@ fn an_upstream_that_ignores_case_gets_no_names_that_windows_shortens() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(
         &Config::bare()
-            .table(&format!("[upstreams.iis]\nservers = [\"http://{}\"]\ncase_insensitive = true", upstream.address()))
+            .table(&format!(
+                "[upstreams.iis]\nservers = [\"http://{}\"]\ncase_insensitive = true",
+                upstream.address()
+            ))
             .route("prefix = \"/\"\naccess = \"public\"\nupstream = \"iis\"")
             .route("prefix = \"/admin\"\nscopes = [\"admin\"]\nupstream = \"iis\""),
     );

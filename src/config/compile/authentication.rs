@@ -14,6 +14,7 @@ use crate::config::{
     model::{ClientAuthentication, ClientSecret, SecretAuthentication},
     reader::{Table, Value},
     settings::clients::{MAX_SECRETS, MAX_SECRETS_COST},
+    warning::Lint,
 };
 use crate::gate::{KeySource, SecretHash, SecretHashError};
 use crate::oauth::certificate::Subject;
@@ -272,8 +273,32 @@ fn secret_hash(value: Value<'_>, client: &str) -> Option<SecretHash> {
                 format!("{error}: it must be an argon2id PHC string, \"$argon2id$v=19$…\"; {how}"),
             )
         },
-        Some,
+        |hash| {
+            warn_if_absurd(&value, &hash);
+            Some(hash)
+        },
     )
+}
+
+/// The work of the cheapest parameters that OWASP recommends for argon2id (m=7168, t=5; the others are above).
+const LEAST_WORK: u64 = 7168 * 5;
+/// Eight times the work of the hashes that `tollgate client add` makes.
+const MOST_WORK: u64 = 8 * 19_456 * 2;
+
+/// Warns about a hash that does not protect a weak secret, or that costs much processor time at each first use.
+fn warn_if_absurd(value: &Value<'_>, hash: &SecretHash) {
+    if hash.cost() < LEAST_WORK {
+        value.warn(
+            Lint::AbsurdHash,
+            "is so cheap to compute that a secret a person chose can be guessed from it: hash it with m=19456,t=2,p=1",
+        );
+    } else if hash.cost() > MOST_WORK {
+        value.warn(
+            Lint::AbsurdHash,
+            "takes more than eight times the work of m=19456,t=2,p=1 for each wrong secret, which anybody may send: \
+             reset the secret to get a hash of the usual cost",
+        );
+    }
 }
 
 fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<Subject> {

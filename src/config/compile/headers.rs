@@ -74,9 +74,9 @@ pub(super) fn fits_a_value(text: &str) -> bool {
 /// Reads `{ remove = [..], set = {..} }`.
 pub(super) fn response_headers(value: &Value<'_>) -> Option<HeaderChanges> {
     changes(value, |name| {
-        CONNECTION.contains(&name).then_some(
-            "is a header of the connection, which the gateway sets itself: remove it",
-        )
+        CONNECTION
+            .contains(&name)
+            .then_some("is a header of the connection, which the gateway sets itself: remove it")
     })
 }
 
@@ -85,9 +85,8 @@ pub(super) fn request_headers(value: &Value<'_>) -> Option<HeaderChanges> {
     changes(value, |name| {
         // Some servers treat `_` and `-` alike.
         let name = name.replace('_', "-");
-        (CONNECTION.contains(&&*name) || GATEWAY.contains(&&*name)).then_some(
-            "is a header that the gateway sets or removes itself: remove it from here",
-        )
+        (CONNECTION.contains(&&*name) || GATEWAY.contains(&&*name))
+            .then_some("is a header that the gateway sets or removes itself: remove it from here")
     })
 }
 

@@ -16,6 +16,7 @@ mod resilience;
 mod routes;
 mod scopes;
 mod server;
+mod tls;
 mod token_service;
 mod upstreams;
 
@@ -56,6 +57,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     Some(Config {
         file: file.to_owned(),
         files: Vec::new(),
+        warnings: Vec::new(),
         server,
         token_service,
         scopes: scopes?,

@@ -24,6 +24,8 @@ pub(super) const AUDIENCE: &str = r#"[!-"$-~]{1,1024}"#;
 pub(super) const REALM: &str = r"[ !#-\[\]-~]{1,100}";
 /// A SHA-256 in base64url without padding.
 pub(super) const SHA256: &str = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
+/// A SHA-256 in base64 with padding.
+pub(super) const PIN: &str = "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=";
 /// The target of a health check, with or without a query.
 pub(super) const TARGET: &str = r#"/[!-"$-~]*"#;
 /// A range of statuses.

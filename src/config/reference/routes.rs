@@ -275,10 +275,7 @@ fn methods() -> Kind {
 }
 
 fn header_value() -> Kind {
-    Kind::text(
-        "text without control characters and without spaces at its ends",
-        "|[!-~]([ -~\\t]*[!-~])?",
-    )
+    Kind::text("text without control characters and without spaces at its ends", "|[!-~]([ -~\\t]*[!-~])?")
 }
 
 fn request_headers() -> Table {
@@ -291,10 +288,14 @@ fn request_headers() -> Table {
          \"hello\"\nrequest_headers = { § }",
     )
     .keys([
-        Key::new("remove", Kind::set(name), "The headers of the client that do not go upstream, in any spelling.")
-            .default("[]")
-            .example(r#"["Cookie", "X-Debug"]"#)
-            .wrong(r#"["X-Forwarded-For"]"#),
+        Key::new(
+            "remove",
+            Kind::set(name),
+            "The headers of the client that do not go upstream, in any spelling.",
+        )
+        .default("[]")
+        .example(r#"["Cookie", "X-Debug"]"#)
+        .wrong(r#"["X-Forwarded-For"]"#),
         Key::new(
             "set",
             Kind::map("NAME", pattern::HEADER_NAME, "a header name", header_value()).but_not(refused()),
@@ -308,8 +309,10 @@ fn request_headers() -> Table {
 
 fn identity_headers() -> Table {
     let header = || {
-        let name = Kind::text("header name", pattern::HEADER_NAME)
-            .but_not(pattern::one_of(CONNECTION.into_iter().chain(GATEWAY.into_iter().filter(|name| !name.starts_with("x-client"))), true));
+        let name = Kind::text("header name", pattern::HEADER_NAME).but_not(pattern::one_of(
+            CONNECTION.into_iter().chain(GATEWAY.into_iter().filter(|name| !name.starts_with("x-client"))),
+            true,
+        ));
         Kind::Either(vec![name, Kind::Flag])
     };
     Table::new(

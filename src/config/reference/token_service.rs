@@ -46,8 +46,7 @@ pub(super) fn token_service() -> Table {
             &settings::MAX_TOKENS,
             "The most live tokens. Beyond it, the token endpoint answers 503; no live token is removed to \
              make room.",
-        )
-        .on_restart(),
+        ),
         Key::number(
             &settings::MAX_TOKENS_PER_CLIENT,
             "The most live tokens of one client. It cannot be more than `max_tokens`.",

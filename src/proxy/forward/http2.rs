@@ -147,8 +147,7 @@ impl Protocol for Http2<'_> {
     type Answer = Answered;
 
     fn kept(&mut self, server: &Arc<Server>, _: Instant) -> Option<Connection> {
-        self.authority =
-            if self.upstream.host_per_server { server.authority().parse().ok() } else { None };
+        self.authority = if self.upstream.host_per_server { server.authority().parse().ok() } else { None };
         pool::ready(server, self.newer_than)
     }
 

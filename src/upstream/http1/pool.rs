@@ -117,7 +117,8 @@ impl Idle {
         self.tidied = now;
         self.pools.retain_mut(|(_, pool)| {
             pool.retain(|connection| {
-                now.saturating_duration_since(connection.used) <= connection.idle_timeout && connection.is_quiet()
+                now.saturating_duration_since(connection.used) <= connection.idle_timeout
+                    && connection.is_quiet()
             });
             !pool.is_empty()
         });

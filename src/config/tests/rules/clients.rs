@@ -263,7 +263,7 @@ fn client_authentication() {
             "43 characters",
         ),
     ]);
-    let ca = "[server.tls]\nclient_ca = \"Cargo.toml\"\n[clients.a]\ntoken_endpoint_auth_methods = [\"tls_client_auth\"]\n";
+    let ca = "[server.tls]\nclient_ca = \"src/config/tests/authority.pem\"\n[clients.a]\ntoken_endpoint_auth_methods = [\"tls_client_auth\"]\n";
     let table = [
         ("tls_san_dns = \"127.0.0.1\"", "clients.a.tls_san_dns", "DNS name"),
         ("tls_san_uri = \"a b\"", "clients.a.tls_san_uri", "URI"),
