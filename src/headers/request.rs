@@ -3,7 +3,7 @@
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, Version};
 
-use super::class::{Class, ClassSet, PLAIN, same_variable};
+use super::class::{Class, ClassSet, PLAIN};
 use super::connection::Nominated;
 use super::list::elements;
 use super::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
@@ -21,6 +21,8 @@ static FORWARDED_PROTO: OwnHeader =
     OwnHeader::new(HeaderName::from_static("x-forwarded-proto"), "x-forwarded-proto: ");
 static FORWARDED_HOST: OwnHeader =
     OwnHeader::new(HeaderName::from_static("x-forwarded-host"), "x-forwarded-host: ");
+
+static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// What goes on besides the plain headers, whoever sends it and wherever it goes.
 const ALWAYS: ClassSet =
@@ -42,7 +44,8 @@ pub(crate) fn for_upstream(
         sink.add(&HOST, host);
     }
     let cookies = if outgoing.version == Version::HTTP_2 && !outgoing.upstream_http2 {
-        joined_cookies(request)
+        let removes = |rules: &super::RequestRules| rules.removes(COOKIE.as_str().as_bytes());
+        joined_cookies(request).filter(|_| !outgoing.rules.is_some_and(removes))
     } else {
         None
     };
@@ -51,11 +54,29 @@ pub(crate) fn for_upstream(
     if let Some(cookies) = &cookies {
         sink.add(&COOKIE, cookies);
     }
-    if let Some(id) = outgoing.client_id {
-        sink.state(&CLIENT_ID, id);
-    }
-    if let Some(scope) = outgoing.client_scope {
-        sink.state(&CLIENT_SCOPE, scope);
+    match outgoing.rules {
+        None => {
+            if let Some(id) = outgoing.client_id {
+                sink.state(&CLIENT_ID, id);
+            }
+            if let Some(scope) = outgoing.client_scope {
+                sink.state(&CLIENT_SCOPE, scope);
+            }
+        }
+        Some(rules) => {
+            if let Some(id) = outgoing.client_id.filter(|_| rules.client_id.is_sent()) {
+                sink.add(rules.client_id.name(&CLIENT_ID.name), id);
+            }
+            if let Some(scope) = outgoing.client_scope.filter(|_| rules.scope.is_sent()) {
+                sink.add(rules.scope.name(&CLIENT_SCOPE.name), scope);
+            }
+            if let Some(prefix) = outgoing.prefix {
+                sink.add(&FORWARDED_PREFIX, &with_prefix(request, trusted, prefix));
+            }
+            for (name, value) in &rules.set {
+                sink.add(name, value.as_bytes());
+            }
+        }
     }
     if let Some(id) = outgoing.request_id {
         sink.state(&REQUEST_ID, id);
@@ -82,9 +103,6 @@ pub(crate) fn for_upstream(
     }
     // RFC 9110 §7.6.3: behind those of the proxies before us.
     sink.state(&VIA, via(outgoing.version));
-    if let Some((name, value)) = outgoing.credential {
-        sink.add(name, value);
-    }
     if outgoing.upstream_http2 {
         // gRPC servers ask for it (RFC 9113 §8.2.2 allows this value alone).
         let mut codings = request.values(Class::Te).flat_map(elements);
@@ -123,7 +141,7 @@ fn keep_clients(
         ClientAuthorization::RemoveOurs => !request.values(Class::Authorization).any(carries_issued_token),
         ClientAuthorization::Forward => true,
     };
-    let ours = outgoing.credential.map(|(name, _)| name.as_str().as_bytes());
+    let removes = |name: &[u8]| outgoing.rules.is_some_and(|rules| rules.removes(name));
     let trusted = outgoing.peer_is_trusted;
     let names_host = outgoing.upstream_host.or(outgoing.authority).is_some() || outgoing.upstream_http2;
     // Those in another spelling are other headers, and go on only where servers could not take them for one that matters.
@@ -133,17 +151,17 @@ fn keep_clients(
         .with(Class::Cookie, !joined)
         .with(Class::Dpop, outgoing.proof)
         .with(Class::Host, !names_host)
-        .with(Class::Authorization, authorization && ours != Some(AUTHORIZATION.as_str().as_bytes()))
+        .with(Class::Authorization, authorization && !removes(AUTHORIZATION.as_str().as_bytes()))
         .with(Class::ForwardedHost, trusted)
         .with(Class::ForwardedProto, trusted)
+        // Another prefix is put behind it.
+        .with(Class::ForwardedPrefix, trusted && outgoing.prefix.is_none())
         .with(Class::Forwarding, trusted);
-    let by_name = !nominated.is_empty() || ours.is_some();
+    let by_name = !nominated.is_empty() || outgoing.rules.is_some();
     for field in request.fields() {
         let classes = if field.disguised { disguised } else { kept };
-        let removed_by_name = || {
-            let named = |ours| same_variable(ours, field.name);
-            field.class.is_plain() && (nominated.contains(field.name) || ours.is_some_and(named))
-        };
+        let removed_by_name =
+            || field.class.is_plain() && (nominated.contains(field.name) || removes(field.name));
         if classes.has(field.class) && !(by_name && removed_by_name()) {
             sink.keep(&field);
         }
@@ -173,6 +191,18 @@ fn with_address(request: &impl RequestView, peer: &[u8]) -> Vec<u8> {
     }
     list.extend_from_slice(peer);
     list
+}
+
+/// What trusted proxies have removed from the path, with what the gateway removes behind it: one path on one line.
+fn with_prefix(request: &impl RequestView, trusted: bool, prefix: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    if trusted {
+        for part in request.values(Class::ForwardedPrefix).flat_map(elements) {
+            all.extend_from_slice(part.strip_suffix(b"/").unwrap_or(part));
+        }
+    }
+    all.extend_from_slice(prefix);
+    all
 }
 
 /// The elements of `Forwarded` there are with our own behind them (RFC 7239 §4), all on one line. A client that sends

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, HeaderName, Version};
 
 use super::class::{Class, ClassSet};
 use super::connection::Nominated;
@@ -66,6 +66,7 @@ pub(crate) struct Returning {
 }
 
 /// Hands the headers of a response that go on to the client to `sink`, and then `Via`. Returns whether there was a `Date`.
+/// `map` returns what becomes of a URL or a cookie of the server.
 ///
 /// What was meant for the gateway alone does not go on. All else stays as the upstream sent it, `Server`, `Date` and the
 /// challenge of its own authentication too. `unwanted` says what the route takes out.
@@ -76,11 +77,14 @@ pub(crate) fn for_client<'a>(
     connection: impl Iterator<Item = &'a [u8]>,
     returning: Returning,
     unwanted: impl Fn(&Field<'_>) -> bool,
+    map: impl Fn(&Field<'_>) -> Option<(&'static HeaderName, String)>,
     sink: &mut impl HeaderSink,
 ) -> bool {
     /// What is meant for the gateway, or is looked at. All else goes on.
     const LOOKED_AT: ClassSet = ClassSet::of(&[
         Class::Hop,
+        Class::KeepAlive,
+        Class::Url,
         Class::Te,
         Class::Upgrade,
         Class::TransferEncoding,
@@ -116,6 +120,7 @@ pub(crate) fn for_client<'a>(
             // Those in another spelling are no headers, but a server before the client might take them for some.
             (
                 Class::Hop
+                | Class::KeepAlive
                 | Class::Te
                 | Class::Upgrade
                 | Class::TransferEncoding
@@ -123,6 +128,16 @@ pub(crate) fn for_client<'a>(
                 | Class::ContentLength,
                 _,
             ) => false,
+            (Class::Url, false) => {
+                let goes_on = !nominated.contains(field.name);
+                match map(&field).filter(|_| goes_on && !unwanted(&field)) {
+                    Some((name, value)) => {
+                        sink.add(name, value.as_bytes());
+                        false
+                    }
+                    None => goes_on,
+                }
+            }
             (class, disguised) => {
                 let goes_on = !(class.is_plain() && nominated.contains(field.name));
                 date |= class == Class::Date && !disguised && goes_on;
