@@ -1,6 +1,7 @@
 //! One server of an upstream.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,6 +22,8 @@ pub(crate) struct Server {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The Unix socket that it listens on, instead of the host and port.
+    pub socket: Option<Box<Path>>,
     /// The TLS settings and server name, or `None` for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// The requests in flight, counted if the balancing policy needs it.
@@ -40,7 +43,14 @@ impl Server {
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { key, host, port, tls, in_flight: Arc::default(), resolver, state }
+        Self { key, host, port, socket: None, tls, in_flight: Arc::default(), resolver, state }
+    }
+
+    /// Creates a server on a Unix socket, which speaks HTTP without TLS. Its name is `localhost`.
+    pub(crate) fn on_socket(path: &Path, state: Arc<ServerState>) -> Self {
+        // An address needs no lookups. Nothing connects to this one.
+        let resolver = Arc::new(Resolver::new("127.0.0.1", 80));
+        Self { socket: Some(path.into()), ..Self::new("localhost".to_owned(), 80, None, resolver, state) }
     }
 
     /// Creates a server without TLS, with a state of its own.
@@ -66,12 +76,15 @@ fn bracketed(host: &str) -> String {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", bracketed(&self.host), self.port)
+        match &self.socket {
+            Some(path) => write!(f, "unix:{}", path.display()),
+            None => write!(f, "{}:{}", bracketed(&self.host), self.port),
+        }
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Server({}:{}{})", self.host, self.port, if self.tls.is_some() { ", tls" } else { "" })
+        write!(f, "Server({self}{})", if self.tls.is_some() { ", tls" } else { "" })
     }
 }

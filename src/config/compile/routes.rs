@@ -2,7 +2,7 @@
 
 use super::{
     addresses::address_ranges,
-    clients, cors, headers,
+    clients, cors, headers, hosts,
     methods::methods,
     resilience::max_in_flight,
     scopes::{Names, scopes},
@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     config::{
-        address::Host,
         error::ErrorKind,
         model::{Access, AddressRules, Config, Credentials, Limits, Methods, Route, Upstream, UpstreamIndex},
         reader::{Table, Value},
@@ -43,16 +42,19 @@ pub(super) fn routes(
     value.each("routes: [[routes]]", |item| {
         let route =
             item.table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
-        let host = route.host.as_ref().map(Host::to_string);
-        let claim = Claim {
-            host: host.as_deref(),
-            pattern: &route.path,
-            methods: route.methods.only(),
-            case_insensitive: upstreams
-                .get(route.upstream.0)
-                .is_some_and(|upstream| upstream.case_insensitive),
-        };
-        match conflicts.add(route.position, claim).first() {
+        let mut others = Vec::new();
+        for host in route.table_hosts() {
+            let claim = Claim {
+                host: host.as_deref(),
+                pattern: &route.path,
+                methods: route.methods.only(),
+                case_insensitive: upstreams
+                    .get(route.upstream.0)
+                    .is_some_and(|upstream| upstream.case_insensitive),
+            };
+            others.extend(conflicts.add(route.position, claim));
+        }
+        match others.first() {
             None => Some(route),
             Some(other) => item.fail(
                 ErrorKind::RouteConflict,
@@ -84,7 +86,7 @@ fn route(
     };
     let path = path(table, &check, endpoints);
     let methods = table.or("methods", Methods::All, |value| methods(&value));
-    let host = table.or("host", None, |value| host(&value).map(Some));
+    let hosts = table.or("host", Vec::new(), |value| hosts::hosts(&value));
     let upstream =
         table.need("upstream", "the name of one of [upstreams]").and_then(|value| upstream(&value, names));
     let strip_prefix = table.or("strip_prefix", None, |value| {
@@ -119,7 +121,7 @@ fn route(
     let max_in_flight = max_in_flight(table);
     Some(Route {
         path: path?,
-        host,
+        hosts,
         methods,
         access: access?,
         upstream: upstream?,
@@ -165,12 +167,6 @@ fn path(
         );
     }
     Some(pattern)
-}
-
-fn host(value: &Value<'_>) -> Option<Host> {
-    const WANTED: &str = "a host such as \"api.example.com\": no scheme, no port, no wildcard";
-    let text = value.string(WANTED)?;
-    Host::parse(text).map_or_else(|| value.invalid(format!("must be {WANTED}")), Some)
 }
 
 fn upstream(value: &Value<'_>, names: &Names<'_>) -> Option<UpstreamIndex> {

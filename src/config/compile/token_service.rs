@@ -68,12 +68,12 @@ fn without_table(server: &Server) -> TokenService {
 }
 
 fn default_issuer(server: &Server) -> Issuer {
-    match server.listen.first() {
-        Some(listener) => {
+    match server.first_serving() {
+        Some((_, listener)) => {
             let scheme = match listener.protocol {
                 // Clients see the TLS of the terminator.
                 ListenerProtocol::Https | ListenerProtocol::Http { behind_tls: true, .. } => Scheme::Https,
-                ListenerProtocol::Http { behind_tls: false, .. } => Scheme::Http,
+                ListenerProtocol::Http { behind_tls: false, .. } | ListenerProtocol::Redirect => Scheme::Http,
             };
             Issuer::of_listener(scheme, listener.address)
         }

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use super::{headers, resilience, tls as tls_settings};
+use super::{headers, resilience, socket, tls as tls_settings};
 use crate::config::{
     address::{Origin, Scheme},
-    error::ErrorKind,
+    error::{ErrorKind, Position},
     model::{Balance, Credentials, Protocol, Upstream, UpstreamServer},
     reader::{Table, Value},
     settings::upstreams::{CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES, TOTAL_TIMEOUT, WEIGHT},
@@ -72,7 +72,7 @@ fn servers(value: &Value<'_>) -> Option<Vec<UpstreamServer>> {
     let mut seen = BTreeSet::new();
     let servers = value.each("URLs, such as \"http://127.0.0.1:9000\"", |item| {
         let server = server(&item)?;
-        if !seen.insert(server.origin.to_string()) {
+        if !seen.insert(server.to_string()) {
             return item
                 .fail(ErrorKind::Duplicate, "is in this list already: give the server a weight instead");
         }
@@ -85,16 +85,30 @@ fn servers(value: &Value<'_>) -> Option<Vec<UpstreamServer>> {
 }
 
 fn server(value: &Value<'_>) -> Option<UpstreamServer> {
-    const WANTED: &str = "a URL such as \"http://127.0.0.1:9000\", or { url = \"…\", weight = 2 }";
+    const WANTED: &str =
+        "a URL such as \"http://127.0.0.1:9000\", \"unix:/run/app.sock\", or { url = \"…\", weight = 2 }";
     let position = value.position();
     if !value.inner().is_table() {
-        return Some(UpstreamServer { origin: origin(value, WANTED)?, weight: NonZeroU32::MIN, position });
+        return address(value, WANTED, NonZeroU32::MIN, position);
     }
     value.table(WANTED, |table| {
         let url = table.need("url", "where the server is, such as \"http://127.0.0.1:9000\"");
         let weight = table.positive(&WEIGHT);
-        Some(UpstreamServer { origin: origin(&url?, WANTED)?, weight, position })
+        address(&url?, WANTED, weight, position)
     })?
+}
+
+fn address(
+    value: &Value<'_>,
+    wanted: &str,
+    weight: NonZeroU32,
+    position: Position,
+) -> Option<UpstreamServer> {
+    let (origin, socket) = match socket::path(value.string(wanted)?) {
+        Some(path) => (socket::origin(), Some(socket::socket(value, path)?)),
+        None => (origin(value, wanted)?, None),
+    };
+    Some(UpstreamServer { origin, socket, weight, position })
 }
 
 fn origin(value: &Value<'_>, wanted: &str) -> Option<Origin> {

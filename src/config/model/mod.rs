@@ -11,7 +11,7 @@ use std::{
 };
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
-pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, ResponseHeaders, Route};
+pub use route::{Access, AddressRules, Cors, CorsOrigins, HostPattern, Methods, ResponseHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
     ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle, TokenService,

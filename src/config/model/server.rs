@@ -39,6 +39,14 @@ pub struct Server {
     pub trusted_proxies: Vec<AddressRange>,
 }
 
+impl Server {
+    /// Returns the first listener that serves requests instead of redirecting them, and its index.
+    #[must_use]
+    pub fn first_serving(&self) -> Option<(usize, &Listener)> {
+        self.listen.iter().enumerate().find(|(_, listener)| listener.protocol != ListenerProtocol::Redirect)
+    }
+}
+
 /// Where the access log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessLog {
@@ -77,6 +85,8 @@ pub enum ListenerProtocol {
         /// Whether it speaks HTTP/2 instead of HTTP/1.1.
         h2c: bool,
     },
+    /// HTTP/1.1 without TLS; every request is redirected to `https`.
+    Redirect,
 }
 
 impl ListenerProtocol {
@@ -85,7 +95,7 @@ impl ListenerProtocol {
     pub fn scheme(self) -> Scheme {
         match self {
             Self::Https => Scheme::Https,
-            Self::Http { .. } => Scheme::Http,
+            Self::Http { .. } | Self::Redirect => Scheme::Http,
         }
     }
 }

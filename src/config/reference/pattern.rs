@@ -28,6 +28,8 @@ pub(super) const SHA256: &str = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
 pub(super) const PIN: &str = "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=";
 /// The target of a health check, with or without a query.
 pub(super) const TARGET: &str = r#"/[!-"$-~]*"#;
+/// The path of a socket.
+const SOCKET: &str = r"[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f/]";
 /// A range of statuses.
 pub(super) const STATUSES: &str = "[2-5]xx|[2-5][0-9]{2}-[2-5][0-9]{2}";
 /// A TOML date and time with an offset.
@@ -90,7 +92,7 @@ pub(super) fn loopback_socket() -> String {
 
 /// A URL that names a server and nothing on it.
 pub(super) fn server() -> String {
-    format!("({}|{}){}{}", scheme("https"), scheme("http"), host(), port(1))
+    format!("({}|{}){}{}|unix:(//)?{SOCKET}", scheme("https"), scheme("http"), host(), port(1))
 }
 
 /// An origin of web pages, or `*`.
@@ -116,6 +118,11 @@ pub(super) fn secure_url(query_allowed: bool) -> String {
 /// A DNS name or an address, as in a URL.
 pub(super) fn host() -> String {
     format!("({}|{})", address(), dns_name())
+}
+
+/// A host of a route.
+pub(super) fn host_pattern() -> String {
+    format!(r"{}|\*\.{}", host(), dns_name())
 }
 
 /// A DNS name whose last label is not a number.

@@ -8,7 +8,8 @@ use crate::config::compile::headers::{CONNECTION, GATEWAY};
 use crate::config::settings::{ejection, health_check, retry_budget, upstreams as settings};
 use crate::config::units::Shown;
 
-const SERVER: &str = "URL: `http://` or `https://`, a host, and a port; no path";
+const SERVER: &str =
+    "URL: `http://` or `https://`, a host, and a port; no path; or `unix:` and the path of a socket";
 const WITH_KEY: &str = "client_key = \"tls/client_key.pem\"";
 const WITH_CERTIFICATE: &str = "client_certificate = \"tls/client_certificate.pem\"";
 const DOCUMENT: &str = "[upstreams.hello]\n§";
@@ -22,7 +23,8 @@ pub(super) fn upstream() -> Table {
             Key::new(
                 "servers",
                 servers,
-                "The servers of the API. A name with several addresses is used with all of them.",
+                "The servers of the API. A name with several addresses is used with all of them. `unix:/run/app.sock` is a \
+                 server that speaks HTTP on a Unix socket; its name in `Host`, where the gateway sets one, is `localhost`.",
             )
             .required()
             .example(r#"["http://10.0.0.1:9000", { url = "http://10.0.0.2:9000", weight = 2 }]"#)
