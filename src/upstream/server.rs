@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustls_pki_types::ServerName;
 use tokio_rustls::rustls::ClientConfig;
@@ -12,6 +13,9 @@ use tokio_rustls::rustls::ClientConfig;
 use super::registry::{ServerKey, ServerRegistry};
 use super::resolve::Resolver;
 use super::state::ServerState;
+#[cfg(test)]
+use crate::config::settings::upstreams::IDLE_TIMEOUT;
+use crate::headers::ServerOrigin;
 use crate::limit::concurrency::InFlightGauge;
 
 /// One server of an upstream.
@@ -26,6 +30,8 @@ pub(crate) struct Server {
     pub socket: Option<Box<Path>>,
     /// The TLS settings and server name, or `None` for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// How long a connection without requests is used again.
+    pub(crate) idle_timeout: Duration,
     /// The requests in flight, counted if the balancing policy needs it.
     pub(crate) in_flight: Arc<InFlightGauge>,
     pub(crate) resolver: Arc<Resolver>,
@@ -40,17 +46,21 @@ impl Server {
         tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
         resolver: Arc<Resolver>,
         state: Arc<ServerState>,
+        idle_timeout: Duration,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { key, host, port, socket: None, tls, in_flight: Arc::default(), resolver, state }
+        Self { key, host, port, socket: None, tls, idle_timeout, in_flight: Arc::default(), resolver, state }
     }
 
     /// Creates a server on a Unix socket, which speaks HTTP without TLS. Its name is `localhost`.
-    pub(crate) fn on_socket(path: &Path, state: Arc<ServerState>) -> Self {
+    pub(crate) fn on_socket(path: &Path, state: Arc<ServerState>, idle_timeout: Duration) -> Self {
         // An address needs no lookups. Nothing connects to this one.
         let resolver = Arc::new(Resolver::new("127.0.0.1", 80));
-        Self { socket: Some(path.into()), ..Self::new("localhost".to_owned(), 80, None, resolver, state) }
+        Self {
+            socket: Some(path.into()),
+            ..Self::new("localhost".to_owned(), 80, None, resolver, state, idle_timeout)
+        }
     }
 
     /// Creates a server without TLS, with a state of its own.
@@ -58,7 +68,14 @@ impl Server {
     pub(crate) fn alone(host: &str, port: u16) -> Self {
         let key = ServerKey { upstream: "a".to_owned(), origin: format!("{host}:{port}"), probed: true };
         let state = ServerRegistry::default().state(None, key);
-        Self::new(host.to_owned(), port, None, Arc::new(Resolver::new(host, port)), state)
+        Self::new(
+            host.to_owned(),
+            port,
+            None,
+            Arc::new(Resolver::new(host, port)),
+            state,
+            IDLE_TIMEOUT.default,
+        )
     }
 
     /// Returns the authority that requests name (RFC 9110 §7.2): without the port if it is the scheme's
@@ -67,6 +84,14 @@ impl Server {
     pub(crate) fn authority(&self) -> String {
         let default_port = if self.tls.is_some() { 443 } else { 80 };
         if self.port == default_port { bracketed(&self.host) } else { self.to_string() }
+    }
+}
+
+impl Server {
+    /// Returns its origin.
+    #[must_use]
+    pub(crate) fn origin(&self) -> ServerOrigin {
+        ServerOrigin { secure: self.tls.is_some(), host: bracketed(&self.host).into(), port: self.port }
     }
 }
 
