@@ -20,7 +20,7 @@ fn included_files_are_watched_and_edited() {
 
     // A new file.
     fs::write(folder.join("a.toml"), route("/from-a-file")).expect("a file");
-    gateway.wait_for("taken up");
+    gateway.wait_until_written("taken up:", 0);
     assert_eq!(code("/from-a-file"), 200);
 
     // A new file with an error changes nothing, and is read again when it is mended.
