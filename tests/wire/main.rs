@@ -37,6 +37,7 @@ mod logins;
 mod metrics;
 mod protected;
 mod queue;
+mod refused_uploads;
 mod reload;
 mod rfc;
 mod secretless;
