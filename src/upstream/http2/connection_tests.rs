@@ -11,7 +11,7 @@ fn request() -> Request<()> {
 /// Returns both ends of a connection after the handshake.
 async fn connected() -> (Connection, h2::server::Connection<DuplexStream, Bytes>) {
     let (client, server) = duplex(64 * 1024);
-    let connection = start(client, |_| {}).await.unwrap();
+    let connection = start(client, |_| {}, 5).await.unwrap();
     (connection, h2::server::handshake(server).await.unwrap())
 }
 
@@ -60,7 +60,7 @@ async fn an_idle_connection_is_closed() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_whose_pings_are_not_acknowledged_is_closed() {
     let (client, mut silent) = duplex(64 * 1024);
-    let mut connection = start(client, |_| {}).await.unwrap();
+    let mut connection = start(client, |_| {}, 5).await.unwrap();
     // A server that sends its SETTINGS and then reads without a response.
     silent.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
     let reading = tokio::spawn(async move {
