@@ -35,7 +35,6 @@ const MAX_HEAD: u32 = 64 * 1024;
 
 /// The interval at which a connection is checked.
 const TICK: Duration = Duration::from_secs(10);
-/// A connection without requests is closed after this many ticks. Servers commonly close theirs after 60 to
 /// A connection whose ping is not acknowledged after this many ticks is dead.
 const PING_TICKS: u32 = 2;
 
