@@ -3,9 +3,11 @@
 mod clients;
 pub(crate) mod environment;
 mod file;
+mod generation;
 mod layout;
 pub(crate) mod new_secret;
 mod secrets;
+mod table;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,7 @@ use http_body_util::Full;
 
 use crate::gate::instance::Gate;
 use crate::oauth::bearer::{self, Presented, Scheme};
-use crate::oauth::decide::{self, Permit, Possession};
+use crate::oauth::decide::{self, Permit, Possession, RouteDemand};
 #[cfg(feature = "gateway")]
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::denial::Denial;
@@ -83,11 +83,13 @@ impl Gate {
         target: impl FnOnce() -> Option<Target<'a>>,
     ) -> Result<Permit, Denial> {
         let presented = bearer::only(credentials.authorization())?;
+        let opens_unnamed = |resource: &str| self.opens_unnamed(resource);
+        let demand = RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed };
         if presented.scheme == Scheme::Bearer {
-            return self.authorize_bearer(presented, requirement, audience, certificate);
+            return self.authorize_bearer(presented, demand, certificate);
         }
         #[cfg(feature = "jose")]
-        return self.authorize_dpop(presented, credentials, requirement, audience, certificate, target());
+        return self.authorize_dpop(presented, credentials, demand, certificate, target());
         #[cfg(not(feature = "jose"))]
         {
             let _ = target;
@@ -117,11 +119,13 @@ impl Gate {
         let Some(digest) = TokenDigest::of_presented(presented.token) else {
             return Err(presented.unknown());
         };
+        let opens_unnamed = |resource: &str| self.opens_unnamed(resource);
+        let demand = RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed };
         let now = self.inner.clock.now();
         let held = Possession { certificate, key: None };
         let mut decided = Err(Denial::InvalidToken);
         let found = self.inner.store.look(&digest, &mut |record| {
-            decided = Lease::decide(record, digest, (requirement, audience), held, now, identity);
+            decided = Lease::decide(record, digest, demand, held, now, identity);
         });
         match found {
             Ok(true) => decided,
@@ -139,11 +143,17 @@ impl Gate {
         found.is_ok() && live
     }
 
+    /// Returns whether a token for `resource` opens a route that names no audience (RFC 8707). Few tokens are for a
+    /// resource, so the settings are read for those only.
+    #[cold]
+    fn opens_unnamed(&self, resource: &str) -> bool {
+        self.settings().opens_unnamed(resource)
+    }
+
     fn authorize_bearer(
         &self,
         presented: Presented<'_>,
-        requirement: &Requirement,
-        audience: Option<&str>,
+        demand: RouteDemand<'_>,
         certificate: Option<&[u8; 32]>,
     ) -> Result<Permit, Denial> {
         let Some(digest) = TokenDigest::of_presented(presented.token) else {
@@ -152,7 +162,7 @@ impl Gate {
         match self.inner.store.find(&digest) {
             Ok(Some(record)) => {
                 let held = Possession { certificate, key: None };
-                decide::decide(Some(record), digest, requirement, audience, held, self.inner.clock.now())
+                decide::decide(Some(record), digest, demand, held, self.inner.clock.now())
             }
             Ok(None) => Err(presented.unknown()),
             Err(_) => Err(Denial::Unavailable),

@@ -5,11 +5,13 @@
 mod authenticate;
 mod authorize;
 mod builder;
+mod client_change;
 mod client_secret;
 mod deadline;
 pub(crate) mod defaults;
 mod endpoint;
 mod endpoints;
+mod grants;
 mod hashing;
 mod instance;
 #[cfg(feature = "jose")]
@@ -33,6 +35,8 @@ mod spec;
 mod tests;
 mod throttle;
 mod tokens;
+#[cfg(feature = "jose")]
+mod used_once;
 #[cfg(feature = "gateway")]
 mod weak;
 

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
-use crate::gate::proof::unix_millis;
 use crate::gate::settings::{Client, Settings};
 use crate::oauth::assertion::{self, AssertionError, Claims, Expect};
 use crate::oauth::denial::TokenError;
 use crate::oauth::jose::JwsError;
-use crate::oauth::replay::{Owner, Replay};
+use crate::oauth::replay::{Replay, UsedName};
 use crate::oauth::secret::Secret;
 
 /// The longest lifetime of an assertion, in seconds. Its `jti` is remembered for all of it.
 const MAX_LIFETIME: u64 = 3600;
+/// The longest time from now to `exp` of an assertion that does not say when it was made, in seconds.
+const MAX_UNDATED_LIFETIME: u64 = 60;
 /// The tolerated clock difference, in seconds.
 const LEEWAY: u64 = 30;
 
@@ -39,10 +40,9 @@ impl Gate {
             return Err(TokenError::InvalidClient);
         };
         // RFC 7523 §3, 7: no assertion is accepted twice.
-        let assertions = &self.inner.assertions;
-        let now = unix_millis(self.clock());
-        let owner = Owner::Client(&claims.client_id);
-        match assertions.check_and_remember(owner, &claims.jti, claims.remember_until, now) {
+        let name = UsedName { client: &claims.client_id, key: None, jti: &claims.jti };
+        let clients = settings.clients.len();
+        match self.inner.assertions.use_up(name, claims.remember_until, clients, self.clock()) {
             Ok(()) => Ok(Arc::clone(client)),
             Err(Replay::Seen | Replay::Expired) => {
                 self.admit(settings, &subject, origin)?;
@@ -66,7 +66,9 @@ impl Gate {
             client_id: subject,
             audiences: &audiences,
             now: self.inner.clock.unix_time().as_secs(),
+            earliest: self.inner.assertions.earliest(self.clock()),
             max_lifetime: MAX_LIFETIME,
+            max_undated_lifetime: MAX_UNDATED_LIFETIME,
             leeway: LEEWAY,
         };
         let Some(keys) = client.and_then(|client| client.keys.as_ref()) else {
