@@ -167,6 +167,8 @@ pub mod store;
 #[cfg(feature = "gateway")]
 mod telemetry;
 #[cfg(feature = "gateway")]
+mod tls;
+#[cfg(feature = "gateway")]
 mod upstream;
 #[cfg(feature = "gateway")]
 mod utc;

@@ -6,6 +6,7 @@
 pub(crate) mod describe;
 pub(crate) mod difference;
 pub(crate) mod explain;
+pub(crate) mod lint;
 pub(crate) mod matrix;
 pub(crate) mod offline;
 pub(crate) mod reach;

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 
 use crate::config::ConfigErrors;
-use crate::gateway::build::BuildError;
 use crate::gateway::error::StartError;
 use crate::gateway_client::RequestError;
 
@@ -49,12 +48,6 @@ impl From<StartError> for BenchError {
             StartError::Config(text) => Self::Usage(text),
             StartError::System(text) => Self::Failed(text),
         }
-    }
-}
-
-impl From<Vec<BuildError>> for BenchError {
-    fn from(errors: Vec<BuildError>) -> Self {
-        StartError::from(errors).into()
     }
 }
 

@@ -116,7 +116,7 @@ impl Gateway {
             _ => None,
         };
         let trust = match &plan.ca {
-            Some(file) => Trust { insecure: false, certificates: Some(file.clone()) },
+            Some(file) => Trust { insecure: false, certificates: vec![file.clone()] },
             None => gateway_trust(config, plan.insecure),
         };
         let process = address.ip().is_loopback().then(|| Process::listening_on(address)).flatten();
@@ -163,7 +163,7 @@ impl Gateway {
         let route = protected.as_ref().and_then(|choice| config.routes.get(choice.index?));
         let (scope, audience) = route.map_or((None, None), |route| routes::needs(route, None));
         // The gateway is our own child process, on the port that it reported.
-        let trust = Trust { insecure: true, certificates: None };
+        let trust = Trust { insecure: true, certificates: Vec::new() };
         let address = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, origin.port));
         Ok(Self {
             destination: destination(&origin, address, &trust, plan.http2)?,

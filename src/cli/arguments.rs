@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{bench, client, diff, explain, token};
+use crate::cli::{bench, check, client, diff, explain, token};
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
 #[derive(Parser)]
@@ -21,8 +21,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the gateway. This is the default command.
     Run,
-    /// Check the configuration and report every error in it at once.
-    Check,
+    /// Check the configuration: report every error in it at once, and what is probably not meant.
+    Check(check::Arguments),
     /// Add, list and change the clients in the configuration.
     #[command(subcommand)]
     Client(client::Command),

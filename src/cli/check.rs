@@ -2,23 +2,105 @@
 
 use std::path::Path;
 
-use crate::cli::failure::Failure;
-use crate::gateway::load::load;
-use crate::gateway::settings;
+use serde_json::{Value, json};
 
-/// Reports every error of a configuration, or what it would make.
-pub(super) fn check(path: &Path) -> Result<(), Failure> {
-    let (config, _) = load(path, None)?;
-    settings::check_certificates(&config)?;
-    println!(
-        "{}: good ({} listening, {}, {}, {})",
+use crate::access::lint::lint;
+use crate::cli::failure::Failure;
+use crate::cli::output::{json as pretty, note, print};
+use crate::config::{Config, ConfigError, ConfigErrors, ConfigWarning, Lint};
+use crate::gateway::load::load;
+
+/// The arguments of `tollgate check`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Fail with exit code 2 if there is a warning.
+    #[arg(long)]
+    strict: bool,
+    /// Leave out the warnings of this name, such as `unused-scope`. May be repeated.
+    #[arg(long, value_name = "NAME", value_parser = lint_name)]
+    allow: Vec<Lint>,
+    /// Print errors and warnings as JSON, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+fn lint_name(text: &str) -> Result<Lint, String> {
+    Lint::ALL.into_iter().find(|lint| lint.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = Lint::ALL.into_iter().map(Lint::name).collect();
+        format!("must be one of {}", names.join(", "))
+    })
+}
+
+/// Reports every error and every warning of a configuration, or what it would make.
+pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let outcome = load(path, None).map(|(config, _)| config);
+    let warnings = outcome.as_ref().map(lint).unwrap_or_default();
+    let warnings: Vec<_> =
+        warnings.into_iter().filter(|warning| !arguments.allow.contains(&warning.lint)).collect();
+    let too_many = arguments.strict && !warnings.is_empty();
+    if arguments.json {
+        print(&pretty(&report(path, &outcome, &warnings)))?;
+        let good = outcome.is_ok() && !too_many;
+        return if good { Ok(()) } else { Err(Failure { code: Failure::USAGE, text: String::new() }) };
+    }
+    let config = outcome?;
+    for warning in &warnings {
+        note(&warning.to_string());
+    }
+    let found = match warnings.len() {
+        0 => String::new(),
+        number => format!(", {}", count(number, "warning", "warnings")),
+    };
+    if too_many {
+        let number = count(warnings.len(), "warning", "warnings");
+        return Err(Failure::config(format!("{number}, and --strict accepts none")));
+    }
+    print(&format!(
+        "{}: good ({} listening, {}, {}, {}{found})\n",
         path.display(),
         count(config.server.listen.len(), "address", "addresses"),
         count(config.clients.len(), "client", "clients"),
         count(config.upstreams.len(), "upstream", "upstreams"),
         count(config.routes.len(), "route", "routes"),
-    );
-    Ok(())
+    ))
+}
+
+fn report(path: &Path, outcome: &Result<Config, ConfigErrors>, warnings: &[ConfigWarning]) -> Value {
+    let errors = match outcome {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(error_json).collect(),
+    };
+    let warnings: Vec<Value> = warnings.iter().map(warning_json).collect();
+    json!({
+        "file": path.display().to_string(),
+        "good": outcome.is_ok(),
+        "errors": errors,
+        "warnings": warnings,
+    })
+}
+
+fn error_json(error: &ConfigError) -> Value {
+    json!({
+        "kind": error.kind.name(),
+        "file": error.file.display().to_string(),
+        "line": error.position.map(|position| position.line),
+        "column": error.position.map(|position| position.column),
+        "key": error.key,
+        "value": error.value,
+        "message": error.message,
+    })
+}
+
+fn warning_json(warning: &ConfigWarning) -> Value {
+    json!({
+        "lint": warning.lint.name(),
+        "file": warning.file.display().to_string(),
+        "line": warning.position.map(|position| position.line),
+        "column": warning.position.map(|position| position.column),
+        "key": warning.key,
+        "value": warning.value,
+        "message": warning.message,
+    })
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

@@ -4,11 +4,10 @@ use crate::bench::error::BenchError;
 use crate::change::EditError;
 use crate::change::new_secret::NewSecretError;
 use crate::config::ConfigErrors;
-use crate::gateway::build::BuildError;
 use crate::gateway::error::StartError;
 use crate::gateway_client::RequestError;
 
-/// Why a command failed: what to print, and the exit code.
+/// Why a command failed: the exit code, and what to print if the command has not printed it.
 pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) text: String,
@@ -38,12 +37,6 @@ impl From<EditError> for Failure {
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Self {
         Self::config(errors)
-    }
-}
-
-impl From<Vec<BuildError>> for Failure {
-    fn from(errors: Vec<BuildError>) -> Self {
-        StartError::from(errors).into()
     }
 }
 

@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
     let Arguments { config, command } = Arguments::parse();
     let outcome = match command.unwrap_or(Command::Run) {
         Command::Run => start::run(&config).map_err(Failure::from),
-        Command::Check => check::check(&config),
+        Command::Check(arguments) => check::check(&config, &arguments),
         Command::Client(command) => client::run(&config, command),
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
@@ -43,7 +43,9 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, text }) => {
-            let _ = writeln!(io::stderr().lock(), "{}", text.trim_end());
+            if !text.is_empty() {
+                let _ = writeln!(io::stderr().lock(), "{}", text.trim_end());
+            }
             ExitCode::from(code)
         }
     }

@@ -234,6 +234,20 @@ impl AddressRange {
         if range.network == address { Ok(range) } else { Err(RangeError::HostBits(range)) }
     }
 
+    /// Returns the IPv4 range that a range of IPv4-mapped IPv6 addresses (`::ffff:10.0.0.0/104`) was meant to
+    /// be. Such a range contains no address, because [`contains`](Self::contains) compares them as IPv4.
+    pub(in crate::config) fn as_ipv4_mapped(&self) -> Option<Self> {
+        let IpAddr::V6(network) = self.network else { return None };
+        let prefix = self.prefix.checked_sub(96)?;
+        Some(Self { network: network.to_ipv4_mapped()?.into(), prefix })
+    }
+
+    /// Returns whether every address of the range is in `other`, too.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        self.prefix >= other.prefix && other.contains(self.network)
+    }
+
     /// Returns whether `address` is in the range. An IPv4 address inside IPv6 (`::ffff:10.0.0.1`) counts as
     /// IPv4.
     #[must_use]

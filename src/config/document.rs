@@ -75,7 +75,7 @@ impl Config {
             }
         }
         let config = cx.document(root.get_ref(), |root| compile::config(root, file_name));
-        let files = cx.files();
+        let (files, warnings) = (cx.files(), cx.take_warnings());
         let mut problems = cx.into_problems();
         if !broken_lines.is_empty() {
             // The content of a broken line is lost. A key that seems missing may be on it, and errors about
@@ -89,7 +89,7 @@ impl Config {
             });
         }
         match (config, ConfigErrors::collect(problems)) {
-            (Some(config), None) => Ok(Self { files, ..config }),
+            (Some(config), None) => Ok(Self { files, warnings, ..config }),
             (_, Some(errors)) => Err(errors),
             // A value is left out only after an error was reported. If that ever fails, the file is still
             // refused.

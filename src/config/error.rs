@@ -44,12 +44,40 @@ pub enum ErrorKind {
     SecretUnavailable,
     /// A file that the configuration names cannot be read.
     FileUnavailable,
+    /// A file that the configuration names holds something that cannot be used there.
+    FileUnusable,
     /// Two routes of which neither is more specific.
     RouteConflict,
     /// A route on the path of one of the gateway's own endpoints.
     ShadowsEndpoint,
     /// More of something than the gateway accepts.
     TooMany,
+}
+
+impl ErrorKind {
+    /// Returns the name that scripts see, such as `unknown-key`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Syntax => "syntax",
+            Self::UnknownKey => "unknown-key",
+            Self::MissingKey => "missing-key",
+            Self::WrongType => "wrong-type",
+            Self::InvalidValue => "invalid-value",
+            Self::UnknownName => "unknown-name",
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::PlaintextSecret => "plaintext-secret",
+            Self::InsecureListener => "insecure-listener",
+            Self::SecretUnavailable => "secret-unavailable",
+            Self::FileUnavailable => "file-unavailable",
+            Self::FileUnusable => "file-unusable",
+            Self::RouteConflict => "route-conflict",
+            Self::ShadowsEndpoint => "shadows-endpoint",
+            Self::TooMany => "too-many",
+        }
+    }
 }
 
 /// One error of a configuration file. It never contains a secret.
@@ -68,6 +96,21 @@ pub struct ConfigError {
     pub value: Option<String>,
     /// What is wrong, and what to write instead.
     pub message: String,
+}
+
+impl ConfigError {
+    /// Makes an error that was found when the compiled configuration was put to use.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn late(
+        kind: ErrorKind,
+        file: &Path,
+        position: Position,
+        key: String,
+        message: impl Into<String>,
+    ) -> Self {
+        let (file, message) = (file.to_owned(), message.into());
+        Self { kind, file, position: Some(position), key, value: None, message }
+    }
 }
 
 impl fmt::Display for ConfigError {
@@ -94,9 +137,14 @@ pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
     /// Sorts the errors; `None` if there are none.
-    pub(super) fn collect(mut errors: Vec<ConfigError>) -> Option<Self> {
+    pub(crate) fn collect(errors: Vec<ConfigError>) -> Option<Self> {
+        (!errors.is_empty()).then(|| Self::sorted(errors))
+    }
+
+    /// Sorts the errors, of which there is at least one.
+    pub(crate) fn sorted(mut errors: Vec<ConfigError>) -> Self {
         errors.sort_by_key(|error| error.position);
-        (!errors.is_empty()).then_some(Self(errors))
+        Self(errors)
     }
 
     /// Makes the only error of a file that cannot be read.

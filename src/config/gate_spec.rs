@@ -153,7 +153,7 @@ mod tests {
         let text = r#"
             [scopes]
             [server.tls]
-            client_ca = "Cargo.toml"
+            client_ca = "src/config/tests/authority.pem"
             [clients.inline]
             token_endpoint_auth_methods = ["private_key_jwt"]
             jwks = [{ kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", kid = "1" }]

@@ -25,6 +25,8 @@ mod model;
 mod reader;
 #[cfg(feature = "gateway")]
 pub(crate) mod reference;
+#[cfg(feature = "gateway")]
+pub(crate) mod restart;
 mod secret;
 pub(crate) mod settings;
 mod suggest;
@@ -32,12 +34,15 @@ mod suggest;
 mod tests;
 mod units;
 mod values;
+mod warning;
 
-pub use crate::route::pattern::{Pattern, PatternError};
+pub use crate::route::pattern::{ForeignSyntax, Pattern, PatternError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Position};
 pub use gate_spec::FromFileError;
 pub use model::*;
+#[cfg(feature = "gateway")]
+pub(crate) use reader::join as key_path;
 #[cfg(feature = "gateway")]
 pub(crate) use suggest::hint as suggestion;
 #[cfg(feature = "gateway")]
@@ -45,3 +50,6 @@ pub(crate) use units::grouped;
 pub use units::{Rate, UnitError, parse_duration, parse_rate, parse_size};
 #[cfg(feature = "gateway")]
 pub(crate) use units::{Shown as ShownDuration, ShownSize};
+#[cfg(feature = "gateway")]
+pub(crate) use values::is_readable_by_others;
+pub use warning::{ConfigWarning, Lint};

@@ -16,6 +16,7 @@ use toml::{Spanned, de::DeTable, de::DeValue};
 use super::{
     error::{ConfigError, ErrorKind, Position},
     suggest,
+    warning::{ConfigWarning, Lint},
 };
 
 /// What is shared while one file is read: its text, the environment, and the errors so far.
@@ -28,6 +29,7 @@ pub(super) struct Context<'a> {
     text: &'a str,
     line_starts: Vec<usize>,
     problems: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<ConfigWarning>>,
     files: RefCell<Vec<PathBuf>>,
 }
 
@@ -47,6 +49,7 @@ impl<'a> Context<'a> {
             text,
             line_starts,
             problems: RefCell::default(),
+            warnings: RefCell::default(),
             files: RefCell::default(),
         }
     }
@@ -89,6 +92,29 @@ impl<'a> Context<'a> {
     /// Returns the files that the configuration names.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         self.files.borrow().clone()
+    }
+
+    /// Adds a warning.
+    fn warn(
+        &self,
+        lint: Lint,
+        position: Position,
+        key: &str,
+        value: Option<String>,
+        message: impl Into<String>,
+    ) {
+        let warning = ConfigWarning::new(lint, self.file, Some(position), key, message);
+        self.warnings.borrow_mut().push(ConfigWarning { value, ..warning });
+    }
+
+    /// Returns the file that is read.
+    pub(super) fn file(&self) -> &'a Path {
+        self.file
+    }
+
+    /// Takes the warnings.
+    pub(super) fn take_warnings(&self) -> Vec<ConfigWarning> {
+        self.warnings.take()
     }
 
     pub(super) fn into_problems(self) -> Vec<ConfigError> {
@@ -137,7 +163,9 @@ impl<'a> Table<'a> {
     fn finish(self) {
         for (key, _) in &self.left {
             let name: &str = key.get_ref();
+            let instead = suggest::instead_of(&self.path, name);
             let message = match suggest::nearest(name, self.asked_for.iter().copied()) {
+                _ if instead.is_some() => format!("unknown key; {}", instead.unwrap_or_default()),
                 Some(near) => format!("unknown key; did you mean `{near}`?"),
                 None if self.asked_for.len() <= 32 => {
                     format!("unknown key; the keys here are {}", self.asked_for.join(", "))
@@ -215,6 +243,11 @@ impl<'a> Table<'a> {
         self.cx.report(kind, self.position(), &self.path, None, message);
     }
 
+    /// Warns about the table as a whole.
+    pub(super) fn warn(&self, lint: Lint, message: impl Into<String>) {
+        self.cx.warn(lint, self.position(), &self.path, None, message);
+    }
+
     /// Reports that the table lacks something.
     pub(super) fn missing(&self, message: impl Into<String>) {
         self.problem(ErrorKind::MissingKey, message);
@@ -261,6 +294,11 @@ impl<'a> Value<'a> {
     /// Reports an error of the key, for tables whose keys are names.
     pub(super) fn key_problem(&self, kind: ErrorKind, message: impl Into<String>) {
         self.cx.report(kind, self.cx.position(self.key_span.start), &self.path, None, message);
+    }
+
+    /// Warns about a value that is valid and probably not what was meant.
+    pub(super) fn warn(&self, lint: Lint, message: impl Into<String>) {
+        self.cx.warn(lint, self.position(), &self.path, Some(self.shown()), message);
     }
 
     /// Reports an error and returns `None`: the end of a reading function.
@@ -391,7 +429,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Appends a key to a key path, quoted if TOML needs it.
-fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     let bare = !key.is_empty()
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let key = shorten(key);

@@ -15,6 +15,42 @@ pub(super) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
+/// Keys of other gateways, and what has their meaning here. `table` is the start of the key path of the table.
+const ELSEWHERE: [(&str, &[&str], &str); 9] = [
+    ("routes", &["public", "anonymous", "no_auth", "noauth"], "write `access = \"public\"`"),
+    (
+        "routes",
+        &["auth", "authenticated", "protected"],
+        "every route needs a token, unless `access = \"public\"`",
+    ),
+    (
+        "routes",
+        &["timeout", "read_timeout", "connect_timeout", "total_timeout"],
+        "timeouts belong to the upstream: `connect_timeout`, `read_timeout` or `total_timeout` in [upstreams.NAME]",
+    ),
+    ("routes", &["strip_path", "stripPrefix", "rewrite"], "write `strip_prefix = \"/…\"`"),
+    ("routes", &["hosts", "domain", "server_name"], "write `host = \"…\"`"),
+    ("upstreams", &["timeout"], "write `connect_timeout`, `read_timeout` or `total_timeout`"),
+    ("upstreams", &["url", "target", "address", "backend"], "write `servers = [\"http://…\"]`"),
+    (
+        "server",
+        &["timeout"],
+        "write `header_timeout`, `body_timeout`, `write_timeout` or `idle_timeout` in [server.limits]",
+    ),
+    (
+        "clients",
+        &["client_secret", "password"],
+        "write `secret`, with the hash that `tollgate client add` makes",
+    ),
+];
+
+/// Returns what to write instead of a key that other gateways have in this table.
+pub(super) fn instead_of(table: &str, typed: &str) -> Option<&'static str> {
+    let room = table.split(['.', '[']).next().unwrap_or_default();
+    let row = ELSEWHERE.iter().find(|(name, keys, _)| *name == room && keys.contains(&typed));
+    row.map(|(_, _, instead)| *instead)
+}
+
 /// Returns ` (did you mean NAME?)`, or an empty text.
 pub(crate) fn hint<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     nearest(typed, names).map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()

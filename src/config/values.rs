@@ -15,6 +15,7 @@ use super::{
     settings::{Bounds, Setting, Size, rates::BURST},
     suggest,
     units::{Rate, Shown, ShownSize, parse_duration, parse_rate, parse_size},
+    warning::Lint,
 };
 use crate::oauth::secret::Secret;
 
@@ -175,7 +176,20 @@ impl<'a> Value<'a> {
         let unavailable =
             |message: String| value.clone().public().fail(ErrorKind::SecretUnavailable, message);
         let secret = match Source::of(text) {
-            Source::Literal(text) => Secret::new(text.to_owned()),
+            Source::Literal(text) => {
+                // A hash in the file is a matter of the file as a whole.
+                if !text.starts_with("$argon2") && is_readable_by_others(value.cx.file()) {
+                    value.warn(
+                        Lint::ReadableByOthers,
+                        format!(
+                            "is in a file that every user of this machine can read: chmod o-rwx {}, or take it from \
+                             \"env:NAME\" or \"file:path\"",
+                            value.cx.file().display()
+                        ),
+                    );
+                }
+                Secret::new(text.to_owned())
+            }
             Source::Environment(name) => {
                 // A malformed name may be a secret that happens to begin with `env:`, so it is not shown.
                 if !is_variable_name(name) {
@@ -196,7 +210,10 @@ impl<'a> Value<'a> {
                 let path = value.cx.base_dir.join(path);
                 value.cx.names(&path);
                 match secret::read_file(&path) {
-                    Ok(secret) => secret,
+                    Ok(secret) => {
+                        value.warn_if_readable_by_others(&path);
+                        secret
+                    }
                     Err(error) => return unavailable(format!("cannot read {}: {error}", path.display())),
                 }
             }
@@ -224,6 +241,22 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Reads the path of a file that only the gateway may be able to read, and checks that the gateway is.
+    pub(super) fn private_file(&self, what: &str) -> Option<PathBuf> {
+        let path = self.readable_file(what)?;
+        self.warn_if_readable_by_others(&path);
+        Some(path)
+    }
+
+    /// Warns if every user of the machine can read a file with a secret in it.
+    fn warn_if_readable_by_others(&self, path: &Path) {
+        if is_readable_by_others(path) {
+            let command = format!("chmod o-rwx {}", path.display());
+            let message = format!("every user of this machine can read {}: {command}", path.display());
+            self.clone().public().warn(Lint::ReadableByOthers, message);
+        }
+    }
+
     /// Reads each element of a list, and reports elements that are in it twice.
     pub(super) fn set_of<T>(
         &self,
@@ -240,6 +273,12 @@ impl<'a> Value<'a> {
             }
         })
     }
+}
+
+/// Returns whether every user of the machine can read a file or list a folder. `false` if it is not there.
+pub(crate) fn is_readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 fn check_readable(path: &Path) -> std::io::Result<()> {

@@ -5,7 +5,6 @@ mod assertion;
 #[cfg(feature = "jose")]
 mod certificate;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::gate::hashing::Candidate;
 use crate::gate::instance::Gate;
 use crate::gate::origin::Origin;
 use crate::gate::settings::{Client, Settings};
-use crate::gate::throttle::Attempt;
+use crate::gate::throttle::{Attempt, network};
 use crate::oauth::client_auth::{ClientAuth, SecretMethod};
 use crate::oauth::denial::TokenError;
 use crate::oauth::secret::Secret;
@@ -39,7 +38,7 @@ impl Gate {
             }
             #[cfg(feature = "jose")]
             ClientAuth::Assertion { client_id, assertion } => {
-                self.authenticate_assertion(settings, client_id.as_deref(), &assertion, origin)
+                self.authenticate_assertion(settings, client_id.as_deref(), assertion, origin).await
             }
             #[cfg(feature = "jose")]
             ClientAuth::Id(client_id) => self.authenticate_certificate(settings, &client_id, origin),
@@ -49,10 +48,9 @@ impl Gate {
         }
     }
 
-    /// Admits an attempt to authenticate, unless there were too many failures.
+    /// Admits an attempt with a secret, unless there were too many failures.
     fn admit(&self, settings: &Settings, client_id: &str, origin: Origin<'_>) -> Result<Attempt, TokenError> {
-        let address = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let now = self.inner.clock.now();
+        let (address, now) = (origin.address_or_shared(), self.inner.clock.now());
         self.inner.throttle.admit(settings.throttle, client_id, address, now).map_err(TokenError::Throttled)
     }
 
@@ -91,7 +89,8 @@ impl Gate {
 
         let admitted = self.admit(settings, client_id, origin)?;
         let candidates = candidates(settings, client, admissible.is_some(), unix_time);
-        let Ok(found) = self.inner.hashing.verify(secret, candidates).await else {
+        let network = network(origin.address_or_shared());
+        let Ok(found) = self.inner.hashing.verify(network, secret, candidates).await else {
             self.inner.throttle.forgive(&admitted, false);
             return Err(TokenError::Unavailable(RETRY_WHEN_BUSY));
         };
@@ -125,8 +124,8 @@ impl Gate {
     }
 }
 
-/// Lists the hashes to verify a secret against: first the client's own, then decoys, so that every failure costs the
-/// same for every client, known or not, and for any number of secrets.
+/// Lists the hashes to verify a secret against: first the client's own, then a decoy for what they cost less than the
+/// most expensive client's, so that every failure costs the same for every client, known or not.
 fn candidates(
     settings: &Settings,
     client: Option<&Arc<Client>>,
@@ -138,8 +137,9 @@ fn candidates(
         hash: secret.hash.clone(),
         suffices: is_admissible && secret.is_valid(unix_time),
     });
-    let decoys = settings.decoys.iter().skip(secrets.len());
-    let padding = client.and_then(|client| client.padding.as_ref());
-    let decoys = decoys.chain(padding).map(|hash| Candidate { hash: hash.clone(), suffices: false });
-    own.chain(decoys).collect()
+    let decoy = match client {
+        Some(client) => client.padding.as_ref(),
+        None => settings.decoy.as_ref(),
+    };
+    own.chain(decoy.map(|hash| Candidate { hash: hash.clone(), suffices: false })).collect()
 }

@@ -23,8 +23,6 @@ use crate::gate::used_once::UsedOnce;
 use crate::oauth::replay::Capacity;
 use crate::store::{MemoryStore, TokenStore};
 
-/// Jobs that may wait for each hashing thread. At some 30 ms a hash, a full queue is a wait of about a second.
-const QUEUE_PER_THREAD: usize = 32;
 /// How often expired tokens are swept.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
 /// How many tokens the sweeper forgets before it lets other threads run.
@@ -154,8 +152,7 @@ impl GateBuilder {
     /// # Errors
     /// [`GateError`] if the operating system provides no thread or no randomness.
     pub fn build(self) -> Result<Gate, GateError> {
-        let threads = self.hashing_threads;
-        let hashing = HashingPool::start(threads, threads * QUEUE_PER_THREAD).map_err(GateError::Threads)?;
+        let hashing = HashingPool::start(self.hashing_threads).map_err(GateError::Threads)?;
         let gate = self.assemble(hashing)?;
         let weak = Arc::downgrade(&gate.inner);
         std::thread::Builder::new()

@@ -5,12 +5,14 @@
 mod authenticate;
 mod authorize;
 mod builder;
+mod client_address;
 mod client_change;
 mod client_secret;
 mod deadline;
 pub(crate) mod defaults;
 mod endpoint;
 mod endpoints;
+mod fair_queue;
 mod grants;
 mod hashing;
 mod instance;
@@ -41,6 +43,9 @@ mod used_once;
 mod weak;
 
 pub use builder::{GateBuilder, GateError};
+#[cfg(feature = "gateway")]
+pub(crate) use client_address::behind_proxies;
+pub use client_address::forwarded_address;
 pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoint::{Endpoint, FormBody};
 #[cfg(feature = "gateway")]

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::oauth::evidence::PeerCertificate;
 
@@ -19,5 +19,10 @@ impl Origin<'_> {
     #[must_use]
     pub fn from_address(address: IpAddr) -> Self {
         Self { address: Some(address), ..Self::default() }
+    }
+
+    /// Returns the client's address, or the one that all clients without an address share.
+    pub(super) fn address_or_shared(&self) -> IpAddr {
+        self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 }

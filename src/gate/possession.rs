@@ -1,10 +1,9 @@
 //! Proof of possession at the protected resources and at the token endpoint (DPoP, RFC 9449).
 
-use http::{header::HOST, request};
+use http::request;
 
 use crate::clock::Clock;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
-use crate::gate::origin::Origin;
 use crate::gate::proof::{ProofScope, ProofVerifier, USED};
 use crate::gate::settings::{Client, Settings};
 use crate::oauth::bearer::Presented;
@@ -13,7 +12,6 @@ use crate::oauth::denial::{Denial, Mismatch, TokenError};
 use crate::oauth::dpop::{self, DpopError};
 use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::grant::Record;
-use crate::oauth::public_origin::PublicOrigin;
 use crate::oauth::replay::Replay;
 use crate::oauth::token::TokenDigest;
 
@@ -81,16 +79,13 @@ impl Gate {
         settings: &Settings,
         client: &Client,
         parts: &request::Parts,
-        origin: Origin<'_>,
     ) -> Result<Option<[u8; 32]>, TokenError> {
         let refused = |error: DpopError| TokenError::InvalidProof(error.public_description());
         let Some(header) = dpop::from_headers(&parts.headers).map_err(refused)? else { return Ok(None) };
         let (scope, proofs) = (settings.proof_scope(), &self.inner.proofs);
-        let requested = requested_origin(parts, origin);
-        let check = |path: &str| {
-            let site = (requested.as_ref(), path);
-            proofs.check(header, parts.method.as_str(), site, None, scope, self.clock())
-        };
+        // The endpoint is the same under each of the server's names, so the one that the request has does not matter.
+        let check =
+            |path: &str| proofs.check(header, parts.method.as_str(), (None, path), None, scope, self.clock());
         // With an issuer that has a path, the metadata puts it before the path of the endpoint.
         let public_path = format!("{}{}", settings.issuer_path, settings.token_endpoint);
         let checked = match check(&settings.token_endpoint) {
@@ -105,13 +100,4 @@ impl Gate {
         })?;
         Ok(Some(*proof.key.as_bytes()))
     }
-}
-
-/// Returns the origin that a request names, if it is known whether the client speaks TLS.
-fn requested_origin(parts: &request::Parts, origin: Origin<'_>) -> Option<PublicOrigin> {
-    let authority = match parts.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => parts.headers.get(HOST)?.to_str().ok()?,
-    };
-    PublicOrigin::of_authority(origin.https?, authority)
 }

@@ -25,9 +25,12 @@ impl Gate {
         async move { call.notified().await }
     }
 
-    /// Asks for a client's keys to be fetched again, because a signature by an unknown key has arrived.
+    /// Asks for a client's keys to be fetched again, because a signature by an unknown key has arrived. Keys that were not
+    /// fetched yet are on their way in any case.
     pub(super) fn call_for_keys(&self, keys: &ClientKeys) {
-        if let ClientKeys::Remote(remote) = keys {
+        if let ClientKeys::Remote(remote) = keys
+            && remote.is_fetched()
+        {
             remote.mark_wanted();
             self.inner.key_call.notify_one();
         }

@@ -8,10 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::oauth::secret::Secret;
 
-/// The most memory that a hash may need. More would let one request occupy over a gigabyte.
-const MAX_MEMORY_KIB: u32 = 1024 * 1024;
-const MAX_PASSES: u32 = 64;
-const MAX_LANES: u32 = 64;
+/// The most memory that a hash may need, in KiB: 128 MiB. Each hashing thread keeps as much.
+const MAX_MEMORY_KIB: u32 = 128 * 1024;
+const MAX_PASSES: u32 = 16;
+const MAX_LANES: u32 = 16;
+/// The most work of one hash, in KiB times passes. Every failed attempt of anybody, known or not, costs as much as the
+/// most expensive client's hashes; this is about half a second of a core.
+const MAX_COST: u64 = 512 * 1024;
 /// The shortest accepted hash, in bytes.
 const SHORTEST_HASH: usize = 16;
 /// The length of a fingerprint, in bytes: enough to distinguish the secrets of one client.
@@ -55,7 +58,8 @@ impl fmt::Display for SecretHashError {
             Self::Version => "is hashed with another version of argon2 than v=19",
             Self::Parameters => "has parameters that argon2 does not allow",
             Self::TooCostly => {
-                "asks for more than 1 GiB of memory (m=1048576), 64 passes (t) or 64 lanes (p)"
+                "would let every failed attempt cost too much: at most 128 MiB of memory (m=131072), 16 passes (t), \
+                 16 lanes (p), and 524288 for m times t; m=19456,t=2,p=1 is recommended"
             }
             Self::Incomplete => "lacks its salt or its hash, or they are too short",
         })
@@ -84,10 +88,11 @@ impl SecretHash {
         if params.m_cost() > MAX_MEMORY_KIB || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES {
             return Err(SecretHashError::TooCostly);
         }
-        match (&phc.salt, &phc.hash) {
-            (Some(_), Some(hash)) if hash.as_ref().len() >= SHORTEST_HASH => Ok(Self { phc, params }),
-            _ => Err(SecretHashError::Incomplete),
-        }
+        let hash = match (&phc.salt, &phc.hash) {
+            (Some(_), Some(hash)) if hash.as_ref().len() >= SHORTEST_HASH => Self { phc, params },
+            _ => return Err(SecretHashError::Incomplete),
+        };
+        if hash.cost() > MAX_COST { Err(SecretHashError::TooCostly) } else { Ok(hash) }
     }
 
     /// Hashes a new secret with the recommended parameters (19 MiB, two passes) and this salt.
@@ -175,7 +180,8 @@ mod tests {
         let with = |head: &str| format!("{head}${SALT_AND_HASH}");
         let table = [
             (with("$argon2id$v=19$m=19456,t=2,p=1"), None),
-            (with("$argon2id$v=19$m=1048576,t=2,p=1"), None),
+            (with("$argon2id$v=19$m=131072,t=4,p=16"), None),
+            (with("$argon2id$v=19$m=32768,t=16,p=1"), None),
             ("Password1".to_owned(), Some(SecretHashError::Plaintext)),
             (String::new(), Some(SecretHashError::Plaintext)),
             ("$ecret".to_owned(), Some(SecretHashError::Algorithm)),
@@ -184,9 +190,10 @@ mod tests {
             (with("$argon2i$v=19$m=19456,t=2,p=1"), Some(SecretHashError::Algorithm)),
             (with("$argon2id$v=16$m=19456,t=2,p=1"), Some(SecretHashError::Version)),
             (with("$argon2id$v=19$m=1,t=2,p=1"), Some(SecretHashError::Parameters)),
-            (with("$argon2id$v=19$m=1048577,t=2,p=1"), Some(SecretHashError::TooCostly)),
-            (with("$argon2id$v=19$m=19456,t=65,p=1"), Some(SecretHashError::TooCostly)),
-            (with("$argon2id$v=19$m=19456,t=2,p=65"), Some(SecretHashError::TooCostly)),
+            (with("$argon2id$v=19$m=131073,t=1,p=1"), Some(SecretHashError::TooCostly)),
+            (with("$argon2id$v=19$m=64,t=17,p=1"), Some(SecretHashError::TooCostly)),
+            (with("$argon2id$v=19$m=19456,t=2,p=17"), Some(SecretHashError::TooCostly)),
+            (with("$argon2id$v=19$m=131072,t=5,p=1"), Some(SecretHashError::TooCostly)),
         ];
         for (text, error) in table {
             assert_eq!(SecretHash::parse(&text).err(), error, "{text}");

@@ -48,9 +48,9 @@ pub(crate) struct Settings {
     pub(crate) max_tokens_per_client: u32,
     pub(crate) throttle: ThrottlePolicy,
     pub(crate) clients: HashMap<Box<str>, Arc<Client>>,
-    /// The hashes that the secret of an unknown client is verified against: as many as the client with the most secrets
-    /// has, at the highest cost of any.
-    pub(crate) decoys: Vec<SecretHash>,
+    /// The hash that the secret of an unknown client is verified against. It costs as much as all secrets of the client
+    /// whose secrets cost the most.
+    pub(crate) decoy: Option<SecretHash>,
 }
 
 /// A client as configured, with its parts that outlive a reload.
@@ -91,7 +91,7 @@ impl Settings {
             certificate_bound_tokens: spec.clients.iter().any(|client| client.certificate_bound_tokens),
         };
         let announce_dpop = spec.clients.iter().any(|client| client.dpop_bound_tokens);
-        let decoys = decoys(&spec.clients);
+        let decoy = decoy(&spec.clients);
         #[cfg(feature = "jose")]
         let mut key_pool = KeyPool::new(before.into_iter().flat_map(Self::remote_keys));
         let clients = spec.clients.into_iter().map(|client| {
@@ -101,7 +101,7 @@ impl Settings {
                 key_pool: &mut key_pool,
             };
             let id = client.id.as_str().into();
-            (id, Arc::new(compile_client(client, carryover, &decoys, unix_time)))
+            (id, Arc::new(compile_client(client, carryover, decoy.as_ref(), unix_time)))
         });
         let clients = clients.collect();
         Self {
@@ -129,7 +129,7 @@ impl Settings {
             protected_resource: documents.protected_resource(),
             max_tokens_per_client: spec.max_tokens_per_client,
             throttle: spec.throttle,
-            decoys,
+            decoy,
             clients,
         }
     }
@@ -172,11 +172,11 @@ struct Carryover<'a> {
 fn compile_client(
     spec: ClientSpec,
     carryover: Carryover<'_>,
-    decoys: &[SecretHash],
+    decoy: Option<&SecretHash>,
     unix_time: Duration,
 ) -> Client {
     let known = carryover.known;
-    let padding = padding(&spec.secrets, decoys);
+    let padding = padding(&spec.secrets, decoy);
     let secrets = spec.secrets.into_iter().map(|secret| {
         let same = |old: &&Arc<ClientSecret>| old.id == secret.id && old.hash == secret.hash;
         match known.and_then(|known| known.secrets.iter().find(same)) {
@@ -209,28 +209,30 @@ fn compile_client(
 const DEFAULT_DECOY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$dG9sbGdhdGUgZGVjb3kh$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-fn decoys(clients: &[ClientSpec]) -> Vec<SecretHash> {
-    let hashes = || clients.iter().flat_map(|client| &client.secrets).map(|secret| &secret.hash);
-    let most_costly = hashes().max_by_key(|hash| hash.cost()).map(SecretHash::decoy);
-    let most = clients.iter().map(|client| client.secrets.len()).max().unwrap_or(0).max(1);
-    most_costly
-        .or_else(|| SecretHash::parse(DEFAULT_DECOY).ok())
-        .map(|hash| vec![hash; most])
-        .unwrap_or_default()
+/// Returns a decoy that costs as much as the secrets of the most expensive client, or the recommended cost if no client
+/// has a secret.
+fn decoy(clients: &[ClientSpec]) -> Option<SecretHash> {
+    let cost = |client: &ClientSpec| client.secrets.iter().map(|secret| secret.hash.cost()).sum();
+    let highest_cost = clients.iter().map(cost).max().unwrap_or(0);
+    let hashes = clients.iter().flat_map(|client| &client.secrets).map(|secret| &secret.hash);
+    match hashes.max_by_key(|hash| hash.cost()) {
+        Some(dearest) => dearest.costing(highest_cost),
+        None => SecretHash::parse(DEFAULT_DECOY).ok(),
+    }
 }
 
-/// Returns a decoy for the difference in cost between a client's hashes and as many decoys. Without it, the time that a
-/// refusal takes would distinguish clients with cheaper hashes from unknown ones.
-fn padding(secrets: &[SecretSpec], decoys: &[SecretHash]) -> Option<SecretHash> {
-    let decoy = decoys.first()?;
-    let missing = secrets.iter().map(|secret| decoy.cost().saturating_sub(secret.hash.cost())).sum();
-    decoy.costing(missing)
+/// Returns a decoy for what a client's hashes cost less than `decoy`. Without it, the time that a refusal takes would
+/// distinguish clients with cheaper or fewer hashes from unknown ones.
+fn padding(secrets: &[SecretSpec], decoy: Option<&SecretHash>) -> Option<SecretHash> {
+    let decoy = decoy?;
+    let own = secrets.iter().map(|secret| secret.hash.cost()).sum();
+    decoy.costing(decoy.cost().saturating_sub(own))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_default_decoy_is_a_valid_hash() {
-        assert_eq!(super::decoys(&[]).len(), 1);
+        assert!(super::decoy(&[]).is_some());
     }
 }

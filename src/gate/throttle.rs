@@ -1,18 +1,26 @@
 //! Counting failed client authentications, in bounded memory.
 //!
-//! Failures are counted by (client id, address) pair and by address, never by client id alone: otherwise an attacker
-//! could lock a client out by failing in its name.
+//! Only failures that cost a hash are refused after too many: a secret can be guessed, and each try takes a core for tens
+//! of milliseconds. They are counted by (client id, address) pair and by address, never by client id alone: otherwise an
+//! attacker could lock a client out by failing in its name. Requests without credentials, with unknown certificates or
+//! with wrong signatures have nothing to guess and are not refused for their number; wrong signatures are counted apart,
+//! so that a network that sends many of them gets its signatures verified at a low priority.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Millis;
 
 /// The number of failed authentications after which more are refused.
+///
+/// Failures with a client secret count, because each costs a hash and may be a guess. They count for the pair of client
+/// id and address, and ten times as many are allowed of one address (IPv6: of its /64). A secret that has been verified
+/// once is remembered and never refused. Requests without credentials, wrong certificates and wrong signatures never
+/// count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThrottlePolicy {
     /// The failures allowed of one (client id, address) pair. One address may have ten times as many.
@@ -24,6 +32,10 @@ pub struct ThrottlePolicy {
 impl ThrottlePolicy {
     /// Ten failures a minute.
     pub(crate) const DEFAULT: Self = Self { failures: 10, per: Duration::from_secs(60) };
+
+    fn failures_of_an_address(self) -> u32 {
+        self.failures.saturating_mul(ADDRESS_FACTOR)
+    }
 }
 
 impl Default for ThrottlePolicy {
@@ -34,8 +46,7 @@ impl Default for ThrottlePolicy {
 
 /// How many times the failures of one pair an address may have, because several clients may share it.
 const ADDRESS_FACTOR: u32 = 10;
-/// The largest number of counters. Each failure costs a hash, so filling them takes long. At the limit, the oldest
-/// windows are dropped.
+/// The largest number of counters of one kind. At the limit, the oldest windows are dropped.
 const MAX_COUNTERS: usize = 65_536;
 
 #[derive(Clone, Copy)]
@@ -44,11 +55,22 @@ struct Counter {
     failures: u32,
 }
 
+/// Counters by 64-bit hashes under a random key: their size does not depend on the client id.
+#[derive(Default)]
+struct Counters(Mutex<HashMap<u64, Counter>>);
+
+impl Counters {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Counter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The failure counters.
 #[derive(Default)]
 pub(crate) struct Throttle {
-    // Keys are 64-bit hashes under a random key: their size does not depend on the client id.
-    counters: Mutex<HashMap<u64, Counter>>,
+    secrets: Counters,
+    /// Apart, because wrong signatures are cheap to send: they must not push the failures of secrets out.
+    signatures: Counters,
     hasher: RandomState,
 }
 
@@ -59,8 +81,8 @@ pub(crate) struct Attempt {
 }
 
 impl Throttle {
-    /// Admits an attempt, or returns how long to wait. The attempt counts as failed until [`Throttle::forgive`] is
-    /// called, so that many at once cannot get in before the first has failed.
+    /// Admits an attempt with a secret, or returns how long to wait. The attempt counts as failed until
+    /// [`Throttle::forgive`] is called, so that many at once cannot get in before the first has failed.
     pub(crate) fn admit(
         &self,
         policy: ThrottlePolicy,
@@ -70,32 +92,22 @@ impl Throttle {
     ) -> Result<Attempt, Duration> {
         let network = network(address);
         let (pair, address) = (self.hasher.hash_one((client_id, network)), self.hasher.hash_one(network));
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let limits = [(pair, policy.failures), (address, policy.failures.saturating_mul(ADDRESS_FACTOR))];
+        let mut counters = self.secrets.lock();
+        let limits = [(pair, policy.failures), (address, policy.failures_of_an_address())];
         for (key, limit) in limits {
-            if let Some(counter) = counters.get(&key) {
-                let over = counter.since.after(policy.per);
-                if now < over && counter.failures >= limit {
-                    return Err(over.since(now));
-                }
+            if let Some(over) = reached(&counters, policy, key, limit, now) {
+                return Err(over.since(now));
             }
-        }
-        if counters.len() + 2 > MAX_COUNTERS {
-            make_room(&mut counters, policy, now);
         }
         for (key, _) in limits {
-            let counter = counters.entry(key).or_insert(Counter { since: now, failures: 0 });
-            if now >= counter.since.after(policy.per) {
-                *counter = Counter { since: now, failures: 0 };
-            }
-            counter.failures = counter.failures.saturating_add(1);
+            count(&mut counters, policy, key, now);
         }
         Ok(Attempt { pair, address })
     }
 
     /// Takes an attempt back that succeeded or was never made. Success also forgets the pair's failures.
     pub(crate) fn forgive(&self, admitted: &Attempt, was_good: bool) {
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counters = self.secrets.lock();
         for key in [admitted.pair, admitted.address] {
             if let Some(counter) = counters.get_mut(&key) {
                 counter.failures = counter.failures.saturating_sub(1);
@@ -105,11 +117,54 @@ impl Throttle {
             counters.remove(&admitted.pair);
         }
     }
+
+    /// Counts a signature that was refused.
+    #[cfg(feature = "jose")]
+    pub(crate) fn note_wrong_signature(&self, policy: ThrottlePolicy, address: IpAddr, now: Millis) {
+        let key = self.hasher.hash_one(network(address));
+        count(&mut self.signatures.lock(), policy, key, now);
+    }
+
+    /// Returns whether so many signatures from this address were refused that the next must not take time from others.
+    #[cfg(feature = "jose")]
+    pub(crate) fn sends_wrong_signatures(
+        &self,
+        policy: ThrottlePolicy,
+        address: IpAddr,
+        now: Millis,
+    ) -> bool {
+        let key = self.hasher.hash_one(network(address));
+        reached(&self.signatures.lock(), policy, key, policy.failures_of_an_address(), now).is_some()
+    }
+}
+
+/// Returns when the window of a counter ends, if the counter has reached its limit.
+fn reached(
+    counters: &HashMap<u64, Counter>,
+    policy: ThrottlePolicy,
+    key: u64,
+    limit: u32,
+    now: Millis,
+) -> Option<Millis> {
+    let counter = counters.get(&key)?;
+    let over = counter.since.after(policy.per);
+    (now < over && counter.failures >= limit).then_some(over)
+}
+
+fn count(counters: &mut HashMap<u64, Counter>, policy: ThrottlePolicy, key: u64, now: Millis) {
+    if counters.len() >= MAX_COUNTERS && !counters.contains_key(&key) {
+        make_room(counters, policy, now);
+    }
+    let counter = counters.entry(key).or_insert(Counter { since: now, failures: 0 });
+    if now >= counter.since.after(policy.per) {
+        *counter = Counter { since: now, failures: 0 };
+    }
+    counter.failures = counter.failures.saturating_add(1);
 }
 
 fn make_room(counters: &mut HashMap<u64, Counter>, policy: ThrottlePolicy, now: Millis) {
     counters.retain(|_, counter| now < counter.since.after(policy.per));
-    if counters.len() + 2 > MAX_COUNTERS {
+    if counters.len() >= MAX_COUNTERS {
         // It is still full, so the older half of the windows ends early.
         let mut starts: Vec<Millis> = counters.values().map(|counter| counter.since).collect();
         let middle = starts.len() / 2;
@@ -180,6 +235,21 @@ mod tests {
             let address = IpAddr::V4(n.into());
             let _ = throttle.admit(POLICY, "a", address, Millis::new(u64::from(n) / 100));
         }
-        assert!(throttle.counters.lock().unwrap().len() <= MAX_COUNTERS);
+        assert!(throttle.secrets.lock().len() <= MAX_COUNTERS);
+    }
+
+    #[cfg(feature = "jose")]
+    #[test]
+    fn wrong_signatures_count_apart_from_secrets() {
+        let throttle = Throttle::default();
+        let (forger, now) = ("10.0.0.1".parse().unwrap(), Millis::new(0));
+        for _ in 0..30 {
+            assert!(!throttle.sends_wrong_signatures(POLICY, forger, now));
+            throttle.note_wrong_signature(POLICY, forger, now);
+        }
+        assert!(throttle.sends_wrong_signatures(POLICY, forger, now));
+        assert!(!throttle.sends_wrong_signatures(POLICY, "10.0.0.2".parse().unwrap(), now));
+        assert!(fail(&throttle, "a", "10.0.0.1", 0).is_ok(), "a secret from there is still verified");
+        assert!(!throttle.sends_wrong_signatures(POLICY, forger, Millis::new(60_000)));
     }
 }

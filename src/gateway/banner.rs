@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::demo::Demo;
+use crate::access::lint::exposure::has_tutorial_secret;
 use crate::config::{Access, Config};
 use crate::server::Bound;
 use crate::telemetry::MetricsListener;
@@ -54,10 +55,7 @@ fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Resul
     let Some(listener) = bound.listeners().first() else { return Ok(()) };
     let (scheme, insecure) = if listener.spec.tls { ("https", "-k ") } else { ("http", "") };
     let base = format!("{scheme}://localhost:{}", listener.addr().port());
-    let tutorial = config.client("server").is_some_and(|client| {
-        let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
-        secrets.into_iter().any(|secret| secret.hash.to_phc() == TUTORIAL_HASH)
-    });
+    let tutorial = config.client("server").is_some_and(has_tutorial_secret);
     let (id, secret) =
         match (tutorial, config.clients.iter().find(|client| client.capabilities.client_credentials)) {
             (true, _) => ("server", "Password1"),
@@ -94,7 +92,3 @@ fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Resul
         config.file.display()
     )
 }
-
-/// The hash in the shipped gateway.toml.
-const TUTORIAL_HASH: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";

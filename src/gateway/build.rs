@@ -1,9 +1,5 @@
 //! From the configuration to upstreams and routes that can be used.
 
-use std::fmt;
-use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::ServerName;
 
-use crate::config::{self, BodyLimit, Config, Credentials, Position, Protocol, Scheme};
+use super::upstream_tls::client_config;
+use crate::config::{
+    self, BodyLimit, Config, ConfigError, ConfigErrors, Credentials, ErrorKind, Protocol, Scheme,
+};
 use crate::limit::concurrency::QueueBounds;
 use crate::limit::rate::{ClientLimits, LimitKey, LimitState, Limiter};
 use crate::oauth::scope::Demand;
@@ -31,69 +27,11 @@ use crate::upstream::health::HealthCheck;
 use crate::upstream::registry::{ServerKey, ServerRegistry};
 use crate::upstream::server::Server;
 
-/// Why a configuration that reads well still makes no proxy.
-#[derive(Debug)]
-#[non_exhaustive]
-pub(crate) enum BuildError {
-    /// Two routes that some request would match equally well.
-    Tie {
-        /// The later one.
-        position: Position,
-        /// The earlier one.
-        other: Position,
-        /// The pattern of the later one.
-        path: String,
-    },
-    /// A certificate or key file that cannot be used.
-    File {
-        /// The upstream it is for.
-        upstream: String,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A server name that TLS cannot ask for, a certificate that fits no key, credentials that fit no header.
-    Upstream {
-        /// Its name.
-        upstream: String,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tie { position, other, path } => write!(
-                f,
-                "{}: the route {path:?} matches the same requests as the route at {}, and neither is more specific: change or remove one",
-                At(*position),
-                At(*other)
-            ),
-            Self::File { upstream, path, reason } => {
-                write!(f, "upstreams.{upstream}.tls: cannot use {}: {reason}", path.display())
-            }
-            Self::Upstream { upstream, reason } => write!(f, "upstreams.{upstream}: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {}
-
-struct At(Position);
-
-impl fmt::Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}", self.0.line)
-    }
-}
-
 /// Makes the rules of a configuration, each route with its upstream. What `before` has counted is counted on.
 ///
 /// # Errors
-/// Everything that stands in the way, not only the first of it.
-pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Vec<BuildError>> {
+/// What the configuration could not know when it was read, such as a file that has changed since.
+pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, ConfigErrors> {
     let mut counting = Carryover {
         before: before.map(|rules| &rules.limits),
         now: LimitState::default(),
@@ -106,10 +44,11 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
     let upstreams: Vec<Option<Arc<Upstream>>> = config
         .upstreams
         .iter()
-        .map(|upstream| match self::upstream(upstream, &mut counting) {
+        .map(|spec| match self::upstream(spec, &mut counting) {
             Ok(upstream) => Some(Arc::new(upstream)),
-            Err(error) => {
-                errors.push(error);
+            Err(UpstreamError { kind, key, message }) => {
+                let key = format!("upstreams.{}{key}", spec.name);
+                errors.push(ConfigError::late(kind, &config.file, spec.position, key, message));
                 None
             }
         })
@@ -123,7 +62,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
             entries.push(entry(config, route, value));
         }
     }
-    if !errors.is_empty() {
+    if let Some(errors) = ConfigErrors::collect(errors) {
         return Err(errors);
     }
     let routes = table(config, entries)?;
@@ -143,18 +82,28 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Ve
     })
 }
 
-fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, Vec<BuildError>> {
-    RouteTable::build(entries).map_err(|ties| {
-        let tie = |Conflict { first, second }: Conflict| {
-            let (first, second) = (config.routes.get(first)?, config.routes.get(second)?);
-            Some(BuildError::Tie {
-                position: second.position,
-                other: first.position,
-                path: second.path.as_str().to_owned(),
-            })
+fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, ConfigErrors> {
+    RouteTable::build(entries).map_err(|conflicts| {
+        let error = |Conflict { first, second }: Conflict| {
+            let (first, second) = (&config.routes[first], &config.routes[second]);
+            let message = format!(
+                "{:?} matches the same requests as the route in line {}, and neither is more specific",
+                second.path.as_str(),
+                first.position.line,
+            );
+            let kind = ErrorKind::RouteConflict;
+            ConfigError::late(kind, &config.file, second.position, "routes".to_owned(), message)
         };
-        ties.into_iter().filter_map(tie).collect()
+        ConfigErrors::sorted(conflicts.into_iter().map(error).collect())
     })
+}
+
+/// Why an upstream cannot be used.
+struct UpstreamError {
+    kind: ErrorKind,
+    /// The key within the upstream, with a dot before it.
+    key: &'static str,
+    message: String,
 }
 
 /// What is counted, taken over from the rules before where it is the same.
@@ -230,11 +179,16 @@ fn route(
     })
 }
 
-fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Upstream, BuildError> {
-    let failed =
-        |reason: &str| BuildError::Upstream { upstream: spec.name.clone(), reason: reason.to_owned() };
+fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Upstream, UpstreamError> {
+    let failed = |key, message: &str| UpstreamError {
+        kind: ErrorKind::InvalidValue,
+        key,
+        message: message.to_owned(),
+    };
     let needs_tls = spec.servers.iter().any(|server| server.origin.scheme == Scheme::Https);
-    let tls = if needs_tls { Some(Arc::new(client_tls(spec)?)) } else { None };
+    let tls = needs_tls.then(|| client_config(spec).map(Arc::new)).transpose().map_err(|error| {
+        UpstreamError { kind: ErrorKind::FileUnusable, key: ".tls", message: error.to_string() }
+    })?;
     let mut servers = Vec::new();
     for server in &spec.servers {
         let host = match &server.origin.host {
@@ -245,8 +199,9 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
             (Scheme::Https, Some(config)) => {
                 let name = match spec.tls.server_name.as_ref().unwrap_or(&server.origin.host) {
                     config::Host::Address(ip) => ServerName::from(*ip),
-                    config::Host::Name(name) => ServerName::try_from(name.to_string())
-                        .map_err(|_| failed("the server name is no DNS name that TLS could ask for"))?,
+                    config::Host::Name(name) => ServerName::try_from(name.to_string()).map_err(|_| {
+                        failed(".servers", "has a host that cannot be the name in a certificate")
+                    })?,
                 };
                 Some((Arc::clone(config), name))
             }
@@ -267,7 +222,7 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
         .as_ref()
         .map(header)
         .transpose()
-        .map_err(|()| failed("the credentials hold bytes that cannot stand in a header"))?;
+        .map_err(|()| failed(".credentials", "has bytes that cannot be in a header"))?;
     Upstream::new(UpstreamSpec {
         name: spec.name.clone(),
         meter: counting.meters.upstream(counting.meters_before, &spec.name),
@@ -288,7 +243,7 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
         ejection: spec.ejection,
         retry_budget: spec.retry_budget,
     })
-    .ok_or_else(|| failed("it has no servers"))
+    .ok_or_else(|| failed(".servers", "is empty"))
 }
 
 fn header(credentials: &Credentials) -> Result<(http::HeaderName, HeaderValue), ()> {
@@ -301,55 +256,4 @@ fn header(credentials: &Credentials) -> Result<(http::HeaderName, HeaderValue), 
     let mut value = HeaderValue::from_str(&text).map_err(|_| ())?;
     value.set_sensitive(true);
     Ok((name, value))
-}
-
-fn client_tls(spec: &config::Upstream) -> Result<ClientConfig, BuildError> {
-    let file_error = |path: &Path, reason: String| BuildError::File {
-        upstream: spec.name.clone(),
-        path: path.to_owned(),
-        reason,
-    };
-    let other = |reason: String| BuildError::Upstream { upstream: spec.name.clone(), reason };
-    let mut roots = RootCertStore::empty();
-    match &spec.tls.ca {
-        Some(path) => {
-            for certificate in certificates(path).map_err(|reason| file_error(path, reason))? {
-                roots.add(certificate).map_err(|error| file_error(path, error.to_string()))?;
-            }
-        }
-        // The machine's own trust, as curl and browsers have it; what it cannot parse it does not trust.
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| other(error.to_string()))?
-        .with_root_certificates(roots);
-    let mut config = match &spec.tls.client_certificate {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let chain = certificates(certificate).map_err(|reason| file_error(certificate, reason))?;
-            let key_der =
-                PrivateKeyDer::from_pem_file(key).map_err(|error| file_error(key, error.to_string()))?;
-            builder
-                .with_client_auth_cert(chain, key_der)
-                .map_err(|error| file_error(key, error.to_string()))?
-        }
-    };
-    if spec.protocol == Protocol::Http2 {
-        // RFC 9113 §3.2.
-        config.alpn_protocols = vec![b"h2".to_vec()];
-    }
-    Ok(config)
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let file = File::open(path).map_err(|error: io::Error| error.to_string())?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(BufReader::new(file)).collect();
-    match certificates {
-        Ok(found) if found.is_empty() => Err("no certificate in it".to_owned()),
-        Ok(found) => Ok(found),
-        Err(error) => Err(error.to_string()),
-    }
 }

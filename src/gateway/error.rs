@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::build::BuildError;
-
 /// Why the gateway cannot start, or cannot apply a changed configuration.
 #[derive(Debug)]
 pub(crate) enum StartError {
@@ -22,13 +20,6 @@ impl StartError {
     /// Wraps an error of the system.
     pub(crate) fn system(error: impl ToString) -> Self {
         Self::System(error.to_string())
-    }
-}
-
-impl From<Vec<BuildError>> for StartError {
-    fn from(errors: Vec<BuildError>) -> Self {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Self::Config(lines.join("\n"))
     }
 }
 

@@ -3,16 +3,36 @@
 use std::path::Path;
 
 use super::build;
-use super::error::StartError;
-use crate::config::Config;
+use crate::access::lint::lint;
+use crate::config::{Config, ConfigErrors, Lint};
 use crate::proxy::rules::Rules;
+
+/// The most warnings that a start or a reload logs.
+const MOST_LOGGED: usize = 20;
+
+/// Logs the warnings about a configuration.
+pub(crate) fn log_warnings(config: &Config) {
+    let warnings = lint(config);
+    let mut more = 0;
+    for (at, warning) in warnings.iter().enumerate() {
+        // A connection that nothing verifies is warned about at every start, among whatever else.
+        if at < MOST_LOGGED || warning.lint == Lint::UnverifiedUpstream {
+            log::warn!("{warning}");
+        } else {
+            more += 1;
+        }
+    }
+    if more > 0 {
+        log::warn!("{}: {more} more warnings; `tollgate check` has all of them", config.file.display());
+    }
+}
 
 /// Reads and compiles a configuration as the gateway runs it. Counters and server states of `before` carry over.
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub(crate) fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), StartError> {
-    let config = Config::load(path).map_err(StartError::config)?;
+pub(crate) fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), ConfigErrors> {
+    let config = Config::load(path)?;
     let rules = build::rules(&config, before)?;
     Ok((config, rules))
 }

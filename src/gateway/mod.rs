@@ -11,3 +11,4 @@ pub(crate) mod reload;
 pub(crate) mod secret_usage;
 pub(crate) mod settings;
 pub(crate) mod start;
+mod upstream_tls;

@@ -1,17 +1,17 @@
 //! Taking up a changed gateway.toml without a restart.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::error::StartError;
 use super::file_watch::Watched;
-use super::load::load;
+use super::load::{load, log_warnings};
 use super::secret_usage;
-use super::settings::{server_limits, start_access_log, tls_paths};
-use crate::config::{Config, Issuer, Listener, ListenerProtocol, Server};
+use super::settings::{start_access_log, tls_paths};
+use crate::config::restart::needs_restart;
+use crate::config::{Config, Issuer, Server};
 use crate::gate::GateSpec;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::rules::Rules;
@@ -84,12 +84,13 @@ impl Reloader {
             }
         };
         seen.follow(&config.files);
+        log_warnings(&config);
         if let (Some(reloader), Some(tls)) = (&self.tls, tls)
             && reloader.swap(tls)
         {
             log::info!("new connections get the changed certificates");
         }
-        self.limits.set(server_limits(&config), config.server.shutdown_grace);
+        self.limits.set(config.server.limits.clone(), config.server.shutdown_grace);
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.server);
         self.reopen_access_log();
         self.proxy.gate().reload(GateSpec::from(&config));
@@ -101,7 +102,7 @@ impl Reloader {
             config.routes.len()
         );
         secret_usage::warn_of_expired(self.proxy.gate());
-        for key in self.needs_restart(&config) {
+        for key in needs_restart(&self.started_with, &config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }
         true
@@ -117,7 +118,7 @@ impl Reloader {
 
     /// Everything that can fail.
     fn prepare(&self, path: &Path) -> Result<Ready, StartError> {
-        let (mut config, rules) = load(path, Some(&self.proxy.rules()))?;
+        let (mut config, rules) = load(path, Some(&self.proxy.rules())).map_err(StartError::config)?;
         // The real port, where the issuer comes from the listener.
         if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
             config.token_service.issuer = self.issuer.clone();
@@ -157,44 +158,4 @@ impl Reloader {
     fn seen(&self) -> MutexGuard<'_, Watched> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn needs_restart(&self, now: &Config) -> Vec<&'static str> {
-        // Named one by one, so that a new key is not forgotten here.
-        let Server {
-            listen,
-            threads,
-            state_dir,
-            tls: _,
-            limits: _,
-            shutdown_grace: _,
-            access_log: _,
-            request_id: _,
-            trusted_proxies: _,
-        } = &self.started_with.server;
-        let changes = [
-            ("server.listen", !listen.iter().map(socket).eq(now.server.listen.iter().map(socket))),
-            ("server.threads", *threads != now.server.threads),
-            ("server.state_dir", *state_dir != now.server.state_dir),
-            (
-                "token_service.max_tokens",
-                self.started_with.token_service.max_tokens != now.token_service.max_tokens,
-            ),
-            (
-                "metrics",
-                self.started_with.metrics.as_ref().map(|metrics| metrics.listen)
-                    != now.metrics.as_ref().map(|metrics| metrics.listen),
-            ),
-            (
-                "demo",
-                self.started_with.demo.as_ref().map(|demo| demo.listen)
-                    != now.demo.as_ref().map(|demo| demo.listen),
-            ),
-        ];
-        changes.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
-    }
-}
-
-/// What of a listener is bound at the start. Not its line in the file, which shifts with every edit above it.
-fn socket(listener: &Listener) -> (SocketAddr, ListenerProtocol, bool) {
-    (listener.address, listener.protocol, listener.proxy_protocol)
 }

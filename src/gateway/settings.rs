@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::StartError;
 use crate::config::{AccessLog, Config, Issuer, Listener, ListenerProtocol, Server, ServerCertificate};
-use crate::server::{Limits, ListenerSpec, ServerOptions, TlsPaths, TlsReloader, self_signed};
+use crate::server::{ListenerSpec, ServerOptions, TlsPaths, self_signed};
 use crate::telemetry::access_log::{self, Output};
 use crate::telemetry::request_id;
 
@@ -49,19 +49,17 @@ fn listens_with_tls(config: &Config) -> bool {
     config.server.listen.iter().any(|listener| listener.protocol == ListenerProtocol::Https)
 }
 
-/// The certificate and key to serve, a self-signed pair made on first need.
+/// Returns the certificates to serve. A self-signed one is made when it is first needed.
 pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, StartError> {
-    let paths = match &config.server.tls.certificate {
-        ServerCertificate::SelfSigned => self_signed(state_dir).map_err(StartError::config)?,
-        ServerCertificate::Files { certificate, key } => TlsPaths {
-            certificate: certificate.clone(),
-            key: key.clone(),
-            client_ca: None,
-            any_client_certificate: false,
-        },
+    let certificates = match &config.server.tls.certificate {
+        ServerCertificate::SelfSigned => vec![self_signed(state_dir).map_err(StartError::config)?],
+        ServerCertificate::Files(certificates) => certificates.clone(),
     };
-    let client_ca = config.server.tls.client_ca.clone();
-    Ok(TlsPaths { client_ca, any_client_certificate: takes_any_certificate(config), ..paths })
+    Ok(TlsPaths {
+        certificates,
+        client_ca: config.server.tls.client_ca.clone(),
+        any_client_certificate: takes_any_certificate(config),
+    })
 }
 
 /// Whether some client needs certificates that no authority vouches for: because one such is its own, or because its
@@ -72,15 +70,6 @@ fn takes_any_certificate(config: &Config) -> bool {
         client.authentication.self_signed_tls_client_auth.is_some()
             || (client.certificate_bound_tokens && no_authority)
     })
-}
-
-/// Whether configured certificates can be served. Makes none.
-pub(crate) fn check_certificates(config: &Config) -> Result<(), StartError> {
-    if config.server.tls.certificate == ServerCertificate::SelfSigned || !listens_with_tls(config) {
-        return Ok(());
-    }
-    let paths = tls_paths(config, &config.server.state_dir)?;
-    TlsReloader::load(&paths).map(|_| ()).map_err(StartError::config)
 }
 
 pub(crate) fn server_options(config: &Config) -> Result<ServerOptions, StartError> {
@@ -100,21 +89,6 @@ pub(crate) fn server_options(config: &Config) -> Result<ServerOptions, StartErro
         tls,
         threads: config.server.threads.map_or(0, usize::from),
         grace: config.server.shutdown_grace,
-        limits: server_limits(config),
+        limits: config.server.limits.clone(),
     })
-}
-
-/// What bounds connections.
-pub(crate) fn server_limits(config: &Config) -> Limits {
-    let limits = &config.server.limits;
-    Limits {
-        header_timeout: limits.header_timeout,
-        max_header_size: limits.max_header_size,
-        max_headers: limits.max_headers,
-        idle_timeout: limits.idle_timeout,
-        max_connections: limits.max_connections,
-        max_connections_per_address: limits.max_connections_per_address,
-        write_timeout: limits.write_timeout,
-        handshake_timeout: limits.handshake_timeout,
-    }
 }

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::banner::banner;
 use super::demo::Demo;
 use super::error::StartError;
-use super::load::load;
+use super::load::{load, log_warnings};
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
@@ -31,7 +31,8 @@ use crate::upstream::health::upkeep;
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     start_log();
     telemetry::record_start();
-    let (mut config, rules) = load(path, None)?;
+    let (mut config, rules) = load(path, None).map_err(StartError::config)?;
+    log_warnings(&config);
     let demo = config.demo.as_ref().map(bind_demo).transpose()?;
     let metrics = config.metrics.as_ref().map(bind_metrics).transpose()?;
     let bound = Bound::bind(server_options(&config)?).map_err(StartError::config)?;

@@ -21,14 +21,14 @@ const BOUNDS: Bounds =
 /// How much of a description is shown, in characters.
 const MAX_DESCRIPTION: usize = 500;
 
-/// Returns how the gateway's own certificate is verified: by the operating system, and by the file that the configuration
+/// Returns how the gateway's own certificate is verified: by the operating system, and by the files that the configuration
 /// names.
 pub(crate) fn gateway_trust(config: Option<&Config>, insecure: bool) -> Trust {
     let certificates = config.map(|config| match &config.server.tls.certificate {
-        ServerCertificate::SelfSigned => config.server.state_dir.join("self-signed.pem"),
-        ServerCertificate::Files { certificate, .. } => certificate.clone(),
+        ServerCertificate::SelfSigned => vec![config.server.state_dir.join("self-signed.pem")],
+        ServerCertificate::Files(files) => files.iter().map(|files| files.certificate.clone()).collect(),
     });
-    Trust { insecure, certificates }
+    Trust { insecure, certificates: certificates.unwrap_or_default() }
 }
 
 /// Why a request to a gateway failed.

@@ -17,8 +17,8 @@ use tokio_rustls::rustls::{
 pub(crate) struct Trust {
     /// Accept any certificate.
     pub(crate) insecure: bool,
-    /// Trust the certificates in this file too.
-    pub(crate) certificates: Option<PathBuf>,
+    /// Trust the certificates in these files too.
+    pub(crate) certificates: Vec<PathBuf>,
 }
 
 impl Trust {
@@ -44,7 +44,7 @@ impl Trust {
         }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        roots.add_parsable_certificates(self.certificates.as_deref().map(read).unwrap_or_default());
+        roots.add_parsable_certificates(self.certificates.iter().flat_map(|file| read(file)));
         Ok(builder.with_root_certificates(roots).with_no_client_auth())
     }
 }

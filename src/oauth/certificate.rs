@@ -20,6 +20,7 @@ pub struct Certificate {
     thumbprint: Thumbprint,
     subject: DistinguishedName,
     alternatives: Vec<Alternative>,
+    is_version_3: bool,
 }
 
 /// A subject alternative name (RFC 5280 §4.2.1.6) of a kind that RFC 8705 uses.
@@ -75,8 +76,9 @@ impl Certificate {
         if der.len() > Self::MAX_LENGTH {
             return Err(CertificateError::TooLong);
         }
-        let (subject, alternatives) = read(der).ok_or(CertificateError::Malformed)??;
-        Ok(Self { thumbprint: Thumbprint::of(der), subject, alternatives })
+        let Names { subject, alternatives, is_version_3 } =
+            read(der).ok_or(CertificateError::Malformed)??;
+        Ok(Self { thumbprint: Thumbprint::of(der), subject, alternatives, is_version_3 })
     }
 
     /// Returns the thumbprint, `x5t#S256`.
@@ -89,6 +91,20 @@ impl Certificate {
     #[must_use]
     pub fn subject(&self) -> &DistinguishedName {
         &self.subject
+    }
+
+    /// Returns the DNS names among the alternative names, wildcards included.
+    pub fn dns_names(&self) -> impl Iterator<Item = &str> {
+        self.alternatives.iter().filter_map(|name| match name {
+            Alternative::Dns(name) => Some(&**name),
+            Alternative::Uri(_) | Alternative::Ip(_) | Alternative::Email(_) => None,
+        })
+    }
+
+    /// Returns whether the certificate is of X.509 version 3, the only one with extensions (RFC 5280 §4.1.2.1).
+    #[must_use]
+    pub fn is_version_3(&self) -> bool {
+        self.is_version_3
     }
 
     /// Returns whether the certificate has the name `subject`. An empty name matches nothing.
@@ -109,7 +125,12 @@ impl Certificate {
     }
 }
 
-type Names = (DistinguishedName, Vec<Alternative>);
+/// What is read of a certificate.
+struct Names {
+    subject: DistinguishedName,
+    alternatives: Vec<Alternative>,
+    is_version_3: bool,
+}
 
 /// Reads the fields. Returns `None` if the DER is not that of a certificate.
 fn read(der: &[u8]) -> Option<Result<Names, CertificateError>> {
@@ -121,7 +142,8 @@ fn read(der: &[u8]) -> Option<Result<Names, CertificateError>> {
     certificate.take(tag::BIT_STRING)?;
     certificate.end()?;
 
-    fields.take_optional(tag::explicit(0))?; // version
+    // INTEGER 2 is version 3; without the field it is version 1.
+    let is_version_3 = fields.take_optional(tag::explicit(0))? == Some(&[tag::INTEGER, 1, 2]);
     fields.take(tag::INTEGER)?; // serialNumber
     fields.take(tag::SEQUENCE)?; // signature
     fields.take(tag::SEQUENCE)?; // issuer
@@ -157,7 +179,7 @@ fn read(der: &[u8]) -> Option<Result<Names, CertificateError>> {
             Err(error) => return Some(Err(error)),
         },
     };
-    Some(Ok((subject, alternatives)))
+    Some(Ok(Names { subject, alternatives, is_version_3 }))
 }
 
 fn read_alternatives(value: &[u8]) -> Option<Result<Vec<Alternative>, CertificateError>> {

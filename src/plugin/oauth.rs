@@ -26,10 +26,11 @@ use crate::response;
 ///
 /// Failed authentications are throttled by the client's address. The service finds it with
 /// [`OAuthService::address_by`], or as a [`SocketAddr`] in the request's extensions. Without an address, the failures of
-/// all clients count together. Mutual TLS needs a [`ClientCertificate`] in the extensions.
+/// all clients count together, so set one. Mutual TLS needs a [`ClientCertificate`] in the extensions.
 ///
 /// ```
 /// # use tollgate::{ClientSpec, Gate, GateSpec};
+/// use std::net::IpAddr;
 /// use http::{Request, header};
 /// use tower::ServiceExt;
 ///
@@ -39,8 +40,11 @@ use crate::response;
 /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
 /// let request = Request::post("/oauth/v2/oauth-token")
 ///     .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+///     .extension(IpAddr::from([192, 0, 2, 1]))
 ///     .body("grant_type=client_credentials&client_id=server&client_secret=Password1".to_owned())?;
-/// assert_eq!(gate.oauth_service().oneshot(request).await?.status(), 200);
+/// // Where a request comes from is known to the server: here, the server has put it into the extensions.
+/// let endpoints = gate.oauth_service().address_by(|parts| parts.extensions.get().copied());
+/// assert_eq!(endpoints.oneshot(request).await?.status(), 200);
 /// # Ok(())
 /// # }
 /// ```
@@ -125,7 +129,7 @@ impl OAuthService {
     }
 
     /// Sets how to find the address of a request's client: for example in axum's `ConnectInfo`, or in a header that a
-    /// trusted proxy sets.
+    /// trusted proxy sets (see [`forwarded_address`](crate::gate::forwarded_address)).
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};

@@ -308,7 +308,8 @@ impl Proxy {
         if let FormBody::Whole(body) = &body {
             record.reads(body.len());
         }
-        let mut origin = crate::gate::Origin::from_address(client.peer);
+        let address = self.with_rules(|rules| rules.client_address(client.peer, parts));
+        let mut origin = crate::gate::Origin::from_address(address);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
         let (response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;

@@ -11,6 +11,8 @@ use http_body_util::Full;
 use super::meters::Meters;
 use super::route::Routes;
 use crate::config::AddressRange;
+use crate::gate::behind_proxies;
+use crate::headers::{Class, RequestView};
 use crate::limit::rate::{ClientLimits, LimitState};
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
@@ -41,6 +43,16 @@ impl Rules {
     /// Returns whether the forwarding fields of a request from `peer` are trusted.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|range| range.contains(peer))
+    }
+
+    /// Returns the address of the client that limits count: the one that trusted proxies report, or `peer`.
+    pub(crate) fn client_address(&self, peer: IpAddr, request: &impl RequestView) -> IpAddr {
+        if self.trusted_proxies.is_empty() {
+            return peer;
+        }
+        let (forwarded_for, forwarded) = (Class::ForwardedFor, Class::Forwarded);
+        let is_trusted = |address| self.trusts(address);
+        behind_proxies(peer, is_trusted, request.values(forwarded_for), request.values(forwarded))
     }
 
     /// Returns the servers to probe and the names to look up.

@@ -3,8 +3,12 @@
 //! A pattern is written as the [canonical path](super::path) is, because requests are matched on that: a
 //! pattern in any other spelling would match nothing.
 
+mod foreign;
+
 use std::fmt;
 
+pub use self::foreign::ForeignSyntax;
+use self::foreign::foreign_syntax;
 use super::path::{PathError, canonical, is_reserved_in_path, is_unreserved};
 
 /// A route's path: exact, with `{name}` for one segment, or a prefix of whole segments.
@@ -50,6 +54,8 @@ pub enum PatternError {
     EmptySegment,
     /// A `.` or `..` segment in any spelling, also with a `;parameter`, spaces or dots behind it.
     DotSegment,
+    /// A wildcard or regular expression of another gateway, which would be taken literally.
+    ForeignSyntax(ForeignSyntax),
     /// A query or a fragment.
     QueryOrFragment,
     /// A character that no request path has unescaped.
@@ -98,6 +104,7 @@ impl Pattern {
     /// # Errors
     /// Returns the first thing that keeps the pattern from matching as it is written.
     pub fn path(text: &str) -> Result<Self, PatternError> {
+        refuse_foreign_syntax(text, false)?;
         Ok(Self { text: text.into(), kind: Kind::Path, segments: segments(text)? })
     }
 
@@ -108,6 +115,7 @@ impl Pattern {
     /// # Errors
     /// As [`Pattern::path`], and a trailing slash.
     pub fn prefix(text: &str) -> Result<Self, PatternError> {
+        refuse_foreign_syntax(text, true)?;
         let segments = if text == "/" { Box::default() } else { segments(text)? };
         if !segments.is_empty() && text.ends_with('/') {
             return Err(PatternError::TrailingSlash(text.trim_end_matches('/').to_owned()));
@@ -192,6 +200,13 @@ impl fmt::Display for PatternError {
             Self::DotSegment => {
                 f.write_str("has a . or .. segment, and requests for such paths are refused: remove it")
             }
+            Self::ForeignSyntax(ForeignSyntax { found, instead }) => {
+                write!(
+                    f,
+                    "has {found:?}, which is no wildcard here and would match only itself: write {instead} ({{name}} \
+                     is any one segment, and a prefix matches everything below it)"
+                )
+            }
             Self::QueryOrFragment => {
                 f.write_str("must be a path only: remove the query or fragment, no route is chosen by it")
             }
@@ -238,6 +253,15 @@ impl fmt::Display for PatternError {
 }
 
 impl std::error::Error for PatternError {}
+
+fn refuse_foreign_syntax(text: &str, is_prefix: bool) -> Result<(), PatternError> {
+    match foreign_syntax(text, is_prefix) {
+        // An error about the length is more useful than one about a part of a long text.
+        Some(_) if text.len() > Pattern::MAX_LENGTH => Err(PatternError::TooLong),
+        Some(found) => Err(PatternError::ForeignSyntax(found)),
+        None => Ok(()),
+    }
+}
 
 fn segments(text: &str) -> Result<Box<[Segment]>, PatternError> {
     if text.len() > Pattern::MAX_LENGTH {

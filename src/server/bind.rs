@@ -11,7 +11,8 @@ use super::listener::{Listener, ListenerSpec};
 use super::live_limits::LiveLimits;
 use super::options::ServerOptions;
 use super::shutdown::ShutdownHandle;
-use super::tls::{TlsError, TlsReloader};
+use super::tls::TlsReloader;
+use crate::tls::error::TlsError;
 
 /// The length of the accept queue. The system limits it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 65_535;

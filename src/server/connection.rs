@@ -20,13 +20,13 @@ use super::http1;
 use super::io::Watched;
 use super::listener::Listener;
 use super::live_limits::{ConnectionSettings, LiveLimits};
-use super::options::Limits;
 use super::problem::too_many_connections;
 use super::proxy_protocol;
 use super::shutdown::DrainSignal;
 use super::streams::StreamExecutor;
 use super::tls::TlsReloader;
 use crate::clock::turn::Turns;
+use crate::config::Limits;
 use crate::proxy::client::Socket;
 use crate::telemetry::{Event, count};
 

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use dashmap::DashMap;
 
-use super::Limits;
+use crate::config::Limits;
 use crate::gate::network;
 use crate::telemetry::{Event, count};
 

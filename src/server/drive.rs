@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::activity::WRITE_BLOCKED;
 use super::connection_info::ConnInfo;
-use super::options::Limits;
 use super::shutdown::DrainSignal;
 use crate::clock::turn;
+use crate::config::Limits;
 use crate::upstream::alarm::Alarm;
 
 /// A hyper connection.

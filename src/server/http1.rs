@@ -14,9 +14,9 @@ use tokio::time::{Instant, timeout};
 
 use super::connection_info::ConnInfo;
 use super::handler::Handler;
-use super::options::Limits;
 use super::shutdown::DrainSignal;
 use crate::clock::turn;
+use crate::config::Limits;
 use crate::http1::{HeadLimits, RequestFault};
 use crate::proxy::client::{Client, HeadEnd, Socket};
 use crate::response;

@@ -9,9 +9,9 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
 
-use super::Limits;
 use super::connection_slots::ConnectionSlots;
 use super::streams::StreamExecutor;
+use crate::config::Limits;
 
 /// The maximum size of hyper's write buffer per stream.
 const MAX_BUFFER: usize = 64 * 1024;

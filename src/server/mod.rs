@@ -29,6 +29,7 @@ mod run;
 mod self_signed;
 mod shutdown;
 mod signals;
+mod sni;
 mod streams;
 mod tls;
 
@@ -37,7 +38,7 @@ pub(crate) use self::connection_info::ConnInfo;
 pub(crate) use self::handler::Handler;
 pub(crate) use self::listener::{Listener, ListenerSpec};
 pub(crate) use self::live_limits::LiveLimits;
-pub(crate) use self::options::{Limits, ServerOptions};
+pub(crate) use self::options::ServerOptions;
 pub(crate) use self::run::ExitReason;
 pub(crate) use self::self_signed::self_signed;
 pub(crate) use self::shutdown::ShutdownHandle;

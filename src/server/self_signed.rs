@@ -15,8 +15,11 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::tls::{TlsPaths, TlsReloader, certificates, provider};
+use super::tls::{TlsPaths, TlsReloader};
+use crate::config::CertificateFiles;
 use crate::state_file;
+use crate::tls::pem_file::PemFile;
+use crate::tls::provider;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long the certificate is valid. Some clients refuse server certificates that live longer.
@@ -32,25 +35,23 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 ///
 /// # Errors
 /// Fails if the certificate cannot be created or the files cannot be written.
-pub(crate) fn self_signed(state_dir: &Path) -> Result<TlsPaths, SelfSignedError> {
-    let paths = TlsPaths {
+pub(crate) fn self_signed(state_dir: &Path) -> Result<CertificateFiles, SelfSignedError> {
+    let files = CertificateFiles {
         certificate: state_dir.join("self-signed.pem"),
         key: state_dir.join("self-signed.key"),
-        client_ca: None,
-        any_client_certificate: false,
     };
-    if !is_usable(&paths) {
-        create(state_dir, &paths)?;
+    if !is_usable(&files) {
+        create(state_dir, &files)?;
     }
-    Ok(paths)
+    Ok(files)
 }
 
 /// Returns whether the key belongs to the certificate, and the certificate is still valid for all names.
-fn is_usable(paths: &TlsPaths) -> bool {
-    let Ok(text) = std::fs::read(&paths.certificate) else { return false };
-    let Ok(chain) = certificates(&paths.certificate, &text) else { return false };
-    let [certificate] = chain.as_slice() else { return false };
-    TlsReloader::load(paths).is_ok() && NAMES.iter().all(|name| is_trusted_for(certificate, name))
+fn is_usable(files: &CertificateFiles) -> bool {
+    let chain = PemFile::read(&files.certificate).and_then(|file| file.certificates());
+    let Ok([certificate]) = chain.as_deref() else { return false };
+    TlsReloader::load(&TlsPaths::new(vec![files.clone()])).is_ok()
+        && NAMES.iter().all(|name| is_trusted_for(certificate, name))
 }
 
 /// Returns whether a client that trusts only this certificate would still accept it in [`RENEW_BEFORE`].
@@ -68,7 +69,7 @@ fn is_trusted_for(certificate: &CertificateDer<'static>, name: &str) -> bool {
     verifier.verify_server_cert(certificate, &[], &name, &[], later).is_ok()
 }
 
-fn create(state_dir: &Path, paths: &TlsPaths) -> Result<(), SelfSignedError> {
+fn create(state_dir: &Path, paths: &CertificateFiles) -> Result<(), SelfSignedError> {
     let (certificate, key) = generate().map_err(SelfSignedError::Generate)?;
     let in_file = |path: &Path| {
         let path = path.to_owned();
@@ -133,6 +134,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::tls::error::TlsError;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -153,10 +155,11 @@ mod tests {
     fn a_pair_that_does_not_match_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let (one, other) = (dir.path().join("one"), dir.path().join("other"));
-        let paths = self_signed(&one).unwrap();
+        let files = self_signed(&one).unwrap();
         let others = self_signed(&other).unwrap();
-        fs::copy(&others.key, &paths.key).unwrap();
-        assert!(matches!(TlsReloader::load(&paths), Err(super::super::tls::TlsError::Mismatch { .. })));
+        fs::copy(&others.key, &files.key).unwrap();
+        let paths = TlsPaths::new(vec![files]);
+        assert!(matches!(TlsReloader::load(&paths), Err(TlsError::Mismatch { .. })));
         self_signed(&one).unwrap();
         TlsReloader::load(&paths).unwrap();
     }

@@ -13,7 +13,6 @@ const TOKEN_URL: &str = "http://localhost/oauth/v2/oauth-token";
 fn fixture() -> Fixture {
     Fixture::start(|config| {
         config
-            .token_service("public_origins = [\"http://localhost\", \"https://localhost\", \"https://localhost:8443\"]")
             .listen("https://127.0.0.1:0")
             .client("bound", "0ther-S3cret-x7", "scopes = [\"read\"]\ndpop_bound_tokens = true")
             .client(

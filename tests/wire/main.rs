@@ -9,6 +9,7 @@ mod support;
 mod access_log;
 mod balance;
 mod bench;
+mod check;
 mod cli;
 mod clients;
 mod cors;

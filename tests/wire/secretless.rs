@@ -190,12 +190,10 @@ fn requests_without_a_secret_and_forged_assertions_lock_nobody_out() {
     for number in 0..101 {
         post(format!("client_id=unknown-{number}")).oauth_error(401, "invalid_client");
     }
-    // Signatures that came before the keys were fetched count, too.
-    for _ in 0..10 {
-        let forged = signed(&forger).code();
-        assert!(matches!(forged, 401 | 429), "{forged}");
+    // More than an address may fail with secrets. The answer stays the same.
+    for _ in 0..110 {
+        signed(&forger).oauth_error(401, "invalid_client");
     }
-    signed(&forger).status(429);
     token_of(&signed(&key));
     // Its secret is not remembered yet, so the throttle applies to it.
     token_of(&post("client_id=fresh&client_secret=0ther-S3cret-x7".to_owned()));

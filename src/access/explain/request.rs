@@ -6,11 +6,11 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_LENGTH,
 use http::request::{Parts, Request};
 use http::{HeaderValue, Method, Uri};
 
-use crate::oauth::public_origin::PublicOrigin;
 use crate::access::explain::credential::Credential;
 use crate::access::explain::target::Target;
 use crate::config::Scheme;
 use crate::oauth::dpop;
+use crate::oauth::public_origin::PublicOrigin;
 use crate::route::path::{self, PathError};
 
 /// The host of a request for which only a path is given. No route is for it.

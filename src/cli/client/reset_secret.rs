@@ -72,11 +72,13 @@ pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Fai
                 writeln!(text, "\nThe secret before is refused.")
             }
         };
-        text.push_str(if arguments.revoke_tokens {
-            "The tokens that the client has end within 2 seconds.\n"
-        } else {
-            "The tokens that the client has live on to their end (`--revoke-tokens` ends them).\n"
-        });
+        if arguments.revoke_tokens {
+            text.push_str("The tokens that the client has end within 2 seconds.\n");
+        } else if until.is_none() {
+            text.push_str(
+                "The tokens that the client has live on to their end (`--revoke-tokens` ends them).\n",
+            );
+        }
         if until.is_some() && !rotated.dropped.is_empty() {
             let _ = writeln!(text, "Expired before, and removed: {}", quoted(&rotated.dropped));
         }

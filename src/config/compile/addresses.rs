@@ -3,13 +3,24 @@
 use crate::config::{
     address::{AddressRange, Origin, Scheme},
     reader::Value,
+    warning::Lint,
 };
 
 /// Reads a list of address ranges.
 pub(super) fn address_ranges(value: &Value<'_>) -> Option<Vec<AddressRange>> {
     value.set_of("address ranges such as \"10.0.0.0/8\"", |item| {
         let text = item.string("a range of addresses such as \"10.0.0.0/8\"")?;
-        AddressRange::parse(text).map_or_else(|error| item.invalid(error.to_string()), Some)
+        let range = AddressRange::parse(text).map_or_else(|error| item.invalid(error.to_string()), Some)?;
+        if let Some(instead) = range.as_ipv4_mapped() {
+            item.warn(
+                Lint::UnmatchableNetwork,
+                format!(
+                    "matches nobody: a client's IPv4 address is compared as IPv4, never as ::ffff:…; write \
+                     \"{instead}\""
+                ),
+            );
+        }
+        Some(range)
     })
 }
 

@@ -13,7 +13,8 @@ use crate::config::{
     error::ErrorKind,
     model::{ClientAuthentication, ClientSecret, SecretAuthentication},
     reader::{Table, Value},
-    settings::clients::MAX_SECRETS,
+    settings::clients::{MAX_SECRETS, MAX_SECRETS_COST},
+    warning::Lint,
 };
 use crate::gate::{KeySource, SecretHash, SecretHashError};
 use crate::oauth::certificate::Subject;
@@ -243,6 +244,13 @@ fn secret_list(value: &Value<'_>, client: &str) -> Option<Vec<ClientSecret>> {
     })?;
     match secrets.len() {
         0 => hidden.invalid("is empty; a client needs a secret, or another way to authenticate"),
+        1..=MAX_SECRETS if secrets.iter().map(|secret| secret.hash.cost()).sum::<u64>() > MAX_SECRETS_COST => {
+            hidden.fail(
+                ErrorKind::TooMany,
+                "would let every failed attempt cost too much together: the sum of m times t of a client's hashes is at \
+                 most 1048576; remove old secrets, or hash them with m=19456,t=2,p=1",
+            )
+        }
         1..=MAX_SECRETS => Some(secrets),
         _ => hidden
             .fail(ErrorKind::TooMany, format!("has more than {MAX_SECRETS} secrets; remove the old ones")),
@@ -265,8 +273,32 @@ fn secret_hash(value: Value<'_>, client: &str) -> Option<SecretHash> {
                 format!("{error}: it must be an argon2id PHC string, \"$argon2id$v=19$…\"; {how}"),
             )
         },
-        Some,
+        |hash| {
+            warn_if_absurd(&value, &hash);
+            Some(hash)
+        },
     )
+}
+
+/// The work of the cheapest parameters that OWASP recommends for argon2id (m=7168, t=5; the others are above).
+const LEAST_WORK: u64 = 7168 * 5;
+/// Eight times the work of the hashes that `tollgate client add` makes.
+const MOST_WORK: u64 = 8 * 19_456 * 2;
+
+/// Warns about a hash that does not protect a weak secret, or that costs much processor time at each first use.
+fn warn_if_absurd(value: &Value<'_>, hash: &SecretHash) {
+    if hash.cost() < LEAST_WORK {
+        value.warn(
+            Lint::AbsurdHash,
+            "is so cheap to compute that a secret a person chose can be guessed from it: hash it with m=19456,t=2,p=1",
+        );
+    } else if hash.cost() > MOST_WORK {
+        value.warn(
+            Lint::AbsurdHash,
+            "takes more than eight times the work of m=19456,t=2,p=1 for each wrong secret, which anybody may send: \
+             reset the secret to get a hash of the usual cost",
+        );
+    }
 }
 
 fn certificate_name(kind: CertificateNameKind, value: &Value<'_>) -> Option<Subject> {

@@ -15,6 +15,7 @@ mod resilience;
 mod routes;
 mod scopes;
 mod server;
+mod tls;
 mod token_service;
 mod upstreams;
 
@@ -55,6 +56,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     Some(Config {
         file: file.to_owned(),
         files: Vec::new(),
+        warnings: Vec::new(),
         server,
         token_service,
         scopes: scopes?,

@@ -15,6 +15,7 @@ use crate::{
         model::{Access, AddressRules, Config, Credentials, Limits, Methods, Route, Upstream, UpstreamIndex},
         reader::{Table, Value},
         suggest,
+        warning::Lint,
     },
     oauth::scope::Requirement,
     route::{
@@ -238,7 +239,16 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
             }
             other => other.map(Requirement::Any),
         },
-        (None, None) => Some(Requirement::AnyToken),
+        (None, None) => {
+            if audience.is_none() {
+                table.warn(
+                    Lint::NoScopes,
+                    "every client's token opens this route, because it names no scopes: add `scopes`, or write \
+                     `scopes = []` if that is meant",
+                );
+            }
+            Some(Requirement::AnyToken)
+        }
     };
     let audience = match audience {
         Some(value) => Some(Some(clients::audience(&value)?.to_owned())),

@@ -6,9 +6,9 @@ use std::{
     path::PathBuf,
 };
 
-use super::addresses::address_ranges;
+use super::{addresses::address_ranges, tls};
 use crate::config::{
-    address::{Host, Origin, Scheme},
+    address::{AddressRange, Host, Origin, Scheme},
     error::{ErrorKind, Position},
     model::{AccessLog, BodyLimit, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls},
     reader::{Table, Value},
@@ -16,6 +16,7 @@ use crate::config::{
         limits,
         server::{PORT, SHUTDOWN_GRACE, STATE_DIR, THREADS},
     },
+    warning::Lint,
 };
 
 /// Reads `[server]`, or returns its defaults. `root` has the folder that relative paths start at.
@@ -61,13 +62,32 @@ fn read(table: &mut Table<'_>) -> Server {
         listen: table.or("listen", listen, |value| listeners(&value)),
         threads: NonZeroUsize::new(table.count(&THREADS)),
         state_dir: table.or("state_dir", state_dir, |value| value.path("the path of a folder")),
-        tls: table.or("tls", tls, |value| value.table("a table: [server.tls]", read_tls)),
+        tls: table.or("tls", tls, |value| value.table("a table: [server.tls]", tls::server)),
         limits: table.or("limits", limits, |value| value.table("a table: [server.limits]", read_limits)),
         shutdown_grace: table.duration(&SHUTDOWN_GRACE),
         request_id: table.or("request_id", access_log != AccessLog::Off, |value| value.boolean()),
         access_log,
-        trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| address_ranges(&value)),
+        trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| self::trusted_proxies(&value)),
     }
+}
+
+/// The shortest prefixes of a network that one operator can have: 10.0.0.0/8 and fc00::/7.
+const SHORTEST_OWN: [u8; 2] = [8, 7];
+
+/// Reads `trusted_proxies`, and warns about ranges in which clients are.
+fn trusted_proxies(value: &Value<'_>) -> Option<Vec<AddressRange>> {
+    let ranges = address_ranges(value)?;
+    for (range, item) in ranges.iter().zip(value.list("address ranges")?) {
+        let [v4, v6] = SHORTEST_OWN;
+        if range.prefix < if range.network.is_ipv4() { v4 } else { v6 } {
+            item.warn(
+                Lint::TrustsEveryone,
+                "contains clients, who can then claim any address with X-Forwarded-For: name only the addresses of \
+                 your own proxies",
+            );
+        }
+    }
+    Some(ranges)
 }
 
 /// Reads `access_log`: `true` is standard output, a table can name a file.
@@ -120,24 +140,6 @@ fn header_size(table: &mut Table<'_>) -> usize {
 pub(super) fn body_limit(table: &mut Table<'_>, default: BodyLimit) -> BodyLimit {
     let bounds = &limits::MAX_BODY_SIZE.bounds;
     table.or(bounds.name, default, |value| value.size(bounds).map(BodyLimit::of))
-}
-
-fn read_tls(table: &mut Table<'_>) -> ServerTls {
-    let certificate = table.take("certificate");
-    let key = table.take("key");
-    let client_ca =
-        table.or("client_ca", None, |value| value.readable_file("a PEM file of certificates").map(Some));
-    if certificate.is_some() != key.is_some() {
-        table.missing("`certificate` and `key` go together; leave both out for a self-signed certificate");
-    }
-    let certificate =
-        certificate.and_then(|value| value.readable_file("a PEM file with the certificate chain"));
-    let key = key.and_then(|value| value.readable_file("a PEM file with the private key"));
-    let certificate = match (certificate, key) {
-        (Some(certificate), Some(key)) => ServerCertificate::Files { certificate, key },
-        _ => ServerCertificate::SelfSigned,
-    };
-    ServerTls { certificate, client_ca }
 }
 
 fn listeners(value: &Value<'_>) -> Option<Vec<Listener>> {

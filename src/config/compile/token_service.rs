@@ -1,6 +1,6 @@
 //! `[token_service]`.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use super::addresses::secure_url;
 use crate::config::{
@@ -11,6 +11,8 @@ use crate::config::{
     settings::token_service::{
         MAX_TOKENS, MAX_TOKENS_PER_CLIENT, THROTTLE_FAILURES, THROTTLE_PER, TOKEN_LIFETIME,
     },
+    units::Shown,
+    warning::Lint,
 };
 use crate::gate::defaults;
 use crate::oauth::endpoints::metadata::{self, issuer_path};
@@ -138,10 +140,12 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
             })
             .unwrap_or(max_tokens_per_client.min(max_tokens)),
         throttle: table.or("throttle", throttle, |value| {
-            value.table("{ failures = 10, per = \"1m\" }", |table| Throttle {
+            let throttle = value.table("{ failures = 10, per = \"1m\" }", |table| Throttle {
                 failures: table.positive(&THROTTLE_FAILURES),
                 per: table.duration(&THROTTLE_PER),
-            })
+            })?;
+            warn_if_absurd(&value, throttle);
+            Some(throttle)
         }),
         realm: table.or("realm", realm, |value| {
             let text = value.text("a name for challenges", 100)?;
@@ -172,6 +176,35 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
                 ("any_route", RestrictedTokens::AnyRoute),
             ])
         }),
+    }
+}
+
+/// Warns about a throttle that lets guesses through as fast as they come, or that one typing error triggers.
+fn warn_if_absurd(value: &Value<'_>, throttle: Throttle) {
+    /// Faster than this, a hash is what limits the guesses.
+    const GUESSES_PER_MINUTE: f64 = 600.0;
+    /// A client that was given a wrong secret by mistake fails a few times before anybody notices.
+    const MISTAKES: u32 = 3;
+    const LONG: Duration = Duration::from_secs(3600);
+    let failures = throttle.failures.get();
+    let per_minute = f64::from(failures) * 60.0 / throttle.per.as_secs_f64();
+    if per_minute > GUESSES_PER_MINUTE {
+        value.warn(
+            Lint::AbsurdThrottle,
+            format!(
+                "allows {per_minute:.0} guesses a minute for one client from one address, which stops nobody: \
+                 {{ failures = 10, per = \"1m\" }} is the default"
+            ),
+        );
+    } else if failures < MISTAKES && throttle.per >= LONG {
+        value.warn(
+            Lint::AbsurdThrottle,
+            format!(
+                "refuses a client for up to {} after {failures} wrong secret(s), also if somebody made a mistake: \
+                 {{ failures = 10, per = \"1m\" }} is the default",
+                Shown(throttle.per)
+            ),
+        );
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use super::{headers, resilience};
+use super::{headers, resilience, tls as tls_settings};
 use crate::config::{
-    address::{Host, Origin, Scheme},
+    address::{Origin, Scheme},
     error::ErrorKind,
-    model::{Balance, Credentials, Protocol, Upstream, UpstreamServer, UpstreamTls},
+    model::{Balance, Credentials, Protocol, Upstream, UpstreamServer},
     reader::{Table, Value},
     settings::upstreams::{CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES, TOTAL_TIMEOUT, WEIGHT},
 };
@@ -25,7 +25,9 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             .need("servers", "where the API is: [\"http://127.0.0.1:9000\"]")
             .and_then(|value| servers(&value));
         let tls_value = table.take("tls");
-        let tls = tls_value.as_ref().and_then(|value| value.table("a table of TLS settings", read_tls));
+        let tls = tls_value
+            .as_ref()
+            .and_then(|value| value.table("a table of TLS settings", tls_settings::upstream));
         if let (Some(value), Some(servers)) = (&tls_value, &servers)
             && servers.iter().all(|server| server.origin.scheme == Scheme::Http)
         {
@@ -98,6 +100,9 @@ fn server(value: &Value<'_>) -> Option<UpstreamServer> {
 fn origin(value: &Value<'_>, wanted: &str) -> Option<Origin> {
     match Origin::parse(value.string(wanted)?) {
         Ok(Origin { port: 0, .. }) => value.invalid("must not have port 0"),
+        Ok(origin) if origin.scheme == Scheme::Https => {
+            tls_settings::check_server_name(value, &origin.host).map(|()| origin)
+        }
         Ok(origin) => Some(origin),
         Err(error) => value.invalid(error.to_string()),
     }
@@ -170,27 +175,4 @@ fn credential_text(
         Some(problem) => value.secret().invalid(problem),
         None => Some(secret),
     }
-}
-
-fn read_tls(table: &mut Table<'_>) -> UpstreamTls {
-    let file = |value: Value<'_>, what: &str| value.readable_file(what).map(Some);
-    let ca = table.or("ca", None, |value| file(value, "a PEM file of certificates"));
-    let (certificate, key) = (table.take("client_certificate"), table.take("client_key"));
-    if certificate.is_some() != key.is_some() {
-        table.missing("`client_certificate` and `client_key` go together");
-    }
-    let certificate =
-        certificate.and_then(|value| value.readable_file("a PEM file with the certificate chain"));
-    let key = key.and_then(|value| value.readable_file("a PEM file with the private key"));
-    let server_name = table.or("server_name", None, |value| {
-        let text = value.string("a DNS name")?;
-        if text.is_empty() {
-            return value.invalid(
-                "is empty, which would turn off certificate verification: name the server, or leave it out",
-            );
-        }
-        Host::parse(text)
-            .map_or_else(|| value.invalid("must be a DNS name or an IP address"), |host| Some(Some(host)))
-    });
-    UpstreamTls { ca, client_certificate: certificate.zip(key), server_name }
 }

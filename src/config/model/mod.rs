@@ -10,15 +10,15 @@ use std::{net::SocketAddr, path::PathBuf};
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
 pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, ResponseHeaders, Route};
 pub use server::{
-    AccessLog, BodyLimit, Issuer, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls,
-    Throttle, TokenService,
+    AccessLog, BodyLimit, CertificateFiles, Issuer, Limits, Listener, ListenerProtocol, Server,
+    ServerCertificate, ServerTls, Throttle, TokenService,
 };
 pub use upstream::{
     Balance, Credentials, Ejection, ExpectedStatus, HealthCheck, Probe, Protocol, QueueLimits, RetryBudget,
     Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
-use super::error::Position;
+use super::{error::Position, warning::ConfigWarning};
 
 /// A whole, valid `gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub file: PathBuf,
     /// The other files that it names and that must exist, without duplicates: certificates, keys, secrets.
     pub files: Vec<PathBuf>,
+    /// Values that are valid and probably not what was meant, in the order in which they were read.
+    pub warnings: Vec<ConfigWarning>,
     /// `[server]`.
     pub server: Server,
     /// `[token_service]`.

@@ -108,13 +108,18 @@ pub struct ServerTls {
 pub enum ServerCertificate {
     /// Made once and kept in [`Server::state_dir`].
     SelfSigned,
-    /// PEM files that could be opened. The server checks their content.
-    Files {
-        /// The chain, the server's own certificate first.
-        certificate: PathBuf,
-        /// Its private key.
-        key: PathBuf,
-    },
+    /// PEM files: at least one certificate. The name that a client sends (SNI) picks one of them; the first is for
+    /// clients that send no name, or one that no certificate has.
+    Files(Vec<CertificateFiles>),
+}
+
+/// A certificate and its private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain (PEM), the server's or client's own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
 }
 
 /// `[server.limits]`.

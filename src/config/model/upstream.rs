@@ -9,6 +9,7 @@ use std::{
 
 use http::HeaderName;
 
+use super::server::CertificateFiles;
 use crate::config::{
     address::{Host, Origin},
     error::Position,
@@ -233,8 +234,13 @@ pub enum Credentials {
 pub struct UpstreamTls {
     /// The authorities (PEM) that the servers' certificates are verified with; `None` is those of the system.
     pub ca: Option<PathBuf>,
-    /// The certificate and key shown to the servers (PEM).
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// The certificate and key shown to the servers.
+    pub client_certificate: Option<CertificateFiles>,
     /// The name that the certificates must have, never empty; `None` is the host of the server's URL.
     pub server_name: Option<Host>,
+    /// The SHA-256 digests of the public keys (SubjectPublicKeyInfo) that the servers' certificates may have; empty is
+    /// any key. Without `ca`, nothing else about a certificate is verified.
+    pub pins: Vec<[u8; 32]>,
+    /// Whether any certificate is accepted. Never together with `ca` or `pins`.
+    pub insecure_skip_verify: bool,
 }

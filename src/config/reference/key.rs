@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::config::restart::RESTART_KEYS;
 use crate::config::settings::{Bounds, Setting, Size};
 use crate::config::units::{Shown, ShownSize};
 
@@ -34,7 +35,6 @@ pub(super) struct Key {
     pub(super) schema_refuses: bool,
     /// The other lines of the table in the examples of this key; `None` is [`Table::base`].
     pub(super) beside: Option<&'static str>,
-    pub(super) applies: Applies,
 }
 
 /// What a key is if the file does not set it.
@@ -44,13 +44,6 @@ pub(super) enum Given {
     Value(String),
     /// What this text says.
     Note(&'static str),
-}
-
-/// When a changed value takes effect.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Applies {
-    OnReload,
-    OnRestart,
 }
 
 /// What several keys of a table must be together.
@@ -130,6 +123,11 @@ impl Table {
 }
 
 impl Key {
+    /// Returns whether a change of the key in this table takes effect only after a restart.
+    pub(super) fn needs_restart(&self, table: &Table) -> bool {
+        RESTART_KEYS.iter().any(|key| key.table == table.title && key.name == self.name)
+    }
+
     pub(super) fn new(name: &'static str, kind: Kind, about: &'static str) -> Self {
         Self {
             name,
@@ -141,7 +139,6 @@ impl Key {
             wrong: None,
             schema_refuses: true,
             beside: None,
-            applies: Applies::OnReload,
         }
     }
 
@@ -216,11 +213,6 @@ impl Key {
 
     pub(super) fn beside(mut self, lines: &'static str) -> Self {
         self.beside = Some(lines);
-        self
-    }
-
-    pub(super) fn on_restart(mut self) -> Self {
-        self.applies = Applies::OnRestart;
         self
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::key::{Applies, Given, Key, Kind, Table};
+use super::key::{Given, Key, Kind, Table};
 use crate::config::Config;
 use crate::config::units::{Shown, ShownSize};
 
@@ -67,9 +67,6 @@ fn section(page: &mut String, parent: &Table, key: &Key, above: &[&str]) {
 
 fn heading(page: &mut String, title: &str, key: &Key) {
     let _ = write!(page, "\n## `{title}`\n\n{}\n", wrap(key.about));
-    if key.applies == Applies::OnRestart {
-        page.push_str("\nA change of this table takes effect after a **restart**.\n");
-    }
     if let Given::Note(note) = &key.default {
         let _ = write!(page, "\nIf it is left out: {note}.\n");
     }
@@ -125,9 +122,9 @@ fn facts(page: &mut String, table: &Table, key: &Key) {
     if let Some(example) = &key.example {
         let _ = writeln!(page, "- Example: {}", code(&format!("{} = {example}", key.name)));
     }
-    page.push_str(match key.applies {
-        Applies::OnReload => "- Takes effect: on reload\n",
-        Applies::OnRestart => "- Takes effect: after a **restart**\n",
+    page.push_str(match key.needs_restart(table) {
+        false => "- Takes effect: on reload\n",
+        true => "- Takes effect: after a **restart**\n",
     });
     if let Some(said) = said_of(table, key) {
         let wrong = code(&format!("{} = {}", key.name, key.wrong.as_deref().unwrap_or_default()));

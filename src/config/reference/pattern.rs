@@ -27,6 +27,8 @@ pub(super) const ORIGIN: &str =
     r#"[Hh][Tt][Tt][Pp][Ss]?://([!"$-.0-9;->A-Z\\^-~]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?/?"#;
 /// A SHA-256 in base64url without padding.
 pub(super) const SHA256: &str = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
+/// A SHA-256 in base64 with padding.
+pub(super) const PIN: &str = "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=";
 /// The target of a health check, with or without a query.
 pub(super) const TARGET: &str = r#"/[!-"$-~]*"#;
 /// A range of statuses.

@@ -24,11 +24,8 @@ pub(super) fn server() -> Table {
         )
         .default(format!("[\"https://127.0.0.1:{}\"]", settings::PORT))
         .example(r#"["https://0.0.0.0:443"]"#)
-        .wrong(r#"["http://0.0.0.0:80"]"#)
-        .on_restart(),
-        Key::number(&settings::THREADS, "The number of worker threads. 0 is one per core.")
-            .example("4")
-            .on_restart(),
+        .wrong(r#"["http://0.0.0.0:80"]"#),
+        Key::number(&settings::THREADS, "The number of worker threads. 0 is one per core.").example("4"),
         Key::new(
             "state_dir",
             Kind::text("path of a folder", pattern::LINE),
@@ -37,8 +34,7 @@ pub(super) fn server() -> Table {
         )
         .default(format!("{:?}", settings::STATE_DIR))
         .example(r#""/var/lib/tollgate""#)
-        .wrong(r#""""#)
-        .on_restart(),
+        .wrong(r#""""#),
         Key::duration(
             &settings::SHUTDOWN_GRACE,
             "How long requests in flight have to finish after SIGTERM. Connections that are still open then \
@@ -66,7 +62,7 @@ pub(super) fn server() -> Table {
             Kind::set(Kind::text("address or range", pattern::address_range())),
             "The proxies in front of the gateway whose `Forwarded`, `X-Real-IP` and `X-Forwarded-*` headers \
              are believed. Each of them must set or remove every one of these headers; otherwise its clients \
-             could set them.",
+             could set them. Failed authentications count for the address that they report.",
         )
         .default("[]")
         .example(r#"["10.0.0.0/8", "2001:db8::/32"]"#)
@@ -148,10 +144,41 @@ fn tls() -> Table {
             "The authorities for client certificates. If it is set, clients are asked for a certificate \
              (mutual TLS).",
         ),
+        Key::new(
+            "certificates",
+            Kind::list(Kind::Table(certificates())).repeating(),
+            "More certificates. The server name that a client sends (SNI) picks the one that has this name; a \
+             wildcard in a certificate stands for one label. `certificate` is for clients that send no name, or one \
+             that no certificate has; without `certificate`, the first of these is. Two certificates with the same \
+             name but keys of different kinds serve old and new clients.",
+        )
+        .default_note("no more certificates")
+        .example(r#"[{ certificate = "tls/certificate.pem", key = "tls/key.pem" }]"#)
+        .wrong(r#"["tls/certificate.pem"]"#),
     ])
     .rule(
         "`certificate` and `key` go together.",
         json!({ "dependentRequired": { "certificate": ["key"], "key": ["certificate"] } }),
+    )
+}
+
+fn certificates() -> Table {
+    let file = |name: &'static str, about, beside| {
+        Key::new(name, Kind::text("path of a PEM file", pattern::LINE), about)
+            .required()
+            .example(format!("\"tls/{name}.pem\""))
+            .wrong_for_check(r#""missing.pem""#)
+            .beside(beside)
+    };
+    Table::new("[[server.tls.certificates]]", "One more certificate.", "[[server.tls.certificates]]\n§").keys(
+        [
+            file(
+                "certificate",
+                "The certificate chain, the server's own certificate first.",
+                "key = \"tls/key.pem\"",
+            ),
+            file("key", "The private key of the certificate.", "certificate = \"tls/certificate.pem\""),
+        ],
     )
 }
 
@@ -213,8 +240,7 @@ pub(super) fn metrics() -> Table {
         .required()
         .example(r#""http://127.0.0.1:9464""#)
         .wrong(r#""http://0.0.0.0:9464""#)
-        .beside("")
-        .on_restart(),
+        .beside(""),
         Key::flag(
             "open_to_network",
             false,
@@ -245,6 +271,5 @@ pub(super) fn demo() -> Table {
     )
     .required()
     .example(r#""127.0.0.1:9000""#)
-    .wrong(r#""0.0.0.0:9000""#)
-    .on_restart()])
+    .wrong(r#""0.0.0.0:9000""#)])
 }

@@ -46,8 +46,7 @@ pub(super) fn token_service() -> Table {
             &settings::MAX_TOKENS,
             "The most live tokens. Beyond it, the token endpoint answers 503; no live token is removed to \
              make room.",
-        )
-        .on_restart(),
+        ),
         Key::number(
             &settings::MAX_TOKENS_PER_CLIENT,
             "The most live tokens of one client. It cannot be more than `max_tokens`.",
@@ -55,8 +54,10 @@ pub(super) fn token_service() -> Table {
         Key::new(
             "throttle",
             Kind::Table(throttle()),
-            "When failed client authentications are answered with 429: counted for a client id from one \
-             address, and ten times as many for an address (IPv6: its /64).",
+            "When failed client authentications with a secret are answered with 429: counted for a client id \
+             from one address, and ten times as many for an address (IPv6: its /64). The address is the client's, \
+             as far as `trusted_proxies` or the PROXY protocol report it. Requests without credentials and wrong \
+             signatures never count.",
         )
         .default(format!(
             "{{ failures = {}, per = \"{}\" }}",

@@ -271,8 +271,13 @@ fn tls() -> Table {
     let document = "[upstreams.hello]\nservers = [\"https://api.internal\"]\ntls = { § }";
     Table::new("tls", "TLS to `https://` servers.", document)
         .keys([
-            file("ca", "The authorities that the servers' certificates are verified with.")
-                .default_note("those of the system"),
+            file(
+                "ca",
+                "The authorities that the servers' certificates are verified with. A server's own self-signed \
+                 certificate can be named, too: one that is no authority must still have the server's name, and one \
+                 that is (`CA:TRUE`, as `openssl req -x509` makes it) is trusted for any name until it expires.",
+            )
+            .default_note("those of the system"),
             file("client_certificate", "The certificate that the gateway shows to the servers.")
                 .beside(WITH_KEY),
             file("client_key", "Its private key.").beside(WITH_CERTIFICATE),
@@ -284,7 +289,35 @@ fn tls() -> Table {
             .default_note("the host in the server's URL")
             .example(r#""api.example.com""#)
             .wrong(r#""""#),
+            Key::new(
+                "pin_sha256",
+                Kind::set(Kind::text("SHA-256 in base64", pattern::PIN)).not_empty(),
+                "The public keys that the servers may have: the SHA-256 of a certificate's SubjectPublicKeyInfo, in \
+                 base64, as curl's `--pinnedpubkey` and RFC 7469 have it. A pin stays good when a certificate is \
+                 renewed with the same key. Without `ca` the pins alone decide: the name, the dates and the issuer of \
+                 the certificate do not matter. With `ca` the certificate must pass both.",
+            )
+            .default_note("any key")
+            .example(r#"["47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]"#)
+            .wrong(r#"["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]"#),
+            Key::new(
+                "insecure_skip_verify",
+                Kind::Flag,
+                "Accepts any certificate. Anybody between the gateway and the servers can then read and change \
+                 requests, credentials included; each start warns of it. `pin_sha256` is the safe way to reach a \
+                 server whose certificate nobody can verify.",
+            )
+            .default("false")
+            .example("true")
+            .wrong(r#""yes""#),
         ])
+        .rule(
+            "`insecure_skip_verify` is not for an upstream with `ca` or `pin_sha256`.",
+            json!({
+                "if": { "properties": { "insecure_skip_verify": { "const": true } }, "required": ["insecure_skip_verify"] },
+                "then": { "not": { "anyOf": [{ "required": ["ca"] }, { "required": ["pin_sha256"] }] } },
+            }),
+        )
         .rule(
             "`client_certificate` and `client_key` go together.",
             json!({ "dependentRequired": {

@@ -27,9 +27,11 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn maximal() -> Config {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["cert.pem", "key.pem", "clients.pem", "ca.pem"] {
-        std::fs::write(folder.path().join(name), "PEM").unwrap();
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    for name in ["cert.pem", "clients.pem", "ca.pem"] {
+        std::fs::write(folder.path().join(name), pair.cert.pem()).unwrap();
     }
+    std::fs::write(folder.path().join("key.pem"), pair.signing_key.serialize_pem()).unwrap();
     std::fs::write(folder.path().join("password.txt"), "from-the-file\r\n").unwrap();
     parse_in(MAXIMAL, folder.path()).unwrap_or_else(|errors| panic!("{errors}"))
 }
@@ -96,8 +98,8 @@ fn everything_in_server_and_token_service_arrives() {
     assert_eq!(server.listen[1].position.line, 4);
     assert_eq!(server.threads, NonZeroUsize::new(2));
     assert!(server.state_dir.ends_with("kept") && server.state_dir.is_absolute());
-    assert!(matches!(&server.tls.certificate, ServerCertificate::Files { certificate, key }
-        if certificate.ends_with("cert.pem") && key.ends_with("key.pem")));
+    assert!(matches!(&server.tls.certificate, ServerCertificate::Files(files) if files.len() == 2
+        && files[0].certificate.ends_with("cert.pem") && files[0].key.ends_with("key.pem")));
     assert!(server.tls.client_ca.as_ref().unwrap().ends_with("clients.pem"));
     assert_eq!(server.shutdown_grace, SECOND * 3);
     assert!(matches!(&server.access_log, AccessLog::File(path) if path.ends_with("access.log")));
@@ -190,6 +192,7 @@ fn everything_of_an_upstream_arrives() {
     assert!(matches!(&hello.credentials, Some(Credentials::Header { name, value })
         if name == "x-api-key" && value.expose() == "from-the-environment"));
     assert!(hello.tls.ca.as_ref().unwrap().ends_with("ca.pem"));
+    assert_eq!(hello.tls.pins, [[0; 32]]);
     assert!(hello.tls.client_certificate.is_some());
     assert_eq!(hello.tls.server_name.as_ref().unwrap().to_string(), "inner.example.com");
     assert!(hello.case_insensitive);

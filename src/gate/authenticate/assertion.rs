@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::RETRY_WHEN_BUSY;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
 use crate::gate::settings::{Client, Settings};
+use crate::gate::throttle::network;
 use crate::oauth::assertion::{self, AssertionError, Claims, Expect};
 use crate::oauth::denial::TokenError;
 use crate::oauth::jose::JwsError;
@@ -19,77 +21,96 @@ const MAX_UNDATED_LIFETIME: u64 = 60;
 const LEEWAY: u64 = 30;
 
 impl Gate {
-    pub(super) fn authenticate_assertion(
+    /// Authenticates the client that has signed an assertion.
+    ///
+    /// There is nothing to guess about a signature, so failures are never refused for their number: forgeries lock out
+    /// neither the holder of the key nor anybody else at its address. What they cost is bounded in another way: once an
+    /// address has sent many, its signatures wait for the turn of its network on the hashing threads, which run at the
+    /// lowest priority.
+    pub(super) async fn authenticate_assertion(
         &self,
         settings: &Settings,
         client_id: Option<&str>,
-        assertion: &Secret,
+        assertion: Secret,
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
-        let assertion = assertion.expose();
-        let subject = assertion::peek_client(assertion).map_err(|_| TokenError::InvalidClient)?;
+        let subject = assertion::peek_client(assertion.expose()).map_err(|_| TokenError::InvalidClient)?;
         // RFC 7521 §4.2: a client_id beside it "MUST identify the same client as is identified by the client assertion".
         if client_id.is_some_and(|client_id| client_id != subject) {
             return Err(TokenError::InvalidClient);
         }
-        // The signature comes first and only failures count, so that forgeries cannot lock out the holder of the key.
-        let client = settings.clients.get(&*subject);
-        let claims = self.check_assertion(settings, client.map(|client| &**client), &subject, assertion);
+        let client = settings.clients.get(&*subject).cloned();
+        let check = AssertionCheck {
+            client: client.clone(),
+            subject,
+            own_urls: settings.own_urls.clone(),
+            now: self.inner.clock.unix_time().as_secs(),
+            earliest: self.inner.assertions.earliest(self.clock()),
+            assertion,
+        };
+        let (address, now) = (origin.address_or_shared(), self.inner.clock.now());
+        let throttle = &self.inner.throttle;
+        let claims = if throttle.sends_wrong_signatures(settings.throttle, address, now) {
+            let verified = self.inner.hashing.run(network(address), move || check.run()).await;
+            verified.map_err(|_| TokenError::Unavailable(RETRY_WHEN_BUSY))?
+        } else {
+            check.run()
+        };
+        // The client may have new keys. This request does not wait for them, because the wait would reveal that the client
+        // exists; the next request finds them.
+        if let (Err(AssertionError::Signature(JwsError::UnknownKey | JwsError::Signature)), Some(keys)) =
+            (&claims, client.as_ref().and_then(|client| client.keys.as_ref()))
+        {
+            self.call_for_keys(keys);
+        }
         let (Ok(claims), Some(client)) = (claims, client.filter(|client| client.policy.enabled)) else {
-            self.admit(settings, &subject, origin)?;
+            throttle.note_wrong_signature(settings.throttle, address, now);
             return Err(TokenError::InvalidClient);
         };
         // RFC 7523 §3, 7: no assertion is accepted twice.
         let name = UsedName { client: &claims.client_id, key: None, jti: &claims.jti };
         let clients = settings.clients.len();
         match self.inner.assertions.use_up(name, claims.remember_until, clients, self.clock()) {
-            Ok(()) => Ok(Arc::clone(client)),
+            Ok(()) => Ok(client),
             Err(Replay::Seen | Replay::Expired) => {
-                self.admit(settings, &subject, origin)?;
+                throttle.note_wrong_signature(settings.throttle, address, now);
                 Err(TokenError::InvalidClient)
             }
             // There is no room to remember it, so it is refused: it could be used again.
             Err(_) => Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
         }
     }
+}
 
-    /// Verifies an assertion, at the cost of one signature for every client, known or not.
-    fn check_assertion(
-        &self,
-        settings: &Settings,
-        client: Option<&Client>,
-        subject: &str,
-        assertion: &str,
-    ) -> Result<Claims, AssertionError> {
-        let audiences: Vec<&str> = settings.own_urls.iter().map(String::as_str).collect();
+/// Everything that the check of an assertion needs, to be done on any thread.
+struct AssertionCheck {
+    client: Option<Arc<Client>>,
+    /// The client that the assertion claims to be from.
+    subject: String,
+    own_urls: Vec<String>,
+    /// The current time, in Unix seconds.
+    now: u64,
+    /// When the memory of used assertions began, in Unix seconds.
+    earliest: u64,
+    assertion: Secret,
+}
+
+impl AssertionCheck {
+    /// Verifies the assertion. A failure costs the same for every client, known or not.
+    fn run(&self) -> Result<Claims, AssertionError> {
+        let audiences: Vec<&str> = self.own_urls.iter().map(String::as_str).collect();
         let expect = Expect {
-            client_id: subject,
+            client_id: &self.subject,
             audiences: &audiences,
-            now: self.inner.clock.unix_time().as_secs(),
-            earliest: self.inner.assertions.earliest(self.clock()),
+            now: self.now,
+            earliest: self.earliest,
             max_lifetime: MAX_LIFETIME,
             max_undated_lifetime: MAX_UNDATED_LIFETIME,
             leeway: LEEWAY,
         };
-        let Some(keys) = client.and_then(|client| client.keys.as_ref()) else {
-            return Err(assertion::refuse(assertion));
-        };
-        let checked = keys.with(|keys| assertion::check(assertion, keys, &expect));
-        match checked {
-            None => Err(assertion::refuse(assertion)),
-            Some(Err(error)) => {
-                // It was refused before a signature was verified; an unknown client would have cost one.
-                if matches!(error, AssertionError::Type | AssertionError::Signature(JwsError::UnknownKey)) {
-                    let _ = assertion::refuse(assertion);
-                }
-                // The client may have new keys. This request does not wait for them, because the wait would reveal
-                // that the client exists; the next request finds them.
-                if matches!(error, AssertionError::Signature(JwsError::UnknownKey | JwsError::Signature)) {
-                    self.call_for_keys(keys);
-                }
-                Err(error)
-            }
-            Some(good) => good,
-        }
+        let assertion = self.assertion.expose();
+        let keys = self.client.as_ref().and_then(|client| client.keys.as_ref());
+        let checked = keys.and_then(|keys| keys.with(|keys| assertion::check(assertion, keys, &expect)));
+        checked.unwrap_or_else(|| Err(assertion::refuse(assertion)))
     }
 }

@@ -19,7 +19,8 @@ fn signer(key: &TestKey) -> ClientSpec {
 fn gate_at(clock: &Arc<FakeClock>, key: &TestKey) -> Gate {
     // Each refusal counts as a failure.
     let throttle = ThrottlePolicy { failures: 10_000, ..ThrottlePolicy::default() };
-    let gate = Gate::builder(spec(vec![signer(key)]).throttle(throttle)).clock(Arc::<FakeClock>::clone(clock));
+    let gate =
+        Gate::builder(spec(vec![signer(key)]).throttle(throttle)).clock(Arc::<FakeClock>::clone(clock));
     gate.hashing_threads(1).build().unwrap()
 }
 

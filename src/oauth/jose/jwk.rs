@@ -6,6 +6,7 @@ use super::{Algorithm, base64url};
 use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde_json::Value;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A public key that verifies signatures.
 ///
@@ -60,6 +61,16 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// The longest `kid`, in bytes.
 const MAX_KID: usize = 256;
+
+/// The accepted lengths of an RSA modulus.
+const MODULUS_BITS: RangeInclusive<usize> = 2048..=4096;
+const MODULUS_BYTES: RangeInclusive<usize> = 256..=512;
+
+/// The public keys of the examples in RFC 7515 (appendix A.3) and RFC 8037 (appendix A.2). Their private keys are public,
+/// too.
+const DECOY_P256: [u8; 65] = hex(b"047fcdce2770f6c45d4183cbee6fdb4b7b580733357be9ef13bacf6e3c7bd15445\
+    c7f144cd1bbd9b7e872cdfedb9eeb9f4b3695d6ea90b24ad8a4623288588e5ad");
+const DECOY_ED25519: [u8; 32] = hex(b"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
 
 impl Jwk {
     /// The longest text that [`Jwk::parse`] reads, in bytes. A key with a certificate chain in `x5c` fits.
@@ -143,10 +154,41 @@ impl Jwk {
         Thumbprint::of(canonical.as_bytes())
     }
 
+    /// Returns whether the verification of `signature` takes the time of a computation. An RSA signature of another length
+    /// than the modulus, or that is not below it, is refused at once (RFC 8017 §8.1.2, §5.2.2).
+    pub(super) fn takes_time_for(&self, signature: &[u8]) -> bool {
+        match &self.material {
+            Material::P256(_) | Material::Ed25519(_) => true,
+            Material::Rsa { modulus, .. } => signature.len() == modulus.len() && signature < &**modulus,
+        }
+    }
+
+    /// Returns a key that nobody has, whose verifications take as long as those of a real key. `None` if no real key makes
+    /// signatures of this length.
+    pub(super) fn decoy(algorithm: Algorithm, signature_length: usize) -> Option<Self> {
+        let material = match algorithm {
+            Algorithm::Es256 => Material::P256(DECOY_P256),
+            Algorithm::EdDsa => Material::Ed25519(DECOY_ED25519),
+            Algorithm::Rs256 | Algorithm::Ps256 if MODULUS_BYTES.contains(&signature_length) => {
+                Material::Rsa {
+                    // The largest odd number of this length: no signature is refused at once.
+                    modulus: vec![0xff; signature_length].into(),
+                    exponent: Box::new([1, 0, 1]),
+                }
+            }
+            Algorithm::Rs256 | Algorithm::Ps256 => return None,
+        };
+        Some(Self { material, kid: None, algorithm: None })
+    }
+
     /// Returns whether `signature` is a signature of `message` by this key. It is not if the algorithm does not fit the key.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.fits(algorithm) {
             return false;
+        }
+        #[cfg(test)]
+        if self.takes_time_for(signature) {
+            tests::VERIFICATIONS.set(tests::VERIFICATIONS.get() + 1);
         }
         let verdict = match &self.material {
             Material::P256(point) => {
@@ -202,7 +244,7 @@ fn rsa(object: &Object) -> Result<Material, JwkError> {
         None => 0,
     };
     // Above 4096 bits, a verification is too expensive for a request from anyone.
-    if !(2048..=4096).contains(&bits) {
+    if !MODULUS_BITS.contains(&bits) {
         return Err(JwkError::ModulusLength(bits));
     }
     if modulus.last().is_some_and(|last| last % 2 == 0) {
@@ -213,6 +255,24 @@ fn rsa(object: &Object) -> Result<Material, JwkError> {
         return Err(JwkError::Exponent);
     }
     Ok(Material::Rsa { modulus, exponent })
+}
+
+/// Decodes hexadecimal digits when the program is compiled.
+const fn hex<const N: usize>(text: &[u8]) -> [u8; N] {
+    const fn digit(byte: u8) -> u8 {
+        match byte {
+            b'0'..=b'9' => byte - b'0',
+            _ => byte - b'a' + 10,
+        }
+    }
+    assert!(text.len() == 2 * N, "two digits for each byte");
+    let mut bytes = [0; N];
+    let mut at = 0;
+    while at < N {
+        bytes[at] = digit(text[2 * at]) << 4 | digit(text[2 * at + 1]);
+        at += 1;
+    }
+    bytes
 }
 
 /// Reads a value of fixed length.
@@ -284,4 +344,4 @@ impl std::error::Error for JwkError {}
 
 #[cfg(test)]
 #[path = "jwk_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -2,6 +2,18 @@ use super::*;
 use crate::oauth::jose::testing::{RFC7515_EC, RFC7638_RSA, RFC8037_ED25519, TestKey};
 use proptest::prelude::*;
 
+thread_local! {
+    /// The signatures that this thread has verified, as far as each took the time of a computation.
+    pub(super) static VERIFICATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Returns how many verifications `work` makes.
+pub(in crate::oauth::jose) fn verifications(work: impl FnOnce()) -> usize {
+    let before = VERIFICATIONS.get();
+    work();
+    VERIFICATIONS.get() - before
+}
+
 fn parse(json: &str) -> Result<Jwk, JwkError> {
     Jwk::parse(json.as_bytes())
 }

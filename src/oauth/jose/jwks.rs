@@ -43,7 +43,7 @@ pub enum JwksError {
 
 /// How many keys are tried for one signature. Without a `kid`, all keys that fit the signature are tried; a rotation needs
 /// two. The bound limits the cost of a signature from anyone.
-const MAX_TRIES: usize = 4;
+pub(super) const MAX_TRIES: usize = 4;
 
 impl Jwks {
     /// The largest number of keys in a set.

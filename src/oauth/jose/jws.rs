@@ -1,6 +1,7 @@
 //! A compact signature (RFC 7515 §3.1, §7.1) over a set of claims (RFC 7519).
 
 use super::json::Object;
+use super::jwks::MAX_TRIES;
 use super::{Algorithm, Jwk, JwkError, Jwks, base64url};
 use std::fmt;
 
@@ -90,12 +91,25 @@ impl<'a> Jws<'a> {
     }
 
     /// Verifies the signature with the key of a set that its header selects.
+    ///
+    /// A failure costs [`MAX_TRIES`] verifications, whatever the set is: the time taken reveals neither how many keys a
+    /// client has nor whether it exists.
     pub(in crate::oauth) fn verify_with(&self, keys: &Jwks) -> Result<(), JwsError> {
         let mut verdict = Err(JwsError::UnknownKey);
+        let mut tries = 0;
         for key in keys.candidates(self.algorithm, self.kid.as_deref()) {
             verdict = self.verify(key);
             if verdict.is_ok() {
-                break;
+                return Ok(());
+            }
+            tries += usize::from(key.takes_time_for(&self.signature));
+        }
+        if tries < MAX_TRIES
+            && let Some(decoy) = Jwk::decoy(self.algorithm, self.signature.len())
+        {
+            for _ in tries..MAX_TRIES {
+                // Also a signature by the decoy is refused.
+                let _ = self.verify(&decoy);
             }
         }
         verdict

@@ -183,6 +183,58 @@ fn the_embedded_key_is_public_or_refused() {
     assert_eq!(embed(&private), Err(JwsError::Key(JwkError::Private("d"))));
 }
 
+/// How long a refusal takes must not reveal how many keys a client has, or that it exists.
+#[test]
+fn every_wrong_signature_costs_the_same_number_of_verifications() {
+    use crate::oauth::jose::jwk::tests::verifications;
+
+    let stranger = TestKey::p256();
+    let set = |keys: &[(TestKey, &str)]| {
+        let keys: Vec<String> = keys.iter().map(|(key, extra)| key.jwk(extra)).collect();
+        Jwks::parse(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes()).unwrap()
+    };
+    let p256 = TestKey::p256;
+    let sets = [
+        Jwks::default(),
+        set(&[(p256(), "")]),
+        set(&[(p256(), r#","kid":"1""#)]),
+        set(&[(p256(), ""), (p256(), ""), (p256(), "")]),
+        set(&[(p256(), ""), (p256(), ""), (p256(), ""), (p256(), ""), (p256(), ""), (p256(), "")]),
+        set(&[(TestKey::ed25519(), ""), (TestKey::rsa(), ""), (p256(), r#","kid":"2""#)]),
+    ];
+    for header in [r#"{"alg":"ES256"}"#, r#"{"alg":"ES256","kid":"1"}"#] {
+        let forged = stranger.sign(header, "{}");
+        for keys in &sets {
+            assert_eq!(verifications(|| assert!(verify(&forged, keys).is_err())), 4, "{header} {keys:?}");
+        }
+    }
+    // RSA: a signature that a key refuses at once is refused at once by a decoy, too.
+    let keys = [Jwks::default(), set(&[(TestKey::rsa(), "")])];
+    for (length, first, cost) in
+        [(256, 0x01, 4), (512, 0x01, 4), (256, 0xff, 4), (255, 1, 0), (513, 1, 0), (0, 0, 0)]
+    {
+        let mut signature = vec![0x7f; length];
+        signature.first_mut().into_iter().for_each(|byte| *byte = first);
+        for alg in ["RS256", "PS256"] {
+            let (signed, _) = compact(&format!(r#"{{"alg":"{alg}"}}"#), "{}")
+                .rsplit_once('.')
+                .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                .unwrap();
+            let forged = format!("{signed}.{}", base64url::encode(&signature));
+            for keys in &keys {
+                assert_eq!(
+                    verifications(|| assert!(verify(&forged, keys).is_err())),
+                    cost,
+                    "{alg} {length} {first} {keys:?}"
+                );
+            }
+        }
+    }
+    let genuine = stranger.sign(r#"{"alg":"ES256"}"#, "{}");
+    let keys = Jwks::from(stranger.public());
+    assert_eq!(verifications(|| verify(&genuine, &keys).unwrap()), 1, "a good one costs nothing more");
+}
+
 proptest! {
     #[test]
     fn parsing_never_panics(text in any::<String>()) {

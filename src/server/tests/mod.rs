@@ -16,9 +16,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::*;
+use crate::config::Limits;
 use crate::proxy::client::{Client, Socket};
 
 mod limits;
+mod sni;
 mod tls;
 
 const ANY: &str = "127.0.0.1:0";
@@ -126,9 +128,14 @@ fn plain(limits: Limits) -> ServerOptions {
     ServerOptions { threads: 1, limits, ..ServerOptions::new(listeners) }
 }
 
+/// The self-signed certificate in a folder.
+fn own_tls(state: &Path) -> TlsPaths {
+    TlsPaths::new(vec![self_signed(state).unwrap()])
+}
+
 fn tls(state: &Path) -> ServerOptions {
     let listeners = vec![ListenerSpec::tls(ANY.parse().unwrap())];
-    ServerOptions { threads: 1, tls: Some(self_signed(state).unwrap()), ..ServerOptions::new(listeners) }
+    ServerOptions { threads: 1, tls: Some(own_tls(state)), ..ServerOptions::new(listeners) }
 }
 
 fn read_to_end(stream: &mut TcpStream) -> String {
@@ -248,20 +255,5 @@ fn grace_is_finite_and_stop_is_at_once() {
 impl ServerOptions {
     fn new(listeners: Vec<ListenerSpec>) -> Self {
         Self { listeners, tls: None, threads: 0, grace: Duration::from_secs(30), limits: Limits::default() }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            header_timeout: Duration::from_secs(10),
-            max_header_size: 16 * 1024,
-            max_headers: 100,
-            idle_timeout: Duration::from_secs(75),
-            max_connections: 20_000,
-            max_connections_per_address: None,
-            write_timeout: Duration::from_secs(30),
-            handshake_timeout: Duration::from_secs(10),
-        }
     }
 }

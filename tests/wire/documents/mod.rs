@@ -10,8 +10,8 @@
 //! | `test: run` | runs beside a gateway on the shipped gateway.toml; each document begins with that file |
 //! | `test: names` | the tests, benchmarks, examples and programs that it names exist |
 //! | `shows …` | is what the command above printed |
-//! | none, on TOML | passes `check` |
-//! | `save as: FILE` | passes `check`, and is written for the commands below |
+//! | none, on TOML | passes `check` without a warning |
+//! | `save as: FILE` | passes `check` without a warning, and is written for the commands below |
 //! | `save as: FILE, refused` | is written likewise, and `check` refuses it |
 //! | `part of gateway.toml` | passes `check` together with a small configuration |
 //! | `part of Cargo.toml` | asks for features that the crate has |

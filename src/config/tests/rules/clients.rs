@@ -22,7 +22,7 @@ fn scopes_and_clients() {
             2,
             "clients.a.secret",
             InvalidValue,
-            "1 GiB",
+            "at most 128 MiB",
         ),
         (
             "[clients.a]\nsecret = \"$2b$12$abcdefghijklmnopqrstuv\"",
@@ -54,6 +54,13 @@ fn scopes_and_clients() {
             "`secrets`",
         ),
         ("[clients.a]\nsecrets = []", 2, "clients.a.secrets", InvalidValue, "is empty"),
+        (
+            "[clients.a]\nsecrets = [{ id = \"1\", hash = \"$argon2id$v=19$m=131072,t=4,p=1$c29tZXNhbHRzb21lc2FsdA$7Q1eLKkXYJSKyDV0Lx6fr7BsMRj0kAyIkPQ06xcLF7w\" }, { id = \"2\", hash = \"$argon2id$v=19$m=131072,t=4,p=1$c29tZXNhbHRzb21lc2FsdA$7Q1eLKkXYJSKyDV0Lx6fr7BsMRj0kAyIkPQ06xcLF7w\" }, { id = \"3\", hash = \"$argon2id$v=19$m=131072,t=4,p=1$c29tZXNhbHRzb21lc2FsdA$7Q1eLKkXYJSKyDV0Lx6fr7BsMRj0kAyIkPQ06xcLF7w\" }]",
+            2,
+            "clients.a.secrets",
+            TooMany,
+            "remove old secrets",
+        ),
         (
             "[clients.a]\nsecrets = [{ id = \"1\", hash = \"HASH\" },\n{ id = \"1\", hash = \"HASH\" }]",
             3,
@@ -256,7 +263,7 @@ fn client_authentication() {
             "43 characters",
         ),
     ]);
-    let ca = "[server.tls]\nclient_ca = \"Cargo.toml\"\n[clients.a]\ntoken_endpoint_auth_methods = [\"tls_client_auth\"]\n";
+    let ca = "[server.tls]\nclient_ca = \"src/config/tests/authority.pem\"\n[clients.a]\ntoken_endpoint_auth_methods = [\"tls_client_auth\"]\n";
     let table = [
         ("tls_san_dns = \"127.0.0.1\"", "clients.a.tls_san_dns", "DNS name"),
         ("tls_san_uri = \"a b\"", "clients.a.tls_san_uri", "URI"),

@@ -3,6 +3,7 @@
 mod clients;
 mod routes;
 mod server;
+mod tls;
 mod upstreams;
 
 use super::{Config, good, only_error};

@@ -176,7 +176,7 @@ fn servers_and_credentials() {
             3,
             "upstreams.x.tls.server_name",
             InvalidValue,
-            "turn off certificate verification",
+            "name the server, or leave it out",
         ),
         (
             "[upstreams.x]\nservers = [\"https://h\"]\ntls = { client_key = \"Cargo.toml\" }",

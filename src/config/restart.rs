@@ -1,0 +1,64 @@
+//! The keys whose change takes effect only after a restart.
+
+use std::net::SocketAddr;
+
+use super::model::{Config, Listener, ListenerProtocol};
+
+/// A key that is read when the gateway starts, and only then.
+pub(crate) struct RestartKey {
+    /// The title of its table, as the configuration reference has it.
+    pub(super) table: &'static str,
+    /// Its name.
+    pub(super) name: &'static str,
+    is_same: fn(&Config, &Config) -> bool,
+}
+
+/// All such keys. The reload warns of their changes, and the configuration reference marks them.
+pub(super) const RESTART_KEYS: [RestartKey; 6] = [
+    RestartKey {
+        table: "[server]",
+        name: "listen",
+        is_same: |one, other| one.server.listen.iter().map(socket).eq(other.server.listen.iter().map(socket)),
+    },
+    RestartKey {
+        table: "[server]",
+        name: "threads",
+        is_same: |one, other| one.server.threads == other.server.threads,
+    },
+    RestartKey {
+        table: "[server]",
+        name: "state_dir",
+        is_same: |one, other| one.server.state_dir == other.server.state_dir,
+    },
+    RestartKey {
+        table: "[token_service]",
+        name: "max_tokens",
+        is_same: |one, other| one.token_service.max_tokens == other.token_service.max_tokens,
+    },
+    RestartKey {
+        table: "[metrics]",
+        name: "listen",
+        is_same: |one, other| {
+            one.metrics.as_ref().map(|metrics| metrics.listen)
+                == other.metrics.as_ref().map(|metrics| metrics.listen)
+        },
+    },
+    RestartKey {
+        table: "[demo]",
+        name: "listen",
+        is_same: |one, other| {
+            one.demo.as_ref().map(|demo| demo.listen) == other.demo.as_ref().map(|demo| demo.listen)
+        },
+    },
+];
+
+/// Returns the keys, such as `server.listen`, that differ between two configurations and need a restart.
+pub(crate) fn needs_restart(started_with: &Config, now: &Config) -> Vec<String> {
+    let changed = RESTART_KEYS.iter().filter(|key| !(key.is_same)(started_with, now));
+    changed.map(|key| format!("{}.{}", key.table.trim_matches(['[', ']']), key.name)).collect()
+}
+
+/// What is bound of a listener. Its position in the file is not: it shifts with every edit above it.
+fn socket(listener: &Listener) -> (SocketAddr, &ListenerProtocol, bool) {
+    (listener.address, &listener.protocol, listener.proxy_protocol)
+}

@@ -1,0 +1,18 @@
+//! Certificates and private keys in PEM files: reading them, checking them, and errors that name the file, the
+//! problem and the remedy.
+//!
+//! The configuration checks with this what it is given, and the server and the upstreams load it.
+
+pub(crate) mod error;
+pub(crate) mod pem_file;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+/// Returns the cryptography provider. Never the process-wide default, which any crate may set.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
