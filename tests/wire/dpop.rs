@@ -151,11 +151,11 @@ fn a_proof_for_another_server_is_refused_whatever_host_the_caller_sends() {
     // The caller sends the Host that the proof was made for.
     let at = |host: &str, target: &str, fields: &[&str]| {
         let request = get(target, fields);
-        String::from_utf8(request.into()).expect("text").replace("Host: localhost", &format!("Host: {host}"))
+        String::from_utf8(request).expect("text").replace("Host: localhost", &format!("Host: {host}"))
     };
     let token_request = |host: &str, proof: &str| {
         let request = post_form(TOKEN, &[proof], body());
-        let request = String::from_utf8(request.into()).expect("text");
+        let request = String::from_utf8(request).expect("text");
         fixture.raw(request.replace("Host: localhost", &format!("Host: {host}")))
     };
     let elsewhere = key.dpop("POST", "http://elsewhere.example/oauth/v2/oauth-token", None);
