@@ -82,6 +82,8 @@ pub(crate) mod limits {
     pub(crate) const WRITE_TIMEOUT: Setting<Duration> = Setting::timeout("write_timeout", seconds(30));
     pub(crate) const HANDSHAKE_TIMEOUT: Setting<Duration> =
         Setting::timeout("handshake_timeout", seconds(10));
+    pub(crate) const HALF_CLOSED_TIMEOUT: Setting<Duration> =
+        Setting::timeout("half_closed_timeout", seconds(3));
 }
 
 /// `[token_service]`. Its defaults are those of a gate that a program builds itself.

@@ -3,25 +3,29 @@
 //! A token is decided on by its grant alone, so if a client may do less, the grants that it has are ended or narrowed. The
 //! table of what changes what is in `docs/tokens-and-clients.md`, and `gate/tests/changes.rs` has a test of each row.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 #[cfg(feature = "jose")]
 use crate::gate::keys::ClientKeys;
 use crate::gate::settings::{Client, Settings};
+use crate::oauth::client::ClientState;
 use crate::oauth::grant::{Confirmation, Terms};
 
 impl Settings {
-    /// Ends or narrows the tokens of clients that may do less under these settings than before.
-    pub(super) fn restrict_tokens(&self, before: &Self) {
+    /// Ends or narrows the grants of clients that may do less under these settings than before. Returns the clients of
+    /// which all tokens have to end.
+    pub(super) fn restrict_tokens<'a>(&'a self, before: &'a Self) -> Vec<&'a Arc<ClientState>> {
+        let mut ended = Vec::new();
         for (id, old) in &before.clients {
             match self.clients.get(id) {
                 Some(client) if !client.ends_tokens_of(old) => {
                     let mut grants = client.grants.lock().unwrap_or_else(PoisonError::into_inner);
                     grants.restrict(|terms| client.allows(terms), client.policy.token_lifetime);
                 }
-                _ => old.state.revoke_all(),
+                _ => ended.push(&old.state),
             }
         }
+        ended
     }
 }
 

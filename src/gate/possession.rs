@@ -4,7 +4,8 @@ use http::request;
 
 use crate::clock::Clock;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
-use crate::gate::proof::{ProofScope, ProofVerifier, USED};
+use crate::gate::proof::{self, ProofScope, ProofVerifier, USED, UseUp};
+use crate::gate::question::{Answers, Undecided};
 use crate::gate::settings::{Client, Settings};
 use crate::oauth::bearer::Presented;
 use crate::oauth::decide::{self, Permit, Possession, RouteDemand};
@@ -14,6 +15,7 @@ use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::grant::Record;
 use crate::oauth::replay::Replay;
 use crate::oauth::token::TokenDigest;
+use crate::store::Use;
 
 /// A request with a token under the DPoP scheme, and what it is checked against.
 pub(super) struct DpopRequest<'a, C> {
@@ -30,10 +32,10 @@ impl<C: Credentials> DpopRequest<'_, C> {
         &self,
         record: Option<Record>,
         digest: TokenDigest,
-        proofs: &ProofVerifier,
+        (proofs, use_up): (&ProofVerifier, UseUp<'_>),
         scope: ProofScope<'_>,
         clock: &dyn Clock,
-    ) -> Result<Permit, Denial> {
+    ) -> Result<Permit, Undecided> {
         let now = clock.now();
         // Both checks come before the proof: only for a live, bound token is a signature verified and a `jti` remembered.
         let record = record.filter(|record| record.is_live(now)).ok_or(Denial::InvalidToken)?;
@@ -41,10 +43,10 @@ impl<C: Credentials> DpopRequest<'_, C> {
         let key = bound_to.and_then(|bound_to| bound_to.key().copied());
         let key = key.ok_or(Denial::NotHeld(Mismatch::BearerAsKey))?;
         let holder = (record.grant().client().id().as_str(), key);
-        let proof =
-            proofs.prove(self.credentials, self.presented.token, holder, self.target, scope, clock)?;
+        let token = self.presented.token;
+        let proof = proofs.prove((self.credentials, token), holder, self.target, scope, use_up, clock)?;
         let held = Possession { certificate: self.certificate, key: Some(proof.key.as_bytes()) };
-        decide::decide(Some(record), digest, self.demand, held, now)
+        Ok(decide::decide(Some(record), digest, self.demand, held, now)?)
     }
 }
 
@@ -52,29 +54,23 @@ impl Gate {
     /// Authorizes a request with a token under the DPoP scheme (RFC 9449 §7.1).
     pub(super) fn authorize_dpop(
         &self,
-        presented: Presented<'_>,
-        credentials: &impl Credentials,
-        demand: RouteDemand<'_>,
-        certificate: Option<&[u8; 32]>,
-        target: Option<Target<'_>>,
-    ) -> Result<Permit, Denial> {
-        presented.check_syntax()?;
-        // Without a target no proof can be checked, so the scheme is not supported.
-        let Some(target) = target else { return Err(Denial::Missing) };
-        let request = DpopRequest { presented, credentials, demand, certificate, target };
+        request: &DpopRequest<'_, impl Credentials>,
+        answers: &Answers,
+    ) -> Result<Permit, Undecided> {
         let authorize = || {
-            let digest = TokenDigest::of_presented(presented.token).ok_or(Denial::InvalidToken)?;
-            let record = self.inner.store.find(&digest).map_err(|_| Denial::Unavailable)?;
+            let digest = TokenDigest::of_presented(request.presented.token).ok_or(Denial::InvalidToken)?;
+            let record = self.find(digest, answers)?;
+            let use_up = if self.inner.store.is_shared() { UseUp::InStore(answers) } else { UseUp::Here };
             let settings = self.settings();
-            request.decide(record, digest, &self.inner.proofs, settings.proof_scope(), self.clock())
+            request.decide(record, digest, (&self.inner.proofs, use_up), settings.proof_scope(), self.clock())
         };
-        authorize().map_err(|denial| Denial::Dpop(Box::new(denial)))
+        authorize().map_err(|undecided| undecided.map_denial(|denial| Denial::Dpop(Box::new(denial))))
     }
 
     /// Returns the key that a token request of `client` proves to hold, if it has a proof (RFC 9449 §5).
     ///
     /// The `htu` may be the endpoint's URL as the metadata has it, or the same path at another of the server's origins.
-    pub(super) fn proven_key(
+    pub(super) async fn proven_key(
         &self,
         settings: &Settings,
         client: &Client,
@@ -98,6 +94,14 @@ impl Gate {
             Replay::Seen | Replay::Expired => TokenError::InvalidProof(USED),
             _ => TokenError::Unavailable(RETRY_WHEN_FULL),
         })?;
+        if self.inner.store.is_shared() {
+            let (name, keep) = proof::used_name(&proof, self.clock());
+            match self.inner.store.use_once(name, keep).get().await {
+                Ok(Use::First) => {}
+                Ok(Use::Again) => return Err(TokenError::InvalidProof(USED)),
+                Err(_) => return Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
+            }
+        }
         Ok(Some(*proof.key.as_bytes()))
     }
 }

@@ -1,13 +1,17 @@
 //! Verifying DPoP proofs (RFC 9449): the checks that need a clock and a memory of used proofs.
 
+use std::time::Duration;
+
 use crate::clock::Clock;
-use crate::gate::used_once::UsedOnce;
+use crate::gate::question::{Answers, Question, Undecided};
+use crate::gate::used_once::{self, UsedOnce};
 use crate::oauth::denial::{Denial, Mismatch};
 use crate::oauth::dpop::{self, BoundToken, DpopError, Proof};
 use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::public_origin::{PublicOrigin, PublicOrigins};
-use crate::oauth::replay::{Capacity, Replay, UsedName};
+use crate::oauth::replay::{Capacity, Replay, UsedJti};
 use crate::oauth::thumbprint::Thumbprint;
+use crate::store::{Use, UsedName};
 
 /// The oldest accepted proof, in seconds. A `jti` is remembered for as long (RFC 9449 §11.1).
 const MAX_AGE: u64 = 60;
@@ -36,6 +40,15 @@ pub(super) struct ProofScope<'a> {
     pub(super) clients: usize,
 }
 
+/// Where the proofs of requests are used up.
+#[derive(Clone, Copy)]
+pub(super) enum UseUp<'a> {
+    /// In this process alone.
+    Here,
+    /// In the store too, which other processes share. It has given these answers.
+    InStore(&'a Answers),
+}
+
 impl ProofVerifier {
     /// Makes a verifier that has seen no proof.
     ///
@@ -49,13 +62,13 @@ impl ProofVerifier {
     /// bound to (RFC 9449 §7.1). Uses the proof up.
     pub(super) fn prove(
         &self,
-        credentials: &impl Credentials,
-        token: &[u8],
+        (credentials, token): (&impl Credentials, &[u8]),
         (client, key): (&str, [u8; 32]),
         target: Target<'_>,
         scope: ProofScope<'_>,
+        use_up: UseUp<'_>,
         clock: &dyn Clock,
-    ) -> Result<Proof, Denial> {
+    ) -> Result<Proof, Undecided> {
         let denied = |error: DpopError| match error {
             DpopError::Key => Denial::NotHeld(Mismatch::Key),
             error => Denial::InvalidProof(error.public_description()),
@@ -68,11 +81,29 @@ impl ProofVerifier {
         let site = (requested.as_ref(), target.path);
         let proof =
             self.check(proof, target.method.as_str(), site, Some(token), scope, clock).map_err(denied)?;
-        self.use_up(&proof, client, scope, clock).map_err(|replay| match replay {
-            Replay::Seen | Replay::Expired => Denial::InvalidProof(USED),
-            // There is no room to remember the proof, so it is refused: it could be used again.
-            _ => Denial::Unavailable,
-        })?;
+        let here = || {
+            self.use_up(&proof, client, scope, clock).map_err(|replay| match replay {
+                Replay::Seen | Replay::Expired => Denial::InvalidProof(USED),
+                // There is no room to remember the proof, so it is refused: it could be used again.
+                _ => Denial::Unavailable,
+            })
+        };
+        match use_up {
+            UseUp::Here => here()?,
+            UseUp::InStore(answers) => {
+                let (name, keep) = used_name(&proof, clock);
+                match answers.used(name) {
+                    // It was used up here before the question.
+                    Some(Ok(Use::First)) => {}
+                    Some(Ok(Use::Again)) => return Err(Denial::InvalidProof(USED).into()),
+                    Some(Err(_)) => return Err(Denial::Unavailable.into()),
+                    None => {
+                        here()?;
+                        return Err(Undecided::Ask(Question::Use { name, keep }));
+                    }
+                }
+            }
+        }
         Ok(proof)
     }
 
@@ -109,7 +140,13 @@ impl ProofVerifier {
         scope: ProofScope<'_>,
         clock: &dyn Clock,
     ) -> Result<(), Replay> {
-        let name = UsedName { client, key: Some(&proof.key), jti: &proof.jti };
+        let name = UsedJti { client, key: Some(&proof.key), jti: &proof.jti };
         self.used.use_up(name, proof.remember_until, scope.clients, clock)
     }
+}
+
+/// Returns the name of a proof in the store, and how long the store remembers it.
+pub(super) fn used_name(proof: &Proof, clock: &dyn Clock) -> (UsedName, Duration) {
+    let keep = used_once::time_to_keep(proof.remember_until, clock);
+    (UsedName::of_proof(proof.key.as_bytes(), &proof.jti), keep)
 }

@@ -25,6 +25,7 @@ use crate::oauth::endpoints::metadata::{Metadata, issuer_path};
 #[cfg(feature = "jose")]
 use crate::oauth::public_origin::{PublicOrigin, PublicOrigins};
 use crate::oauth::scope::RestrictedTokens;
+use crate::store::TokenStore;
 
 /// A [`GateSpec`] compiled for requests. A reload swaps it as a whole.
 pub(crate) struct Settings {
@@ -78,7 +79,12 @@ pub(crate) struct Client {
 
 impl Settings {
     /// Compiles settings. What outlives a reload is carried over from `before`.
-    pub(crate) fn new(spec: GateSpec, before: Option<&Self>, unix_time: Duration) -> Self {
+    pub(crate) fn new(
+        spec: GateSpec,
+        before: Option<&Self>,
+        unix_time: Duration,
+        store: &dyn TokenStore,
+    ) -> Self {
         let documents = Metadata {
             issuer: spec.issuer.clone(),
             token_endpoint: spec.token_endpoint.clone(),
@@ -97,6 +103,7 @@ impl Settings {
         let clients = spec.clients.into_iter().map(|client| {
             let carryover = Carryover {
                 known: before.and_then(|before| before.clients.get(client.id.as_str())),
+                store,
                 #[cfg(feature = "jose")]
                 key_pool: &mut key_pool,
             };
@@ -165,6 +172,8 @@ impl Settings {
 struct Carryover<'a> {
     /// The client as it was in the settings before.
     known: Option<&'a Arc<Client>>,
+    /// The store, which knows the states of clients from before a restart.
+    store: &'a dyn TokenStore,
     #[cfg(feature = "jose")]
     key_pool: &'a mut KeyPool,
 }
@@ -186,7 +195,7 @@ fn compile_client(
         }
     });
     Client {
-        state: known.map_or_else(|| ClientState::new(spec.id), |known| Arc::clone(&known.state)),
+        state: known.map_or_else(|| carryover.store.client(&spec.id), |known| Arc::clone(&known.state)),
         secrets: secrets.collect(),
         padding,
         policy: spec.policy,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::{Clock, Millis};
-use crate::oauth::replay::{Capacity, Replay, ReplayMemory, UsedName};
+use crate::oauth::replay::{Capacity, Replay, ReplayMemory, UsedJti};
 
 /// How much longer than it is valid a name is remembered. If the wall clock is set back by less, a name does not become
 /// valid again after it was forgotten.
@@ -46,16 +46,20 @@ impl UsedOnce {
     /// A [`Replay`] if the name was used before, or if there is no room to remember it.
     pub(super) fn use_up(
         &self,
-        name: UsedName<'_>,
+        name: UsedJti<'_>,
         valid_until: u64,
         clients: usize,
         clock: &dyn Clock,
     ) -> Result<(), Replay> {
-        let left = Duration::from_millis(valid_until).saturating_sub(clock.unix_time());
-        if left.is_zero() {
+        if Duration::from_millis(valid_until) <= clock.unix_time() {
             return Err(Replay::Expired);
         }
         let now = clock.now();
-        self.memory.check_and_remember(name, now.after(left).after(MARGIN), now, clients)
+        self.memory.check_and_remember(name, now.after(time_to_keep(valid_until, clock)), now, clients)
     }
+}
+
+/// Returns how long a name is remembered that is valid until this wall-clock time, in Unix milliseconds.
+pub(super) fn time_to_keep(valid_until: u64, clock: &dyn Clock) -> Duration {
+    Duration::from_millis(valid_until).saturating_sub(clock.unix_time()) + MARGIN
 }

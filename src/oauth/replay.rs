@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A name that may be used once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsedName<'a> {
+pub struct UsedJti<'a> {
     /// The client that used it. It owns the place in the memory.
     pub client: &'a str,
     /// The key that signed it, for a DPoP proof: each key has its own names.
@@ -115,7 +115,7 @@ impl ReplayMemory {
     /// A [`Replay`] if the name is not known to be new. It must not be accepted then.
     pub fn check_and_remember(
         &self,
-        name: UsedName<'_>,
+        name: UsedJti<'_>,
         until: Millis,
         now: Millis,
         clients: usize,
@@ -169,7 +169,7 @@ impl ReplayMemory {
         lock(&self.shards[(client >> 32) as usize % SHARDS])
     }
 
-    fn digests(&self, name: UsedName<'_>) -> (u64, Name) {
+    fn digests(&self, name: UsedJti<'_>) -> (u64, Name) {
         let whose: [u8; 32] =
             Sha256::new().chain_update(self.seed).chain_update(name.client).finalize().into();
         // The digest of the client and the thumbprint have fixed lengths, so that no two names run into each other.

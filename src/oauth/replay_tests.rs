@@ -7,8 +7,8 @@ fn memory(total: usize) -> ReplayMemory {
     ReplayMemory::new(Capacity { total }, [7; 32])
 }
 
-const fn name<'a>(client: &'a str, jti: &'a str) -> UsedName<'a> {
-    UsedName { client, key: None, jti }
+const fn name<'a>(client: &'a str, jti: &'a str) -> UsedJti<'a> {
+    UsedJti { client, key: None, jti }
 }
 
 fn remember(memory: &ReplayMemory, client: &str, jti: &str, until: u64, now: u64) -> Result<(), Replay> {
@@ -37,7 +37,7 @@ fn clients_keys_and_names_do_not_run_into_each_other() {
     for client in ["a", "ab", "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"] {
         for key in [None, Some(&one), Some(&other)] {
             for jti in ["c", "bc", "", "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkc"] {
-                let name = UsedName { client, key, jti };
+                let name = UsedJti { client, key, jti };
                 assert_eq!(
                     memory.check_and_remember(name, Millis::new(10), Millis::new(0), 4),
                     Ok(()),
@@ -86,7 +86,7 @@ fn a_client_with_many_keys_takes_no_room_from_the_share_of_another() {
         let mut key = [0; 32];
         key[..4].copy_from_slice(&number.to_be_bytes());
         let key = Thumbprint::from_bytes(key);
-        let name = UsedName { client: "flood", key: Some(&key), jti: "x" };
+        let name = UsedJti { client: "flood", key: Some(&key), jti: "x" };
         accepted += u32::from(memory.check_and_remember(name, Millis::new(1000), Millis::new(0), 4).is_ok());
     }
     assert_eq!(accepted, 400);

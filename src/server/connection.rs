@@ -138,7 +138,7 @@ impl<H: Handler> Shared<H> {
     }
 
     /// An HTTP/1 connection.
-    fn http1<S: Socket + 'static>(
+    pub(super) fn http1<S: Socket + 'static>(
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,
@@ -149,7 +149,7 @@ impl<H: Handler> Shared<H> {
         }))
     }
 
-    fn http2<S>(
+    pub(super) fn http2<S>(
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,

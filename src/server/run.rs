@@ -201,3 +201,40 @@ impl Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_ends_with_the_last_connection_or_within_ten_percent_of_the_grace_time() {
+        let grace = Duration::from_secs(10);
+        for (leaves_after, expected, least, most) in
+            [(4, ExitReason::Drained, 4.0, 4.4), (60, ExitReason::GraceExpired { connections: 1 }, 9.0, 11.0)]
+        {
+            let live = Arc::new(LiveLimits::new(&Limits::default(), grace));
+            let slot = live.connection_slots().take();
+            let (shutdown, exit) = (ShutdownHandle::new(), Arc::new(Mutex::new(ExitReason::Stopped)));
+            let (stop_accepting, _) = watch::channel(false);
+            let drain = DrainSignal::new();
+            let supervisor = Supervisor {
+                shutdown: shutdown.clone(),
+                stop_accepting,
+                drain,
+                live,
+                exit: Arc::clone(&exit),
+            };
+            tokio::spawn(async move {
+                sleep(Duration::from_secs(leaves_after)).await;
+                drop(slot);
+            });
+            let start = Instant::now();
+            shutdown.drain();
+            supervisor.recv().await;
+            assert_eq!(*exit.lock().unwrap(), expected);
+            let took = start.elapsed().as_secs_f64();
+            assert!((least..most).contains(&took), "{took}");
+        }
+    }
+}

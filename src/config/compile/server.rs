@@ -127,6 +127,7 @@ fn read_limits(table: &mut Table<'_>) -> Limits {
         body_timeout: table.duration(&limits::BODY_TIMEOUT),
         write_timeout: table.duration(&limits::WRITE_TIMEOUT),
         handshake_timeout: table.duration(&limits::HANDSHAKE_TIMEOUT),
+        half_closed_timeout: table.duration(&limits::HALF_CLOSED_TIMEOUT),
     }
 }
 

@@ -146,6 +146,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
+    /// How long a client that has closed its sending side is served without being sent anything.
+    pub half_closed_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -165,6 +167,7 @@ impl Default for Limits {
             body_timeout: limits::BODY_TIMEOUT.default,
             write_timeout: limits::WRITE_TIMEOUT.default,
             handshake_timeout: limits::HANDSHAKE_TIMEOUT.default,
+            half_closed_timeout: limits::HALF_CLOSED_TIMEOUT.default,
         }
     }
 }

@@ -216,6 +216,12 @@ fn limits() -> Table {
         ),
         Key::duration(&limits::WRITE_TIMEOUT, "How long a client may leave a response unread."),
         Key::duration(&limits::HANDSHAKE_TIMEOUT, "How long a TLS handshake may take."),
+        Key::duration(
+            &limits::HALF_CLOSED_TIMEOUT,
+            "How long an HTTP/1 client that has closed its sending side, as `nc -N` does, waits for the next \
+             part of its response. Such a client may have gone: only sending it something would tell. A slow API \
+             with such clients needs more.",
+        ),
     ])
 }
 

@@ -58,6 +58,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(limits.max_connections_per_address, None);
     assert_eq!((limits.body_timeout, limits.write_timeout), (SECOND * 30, SECOND * 30));
     assert_eq!((limits.max_body_size, limits.handshake_timeout), (BodyLimit::Bytes(10 << 20), SECOND * 10));
+    assert_eq!(limits.half_closed_timeout, SECOND * 3);
     let service = &config.token_service;
     assert_eq!(service.issuer, Issuer::FromListener("https://localhost:8443".into()));
     assert_eq!(service.token_endpoint, "/oauth/v2/oauth-token");
@@ -112,6 +113,7 @@ fn everything_in_server_and_token_service_arrives() {
     assert_eq!(limits.max_connections_per_address, Some(3));
     assert_eq!((limits.body_timeout, limits.write_timeout), (SECOND * 4, SECOND * 5));
     assert_eq!((limits.max_body_size, limits.handshake_timeout), (BodyLimit::Unlimited, SECOND * 6));
+    assert_eq!(limits.half_closed_timeout, SECOND * 7);
     let service = &config.token_service;
     assert_eq!(service.issuer, Issuer::Configured("https://gateway.example.com/tokens".into()));
     assert_eq!(

@@ -7,11 +7,13 @@ use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
 use crate::gate::settings::{Client, Settings};
 use crate::gate::throttle::network;
+use crate::gate::used_once;
 use crate::oauth::assertion::{self, AssertionError, Claims, Expect};
 use crate::oauth::denial::TokenError;
 use crate::oauth::jose::JwsError;
-use crate::oauth::replay::{Replay, UsedName};
+use crate::oauth::replay::{Replay, UsedJti};
 use crate::oauth::secret::Secret;
+use crate::store::{Use, UsedName};
 
 /// The longest lifetime of an assertion, in seconds. Its `jti` is remembered for all of it.
 const MAX_LIFETIME: u64 = 3600;
@@ -68,15 +70,26 @@ impl Gate {
             return Err(TokenError::InvalidClient);
         };
         // RFC 7523 §3, 7: no assertion is accepted twice.
-        let name = UsedName { client: &claims.client_id, key: None, jti: &claims.jti };
-        let clients = settings.clients.len();
-        match self.inner.assertions.use_up(name, claims.remember_until, clients, self.clock()) {
-            Ok(()) => Ok(client),
+        let jti = UsedJti { client: &claims.client_id, key: None, jti: &claims.jti };
+        let (clients, assertions) = (settings.clients.len(), &self.inner.assertions);
+        match assertions.use_up(jti, claims.remember_until, clients, self.clock()) {
+            Ok(()) => {}
             Err(Replay::Seen | Replay::Expired) => {
+                throttle.note_wrong_signature(settings.throttle, address, now);
+                return Err(TokenError::InvalidClient);
+            }
+            // There is no room to remember it, so it is refused: it could be used again.
+            Err(_) => return Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
+        }
+        // Another gateway may have accepted it, or this one before a restart.
+        let name = UsedName::of_assertion(&claims.client_id, &claims.jti);
+        let keep = used_once::time_to_keep(claims.remember_until, self.clock());
+        match self.inner.store.use_once(name, keep).get().await {
+            Ok(Use::First) => Ok(client),
+            Ok(Use::Again) => {
                 throttle.note_wrong_signature(settings.throttle, address, now);
                 Err(TokenError::InvalidClient)
             }
-            // There is no room to remember it, so it is refused: it could be used again.
             Err(_) => Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
         }
     }

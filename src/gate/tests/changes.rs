@@ -220,16 +220,16 @@ fn a_client_that_may_do_more_keeps_its_tokens() {
     assert!(opens(&gate, &token));
 }
 
-#[test]
-fn a_token_that_is_issued_while_its_client_changes_has_nothing_that_was_taken_away() {
+#[tokio::test]
+async fn a_token_that_is_issued_while_its_client_changes_has_nothing_that_was_taken_away() {
     let (gate, _) = gate_of(spec(vec![full()]));
     // What a request has in its hands that authenticated before the reload.
     let before = gate.settings_full();
     let client = before.clients.get("a").unwrap();
     gate.reload(spec(vec![with(|client| client.policy.scopes = Scopes::parse("read").unwrap())]));
     let write = Terms { scopes: Scopes::parse("write").unwrap(), ..terms() };
-    assert_eq!(gate.issue_token(client, write).unwrap_err().status(), 503);
-    assert!(gate.issue_token(client, terms()).is_ok());
+    assert_eq!(gate.issue_token(client, write).await.unwrap_err().status(), 503);
+    assert!(gate.issue_token(client, terms()).await.is_ok());
     gate.reload(spec(vec![with(|client| client.token_generation = 1)]));
-    assert!(gate.issue_token(client, terms()).is_err());
+    assert!(gate.issue_token(client, terms()).await.is_err());
 }

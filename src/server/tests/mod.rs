@@ -21,6 +21,7 @@ use crate::proxy::client::{Client, Socket};
 
 mod limits;
 mod sni;
+mod timeouts;
 mod tls;
 
 const ANY: &str = "127.0.0.1:0";
