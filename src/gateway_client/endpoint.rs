@@ -34,7 +34,8 @@ impl Endpoint {
 /// gateway knows its port.
 pub(crate) fn local_origin(config: &Config) -> Option<Issuer> {
     let mut listeners = config.server.listen.iter();
-    let listener = listeners.find(|listener| !listener.proxy_protocol && listener.address.port() != 0)?;
+    let listener =
+        listeners.find(|listener| listener.proxy_protocol.is_none() && listener.address.port() != 0)?;
     Some(Issuer::of_listener(listener.protocol.scheme(), listener.address))
 }
 
