@@ -17,6 +17,7 @@ pub(super) const KEY: &str = "token_generation";
 impl ConfigFile {
     /// Ends all tokens of a client that were issued before.
     pub(crate) fn end_tokens(&mut self, id: &str, now: SystemTime) -> Result<(), EditError> {
+        self.turn_to_client(id)?;
         let inline = self.is_inline(id);
         advance(self.client(id)?, inline, now);
         Ok(())

@@ -50,6 +50,7 @@ impl ConfigFile {
                 return Err(EditError::WrongBefore(errors));
             }
         };
+        self.turn_to_client(id)?;
         if rotation.revoke_tokens {
             self.end_tokens(id, rotation.now)?;
         }

@@ -66,6 +66,7 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         token_lifetime: arguments.token_lifetime.as_deref(),
         now: SystemTime::now(),
     })?;
+    let changed = file.path().to_owned();
     let config = file.save()?;
     let text = if arguments.json {
         output::json(&json!({
@@ -78,7 +79,7 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         format!(
             "The client {:?} is added to {}.\n\n{}",
             arguments.name,
-            path.display(),
+            changed.display(),
             credentials(&config, &arguments.name, &secret)
         )
     };
