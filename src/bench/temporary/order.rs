@@ -127,6 +127,7 @@ fn client(config: &Config, hash: SecretHash) -> Option<Client> {
         },
         certificate_bound_tokens: false,
         dpop_bound_tokens: false,
+        token_generation: 0,
         audiences: audiences.collect(),
         position,
     })

@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use crate::config::{
-    address::{AddressRange, Host, Origin, Scheme},
-    error::Position,
-    settings::limits,
+use crate::{
+    config::{
+        address::{AddressRange, Host, Origin, Scheme},
+        error::Position,
+        settings::limits,
+    },
+    oauth::{public_origin::PublicOrigin, scope::RestrictedTokens},
 };
 
 /// `[server]`.
@@ -240,6 +243,10 @@ pub struct TokenService {
     pub throttle: Throttle,
     /// The realm of challenges. It can be put into a quoted string without escapes.
     pub realm: String,
+    /// The origins under which clients know the gateway, besides the issuer's and the hosts of routes.
+    pub public_origins: Vec<PublicOrigin>,
+    /// Where a token that is restricted to a resource is accepted (RFC 8707).
+    pub restricted_tokens: RestrictedTokens,
 }
 
 /// The issuer identifier.

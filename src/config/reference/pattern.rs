@@ -22,6 +22,9 @@ pub(super) const METHOD: &str = "[!#$%&'*+.^_`|~0-9A-Z-]+";
 pub(super) const AUDIENCE: &str = r#"[!-"$-~]{1,1024}"#;
 /// What fits into a quoted string as it is (RFC 9110 §5.6.4).
 pub(super) const REALM: &str = r"[ !#-\[\]-~]{1,100}";
+/// Scheme, host and port.
+pub(super) const ORIGIN: &str =
+    r#"[Hh][Tt][Tt][Pp][Ss]?://([!"$-.0-9;->A-Z\\^-~]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?/?"#;
 /// A SHA-256 in base64url without padding.
 pub(super) const SHA256: &str = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
 /// A SHA-256 in base64 with padding.

@@ -66,7 +66,8 @@ pub(super) fn upstream() -> Table {
                 .default_note("no limit")
                 .example(r#""2m""#),
             Key::duration(&settings::IDLE_TIMEOUT, "How long a connection without requests is used again. A server \
-                that says `Keep-Alive: timeout=` gets its way if that is shorter.")
+                that says `Keep-Alive: timeout=` gets its way if that is shorter. With HTTP/2, it counts in steps of \
+                ten seconds.")
                 .example(r#""20s""#),
             Key::number(
                 &settings::RETRIES,
