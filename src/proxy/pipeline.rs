@@ -321,7 +321,12 @@ impl Proxy {
         let mut origin = crate::gate::Origin::from_address(address);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
-        let (response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
+        let (mut response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
+        self.with_rules(|rules| {
+            if let Some(cors) = &rules.endpoint_cors {
+                cors.apply(endpoint, parts, response.headers_mut());
+            }
+        });
         record.told(&told);
         response
     }

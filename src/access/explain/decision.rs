@@ -87,6 +87,11 @@ pub(crate) fn explain<'c, E>(
 /// the client is not known.
 fn as_applied(config: &Config, request: &SampleRequest) -> Config {
     let mut config = without_upstream_tls(config);
+    // Whether a rate is exceeded depends on other requests.
+    config.server.limits.rate_limit_by_address = None;
+    for route in &mut config.routes {
+        route.rate_limit_by_address = None;
+    }
     if request.from.is_none() {
         for route in &mut config.routes {
             route.addresses = AddressRules::default();

@@ -107,6 +107,7 @@ fn route(
     let access = access(table, names);
     let max_body_size = server::body_limit(table, limits.max_body_size);
     let rate_limit = table.or("rate_limit", None, |value| value.rate().map(Some));
+    let rate_limit_by_address = table.or("rate_limit_by_address", None, |value| value.rate().map(Some));
     let response_headers =
         table.or("response_headers", Default::default(), |value| headers::response_headers(&value));
     let addresses = AddressRules {
@@ -127,6 +128,7 @@ fn route(
         allow_encoded_slash,
         max_body_size,
         rate_limit,
+        rate_limit_by_address,
         max_in_flight,
         response_headers,
         addresses,
