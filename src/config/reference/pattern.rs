@@ -33,6 +33,8 @@ pub(super) const STATUSES: &str = "[2-5]xx|[2-5][0-9]{2}-[2-5][0-9]{2}";
 /// A TOML date and time with an offset.
 pub(super) const DATE_TIME: &str =
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:[0-9]{2})";
+/// The environment variable that a text comes from.
+pub(super) const VARIABLE: &str = "env:[A-Za-z_][A-Za-z0-9_]*";
 /// Where a secret value comes from, if it is not in the file.
 const ELSEWHERE: &str = "env:[A-Za-z_][A-Za-z0-9_]*|file:.+";
 
@@ -86,9 +88,14 @@ pub(super) fn loopback_socket() -> String {
     format!(r"(127(\.{OCTET}){{3}}|\[{LOOPBACK_V6}\]):{}", number::from_to(0, 65_535))
 }
 
-/// A URL that names a server and nothing on it.
+/// A URL that names a server, and perhaps a path on it.
 pub(super) fn server() -> String {
-    format!("({}|{}){}{}", scheme("https"), scheme("http"), host(), port(1))
+    format!("({}|{}){}{}(/|{})?", scheme("https"), scheme("http"), host(), port(1), path(false, true))
+}
+
+/// A host, with or without a port.
+pub(super) fn host_and_port() -> String {
+    format!("{}{}", host(), port(1))
 }
 
 /// An origin of web pages, or `*`.
@@ -141,7 +148,8 @@ pub(super) fn path(of_route: bool, prefix: bool) -> String {
     match (of_route, prefix) {
         (true, true) => format!("/|(/{segment}){{1,64}}"),
         (true, false) => format!("/|(/{segment}){{1,64}}/?"),
-        (false, _) => format!("(/{segment}){{1,64}}/?"),
+        (false, true) => format!("(/{segment}){{1,64}}"),
+        (false, false) => format!("(/{segment}){{1,64}}/?"),
     }
 }
 
