@@ -9,11 +9,14 @@ use std::{
 };
 
 use super::route::Cors;
-use crate::config::{
-    address::{AddressRange, Host, Origin, Scheme},
-    error::Position,
-    settings::limits,
-    units::Rate,
+use crate::{
+    config::{
+        address::{AddressRange, Host, Origin, Scheme},
+        error::Position,
+        settings::limits,
+        units::Rate,
+    },
+    oauth::{public_origin::PublicOrigin, scope::RestrictedTokens},
 };
 
 /// `[server]`.
@@ -39,6 +42,14 @@ pub struct Server {
     /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed. Each sets or removes all of
     /// them.
     pub trusted_proxies: Vec<AddressRange>,
+}
+
+impl Server {
+    /// Returns the first listener that serves requests instead of redirecting them, and its index.
+    #[must_use]
+    pub fn first_serving(&self) -> Option<(usize, &Listener)> {
+        self.listen.iter().enumerate().find(|(_, listener)| listener.protocol != ListenerProtocol::Redirect)
+    }
 }
 
 /// Where the access log goes.
@@ -79,6 +90,8 @@ pub enum ListenerProtocol {
         /// Whether it speaks HTTP/2 instead of HTTP/1.1.
         h2c: bool,
     },
+    /// HTTP/1.1 without TLS; every request is redirected to `https`.
+    Redirect,
 }
 
 impl ListenerProtocol {
@@ -87,7 +100,7 @@ impl ListenerProtocol {
     pub fn scheme(self) -> Scheme {
         match self {
             Self::Https => Scheme::Https,
-            Self::Http { .. } => Scheme::Http,
+            Self::Http { .. } | Self::Redirect => Scheme::Http,
         }
     }
 }
@@ -237,6 +250,10 @@ pub struct TokenService {
     pub cors: Option<Cors>,
     /// The realm of challenges. It can be put into a quoted string without escapes.
     pub realm: String,
+    /// The origins under which clients know the gateway, besides the issuer's and the hosts of routes.
+    pub public_origins: Vec<PublicOrigin>,
+    /// Where a token that is restricted to a resource is accepted (RFC 8707).
+    pub restricted_tokens: RestrictedTokens,
 }
 
 /// The issuer identifier.
