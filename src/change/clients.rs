@@ -22,7 +22,7 @@ pub(crate) struct NewClient<'a> {
 impl ConfigFile {
     /// Adds a client behind the ones there are.
     pub(crate) fn add_client(&mut self, client: &NewClient<'_>) -> Result<(), EditError> {
-        self.check_scopes(client)?;
+        self.check_scopes(client.scopes.iter().chain(client.default_scopes))?;
         let last = self.document.get("clients").and_then(layout::last_position).unwrap_or_else(|| self.end());
         let clients = self.document.entry("clients").or_insert_with(|| {
             let mut clients = Table::new();
@@ -85,11 +85,15 @@ impl ConfigFile {
         Ok(())
     }
 
-    fn check_scopes(&self, client: &NewClient<'_>) -> Result<(), EditError> {
+    /// Checks that all scopes are in `[scopes]`.
+    pub(super) fn check_scopes<'s>(
+        &self,
+        mut named: impl Iterator<Item = &'s String>,
+    ) -> Result<(), EditError> {
         let scopes = self.document.get("scopes").and_then(Item::as_table_like);
         let known: Vec<String> =
             scopes.into_iter().flat_map(|scopes| scopes.iter()).map(|(name, _)| name.to_owned()).collect();
-        match client.scopes.iter().chain(client.default_scopes).find(|scope| !known.contains(scope)) {
+        match named.find(|scope| !known.contains(scope)) {
             Some(scope) => {
                 Err(EditError::NoSuchScope { scope: scope.clone(), file: self.path.clone(), known })
             }

@@ -90,7 +90,7 @@ pub(crate) fn authorize<V: RequestView>(
     }
     let ambiguous = |text| Refusal::ambiguous(StatusCode::BAD_REQUEST, text);
     let host = host_of(request).map_err(|error| ambiguous(error.public_text()))?;
-    let path = path::canonical(request.path()).map_err(|error| ambiguous(error.public_text()))?;
+    let path = path::canonical(request.path()).map_err(Refusal::path)?;
 
     notes.names(host.as_str(), path.as_str());
 
@@ -104,7 +104,7 @@ pub(crate) fn authorize<V: RequestView>(
         notes.routed(route);
         check_address(route, client).map_err(|refusal| refusal.of(route, request))?;
         let response = cors.answer_preflight(cors.origin(request));
-        return Err(Refusal { response, close: false, reason: None });
+        return Err(Refusal { response, close: false, reason: None, setting: None });
     }
     let route = match rules.routes.find(host.name(), &path, method) {
         Match::Found(route) => route,
@@ -113,7 +113,7 @@ pub(crate) fn authorize<V: RequestView>(
             let response = response::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
             return Err(Refusal::new(response, Reason::NoRoute));
         }
-        Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
+        Match::PathRefused(error) => return Err(Refusal::path(error)),
     };
     notes.routed(route);
     // All borrowed: a URI is only made of it for a DPoP proof.
@@ -121,7 +121,7 @@ pub(crate) fn authorize<V: RequestView>(
     let (lease, bounds) = enforce(gate, rules, route, context, target, notes, scratch.identity)
         .map_err(|refusal| refusal.of(route, request))?;
     let path = strip_prefix(path.as_str(), route.strip_prefix.as_deref())
-        .ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
+        .ok_or_else(|| Refusal::path(PathError::Ambiguous))?;
     // An upgrade is HTTP/1.1's own.
     let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
     let outgoing =

@@ -71,7 +71,7 @@ impl Proxy {
                 Box::pin(self.answer_http1(client, connection, endpoint, &parts, &mut session.record)).await;
             }
             Err(refusal) => {
-                session.record.reason = refusal.reason;
+                session.record.refused(&refusal);
                 respond(client, &refusal.response, refusal.close, &mut session.record).await;
             }
         }

@@ -143,7 +143,7 @@ impl Proxy {
                 Box::pin(self.answer_http2(endpoint, parts, body, client, &mut record)).await
             }
             Err(refusal) => {
-                record.reason = refusal.reason;
+                record.refused(&refusal);
                 refusal.understood_by(&parts).into_response()
             }
         };
@@ -293,7 +293,7 @@ impl Proxy {
         };
         let close = !matches!(body, FormBody::Whole(_));
         let response = self.answer(endpoint, &parts, body, &client, record).await;
-        Refusal { response, close, reason: None }.into_response()
+        Refusal { response, close, reason: None, setting: None }.into_response()
     }
 
     /// Answers a request to one of the gate's own endpoints, whose body has been read.
