@@ -32,7 +32,8 @@ impl Tokens {
         let texts = (0..count).map(|_| {
             let token = random.token();
             let record = Record::new(Arc::clone(&grant), clock.now());
-            store.insert(token.digest(), record).expect("the store has room for all");
+            let inserted = store.insert(token.digest(), record).ready();
+            assert_eq!(inserted, Some(Ok(())), "the store has room for all");
             token.expose().as_bytes().try_into().expect("every token has this length")
         });
         let texts = texts.collect();

@@ -1,6 +1,7 @@
 //! Only what is to change changes.
 
 mod edits;
+mod included;
 mod shapes;
 
 use std::fs;

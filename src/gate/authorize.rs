@@ -5,17 +5,25 @@ use http::{HeaderMap, Response};
 use http_body_util::Full;
 
 use crate::gate::instance::Gate;
+#[cfg(feature = "jose")]
+use crate::gate::possession::DpopRequest;
+use crate::gate::question::{Answers, NO_ANSWERS, Undecided};
 use crate::oauth::bearer::{self, Presented, Scheme};
 use crate::oauth::decide::{self, Permit, Possession};
 #[cfg(feature = "gateway")]
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::denial::Denial;
 use crate::oauth::evidence::{Credentials, Evidence, Target};
+use crate::oauth::grant::Record;
 use crate::oauth::scope::{Demand, Requirement};
 use crate::oauth::token::TokenDigest;
+use crate::store::Found;
 
 impl Gate {
     /// Authorizes a request by its headers alone. A token that is bound to a key or to a certificate is refused.
+    ///
+    /// It never waits. A request about which a [store](crate::store::TokenStore) that other gateways share has to be asked
+    /// is denied with [`Denial::Unavailable`]; [`Gate::authorize_async`] waits for the store's answer.
     ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -36,11 +44,26 @@ impl Gate {
     /// # Errors
     /// A [`Denial`]. [`Gate::refuse`] turns it into the answer.
     pub fn authorize(&self, headers: &HeaderMap, requirement: &Requirement) -> Result<Permit, Denial> {
-        self.authorize_inner(headers, requirement, None, None, || None)
+        self.authorize_inner(headers, requirement, None, None, || None, &NO_ANSWERS)
+            .map_err(Undecided::without_waiting)
+    }
+
+    /// Authorizes a request by its headers alone, as [`Gate::authorize`] does, and waits for the store if it has to be
+    /// asked. With a store in memory it never waits.
+    ///
+    /// # Errors
+    /// A [`Denial`]. [`Gate::refuse`] turns it into the answer.
+    pub async fn authorize_async(
+        &self,
+        headers: &HeaderMap,
+        requirement: &Requirement,
+    ) -> Result<Permit, Denial> {
+        self.until_decided(|answers| self.authorize_inner(headers, requirement, None, None, || None, answers))
+            .await
     }
 
     /// Authorizes a request by its headers and by the [`Evidence`] about its connection and target, against everything
-    /// that a route demands.
+    /// that a route demands. Like [`Gate::authorize`] it never waits.
     ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -67,12 +90,33 @@ impl Gate {
         evidence: &Evidence<'_>,
     ) -> Result<Permit, Denial> {
         let certificate = evidence.certificate.map(|certificate| certificate.sha256);
-        self.authorize_inner(headers, &demand.requirement, demand.audience.as_deref(), certificate, || {
-            evidence.target
-        })
+        let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
+        let target = || evidence.target;
+        self.authorize_inner(headers, requirement, audience, certificate, target, &NO_ANSWERS)
+            .map_err(Undecided::without_waiting)
     }
 
-    /// Authorizes a request. `target` is called only when a DPoP proof has to name it.
+    /// Authorizes a request as [`Gate::authorize_with`] does, and waits for the store if it has to be asked. With a store
+    /// in memory it never waits.
+    ///
+    /// # Errors
+    /// A [`Denial`]. [`Gate::refuse`] turns it into the answer.
+    pub async fn authorize_with_async(
+        &self,
+        headers: &HeaderMap,
+        demand: &Demand,
+        evidence: &Evidence<'_>,
+    ) -> Result<Permit, Denial> {
+        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
+        let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
+        self.until_decided(|answers| {
+            self.authorize_inner(headers, requirement, audience, certificate, || evidence.target, answers)
+        })
+        .await
+    }
+
+    /// Authorizes a request with the answers that the store has given about it. `target` is called only when a DPoP proof
+    /// has to name it.
     #[inline]
     pub(crate) fn authorize_inner<'a>(
         &self,
@@ -81,18 +125,25 @@ impl Gate {
         audience: Option<&str>,
         certificate: Option<&[u8; 32]>,
         target: impl FnOnce() -> Option<Target<'a>>,
-    ) -> Result<Permit, Denial> {
+        answers: &Answers,
+    ) -> Result<Permit, Undecided> {
         let presented = bearer::only(credentials.authorization())?;
         if presented.scheme == Scheme::Bearer {
-            return self.authorize_bearer(presented, requirement, audience, certificate);
+            return self.authorize_bearer(presented, requirement, audience, certificate, answers);
         }
         #[cfg(feature = "jose")]
-        return self.authorize_dpop(presented, credentials, requirement, audience, certificate, target());
+        {
+            presented.check_syntax()?;
+            // Without a target no proof can be checked, so the scheme is not supported.
+            let Some(target) = target() else { return Err(Denial::Missing.into()) };
+            let request = DpopRequest { presented, credentials, requirement, audience, certificate, target };
+            self.authorize_dpop(&request, answers)
+        }
         #[cfg(not(feature = "jose"))]
         {
             let _ = target;
             presented.check_syntax()?;
-            Err(Denial::Missing)
+            Err(Denial::Missing.into())
         }
     }
 
@@ -105,29 +156,35 @@ impl Gate {
         demand: &Demand,
         evidence: &Evidence<'_>,
         identity: &mut Identity,
-    ) -> Result<Lease, Denial> {
+        answers: &Answers,
+    ) -> Result<Lease, Undecided> {
         let certificate = evidence.certificate.map(|certificate| certificate.sha256);
         let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
         let presented = bearer::only(credentials.authorization())?;
         if presented.scheme != Scheme::Bearer {
             let target = || evidence.target;
-            let permit = self.authorize_inner(credentials, requirement, audience, certificate, target)?;
+            let permit =
+                self.authorize_inner(credentials, requirement, audience, certificate, target, answers)?;
             return Ok(Lease::of_permit(permit, identity));
         }
         let Some(digest) = TokenDigest::of_presented(presented.token) else {
-            return Err(presented.unknown());
+            return Err(presented.unknown().into());
         };
         let now = self.inner.clock.now();
         let held = Possession { certificate, key: None };
         let mut decided = Err(Denial::InvalidToken);
-        let found = self.inner.store.look(&digest, &mut |record| {
+        let mut decide = |record: &Record| {
             decided = Lease::decide(record, digest, (requirement, audience), held, now, identity);
-        });
-        match found {
-            Ok(true) => decided,
-            Ok(false) => Err(presented.unknown()),
-            Err(_) => Err(Denial::Unavailable),
+        };
+        match self.inner.store.look(&digest, &mut decide) {
+            Found::Known(()) => {}
+            Found::Unknown => return Err(presented.unknown().into()),
+            Found::Ask => match answers.record(digest)? {
+                Some(record) => decide(&record),
+                None => return Err(presented.unknown().into()),
+            },
         }
+        Ok(decided?)
     }
 
     /// Returns whether the token behind a lease is still valid: see [`Self::still_permits`].
@@ -136,7 +193,16 @@ impl Gate {
         let Some(digest) = lease.digest() else { return true };
         let (now, mut live) = (self.inner.clock.now(), false);
         let found = self.inner.store.look(digest, &mut |record| live = record.is_live(now));
-        found.is_ok() && live
+        found == Found::Known(()) && live
+    }
+
+    /// Returns whether the token behind a lease is still valid, and waits for the store if it has to be asked.
+    #[cfg(feature = "gateway")]
+    pub(crate) async fn still_leases_async(&self, lease: &Lease) -> bool {
+        match lease.digest() {
+            None => true,
+            Some(digest) => self.is_live(*digest).await,
+        }
     }
 
     fn authorize_bearer(
@@ -145,17 +211,27 @@ impl Gate {
         requirement: &Requirement,
         audience: Option<&str>,
         certificate: Option<&[u8; 32]>,
-    ) -> Result<Permit, Denial> {
+        answers: &Answers,
+    ) -> Result<Permit, Undecided> {
         let Some(digest) = TokenDigest::of_presented(presented.token) else {
-            return Err(presented.unknown());
+            return Err(presented.unknown().into());
         };
-        match self.inner.store.find(&digest) {
-            Ok(Some(record)) => {
+        match self.find(digest, answers)? {
+            Some(record) => {
                 let held = Possession { certificate, key: None };
-                decide::decide(Some(record), digest, requirement, audience, held, self.inner.clock.now())
+                let now = self.inner.clock.now();
+                Ok(decide::decide(Some(record), digest, requirement, audience, held, now)?)
             }
-            Ok(None) => Err(presented.unknown()),
-            Err(_) => Err(Denial::Unavailable),
+            None => Err(presented.unknown().into()),
+        }
+    }
+
+    /// Finds the record of a token: in memory, or in the answers of the store.
+    pub(super) fn find(&self, digest: TokenDigest, answers: &Answers) -> Result<Option<Record>, Undecided> {
+        match self.inner.store.find(&digest) {
+            Found::Known(record) => Ok(Some(record)),
+            Found::Unknown => Ok(None),
+            Found::Ask => answers.record(digest),
         }
     }
 
@@ -179,6 +255,8 @@ impl Gate {
 
     /// Returns whether the token behind a permit is still valid. A long stream asks this from time to time.
     ///
+    /// It never waits. If the store has to be asked, the answer is no; [`Gate::still_permits_async`] waits.
+    ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
     /// # let client = ClientSpec::with_id("server")?.scopes("read")?;
@@ -198,7 +276,25 @@ impl Gate {
     pub fn still_permits(&self, permit: &Permit) -> bool {
         let Some(digest) = permit.digest() else { return true };
         // A store that cannot answer fails closed here, as everywhere.
-        let record = self.inner.store.find(digest).ok().flatten();
+        let record = self.inner.store.find(digest).known();
+        record.is_some_and(|record| record.is_live(self.inner.clock.now()))
+    }
+
+    /// Returns whether the token behind a permit is still valid, as [`Gate::still_permits`] does, and waits for the store
+    /// if it has to be asked. With a store in memory it never waits.
+    pub async fn still_permits_async(&self, permit: &Permit) -> bool {
+        match permit.digest() {
+            None => true,
+            Some(digest) => self.is_live(*digest).await,
+        }
+    }
+
+    async fn is_live(&self, digest: TokenDigest) -> bool {
+        let record = match self.inner.store.find(&digest) {
+            Found::Known(record) => Some(record),
+            Found::Unknown => None,
+            Found::Ask => self.inner.store.ask(digest).get().await.ok().flatten(),
+        };
         record.is_some_and(|record| record.is_live(self.inner.clock.now()))
     }
 }

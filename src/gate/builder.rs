@@ -173,9 +173,10 @@ impl GateBuilder {
         let mut process_key = [0; 32];
         getrandom::fill(&mut process_key).map_err(GateError::Randomness)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens)));
         let inner = Arc::new(Inner {
-            settings: ArcSwap::from_pointee(Settings::new(self.spec, None, clock.unix_time())),
-            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens))),
+            settings: ArcSwap::from_pointee(Settings::new(self.spec, None, clock.unix_time(), &*store)),
+            store,
             clock,
             hashing,
             throttle: Throttle::default(),

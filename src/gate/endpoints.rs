@@ -13,8 +13,9 @@ use crate::gate::settings::{Client, Settings};
 use crate::oauth::denial::TokenError;
 use crate::oauth::endpoints::introspection::TokenQuery;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
-use crate::oauth::grant::{Confirmation, Terms};
+use crate::oauth::grant::{Confirmation, Record, Terms};
 use crate::oauth::token::TokenDigest;
+use crate::store::{Found, Health, StoreError};
 
 const NO_CERTIFICATE: &str =
     "the tokens of this client are bound to a client certificate, and the connection has none";
@@ -141,19 +142,19 @@ impl Gate {
             Some(_) => return Err(TokenError::InvalidTarget),
         };
         let lifetime = client.policy.token_lifetime;
-        let confirmation = self.binding(settings, &client, parts, origin)?;
+        let confirmation = self.binding(settings, &client, parts, origin).await?;
         // RFC 9449 §5: by "DPoP" the client learns that the token is bound to its key.
         let bound_to_key = confirmation.is_some_and(|bound_to| bound_to.key().is_some());
         let token_type = if bound_to_key { "DPoP" } else { "bearer" };
         let terms = Terms { scopes, lifetime, audience, confirmation };
         let scopes = terms.scopes.clone();
-        let token = self.issue_token(&client, terms)?;
+        let token = self.issue_token(&client, terms).await?;
         outcome.success = Some(Success::Issued);
         Ok(token::issued(&token, token_type, lifetime, &scopes))
     }
 
     /// Returns what a client's new token is bound to. It runs last, because it uses the request's proof up.
-    fn binding(
+    async fn binding(
         &self,
         settings: &Settings,
         client: &Client,
@@ -166,7 +167,7 @@ impl Gate {
             (true, None) => return Err(TokenError::InvalidRequest(NO_CERTIFICATE)),
         };
         #[cfg(feature = "jose")]
-        let key = self.proven_key(settings, parts, origin)?;
+        let key = self.proven_key(settings, parts, origin).await?;
         #[cfg(not(feature = "jose"))]
         let (key, _) = (None, (settings, parts));
         // RFC 9449 §5.2: the server "MUST reject token requests from the client that do not contain the DPoP header".
@@ -210,9 +211,7 @@ impl Gate {
         let now = self.inner.clock.now();
         let record = match TokenDigest::of_presented(query.token.expose().as_bytes()) {
             None => None,
-            Some(digest) => {
-                self.inner.store.find(&digest).map_err(|_| TokenError::Unavailable(RETRY_WHEN_FULL))?
-            }
+            Some(digest) => self.find_or_ask(digest).await?,
         };
         let record = record.filter(|record| record.is_live(now));
         outcome.success = Some(Success::Described { active: record.is_some() });
@@ -235,16 +234,34 @@ impl Gate {
         let (client, query) = self.open_token_query(settings, parts, body, origin, outcome).await?;
         if let Some(digest) = revocation::token(&query)? {
             let unavailable = |_| TokenError::Unavailable(RETRY_WHEN_FULL);
-            let record = self.inner.store.find(&digest).map_err(unavailable)?;
-            // RFC 7009 §2.1: the token must have been issued to the client that asks.
-            if record.is_some_and(|record| record.grant().client().id() == client.state.id())
-                && let Some(record) = self.inner.store.remove(&digest).map_err(unavailable)?
-            {
-                record.release();
+            match self.find_or_ask(digest).await? {
+                // RFC 7009 §2.1: the token must have been issued to the client that asks.
+                Some(record) if record.grant().client().id() == client.state.id() => {
+                    if let Some(record) = self.inner.store.revoke(digest).get().await.map_err(unavailable)? {
+                        record.release();
+                    }
+                }
+                // An earlier request may have revoked the token without being able to promise that it stays revoked.
+                None if self.inner.store.health() != Health::Good => {
+                    return Err(unavailable(StoreError::Unavailable));
+                }
+                _ => {}
             }
         }
         outcome.success = Some(Success::Revoked);
         Ok(revocation::done())
+    }
+
+    /// Finds the record of a token, and asks the store if it has to be asked.
+    async fn find_or_ask(&self, digest: TokenDigest) -> Result<Option<Record>, TokenError> {
+        match self.inner.store.find(&digest) {
+            Found::Known(record) => Ok(Some(record)),
+            Found::Unknown => Ok(None),
+            Found::Ask => {
+                let answer = self.inner.store.ask(digest).get().await;
+                answer.map_err(|_| TokenError::Unavailable(RETRY_WHEN_FULL))
+            }
+        }
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 /// | integrate anything else | [`authorize`](Gate::authorize), [`refuse`](Gate::refuse), [`answer`](Gate::answer) |
 /// | test a handler | [`issue_to`](Gate::issue_to), [`ManualClock`](crate::clock::ManualClock) |
 /// | change clients under traffic | [`reload`](Gate::reload), [`revoke_all`](Gate::revoke_all) |
+/// | wait for a store that other gateways share | [`authorize_async`](Gate::authorize_async), [`issue_to_async`](Gate::issue_to_async), [`revoke_all_async`](Gate::revoke_all_async) |
 #[derive(Clone)]
 pub struct Gate {
     pub(super) inner: Arc<Inner>,
@@ -108,11 +109,15 @@ impl Gate {
     /// ```
     pub fn reload(&self, spec: impl Into<GateSpec>) {
         let before = self.inner.settings.load_full();
-        let after = Arc::new(Settings::new(spec.into(), Some(&before), self.inner.clock.unix_time()));
+        let unix_time = self.inner.clock.unix_time();
+        let after = Arc::new(Settings::new(spec.into(), Some(&before), unix_time, &*self.inner.store));
         // The swap comes before the revocation. In the other order, a request in between could get a token of the new
         // epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
-        after.revoke_departed(&before);
+        for client in after.departed(&before) {
+            // The store has begun to end the epoch. A reload does not wait for it.
+            drop(self.end_epoch(client));
+        }
         #[cfg(feature = "jose")]
         self.inner.key_call.notify_one();
     }

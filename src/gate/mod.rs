@@ -2,6 +2,7 @@
 //!
 //! A [`Gate`] joins the pure protocol of [`crate::oauth`] with a store, a clock and the threads that hash secrets.
 
+mod asking;
 mod authenticate;
 mod authorize;
 mod builder;
@@ -22,6 +23,7 @@ mod origin;
 mod possession;
 #[cfg(feature = "jose")]
 mod proof;
+pub(crate) mod question;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(feature = "jose")]

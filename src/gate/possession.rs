@@ -5,7 +5,8 @@ use http::{header::HOST, request};
 use crate::clock::Clock;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
-use crate::gate::proof::{self, ProofVerifier, USED};
+use crate::gate::proof::{self, ProofVerifier, USED, UseUp};
+use crate::gate::question::{Answers, Undecided};
 use crate::gate::settings::Settings;
 use crate::oauth::bearer::Presented;
 use crate::oauth::decide::{self, Permit, Possession};
@@ -16,6 +17,7 @@ use crate::oauth::grant::Record;
 use crate::oauth::replay::Replay;
 use crate::oauth::scope::Requirement;
 use crate::oauth::token::TokenDigest;
+use crate::store::Use;
 
 /// A request with a token under the DPoP scheme, and what it is checked against.
 pub(super) struct DpopRequest<'a, C> {
@@ -33,18 +35,18 @@ impl<C: Credentials> DpopRequest<'_, C> {
         &self,
         record: Option<Record>,
         digest: TokenDigest,
-        proofs: &ProofVerifier,
+        (proofs, use_up): (&ProofVerifier, UseUp<'_>),
         clock: &dyn Clock,
-    ) -> Result<Permit, Denial> {
+    ) -> Result<Permit, Undecided> {
         let now = clock.now();
         // Both checks come before the proof: only for a live, bound token is a signature verified and a `jti` remembered.
         let record = record.filter(|record| record.is_live(now)).ok_or(Denial::InvalidToken)?;
         let bound_to = record.grant().terms().confirmation;
         let key = bound_to.and_then(|bound_to| bound_to.key().copied());
         let key = key.ok_or(Denial::NotHeld(Mismatch::BearerAsKey))?;
-        let proof = proofs.prove(self.credentials, self.presented.token, key, self.target, clock)?;
+        let proof = proofs.prove(self.credentials, self.presented.token, key, self.target, use_up, clock)?;
         let held = Possession { certificate: self.certificate, key: Some(proof.key.as_bytes()) };
-        decide::decide(Some(record), digest, self.requirement, self.audience, held, now)
+        Ok(decide::decide(Some(record), digest, self.requirement, self.audience, held, now)?)
     }
 }
 
@@ -52,30 +54,23 @@ impl Gate {
     /// Authorizes a request with a token under the DPoP scheme (RFC 9449 §7.1).
     pub(super) fn authorize_dpop(
         &self,
-        presented: Presented<'_>,
-        credentials: &impl Credentials,
-        requirement: &Requirement,
-        audience: Option<&str>,
-        certificate: Option<&[u8; 32]>,
-        target: Option<Target<'_>>,
-    ) -> Result<Permit, Denial> {
-        presented.check_syntax()?;
-        // Without a target no proof can be checked, so the scheme is not supported.
-        let Some(target) = target else { return Err(Denial::Missing) };
-        let request = DpopRequest { presented, credentials, requirement, audience, certificate, target };
+        request: &DpopRequest<'_, impl Credentials>,
+        answers: &Answers,
+    ) -> Result<Permit, Undecided> {
         let authorize = || {
-            let digest = TokenDigest::of_presented(presented.token).ok_or(Denial::InvalidToken)?;
-            let record = self.inner.store.find(&digest).map_err(|_| Denial::Unavailable)?;
-            request.decide(record, digest, &self.inner.proofs, self.clock())
+            let digest = TokenDigest::of_presented(request.presented.token).ok_or(Denial::InvalidToken)?;
+            let record = self.find(digest, answers)?;
+            let use_up = if self.inner.store.is_shared() { UseUp::InStore(answers) } else { UseUp::Here };
+            request.decide(record, digest, (&self.inner.proofs, use_up), self.clock())
         };
-        authorize().map_err(|denial| Denial::Dpop(Box::new(denial)))
+        authorize().map_err(|undecided| undecided.map_denial(|denial| Denial::Dpop(Box::new(denial))))
     }
 
     /// Returns the key that a token request proves to hold, if it has a proof (RFC 9449 §5).
     ///
     /// The `htu` may be the endpoint's URL as the metadata has it or as this request has it. A client that reaches the
     /// server under another name than the issuer's can know either.
-    pub(super) fn proven_key(
+    pub(super) async fn proven_key(
         &self,
         settings: &Settings,
         parts: &request::Parts,
@@ -93,6 +88,14 @@ impl Gate {
             Replay::Seen | Replay::Expired => TokenError::InvalidProof(USED),
             _ => TokenError::Unavailable(RETRY_WHEN_FULL),
         })?;
+        if self.inner.store.is_shared() {
+            let (name, keep) = proof::used_name(&proof, self.clock());
+            match self.inner.store.use_once(name, keep).get().await {
+                Ok(Use::First) => {}
+                Ok(Use::Again) => return Err(TokenError::InvalidProof(USED)),
+                Err(_) => return Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
+            }
+        }
         Ok(Some(*proof.key.as_bytes()))
     }
 }

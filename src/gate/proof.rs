@@ -1,11 +1,15 @@
 //! Verifying DPoP proofs (RFC 9449): the checks that need a clock and a memory of used proofs.
 
+use std::time::Duration;
+
 use crate::clock::Clock;
+use crate::gate::question::{Answers, Question, Undecided};
 use crate::oauth::denial::{Denial, Mismatch};
 use crate::oauth::dpop::{self, BoundToken, DpopError, Proof};
 use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::replay::{Capacity, Owner, Replay, ReplayMemory};
 use crate::oauth::thumbprint::Thumbprint;
+use crate::store::{Use, UsedName};
 
 /// The oldest accepted proof, in seconds. A `jti` is remembered for as long (RFC 9449 §11.1).
 const MAX_AGE: u64 = 60;
@@ -22,6 +26,15 @@ pub(super) const USED: &str = "the jti of the DPoP proof was used before";
 /// remembered, at a protected resource only those by the key of a live token.
 pub(super) struct ProofVerifier {
     used: ReplayMemory,
+}
+
+/// Where the proofs of requests are used up.
+#[derive(Clone, Copy)]
+pub(super) enum UseUp<'a> {
+    /// In this process alone.
+    Here,
+    /// In the store too, which other processes share. It has given these answers.
+    InStore(&'a Answers),
 }
 
 impl ProofVerifier {
@@ -41,8 +54,9 @@ impl ProofVerifier {
         token: &[u8],
         key: [u8; 32],
         target: Target<'_>,
+        use_up: UseUp<'_>,
         clock: &dyn Clock,
-    ) -> Result<Proof, Denial> {
+    ) -> Result<Proof, Undecided> {
         let denied = |error: DpopError| match error {
             DpopError::Key => Denial::NotHeld(Mismatch::Key),
             error => Denial::InvalidProof(error.public_description()),
@@ -53,11 +67,29 @@ impl ProofVerifier {
         let token = BoundToken { access_token, key: Thumbprint::from_bytes(key) };
         let proof =
             check(proof, target.method.as_str(), &target.uri(), Some(token), clock).map_err(denied)?;
-        self.use_up(&proof, clock).map_err(|replay| match replay {
-            Replay::Seen | Replay::Expired => Denial::InvalidProof(USED),
-            // There is no room to remember the proof, so it is refused: it could be used again.
-            _ => Denial::Unavailable,
-        })?;
+        let here = || {
+            self.use_up(&proof, clock).map_err(|replay| match replay {
+                Replay::Seen | Replay::Expired => Denial::InvalidProof(USED),
+                // There is no room to remember the proof, so it is refused: it could be used again.
+                _ => Denial::Unavailable,
+            })
+        };
+        match use_up {
+            UseUp::Here => here()?,
+            UseUp::InStore(answers) => {
+                let (name, keep) = used_name(&proof, clock);
+                match answers.used(name) {
+                    // It was used up here before the question.
+                    Some(Ok(Use::First)) => {}
+                    Some(Ok(Use::Again)) => return Err(Denial::InvalidProof(USED).into()),
+                    Some(Err(_)) => return Err(Denial::Unavailable.into()),
+                    None => {
+                        here()?;
+                        return Err(Undecided::Ask(Question::Use { name, keep }));
+                    }
+                }
+            }
+        }
         Ok(proof)
     }
 
@@ -76,6 +108,12 @@ pub(super) fn replay_memory(capacity: Capacity) -> Result<ReplayMemory, getrando
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     Ok(ReplayMemory::new(capacity, seed))
+}
+
+/// Returns the name of a proof in the store, and how long the store remembers it.
+pub(super) fn used_name(proof: &Proof, clock: &dyn Clock) -> (UsedName, Duration) {
+    let keep = Duration::from_millis(proof.remember_until.saturating_sub(unix_millis(clock)));
+    (UsedName::of_proof(proof.key.as_bytes(), &proof.jti), keep)
 }
 
 /// Checks everything about a proof except that it was not used before.

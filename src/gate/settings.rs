@@ -20,6 +20,7 @@ use crate::oauth::client_auth::SecretMethod;
 use crate::oauth::denial::Challenge;
 use crate::oauth::endpoints::metadata::{Metadata, issuer_path};
 use crate::oauth::grant::{Grant, Terms};
+use crate::store::TokenStore;
 
 /// A [`GateSpec`] compiled for requests. A reload swaps it as a whole.
 pub(crate) struct Settings {
@@ -90,7 +91,12 @@ impl Client {
 
 impl Settings {
     /// Compiles settings. What outlives a reload is carried over from `before`.
-    pub(crate) fn new(spec: GateSpec, before: Option<&Self>, unix_time: Duration) -> Self {
+    pub(crate) fn new(
+        spec: GateSpec,
+        before: Option<&Self>,
+        unix_time: Duration,
+        store: &dyn TokenStore,
+    ) -> Self {
         let documents = Metadata {
             issuer: spec.issuer.clone(),
             token_endpoint: spec.token_endpoint.clone(),
@@ -109,6 +115,7 @@ impl Settings {
         let clients = spec.clients.into_iter().map(|client| {
             let carryover = Carryover {
                 known: before.and_then(|before| before.clients.get(client.id.as_str())),
+                store,
                 #[cfg(feature = "jose")]
                 key_pool: &mut key_pool,
             };
@@ -145,13 +152,10 @@ impl Settings {
         }
     }
 
-    /// Revokes the tokens of clients that these settings disable or no longer have.
-    pub(crate) fn revoke_departed(&self, before: &Self) {
-        for (id, old) in &before.clients {
-            if !self.clients.get(id).is_some_and(|client| client.policy.enabled) {
-                old.state.revoke_all();
-            }
-        }
+    /// Iterates over the clients that these settings disable or no longer have.
+    pub(crate) fn departed<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Arc<ClientState>> {
+        let departed = |id: &str| !self.clients.get(id).is_some_and(|client| client.policy.enabled);
+        before.clients.iter().filter(move |(id, _)| departed(id)).map(|(_, old)| &old.state)
     }
 }
 
@@ -170,6 +174,8 @@ impl Settings {
 struct Carryover<'a> {
     /// The client as it was in the settings before.
     known: Option<&'a Arc<Client>>,
+    /// The store, which knows the states of clients from before a restart.
+    store: &'a dyn TokenStore,
     #[cfg(feature = "jose")]
     key_pool: &'a mut KeyPool,
 }
@@ -191,7 +197,7 @@ fn compile_client(
         }
     });
     Client {
-        state: known.map_or_else(|| ClientState::new(spec.id), |known| Arc::clone(&known.state)),
+        state: known.map_or_else(|| carryover.store.client(&spec.id), |known| Arc::clone(&known.state)),
         secrets: secrets.collect(),
         padding,
         policy: spec.policy,

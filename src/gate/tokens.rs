@@ -1,16 +1,29 @@
 //! Tokens without the token endpoint: issuing for the program's own use, revoking, counting.
 
+use std::sync::Arc;
+
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::settings::Client;
+use crate::oauth::client::ClientState;
 use crate::oauth::denial::TokenError;
 use crate::oauth::grant::{Record, Terms};
 use crate::oauth::scope::IntoScopes;
 use crate::oauth::token::AccessToken;
-use crate::store::StoreError;
+use crate::store::{Pending, StoreError};
+
+/// A token that the store has begun to keep.
+struct Issue<'a> {
+    token: AccessToken,
+    /// The epoch in which the token counts.
+    epoch: u32,
+    inserted: Pending<'a, Result<(), StoreError>>,
+}
 
 impl Gate {
     /// Issues a token to a client without asking for its secret. This is for tests, and for a program that is its own
     /// client. Everything else is as at the token endpoint: the client's scopes, lifetime and limits apply.
+    ///
+    /// It never waits, so it fails with a store that other gateways share; [`Gate::issue_to_async`] waits for the store.
     ///
     /// ```
     /// use tollgate::{ClientSpec, Gate, GateSpec};
@@ -29,6 +42,28 @@ impl Gate {
     /// `invalid_client` for an unknown or disabled client, `unauthorized_client` and `invalid_scope` as at the
     /// endpoint, `temporarily_unavailable` if a token limit is reached.
     pub fn issue_to(&self, client_id: &str, scopes: impl IntoScopes) -> Result<AccessToken, TokenError> {
+        let (client, terms) = self.terms_for(client_id, scopes)?;
+        self.issue_now(&client, terms)
+    }
+
+    /// Issues a token as [`Gate::issue_to`] does, and waits until the store has it.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn issue_to_async(
+        &self,
+        client_id: &str,
+        scopes: impl IntoScopes,
+    ) -> Result<AccessToken, TokenError> {
+        let (client, terms) = self.terms_for(client_id, scopes)?;
+        self.issue_token(&client, terms).await
+    }
+
+    fn terms_for(
+        &self,
+        client_id: &str,
+        scopes: impl IntoScopes,
+    ) -> Result<(Arc<Client>, Terms), TokenError> {
         let settings = self.settings_full();
         let client = settings.clients.get(client_id).ok_or(TokenError::InvalidClient)?;
         let scopes = scopes.into_scopes().map_err(|_| TokenError::InvalidScope)?;
@@ -39,7 +74,8 @@ impl Gate {
             return Err(TokenError::InvalidScope);
         }
         let lifetime = client.policy.token_lifetime;
-        self.issue_token(client, Terms { scopes, lifetime, audience: None, confirmation: None })
+        let terms = Terms { scopes, lifetime, audience: None, confirmation: None };
+        Ok((Arc::clone(client), terms))
     }
 
     /// Issues a token on these terms. What the client may ask for is not checked.
@@ -50,11 +86,23 @@ impl Gate {
     pub(crate) fn issue_on(&self, client_id: &str, terms: Terms) -> Result<AccessToken, TokenError> {
         let settings = self.settings_full();
         let client = settings.clients.get(client_id).ok_or(TokenError::InvalidClient)?;
-        self.issue_token(client, terms)
+        self.issue_now(client, terms)
     }
 
     /// Makes a token for an authenticated client.
-    pub(super) fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
+    pub(super) async fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
+        let Issue { token, epoch, inserted } = self.begin_issue(client, terms)?;
+        finish_issue(client, token, epoch, inserted.get().await)
+    }
+
+    /// Makes a token, if the store keeps it without a wait.
+    fn issue_now(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
+        let Issue { token, epoch, inserted } = self.begin_issue(client, terms)?;
+        finish_issue(client, token, epoch, inserted.ready().unwrap_or(Err(StoreError::Unavailable)))
+    }
+
+    /// Makes a token, and begins to insert it in the store.
+    fn begin_issue(&self, client: &Client, terms: Terms) -> Result<Issue<'_>, TokenError> {
         // Authentication may have taken a while, and the client may have been disabled since. A reload first swaps the
         // settings and then ends the epoch, so the epoch is read before the settings: if the client is still enabled in
         // the settings read now, an epoch that ends later takes this token along.
@@ -70,16 +118,14 @@ impl Gate {
             return Err(TokenError::Unavailable(RETRY_WHEN_FULL));
         }
         let record = Record::new(client.grant(terms, epoch), self.inner.clock.now());
-        match self.inner.store.insert(token.digest(), record) {
-            Ok(()) => Ok(token),
-            Err(StoreError::Full | StoreError::Unavailable) => {
-                client.state.release_place(epoch);
-                Err(TokenError::Unavailable(RETRY_WHEN_FULL))
-            }
-        }
+        let inserted = self.inner.store.insert(token.digest(), record);
+        Ok(Issue { token, epoch, inserted })
     }
 
     /// Revokes all tokens of a client at once. Returns whether there is such a client.
+    ///
+    /// The tokens are refused from now on by this gate. [`Gate::revoke_all_async`] waits until the store has ended them
+    /// everywhere and for good.
     ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -92,8 +138,28 @@ impl Gate {
     pub fn revoke_all(&self, client_id: &str) -> bool {
         let settings = self.settings();
         let Some(client) = settings.clients.get(client_id) else { return false };
-        client.state.revoke_all();
+        // The store has begun to end the epoch. This call does not wait for it.
+        drop(self.end_epoch(&client.state));
         true
+    }
+
+    /// Revokes all tokens of a client at once, as [`Gate::revoke_all`] does, and waits until the store has ended them
+    /// everywhere and for good. Returns whether there is such a client.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the store cannot promise that. The tokens are refused here already.
+    pub async fn revoke_all_async(&self, client_id: &str) -> Result<bool, StoreError> {
+        let client = self.settings().clients.get(client_id).map(|client| Arc::clone(&client.state));
+        let Some(client) = client else { return Ok(false) };
+        let epoch = self.end_epoch(&client).get().await?;
+        client.advance_to(epoch);
+        Ok(true)
+    }
+
+    /// Ends the epoch of a client: here at once, and in the store as soon as it can.
+    pub(super) fn end_epoch(&self, client: &ClientState) -> Pending<'_, Result<u32, StoreError>> {
+        let epoch = client.revoke_all();
+        self.inner.store.end_epoch(client.id(), epoch)
     }
 
     /// Returns how many tokens the store keeps, including expired ones that are not swept yet.
@@ -120,5 +186,20 @@ impl Gate {
     #[cfg(feature = "gateway")]
     pub(crate) fn hashing_queue(&self) -> usize {
         self.inner.hashing.waiting()
+    }
+}
+
+fn finish_issue(
+    client: &Client,
+    token: AccessToken,
+    epoch: u32,
+    inserted: Result<(), StoreError>,
+) -> Result<AccessToken, TokenError> {
+    match inserted {
+        Ok(()) => Ok(token),
+        Err(StoreError::Full | StoreError::Unavailable) => {
+            client.state.release_place(epoch);
+            Err(TokenError::Unavailable(RETRY_WHEN_FULL))
+        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod file_watch;
 mod jwks;
 pub(crate) mod load;
+mod log;
 pub(crate) mod reload;
 pub(crate) mod secret_usage;
 pub(crate) mod settings;

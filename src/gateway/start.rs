@@ -12,6 +12,7 @@ use super::banner::banner;
 use super::demo::Demo;
 use super::error::StartError;
 use super::load::{load, log_warnings};
+use super::log::start_log;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
@@ -49,6 +50,10 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
+    let shortage = bound.live_limits().shortage();
+    if let Some(shortage) = shortage {
+        log::warn!("{shortage}");
+    }
     banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(StartError::system)?;
     // After all that is for people: from here on standard output may be the log's.
     start_access_log(&config.server)?;
@@ -134,16 +139,6 @@ fn bind_metrics(metrics: &Metrics) -> Result<MetricsListener, StartError> {
             metrics.listen
         ))
     })
-}
-
-/// Our own messages at the level of `RUST_LOG` (info unless set), those of libraries only as warnings: some of them
-/// log whole headers below that.
-fn start_log() {
-    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
-    let _ = env_logger::Builder::new()
-        .filter_level(log::LevelFilter::Warn)
-        .filter_module("tollgate", level.unwrap_or(log::LevelFilter::Info))
-        .try_init();
 }
 
 fn bind_demo(demo: &crate::config::Demo) -> Result<Demo, StartError> {

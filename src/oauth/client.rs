@@ -112,10 +112,19 @@ impl ClientState {
         self.epoch_and_live.load(Ordering::Relaxed) & LIVE
     }
 
-    /// Revokes all tokens that were issued before this call.
-    pub fn revoke_all(&self) {
+    /// Revokes all tokens that were issued before this call. Returns the epoch that begins.
+    pub fn revoke_all(&self) -> u32 {
         let next = |word: u64| Some(((word >> EPOCH_SHIFT) + 1) << EPOCH_SHIFT);
-        let _ = self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        let before = self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        let before = before.unwrap_or_else(|unchanged| unchanged);
+        u32::try_from((before >> EPOCH_SHIFT) + 1).unwrap_or(u32::MAX)
+    }
+
+    /// Revokes all tokens of epochs before `epoch`. It does nothing if that epoch has begun already.
+    pub fn advance_to(&self, epoch: u32) {
+        let later =
+            |word: u64| (word >> EPOCH_SHIFT < u64::from(epoch)).then(|| u64::from(epoch) << EPOCH_SHIFT);
+        let _ = self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, later);
     }
 
     /// Counts one more token of `epoch`. Returns `false` if there are `at_most` already, or if the epoch is over.
@@ -155,11 +164,16 @@ mod tests {
         assert!(!client.take_place(0, 2));
         client.release_place(0);
         assert_eq!(client.live_tokens(), 1);
-        client.revoke_all();
+        assert_eq!(client.revoke_all(), 1);
+        client.advance_to(1);
         assert_eq!((client.epoch(), client.live_tokens()), (1, 0));
         client.release_place(0);
         assert_eq!(client.live_tokens(), 0, "a token of an earlier epoch holds no place");
         assert!(!client.take_place(0, 2), "the epoch is over");
         assert!(client.take_place(1, 2));
+        client.advance_to(1);
+        assert_eq!(client.live_tokens(), 1, "the epoch had begun already");
+        client.advance_to(5);
+        assert_eq!((client.epoch(), client.live_tokens()), (5, 0));
     }
 }

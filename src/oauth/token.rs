@@ -87,6 +87,20 @@ impl TokenDigest {
         (checksum == checksum_of(body)).then(|| Self::of(text))
     }
 
+    /// Makes a digest from its stored form.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let word = |at: usize| u64::from_be_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+        Self([word(0), word(8)])
+    }
+
+    /// Returns the stored form: sixteen bytes, from which nobody can find the token.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        let [first, second] = self.0.map(u64::to_be_bytes);
+        std::array::from_fn(|at| if at < 8 { first[at] } else { second[at - 8] })
+    }
+
     /// Returns 64 uniformly distributed bits, for tables that need no further hashing.
     #[must_use]
     pub fn hash_bits(&self) -> u64 {

@@ -60,7 +60,6 @@ pub(super) fn target<B>(https: bool, request: &Request<B>) -> Option<Target<'_>>
 }
 
 /// Returns the target of a request with this head, as [`target`] does.
-#[cfg(feature = "remote")]
 pub(super) fn target_of_head(https: bool, parts: &Parts) -> Option<Target<'_>> {
     let uri = original_uri(&parts.extensions).unwrap_or(&parts.uri);
     target_of(https, &parts.method, uri, &parts.headers)

@@ -15,10 +15,10 @@ use crate::plugin::body::GuardedBody;
 pin_project! {
     /// The answer of a service behind the gate: the inner service's, or a refusal.
     ///
-    /// `F` is the inner service's future. `D` is the part that waits for a decision: [`Immediate`] if the decision is made
-    /// in this process, [`Deferred`] if it has to be waited for.
+    /// `F` is the inner service's future. `D` is the part that waits for a decision: [`Asking`](super::Asking) if a gate in
+    /// this process decides, which waits for nothing but a shared store, or [`Deferred`] if every decision is waited for.
     #[derive(Debug)]
-    pub struct ResponseFuture<F, D = Immediate> {
+    pub struct ResponseFuture<F, D> {
         #[pin]
         kind: Kind<F, D>,
     }
@@ -78,21 +78,11 @@ where
     }
 }
 
-/// The part of a [`ResponseFuture`] that waits for a decision: [`Immediate`] or [`Deferred`].
+/// The part of a [`ResponseFuture`] that waits for a decision: [`Asking`](super::Asking) or [`Deferred`].
 pub trait Defer<F> {
     /// Returns the inner service's future once the request is authorized, or its refusal.
     #[doc(hidden)]
     fn poll_call(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F, Response<Full<Bytes>>>>;
-}
-
-/// Nothing to wait for: the decision was made when the service was called. It has no values.
-#[derive(Debug)]
-pub enum Immediate {}
-
-impl<F> Defer<F> for Immediate {
-    fn poll_call(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<F, Response<Full<Bytes>>>> {
-        match *self {}
-    }
 }
 
 /// The decision on a request, as a future: a permit, or the refusal.

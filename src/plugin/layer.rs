@@ -7,9 +7,9 @@ use crate::gate::Gate;
 use crate::oauth::decide::Permit;
 use crate::oauth::denial::Denial;
 use crate::oauth::scope::{self, IntoDemand, Requirement, ScopeError};
-use crate::plugin::authorizer::Local;
 use crate::plugin::condition::{ScopesOnly, With, WithAsync};
 use crate::plugin::guard::Guard;
+use crate::plugin::local::Local;
 use crate::plugin::service::RequireToken;
 
 /// Passes requests on to the inner service only with a valid token. Made by [`Gate::require`].

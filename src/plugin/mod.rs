@@ -178,6 +178,7 @@ mod future;
 pub(crate) mod grpc;
 mod guard;
 mod layer;
+mod local;
 mod oauth;
 #[cfg(feature = "pingora")]
 pub mod pingora;
@@ -189,7 +190,7 @@ mod tests;
 #[cfg(feature = "tonic")]
 mod tonic;
 
-pub use authorizer::{Authorizer, Local};
+pub use authorizer::Authorizer;
 #[cfg(feature = "axum")]
 pub use axum::MissingPermit;
 pub use body::GuardedBody;
@@ -197,8 +198,9 @@ pub use body::GuardedBody;
 pub use condition::Condition;
 pub use condition::{ScopesOnly, SyncCondition, With, WithAsync};
 pub use evidence::ClientCertificate;
-pub use future::{Defer, Deferred, Immediate, ResponseFuture};
+pub use future::{Defer, Deferred, ResponseFuture};
 pub use layer::RequireTokenLayer;
+pub use local::{Asking, Local};
 #[cfg(feature = "gateway")]
 pub(crate) use oauth::read_form;
 pub use oauth::{OAuthFuture, OAuthService};

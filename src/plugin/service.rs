@@ -4,17 +4,18 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::plugin::authorizer::{Authorizer, Local};
+use crate::plugin::authorizer::Authorizer;
 use crate::plugin::body::GuardedBody;
 use crate::plugin::future::ResponseFuture;
 use crate::plugin::guard::Guard;
+use crate::plugin::local::Local;
 
 /// A service behind the gate. An authorized request carries its [`Permit`](crate::Permit) in its extensions; any other
 /// request never reaches the inner service.
 ///
 /// - *Readiness* is the inner service's. What it reserves in `poll_ready` (a place in a queue, a connection) is used by
 ///   the next authorized request. With [`Local`] decisions a refusal leaves it untouched for the request after; where
-///   decisions have to be waited for, a refusal drops it.
+///   a decision has to be waited for, a refusal drops it.
 /// - *Cancel safety*: dropping the future drops the inner service's future or the decision that is waited for.
 /// - *Identity headers* (`X-Client-Id`, `X-Client-Scope`) that a client has sent are removed, in every spelling, as the
 ///   gateway does. The inner service reads the permit.

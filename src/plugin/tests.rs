@@ -1,5 +1,6 @@
 //! The layer and the endpoints as tower services: readiness, refusals, closures, reloads, nesting, bodies.
 
+mod asking;
 mod conditions;
 mod refusals;
 #[cfg(feature = "axum")]
@@ -224,10 +225,17 @@ struct Own<T>(T, std::marker::PhantomData<*const ()>);
 #[derive(Debug, PartialEq)]
 struct OutOfOrder;
 
-/// Not ready, or answering whenever its sender does; tells when what it works on is dropped.
+/// Not ready, or answering whenever its sender does; tells when what it works on is dropped. Its clones share the answers.
+#[derive(Clone)]
 struct Slow {
     broken: bool,
-    answers: Vec<tokio::sync::oneshot::Receiver<()>>,
+    answers: Arc<std::sync::Mutex<Vec<tokio::sync::oneshot::Receiver<()>>>>,
+}
+
+impl Slow {
+    fn new(broken: bool, answers: Vec<tokio::sync::oneshot::Receiver<()>>) -> Self {
+        Self { broken, answers: Arc::new(answers.into()) }
+    }
 }
 
 impl Service<Request<Own<u8>>> for Slow {
@@ -240,7 +248,7 @@ impl Service<Request<Own<u8>>> for Slow {
     }
 
     fn call(&mut self, request: Request<Own<u8>>) -> Self::Future {
-        let answer = self.answers.pop().expect("no call too many");
+        let answer = self.answers.lock().unwrap().pop().expect("no call too many");
         Box::pin(async move {
             answer.await.map_err(|_| OutOfOrder)?;
             assert!(request.extensions().get::<Permit>().is_some());
@@ -259,7 +267,7 @@ fn any_body_and_any_error_pass_unchanged() {
     let (answer, first) = tokio::sync::oneshot::channel();
     let (_, broken) = tokio::sync::oneshot::channel();
     let layer = gate.require(read());
-    let mut service = layer.layer(Slow { broken: false, answers: vec![broken, first] });
+    let mut service = layer.layer(Slow::new(false, vec![broken, first]));
     let mut cx = Context::from_waker(Waker::noop());
     let mut good = pin!(service.call(own_request(&gate, 7)));
     assert!(good.as_mut().poll(&mut cx).is_pending());
@@ -267,7 +275,7 @@ fn any_body_and_any_error_pass_unchanged() {
     assert!(matches!(good.poll(&mut cx), Poll::Ready(Ok(answer)) if answer.status() == 200));
     let bad = pin!(service.call(own_request(&gate, 7)));
     assert!(matches!(bad.poll(&mut cx), Poll::Ready(Err(OutOfOrder))));
-    let mut never_ready = layer.layer(Slow { broken: true, answers: Vec::new() });
+    let mut never_ready = layer.layer(Slow::new(true, Vec::new()));
     assert_eq!(never_ready.poll_ready(&mut cx), Poll::Ready(Err(OutOfOrder)));
 }
 
@@ -276,7 +284,7 @@ fn dropping_a_request_drops_the_inner_services_work_and_nothing_else() {
     let gate = gate();
     let (given_up, first) = tokio::sync::oneshot::channel::<()>();
     let (answer, second) = tokio::sync::oneshot::channel();
-    let mut service = gate.require(read()).layer(Slow { broken: false, answers: vec![second, first] });
+    let mut service = gate.require(read()).layer(Slow::new(false, vec![second, first]));
     let mut cx = Context::from_waker(Waker::noop());
     let mut future = Box::pin(service.call(own_request(&gate, 1)));
     assert!(future.as_mut().poll(&mut cx).is_pending() && !given_up.is_closed());

@@ -13,6 +13,7 @@ use super::refusal::Refusal;
 use super::route::{Access, ClientConnection, Route};
 use super::rules::Rules;
 use super::tunnel;
+use crate::gate::question::{Answers, Question, Undecided};
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
     Class, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView, authenticates_connection,
@@ -46,6 +47,14 @@ pub(crate) struct Authorized {
 pub(crate) enum Disposition {
     Upstream(Authorized),
     Endpoint(Endpoint),
+    /// The store has to be asked. With its answer, the request is authorized once more.
+    Ask(Question),
+}
+
+/// What becomes of a request by what its route asks for.
+enum Enforced {
+    Permitted(Lease, Option<Box<ExchangeLimits>>),
+    Ask(Question),
 }
 
 /// What the gateway knows about a request before it decides.
@@ -56,6 +65,8 @@ pub(crate) struct RequestContext<'a, V> {
     /// How long the body is, as far as the request says so.
     pub(crate) body_size: SizeHint,
     pub(crate) client: &'a ClientConnection<'a>,
+    /// What the store has answered about the request.
+    pub(crate) answers: &'a Answers,
 }
 
 /// What a decision is written to. Both are used for one request after the other.
@@ -118,8 +129,11 @@ pub(crate) fn authorize<V: RequestView>(
     notes.routed(route);
     // All borrowed: a URI is only made of it for a DPoP proof.
     let target = Target { method, https: client.secure, authority: host.as_str(), path: path.as_str() };
-    let (lease, bounds) = enforce(gate, rules, route, context, target, notes, scratch.identity)
-        .map_err(|refusal| refusal.of(route, request))?;
+    let enforced = enforce(gate, rules, route, context, target, notes, scratch.identity);
+    let (lease, bounds) = match enforced.map_err(|refusal| refusal.of(route, request))? {
+        Enforced::Permitted(lease, bounds) => (lease, bounds),
+        Enforced::Ask(question) => return Ok(Disposition::Ask(question)),
+    };
     let path = strip_prefix(path.as_str(), route.strip_prefix.as_deref())
         .ok_or_else(|| Refusal::path(PathError::Ambiguous))?;
     // An upgrade is HTTP/1.1's own.
@@ -221,7 +235,7 @@ fn enforce<V: RequestView>(
     target: Target<'_>,
     notes: &mut impl Notes,
     identity: &mut Identity,
-) -> Result<(Lease, Option<Box<ExchangeLimits>>), Refusal> {
+) -> Result<Enforced, Refusal> {
     let RequestContext { request, client, .. } = *context;
     check_address(route, client)?;
     let lease = match &route.access {
@@ -231,8 +245,13 @@ fn enforce<V: RequestView>(
         }
         Access::Token(demand) => {
             let evidence = Evidence { certificate: client.certificate, target: Some(target) };
-            gate.lease(&CredentialsOf(request), demand, &evidence, identity)
-                .map_err(|denial| Refusal::new(gate.refuse(&denial), observe::of_denial(&denial)))?
+            match gate.lease(&CredentialsOf(request), demand, &evidence, identity, context.answers) {
+                Ok(lease) => lease,
+                Err(Undecided::Ask(question)) => return Ok(Enforced::Ask(question)),
+                Err(Undecided::Denied(denial)) => {
+                    return Err(Refusal::new(gate.refuse(&denial), observe::of_denial(&denial)));
+                }
+            }
         }
     };
     notes.permitted(identity.client());
@@ -257,7 +276,7 @@ fn enforce<V: RequestView>(
             Admission::Queued(ticket) => bounds.ticket = Some(ticket),
         }
     }
-    Ok((lease, bounds))
+    Ok(Enforced::Permitted(lease, bounds))
 }
 
 /// Refuses what comes from where the route takes nothing from, before its token is looked at.

@@ -25,6 +25,7 @@ use super::refusal::{Refusal, own_answer};
 use super::route::{ClientConnection, Route};
 use super::tunnel;
 use crate::clock::turn;
+use crate::gate::question::{Answers, NO_ANSWERS, Question};
 use crate::gate::{Endpoint, FormBody};
 use crate::headers::{HeaderSink as _, RequestView};
 use crate::http1::{Asked, RequestFraming};
@@ -53,6 +54,8 @@ enum Decided {
     Upstream(Authorized),
     /// Boxed: seldom.
     Endpoint(Endpoint, Box<Parts>),
+    /// The store has to be asked first.
+    Ask(Question),
 }
 
 impl Proxy {
@@ -64,27 +67,36 @@ impl Proxy {
         connection: &ClientConnection<'_>,
         session: &mut Session,
     ) {
-        match self.decide(client, connection, session) {
-            Ok(Decided::Upstream(authorized)) => self.pass(client, authorized, session).await,
-            Ok(Decided::Endpoint(endpoint, parts)) => {
-                // Boxed: seldom, and its state would make every other request's future larger.
-                Box::pin(self.answer_http1(client, connection, endpoint, &parts, &mut session.record)).await;
-            }
-            Err(refusal) => {
-                session.record.refused(&refusal);
-                respond(client, &refusal.response, refusal.close, &mut session.record).await;
+        let mut answers = None;
+        loop {
+            match self.decide(client, connection, session, answers.as_deref()) {
+                Ok(Decided::Upstream(authorized)) => break self.pass(client, authorized, session).await,
+                Ok(Decided::Endpoint(endpoint, parts)) => {
+                    // Boxed: seldom, and its state would make every other request's future larger.
+                    let record = &mut session.record;
+                    break Box::pin(self.answer_http1(client, connection, endpoint, &parts, record)).await;
+                }
+                Ok(Decided::Ask(question)) => {
+                    answers = Some(Box::pin(self.gate.ask(question, answers)).await);
+                }
+                Err(refusal) => {
+                    session.record.refused(&refusal);
+                    break respond(client, &refusal.response, refusal.close, &mut session.record).await;
+                }
             }
         }
         session.writer.finish();
         session.record.finish();
     }
 
-    /// Decides about a request while its head is in the buffer.
+    /// Decides about a request while its head is in the buffer. `answered` is what the store has answered, if this is not
+    /// the first time.
     fn decide<I: Socket>(
         &self,
         client: &mut Client<I>,
         connection: &ClientConnection<'_>,
         session: &mut Session,
+        answered: Option<&Answers>,
     ) -> Result<Decided, Refusal> {
         let Session { record, identity, writer } = session;
         let Some(head) = client.head() else {
@@ -93,7 +105,9 @@ impl Proxy {
         };
         let mut facts = None;
         let decided = self.with_rules(|rules| {
-            record.begin(&head, connection, || rules.trusts(connection.peer));
+            if answered.is_none() {
+                record.begin(&head, connection, || rules.trusts(connection.peer));
+            }
             let known =
                 head.facts().map_err(|fault| Refusal::ambiguous(fault.status(), fault.public_text()))?;
             facts = Some(known);
@@ -102,10 +116,12 @@ impl Proxy {
                 RequestFraming::Length(length) => (false, SizeHint::with_exact(length)),
                 RequestFraming::Chunked => (false, SizeHint::default()),
             };
-            let context = RequestContext { request: &head, bodiless, body_size, client: connection };
+            let answers = answered.unwrap_or(&NO_ANSWERS);
+            let context = RequestContext { request: &head, bodiless, body_size, client: connection, answers };
             let mut scratch = Scratch { identity, head: writer.begin(!bodiless) };
             match authorize(&self.gate, rules, &context, record, &mut scratch)? {
                 Disposition::Upstream(authorized) => Ok(Decided::Upstream(authorized)),
+                Disposition::Ask(question) => Ok(Decided::Ask(question)),
                 Disposition::Endpoint(endpoint) => match parts_of(&head) {
                     Some(parts) => Ok(Decided::Endpoint(endpoint, Box::new(parts))),
                     None => Err(Refusal::ambiguous(
@@ -115,7 +131,9 @@ impl Proxy {
                 },
             }
         });
-        client.begin(facts);
+        if !matches!(decided, Ok(Decided::Ask(_))) {
+            client.begin(facts);
+        }
         decided
     }
 

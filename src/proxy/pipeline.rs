@@ -27,6 +27,7 @@ use super::observe::{self, RequestRecord};
 use super::refusal::{Refusal, own_answer, understood_by};
 use super::route::ClientConnection;
 use super::rules::Rules;
+use crate::gate::question::{Answers, NO_ANSWERS};
 use crate::gate::{Endpoint, FormBody, Gate};
 use crate::headers::check_request;
 use crate::http1::Asked;
@@ -133,18 +134,25 @@ impl Proxy {
         // From here on the request is followed to its end, also if this future is dropped.
         record.begin(&parts, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
         let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
-        let scratch = Scratch { identity: &mut identity, head: writer.begin(true) };
-        let response = match self.authorize_http2(&parts, &body, &client, &mut record, scratch) {
-            Ok(Disposition::Upstream(authorized)) => {
-                self.pass_http2(authorized, &parts, body, (identity, writer), &mut record).await
-            }
-            // Boxed: seldom, and its state would make every other request's future larger.
-            Ok(Disposition::Endpoint(endpoint)) => {
-                Box::pin(self.answer_http2(endpoint, parts, body, client, &mut record)).await
-            }
-            Err(refusal) => {
-                record.refused(&refusal);
-                refusal.understood_by(&parts).into_response()
+        let mut answers = None;
+        let response = loop {
+            let scratch = Scratch { identity: &mut identity, head: writer.begin(true) };
+            let known = answers.as_deref().unwrap_or(&NO_ANSWERS);
+            match self.authorize_http2(&parts, &body, &client, &mut record, scratch, known) {
+                Ok(Disposition::Upstream(authorized)) => {
+                    break self.pass_http2(authorized, &parts, body, (identity, writer), &mut record).await;
+                }
+                // Boxed: seldom, and its state would make every other request's future larger.
+                Ok(Disposition::Endpoint(endpoint)) => {
+                    break Box::pin(self.answer_http2(endpoint, parts, body, client, &mut record)).await;
+                }
+                Ok(Disposition::Ask(question)) => {
+                    answers = Some(Box::pin(self.gate.ask(question, answers)).await);
+                }
+                Err(refusal) => {
+                    record.refused(&refusal);
+                    break refusal.understood_by(&parts).into_response();
+                }
             }
         };
         with_record(response, record)
@@ -157,6 +165,7 @@ impl Proxy {
         client: &ClientConnection<'_>,
         record: &mut RequestRecord,
         mut scratch: Scratch<'_>,
+        answers: &Answers,
     ) -> Result<Disposition, Refusal> {
         self.with_rules(|rules| {
             if parts.headers.len() > rules.max_headers {
@@ -166,7 +175,7 @@ impl Proxy {
             }
             check_request(parts).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
             let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
-            let context = RequestContext { request: parts, bodiless, body_size, client };
+            let context = RequestContext { request: parts, bodiless, body_size, client, answers };
             authorize(&self.gate, rules, &context, record, &mut scratch)
         })
     }

@@ -69,7 +69,7 @@ async fn token_ends(gate: &Gate, lease: &Lease) {
     if lease.digest().is_none() {
         return std::future::pending().await;
     }
-    while gate.still_leases(lease) {
+    while gate.still_leases_async(lease).await {
         tokio::time::sleep(check_in(gate, lease)).await;
     }
 }

@@ -18,7 +18,7 @@ use super::shutdown::DrainSignal;
 use crate::clock::turn;
 use crate::config::Limits;
 use crate::http1::{HeadLimits, RequestFault};
-use crate::proxy::client::{Client, HeadEnd, Socket};
+use crate::proxy::client::{Client, ClientTimeouts, HeadEnd, Socket};
 use crate::response;
 use crate::telemetry::{Event, count};
 
@@ -40,7 +40,8 @@ pub(super) async fn serve<H: Handler, I: Socket>(
     limits: &Limits,
     drain: &DrainSignal,
 ) {
-    let mut client = Client::new(io, limits.write_timeout, drain.flag());
+    let timeouts = ClientTimeouts { write: limits.write_timeout, half_closed: limits.half_closed_timeout };
+    let mut client = Client::new(io, timeouts, drain.flag());
     let connection = Connection { handler, info, limits, drain };
     // The first head's time runs from the start of the connection, so its first byte buys nothing.
     let mut since = Since::Accepted(turn::now());

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::bind::Bound;
-use super::connection::Shared;
+use super::connection::{self, Shared};
 use super::handler::Handler;
 use super::listener::Listener;
 use super::live_limits::LiveLimits;
@@ -140,10 +140,14 @@ async fn accept<H: Handler>(
         };
         late += usize::from(*stop.borrow());
         match accepted {
-            Ok((stream, peer)) => {
-                let connection = Arc::clone(&shared).serve(stream, peer, Arc::clone(&listener));
-                tokio::spawn(connection);
-            }
+            // The slot is taken here and not in the task: a burst would use up all descriptors before the first task runs.
+            Ok((stream, peer)) => match shared.live.connection_slots().take() {
+                Some(slot) => {
+                    let connection = Arc::clone(&shared).serve(stream, peer, Arc::clone(&listener), slot);
+                    tokio::spawn(connection);
+                }
+                None => connection::refuse(stream, &listener),
+            },
             // The client left the queue before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -198,6 +202,43 @@ impl Supervisor {
             if Instant::now() >= deadline {
                 return ExitReason::GraceExpired { connections };
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_ends_with_the_last_connection_or_within_ten_percent_of_the_grace_time() {
+        let grace = Duration::from_secs(10);
+        for (leaves_after, expected, least, most) in
+            [(4, ExitReason::Drained, 4.0, 4.4), (60, ExitReason::GraceExpired { connections: 1 }, 9.0, 11.0)]
+        {
+            let live = Arc::new(LiveLimits::without_listeners(Limits::default(), grace));
+            let slot = live.connection_slots().take();
+            let (shutdown, exit) = (ShutdownHandle::new(), Arc::new(Mutex::new(ExitReason::Stopped)));
+            let (stop_accepting, _) = watch::channel(false);
+            let drain = DrainSignal::new();
+            let supervisor = Supervisor {
+                shutdown: shutdown.clone(),
+                stop_accepting,
+                drain,
+                live,
+                exit: Arc::clone(&exit),
+            };
+            tokio::spawn(async move {
+                sleep(Duration::from_secs(leaves_after)).await;
+                drop(slot);
+            });
+            let start = Instant::now();
+            shutdown.drain();
+            supervisor.recv().await;
+            assert_eq!(*exit.lock().unwrap(), expected);
+            let took = start.elapsed().as_secs_f64();
+            assert!((least..most).contains(&took), "{took}");
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::Executor;
@@ -41,7 +41,7 @@ pub(super) struct StreamExecutor {
 }
 
 impl StreamExecutor {
-    /// An executor that gives up a stream whose client takes nothing for `write_timeout`, twice at most.
+    /// An executor that resets a stream whose client takes nothing for `write_timeout`.
     pub(super) fn new(write_timeout: Duration) -> Self {
         Self { write_timeout }
     }
@@ -50,7 +50,7 @@ impl StreamExecutor {
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamExecutor {
     fn execute(&self, future: F) {
         let write_timeout = self.write_timeout;
-        tokio::spawn(Watched { future, write_timeout, gave: 0, seen: 0, stuck: false, timer: None });
+        tokio::spawn(Watched { future, write_timeout, gave: 0, stuck: false, watch: None });
     }
 }
 
@@ -59,12 +59,43 @@ pin_project! {
         #[pin]
         future: F,
         write_timeout: Duration,
-        // How often the body gave something, and how often when the timer was set.
+        // How often the body gave something.
         gave: u64,
-        seen: u64,
         // Whether hyper has something that the client does not take.
         stuck: bool,
-        timer: Option<Pin<Box<Sleep>>>,
+        watch: Option<Box<Watch>>,
+    }
+}
+
+/// The time that a stream has been stuck. The clock is read at ticks only, so that a frame that goes out costs nothing.
+struct Watch {
+    timer: Pin<Box<Sleep>>,
+    /// How often the body had given something at the last tick.
+    seen: u64,
+    /// The first tick that saw that count.
+    since: Instant,
+}
+
+/// The ticks in `write_timeout`: it is exceeded by at most one of them.
+const TICKS: u32 = 16;
+
+impl Watch {
+    fn new(gave: u64, tick: Duration) -> Self {
+        Self { timer: Box::pin(sleep(tick)), seen: gave, since: Instant::now() }
+    }
+
+    /// Ready when the count has been the same for `write_timeout`.
+    fn poll(&mut self, gave: u64, write_timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            if self.seen != gave {
+                (self.seen, self.since) = (gave, now);
+            } else if now >= self.since + write_timeout {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(now + write_timeout / TICKS);
+        }
     }
 }
 
@@ -88,18 +119,9 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
         if !*this.stuck {
             return Poll::Pending;
         }
-        let timer = this.timer.get_or_insert_with(|| {
-            *this.seen = *this.gave;
-            Box::pin(sleep(*this.write_timeout))
-        });
-        while timer.as_mut().poll(cx).is_ready() {
-            if this.seen == this.gave {
-                // Dropped, the stream is reset.
-                return Poll::Ready(());
-            }
-            *this.seen = *this.gave;
-            timer.as_mut().reset(Instant::now() + *this.write_timeout);
-        }
-        Poll::Pending
+        let tick = *this.write_timeout / TICKS;
+        let watch = this.watch.get_or_insert_with(|| Box::new(Watch::new(*this.gave, tick)));
+        // Once this future is dropped, the stream is reset.
+        watch.poll(*this.gave, *this.write_timeout, cx)
     }
 }

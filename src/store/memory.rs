@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dashmap::DashMap;
 
 use crate::clock::Millis;
+use crate::oauth::client::ClientId;
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
-use crate::store::token_store::{StoreError, TokenStore};
+use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore};
 use crate::store::wheel::Wheel;
 
 /// The number of shards. With more of them, their locks and tables are further apart in memory and lookups get slower: at
@@ -27,7 +28,7 @@ const SHARDS: usize = 64;
 /// let client = ClientSpec::with_id("server")?.scopes("read")?;
 /// let gate = Gate::builder(GateSpec::default().client(client)).store(store.clone()).build()?;
 /// let token = gate.issue_to("server", "read")?;
-/// assert!(store.find(&token.digest())?.is_some());
+/// assert!(store.find(&token.digest()).known().is_some());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MemoryStore {
@@ -49,15 +50,8 @@ impl MemoryStore {
         }
     }
 
-    fn forget(&self, token: &TokenDigest) -> Option<Record> {
-        let (_, record) = self.tokens.remove(token)?;
-        self.kept.fetch_sub(1, Ordering::Relaxed);
-        Some(record)
-    }
-}
-
-impl TokenStore for MemoryStore {
-    fn insert(&self, token: TokenDigest, record: Record) -> Result<(), StoreError> {
+    /// Keeps a token, unless the limit is reached.
+    pub(super) fn keep(&self, token: TokenDigest, record: Record) -> Result<(), StoreError> {
         let one_more = |kept: usize| (kept < self.max_tokens).then(|| kept + 1);
         self.kept
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
@@ -72,20 +66,9 @@ impl TokenStore for MemoryStore {
         Ok(())
     }
 
-    fn find(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError> {
-        Ok(self.tokens.get(token).map(|record| record.clone()))
-    }
-
-    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Result<bool, StoreError> {
-        let record = self.tokens.get(token);
-        if let Some(record) = &record {
-            look(record);
-        }
-        Ok(record.is_some())
-    }
-
-    fn remove(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError> {
-        let Some(record) = self.forget(token) else { return Ok(None) };
+    /// Removes a token before it expires.
+    pub(super) fn remove(&self, token: &TokenDigest) -> Option<Record> {
+        let record = self.forget(token)?;
         for other in self.wheel.forget(token, record.expires()) {
             // The expiry is copied out, so that no guard is held while the wheel's lock is taken.
             let expires = self.tokens.get(&other).map(|record| record.expires());
@@ -93,7 +76,45 @@ impl TokenStore for MemoryStore {
                 self.wheel.insert(other, expires);
             }
         }
-        Ok(Some(record))
+        Some(record)
+    }
+
+    fn forget(&self, token: &TokenDigest) -> Option<Record> {
+        let (_, record) = self.tokens.remove(token)?;
+        self.kept.fetch_sub(1, Ordering::Relaxed);
+        Some(record)
+    }
+}
+
+impl TokenStore for MemoryStore {
+    fn find(&self, token: &TokenDigest) -> Found {
+        self.tokens.get(token).map_or(Found::Unknown, |record| Found::Known(record.clone()))
+    }
+
+    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Found<()> {
+        match self.tokens.get(token) {
+            Some(record) => {
+                look(&record);
+                Found::Known(())
+            }
+            None => Found::Unknown,
+        }
+    }
+
+    fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+        Pending::Ready(Ok(self.find(&token).known()))
+    }
+
+    fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>> {
+        Pending::Ready(self.keep(token, record))
+    }
+
+    fn revoke(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+        Pending::Ready(Ok(self.remove(&token)))
+    }
+
+    fn end_epoch(&self, _: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>> {
+        Pending::Ready(Ok(epoch))
     }
 
     fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool {
@@ -114,6 +135,10 @@ impl TokenStore for MemoryStore {
 
     fn len(&self) -> usize {
         self.kept.load(Ordering::Relaxed)
+    }
+
+    fn health(&self) -> Health {
+        Health::Good
     }
 }
 

@@ -1,9 +1,13 @@
 //! Where issued tokens are kept: the [`TokenStore`] trait and a [`MemoryStore`].
 
 mod memory;
+mod stored;
 pub mod testing;
 mod token_store;
+mod used_name;
 mod wheel;
 
 pub use memory::MemoryStore;
-pub use token_store::{StoreError, TokenStore};
+pub use stored::{Interner, StoredGrant};
+pub use token_store::{BoxFuture, Found, Health, Pending, StoreError, TokenStore, Use};
+pub use used_name::UsedName;

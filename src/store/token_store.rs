@@ -1,40 +1,57 @@
 use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Millis;
+use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
+use crate::store::used_name::UsedName;
 
 /// A store of issued tokens.
 ///
-/// All calls are made on the request path, so an implementation must answer from memory, or almost as quickly.
+/// [`TokenStore::find`] and [`TokenStore::look`] are called for every request, so they answer from memory and never wait.
+/// Where only somebody else can tell, they return [`Found::Ask`], and the request waits for [`TokenStore::ask`]. The other
+/// operations may take their time: a store that needs none returns [`Pending::Ready`], which allocates nothing.
 /// [`testing::check_contract`](crate::store::testing::check_contract) checks an implementation.
 ///
-/// - *Absence is an answer; failure is not absence.* [`Ok(None)`](Ok) means that there is no such token, and results in
-///   401. [`StoreError::Unavailable`] means that the store does not know, and results in 503. A store that confused the
-///   two would log clients out or let revoked tokens in.
+/// - *Absence is an answer; failure is not absence.* [`Found::Unknown`] and `Ok(None)` mean that there is no such token,
+///   and result in 401. [`StoreError::Unavailable`] means that the store does not know, and results in 503. A store that
+///   confused the two would log clients out or let revoked tokens in.
 /// - *The caller checks expiry.* A store may return an expired record. It forgets it in [`TokenStore::sweep`].
 /// - *Write access to the store allows making tokens.* Read access does not, because the store holds digests.
+/// - *An operation begins when its method is called.* Dropping its [`Pending`] does not undo it.
+/// - *Every wait ends.* The store bounds its own waits and then returns [`StoreError::Unavailable`].
 ///
 /// ```
 /// use tollgate::clock::Millis;
-/// use tollgate::oauth::{grant::Record, token::TokenDigest};
-/// use tollgate::store::{StoreError, TokenStore};
+/// use tollgate::oauth::{client::ClientId, grant::Record, token::TokenDigest};
+/// use tollgate::store::{Found, Health, Pending, StoreError, TokenStore};
 ///
 /// /// A store whose server is unreachable: every request is answered with 503. `examples/custom_store.rs` has one that
 /// /// works.
 /// struct Gone;
 ///
 /// impl TokenStore for Gone {
-///     fn insert(&self, _: TokenDigest, _: Record) -> Result<(), StoreError> {
-///         Err(StoreError::Unavailable)
+///     fn find(&self, _: &TokenDigest) -> Found {
+///         Found::Ask
 ///     }
 ///
-///     fn find(&self, _: &TokenDigest) -> Result<Option<Record>, StoreError> {
-///         Err(StoreError::Unavailable)
+///     fn ask(&self, _: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+///         Pending::Ready(Err(StoreError::Unavailable))
 ///     }
 ///
-///     fn remove(&self, _: &TokenDigest) -> Result<Option<Record>, StoreError> {
-///         Err(StoreError::Unavailable)
+///     fn insert(&self, _: TokenDigest, _: Record) -> Pending<'_, Result<(), StoreError>> {
+///         Pending::Ready(Err(StoreError::Unavailable))
+///     }
+///
+///     fn revoke(&self, _: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+///         Pending::Ready(Err(StoreError::Unavailable))
+///     }
+///
+///     fn end_epoch(&self, _: &ClientId, _: u32) -> Pending<'_, Result<u32, StoreError>> {
+///         Pending::Ready(Err(StoreError::Unavailable))
 ///     }
 ///
 ///     fn sweep(&self, _: Millis, _: usize, _: &mut dyn FnMut(Record)) -> bool {
@@ -44,55 +61,190 @@ use crate::oauth::token::TokenDigest;
 ///     fn len(&self) -> usize {
 ///         0
 ///     }
+///
+///     fn health(&self) -> Health {
+///         Health::Unavailable
+///     }
 /// }
 /// ```
 pub trait TokenStore: Send + Sync + 'static {
-    /// Keeps a token. Once this returns, [`TokenStore::find`] finds the token on every thread.
+    /// Finds a token in memory.
+    fn find(&self, token: &TokenDigest) -> Found;
+
+    /// Shows the record of a token to `look`, if it is known. The default shows what [`TokenStore::find`] found. A store in
+    /// memory does better to show the record where it is kept: a copy of it counts as a use of its grant, and all threads
+    /// share that count.
+    ///
+    /// `look` is short and does not call the store.
+    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Found<()> {
+        match self.find(token) {
+            Found::Known(record) => {
+                look(&record);
+                Found::Known(())
+            }
+            Found::Unknown => Found::Unknown,
+            Found::Ask => Found::Ask,
+        }
+    }
+
+    /// Finds a token for which [`TokenStore::find`] has returned [`Found::Ask`]. `Ok(None)` means that there is no such
+    /// token.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store cannot answer.
+    fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>>;
+
+    /// Keeps a token. Once this has succeeded, every thread finds the token.
     ///
     /// # Errors
     /// [`StoreError::Full`] if the limit is reached. Tokens are never evicted to make room: a valid token that stops
-    /// working is an outage for its client.
-    fn insert(&self, token: TokenDigest, record: Record) -> Result<(), StoreError>;
+    /// working is an outage for its client. [`StoreError::Unavailable`] if the token may not have been kept.
+    fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>>;
 
-    /// Finds a token.
+    /// Forgets a token and returns its record. Once this has succeeded, nobody finds the token, also after a restart.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the store cannot answer.
-    fn find(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError>;
+    /// [`StoreError::Unavailable`] if the store does not know whether the token was revoked everywhere and for good. It may
+    /// be refused already; the caller tries again.
+    fn revoke(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>>;
 
-    /// Shows the record of a token to `look`, and returns whether there is one. The default shows what
-    /// [`TokenStore::find`] found. A store in memory does better to show the record where it is kept: a copy of it counts
-    /// as a use of its grant, and all threads share that count.
+    /// Ends the tokens of a client that were issued before `epoch`, everywhere and for good. Returns the client's epoch,
+    /// which is later than `epoch` if another gateway has ended more.
     ///
-    /// `look` is short and does not call the store.
+    /// The caller has advanced the client's [`ClientState`] in this process already.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the store cannot answer.
-    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Result<bool, StoreError> {
-        let record = self.find(token)?;
-        if let Some(record) = &record {
-            look(record);
-        }
-        Ok(record.is_some())
+    /// [`StoreError::Unavailable`] if the store does not know whether the epoch has ended everywhere and for good.
+    fn end_epoch(&self, client: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>>;
+
+    /// Uses a name up that may be used once, and remembers it for `keep`. The caller remembers the names that this process
+    /// has used; the store adds those of other processes and of times before a restart. The default knows of none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the name is not certain to be remembered. It must not be accepted then.
+    fn use_once(&self, name: UsedName, keep: Duration) -> Pending<'_, Result<Use, StoreError>> {
+        let _ = (name, keep);
+        Pending::Ready(Ok(Use::First))
     }
 
-    /// Forgets a token and returns its record. Once this returns, no thread finds the token.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] if the store does not know whether the token was removed.
-    fn remove(&self, token: &TokenDigest) -> Result<Option<Record>, StoreError>;
+    /// Returns whether other processes use the same store at the same time. Proofs that a request has to carry (RFC 9449)
+    /// are used up in the store then too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Returns the state of a client, which the gate shares with the records that this store makes. A store that makes no
+    /// records keeps the default: a client without tokens. An [`Interner`](crate::store::Interner) has one for each client.
+    fn client(&self, id: &ClientId) -> Arc<ClientState> {
+        ClientState::new(id.clone())
+    }
 
     /// Forgets about `at_most` tokens that have expired by `now`, and passes each record to `forgotten`. Returns whether
     /// more are waiting. A call must be short, because it runs beside traffic.
     fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool;
 
-    /// Returns how many tokens are kept, including expired ones that are not swept yet.
+    /// Returns how many tokens are kept in this process, including expired ones that are not swept yet.
     fn len(&self) -> usize;
 
     /// Returns whether no token is kept.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Returns what the store can do at the moment.
+    fn health(&self) -> Health;
+}
+
+/// What a store knows about a token without waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<T = Record> {
+    /// The token is known.
+    Known(T),
+    /// There is no such token.
+    Unknown,
+    /// Only [`TokenStore::ask`] can tell.
+    Ask,
+}
+
+impl<T> Found<T> {
+    /// Returns what is known, if the token is known.
+    #[must_use]
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Known(known) => Some(known),
+            Self::Unknown | Self::Ask => None,
+        }
+    }
+}
+
+/// A future on the heap.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A result that is there, or has to be waited for.
+///
+/// ```
+/// use tollgate::store::Pending;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(Pending::Ready(1).get().await, 1);
+/// assert_eq!(Pending::Wait(Box::pin(async { 2 })).get().await, 2);
+/// # }
+/// ```
+pub enum Pending<'a, T> {
+    /// The result.
+    Ready(T),
+    /// The result once the future ends.
+    Wait(BoxFuture<'a, T>),
+}
+
+impl<T> Pending<'_, T> {
+    /// Returns the result, after waiting for it if it is not there.
+    pub async fn get(self) -> T {
+        match self {
+            Self::Ready(result) => result,
+            Self::Wait(future) => future.await,
+        }
+    }
+
+    /// Returns the result if it is there, and stops waiting otherwise.
+    #[must_use]
+    pub fn ready(self) -> Option<T> {
+        match self {
+            Self::Ready(result) => Some(result),
+            Self::Wait(_) => None,
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Pending<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(result) => f.debug_tuple("Ready").field(result).finish(),
+            Self::Wait(_) => f.write_str("Wait(…)"),
+        }
+    }
+}
+
+/// Whether a name was used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It is new, and remembered now.
+    First,
+    /// It was used before.
+    Again,
+}
+
+/// What a store can do at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Health {
+    /// Everything.
+    Good,
+    /// It answers about the tokens that it knows. Issuing and revoking fail with [`StoreError::Unavailable`].
+    ReadOnly,
+    /// Nothing.
+    Unavailable,
 }
 
 /// The error of a [`TokenStore`].

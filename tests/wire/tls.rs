@@ -2,7 +2,7 @@
 
 use crate::support::tls::{H2, connect, negotiated};
 use crate::support::upstream::OK_BODY;
-use crate::support::{Config, Conn, Gateway, TOKEN, credentials, get, shared};
+use crate::support::{Config, Conn, Fixture, Gateway, TOKEN, credentials, get, shared};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
@@ -139,4 +139,20 @@ fn the_self_signed_certificate_is_created_once_with_a_private_key_file() {
         }
     }
     assert_eq!(keys, 1, "files with a private key in state_dir");
+}
+
+#[test]
+fn clients_cannot_fill_the_log_with_tls_alerts() {
+    let fixture = Fixture::start(|config| config.listen("https://127.0.0.1:0"));
+    // A warning that the TLS library logs, like an attempt to renegotiate: RFC 5246 §7.2, user_canceled.
+    const WARNING: &[u8] = b"\x15\x03\x03\x00\x02\x01\x5a";
+    for _ in 0..60 {
+        let mut conn = Conn::plain(fixture.gateway.tls());
+        conn.send(WARNING.repeat(3));
+        conn.finish();
+        let _ = conn.read_rest();
+    }
+    let log = fixture.gateway.written();
+    let lines = log.lines().filter(|line| line.contains("alert")).count();
+    assert!((1..=30).contains(&lines), "{lines} lines\n{log}");
 }

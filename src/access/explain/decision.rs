@@ -15,6 +15,7 @@ use crate::access::explain::request::{SampleRequest, TokenHeaders};
 use crate::access::explain::verdict;
 use crate::access::offline::without_upstream_tls;
 use crate::config::{AddressRules, Config, Route};
+use crate::gate::question::NO_ANSWERS;
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec};
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::decide::Identity;
@@ -162,7 +163,8 @@ impl<'c> Explainer<'_, 'c> {
         };
         let body_size = SizeHint::with_exact(self.request.body);
         let bodiless = self.request.body == 0;
-        let context = RequestContext { request: parts, bodiless, body_size, client: &client };
+        let context =
+            RequestContext { request: parts, bodiless, body_size, client: &client, answers: &NO_ANSWERS };
         let mut scratch = Scratch { identity: &mut Identity::default(), head: &mut Vec::new() };
         authorize(&self.gate, self.rules, &context, seen, &mut scratch)
     }
@@ -214,13 +216,15 @@ impl<'c> Explainer<'_, 'c> {
             (Ok(Disposition::Upstream(_)), Some(matched)) => {
                 verdict::passes(self.config, route, path, matched)
             }
-            // Only a matched route leads upstream.
-            (Ok(Disposition::Upstream(_)), None) => Verdict::Refused {
-                status: 404,
-                error: None,
-                reason: "no route is for this path".to_owned(),
-                setting: Some("routes"),
-            },
+            // Only a matched route leads upstream, and the store of this gate is in memory.
+            (Ok(Disposition::Upstream(_) | Disposition::Ask(_)), _) => {
+                Verdict::Refused {
+                    status: 404,
+                    error: None,
+                    reason: "no route is for this path".to_owned(),
+                    setting: Some("routes"),
+                }
+            }
             (Err(refusal), _) => verdict::refused(self.config, self.request, route, refusal),
         };
         let page_reads_response = self.page_reads(route);

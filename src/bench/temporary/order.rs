@@ -51,7 +51,7 @@ impl Order {
         config.server.listen.truncate(1);
         for listener in &mut config.server.listen {
             listener.address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            listener.proxy_protocol = false;
+            listener.proxy_protocol = None;
         }
         config.server.access_log = AccessLog::Off;
         config.metrics = None;
@@ -95,7 +95,7 @@ impl Order {
 
 /// Makes a client that gets through every route.
 fn client(config: &Config, hash: SecretHash) -> Option<Client> {
-    let position = Position { line: 0, column: 0 };
+    let position = Position::default();
     let names: Vec<&str> = config.scopes.iter().map(|scope| &*scope.name).collect();
     let audiences = config.routes.iter().filter_map(|route| match &route.access {
         Access::Token { audience, .. } => audience.clone(),

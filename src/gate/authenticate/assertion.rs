@@ -1,6 +1,7 @@
 //! `private_key_jwt`: clients that sign an assertion (RFC 7523).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::RETRY_WHEN_BUSY;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
@@ -13,6 +14,7 @@ use crate::oauth::denial::TokenError;
 use crate::oauth::jose::JwsError;
 use crate::oauth::replay::{Owner, Replay};
 use crate::oauth::secret::Secret;
+use crate::store::{Use, UsedName};
 
 /// The longest lifetime of an assertion, in seconds. Its `jti` is remembered for all of it.
 const MAX_LIFETIME: u64 = 3600;
@@ -70,12 +72,23 @@ impl Gate {
         let owner = Owner::Client(&claims.client_id);
         let unix_now = unix_millis(self.clock());
         match assertions.check_and_remember(owner, &claims.jti, claims.remember_until, unix_now) {
-            Ok(()) => Ok(client),
+            Ok(()) => {}
             Err(Replay::Seen | Replay::Expired) => {
+                throttle.note_wrong_signature(settings.throttle, address, now);
+                return Err(TokenError::InvalidClient);
+            }
+            // There is no room to remember it, so it is refused: it could be used again.
+            Err(_) => return Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
+        }
+        // Another gateway may have accepted it, or this one before a restart.
+        let name = UsedName::of_assertion(&claims.client_id, &claims.jti);
+        let keep = Duration::from_millis(claims.remember_until.saturating_sub(unix_now));
+        match self.inner.store.use_once(name, keep).get().await {
+            Ok(Use::First) => Ok(client),
+            Ok(Use::Again) => {
                 throttle.note_wrong_signature(settings.throttle, address, now);
                 Err(TokenError::InvalidClient)
             }
-            // There is no room to remember it, so it is refused: it could be used again.
             Err(_) => Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::gate::possession::DpopRequest;
-use crate::gate::proof::ProofVerifier;
+use crate::gate::proof::{ProofVerifier, UseUp};
 use crate::gate::remote::answer;
 use crate::gate::remote::cache::Cache;
 use crate::gate::remote::endpoint::Endpoint;
@@ -111,7 +111,9 @@ impl RemoteGate {
                 let digest = TokenDigest::of_presented(presented.token);
                 let digest = digest.ok_or(Denial::InvalidToken).map_err(dpop)?;
                 let record = self.find(digest, presented).await.map_err(dpop)?;
-                request.decide(record, digest, &self.shared.proofs, clock).map_err(dpop)
+                let proofs = (&self.shared.proofs, UseUp::Here);
+                let decided = request.decide(record, digest, proofs, clock);
+                decided.map_err(|undecided| dpop(undecided.without_waiting()))
             }
             // Without a target no proof can be checked, so the scheme is not supported.
             (Scheme::Dpop, None) => {

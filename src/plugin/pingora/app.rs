@@ -71,7 +71,7 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for RequireTokenApp<A> {
             },
             None => {
                 let connection = Connection::of(session);
-                match self.rule.admit(session.req_header_mut(), &connection) {
+                match self.rule.admit(session.req_header_mut(), &connection).await {
                     Ok(_) => return self.app.response(session).await,
                     Err(denial) => {
                         settle(session).await;

@@ -153,7 +153,7 @@ impl HttpModule for RequireTokenModule {
         if self.rule.is_endpoint(head) {
             return Ok(());
         }
-        let decision = self.rule.admit(head, &self.connection);
+        let decision = self.rule.admit(head, &self.connection).await;
         let failed = match &decision {
             Ok(_) => Ok(()),
             Err(denial) => {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use pingora::http::RequestHeader;
 
 use crate::gate::Gate;
+use crate::gate::question::Answers;
 use crate::oauth::decide::{self, Permit};
 use crate::oauth::denial::Denial;
 use crate::plugin::evidence;
@@ -46,10 +47,10 @@ impl Rule {
     }
 
     /// Authorizes a request, and sets the identity headers of its head.
-    pub(super) fn admit(&self, head: &mut RequestHeader, seen: &Connection) -> Result<Permit, Denial> {
+    pub(super) async fn admit(&self, head: &mut RequestHeader, seen: &Connection) -> Result<Permit, Denial> {
         let permit = match &self.access {
-            AccessSource::Always(access) => self.authorize(head, access, seen),
-            AccessSource::ByRequest(ask) => self.authorize(head, &ask(head), seen),
+            AccessSource::Always(access) => self.authorize(head, access, seen).await,
+            AccessSource::ByRequest(ask) => self.authorize(head, &ask(head), seen).await,
         }?;
         // The names are constant and the values were made for headers, so no insertion fails. If one did, the request
         // would lack its identity, so it is refused.
@@ -57,7 +58,12 @@ impl Rule {
         Ok(permit)
     }
 
-    fn authorize(&self, head: &RequestHeader, access: &Access, seen: &Connection) -> Result<Permit, Denial> {
+    async fn authorize(
+        &self,
+        head: &RequestHeader,
+        access: &Access,
+        seen: &Connection,
+    ) -> Result<Permit, Denial> {
         let Access::Token(demand) = access else { return Ok(decide::public()) };
         let certificate = seen.certificate().map(|certificate| certificate.sha256);
         let target = || {
@@ -65,7 +71,10 @@ impl Rule {
             evidence::target_of(https, &head.method, &head.uri, &head.headers)
         };
         let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
-        let permit = self.gate.authorize_inner(&head.headers, requirement, audience, certificate, target)?;
+        let decide = |answers: &Answers| {
+            self.gate.authorize_inner(&head.headers, requirement, audience, certificate, target, answers)
+        };
+        let permit = self.gate.until_decided(decide).await?;
         match &self.condition {
             Some(condition) => condition(&permit, head).map(|()| permit),
             None => Ok(permit),

@@ -35,8 +35,14 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<I: AsyncRead + AsyncWrite + Unpin + Send> Socket for I {}
 
-/// How long a client is served that has closed its sending side and is sent nothing.
-const HALF_CLOSED: Duration = Duration::from_secs(3);
+/// How long a client may do nothing while it is served.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientTimeouts {
+    /// How long it may leave a response unread.
+    pub(crate) write: Duration,
+    /// How long it is served without being sent anything, once it has closed its sending side.
+    pub(crate) half_closed: Duration,
+}
 
 thread_local! {
     /// Spans that no connection needs at the moment.
@@ -60,7 +66,7 @@ pub(crate) struct Client<I> {
     out: Vec<u8>,
     written: usize,
     alarm: Alarm,
-    write_timeout: Duration,
+    timeouts: ClientTimeouts,
     /// Until when the client must have taken some more.
     blocked_until: Option<Instant>,
     /// Whether the process is ending: no further request is taken.
@@ -86,14 +92,14 @@ pub(crate) struct Client<I> {
 
 impl<I> Client<I> {
     /// The client on a connection just made.
-    pub(crate) fn new(io: I, write_timeout: Duration, draining: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(io: I, timeouts: ClientTimeouts, draining: Arc<AtomicBool>) -> Self {
         Self {
             io,
             input: Input::default(),
             out: Vec::new(),
             written: 0,
             alarm: Alarm::default(),
-            write_timeout,
+            timeouts,
             blocked_until: None,
             draining,
             end_of_input: false,
@@ -366,7 +372,7 @@ impl<I: Socket> Client<I> {
     /// The client takes nothing: waits no longer than it may leave a response unread.
     #[cold]
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let until = *self.blocked_until.get_or_insert_with(|| turn::now() + self.write_timeout);
+        let until = *self.blocked_until.get_or_insert_with(|| turn::now() + self.timeouts.write);
         let _ = ready!(self.alarm.poll(until, cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -396,7 +402,7 @@ impl<I: Socket> Client<I> {
         }
         match self.silent_since {
             None => Poll::Pending,
-            Some(since) => self.alarm.poll(since + HALF_CLOSED, cx).map(|_| ()),
+            Some(since) => self.alarm.poll(since + self.timeouts.half_closed, cx).map(|_| ()),
         }
     }
 
@@ -420,3 +426,6 @@ impl<I: Socket> Client<I> {
         std::future::poll_fn(|cx| self.poll_out(cx)).await
     }
 }
+
+#[cfg(test)]
+mod tests;

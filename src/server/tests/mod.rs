@@ -21,6 +21,7 @@ use crate::proxy::client::{Client, Socket};
 
 mod limits;
 mod sni;
+mod timeouts;
 mod tls;
 
 const ANY: &str = "127.0.0.1:0";
@@ -253,7 +254,14 @@ fn grace_is_finite_and_stop_is_at_once() {
 }
 
 impl ServerOptions {
-    fn new(listeners: Vec<ListenerSpec>) -> Self {
-        Self { listeners, tls: None, threads: 0, grace: Duration::from_secs(30), limits: Limits::default() }
+    pub(super) fn new(listeners: Vec<ListenerSpec>) -> Self {
+        Self {
+            listeners,
+            tls: None,
+            threads: 0,
+            grace: Duration::from_secs(30),
+            limits: Limits::default(),
+            trusted_proxies: Vec::new(),
+        }
     }
 }

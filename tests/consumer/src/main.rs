@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Request, Response};
 use tollgate::clock::ManualClock;
-use tollgate::plugin::{RequireToken, ResponseFuture};
+use tollgate::plugin::{Asking, RequireToken, ResponseFuture, ScopesOnly};
 use tollgate::store::MemoryStore;
 use tollgate::{ClientSpec, Demand, Denial, Gate, GateSpec, Permit, RequireTokenLayer, Requirement};
 use tower::limit::ConcurrencyLimitLayer;
@@ -21,8 +21,8 @@ struct Named<S> {
     service: RequireToken<S>,
 }
 
-impl<S: Service<Request<String>, Response = Response<String>>> Named<S> {
-    fn call(&mut self, request: Request<String>) -> ResponseFuture<S::Future> {
+impl<S: Service<Request<String>, Response = Response<String>> + Clone> Named<S> {
+    fn call(&mut self, request: Request<String>) -> ResponseFuture<S::Future, Asking<S, String, ScopesOnly>> {
         self.service.call(request)
     }
 }
