@@ -55,6 +55,7 @@ impl ConfigFile {
         let named = [&edit.scopes, &edit.default_scopes];
         let named = named.iter().flat_map(|list| list.set.iter().flatten().chain(&list.add));
         self.check_scopes(named)?;
+        self.turn_to_client(id)?;
         let inline = self.is_inline(id);
         let client = self.client(id)?;
         let mut defaults = edit.default_scopes.clone();

@@ -24,7 +24,7 @@ pub(super) enum Command {
     /// Add a client and print its secret, once.
     Add(add::Arguments),
     /// Change what a client may do: scopes, default scopes, capabilities, audiences, lifetime, limits.
-    Edit(edit::Arguments),
+    Edit(Box<edit::Arguments>),
     /// List all clients.
     List {
         /// Print JSON, for scripts.
