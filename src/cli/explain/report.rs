@@ -83,7 +83,7 @@ impl Report<'_> {
         let client = self.request.credential.client();
         match (setting, client) {
             ("routes", _) => "[[routes]]: no route matches; `tollgate routes` lists them".to_owned(),
-            ("routes.allow_semicolon" | "routes.allow_encoded_slash", _) => {
+            (setting, _) if setting.starts_with("routes.allow_") => {
                 let key = setting.trim_start_matches("routes.");
                 format!(
                     "{key} = true on the route accepts such paths, if its upstream reads them in one way only"
