@@ -2,7 +2,7 @@
 
 use toml_edit::{Array, Item, TableLike, Value};
 
-use super::clients::set;
+use super::table::set;
 use super::{ConfigFile, EditError};
 use crate::config::suggestion;
 

@@ -4,10 +4,12 @@ mod clients;
 mod edit;
 pub(crate) mod environment;
 mod file;
+mod generation;
 mod included;
 mod layout;
 pub(crate) mod new_secret;
 mod secrets;
+mod table;
 #[cfg(test)]
 mod tests;
 
