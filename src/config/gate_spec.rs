@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::error::ConfigErrors;
-use super::model::{Client, ClientAuthentication, Config, HostPattern, ListenerProtocol};
+use super::model::{Client, ClientAuthentication, Config, ListenerProtocol};
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec, SecretSpec, ThrottlePolicy};
 use crate::oauth::client::ClientPolicy;
 use crate::oauth::client_auth::SecretMethod;
@@ -92,14 +92,12 @@ fn public_origins(config: &Config) -> Vec<PublicOrigin> {
         let https = match listener.protocol {
             ListenerProtocol::Https => true,
             ListenerProtocol::Http { behind_tls, .. } => behind_tls,
+            // It serves nothing but redirects.
+            ListenerProtocol::Redirect => continue,
         };
         sites.extend([(https, None), (https, Some(listener.address.port()))]);
     }
-    // A pattern such as *.example.com is no origin: public_origins names those that proofs may be for.
-    let hosts = config.routes.iter().flat_map(|route| &route.hosts).filter_map(|host| match host {
-        HostPattern::Exact(host) => Some(host),
-        HostPattern::Below(_) => None,
-    });
+    let hosts = config.routes.iter().flat_map(|route| &route.hosts);
     let of_routes = hosts.flat_map(|host| {
         sites.iter().filter_map(move |(https, port)| match port {
             Some(port) => PublicOrigin::of_authority(*https, &format!("{host}:{port}")),
