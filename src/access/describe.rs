@@ -43,7 +43,7 @@ pub(crate) fn requests(route: &Route) -> (String, String) {
         Methods::All => "any".to_owned(),
         Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(","),
     };
-    let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let host = route.host_names();
     let path = match route.path.as_str() {
         prefix if route.path.is_prefix() => format!("{host}{}/…", prefix.trim_end_matches('/')),
         path => format!("{host}{path}"),

@@ -3,10 +3,12 @@
 mod clients;
 pub(crate) mod environment;
 mod file;
+mod generation;
 mod included;
 mod layout;
 pub(crate) mod new_secret;
 mod secrets;
+mod table;
 #[cfg(test)]
 mod tests;
 

@@ -62,7 +62,9 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
             let body_timeout = config.server.limits.body_timeout;
             let value = self::route(index, route, upstream, body_timeout, &mut counting);
-            entries.push(entry(config, route, value));
+            for host in route.table_hosts() {
+                entries.push(entry(config, route, host, Arc::clone(&value)));
+            }
         }
     }
     if let Some(errors) = ConfigErrors::collect(errors) {
@@ -86,9 +88,10 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
 }
 
 fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, ConfigErrors> {
+    let owners: Vec<usize> = entries.iter().map(|entry| entry.value.index).collect();
     RouteTable::build(entries).map_err(|conflicts| {
         let error = |Conflict { first, second }: Conflict| {
-            let (first, second) = (&config.routes[first], &config.routes[second]);
+            let (first, second) = (&config.routes[owners[first]], &config.routes[owners[second]]);
             let message = format!(
                 "{:?} matches the same requests as the route in line {}, and neither is more specific",
                 second.path.as_str(),
@@ -129,12 +132,17 @@ impl Carryover<'_> {
 
 /// What a route is known by over a reload: what it matches.
 fn limit_key(route: &config::Route) -> LimitKey {
-    LimitKey::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
+    LimitKey::Route(format!("{:?} {:?} {:?}", route.hosts, route.path, route.methods))
 }
 
-fn entry(config: &Config, route: &config::Route, value: Arc<Route>) -> Entry<Arc<Route>> {
+fn entry(
+    config: &Config,
+    route: &config::Route,
+    host: Option<String>,
+    value: Arc<Route>,
+) -> Entry<Arc<Route>> {
     Entry {
-        host: route.host.as_ref().map(ToString::to_string),
+        host,
         pattern: route.path.clone(),
         methods: route.methods.only().map(<[_]>::to_vec),
         case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
@@ -241,6 +249,16 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
     })?;
     let mut servers = Vec::new();
     for server in &spec.servers {
+        let key = ServerKey {
+            upstream: spec.name.clone(),
+            origin: server.to_string(),
+            probed: spec.health_check.is_some(),
+        };
+        let state = counting.registry.state(counting.known, key);
+        if let Some(path) = &server.socket {
+            servers.push((Server::on_socket(path, state, spec.idle_timeout), server.weight.get()));
+            continue;
+        }
         let host = match &server.origin.host {
             config::Host::Address(ip) => ip.to_string(),
             config::Host::Name(name) => name.to_string(),
@@ -259,12 +277,6 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
         };
         let port = server.origin.port;
         let resolver = counting.registry.resolver(counting.known, &host, port);
-        let key = ServerKey {
-            upstream: spec.name.clone(),
-            origin: server.origin.to_string(),
-            probed: spec.health_check.is_some(),
-        };
-        let state = counting.registry.state(counting.known, key);
         servers.push((Server::new(host, port, tls, resolver, state, spec.idle_timeout), server.weight.get()));
     }
     let credentials = spec

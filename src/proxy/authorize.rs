@@ -155,7 +155,7 @@ pub(crate) fn authorize<V: RequestView>(
 }
 
 /// The one host that a request is for.
-fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError> {
+pub(super) fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError> {
     let target = match (request.form(), request.authority()) {
         (Form::OtherScheme, _) => return Err(HostError::Scheme),
         (_, None) => None,

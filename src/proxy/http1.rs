@@ -50,6 +50,13 @@ pub(crate) struct Session {
     writer: RequestWriter,
 }
 
+impl Session {
+    /// The record of the request that is answered.
+    pub(super) fn record(&mut self) -> &mut RequestRecord {
+        &mut self.record
+    }
+}
+
 /// Where a request goes, and what its head is needed for there.
 enum Decided {
     Upstream(Authorized),
@@ -463,7 +470,7 @@ async fn wait_unless_gone<I: Socket>(
 }
 
 /// Writes a response of the gateway's own.
-async fn respond<I: Socket>(
+pub(super) async fn respond<I: Socket>(
     client: &mut Client<I>,
     response: &Response<Full<Bytes>>,
     close: bool,

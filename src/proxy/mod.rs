@@ -11,6 +11,7 @@ pub(crate) mod meters;
 pub(crate) mod notes;
 pub(crate) mod observe;
 pub(crate) mod pipeline;
+mod redirect;
 pub(crate) mod refusal;
 pub(crate) mod route;
 pub(crate) mod rules;

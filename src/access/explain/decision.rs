@@ -202,8 +202,10 @@ impl<'c> Explainer<'_, 'c> {
         let (scheme, proof) = match key {
             None => ("Bearer", None),
             Some(key) => {
-                let now = self.gate.clock().unix_time().as_secs();
-                let (method, url) = (&self.request.method, self.request.url());
+                // Rounded up: the gate was made in this second, and refuses what may be from before.
+                let now = self.gate.clock().unix_time().as_secs() + 1;
+                let issuer = self.config.token_service.issuer.as_str();
+                let (method, url) = (&self.request.method, self.request.url(issuer));
                 ("DPoP", Some(key.prove(method, &url, token.expose(), now)?))
             }
         };

@@ -1,6 +1,7 @@
 //! `tollgate client add`.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -63,6 +64,7 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         scopes: &once(&arguments.scopes),
         default_scopes: &once(&arguments.default_scopes),
         token_lifetime: arguments.token_lifetime.as_deref(),
+        now: SystemTime::now(),
     })?;
     let changed = file.path().to_owned();
     let config = file.save()?;

@@ -4,6 +4,7 @@ mod add;
 mod list;
 mod remove;
 mod reset_secret;
+mod revoke_tokens;
 pub(super) mod secrets;
 mod show;
 mod switch;
@@ -36,7 +37,12 @@ pub(super) enum Command {
     },
     /// Give a client a new secret and print it, once.
     ResetSecret(reset_secret::Arguments),
-    /// Disable a client. Its tokens are refused at once.
+    /// End all tokens of a client. It can get new ones.
+    RevokeTokens {
+        /// The client's id.
+        name: String,
+    },
+    /// Disable a client, and end its tokens.
     Disable {
         /// The client's id.
         name: String,
@@ -46,7 +52,7 @@ pub(super) enum Command {
         /// The client's id.
         name: String,
     },
-    /// Remove a client. Its tokens are refused at once.
+    /// Remove a client, and end its tokens.
     Remove {
         /// The client's id.
         name: String,
@@ -59,6 +65,7 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), Failure> {
         Command::List { json } => list::list(path, json),
         Command::Show { name, json } => show::show(path, &name, json),
         Command::ResetSecret(arguments) => reset_secret::reset_secret(path, &arguments),
+        Command::RevokeTokens { name } => revoke_tokens::revoke_tokens(path, &name),
         Command::Disable { name } => switch::switch(path, &name, false),
         Command::Enable { name } => switch::switch(path, &name, true),
         Command::Remove { name } => remove::remove(path, &name),

@@ -24,7 +24,8 @@ impl Report<'_> {
         }
         if let Some(route) = self.explanation.route {
             let key = route_json::path_key(route);
-            let host = route.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+            let hosts = route.host_names();
+            let host = if hosts.is_empty() { hosts } else { format!(" on {}", hosts.replace(',', ", ")) };
             let position =
                 format!("{}:{}", self.config.file_of(route.position).display(), route.position.line);
             row("route", format!("{key} = {:?}{host} ({position})", route.path.as_str()));
@@ -56,7 +57,7 @@ impl Report<'_> {
             Verdict::Passes { upstream, path } => {
                 let servers = self.config.upstreams.iter().find(|known| known.name == *upstream);
                 let servers: Vec<String> =
-                    servers.iter().flat_map(|u| &u.servers).map(|server| server.origin.to_string()).collect();
+                    servers.iter().flat_map(|u| &u.servers).map(|server| server.to_string()).collect();
                 let query = if self.request.target.query.is_some() { " and its query" } else { "" };
                 format!("passes to upstream {upstream} ({}) as {path}{query}", servers.join(", "))
             }

@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use crate::config::{
-    address::{AddressRange, Host, Origin, Scheme},
-    error::Position,
-    settings::limits,
+use crate::{
+    config::{
+        address::{AddressRange, Host, Origin, Scheme},
+        error::Position,
+        settings::limits,
+    },
+    oauth::{public_origin::PublicOrigin, scope::RestrictedTokens},
 };
 
 /// `[server]`.
@@ -37,6 +40,14 @@ pub struct Server {
     /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed. Each sets or removes all of
     /// them.
     pub trusted_proxies: Vec<AddressRange>,
+}
+
+impl Server {
+    /// Returns the first listener that serves requests instead of redirecting them, and its index.
+    #[must_use]
+    pub fn first_serving(&self) -> Option<(usize, &Listener)> {
+        self.listen.iter().enumerate().find(|(_, listener)| listener.protocol != ListenerProtocol::Redirect)
+    }
 }
 
 /// Where the access log goes.
@@ -77,6 +88,8 @@ pub enum ListenerProtocol {
         /// Whether it speaks HTTP/2 instead of HTTP/1.1.
         h2c: bool,
     },
+    /// HTTP/1.1 without TLS; every request is redirected to `https`.
+    Redirect,
 }
 
 impl ListenerProtocol {
@@ -85,7 +98,7 @@ impl ListenerProtocol {
     pub fn scheme(self) -> Scheme {
         match self {
             Self::Https => Scheme::Https,
-            Self::Http { .. } => Scheme::Http,
+            Self::Http { .. } | Self::Redirect => Scheme::Http,
         }
     }
 }
@@ -230,6 +243,10 @@ pub struct TokenService {
     pub throttle: Throttle,
     /// The realm of challenges. It can be put into a quoted string without escapes.
     pub realm: String,
+    /// The origins under which clients know the gateway, besides the issuer's and the hosts of routes.
+    pub public_origins: Vec<PublicOrigin>,
+    /// Where a token that is restricted to a resource is accepted (RFC 8707).
+    pub restricted_tokens: RestrictedTokens,
 }
 
 /// The issuer identifier.

@@ -74,6 +74,26 @@ pub(super) fn token_service() -> Table {
         .default(format!("{:?}", defaults::REALM))
         .example(r#""my apis""#)
         .wrong(r#""my \"apis\"""#),
+        Key::new(
+            "public_origins",
+            Kind::set(Kind::text("origin: scheme, host, and a port unless it is the scheme's own", pattern::ORIGIN)),
+            "The origins under which clients know the gateway, besides that of `issuer` and the hosts of routes. \
+             A DPoP proof must name one of them; the `Host` of the request is not believed. A host can begin \
+             with `*.`.",
+        )
+        .default("[]")
+        .example(r#"["https://api.example.com", "https://*.apps.example.com:8443"]"#)
+        .wrong(r#"["https://api.example.com/orders"]"#),
+        Key::new(
+            "restricted_tokens",
+            Kind::Choice(vec!["own_routes", "any_route"]),
+            "Where a token that was requested for one `resource` (RFC 8707) is accepted. `own_routes`: on routes \
+             with that `audience`, and, for the issuer itself, on routes without an `audience`. `any_route`: on \
+             every route without an `audience` too.",
+        )
+        .default(r#""own_routes""#)
+        .example(r#""any_route""#)
+        .wrong(r#""all""#),
     ])
 }
 

@@ -80,7 +80,10 @@ impl Line<'_> {
         }
         text(out, "reason", self.reason.map(Reason::as_str), LONGEST_NAME);
         text(out, "upstream", self.upstream, LONGEST_NAME);
-        if let Some((host, port)) = self.server {
+        if let Some((path, 0)) = self.server {
+            text(out, "server", Some(&format!("unix:{path}")), LONGEST_HOST);
+            let _ = write!(out, ",\"retries\":{}", self.retries);
+        } else if let Some((host, port)) = self.server {
             // The value comes from the configuration and needs no escaping.
             let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
             let _ = write!(out, ",\"server\":\"{open}{host}{close}:{port}\"");
