@@ -92,10 +92,12 @@ fn public_origins(config: &Config) -> Vec<PublicOrigin> {
         let https = match listener.protocol {
             ListenerProtocol::Https => true,
             ListenerProtocol::Http { behind_tls, .. } => behind_tls,
+            // It serves nothing but redirects.
+            ListenerProtocol::Redirect => continue,
         };
         sites.extend([(https, None), (https, Some(listener.address.port()))]);
     }
-    let hosts = config.routes.iter().filter_map(|route| route.host.as_ref());
+    let hosts = config.routes.iter().flat_map(|route| &route.hosts);
     let of_routes = hosts.flat_map(|host| {
         sites.iter().filter_map(move |(https, port)| match port {
             Some(port) => PublicOrigin::of_authority(*https, &format!("{host}:{port}")),
