@@ -103,7 +103,7 @@ pub(crate) fn authorize<V: RequestView>(
         )));
     }
     let host = host_of(request).map_err(|error| ambiguous(error.public_text()))?;
-    let path = path::canonical(request.path()).map_err(|error| ambiguous(error.public_text()))?;
+    let path = path::canonical(request.path()).map_err(Refusal::path)?;
 
     notes.names(host.as_str(), path.as_str());
 
@@ -125,7 +125,7 @@ pub(crate) fn authorize<V: RequestView>(
         notes.routed(route);
         check_address(rules, route, request, client).map_err(|refusal| refusal.of(route, request))?;
         let response = cors.answer_preflight(cors.origin(request));
-        return Err(Refusal { response, close: false, reason: None });
+        return Err(Refusal { response, close: false, reason: None, setting: None });
     }
     let route = match rules.routes.find(host.name(), &path, method) {
         Match::Found(route) => route,
@@ -135,7 +135,7 @@ pub(crate) fn authorize<V: RequestView>(
             let response = response::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
             return Err(Refusal::new(response, Reason::NoRoute));
         }
-        Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
+        Match::PathRefused(error) => return Err(Refusal::path(error)),
     };
     notes.routed(route);
     // All borrowed: a URI is only made of it for a DPoP proof.

@@ -152,7 +152,7 @@ impl Proxy {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
                 }
                 Err(refusal) => {
-                    record.reason = refusal.reason;
+                    record.refused(&refusal);
                     drain(body);
                     break refusal.understood_by(&parts).into_response();
                 }
@@ -323,7 +323,7 @@ impl Proxy {
         drain(body);
         let close = !matches!(form, FormBody::Whole(_));
         let response = self.answer(endpoint, &parts, form, &client, record).await;
-        Refusal { response, close, reason: None }.into_response()
+        Refusal { response, close, reason: None, setting: None }.into_response()
     }
 
     /// Answers a request to one of the gate's own endpoints, whose body has been read.
