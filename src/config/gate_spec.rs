@@ -92,7 +92,7 @@ fn public_origins(config: &Config) -> Vec<PublicOrigin> {
         let https = match listener.protocol {
             ListenerProtocol::Https => true,
             ListenerProtocol::Http { behind_tls, .. } => behind_tls,
-            // No request is served there.
+            // It serves nothing but redirects.
             ListenerProtocol::Redirect => continue,
         };
         sites.extend([(https, None), (https, Some(listener.address.port()))]);
