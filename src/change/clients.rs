@@ -26,7 +26,7 @@ pub(crate) struct NewClient<'a> {
 impl ConfigFile {
     /// Adds a client behind the ones there are.
     pub(crate) fn add_client(&mut self, client: &NewClient<'_>) -> Result<(), EditError> {
-        self.check_scopes(client)?;
+        self.check_scopes(client.scopes.iter().chain(client.default_scopes))?;
         self.turn_to_client(client.id)?;
         self.turn_to_clients()?;
         let last = self.document.get("clients").and_then(layout::last_position).unwrap_or_else(|| self.end());
@@ -101,7 +101,11 @@ impl ConfigFile {
         Ok(())
     }
 
-    fn check_scopes(&self, client: &NewClient<'_>) -> Result<(), EditError> {
+    /// Checks that all scopes are in `[scopes]`.
+    pub(super) fn check_scopes<'s>(
+        &self,
+        mut named: impl Iterator<Item = &'s String>,
+    ) -> Result<(), EditError> {
         let known: Vec<String> = match &self.before {
             Ok(config) => config.scopes.iter().map(|scope| scope.name.clone()).collect(),
             Err(_) => {
@@ -109,7 +113,7 @@ impl ConfigFile {
                 scopes.into_iter().flat_map(|scopes| scopes.iter()).map(|(name, _)| name.to_owned()).collect()
             }
         };
-        match client.scopes.iter().chain(client.default_scopes).find(|scope| !known.contains(scope)) {
+        match named.find(|scope| !known.contains(scope)) {
             Some(scope) => {
                 Err(EditError::NoSuchScope { scope: scope.clone(), file: self.path.clone(), known })
             }

@@ -1,5 +1,6 @@
 //! Only what is to change changes.
 
+mod edits;
 mod included;
 mod shapes;
 

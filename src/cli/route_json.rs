@@ -50,6 +50,7 @@ pub(super) fn route(config: &Config, route: &Route) -> Map<String, Value> {
         ("allow", ranges(&route.addresses.allow)),
         ("deny", ranges(&route.addresses.deny)),
         ("rate_limit", route.rate_limit.map(|rate| json!(rate.to_string()))),
+        ("rate_limit_by_address", route.rate_limit_by_address.map(|rate| json!(rate.to_string()))),
         ("max_in_flight", route.max_in_flight.map(|most| json!(most))),
         ("cors_origins", cors),
         ("forward_token", route.forward_token.then_some(Value::Bool(true))),

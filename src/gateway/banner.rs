@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use super::demo::Demo;
 use crate::access::lint::exposure::has_tutorial_secret;
-use crate::config::{Access, Config, ListenerProtocol};
+use crate::config::{Access, Config, ListenerProtocol, ServerCertificate};
 use crate::server::Bound;
 use crate::telemetry::MetricsListener;
 
@@ -63,7 +63,10 @@ pub(super) fn banner(
 fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
     let serving = config.server.first_serving().and_then(|(index, _)| bound.listeners().get(index));
     let Some(listener) = serving else { return Ok(()) };
-    let (scheme, insecure) = if listener.spec.tls { ("https", "-k ") } else { ("http", "") };
+    let scheme = if listener.spec.tls { "https" } else { "http" };
+    // A client cannot verify the self-signed certificate.
+    let self_signed = listener.spec.tls && config.server.tls.certificate == ServerCertificate::SelfSigned;
+    let insecure = if self_signed { "-k " } else { "" };
     let base = format!("{scheme}://localhost:{}", listener.addr().port());
     let tutorial = config.client("server").is_some_and(has_tutorial_secret);
     let (id, secret) =

@@ -14,11 +14,14 @@ use crate::config::{
     self, BodyLimit, Config, ConfigError, ConfigErrors, Credentials, ErrorKind, Protocol, Scheme,
 };
 use crate::headers::{IdentityHeader, RequestRules};
+use crate::limit::by_address::AddressLimiter;
 use crate::limit::concurrency::QueueBounds;
-use crate::limit::rate::{ClientLimits, LimitKey, LimitState, Limiter};
+use crate::limit::rate::{ClientLimits, Limiter};
+use crate::limit::state::{LimitKey, LimitState};
 use crate::oauth::scope::Demand;
-use crate::proxy::addresses::AddressFilter;
+use crate::proxy::addresses::AddressPolicy;
 use crate::proxy::cors::Cors;
+use crate::proxy::endpoint_cors::EndpointCors;
 use crate::proxy::meters::Meters;
 use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
 use crate::proxy::rules::Rules;
@@ -38,6 +41,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
     let mut counting = Carryover {
         before: before.map(|rules| &rules.limits),
         now: LimitState::default(),
+        rate_by_address: None,
         known: before.map(|rules| &rules.registry),
         registry: ServerRegistry::default(),
         meters_before: before.map(|rules| &rules.meters),
@@ -57,6 +61,11 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         })
         .collect();
     let mut entries = Vec::new();
+    counting.rate_by_address = config
+        .server
+        .limits
+        .rate_limit_by_address
+        .map(|rate| counting.now.by_address(counting.before, &LimitKey::Server, rate));
     for (index, route) in config.routes.iter().enumerate() {
         // Without its upstream, whose own error is reported, a route is left out of a table that is not used.
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
@@ -78,6 +87,8 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         routes,
         clients,
         upstreams,
+        rate_by_address: counting.rate_by_address,
+        endpoint_cors: config.token_service.cors.as_ref().map(|cors| Box::new(EndpointCors::new(cors))),
         trusted_proxies: config.server.trusted_proxies.clone().into(),
         body_timeout: config.server.limits.body_timeout,
         max_headers: config.server.limits.max_headers,
@@ -116,6 +127,8 @@ struct UpstreamError {
 struct Carryover<'a> {
     before: Option<&'a LimitState>,
     now: LimitState,
+    /// The rate of each address for all routes together.
+    rate_by_address: Option<Arc<AddressLimiter>>,
     known: Option<&'a ServerRegistry>,
     registry: ServerRegistry,
     meters_before: Option<&'a Meters>,
@@ -160,6 +173,9 @@ fn route(
 ) -> Arc<Route> {
     let key = limit_key(route);
     let meter = counting.meters.route(counting.meters_before, route);
+    let rate_by_address =
+        route.rate_limit_by_address.map(|rate| counting.now.by_address(counting.before, &key, rate));
+    let rates = rate_by_address.into_iter().chain(counting.rate_by_address.clone()).collect();
     let access = match &route.access {
         config::Access::Public => Access::Public,
         config::Access::Token { requirement, audience } => {
@@ -187,7 +203,7 @@ fn route(
         max_body_size,
         body_timeout,
         forward_token: route.forward_token,
-        addresses: AddressFilter::new(&route.addresses),
+        addresses: AddressPolicy::new(&route.addresses, rates),
         rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &key, rate)),
         in_flight: route.max_in_flight.map(|max| counting.now.concurrency(counting.before, &key, max, None)),
         response_headers: ResponseHeaders::new(&route.response_headers),

@@ -76,6 +76,7 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
             log::warn!("the grace period ended with connections still open: {connections} cut off");
         }
     }
+    log::info!("stopped");
     Ok(())
 }
 

@@ -88,7 +88,7 @@ impl Proxy {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
                 }
                 Err(refusal) => {
-                    session.record.reason = refusal.reason;
+                    session.record.refused(&refusal);
                     break respond(client, &refusal.response, refusal.close, &mut session.record).await;
                 }
             }

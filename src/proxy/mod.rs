@@ -5,6 +5,7 @@ pub(crate) mod authorize;
 pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod cors;
+pub(crate) mod endpoint_cors;
 pub(crate) mod forward;
 pub(crate) mod http1;
 pub(crate) mod meters;

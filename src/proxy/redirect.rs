@@ -69,7 +69,7 @@ impl Proxy {
         // The body of a request is not read.
         let close = !matches!(facts.framing, RequestFraming::None | RequestFraming::Length(0));
         client.begin(Some(facts));
-        Ok(Refusal { response, close, reason: None })
+        Ok(Refusal { response, close, reason: None, setting: None })
     }
 }
 

@@ -80,7 +80,8 @@ pub(super) fn refused(
     };
     // The text for the client says what is wrong with the request itself.
     let reason = reason.unwrap_or_else(|| response::detail(&refusal.response));
-    Verdict::Refused { status: refusal.response.status().as_u16(), error, reason }
+    let setting = refusal.setting;
+    Verdict::Refused { status: refusal.response.status().as_u16(), error, reason, setting }
 }
 
 fn invalid_token(config: &Config, request: &SampleRequest, route: &Route) -> Option<String> {

@@ -57,6 +57,7 @@ impl Order {
         }
         config.server.access_log = AccessLog::Off;
         config.metrics = None;
+        config.server.limits.rate_limit_by_address = None;
         // The load must not reach a real API.
         for upstream in &mut config.upstreams {
             upstream.servers.truncate(1);
@@ -76,6 +77,7 @@ impl Order {
         }
         for route in &mut config.routes {
             route.rate_limit = None;
+            route.rate_limit_by_address = None;
             route.max_in_flight = None;
             route.addresses = AddressRules::default();
         }

@@ -1,6 +1,7 @@
 //! `tollgate client …`: the clients of gateway.toml.
 
 mod add;
+mod edit;
 mod list;
 mod remove;
 mod reset_secret;
@@ -13,7 +14,9 @@ mod usage;
 use std::path::Path;
 
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::cli::completions::clients;
 use crate::cli::failure::Failure;
 
 /// The commands for clients.
@@ -21,6 +24,8 @@ use crate::cli::failure::Failure;
 pub(super) enum Command {
     /// Add a client and print its secret, once.
     Add(add::Arguments),
+    /// Change what a client may do: scopes, default scopes, capabilities, audiences, lifetime, limits.
+    Edit(Box<edit::Arguments>),
     /// List all clients.
     List {
         /// Print JSON, for scripts.
@@ -30,6 +35,7 @@ pub(super) enum Command {
     /// Show one client.
     Show {
         /// The client's id.
+        #[arg(add = ArgValueCompleter::new(clients))]
         name: String,
         /// Print JSON, for scripts.
         #[arg(long)]
@@ -45,16 +51,19 @@ pub(super) enum Command {
     /// Disable a client, and end its tokens.
     Disable {
         /// The client's id.
+        #[arg(add = ArgValueCompleter::new(clients))]
         name: String,
     },
     /// Enable a disabled client.
     Enable {
         /// The client's id.
+        #[arg(add = ArgValueCompleter::new(clients))]
         name: String,
     },
     /// Remove a client, and end its tokens.
     Remove {
         /// The client's id.
+        #[arg(add = ArgValueCompleter::new(clients))]
         name: String,
     },
 }
@@ -62,6 +71,7 @@ pub(super) enum Command {
 pub(super) fn run(path: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add(arguments) => add::add(path, &arguments),
+        Command::Edit(arguments) => edit::edit(path, &arguments),
         Command::List { json } => list::list(path, json),
         Command::Show { name, json } => show::show(path, &name, json),
         Command::ResetSecret(arguments) => reset_secret::reset_secret(path, &arguments),

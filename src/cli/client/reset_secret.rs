@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
 use super::add;
 use crate::change::{ConfigFile, Rotation, new_secret};
+use crate::cli::completions::clients;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::parse_duration;
@@ -16,6 +18,7 @@ use crate::utc;
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The client's id.
+    #[arg(add = ArgValueCompleter::new(clients))]
     name: String,
     /// How long the old secrets stay valid, such as 24h. Left out: they end at once.
     #[arg(long, value_name = "DURATION", value_parser = duration)]

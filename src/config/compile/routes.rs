@@ -174,6 +174,7 @@ fn route(
     let map_response_urls = table.or("map_response_urls", true, |value| value.boolean());
     let max_body_size = server::body_limit(table, limits.max_body_size);
     let rate_limit = table.or("rate_limit", None, |value| value.rate().map(Some));
+    let rate_limit_by_address = table.or("rate_limit_by_address", None, |value| value.rate().map(Some));
     let response_headers =
         table.or("response_headers", Default::default(), |value| headers::response_headers(&value));
     let addresses = AddressRules {
@@ -202,6 +203,7 @@ fn route(
         map_response_urls,
         max_body_size,
         rate_limit,
+        rate_limit_by_address,
         max_in_flight,
         response_headers,
         addresses,

@@ -125,6 +125,7 @@ fn read_limits(table: &mut Table<'_>) -> Limits {
         idle_timeout: table.duration(&limits::IDLE_TIMEOUT),
         max_connections: table.count(&limits::MAX_CONNECTIONS),
         max_connections_per_address: connections_per_address(table),
+        rate_limit_by_address: table.or("rate_limit_by_address", None, |value| value.rate().map(Some)),
         max_body_size: body_limit(table, Limits::default().max_body_size),
         body_timeout: table.duration(&limits::BODY_TIMEOUT),
         write_timeout: table.duration(&limits::WRITE_TIMEOUT),

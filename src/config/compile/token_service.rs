@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::addresses::secure_url;
+use super::{addresses::secure_url, cors};
 use crate::config::{
     address::Scheme,
     error::ErrorKind,
@@ -66,6 +66,7 @@ fn without_table(server: &Server) -> TokenService {
         max_tokens: positive(MAX_TOKENS.default),
         max_tokens_per_client: positive(MAX_TOKENS_PER_CLIENT.default),
         throttle: Throttle { failures: positive(THROTTLE_FAILURES.default), per: THROTTLE_PER.default },
+        cors: None,
         realm: defaults::REALM.to_owned(),
         public_origins: Vec::new(),
         restricted_tokens: RestrictedTokens::default(),
@@ -96,6 +97,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         max_tokens: _,
         max_tokens_per_client,
         throttle,
+        cors: no_cors,
         realm,
         public_origins,
         restricted_tokens,
@@ -148,6 +150,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
             warn_if_absurd(&value, throttle);
             Some(throttle)
         }),
+        cors: table.or("cors", no_cors, |value| cors::of_endpoints(&value).map(Some)),
         realm: table.or("realm", realm, |value| {
             let text = value.text("a name for challenges", 100)?;
             // It is put into a quoted string without escapes (RFC 9110 §5.6.4).

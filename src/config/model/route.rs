@@ -57,6 +57,8 @@ pub struct Route {
     pub max_body_size: BodyLimit,
     /// The requests that it accepts.
     pub rate_limit: Option<Rate>,
+    /// The requests that it accepts of each address (IPv6: of its /64).
+    pub rate_limit_by_address: Option<Rate>,
     /// The most requests in flight.
     pub max_in_flight: Option<NonZeroUsize>,
     /// Changes to the headers of the upstream's response.

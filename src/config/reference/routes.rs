@@ -196,6 +196,16 @@ pub(super) fn route() -> Table {
         .default_note("no limit")
         .example(r#"{ rate = "100/s", burst = 200 }"#)
         .wrong(r#""100""#),
+        Key::new(
+            "rate_limit_by_address",
+            Kind::Rate,
+            "The requests that the route accepts of each client address (IPv6: of its /64). More are answered with \
+             429. They are counted before the token is looked at. Behind `trusted_proxies`, the address is the one \
+             that they report.",
+        )
+        .default_note("no limit")
+        .example(r#""50/s""#)
+        .wrong(r#""50""#),
         Key::optional_number(
             &upstreams::MAX_IN_FLIGHT,
             "The most requests in flight on this route. More are \

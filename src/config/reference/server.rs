@@ -260,6 +260,16 @@ fn limits() -> Table {
         )
         .default_note("a quarter of `max_connections`, but not less than 64")
         .example("100"),
+        Key::new(
+            "rate_limit_by_address",
+            Kind::Rate,
+            "The requests of one client address (IPv6: of its /64), to routes, endpoints and paths that lead nowhere. \
+             More are answered with 429. They are counted before a token or a secret is looked at. Behind \
+             `trusted_proxies`, the address is the one that they report. A route can have a limit of its own beside it.",
+        )
+        .default_note("no limit")
+        .example(r#"{ rate = "100/s", burst = 500 }"#)
+        .wrong(r#""100""#),
         Key::size(
             &limits::MAX_BODY_SIZE,
             "The largest request body. `\"0\"` is no limit. A route can set \

@@ -158,6 +158,12 @@ fn everything_in_server_and_token_service_arrives() {
     assert_eq!(service.token_lifetime, SECOND * 120);
     assert_eq!((service.max_tokens.get(), service.max_tokens_per_client.get()), (1_000, 10));
     assert_eq!((service.throttle.failures.get(), service.throttle.per), (3, SECOND * 30));
+    let cors = service.cors.as_ref().unwrap();
+    assert!(
+        matches!(&cors.origins, CorsOrigins::Only(origins) if origins[0].to_string() == "https://docs.example.com")
+    );
+    assert_eq!((cors.headers.len(), cors.max_age, cors.credentials), (1, Some(SECOND * 300), false));
+    assert_eq!(limits.rate_limit_by_address.unwrap().to_string(), "100/s");
     assert_eq!(service.realm, "my apis");
     assert_eq!(config.demo.unwrap().listen.to_string(), "127.0.0.1:9000");
     let names: Vec<&str> = config.scopes.iter().map(|scope| scope.name.as_str()).collect();
