@@ -42,6 +42,8 @@ pub(crate) struct Line<'a> {
     /// `None` if the client disconnected before the response.
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
+    /// The key of gateway.toml that decided about a refused request.
+    pub(crate) setting: Option<&'static str>,
     pub(crate) upstream: Option<&'a str>,
     /// The host and port of the last server that the request was sent to.
     pub(crate) server: Option<(&'a str, u16)>,
@@ -82,8 +84,12 @@ impl Line<'_> {
             number(out, b",\"status\":", status.into());
         }
         text(out, b",\"reason\":\"", self.reason.map(Reason::as_str), LONGEST_NAME);
+        text(out, b",\"setting\":\"", self.setting, LONGEST_NAME);
         text(out, b",\"upstream\":\"", self.upstream, LONGEST_NAME);
-        if let Some((host, port)) = self.server {
+        if let Some((path, 0)) = self.server {
+            text(out, b",\"server\":\"", Some(&format!("unix:{path}")), LONGEST_HOST);
+            number(out, b",\"retries\":", self.retries.into());
+        } else if let Some((host, port)) = self.server {
             // The value comes from the configuration and needs no escaping.
             let is_ipv6 = host.contains(':');
             out.extend_from_slice(if is_ipv6 { b",\"server\":\"[" } else { b",\"server\":\"" });
@@ -298,6 +304,7 @@ mod tests {
             client_id: Some("shop"),
             status: Some(200),
             reason: None,
+            setting: None,
             upstream: Some("orders"),
             server: Some(("2001:db8::1", 8080)),
             retries: 1,
