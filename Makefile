@@ -8,7 +8,7 @@ LOCKED := $(if $(CI),--locked)
 # The binary for libFuzzer is only checked here, never linked, so its C++ part need not be compiled. Any path will do.
 NO_LIBFUZZER := CUSTOM_LIBFUZZER_PATH=/none
 
-.PHONY: help run test
+.PHONY: help run test package
 
 # $(call step,what is done,how,what to do when it fails)
 define step
@@ -17,8 +17,9 @@ define step
 endef
 
 help:
-	@echo "make run    build the gateway and run it on gateway.toml"
-	@echo "make test   everything that must pass: format, lints, documentation, tests"
+	@echo "make run      build the gateway and run it on gateway.toml"
+	@echo "make package  build the Debian package and the bill of materials into target/package"
+	@echo "make test     everything that must pass: format, lints, documentation, tests"
 
 # pingora builds zlib-ng, which needs cmake and a C compiler.
 run:
@@ -47,3 +48,7 @@ test:
 	$(call step,tests of the plugin alone,$(CARGO) test $(LOCKED) --no-default-features --lib,The failures stand above.)
 	$(call step,OAuth clients that others wrote,CARGO="$(CARGO)" LOCKED="$(LOCKED)" tests/clients/run,The failures stand above.)
 	@echo "==> all good"
+
+# `tests/packaging/run` tries the result in a Debian system of its own.
+package:
+	@CARGO="$(CARGO)" packaging/package

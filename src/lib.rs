@@ -150,6 +150,8 @@ mod http1;
 #[cfg(feature = "gateway")]
 mod http_client;
 #[cfg(feature = "gateway")]
+mod import;
+#[cfg(feature = "gateway")]
 mod limit;
 pub mod oauth;
 pub mod plugin;

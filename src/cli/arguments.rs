@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{bench, check, client, diff, explain, token};
+use crate::cli::{bench, check, client, diff, explain, health, import, token};
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
 #[derive(Parser)]
@@ -28,6 +28,10 @@ pub(super) enum Command {
     Client(client::Command),
     /// Get a token from a running gateway and print it.
     Token(token::Arguments),
+    /// Ask the running gateway whether it serves. The exit code is 1 if it does not.
+    Health(health::Arguments),
+    /// Translate an OpenAPI description, or the configuration of another gateway, into a part of gateway.toml.
+    Import(import::Arguments),
     /// Explain what happens to a request, and why, from the configuration alone.
     Explain(explain::Arguments),
     /// Show which client gets through which route.
@@ -50,5 +54,11 @@ pub(super) enum Command {
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder, for packages.
+    Man {
+        /// The folder.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
     },
 }

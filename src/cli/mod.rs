@@ -9,6 +9,9 @@ mod completions;
 mod diff;
 mod explain;
 mod failure;
+mod health;
+mod import;
+mod man;
 mod output;
 mod route_json;
 mod routes;
@@ -33,12 +36,15 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&config, &arguments),
         Command::Client(command) => client::run(&config, command),
         Command::Token(arguments) => token::token(&config, arguments),
+        Command::Health(arguments) => health::health(&config, &arguments),
+        Command::Import(arguments) => import::import(&config, &arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),
         Command::Completions { shell } => completions::completions(shell),
+        Command::Man { folder } => man::man(&folder),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::address::AddressRange;
 use super::model::{Config, Listener, ListenerProtocol};
 
 /// A key that is read when the gateway starts, and only then.
@@ -59,6 +60,6 @@ pub(crate) fn needs_restart(started_with: &Config, now: &Config) -> Vec<String> 
 }
 
 /// What is bound of a listener. Its position in the file is not: it shifts with every edit above it.
-fn socket(listener: &Listener) -> (SocketAddr, &ListenerProtocol, bool) {
-    (listener.address, &listener.protocol, listener.proxy_protocol)
+fn socket(listener: &Listener) -> (SocketAddr, &ListenerProtocol, Option<&[AddressRange]>) {
+    (listener.address, &listener.protocol, listener.proxy_protocol.as_deref())
 }

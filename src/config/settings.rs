@@ -73,8 +73,8 @@ pub(crate) mod limits {
     pub(crate) const IDLE_TIMEOUT: Setting<Duration> = Setting::timeout("idle_timeout", seconds(75));
     pub(crate) const MAX_CONNECTIONS: Setting<u32> = Setting::new("max_connections", 20_000, 1, 10_000_000);
     /// 0 is no limit.
-    pub(crate) const MAX_CONNECTIONS_PER_ADDRESS: Setting<u32> =
-        Setting::new("max_connections_per_address", 0, 0, 10_000_000);
+    pub(crate) const MAX_CONNECTIONS_PER_ADDRESS: Bounds<u32> =
+        Bounds { name: "max_connections_per_address", least: 0, most: 10_000_000 };
     /// 0 is no limit.
     pub(crate) const MAX_BODY_SIZE: Setting<Size> =
         Setting::new("max_body_size", Size(10 << 20), Size(0), Size(1 << 50));

@@ -44,6 +44,9 @@ pub(super) fn banner(
     for listener in bound.listeners() {
         writeln!(out, "tollgate: listening on {listener}")?;
     }
+    if let Some(shortage) = bound.live_limits().shortage() {
+        writeln!(out, "tollgate: {shortage}")?;
+    }
     if let Some(demo) = demo {
         writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
     }

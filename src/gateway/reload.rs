@@ -90,7 +90,14 @@ impl Reloader {
         {
             log::info!("new connections get the changed certificates");
         }
-        self.limits.set(config.server.limits.clone(), config.server.shutdown_grace);
+        self.limits.set(
+            config.server.limits.clone(),
+            &config.server.trusted_proxies,
+            config.server.shutdown_grace,
+        );
+        if let Some(shortage) = self.limits.shortage() {
+            log::warn!("{shortage}");
+        }
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.server);
         self.reopen_access_log();
         self.proxy.gate().reload(GateSpec::from(&config));

@@ -80,7 +80,7 @@ pub(crate) fn server_options(config: &Config) -> Result<ServerOptions, StartErro
                 ListenerSpec { h2c, ..ListenerSpec::plain(listener.address) }
             }
         };
-        spec.proxy_protocol = listener.proxy_protocol;
+        spec.proxy_protocol = listener.proxy_protocol.as_deref().map(Into::into);
         spec
     });
     let tls = listens_with_tls(config).then(|| tls_paths(config, &config.server.state_dir)).transpose()?;
@@ -90,5 +90,6 @@ pub(crate) fn server_options(config: &Config) -> Result<ServerOptions, StartErro
         threads: config.server.threads.map_or(0, usize::from),
         grace: config.server.shutdown_grace,
         limits: config.server.limits.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
     })
 }

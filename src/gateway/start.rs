@@ -50,6 +50,10 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
+    let shortage = bound.live_limits().shortage();
+    if let Some(shortage) = shortage {
+        log::warn!("{shortage}");
+    }
     banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(StartError::system)?;
     // After all that is for people: from here on standard output may be the log's.
     start_access_log(&config.server)?;

@@ -26,11 +26,17 @@ impl Endpoint {
     /// Returns the URL of the endpoint on the first listener that a client on this machine can use, or `None` if only
     /// the running gateway knows its port.
     pub(crate) fn url(self, config: &Config) -> Option<String> {
-        let mut listeners = config.server.listen.iter();
-        let listener = listeners.find(|listener| !listener.proxy_protocol && listener.address.port() != 0)?;
-        let origin = Issuer::of_listener(listener.protocol.scheme(), listener.address);
-        Some(origin.to_string() + self.path(config))
+        Some(local_origin(config)?.to_string() + self.path(config))
     }
+}
+
+/// Returns the origin of the first listener that a client on this machine can use, or `None` if only the running
+/// gateway knows its port.
+pub(crate) fn local_origin(config: &Config) -> Option<Issuer> {
+    let mut listeners = config.server.listen.iter();
+    let listener =
+        listeners.find(|listener| listener.proxy_protocol.is_none() && listener.address.port() != 0)?;
+    Some(Issuer::of_listener(listener.protocol.scheme(), listener.address))
 }
 
 /// Encodes a value for a form (`application/x-www-form-urlencoded`). The result may stand between single quotes in a

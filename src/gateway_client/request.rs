@@ -112,13 +112,34 @@ pub(crate) fn post(url: &str, trust: &Trust, fields: &[(&str, &str)]) -> Result<
         .header(ACCEPT, HeaderValue::from_static("application/json"))
         .body(Full::new(Bytes::from(fields.join("&"))))
         .map_err(|_| RequestError::Url(url.to_owned()))?;
-    let client = HttpClient::new(trust, BOUNDS).map_err(RequestError::Tls)?;
+    json(url, &send(url, trust, BOUNDS, request)?)
+}
+
+/// Fetches a document and returns the JSON of a successful response. The gateway has `time` to answer.
+///
+/// # Errors
+/// [`RequestError`] if there is no such response.
+pub(crate) fn get(url: &str, trust: &Trust, time: Duration) -> Result<Value, RequestError> {
+    let request = Request::get(url)
+        .header(ACCEPT, HeaderValue::from_static("application/json"))
+        .body(Full::default())
+        .map_err(|_| RequestError::Url(url.to_owned()))?;
+    json(url, &send(url, trust, Bounds { time, ..BOUNDS }, request)?)
+}
+
+fn send(
+    url: &str,
+    trust: &Trust,
+    bounds: Bounds,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Bytes>, RequestError> {
+    let client = HttpClient::new(trust, bounds).map_err(RequestError::Tls)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RequestError::Runtime)?;
     let response = runtime.block_on(client.send(request));
     // The lookup of a name may still run, and nothing needs to wait for it.
     runtime.shutdown_background();
-    json(url, &response.map_err(|error| RequestError::Exchange(url.to_owned(), error))?)
+    response.map_err(|error| RequestError::Exchange(url.to_owned(), error))
 }
 
 fn json(url: &str, response: &Response<Bytes>) -> Result<Value, RequestError> {

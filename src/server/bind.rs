@@ -7,6 +7,7 @@ use std::{error, fmt, io};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+use super::descriptors::Descriptors;
 use super::listener::{Listener, ListenerSpec};
 use super::live_limits::LiveLimits;
 use super::options::ServerOptions;
@@ -60,7 +61,7 @@ impl Bound {
             }
             listeners.push(Listener { spec: ListenerSpec { addr, ..spec.clone() }, index });
         }
-        let live = Arc::new(LiveLimits::new(&options.limits, options.grace));
+        let live = Arc::new(LiveLimits::new(&options, Descriptors::raise(threads)));
         Ok(Self { listeners, sockets, tls, shutdown: ShutdownHandle::new(), live })
     }
 

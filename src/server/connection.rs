@@ -1,6 +1,7 @@
 //! From an accepted socket to served HTTP: admission, PROXY header, TLS, the choice of protocol, and the close.
 
-use std::net::SocketAddr;
+use std::io::Write as _;
+use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,12 +50,14 @@ impl<H: Handler> Shared<H> {
         mut socket: TcpStream,
         mut peer: SocketAddr,
         listener: Arc<Listener>,
+        mut slot: ConnectionSlot,
     ) {
         let settings = self.live.connection_settings();
         let limits = &settings.limits;
-        let admitted = Box::pin(self.admit(&mut socket, &mut peer, &listener, limits)).await;
-        // The connection counts as open until it has ended.
-        let Some(_slot) = admitted else { return };
+        // The connection counts as open until it has ended: until `slot` is dropped.
+        if !Box::pin(admit(&mut slot, &mut socket, &mut peer, &listener, &settings)).await {
+            return;
+        }
         if !listener.spec.tls {
             let http2 = listener.spec.h2c;
             let info = ConnInfo::new(peer, listener, None);
@@ -71,42 +74,6 @@ impl<H: Handler> Shared<H> {
             self.http2(session, info, settings).await
         } else {
             self.http1(session, info, settings).await
-        }
-    }
-
-    /// Finds out whether there is room, and who is there behind a PROXY protocol header.
-    async fn admit(
-        &self,
-        socket: &mut TcpStream,
-        peer: &mut SocketAddr,
-        listener: &Listener,
-        limits: &Limits,
-    ) -> Option<ConnectionSlot> {
-        let Some(mut slot) = self.live.connection_slots().take() else {
-            self.refuse(socket, listener).await;
-            return None;
-        };
-        if listener.spec.proxy_protocol {
-            let header = timeout(limits.header_timeout, proxy_protocol::read(socket)).await;
-            match header {
-                Ok(Ok(Some(source))) => *peer = source,
-                Ok(Ok(None)) => {}
-                Ok(Err(_)) | Err(_) => return None,
-            }
-        }
-        if !slot.claim(peer.ip()) {
-            self.refuse(socket, listener).await;
-            return None;
-        }
-        Some(slot)
-    }
-
-    /// Over the limit: a plain HTTP/1.1 client is told, a handshake would cost more than the refusal is worth. Nothing is
-    /// waited for, since this connection is counted by no limit.
-    async fn refuse(&self, socket: &mut TcpStream, listener: &Listener) {
-        if !listener.spec.tls && !listener.spec.h2c {
-            let _ = timeout(Duration::ZERO, socket.write_all(&too_many_connections())).await;
-            let _ = timeout(Duration::ZERO, socket.shutdown()).await;
         }
     }
 
@@ -169,6 +136,54 @@ impl<H: Handler> Shared<H> {
             }
         })
     }
+}
+
+/// Finds out whether the address may have one more connection, and who is there behind a PROXY protocol header.
+async fn admit(
+    slot: &mut ConnectionSlot,
+    socket: &mut TcpStream,
+    peer: &mut SocketAddr,
+    listener: &Listener,
+    settings: &ConnectionSettings,
+) -> bool {
+    if let Some(from) = &listener.spec.proxy_protocol {
+        if !from.iter().any(|range| range.contains(peer.ip())) {
+            slot.record_refusal(&format_args!("{} is not in proxy_protocol.from of {listener}", peer.ip()));
+            return false;
+        }
+        match timeout(settings.limits.header_timeout, proxy_protocol::read(socket)).await {
+            Ok(Ok(Some(source))) => *peer = source,
+            // The load balancer itself, or a client that it does not know: no address to count.
+            Ok(Ok(None)) => return true,
+            Ok(Err(_)) | Err(_) => return false,
+        }
+    }
+    let stands_for_many = settings.trusted_proxies.iter().any(|range| range.contains(peer.ip()));
+    if !stands_for_many && !slot.claim(peer.ip()) {
+        if is_told(listener) {
+            // Not waited for: a client that does not read must not hold the connection.
+            let _ = timeout(Duration::ZERO, socket.write_all(&too_many_connections())).await;
+            let _ = timeout(Duration::ZERO, socket.shutdown()).await;
+        }
+        return false;
+    }
+    true
+}
+
+/// Closes a connection for which there is no slot, at once.
+pub(super) fn refuse(socket: TcpStream, listener: &Listener) {
+    // The system's own socket does not block, and needs no event of the runtime to be written to.
+    if is_told(listener)
+        && let Ok(mut socket) = socket.into_std()
+    {
+        let _ = socket.write(&too_many_connections());
+        let _ = socket.shutdown(Shutdown::Write);
+    }
+}
+
+/// Whether a refused client is told why. With TLS, a handshake would cost more than the refusal is worth.
+fn is_told(listener: &Listener) -> bool {
+    !listener.spec.tls && !listener.spec.h2c
 }
 
 impl<S, H> HttpConnection for http2::Connection<TokioIo<Watched<S>>, Serve<H>, StreamExecutor>

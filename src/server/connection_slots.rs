@@ -1,5 +1,6 @@
 //! Limits on the number of connections, in total and per client address.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -18,6 +19,8 @@ const LOG_EVERY: u64 = 10;
 pub(crate) struct ConnectionSlots {
     open: AtomicUsize,
     max: AtomicUsize,
+    /// What the descriptors of the process suffice for.
+    most: usize,
     per_address: PerAddress,
     refused: AtomicU64,
     logged_at: AtomicU64,
@@ -30,11 +33,13 @@ struct PerAddress {
 }
 
 impl ConnectionSlots {
-    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+    /// Makes slots for the connections that `limits` allow, and no more than `most`.
+    pub(crate) fn new(limits: &Limits, most: usize) -> Arc<Self> {
         let per_address = PerAddress { max: AtomicUsize::new(usize::MAX), open: DashMap::new() };
         let slots = Self {
             open: AtomicUsize::new(0),
             max: AtomicUsize::new(0),
+            most,
             per_address,
             refused: AtomicU64::new(0),
             logged_at: AtomicU64::new(0),
@@ -45,9 +50,9 @@ impl ConnectionSlots {
 
     /// Changes the limits. They apply to new connections.
     pub(crate) fn set(&self, limits: &Limits) {
-        self.max.store(limits.max_connections, Relaxed);
-        let per_address = limits.max_connections_per_address.unwrap_or(usize::MAX);
-        self.per_address.max.store(per_address, Relaxed);
+        let max = limits.max_connections.min(self.most);
+        self.max.store(max, Relaxed);
+        self.per_address.max.store(limits.max_connections_per_address.of(max), Relaxed);
     }
 
     /// Returns the number of open connections.
@@ -64,23 +69,21 @@ impl ConnectionSlots {
         // Incremented first and decremented by the slot's drop, so that two threads cannot both take the last
         // slot.
         if self.open.fetch_add(1, Relaxed) >= self.max.load(Relaxed) {
-            self.record_refusal();
+            self.record_refusal(&"max_connections is reached");
             return None;
         }
         Some(slot)
     }
 
-    fn record_refusal(&self) {
+    /// Counts a refused connection, and logs now and then why.
+    fn record_refusal(&self, why: &dyn fmt::Display) {
         count(Event::ConnectionRefused);
         let refused = self.refused.fetch_add(1, Relaxed) + 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let logged_at = self.logged_at.load(Relaxed);
         let due = now >= logged_at.saturating_add(LOG_EVERY);
         if due && self.logged_at.compare_exchange(logged_at, now, Relaxed, Relaxed).is_ok() {
-            log::warn!(
-                "connections refused: limit reached ({refused} refused since start, {} open)",
-                self.open()
-            );
+            log::warn!("connections refused: {why} ({refused} refused since start, {} open)", self.open());
         }
     }
 }
@@ -92,6 +95,11 @@ pub(crate) struct ConnectionSlot {
 }
 
 impl ConnectionSlot {
+    /// Counts a refused connection, and logs now and then why.
+    pub(crate) fn record_refusal(&self, why: &dyn fmt::Display) {
+        self.slots.record_refusal(why);
+    }
+
     /// Counts the connection for the client's address. Returns false if that address has too many.
     pub(crate) fn claim(&mut self, address: IpAddr) -> bool {
         let per_address = &self.slots.per_address;
@@ -103,7 +111,7 @@ impl ConnectionSlot {
         let mut open = per_address.open.entry(key).or_insert(0);
         if *open >= max {
             drop(open);
-            self.slots.record_refusal();
+            self.record_refusal(&format_args!("max_connections_per_address is reached by {key}"));
             return false;
         }
         *open += 1;
@@ -126,11 +134,14 @@ impl Drop for ConnectionSlot {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
+    use crate::config::ConnectionsPerAddress;
 
     #[test]
     fn a_dropped_slot_is_free_again() {
-        let slots = ConnectionSlots::new(&Limits { max_connections: 1, ..Limits::default() });
+        let slots = ConnectionSlots::new(&Limits { max_connections: 1, ..Limits::default() }, 10);
         let first = slots.take().unwrap();
         assert!(slots.take().is_none());
         assert_eq!(slots.open(), 1);
@@ -141,7 +152,7 @@ mod tests {
     #[test]
     fn a_lower_limit_counts_the_open_connections() {
         let limits = |max_connections| Limits { max_connections, ..Limits::default() };
-        let slots = ConnectionSlots::new(&limits(2));
+        let slots = ConnectionSlots::new(&limits(2), 10);
         let (first, second) = (slots.take().unwrap(), slots.take().unwrap());
         slots.set(&limits(1));
         drop(first);
@@ -152,8 +163,9 @@ mod tests {
 
     #[test]
     fn ipv6_addresses_of_one_network_share_a_limit() {
-        let slots =
-            ConnectionSlots::new(&Limits { max_connections_per_address: Some(1), ..Limits::default() });
+        let one = ConnectionsPerAddress::AtMost(NonZeroUsize::MIN);
+        let limits = Limits { max_connections_per_address: one, ..Limits::default() };
+        let slots = ConnectionSlots::new(&limits, 10);
         let mut one = slots.take().unwrap();
         assert!(one.claim("2001:db8::1".parse().unwrap()));
         let mut two = slots.take().unwrap();
@@ -161,5 +173,14 @@ mod tests {
         assert!(two.claim("2001:db8:0:1::1".parse().unwrap()));
         drop(one);
         assert!(slots.take().unwrap().claim("2001:db8::2".parse().unwrap()));
+    }
+
+    #[test]
+    fn there_are_no_more_connections_than_descriptors_for_them() {
+        let slots = ConnectionSlots::new(&Limits::default(), 2);
+        let _open = (slots.take().unwrap(), slots.take().unwrap());
+        assert!(slots.take().is_none());
+        slots.set(&Limits { max_connections: 1_000, ..Limits::default() });
+        assert!(slots.take().is_none());
     }
 }

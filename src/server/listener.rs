@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::config::AddressRange;
 
 /// One address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,14 +16,15 @@ pub(crate) struct ListenerSpec {
     /// On a plain listener, HTTP/2 with prior knowledge (RFC 9113 §3.3) instead of HTTP/1.1. Ignored with
     /// `tls`.
     pub h2c: bool,
-    /// Every connection starts with a PROXY protocol header (version 1 or 2), which is trusted.
-    pub proxy_protocol: bool,
+    /// The addresses whose connections start with a PROXY protocol header (version 1 or 2), which is believed.
+    /// Connections from others are closed.
+    pub proxy_protocol: Option<Arc<[AddressRange]>>,
 }
 
 impl ListenerSpec {
     /// A plain HTTP/1.1 listener.
     pub(crate) fn plain(addr: SocketAddr) -> Self {
-        Self { addr, tls: false, h2c: false, proxy_protocol: false }
+        Self { addr, tls: false, h2c: false, proxy_protocol: None }
     }
 
     /// A TLS listener: HTTP/2 and HTTP/1.1 by ALPN.

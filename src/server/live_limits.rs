@@ -10,8 +10,10 @@ use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
 
 use super::connection_slots::ConnectionSlots;
+use super::descriptors::{Descriptors, Shortage};
+use super::options::ServerOptions;
 use super::streams::StreamExecutor;
-use crate::config::Limits;
+use crate::config::{AddressRange, Limits};
 
 /// The maximum size of hyper's write buffer per stream.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -19,12 +21,14 @@ const MAX_BUFFER: usize = 64 * 1024;
 /// The settings of a connection, fixed when it is accepted.
 pub(crate) struct ConnectionSettings {
     pub(crate) limits: Limits,
+    /// The addresses that stand for many clients.
+    pub(super) trusted_proxies: Box<[AddressRange]>,
     pub(super) http2: http2::Builder<StreamExecutor>,
 }
 
 impl ConnectionSettings {
-    fn new(limits: Limits) -> Self {
-        Self { http2: http2(&limits), limits }
+    fn new(limits: Limits, trusted_proxies: &[AddressRange]) -> Self {
+        Self { http2: http2(&limits), limits, trusted_proxies: trusted_proxies.into() }
     }
 }
 
@@ -33,23 +37,32 @@ pub(crate) struct LiveLimits {
     connection_settings: ArcSwap<ConnectionSettings>,
     connection_slots: Arc<ConnectionSlots>,
     grace_millis: AtomicU64,
+    descriptors: Descriptors,
 }
 
 impl LiveLimits {
-    pub(crate) fn new(limits: &Limits, grace: Duration) -> Self {
+    pub(super) fn new(options: &ServerOptions, descriptors: Descriptors) -> Self {
+        let ServerOptions { limits, trusted_proxies, grace, .. } = options;
+        let settings = ConnectionSettings::new(limits.clone(), trusted_proxies);
         Self {
-            connection_settings: ArcSwap::from_pointee(ConnectionSettings::new(limits.clone())),
-            connection_slots: ConnectionSlots::new(limits),
-            grace_millis: AtomicU64::new(millis(grace)),
+            connection_settings: ArcSwap::from_pointee(settings),
+            connection_slots: ConnectionSlots::new(limits, descriptors.connections()),
+            grace_millis: AtomicU64::new(millis(*grace)),
+            descriptors,
         }
     }
 
     /// Sets the limits of new connections and the grace time of future drains. Open connections stay open,
     /// even if there are more than the new maximum.
-    pub(crate) fn set(&self, limits: Limits, grace: Duration) {
+    pub(crate) fn set(&self, limits: Limits, trusted_proxies: &[AddressRange], grace: Duration) {
         self.grace_millis.store(millis(grace), Relaxed);
         self.connection_slots.set(&limits);
-        self.connection_settings.store(Arc::new(ConnectionSettings::new(limits)));
+        self.connection_settings.store(Arc::new(ConnectionSettings::new(limits, trusted_proxies)));
+    }
+
+    /// Returns why fewer connections than configured are accepted.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        self.descriptors.shortage(self.connection_settings.load().limits.max_connections)
     }
 
     pub(crate) fn connection_settings(&self) -> Arc<ConnectionSettings> {

@@ -16,6 +16,7 @@ mod client_certificate;
 mod connection;
 mod connection_info;
 mod connection_slots;
+mod descriptors;
 mod drive;
 mod handler;
 mod http1;

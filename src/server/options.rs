@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::listener::ListenerSpec;
 use super::tls::TlsPaths;
-use crate::config::Limits;
+use crate::config::{AddressRange, Limits};
 
 /// Everything [`Bound::bind`](super::Bound::bind) needs.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct ServerOptions {
     pub grace: Duration,
     /// Limits on connections and their timeouts.
     pub limits: Limits,
+    /// The addresses that stand for many clients: `max_connections_per_address` is not for them.
+    pub trusted_proxies: Vec<AddressRange>,
 }
 
 impl ServerOptions {

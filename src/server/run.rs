@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::bind::Bound;
-use super::connection::Shared;
+use super::connection::{self, Shared};
 use super::handler::Handler;
 use super::listener::Listener;
 use super::live_limits::LiveLimits;
@@ -140,10 +140,14 @@ async fn accept<H: Handler>(
         };
         late += usize::from(*stop.borrow());
         match accepted {
-            Ok((stream, peer)) => {
-                let connection = Arc::clone(&shared).serve(stream, peer, Arc::clone(&listener));
-                tokio::spawn(connection);
-            }
+            // The slot is taken here and not in the task: a burst would use up all descriptors before the first task runs.
+            Ok((stream, peer)) => match shared.live.connection_slots().take() {
+                Some(slot) => {
+                    let connection = Arc::clone(&shared).serve(stream, peer, Arc::clone(&listener), slot);
+                    tokio::spawn(connection);
+                }
+                None => connection::refuse(stream, &listener),
+            },
             // The client left the queue before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {

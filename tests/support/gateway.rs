@@ -64,7 +64,7 @@ impl Gateway {
         })
     }
 
-    /// Like `start`, with a limit on file descriptors.
+    /// Like `start`, with a hard limit on file descriptors.
     pub(crate) fn start_with_files(config: &Config, files: u32) -> Self {
         Self::spawn(&config.text(), |dir| {
             let mut shell = Command::new("sh");

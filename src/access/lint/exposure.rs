@@ -56,7 +56,7 @@ fn listeners(config: &Config, findings: &mut Findings<'_>) {
     }
     for (index, listener) in config.server.listen.iter().enumerate() {
         let ListenerProtocol::Http { behind_tls: true, .. } = listener.protocol else { continue };
-        if !listener.proxy_protocol {
+        if listener.proxy_protocol.is_none() {
             findings.add(
                 Lint::HiddenAddresses,
                 listener.position,

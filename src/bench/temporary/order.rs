@@ -51,7 +51,7 @@ impl Order {
         config.server.listen.truncate(1);
         for listener in &mut config.server.listen {
             listener.address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            listener.proxy_protocol = false;
+            listener.proxy_protocol = None;
         }
         config.server.access_log = AccessLog::Off;
         config.metrics = None;

@@ -11,6 +11,7 @@ pub(super) mod headers;
 mod jwks;
 mod methods;
 mod metrics;
+mod proxy_protocol;
 mod resilience;
 mod routes;
 mod scopes;

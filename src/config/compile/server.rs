@@ -6,11 +6,14 @@ use std::{
     path::PathBuf,
 };
 
-use super::{addresses::address_ranges, tls};
+use super::{addresses::address_ranges, proxy_protocol, tls};
 use crate::config::{
     address::{AddressRange, Host, Origin, Scheme},
     error::{ErrorKind, Position},
-    model::{AccessLog, BodyLimit, Limits, Listener, ListenerProtocol, Server, ServerCertificate, ServerTls},
+    model::{
+        AccessLog, BodyLimit, ConnectionsPerAddress, Limits, Listener, ListenerProtocol, Server,
+        ServerCertificate, ServerTls,
+    },
     reader::{Table, Value},
     settings::{
         limits,
@@ -42,7 +45,7 @@ fn defaults(state_dir: PathBuf, position: Position) -> Server {
 
 fn default_listen(position: Position) -> Vec<Listener> {
     let address = (Ipv4Addr::LOCALHOST, PORT).into();
-    vec![Listener { address, protocol: ListenerProtocol::Https, proxy_protocol: false, position }]
+    vec![Listener { address, protocol: ListenerProtocol::Https, proxy_protocol: None, position }]
 }
 
 fn read(table: &mut Table<'_>) -> Server {
@@ -121,14 +124,24 @@ fn read_limits(table: &mut Table<'_>) -> Limits {
         max_headers: table.count(&limits::MAX_HEADERS),
         idle_timeout: table.duration(&limits::IDLE_TIMEOUT),
         max_connections: table.count(&limits::MAX_CONNECTIONS),
-        max_connections_per_address: NonZeroUsize::new(table.count(&limits::MAX_CONNECTIONS_PER_ADDRESS))
-            .map(NonZeroUsize::get),
+        max_connections_per_address: connections_per_address(table),
         max_body_size: body_limit(table, Limits::default().max_body_size),
         body_timeout: table.duration(&limits::BODY_TIMEOUT),
         write_timeout: table.duration(&limits::WRITE_TIMEOUT),
         handshake_timeout: table.duration(&limits::HANDSHAKE_TIMEOUT),
         half_closed_timeout: table.duration(&limits::HALF_CLOSED_TIMEOUT),
     }
+}
+
+fn connections_per_address(table: &mut Table<'_>) -> ConnectionsPerAddress {
+    let bounds = &limits::MAX_CONNECTIONS_PER_ADDRESS;
+    table.or(bounds.name, ConnectionsPerAddress::Share, |value| {
+        let most = value.number(bounds)?;
+        Some(match NonZeroUsize::new(usize::try_from(most).unwrap_or(usize::MAX)) {
+            None => ConnectionsPerAddress::Unlimited,
+            Some(most) => ConnectionsPerAddress::AtMost(most),
+        })
+    })
 }
 
 fn header_size(table: &mut Table<'_>) -> usize {
@@ -174,14 +187,14 @@ fn listener(value: &Value<'_>) -> Option<Listener> {
     const WANTED: &str =
         "a URL to listen on, such as \"https://127.0.0.1:8443\", or { url = \"…\", behind_tls = true }";
     if !value.inner().is_table() {
-        return finish_listener(value, value.string(WANTED)?, false, false, false);
+        return finish_listener(value, value.string(WANTED)?, false, false, None);
     }
     value.table(WANTED, |table| {
         let url = table.need("url", "where to listen, such as \"http://0.0.0.0:8080\"");
         let (behind_tls, h2c) = (table.flag("behind_tls"), table.flag("h2c"));
-        let proxy_protocol = table.flag("proxy_protocol");
+        let proxy_protocol = table.take("proxy_protocol");
         let url = url?;
-        finish_listener(&url, url.string("a URL to listen on")?, behind_tls, h2c, proxy_protocol)
+        finish_listener(&url, url.string("a URL to listen on")?, behind_tls, h2c, proxy_protocol.as_ref())
     })?
 }
 
@@ -190,7 +203,7 @@ fn finish_listener(
     text: &str,
     behind_tls: bool,
     h2c: bool,
-    proxy_protocol: bool,
+    proxy_protocol: Option<&Value<'_>>,
 ) -> Option<Listener> {
     let origin = match Origin::parse(text) {
         Ok(origin) => origin,
@@ -223,6 +236,10 @@ fn finish_listener(
             );
         }
         Scheme::Http => ListenerProtocol::Http { behind_tls, h2c },
+    };
+    let proxy_protocol = match proxy_protocol {
+        None => None,
+        Some(value) => proxy_protocol::proxy_protocol(value, ip)?,
     };
     let address = SocketAddr::new(ip, origin.port);
     Some(Listener { address, protocol, proxy_protocol, position: value.position() })

@@ -10,8 +10,8 @@ use std::{net::SocketAddr, path::PathBuf};
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
 pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, ResponseHeaders, Route};
 pub use server::{
-    AccessLog, BodyLimit, CertificateFiles, Issuer, Limits, Listener, ListenerProtocol, Server,
-    ServerCertificate, ServerTls, Throttle, TokenService,
+    AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
+    ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle, TokenService,
 };
 pub use upstream::{
     Balance, Credentials, Ejection, ExpectedStatus, HealthCheck, Probe, Protocol, QueueLimits, RetryBudget,

@@ -58,8 +58,9 @@ pub struct Listener {
     pub address: SocketAddr,
     /// The protocol it speaks.
     pub protocol: ListenerProtocol,
-    /// Whether connections begin with a PROXY protocol header (v1 or v2).
-    pub proxy_protocol: bool,
+    /// The addresses whose connections begin with a PROXY protocol header (v1 or v2), which is believed. Connections from
+    /// others are refused. `None` if there is no such header.
+    pub proxy_protocol: Option<Vec<AddressRange>>,
     /// The position in the file; the start of the file for the default listener.
     pub position: Position,
 }
@@ -133,8 +134,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// The most connections.
     pub max_connections: usize,
-    /// The most connections of one address (IPv6: of its /64); `None` is no limit.
-    pub max_connections_per_address: Option<usize>,
+    /// The most connections of one address (IPv6: of its /64).
+    pub max_connections_per_address: ConnectionsPerAddress,
     /// The largest request body, unless the route says otherwise.
     pub max_body_size: BodyLimit,
     /// How long a client may pause in a request body; the time for the whole body of a token request.
@@ -156,15 +157,38 @@ impl Default for Limits {
             max_headers: count(limits::MAX_HEADERS.default),
             idle_timeout: limits::IDLE_TIMEOUT.default,
             max_connections: count(limits::MAX_CONNECTIONS.default),
-            max_connections_per_address: match limits::MAX_CONNECTIONS_PER_ADDRESS.default {
-                0 => None,
-                most => Some(count(most)),
-            },
+            max_connections_per_address: ConnectionsPerAddress::Share,
             max_body_size: BodyLimit::of(limits::MAX_BODY_SIZE.default.0),
             body_timeout: limits::BODY_TIMEOUT.default,
             write_timeout: limits::WRITE_TIMEOUT.default,
             handshake_timeout: limits::HANDSHAKE_TIMEOUT.default,
             half_closed_timeout: limits::HALF_CLOSED_TIMEOUT.default,
+        }
+    }
+}
+
+/// How many of all connections one address may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionsPerAddress {
+    /// A quarter of them, but not less than 64: enough for a whole site behind one address, and not all.
+    Share,
+    /// At most this many.
+    AtMost(NonZeroUsize),
+    /// No limit; 0 in the file.
+    Unlimited,
+}
+
+impl ConnectionsPerAddress {
+    /// The share of an address if all connections are few.
+    const LEAST_SHARE: usize = 64;
+
+    /// Returns the number, given that of all connections.
+    #[must_use]
+    pub fn of(self, max_connections: usize) -> usize {
+        match self {
+            Self::Share => (max_connections / 4).max(Self::LEAST_SHARE),
+            Self::AtMost(most) => most.get(),
+            Self::Unlimited => usize::MAX,
         }
     }
 }

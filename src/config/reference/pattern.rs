@@ -69,6 +69,12 @@ pub(super) fn listen(open: bool) -> String {
     )
 }
 
+/// Either scheme, on loopback only.
+pub(super) fn listen_on_loopback() -> String {
+    let (loopback, localhost) = (loopback(), any_case("localhost"));
+    format!("({}|{})({loopback}|{localhost}){}", scheme("https"), scheme("http"), port(0))
+}
+
 /// The same without `https://`.
 pub(super) fn listen_plain(open: bool) -> String {
     let host = if open { address() } else { loopback() };

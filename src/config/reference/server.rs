@@ -84,8 +84,15 @@ fn listener() -> Table {
             Key::flag("behind_tls", false, "A TLS terminator is in front of this listener, so plain HTTP can \
                 be open to the network."),
             Key::flag("h2c", false, "Speaks HTTP/2 without TLS, and only that."),
-            Key::flag("proxy_protocol", false, "Connections begin with a PROXY protocol header (version 1 or \
-                2), which is believed."),
+            Key::new(
+                "proxy_protocol",
+                Kind::Either(vec![Kind::Flag, Kind::Table(proxy_protocol())]),
+                "Connections begin with a PROXY protocol header (version 1 or 2), which is believed. `true` is for \
+                 loopback only; elsewhere, `from` says who may connect.",
+            )
+            .default(false)
+            .example(r#"{ from = ["10.0.0.0/8"] }"#)
+            .wrong(r#""yes""#),
         ])
         .rule(
             "Plain `http://` outside loopback needs `behind_tls = true`.",
@@ -95,12 +102,36 @@ fn listener() -> Table {
             }),
         )
         .rule(
+            "`proxy_protocol = true` is for loopback; elsewhere it needs `from`.",
+            json!({
+                "if": { "properties": { "proxy_protocol": { "const": true } }, "required": ["proxy_protocol"] },
+                "then": { "properties": { "url": { "pattern": format!("^({})$", pattern::listen_on_loopback()) } } },
+            }),
+        )
+        .rule(
             "`behind_tls` and `h2c` are for `http://` listeners.",
             json!({
                 "if": { "properties": { "url": { "pattern": "^[Hh][Tt][Tt][Pp][Ss]:" } }, "required": ["url"] },
                 "then": { "properties": { "behind_tls": { "const": false }, "h2c": { "const": false } } },
             }),
         )
+}
+
+fn proxy_protocol() -> Table {
+    Table::new(
+        "proxy_protocol",
+        "Who may send the header.",
+        "[server]\nlisten = [{ url = \"https://0.0.0.0:8443\", proxy_protocol = { § } }]",
+    )
+    .keys([Key::new(
+        "from",
+        Kind::set(Kind::text("address or range", pattern::address_range())).not_empty(),
+        "The addresses of the load balancers. A connection from elsewhere is closed.",
+    )
+    .required()
+    .example(r#"["10.0.0.0/8"]"#)
+    .wrong("[]")
+    .beside("")])
 }
 
 fn access_log() -> Table {
@@ -197,12 +228,19 @@ fn limits() -> Table {
         ),
         Key::number(&limits::MAX_HEADERS, "The most header fields of a request."),
         Key::duration(&limits::IDLE_TIMEOUT, "How long a connection may be kept alive without a request."),
-        Key::number(&limits::MAX_CONNECTIONS, "The most open connections."),
         Key::number(
+            &limits::MAX_CONNECTIONS,
+            "The most open connections. Each may need two open files, so if the limit of the process is too low, \
+             fewer are accepted; the gateway raises the soft limit to the hard one, and says so at its start if that \
+             is not enough.",
+        ),
+        Key::optional_number(
             &limits::MAX_CONNECTIONS_PER_ADDRESS,
-            "The most open connections from one address (IPv6: from its /64). 0 is no limit. Off by default: \
-             behind a load balancer without PROXY protocol, every connection has the same address.",
+            "The most open connections from one address (IPv6: from its /64). 0 is no limit. With the PROXY protocol, \
+             the address is the client's. Addresses in `trusted_proxies` have no limit, because they stand for all of \
+             their clients.",
         )
+        .default_note("a quarter of `max_connections`, but not less than 64")
         .example("100"),
         Key::size(
             &limits::MAX_BODY_SIZE,

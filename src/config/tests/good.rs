@@ -55,7 +55,11 @@ fn an_empty_file_is_all_defaults() {
         (SECOND * 10, 16 << 10, 100)
     );
     assert_eq!((limits.idle_timeout, limits.max_connections), (SECOND * 75, 20_000));
-    assert_eq!(limits.max_connections_per_address, None);
+    assert_eq!(limits.max_connections_per_address, crate::config::ConnectionsPerAddress::Share);
+    assert_eq!(
+        (limits.max_connections_per_address.of(20_000), limits.max_connections_per_address.of(9)),
+        (5_000, 64)
+    );
     assert_eq!((limits.body_timeout, limits.write_timeout), (SECOND * 30, SECOND * 30));
     assert_eq!((limits.max_body_size, limits.handshake_timeout), (BodyLimit::Bytes(10 << 20), SECOND * 10));
     assert_eq!(limits.half_closed_timeout, SECOND * 3);
@@ -82,11 +86,31 @@ fn empty_tables_are_the_defaults_too() {
 }
 
 #[test]
+fn a_listener_on_loopback_may_believe_everybody() {
+    for (url, value, from) in [
+        ("https://127.0.0.1:1", "true", Some("127.0.0.0/8 ::1/128")),
+        ("https://[::1]:1", "true", Some("127.0.0.0/8 ::1/128")),
+        ("https://127.0.0.1:1", "false", None),
+        ("https://127.0.0.1:1", "{ from = [\"192.0.2.1\"] }", Some("192.0.2.1/32")),
+        ("https://0.0.0.0:1", "{ from = [\"10.0.0.0/8\", \"::1\"] }", Some("10.0.0.0/8 ::1/128")),
+    ] {
+        let config = good(&format!("[server]\nlisten = [{{ url = \"{url}\", proxy_protocol = {value} }}]\n"));
+        let believed = config.server.listen[0].proxy_protocol.as_ref();
+        let believed =
+            believed.map(|ranges| ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        assert_eq!(believed.as_deref(), from, "{url} {value}");
+    }
+}
+
+#[test]
 fn everything_in_server_and_token_service_arrives() {
     let config = maximal();
     let server = &config.server;
-    let listen: Vec<_> =
-        server.listen.iter().map(|one| (one.address.to_string(), one.protocol, one.proxy_protocol)).collect();
+    let listen: Vec<_> = server
+        .listen
+        .iter()
+        .map(|one| (one.address.to_string(), one.protocol, one.proxy_protocol.is_some()))
+        .collect();
     let http = |behind_tls, h2c| ListenerProtocol::Http { behind_tls, h2c };
     assert_eq!(
         listen,
@@ -96,6 +120,7 @@ fn everything_in_server_and_token_service_arrives() {
             ("127.0.0.1:8081".to_owned(), http(false, false), false),
         ]
     );
+    assert_eq!(server.listen[1].proxy_protocol.as_deref().unwrap()[0].to_string(), "10.0.0.0/8");
     assert_eq!(server.listen[1].position.line, 4);
     assert_eq!(server.threads, NonZeroUsize::new(2));
     assert!(server.state_dir.ends_with("kept") && server.state_dir.is_absolute());
@@ -110,7 +135,7 @@ fn everything_in_server_and_token_service_arrives() {
     let limits = &server.limits;
     assert_eq!((limits.header_timeout, limits.max_header_size, limits.max_headers), (SECOND, 8 << 10, 50));
     assert_eq!((limits.idle_timeout, limits.max_connections), (SECOND * 2, 7));
-    assert_eq!(limits.max_connections_per_address, Some(3));
+    assert_eq!(limits.max_connections_per_address.of(7), 3);
     assert_eq!((limits.body_timeout, limits.write_timeout), (SECOND * 4, SECOND * 5));
     assert_eq!((limits.max_body_size, limits.handshake_timeout), (BodyLimit::Unlimited, SECOND * 6));
     assert_eq!(limits.half_closed_timeout, SECOND * 7);

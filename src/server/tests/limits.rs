@@ -1,10 +1,12 @@
 //! Timeouts, sizes and numbers: what happens to clients that are slow, large or many.
 
 use std::io::{Read, Write};
+use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::config::{AddressRange, ConnectionsPerAddress};
 
 #[test]
 fn a_slow_head_is_answered_408_and_closed() {
@@ -163,7 +165,7 @@ fn connections_over_the_limit_are_told_and_closed() {
 #[test]
 fn a_proxy_header_names_the_client() {
     let mut options = plain(Limits::default());
-    options.listeners[0].proxy_protocol = true;
+    options.listeners[0].proxy_protocol = Some([AddressRange::parse("127.0.0.0/8").unwrap()].into());
     let server = Running::start(options);
     let mut client = server.connect();
     client
@@ -188,10 +190,53 @@ fn a_handshake_that_does_not_come_is_not_waited_for() {
 
 #[test]
 fn one_address_may_not_take_every_place() {
-    let limits = Limits { max_connections_per_address: Some(1), ..Limits::default() };
+    let one = ConnectionsPerAddress::AtMost(NonZeroUsize::MIN);
+    let limits = Limits { max_connections_per_address: one, ..Limits::default() };
     let server = Running::start(plain(limits));
     let mut first = server.connect();
     first.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
     read_answer(&mut first);
     assert!(read_to_end(&mut server.connect()).starts_with("HTTP/1.1 503"));
+}
+
+#[test]
+fn a_proxy_header_from_elsewhere_is_refused_unread() {
+    let mut options = plain(Limits::default());
+    options.listeners[0].proxy_protocol = Some([AddressRange::parse("192.0.2.0/24").unwrap()].into());
+    let server = Running::start(options);
+    let mut client = server.connect();
+    // The connection may be closed before this is sent.
+    let _ =
+        client.write_all(b"PROXY TCP4 192.0.2.7 192.0.2.1 5632 443\r\nGET / HTTP/1.1\r\nHost: here\r\n\r\n");
+    let mut answer = Vec::new();
+    let _ = client.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{}", answer.escape_ascii());
+}
+
+/// The limit is for clients: with the PROXY protocol, each has its own address, and a trusted proxy stands for many.
+#[test]
+fn the_limit_of_an_address_is_not_for_proxies() {
+    let one = ConnectionsPerAddress::AtMost(NonZeroUsize::MIN);
+    let loopback = AddressRange::parse("127.0.0.0/8").unwrap();
+    let limits = Limits { max_connections_per_address: one, ..Limits::default() };
+    let answers = |server: &Running, rows: [(&str, &str); 3]| {
+        let mut open = Vec::new();
+        for (header, expected) in rows {
+            let mut client = server.connect();
+            client.write_all(header.as_bytes()).unwrap();
+            if expected == "200" {
+                client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+            }
+            let answer = read_answer(&mut client);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{header} {answer}");
+            open.push(client);
+        }
+    };
+    let mut options = plain(limits.clone());
+    options.listeners[0].proxy_protocol = Some([loopback].into());
+    let server = Running::start(options);
+    let from = |last: u8| format!("PROXY TCP4 192.0.2.{last} 192.0.2.1 5632 443\r\n");
+    answers(&server, [(&from(7), "200"), (&from(8), "200"), (&from(7), "503")]);
+    let server = Running::start(ServerOptions { trusted_proxies: vec![loopback], ..plain(limits) });
+    answers(&server, [("", "200"); 3]);
 }

@@ -255,6 +255,13 @@ fn grace_is_finite_and_stop_is_at_once() {
 
 impl ServerOptions {
     fn new(listeners: Vec<ListenerSpec>) -> Self {
-        Self { listeners, tls: None, threads: 0, grace: Duration::from_secs(30), limits: Limits::default() }
+        Self {
+            listeners,
+            tls: None,
+            threads: 0,
+            grace: Duration::from_secs(30),
+            limits: Limits::default(),
+            trusted_proxies: Vec::new(),
+        }
     }
 }

@@ -229,7 +229,7 @@ async fn an_http_2_stream_that_is_not_read_is_cut_at_the_write_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_handshake_ends_at_the_handshake_timeout() {
     let state = tempfile::tempdir().unwrap();
-    let tls = Some(Arc::new(TlsReloader::load(&self_signed(state.path()).unwrap()).unwrap()));
+    let tls = Some(Arc::new(TlsReloader::load(&own_tls(state.path())).unwrap()));
     let live = Arc::new(LiveLimits::new(&limits(), Duration::from_secs(10)));
     let shared = Arc::new(Shared { handler: Arc::new(answering()), live, tls, drain: DrainSignal::new() });
     let socket = tokio::net::TcpListener::bind(ANY).await.unwrap();

@@ -40,6 +40,8 @@ fn is_tested(block: &Block, above: Option<&Block>) -> bool {
         ("rust", mark) => mark.is_empty(),
         // A drawing.
         ("text", "") => true,
+        // A later block runs what is saved.
+        ("yaml", mark) if mark.starts_with("save as: ") => true,
         (_, mark) if mark.starts_with("from: ") || mark.starts_with("not run: ") => true,
         (_, mark) => {
             mark.starts_with("shows") && above.is_some_and(|above| above.mark.starts_with("test: run"))

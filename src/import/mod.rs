@@ -1,0 +1,46 @@
+//! Descriptions that others wrote, translated into the text of a gateway.toml: an API in OpenAPI, or the configuration
+//! of another gateway.
+//!
+//! A translation never opens more than the source does, and never drops anything silently: what has no equivalent is a
+//! [`Finding`] with its position. A route that cannot be translated is left out, so its requests stay 404.
+
+pub(crate) mod compare;
+mod draft;
+mod error;
+mod kong;
+mod nginx;
+pub(crate) mod openapi;
+mod render;
+#[cfg(test)]
+mod tests;
+mod traefik;
+mod tyk;
+mod yaml;
+
+pub(crate) use self::draft::{Draft, Need};
+pub(crate) use self::error::ImportError;
+pub(crate) use self::render::render;
+
+/// A gateway whose configuration can be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gateway {
+    Nginx,
+    Kong,
+    Tyk,
+    Traefik,
+}
+
+/// Translates the configuration of another gateway.
+///
+/// # Errors
+/// [`ImportError`] if the text is not such a configuration.
+pub(crate) fn gateway(kind: Gateway, text: &str) -> Result<Draft, ImportError> {
+    let mut draft = match kind {
+        Gateway::Nginx => nginx::import(text)?,
+        Gateway::Kong => kong::import(text)?,
+        Gateway::Tyk => tyk::import(text)?,
+        Gateway::Traefik => traefik::import(text)?,
+    };
+    draft.settle();
+    Ok(draft)
+}

@@ -1,0 +1,396 @@
+use std::path::Path;
+
+use super::openapi::{self, Options, ScopeSource};
+use super::{Draft, Gateway, compare, gateway, render};
+use crate::config::Config;
+
+/// Every text that an import makes must be a valid gateway.toml.
+fn valid(draft: &Draft) -> Config {
+    let text = render(draft);
+    Config::parse(&text, Path::new("gateway.toml"), Path::new("."), &|_| None)
+        .unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+}
+
+fn findings(draft: &Draft) -> Vec<String> {
+    draft
+        .findings
+        .iter()
+        .map(|finding| format!("{}:{} {}", finding.position.line, finding.position.column, finding.text))
+        .collect()
+}
+
+const PETS: &str = r##"openapi: 3.1.0
+info: { title: Pet store, version: "1" }
+servers: [{ url: "https://{stage}.example.com/v2/", variables: { stage: { default: api } } }]
+security: [{ oauth: ["pets:read"] }]
+paths:
+  /pets:
+    get: { tags: [pets] }
+    post: { tags: [pets], security: [{ oauth: ["pets:write"] }] }
+  /pets/{pet.id}:
+    parameters: []
+    get: { tags: [pets] }
+    delete: { tags: [pets], security: [{ oauth: ["pets:write"] }, { oauth: ["admin"] }] }
+    trace: {}
+  /pets/{id}.json:
+    get: {}
+  /search?q={q}:
+    get: {}
+  /open:
+    get: { security: [] }
+  /linked: { $ref: "#/components/pathItems/linked" }
+  /elsewhere: { $ref: "other.yaml#/x" }
+  x-internal: { get: {} }
+components:
+  pathItems:
+    linked:
+      put: { security: [{ oauth: ["pets:write", "admin"] }] }
+  securitySchemes:
+    oauth:
+      type: oauth2
+      flows: { clientCredentials: { scopes: { "pets:read": "Read pets\nand more", "pets:write": Change pets } } }
+"##;
+
+#[test]
+fn operations_become_routes_and_security_becomes_scopes() {
+    let draft = openapi::import(PETS, &Options::default()).unwrap();
+    let expected = r#"[scopes]
+admin = "admin"
+"pets:read" = "Read pets"
+"pets:write" = "Change pets"
+
+[upstreams.pet-store]
+servers = ["https://api.example.com"]
+
+[[routes]]
+path = "/v2/pets"
+methods = ["GET"]
+scopes = ["pets:read"]
+upstream = "pet-store"
+
+[[routes]]
+path = "/v2/pets"
+methods = ["POST"]
+scopes = ["pets:write"]
+upstream = "pet-store"
+
+[[routes]]
+path = "/v2/pets/{pet_id}"
+methods = ["GET"]
+scopes = ["pets:read"]
+upstream = "pet-store"
+
+[[routes]]
+path = "/v2/pets/{pet_id}"
+methods = ["DELETE"]
+any_scope = ["admin", "pets:write"]
+upstream = "pet-store"
+
+[[routes]]
+path = "/v2/open"
+methods = ["GET"]
+upstream = "pet-store"
+
+[[routes]]
+path = "/v2/linked"
+methods = ["PUT"]
+scopes = ["admin", "pets:write"]
+upstream = "pet-store"
+"#;
+    assert_eq!(render(&draft), expected);
+    valid(&draft);
+    let findings = findings(&draft).join("\n");
+    for expected in [
+        "13:5 trace /pets/{pet.id} is not imported",
+        "15:5 GET /pets/{id}.json is not imported: \"{id}.json\" mixes text and parameters",
+        "17:5 GET /search?q={q} is not imported: a query",
+        "19:5 GET /v2/open needs no authentication in the description; here it needs a token",
+        "/elsewhere is not imported: other.yaml#/x is in another document",
+    ] {
+        assert!(findings.contains(expected), "{expected} is not in\n{findings}");
+    }
+}
+
+#[test]
+fn scopes_come_from_tags_or_paths_on_request_and_by_default() {
+    let tags = Options { scopes: Some(ScopeSource::Tags), ..Options::default() };
+    let text = render(&openapi::import(PETS, &tags).unwrap());
+    assert!(text.contains("methods = [\"GET\"]\nscopes = [\"pets.read\"]"), "{text}");
+    assert!(
+        text.contains("methods = [\"DELETE\", \"POST\"]") || text.contains("scopes = [\"pets.write\"]"),
+        "{text}"
+    );
+
+    let plain = "swagger: '2.0'\nhost: api.example.com:8080\nbasePath: /api/v1\nschemes: [http]\npaths:\n  \
+                 /users/{a}: { get: {} }\n  /users/{b}: { get: {}, put: {} }\n";
+    let draft = openapi::import(plain, &Options::default()).unwrap();
+    let text = render(&draft);
+    assert!(text.contains("servers = [\"http://api.example.com:8080\"]"), "{text}");
+    assert!(
+        text.contains("path = \"/api/v1/users/{a}\"\nmethods = [\"GET\"]\nscopes = [\"users.read\"]"),
+        "{text}"
+    );
+    assert!(
+        text.contains("path = \"/api/v1/users/{b}\"\nmethods = [\"PUT\"]\nscopes = [\"users.write\"]"),
+        "{text}"
+    );
+    valid(&draft);
+    let findings = findings(&draft);
+    assert!(
+        findings.iter().any(|f| f.contains("GET /api/v1/users/{b} is not imported: another route")),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_server_of_the_command_line_keeps_the_base_path() {
+    let options =
+        Options { upstream: Some("http://10.0.0.5:8080"), name: Some("pets"), ..Options::default() };
+    let draft = openapi::import(PETS, &options).unwrap();
+    let text = render(&draft);
+    assert!(text.contains("[upstreams.pets]\nservers = [\"http://10.0.0.5:8080\"]"), "{text}");
+    assert!(text.contains("path = \"/v2/pets\""), "{text}");
+    valid(&draft);
+}
+
+#[test]
+fn a_second_import_shows_only_what_differs() {
+    let draft = openapi::import(PETS, &Options::default()).unwrap();
+    let config = valid(&draft);
+    let same = compare::compare(&draft, &config);
+    assert!(same.is_empty(), "{}", same.text());
+    assert_eq!(same.text(), "0 new, 0 changed, 0 gone, 6 the same\n");
+
+    let newer = PETS
+        .replace("  /open:", "  /pets/{pet}/toys:\n    get: {}\n  /closed:")
+        .replace("post: { tags: [pets], security: [{ oauth: [\"pets:write\"] }] }", "post: {}");
+    let draft = openapi::import(&newer, &Options::default()).unwrap();
+    let text = compare::compare(&draft, &config).text();
+    assert!(text.contains("+ path = \"/v2/pets/{pet}/toys\""), "{text}");
+    assert!(text.contains("- GET /v2/open (line "), "{text}");
+    assert!(text.contains("instead of all of pets:write"), "{text}");
+}
+
+#[test]
+fn what_is_no_description_is_refused_with_its_reason() {
+    let error = |text: &str| openapi::import(text, &Options::default()).unwrap_err().to_string();
+    assert_eq!(
+        error("paths: {}"),
+        "1:1: this is not an OpenAPI description: it has neither \"openapi\" nor \"swagger\""
+    );
+    assert_eq!(error("openapi: 4.0.0"), "1:1: OpenAPI 4.0.0 is not known; 2.0 and 3.x are");
+    assert_eq!(error(""), "the file is empty");
+    assert!(error("a: [").contains("this is not YAML or JSON"), "{}", error("a: ["));
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(error(&deep(150)).contains("nested deeper"), "{}", error(&deep(150)));
+    assert!(error(&deep(100_000)).contains("recursion limit"), "{}", error(&deep(100_000)));
+    // Ten anchors that each use the one before ten times would be ten thousand million nodes.
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..10 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    assert!(error(&bomb).contains("more than"), "{}", error(&bomb));
+}
+
+#[test]
+fn nginx_locations_become_routes() {
+    let text = r#"
+http {
+  gzip on;
+  upstream orders { server 10.0.0.1:8080 weight=3; server 10.0.0.2:8080 max_fails=2; least_conn; keepalive 16; }
+  server {
+    listen 443 ssl;
+    server_name api.example.com shop.example.com;
+    client_max_body_size 2m;
+    location /orders/ {
+      limit_except GET { deny all; }
+      proxy_pass http://orders;
+      proxy_set_header Host $host;
+    }
+    location = /status { proxy_pass http://127.0.0.1:9001; allow 10.0.0.0/8; deny all; }
+    location /old/ { proxy_pass http://127.0.0.1:9001/; auth_basic "x"; }
+    location /moved/ { proxy_pass http://127.0.0.1:9001/new/; }
+    location ~ \.php$ { proxy_pass http://127.0.0.1:9002; }
+    location /files { root /srv; }
+    location /any { proxy_pass http://$backend; }
+  }
+}"#;
+    let draft = gateway(Gateway::Nginx, text).unwrap();
+    valid(&draft);
+    let toml = render(&draft);
+    for expected in [
+        "[upstreams.orders]\nservers = [{ url = \"http://10.0.0.1:8080\", weight = 3 }, \"http://10.0.0.2:8080\"]\n\
+         balance = \"least_requests\"\n",
+        "[[routes]]\nprefix = \"/orders\"\nhost = \"api.example.com\"\nmethods = [\"GET\", \"HEAD\"]\nupstream = \
+         \"orders\"\nmax_body_size = \"2MiB\"\n",
+        "host = \"shop.example.com\"\nmethods",
+        "path = \"/status\"\nhost = \"api.example.com\"\nupstream = \"127-0-0-1-9001\"\nallow = [\"10.0.0.0/8\"]\n",
+        "prefix = \"/old\"\nhost = \"api.example.com\"\nupstream = \"127-0-0-1-9001\"\nmax_body_size = \
+         \"2MiB\"\nstrip_prefix = \"/old\"\n",
+    ] {
+        assert!(toml.contains(expected), "{expected}\nis not in\n{toml}");
+    }
+    assert_eq!(draft.found, 7);
+    let findings = findings(&draft).join("\n");
+    for expected in [
+        "3:3 gzip is not imported",
+        "4:52 max_fails=2 of server 10.0.0.2:8080 is not imported",
+        "6:5 listen is not imported",
+        "12:7 proxy_set_header of location /orders/ is not imported",
+        "15:57 auth_basic is not imported: the token takes its place",
+        "16:24 location /moved/ is not imported: proxy_pass http://127.0.0.1:9001/new/ rewrites the path",
+        "17:5 location ~ \\.php$ is not imported",
+        "18:5 location /files is not imported: it has no proxy_pass",
+        "19:21 location /any is not imported: proxy_pass http://$backend has no fixed target",
+    ] {
+        assert!(findings.contains(expected), "{expected} is not in\n{findings}");
+    }
+    assert!(!toml.contains("/moved") && !toml.contains("php") && !toml.contains("/files"), "{toml}");
+}
+
+#[test]
+fn a_deny_after_an_allow_of_nginx_is_reported_and_not_widened() {
+    let text = "location /x { }\nserver { location /a { proxy_pass http://h; allow 10.0.0.0/8; deny 10.1.0.0/16; deny all; }\n\
+                location /b { proxy_pass http://h; deny all; } }";
+    let draft = gateway(Gateway::Nginx, text).unwrap();
+    let findings = findings(&draft).join("\n");
+    assert!(findings.contains("deny of location /a is not imported"), "{findings}");
+    assert!(findings.contains("location /b is not imported: it denies everybody"), "{findings}");
+}
+
+#[test]
+fn broken_nginx_files_are_refused_where_they_are_broken() {
+    for (text, expected) in [
+        ("server {", "1:8: this block is not closed"),
+        ("a b", "1:1: a has no ; at its end"),
+        ("}", "1:1: this } closes nothing, or a ; is missing before it"),
+        ("a \"b", "1:3: this quote is not closed"),
+        ("a;\n;", "2:1: a directive has no name"),
+    ] {
+        assert_eq!(gateway(Gateway::Nginx, text).unwrap_err().to_string(), expected);
+    }
+    let text = format!("{}{}", "a {".repeat(100), "}".repeat(100));
+    assert!(gateway(Gateway::Nginx, &text).unwrap_err().to_string().contains("too deeply"));
+}
+
+#[test]
+fn kong_services_become_upstreams_and_acl_groups_scopes() {
+    let text = r#"
+_format_version: "3.0"
+services:
+  - name: orders
+    host: orders-pool
+    protocol: http
+    routes:
+      - name: read
+        paths: [/orders, "~/v\\d+"]
+        methods: [GET]
+        hosts: [api.example.com]
+        plugins:
+          - { name: acl, config: { allow: [readers, admins] } }
+          - { name: rate-limiting, config: { minute: 60 } }
+          - { name: cors }
+  - { name: users, url: "http://10.0.0.9:7000", plugins: [{ name: key-auth }], routes: [{ name: u, paths: [/users], strip_path: false }] }
+upstreams: [{ name: orders-pool, targets: [{ target: "10.0.0.1:80", weight: 100 }, { target: "10.0.0.2:80", weight: 0 }] }]
+consumers: [{ username: shop }]
+routes: [{ name: lost, paths: [/lost], service: { name: gone } }]
+"#;
+    let draft = gateway(Gateway::Kong, text).unwrap();
+    valid(&draft);
+    let toml = render(&draft);
+    for expected in [
+        "[upstreams.orders]\nservers = [{ url = \"http://10.0.0.1:80\", weight = 100 }]\n",
+        "prefix = \"/orders\"\nhost = \"api.example.com\"\nmethods = [\"GET\"]\nany_scope = [\"admins\", \
+         \"readers\"]\nupstream = \"orders\"\nrate_limit = \"60/m\"\nstrip_prefix = \"/orders\"\n",
+        "prefix = \"/users\"\nupstream = \"users\"\n",
+    ] {
+        assert!(toml.contains(expected), "{expected}\nis not in\n{toml}");
+    }
+    let findings = findings(&draft).join("\n");
+    for expected in [
+        "~/v\\d+ of route read is not imported: it is a regular expression",
+        "plugin cors of read is not imported",
+        "plugin key-auth is not imported: the token takes its place",
+        "consumer shop is not imported: `tollgate client add` makes clients",
+        "this route is not imported: its service is not in the file",
+    ] {
+        assert!(findings.contains(expected), "{expected} is not in\n{findings}");
+    }
+}
+
+#[test]
+fn tyk_definitions_become_prefixes() {
+    let text = r#"[{ "name": "Orders", "active": true, "use_standard_auth": true, "domain": "api.example.com",
+        "global_rate_limit": { "rate": 100, "per": 60 }, "cache_options": { "enable_cache": true },
+        "proxy": { "listen_path": "/orders/", "target_url": "http://10.0.0.1:8080/", "strip_listen_path": true } },
+        { "name": "Off", "active": false, "proxy": { "listen_path": "/off", "target_url": "http://10.0.0.1" } },
+        { "name": "Open", "use_keyless": true, "proxy": { "listen_path": "/", "target_url": "http://10.0.0.1" } }]"#;
+    let draft = gateway(Gateway::Tyk, text).unwrap();
+    valid(&draft);
+    let toml = render(&draft);
+    for expected in [
+        "prefix = \"/orders\"\nhost = \"api.example.com\"\nupstream = \"orders\"\nstrip_prefix = \
+         \"/orders\"\nrate_limit = \"100/m\"\n",
+        "prefix = \"/\"\nupstream = \"open\"\n",
+    ] {
+        assert!(toml.contains(expected), "{expected}\nis not in\n{toml}");
+    }
+    let findings = findings(&draft).join("\n");
+    for expected in [
+        "Off is not imported: it is not active",
+        "use_standard_auth of Orders is not imported: the token takes its place",
+        "cache_options of Orders is not imported",
+        "Open needs no key in Tyk; here it needs a token",
+    ] {
+        assert!(findings.contains(expected), "{expected} is not in\n{findings}");
+    }
+    assert!(gateway(Gateway::Tyk, "{}").is_err());
+}
+
+#[test]
+fn traefik_rules_are_written_out_as_routes() {
+    let text = r#"
+http:
+  routers:
+    orders:
+      rule: "(Host(`a.example.com`) || Host(`b.example.com`)) && PathPrefix(`/orders`) && Method(`GET`, `HEAD`)"
+      service: orders@file
+      middlewares: [strip, auth, only]
+      entryPoints: [web]
+    regex: { rule: "HostRegexp(`.*`)", service: orders }
+    not: { rule: "!Path(`/x`)", service: orders }
+    exact: { rule: "Path(`/status`)", service: orders }
+  services:
+    orders: { loadBalancer: { servers: [{ url: "http://10.0.0.1:80/" }, { url: "http://10.0.0.2:80", weight: 2 }], sticky: {} } }
+  middlewares:
+    strip: { stripPrefix: { prefixes: [/orders] } }
+    auth: { forwardAuth: { address: x } }
+    only: { ipAllowList: { sourceRange: ["10.0.0.0/8"] } }
+tls: {}
+"#;
+    let draft = gateway(Gateway::Traefik, text).unwrap();
+    valid(&draft);
+    let toml = render(&draft);
+    for expected in [
+        "servers = [\"http://10.0.0.1:80\", { url = \"http://10.0.0.2:80\", weight = 2 }]\n",
+        "prefix = \"/orders\"\nhost = \"a.example.com\"\nmethods = [\"GET\", \"HEAD\"]\nupstream = \"orders\"\nallow = \
+         [\"10.0.0.0/8\"]\nstrip_prefix = \"/orders\"\n",
+        "host = \"b.example.com\"\n",
+        "path = \"/status\"\nupstream = \"orders\"\n",
+    ] {
+        assert!(toml.contains(expected), "{expected}\nis not in\n{toml}");
+    }
+    assert_eq!(draft.routes.len(), 3);
+    let findings = findings(&draft).join("\n");
+    for expected in [
+        "middleware auth (forwardAuth) is not imported: the token takes its place",
+        "router regex is not imported: HostRegexp in its rule has no equivalent",
+        "router not is not imported: a rule with ! has no equivalent",
+        "entryPoints of router orders is not imported",
+        "sticky of service orders is not imported",
+        "tls is not imported",
+    ] {
+        assert!(findings.contains(expected), "{expected} is not in\n{findings}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Tyk: a classic API definition, or a list of them.
+
+use std::collections::BTreeSet;
+
+use super::draft::{Draft, Need, Route, RoutePath, Server, Upstream};
+use super::error::ImportError;
+use super::render::quoted;
+use super::yaml::{Node, Value};
+
+/// Members that say how the API authenticates; the token takes their place.
+const AUTHENTICATION: [&str; 8] = [
+    "use_basic_auth",
+    "use_oauth2",
+    "use_openid",
+    "use_standard_auth",
+    "enable_jwt",
+    "use_mutual_tls_auth",
+    "enable_signature_checking",
+    "enable_coprocess_auth",
+];
+/// Members that describe the definition itself.
+const NEUTRAL: [&str; 8] = ["name", "slug", "id", "api_id", "org_id", "active", "proxy", "domain"];
+
+pub(super) fn import(text: &str) -> Result<Draft, ImportError> {
+    let root = Node::parse(text)?;
+    let mut draft = Draft::default();
+    let apis: Vec<&Node> = match &root.value {
+        Value::Sequence(items) => items.iter().collect(),
+        _ => vec![root.get("api_definition").unwrap_or(&root)],
+    };
+    if !apis.iter().all(|api| api.get("proxy").is_some()) {
+        return Err(ImportError::at(root.position, "this is not a Tyk API definition: it has no \"proxy\""));
+    }
+    for api in apis {
+        definition(api, &mut draft);
+    }
+    Ok(draft)
+}
+
+fn definition(api: &Node, draft: &mut Draft) {
+    draft.found += 1;
+    let name = api.text_of("name").or_else(|| api.text_of("api_id")).unwrap_or("api");
+    if api.get("active").and_then(Node::flag) == Some(false) {
+        return draft.find(api.position, format!("{name} is not imported: it is not active"));
+    }
+    let Some(proxy) = api.get("proxy") else { return };
+    let Some(listen) = proxy.text_of("listen_path") else {
+        return draft.find(proxy.position, format!("{name} is not imported: it has no listen_path"));
+    };
+    let Some(target) = proxy.text_of("target_url") else {
+        return draft.find(proxy.position, format!("{name} is not imported: it has no target_url"));
+    };
+    let prefix = listen.trim_end_matches('/');
+    let prefix = if prefix.is_empty() { "/" } else { prefix };
+    let mut settings = Vec::new();
+    let strip = proxy.get("strip_listen_path").and_then(Node::flag) == Some(true);
+    if strip && prefix != "/" {
+        settings.push(("strip_prefix", quoted(prefix)));
+    }
+    for (key, at, value) in api.entries() {
+        if AUTHENTICATION.contains(&key) && value.flag() == Some(true) {
+            draft.find(at, format!("{key} of {name} is not imported: the token takes its place"));
+        } else if key == "use_keyless" && value.flag() == Some(true) {
+            let text =
+                format!("{name} needs no key in Tyk; here it needs a token. access = \"public\" opens it");
+            draft.find(at, text);
+        } else if key == "global_rate_limit" {
+            match rate(value) {
+                Ok(Some(rate)) => settings.push(("rate_limit", rate)),
+                Ok(None) => {}
+                Err(()) => draft.find(at, format!("global_rate_limit of {name} is not imported")),
+            }
+        } else if !NEUTRAL.contains(&key) && !AUTHENTICATION.contains(&key) && is_set(value) {
+            draft.find(at, format!("{key} of {name} is not imported"));
+        }
+    }
+    for (key, at, value) in proxy.entries() {
+        if !matches!(key, "listen_path" | "target_url" | "strip_listen_path") && is_set(value) {
+            draft.find(at, format!("proxy.{key} of {name} is not imported"));
+        }
+    }
+    let upstream: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let servers = vec![Server { url: target.trim_end_matches('/').to_owned(), weight: None }];
+    draft.upstreams.push(Upstream { name: upstream.clone(), servers, settings: Vec::new() });
+    draft.routes.push(Route {
+        host: api.text_of("domain").filter(|domain| !domain.is_empty()).map(str::to_owned),
+        path: RoutePath::Prefix(prefix.to_owned()),
+        methods: BTreeSet::new(),
+        need: Need::Token,
+        upstream,
+        settings,
+        position: api.position,
+    });
+}
+
+/// `{rate, per}` in seconds as ours; none where it is switched off.
+fn rate(value: &Node) -> Result<Option<String>, ()> {
+    let number = |name| value.text_of(name).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    let (rate, per) = (number("rate"), number("per"));
+    if value.get("disabled").and_then(Node::flag) == Some(true) || rate <= 0.0 {
+        return Ok(None);
+    }
+    match per {
+        1.0 => Ok(Some(quoted(&format!("{rate}/s")))),
+        60.0 => Ok(Some(quoted(&format!("{rate}/m")))),
+        3600.0 => Ok(Some(quoted(&format!("{rate}/h")))),
+        _ => Err(()),
+    }
+}
+
+/// Whether a member says something: not false, zero, null or empty.
+fn is_set(node: &Node) -> bool {
+    match &node.value {
+        Value::Scalar { text, .. } => !(node.is_null() || matches!(&**text, "" | "0" | "false")),
+        Value::Sequence(items) => items.iter().any(is_set),
+        Value::Mapping(entries) => entries.iter().any(|(_, value)| is_set(value)),
+    }
+}
