@@ -23,6 +23,8 @@ impl ConfigFile {
     /// Adds a client behind the ones there are.
     pub(crate) fn add_client(&mut self, client: &NewClient<'_>) -> Result<(), EditError> {
         self.check_scopes(client)?;
+        self.turn_to_client(client.id)?;
+        self.turn_to_clients()?;
         let last = self.document.get("clients").and_then(layout::last_position).unwrap_or_else(|| self.end());
         let clients = self.document.entry("clients").or_insert_with(|| {
             let mut clients = Table::new();
@@ -58,6 +60,7 @@ impl ConfigFile {
 
     /// Lets a client in or shuts it out; whether that changed anything.
     pub(crate) fn set_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, EditError> {
+        self.turn_to_client(id)?;
         let inline = self.is_inline(id);
         let client = self.client(id)?;
         let is = client.get("enabled").and_then(Item::as_bool);
@@ -86,9 +89,13 @@ impl ConfigFile {
     }
 
     fn check_scopes(&self, client: &NewClient<'_>) -> Result<(), EditError> {
-        let scopes = self.document.get("scopes").and_then(Item::as_table_like);
-        let known: Vec<String> =
-            scopes.into_iter().flat_map(|scopes| scopes.iter()).map(|(name, _)| name.to_owned()).collect();
+        let known: Vec<String> = match &self.before {
+            Ok(config) => config.scopes.iter().map(|scope| scope.name.clone()).collect(),
+            Err(_) => {
+                let scopes = self.document.get("scopes").and_then(Item::as_table_like);
+                scopes.into_iter().flat_map(|scopes| scopes.iter()).map(|(name, _)| name.to_owned()).collect()
+            }
+        };
         match client.scopes.iter().chain(client.default_scopes).find(|scope| !known.contains(scope)) {
             Some(scope) => {
                 Err(EditError::NoSuchScope { scope: scope.clone(), file: self.path.clone(), known })
@@ -98,6 +105,7 @@ impl ConfigFile {
     }
 
     pub(super) fn client(&mut self, id: &str) -> Result<&mut dyn TableLike, EditError> {
+        self.turn_to_client(id)?;
         let clients = self.document.get_mut("clients").and_then(Item::as_table_like_mut);
         let Some(clients) = clients else {
             return Err(EditError::NoSuchClient(id.to_owned(), String::new()));

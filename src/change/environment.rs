@@ -1,4 +1,4 @@
-//! gateway.toml as an editor reads it: without the environment that the gateway itself runs in.
+//! gateway.toml as an editor reads it: without the secrets in the environment that the gateway itself runs in.
 
 use std::path::Path;
 
@@ -10,18 +10,23 @@ use crate::gate::SecretHash;
 /// # Errors
 /// Everything that is wrong with the file.
 pub(crate) fn read_config(path: &Path) -> Result<Config, ConfigErrors> {
-    Config::load_with(path, &environment)
+    Config::load_for_editing(path, SOME_SECRET, None)
 }
 
-/// Returns a variable of the gateway's environment, or a stand-in for it.
+/// Reads a configuration in which one file has a new text.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn read_edited(path: &Path, file: &Path, text: &str) -> Result<Config, ConfigErrors> {
+    Config::load_for_editing(path, SOME_SECRET, Some((file, text)))
+}
+
+/// Stands for a secret whose variable is not set.
 ///
 /// Secrets are set for the gateway's own process and usually not in the shell where an operator lists clients. A
 /// variable that is missing here is assumed to exist there.
-pub(crate) fn environment(name: &str) -> Option<String> {
-    Some(std::env::var(name).unwrap_or_else(|_| SOME_SECRET.to_owned()))
-}
-
-/// A value that is valid wherever a secret may be: as a hash (of nothing), a header value or a password.
+///
+/// It is valid wherever a secret may be: as a hash (of nothing), a header value or a password.
 const SOME_SECRET: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 

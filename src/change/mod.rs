@@ -3,6 +3,7 @@
 mod clients;
 pub(crate) mod environment;
 mod file;
+mod included;
 mod layout;
 pub(crate) mod new_secret;
 mod secrets;
@@ -18,7 +19,7 @@ pub(crate) use self::clients::NewClient;
 pub(crate) use self::file::FileError;
 pub(crate) use self::secrets::Rotation;
 
-use self::environment::environment;
+use self::environment::read_edited;
 use self::file::Opened;
 use crate::config::{Config, ConfigErrors};
 
@@ -131,7 +132,9 @@ impl error::Error for EditError {
 /// A configuration on its way from one text to the next.
 #[derive(Debug)]
 pub(crate) struct ConfigFile {
-    /// As it was named to the program.
+    /// The main file, as it was named to the program.
+    main: PathBuf,
+    /// The file that is changed: the main one, or one that it includes.
     path: PathBuf,
     opened: Opened,
     text: String,
@@ -143,10 +146,15 @@ impl ConfigFile {
     /// Reads a configuration for a change; other edits wait until it is saved or dropped. What is wrong with it
     /// counts only once it is saved: the change may be what mends it.
     pub(crate) fn open(path: &Path) -> Result<Self, EditError> {
+        Self::open_one(path, path)
+    }
+
+    /// Reads one of the files of a configuration.
+    pub(super) fn open_one(main: &Path, path: &Path) -> Result<Self, EditError> {
         let opened = Opened::open(path).map_err(|error| EditError::File(path.to_owned(), error))?;
         let text =
             std::str::from_utf8(opened.bytes()).map_err(|_| EditError::NotUtf8(path.to_owned()))?.to_owned();
-        let before = compile(&text, path);
+        let before = read_edited(main, path, &text);
         let document = match (layout::plain(&text).parse::<DocumentMut>(), &before) {
             (Ok(document), _) => document,
             // Not the library's own error: it quotes the line, and a secret may stand in it.
@@ -156,13 +164,18 @@ impl ConfigFile {
         if let Some(line) = layout::first_difference(&layout::plain(&text), &document.to_string()) {
             return Err(EditError::Unfaithful(path.to_owned(), Some(line)));
         }
-        Ok(Self { path: path.to_owned(), opened, text, document, before })
+        Ok(Self { main: main.to_owned(), path: path.to_owned(), opened, text, document, before })
+    }
+
+    /// Returns the file that is changed.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes the change, if the result is a good configuration, and gives it back.
     pub(crate) fn save(self) -> Result<Config, EditError> {
         let text = layout::keep_lines(&self.text, &self.document.to_string());
-        let config = compile(&text, &self.path).map_err(|errors| match self.before {
+        let config = read_edited(&self.main, &self.path, &text).map_err(|errors| match self.before {
             Ok(_) => EditError::WrongAfter(errors),
             Err(_) => EditError::WrongBefore(errors),
         })?;
@@ -171,10 +184,4 @@ impl ConfigFile {
         }
         Ok(config)
     }
-}
-
-fn compile(text: &str, path: &Path) -> Result<Config, ConfigErrors> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The mark is no part of the text; the configuration's reader skips it as the TOML library does.
-    Config::parse(text, path, folder, &environment)
 }

@@ -48,6 +48,7 @@ impl ConfigFile {
                 return Err(EditError::WrongBefore(errors));
             }
         };
+        self.turn_to_client(id)?;
         let inline = self.is_inline(id);
         let client = self.client(id)?;
         let until = rotation.keep_old.and_then(|keep| rotation.now.checked_add(keep));

@@ -1,5 +1,6 @@
 //! Only what is to change changes.
 
+mod included;
 mod shapes;
 
 use std::fs;

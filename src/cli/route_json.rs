@@ -62,6 +62,10 @@ pub(super) fn route(config: &Config, route: &Route) -> Map<String, Value> {
         object.extend(value.map(|value| (key.to_owned(), value)));
     }
     object.insert("upstream".to_owned(), json!(describe::upstream(config, route)));
+    let file = config.file_of(route.position);
+    if file != config.file {
+        object.insert("file".to_owned(), json!(file));
+    }
     object.insert("line".to_owned(), json!(route.position.line));
     object
 }

@@ -1,25 +1,43 @@
-//! Reads a file or a text into a [`Config`].
+//! Reads a file or a text, and the files that it includes, into a [`Config`].
 
-use std::{collections::BTreeSet, fs::File, io::Read, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use toml::de::DeTable;
 
 use super::{
     compile,
     error::{ConfigErrors, ErrorKind, Position},
+    include::{self, Finding},
     model::Config,
     reader::Context,
+    sources::Sources,
+    variables::Variables,
 };
 
-/// The largest file that is read.
+/// The largest configuration that is read, with everything that it includes.
 const MAX_SIZE: u64 = 64 << 20;
 
+/// How a configuration is read.
+pub(super) struct Reading<'a> {
+    /// Looks up environment variables.
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    /// What a secret is whose environment variable is not set; `None` is an error.
+    pub(super) unset_secret: Option<&'static str>,
+    /// A file whose text is not the one on the disk.
+    pub(super) edited: Option<(&'a Path, &'a str)>,
+}
+
 impl Config {
-    /// Reads and compiles a file. Paths in it are relative to its folder; `env:` reads the environment of the
-    /// process.
+    /// Reads and compiles a file, and those that it includes. Paths in them are relative to its folder; `env:` reads the
+    /// environment of the process.
     ///
     /// # Errors
-    /// Every error in the file at once.
+    /// Every error at once.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         Self::load_with(path, &|name| std::env::var(name).ok())
     }
@@ -27,77 +45,132 @@ impl Config {
     /// Reads and compiles a file, with `env` instead of the environment of the process.
     ///
     /// # Errors
-    /// Every error in the file at once.
+    /// Every error at once.
     pub fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let unreadable = |message: String| ConfigErrors::unreadable(path, None, message);
-        let mut bytes = Vec::new();
-        File::open(path).and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes)).map_err(
-            |error| {
-                unreadable(format!("cannot read the configuration: {error}; name another file with --config"))
-            },
-        )?;
-        if bytes.len() as u64 > MAX_SIZE {
-            return Err(unreadable("the configuration is larger than 64 MiB".to_owned()));
-        }
-        let text = match std::str::from_utf8(&bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-                let position = Position { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 };
-                let message = "not UTF-8 in this line, and TOML must be: save the file as UTF-8".to_owned();
-                return Err(ConfigErrors::unreadable(path, Some(position), message));
-            }
-        };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(text, path, folder, env)
+        load(path, &Reading { env, unset_secret: None, edited: None })
     }
 
     /// Compiles a text. `file_name` appears in errors, relative paths start at `base_dir`, `env` looks up
     /// `env:NAME`.
     ///
     /// # Errors
-    /// Every error in the text at once.
+    /// Every error at once.
     pub fn parse(
         text: &str,
         file_name: &Path,
         base_dir: &Path,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigErrors> {
-        let (root, syntax) = DeTable::parse_recoverable(text);
-        let cx = Context::new(file_name, base_dir, env, text);
-        let mut broken_lines = BTreeSet::new();
-        for error in &syntax {
-            // The error's own Display quotes the line, which may contain a secret.
-            let position = cx.position(error.span().map_or(0, |span| span.start));
-            if broken_lines.insert(position.line) {
-                cx.report(ErrorKind::Syntax, position, "", None, format!("not TOML: {}", error.message()));
-            }
+        read(text, file_name, base_dir, &Reading { env, unset_secret: None, edited: None })
+    }
+
+    /// Reads and compiles a file in order to describe or edit it. `unset_secret` stands for secrets whose environment
+    /// variable is not set. `edited` is the new text of a file, which is not written yet.
+    ///
+    /// # Errors
+    /// Every error at once.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn load_for_editing(
+        path: &Path,
+        unset_secret: &'static str,
+        edited: Option<(&Path, &str)>,
+    ) -> Result<Self, ConfigErrors> {
+        let env = |name: &str| std::env::var(name).ok();
+        load(path, &Reading { env: &env, unset_secret: Some(unset_secret), edited })
+    }
+}
+
+fn load(path: &Path, reading: &Reading<'_>) -> Result<Config, ConfigErrors> {
+    let text = read_text(path, MAX_SIZE, reading).map_err(|(position, message)| {
+        let message = match position {
+            None => format!("cannot read the configuration: {message}; name another file with --config"),
+            Some(_) => message,
+        };
+        ConfigErrors::unreadable(path, position, message)
+    })?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    read(&text, path, folder, reading)
+}
+
+/// Returns the text of a file, or what is wrong with it and where.
+pub(super) fn read_text(
+    path: &Path,
+    most: u64,
+    reading: &Reading<'_>,
+) -> Result<String, (Option<Position>, String)> {
+    if let Some((edited, text)) = reading.edited
+        && edited == path
+    {
+        return Ok(text.to_owned());
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|error| (None, error.to_string()))?;
+    if bytes.len() as u64 > most {
+        return Err((None, "the configuration is larger than 64 MiB".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let position = Position::new(u32::try_from(line).unwrap_or(u32::MAX), 1);
+        (Some(position), "not UTF-8 in this line, and TOML must be: save the file as UTF-8".to_owned())
+    })
+}
+
+fn read(
+    text: &str,
+    file_name: &Path,
+    base_dir: &Path,
+    reading: &Reading<'_>,
+) -> Result<Config, ConfigErrors> {
+    let (mut root, syntax) = DeTable::parse_recoverable(text);
+    let mut findings: Vec<Finding> = syntax.iter().map(Finding::syntax).collect();
+    let main = base_dir.join(file_name.file_name().unwrap_or_default());
+    let found = include::find(root.get_ref(), base_dir, &main, reading.env, &mut findings);
+    let room = MAX_SIZE.saturating_sub(text.len() as u64);
+    let included = include::read(&found.files, room, text.len(), reading, &mut findings);
+    for file in &included {
+        include::merge(root.get_mut(), file, &mut findings);
+    }
+    let sources = Sources::new(file_name, text, &included);
+    let variables = Variables::find(root.get_ref(), reading.env);
+    let cx = Context::new(&sources, &variables, base_dir, reading);
+    found.files.iter().map(|file| &file.path).chain(&found.folders).for_each(|path| cx.names(path));
+    let mut broken_lines = BTreeSet::new();
+    for Finding { kind, at, key, value, message, elsewhere } in findings {
+        let position = cx.position(at);
+        if kind == ErrorKind::Syntax && !broken_lines.insert(position.line_in_file()) {
+            continue;
         }
-        let config = cx.document(root.get_ref(), |root| compile::config(root, file_name));
-        let (files, warnings) = (cx.files(), cx.take_warnings());
-        let mut problems = cx.into_problems();
-        if !broken_lines.is_empty() {
-            // The content of a broken line is lost. A key that seems missing may be on it, and errors about
-            // the line itself would be about what the parser made of it.
-            problems.retain(|error| {
-                error.kind == ErrorKind::Syntax
-                    || !matches!(
-                        error.kind,
-                        ErrorKind::MissingKey | ErrorKind::UnknownName | ErrorKind::Conflict
-                    ) && error.position.is_none_or(|position| !broken_lines.contains(&position.line))
-            });
-        }
-        match (config, ConfigErrors::collect(problems)) {
-            (Some(config), None) => Ok(Self { files, warnings, ..config }),
-            (_, Some(errors)) => Err(errors),
-            // A value is left out only after an error was reported. If that ever fails, the file is still
-            // refused.
-            (None, None) => Err(ConfigErrors::unreadable(
-                file_name,
-                None,
-                "the configuration could not be compiled; please report this as a bug".to_owned(),
-            )),
-        }
+        let message = match elsewhere {
+            Some(other) => message.replace('§', &cx.place(other)),
+            None => message,
+        };
+        cx.report(kind, position, &key, value, message);
+    }
+    let config = cx.document(root.get_ref(), |root| compile::config(root, file_name));
+    let (files, warnings) = (cx.files(), cx.take_warnings());
+    let mut problems = cx.into_problems();
+    if !broken_lines.is_empty() {
+        // The content of a broken line is lost. A key that seems missing may be on it, and errors about
+        // the line itself would be about what the parser made of it.
+        problems.retain(|error| {
+            error.kind == ErrorKind::Syntax
+                || !matches!(error.kind, ErrorKind::MissingKey | ErrorKind::UnknownName | ErrorKind::Conflict)
+                    && error.position.is_none_or(|position| !broken_lines.contains(&position.line_in_file()))
+        });
+    }
+    let included: Vec<PathBuf> = included.into_iter().map(|file| file.path).collect();
+    match (config, ConfigErrors::collect(problems)) {
+        (Some(config), None) => Ok(Config { files, included, warnings, ..config }),
+        (_, Some(errors)) => Err(errors.with_files(files)),
+        // A value is left out only after an error was reported. If that ever fails, the file is still
+        // refused.
+        (None, None) => Err(ConfigErrors::unreadable(
+            file_name,
+            None,
+            "the configuration could not be compiled; please report this as a bug".to_owned(),
+        )),
     }
 }

@@ -5,13 +5,36 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A position in the configuration file. Both numbers start at 1; columns count characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A position in a configuration file. Both numbers start at 1; columns count characters.
+///
+/// [`Config::file_of`](super::Config::file_of) returns the file. Positions are in the order of the files, the main one first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct Position {
+    /// The main file is 0, those that it includes follow.
+    pub(super) file: u32,
     /// The line.
     pub line: u32,
     /// The column, in characters.
     pub column: u32,
+}
+
+impl Position {
+    /// Returns a position in the main file.
+    #[must_use]
+    pub fn new(line: u32, column: u32) -> Self {
+        Self { file: 0, line, column }
+    }
+
+    /// Returns the index of the file: 0 is the main one.
+    pub(super) fn file_index(self) -> usize {
+        usize::try_from(self.file).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the line without the column.
+    pub(super) fn line_in_file(self) -> (u32, u32) {
+        (self.file, self.line)
+    }
 }
 
 /// The class of a configuration error.
@@ -42,6 +65,8 @@ pub enum ErrorKind {
     InsecureListener,
     /// A secret that could not be read from the environment or from its file.
     SecretUnavailable,
+    /// An environment variable that is not set.
+    VariableUnset,
     /// A file that the configuration names cannot be read.
     FileUnavailable,
     /// A file that the configuration names holds something that cannot be used there.
@@ -71,6 +96,7 @@ impl ErrorKind {
             Self::PlaintextSecret => "plaintext-secret",
             Self::InsecureListener => "insecure-listener",
             Self::SecretUnavailable => "secret-unavailable",
+            Self::VariableUnset => "variable-unset",
             Self::FileUnavailable => "file-unavailable",
             Self::FileUnusable => "file-unusable",
             Self::RouteConflict => "route-conflict",
@@ -116,7 +142,7 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
-        if let Some(Position { line, column }) = self.position {
+        if let Some(Position { line, column, .. }) = self.position {
             write!(f, ":{line}:{column}")?;
         }
         if !self.key.is_empty() {
@@ -133,7 +159,10 @@ impl std::error::Error for ConfigError {}
 
 /// Every error of a configuration file, in the order of its lines. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors(Vec<ConfigError>);
+pub struct ConfigErrors {
+    errors: Vec<ConfigError>,
+    files: Vec<PathBuf>,
+}
 
 impl ConfigErrors {
     /// Sorts the errors; `None` if there are none.
@@ -144,12 +173,24 @@ impl ConfigErrors {
     /// Sorts the errors, of which there is at least one.
     pub(crate) fn sorted(mut errors: Vec<ConfigError>) -> Self {
         errors.sort_by_key(|error| error.position);
-        Self(errors)
+        Self { errors, files: Vec::new() }
+    }
+
+    /// Adds the files that the configuration names.
+    pub(super) fn with_files(self, files: Vec<PathBuf>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// Returns the files that the configuration names, as far as it could be read: a change of one of them may remove an
+    /// error.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// Makes the only error of a file that cannot be read.
     pub(super) fn unreadable(file: &Path, position: Option<Position>, message: String) -> Self {
-        Self(vec![ConfigError {
+        Self::sorted(vec![ConfigError {
             kind: ErrorKind::Unreadable,
             file: file.to_owned(),
             position,
@@ -161,14 +202,14 @@ impl ConfigErrors {
 
     /// Iterates over the errors in the order of their lines.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
-        self.0.iter()
+        self.errors.iter()
     }
 
     /// Returns the number of errors: at least one.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.errors.len()
     }
 }
 
@@ -177,17 +218,17 @@ impl<'a> IntoIterator for &'a ConfigErrors {
     type IntoIter = std::slice::Iter<'a, ConfigError>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.errors.iter()
     }
 }
 
 impl fmt::Display for ConfigErrors {
     /// Writes one error per line, then their number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for error in &self.0 {
+        for error in &self.errors {
             writeln!(f, "{error}")?;
         }
-        match self.0.len() {
+        match self.errors.len() {
             1 => f.write_str("1 error"),
             count => write!(f, "{count} errors"),
         }

@@ -21,6 +21,7 @@ mod compile;
 mod document;
 mod error;
 mod gate_spec;
+mod include;
 mod model;
 mod reader;
 #[cfg(feature = "gateway")]
@@ -29,17 +30,21 @@ pub(crate) mod reference;
 pub(crate) mod restart;
 mod secret;
 pub(crate) mod settings;
+mod sources;
 mod suggest;
 #[cfg(test)]
 mod tests;
 mod units;
 mod values;
+mod variables;
 mod warning;
 
 pub use crate::route::pattern::{ForeignSyntax, Pattern, PatternError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Position};
 pub use gate_spec::FromFileError;
+#[cfg(feature = "gateway")]
+pub(crate) use include::included_files;
 pub use model::*;
 #[cfg(feature = "gateway")]
 pub(crate) use reader::join as key_path;

@@ -14,20 +14,22 @@ use std::{
 use toml::{Spanned, de::DeTable, de::DeValue};
 
 use super::{
+    document::Reading,
     error::{ConfigError, ErrorKind, Position},
+    sources::Sources,
     suggest,
+    variables::{Variable, Variables},
     warning::{ConfigWarning, Lint},
 };
 
-/// What is shared while one file is read: its text, the environment, and the errors so far.
+/// What is shared while a configuration is read: its texts, the environment, and the errors so far.
 pub(super) struct Context<'a> {
-    file: &'a Path,
+    sources: &'a Sources<'a>,
+    variables: &'a Variables,
     /// The folder that relative paths in the file start at.
     pub(super) base_dir: &'a Path,
-    /// Looks up environment variables.
-    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
-    text: &'a str,
-    line_starts: Vec<usize>,
+    /// What a secret is whose environment variable is not set.
+    pub(super) unset_secret: Option<&'static str>,
     problems: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<ConfigWarning>>,
     files: RefCell<Vec<PathBuf>>,
@@ -35,32 +37,33 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(
-        file: &'a Path,
+        sources: &'a Sources<'a>,
+        variables: &'a Variables,
         base_dir: &'a Path,
-        env: &'a dyn Fn(&str) -> Option<String>,
-        text: &'a str,
+        reading: &Reading<'_>,
     ) -> Self {
-        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        let line_starts = std::iter::once(0).chain(after_breaks).collect();
-        Self {
-            file,
-            base_dir,
-            env,
-            text,
-            line_starts,
-            problems: RefCell::default(),
-            warnings: RefCell::default(),
-            files: RefCell::default(),
-        }
+        let unset_secret = reading.unset_secret;
+        let (problems, warnings, files) = Default::default();
+        Self { sources, variables, base_dir, unset_secret, problems, warnings, files }
     }
 
-    /// Returns the line and column of a byte.
+    /// Returns the position of a byte.
     pub(super) fn position(&self, at: usize) -> Position {
-        let at = at.min(self.text.len());
-        let line = self.line_starts.partition_point(|start| *start <= at);
-        let start = self.line_starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
-        let column = self.text.get(start..at).map_or(at - start, |before| before.chars().count()) + 1;
-        Position { line: saturate(line), column: saturate(column) }
+        self.sources.position(at)
+    }
+
+    /// Returns the file, line and column of a byte.
+    pub(super) fn place(&self, at: usize) -> String {
+        let position = self.position(at);
+        format!("{}:{}:{}", self.sources.path(position).display(), position.line, position.column)
+    }
+
+    /// Returns how an error at one position refers to another one.
+    pub(super) fn seen_from(&self, here: Position, other: Position) -> String {
+        if here.file == other.file {
+            return format!("in line {}", other.line);
+        }
+        format!("at {}:{}:{}", self.sources.path(other).display(), other.line, other.column)
     }
 
     pub(super) fn report(
@@ -73,11 +76,11 @@ impl<'a> Context<'a> {
     ) {
         self.problems.borrow_mut().push(ConfigError {
             kind,
-            file: self.file.to_owned(),
+            file: self.sources.path(position).to_owned(),
             position: Some(position),
             key: key.to_owned(),
             value,
-            message: message.into(),
+            message: self.variables.hide(message.into()),
         });
     }
 
@@ -103,13 +106,8 @@ impl<'a> Context<'a> {
         value: Option<String>,
         message: impl Into<String>,
     ) {
-        let warning = ConfigWarning::new(lint, self.file, Some(position), key, message);
+        let warning = ConfigWarning::new(lint, self.sources.path(position), Some(position), key, message);
         self.warnings.borrow_mut().push(ConfigWarning { value, ..warning });
-    }
-
-    /// Returns the file that is read.
-    pub(super) fn file(&self) -> &'a Path {
-        self.file
     }
 
     /// Takes the warnings.
@@ -125,10 +123,6 @@ impl<'a> Context<'a> {
     pub(super) fn document<T>(&'a self, root: &'a DeTable<'a>, read: impl FnOnce(&mut Table<'a>) -> T) -> T {
         Table::read(self, "".into(), 0..0, root, false, read)
     }
-}
-
-fn saturate(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// A table without the keys that were taken.
@@ -286,6 +280,11 @@ impl<'a> Value<'a> {
         self.cx.position(self.span.start)
     }
 
+    /// Returns the file that the value is in.
+    pub(super) fn file(&self) -> &'a Path {
+        self.cx.sources.path(self.position())
+    }
+
     /// Reports an error at the position of this value.
     pub(super) fn problem(&self, kind: ErrorKind, message: impl Into<String>) {
         self.cx.report(kind, self.position(), &self.path, Some(self.shown()), message);
@@ -317,8 +316,33 @@ impl<'a> Value<'a> {
         self.fail(ErrorKind::WrongType, format!("is {}; it must be {wanted}", self.type_name()))
     }
 
+    /// Returns a text; the value of a variable for `env:NAME`.
     pub(super) fn string(&self, wanted: impl fmt::Display) -> Option<&'a str> {
-        self.inner.as_str().or_else(|| self.wrong_type(wanted))
+        let Some(text) = self.inner.as_str() else { return self.wrong_type(wanted) };
+        let Some(Variable { name, value }) = self.variable() else { return Some(text) };
+        match (name, value) {
+            (Some(_), Some(value)) => Some(value),
+            (Some(name), None) => self.fail(
+                ErrorKind::VariableUnset,
+                format!("the environment variable {name} is not set, or not UTF-8: set it, or write the value here"),
+            ),
+            (None, _) => {
+                self.invalid("what follows \"env:\" must be the name of an environment variable")
+            }
+        }
+    }
+
+    /// Returns the environment variable that the value names.
+    pub(super) fn variable(&self) -> Option<&'a Variable> {
+        self.inner.as_str().and_then(|_| self.cx.variables.at(self.span.start))
+    }
+
+    /// Returns the text as far as it is known, without reporting an error.
+    pub(super) fn peek(&self) -> Option<&'a str> {
+        match self.variable() {
+            Some(variable) => variable.value.as_deref(),
+            None => self.inner.as_str(),
+        }
     }
 
     pub(super) fn boolean(&self) -> Option<bool> {

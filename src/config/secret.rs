@@ -11,15 +11,15 @@ pub(super) enum Source<'a> {
     /// In the file itself.
     Literal(&'a str),
     /// In an environment variable.
-    Environment(&'a str),
+    Environment,
     /// In another file.
     File(&'a str),
 }
 
 impl<'a> Source<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        if let Some(name) = text.strip_prefix("env:") {
-            Self::Environment(name)
+        if text.starts_with("env:") {
+            Self::Environment
         } else if let Some(path) = text.strip_prefix("file:") {
             Self::File(path)
         } else {

@@ -159,32 +159,36 @@ impl<'a> Value<'a> {
     /// Reads a secret: in the file, in the environment (`env:NAME`) or in a file (`file:path`).
     pub(super) fn secret_text(self, what: &str) -> Option<Secret> {
         let value = self.secret();
-        let text = value.string(format_args!("{what}, or \"env:NAME\" or \"file:path\""))?;
+        let Some(text) = value.inner().as_str() else {
+            return value.wrong_type(format_args!("{what}, or \"env:NAME\" or \"file:path\""));
+        };
         let unavailable =
             |message: String| value.clone().public().fail(ErrorKind::SecretUnavailable, message);
         let secret = match Source::of(text) {
             Source::Literal(text) => {
                 // A hash in the file is a matter of the file as a whole.
-                if !text.starts_with("$argon2") && is_readable_by_others(value.cx.file()) {
+                if !text.starts_with("$argon2") && is_readable_by_others(value.file()) {
                     value.warn(
                         Lint::ReadableByOthers,
                         format!(
                             "is in a file that every user of this machine can read: chmod o-rwx {}, or take it from \
                              \"env:NAME\" or \"file:path\"",
-                            value.cx.file().display()
+                            value.file().display()
                         ),
                     );
                 }
                 Secret::new(text.to_owned())
             }
-            Source::Environment(name) => {
+            Source::Environment => {
+                let variable = value.variable();
                 // A malformed name may be a secret that happens to begin with `env:`, so it is not shown.
-                if !is_variable_name(name) {
+                let Some(name) = variable.and_then(|variable| variable.name.as_deref()) else {
                     return value
                         .invalid("what follows \"env:\" must be the name of an environment variable");
-                }
-                match (value.cx.env)(name) {
-                    Some(text) => Secret::new(text),
+                };
+                let text = variable.and_then(|variable| variable.value.as_deref());
+                match text.or(value.cx.unset_secret) {
+                    Some(text) => Secret::new(text.to_owned()),
                     None => {
                         return unavailable(format!(
                             "the environment variable {name} is not set, or not UTF-8"
@@ -252,7 +256,7 @@ impl<'a> Value<'a> {
     ) -> Option<Vec<T>> {
         let mut seen = BTreeSet::new();
         self.each(what, |item| {
-            let first = item.inner().as_str().is_none_or(|text| seen.insert(text));
+            let first = item.peek().is_none_or(|text| seen.insert(text));
             if first {
                 read(&item)
             } else {
@@ -274,9 +278,4 @@ fn check_readable(path: &Path) -> std::io::Result<()> {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }
     Ok(())
-}
-
-fn is_variable_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

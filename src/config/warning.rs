@@ -128,7 +128,7 @@ impl ConfigWarning {
 impl fmt::Display for ConfigWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
-        if let Some(Position { line, column }) = self.position {
+        if let Some(Position { line, column, .. }) = self.position {
             write!(f, ":{line}:{column}")?;
         }
         f.write_str(": warning")?;

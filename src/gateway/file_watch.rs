@@ -64,6 +64,15 @@ impl Watched {
         }
     }
 
+    /// Watches these, too, from now on.
+    pub(crate) fn follow_also(&mut self, others: &[PathBuf]) {
+        for path in others {
+            if !self.others.iter().any(|look| look.path == *path) {
+                self.others.push(Look::at(path));
+            }
+        }
+    }
+
     pub(crate) fn look_again(&mut self) {
         *self = self.look();
     }

@@ -71,18 +71,24 @@ impl Reloader {
         let mut seen = self.seen();
         // Looked at before they are read: a change in between is found by the next look.
         seen.look_again();
-        let Ready { config, rules, tls } = match self.prepare(seen.path()) {
-            Ok(ready) => ready,
-            Err(failure) => {
-                self.reopen_access_log();
-                log::error!(
-                    "the changed {} is not taken up, what was there before stays:\n{}",
-                    seen.path().display(),
-                    failure
-                );
-                return false;
-            }
-        };
+        let loaded = load(seen.path(), Some(&self.proxy.rules())).map_err(|errors| {
+            // A change of one of these files may remove the error.
+            seen.follow_also(errors.files());
+            StartError::config(errors)
+        });
+        let Ready { config, rules, tls } =
+            match loaded.and_then(|(config, rules)| self.prepare(config, rules)) {
+                Ok(ready) => ready,
+                Err(failure) => {
+                    self.reopen_access_log();
+                    log::error!(
+                        "the changed {} is not taken up, what was there before stays:\n{}",
+                        seen.path().display(),
+                        failure
+                    );
+                    return false;
+                }
+            };
         seen.follow(&config.files);
         log_warnings(&config);
         if let (Some(reloader), Some(tls)) = (&self.tls, tls)
@@ -123,9 +129,8 @@ impl Reloader {
         }
     }
 
-    /// Everything that can fail.
-    fn prepare(&self, path: &Path) -> Result<Ready, StartError> {
-        let (mut config, rules) = load(path, Some(&self.proxy.rules())).map_err(StartError::config)?;
+    /// Everything that can fail with a configuration that is good in itself.
+    fn prepare(&self, mut config: Config, rules: Rules) -> Result<Ready, StartError> {
         // The real port, where the issuer comes from the listener.
         if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
             config.token_service.issuer = self.issuer.clone();

@@ -25,7 +25,7 @@ impl ImportError {
 
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Position { line, column }) = self.position {
+        if let Some(Position { line, column, .. }) = self.position {
             write!(f, "{line}:{column}: ")?;
         }
         f.write_str(&self.text)

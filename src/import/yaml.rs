@@ -192,5 +192,5 @@ fn size(node: &Node) -> usize {
 /// The parser counts lines from one and columns from zero.
 fn position(line: usize, column: usize) -> Position {
     let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
-    Position { line: number(line), column: number(column).saturating_add(1) }
+    Position::new(number(line), number(column).saturating_add(1))
 }

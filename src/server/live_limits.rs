@@ -52,6 +52,13 @@ impl LiveLimits {
         }
     }
 
+    /// Makes limits for a test that binds no listener.
+    #[cfg(test)]
+    pub(super) fn without_listeners(limits: Limits, grace: Duration) -> Self {
+        let options = ServerOptions { limits, grace, ..ServerOptions::new(Vec::new()) };
+        Self::new(&options, Descriptors::raise(1))
+    }
+
     /// Sets the limits of new connections and the grace time of future drains. Open connections stay open,
     /// even if there are more than the new maximum.
     pub(crate) fn set(&self, limits: Limits, trusted_proxies: &[AddressRange], grace: Duration) {

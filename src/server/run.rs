@@ -217,7 +217,7 @@ mod tests {
         for (leaves_after, expected, least, most) in
             [(4, ExitReason::Drained, 4.0, 4.4), (60, ExitReason::GraceExpired { connections: 1 }, 9.0, 11.0)]
         {
-            let live = Arc::new(LiveLimits::new(&Limits::default(), grace));
+            let live = Arc::new(LiveLimits::without_listeners(Limits::default(), grace));
             let slot = live.connection_slots().take();
             let (shutdown, exit) = (ShutdownHandle::new(), Arc::new(Mutex::new(ExitReason::Stopped)));
             let (stop_accepting, _) = watch::channel(false);

@@ -8,14 +8,12 @@ pub(crate) mod exposure;
 mod names;
 mod spellings;
 
-use std::path::Path;
-
 use crate::config::{Config, ConfigWarning, Lint, Position};
 
 /// Returns every warning about a configuration, in the order of its lines. What is about the file as a whole
 /// comes first.
 pub(crate) fn lint(config: &Config) -> Vec<ConfigWarning> {
-    let mut findings = Findings { file: &config.file, all: config.warnings.clone() };
+    let mut findings = Findings { config, all: config.warnings.clone() };
     names::names(config, &mut findings);
     spellings::spellings(config, &mut findings);
     exposure::exposure(config, &mut findings);
@@ -26,19 +24,19 @@ pub(crate) fn lint(config: &Config) -> Vec<ConfigWarning> {
 
 /// The warnings so far.
 struct Findings<'c> {
-    file: &'c Path,
+    config: &'c Config,
     all: Vec<ConfigWarning>,
 }
 
 impl Findings<'_> {
     /// Adds a warning about the key at a position.
     fn add(&mut self, lint: Lint, position: Position, key: impl Into<String>, message: impl Into<String>) {
-        self.all.push(ConfigWarning::new(lint, self.file, Some(position), key, message));
+        self.all.push(ConfigWarning::new(lint, self.config.file_of(position), Some(position), key, message));
     }
 
     /// Adds a warning about the file as a whole.
     fn add_of_file(&mut self, lint: Lint, message: impl Into<String>) {
-        self.all.push(ConfigWarning::new(lint, self.file, None, "", message));
+        self.all.push(ConfigWarning::new(lint, &self.config.file, None, "", message));
     }
 }
 

@@ -95,7 +95,7 @@ impl Order {
 
 /// Makes a client that gets through every route.
 fn client(config: &Config, hash: SecretHash) -> Option<Client> {
-    let position = Position { line: 0, column: 0 };
+    let position = Position::default();
     let names: Vec<&str> = config.scopes.iter().map(|scope| &*scope.name).collect();
     let audiences = config.routes.iter().filter_map(|route| match &route.access {
         Access::Token { audience, .. } => audience.clone(),

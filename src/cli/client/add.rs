@@ -64,6 +64,7 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         default_scopes: &once(&arguments.default_scopes),
         token_lifetime: arguments.token_lifetime.as_deref(),
     })?;
+    let changed = file.path().to_owned();
     let config = file.save()?;
     let text = if arguments.json {
         output::json(&json!({
@@ -76,7 +77,7 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         format!(
             "The client {:?} is added to {}.\n\n{}",
             arguments.name,
-            path.display(),
+            changed.display(),
             credentials(&config, &arguments.name, &secret)
         )
     };

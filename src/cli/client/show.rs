@@ -34,7 +34,10 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
         vec!["default scopes".to_owned(), list(client.default_scopes.iter().collect())],
         vec!["token lifetime".to_owned(), ShownDuration(client.token_lifetime).to_string()],
         vec!["authentication".to_owned(), list(methods(client))],
-        vec!["in the file".to_owned(), format!("{}:{}", config.file.display(), client.position.line)],
+        vec![
+            "in the file".to_owned(),
+            format!("{}:{}", config.file_of(client.position).display(), client.position.line),
+        ],
     ];
     if !client.audiences.is_empty() {
         rows.push(vec!["audiences".to_owned(), client.audiences.join(", ")]);

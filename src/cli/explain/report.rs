@@ -25,7 +25,8 @@ impl Report<'_> {
         if let Some(route) = self.explanation.route {
             let key = route_json::path_key(route);
             let host = route.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
-            let position = format!("{}:{}", self.config.file.display(), route.position.line);
+            let position =
+                format!("{}:{}", self.config.file_of(route.position).display(), route.position.line);
             row("route", format!("{key} = {:?}{host} ({position})", route.path.as_str()));
             row("needs", describe::needs(route));
             row("held", self.request.credential.describe(self.config));

@@ -96,8 +96,9 @@ fn both_scopes(table: &mut Table<'_>, names: &Names<'_>) -> (Scopes, Scopes) {
     // As written, so that a bad scope is not reported twice.
     let written: Vec<&str> = own
         .as_ref()
-        .and_then(|value| value.inner().as_array())
-        .map(|array| array.iter().filter_map(|item| item.get_ref().as_str()).collect())
+        .filter(|value| value.inner().as_array().is_some())
+        .and_then(|value| value.list("scope names"))
+        .map(|items| items.iter().filter_map(Value::peek).collect())
         .unwrap_or_default();
     let own = own.and_then(|value| scopes(&value, names)).unwrap_or_default();
     let default = table.or("default_scopes", Scopes::none(), |value| {

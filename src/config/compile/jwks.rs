@@ -16,7 +16,7 @@ pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
     // A key may be a private one by mistake, so errors show nothing of it.
     let value = value.clone().secret();
     let keys = match value.inner() {
-        DeValue::String(text) => match serde_json::from_str(text) {
+        DeValue::String(_) => match serde_json::from_str(value.string(WANTED)?) {
             Ok(Json::Object(mut set)) => match set.remove("keys") {
                 Some(Json::Array(keys)) => keys,
                 _ => return value.invalid("is JSON, but no key set: { \"keys\": [ … ] } (RFC 7517 §5)"),

@@ -28,6 +28,10 @@ use super::reader::{Table, Value, read_all};
 
 /// Reads the whole document.
 pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
+    // The files have been read before.
+    root.take("include").map(|value| {
+        value.each("paths and patterns: [\"conf.d/*.toml\"]", |item| item.path("the path of a file"))
+    });
     let server = root.take("server");
     let server = server::server(server, root);
     let scopes = named(root, "scopes", "a table of scopes: name = \"description\"");
@@ -57,6 +61,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     Some(Config {
         file: file.to_owned(),
         files: Vec::new(),
+        included: Vec::new(),
         warnings: Vec::new(),
         server,
         token_service,

@@ -41,24 +41,26 @@ pub(super) fn routes(
     }
     let mut conflicts = Conflicts::new();
     value.each("routes: [[routes]]", |item| {
-        let route = item
-            .table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
+        let route =
+            item.table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
         let host = route.host.as_ref().map(Host::to_string);
         let claim = Claim {
             host: host.as_deref(),
             pattern: &route.path,
             methods: route.methods.only(),
-            case_insensitive: upstreams.get(route.upstream.0).is_some_and(|upstream| upstream.case_insensitive),
+            case_insensitive: upstreams
+                .get(route.upstream.0)
+                .is_some_and(|upstream| upstream.case_insensitive),
         };
         match conflicts.add(route.position, claim).first() {
             None => Some(route),
             Some(other) => item.fail(
                 ErrorKind::RouteConflict,
                 format!(
-                    "{:?} matches the same requests as the route in line {}, and neither is more specific: change \
+                    "{:?} matches the same requests as the route {}, and neither is more specific: change \
                      the path, host or methods of one of them, or remove one",
                     route.path.as_str(),
-                    other.line,
+                    item.cx.seen_from(route.position, *other),
                 ),
             ),
         }

@@ -5,7 +5,10 @@ mod route;
 mod server;
 mod upstream;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
 pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, ResponseHeaders, Route};
@@ -27,7 +30,11 @@ pub struct Config {
     /// The path of the file, as the program was given it.
     pub file: PathBuf,
     /// The other files that it names and that must exist, without duplicates: certificates, keys, secrets.
+    ///
+    /// A folder is among them if a new file in it would be included.
     pub files: Vec<PathBuf>,
+    /// The files that it includes, in their order.
+    pub included: Vec<PathBuf>,
     /// Values that are valid and probably not what was meant, in the order in which they were read.
     pub warnings: Vec<ConfigWarning>,
     /// `[server]`.
@@ -56,6 +63,13 @@ impl Config {
     #[must_use]
     pub fn upstream_of(&self, route: &Route) -> Option<&Upstream> {
         self.upstreams.get(route.upstream.0)
+    }
+
+    /// Returns the file that a position is in.
+    #[must_use]
+    pub fn file_of(&self, position: Position) -> &Path {
+        let included = position.file_index().checked_sub(1).and_then(|index| self.included.get(index));
+        included.unwrap_or(&self.file)
     }
 
     /// Returns the client with this id.

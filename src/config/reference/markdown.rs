@@ -19,8 +19,10 @@ about a bad value. `tollgate schema` prints the same as a JSON Schema for editor
 - A **size** has a unit: `B`, `KiB`, `MiB` or `GiB`. Only `\"0\"` needs none.
 - A **rate** is a number of requests per second, minute or hour: `\"100/s\"`, `\"10/m\"`, `\"1000/h\"`. With
   `{ rate = \"100/s\", burst = 200 }`, so many are allowed at once after a pause; otherwise as many as the number.
-- A **secret** can be in the file, but should not be: `\"env:NAME\"` reads it from the environment of the gateway,
-  `\"file:path\"` from a file of its own, without the line break at the end.
+- Any **text** can be `\"env:NAME\"`: the value of an environment variable of the gateway. A variable that is not set is
+  an error, and no error shows a value. Numbers and `true` cannot be variables.
+- A **secret** can be in the file, but should not be: `\"env:NAME\"` reads it from the environment, `\"file:path\"` from a
+  file of its own, without the line break at the end. Only secrets can be `file:`.
 - A **path** of a file or folder is relative to the folder of gateway.toml.
 - Unknown keys are errors. `tollgate check` reports every error of a file at once.
 
@@ -61,6 +63,8 @@ fn section(page: &mut String, parent: &Table, key: &Key, above: &[&str]) {
                 keys(page, inner, &[above, &[key.name]].concat());
             }
         }
+        // A key of the file itself.
+        _ if above.is_empty() => entry(page, parent, key, 2, ""),
         _ => {}
     }
 }

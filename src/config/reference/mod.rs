@@ -54,6 +54,18 @@ fn document() -> Table {
         "§",
     )
     .keys([
+        Key::new(
+            "include",
+            Kind::list(Kind::text("path, relative to the folder of this file", pattern::LINE)),
+            "Other files that are part of the configuration. `*` and `?` in the name of a file make a pattern, whose \
+             files are read in the order of their names; names that begin with a dot never match. Tables of all files \
+             are joined: a scope, a client or an upstream is in one of them, and `[[routes]]` follow each other. \
+             Relative paths in an included file start at the folder of the main file, too. An included file includes \
+             no others.",
+        )
+        .default("[]")
+        .example(r#"["conf.d/*.toml"]"#)
+        .wrong_for_check(r#"["conf.d/missing.toml"]"#),
         Key::table("server", server::server()),
         Key::table("token_service", token_service::token_service()),
         Key::new(

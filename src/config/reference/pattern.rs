@@ -33,6 +33,8 @@ pub(super) const STATUSES: &str = "[2-5]xx|[2-5][0-9]{2}-[2-5][0-9]{2}";
 /// A TOML date and time with an offset.
 pub(super) const DATE_TIME: &str =
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:[0-9]{2})";
+/// The environment variable that a text comes from.
+pub(super) const VARIABLE: &str = "env:[A-Za-z_][A-Za-z0-9_]*";
 /// Where a secret value comes from, if it is not in the file.
 const ELSEWHERE: &str = "env:[A-Za-z_][A-Za-z0-9_]*|file:.+";
 

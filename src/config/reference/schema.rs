@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::key::{Given, Key, Kind, Table};
 use super::number;
+use super::pattern::VARIABLE;
 use crate::config::settings::rates::BURST;
 
 pub(super) fn of(document: &Table) -> String {
@@ -50,15 +51,15 @@ fn kind(kind: &Kind) -> Map<String, Json> {
     object(match kind {
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
-        Kind::Duration(least, most) => text(&number::duration(*least, *most), None),
-        Kind::Size(least, most) => text(&number::size(*least, *most), None),
+        Kind::Duration(least, most) => value(&number::duration(*least, *most), None),
+        Kind::Size(least, most) => value(&number::size(*least, *most), None),
         Kind::Rate => rate(),
         Kind::Text { pattern: None, .. } => json!({ "type": "string" }),
-        Kind::Text { pattern: Some(pattern), except, .. } => text(pattern, except.as_deref()),
+        Kind::Text { pattern: Some(pattern), except, .. } => value(pattern, except.as_deref()),
         Kind::DateTime => {
             json!({ "type": "string", "format": "date-time", "pattern": whole(super::pattern::DATE_TIME) })
         }
-        Kind::Choice(words) => json!({ "enum": words }),
+        Kind::Choice(words) => json!({ "anyOf": [{ "enum": words }, text(VARIABLE, None)] }),
         Kind::List { item, least, most, unique, .. } => {
             let mut schema = object(json!({ "type": "array", "items": self::kind(item) }));
             if *least > 0 {
@@ -85,7 +86,7 @@ fn kind(kind: &Kind) -> Map<String, Json> {
 }
 
 fn rate() -> Json {
-    let rate = text(&format!("{}/[smh]", number::from_to(1, u64::from(u32::MAX))), None);
+    let rate = value(&format!("{}/[smh]", number::from_to(1, u64::from(u32::MAX))), None);
     json!({ "anyOf": [rate, {
         "type": "object",
         "additionalProperties": false,
@@ -95,6 +96,11 @@ fn rate() -> Json {
         },
         "required": ["rate"],
     }] })
+}
+
+/// A text, or the environment variable that it comes from.
+fn value(pattern: &str, except: Option<&str>) -> Json {
+    text(&format!("{pattern}|{VARIABLE}"), except)
 }
 
 fn text(pattern: &str, except: Option<&str>) -> Json {

@@ -98,7 +98,9 @@ fn listener() -> Table {
             "Plain `http://` outside loopback needs `behind_tls = true`.",
             json!({
                 "if": { "properties": { "behind_tls": { "const": false } } },
-                "then": { "properties": { "url": { "pattern": format!("^({})$", pattern::listen(false)) } } },
+                "then": { "properties": { "url": {
+                    "pattern": format!("^({}|{})$", pattern::listen(false), pattern::VARIABLE),
+                } } },
             }),
         )
         .rule(
@@ -264,7 +266,7 @@ fn limits() -> Table {
 }
 
 pub(super) fn metrics() -> Table {
-    let loopback = format!("^({})$", pattern::listen_plain(false));
+    let loopback = format!("^({}|{})$", pattern::listen_plain(false), pattern::VARIABLE);
     Table::new(
         "[metrics]",
         "Prometheus metrics on an address of their own, at `/metrics`. Left out, they \

@@ -128,8 +128,8 @@ pub(super) fn upstream() -> Table {
             json!({
                 "if": { "required": ["tls"] },
                 "then": { "properties": { "servers": { "contains": { "anyOf": [
-                    { "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]:" },
-                    { "type": "object", "properties": { "url": { "pattern": "^[Hh][Tt][Tt][Pp][Ss]:" } } },
+                    { "type": "string", "pattern": "^([Hh][Tt][Tt][Pp][Ss]|env):" },
+                    { "type": "object", "properties": { "url": { "pattern": "^([Hh][Tt][Tt][Pp][Ss]|env):" } } },
                 ] } } } },
             }),
         )

@@ -1,9 +1,11 @@
 //! What a file compiles to, and what an operator is told about a bad one.
 
 mod good;
+mod include;
 mod rules;
 mod secrets;
 mod syntax;
+mod variables;
 
 use std::path::Path;
 

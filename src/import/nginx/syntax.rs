@@ -120,7 +120,7 @@ struct Characters<'a> {
 
 impl Characters<'_> {
     fn position(&self) -> Position {
-        Position { line: self.line, column: self.column }
+        Position::new(self.line, self.column)
     }
 
     fn next(&mut self) -> Option<char> {

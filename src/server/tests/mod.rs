@@ -254,7 +254,7 @@ fn grace_is_finite_and_stop_is_at_once() {
 }
 
 impl ServerOptions {
-    fn new(listeners: Vec<ListenerSpec>) -> Self {
+    pub(super) fn new(listeners: Vec<ListenerSpec>) -> Self {
         Self {
             listeners,
             tls: None,

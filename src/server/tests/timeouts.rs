@@ -25,7 +25,7 @@ fn limits() -> Limits {
 }
 
 fn shared<H: Handler>(handler: H) -> Arc<Shared<H>> {
-    let live = Arc::new(LiveLimits::new(&limits(), Duration::from_secs(10)));
+    let live = Arc::new(LiveLimits::without_listeners(limits(), Duration::from_secs(10)));
     Arc::new(Shared { handler: Arc::new(handler), live, tls: None, drain: DrainSignal::new() })
 }
 
@@ -230,7 +230,7 @@ async fn an_http_2_stream_that_is_not_read_is_cut_at_the_write_timeout() {
 async fn a_silent_handshake_ends_at_the_handshake_timeout() {
     let state = tempfile::tempdir().unwrap();
     let tls = Some(Arc::new(TlsReloader::load(&own_tls(state.path())).unwrap()));
-    let live = Arc::new(LiveLimits::new(&limits(), Duration::from_secs(10)));
+    let live = Arc::new(LiveLimits::without_listeners(limits(), Duration::from_secs(10)));
     let shared = Arc::new(Shared { handler: Arc::new(answering()), live, tls, drain: DrainSignal::new() });
     let socket = tokio::net::TcpListener::bind(ANY).await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -238,6 +238,7 @@ async fn a_silent_handshake_ends_at_the_handshake_timeout() {
     let (accepted, peer) = socket.accept().await.unwrap();
     let listener = Arc::new(Listener { spec: ListenerSpec::tls(address), index: 0 });
     let start = Instant::now();
-    shared.serve(accepted, peer, listener).await;
+    let slot = shared.live.connection_slots().take().unwrap();
+    shared.serve(accepted, peer, listener, slot).await;
     assert!(about(limits().handshake_timeout).contains(&start.elapsed()), "{:?}", start.elapsed());
 }

@@ -25,6 +25,7 @@ impl Folder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("tls")).unwrap();
+        fs::create_dir(folder.path().join("conf.d")).unwrap();
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let (certificate, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
         let names = [
@@ -153,7 +154,7 @@ fn the_reader_knows_the_keys_of_the_description_and_no_other() {
 #[test]
 fn a_default_that_is_written_down_changes_nothing() {
     let (folder, document) = (Folder::new(), document());
-    let places = Regex::new(r"(position: )?Position \{ line: \d+, column: \d+ \}").unwrap();
+    let places = Regex::new(r"(position: )?Position \{ file: \d+, line: \d+, column: \d+ \}").unwrap();
     let debug = |text: &str| {
         let config = folder.parse(text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         places.replace_all(&format!("{config:?}"), "").into_owned()
