@@ -33,6 +33,7 @@ mod metrics;
 mod protected;
 mod queue;
 mod reload;
+mod restart;
 mod rfc;
 mod secretless;
 mod secrets;

@@ -16,11 +16,14 @@ mod resilience;
 mod routes;
 mod scopes;
 mod server;
+mod store;
 mod tls;
 mod token_service;
 mod upstreams;
 
 use std::path::Path;
+
+pub(super) use self::store::KINDS as STORE_KINDS;
 
 use self::scopes::Names;
 use super::model::Config;
@@ -42,6 +45,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         upstreams: upstreams.iter().map(|(name, _)| *name).collect(),
     };
     let token_service = token_service::token_service(root, &server);
+    let store = store::store(root);
     let defaults = clients::Defaults {
         token_lifetime: token_service.token_lifetime,
         asks_for_certificates: server.tls.client_ca.is_some(),
@@ -65,6 +69,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         warnings: Vec::new(),
         server,
         token_service,
+        store,
         scopes: scopes?,
         clients: clients?,
         upstreams: upstreams?,

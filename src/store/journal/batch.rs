@@ -51,7 +51,6 @@ pub(super) struct Batch {
     pub(super) revoked: Vec<(TokenDigest, i64)>,
     pub(super) epochs: Vec<Epoch>,
     pub(super) used: Vec<(UsedName, i64)>,
-    pub(super) documents: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// One row of the table.
@@ -67,13 +66,8 @@ pub(super) struct Row {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { grants, issued, revoked, epochs, used, documents } = self;
-        grants.is_empty()
-            && issued.is_empty()
-            && revoked.is_empty()
-            && epochs.is_empty()
-            && used.is_empty()
-            && documents.is_empty()
+        let Self { grants, issued, revoked, epochs, used } = self;
+        grants.is_empty() && issued.is_empty() && revoked.is_empty() && epochs.is_empty() && used.is_empty()
     }
 
     pub(super) fn append(&mut self, mut later: Self) {
@@ -82,7 +76,6 @@ impl Batch {
         self.revoked.append(&mut later.revoked);
         self.epochs.append(&mut later.epochs);
         self.used.append(&mut later.used);
-        self.documents.append(&mut later.documents);
     }
 
     /// Makes the rows: tokens first, because a token in the same batch may be revoked in it.

@@ -36,7 +36,6 @@ const SCHEMA: &str = "
     );
     CREATE INDEX batches_until ON batches (until);
     CREATE TABLE grants (id INTEGER PRIMARY KEY, until INTEGER NOT NULL, blob BLOB NOT NULL);
-    CREATE TABLE documents (name TEXT PRIMARY KEY, body BLOB NOT NULL);
     CREATE TABLE tick (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         boot_id TEXT NOT NULL,
@@ -117,12 +116,6 @@ impl JournalFile {
                 params![row.kind, row.base, row.until, row.blob],
             )?;
         }
-        for (name, body) in &batch.documents {
-            write.execute(
-                "INSERT OR REPLACE INTO documents (name, body) VALUES (?1, ?2)",
-                params![name, body],
-            )?;
-        }
         tick(&write, now)?;
         write.commit()?;
         self.synced = sync;
@@ -172,10 +165,6 @@ impl JournalFile {
         write.execute("DELETE FROM grants", [])?;
         write.commit()
     }
-
-    pub(super) fn document(&self, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-        document(&self.connection, name)
-    }
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -213,11 +202,8 @@ fn last_tick(connection: &Connection) -> rusqlite::Result<Option<Moment>> {
         .optional()
 }
 
-fn document(connection: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    connection.query_row("SELECT body FROM documents WHERE name = ?1", [name], |row| row.get(0)).optional()
-}
-
-/// A journal that another process may have open, to be read only.
+/// Opens a journal that another process may have open, to be read only.
+#[cfg(feature = "gateway")]
 pub(super) fn open_to_read(folder: &Path) -> Result<Option<(Connection, PathBuf)>, JournalError> {
     let path = folder.join(NAME);
     if !path.try_exists().map_err(|error| JournalError::Io(path.clone(), error))? {
@@ -233,10 +219,4 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Option<(Connection, PathBuf)
         0 => Ok(None),
         version => Err(JournalError::Version(path, version)),
     }
-}
-
-/// Returns a document of the journal in a folder. A running gateway may have it open.
-pub(super) fn read_document(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
-    let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
-    document(&connection, name).map_err(|error| JournalError::Sqlite(path, error))
 }

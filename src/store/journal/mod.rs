@@ -181,12 +181,6 @@ impl Journal {
         Pending::Wait(self.shared.add_for_good(|_| ()))
     }
 
-    /// Keeps a text of the program beside the tokens. Returns whether it has been written. It blocks until then.
-    #[cfg(feature = "gateway")]
-    pub(crate) fn keep_document(&self, name: &'static str, body: Vec<u8>) -> bool {
-        self.shared.promise(|batch| batch.documents.push((name, body))).blocking_recv().is_ok()
-    }
-
     fn on_journal_clock(&self, time: Millis) -> i64 {
         i64::try_from(time.as_u64()).unwrap_or(i64::MAX).saturating_add(self.offset)
     }

@@ -61,20 +61,14 @@ impl Shared {
         &self,
         add: impl FnOnce(&mut Batch),
     ) -> BoxFuture<'static, Result<(), StoreError>> {
-        let done = self.promise(add);
-        // The sender is dropped if writing fails.
-        Box::pin(async move { done.await.map_err(|_| StoreError::Unavailable) })
-    }
-
-    /// Adds to what is written next. The receiver gets a value once that survives a power loss, and an error if it fails.
-    pub(super) fn promise(&self, add: impl FnOnce(&mut Batch)) -> oneshot::Receiver<()> {
         let (sender, done) = oneshot::channel();
         let mut queue = self.lock();
         add(&mut queue.batch);
         queue.waiting.push(sender);
         drop(queue);
         self.wake.notify_one();
-        done
+        // The sender is dropped if writing fails.
+        Box::pin(async move { done.await.map_err(|_| StoreError::Unavailable) })
     }
 
     /// Ends the thread that writes, after it has written everything.
