@@ -2,7 +2,12 @@
 
 use std::fmt::Display;
 
-use crate::config::{Access, AddressRules, BodyLimit, Config, CorsOrigins, Methods, Route, ShownSize};
+use http::HeaderName;
+
+use crate::config::{
+    Access, AddressRules, BodyLimit, Config, CorsOrigins, HeaderChanges, IdentityHeader, IdentityHeaders,
+    Methods, Route, ShownSize, Upstream, UpstreamHost,
+};
 use crate::oauth::scope::{Requirement, Scopes};
 
 /// Describes what a route needs of a request.
@@ -67,7 +72,46 @@ pub(crate) fn terms(config: &Config, route: &Route) -> Vec<String> {
     if route.forward_token {
         terms.push("the upstream sees the token".to_owned());
     }
+    terms.extend(forwarding(route, upstream));
     terms
+}
+
+/// Describes what a route changes in its requests beyond what every route does. The path is not among it.
+fn forwarding(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
+    let mut changes = Vec::new();
+    changes.extend(
+        route
+            .token_header
+            .as_ref()
+            .map(|name| format!("the token is in {name}, and Authorization is passed on")),
+    );
+    changes.extend(match upstream.map(|upstream| &upstream.host) {
+        Some(UpstreamHost::Upstream) => Some("the upstream gets its own Host".to_owned()),
+        Some(UpstreamHost::Name(name)) => Some(format!("the upstream gets Host {name}")),
+        Some(UpstreamHost::Preserve) | None => None,
+    });
+    let IdentityHeaders { client_id, scope } = &route.identity_headers;
+    for (what, header) in [("client id", client_id), ("scopes", scope)] {
+        match header {
+            IdentityHeader::Usual => {}
+            IdentityHeader::Named(name) => changes.push(format!("{what} in {name}")),
+            IdentityHeader::Off => changes.push(format!("the upstream does not get the {what}")),
+        }
+    }
+    let HeaderChanges { remove, set, .. } = &route.request_headers;
+    if !remove.is_empty() {
+        changes.push(format!("{} removed", listed(remove)));
+    }
+    if !set.is_empty() {
+        let names: Vec<&HeaderName> = set.iter().map(|(name, _)| name).collect();
+        changes.push(format!("{} set", listed(&names)));
+    }
+    changes.extend(
+        route
+            .buffer_request
+            .map(|most| format!("the body is read whole, up to {}, before it is sent on", ShownSize(most))),
+    );
+    changes
 }
 
 fn addresses(rules: &AddressRules) -> Vec<String> {

@@ -40,6 +40,7 @@ mod variables;
 mod warning;
 
 pub use crate::route::pattern::{ForeignSyntax, Pattern, PatternError};
+pub use crate::route::template::{Template, TemplateError};
 pub use address::{AddressRange, Host, Origin, RangeError, Scheme, UrlError};
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Position};
 pub use gate_spec::FromFileError;

@@ -125,6 +125,8 @@ pub(crate) mod upstreams {
     pub(crate) const CONNECT_TIMEOUT: Setting<Duration> = Setting::timeout("connect_timeout", seconds(5));
     pub(crate) const READ_TIMEOUT: Setting<Duration> = Setting::timeout("read_timeout", seconds(60));
     pub(crate) const TOTAL_TIMEOUT: Bounds<Duration> = Bounds::timeout("total_timeout");
+    /// Servers commonly close their connections after 60 to 75 s.
+    pub(crate) const IDLE_TIMEOUT: Setting<Duration> = Setting::timeout("idle_timeout", seconds(50));
     pub(crate) const RETRIES: Setting<u32> = Setting::new("retries", 1, 0, 10);
     /// Of a route, too.
     pub(crate) const MAX_IN_FLIGHT: Bounds<u32> =
@@ -133,6 +135,15 @@ pub(crate) mod upstreams {
     /// A client that waits for more than a minute has given up.
     pub(crate) const QUEUE_TIMEOUT: Setting<Duration> =
         Setting::new("queue_timeout", seconds(1), Duration::from_millis(1), seconds(60));
+}
+
+/// `[[routes]]`.
+pub(crate) mod routes {
+    use super::*;
+
+    /// The whole body is in memory at once.
+    pub(crate) const BUFFER_REQUEST: Bounds<Size> =
+        Bounds { name: "buffer_request", least: Size(1), most: Size(64 << 20) };
 }
 
 /// A rate: `{ rate = "100/s", burst = 200 }`.

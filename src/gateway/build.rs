@@ -13,6 +13,7 @@ use super::upstream_tls::client_config;
 use crate::config::{
     self, BodyLimit, Config, ConfigError, ConfigErrors, Credentials, ErrorKind, Protocol, Scheme,
 };
+use crate::headers::{IdentityHeader, RequestRules};
 use crate::limit::concurrency::QueueBounds;
 use crate::limit::rate::{ClientLimits, LimitKey, LimitState, Limiter};
 use crate::oauth::scope::Demand;
@@ -21,6 +22,8 @@ use crate::proxy::cors::Cors;
 use crate::proxy::meters::Meters;
 use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
 use crate::proxy::rules::Rules;
+use crate::proxy::transform::Transform;
+use crate::route::rewrite::{PathRewrite, Rewrite};
 use crate::route::table::{Conflict, Entry, RouteTable};
 use crate::upstream::group::{Upstream, UpstreamSpec};
 use crate::upstream::health::HealthCheck;
@@ -135,8 +138,7 @@ fn entry(config: &Config, route: &config::Route, value: Arc<Route>) -> Entry<Arc
         pattern: route.path.clone(),
         methods: route.methods.only().map(<[_]>::to_vec),
         case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
-        allow_semicolon: route.allow_semicolon,
-        allow_encoded_slash: route.allow_encoded_slash,
+        allowed: route.allowed(),
         value,
     }
 }
@@ -152,22 +154,28 @@ fn route(
     let meter = counting.meters.route(counting.meters_before, route);
     let access = match &route.access {
         config::Access::Public => Access::Public,
-        config::Access::Token { requirement, audience } => Access::Token(Demand {
-            requirement: requirement.clone(),
-            audience: audience.as_deref().map(Into::into),
-        }),
+        config::Access::Token { requirement, audience } => {
+            let demand =
+                Demand { requirement: requirement.clone(), audience: audience.as_deref().map(Into::into) };
+            match &route.token_header {
+                None => Access::Token(demand),
+                Some(header) => Access::TokenIn(header.clone(), demand),
+            }
+        }
     };
     let needs_token = !matches!(route.access, config::Access::Public);
     let max_body_size = match route.max_body_size {
         BodyLimit::Unlimited => None,
         BodyLimit::Bytes(bytes) => Some(bytes),
     };
+    let max_body_size = max_body_size.into_iter().chain(route.buffer_request).min();
     Arc::new(Route {
         index,
         access,
-        upstream,
         meter,
-        strip_prefix: route.strip_prefix.as_deref().map(Into::into),
+        transform: transform(route, &upstream),
+        request_rules: request_rules(route, upstream.credentials.as_ref()).map(Arc::new),
+        maps_urls: route.map_response_urls,
         max_body_size,
         body_timeout,
         forward_token: route.forward_token,
@@ -176,7 +184,49 @@ fn route(
         in_flight: route.max_in_flight.map(|max| counting.now.concurrency(counting.before, &key, max, None)),
         response_headers: ResponseHeaders::new(&route.response_headers),
         cors: route.cors.as_ref().map(|cors| Box::new(Cors::new(cors, needs_token))),
+        upstream,
     })
+}
+
+/// What a route changes in its requests beyond what every route does.
+fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform>> {
+    let path = match (&route.upstream_path, &route.strip_prefix) {
+        (Some(template), _) => PathRewrite::Template(template.clone()),
+        (None, Some(prefix)) => PathRewrite::Strip(prefix.as_str().into()),
+        (None, None) => PathRewrite::Keep,
+    };
+    let rewrite = Rewrite { base: upstream.base_path.clone(), path };
+    let buffer = route.buffer_request.is_some();
+    Transform { rewrite, host: upstream.host().map(Into::into), buffer }.boxed()
+}
+
+/// What a route and its upstream change in the headers of requests. The credentials are set last: nothing replaces them.
+fn request_rules(
+    route: &config::Route,
+    credentials: Option<&(http::HeaderName, HeaderValue)>,
+) -> Option<RequestRules> {
+    let mut rules = RequestRules::default();
+    for name in &route.request_headers.remove {
+        rules.remove(name.clone());
+    }
+    for (name, value) in &route.request_headers.set {
+        rules.set(name.clone(), value.clone());
+    }
+    if let Some(header) = route.token_header.as_ref().filter(|_| !route.forward_token) {
+        rules.remove(header.clone());
+    }
+    let header = |header: &config::IdentityHeader| match header {
+        config::IdentityHeader::Usual => IdentityHeader::Usual,
+        config::IdentityHeader::Named(name) => IdentityHeader::Named(name.clone()),
+        config::IdentityHeader::Off => IdentityHeader::Off,
+    };
+    let config::IdentityHeaders { client_id, scope } = &route.identity_headers;
+    rules.identify(header(client_id), header(scope));
+    if let Some((name, value)) = credentials {
+        rules.set(name.clone(), value.clone());
+    }
+    // They also say which prefix was removed.
+    (route.strip_prefix.is_some() || !rules.is_empty()).then_some(rules)
 }
 
 fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Upstream, UpstreamError> {
@@ -215,7 +265,7 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
             probed: spec.health_check.is_some(),
         };
         let state = counting.registry.state(counting.known, key);
-        servers.push((Server::new(host, port, tls, resolver, state), server.weight.get()));
+        servers.push((Server::new(host, port, tls, resolver, state, spec.idle_timeout), server.weight.get()));
     }
     let credentials = spec
         .credentials
@@ -232,6 +282,8 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
         retries: spec.retries,
         credentials,
         http2: spec.protocol == Protocol::Http2,
+        host: spec.host.clone(),
+        base_path: spec.base_path.as_str().into(),
         balance: spec.balance,
         total_timeout: spec.total_timeout,
         in_flight: spec.max_in_flight.map(|max| {

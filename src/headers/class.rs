@@ -1,6 +1,8 @@
 //! What a header means to a gateway, by its name as it came.
 
-use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE, folded};
+use crate::headers::claims::{Claim, claim};
+use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE};
+use crate::headers::spelling::same_variable;
 
 /// Headers that a gateway must not just pass on, or looks at, by what is done about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +25,15 @@ pub(crate) enum Class {
     Forwarded,
     ForwardedFor,
     ForwardedHost,
+    ForwardedPrefix,
     ForwardedProto,
     /// For this connection only (RFC 9110 §7.6.1), or for a proxy.
     Hop,
+    /// `Keep-Alive`, a hop-by-hop header that says how long a server waits for the next request.
+    KeepAlive,
     Host,
     Origin,
-    /// Makes some upstreams serve another resource or method than the one that was authorised.
+    /// Makes some upstreams serve another resource than the one that was authorized, or another client. See [`Claim`].
     Override,
     /// `Access-Control-Request-Method`.
     RequestedMethod,
@@ -37,6 +42,8 @@ pub(crate) enum Class {
     Trailer,
     TransferEncoding,
     Upgrade,
+    /// Has a URL or a cookie of the server: `Location`, `Content-Location` and `Set-Cookie` of a response.
+    Url,
     Via,
 }
 
@@ -51,6 +58,7 @@ const KNOWN: [&[Known]; 26] = [
         (b"connection", Class::Connection),
         (b"content-length", Class::ContentLength),
         (b"cookie", Class::Cookie),
+        (b"content-location", Class::Url),
     ],
     &[(b"date", Class::Date), (b"dpop", Class::Dpop)],
     &[(b"expect", Class::Expect)],
@@ -59,8 +67,8 @@ const KNOWN: [&[Known]; 26] = [
     &[(b"host", Class::Host), (b"http2-settings", Class::Hop)],
     &[],
     &[],
-    &[(b"keep-alive", Class::Hop)],
-    &[],
+    &[(b"keep-alive", Class::KeepAlive)],
+    &[(b"location", Class::Url)],
     &[],
     &[],
     &[(b"origin", Class::Origin)],
@@ -69,12 +77,10 @@ const KNOWN: [&[Known]; 26] = [
         (b"proxy-authenticate", Class::Hop),
         (b"proxy-authorization", Class::Hop),
         (b"proxy-authentication-info", Class::Hop),
-        // CGI programs receive it as HTTP_PROXY, which their HTTP clients obey.
-        (b"proxy", Class::Override),
     ],
     &[],
     &[],
-    &[],
+    &[(b"set-cookie", Class::Url)],
     &[(b"te", Class::Te), (b"trailer", Class::Trailer), (b"transfer-encoding", Class::TransferEncoding)],
     &[(b"upgrade", Class::Upgrade)],
     &[(b"via", Class::Via)],
@@ -85,23 +91,12 @@ const KNOWN: [&[Known]; 26] = [
         (b"x-forwarded-for", Class::ForwardedFor),
         (b"x-forwarded-host", Class::ForwardedHost),
         (b"x-forwarded-proto", Class::ForwardedProto),
-        (b"x-forwarded-uri", Class::Override),
-        (b"x-forwarded-prefix", Class::Override),
-        (b"x-forwarded-path", Class::Override),
-        (b"x-http-method", Class::Override),
-        (b"x-http-method-override", Class::Override),
-        (b"x-method-override", Class::Override),
-        (b"x-original-url", Class::Override),
-        (b"x-real-ip", Class::Forwarding),
+        (b"x-forwarded-prefix", Class::ForwardedPrefix),
         (b"x-request-id", Class::RequestId),
-        (b"x-rewrite-url", Class::Override),
     ],
     &[],
     &[],
 ];
-
-/// Every other name with this beginning is [`Class::Forwarding`].
-const FORWARDING: &[u8] = b"x-forwarded-";
 
 impl Class {
     /// Whether the header is passed on unless something else is said about it.
@@ -115,6 +110,7 @@ impl Class {
                 | Self::Origin
                 | Self::RequestId
                 | Self::RequestedMethod
+                | Self::Url
         )
     }
 
@@ -137,13 +133,11 @@ impl Class {
         if let Some((_, class)) = known.iter().find(|(known, _)| same(known)) {
             return *class;
         }
-        if first | 0x20 != b'x' {
-            return Self::Other;
+        match claim(name) {
+            None => Self::Other,
+            Some(Claim::Connection) => Self::Forwarding,
+            Some(Claim::Identity | Claim::Resource) => Self::Override,
         }
-        let forwarding = name.get(..FORWARDING.len()).is_some_and(|beginning| {
-            if disguised { same_variable(FORWARDING, beginning) } else { same_plain(FORWARDING, beginning) }
-        });
-        if forwarding { Self::Forwarding } else { Self::Other }
     }
 }
 
@@ -157,11 +151,6 @@ fn same_plain(known: &[u8], name: &[u8]) -> bool {
     let (known_rest, name_rest) = (known.remainder(), name.remainder());
     known.zip(name).all(|(known, name)| word(known) == word(name) | LOWER)
         && known_rest.iter().zip(name_rest).all(|(known, name)| *known == *name | 0x20)
-}
-
-/// Whether a server of the CGI family takes one name for the other.
-pub(crate) fn same_variable(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| folded(*one) == folded(*other))
 }
 
 #[cfg(test)]
@@ -192,6 +181,9 @@ mod tests {
             (b"X-Forwarded_For", (Class::ForwardedFor, true)),
             (b"X-Forwarded_Port", (Class::Forwarding, true)),
             (b"x-forwarded", (Class::Other, false)),
+            (b"Remote_User", (Class::Override, true)),
+            (b"X-Original-URI", (Class::Override, false)),
+            (b"true-client-ip", (Class::Forwarding, false)),
             (b"content~length", (Class::ContentLength, true)),
             (b"a_b", (Class::Other, true)),
             (b"!", (Class::Other, true)),

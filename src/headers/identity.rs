@@ -2,18 +2,13 @@
 
 use http::{HeaderMap, HeaderName};
 
+use super::claims::{Claim, claim};
+use super::spelling::folded;
+
 /// The header with the id of the client.
 pub(crate) const CLIENT_ID: &str = "x-client-id";
 /// The header with the scopes of the client's token.
 pub(crate) const CLIENT_SCOPE: &str = "x-client-scope";
-
-/// Maps a byte of a header name to the byte that it is taken for.
-///
-/// CGI-like servers pass headers on as variables, in which `-`, `_` and, with some servers, every other character that is
-/// neither a letter nor a digit are the same.
-pub(crate) fn folded(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
-}
 
 /// Returns whether some server takes `name` for one of the identity headers.
 #[inline]
@@ -27,17 +22,25 @@ pub(crate) fn is_identity(name: &[u8]) -> bool {
     }
 }
 
-/// Removes the identity headers that a client has sent.
+/// Returns whether a header must not reach a service behind the gate as the client sent it: it names the client, or
+/// claims an identity or another resource. What proxies say about connections may be left, because the program
+/// behind the gate knows its proxies.
+#[inline]
+pub(crate) fn is_forged(name: &[u8]) -> bool {
+    is_identity(name) || matches!(claim(name), Some(Claim::Identity | Claim::Resource))
+}
+
+/// Removes the identity headers that a client has sent, and those that claim an identity or another resource.
 #[inline]
 pub(crate) fn remove(headers: &mut HeaderMap) {
-    if headers.keys().any(|name| is_identity(name.as_str().as_bytes())) {
+    if headers.keys().any(|name| is_forged(name.as_str().as_bytes())) {
         remove_forged(headers);
     }
 }
 
 #[cold]
 fn remove_forged(headers: &mut HeaderMap) {
-    let forged = headers.keys().filter(|name| is_identity(name.as_str().as_bytes()));
+    let forged = headers.keys().filter(|name| is_forged(name.as_str().as_bytes()));
     for name in forged.cloned().collect::<Vec<HeaderName>>() {
         headers.remove(name);
     }
@@ -50,7 +53,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Spellings of the identity headers that some server or framework takes for them.
-    pub(crate) const FORGED: [&str; 14] = [
+    pub(crate) const FORGED: [&str; 18] = [
         "X-Client-Id",
         "x-client-id",
         "X-CLIENT-ID",
@@ -65,6 +68,10 @@ pub(crate) mod tests {
         "X.Client-Scope",
         "x-client*scope",
         "x|client|scope",
+        "Remote-User",
+        "x_forwarded_user",
+        "X-SSL-Client-Verify",
+        "x-original-uri",
     ];
 
     #[test]

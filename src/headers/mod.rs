@@ -4,6 +4,7 @@
 //! headers go upstream, [`for_client`] which of a response's go back, and [`passes_as_trailer`] which trailers do. All
 //! hand them to a [`HeaderSink`]: lines for HTTP/1, copied in runs where they were lines before, a map for HTTP/2.
 
+mod claims;
 #[cfg(feature = "gateway")]
 mod class;
 #[cfg(feature = "gateway")]
@@ -18,6 +19,8 @@ mod list;
 #[cfg(feature = "gateway")]
 mod login;
 #[cfg(feature = "gateway")]
+mod origin;
+#[cfg(feature = "gateway")]
 mod outgoing;
 #[cfg(feature = "gateway")]
 mod parts;
@@ -26,7 +29,10 @@ mod request;
 #[cfg(feature = "gateway")]
 mod response;
 #[cfg(feature = "gateway")]
+mod rules;
+#[cfg(feature = "gateway")]
 mod sink;
+mod spelling;
 #[cfg(feature = "gateway")]
 mod trailers;
 #[cfg(feature = "gateway")]
@@ -46,17 +52,21 @@ pub(crate) use self::list::{content_length, elements, number};
 #[cfg(feature = "gateway")]
 pub(crate) use self::login::{announces_connection_login, authenticates_connection};
 #[cfg(feature = "gateway")]
+pub(crate) use self::origin::{PublicOrigin, ServerOrigin, UrlMap};
+#[cfg(feature = "gateway")]
 pub(crate) use self::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
 #[cfg(feature = "gateway")]
 pub(crate) use self::request::for_upstream;
 #[cfg(feature = "gateway")]
 pub(crate) use self::response::{Returning, check_response, for_client};
 #[cfg(feature = "gateway")]
+pub(crate) use self::rules::{IdentityHeader, RequestRules};
+#[cfg(feature = "gateway")]
 pub(crate) use self::sink::HeaderSink;
 #[cfg(feature = "gateway")]
 pub(crate) use self::trailers::{filter_trailers, passes_as_trailer};
 #[cfg(feature = "gateway")]
-pub(crate) use self::view::{CredentialsOf, Form, RequestView};
+pub(crate) use self::view::{CredentialsIn, CredentialsOf, Form, RequestView};
 
 /// The header that carries the id of a request.
 #[cfg(feature = "gateway")]

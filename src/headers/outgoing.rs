@@ -1,6 +1,8 @@
 //! What the gateway adds to a request that goes upstream, and what it removes from it.
 
-use http::{HeaderName, Version};
+use http::Version;
+
+use super::rules::RequestRules;
 
 /// What the gateway has to say about a request that goes upstream. Everything is borrowed.
 #[derive(Debug, Clone)]
@@ -14,8 +16,10 @@ pub(crate) struct Outgoing<'a> {
     pub request_id: Option<&'a [u8]>,
     /// What becomes of the client's `Authorization`.
     pub authorization: ClientAuthorization,
-    /// The header that the gateway authenticates itself to the upstream with.
-    pub credential: Option<(&'a HeaderName, &'a [u8])>,
+    /// What the route and its upstream change in the headers, credentials included.
+    pub rules: Option<&'a RequestRules>,
+    /// What is removed from the front of the path; said only where `rules` say so.
+    pub prefix: Option<&'a [u8]>,
     /// The address the connection comes from, without port, and without brackets where it is IPv6.
     pub peer: &'a [u8],
     /// Whether that is a proxy whose forwarding headers are to be believed.
@@ -68,7 +72,8 @@ impl<'a> Outgoing<'a> {
             client_scope: None,
             request_id: None,
             authorization: ClientAuthorization::Remove,
-            credential: None,
+            rules: None,
+            prefix: None,
             peer,
             peer_is_trusted: false,
             proto,

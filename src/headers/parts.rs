@@ -7,6 +7,7 @@ use super::class::Class;
 use super::field::Field;
 use super::outgoing::{Framing, Outgoing};
 use super::request::for_upstream;
+use super::sink::HeaderSink as _;
 use super::view::{Form, RequestView};
 
 impl RequestView for Parts {
@@ -63,6 +64,16 @@ impl RequestView for Parts {
     }
 
     fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing {
-        for_upstream(self, outgoing, out)
+        let framing = for_upstream(self, outgoing, out);
+        // HTTP/2 says by the end of the stream that there is no body. Servers of HTTP/1.1 ask for a length with methods
+        // that usually have one (RFC 9110 §8.6).
+        if framing == Framing::Unframed
+            && self.version == Version::HTTP_2
+            && matches!(self.method, Method::POST | Method::PUT | Method::PATCH)
+        {
+            out.add(&header::CONTENT_LENGTH, b"0");
+            return Framing::Length;
+        }
+        framing
     }
 }

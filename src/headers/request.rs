@@ -3,7 +3,7 @@
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderName, Version};
 
-use super::class::{Class, same_variable};
+use super::class::Class;
 use super::connection::Nominated;
 use super::field::Field;
 use super::list::elements;
@@ -21,6 +21,7 @@ pub(crate) static CLIENT_SCOPE: HeaderName = HeaderName::from_static("x-client-s
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// What was met on the way through the headers, for what is said behind them.
 #[derive(Debug, Default)]
@@ -50,7 +51,8 @@ pub(crate) fn for_upstream(
         ClientAuthorization::RemoveOurs => !request.values(Class::Authorization).any(carries_issued_token),
         ClientAuthorization::Forward => true,
     };
-    let ours = outgoing.credential.map(|(name, _)| name.as_str().as_bytes());
+    let rules = outgoing.rules;
+    let removes = |name: &[u8]| rules.is_some_and(|rules| rules.removes(name));
     let trusted = outgoing.peer_is_trusted;
     let host = outgoing.upstream_host.or(outgoing.authority);
 
@@ -58,7 +60,7 @@ pub(crate) fn for_upstream(
         sink.add(&HOST, host);
     }
     let cookies = if outgoing.version == Version::HTTP_2 && !outgoing.upstream_http2 {
-        joined_cookies(request)
+        joined_cookies(request).filter(|_| !removes(COOKIE.as_str().as_bytes()))
     } else {
         None
     };
@@ -68,14 +70,14 @@ pub(crate) fn for_upstream(
         let goes_on = if class.is_plain() {
             !(nominated.contains(name)
                 || class == Class::RequestId && outgoing.request_id.is_some()
-                || ours.is_some_and(|ours| same_variable(ours, name)))
+                || removes(name))
                 && (outgoing.proof || class != Class::Dpop || disguised)
                 && (cookies.is_none() || class != Class::Cookie)
         } else if disguised {
             false
         } else {
             match class {
-                Class::Authorization => authorization && ours != Some(AUTHORIZATION.as_str().as_bytes()),
+                Class::Authorization => authorization && !removes(AUTHORIZATION.as_str().as_bytes()),
                 Class::ContentLength => {
                     seen.length = true;
                     true
@@ -100,6 +102,8 @@ pub(crate) fn for_upstream(
                     seen.forwarded_proto |= trusted;
                     trusted
                 }
+                // Another prefix is put behind it.
+                Class::ForwardedPrefix => trusted && outgoing.prefix.is_none(),
                 Class::Te => {
                     seen.te_trailers |=
                         elements(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
@@ -125,8 +129,22 @@ pub(crate) fn for_upstream(
         }
     };
     say(&COOKIE, cookies.as_deref());
-    say(&CLIENT_ID, outgoing.client_id);
-    say(&CLIENT_SCOPE, outgoing.client_scope);
+    match rules {
+        None => {
+            say(&CLIENT_ID, outgoing.client_id);
+            say(&CLIENT_SCOPE, outgoing.client_scope);
+        }
+        Some(rules) => {
+            say(rules.client_id.name(&CLIENT_ID), outgoing.client_id.filter(|_| rules.client_id.is_sent()));
+            say(rules.scope.name(&CLIENT_SCOPE), outgoing.client_scope.filter(|_| rules.scope.is_sent()));
+            if let Some(prefix) = outgoing.prefix {
+                say(&FORWARDED_PREFIX, Some(&with_prefix(request, trusted, prefix)));
+            }
+            for (name, value) in &rules.set {
+                say(name, Some(value.as_bytes()));
+            }
+        }
+    }
     say(&REQUEST_ID, outgoing.request_id);
     if trusted && seen.forwarded_for {
         say(&FORWARDED_FOR, Some(&with_address(request, outgoing.peer)));
@@ -150,9 +168,6 @@ pub(crate) fn for_upstream(
     }
     // RFC 9110 §7.6.3: behind those of the proxies before us.
     say(&VIA, Some(via(outgoing.version)));
-    if let Some((name, value)) = outgoing.credential {
-        say(name, Some(value));
-    }
     if outgoing.upstream_http2 {
         // gRPC servers ask for it (RFC 9113 §8.2.2 allows this value alone).
         say(&TE, seen.te_trailers.then_some(b"trailers"));
@@ -196,6 +211,18 @@ fn with_address(request: &impl RequestView, peer: &[u8]) -> Vec<u8> {
     }
     list.extend_from_slice(peer);
     list
+}
+
+/// What trusted proxies have removed from the path, with what the gateway removes behind it: one path on one line.
+fn with_prefix(request: &impl RequestView, trusted: bool, prefix: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    if trusted {
+        for part in request.values(Class::ForwardedPrefix).flat_map(elements) {
+            all.extend_from_slice(part.strip_suffix(b"/").unwrap_or(part));
+        }
+    }
+    all.extend_from_slice(prefix);
+    all
 }
 
 /// The elements of `Forwarded` there are with our own behind them (RFC 7239 §4), all on one line. A client that sends

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE, VIA};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, HeaderName, Version};
 
 use super::class::Class;
 use super::connection::Nominated;
@@ -66,6 +66,7 @@ pub(crate) struct Returning {
 }
 
 /// Hands the headers of a response that go on to the client to `sink`, and then `Via`. Returns whether there was a `Date`.
+/// `map` returns what becomes of a URL or a cookie of the server.
 ///
 /// What was meant for the gateway alone does not go on. All else stays as the upstream sent it, `Server`, `Date` and the
 /// challenge of its own authentication too. `unwanted` says what the route takes out.
@@ -73,6 +74,7 @@ pub(crate) fn for_client<'a, F: Iterator<Item = Field<'a>>>(
     fields: impl Fn() -> F,
     returning: Returning,
     unwanted: impl Fn(&Field<'_>) -> bool,
+    map: impl Fn(&Field<'_>) -> Option<(&'static HeaderName, String)>,
     sink: &mut impl HeaderSink,
 ) -> bool {
     let named = |class| move |field: &Field<'a>| field.class == class && !field.disguised;
@@ -98,6 +100,7 @@ pub(crate) fn for_client<'a, F: Iterator<Item = Field<'a>>>(
             // Those in another spelling are no headers, but a server before the client might take them for some.
             (
                 Class::Hop
+                | Class::KeepAlive
                 | Class::Te
                 | Class::Upgrade
                 | Class::TransferEncoding
@@ -105,6 +108,16 @@ pub(crate) fn for_client<'a, F: Iterator<Item = Field<'a>>>(
                 | Class::ContentLength,
                 _,
             ) => false,
+            (Class::Url, false) => {
+                let goes_on = !nominated.contains(field.name);
+                match map(&field).filter(|_| goes_on && !unwanted(&field)) {
+                    Some((name, value)) => {
+                        sink.add(name, value.as_bytes());
+                        false
+                    }
+                    None => goes_on,
+                }
+            }
             (class, disguised) => {
                 let goes_on = !(class.is_plain() && nominated.contains(field.name));
                 date |= class == Class::Date && !disguised && goes_on;

@@ -1,7 +1,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
-use super::class::{Class, same_variable};
+use super::class::Class;
 use super::response::ResponseError;
+use super::spelling::same_variable;
 use super::*;
 
 mod framing;
@@ -215,7 +216,12 @@ fn the_clients_authorization() {
 
 #[test]
 fn the_gateways_own_credential_is_the_only_one() {
-    let (key, secret) = (HeaderName::from_static("x-api-key"), value("s3cret"));
+    let setting = |name, value| {
+        let mut rules = RequestRules::default();
+        rules.set(HeaderName::from_static(name), HeaderValue::from_static(value));
+        rules
+    };
+    let rules = setting("x-api-key", "s3cret");
     for spoofed in [
         &[][..],
         &["x-api-key: mine", "x-api-key: mine too"],
@@ -225,22 +231,21 @@ fn the_gateways_own_credential_is_the_only_one() {
         let mut sent = vec!["host: h"];
         sent.extend(spoofed);
         assert_eq!(
-            upstream_sees(&sent, |outgoing| outgoing.credential = Some((&key, &secret))),
+            upstream_sees(&sent, |outgoing| outgoing.rules = Some(&rules)),
             ours_and(&["x-api-key: s3cret"]),
             "{spoofed:?}"
         );
     }
     // Also one spelled oddly, and one that takes the place of the client's.
-    let odd = HeaderName::from_static("x_api_key");
+    let odd = setting("x_api_key", "s3cret");
     assert_eq!(
-        upstream_sees(&["host: h", "x-api-key: mine"], |outgoing| outgoing.credential =
-            Some((&odd, &secret))),
+        upstream_sees(&["host: h", "x-api-key: mine"], |outgoing| outgoing.rules = Some(&odd)),
         ours_and(&["x_api_key: s3cret"])
     );
-    let basic = value("Basic eDp5");
+    let basic = setting("authorization", "Basic eDp5");
     assert_eq!(
         upstream_sees(&["host: h", "authorization: Bearer tg_abc"], |outgoing| {
-            outgoing.credential = Some((&http::header::AUTHORIZATION, &basic));
+            outgoing.rules = Some(&basic);
         }),
         ours_and(&["authorization: Basic eDp5"])
     );
@@ -273,6 +278,7 @@ fn a_trusted_proxy_is_believed_in_what_it_may_say() {
             "x-forwarded-for: 1.1.1.1, 2.2.2.2, 3.3.3.3, 192.0.2.7",
             "x-forwarded-host: public.example",
             "x-forwarded-port: 443",
+            "x-forwarded-prefix: /admin",
             "x-forwarded-proto: http",
             "x-real-ip: 1.1.1.1",
         ])
@@ -349,7 +355,7 @@ fn answers_lose_what_was_for_the_gateway() {
         let (came, mut kept) = (headers(sent), HeaderMap::new());
         let fields = || came.iter().map(|(name, value)| Field::in_map(name, value));
         let returning = Returning { upgraded, length: true, version: Version::HTTP_11 };
-        let date = for_client(fields, returning, |field| field.name == b"x-unwanted", &mut kept);
+        let date = for_client(fields, returning, |field| field.name == b"x-unwanted", |_| None, &mut kept);
         assert_eq!(date, came.contains_key("date"));
         lines(&kept)
     };
@@ -450,7 +456,9 @@ fn trailers_decide_nothing() {
         sent.append(HeaderName::from_static(name), HeaderValue::from_static("x"));
         sent.append(HeaderName::from_static(name), HeaderValue::from_static("y"));
     }
-    filter_trailers(&mut sent, Some(&key));
+    let mut rules = RequestRules::default();
+    rules.set(key, HeaderValue::from_static("s3cret"));
+    filter_trailers(&mut sent, Some(&rules));
     assert_eq!(lines(&sent), kept);
 }
 
@@ -491,4 +499,64 @@ fn a_name_has_one_class_in_every_spelling() {
         }
     }
     assert_eq!(Class::of("x_".repeat(40).as_bytes()), (Class::Other, true));
+}
+
+#[test]
+fn a_route_removes_sets_and_renames_headers() {
+    let (id, scope) = (value("server"), value("read"));
+    let mut rules = RequestRules::default();
+    rules.remove(HeaderName::from_static("x-debug"));
+    rules.remove(HeaderName::from_static("authorization"));
+    rules.set(HeaderName::from_static("x-tenant"), HeaderValue::from_static("7"));
+    rules.identify(IdentityHeader::Named(HeaderName::from_static("x-consumer")), IdentityHeader::Off);
+    let sent = [
+        "host: h",
+        "x_debug: 1",
+        "X-Tenant: 8",
+        "x.consumer: admin",
+        "x-client-id: admin",
+        "authorization: a",
+    ];
+    assert_eq!(
+        upstream_sees(&sent, |outgoing| {
+            outgoing.authorization = ClientAuthorization::Forward;
+            outgoing.client_id = Some(&id);
+            outgoing.client_scope = Some(&scope);
+            outgoing.rules = Some(&rules);
+        }),
+        ours_and(&["x-consumer: server", "x-tenant: 7"])
+    );
+}
+
+#[test]
+fn a_removed_prefix_is_put_behind_those_of_trusted_proxies() {
+    let rules = RequestRules::default();
+    let sees = |sent: &[&str], trusted, prefix: Option<&'static [u8]>| {
+        let mut lines = vec!["host: h"];
+        lines.extend(sent);
+        let seen = upstream_sees(&lines, |outgoing| {
+            outgoing.peer_is_trusted = trusted;
+            outgoing.prefix = prefix;
+            outgoing.rules = Some(&rules);
+        });
+        let of_prefix = seen.iter().filter_map(|line| line.strip_prefix("x-forwarded-prefix: "));
+        of_prefix.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let sent = ["x-forwarded-prefix: /outer/"];
+    assert_eq!(sees(&sent, true, Some(b"/v1")), ["/outer/v1"]);
+    assert_eq!(sees(&sent, false, Some(b"/v1")), ["/v1"]);
+    assert_eq!(sees(&sent, true, None), ["/outer/"]);
+    assert!(sees(&sent, false, None).is_empty());
+}
+
+#[test]
+fn urls_of_a_response_are_mapped_unless_they_are_removed() {
+    let came =
+        headers(&["location: /a", "set-cookie: b", "content-location: /c", "connection: content-location"]);
+    let fields = || came.iter().map(|(name, value)| Field::in_map(name, value));
+    let returning = Returning { upgraded: false, length: true, version: Version::HTTP_11 };
+    let mut kept = HeaderMap::new();
+    let map = |_: &Field<'_>| Some((&http::header::LOCATION, "/mapped".to_owned()));
+    for_client(fields, returning, |field| field.name == b"set-cookie", map, &mut kept);
+    assert_eq!(lines(&kept), ["location: /mapped", "via: 1.1 tollgate"]);
 }

@@ -3,13 +3,15 @@
 use http::header;
 use http::{HeaderMap, HeaderName};
 
-use super::class::{Class, same_variable};
+use super::class::Class;
+use super::rules::RequestRules;
+use super::spelling::same_variable;
 
 /// Drops the trailers that would frame, route, authenticate, identify or change how the message is to be read
-/// (RFC 9110 §6.5.1), in any spelling: some servers merge trailers into the headers. `credential` is the header the
-/// gateway authenticates itself to the upstream with. All others go through, gRPC's status among them.
-pub(crate) fn filter_trailers(trailers: &mut HeaderMap, credential: Option<&HeaderName>) {
-    let unwanted = |name: &&HeaderName| !passes_as_trailer(name.as_str().as_bytes(), credential);
+/// (RFC 9110 §6.5.1), in any spelling: some servers merge trailers into the headers. `rules` has the headers that the
+/// gateway removes or sets itself. All others go through, gRPC's status among them.
+pub(crate) fn filter_trailers(trailers: &mut HeaderMap, rules: Option<&RequestRules>) {
+    let unwanted = |name: &&HeaderName| !passes_as_trailer(name.as_str().as_bytes(), rules);
     let unwanted: Vec<HeaderName> = trailers.keys().filter(unwanted).cloned().collect();
     for name in unwanted {
         trailers.remove(name);
@@ -17,9 +19,11 @@ pub(crate) fn filter_trailers(trailers: &mut HeaderMap, credential: Option<&Head
 }
 
 /// Whether a trailer of this name goes through: see [`filter_trailers`].
-pub(crate) fn passes_as_trailer(name: &[u8], credential: Option<&HeaderName>) -> bool {
+pub(crate) fn passes_as_trailer(name: &[u8], rules: Option<&RequestRules>) -> bool {
     let is = |other: &HeaderName| same_variable(other.as_str().as_bytes(), name);
-    Class::of(name).0 == Class::Other && !credential.is_some_and(is) && !NOT_IN_TRAILERS.iter().any(is)
+    Class::of(name).0 == Class::Other
+        && !rules.is_some_and(|rules| rules.removes(name))
+        && !NOT_IN_TRAILERS.iter().any(is)
 }
 
 /// Headers that decide something before the body is read, besides those that have a class.

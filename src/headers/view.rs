@@ -1,6 +1,6 @@
 //! A view of a request's head, whatever it came in.
 
-use http::{Method, Version};
+use http::{HeaderName, Method, Version};
 
 use super::class::Class;
 use super::field::Field;
@@ -74,6 +74,37 @@ pub(crate) trait RequestView {
 
 /// The credentials of a request, as the gate reads them.
 pub(crate) struct CredentialsOf<'a, V>(pub(crate) &'a V);
+
+/// The credentials of a request whose token is in another header than `Authorization`: after a scheme, as in
+/// `Authorization`, or alone.
+pub(crate) struct CredentialsIn<'a, V> {
+    request: &'a V,
+    values: Vec<Vec<u8>>,
+}
+
+impl<'a, V: RequestView> CredentialsIn<'a, V> {
+    /// Those that a request has in the header `name`.
+    pub(crate) fn new(request: &'a V, name: &HeaderName) -> Self {
+        let name = name.as_str().as_bytes();
+        let fields = request.fields().filter(|field| field.name.eq_ignore_ascii_case(name));
+        let with_scheme = |field: Field<'_>| match field.value {
+            value if value.contains(&b' ') => value.to_vec(),
+            token => [b"Bearer ", token].concat(),
+        };
+        // Two are refused, however many more there are.
+        Self { request, values: fields.take(2).map(with_scheme).collect() }
+    }
+}
+
+impl<V: RequestView> Credentials for CredentialsIn<'_, V> {
+    fn authorization(&self) -> impl Iterator<Item = &[u8]> {
+        self.values.iter().map(Vec::as_slice)
+    }
+
+    fn proofs(&self) -> impl Iterator<Item = &[u8]> {
+        self.request.values(Class::Dpop)
+    }
+}
 
 impl<V: RequestView> Credentials for CredentialsOf<'_, V> {
     fn authorization(&self) -> impl Iterator<Item = &[u8]> {

@@ -7,7 +7,7 @@ use http::{StatusCode, Version};
 use super::fault::ResponseFault;
 use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
 use super::scan::find_control;
-use crate::headers::{Class, Field, content_length, elements};
+use crate::headers::{Class, Field, content_length, elements, number};
 
 /// The largest head of a response.
 pub(crate) const MAX_RESPONSE_HEAD: usize = 64 * 1024;
@@ -72,6 +72,8 @@ pub(crate) struct ResponseFacts {
     pub(crate) framing: ResponseFraming,
     /// Whether another request may follow on the connection once the body has been read (RFC 9112 §9.3).
     pub(crate) persistent: bool,
+    /// How many seconds the server waits for it, if it says so (`Keep-Alive: timeout=5`).
+    pub(crate) keep_alive: Option<u32>,
 }
 
 impl ResponseSpans {
@@ -187,6 +189,7 @@ impl<'a> ResponseHead<'a> {
         let old = self.version() == Version::HTTP_10;
         let (mut length, mut chunked) = (None, false);
         let (mut close, mut keep_alive) = (false, false);
+        let mut waits = None;
         for field in self.fields().filter(|field| !field.disguised) {
             match field.class {
                 Class::TransferEncoding => {
@@ -207,6 +210,7 @@ impl<'a> ResponseHead<'a> {
                         keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                     }
                 }
+                Class::KeepAlive => waits = keep_alive_timeout(field.value).or(waits),
                 _ => {}
             }
         }
@@ -223,6 +227,15 @@ impl<'a> ResponseHead<'a> {
             || matches!(self.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let framing = if bodiless { ResponseFraming::None } else { framing };
         let ends = upgraded || close || framing == ResponseFraming::Close;
-        Ok(ResponseFacts { framing, persistent: !ends && (!old || keep_alive) })
+        Ok(ResponseFacts { framing, persistent: !ends && (!old || keep_alive), keep_alive: waits })
     }
+}
+
+/// The seconds in `timeout=5, max=100`.
+fn keep_alive_timeout(value: &[u8]) -> Option<u32> {
+    let timeout = elements(value).find_map(|parameter| {
+        let (name, seconds) = parameter.split_at_checked(8)?;
+        name.eq_ignore_ascii_case(b"timeout=").then_some(seconds)
+    })?;
+    number(timeout).map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
 }

@@ -1,6 +1,6 @@
 //! What a translation makes, before it is text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::{Pattern, PatternError, Position};
 
@@ -101,24 +101,24 @@ impl Draft {
     /// more specific. Routes that differ only in their methods become one.
     pub(super) fn settle(&mut self) {
         let mut routes: Vec<Route> = Vec::new();
+        // The routes that match the same paths on the same host.
+        let mut alike: HashMap<(Option<String>, String), Vec<usize>> = HashMap::new();
         for mut route in std::mem::take(&mut self.routes) {
             if let Err(error) = route.path.check() {
                 self.find(route.position, format!("{} is not imported: {error}", route.path.text()));
                 continue;
             }
-            let alike = |other: &Route| other.host == route.host && other.path.shape() == route.path.shape();
-            let mut taken = BTreeSet::new();
-            let mut all = false;
-            for other in routes.iter().filter(|other| alike(other)) {
-                all |= other.methods.is_empty();
-                taken.extend(other.methods.iter().cloned());
-            }
-            let double: Vec<String> = route.methods.intersection(&taken).cloned().collect();
-            if all || (route.methods.is_empty() && !taken.is_empty()) {
+            let others = alike.entry((route.host.clone(), route.path.shape())).or_default();
+            let there: Vec<&Route> = others.iter().filter_map(|index| routes.get(*index)).collect();
+            let taken: BTreeSet<String> =
+                there.iter().flat_map(|other| other.methods.iter().cloned()).collect();
+            let all = there.iter().any(|other| other.methods.is_empty());
+            if all || (route.methods.is_empty() && !there.is_empty()) {
                 let text = format!("{} is not imported: another route has this path", route.path.text());
                 self.find(route.position, text);
                 continue;
             }
+            let double: Vec<String> = route.methods.intersection(&taken).cloned().collect();
             if !double.is_empty() {
                 let text = format!(
                     "{} {} is not imported: another route has this path and method",
@@ -131,16 +131,20 @@ impl Draft {
                     continue;
                 }
             }
-            let same = routes.iter_mut().find(|other| {
-                other.host == route.host
-                    && other.path == route.path
-                    && other.need == route.need
-                    && other.upstream == route.upstream
-                    && other.settings == route.settings
+            let same = others.iter().copied().find(|index| {
+                routes.get(*index).is_some_and(|other| {
+                    other.path == route.path
+                        && other.need == route.need
+                        && other.upstream == route.upstream
+                        && other.settings == route.settings
+                })
             });
-            match same {
+            match same.and_then(|index| routes.get_mut(index)) {
                 Some(other) => other.methods.append(&mut route.methods),
-                None => routes.push(route),
+                None => {
+                    others.push(routes.len());
+                    routes.push(route);
+                }
             }
         }
         self.routes = routes;

@@ -12,11 +12,13 @@ use super::observe;
 use super::refusal::Refusal;
 use super::route::{Access, ClientConnection, Route};
 use super::rules::Rules;
+use super::transform::Transform;
 use super::tunnel;
 use crate::gate::question::{Answers, Question, Undecided};
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
-    Class, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView, authenticates_connection,
+    Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
+    authenticates_connection,
 };
 use crate::limit::concurrency::Admission;
 use crate::limit::exchange::ExchangeLimits;
@@ -25,7 +27,6 @@ use crate::oauth::evidence::{Evidence, Target};
 use crate::response;
 use crate::route::host::{self, Host, HostError, HostRule, TargetHost};
 use crate::route::path::{self, PathError};
-use crate::route::strip::strip_prefix;
 use crate::route::table::Match;
 use crate::telemetry::Reason;
 use crate::upstream::downstream::BodyFault;
@@ -41,6 +42,8 @@ pub(crate) struct Authorized {
     pub(crate) login: bool,
     /// The origin that the response names as allowed to read it, on a route with such pages.
     pub(crate) origin: Option<HeaderValue>,
+    /// The canonical path, on a route that sends another one upstream.
+    pub(crate) asked: Option<Box<str>>,
 }
 
 /// Where a request goes once its head is understood.
@@ -99,7 +102,6 @@ pub(crate) fn authorize<V: RequestView>(
             "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         )));
     }
-    let ambiguous = |text| Refusal::ambiguous(StatusCode::BAD_REQUEST, text);
     let host = host_of(request).map_err(|error| ambiguous(error.public_text()))?;
     let path = path::canonical(request.path()).map_err(|error| ambiguous(error.public_text()))?;
 
@@ -134,21 +136,22 @@ pub(crate) fn authorize<V: RequestView>(
         Enforced::Permitted(lease, bounds) => (lease, bounds),
         Enforced::Ask(question) => return Ok(Disposition::Ask(question)),
     };
-    let path = strip_prefix(path.as_str(), route.strip_prefix.as_deref())
-        .ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
     // An upgrade is HTTP/1.1's own.
     let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
     let outgoing =
         Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, scratch.identity, notes) };
-    let head = if route.upstream.http2 {
-        let head = http2::head(request, host.as_str(), path, &outgoing);
-        Head::Http2(Box::new(head.map_err(|_| ambiguous("the request target is not well-formed"))?))
-    } else {
-        Head::Http1 { chunked: write_head(request, path, &outgoing, scratch.head) == Framing::Chunked }
+    let (head, asked) = match &route.transform {
+        None => (head(route, request, host.as_str(), path.as_str(), &outgoing, scratch.head)?, None),
+        Some(transform) => {
+            let head =
+                transformed(transform, route, context, (&host, path.as_str()), outgoing, scratch.head)?;
+            (head, Some(path.as_str().into()))
+        }
     };
     let origin = route.cors.as_ref().and_then(|cors| cors.origin(request));
     let login = route.carries_logins() && request.values(Class::Authorization).any(authenticates_connection);
-    Ok(Disposition::Upstream(Authorized { lease, head, bounds, upgrade: upgrade.is_some(), login, origin }))
+    let upgrade = upgrade.is_some();
+    Ok(Disposition::Upstream(Authorized { lease, head, bounds, upgrade, login, origin, asked }))
 }
 
 /// The one host that a request is for.
@@ -190,7 +193,7 @@ fn outgoing<'a, V: RequestView>(
     outgoing.client_id = identity.client().map(str::as_bytes);
     outgoing.client_scope = identity.scope().map(str::as_bytes);
     outgoing.authorization = route.client_authorization();
-    outgoing.credential = upstream.credentials.as_ref().map(|(name, value)| (name, value.as_bytes()));
+    outgoing.rules = route.request_rules.as_deref();
     outgoing.peer_is_trusted = rules.trusts(client.peer);
     outgoing.version = request.version();
     // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
@@ -203,6 +206,57 @@ fn outgoing<'a, V: RequestView>(
     outgoing.streamed_body = !context.bodiless && context.body_size.exact().is_none();
     outgoing.proof = !lease.is_bound_to_key() || route.forward_token;
     outgoing
+}
+
+/// Makes the head that goes upstream with this path. `host` is what an HTTP/2 server is asked for.
+#[inline]
+fn head(
+    route: &Route,
+    request: &impl RequestView,
+    host: &str,
+    path: &str,
+    outgoing: &Outgoing<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Head, Refusal> {
+    if route.upstream.http2 {
+        let head = http2::head(request, host, path, outgoing);
+        return Ok(Head::Http2(Box::new(
+            head.map_err(|_| ambiguous("the request target is not well-formed"))?,
+        )));
+    }
+    Ok(Head::Http1 { chunked: write_head(request, path, outgoing, out) == Framing::Chunked })
+}
+
+/// Makes the head of a route that changes more than others do.
+#[cold]
+fn transformed<V: RequestView>(
+    transform: &Transform,
+    route: &Route,
+    context: &RequestContext<'_, V>,
+    (host, path): (&Host<'_>, &str),
+    outgoing: Outgoing<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Head, Refusal> {
+    /// What ends a head whose body goes in chunks.
+    const CHUNKED: &[u8] = b"transfer-encoding: chunked\r\n\r\n";
+    let sent = transform.path(path).ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
+    let prefix = transform.rewrite.removed(path).map(str::as_bytes);
+    let fixed = transform.host.as_deref();
+    let outgoing =
+        Outgoing { prefix, upstream_host: fixed.map(str::as_bytes).or(outgoing.upstream_host), ..outgoing };
+    let head = head(route, context.request, fixed.unwrap_or(host.as_str()), &sent, &outgoing, out)?;
+    if !transform.buffer || context.bodiless {
+        return Ok(head);
+    }
+    if let Some(rest) = out.strip_suffix(CHUNKED) {
+        // The length takes its place once the body has been read.
+        out.truncate(rest.len());
+    }
+    Ok(Head::Buffered)
+}
+
+fn ambiguous(text: &str) -> Refusal {
+    Refusal::ambiguous(StatusCode::BAD_REQUEST, text)
 }
 
 /// Writes the head that goes to an HTTP/1.1 server: with the canonical path, and the query as it came.
@@ -238,20 +292,26 @@ fn enforce<V: RequestView>(
 ) -> Result<Enforced, Refusal> {
     let RequestContext { request, client, .. } = *context;
     check_address(route, client)?;
-    let lease = match &route.access {
+    let leased = match &route.access {
         Access::Public => {
             identity.clear();
-            Lease::public()
+            Ok(Lease::public())
         }
         Access::Token(demand) => {
             let evidence = Evidence { certificate: client.certificate, target: Some(target) };
-            match gate.lease(&CredentialsOf(request), demand, &evidence, identity, context.answers) {
-                Ok(lease) => lease,
-                Err(Undecided::Ask(question)) => return Ok(Enforced::Ask(question)),
-                Err(Undecided::Denied(denial)) => {
-                    return Err(Refusal::new(gate.refuse(&denial), observe::of_denial(&denial)));
-                }
-            }
+            gate.lease(&CredentialsOf(request), demand, &evidence, identity, context.answers)
+        }
+        Access::TokenIn(header, demand) => {
+            let evidence = Evidence { certificate: client.certificate, target: Some(target) };
+            let credentials = CredentialsIn::new(request, header);
+            gate.lease(&credentials, demand, &evidence, identity, context.answers)
+        }
+    };
+    let lease = match leased {
+        Ok(lease) => lease,
+        Err(Undecided::Ask(question)) => return Ok(Enforced::Ask(question)),
+        Err(Undecided::Denied(denial)) => {
+            return Err(Refusal::new(gate.refuse(&denial), observe::of_denial(&denial)));
         }
     };
     notes.permitted(identity.client());

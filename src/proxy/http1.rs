@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
 use super::body::request::{BodyLimits, Origin};
 use super::client::{Changes, Client, Patience, Relayed, Socket, Upload, relay};
+use super::forward::buffer::buffer;
 use super::forward::error::ForwardError;
 use super::forward::exchange::Exchange;
 use super::forward::http1::{Http1, bind_login};
@@ -141,7 +142,7 @@ impl Proxy {
     async fn pass<I: Socket>(&self, client: &mut Client<I>, authorized: Authorized, session: &mut Session) {
         let Session { record, identity, writer } = session;
         let Some(route) = record.take_route() else { return client.close() };
-        let Authorized { lease, head, mut bounds, upgrade, login, origin } = authorized;
+        let Authorized { lease, head, mut bounds, upgrade, login, origin, asked } = authorized;
         if bounds.as_ref().is_some_and(|bounds| bounds.ticket.is_some()) {
             // Boxed: seldom, and its state would make every other request's future larger.
             let waited = Box::pin(wait_unless_gone(client, &mut bounds)).await;
@@ -159,12 +160,25 @@ impl Proxy {
         let upstream = &route.upstream;
         record.trip.departs(upstream);
         let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
+        let rules = route.request_rules.as_deref();
         let chunked = match head {
             Head::Http1 { chunked } => chunked,
+            Head::Buffered => {
+                let mut upload = Upload::new(client, &self.gate, &lease, limits, false, rules);
+                // Boxed: seldom, and its state would make every other request's future larger.
+                if let Err(error) = Box::pin(buffer(writer, &mut upload)).await {
+                    self.refuse(client, &error, &route, origin, record).await;
+                    record.bytes_up += client.body_bytes();
+                    return record.put_route(route);
+                }
+                false
+            }
             Head::Http2(head) => {
-                let outbound = Outbound { body: None, limits, bounds };
+                let outbound = Outbound { body: None, limits, bounds, rules: route.request_rules.clone() };
                 // Boxed: its state would make every other request's future larger.
-                let passed = self.pass_to_http2(client, (*head, outbound), &lease, identity, &route, record);
+                let asked = asked.as_deref();
+                let passed =
+                    self.pass_to_http2(client, (*head, outbound), &lease, identity, (&route, asked), record);
                 if let Err(error) = Box::pin(passed).await {
                     self.refuse(client, &error, &route, origin, record).await;
                 }
@@ -179,10 +193,9 @@ impl Proxy {
             client: identity.client(),
             pinned: logins.server_among(upstream.servers()),
         };
-        let credential = upstream.credentials.as_ref().map(|(name, _)| name);
-        let asked = Asked { head: client.is_head(), upgrade };
-        let mut upload = Upload::new(client, &self.gate, &lease, limits, chunked, credential);
-        let mut attempt = Http1::new(&exchange, asked, writer, &mut upload, &mut logins);
+        let expected = Asked { head: client.is_head(), upgrade };
+        let mut upload = Upload::new(client, &self.gate, &lease, limits, chunked, rules);
+        let mut attempt = Http1::new(&exchange, expected, writer, &mut upload, &mut logins);
         let forwarded = exchange.run(&mut attempt, &mut bounds, &mut record.trip).await;
         if carries_logins {
             *upload.client.logins() = logins;
@@ -195,9 +208,14 @@ impl Proxy {
                 record.trip.returns();
                 let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
                 let patience = Patience { read_timeout: upstream.read_timeout, deadline };
-                let broken = self
-                    .relay_back(connection, writer, &mut upload, &route, origin.as_ref(), patience, record)
-                    .await;
+                let changes = Changes {
+                    route: &route,
+                    origin: origin.as_ref(),
+                    request_id: None,
+                    asked: asked.as_deref(),
+                };
+                let broken =
+                    self.relay_back(connection, writer, &mut upload, changes, patience, record).await;
                 drop(bounds);
                 if let Some(fault) = broken {
                     let error = ForwardError::from(fault);
@@ -214,27 +232,21 @@ impl Proxy {
     }
 
     /// Brings a response back. Returns why there is none where it broke off before anything of it had been sent.
-    #[expect(clippy::too_many_arguments, reason = "both sides of an exchange, and what is said about it")]
     async fn relay_back<I: Socket>(
         &self,
         mut connection: Connection,
         writer: &mut RequestWriter,
         upload: &mut Upload<'_, I>,
-        route: &Route,
-        origin: Option<&http::HeaderValue>,
+        changes: Changes<'_>,
         patience: Patience,
         record: &mut RequestRecord,
     ) -> Option<Fault> {
         let id = record.take_id();
-        let changes = Changes {
-            headers: route.response_headers.as_deref(),
-            cors: route.cors.as_deref().map(|cors| (cors, origin)),
-            request_id: (!id.is_empty()).then_some(&*id),
-        };
+        let changes = Changes { request_id: (!id.is_empty()).then_some(&*id), ..changes };
         let upgraded = connection.head().is_some_and(|head| head.status() == StatusCode::SWITCHING_PROTOCOLS);
         if upgraded {
             // Boxed: seldom, and its state would make every other request's future larger.
-            Box::pin(self.tunnel(connection, upload, &changes, record)).await;
+            Box::pin(self.tunnel(connection, upload, &changes, writer.head(), record)).await;
             record.put_id(id);
             return None;
         }
@@ -268,20 +280,21 @@ impl Proxy {
         connection: Connection,
         upload: &mut Upload<'_, I>,
         changes: &Changes<'_>,
+        sent: &[u8],
         record: &mut RequestRecord,
     ) {
         let client = &mut *upload.client;
         if let Some(head) = connection.head() {
             record.head_goes_out(head.status());
-            client.write_upgrade(head, connection.facts(), changes);
+            client.write_upgrade(head, connection.facts(), changes, sent);
         }
         client.close();
-        let sent = client.take_input();
+        let ahead = client.take_input();
         let (mut server, said) = connection.into_parts();
         if client.flush().await.is_err() {
             return;
         }
-        let carried = tunnel::run(client.io(), &sent, &mut server, &said, upload.gate, upload.lease).await;
+        let carried = tunnel::run(client.io(), &ahead, &mut server, &said, upload.gate, upload.lease).await;
         record.tunnelled(carried.bytes, carried.token_ended);
     }
 
@@ -292,7 +305,7 @@ impl Proxy {
         (head, mut outbound): (Request<()>, Outbound),
         lease: &Lease,
         identity: &Identity,
-        route: &Route,
+        (route, asked): (&Route, Option<&str>),
         record: &mut RequestRecord,
     ) -> Result<(), ForwardError> {
         let limits = outbound.limits;
@@ -305,7 +318,7 @@ impl Proxy {
             size: client.body_size(),
             ended: false,
         });
-        let credential = route.upstream.credentials.as_ref().map(|(name, _)| name);
+        let rules = route.request_rules.as_deref();
         let mut pump = |client: &mut Client<I>, cx: &mut std::task::Context<'_>| {
             while let Some(sender) = pieces.clone() {
                 let Ok(place) = sender.try_reserve() else {
@@ -314,7 +327,7 @@ impl Proxy {
                     }
                     return;
                 };
-                let mut upload = Upload::new(client, &self.gate, lease, limits, false, credential);
+                let mut upload = Upload::new(client, &self.gate, lease, limits, false, rules);
                 match upload.poll_frame(cx) {
                     Poll::Pending => return,
                     Poll::Ready(Ok(Some(frame))) => place.send(Ok(frame)),
@@ -338,7 +351,7 @@ impl Proxy {
                 lease,
                 identity.client(),
                 &self.gate,
-                &route.upstream,
+                (route, asked),
                 (head, outbound),
                 &mut record.trip,
             );

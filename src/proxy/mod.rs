@@ -14,4 +14,5 @@ pub(crate) mod pipeline;
 pub(crate) mod refusal;
 pub(crate) mod route;
 pub(crate) mod rules;
+pub(crate) mod transform;
 pub(crate) mod tunnel;

@@ -18,9 +18,10 @@ use super::body::downstream::BodyDownstream;
 use super::body::lease::TokenLease;
 use super::body::request::{BodyLimits, Origin, RequestBody};
 use super::body::response::{ResponseBody, with_record};
+use super::forward::buffer::buffer;
 use super::forward::error::ForwardError;
 use super::forward::exchange::Exchange;
-use super::forward::http1::{self, Http1, bind_login};
+use super::forward::http1::{self, Http1, ReturnTo, bind_login};
 use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::observe::{self, RequestRecord};
@@ -190,7 +191,7 @@ impl Proxy {
         (identity, mut writer): (Identity, RequestWriter),
         record: &mut RequestRecord,
     ) -> Response<ResponseBody> {
-        let Authorized { lease, head, mut bounds, login, origin, .. } = authorized;
+        let Authorized { lease, head, mut bounds, login, origin, asked, .. } = authorized;
         let Some(route) = record.take_route() else {
             return Response::new(ResponseBody::from(Full::default()));
         };
@@ -202,21 +203,23 @@ impl Proxy {
                 let body = (!body.is_end_stream()).then_some(Origin::Http2(body));
                 let trip = &mut record.trip;
                 trip.departs(upstream);
+                let rules = route.request_rules.clone();
                 let forwarded = match head {
                     Head::Http2(head) => {
-                        let outbound = Outbound { body, limits, bounds };
+                        let outbound = Outbound { body, limits, bounds, rules };
                         // Boxed, because its state would make the future of every other request larger.
                         let forward = http2::forward(
                             &lease,
                             identity.client(),
                             &self.gate,
-                            upstream,
+                            (&route, asked.as_deref()),
                             (*head, outbound),
                             trip,
                         );
                         Box::pin(forward).await
                     }
-                    Head::Http1 { chunked } => {
+                    head @ (Head::Http1 { .. } | Head::Buffered) => {
+                        let chunked = matches!(head, Head::Http1 { chunked: true });
                         let has_body = body.is_some();
                         writer.expect_body(has_body);
                         let exchange = Exchange {
@@ -226,19 +229,34 @@ impl Proxy {
                             pinned: None,
                         };
                         let token = || TokenLease::new(&self.gate, &lease);
-                        let (body, outcome) = RequestBody::new(body, limits, upstream, token);
+                        let (body, outcome) = RequestBody::new(body, limits, rules.as_ref(), token);
                         trip.body.clone_from(&outcome);
                         let mut down = BodyDownstream::new(body, outcome, chunked);
-                        let asked = Asked { head: parts.method == Method::HEAD, upgrade: false };
+                        let expected = Asked { head: parts.method == Method::HEAD, upgrade: false };
                         // The requests of an HTTP/2 connection run at the same time and cannot share a login.
                         let mut logins = Logins::default();
-                        let mut attempt = Http1::new(&exchange, asked, &mut writer, &mut down, &mut logins);
-                        exchange.run(&mut attempt, &mut bounds, trip).await.map(|(mut connection, ())| {
-                            if route.carries_logins() {
-                                bind_login(&mut connection, login);
+                        if matches!(head, Head::Buffered)
+                            && let Err(error) = Box::pin(buffer(&mut writer, &mut down)).await
+                        {
+                            let (reason, response) = self.failed(&error, upstream);
+                            record.reason = Some(reason);
+                            let response = own_answer(understood_by(response, parts), &route, origin);
+                            record.put_route(route);
+                            return response.map(ResponseBody::from);
+                        }
+                        let mut attempt =
+                            Http1::new(&exchange, expected, &mut writer, &mut down, &mut logins);
+                        match exchange.run(&mut attempt, &mut bounds, trip).await {
+                            Ok((mut connection, ())) => {
+                                if route.carries_logins() {
+                                    bind_login(&mut connection, login);
+                                }
+                                let returning =
+                                    ReturnTo { gate: &self.gate, lease: &lease, route: &route, asked };
+                                Ok(http1::respond(connection, writer, down, returning, bounds))
                             }
-                            http1::respond(connection, writer, down, &self.gate, &lease, upstream, bounds)
-                        })
+                            Err(error) => Err(error),
+                        }
                     }
                 };
                 forwarded.map_err(|error| self.failed(&error, upstream))

@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::addresses::AddressFilter;
 use super::cors::Cors;
+use super::transform::Transform;
 use crate::config;
-use crate::headers::{ClientAuthorization, Field, HeaderSink};
+use crate::headers::{ClientAuthorization, Field, HeaderSink, PublicOrigin, RequestRules, UrlMap};
 use crate::limit::concurrency::ConcurrencyLimit;
 use crate::limit::rate::Limiter;
 use crate::oauth::evidence::PeerCertificate;
@@ -23,6 +24,8 @@ use crate::upstream::group::Upstream;
 pub(crate) enum Access {
     /// A valid token that meets the demand.
     Token(Demand),
+    /// The same, where the token is in this header instead of `Authorization`.
+    TokenIn(HeaderName, Demand),
     /// Nothing: the configuration says `access = "public"`.
     Public,
 }
@@ -35,8 +38,12 @@ pub(crate) struct Route {
     pub(crate) access: Access,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) meter: Arc<Meter<RouteCells>>,
-    /// The prefix that is removed from the path before it is sent upstream.
-    pub(crate) strip_prefix: Option<Box<str>>,
+    /// What is changed in requests beyond what is changed in every request.
+    pub(crate) transform: Option<Box<Transform>>,
+    /// What is changed in the headers of requests: the credentials of the upstream, among others.
+    pub(crate) request_rules: Option<Arc<RequestRules>>,
+    /// Whether URLs and cookies of the upstream become those of the route.
+    pub(crate) maps_urls: bool,
     /// The maximum size of a request body in bytes; `None` for no limit.
     pub(crate) max_body_size: Option<u64>,
     /// The timeout between two reads of a request body.
@@ -57,9 +64,24 @@ impl Route {
     pub(crate) fn client_authorization(&self) -> ClientAuthorization {
         match (&self.access, self.forward_token) {
             (_, true) => ClientAuthorization::Forward,
-            (Access::Public, false) => ClientAuthorization::RemoveOurs,
+            (Access::Public | Access::TokenIn(..), false) => ClientAuthorization::RemoveOurs,
             (Access::Token(_), false) => ClientAuthorization::Remove,
         }
+    }
+
+    /// Returns what becomes of a URL or a cookie of the upstream, or `None` if it stays as it is. `asked` is the
+    /// canonical path of the request, on a route that changes it, and `sent` reads the request that went upstream.
+    #[cold]
+    pub(crate) fn map_url(
+        &self,
+        field: &Field<'_>,
+        asked: Option<&str>,
+        sent: impl FnOnce() -> PublicOrigin,
+    ) -> Option<(&'static HeaderName, String)> {
+        let rewrite = self.transform.as_ref().map(|transform| &transform.rewrite);
+        let rewrite = rewrite.filter(|rewrite| !rewrite.is_empty());
+        let map = UrlMap { servers: &self.upstream.origins, rewrite, asked };
+        if self.maps_urls { map.value(field, sent) } else { None }
     }
 
     /// Returns whether clients can log in to the upstream over this route.
@@ -86,11 +108,11 @@ pub(crate) struct ClientConnection<'a> {
 
 /// The header fields that a route removes from and sets on the upstream's responses.
 #[derive(Debug)]
-pub(crate) struct ResponseHeaders(config::ResponseHeaders);
+pub(crate) struct ResponseHeaders(config::HeaderChanges);
 
 impl ResponseHeaders {
     /// Returns the configured changes, or `None` if there are none.
-    pub(crate) fn new(spec: &config::ResponseHeaders) -> Option<Box<Self>> {
+    pub(crate) fn new(spec: &config::HeaderChanges) -> Option<Box<Self>> {
         (!spec.remove.is_empty() || !spec.set.is_empty()).then(|| Box::new(Self(spec.clone())))
     }
 

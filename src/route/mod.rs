@@ -12,13 +12,21 @@ mod index;
     not(feature = "gateway"),
     expect(dead_code, reason = "without the gateway only patterns are checked")
 )]
+pub mod marks;
+#[cfg_attr(
+    not(feature = "gateway"),
+    expect(dead_code, reason = "without the gateway only patterns are checked")
+)]
 pub mod path;
 pub mod pattern;
 #[cfg(feature = "gateway")]
 mod readings;
 #[cfg(feature = "gateway")]
+pub mod rewrite;
 pub mod strip;
 #[cfg(feature = "gateway")]
 pub mod table;
+pub mod template;
 #[cfg(feature = "gateway")]
 mod trie;
+pub mod windows;

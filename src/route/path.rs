@@ -21,12 +21,14 @@
 //! - **dot segments**: a segment of only dots and spaces, raw or encoded, with or without parameters after it
 //!   (`..`, `%2e.`, `..;x`, `..%3Bx`, `.%20`, `...`): Windows drops trailing dots and spaces, Java
 //!   servers parameters. An encoded slash ends a segment for this purpose, so `..%2F` is one;
-//! - **empty segments**, except the one after a trailing slash: some servers merge slashes, some do not. A
-//!   segment of only parameters (`/;x/`) counts as empty.
+//! - **an empty segment at the beginning** (`//host/x`), which some servers and clients take for a host, and a
+//!   segment of only parameters (`/;x/`).
 //!
-//! Two things are only flagged, because a route may allow them: `;` (parameters to a Java server, plain text
-//! to others; also `%3B`, because some servers decode first and remove parameters then) and an encoded slash.
-//! The route table checks that such a path leads to the same route in every reading, see `RouteTable::find`.
+//! Four things are only marked, because a route may allow them: `;` (parameters to a Java server, plain text
+//! to others; also `%3B`, because some servers decode first and remove parameters then), an encoded slash,
+//! `%3F` and `%23` (the end of the path to a server that decodes first), and empty segments, except the one
+//! after a trailing slash (some servers merge slashes, some do not). The route table checks that such a path
+//! leads to the same route in every reading, see `RouteTable::find`.
 //!
 //! Double encoding is not refused: `%252e` is the escape `%25` and the text `2e`, stays unchanged, and means
 //! the text `%2e` to a server that decodes once, as it must. The query is not part of the path.
@@ -34,13 +36,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::marks::Marks;
+
 /// A path that every server reads in the same way; borrowed if nothing had to be rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Canonical<'a> {
     path: Cow<'a, str>,
-    semicolon: bool,
-    encoded_slash: bool,
-    reserved_escape: bool,
+    marks: Marks,
 }
 
 /// Why a path is refused. The text can be sent to the client: it repeats nothing of the input.
@@ -61,12 +63,18 @@ pub enum PathError {
     Overlong,
     /// A `.` or `..` segment in any spelling.
     DotSegment,
-    /// Two slashes in a row, or a segment of parameters only.
+    /// Two slashes in a row, and the route does not allow it, or a segment of parameters only.
     EmptySegment,
     /// A `;`, and the route does not allow it.
     Semicolon,
     /// An encoded slash, and the route does not allow it.
     EncodedSlash,
+    /// An encoded question mark or number sign, and the route does not allow it.
+    EncodedDelimiter,
+    /// A segment ends with a dot or a space, and the upstream ignores case as Windows does.
+    TrailingDot,
+    /// A character that Windows may take for an ASCII letter, and the upstream ignores case as Windows does.
+    Lookalike,
     /// The path matches one route literally and another when it is decoded or has no parameters.
     Ambiguous,
 }
@@ -88,25 +96,26 @@ impl Canonical<'_> {
     /// Returns whether it contains a `;`, encoded or not. It is forwarded only if the route allows it.
     #[must_use]
     pub fn has_semicolon(&self) -> bool {
-        self.semicolon
+        self.marks.has(Marks::SEMICOLON)
     }
 
     /// Returns whether it contains a `%2F`. It is forwarded only if the route allows it.
     #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
-        self.encoded_slash
+        self.marks.has(Marks::ENCODED_SLASH)
     }
 
     /// Returns whether it has an escape of a character that is also allowed unescaped, such as `%3A` for `:`.
     /// RFC 3986 calls the two different; most servers do not.
     #[must_use]
     pub fn has_reserved_escape(&self) -> bool {
-        self.reserved_escape
+        self.marks.has(Marks::RESERVED_ESCAPE)
     }
 
-    /// Returns whether all servers read it in the same way.
-    pub(super) fn is_plain(&self) -> bool {
-        !(self.semicolon || self.encoded_slash || self.reserved_escape)
+    /// Returns what is special about it. All servers read a path without marks in the same way.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        self.marks
     }
 }
 
@@ -125,6 +134,9 @@ impl PathError {
             Self::EmptySegment => "the path has an empty segment",
             Self::Semicolon => "the path has a semicolon",
             Self::EncodedSlash => "the path has an encoded slash",
+            Self::EncodedDelimiter => "the path has an encoded question mark or number sign",
+            Self::TrailingDot => "the path has a segment that ends with a dot or a space",
+            Self::Lookalike => "the path has a character that can be taken for an ASCII letter",
             Self::Ambiguous => "the path can be read in more than one way",
         }
     }
@@ -157,15 +169,14 @@ pub fn canonical(raw: &str) -> Result<Canonical<'_>, PathError> {
     for &byte in bytes {
         match CLASS[usize::from(byte)] {
             PLAIN => {}
-            SLASH if previous == b'/' => return Err(PathError::EmptySegment),
-            DOT if previous == b'/' => return careful(raw),
+            SLASH | DOT if previous == b'/' => return careful(raw),
             SLASH | DOT => {}
             SPECIAL => return careful(raw),
             _ => return Err(forbidden(byte)),
         }
         previous = byte;
     }
-    Ok(Canonical { path: Cow::Borrowed(raw), semicolon: false, encoded_slash: false, reserved_escape: false })
+    Ok(Canonical { path: Cow::Borrowed(raw), marks: Marks::NONE })
 }
 
 const PLAIN: u8 = 0;
@@ -223,14 +234,16 @@ fn forbidden(byte: u8) -> PathError {
     if byte == b'\\' { PathError::Backslash } else { PathError::Byte(byte) }
 }
 
-/// Checks a path that has escapes, parameters or a segment that begins with a dot.
+/// Checks a path that has escapes, parameters, empty segments or a segment that begins with a dot.
 fn careful(raw: &str) -> Result<Canonical<'_>, PathError> {
-    let Normalised { path, reserved_escape } = normalise(raw)?;
-    let (mut semicolon, mut encoded_slash) = (false, false);
+    let Normalised { path, mut marks } = normalise(raw)?;
+    if path.starts_with("//") {
+        return Err(PathError::EmptySegment);
+    }
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         if segment.is_empty() && segments.peek().is_some() {
-            return Err(PathError::EmptySegment);
+            marks |= Marks::EMPTY_SEGMENT;
         }
         // A server that decodes before it splits sees a segment on either side of an encoded slash. An empty
         // one between two encoded slashes is accepted: URLs inside a path have it, and a route has to allow
@@ -239,7 +252,7 @@ fn careful(raw: &str) -> Result<Canonical<'_>, PathError> {
         for piece in segment.split("%2F") {
             pieces += 1;
             let name = without_parameters(piece);
-            semicolon |= name.len() < piece.len();
+            marks |= Marks::SEMICOLON.when(name.len() < piece.len());
             if name.is_empty() && !piece.is_empty() {
                 return Err(PathError::EmptySegment);
             }
@@ -247,9 +260,9 @@ fn careful(raw: &str) -> Result<Canonical<'_>, PathError> {
                 return Err(PathError::DotSegment);
             }
         }
-        encoded_slash |= pieces > 1;
+        marks |= Marks::ENCODED_SLASH.when(pieces > 1);
     }
-    Ok(Canonical { path, semicolon, encoded_slash, reserved_escape })
+    Ok(Canonical { path, marks })
 }
 
 /// Returns a segment up to its first `;`, encoded or not.
@@ -276,14 +289,14 @@ fn is_dots(mut name: &str) -> bool {
 
 struct Normalised<'a> {
     path: Cow<'a, str>,
-    reserved_escape: bool,
+    marks: Marks,
 }
 
 /// Checks every byte and escape, and rewrites the escapes to their canonical form.
 fn normalise(raw: &str) -> Result<Normalised<'_>, PathError> {
     let bytes = raw.as_bytes();
     let mut rewritten: Option<String> = None;
-    let mut reserved_escape = false;
+    let mut marks = Marks::NONE;
     // The value of the escape directly before this byte.
     let mut lead = None;
     let mut at = 0;
@@ -307,7 +320,8 @@ fn normalise(raw: &str) -> Result<Normalised<'_>, PathError> {
         };
         let value = first << 4 | second;
         check_escape(lead, value)?;
-        reserved_escape |= is_reserved_in_path(value);
+        marks |= Marks::RESERVED_ESCAPE.when(is_reserved_in_path(value));
+        marks |= Marks::ENCODED_DELIMITER.when(matches!(value, b'?' | b'#'));
         let unreserved = is_unreserved(value);
         let lower_case = high.is_ascii_lowercase() || low.is_ascii_lowercase();
         if rewritten.is_none() && (unreserved || lower_case) {
@@ -326,7 +340,7 @@ fn normalise(raw: &str) -> Result<Normalised<'_>, PathError> {
         lead = Some(value);
         at += 3;
     }
-    Ok(Normalised { path: rewritten.map_or(Cow::Borrowed(raw), Cow::Owned), reserved_escape })
+    Ok(Normalised { path: rewritten.map_or(Cow::Borrowed(raw), Cow::Owned), marks })
 }
 
 fn hex_value(digit: u8) -> Option<u8> {

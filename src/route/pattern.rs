@@ -9,7 +9,9 @@ use std::fmt;
 
 pub use self::foreign::ForeignSyntax;
 use self::foreign::foreign_syntax;
+use super::marks::Marks;
 use super::path::{PathError, canonical, is_reserved_in_path, is_unreserved};
+use super::windows;
 
 /// A route's path: exact, with `{name}` for one segment, or a prefix of whole segments.
 ///
@@ -89,6 +91,12 @@ pub enum PatternError {
     Semicolon,
     /// An encoded slash, and the route does not allow it.
     EncodedSlash,
+    /// An encoded question mark or number sign, and the route does not allow it.
+    EncodedDelimiter,
+    /// A segment that ends with a dot or a space, and the upstream ignores case.
+    TrailingDot,
+    /// A character outside of ASCII, and the upstream ignores case.
+    NonAscii,
 }
 
 impl Pattern {
@@ -126,15 +134,31 @@ impl Pattern {
     /// Checks that the route allows what the pattern itself contains; otherwise no request could match it.
     ///
     /// # Errors
-    /// [`PatternError::Semicolon`] or [`PatternError::EncodedSlash`].
-    pub fn check_allowed(&self, semicolon: bool, encoded_slash: bool) -> Result<(), PatternError> {
-        if !semicolon && self.text.contains(';') {
+    /// [`PatternError::Semicolon`], [`PatternError::EncodedSlash`] or [`PatternError::EncodedDelimiter`].
+    pub(crate) fn check_allowed(&self, allowed: Marks) -> Result<(), PatternError> {
+        if !allowed.has(Marks::SEMICOLON) && self.text.contains(';') {
             return Err(PatternError::Semicolon);
         }
-        if !encoded_slash && self.text.contains("%2F") {
+        if !allowed.has(Marks::ENCODED_SLASH) && self.text.contains("%2F") {
             return Err(PatternError::EncodedSlash);
         }
+        if !allowed.has(Marks::ENCODED_DELIMITER)
+            && ["%3F", "%23"].iter().any(|escape| self.text.contains(escape))
+        {
+            return Err(PatternError::EncodedDelimiter);
+        }
         Ok(())
+    }
+
+    /// Checks that the pattern can stand for one thing only on an upstream that ignores case, as Windows does.
+    ///
+    /// # Errors
+    /// [`PatternError::TrailingDot`] or [`PatternError::NonAscii`].
+    pub(crate) fn check_folded(&self) -> Result<(), PatternError> {
+        if windows::has_trailing_dot(&self.text) {
+            return Err(PatternError::TrailingDot);
+        }
+        if windows::has_non_ascii(&self.text) { Err(PatternError::NonAscii) } else { Ok(()) }
     }
 
     /// The pattern as it was written.
@@ -172,13 +196,13 @@ impl Pattern {
     }
 }
 
-#[cfg(feature = "gateway")]
 impl Pattern {
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
     /// The one path it matches, if there is only one.
+    #[cfg(feature = "gateway")]
     pub(super) fn exact(&self) -> Option<&str> {
         (!self.is_prefix() && !self.has_names()).then_some(&*self.text)
     }
@@ -195,7 +219,7 @@ impl fmt::Display for PatternError {
         match self {
             Self::NoLeadingSlash => f.write_str("must begin with /"),
             Self::EmptySegment => {
-                f.write_str("has an empty segment (//), and requests for such paths are refused: remove it")
+                f.write_str("has an empty segment (//), which no pattern can have: remove it")
             }
             Self::DotSegment => {
                 f.write_str("has a . or .. segment, and requests for such paths are refused: remove it")
@@ -248,6 +272,17 @@ impl fmt::Display for PatternError {
             Self::EncodedSlash => {
                 f.write_str("contains an encoded slash (%2F): add `allow_encoded_slash = true` to the route")
             }
+            Self::EncodedDelimiter => {
+                f.write_str("contains %3F or %23: add `allow_encoded_delimiters = true` to the route")
+            }
+            Self::TrailingDot => f.write_str(
+                "has a segment that ends with a dot or a space, which its `case_insensitive` upstream ignores: \
+                 remove the dot or space",
+            ),
+            Self::NonAscii => f.write_str(
+                "has a character outside of ASCII, whose case its `case_insensitive` upstream ignores and the \
+                 gateway does not: write {name} for the segment, or set `case_insensitive = false`",
+            ),
         }
     }
 }
@@ -276,7 +311,10 @@ fn segments(text: &str) -> Result<Box<[Segment]>, PatternError> {
     // With a plain word in each name's place, the function that judges requests judges the whole pattern.
     let words = text.split('/').zip(&names).map(|(segment, name)| name.map_or(segment, |_| "name"));
     let plain = words.collect::<Vec<_>>().join("/");
-    canonical(&plain).map_err(|error| explain(error, &plain))?;
+    let canonical = canonical(&plain).map_err(|error| explain(error, &plain))?;
+    if canonical.marks().has(Marks::EMPTY_SEGMENT) {
+        return Err(PatternError::EmptySegment);
+    }
     if let Some(error) = escape_to_rewrite(&plain) {
         return Err(error);
     }
@@ -318,6 +356,9 @@ fn explain(error: PathError, text: &str) -> PatternError {
         PathError::EmptySegment => PatternError::EmptySegment,
         PathError::Semicolon => PatternError::Semicolon,
         PathError::EncodedSlash => PatternError::EncodedSlash,
+        PathError::EncodedDelimiter => PatternError::EncodedDelimiter,
+        PathError::TrailingDot => PatternError::TrailingDot,
+        PathError::Lookalike => PatternError::NonAscii,
         // Only the table refuses a path for this.
         PathError::Ambiguous => PatternError::BrokenEscape,
     }

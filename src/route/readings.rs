@@ -1,18 +1,23 @@
 //! The ways in which servers may read a path that is not plain.
 
+use super::marks::Marks;
 use super::path::{Canonical, is_reserved_in_path, without_parameters};
 
-/// Lists every reading of `path` except the literal one: reserved characters decoded, parameters removed,
-/// encoded slashes decoded, in the orders that servers are known for (Java servers remove, then decode;
-/// others the reverse).
+/// Lists every reading of `path` except the literal one: cut at an encoded question mark or number sign,
+/// reserved characters decoded, parameters removed, encoded slashes decoded, slashes merged, in the orders that
+/// servers are known for (Java servers remove, then decode; others the reverse).
 ///
-/// There are at most 15, each no longer than the path.
+/// There are at most 63, each no longer than the path, and one or two unless the path has many marks.
 pub(super) fn other_readings(path: &Canonical<'_>) -> Vec<String> {
     let mut readings = vec![path.as_str().to_owned()];
-    let parameters = path.has_semicolon().then_some(cut_parameters as fn(&str) -> String);
-    let slashes = path.has_encoded_slash().then_some(decode_slashes as fn(&str) -> String);
-    let reserved = path.has_reserved_escape().then_some(decode_reserved as fn(&str) -> String);
-    for step in [reserved, parameters, slashes, parameters].into_iter().flatten() {
+    let marks = path.marks();
+    let step = |mark: Marks, step: fn(&str) -> String| marks.has(mark).then_some(step);
+    let delimiter = step(Marks::ENCODED_DELIMITER, cut_at_delimiter);
+    let parameters = step(Marks::SEMICOLON, cut_parameters);
+    let slashes = step(Marks::ENCODED_SLASH, decode_slashes);
+    let reserved = step(Marks::RESERVED_ESCAPE, decode_reserved);
+    let empty = step(Marks::EMPTY_SEGMENT, merge_slashes);
+    for step in [delimiter, reserved, parameters, slashes, parameters, empty].into_iter().flatten() {
         for at in 0..readings.len() {
             let Some(other) = readings.get(at).map(|reading| step(reading)) else { continue };
             if !readings.contains(&other) {
@@ -21,6 +26,22 @@ pub(super) fn other_readings(path: &Canonical<'_>) -> Vec<String> {
         }
     }
     readings.split_off(1)
+}
+
+/// Returns what is left for a server that decodes first and looks for the query then.
+fn cut_at_delimiter(path: &str) -> String {
+    let end = ["%3F", "%23"].iter().filter_map(|escape| path.find(escape)).min();
+    path.get(..end.unwrap_or(path.len())).unwrap_or(path).to_owned()
+}
+
+fn merge_slashes(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !out.ends_with('/') {
+            out.push(character);
+        }
+    }
+    out
 }
 
 fn cut_parameters(path: &str) -> String {
@@ -85,6 +106,10 @@ mod tests {
             ("/a;x%2Fb", &["/a", "/a;x/b", "/a/b"]),
             ("/a%3Bx/b", &["/a;x/b", "/a/b"]),
             ("/a%20%C3%A9%3A", &["/a%20%C3%A9:"]),
+            ("/a/b%3Fx=1", &["/a/b"]),
+            ("/a/b%23c%3Fd", &["/a/b"]),
+            ("/a//b/", &["/a/b/"]),
+            ("/a//", &["/a/"]),
         ] {
             let canonical = canonical(path).unwrap_or_else(|error| panic!("{path}: {error}"));
             assert_eq!(other_readings(&canonical), want, "{path}");

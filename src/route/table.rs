@@ -23,10 +23,12 @@ use http::{HeaderValue, Method};
 
 use super::conflicts::{Claim, Conflicts, host_key};
 use super::index::Index;
+use super::marks::Marks;
 use super::path::{Canonical, PathError};
 use super::pattern::Pattern;
 use super::readings::other_readings;
 use super::trie::Arm;
+use super::windows::{Alias, alias};
 
 /// A route, as the table is built from it.
 #[derive(Debug, Clone)]
@@ -39,10 +41,8 @@ pub struct Entry<T> {
     pub methods: Option<Vec<Method>>,
     /// Whether it matches the path in any ASCII case, as its upstream does.
     pub case_insensitive: bool,
-    /// Whether it accepts paths with `;` or `%3B`.
-    pub allow_semicolon: bool,
-    /// Whether it accepts paths with `%2F`.
-    pub allow_encoded_slash: bool,
+    /// What it accepts in a path that servers read in several ways.
+    pub allowed: Marks,
     /// What the table returns for the route.
     pub value: T,
 }
@@ -79,6 +79,8 @@ pub struct RouteTable<T> {
     hosts: Index<HostTable>,
     any_host: HostTable,
     groups: Vec<Group<T>>,
+    /// [`Marks::FOLDED`] if a route matches in any case, which needs a look at paths without marks too.
+    folded: Marks,
 }
 
 #[derive(Debug, Clone)]
@@ -92,13 +94,14 @@ struct HostTable {
 struct Group<T> {
     routes: Vec<Route<T>>,
     allow: HeaderValue,
+    /// Whether its routes match in any case.
+    folded: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Route<T> {
     methods: Option<Box<[Method]>>,
-    allow_semicolon: bool,
-    allow_encoded_slash: bool,
+    allowed: Marks,
     value: T,
 }
 
@@ -119,7 +122,12 @@ impl<T> RouteTable<T> {
     /// # Errors
     /// Every pair of entries that conflict.
     pub fn build(entries: impl IntoIterator<Item = Entry<T>>) -> Result<Self, Vec<Conflict>> {
-        let mut table = Self { hosts: Index::new(true), any_host: HostTable::new(), groups: Vec::new() };
+        let mut table = Self {
+            hosts: Index::new(true),
+            any_host: HostTable::new(),
+            groups: Vec::new(),
+            folded: Marks::NONE,
+        };
         let (mut claims, mut conflicts) = (Conflicts::new(), Vec::new());
         for (second, entry) in entries.into_iter().enumerate() {
             let earlier = claims.add(second, entry.claim());
@@ -131,13 +139,13 @@ impl<T> RouteTable<T> {
 
     /// Finds the route for a request. `host` is without a port, in any case.
     ///
-    /// A path that servers may read in several ways (parameters, encoded slashes, `%3A` for `:`) is looked up
+    /// A path that servers may read in several ways (parameters, encoded slashes, `%3F`, `%3A` for `:`) is looked up
     /// in each of them. If they lead to different patterns, it is refused: the upstream might serve the
     /// resource of another route than the one that was checked. If only one of them leads to a pattern, that
     /// pattern decides.
     pub fn find(&self, host: &str, path: &Canonical<'_>, method: &Method) -> Match<'_, T> {
         let found = self.locate(host, path.as_str());
-        if path.is_plain() {
+        if (path.marks() | self.folded).is_empty() {
             return match found {
                 Some(group) => group.choose(method),
                 None => Match::NotFound,
@@ -153,7 +161,8 @@ impl<T> RouteTable<T> {
         method: &Method,
         mut found: Option<&'t Group<T>>,
     ) -> Match<'t, T> {
-        for reading in other_readings(path) {
+        let others = if path.marks().is_empty() { Vec::new() } else { other_readings(path) };
+        for reading in others {
             let Some(other) = self.locate(host, &reading) else { continue };
             if !std::ptr::eq(*found.get_or_insert(other), other) {
                 return Match::PathRefused(PathError::Ambiguous);
@@ -161,16 +170,13 @@ impl<T> RouteTable<T> {
         }
         let Some(group) = found else {
             // A path that no route accepts is refused, so that the answer does not reveal which paths exist.
-            return refusal(path, false, false).map_or(Match::NotFound, Match::PathRefused);
+            return refusal(path, Marks::NONE).map_or(Match::NotFound, Match::PathRefused);
         };
-        let refused = match group.route(method) {
-            Some(route) => refusal(path, route.allow_semicolon, route.allow_encoded_slash),
-            None => refusal(
-                path,
-                group.routes.iter().any(|route| route.allow_semicolon),
-                group.routes.iter().any(|route| route.allow_encoded_slash),
-            ),
+        let allowed = match group.route(method) {
+            Some(route) => route.allowed,
+            None => group.routes.iter().fold(Marks::NONE, |all, route| all | route.allowed),
         };
+        let refused = refusal(path, allowed).or_else(|| if group.folded { on_windows(path) } else { None });
         refused.map_or_else(|| group.choose(method), Match::PathRefused)
     }
 
@@ -182,8 +188,8 @@ impl<T> RouteTable<T> {
     }
 
     fn add(&mut self, entry: Entry<T>) {
-        let Entry { host, pattern, methods, case_insensitive, allow_semicolon, allow_encoded_slash, value } =
-            entry;
+        let Entry { host, pattern, methods, case_insensitive, allowed, value } = entry;
+        self.folded |= Marks::FOLDED.when(case_insensitive);
         let table = match host {
             Some(host) => self.hosts.entry(host_key(&host), HostTable::new),
             None => &mut self.any_host,
@@ -196,11 +202,12 @@ impl<T> RouteTable<T> {
         let next = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
         let group = arm.group(&pattern, next);
         if group == next {
-            self.groups.push(Group { routes: Vec::new(), allow: HeaderValue::from_static("") });
+            let allow = HeaderValue::from_static("");
+            self.groups.push(Group { routes: Vec::new(), allow, folded: case_insensitive });
         }
         if let Some(group) = self.groups.get_mut(group as usize) {
             let methods = methods.map(Vec::into_boxed_slice);
-            group.routes.push(Route { methods, allow_semicolon, allow_encoded_slash, value });
+            group.routes.push(Route { methods, allowed, value });
             group.allow = allow_header(&group.routes);
         }
     }
@@ -244,14 +251,22 @@ impl<T> Route<T> {
     }
 }
 
-fn refusal(path: &Canonical<'_>, allow_semicolon: bool, allow_encoded_slash: bool) -> Option<PathError> {
-    if path.has_semicolon() && !allow_semicolon {
-        Some(PathError::Semicolon)
-    } else if path.has_encoded_slash() && !allow_encoded_slash {
-        Some(PathError::EncodedSlash)
-    } else {
-        None
-    }
+fn refusal(path: &Canonical<'_>, allowed: Marks) -> Option<PathError> {
+    let refused = |(mark, _): &(Marks, PathError)| path.marks().has(*mark) && !allowed.has(*mark);
+    let errors = [
+        (Marks::SEMICOLON, PathError::Semicolon),
+        (Marks::ENCODED_SLASH, PathError::EncodedSlash),
+        (Marks::ENCODED_DELIMITER, PathError::EncodedDelimiter),
+        (Marks::EMPTY_SEGMENT, PathError::EmptySegment),
+    ];
+    errors.into_iter().find(refused).map(|(_, error)| error)
+}
+
+fn on_windows(path: &Canonical<'_>) -> Option<PathError> {
+    Some(match alias(path.as_str())? {
+        Alias::TrailingDot => PathError::TrailingDot,
+        Alias::Lookalike => PathError::Lookalike,
+    })
 }
 
 /// Lists all methods of a pattern, in the order of the configuration.

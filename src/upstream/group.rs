@@ -16,7 +16,8 @@ use super::select;
 use super::server::Server;
 use super::state::ChangeCounter;
 use crate::clock::{Clock as _, Millis, SystemClock};
-use crate::config::{self, Balance, Ejection};
+use crate::config::{self, Balance, Ejection, UpstreamHost};
+use crate::headers::ServerOrigin;
 use crate::limit::concurrency::{ConcurrencyLimit, ConcurrencyPermit};
 use crate::telemetry::{Meter, UpstreamCells};
 
@@ -52,6 +53,14 @@ pub(crate) struct Upstream {
     pub credentials: Option<(HeaderName, HeaderValue)>,
     /// Whether requests are sent over HTTP/2 instead of HTTP/1.1.
     pub http2: bool,
+    /// Where its servers are, as URLs in their responses say it.
+    pub(crate) origins: Box<[ServerOrigin]>,
+    /// The `Host` of requests and probes.
+    host: UpstreamHost,
+    /// What comes before every path at its servers.
+    pub(crate) base_path: Box<str>,
+    /// Whether each server gets a `Host` of its own.
+    pub(crate) host_per_server: bool,
 }
 
 /// Everything needed to create an [`Upstream`].
@@ -72,6 +81,8 @@ pub(crate) struct UpstreamSpec {
     pub(crate) retries: u32,
     pub(crate) credentials: Option<(HeaderName, HeaderValue)>,
     pub(crate) http2: bool,
+    pub(crate) host: UpstreamHost,
+    pub(crate) base_path: Box<str>,
 }
 
 impl Upstream {
@@ -80,6 +91,9 @@ impl Upstream {
     pub(crate) fn new(spec: UpstreamSpec) -> Option<Self> {
         let (servers, weights): (Vec<_>, Vec<_>) =
             spec.servers.into_iter().map(|(server, weight)| (Arc::new(server), weight.max(1))).unzip();
+        let authorities: Vec<String> = servers.iter().map(|server| server.authority()).collect();
+        let origins_differ = authorities.iter().any(|authority| Some(authority) != authorities.first());
+        let origins = servers.iter().map(|server| server.origin()).collect();
         let changes = servers.first().map(|server| Arc::clone(&server.state.changes))?;
         Some(Self {
             name: spec.name,
@@ -103,7 +117,28 @@ impl Upstream {
             retries: spec.retries,
             credentials: spec.credentials,
             http2: spec.http2,
+            origins,
+            host_per_server: spec.host == UpstreamHost::Upstream && origins_differ,
+            host: spec.host,
+            base_path: spec.base_path,
         })
+    }
+
+    /// The `Host` that servers get instead of the client's. If each server gets its own, it is the first one's.
+    pub(crate) fn host(&self) -> Option<&str> {
+        match &self.host {
+            UpstreamHost::Preserve => None,
+            UpstreamHost::Upstream => Some(&self.default_host),
+            UpstreamHost::Name(name) => Some(name),
+        }
+    }
+
+    /// The `Host` of a probe of a server.
+    pub(crate) fn probe_host(&self, server: &Server) -> String {
+        match &self.host {
+            UpstreamHost::Name(name) => name.clone(),
+            UpstreamHost::Preserve | UpstreamHost::Upstream => server.authority(),
+        }
     }
 
     /// The host that a request is for whose client names none: its first server.

@@ -100,7 +100,7 @@ mod tests {
         let server = |at| {
             let (host, state) = (format!("10.0.0.{at}"), registry.state(None, key(at, true)));
             let resolver = Arc::new(Resolver::new(&host, 80));
-            Arc::new(Server::new(host, 80, None, resolver, state))
+            Arc::new(Server::new(host, 80, None, resolver, state, std::time::Duration::from_secs(1)))
         };
         (0..count).map(server).collect()
     }

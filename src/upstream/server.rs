@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustls_pki_types::ServerName;
 use tokio_rustls::rustls::ClientConfig;
@@ -11,6 +12,9 @@ use tokio_rustls::rustls::ClientConfig;
 use super::registry::{ServerKey, ServerRegistry};
 use super::resolve::Resolver;
 use super::state::ServerState;
+#[cfg(test)]
+use crate::config::settings::upstreams::IDLE_TIMEOUT;
+use crate::headers::ServerOrigin;
 use crate::limit::concurrency::InFlightGauge;
 
 /// One server of an upstream.
@@ -23,6 +27,8 @@ pub(crate) struct Server {
     pub port: u16,
     /// The TLS settings and server name, or `None` for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// How long a connection without requests is used again.
+    pub(crate) idle_timeout: Duration,
     /// The requests in flight, counted if the balancing policy needs it.
     pub(crate) in_flight: Arc<InFlightGauge>,
     pub(crate) resolver: Arc<Resolver>,
@@ -37,10 +43,11 @@ impl Server {
         tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
         resolver: Arc<Resolver>,
         state: Arc<ServerState>,
+        idle_timeout: Duration,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { key, host, port, tls, in_flight: Arc::default(), resolver, state }
+        Self { key, host, port, tls, idle_timeout, in_flight: Arc::default(), resolver, state }
     }
 
     /// Creates a server without TLS, with a state of its own.
@@ -48,7 +55,14 @@ impl Server {
     pub(crate) fn alone(host: &str, port: u16) -> Self {
         let key = ServerKey { upstream: "a".to_owned(), origin: format!("{host}:{port}"), probed: true };
         let state = ServerRegistry::default().state(None, key);
-        Self::new(host.to_owned(), port, None, Arc::new(Resolver::new(host, port)), state)
+        Self::new(
+            host.to_owned(),
+            port,
+            None,
+            Arc::new(Resolver::new(host, port)),
+            state,
+            IDLE_TIMEOUT.default,
+        )
     }
 
     /// Returns the authority that requests name (RFC 9110 §7.2): without the port if it is the scheme's
@@ -57,6 +71,14 @@ impl Server {
     pub(crate) fn authority(&self) -> String {
         let default_port = if self.tls.is_some() { 443 } else { 80 };
         if self.port == default_port { bracketed(&self.host) } else { self.to_string() }
+    }
+}
+
+impl Server {
+    /// Returns its origin.
+    #[must_use]
+    pub(crate) fn origin(&self) -> ServerOrigin {
+        ServerOrigin { secure: self.tls.is_some(), host: bracketed(&self.host).into(), port: self.port }
     }
 }
 

@@ -176,9 +176,11 @@ impl<'c> Explainer<'_, 'c> {
         if matches!(credential, Credential::None) {
             return Some(None);
         }
+        let header = route.token_header.clone().unwrap_or(http::header::AUTHORIZATION);
         if credential.why_invalid(self.config).is_some() {
             let token = AccessToken::from_random(&NOT_ISSUED);
-            return Some(Some(TokenHeaders { authorization: authorization("Bearer", &token)?, proof: None }));
+            let authorization = authorization("Bearer", &token)?;
+            return Some(Some(TokenHeaders { header, authorization, proof: None }));
         }
         let client = match credential {
             Credential::Client { id, .. } => id.clone(),
@@ -205,7 +207,7 @@ impl<'c> Explainer<'_, 'c> {
                 ("DPoP", Some(key.prove(method, &url, token.expose(), now)?))
             }
         };
-        Some(Some(TokenHeaders { authorization: authorization(scheme, &token)?, proof }))
+        Some(Some(TokenHeaders { header, authorization: authorization(scheme, &token)?, proof }))
     }
 
     fn explanation(&self, decision: Decision<'c>) -> Explanation<'c> {

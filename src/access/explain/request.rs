@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_LENGTH, HOST, ORIGIN};
 use http::request::{Parts, Request};
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::access::explain::credential::Credential;
 use crate::access::explain::target::Target;
@@ -34,6 +34,8 @@ pub(crate) struct SampleRequest {
 /// What a request sends to show that it may use its token.
 #[derive(Debug)]
 pub(super) struct TokenHeaders {
+    /// The header that the route takes tokens from.
+    pub(super) header: HeaderName,
     pub(super) authorization: HeaderValue,
     pub(super) proof: Option<HeaderValue>,
 }
@@ -75,7 +77,10 @@ impl SampleRequest {
             (ORIGIN, self.origin.clone()),
             (ACCESS_CONTROL_REQUEST_METHOD, self.request_method.clone()),
             (CONTENT_LENGTH, (self.body > 0).then(|| HeaderValue::from(self.body))),
-            (AUTHORIZATION, token.map(|token| token.authorization.clone())),
+            (
+                token.map_or(AUTHORIZATION, |token| token.header.clone()),
+                token.map(|token| token.authorization.clone()),
+            ),
             (dpop::HEADER, token.and_then(|token| token.proof.clone())),
         ];
         parts.headers.extend(fields.into_iter().filter_map(|(name, value)| Some((name, value?))));

@@ -13,13 +13,13 @@ use crate::oauth::scope::Requirement;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route;
 use crate::response;
-use crate::route::strip::strip_prefix;
 use crate::telemetry::Reason;
 
 /// Describes a request that goes upstream. `path` is its canonical path.
 pub(super) fn passes(config: &Config, route: Option<&Route>, path: &str, to: &route::Route) -> Verdict {
     let upstream = route.map_or("?", |route| describe::upstream(config, route)).to_owned();
-    let path = strip_prefix(path, to.strip_prefix.as_deref()).unwrap_or(path).to_owned();
+    let sent = to.transform.as_ref().and_then(|transform| transform.path(path));
+    let path = sent.map_or_else(|| path.to_owned(), |sent| sent.into_owned());
     Verdict::Passes { upstream, path }
 }
 

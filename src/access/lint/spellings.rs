@@ -22,8 +22,7 @@ pub(super) fn spellings(config: &Config, findings: &mut Findings<'_>) {
         pattern: route.path.clone(),
         methods: route.methods.only().map(<[_]>::to_vec),
         case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
-        allow_semicolon: route.allow_semicolon,
-        allow_encoded_slash: route.allow_encoded_slash,
+        allowed: route.allowed(),
         value: index,
     });
     // Conflicts are errors, which have been reported.

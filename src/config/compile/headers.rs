@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::{
     error::ErrorKind,
-    model::ResponseHeaders,
+    model::HeaderChanges,
     reader::{Table, Value, read_all},
 };
 
@@ -72,36 +72,61 @@ pub(super) fn fits_a_value(text: &str) -> bool {
 }
 
 /// Reads `{ remove = [..], set = {..} }`.
-pub(super) fn response_headers(value: &Value<'_>) -> Option<ResponseHeaders> {
-    value.table("{ remove = [\"…\"], set = { \"…\" = \"…\" } }", |table| {
-        let remove = table.or("remove", Vec::new(), |value| value.set_of("header names", response_name));
-        let set = table.or("set", Vec::new(), |value| {
-            let entries =
-                value.table("a table of headers: { \"X-Frame-Options\" = \"DENY\" }", Table::take_all)?;
-            read_all(entries, |key, value| set_header(key, &value))
-        });
-        ResponseHeaders { remove, set }
+pub(super) fn response_headers(value: &Value<'_>) -> Option<HeaderChanges> {
+    changes(value, |name| {
+        CONNECTION
+            .contains(&name)
+            .then_some("is a header of the connection, which the gateway sets itself: remove it")
     })
 }
 
-fn response_name(value: &Value<'_>) -> Option<HeaderName> {
-    let name = name(value)?;
-    if CONNECTION.contains(&name.as_str()) {
-        return value.invalid("is a header of the connection, which the gateway sets itself: remove it");
-    }
-    Some(name)
+/// Reads `{ remove = [..], set = {..} }` for requests.
+pub(super) fn request_headers(value: &Value<'_>) -> Option<HeaderChanges> {
+    changes(value, |name| {
+        // Some servers treat `_` and `-` alike.
+        let name = name.replace('_', "-");
+        (CONNECTION.contains(&&*name) || GATEWAY.contains(&&*name))
+            .then_some("is a header that the gateway sets or removes itself: remove it from here")
+    })
 }
 
-fn set_header(key: &str, value: &Value<'_>) -> Option<(HeaderName, HeaderValue)> {
+fn changes(
+    value: &Value<'_>,
+    refused: impl Fn(&str) -> Option<&'static str> + Copy,
+) -> Option<HeaderChanges> {
+    value.table("{ remove = [\"…\"], set = { \"…\" = \"…\" } }", |table| {
+        let remove = table.or("remove", Vec::new(), |value| {
+            value.set_of("header names", |value| {
+                let name = name(value)?;
+                match refused(name.as_str()) {
+                    Some(message) => value.invalid(message),
+                    None => Some(name),
+                }
+            })
+        });
+        let set = table.or("set", Vec::new(), |value| {
+            let entries =
+                value.table("a table of headers: { \"X-Frame-Options\" = \"DENY\" }", Table::take_all)?;
+            read_all(entries, |key, value| set_header(key, &value, refused))
+        });
+        HeaderChanges { remove, set }
+    })
+}
+
+fn set_header(
+    key: &str,
+    value: &Value<'_>,
+    refused: impl Fn(&str) -> Option<&'static str>,
+) -> Option<(HeaderName, HeaderValue)> {
     let refuse = |message: &str| {
         value.key_problem(ErrorKind::InvalidValue, message);
         None
     };
     let name = match HeaderName::from_bytes(key.as_bytes()) {
-        Ok(name) if CONNECTION.contains(&name.as_str()) => {
-            return refuse("is a header of the connection, which the gateway sets itself: remove it");
-        }
-        Ok(name) => name,
+        Ok(name) => match refused(name.as_str()) {
+            Some(message) => return refuse(message),
+            None => name,
+        },
         Err(_) => return refuse("must be a header name: letters, digits and hyphens"),
     };
     let text = value.string("a header value")?;

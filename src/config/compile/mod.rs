@@ -7,6 +7,7 @@ mod authentication;
 mod clients;
 mod cors;
 mod demo;
+mod forwarding;
 pub(super) mod headers;
 mod jwks;
 mod methods;

@@ -2,7 +2,7 @@
 
 use super::{
     addresses::address_ranges,
-    clients, cors, headers,
+    clients, cors, forwarding, headers,
     methods::methods,
     resilience::max_in_flight,
     scopes::{Names, scopes},
@@ -12,14 +12,19 @@ use crate::{
     config::{
         address::Host,
         error::ErrorKind,
-        model::{Access, AddressRules, Config, Credentials, Limits, Methods, Route, Upstream, UpstreamIndex},
+        model::{
+            Access, AddressRules, Config, Credentials, HeaderChanges, IdentityHeaders, Limits, Methods,
+            Protocol, Route, Upstream, UpstreamIndex,
+        },
         reader::{Table, Value},
+        settings::routes::BUFFER_REQUEST,
         suggest,
         warning::Lint,
     },
     oauth::scope::Requirement,
     route::{
         conflicts::{Claim, Conflicts},
+        marks::Marks,
         pattern::{Pattern, PatternError},
     },
 };
@@ -77,26 +82,46 @@ fn route(
     let position = table.position();
     let allow_semicolon = table.flag("allow_semicolon");
     let allow_encoded_slash = table.flag("allow_encoded_slash");
+    let allow_encoded_delimiters = table.flag("allow_encoded_delimiters");
+    let allow_empty_segments = table.flag("allow_empty_segments");
+    let allowed = Marks::SEMICOLON.when(allow_semicolon)
+        | Marks::ENCODED_SLASH.when(allow_encoded_slash)
+        | Marks::ENCODED_DELIMITER.when(allow_encoded_delimiters);
+    let upstream =
+        table.need("upstream", "the name of one of [upstreams]").and_then(|value| upstream(&value, names));
+    let known = upstream.and_then(|index| upstreams.get(index.0));
+    let case_insensitive = known.is_some_and(|upstream| upstream.case_insensitive);
     let check = |value: &Value<'_>, parsed: Result<Pattern, PatternError>| {
         parsed
-            .and_then(|pattern| pattern.check_allowed(allow_semicolon, allow_encoded_slash).map(|()| pattern))
+            .and_then(|pattern| {
+                pattern.check_allowed(allowed)?;
+                if case_insensitive {
+                    pattern.check_folded()?;
+                }
+                Ok(pattern)
+            })
             .map_or_else(|error| value.invalid(error.to_string()), Some)
     };
     let path = path(table, &check, endpoints);
     let methods = table.or("methods", Methods::All, |value| methods(&value));
     let host = table.or("host", None, |value| host(&value).map(Some));
-    let upstream =
-        table.need("upstream", "the name of one of [upstreams]").and_then(|value| upstream(&value, names));
     let strip_prefix = table.or("strip_prefix", None, |value| {
         let text = value.string("the front of the route's own path")?;
         check(&value, Pattern::prefix(text))?;
         let own = path.as_ref().map(Pattern::as_str);
         strip(&value, text, own).map(Some)
     });
+    let upstream_path = table.or("upstream_path", None, |value| {
+        if strip_prefix.is_some() {
+            return value.fail(
+                ErrorKind::Conflict,
+                "is beside `strip_prefix`: write the whole path for the upstream here, and remove the other",
+            );
+        }
+        forwarding::upstream_path(&value, path.as_ref()).map(Some)
+    });
     let forward_token = table.flag("forward_token");
-    let injects =
-        upstream.and_then(|index| upstreams.get(index.0)).and_then(|upstream| upstream.credentials.as_ref());
-    let into_authorization = match injects {
+    let into_authorization = match known.and_then(|upstream| upstream.credentials.as_ref()) {
         Some(Credentials::Basic { .. }) => true,
         Some(Credentials::Header { name, .. }) => *name == http::header::AUTHORIZATION,
         None => false,
@@ -107,6 +132,44 @@ fn route(
         table.problem(ErrorKind::Conflict, message);
     }
     let access = access(table, names);
+    let token_header = table.or("token_header", None, |value| {
+        if access == Some(Access::Public) {
+            return value.fail(
+                ErrorKind::Conflict,
+                "is on a route with access = \"public\", which needs no token: remove one of the two",
+            );
+        }
+        if into_authorization {
+            return value.fail(
+                ErrorKind::Conflict,
+                "passes the client's `Authorization` on, and the upstream's credentials need the same header: \
+                 remove one of the two",
+            );
+        }
+        forwarding::token_header(&value).map(Some)
+    });
+    let identity_headers = table
+        .or("identity_headers", IdentityHeaders::default(), |value| forwarding::identity_headers(&value));
+    let buffer_request = table.or(BUFFER_REQUEST.name, None, |value| {
+        if known.is_some_and(|upstream| upstream.protocol == Protocol::Http2) {
+            return value.fail(
+                ErrorKind::Conflict,
+                "is for servers of HTTP/1.1, and the upstream's protocol is \"http2\": HTTP/2 needs no length",
+            );
+        }
+        value.size(&BUFFER_REQUEST).map(Some)
+    });
+    let request_headers = table.or("request_headers", HeaderChanges::default(), |value| {
+        let changes = headers::request_headers(&value)?;
+        if forward_token && changes.names().any(|name| *name == http::header::AUTHORIZATION) {
+            return value.fail(
+                ErrorKind::Conflict,
+                "changes `Authorization`, and `forward_token = true` passes it on: remove one of the two",
+            );
+        }
+        Some(changes)
+    });
+    let map_response_urls = table.or("map_response_urls", true, |value| value.boolean());
     let max_body_size = server::body_limit(table, limits.max_body_size);
     let rate_limit = table.or("rate_limit", None, |value| value.rate().map(Some));
     let response_headers =
@@ -124,9 +187,17 @@ fn route(
         access: access?,
         upstream: upstream?,
         strip_prefix,
+        upstream_path,
         forward_token,
         allow_semicolon,
         allow_encoded_slash,
+        allow_encoded_delimiters,
+        allow_empty_segments,
+        token_header,
+        identity_headers,
+        buffer_request,
+        request_headers,
+        map_response_urls,
         max_body_size,
         rate_limit,
         max_in_flight,

@@ -16,6 +16,7 @@ use crate::config::{
 };
 use crate::gate::defaults;
 use crate::oauth::endpoints::metadata::{self, issuer_path};
+use crate::route::marks::Marks;
 use crate::route::pattern::{Pattern, PatternError};
 
 /// The paths of the metadata documents of RFC 8414 and RFC 9728, and their names.
@@ -186,7 +187,7 @@ fn warn_if_absurd(value: &Value<'_>, throttle: Throttle) {
 fn endpoint_path<'a>(value: &Value<'a>) -> Option<&'a str> {
     let text = value.string("a path such as \"/oauth/v2/oauth-token\"")?;
     let parsed = Pattern::path(text);
-    match parsed.and_then(|pattern| pattern.check_allowed(false, false).map(|()| pattern)) {
+    match parsed.and_then(|pattern| pattern.check_allowed(Marks::NONE).map(|()| pattern)) {
         Ok(pattern) if pattern.has_names() => {
             value.invalid("must be a plain path: only a route can have a {name} in it")
         }

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use super::{headers, resilience, tls as tls_settings};
+use super::{forwarding, headers, resilience, tls as tls_settings};
 use crate::config::{
     address::{Origin, Scheme},
     error::ErrorKind,
-    model::{Balance, Credentials, Protocol, Upstream, UpstreamServer},
+    model::{Balance, Credentials, Protocol, Upstream, UpstreamHost, UpstreamServer},
     reader::{Table, Value},
-    settings::upstreams::{CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES, TOTAL_TIMEOUT, WEIGHT},
+    settings::upstreams::{CONNECT_TIMEOUT, IDLE_TIMEOUT, READ_TIMEOUT, RETRIES, TOTAL_TIMEOUT, WEIGHT},
 };
 use crate::oauth::secret::Secret;
 
@@ -29,7 +29,7 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             .as_ref()
             .and_then(|value| value.table("a table of TLS settings", tls_settings::upstream));
         if let (Some(value), Some(servers)) = (&tls_value, &servers)
-            && servers.iter().all(|server| server.origin.scheme == Scheme::Http)
+            && servers.0.iter().all(|server| server.origin.scheme == Scheme::Http)
         {
             value.problem(
                 ErrorKind::Conflict,
@@ -37,8 +37,11 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             );
         }
         let max_in_flight = resilience::max_in_flight(table);
+        let (servers, base_path) = servers.unzip();
         Some(Upstream {
             name: name.to_owned(),
+            base_path: base_path.unwrap_or_default(),
+            host: table.or("host", UpstreamHost::Preserve, |value| forwarding::host(&value)),
             balance: table.or("balance", Balance::RoundRobin, |value| {
                 value.choice(&[
                     ("round_robin", Balance::RoundRobin),
@@ -53,6 +56,7 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             connect_timeout: table.duration(&CONNECT_TIMEOUT),
             read_timeout: table.duration(&READ_TIMEOUT),
             total_timeout: table.optional_duration(&TOTAL_TIMEOUT),
+            idle_timeout: table.duration(&IDLE_TIMEOUT),
             retries: table.number(&RETRIES),
             health_check: table.or("health_check", None, |value| resilience::health_check(&value).map(Some)),
             credentials: table.or("credentials", None, |value| credentials(value).map(Some)),
@@ -68,10 +72,19 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
     })?
 }
 
-fn servers(value: &Value<'_>) -> Option<Vec<UpstreamServer>> {
+/// Reads the servers, and the path that all their URLs have.
+fn servers(value: &Value<'_>) -> Option<(Vec<UpstreamServer>, String)> {
     let mut seen = BTreeSet::new();
+    let mut base_path = None;
     let servers = value.each("URLs, such as \"http://127.0.0.1:9000\"", |item| {
-        let server = server(&item)?;
+        let (server, path) = server(&item)?;
+        if *base_path.get_or_insert_with(|| path.clone()) != path {
+            return item.fail(
+                ErrorKind::Conflict,
+                "has another path than the servers before it: all servers of an upstream have the same, because \
+                 a request that fails at one is sent to another",
+            );
+        }
         if !seen.insert(server.origin.to_string()) {
             return item
                 .fail(ErrorKind::Duplicate, "is in this list already: give the server a weight instead");
@@ -81,29 +94,34 @@ fn servers(value: &Value<'_>) -> Option<Vec<UpstreamServer>> {
     if servers.is_empty() {
         return value.invalid("is empty; an upstream needs a server, such as \"http://127.0.0.1:9000\"");
     }
-    Some(servers)
+    Some((servers, base_path.unwrap_or_default()))
 }
 
-fn server(value: &Value<'_>) -> Option<UpstreamServer> {
+fn server(value: &Value<'_>) -> Option<(UpstreamServer, String)> {
     const WANTED: &str = "a URL such as \"http://127.0.0.1:9000\", or { url = \"…\", weight = 2 }";
     let position = value.position();
     if !value.inner().is_table() {
-        return Some(UpstreamServer { origin: origin(value, WANTED)?, weight: NonZeroU32::MIN, position });
+        let (origin, path) = origin(value, WANTED)?;
+        return Some((UpstreamServer { origin, weight: NonZeroU32::MIN, position }, path));
     }
     value.table(WANTED, |table| {
         let url = table.need("url", "where the server is, such as \"http://127.0.0.1:9000\"");
         let weight = table.positive(&WEIGHT);
-        Some(UpstreamServer { origin: origin(&url?, WANTED)?, weight, position })
+        let (origin, path) = origin(&url?, WANTED)?;
+        Some((UpstreamServer { origin, weight, position }, path))
     })?
 }
 
-fn origin(value: &Value<'_>, wanted: &str) -> Option<Origin> {
-    match Origin::parse(value.string(wanted)?) {
-        Ok(Origin { port: 0, .. }) => value.invalid("must not have port 0"),
-        Ok(origin) if origin.scheme == Scheme::Https => {
-            tls_settings::check_server_name(value, &origin.host).map(|()| origin)
+/// Reads the origin of a server, and the path behind it.
+fn origin(value: &Value<'_>, wanted: &str) -> Option<(Origin, String)> {
+    match Origin::parse_with_rest(value.string(wanted)?) {
+        Ok((Origin { port: 0, .. }, _)) => value.invalid("must not have port 0"),
+        Ok((origin, rest)) => {
+            if origin.scheme == Scheme::Https {
+                tls_settings::check_server_name(value, &origin.host)?;
+            }
+            Some((origin, forwarding::base_path(value, rest)?))
         }
-        Ok(origin) => Some(origin),
         Err(error) => value.invalid(error.to_string()),
     }
 }

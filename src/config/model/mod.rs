@@ -11,14 +11,16 @@ use std::{
 };
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
-pub use route::{Access, AddressRules, Cors, CorsOrigins, Methods, ResponseHeaders, Route};
+pub use route::{
+    Access, AddressRules, Cors, CorsOrigins, HeaderChanges, IdentityHeader, IdentityHeaders, Methods, Route,
+};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
     ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle, TokenService,
 };
 pub use upstream::{
     Balance, Credentials, Ejection, ExpectedStatus, HealthCheck, Probe, Protocol, QueueLimits, RetryBudget,
-    Upstream, UpstreamIndex, UpstreamServer, UpstreamTls,
+    Upstream, UpstreamHost, UpstreamIndex, UpstreamServer, UpstreamTls,
 };
 
 use super::{error::Position, warning::ConfigWarning};

@@ -12,7 +12,7 @@ use crate::{
         units::Rate,
     },
     oauth::scope::Requirement,
-    route::pattern::Pattern,
+    route::{marks::Marks, pattern::Pattern, template::Template},
 };
 
 /// One route.
@@ -31,12 +31,28 @@ pub struct Route {
     pub upstream: UpstreamIndex,
     /// The segments that are removed from the front of the path: the first ones of the route's own path.
     pub strip_prefix: Option<String>,
+    /// The path for the upstream, made of the names in the route's own path; never together with `strip_prefix`.
+    pub upstream_path: Option<Template>,
     /// Whether the upstream gets the client's `Authorization` header.
     pub forward_token: bool,
     /// Whether the path may contain a `;`.
     pub allow_semicolon: bool,
     /// Whether the path may contain `%2F`.
     pub allow_encoded_slash: bool,
+    /// Whether the path may contain `%3F` or `%23`.
+    pub allow_encoded_delimiters: bool,
+    /// Whether the path may contain empty segments.
+    pub allow_empty_segments: bool,
+    /// The header that has the token; `None` is `Authorization`.
+    pub token_header: Option<HeaderName>,
+    /// The headers that say who the client is.
+    pub identity_headers: IdentityHeaders,
+    /// The size up to which a request body is read before anything is sent upstream; `None` streams bodies.
+    pub buffer_request: Option<u64>,
+    /// Changes to the headers of requests.
+    pub request_headers: HeaderChanges,
+    /// Whether URLs and cookies of the upstream become those of the route.
+    pub map_response_urls: bool,
     /// The largest request body: the route's own limit, or the server's.
     pub max_body_size: BodyLimit,
     /// The requests that it accepts.
@@ -44,13 +60,23 @@ pub struct Route {
     /// The most requests in flight.
     pub max_in_flight: Option<NonZeroUsize>,
     /// Changes to the headers of the upstream's response.
-    pub response_headers: ResponseHeaders,
+    pub response_headers: HeaderChanges,
     /// The addresses that requests are accepted from.
     pub addresses: AddressRules,
     /// Cross-origin requests from browsers; `None` allows none.
     pub cors: Option<Cors>,
     /// The position in the file.
     pub position: Position,
+}
+
+impl Route {
+    /// What the route accepts in a path that servers read in several ways.
+    pub(crate) fn allowed(&self) -> Marks {
+        Marks::SEMICOLON.when(self.allow_semicolon)
+            | Marks::ENCODED_SLASH.when(self.allow_encoded_slash)
+            | Marks::ENCODED_DELIMITER.when(self.allow_encoded_delimiters)
+            | Marks::EMPTY_SEGMENT.when(self.allow_empty_segments)
+    }
 }
 
 /// The methods that a route matches.
@@ -87,14 +113,42 @@ pub enum Access {
     },
 }
 
-/// Changes to the headers of an upstream's response: first `remove`, then `set`.
+/// Changes to the headers of a message: first `remove`, then `set`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct ResponseHeaders {
+pub struct HeaderChanges {
     /// The headers that are removed.
     pub remove: Vec<HeaderName>,
     /// The headers that are added, instead of any of the same name.
     pub set: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl HeaderChanges {
+    /// All headers that are changed.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.remove.iter().chain(self.set.iter().map(|(name, _)| name))
+    }
+}
+
+/// The headers that say who the client is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IdentityHeaders {
+    /// Instead of `X-Client-Id`.
+    pub client_id: IdentityHeader,
+    /// Instead of `X-Client-Scope`.
+    pub scope: IdentityHeader,
+}
+
+/// A header that says something about the client.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum IdentityHeader {
+    /// The usual one.
+    #[default]
+    Usual,
+    /// This one instead.
+    Named(HeaderName),
+    /// None.
+    Off,
 }
 
 /// The addresses that requests are accepted from: not from `deny`; and if `allow` has any, only from those.

@@ -29,6 +29,10 @@ pub struct Upstream {
     pub name: String,
     /// Its servers: at least one, without duplicates.
     pub servers: Vec<UpstreamServer>,
+    /// What comes before every path at its servers; empty, or a path without a slash at its end.
+    pub base_path: String,
+    /// The `Host` of requests and health probes.
+    pub host: UpstreamHost,
     /// How a server is picked.
     pub balance: Balance,
     /// The protocol that its servers speak.
@@ -39,6 +43,8 @@ pub struct Upstream {
     pub read_timeout: Duration,
     /// How long a request may take, to the end of the response.
     pub total_timeout: Option<Duration>,
+    /// How long a connection without requests is used again.
+    pub idle_timeout: Duration,
     /// How often a failed request is sent again, if that is safe.
     pub retries: u32,
     /// How servers are probed; `None` is not at all.
@@ -71,6 +77,18 @@ pub struct UpstreamServer {
     pub weight: NonZeroU32,
     /// The position in the file.
     pub position: Position,
+}
+
+/// The `Host` that servers get.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum UpstreamHost {
+    /// The client's.
+    #[default]
+    Preserve,
+    /// The server's own, from its URL.
+    Upstream,
+    /// This one, with a port if it needs one.
+    Name(String),
 }
 
 /// How a server is picked.

@@ -88,9 +88,14 @@ pub(super) fn loopback_socket() -> String {
     format!(r"(127(\.{OCTET}){{3}}|\[{LOOPBACK_V6}\]):{}", number::from_to(0, 65_535))
 }
 
-/// A URL that names a server and nothing on it.
+/// A URL that names a server, and perhaps a path on it.
 pub(super) fn server() -> String {
-    format!("({}|{}){}{}", scheme("https"), scheme("http"), host(), port(1))
+    format!("({}|{}){}{}(/|{})?", scheme("https"), scheme("http"), host(), port(1), path(false, true))
+}
+
+/// A host, with or without a port.
+pub(super) fn host_and_port() -> String {
+    format!("{}{}", host(), port(1))
 }
 
 /// An origin of web pages, or `*`.
@@ -143,7 +148,8 @@ pub(super) fn path(of_route: bool, prefix: bool) -> String {
     match (of_route, prefix) {
         (true, true) => format!("/|(/{segment}){{1,64}}"),
         (true, false) => format!("/|(/{segment}){{1,64}}/?"),
-        (false, _) => format!("(/{segment}){{1,64}}/?"),
+        (false, true) => format!("(/{segment}){{1,64}}"),
+        (false, false) => format!("(/{segment}){{1,64}}/?"),
     }
 }
 

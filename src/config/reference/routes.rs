@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 use super::clients::at_most_one;
 use super::key::{Key, Kind, Table};
 use super::pattern;
-use crate::config::compile::headers::CONNECTION;
+use crate::config::compile::headers::{CONNECTION, GATEWAY};
+use crate::config::settings::routes::BUFFER_REQUEST;
 use crate::config::settings::{cors, limits, upstreams};
 
 const DOCUMENT: &str = "[scopes]\nread = \"Read\"\nadmin = \"All\"\n[upstreams.hello]\nservers = \
@@ -97,6 +98,59 @@ pub(super) fn route() -> Table {
         .default_note("nothing is removed")
         .example(r#""/v1""#)
         .wrong_for_check(r#""/v2""#),
+        Key::new(
+            "upstream_path",
+            Kind::text("path; a segment can be a `{name}` of the route's own path", pattern::path(true, false)),
+            "Sends this path upstream instead. Each `{name}` becomes what the request has in its place. On a route \
+             with a `prefix`, what is below the prefix is put behind it.",
+        )
+        .default_note("the path of the request")
+        .example(r#""/registered/{id}""#)
+        .wrong_for_check(r#""/registered/{uid}""#)
+        .beside("path = \"/users/{id}\"\nupstream = \"hello\""),
+        Key::flag(
+            "map_response_urls",
+            true,
+            "Maps `Location`, `Content-Location` and the path and domain of `Set-Cookie` in responses back: \
+             through `strip_prefix`, `upstream_path` and the path of the servers, and from the servers' own \
+             origin to the one that the client used.",
+        ),
+        Key::new(
+            "token_header",
+            Kind::text("header name", pattern::HEADER_NAME)
+                .but_not(pattern::one_of(CONNECTION.into_iter().chain(GATEWAY).chain(["authorization"]), true)),
+            "Takes the token from this header instead of `Authorization`, after `Bearer` or alone. \
+             `Authorization` is then passed on, for APIs that need it for themselves.",
+        )
+        .default_note("`Authorization`")
+        .example(r#""X-Gateway-Token""#)
+        .wrong(r#""Authorization""#),
+        Key::new(
+            "identity_headers",
+            Kind::Table(identity_headers()),
+            "Names the headers that say who the client is.",
+        )
+        .default_note("`X-Client-Id` and `X-Client-Scope`")
+        .example(r#"{ client_id = "X-Consumer", scope = false }"#)
+        .wrong(r#"{ client_id = "X Consumer" }"#),
+        Key::new(
+            "request_headers",
+            Kind::Table(request_headers()),
+            "Changes the headers of requests on their way to the upstream: first `remove`, then `set`.",
+        )
+        .default_note("nothing is changed")
+        .example(r#"{ remove = ["Cookie"], set = { X-Tenant = "7" } }"#)
+        .wrong(r#"{ remove = ["Host"] }"#),
+        Key::new(
+            BUFFER_REQUEST.name,
+            Kind::Size(BUFFER_REQUEST.least.0, BUFFER_REQUEST.most.0),
+            "Reads the whole body of a request, up to this size, before anything is sent upstream. Servers that \
+             do not know chunked bodies then get a `Content-Length`, and slow clients keep no server busy. A \
+             larger body is answered with 413. Not for upstreams with `protocol = \"http2\"`.",
+        )
+        .default_note("bodies are streamed")
+        .example(r#""1MiB""#)
+        .wrong("1048576"),
         Key::flag("forward_token", false, "Sends the client's `Authorization` header to the upstream."),
         Key::flag(
             "allow_semicolon",
@@ -109,6 +163,18 @@ pub(super) fn route() -> Table {
             false,
             "Accepts paths with `%2F`. Some servers take it for a \
             separator, others do not.",
+        ),
+        Key::flag(
+            "allow_encoded_delimiters",
+            false,
+            "Accepts paths with `%3F` (`?`) or `%23` (`#`). Some servers decode them before they look for the end \
+             of the path.",
+        ),
+        Key::flag(
+            "allow_empty_segments",
+            false,
+            "Accepts paths with empty segments, such as `/a//b`, but never at the beginning. Some servers merge the \
+             slashes, others do not.",
         ),
         Key::new(
             limits::MAX_BODY_SIZE.bounds.name,
@@ -166,17 +232,28 @@ pub(super) fn route() -> Table {
             "A route has `path` or `prefix`, not both.",
             json!({ "oneOf": [{ "required": ["path"] }, { "required": ["prefix"] }] }),
         )
+        .rule(
+            "A route has `strip_prefix` or `upstream_path`, not both.",
+            at_most_one(&["strip_prefix", "upstream_path"]),
+        )
         .rule("A route has `scopes` or `any_scope`, not both.", at_most_one(&["scopes", "any_scope"]))
         .rule(
-            "A `public` route has no `scopes`, `any_scope` or `audience`.",
+            "A `public` route has no `scopes`, `any_scope`, `audience` or `token_header`.",
             json!({
                 "if": { "properties": { "access": { "const": "public" } }, "required": ["access"] },
-                "then": { "properties": { "scopes": false, "any_scope": false, "audience": false } },
+                "then": { "properties": {
+                    "scopes": false, "any_scope": false, "audience": false, "token_header": false,
+                } },
             }),
         );
     [
         ("`;` in the pattern needs `allow_semicolon = true`.", ";", "allow_semicolon"),
         ("`%2F` in the pattern needs `allow_encoded_slash = true`.", "%2F", "allow_encoded_slash"),
+        (
+            "`%3F` or `%23` in the pattern needs `allow_encoded_delimiters = true`.",
+            "%(3F|23)",
+            "allow_encoded_delimiters",
+        ),
     ]
     .into_iter()
     .fold(table, |table, (about, text, flag)| table.rule(about, needs_flag(text, flag)))
@@ -197,12 +274,68 @@ fn methods() -> Kind {
         .not_empty()
 }
 
+fn header_value() -> Kind {
+    Kind::text("text without control characters and without spaces at its ends", "|[!-~]([ -~\\t]*[!-~])?")
+}
+
+fn request_headers() -> Table {
+    let refused = || pattern::one_of(CONNECTION.into_iter().chain(GATEWAY), true);
+    let name = Kind::text("header name", pattern::HEADER_NAME).but_not(refused());
+    Table::new(
+        "request_headers",
+        "Changes the headers of requests.",
+        "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\n[[routes]]\npath = \"/\"\nupstream = \
+         \"hello\"\nrequest_headers = { § }",
+    )
+    .keys([
+        Key::new(
+            "remove",
+            Kind::set(name),
+            "The headers of the client that do not go upstream, in any spelling.",
+        )
+        .default("[]")
+        .example(r#"["Cookie", "X-Debug"]"#)
+        .wrong(r#"["X-Forwarded-For"]"#),
+        Key::new(
+            "set",
+            Kind::map("NAME", pattern::HEADER_NAME, "a header name", header_value()).but_not(refused()),
+            "The headers that are added, instead of any of the same name.",
+        )
+        .default_note("none")
+        .example(r#"{ X-Tenant = "7" }"#)
+        .wrong(r#"{ Host = "other" }"#),
+    ])
+}
+
+fn identity_headers() -> Table {
+    let header = || {
+        let name = Kind::text("header name", pattern::HEADER_NAME).but_not(pattern::one_of(
+            CONNECTION.into_iter().chain(GATEWAY.into_iter().filter(|name| !name.starts_with("x-client"))),
+            true,
+        ));
+        Kind::Either(vec![name, Kind::Flag])
+    };
+    Table::new(
+        "identity_headers",
+        "The headers that say who the client is. What the client sends under these names is removed.",
+        "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\n[[routes]]\npath = \"/\"\nupstream = \
+         \"hello\"\nidentity_headers = { § }",
+    )
+    .keys([
+        Key::new("client_id", header(), "The header with the client's id; `false` for none.")
+            .default("true")
+            .example(r#""X-Consumer-Username""#)
+            .wrong(r#""Host""#),
+        Key::new("scope", header(), "The header with the scopes of its token; `false` for none.")
+            .default("true")
+            .example("false")
+            .wrong(r#""X Scope""#),
+    ])
+}
+
 fn response_headers() -> Table {
     let name = || Kind::text("header name", pattern::HEADER_NAME).but_not(pattern::one_of(CONNECTION, false));
-    let value = Kind::text(
-        "text without control characters and without spaces at its ends",
-        "|[!-~]([ -~\\t]*[!-~])?",
-    );
+    let value = header_value();
     Table::new(
         "response_headers",
         "Changes the headers of the upstream's responses.",

@@ -8,7 +8,7 @@ use crate::config::compile::headers::{CONNECTION, GATEWAY};
 use crate::config::settings::{ejection, health_check, retry_budget, upstreams as settings};
 use crate::config::units::Shown;
 
-const SERVER: &str = "URL: `http://` or `https://`, a host, and a port; no path";
+const SERVER: &str = "URL: `http://` or `https://`, a host, and perhaps a port and a path";
 const WITH_KEY: &str = "client_key = \"tls/client_key.pem\"";
 const WITH_CERTIFICATE: &str = "client_certificate = \"tls/client_certificate.pem\"";
 const DOCUMENT: &str = "[upstreams.hello]\n§";
@@ -22,11 +22,13 @@ pub(super) fn upstream() -> Table {
             Key::new(
                 "servers",
                 servers,
-                "The servers of the API. A name with several addresses is used with all of them.",
+                "The servers of the API. A name with several addresses is used with all of them. A path in the URL \
+                 comes before every path that is sent there, and is the same for all servers; health checks do not \
+                 have it.",
             )
             .required()
             .example(r#"["http://10.0.0.1:9000", { url = "http://10.0.0.2:9000", weight = 2 }]"#)
-            .wrong(r#"["http://127.0.0.1:9000/api"]"#)
+            .wrong(r#"["http://127.0.0.1:9000/api?key=1"]"#)
             .beside(""),
             Key::new(
                 "balance",
@@ -46,6 +48,15 @@ pub(super) fn upstream() -> Table {
             .default(r#""http1""#)
             .example(r#""http2""#)
             .wrong(r#""h2c""#),
+            Key::new(
+                "host",
+                Kind::text("`preserve`, `upstream`, or a host with or without a port", pattern::host_and_port()),
+                "The `Host` of requests and health probes: the client's (`preserve`; probes have the server's), the \
+                 server's own from its URL (`upstream`), or this name.",
+            )
+            .default(r#""preserve""#)
+            .example(r#""orders.internal""#)
+            .wrong(r#""https://orders.internal""#),
             Key::duration(&settings::CONNECT_TIMEOUT, "How long it may take to connect to a server, TLS \
                 included."),
             Key::duration(&settings::READ_TIMEOUT, "How long a server may pause while it answers."),
@@ -53,6 +64,9 @@ pub(super) fn upstream() -> Table {
                 the end of the response.")
                 .default_note("no limit")
                 .example(r#""2m""#),
+            Key::duration(&settings::IDLE_TIMEOUT, "How long a connection without requests is used again. A server \
+                that says `Keep-Alive: timeout=` gets its way if that is shorter.")
+                .example(r#""20s""#),
             Key::number(
                 &settings::RETRIES,
                 "How often a failed request is sent again: an idempotent one without a body, or one that no \

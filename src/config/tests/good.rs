@@ -12,8 +12,9 @@ use http::Method;
 use super::*;
 use crate::{
     config::{
-        Access, AccessLog, Balance, BodyLimit, CorsOrigins, Credentials, ExpectedStatus, Issuer,
-        ListenerProtocol, Methods, Pattern, Probe, Protocol, RetryBudget, ServerCertificate,
+        Access, AccessLog, Balance, BodyLimit, CorsOrigins, Credentials, ExpectedStatus, IdentityHeader,
+        IdentityHeaders, Issuer, ListenerProtocol, Methods, Pattern, Probe, Protocol, RetryBudget,
+        ServerCertificate, UpstreamHost,
     },
     gate::KeySource,
     oauth::certificate::Subject,
@@ -223,6 +224,8 @@ fn everything_of_an_upstream_arrives() {
     assert!(hello.tls.client_certificate.is_some());
     assert_eq!(hello.tls.server_name.as_ref().unwrap().to_string(), "inner.example.com");
     assert!(hello.case_insensitive);
+    assert_eq!((hello.base_path.as_str(), hello.idle_timeout), ("/base", SECOND * 20));
+    assert_eq!(hello.host, UpstreamHost::Name("orders.internal:8080".to_owned()));
     assert_eq!(hello.max_in_flight, NonZeroUsize::new(64));
     let queue = hello.queue.unwrap();
     assert_eq!((queue.most.get(), queue.timeout), (32, SECOND * 2));
@@ -252,6 +255,14 @@ fn everything_of_a_route_arrives() {
     assert_eq!(config.upstream_of(first).unwrap().name, "hello");
     assert_eq!(first.strip_prefix.as_deref(), Some("/v1"));
     assert!(first.forward_token && first.allow_semicolon && first.allow_encoded_slash);
+    assert!(first.allow_encoded_delimiters && first.allow_empty_segments && !first.map_response_urls);
+    let consumer = IdentityHeader::Named("x-consumer".parse().unwrap());
+    assert_eq!(first.identity_headers, IdentityHeaders { client_id: consumer, scope: IdentityHeader::Off });
+    assert_eq!(first.request_headers.remove, ["x-debug"]);
+    assert_eq!(first.request_headers.set[0].0, "x-tenant");
+    assert_eq!((&first.token_header, first.buffer_request), (&None, None));
+    assert_eq!(second.upstream_path.as_ref().unwrap().as_str(), "/all");
+    assert_eq!((second.buffer_request, second.map_response_urls), (Some(1 << 20), true));
     assert_eq!(
         (first.max_body_size, first.rate_limit.unwrap().events),
         (BodyLimit::Bytes(512), NonZeroU32::new(10).unwrap())

@@ -51,6 +51,10 @@ fn first_server(document: &Document<'_>, draft: &mut Draft) -> (Option<String>, 
     for (name, _, variable) in server.get("variables").into_iter().flat_map(|variables| variables.entries()) {
         url = url.replace(&format!("{{{name}}}"), variable.text_of("default").unwrap_or_default());
     }
+    if url.starts_with("//") {
+        // Relative to the scheme of the page that shows the description.
+        url.insert_str(0, "https:");
+    }
     if url.starts_with('/') {
         return (None, path_of(&url));
     }

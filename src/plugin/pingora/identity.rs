@@ -2,14 +2,14 @@ use http::header::{AUTHORIZATION, CONNECTION};
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
-use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE, is_identity};
+use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE, is_forged, is_identity};
 use crate::oauth::bearer::carries_issued_token;
 use crate::oauth::decide::Permit;
 
 /// Sets the identity headers of a head to the client of `permit`, and removes what the client has sent under their names.
 pub(super) fn set(head: &mut RequestHeader, permit: &Permit, forward_token: bool) -> pingora::Result<()> {
     let forged: Vec<HeaderName> =
-        head.headers.keys().filter(|name| is_identity(name.as_str().as_bytes())).cloned().collect();
+        head.headers.keys().filter(|name| is_forged(name.as_str().as_bytes())).cloned().collect();
     for name in &forged {
         head.remove_header(name);
     }

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
@@ -15,8 +14,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::BoxError;
 use super::lease::{TOKEN_CHECK, TokenLease};
+use crate::headers::RequestRules;
 use crate::upstream::downstream::BodyFault;
-use crate::upstream::group::Upstream;
 
 /// What a route says about the bodies that pass it.
 #[derive(Debug, Clone, Copy)]
@@ -84,8 +83,8 @@ struct RequestWatch {
     lease: Option<TokenLease>,
     next_check: Instant,
     outcome: BodyOutcome,
-    /// The header that the gateway authenticates itself to the server with: no trailer may pass for it.
-    credential: Option<HeaderName>,
+    /// What the route changes in the headers: no trailer may pass for one of them.
+    rules: Option<Arc<RequestRules>>,
 }
 
 impl RequestWatch {
@@ -171,11 +170,11 @@ impl BodyOutcome {
 }
 
 impl RequestBody {
-    /// A body within its limits, for this upstream. One that is empty from the start costs nothing to watch.
+    /// A body within its limits. One that is empty from the start costs nothing to watch.
     pub(crate) fn new(
         incoming: Option<Origin>,
         limits: BodyLimits,
-        upstream: &Upstream,
+        rules: Option<&Arc<RequestRules>>,
         lease: impl FnOnce() -> Option<TokenLease>,
     ) -> (Self, Option<BodyOutcome>) {
         let Some(incoming) = incoming.filter(|incoming| !incoming.is_end_stream()) else {
@@ -194,7 +193,7 @@ impl RequestBody {
             lease: lease(),
             next_check: now + TOKEN_CHECK,
             outcome: outcome.clone(),
-            credential: upstream.credentials.as_ref().map(|(name, _)| name.clone()),
+            rules: rules.cloned(),
         };
         (Self { incoming: Some(incoming), watch: Some(Box::new(watch)) }, Some(outcome))
     }
@@ -230,7 +229,7 @@ impl Body for RequestBody {
                     }
                 }
                 if let Some(trailers) = frame.trailers_mut() {
-                    crate::headers::filter_trailers(trailers, watch.credential.as_ref());
+                    crate::headers::filter_trailers(trailers, watch.rules.as_deref());
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -64,7 +64,7 @@ pub(crate) async fn relay<I: Socket>(
     let framed = match connection.head() {
         Some(head) => {
             record.head_goes_out(head.status());
-            upload.client.write_head(head, connection.facts(), changes)
+            upload.client.write_head(head, connection.facts(), changes, writer.head())
         }
         None => return Relayed::Cut(None),
     };

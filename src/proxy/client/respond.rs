@@ -7,33 +7,35 @@ use http_body_util::Full;
 
 use super::date::write_date;
 use super::{Client, Socket};
-use crate::headers::{Field, HeaderSink as _, REQUEST_ID, Returning, for_client};
+use crate::headers::{Field, HeaderSink as _, PublicOrigin, REQUEST_ID, Returning, for_client};
 use crate::http1::{ResponseFacts, ResponseFraming, ResponseHead, Runs};
-use crate::proxy::cors::Cors;
-use crate::proxy::route::ResponseHeaders;
+use crate::proxy::route::Route;
 use crate::response;
 
 /// What a route, and the gateway, change in the response of an upstream.
 #[derive(Clone, Copy)]
 pub(crate) struct Changes<'a> {
-    pub(crate) headers: Option<&'a ResponseHeaders>,
-    pub(crate) cors: Option<(&'a Cors, Option<&'a HeaderValue>)>,
+    pub(crate) route: &'a Route,
+    /// The origin of the page that may read the response.
+    pub(crate) origin: Option<&'a HeaderValue>,
     pub(crate) request_id: Option<&'a [u8]>,
+    /// The canonical path of the request, on a route that sends another one upstream.
+    pub(crate) asked: Option<&'a str>,
 }
 
 impl Changes<'_> {
     fn removes(&self, field: &Field<'_>) -> bool {
-        self.headers.is_some_and(|headers| headers.removes(field))
-            || self.cors.is_some_and(|(cors, _)| cors.removes(field))
+        self.route.response_headers.as_ref().is_some_and(|headers| headers.removes(field))
+            || self.route.cors.as_ref().is_some_and(|cors| cors.removes(field))
             || self.request_id.is_some() && field.name.eq_ignore_ascii_case(REQUEST_ID.as_str().as_bytes())
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        if let Some(headers) = self.headers {
+        if let Some(headers) = &self.route.response_headers {
             headers.write(out);
         }
-        if let Some((cors, origin)) = self.cors {
-            cors.write(origin, out);
+        if let Some(cors) = &self.route.cors {
+            cors.write(self.origin, out);
         }
         if let Some(id) = self.request_id {
             out.add(&REQUEST_ID, id);
@@ -61,12 +63,14 @@ pub(super) fn write_status_line(out: &mut Vec<u8>, status: StatusCode, reason: &
 }
 
 impl<I: Socket> Client<I> {
-    /// Writes the head of a response of an HTTP/1.1 server, from bytes to bytes.
+    /// Writes the head of a response of an HTTP/1.1 server, from bytes to bytes. `sent` is the head of the request that
+    /// went there.
     pub(super) fn write_head(
         &mut self,
         head: ResponseHead<'_>,
         facts: ResponseFacts,
         changes: &Changes<'_>,
+        sent: &[u8],
     ) -> Framed {
         let framed = match facts.framing {
             ResponseFraming::None | ResponseFraming::Length(_) => Framed::AsSaid,
@@ -78,7 +82,9 @@ impl<I: Socket> Client<I> {
         let out = self.out();
         write_status_line(out, head.status(), head.reason());
         let mut runs = Runs::new(head.bytes(), out);
-        let date = for_client(|| head.fields(), returning, |field| changes.removes(field), &mut runs);
+        let public = || PublicOrigin::of_head(sent);
+        let map = |field: &Field<'_>| changes.route.map_url(field, changes.asked, public);
+        let date = for_client(|| head.fields(), returning, |field| changes.removes(field), map, &mut runs);
         changes.write(runs.finish());
         self.end_head(framed, date || upgraded, upgraded);
         framed
@@ -90,8 +96,9 @@ impl<I: Socket> Client<I> {
         head: ResponseHead<'_>,
         facts: ResponseFacts,
         changes: &Changes<'_>,
+        sent: &[u8],
     ) {
-        let _ = self.write_head(head, facts, changes);
+        let _ = self.write_head(head, facts, changes, sent);
     }
 
     /// Writes the head of any other response.

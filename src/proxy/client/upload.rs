@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Client, Socket};
 use crate::clock::turn;
 use crate::gate::Gate;
-use crate::headers::{Returning, for_client, passes_as_trailer};
+use crate::headers::{RequestRules, Returning, for_client, passes_as_trailer};
 use crate::http1::{ResponseHead, Runs, write_chunk, write_last_chunk};
 use crate::oauth::decide::Lease;
 use crate::proxy::body::lease::{TOKEN_CHECK, check_in};
@@ -29,8 +29,8 @@ pub(crate) struct Upload<'a, I> {
     pub(crate) limits: BodyLimits,
     /// Whether the body goes in chunks.
     pub(crate) chunked: bool,
-    /// The header that the gateway authenticates itself to the server with: no trailer may pass for it.
-    pub(crate) credential: Option<&'a HeaderName>,
+    /// What the route changes in the headers: no trailer may pass for one of them.
+    pub(crate) rules: Option<&'a RequestRules>,
     /// Until when the next piece is waited for.
     waiting_until: Option<Instant>,
     /// When to ask next whether the token still lives.
@@ -45,9 +45,9 @@ impl<'a, I: Socket> Upload<'a, I> {
         lease: &'a Lease,
         limits: BodyLimits,
         chunked: bool,
-        credential: Option<&'a HeaderName>,
+        rules: Option<&'a RequestRules>,
     ) -> Self {
-        Self { client, gate, lease, limits, chunked, credential, waiting_until: None, next_check: None }
+        Self { client, gate, lease, limits, chunked, rules, waiting_until: None, next_check: None }
     }
 
     /// The next piece of the body as a frame, for a server that speaks HTTP/2.
@@ -138,7 +138,7 @@ impl<'a, I: Socket> Upload<'a, I> {
     fn write_end(&self, out: &mut Vec<u8>) {
         write_last_chunk(out);
         for field in self.client.body.trailers().fields() {
-            if passes_as_trailer(field.name, self.credential) {
+            if passes_as_trailer(field.name, self.rules) {
                 field.write(out);
             }
         }
@@ -199,7 +199,7 @@ impl<I: Socket> Downstream for Upload<'_, I> {
         super::respond::write_status_line(out, head.status(), head.reason());
         let mut runs = Runs::new(head.bytes(), out);
         let returning = Returning { upgraded: false, length: false, version: head.version() };
-        for_client(|| head.fields(), returning, |_| false, &mut runs);
+        for_client(|| head.fields(), returning, |_| false, |_| None, &mut runs);
         runs.finish().extend_from_slice(b"\r\n");
     }
 

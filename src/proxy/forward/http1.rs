@@ -12,7 +12,7 @@ use super::error::ForwardError;
 use super::exchange::{Exchange, Overdue, Protocol, ResponseTimer};
 use super::retry::{Failure, FailureKind};
 use crate::gate::Gate;
-use crate::headers::{Returning, announces_connection_login, for_client};
+use crate::headers::{Field, PublicOrigin, Returning, announces_connection_login, for_client};
 use crate::http1::{Asked, ResponseFraming};
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Lease;
@@ -21,6 +21,7 @@ use crate::proxy::body::lease::TokenLease;
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::body::source::{Http1Source, Source};
 use crate::proxy::body::upstream_body::UpstreamBody;
+use crate::proxy::route::Route;
 use crate::upstream::downstream::Downstream;
 use crate::upstream::group::Upstream;
 use crate::upstream::http1::connection::Connection;
@@ -102,6 +103,9 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
     type Answer = ();
 
     fn kept(&mut self, server: &Arc<Server>, now: Instant) -> Option<Connection> {
+        if self.upstream.host_per_server {
+            self.writer.set_host(&server.authority());
+        }
         if self.only_new {
             return None;
         }
@@ -163,16 +167,24 @@ pub(crate) fn bind_login(connection: &mut Connection, requested: bool) {
     }
 }
 
+/// Where a response returns to.
+pub(crate) struct ReturnTo<'a> {
+    pub(crate) gate: &'a Gate,
+    pub(crate) lease: &'a Lease,
+    pub(crate) route: &'a Route,
+    /// The canonical path of the request, on a route that sends another one upstream.
+    pub(crate) asked: Option<Box<str>>,
+}
+
 /// The response to an HTTP/2 client.
 pub(crate) fn respond(
     mut connection: Connection,
     writer: RequestWriter,
     down: BodyDownstream,
-    gate: &Gate,
-    lease: &Lease,
-    upstream: &Upstream,
+    to: ReturnTo<'_>,
     bounds: Option<Box<ExchangeLimits>>,
 ) -> Response<ResponseBody> {
+    let ReturnTo { gate, lease, route, asked } = to;
     let mut response = Response::new(());
     if let Some(head) = connection.head() {
         *response.status_mut() = head.status();
@@ -182,7 +194,9 @@ pub(crate) fn respond(
             length: !head.status().is_informational() && head.status() != StatusCode::NO_CONTENT,
             version: head.version(),
         };
-        for_client(|| head.fields(), returning, |_| false, &mut headers);
+        let public = || PublicOrigin::of_head(writer.head());
+        let map = |field: &Field<'_>| route.map_url(field, asked.as_deref(), public);
+        for_client(|| head.fields(), returning, |_| false, map, &mut headers);
         *response.headers_mut() = headers;
     }
     let framing = connection.facts().framing;
@@ -192,6 +206,6 @@ pub(crate) fn respond(
         return response.map(|()| ResponseBody::from(Full::default()));
     }
     let source = Source::Http1(Box::new(Http1Source::new(connection, writer, down)));
-    let stream = UpstreamBody::new(source, upstream.read_timeout, TokenLease::new(gate, lease), bounds);
+    let stream = UpstreamBody::new(source, route.upstream.read_timeout, TokenLease::new(gate, lease), bounds);
     response.map(|()| ResponseBody::from(stream))
 }

@@ -21,7 +21,7 @@ use super::exchange::{Exchange, Overdue, Protocol, ResponseTimer};
 use super::outbound::Outbound;
 use super::retry::{Failure, FailureKind};
 use crate::gate::Gate;
-use crate::headers::{self, Field, Outgoing, RequestView, Returning};
+use crate::headers::{self, Field, Outgoing, PublicOrigin, RequestView, Returning};
 use crate::oauth::decide::Lease;
 use crate::proxy::body::lease::TokenLease;
 use crate::proxy::body::request::{BodyOutcome, RequestBody};
@@ -29,6 +29,7 @@ use crate::proxy::body::response::ResponseBody;
 use crate::proxy::body::source::Source;
 use crate::proxy::body::upstream_body::UpstreamBody;
 use crate::proxy::observe::trace::UpstreamTrace;
+use crate::proxy::route::Route;
 use crate::upstream::alarm::Alarm;
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
@@ -67,12 +68,13 @@ pub(crate) async fn forward(
     lease: &Lease,
     client: Option<&str>,
     gate: &Gate,
-    upstream: &Upstream,
+    (route, asked): (&Route, Option<&str>),
     (head, outbound): (Request<()>, Outbound),
     trip: &mut UpstreamTrace,
 ) -> Result<Response<ResponseBody>, ForwardError> {
-    let Outbound { body, limits, mut bounds } = outbound;
-    let (body, outcome) = RequestBody::new(body, limits, upstream, || TokenLease::new(gate, lease));
+    let Outbound { body, limits, mut bounds, rules } = outbound;
+    let upstream = &*route.upstream;
+    let (body, outcome) = RequestBody::new(body, limits, rules.as_ref(), || TokenLease::new(gate, lease));
     trip.body.clone_from(&outcome);
     let (parts, ()) = head.into_parts();
     let upload = Upload::new(body);
@@ -86,6 +88,7 @@ pub(crate) async fn forward(
         upload,
         outcome,
         newer_than: 0,
+        authority: None,
         alarm: Alarm::default(),
     };
     let (_, Answered { response, stream, guard }) = exchange.run(&mut attempt, &mut bounds, trip).await?;
@@ -95,7 +98,13 @@ pub(crate) async fn forward(
     let mut kept = HeaderMap::with_capacity(head.headers.len() + 1);
     let returning = Returning { upgraded: false, length: true, version: Version::HTTP_2 };
     let fields = || head.headers.iter().map(|(name, value)| Field::in_map(name, value));
-    headers::for_client(fields, returning, |_| false, &mut kept);
+    let public = || {
+        let host = parts.uri.authority().map(|host| (&b"host"[..], host.as_str().as_bytes()));
+        let headers = parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        PublicOrigin::of(headers.chain(host))
+    };
+    let map = |field: &Field<'_>| route.map_url(field, asked, public);
+    headers::for_client(fields, returning, |_| false, map, &mut kept);
     head.headers = kept;
     head.version = Version::HTTP_11;
     let body = Http2Body::new(body, &head.headers, guard, upload);
@@ -120,6 +129,8 @@ struct Http2<'a> {
     outcome: Option<BodyOutcome>,
     /// Connections up to this id are not used: they are as old as one that was found dead.
     newer_than: u64,
+    /// The server's own, if each server gets a `Host` of its own.
+    authority: Option<Authority>,
     alarm: Alarm,
 }
 
@@ -136,6 +147,7 @@ impl Protocol for Http2<'_> {
     type Answer = Answered;
 
     fn kept(&mut self, server: &Arc<Server>, _: Instant) -> Option<Connection> {
+        self.authority = if self.upstream.host_per_server { server.authority().parse().ok() } else { None };
         pool::ready(server, self.newer_than)
     }
 
@@ -194,6 +206,9 @@ impl Http2<'_> {
         head.headers_mut().clone_from(&parts.headers);
         *head.version_mut() = Version::HTTP_2;
         let mut uri = parts.uri.clone().into_parts();
+        if let Some(authority) = &self.authority {
+            uri.authority = Some(authority.clone());
+        }
         uri.scheme = Some(if connection.tls { Scheme::HTTPS } else { Scheme::HTTP });
         *head.uri_mut() = Uri::from_parts(uri).map_err(|_| {
             let reason = "the target of the request cannot be sent over HTTP/2".to_owned();

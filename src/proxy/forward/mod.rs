@@ -1,5 +1,6 @@
 //! Forwards a permitted request and brings back its response.
 
+pub(crate) mod buffer;
 pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod http1;

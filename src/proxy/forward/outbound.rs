@@ -1,7 +1,10 @@
 //! A request that is ready to go upstream.
 
+use std::sync::Arc;
+
 use http::Request;
 
+use crate::headers::RequestRules;
 use crate::limit::exchange::ExchangeLimits;
 use crate::proxy::body::request::{BodyLimits, Origin};
 
@@ -9,6 +12,8 @@ use crate::proxy::body::request::{BodyLimits, Origin};
 pub(crate) enum Head {
     /// It is in the request's writer; whether its body goes in chunks.
     Http1 { chunked: bool },
+    /// It is in the request's writer, and the whole body is read before it is sent.
+    Buffered,
     /// Boxed: the requests that count are of the other kind.
     Http2(Box<Request<()>>),
 }
@@ -17,6 +22,8 @@ pub(crate) enum Head {
 pub(crate) struct Outbound {
     pub(crate) body: Option<Origin>,
     pub(crate) limits: BodyLimits,
+    /// What the route changes in the headers: no trailer may pass for one of them.
+    pub(crate) rules: Option<Arc<RequestRules>>,
     /// What it holds until its response has ended.
     pub(crate) bounds: Option<Box<ExchangeLimits>>,
 }

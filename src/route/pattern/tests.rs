@@ -88,11 +88,23 @@ fn bad_patterns_are_refused_as_a_path_and_as_a_prefix() {
 
 #[test]
 fn a_route_must_allow_what_its_own_pattern_contains() {
-    let check = |text: &str, semicolon, slash| Pattern::path(text).unwrap().check_allowed(semicolon, slash);
-    assert_eq!(check("/a;v=1/b", false, true), Err(E::Semicolon));
-    assert_eq!(check("/a%2Fb", true, false), Err(E::EncodedSlash));
-    assert_eq!(check("/a;v=1/%2F", true, true), Ok(()));
-    assert_eq!(check("/a", false, false), Ok(()));
+    let check = |text: &str, allowed| Pattern::path(text).unwrap().check_allowed(allowed);
+    let all = Marks::SEMICOLON | Marks::ENCODED_SLASH | Marks::ENCODED_DELIMITER;
+    assert_eq!(check("/a;v=1/b", Marks::ENCODED_SLASH), Err(E::Semicolon));
+    assert_eq!(check("/a%2Fb", Marks::SEMICOLON), Err(E::EncodedSlash));
+    assert_eq!(check("/a%3Fb", Marks::SEMICOLON), Err(E::EncodedDelimiter));
+    assert_eq!(check("/a%23b", Marks::NONE), Err(E::EncodedDelimiter));
+    assert_eq!(check("/a;v=1/%2F/%3F", all), Ok(()));
+    assert_eq!(check("/a", Marks::NONE), Ok(()));
+}
+
+#[test]
+fn a_pattern_of_an_upstream_that_ignores_case_stands_for_one_thing() {
+    let check = |text: &str| Pattern::path(text).unwrap().check_folded();
+    assert_eq!(check("/admin./x"), Err(E::TrailingDot));
+    assert_eq!(check("/admin%20"), Err(E::TrailingDot));
+    assert_eq!(check("/%C3%89tat"), Err(E::NonAscii));
+    assert_eq!(check("/a.b/{name}/c%20d"), Ok(()));
 }
 
 /// A pattern without names is matched by the path that it spells: the grammar and the canonical path agree.

@@ -69,8 +69,7 @@ impl Naive {
                 .expect("a pattern"),
             methods: self.methods.clone(),
             case_insensitive: self.folded,
-            allow_semicolon: false,
-            allow_encoded_slash: false,
+            allowed: Marks::NONE,
             value,
         }
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::route::path::canonical;
 
 /// `METHODS HOST PATTERN FLAGS`, where `*` is any, a pattern that ends in `**` is a prefix, and the flags are
-/// `i` (case does not matter), `;` and `s` (encoded slash). The value is the whole line.
+/// `i` (case does not matter), `;`, `s` (encoded slash), `?` (encoded delimiter) and `e` (empty segment). The value is the whole line.
 fn entry(line: &'static str) -> Entry<&'static str> {
     let mut words = line.split(' ');
     let mut word = || words.next().unwrap_or_default();
@@ -23,8 +23,10 @@ fn entry(line: &'static str) -> Entry<&'static str> {
         pattern: pattern.unwrap_or_else(|error| panic!("{text}: {error}")),
         methods,
         case_insensitive: flags.contains('i'),
-        allow_semicolon: flags.contains(';'),
-        allow_encoded_slash: flags.contains('s'),
+        allowed: Marks::SEMICOLON.when(flags.contains(';'))
+            | Marks::ENCODED_SLASH.when(flags.contains('s'))
+            | Marks::ENCODED_DELIMITER.when(flags.contains('?'))
+            | Marks::EMPTY_SEGMENT.when(flags.contains('e')),
         value: line,
     }
 }
@@ -112,7 +114,7 @@ fn leftmost_literal_decides_between_names() {
         ("/a/b/d", "* * /a/{x}/{z}**"),
         ("/a/b/c/d", "* * /a/{x}/{z}**"),
         ("/q/b/c/d", "* * /{y}/b/c**"),
-        ("/a//c", "refused at once EmptySegment"),
+        ("/a//c", "refused EmptySegment"),
         ("/a/", "none"),
     ] {
         assert_eq!(find(&table, "GET", "x", path), want, "{path}");
@@ -294,8 +296,7 @@ fn deep_paths_and_many_routes() {
                 pattern,
                 methods: None,
                 case_insensitive: false,
-                allow_semicolon: false,
-                allow_encoded_slash: false,
+                allowed: Marks::NONE,
             });
         }
     }
@@ -318,4 +319,41 @@ fn deep_paths_and_many_routes() {
     assert_eq!(get(&"/a".repeat(64)), "deepest");
     assert_eq!(get(&"/a".repeat(65)), "NotFound");
     assert_eq!(get(&format!("/service-7{}", "/a".repeat(20_000))), "7 /service-7");
+}
+
+#[test]
+fn delimiters_and_empty_segments_pass_where_they_lead_to_one_route() {
+    let table = table(&["* * /files** ?e", "* * /files/admin**", "* * /plain**"]);
+    for (path, expected) in [
+        ("/files/what%3F", "* * /files** ?e"),
+        ("/files/a%23b%3Fc", "* * /files** ?e"),
+        ("/files/a//b", "* * /files** ?e"),
+        // A server that decodes first, or merges slashes, serves what another route is for.
+        ("/files/admin%3F", "refused Ambiguous"),
+        ("/files/admin%23/x", "refused Ambiguous"),
+        ("/files//admin/x", "refused Ambiguous"),
+        ("/plain/what%3F", "refused EncodedDelimiter"),
+        ("/plain/a//b", "refused EmptySegment"),
+        ("/nowhere//a", "refused EmptySegment"),
+        ("/nowhere%3F", "refused EncodedDelimiter"),
+        ("//files/a", "refused at once EmptySegment"),
+    ] {
+        assert_eq!(find(&table, "GET", "h", path), expected, "{path}");
+    }
+}
+
+#[test]
+fn names_that_windows_shortens_are_refused_on_routes_that_ignore_case() {
+    let table = table(&["* * /iis** i", "* * /iis/admin i", "* * /linux**"]);
+    for (path, expected) in [
+        ("/IIS/Admin", "* * /iis/admin i"),
+        ("/iis/admin.", "refused TrailingDot"),
+        ("/iis/admin%20", "refused TrailingDot"),
+        ("/iis./x", "none"),
+        ("/iis/adm%C4%B1n", "refused Lookalike"),
+        ("/iis/%C3%9Cbersicht", "* * /iis** i"),
+        ("/linux/a./b%20", "* * /linux**"),
+    ] {
+        assert_eq!(find(&table, "GET", "h", path), expected, "{path}");
+    }
 }

@@ -89,7 +89,7 @@ async fn get(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Resu
         let scheme = if server.tls.is_some() { "https" } else { "http" };
         let mut parts = target.clone().into_parts();
         parts.scheme = scheme.parse().ok();
-        parts.authority = server.authority().parse().ok();
+        parts.authority = upstream.probe_host(server).parse().ok();
         if let Ok(target) = Uri::from_parts(parts) {
             *request.uri_mut() = target;
         }
@@ -101,7 +101,7 @@ async fn get(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Resu
         return response_status(sender.send_request(request), connection).await;
     }
     *request.uri_mut() = target.clone();
-    if let Ok(host) = HeaderValue::try_from(server.authority()) {
+    if let Ok(host) = HeaderValue::try_from(upstream.probe_host(server)) {
         request.headers_mut().insert(HOST, host);
     }
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -171,6 +171,8 @@ mod tests {
             retry_budget: None,
             retries: 1,
             credentials: Some(("x-api-key".parse().unwrap(), HeaderValue::from_static("k3y"))),
+            host: crate::config::UpstreamHost::Preserve,
+            base_path: "".into(),
             http2,
         })
         .unwrap()

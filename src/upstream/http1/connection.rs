@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use crate::telemetry::{Event, GaugeGuard};
 use crate::upstream::downstream::Downstream;
 use crate::upstream::io::Io;
 use crate::upstream::resolve::ResolvedAddr;
+use crate::upstream::server::Server;
 
 /// Interim responses (RFC 9110 §15.2) before the response. No honest server sends more.
 const MAX_INTERIM: u32 = 16;
@@ -46,6 +48,8 @@ pub(crate) struct Connection {
     pub(super) place: ResolvedAddr,
     /// When it was last used: the beginning of its last exchange.
     pub(crate) used: Instant,
+    /// How long after that another request may be sent.
+    pub(super) idle_timeout: Duration,
     /// Counts it as open, and while it is pooled as idle.
     _open: GaugeGuard,
     pub(super) idle: Option<GaugeGuard>,
@@ -66,18 +70,19 @@ enum Reuse {
 
 impl Connection {
     /// A connection on a socket just connected.
-    pub(crate) fn new(io: Io, server: u64, place: ResolvedAddr, now: Instant) -> Self {
+    pub(crate) fn new(io: Io, server: &Server, place: ResolvedAddr, now: Instant) -> Self {
         Self {
             io,
             input: Input::default(),
             spans: None,
-            facts: ResponseFacts { framing: ResponseFraming::None, persistent: true },
+            facts: ResponseFacts { framing: ResponseFraming::None, persistent: true, keep_alive: None },
             body: BodyDecoder::Length(0),
             piece: (0, 0),
             body_ended: true,
-            server,
+            server: server.key,
             place,
             used: now,
+            idle_timeout: server.idle_timeout,
             _open: GaugeGuard::new(Event::UpstreamOpened, Event::UpstreamClosed),
             idle: None,
             interim: 0,
@@ -296,6 +301,9 @@ impl Connection {
 
     /// Gives the buffer back while the connection is idle.
     pub(super) fn rest(&mut self) {
+        if let Some(seconds) = self.facts.keep_alive {
+            self.obey(seconds);
+        }
         self.input.settle();
         self.body = BodyDecoder::Length(0);
     }
@@ -305,6 +313,15 @@ impl Connection {
         self.consume_head();
         let said = self.input.take();
         (self.io, said)
+    }
+
+    /// Keeps the connection for less time than the server does, which closes it `seconds` after a response. A request
+    /// that meets the close could not be sent again if it may not reach a server twice.
+    #[cold]
+    fn obey(&mut self, seconds: u32) {
+        let theirs = Duration::from_secs(u64::from(seconds));
+        let margin = (theirs / 5).min(Duration::from_secs(1));
+        self.idle_timeout = self.idle_timeout.min(theirs.saturating_sub(margin));
     }
 
     /// Reads more. Ready with 0 at the end.

@@ -29,8 +29,9 @@ impl Logins {
         let kept = &mut self.0.as_mut()?.connections;
         let at = kept.iter().position(|connection| connection.server == server.key)?;
         let mut connection = kept.remove(at);
+        let fresh = now.saturating_duration_since(connection.used) <= connection.idle_timeout;
         connection.used = now;
-        Some(connection).filter(Connection::is_quiet)
+        Some(connection).filter(|connection| fresh && connection.is_quiet())
     }
 
     /// Keeps a connection whose response was read to its end, if it can serve another request.

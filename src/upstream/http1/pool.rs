@@ -16,8 +16,6 @@ use crate::upstream::server::Server;
 
 /// Idle connections kept for one server by one thread.
 const MAX_IDLE: usize = 1024;
-/// An idle connection older than this is closed rather than used: servers commonly close theirs at 60 to 75 s.
-const MAX_IDLE_TIME: Duration = Duration::from_secs(50);
 /// How often a thread looks for connections that nobody will use again: a reload may have left their server.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
@@ -64,7 +62,7 @@ pub(crate) fn idle(server: &Server, now: Instant) -> Option<Connection> {
         let pool = idle.of(server.key)?;
         while let Some(mut connection) = pool.pop() {
             // One of a long answer was last used long ago, and those below it may not have been.
-            if now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME
+            if now.saturating_duration_since(connection.used) <= connection.idle_timeout
                 && connection.place.is_current(&server.resolver)
                 && connection.is_quiet()
             {
@@ -80,7 +78,7 @@ pub(crate) fn idle(server: &Server, now: Instant) -> Option<Connection> {
 /// A new connection.
 pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Connection, ConnectError> {
     match timeout(within, dial(&server, within)).await {
-        Ok(Ok((io, place))) => Ok(Connection::new(io, server.key, place, Instant::now())),
+        Ok(Ok((io, place))) => Ok(Connection::new(io, &server, place, Instant::now())),
         Ok(Err(error)) => Err(ConnectError::Io(error)),
         Err(_) => {
             server.resolver.refresh_soon();
@@ -119,7 +117,8 @@ impl Idle {
         self.tidied = now;
         self.pools.retain_mut(|(_, pool)| {
             pool.retain(|connection| {
-                now.saturating_duration_since(connection.used) <= MAX_IDLE_TIME && connection.is_quiet()
+                now.saturating_duration_since(connection.used) <= connection.idle_timeout
+                    && connection.is_quiet()
             });
             !pool.is_empty()
         });

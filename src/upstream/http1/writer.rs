@@ -34,6 +34,8 @@ pub(crate) struct RequestWriter {
     flushed: bool,
     /// The server takes no more, but what it said before may still come.
     refused: bool,
+    /// The head, once `out` does not have it any more.
+    head: Vec<u8>,
 }
 
 impl RequestWriter {
@@ -51,6 +53,29 @@ impl RequestWriter {
     /// Says whether there is a body behind the head.
     pub(crate) fn expect_body(&mut self, has_body: bool) {
         self.body_ended = !has_body;
+    }
+
+    /// The head that was sent, and perhaps what is behind it.
+    pub(crate) fn head(&self) -> &[u8] {
+        if self.moved_on { &self.head } else { &self.out }
+    }
+
+    /// Puts the whole body behind the head, with its length. The head ends with its last header if it says no length,
+    /// and with the empty line if it does.
+    pub(crate) fn set_body(&mut self, body: &[u8]) {
+        if !self.out.ends_with(b"\r\n\r\n") {
+            self.out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+        }
+        self.out.extend_from_slice(body);
+        self.body_ended = true;
+    }
+
+    /// Replaces the value of `Host`, which is the first header. Only before anything has been sent.
+    pub(crate) fn set_host(&mut self, host: &str) {
+        let line_end = |from: usize| self.out.get(from..).and_then(|rest| memchr::memchr(b'\r', rest));
+        let Some(start) = line_end(0).map(|end| end + b"\r\nhost: ".len()) else { return };
+        let Some(length) = line_end(start) else { return };
+        self.out.splice(start..start + length, host.bytes());
     }
 
     /// The request is over: its buffer goes back to the thread.
@@ -89,6 +114,13 @@ impl RequestWriter {
         self.refused
     }
 
+    /// Keeps a copy of the head, for what is said about the response.
+    #[cold]
+    fn keep_head(&mut self) {
+        let end = memchr::memmem::find(&self.out, b"\r\n\r\n").unwrap_or_default();
+        self.head.extend_from_slice(self.out.get(..end).unwrap_or_default());
+    }
+
     /// Sends what there is to send. Ready once all of it has been sent.
     pub(crate) fn poll(
         &mut self,
@@ -98,6 +130,9 @@ impl RequestWriter {
     ) -> Poll<Result<(), SendFault>> {
         loop {
             if self.sent == self.out.len() && !self.body_ended {
+                if !self.moved_on {
+                    self.keep_head();
+                }
                 self.out.clear();
                 (self.sent, self.loaded, self.moved_on) = (0, false, true);
             }

@@ -14,9 +14,9 @@ const BEFORE: &str = "[scopes]\nread = \"r\"\nwrite = \"w\"\n[upstreams.api]\nse
                       [upstreams.folded]\nservers = [\"http://127.0.0.1:2\"]\ncase_insensitive = true\n\
                       [upstreams.basic]\nservers = [\"http://127.0.0.1:3\"]\ncredentials = { basic = { user = \"u\", password = \"p\" } }\n";
 
-type Rule = (&'static str, u32, &'static str, ErrorKind, &'static str);
+type Rule<'a> = (&'a str, u32, &'a str, ErrorKind, &'a str);
 
-fn check(rules: &[Rule]) {
+fn check(rules: &[Rule<'_>]) {
     let before = BEFORE.lines().count() as u32;
     for &(text, line, key, kind, help) in rules {
         let error = only_error(&format!("{BEFORE}{text}"));
