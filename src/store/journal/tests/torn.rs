@@ -8,6 +8,8 @@ use super::*;
 /// How much of the end is damaged.
 const LAST: usize = 8 * 1_024;
 const LAST_TOKEN: u64 = 40;
+/// The distance of the damage before that.
+const FAR: usize = 97 * 1_024;
 
 /// Every how many bytes the damage is. `TOLLGATE_TORN_STEP=1` is for a run by hand.
 fn step() -> usize {
@@ -53,11 +55,13 @@ fn a_torn_journal_is_a_prefix_of_history() {
     assert_eq!(tokens_of(copy.path(), |_| ()), [LAST_TOKEN], "whole");
     let length = fs::metadata(copy.path().join("journal.db-wal")).unwrap().len() as usize;
     let mut seen = std::collections::HashSet::new();
-    for at in (length.saturating_sub(LAST)..length).step_by(step()) {
+    let everywhere = (length % FAR..length).step_by(FAR);
+    for at in (length.saturating_sub(LAST)..length).step_by(step()).chain(everywhere) {
         let cut = tokens_of(copy.path(), |log| log.truncate(at));
         let flipped = tokens_of(copy.path(), |log| log[at] ^= 0x40);
         for tokens in [cut, flipped] {
-            let is_prefix = matches!(tokens[..], [_]) || matches!(tokens[..], [one, next] if next == one + 1);
+            let is_prefix =
+                matches!(tokens[..], [] | [_]) || matches!(tokens[..], [one, next] if next == one + 1);
             assert!(is_prefix, "damage at byte {at}: {tokens:?}");
             seen.insert(tokens);
         }
