@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, request};
+use http::header::PRAGMA;
+use http::{HeaderValue, Response, request};
 use http_body_util::Full;
 
 use crate::gate::endpoint::{Endpoint, EndpointOutcome, FormBody, Success};
@@ -114,11 +115,15 @@ impl Gate {
             }
             Endpoint::ProtectedResource => Ok(metadata::respond(&parts.method, &settings.protected_resource)),
         };
-        let response = answered.unwrap_or_else(|refusal| {
+        let mut response = answered.unwrap_or_else(|refusal| {
             let response = refusal.to_response(&settings.challenge.realm);
             outcome.refusal = Some(refusal);
             response
         });
+        if endpoint == Endpoint::Token {
+            // RFC 6749 §5.1 requires it beside `Cache-Control`. It has no meaning elsewhere (RFC 9111 §5.4).
+            response.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        }
         (response, outcome)
     }
 

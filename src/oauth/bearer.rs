@@ -19,7 +19,7 @@ pub enum Scheme {
 pub struct Presented<'a> {
     /// The scheme.
     pub scheme: Scheme,
-    /// Everything after the scheme and a space. See [`Presented::check_syntax`].
+    /// Everything after the scheme and the spaces behind it. See [`Presented::check_syntax`].
     pub token: &'a [u8],
 }
 
@@ -33,7 +33,7 @@ impl Presented<'_> {
         if is_b64token(self.token) {
             Ok(())
         } else {
-            Err(Denial::Malformed("after the scheme come one space and one token, nothing else"))
+            Err(Denial::Malformed("after the scheme come a space and one token, nothing else"))
         }
     }
 
@@ -67,7 +67,14 @@ pub(crate) fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Pre
 #[inline]
 fn parse(bytes: &[u8]) -> Result<Presented<'_>, Denial> {
     let (scheme, token) = match bytes.iter().position(|byte| *byte == b' ') {
-        Some(space) => (&bytes[..space], &bytes[space + 1..]),
+        // RFC 9110 §11.4: one or more spaces.
+        Some(space) => {
+            let mut token = &bytes[space + 1..];
+            while let [b' ', rest @ ..] = token {
+                token = rest;
+            }
+            (&bytes[..space], token)
+        }
         None => (bytes, &[][..]),
     };
     // RFC 9110 §11.1: the scheme is compared without regard to case.
@@ -124,7 +131,6 @@ mod tests {
             // `None` means malformed.
             (&[b"Bearer"], None),
             (&[b"Bearer "], None),
-            (&[b"Bearer  abc"], None),
             (&[b"Bearer abc "], None),
             (&[b"Bearer abc def"], None),
             (&[b"Bearer abc,Bearer def"], None),

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
 use super::body::downstream::BodyDownstream;
+use super::body::drain::drain;
 use super::body::lease::TokenLease;
 use super::body::request::{BodyLimits, Origin, RequestBody};
 use super::body::response::{ResponseBody, with_record};
@@ -153,6 +154,7 @@ impl Proxy {
                 }
                 Err(refusal) => {
                     record.reason = refusal.reason;
+                    drain(body);
                     break refusal.understood_by(&parts).into_response();
                 }
             }
@@ -304,23 +306,24 @@ impl Proxy {
         &self,
         endpoint: Endpoint,
         parts: Parts,
-        body: Incoming,
+        mut body: Incoming,
         client: ClientConnection<'_>,
         record: &mut RequestRecord,
     ) -> Response<ResponseBody> {
         record.reaches(endpoint);
-        let body = if endpoint.reads_body() {
+        let form = if endpoint.reads_body() {
             // The whole of it within the time that other bodies have between two reads.
             let within = self.rules.load().body_timeout;
-            match tokio::time::timeout(within, plugin::read_form(body)).await {
+            match tokio::time::timeout(within, plugin::read_form(&mut body)).await {
                 Ok(body) => body,
                 Err(_) => FormBody::TooSlow,
             }
         } else {
             FormBody::Whole(Bytes::new())
         };
-        let close = !matches!(body, FormBody::Whole(_));
-        let response = self.answer(endpoint, &parts, body, &client, record).await;
+        drain(body);
+        let close = !matches!(form, FormBody::Whole(_));
+        let response = self.answer(endpoint, &parts, form, &client, record).await;
         Refusal { response, close, reason: None }.into_response()
     }
 

@@ -10,7 +10,7 @@ const RESOURCE: &str = "resource_metadata=\"https://api.example.com/.well-known/
 const ALGORITHMS: &str = "algs=\"ES256 EdDSA Ed25519 RS256 PS256\"";
 const UNKNOWN: &str =
     "the access token is expired, revoked or unknown: get a new token from the token endpoint and try again";
-const SYNTAX: &str = "after the scheme come one space and one token, nothing else";
+const SYNTAX: &str = "after the scheme come a space and one token, nothing else";
 const TWICE: &str = "more than one Authorization header";
 const CERTIFICATE: &str = "the access token is bound to the client certificate it was issued over: use it on a connection with that certificate";
 const AS_BEARER: &str = "the access token is bound to a key: send it under the DPoP scheme, with a proof";
@@ -152,7 +152,7 @@ fn credentials() -> Vec<Row> {
             passed("server", "read"),
         ),
         at("no token", |_| authorization("Bearer"), malformed(SYNTAX)),
-        at("two spaces", |t| token(&format!(" {}", t.read)), malformed(SYNTAX)),
+        at("three spaces", |t| token(&format!("  {}", t.read)), passed("server", "read")),
         at("two tokens", |t| token(&format!("{0} {0}", t.read)), malformed(SYNTAX)),
         at("a list", |t| token(&format!("{0}, Bearer {0}", t.read)), malformed(SYNTAX)),
         at("in quotes", |t| token(&format!("\"{}\"", t.read)), malformed(SYNTAX)),

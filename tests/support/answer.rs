@@ -71,6 +71,9 @@ impl Answer {
     #[track_caller]
     pub(crate) fn own(&self) -> &Self {
         self.has("cache-control", "no-store").has("x-content-type-options", "nosniff");
+        if !self.asked.contains(super::TOKEN) {
+            self.lacks("pragma");
+        }
         let head = self.head().to_ascii_lowercase();
         assert!(!head.contains(env!("CARGO_PKG_VERSION")), "the version is told\n{self}");
         self
@@ -79,7 +82,11 @@ impl Answer {
     /// Asserts an RFC 6749 §5.2 error.
     #[track_caller]
     pub(crate) fn oauth_error(&self, status: u16, code: &str) -> &Self {
-        self.status(status).own().has("pragma", "no-cache");
+        self.status(status).own();
+        if self.asked.contains(super::TOKEN) {
+            // RFC 6749 §5.1.
+            self.has("pragma", "no-cache");
+        }
         let json = self.json();
         assert_eq!(json["error"], code, "error\n{self}");
         if let Some(description) = json.get("error_description") {

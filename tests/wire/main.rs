@@ -34,6 +34,7 @@ mod logins;
 mod metrics;
 mod protected;
 mod queue;
+mod refused_uploads;
 mod reload;
 mod restart;
 mod rfc;

@@ -40,7 +40,6 @@ fn malformed_or_repeated_credentials_are_invalid_request() {
     let lines = [
         vec!["Authorization: Bearer".to_owned()],
         vec!["Authorization: Bearer ".to_owned()],
-        vec![format!("Authorization: Bearer  {token}")],
         vec![format!("Authorization: Bearer {token} x")],
         vec![format!("Authorization: Bearer {token},")],
         vec![format!("Authorization: Bearer {token}, Bearer {token}")],

@@ -2,7 +2,8 @@
 
 use crate::support::config::{SECRET, SERVER_SECRET, SPECIAL_ID, SPECIAL_SECRET};
 use crate::support::{
-    Answer, Config, Fixture, Gateway, TOKEN, basic, credentials, form, post_form, raw, shared,
+    Answer, Config, Fixture, Gateway, INTROSPECT, REVOKE, TOKEN, basic, credentials, form, get, post_form,
+    raw, shared,
 };
 use crate::support::{Conn, token_of};
 
@@ -377,4 +378,29 @@ fn token_limits_refuse_new_tokens_and_evict_none() {
     fixture.token("other", "");
     fixture.ask_token("administrator", "").oauth_error(503, "temporarily_unavailable");
     fixture.raw(crate::support::get("/hello", &[&first])).status(200);
+}
+
+#[test]
+fn a_body_with_a_content_coding_is_415_at_each_endpoint() {
+    let gateway = shared();
+    let token = gateway.token("server", "read");
+    for (path, body) in [
+        (TOKEN, credentials("server") + "&grant_type=client_credentials"),
+        (INTROSPECT, credentials("introspector") + &format!("&token={token}")),
+        (REVOKE, credentials("server") + &format!("&token={token}")),
+    ] {
+        for coding in ["gzip", "GZIP", "deflate", "identity, gzip", "br", "x-unknown"] {
+            let encoded = gateway.raw(post_form(path, &[&format!("Content-Encoding: {coding}")], &body));
+            encoded.oauth_error(415, "invalid_request");
+            assert!(!String::from_utf8_lossy(encoded.body()).contains("access_token"), "{path}: {coding}");
+        }
+    }
+    // Nothing was revoked, and a body that says that it has no coding is read.
+    let bearer = format!("Authorization: Bearer {token}");
+    gateway.raw(get("/hello", &[&bearer])).status(200);
+    for coding in ["identity", "Identity", ""] {
+        let fields = [&*format!("Content-Encoding: {coding}")];
+        let body = credentials("server") + "&grant_type=client_credentials";
+        gateway.raw(post_form(TOKEN, &fields, body)).status(200).has("pragma", "no-cache");
+    }
 }

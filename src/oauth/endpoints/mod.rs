@@ -5,7 +5,7 @@ pub mod metadata;
 pub mod revocation;
 pub mod token;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method, request};
 
 use super::denial::TokenError;
@@ -17,11 +17,14 @@ pub const MAX_BODY: usize = 16 * 1024;
 /// Checks the head of a request to one of the three form endpoints.
 ///
 /// # Errors
-/// 405 for another method, 400 for another media type, or for a parameter in the query string that belongs in the body (RFC
+/// 405 for another method, 415 for a content coding, 400 for another media type, or for a parameter in the query string that belongs in the body (RFC
 /// 6749 §2.3.1: "MUST NOT be included in the request URI").
 pub fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenError> {
     if parts.method != Method::POST {
         return Err(TokenError::MethodNotAllowed("POST"));
+    }
+    if is_encoded(&parts.headers) {
+        return Err(TokenError::UnsupportedEncoding);
     }
     if !is_form(&parts.headers) {
         return Err(TokenError::InvalidRequest("the content type must be application/x-www-form-urlencoded"));
@@ -42,6 +45,15 @@ pub fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenErr
 /// 400 `invalid_request` if it is not a valid form.
 pub fn form(body: &[u8]) -> Result<Form<'_>, TokenError> {
     Form::parse(body).map_err(|error| TokenError::InvalidRequest(error.public()))
+}
+
+/// Returns whether the body has a content coding (RFC 9110 §8.4), which would hide the parameters.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 pub(crate) mod downstream;
+pub(crate) mod drain;
 pub(crate) mod lease;
 pub(crate) mod request;
 pub(crate) mod response;

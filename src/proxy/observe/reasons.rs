@@ -42,7 +42,7 @@ pub(crate) fn of_denial(denial: &Denial) -> Reason {
 /// Why an endpoint refused.
 pub(super) fn of_token_error(error: &TokenError) -> Reason {
     match error {
-        TokenError::InvalidRequest(_) => Reason::InvalidRequest,
+        TokenError::InvalidRequest(_) | TokenError::UnsupportedEncoding => Reason::InvalidRequest,
         TokenError::TooLarge => Reason::BodyTooLarge,
         TokenError::TooSlow => Reason::BodyTooSlow,
         TokenError::MethodNotAllowed(_) => Reason::MethodNotAllowed,
