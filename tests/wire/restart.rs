@@ -34,7 +34,7 @@ fn end(mut fixture: Fixture, signal: &str) -> Upstream {
 fn a_killed_gateway_forgets_no_revocation_and_none_but_the_latest_tokens() {
     let state = tempfile::tempdir().expect("a folder");
     let mut upstream = Upstream::start();
-    let (mut kept, mut revoked) = (Vec::new(), Vec::new());
+    let (mut kept, mut revoked): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for kill in 0..kills() {
         let gateway = Gateway::start(&config(&upstream, state.path()));
         let fixture = Fixture { gateway, upstream };
