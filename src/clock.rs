@@ -1,5 +1,8 @@
 //! The source of time: a monotonic clock for decisions, and a wall clock for dates.
 
+#[cfg(target_os = "linux")]
+#[path = "clock/boottime.rs"]
+mod monotonic;
 #[cfg(feature = "gateway")]
 pub(crate) mod turn;
 
@@ -78,8 +81,9 @@ pub trait Clock: Send + Sync + 'static {
 
 /// The clocks of the operating system.
 ///
-/// On Linux the monotonic clock is the coarse one, which advances with the kernel's tick, every 1 to 10 ms. Every request
-/// reads it, and reading it costs a fifth of the precise one.
+/// On Linux the monotonic clock is `CLOCK_BOOTTIME`, so that the time in which the machine is suspended counts: a token
+/// ends when its lifetime is over, awake or not. It advances in steps of the kernel's tick, of 1 to 10 ms, and two threads
+/// can differ by one step. On other systems it is that of [`std::time::Instant`].
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     origin: monotonic::Reading,
@@ -110,24 +114,6 @@ impl Clock for SystemClock {
     fn unix_time(&self) -> Duration {
         // With a system clock before 1970 no date is right, so zero is as good as any.
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-    }
-}
-
-#[cfg(target_os = "linux")]
-mod monotonic {
-    use rustix::time::{ClockId, clock_gettime};
-
-    /// Milliseconds since the kernel's origin.
-    pub(super) type Reading = u64;
-
-    pub(super) fn read() -> Reading {
-        let now = clock_gettime(ClockId::MonotonicCoarse);
-        // Neither is ever negative on this clock.
-        now.tv_sec.unsigned_abs() * 1_000 + now.tv_nsec.unsigned_abs() / 1_000_000
-    }
-
-    pub(super) fn millis_since(origin: Reading) -> u64 {
-        read().saturating_sub(origin)
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn requests(route: &Route) -> (String, String) {
         Methods::All => "any".to_owned(),
         Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(","),
     };
-    let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let host = route.host_names();
     let path = match route.path.as_str() {
         prefix if route.path.is_prefix() => format!("{host}{}/…", prefix.trim_end_matches('/')),
         path => format!("{host}{path}"),
@@ -60,6 +60,10 @@ pub(crate) fn upstream<'c>(config: &'c Config, route: &Route) -> &'c str {
 pub(crate) fn terms(config: &Config, route: &Route) -> Vec<String> {
     let mut terms = addresses(&route.addresses);
     terms.extend(route.rate_limit.map(|rate| rate.to_string()));
+    let by_address = |rate| format!("{rate} for each address");
+    terms.extend(route.rate_limit_by_address.map(by_address));
+    let of_all_routes = config.server.limits.rate_limit_by_address;
+    terms.extend(of_all_routes.map(|rate| by_address(rate) + ", to all routes together"));
     terms.extend(route.max_in_flight.map(|most| format!("{most} at once")));
     let upstream = config.upstream_of(route);
     terms.extend(upstream.and_then(|upstream| {

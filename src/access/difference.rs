@@ -102,8 +102,9 @@ fn name(route: &Route) -> String {
 /// Returns the route of a configuration that matches the same requests.
 fn same_route<'c>(config: &'c Config, route: &Route) -> Option<&'c Route> {
     let mut routes = config.routes.iter();
-    routes
-        .find(|other| other.host == route.host && other.path == route.path && other.methods == route.methods)
+    routes.find(|other| {
+        other.hosts == route.hosts && other.path == route.path && other.methods == route.methods
+    })
 }
 
 /// Returns the ids of all clients, in order.
@@ -124,7 +125,7 @@ fn exposure(old: Option<&Route>, new: &Route, changes: &mut Vec<Change>) {
 fn direction((before, old): (&Config, &Route), (after, new): (&Config, &Route), changes: &mut Vec<Change>) {
     let target = |config: &Config, route: &Route| {
         let servers = config.upstream_of(route).map(|upstream| &upstream.servers);
-        let origins = servers.into_iter().flatten().map(|server| server.origin.to_string());
+        let origins = servers.into_iter().flatten().map(|server| server.to_string());
         format!("{} ({})", describe::upstream(config, route), origins.collect::<Vec<_>>().join(", "))
     };
     let (from, to) = (target(before, old), target(after, new));

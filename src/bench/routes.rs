@@ -44,8 +44,7 @@ pub(crate) fn named(config: Option<&Config>, line: &RequestLine, public: bool) -
     })?;
     let table = build::rules(&without_upstream_tls(config), None)?.routes;
     // No route has this host.
-    let hosts = std::iter::once("_".to_owned())
-        .chain(config.routes.iter().filter_map(|route| Some(route.host.as_ref()?.to_string())));
+    let hosts = std::iter::once("_".to_owned()).chain(config.routes.iter().filter_map(Route::sample_host));
     for host in hosts {
         let Match::Found(found) = table.find(&host, &path, method) else { continue };
         let Some(route) = config.routes.get(found.index) else { continue };
@@ -89,7 +88,7 @@ fn first(config: &Config, is_meant: impl Fn(&Route) -> bool) -> Option<Choice> {
     let index = config.routes.iter().position(|route| accepts_get(route) && is_meant(route))?;
     let route = config.routes.get(index)?;
     let line = RequestLine { method: Method::GET, path: some_path(&route.path) };
-    Some(Choice { line, index: Some(index), host: route.host.as_ref().map(ToString::to_string) })
+    Some(Choice { line, index: Some(index), host: route.sample_host() })
 }
 
 /// Returns a path that matches a pattern.

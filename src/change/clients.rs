@@ -1,9 +1,12 @@
 //! The changes of `[clients.…]`.
 
+use std::time::SystemTime;
+
 use toml_edit::{InlineTable, Item, Key, Table, TableLike, Value};
 
-use super::layout;
+use super::table::{insert_last, set};
 use super::{ConfigFile, EditError};
+use super::{generation, layout};
 use crate::config::suggestion;
 use crate::gate::SecretHash;
 
@@ -17,12 +20,13 @@ pub(crate) struct NewClient<'a> {
     pub(crate) default_scopes: &'a [String],
     /// As the file writes it.
     pub(crate) token_lifetime: Option<&'a str>,
+    pub(crate) now: SystemTime,
 }
 
 impl ConfigFile {
     /// Adds a client behind the ones there are.
     pub(crate) fn add_client(&mut self, client: &NewClient<'_>) -> Result<(), EditError> {
-        self.check_scopes(client)?;
+        self.check_scopes(client.scopes.iter().chain(client.default_scopes))?;
         self.turn_to_client(client.id)?;
         self.turn_to_clients()?;
         let last = self.document.get("clients").and_then(layout::last_position).unwrap_or_else(|| self.end());
@@ -58,8 +62,14 @@ impl ConfigFile {
         Ok(())
     }
 
-    /// Lets a client in or shuts it out; whether that changed anything.
-    pub(crate) fn set_enabled(&mut self, id: &str, enabled: bool) -> Result<bool, EditError> {
+    /// Enables or disables a client. Returns whether that changed anything. To disable it ends its tokens, also if it is
+    /// enabled again before a gateway looks at the file.
+    pub(crate) fn set_enabled(
+        &mut self,
+        id: &str,
+        enabled: bool,
+        now: SystemTime,
+    ) -> Result<bool, EditError> {
         self.turn_to_client(id)?;
         let inline = self.is_inline(id);
         let client = self.client(id)?;
@@ -68,6 +78,9 @@ impl ConfigFile {
             return Ok(false);
         }
         set(client, inline, "enabled", Value::from(enabled));
+        if !enabled {
+            generation::advance(client, inline, now);
+        }
         Ok(true)
     }
 
@@ -88,7 +101,11 @@ impl ConfigFile {
         Ok(())
     }
 
-    fn check_scopes(&self, client: &NewClient<'_>) -> Result<(), EditError> {
+    /// Checks that all scopes are in `[scopes]`.
+    pub(super) fn check_scopes<'s>(
+        &self,
+        mut named: impl Iterator<Item = &'s String>,
+    ) -> Result<(), EditError> {
         let known: Vec<String> = match &self.before {
             Ok(config) => config.scopes.iter().map(|scope| scope.name.clone()).collect(),
             Err(_) => {
@@ -96,7 +113,7 @@ impl ConfigFile {
                 scopes.into_iter().flat_map(|scopes| scopes.iter()).map(|(name, _)| name.to_owned()).collect()
             }
         };
-        match client.scopes.iter().chain(client.default_scopes).find(|scope| !known.contains(scope)) {
+        match named.find(|scope| !known.contains(scope)) {
             Some(scope) => {
                 Err(EditError::NoSuchScope { scope: scope.clone(), file: self.path.clone(), known })
             }
@@ -146,30 +163,6 @@ fn entries(client: &NewClient<'_>) -> Vec<(&'static str, Value)> {
     if let Some(lifetime) = client.token_lifetime {
         entries.push(("token_lifetime", Value::from(lifetime)));
     }
+    entries.push((generation::KEY, Value::from(generation::beginning(client.now))));
     entries
-}
-
-/// Sets a key; what stands around its value stays.
-pub(super) fn set(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
-    match table.get_mut(key) {
-        Some(Item::Value(old)) => {
-            *value.decor_mut() = old.decor().clone();
-            *old = value;
-        }
-        _ => insert_last(table, inline, key, value),
-    }
-}
-
-/// Adds a key at the end of a table; in an inline table, the space before the closing brace moves along.
-pub(super) fn insert_last(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
-    let last = table.iter().last().map(|(key, _)| key.to_owned()).filter(|_| inline);
-    if let Some(last) = last.and_then(|last| table.get_mut(&last)).and_then(Item::as_value_mut) {
-        let suffix = last.decor().suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default().to_owned();
-        if !suffix.is_empty() && suffix.trim().is_empty() {
-            last.decor_mut().set_suffix("");
-            value.decor_mut().set_prefix(" ");
-            value.decor_mut().set_suffix(suffix);
-        }
-    }
-    table.insert(key, Item::Value(value));
 }

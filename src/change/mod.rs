@@ -1,12 +1,15 @@
 //! Editing gateway.toml: only what is to change changes, and what would not be taken up is not written.
 
 mod clients;
+mod edit;
 pub(crate) mod environment;
 mod file;
+mod generation;
 mod included;
 mod layout;
 pub(crate) mod new_secret;
 mod secrets;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +19,7 @@ use std::{error, fmt};
 use toml_edit::DocumentMut;
 
 pub(crate) use self::clients::NewClient;
+pub(crate) use self::edit::{ClientEdit, ListEdit, SettingEdit};
 pub(crate) use self::file::FileError;
 pub(crate) use self::secrets::Rotation;
 
@@ -49,6 +53,17 @@ pub(crate) enum EditError {
         file: PathBuf,
         /// What stands there.
         known: Vec<String>,
+    },
+    /// A name to remove that is not in the list.
+    NotInList {
+        /// The client.
+        client: String,
+        /// The list.
+        key: &'static str,
+        /// The name.
+        name: String,
+        /// The nearest name, if one is near.
+        hint: String,
     },
     /// The file was wrong before already.
     WrongBefore(ConfigErrors),
@@ -109,6 +124,10 @@ impl fmt::Display for EditError {
                 )?;
                 if known.is_empty() { Ok(()) } else { write!(f, "\nThose there are: {}", known.join(", ")) }
             }
+            Self::NotInList { client, key, name, hint } => write!(
+                f,
+                "{name:?} is not in the {key} of the client {client:?}{hint}; `tollgate client show {client}` lists them"
+            ),
             Self::WrongBefore(errors) => {
                 write!(f, "nothing is changed: the file has errors of its own, which come first:\n{errors}")
             }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use toml_edit::{Array, Datetime, InlineTable, Item, Key, TableLike, Value};
 
-use super::clients::{insert_last, set};
+use super::table::{insert_last, set};
 use super::{ConfigFile, EditError};
 use crate::config::ClientSecret;
 use crate::gate::SecretHash;
@@ -17,6 +17,8 @@ pub(crate) struct Rotation<'a> {
     /// How long the secrets there are stay good; nothing: not at all.
     pub(crate) keep_old: Option<Duration>,
     pub(crate) now: SystemTime,
+    /// Whether the tokens end that were issued for the secrets there are.
+    pub(crate) revoke_tokens: bool,
 }
 
 /// What became of a client's secrets.
@@ -49,6 +51,9 @@ impl ConfigFile {
             }
         };
         self.turn_to_client(id)?;
+        if rotation.revoke_tokens {
+            self.end_tokens(id, rotation.now)?;
+        }
         let inline = self.is_inline(id);
         let client = self.client(id)?;
         let until = rotation.keep_old.and_then(|keep| rotation.now.checked_add(keep));

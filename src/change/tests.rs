@@ -1,5 +1,6 @@
 //! Only what is to change changes.
 
+mod edits;
 mod included;
 mod shapes;
 
@@ -83,6 +84,7 @@ fn add(file: &mut ConfigFile, id: &str) -> Result<(), EditError> {
         scopes: &["read".to_owned()],
         default_scopes: &[],
         token_lifetime: None,
+        now: now(),
     })
 }
 
@@ -90,13 +92,12 @@ fn rotate(
     file: &mut ConfigFile,
     keep_old: Option<Duration>,
 ) -> Result<crate::change::secrets::Rotated, EditError> {
-    file.rotate("a", &Rotation { hash: &hash(), keep_old, now: now() })
+    file.rotate("a", &Rotation { hash: &hash(), keep_old, now: now(), revoke_tokens: false })
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-const ADDED: &str =
-    "\n[clients.b]\nsecret = \"NEW\"\ncapabilities = [\"client_credentials\"]\nscopes = [\"read\"]\n";
+const ADDED: &str = "\n[clients.b]\nsecret = \"NEW\"\ncapabilities = [\"client_credentials\"]\nscopes = [\"read\"]\ntoken_generation = 1795422600000\n";
 
 #[test]
 fn a_client_is_added_behind_the_others_and_removed_without_a_trace() {
@@ -144,7 +145,7 @@ fn the_shipped_file_keeps_every_line() {
 fn a_client_is_shut_out_and_let_in() {
     let text = "[clients.a]\nsecret = \"OLD\" # s  \n# more\n\n[clients.c]\nenabled = true  # now\nsecret = \"OLD\"\n";
     let fixture = Fixture::new(text);
-    let switch = |id: &str, enabled| fixture.edit(|file| file.set_enabled(id, enabled)).unwrap();
+    let switch = |id: &str, enabled| fixture.edit(|file| file.set_enabled(id, enabled, now())).unwrap();
     assert!(!switch("a", true));
     assert!(!switch("c", true));
     fixture.is(text);
@@ -152,10 +153,55 @@ fn a_client_is_shut_out_and_let_in() {
     assert!(!switch("a", false));
     assert!(switch("c", false));
     fixture.is(
-        "[clients.a]\nsecret = \"OLD\" # s  \nenabled = false\n# more\n\n[clients.c]\nenabled = false  # now\nsecret = \"OLD\"\n",
+        "[clients.a]\nsecret = \"OLD\" # s  \nenabled = false\ntoken_generation = 1795422600000\n# more\n\n[clients.c]\nenabled = false  # now\nsecret = \"OLD\"\ntoken_generation = 1795422600000\n",
     );
     assert!(switch("c", true));
     assert!(switch("a", true));
+}
+
+#[test]
+fn tokens_end_by_a_generation_that_never_comes_again() {
+    let fixture = Fixture::new("[scopes]\nread = \"R\"\n[clients.a]\nsecret = \"OLD\" # s\n");
+    let generation = |id: &str| {
+        let config = Config::load(&fixture.path).unwrap();
+        config.client(id).unwrap().token_generation
+    };
+    assert_eq!(generation("a"), 0);
+    fixture.edit(|file| file.end_tokens("a", now())).unwrap();
+    assert_eq!(generation("a"), NOW * 1000);
+    // Twice in one millisecond, and with a clock that was set back.
+    fixture.edit(|file| file.end_tokens("a", now())).unwrap();
+    fixture.edit(|file| file.end_tokens("a", SystemTime::UNIX_EPOCH)).unwrap();
+    assert_eq!(generation("a"), NOW * 1000 + 2);
+    // Disabled and enabled before a gateway has looked.
+    fixture.edit(|file| file.set_enabled("a", false, now())).unwrap();
+    fixture.edit(|file| file.set_enabled("a", true, now())).unwrap();
+    assert_eq!(generation("a"), NOW * 1000 + 3);
+    // Removed and added again.
+    fixture.edit(|file| file.remove_client("a")).unwrap();
+    fixture.add("a").unwrap();
+    let added = generation("a");
+    fixture.edit(|file| file.remove_client("a")).unwrap();
+    let later = now() + Duration::from_millis(1);
+    fixture
+        .edit(|file| {
+            file.add_client(&NewClient {
+                id: "a",
+                hash: &hash(),
+                capabilities: &["client_credentials"],
+                scopes: &["read".to_owned()],
+                default_scopes: &[],
+                token_lifetime: None,
+                now: later,
+            })
+        })
+        .unwrap();
+    assert_eq!(generation("a"), added + 1);
+    let rotation = Rotation { hash: &hash(), keep_old: None, now: later, revoke_tokens: true };
+    fixture.edit(|file| file.rotate("a", &rotation)).unwrap();
+    assert_eq!(generation("a"), added + 2);
+    let missing = fixture.edit(|file| file.end_tokens("b", now())).unwrap_err();
+    assert!(missing.to_string().contains("there is no client \"b\""), "{missing}");
 }
 
 #[test]
@@ -258,7 +304,7 @@ fn what_would_not_be_taken_up_is_not_written() {
         (good, |file| add(file, "ü"), "with the change the file would be wrong"),
         ("", |file| add(file, "b"), "[scopes]\n  read = \"What it is good for\""),
         (good, |file| file.remove_client("b"), "there is no client \"b\" (did you mean \"a\"?)"),
-        (good, |file| file.set_enabled("xyz", false).map(|_| ()), "there is no client \"xyz\";"),
+        (good, |file| file.set_enabled("xyz", false, now()).map(|_| ()), "there is no client \"xyz\";"),
         (&wrong, |file| add(file, "b"), "the file has errors of its own"),
         (&not_toml, |file| add(file, "b"), "is not TOML"),
         ("clients = 1\nscopes.read = \"R\"\n", |file| add(file, "b"), "clients is not a table"),

@@ -9,8 +9,9 @@ use std::path::Path;
 use http::{HeaderValue, Method};
 
 pub(super) use self::arguments::Arguments;
+use self::arguments::Expected;
 use self::report::Report;
-use crate::access::explain::{ExplainError, SampleRequest, Target};
+use crate::access::explain::{ExplainError, Explanation, SampleRequest, Target, Verdict};
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -19,10 +20,31 @@ use crate::gateway::build;
 
 pub(super) fn explain(path: &Path, arguments: Arguments) -> Result<(), Failure> {
     let config = read_config(path)?;
-    let json = arguments.json;
+    let (json, expected) = (arguments.json, arguments.expect);
     let request = request(&config, arguments)?;
     let report = report(&config, &request)?;
-    output::print(&if json { report.json() } else { report.text() })
+    output::print(&if json { report.json() } else { report.text() })?;
+    judge(&report.explanation, expected)
+}
+
+/// The exit code of a request that is refused.
+const REFUSED: u8 = 3;
+
+/// Compares the outcome with the expected one. Without one, a refused request is a failure.
+fn judge(explanation: &Explanation<'_>, expected: Option<Expected>) -> Result<(), Failure> {
+    let outcome = match &explanation.verdict {
+        Verdict::Passes { .. } => Expected::Pass,
+        Verdict::Endpoint(_) => Expected::Endpoint,
+        Verdict::Preflight { .. } => Expected::Status(204),
+        Verdict::Refused { status, .. } => Expected::Status(*status),
+    };
+    match expected {
+        None if explanation.is_refused() => Err(Failure { code: REFUSED, text: String::new() }),
+        Some(expected) if expected != outcome => {
+            Err(Failure::other(format!("expected {expected}, and the outcome is {outcome}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Explains a request.

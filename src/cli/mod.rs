@@ -31,6 +31,7 @@ use crate::gateway::start;
 /// Runs the command that the process's arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
+    completions::answer_shell();
     let Arguments { config, command } = Arguments::parse();
     let outcome = match command.unwrap_or(Command::Run) {
         Command::Run => start::run(&config).map_err(Failure::from),

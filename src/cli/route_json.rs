@@ -15,8 +15,11 @@ pub(super) fn path_key(route: &Route) -> &'static str {
 pub(super) fn route(config: &Config, route: &Route) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert(path_key(route).to_owned(), json!(route.path.as_str()));
-    if let Some(host) = &route.host {
-        object.insert("host".to_owned(), json!(host.to_string()));
+    let hosts: Vec<String> = route.hosts.iter().map(ToString::to_string).collect();
+    match hosts.as_slice() {
+        [] => {}
+        [host] => drop(object.insert("host".to_owned(), json!(host))),
+        hosts => drop(object.insert("host".to_owned(), json!(hosts))),
     }
     if let Methods::Only(methods) = &route.methods {
         let methods: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
@@ -47,6 +50,7 @@ pub(super) fn route(config: &Config, route: &Route) -> Map<String, Value> {
         ("allow", ranges(&route.addresses.allow)),
         ("deny", ranges(&route.addresses.deny)),
         ("rate_limit", route.rate_limit.map(|rate| json!(rate.to_string()))),
+        ("rate_limit_by_address", route.rate_limit_by_address.map(|rate| json!(rate.to_string()))),
         ("max_in_flight", route.max_in_flight.map(|most| json!(most))),
         ("cors_origins", cors),
         ("forward_token", route.forward_token.then_some(Value::Bool(true))),

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::error::ConfigErrors;
-use super::model::{Client, ClientAuthentication, Config};
+use super::model::{Client, ClientAuthentication, Config, ListenerProtocol};
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec, SecretSpec, ThrottlePolicy};
 use crate::oauth::client::ClientPolicy;
 use crate::oauth::client_auth::SecretMethod;
+use crate::oauth::public_origin::PublicOrigin;
 
 impl From<&Config> for GateSpec {
     fn from(config: &Config) -> Self {
@@ -22,6 +23,8 @@ impl From<&Config> for GateSpec {
             scopes: config.scopes.iter().map(|scope| scope.name.clone()).collect(),
             max_tokens_per_client: service.max_tokens_per_client.get(),
             throttle: ThrottlePolicy { failures: service.throttle.failures.get(), per: service.throttle.per },
+            public_origins: public_origins(config),
+            restricted_tokens: service.restricted_tokens,
             clients: config.clients.iter().map(client).collect(),
         }
     }
@@ -77,6 +80,33 @@ impl std::error::Error for FromFileError {
     }
 }
 
+/// Lists the origins under which clients know the gateway, besides the issuer's: those that the file lists, and the hosts
+/// of routes, at the ports of the listeners, of the issuer and of their schemes.
+fn public_origins(config: &Config) -> Vec<PublicOrigin> {
+    let service = &config.token_service;
+    let mut sites: Vec<(bool, Option<u16>)> = vec![(true, None)];
+    sites.extend(
+        PublicOrigin::of_url(service.issuer.as_str()).map(|origin| (origin.is_https(), Some(origin.port()))),
+    );
+    for listener in &config.server.listen {
+        let https = match listener.protocol {
+            ListenerProtocol::Https => true,
+            ListenerProtocol::Http { behind_tls, .. } => behind_tls,
+            // It serves nothing but redirects.
+            ListenerProtocol::Redirect => continue,
+        };
+        sites.extend([(https, None), (https, Some(listener.address.port()))]);
+    }
+    let hosts = config.routes.iter().flat_map(|route| &route.hosts);
+    let of_routes = hosts.flat_map(|host| {
+        sites.iter().filter_map(move |(https, port)| match port {
+            Some(port) => PublicOrigin::of_authority(*https, &format!("{host}:{port}")),
+            None => PublicOrigin::of_authority(*https, &host.to_string()),
+        })
+    });
+    service.public_origins.iter().cloned().chain(of_routes).collect()
+}
+
 fn client(client: &Client) -> ClientSpec {
     let policy = ClientPolicy {
         capabilities: client.capabilities,
@@ -108,6 +138,7 @@ fn client(client: &Client) -> ClientSpec {
     spec.certificate_thumbprint = *self_signed_tls_client_auth;
     spec.certificate_bound_tokens = client.certificate_bound_tokens;
     spec.dpop_bound_tokens = client.dpop_bound_tokens;
+    spec.token_generation = client.token_generation;
     spec
 }
 

@@ -106,6 +106,11 @@ pub(crate) mod token_service {
 
 /// `[clients.NAME]`.
 pub(crate) mod clients {
+    use super::Bounds;
+
+    /// Up to what a JSON number holds exactly.
+    pub(crate) const TOKEN_GENERATION: Bounds<u64> =
+        Bounds { name: "token_generation", least: 0, most: (1 << 53) - 1 };
     /// More than anybody rotates through; a wrong secret is compared with each of them.
     pub(crate) const MAX_SECRETS: usize = 16;
     /// The most work that a wrong secret can cause, in KiB times passes: about a second of a core. Each attempt with an

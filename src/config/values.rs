@@ -65,6 +65,19 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Reads a whole number that may be large.
+    pub(super) fn counter(&self, allowed: &Bounds<u64>) -> Option<u64> {
+        let Bounds { least, most, .. } = *allowed;
+        let wanted = format!("a whole number from {least} to {most}");
+        let Some(integer) = self.inner().as_integer() else {
+            return self.wrong_type(wanted);
+        };
+        match u64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) if (least..=most).contains(&number) => Some(number),
+            _ => self.invalid(format!("must be {wanted}")),
+        }
+    }
+
     /// Reads a duration with its unit.
     pub(super) fn duration(&self, allowed: &Bounds<Duration>) -> Option<Duration> {
         let allowed = allowed.least..=allowed.most;

@@ -9,7 +9,7 @@ use crate::gate::instance::Gate;
 use crate::gate::possession::DpopRequest;
 use crate::gate::question::{Answers, NO_ANSWERS, Undecided};
 use crate::oauth::bearer::{self, Presented, Scheme};
-use crate::oauth::decide::{self, Permit, Possession};
+use crate::oauth::decide::{self, Permit, Possession, RouteDemand};
 #[cfg(feature = "gateway")]
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::denial::Denial;
@@ -128,15 +128,17 @@ impl Gate {
         answers: &Answers,
     ) -> Result<Permit, Undecided> {
         let presented = bearer::only(credentials.authorization())?;
+        let opens_unnamed = |resource: &str| self.opens_unnamed(resource);
+        let demand = RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed };
         if presented.scheme == Scheme::Bearer {
-            return self.authorize_bearer(presented, requirement, audience, certificate, answers);
+            return self.authorize_bearer(presented, demand, certificate, answers);
         }
         #[cfg(feature = "jose")]
         {
             presented.check_syntax()?;
             // Without a target no proof can be checked, so the scheme is not supported.
             let Some(target) = target() else { return Err(Denial::Missing.into()) };
-            let request = DpopRequest { presented, credentials, requirement, audience, certificate, target };
+            let request = DpopRequest { presented, credentials, demand, certificate, target };
             self.authorize_dpop(&request, answers)
         }
         #[cfg(not(feature = "jose"))]
@@ -170,11 +172,13 @@ impl Gate {
         let Some(digest) = TokenDigest::of_presented(presented.token) else {
             return Err(presented.unknown().into());
         };
+        let opens_unnamed = |resource: &str| self.opens_unnamed(resource);
+        let demand = RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed };
         let now = self.inner.clock.now();
         let held = Possession { certificate, key: None };
         let mut decided = Err(Denial::InvalidToken);
         let mut decide = |record: &Record| {
-            decided = Lease::decide(record, digest, (requirement, audience), held, now, identity);
+            decided = Lease::decide(record, digest, demand, held, now, identity);
         };
         match self.inner.store.look(&digest, &mut decide) {
             Found::Known(()) => {}
@@ -205,11 +209,17 @@ impl Gate {
         }
     }
 
+    /// Returns whether a token for `resource` opens a route that names no audience (RFC 8707). Few tokens are for a
+    /// resource, so the settings are read for those only.
+    #[cold]
+    fn opens_unnamed(&self, resource: &str) -> bool {
+        self.settings().opens_unnamed(resource)
+    }
+
     fn authorize_bearer(
         &self,
         presented: Presented<'_>,
-        requirement: &Requirement,
-        audience: Option<&str>,
+        demand: RouteDemand<'_>,
         certificate: Option<&[u8; 32]>,
         answers: &Answers,
     ) -> Result<Permit, Undecided> {
@@ -220,7 +230,7 @@ impl Gate {
             Some(record) => {
                 let held = Possession { certificate, key: None };
                 let now = self.inner.clock.now();
-                Ok(decide::decide(Some(record), digest, requirement, audience, held, now)?)
+                Ok(decide::decide(Some(record), digest, demand, held, now)?)
             }
             None => Err(presented.unknown().into()),
         }

@@ -12,11 +12,13 @@ use crate::gate::defaults;
 use crate::gate::hashing::HashingPool;
 use crate::gate::instance::{Gate, Inner};
 #[cfg(feature = "jose")]
-use crate::gate::proof::{self, ProofVerifier};
+use crate::gate::proof::ProofVerifier;
 use crate::gate::settings::Settings;
 use crate::gate::single_flight::SingleFlight;
 use crate::gate::spec::GateSpec;
 use crate::gate::throttle::Throttle;
+#[cfg(feature = "jose")]
+use crate::gate::used_once::UsedOnce;
 #[cfg(feature = "jose")]
 use crate::oauth::replay::Capacity;
 use crate::store::{MemoryStore, TokenStore};
@@ -25,9 +27,9 @@ use crate::store::{MemoryStore, TokenStore};
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
 /// How many tokens the sweeper forgets before it lets other threads run.
 const SWEEP_SLICE: usize = 256;
-/// How many client assertions are remembered, in all and of one client.
+/// How many client assertions are remembered, in all. A client can have a quarter of them.
 #[cfg(feature = "jose")]
-const ASSERTIONS: Capacity = Capacity { total: 262_144, per_owner: 65_536 };
+const ASSERTIONS: Capacity = Capacity { total: 262_144 };
 
 /// The error when a gate cannot be made.
 #[derive(Debug)]
@@ -177,18 +179,18 @@ impl GateBuilder {
         let inner = Arc::new(Inner {
             settings: ArcSwap::from_pointee(Settings::new(self.spec, None, clock.unix_time(), &*store)),
             store,
-            clock,
             hashing,
             throttle: Throttle::default(),
             deadlines: Deadlines::default(),
             single_flight: SingleFlight::default(),
             process_key,
             #[cfg(feature = "jose")]
-            assertions: proof::replay_memory(ASSERTIONS).map_err(GateError::Randomness)?,
+            assertions: UsedOnce::new(ASSERTIONS, &*clock).map_err(GateError::Randomness)?,
             #[cfg(feature = "jose")]
-            proofs: ProofVerifier::new().map_err(GateError::Randomness)?,
+            proofs: ProofVerifier::new(&*clock).map_err(GateError::Randomness)?,
             #[cfg(feature = "jose")]
             key_call: Arc::default(),
+            clock,
         });
         Ok(Gate { inner })
     }

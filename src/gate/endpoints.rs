@@ -172,7 +172,7 @@ impl Gate {
             (true, None) => return Err(TokenError::InvalidRequest(NO_CERTIFICATE)),
         };
         #[cfg(feature = "jose")]
-        let key = self.proven_key(settings, parts, origin).await?;
+        let key = self.proven_key(settings, client, parts).await?;
         #[cfg(not(feature = "jose"))]
         let (key, _) = (None, (settings, parts));
         // RFC 9449 §5.2: the server "MUST reject token requests from the client that do not contain the DPoP header".

@@ -17,7 +17,7 @@ use crate::gate::single_flight::SingleFlight;
 use crate::gate::spec::GateSpec;
 use crate::gate::throttle::Throttle;
 #[cfg(feature = "jose")]
-use crate::oauth::replay::ReplayMemory;
+use crate::gate::used_once::UsedOnce;
 use crate::store::TokenStore;
 
 /// `Retry-After` of a refusal because a limit is reached or the store cannot answer.
@@ -80,7 +80,7 @@ pub(crate) struct Inner {
     pub(super) process_key: [u8; 32],
     /// The client assertions that were used.
     #[cfg(feature = "jose")]
-    pub(super) assertions: ReplayMemory,
+    pub(super) assertions: UsedOnce,
     #[cfg(feature = "jose")]
     pub(super) proofs: ProofVerifier,
     /// Notifies the task that fetches key sets.
@@ -92,8 +92,10 @@ impl Gate {
     /// Swaps the settings for others, atomically and under traffic: each request is decided entirely by the old or
     /// entirely by the new settings.
     ///
-    /// Tokens stay valid, except those of clients that are now disabled or removed. What the gate has learned about
-    /// secrets that stay is kept.
+    /// Tokens stay valid unless their client may do less than before. All tokens of a client end if it is disabled or
+    /// removed, if its `token_generation` changes, or if it loses a key. Tokens with a scope or for a resource that the
+    /// client has lost end, and so do unbound ones if its tokens must be bound now. A shorter lifetime holds for tokens
+    /// that are issued already. What the gate has learned about secrets that stay is kept.
     ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -114,7 +116,7 @@ impl Gate {
         // The swap comes before the revocation. In the other order, a request in between could get a token of the new
         // epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
-        for client in after.departed(&before) {
+        for client in after.restrict_tokens(&before) {
             // The store has begun to end the epoch. A reload does not wait for it.
             drop(self.end_epoch(client));
         }

@@ -7,12 +7,14 @@ mod authenticate;
 mod authorize;
 mod builder;
 mod client_address;
+mod client_change;
 mod client_secret;
 mod deadline;
 pub(crate) mod defaults;
 mod endpoint;
 mod endpoints;
 mod fair_queue;
+mod grants;
 mod hashing;
 mod instance;
 #[cfg(feature = "jose")]
@@ -37,6 +39,8 @@ mod spec;
 mod tests;
 mod throttle;
 mod tokens;
+#[cfg(feature = "jose")]
+mod used_once;
 #[cfg(feature = "gateway")]
 mod weak;
 

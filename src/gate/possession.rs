@@ -1,21 +1,19 @@
 //! Proof of possession at the protected resources and at the token endpoint (DPoP, RFC 9449).
 
-use http::{header::HOST, request};
+use http::request;
 
 use crate::clock::Clock;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
-use crate::gate::origin::Origin;
-use crate::gate::proof::{self, ProofVerifier, USED, UseUp};
+use crate::gate::proof::{self, ProofScope, ProofVerifier, USED, UseUp};
 use crate::gate::question::{Answers, Undecided};
-use crate::gate::settings::Settings;
+use crate::gate::settings::{Client, Settings};
 use crate::oauth::bearer::Presented;
-use crate::oauth::decide::{self, Permit, Possession};
+use crate::oauth::decide::{self, Permit, Possession, RouteDemand};
 use crate::oauth::denial::{Denial, Mismatch, TokenError};
 use crate::oauth::dpop::{self, DpopError};
 use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::grant::Record;
 use crate::oauth::replay::Replay;
-use crate::oauth::scope::Requirement;
 use crate::oauth::token::TokenDigest;
 use crate::store::Use;
 
@@ -23,8 +21,7 @@ use crate::store::Use;
 pub(super) struct DpopRequest<'a, C> {
     pub(super) presented: Presented<'a>,
     pub(super) credentials: &'a C,
-    pub(super) requirement: &'a Requirement,
-    pub(super) audience: Option<&'a str>,
+    pub(super) demand: RouteDemand<'a>,
     pub(super) certificate: Option<&'a [u8; 32]>,
     pub(super) target: Target<'a>,
 }
@@ -36,6 +33,7 @@ impl<C: Credentials> DpopRequest<'_, C> {
         record: Option<Record>,
         digest: TokenDigest,
         (proofs, use_up): (&ProofVerifier, UseUp<'_>),
+        scope: ProofScope<'_>,
         clock: &dyn Clock,
     ) -> Result<Permit, Undecided> {
         let now = clock.now();
@@ -44,9 +42,11 @@ impl<C: Credentials> DpopRequest<'_, C> {
         let bound_to = record.grant().terms().confirmation;
         let key = bound_to.and_then(|bound_to| bound_to.key().copied());
         let key = key.ok_or(Denial::NotHeld(Mismatch::BearerAsKey))?;
-        let proof = proofs.prove(self.credentials, self.presented.token, key, self.target, use_up, clock)?;
+        let holder = (record.grant().client().id().as_str(), key);
+        let token = self.presented.token;
+        let proof = proofs.prove((self.credentials, token), holder, self.target, scope, use_up, clock)?;
         let held = Possession { certificate: self.certificate, key: Some(proof.key.as_bytes()) };
-        Ok(decide::decide(Some(record), digest, self.requirement, self.audience, held, now)?)
+        Ok(decide::decide(Some(record), digest, self.demand, held, now)?)
     }
 }
 
@@ -61,30 +61,36 @@ impl Gate {
             let digest = TokenDigest::of_presented(request.presented.token).ok_or(Denial::InvalidToken)?;
             let record = self.find(digest, answers)?;
             let use_up = if self.inner.store.is_shared() { UseUp::InStore(answers) } else { UseUp::Here };
-            request.decide(record, digest, (&self.inner.proofs, use_up), self.clock())
+            let settings = self.settings();
+            request.decide(record, digest, (&self.inner.proofs, use_up), settings.proof_scope(), self.clock())
         };
         authorize().map_err(|undecided| undecided.map_denial(|denial| Denial::Dpop(Box::new(denial))))
     }
 
-    /// Returns the key that a token request proves to hold, if it has a proof (RFC 9449 §5).
+    /// Returns the key that a token request of `client` proves to hold, if it has a proof (RFC 9449 §5).
     ///
-    /// The `htu` may be the endpoint's URL as the metadata has it or as this request has it. A client that reaches the
-    /// server under another name than the issuer's can know either.
+    /// The `htu` may be the endpoint's URL as the metadata has it, or the same path at another of the server's origins.
     pub(super) async fn proven_key(
         &self,
         settings: &Settings,
+        client: &Client,
         parts: &request::Parts,
-        origin: Origin<'_>,
     ) -> Result<Option<[u8; 32]>, TokenError> {
         let refused = |error: DpopError| TokenError::InvalidProof(error.public_description());
         let Some(header) = dpop::from_headers(&parts.headers).map_err(refused)? else { return Ok(None) };
-        let check = |uri: &str| proof::check(header, parts.method.as_str(), uri, None, self.clock());
-        let checked = match (check(&settings.token_url), requested_url(settings, parts, origin)) {
-            (Err(DpopError::Uri), Some(uri)) => check(&uri),
-            (checked, _) => checked,
+        let (scope, proofs) = (settings.proof_scope(), &self.inner.proofs);
+        // The endpoint is the same under each of the server's names, so the one that the request has does not matter.
+        let check =
+            |path: &str| proofs.check(header, parts.method.as_str(), (None, path), None, scope, self.clock());
+        // With an issuer that has a path, the metadata puts it before the path of the endpoint.
+        let public_path = format!("{}{}", settings.issuer_path, settings.token_endpoint);
+        let checked = match check(&settings.token_endpoint) {
+            Err(DpopError::Uri) if !settings.issuer_path.is_empty() => check(&public_path),
+            checked => checked,
         };
         let proof = checked.map_err(refused)?;
-        self.inner.proofs.use_up(&proof, self.clock()).map_err(|replay| match replay {
+        let used = proofs.use_up(&proof, client.state.id().as_str(), scope, self.clock());
+        used.map_err(|replay| match replay {
             Replay::Seen | Replay::Expired => TokenError::InvalidProof(USED),
             _ => TokenError::Unavailable(RETRY_WHEN_FULL),
         })?;
@@ -98,15 +104,4 @@ impl Gate {
         }
         Ok(Some(*proof.key.as_bytes()))
     }
-}
-
-/// Returns the URL of the token endpoint as the request names it, if it is known whether the client speaks TLS.
-fn requested_url(settings: &Settings, parts: &request::Parts, origin: Origin<'_>) -> Option<String> {
-    let authority = match parts.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => parts.headers.get(HOST)?.to_str().ok()?,
-    };
-    let target =
-        Target { method: &parts.method, https: origin.https?, authority, path: &settings.token_endpoint };
-    Some(target.uri())
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::gate::question::{Answers, Question, Undecided};
+use crate::gate::used_once::{self, UsedOnce};
 use crate::oauth::denial::{Denial, Mismatch};
 use crate::oauth::dpop::{self, BoundToken, DpopError, Proof};
 use crate::oauth::evidence::{Credentials, Target};
-use crate::oauth::replay::{Capacity, Owner, Replay, ReplayMemory};
+use crate::oauth::public_origin::{PublicOrigin, PublicOrigins};
+use crate::oauth::replay::{Capacity, Replay, UsedJti};
 use crate::oauth::thumbprint::Thumbprint;
 use crate::store::{Use, UsedName};
 
@@ -15,8 +17,9 @@ use crate::store::{Use, UsedName};
 const MAX_AGE: u64 = 60;
 /// How far the client's clock may be ahead, in seconds.
 const MAX_AHEAD: u64 = 30;
-/// How many proofs are remembered, in all and of one key.
-const PROOFS: Capacity = Capacity { total: 1_048_576, per_owner: 262_144 };
+/// How many proofs are remembered, in all. A client can have a quarter of them. A proof is remembered for about 90 s, so
+/// that is 2,900 requests a second of one client.
+const PROOFS: Capacity = Capacity { total: 1_048_576 };
 
 const NO_PROOF: &str = "the DPoP scheme needs a proof, in one DPoP header";
 /// The refusal of a proof that was used before.
@@ -25,7 +28,16 @@ pub(super) const USED: &str = "the jti of the DPoP proof was used before";
 /// Verifies proofs and remembers them, so that none is accepted twice. Only proofs with a valid signature are
 /// remembered, at a protected resource only those by the key of a live token.
 pub(super) struct ProofVerifier {
-    used: ReplayMemory,
+    used: UsedOnce,
+}
+
+/// What a gate knows about itself that a proof is checked against.
+#[derive(Clone, Copy)]
+pub(super) struct ProofScope<'a> {
+    /// The origins of the server.
+    pub(super) origins: &'a PublicOrigins,
+    /// The number of clients that share the memory of proofs.
+    pub(super) clients: usize,
 }
 
 /// Where the proofs of requests are used up.
@@ -42,18 +54,18 @@ impl ProofVerifier {
     ///
     /// # Errors
     /// The operating system's, if it provides no randomness.
-    pub(super) fn new() -> Result<Self, getrandom::Error> {
-        Ok(Self { used: replay_memory(PROOFS)? })
+    pub(super) fn new(clock: &dyn Clock) -> Result<Self, getrandom::Error> {
+        Ok(Self { used: UsedOnce::new(PROOFS, clock)? })
     }
 
-    /// Verifies the proof of a request to a protected resource: that its sender holds `key`, which the token is bound to
-    /// (RFC 9449 §7.1). Uses the proof up.
+    /// Verifies the proof of a request to a protected resource: that its sender holds `key`, which the token of `client` is
+    /// bound to (RFC 9449 §7.1). Uses the proof up.
     pub(super) fn prove(
         &self,
-        credentials: &impl Credentials,
-        token: &[u8],
-        key: [u8; 32],
+        (credentials, token): (&impl Credentials, &[u8]),
+        (client, key): (&str, [u8; 32]),
         target: Target<'_>,
+        scope: ProofScope<'_>,
         use_up: UseUp<'_>,
         clock: &dyn Clock,
     ) -> Result<Proof, Undecided> {
@@ -65,10 +77,12 @@ impl ProofVerifier {
             dpop::only(credentials.proofs()).map_err(denied)?.ok_or(Denial::InvalidProof(NO_PROOF))?;
         let access_token = std::str::from_utf8(token).map_err(|_| Denial::InvalidToken)?;
         let token = BoundToken { access_token, key: Thumbprint::from_bytes(key) };
+        let requested = PublicOrigin::of_authority(target.https, target.authority);
+        let site = (requested.as_ref(), target.path);
         let proof =
-            check(proof, target.method.as_str(), &target.uri(), Some(token), clock).map_err(denied)?;
+            self.check(proof, target.method.as_str(), site, Some(token), scope, clock).map_err(denied)?;
         let here = || {
-            self.use_up(&proof, clock).map_err(|replay| match replay {
+            self.use_up(&proof, client, scope, clock).map_err(|replay| match replay {
                 Replay::Seen | Replay::Expired => Denial::InvalidProof(USED),
                 // There is no room to remember the proof, so it is refused: it could be used again.
                 _ => Denial::Unavailable,
@@ -93,42 +107,46 @@ impl ProofVerifier {
         Ok(proof)
     }
 
-    /// Remembers a proof as used.
-    pub(super) fn use_up(&self, proof: &Proof, clock: &dyn Clock) -> Result<(), Replay> {
-        let owner = Owner::Key(&proof.key);
-        self.used.check_and_remember(owner, &proof.jti, proof.remember_until, unix_millis(clock))
+    /// Checks everything about a proof except that it was not used before. `site` is the origin that the request names, and
+    /// its path.
+    pub(super) fn check(
+        &self,
+        proof: &str,
+        method: &str,
+        (requested, path): (Option<&PublicOrigin>, &str),
+        token: Option<BoundToken<'_>>,
+        scope: ProofScope<'_>,
+        clock: &dyn Clock,
+    ) -> Result<Proof, DpopError> {
+        let expect = dpop::Expect {
+            method,
+            origins: scope.origins,
+            requested,
+            path,
+            now: clock.unix_time().as_secs(),
+            earliest: self.used.earliest(clock),
+            max_age: MAX_AGE,
+            max_ahead: MAX_AHEAD,
+            token,
+        };
+        dpop::check(proof, &expect)
     }
-}
 
-/// Makes an empty replay memory with a random seed.
-///
-/// # Errors
-/// The operating system's, if it provides no randomness.
-pub(super) fn replay_memory(capacity: Capacity) -> Result<ReplayMemory, getrandom::Error> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)?;
-    Ok(ReplayMemory::new(capacity, seed))
+    /// Remembers a proof of `client` as used.
+    pub(super) fn use_up(
+        &self,
+        proof: &Proof,
+        client: &str,
+        scope: ProofScope<'_>,
+        clock: &dyn Clock,
+    ) -> Result<(), Replay> {
+        let name = UsedJti { client, key: Some(&proof.key), jti: &proof.jti };
+        self.used.use_up(name, proof.remember_until, scope.clients, clock)
+    }
 }
 
 /// Returns the name of a proof in the store, and how long the store remembers it.
 pub(super) fn used_name(proof: &Proof, clock: &dyn Clock) -> (UsedName, Duration) {
-    let keep = Duration::from_millis(proof.remember_until.saturating_sub(unix_millis(clock)));
+    let keep = used_once::time_to_keep(proof.remember_until, clock);
     (UsedName::of_proof(proof.key.as_bytes(), &proof.jti), keep)
-}
-
-/// Checks everything about a proof except that it was not used before.
-pub(super) fn check(
-    proof: &str,
-    method: &str,
-    uri: &str,
-    token: Option<BoundToken<'_>>,
-    clock: &dyn Clock,
-) -> Result<Proof, DpopError> {
-    let now = clock.unix_time().as_secs();
-    dpop::check(proof, &dpop::Expect { method, uri, now, max_age: MAX_AGE, max_ahead: MAX_AHEAD, token })
-}
-
-/// Returns the wall-clock time in the unit of the replay memories.
-pub(super) fn unix_millis(clock: &dyn Clock) -> u64 {
-    u64::try_from(clock.unix_time().as_millis()).unwrap_or(u64::MAX)
 }

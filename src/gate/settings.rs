@@ -1,15 +1,18 @@
 //! The settings of a gate, compiled for requests.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::gate::client_secret::ClientSecret;
+use crate::gate::grants::Grants;
 #[cfg(feature = "jose")]
 use crate::gate::keys::{ClientKeys, KeyPool, RemoteKeys};
 use crate::gate::metadata;
+#[cfg(feature = "jose")]
+use crate::gate::proof::ProofScope;
 use crate::gate::secret_hash::SecretHash;
 use crate::gate::spec::{ClientSpec, GateSpec, SecretSpec};
 use crate::gate::throttle::ThrottlePolicy;
@@ -19,7 +22,9 @@ use crate::oauth::client::{ClientPolicy, ClientState};
 use crate::oauth::client_auth::SecretMethod;
 use crate::oauth::denial::Challenge;
 use crate::oauth::endpoints::metadata::{Metadata, issuer_path};
-use crate::oauth::grant::{Grant, Terms};
+#[cfg(feature = "jose")]
+use crate::oauth::public_origin::{PublicOrigin, PublicOrigins};
+use crate::oauth::scope::RestrictedTokens;
 use crate::store::TokenStore;
 
 /// A [`GateSpec`] compiled for requests. A reload swaps it as a whole.
@@ -28,9 +33,11 @@ pub(crate) struct Settings {
     pub(crate) issuer: String,
     /// The path of the issuer, without a trailing slash.
     pub(crate) issuer_path: String,
-    /// The URL of the token endpoint, which the `htu` of a DPoP proof may name.
+    /// The origins that the `htu` of a DPoP proof may name.
     #[cfg(feature = "jose")]
-    pub(crate) token_url: String,
+    pub(crate) origins: PublicOrigins,
+    /// Where a token that is restricted to a resource is accepted.
+    pub(crate) restricted_tokens: RestrictedTokens,
     /// The audiences that a client assertion may name: the issuer and the URLs of the endpoints.
     #[cfg(feature = "jose")]
     pub(crate) own_urls: Vec<String>,
@@ -64,29 +71,10 @@ pub(crate) struct Client {
     pub(crate) certificate_thumbprint: Option<[u8; 32]>,
     pub(crate) certificate_bound_tokens: bool,
     pub(crate) dpop_bound_tokens: bool,
-    /// The grants of live tokens, so that tokens on the same terms share one.
-    grants: Mutex<HashMap<(Terms, u32), Weak<Grant>>>,
-}
-
-/// From this many grants on, unused ones are removed before the map grows.
-const GRANTS_BEFORE_CLEANING: usize = 64;
-
-impl Client {
-    /// Returns the shared grant on these terms in this epoch.
-    pub(crate) fn grant(&self, terms: Terms, epoch: u32) -> Arc<Grant> {
-        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (terms, epoch);
-        if let Some(grant) = grants.get(&key).and_then(Weak::upgrade) {
-            return grant;
-        }
-        // Cleaning only when the map would have to grow makes the cost of a pass amortized.
-        if grants.len() >= GRANTS_BEFORE_CLEANING && grants.len() == grants.capacity() {
-            grants.retain(|_, grant| grant.strong_count() > 0);
-        }
-        let grant = Arc::new(Grant::new(Arc::clone(&self.state), epoch, key.0.clone()));
-        grants.insert(key, Arc::downgrade(&grant));
-        grant
-    }
+    /// The value that ends the client's tokens when it changes.
+    pub(crate) token_generation: u64,
+    /// The grants of live tokens. They outlive a reload.
+    pub(crate) grants: Arc<Mutex<Grants>>,
 }
 
 impl Settings {
@@ -131,7 +119,8 @@ impl Settings {
                 announce_dpop,
             },
             #[cfg(feature = "jose")]
-            token_url: documents.url(&spec.token_endpoint),
+            origins: PublicOrigin::of_url(&spec.issuer).into_iter().chain(spec.public_origins).collect(),
+            restricted_tokens: spec.restricted_tokens,
             #[cfg(feature = "jose")]
             own_urls: {
                 let paths = [&spec.token_endpoint, &spec.introspection_endpoint, &spec.revocation_endpoint];
@@ -152,10 +141,19 @@ impl Settings {
         }
     }
 
-    /// Iterates over the clients that these settings disable or no longer have.
-    pub(crate) fn departed<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Arc<ClientState>> {
-        let departed = |id: &str| !self.clients.get(id).is_some_and(|client| client.policy.enabled);
-        before.clients.iter().filter(move |(id, _)| departed(id)).map(|(_, old)| &old.state)
+    /// Returns whether a token for `resource` opens a route that names no audience. Such a route belongs to the gate's own
+    /// resource, which its metadata (RFC 9728 §2) names.
+    pub(crate) fn opens_unnamed(&self, resource: &str) -> bool {
+        match self.restricted_tokens {
+            RestrictedTokens::OwnRoutes => resource == self.issuer,
+            RestrictedTokens::AnyRoute => true,
+        }
+    }
+
+    /// Returns what a DPoP proof is checked against.
+    #[cfg(feature = "jose")]
+    pub(super) fn proof_scope(&self) -> ProofScope<'_> {
+        ProofScope { origins: &self.origins, clients: self.clients.len() }
     }
 }
 
@@ -211,7 +209,8 @@ fn compile_client(
         certificate_thumbprint: spec.certificate_thumbprint,
         certificate_bound_tokens: spec.certificate_bound_tokens,
         dpop_bound_tokens: spec.dpop_bound_tokens,
-        grants: Mutex::default(),
+        token_generation: spec.token_generation,
+        grants: known.map(|known| Arc::clone(&known.grants)).unwrap_or_default(),
     }
 }
 

@@ -25,27 +25,47 @@ mod audience;
 #[cfg(feature = "jose")]
 mod bound;
 #[cfg(feature = "jose")]
+mod changes;
+#[cfg(feature = "jose")]
 mod plugin;
+#[cfg(feature = "jose")]
+mod restart;
 #[cfg(feature = "jose")]
 mod secretless;
 mod secrets;
 
+/// A clock whose wall clock shows 1,800,000,000 at its origin.
 #[derive(Default)]
-struct FakeClock(Mutex<u64>);
+struct FakeClock {
+    /// Milliseconds since the origin. It is negative in a gate that was made before.
+    millis: Mutex<i64>,
+    /// By how much the wall clock was set.
+    step: Mutex<i64>,
+}
+
+/// What the monotonic clock shows at the origin.
+const ORIGIN: i64 = 10_000_000;
 
 impl FakeClock {
     fn advance(&self, millis: u64) {
-        *self.0.lock().unwrap() += millis;
+        *self.millis.lock().unwrap() += i64::try_from(millis).unwrap();
+    }
+
+    /// Sets the wall clock.
+    #[cfg(feature = "jose")]
+    fn step(&self, millis: i64) {
+        *self.step.lock().unwrap() += millis;
     }
 }
 
 impl Clock for FakeClock {
     fn now(&self) -> Millis {
-        Millis::new(*self.0.lock().unwrap())
+        Millis::new((*self.millis.lock().unwrap() + ORIGIN).unsigned_abs())
     }
 
     fn unix_time(&self) -> Duration {
-        Duration::from_secs(1_800_000_000) + Duration::from_millis(*self.0.lock().unwrap())
+        let millis = *self.millis.lock().unwrap() + *self.step.lock().unwrap();
+        Duration::from_millis((1_800_000_000_000 + millis).unsigned_abs())
     }
 }
 
@@ -80,6 +100,15 @@ fn gate(clients: Vec<ClientSpec>) -> (Gate, Arc<FakeClock>) {
 fn gate_of(spec: GateSpec) -> (Gate, Arc<FakeClock>) {
     let clock = Arc::new(FakeClock::default());
     let gate = Gate::builder(spec).clock(Arc::<FakeClock>::clone(&clock)).hashing_threads(1).build().unwrap();
+    (gate, clock)
+}
+
+/// A gate that was made long before the origin of its clock.
+#[cfg(feature = "jose")]
+fn old_gate_of(spec: GateSpec) -> (Gate, Arc<FakeClock>) {
+    let clock = Arc::new(FakeClock { millis: Mutex::new(-ORIGIN), ..FakeClock::default() });
+    let gate = Gate::builder(spec).clock(Arc::<FakeClock>::clone(&clock)).hashing_threads(1).build().unwrap();
+    clock.advance(ORIGIN.unsigned_abs());
     (gate, clock)
 }
 

@@ -1,12 +1,13 @@
 //! Tokens without the token endpoint: issuing for the program's own use, revoking, counting.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::settings::Client;
 use crate::oauth::client::ClientState;
 use crate::oauth::denial::TokenError;
-use crate::oauth::grant::{Record, Terms};
+use crate::oauth::grant::{Grant, Record, Terms};
 use crate::oauth::scope::IntoScopes;
 use crate::oauth::token::AccessToken;
 #[cfg(feature = "gateway")]
@@ -20,6 +21,9 @@ struct Issue<'a> {
     epoch: u32,
     inserted: Pending<'a, Result<(), StoreError>>,
 }
+
+/// `Retry-After` if a reload took something away from the client while its request was being answered.
+const RETRY_AFTER_RELOAD: Duration = Duration::from_secs(1);
 
 impl Gate {
     /// Issues a token to a client without asking for its secret. This is for tests, and for a program that is its own
@@ -91,7 +95,7 @@ impl Gate {
         self.issue_now(client, terms)
     }
 
-    /// Makes a token for an authenticated client.
+    /// Makes a token for a client, in the form in which it authenticated.
     pub(super) async fn issue_token(&self, client: &Client, terms: Terms) -> Result<AccessToken, TokenError> {
         let Issue { token, epoch, inserted } = self.begin_issue(client, terms)?;
         finish_issue(client, token, epoch, inserted.get().await)
@@ -105,23 +109,38 @@ impl Gate {
 
     /// Makes a token, and begins to insert it in the store.
     fn begin_issue(&self, client: &Client, terms: Terms) -> Result<Issue<'_>, TokenError> {
-        // Authentication may have taken a while, and the client may have been disabled since. A reload first swaps the
-        // settings and then ends the epoch, so the epoch is read before the settings: if the client is still enabled in
-        // the settings read now, an epoch that ends later takes this token along.
-        let epoch = client.state.epoch();
-        let settings = self.settings();
-        if !settings.clients.get(client.state.id().as_str()).is_some_and(|client| client.policy.enabled) {
-            return Err(TokenError::InvalidClient);
-        }
+        let (grant, at_most) = self.grant(client, terms)?;
+        let epoch = grant.epoch();
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|_| TokenError::Unavailable(RETRY_WHEN_FULL))?;
         let token = AccessToken::from_random(&random);
-        if !client.state.take_place(epoch, settings.max_tokens_per_client) {
+        if !client.state.take_place(epoch, at_most) {
             return Err(TokenError::Unavailable(RETRY_WHEN_FULL));
         }
-        let record = Record::new(client.grant(terms, epoch), self.inner.clock.now());
+        let record = Record::new(grant, self.inner.clock.now());
         let inserted = self.inner.store.insert(token.digest(), record);
         Ok(Issue { token, epoch, inserted })
+    }
+
+    /// Returns the grant of a new token, and the largest number of tokens of the client.
+    ///
+    /// Authentication may have taken a while, and a reload may have changed the client since. A reload first swaps the
+    /// settings, then ends epochs, and then restricts the grants that it finds. So the epoch is read before the settings, and
+    /// both under the lock of the grants: what the settings read here still permit, and a later reload does not, ends with
+    /// that reload.
+    fn grant(&self, client: &Client, terms: Terms) -> Result<(Arc<Grant>, u32), TokenError> {
+        let mut grants = client.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let epoch = client.state.epoch();
+        let settings = self.settings();
+        let same = |now: &&Arc<Client>| now.policy.enabled && Arc::ptr_eq(&now.state, &client.state);
+        let now = settings.clients.get(client.state.id().as_str()).filter(same);
+        let now = now.ok_or(TokenError::InvalidClient)?;
+        let reloaded = !std::ptr::eq(&**now, client);
+        let longer = terms.lifetime > now.policy.token_lifetime;
+        if reloaded && (longer || now.ends_tokens_of(client) || !now.allows(&terms)) {
+            return Err(TokenError::Unavailable(RETRY_AFTER_RELOAD));
+        }
+        Ok((grants.on(&client.state, terms, epoch), settings.max_tokens_per_client))
     }
 
     /// Revokes all tokens of a client at once. Returns whether there is such a client.

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use super::demo::Demo;
 use crate::access::lint::exposure::has_tutorial_secret;
-use crate::config::{Access, Config};
+use crate::config::{Access, Config, ListenerProtocol, ServerCertificate};
 use crate::server::Bound;
 use crate::telemetry::MetricsListener;
 
@@ -42,7 +42,13 @@ pub(super) fn banner(
         writeln!(out, "tollgate: metrics on {}", metrics.url())?;
     }
     for listener in bound.listeners() {
-        writeln!(out, "tollgate: listening on {listener}")?;
+        let redirects = config
+            .server
+            .listen
+            .get(listener.index)
+            .is_some_and(|listener| listener.protocol == ListenerProtocol::Redirect);
+        let redirects = if redirects { " (redirects to https)" } else { "" };
+        writeln!(out, "tollgate: listening on {listener}{redirects}")?;
     }
     if let Some(shortage) = bound.live_limits().shortage() {
         writeln!(out, "tollgate: {shortage}")?;
@@ -55,8 +61,12 @@ pub(super) fn banner(
 
 /// The tutorial's commands, where its client is there.
 fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
-    let Some(listener) = bound.listeners().first() else { return Ok(()) };
-    let (scheme, insecure) = if listener.spec.tls { ("https", "-k ") } else { ("http", "") };
+    let serving = config.server.first_serving().and_then(|(index, _)| bound.listeners().get(index));
+    let Some(listener) = serving else { return Ok(()) };
+    let scheme = if listener.spec.tls { "https" } else { "http" };
+    // A client cannot verify the self-signed certificate.
+    let self_signed = listener.spec.tls && config.server.tls.certificate == ServerCertificate::SelfSigned;
+    let insecure = if self_signed { "-k " } else { "" };
     let base = format!("{scheme}://localhost:{}", listener.addr().port());
     let tutorial = config.client("server").is_some_and(has_tutorial_secret);
     let (id, secret) =

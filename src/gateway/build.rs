@@ -14,11 +14,14 @@ use crate::config::{
     self, BodyLimit, Config, ConfigError, ConfigErrors, Credentials, ErrorKind, Protocol, Scheme,
 };
 use crate::headers::{IdentityHeader, RequestRules};
+use crate::limit::by_address::AddressLimiter;
 use crate::limit::concurrency::QueueBounds;
-use crate::limit::rate::{ClientLimits, LimitKey, LimitState, Limiter};
+use crate::limit::rate::{ClientLimits, Limiter};
+use crate::limit::state::{LimitKey, LimitState};
 use crate::oauth::scope::Demand;
-use crate::proxy::addresses::AddressFilter;
+use crate::proxy::addresses::AddressPolicy;
 use crate::proxy::cors::Cors;
+use crate::proxy::endpoint_cors::EndpointCors;
 use crate::proxy::meters::Meters;
 use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
 use crate::proxy::rules::Rules;
@@ -38,6 +41,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
     let mut counting = Carryover {
         before: before.map(|rules| &rules.limits),
         now: LimitState::default(),
+        rate_by_address: None,
         known: before.map(|rules| &rules.registry),
         registry: ServerRegistry::default(),
         meters_before: before.map(|rules| &rules.meters),
@@ -57,12 +61,19 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         })
         .collect();
     let mut entries = Vec::new();
+    counting.rate_by_address = config
+        .server
+        .limits
+        .rate_limit_by_address
+        .map(|rate| counting.now.by_address(counting.before, &LimitKey::Server, rate));
     for (index, route) in config.routes.iter().enumerate() {
         // Without its upstream, whose own error is reported, a route is left out of a table that is not used.
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
             let body_timeout = config.server.limits.body_timeout;
             let value = self::route(index, route, upstream, body_timeout, &mut counting);
-            entries.push(entry(config, route, value));
+            for host in route.table_hosts() {
+                entries.push(entry(config, route, host, Arc::clone(&value)));
+            }
         }
     }
     if let Some(errors) = ConfigErrors::collect(errors) {
@@ -76,6 +87,8 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         routes,
         clients,
         upstreams,
+        rate_by_address: counting.rate_by_address,
+        endpoint_cors: config.token_service.cors.as_ref().map(|cors| Box::new(EndpointCors::new(cors))),
         trusted_proxies: config.server.trusted_proxies.clone().into(),
         body_timeout: config.server.limits.body_timeout,
         max_headers: config.server.limits.max_headers,
@@ -86,9 +99,10 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
 }
 
 fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, ConfigErrors> {
+    let owners: Vec<usize> = entries.iter().map(|entry| entry.value.index).collect();
     RouteTable::build(entries).map_err(|conflicts| {
         let error = |Conflict { first, second }: Conflict| {
-            let (first, second) = (&config.routes[first], &config.routes[second]);
+            let (first, second) = (&config.routes[owners[first]], &config.routes[owners[second]]);
             let message = format!(
                 "{:?} matches the same requests as the route in line {}, and neither is more specific",
                 second.path.as_str(),
@@ -113,6 +127,8 @@ struct UpstreamError {
 struct Carryover<'a> {
     before: Option<&'a LimitState>,
     now: LimitState,
+    /// The rate of each address for all routes together.
+    rate_by_address: Option<Arc<AddressLimiter>>,
     known: Option<&'a ServerRegistry>,
     registry: ServerRegistry,
     meters_before: Option<&'a Meters>,
@@ -129,12 +145,17 @@ impl Carryover<'_> {
 
 /// What a route is known by over a reload: what it matches.
 fn limit_key(route: &config::Route) -> LimitKey {
-    LimitKey::Route(format!("{:?} {:?} {:?}", route.host, route.path, route.methods))
+    LimitKey::Route(format!("{:?} {:?} {:?}", route.hosts, route.path, route.methods))
 }
 
-fn entry(config: &Config, route: &config::Route, value: Arc<Route>) -> Entry<Arc<Route>> {
+fn entry(
+    config: &Config,
+    route: &config::Route,
+    host: Option<String>,
+    value: Arc<Route>,
+) -> Entry<Arc<Route>> {
     Entry {
-        host: route.host.as_ref().map(ToString::to_string),
+        host,
         pattern: route.path.clone(),
         methods: route.methods.only().map(<[_]>::to_vec),
         case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
@@ -152,6 +173,9 @@ fn route(
 ) -> Arc<Route> {
     let key = limit_key(route);
     let meter = counting.meters.route(counting.meters_before, route);
+    let rate_by_address =
+        route.rate_limit_by_address.map(|rate| counting.now.by_address(counting.before, &key, rate));
+    let rates = rate_by_address.into_iter().chain(counting.rate_by_address.clone()).collect();
     let access = match &route.access {
         config::Access::Public => Access::Public,
         config::Access::Token { requirement, audience } => {
@@ -179,7 +203,7 @@ fn route(
         max_body_size,
         body_timeout,
         forward_token: route.forward_token,
-        addresses: AddressFilter::new(&route.addresses),
+        addresses: AddressPolicy::new(&route.addresses, rates),
         rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &key, rate)),
         in_flight: route.max_in_flight.map(|max| counting.now.concurrency(counting.before, &key, max, None)),
         response_headers: ResponseHeaders::new(&route.response_headers),
@@ -241,6 +265,16 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
     })?;
     let mut servers = Vec::new();
     for server in &spec.servers {
+        let key = ServerKey {
+            upstream: spec.name.clone(),
+            origin: server.to_string(),
+            probed: spec.health_check.is_some(),
+        };
+        let state = counting.registry.state(counting.known, key);
+        if let Some(path) = &server.socket {
+            servers.push((Server::on_socket(path, state, spec.idle_timeout), server.weight.get()));
+            continue;
+        }
         let host = match &server.origin.host {
             config::Host::Address(ip) => ip.to_string(),
             config::Host::Name(name) => name.to_string(),
@@ -259,12 +293,6 @@ fn upstream(spec: &config::Upstream, counting: &mut Carryover<'_>) -> Result<Ups
         };
         let port = server.origin.port;
         let resolver = counting.registry.resolver(counting.known, &host, port);
-        let key = ServerKey {
-            upstream: spec.name.clone(),
-            origin: server.origin.to_string(),
-            probed: spec.health_check.is_some(),
-        };
-        let state = counting.registry.state(counting.known, key);
         servers.push((Server::new(host, port, tls, resolver, state, spec.idle_timeout), server.weight.get()));
     }
     let credentials = spec

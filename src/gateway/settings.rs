@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::StartError;
 use crate::config::{AccessLog, Config, Issuer, Listener, ListenerProtocol, Server, ServerCertificate};
-use crate::server::{ListenerSpec, ServerOptions, TlsPaths, self_signed};
+use crate::server::{Bound, ListenerSpec, ServerOptions, TlsPaths, self_signed};
 use crate::telemetry::access_log::{self, Output};
 use crate::telemetry::request_id;
 
@@ -33,15 +33,17 @@ pub(super) fn is_secure(listener: &Listener) -> bool {
     match listener.protocol {
         ListenerProtocol::Https => true,
         ListenerProtocol::Http { behind_tls, .. } => behind_tls,
+        ListenerProtocol::Redirect => false,
     }
 }
 
-/// Without an issuer in the file, the first listener is it, with its real port.
-pub(crate) fn name_issuer(config: &mut Config, first: Option<std::net::SocketAddr>) {
-    if let (Issuer::FromListener(_), Some(address), Some(listener)) =
-        (&config.token_service.issuer, first, config.server.listen.first())
+/// Without an issuer in the file, the first listener that serves requests is it, with its real port.
+pub(crate) fn name_issuer(config: &mut Config, bound: &Bound) {
+    if let (Issuer::FromListener(_), Some((index, listener))) =
+        (&config.token_service.issuer, config.server.first_serving())
+        && let Some(bound) = bound.listeners().get(index)
     {
-        config.token_service.issuer = Issuer::of_listener(listener.protocol.scheme(), address);
+        config.token_service.issuer = Issuer::of_listener(listener.protocol.scheme(), bound.addr());
     }
 }
 
@@ -76,6 +78,7 @@ pub(crate) fn server_options(config: &Config) -> Result<ServerOptions, StartErro
     let listeners = config.server.listen.iter().map(|listener| {
         let mut spec = match listener.protocol {
             ListenerProtocol::Https => ListenerSpec::tls(listener.address),
+            ListenerProtocol::Redirect => ListenerSpec::plain(listener.address),
             ListenerProtocol::Http { h2c, .. } => {
                 ListenerSpec { h2c, ..ListenerSpec::plain(listener.address) }
             }

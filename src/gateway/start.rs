@@ -17,7 +17,7 @@ use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
 use super::store;
-use crate::config::{Config, Metrics};
+use crate::config::{Config, ListenerProtocol, Metrics};
 use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::client::{Client, Socket};
@@ -37,7 +37,7 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     let demo = config.demo.as_ref().map(bind_demo).transpose()?;
     let metrics = config.metrics.as_ref().map(bind_metrics).transpose()?;
     let bound = Bound::bind(server_options(&config)?).map_err(StartError::config)?;
-    name_issuer(&mut config, bound.listeners().first().map(crate::server::Listener::addr));
+    name_issuer(&mut config, &bound);
 
     let stored = store::gate(&config)?;
     let gate = stored.gate.clone();
@@ -75,25 +75,45 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
             log::warn!("the grace period ended with connections still open: {connections} cut off");
         }
     }
+    log::info!("stopped");
     Ok(())
 }
 
 /// Serves what is bound until it is told to stop.
 pub(crate) fn serve(config: &Config, bound: Bound, proxy: &'static Proxy) -> ExitReason {
-    let secure = config.server.listen.iter().map(is_secure).collect();
-    bound.run(Gateway { proxy, secure })
+    let https = config.server.listen.iter().zip(bound.listeners());
+    let mut https = https.filter(|(listener, _)| listener.protocol == ListenerProtocol::Https);
+    let port = https.next().map_or(443, |(_, bound)| bound.addr().port());
+    let roles = config.server.listen.iter().map(|listener| match listener.protocol {
+        ListenerProtocol::Redirect => Role::Redirect { port },
+        _ if is_secure(listener) => Role::Secure,
+        _ => Role::Plain,
+    });
+    let roles = roles.collect();
+    bound.run(Gateway { proxy, roles })
 }
 
 /// The proxy behind the listeners.
 struct Gateway {
     proxy: &'static Proxy,
-    /// Whether clients speak TLS, by listener.
-    secure: Arc<[bool]>,
+    /// What each listener does.
+    roles: Arc<[Role]>,
+}
+
+/// What a listener does.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    /// Serves requests without TLS.
+    Plain,
+    /// Serves requests whose clients use TLS.
+    Secure,
+    /// Redirects requests to `https` on this port.
+    Redirect { port: u16 },
 }
 
 impl Gateway {
-    fn is_secure(&self, connection: &ConnInfo) -> bool {
-        self.secure.get(connection.listener().index).copied().unwrap_or(false)
+    fn role(&self, connection: &ConnInfo) -> Role {
+        self.roles.get(connection.listener().index).copied().unwrap_or(Role::Plain)
     }
 }
 
@@ -117,13 +137,19 @@ impl Handler for Gateway {
     type Future = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 
     async fn serve<I: Socket>(&self, http1: &mut Client<I>, connection: &ConnInfo, session: &mut Session) {
-        let client = client(connection, self.is_secure(connection));
+        let role = self.role(connection);
+        let client = client(connection, matches!(role, Role::Secure));
+        if let Role::Redirect { port } = role {
+            // Boxed, so that its state does not make the future of other requests larger.
+            return Box::pin(self.proxy.redirect(http1, &client, session, port)).await;
+        }
         self.proxy.serve_http1(http1, &client, session).await;
     }
 
     fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Self::Future {
         let (proxy, connection) = (self.proxy, Arc::clone(connection));
-        let secure = self.is_secure(&connection);
+        // A listener that redirects speaks HTTP/1.1 only.
+        let secure = matches!(self.role(&connection), Role::Secure);
         Box::pin(async move { proxy.serve(request, client(&connection, secure)).await })
     }
 }

@@ -1,6 +1,6 @@
 //! Where the endpoints of a running gateway are.
 
-use crate::config::{Config, Issuer};
+use crate::config::{Config, Issuer, ListenerProtocol};
 
 /// The path of the token endpoint if no configuration names one.
 pub(crate) use crate::gate::defaults::TOKEN_ENDPOINT as DEFAULT_TOKEN_PATH;
@@ -34,8 +34,11 @@ impl Endpoint {
 /// gateway knows its port.
 pub(crate) fn local_origin(config: &Config) -> Option<Issuer> {
     let mut listeners = config.server.listen.iter();
-    let listener =
-        listeners.find(|listener| listener.proxy_protocol.is_none() && listener.address.port() != 0)?;
+    let listener = listeners.find(|listener| {
+        listener.proxy_protocol.is_none()
+            && listener.address.port() != 0
+            && listener.protocol != ListenerProtocol::Redirect
+    })?;
     Some(Issuer::of_listener(listener.protocol.scheme(), listener.address))
 }
 

@@ -1,9 +1,9 @@
-//! Rate limits, and the limits that a reload carries over.
+//! Rate limits.
 //!
 //! A request whose client, route and upstream have no limit pays nothing.
 
 use std::collections::HashMap;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use super::concurrency::{ConcurrencyLimit, InFlightGauge, QueueBounds};
 use crate::config::Rate;
 use crate::response;
 
@@ -29,6 +28,7 @@ const MAX_PERIOD: u64 = 1 << 60;
 /// What a rate limit applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Owner {
+    Address,
     Client,
     Route,
 }
@@ -36,6 +36,7 @@ pub(crate) enum Owner {
 impl Owner {
     fn name(self) -> &'static str {
         match self {
+            Self::Address => "address",
             Self::Client => "client",
             Self::Route => "route",
         }
@@ -46,7 +47,7 @@ impl Owner {
 #[derive(Debug)]
 pub(crate) struct Limiter<C: Clock = MonotonicClock> {
     owner: Owner,
-    rate: Rate,
+    pub(super) rate: Rate,
     limiter: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
 }
 
@@ -58,15 +59,7 @@ impl Limiter {
 
 impl<C: Clock> Limiter<C> {
     fn with_clock(owner: Owner, rate: Rate, clock: C) -> Self {
-        let per = u64::try_from(rate.per.as_nanos()).unwrap_or(MAX_PERIOD).min(MAX_PERIOD);
-        // Rounded up, so that the rate is never above the configured one.
-        let each = per.div_ceil(u64::from(rate.events.get())).max(1);
-        let burst = u64::from(rate.burst.get()).min(MAX_PERIOD / each).max(1);
-        let burst = NonZeroU32::new(u32::try_from(burst).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::with_period(Duration::from_nanos(each))
-            .unwrap_or(Quota::per_second(NonZeroU32::MIN))
-            .allow_burst(burst);
-        Self { owner, rate, limiter: RateLimiter::direct_with_clock(quota, clock) }
+        Self { owner, rate, limiter: RateLimiter::direct_with_clock(quota(rate), clock) }
     }
 
     /// Counts a request.
@@ -76,82 +69,50 @@ impl<C: Clock> Limiter<C> {
     pub(crate) fn check(&self) -> Result<(), Response<Full<Bytes>>> {
         self.limiter.check().map_err(|until| {
             let wait = until.wait_time_from(self.limiter.clock().now());
-            self.too_many(wait)
+            too_many(self.owner, self.rate, wait)
         })
     }
+}
 
-    /// Builds the response of RFC 6585 §4, with the fields of draft-ietf-httpapi-ratelimit-headers.
-    fn too_many(&self, wait: Duration) -> Response<Full<Bytes>> {
-        let detail = match self.owner {
-            Owner::Client => "this client makes more requests than it may: wait before the next",
-            Owner::Route => "this resource gets more requests than it takes: wait before the next",
-        };
-        let mut response = response::problem(StatusCode::TOO_MANY_REQUESTS, detail);
-        // Rounded up, so that a client that waits this long is not refused again.
-        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
-        let headers = response.headers_mut();
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        let name = self.owner.name();
-        let window = self.rate.per.as_secs().max(1);
-        let policy = format!("\"{name}\";q={};w={window}", self.rate.events);
-        let state = format!("\"{name}\";r=0;t={seconds}");
-        for (field, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
-            // Letters, digits and quotes are always a valid header value.
-            if let Ok(value) = HeaderValue::try_from(text) {
-                headers.insert(field, value);
-            }
+/// Returns the quota of a token bucket with this rate.
+pub(super) fn quota(rate: Rate) -> Quota {
+    let per = u64::try_from(rate.per.as_nanos()).unwrap_or(MAX_PERIOD).min(MAX_PERIOD);
+    // Rounded up, so that the rate is never above the configured one.
+    let each = per.div_ceil(u64::from(rate.events.get())).max(1);
+    let burst = u64::from(rate.burst.get()).min(MAX_PERIOD / each).max(1);
+    let burst = NonZeroU32::new(u32::try_from(burst).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
+    Quota::with_period(Duration::from_nanos(each))
+        .unwrap_or(Quota::per_second(NonZeroU32::MIN))
+        .allow_burst(burst)
+}
+
+/// Builds the response of RFC 6585 §4, with the fields of draft-ietf-httpapi-ratelimit-headers.
+pub(super) fn too_many(owner: Owner, rate: Rate, wait: Duration) -> Response<Full<Bytes>> {
+    let detail = match owner {
+        Owner::Address => "this address makes more requests than it may: wait before the next",
+        Owner::Client => "this client makes more requests than it may: wait before the next",
+        Owner::Route => "this resource gets more requests than it takes: wait before the next",
+    };
+    let mut response = response::problem(StatusCode::TOO_MANY_REQUESTS, detail);
+    // Rounded up, so that a client that waits this long is not refused again.
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    let name = owner.name();
+    let window = rate.per.as_secs().max(1);
+    let policy = format!("\"{name}\";q={};w={window}", rate.events);
+    let state = format!("\"{name}\";r=0;t={seconds}");
+    for (field, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
+        // Letters, digits and quotes are always a valid header value.
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(field, value);
         }
-        response
     }
+    response
 }
 
 /// The limiters of the clients that have a rate.
 pub(crate) type ClientLimits = HashMap<Box<str>, Arc<Limiter>>;
-
-/// Identifies a limit across reloads.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum LimitKey {
-    Client(String),
-    /// The route's host, pattern and methods.
-    Route(String),
-    Upstream(String),
-}
-
-/// The limits of a configuration. The next configuration takes them over: a reload must neither forget the
-/// requests in flight nor reset the rate of every client.
-#[derive(Debug, Default)]
-pub(crate) struct LimitState {
-    limiters: HashMap<LimitKey, Arc<Limiter>>,
-    gauges: HashMap<LimitKey, Arc<InFlightGauge>>,
-}
-
-impl LimitState {
-    /// Returns the limiter for `key`: the previous one if its rate is unchanged.
-    pub(crate) fn limiter(&mut self, before: Option<&Self>, key: &LimitKey, rate: Rate) -> Arc<Limiter> {
-        let kept = before
-            .and_then(|before| before.limiters.get(key))
-            .filter(|limiter| limiter.rate == rate)
-            .cloned();
-        let owner = if matches!(key, LimitKey::Client(_)) { Owner::Client } else { Owner::Route };
-        let limiter = kept.unwrap_or_else(|| Arc::new(Limiter::new(owner, rate)));
-        self.limiters.insert(key.clone(), Arc::clone(&limiter));
-        limiter
-    }
-
-    /// Returns the concurrency limit for `key`. It shares its gauge with the previous one, even if the
-    /// maximum changed.
-    pub(crate) fn concurrency(
-        &mut self,
-        before: Option<&Self>,
-        key: &LimitKey,
-        max: NonZeroUsize,
-        queue: Option<QueueBounds>,
-    ) -> ConcurrencyLimit {
-        let gauge = before.and_then(|before| before.gauges.get(key)).cloned().unwrap_or_default();
-        self.gauges.insert(key.clone(), Arc::clone(&gauge));
-        ConcurrencyLimit { max, queue, gauge }
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -209,38 +170,5 @@ mod tests {
             clock.advance(Duration::from_secs(3600 * 24 * 365));
             let _ = limiter.check();
         }
-    }
-
-    #[test]
-    fn permits_are_released_and_carried_over() {
-        let max = NonZeroUsize::new(2).unwrap();
-        let key = LimitKey::Upstream("api".to_owned());
-        let mut first = LimitState::default();
-        let limit = first.concurrency(None, &key, max, None);
-        let permits = (limit.try_acquire().unwrap(), limit.try_acquire().unwrap());
-        let refusal = limit.try_acquire().unwrap_err();
-        assert_eq!(
-            (refusal.status().as_u16(), &refusal.headers()[RETRY_AFTER]),
-            (503, &HeaderValue::from(1))
-        );
-        // After a reload with another maximum, the requests in flight still count.
-        let three =
-            LimitState::default().concurrency(Some(&first), &key, NonZeroUsize::new(3).unwrap(), None);
-        let third = three.try_acquire().unwrap();
-        assert!(three.try_acquire().is_err());
-        drop((permits, third));
-        assert!(three.try_acquire().is_ok() && three.gauge.count() == 0);
-    }
-
-    #[test]
-    fn a_limiter_is_kept_while_its_rate_is_unchanged() {
-        let key = LimitKey::Client("a".to_owned());
-        let (mut first, mut second) = (LimitState::default(), LimitState::default());
-        let slow = rate(1, Duration::from_secs(3600), 1);
-        let limiter = first.limiter(None, &key, slow);
-        assert!(limiter.check().is_ok());
-        assert!(second.limiter(Some(&first), &key, slow).check().is_err());
-        let other = rate(2, Duration::from_secs(3600), 1);
-        assert!(second.limiter(Some(&first), &key, other).check().is_ok());
     }
 }

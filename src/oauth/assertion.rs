@@ -8,9 +8,6 @@ use super::jose::{Jwks, Jws, JwsError};
 use serde_json::Value;
 use std::fmt;
 
-/// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
-pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
 /// The longest assertion, in bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
 
@@ -26,8 +23,14 @@ pub struct Expect<'a> {
     pub audiences: &'a [&'a str],
     /// The current time, in Unix seconds.
     pub now: u64,
+    /// The earliest moment at which an accepted assertion was made, in Unix seconds: when the memory of used assertions
+    /// began. An earlier one may have been used before.
+    pub earliest: u64,
     /// The longest lifetime, in seconds: from `iat` if there is one, and from now. A `jti` is remembered for as long.
     pub max_lifetime: u64,
+    /// The longest time from now to `exp` of an assertion with neither `iat` nor `nbf`, in seconds. Such an assertion does
+    /// not say when it was made, so it is taken for as old as it can be.
+    pub max_undated_lifetime: u64,
     /// The tolerated clock difference, in seconds.
     pub leeway: u64,
 }
@@ -67,6 +70,8 @@ pub enum AssertionError {
     Early,
     /// Its lifetime is too long.
     Lifetime,
+    /// It may be from before the server started, which does not know whether it was used then.
+    BeforeStart,
 }
 
 /// Returns the client that an assertion claims to be from. Nothing is verified, so this is only for looking up keys.
@@ -155,9 +160,17 @@ fn check_dates(claims: &Object, expect: &Expect<'_>) -> Result<u64, AssertionErr
     if not_before.is_some_and(|date| date > latest) || issued.is_some_and(|date| date > latest) {
         return Err(AssertionError::Early);
     }
-    let life = expires.saturating_sub(issued.unwrap_or(now));
-    if life > max_lifetime || expires > latest.saturating_add(max_lifetime) {
+    // RFC 7523 §3, 5 and 6: `nbf` and `iat` are optional. Each says that the assertion was not used before that time.
+    let dated = issued.max(not_before);
+    let max_lifetime = if dated.is_some() { max_lifetime } else { expect.max_undated_lifetime };
+    let lives_too_long = issued.is_some_and(|issued| expires.saturating_sub(issued) > max_lifetime);
+    if lives_too_long || expires > latest.saturating_add(max_lifetime) {
         return Err(AssertionError::Lifetime);
+    }
+    // Without a date, it is as old as the check above would have let it be.
+    let made = dated.unwrap_or_else(|| expires.saturating_sub(max_lifetime.saturating_add(leeway)));
+    if made < expect.earliest {
+        return Err(AssertionError::BeforeStart);
     }
     Ok(expires)
 }
@@ -193,6 +206,7 @@ impl fmt::Display for AssertionError {
             Self::Expired => f.write_str("exp has passed"),
             Self::Early => f.write_str("nbf or iat is in the future"),
             Self::Lifetime => f.write_str("it lives longer than is accepted"),
+            Self::BeforeStart => f.write_str("it may be from before the server started"),
         }
     }
 }

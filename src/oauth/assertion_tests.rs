@@ -8,7 +8,9 @@ const EXPECT: Expect<'static> = Expect {
     client_id: "server",
     audiences: &["https://localhost:8443", "https://localhost:8443/oauth/v2/oauth-token"],
     now: NOW,
+    earliest: 0,
     max_lifetime: 600,
+    max_undated_lifetime: 60,
     leeway: 30,
 };
 const GOOD: &str = r#"{"iss":"server","sub":"server","aud":"https://localhost:8443","jti":"one","iat":1800000000,"exp":1800000060}"#;
@@ -83,6 +85,7 @@ fn claims_by_rfc_7523_section_3() {
         (with(exp, r#","exp":1799999970"#), Err(Expired)),
         (with(exp, r#","exp":0"#), Err(Expired)),
         (with(exp, r#","exp":1800000600"#), Ok(NOW + 600)),
+        (with(exp, r#","exp":1800000630"#), Err(Lifetime)),
         (with(exp, r#","exp":1800000601"#), Err(Lifetime)),
         (with(exp, r#","exp":253402300799"#), Err(Lifetime)),
         // 5 and 6: nbf and iat
@@ -106,6 +109,36 @@ fn claims_by_rfc_7523_section_3() {
     for (claims, expected) in table {
         assert_eq!(check_claims(&claims).map(|claims| claims.expires), expected, "{claims}");
     }
+}
+
+#[test]
+fn what_may_be_from_before_the_start_is_refused() {
+    let key = TestKey::ed25519();
+    let keys = Jwks::from(key.public());
+    let dates = |dates: &str| {
+        let claims = format!(
+            r#"{{"iss":"server","sub":"server","aud":"https://localhost:8443","jti":"one",{dates}}}"#
+        );
+        key.sign(r#"{"alg":"EdDSA"}"#, &claims)
+    };
+    // The dates of an assertion, and the latest start of the server after which it is accepted.
+    let rows = [
+        (r#""iat":1800000000,"exp":1800000060"#, NOW),
+        (r#""iat":1799999900,"exp":1800000060"#, NOW - 100),
+        (r#""iat":1799999900,"exp":1800000500"#, NOW - 100),
+        (r#""nbf":1799999990,"exp":1800000060"#, NOW - 10),
+        (r#""nbf":1799999990,"iat":1800000000,"exp":1800000060"#, NOW),
+        // Neither date: at most 60 s and the leeway were ahead of it when it was made.
+        (r#""exp":1800000060"#, NOW - 30),
+        (r#""exp":1800000090"#, NOW),
+    ];
+    for (text, latest) in rows {
+        let with = |earliest| check(&dates(text), &keys, &Expect { earliest, ..EXPECT }).map(drop);
+        assert_eq!(with(latest), Ok(()), "{text}");
+        assert_eq!(with(latest + 1), Err(AssertionError::BeforeStart), "{text}");
+    }
+    // Without a date, `exp` says how long its name has to be remembered over a restart, so that is short.
+    assert_eq!(check(&dates(r#""exp":1800000091"#), &keys, &EXPECT), Err(AssertionError::Lifetime));
 }
 
 #[test]

@@ -69,33 +69,49 @@ pub struct Possession<'a> {
     pub key: Option<&'a [u8; 32]>,
 }
 
+/// What a route demands of a token.
+#[derive(Clone, Copy)]
+pub struct RouteDemand<'a> {
+    /// The required scopes.
+    pub requirement: &'a Requirement,
+    /// The resource that the token must be for (RFC 8707), if the route names one.
+    pub audience: Option<&'a str>,
+    /// Whether a token for this resource opens a route that names none.
+    pub opens_unnamed: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
+impl RouteDemand<'_> {
+    /// Returns whether a token for `resource`, or for no particular one, is accepted.
+    #[inline]
+    fn accepts(&self, resource: Option<&str>) -> bool {
+        match (self.audience, resource) {
+            (None, None) => true,
+            (Some(needed), resource) => resource == Some(needed),
+            (None, Some(resource)) => (self.opens_unnamed)(resource),
+        }
+    }
+}
+
 /// Decides on a token by its record, which is `None` if the store has none.
 ///
 /// # Errors
 /// `invalid_token` if there is no live record (RFC 6750 §3.1), if the token is bound to something that the sender has not
-/// proved to hold (RFC 8705 §3, RFC 9449 §7), or if it is for another resource than `audience` (RFC 8707).
+/// proved to hold (RFC 8705 §3, RFC 9449 §7), or if it is for another resource than the route's (RFC 8707).
 /// `insufficient_scope` if its scopes do not meet the requirement.
 pub fn decide(
     record: Option<Record>,
     digest: TokenDigest,
-    requirement: &Requirement,
-    audience: Option<&str>,
+    demand: RouteDemand<'_>,
     held: Possession<'_>,
     now: Millis,
 ) -> Result<Permit, Denial> {
     let record = record.ok_or(Denial::InvalidToken)?;
-    check(&record, requirement, audience, held, now)?;
+    check(&record, demand, held, now)?;
     Ok(Permit(Kind::Token { record, digest }))
 }
 
 /// What [`decide`] asks of a record.
-fn check(
-    record: &Record,
-    requirement: &Requirement,
-    audience: Option<&str>,
-    held: Possession<'_>,
-    now: Millis,
-) -> Result<(), Denial> {
+fn check(record: &Record, demand: RouteDemand<'_>, held: Possession<'_>, now: Millis) -> Result<(), Denial> {
     if !record.is_live(now) {
         return Err(Denial::InvalidToken);
     }
@@ -104,13 +120,13 @@ fn check(
     if terms.confirmation.is_some() || held.key.is_some() {
         check_possession(terms.confirmation.as_ref(), held)?;
     }
-    if audience.is_some_and(|needed| terms.audience.as_deref() != Some(needed)) {
+    if !demand.accepts(terms.audience.as_deref()) {
         return Err(Denial::WrongAudience);
     }
-    if requirement.is_met_by(&terms.scopes) {
+    if demand.requirement.is_met_by(&terms.scopes) {
         Ok(())
     } else {
-        Err(Denial::InsufficientScope(requirement.scopes().cloned().unwrap_or_default()))
+        Err(Denial::InsufficientScope(demand.requirement.scopes().cloned().unwrap_or_default()))
     }
 }
 
@@ -180,13 +196,12 @@ impl Lease {
     pub(crate) fn decide(
         record: &Record,
         digest: TokenDigest,
-        demand: (&Requirement, Option<&str>),
+        demand: RouteDemand<'_>,
         held: Possession<'_>,
         now: Millis,
         identity: &mut Identity,
     ) -> Result<Self, Denial> {
-        let (requirement, audience) = demand;
-        check(record, requirement, audience, held, now)?;
+        check(record, demand, held, now)?;
         identity.set(record.grant());
         Ok(Self::of(record, digest))
     }
@@ -340,9 +355,14 @@ mod tests {
         (client, Record::new(grant, Millis::new(1_000)))
     }
 
+    /// A demand on a route that only tokens for `https://own.example` open besides those for no resource.
+    fn demand<'a>(requirement: &'a Requirement, audience: Option<&'a str>) -> RouteDemand<'a> {
+        RouteDemand { requirement, audience, opens_unnamed: &|resource| resource == "https://own.example" }
+    }
+
     fn verdict(record: Option<Record>, needed: Requirement, now: u64) -> Result<Permit, Denial> {
         let digest = AccessToken::from_random(&[0; 32]).digest();
-        decide(record, digest, &needed, None, Possession::default(), Millis::new(now))
+        decide(record, digest, demand(&needed, None), Possession::default(), Millis::new(now))
     }
 
     #[test]
@@ -406,17 +426,19 @@ mod tests {
         for (row, (bound_to, held, mismatch)) in table.into_iter().enumerate() {
             let (_, record) = record_for("read", None, bound_to);
             let digest = AccessToken::from_random(&[0; 32]).digest();
-            let verdict =
-                decide(Some(record), digest, &Requirement::AnyToken, None, held, Millis::new(1_000));
+            let any = demand(&Requirement::AnyToken, None);
+            let verdict = decide(Some(record), digest, any, held, Millis::new(1_000));
             assert_eq!(verdict.err(), mismatch.map(Denial::NotHeld), "row {row}");
         }
     }
 
     #[test]
-    fn an_audience_is_compared_exactly_and_only_if_one_is_required() {
+    fn an_audience_is_compared_exactly() {
         let table = [
             (None, None, true),
-            (Some("https://a.example"), None, true),
+            (Some("https://a.example"), None, false),
+            (Some("https://own.example"), None, true),
+            (Some("https://own.example"), Some("https://a.example"), false),
             (Some("https://a.example"), Some("https://a.example"), true),
             (Some("https://a.example/"), Some("https://a.example"), false),
             (Some("https://b.example"), Some("https://a.example"), false),
@@ -427,7 +449,7 @@ mod tests {
             let digest = AccessToken::from_random(&[0; 32]).digest();
             let any = Requirement::AnyToken;
             let verdict =
-                decide(Some(record), digest, &any, needed, Possession::default(), Millis::new(1_000));
+                decide(Some(record), digest, demand(&any, needed), Possession::default(), Millis::new(1_000));
             let expected = (!good).then_some(Denial::WrongAudience);
             assert_eq!(verdict.err(), expected, "{of_token:?} where {needed:?} is needed");
         }

@@ -7,11 +7,12 @@ mod target;
 
 use super::jose::json::Object;
 use super::jose::{Jws, JwsError, base64url};
+use super::public_origin::{PublicOrigin, PublicOrigins};
 use super::thumbprint::Thumbprint;
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
-use target::same_target;
+use target::TargetUri;
 
 /// The header that carries a proof.
 pub const HEADER: http::HeaderName = http::HeaderName::from_static("dpop");
@@ -27,10 +28,16 @@ const MAX_NAME: usize = 256;
 pub struct Expect<'a> {
     /// Its method.
     pub method: &'a str,
-    /// Its absolute URI as the client knows it. The query and the fragment do not count.
-    pub uri: &'a str,
+    /// The origins of the server, one of which the proof must name.
+    pub origins: &'a PublicOrigins,
+    /// The origin that the request names. If it is one of the server's, the proof must name the same.
+    pub requested: Option<&'a PublicOrigin>,
+    /// The path of the request as the client knows it, without a query.
+    pub path: &'a str,
     /// The current time, in Unix seconds.
     pub now: u64,
+    /// The earliest accepted `iat`, in Unix seconds: when the memory of used proofs began.
+    pub earliest: u64,
     /// The oldest accepted proof, in seconds. A `jti` is remembered for as long.
     pub max_age: u64,
     /// How far the client's clock may be ahead, in seconds.
@@ -84,6 +91,8 @@ pub enum DpopError {
     Old,
     /// `iat` is in the future.
     Ahead,
+    /// `iat` is from before the server started, which does not know whether the proof was used then.
+    BeforeStart,
     /// `ath` is not the digest of the access token.
     TokenDigest,
     /// The access token was issued to another key.
@@ -150,7 +159,12 @@ fn check_request(claims: &Object, expect: &Expect<'_>) -> Result<(u64, u64), Dpo
     if claims.string("htm").required(DpopError::Claim("htm"))? != expect.method {
         return Err(DpopError::Method);
     }
-    if !same_target(claims.string("htu").required(DpopError::Claim("htu"))?, expect.uri) {
+    // 9: the origin is not compared with the request's alone, because the sender of the request chose that.
+    let target = TargetUri::parse(claims.string("htu").required(DpopError::Claim("htu"))?);
+    let is_ours = |target: &TargetUri<'_>| {
+        expect.origins.accept(&target.origin, expect.requested) && target.has_path(expect.path)
+    };
+    if !target.as_ref().is_some_and(is_ours) {
         return Err(DpopError::Uri);
     }
     let issued = claims.date("iat").required(DpopError::Claim("iat"))?;
@@ -160,6 +174,9 @@ fn check_request(claims: &Object, expect: &Expect<'_>) -> Result<(u64, u64), Dpo
     }
     if issued > expect.now.saturating_add(expect.max_ahead) {
         return Err(DpopError::Ahead);
+    }
+    if issued < expect.earliest {
+        return Err(DpopError::BeforeStart);
     }
     Ok((issued, last.saturating_add(1).saturating_mul(1000)))
 }
@@ -202,6 +219,9 @@ impl DpopError {
             Self::Uri => "the htu of the DPoP proof is not the URI of the request",
             Self::Old => "the iat of the DPoP proof is too long ago",
             Self::Ahead => "the iat of the DPoP proof is in the future",
+            Self::BeforeStart => {
+                "the iat of the DPoP proof is from before the server started: make a new proof"
+            }
             Self::TokenDigest => "the ath of the DPoP proof is not of this access token",
             Self::Key => "the access token is bound to another key",
         }

@@ -3,6 +3,7 @@ use crate::oauth::jose::testing::{TestKey, tampered};
 use crate::oauth::jose::{Algorithm, JwkError};
 use http::HeaderValue;
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
 // RFC 9449, figures 1, 9 and 12.
 const TOKEN_REQUEST: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg";
@@ -11,14 +12,26 @@ const ACCESS_TOKEN: &str = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
 const JKT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
 const NOW: u64 = 1_800_000_000;
-const EXPECT: Expect<'static> = Expect {
-    method: "GET",
-    uri: "https://api.example/orders/7",
-    now: NOW,
-    max_age: 60,
-    max_ahead: 5,
-    token: None,
-};
+static ORIGINS: LazyLock<PublicOrigins> = LazyLock::new(|| {
+    let origins = ["https://api.example", "https://server.example.com", "https://resource.example.org"];
+    origins.into_iter().filter_map(PublicOrigin::parse).collect()
+});
+
+/// A GET of `https://api.example/orders/7`.
+fn expect() -> Expect<'static> {
+    static API: LazyLock<Option<PublicOrigin>> = LazyLock::new(|| PublicOrigin::parse("https://api.example"));
+    Expect {
+        method: "GET",
+        origins: &ORIGINS,
+        requested: API.as_ref(),
+        path: "/orders/7",
+        now: NOW,
+        earliest: 0,
+        max_age: 60,
+        max_ahead: 5,
+        token: None,
+    }
+}
 const GOOD: &str = r#"{"jti":"one","htm":"GET","htu":"https://api.example/orders/7","iat":1800000000}"#;
 
 fn proof_of(key: &TestKey, claims: &str) -> String {
@@ -30,17 +43,18 @@ fn proof_of(key: &TestKey, claims: &str) -> String {
 fn the_examples_of_rfc_9449() {
     let jkt = Thumbprint::parse(JKT).unwrap();
     let at_token_endpoint =
-        Expect { method: "POST", uri: "https://server.example.com/token", now: 1_562_262_616, ..EXPECT };
+        Expect { method: "POST", requested: None, path: "/token", now: 1_562_262_616, ..expect() };
     let proof = check(TOKEN_REQUEST, &at_token_endpoint).unwrap();
     assert_eq!((proof.key, proof.jti.as_str(), proof.issued), (jkt, "-BwC3ESc6acc2lTc", 1_562_262_616));
     assert_eq!((proof.nonce, proof.remember_until), (None, 1_562_262_677_000));
 
     let with_token = |access_token, key| Expect {
         method: "GET",
-        uri: "https://resource.example.org/protectedresource",
+        requested: None,
+        path: "/protectedresource",
         now: 1_562_262_618,
         token: Some(BoundToken { access_token, key }),
-        ..EXPECT
+        ..expect()
     };
     assert_eq!(check(API_REQUEST, &with_token(ACCESS_TOKEN, jkt)).unwrap().jti, "e1j3V_bKic8-LAEB");
     assert_eq!(check(API_REQUEST, &with_token("another", jkt)), Err(DpopError::TokenDigest));
@@ -60,11 +74,11 @@ fn the_examples_of_rfc_9449() {
 #[test]
 fn each_kind_of_key() {
     for key in [TestKey::p256(), TestKey::ed25519(), TestKey::rsa()] {
-        assert_eq!(check(&proof_of(&key, GOOD), &EXPECT).unwrap().key, key.public().thumbprint());
+        assert_eq!(check(&proof_of(&key, GOOD), &expect()).unwrap().key, key.public().thumbprint());
     }
     let rsa = TestKey::rsa();
     let header = format!(r#"{{"typ":"dpop+jwt","alg":"PS256","jwk":{}}}"#, rsa.jwk(""));
-    assert!(check(&rsa.sign_as(Algorithm::Ps256, &header, GOOD), &EXPECT).is_ok());
+    assert!(check(&rsa.sign_as(Algorithm::Ps256, &header, GOOD), &expect()).is_ok());
 }
 
 #[test]
@@ -116,10 +130,45 @@ fn claims_by_section_4_3() {
         (with(jti, r#""jti":"one","ath":"x""#), Ok(NOW)),
     ];
     for (claims, expected) in table {
-        assert_eq!(check(&proof_of(&key, &claims), &EXPECT).map(|proof| proof.issued), expected, "{claims}");
+        assert_eq!(
+            check(&proof_of(&key, &claims), &expect()).map(|proof| proof.issued),
+            expected,
+            "{claims}"
+        );
     }
-    let nonce = check(&proof_of(&key, &with(jti, r#""jti":"one","nonce":"n""#)), &EXPECT).unwrap().nonce;
+    let nonce = check(&proof_of(&key, &with(jti, r#""jti":"one","nonce":"n""#)), &expect()).unwrap().nonce;
     assert_eq!(nonce.as_deref(), Some("n"));
+}
+
+#[test]
+fn the_origin_of_a_proof_is_one_of_the_servers() {
+    let key = TestKey::ed25519();
+    let proof = |htu: &str| proof_of(&key, &GOOD.replace("https://api.example/orders/7", htu));
+    let origin = |text: &str| PublicOrigin::parse(text).unwrap();
+    // What the proof names, what the request names, and whether they go together.
+    let rows = [
+        ("https://api.example/orders/7", "https://api.example", true),
+        ("https://elsewhere.example/orders/7", "https://api.example", false),
+        // The attack: the caller sends the Host that the proof was made for.
+        ("https://elsewhere.example/orders/7", "https://elsewhere.example", false),
+        ("https://api.example/orders/7", "https://server.example.com", false),
+        ("https://api.example/orders/7", "https://10.0.0.7:8443", true),
+        ("https://api.example/orders/8", "https://10.0.0.7:8443", false),
+    ];
+    for (htu, requested, good) in rows {
+        let requested = origin(requested);
+        let checked = check(&proof(htu), &Expect { requested: Some(&requested), ..expect() });
+        assert_eq!(checked.is_ok(), good, "{htu} {requested}");
+        assert!(good || checked == Err(DpopError::Uri));
+    }
+    assert!(check(GOOD, &Expect { origins: &PublicOrigins::default(), ..expect() }).is_err());
+}
+
+#[test]
+fn a_proof_from_before_the_start_is_refused() {
+    let proof = proof_of(&TestKey::ed25519(), GOOD);
+    assert!(check(&proof, &Expect { earliest: NOW, ..expect() }).is_ok());
+    assert_eq!(check(&proof, &Expect { earliest: NOW + 1, ..expect() }), Err(DpopError::BeforeStart));
 }
 
 #[test]
@@ -170,10 +219,10 @@ fn headers_by_section_4_3() {
         ),
     ];
     for (header, expected) in table {
-        assert_eq!(check(&key.sign(&header, GOOD), &EXPECT).map(drop), expected, "{header}");
+        assert_eq!(check(&key.sign(&header, GOOD), &expect()).map(drop), expected, "{header}");
     }
     let long = GOOD.replace('}', &format!(r#","pad":"{}"}}"#, "x".repeat(MAX_LENGTH)));
-    assert_eq!(check(&proof_of(&key, &long), &EXPECT), Err(Signature(JwsError::TooLong)));
+    assert_eq!(check(&proof_of(&key, &long), &expect()), Err(Signature(JwsError::TooLong)));
 }
 
 #[test]
@@ -197,7 +246,7 @@ fn exactly_one_header() {
     assert_eq!(from_headers(&headers), Err(DpopError::Header));
     // Two proofs in one line are refused, because a comma is not base64url.
     assert_eq!(
-        check(&format!("{TOKEN_REQUEST}, {API_REQUEST}"), &EXPECT),
+        check(&format!("{TOKEN_REQUEST}, {API_REQUEST}"), &expect()),
         Err(DpopError::Signature(JwsError::Compact))
     );
 }
@@ -207,21 +256,21 @@ fn descriptions_for_clients() {
     assert_eq!(DpopError::Key.code(), "invalid_token");
     assert_eq!(DpopError::Uri.code(), "invalid_dpop_proof");
     let token = BoundToken { access_token: "tg_secret", key: Thumbprint::parse(JKT).unwrap() };
-    let shown = format!("{:?}", Expect { token: Some(token), ..EXPECT });
+    let shown = format!("{:?}", Expect { token: Some(token), ..expect() });
     assert!(shown.contains(JKT) && !shown.contains("tg_secret"), "{shown}");
 }
 
 proptest! {
     #[test]
     fn garbage_never_panics_and_never_passes(text in any::<String>()) {
-        prop_assert!(check(&text, &EXPECT).is_err());
+        prop_assert!(check(&text, &expect()).is_err());
     }
 
     #[test]
     fn signed_garbage_never_panics(htu in any::<String>(), iat in any::<f64>(), now in any::<u64>(), age in any::<u64>(), ahead in any::<u64>()) {
         let htu = serde_json::Value::String(htu);
         let claims = format!(r#"{{"jti":"x","htm":"GET","htu":{htu},"iat":{iat:e}}}"#);
-        let expect = Expect { now, max_age: age, max_ahead: ahead, ..EXPECT };
+        let expect = Expect { now, max_age: age, max_ahead: ahead, ..expect() };
         let _ = check(&proof_of(&TestKey::ed25519(), &claims), &expect);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -16,12 +17,17 @@ use crate::clock::Millis;
 #[derive(Debug)]
 pub struct Grant {
     client: Arc<ClientState>,
+    /// The epoch of the client in which the tokens live, or [`ENDED`].
+    lives_in: AtomicU32,
     epoch: u32,
     terms: Terms,
-    /// The lifetime in milliseconds.
-    lifetime: u64,
+    /// The lifetime in milliseconds: that of the terms, unless it was shortened.
+    lifetime: AtomicU64,
     scope_header: Option<HeaderValue>,
 }
+
+/// The epoch of a grant that has ended. A client reaches it after four billion revocations, and then all its tokens end.
+const ENDED: u32 = u32::MAX;
 
 /// The terms on which a token is issued.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -102,7 +108,8 @@ impl Grant {
         let scope_header =
             (!terms.scopes.is_empty()).then(|| HeaderValue::from_str(terms.scopes.as_str()).ok()).flatten();
         let lifetime = u64::try_from(terms.lifetime.as_millis()).unwrap_or(u64::MAX);
-        Self { client, epoch, terms, lifetime, scope_header }
+        let (lives_in, lifetime) = (AtomicU32::new(epoch), AtomicU64::new(lifetime));
+        Self { client, lives_in, epoch, terms, lifetime, scope_header }
     }
 
     /// Returns the client whose tokens these are.
@@ -129,10 +136,22 @@ impl Grant {
         self.scope_header.as_ref()
     }
 
-    /// Returns whether the client's tokens have not been revoked as a whole since.
+    /// Returns whether neither the grant has ended, nor the client's tokens have been revoked as a whole since.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.client.epoch() == self.epoch
+        self.client.epoch() == self.lives_in.load(Ordering::Relaxed)
+    }
+
+    /// Ends all tokens of the grant. Returns `false`: the grant is not to be kept.
+    pub(crate) fn end(&self) -> bool {
+        self.lives_in.store(ENDED, Ordering::Relaxed);
+        false
+    }
+
+    /// Shortens the lifetime of all tokens of the grant, if it is longer.
+    pub(crate) fn shorten(&self, longest: Duration) {
+        let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        self.lifetime.fetch_min(longest, Ordering::Relaxed);
     }
 }
 
@@ -165,7 +184,7 @@ impl Record {
     /// Returns the first moment at which the token is no longer valid.
     #[must_use]
     pub fn expires(&self) -> Millis {
-        Millis::new(self.issued.as_u64().saturating_add(self.grant.lifetime))
+        Millis::new(self.issued.as_u64().saturating_add(self.grant.lifetime.load(Ordering::Relaxed)))
     }
 
     /// Returns whether the token is valid at `now`: neither expired nor revoked with all of its client's.

@@ -17,6 +17,7 @@ pub mod form;
 pub mod grant;
 #[cfg(feature = "jose")]
 pub mod jose;
+pub mod public_origin;
 #[cfg(feature = "jose")]
 pub mod replay;
 pub mod scope;

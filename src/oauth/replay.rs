@@ -2,10 +2,15 @@
 //! 9449 §11.1).
 //!
 //! It fails closed. A name is remembered until the assertion or proof would be refused as expired. If there is no room, a
-//! new name is refused, and nothing is forgotten to make room. Each owner has its own smaller bound, so that a client that
-//! floods the memory only locks itself out.
+//! new name is refused, and nothing is forgotten to make room. The room is shared out among clients, however many keys
+//! they have: each can have at most a quarter of it, and the last quarter is divided equally, so that a client that floods
+//! the memory takes nothing away from the share of another.
+//!
+//! Times are those of the monotonic clock, counted from the moment of acceptance. A wall clock that jumps neither shortens
+//! nor extends how long a name is remembered.
 
 use super::thumbprint::Thumbprint;
+use crate::clock::Millis;
 use sha2::{Digest as _, Sha256};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, hash_map::Entry};
@@ -14,13 +19,15 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The owner of a name. A `jti` is unique among the names of one owner.
+/// A name that may be used once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner<'a> {
-    /// A client, for its assertions.
-    Client(&'a str),
-    /// A key, for its DPoP proofs.
-    Key(&'a Thumbprint),
+pub struct UsedJti<'a> {
+    /// The client that used it. It owns the place in the memory.
+    pub client: &'a str,
+    /// The key that signed it, for a DPoP proof: each key has its own names.
+    pub key: Option<&'a Thumbprint>,
+    /// The `jti`.
+    pub jti: &'a str,
 }
 
 /// The reason why a name is refused.
@@ -31,8 +38,8 @@ pub enum Replay {
     Seen,
     /// It may have been used before: it has expired, so it would have been forgotten.
     Expired,
-    /// The memory has the largest number of names of this owner.
-    OwnerFull,
+    /// The client has used all names that it may use within their lifetime.
+    ClientFull,
     /// The memory is full.
     Full,
 }
@@ -42,8 +49,25 @@ pub enum Replay {
 pub struct Capacity {
     /// The largest number of names in all. A name takes about 100 bytes.
     pub total: usize,
-    /// The largest number of names of one owner.
-    pub per_owner: usize,
+}
+
+impl Capacity {
+    /// The largest number of names of one client.
+    #[must_use]
+    pub fn per_client(self) -> usize {
+        self.total / 4
+    }
+
+    /// The part of the memory that is divided equally among the clients.
+    fn reserve(self) -> usize {
+        self.total / 4
+    }
+
+    /// Returns whether a client with `own` names may add one while there are `held` names in all.
+    fn has_room(self, own: usize, held: usize, clients: usize) -> bool {
+        let share = self.reserve() / clients.max(1);
+        own < self.per_client() && (held < self.total - self.reserve() || own < share)
+    }
 }
 
 /// The memory of used names.
@@ -56,17 +80,15 @@ pub struct ReplayMemory {
     seed: [u8; 32],
 }
 
-/// One part of the memory. All names of an owner are in one shard, together with their count.
+/// One part of the memory. All names of a client are in one shard, together with their count.
 #[derive(Default)]
 struct Shard {
     seen: HashSet<Name, Digested>,
-    owners: HashMap<u64, usize, Digested>,
-    by_expiry: BinaryHeap<Reverse<(u64, u64, Name)>>,
-    /// The latest expiry among forgotten names. If the clock steps back, a name that expires before it might be a replay.
-    forgotten: u64,
+    clients: HashMap<u64, usize, Digested>,
+    by_expiry: BinaryHeap<Reverse<(Millis, u64, Name)>>,
 }
 
-/// A name, as a keyed digest of its owner and its text.
+/// A name, as a keyed digest of its client, its key and its text.
 type Name = u128;
 
 /// Uses digests as hashes.
@@ -86,36 +108,43 @@ impl ReplayMemory {
         Self { shards, held: AtomicUsize::new(0), capacity, seed }
     }
 
-    /// Remembers a name until `expires`, if it is not remembered yet. Times are in Unix milliseconds. From `expires` on, the
-    /// assertion or proof itself would be refused.
+    /// Remembers a name until `until`, if it is not remembered yet. From then on, the assertion or proof itself must be
+    /// refused. `clients` is the number of clients that share the memory.
     ///
     /// # Errors
     /// A [`Replay`] if the name is not known to be new. It must not be accepted then.
     pub fn check_and_remember(
         &self,
-        owner: Owner<'_>,
-        name: &str,
-        expires: u64,
-        now: u64,
+        name: UsedJti<'_>,
+        until: Millis,
+        now: Millis,
+        clients: usize,
     ) -> Result<(), Replay> {
-        let (owner, name) = self.digests(owner, name);
-        let mut shard = self.shard(owner);
+        let (client, name) = self.digests(name);
+        let mut shard = self.shard(client);
         self.release(shard.sweep(now));
-        if self.len() >= self.capacity.total {
+        if self.len() >= self.capacity.total - self.capacity.reserve() {
             // Other shards may hold expired names: a shard is only swept when it is used, and now.
             drop(shard);
             for shard in &self.shards {
                 self.release(lock(shard).sweep(now));
             }
-            shard = self.shard(owner);
+            shard = self.shard(client);
         }
-        shard.check(owner, name, expires, now, self.capacity.per_owner)?;
+        if shard.seen.contains(&name) {
+            return Err(Replay::Seen);
+        }
+        if until <= now {
+            return Err(Replay::Expired);
+        }
+        let own = shard.clients.get(&client).copied().unwrap_or(0);
         // The place is counted before it is used, so that concurrent calls cannot exceed the bound.
-        if self.held.fetch_add(1, Ordering::Relaxed) >= self.capacity.total {
+        let held = self.held.fetch_add(1, Ordering::Relaxed);
+        if held >= self.capacity.total || !self.capacity.has_room(own, held, clients) {
             self.release(1);
-            return Err(Replay::Full);
+            return Err(if held >= self.capacity.total { Replay::Full } else { Replay::ClientFull });
         }
-        shard.remember(owner, name, expires);
+        shard.remember(client, name, until);
         Ok(())
     }
 
@@ -135,20 +164,18 @@ impl ReplayMemory {
         self.held.fetch_sub(count, Ordering::Relaxed);
     }
 
-    fn shard(&self, owner: u64) -> MutexGuard<'_, Shard> {
+    fn shard(&self, client: u64) -> MutexGuard<'_, Shard> {
         // The upper bits, because hash tables use the lower ones. The index is always below `SHARDS`.
-        lock(&self.shards[(owner >> 32) as usize % SHARDS])
+        lock(&self.shards[(client >> 32) as usize % SHARDS])
     }
 
-    fn digests(&self, owner: Owner<'_>, name: &str) -> (u64, Name) {
-        let (kind, owner) = match owner {
-            Owner::Client(id) => (b'c', id.as_bytes()),
-            Owner::Key(thumbprint) => (b'k', &thumbprint.as_bytes()[..]),
-        };
-        let whose = Sha256::new().chain_update(self.seed).chain_update([kind]).chain_update(owner);
-        // The digest of the owner has a fixed length, so that no pair of owner and name equals another pair.
-        let whose: [u8; 32] = whose.finalize().into();
-        let which: [u8; 32] = Sha256::new().chain_update(whose).chain_update(name).finalize().into();
+    fn digests(&self, name: UsedJti<'_>) -> (u64, Name) {
+        let whose: [u8; 32] =
+            Sha256::new().chain_update(self.seed).chain_update(name.client).finalize().into();
+        // The digest of the client and the thumbprint have fixed lengths, so that no two names run into each other.
+        let (kind, key) = name.key.map_or((b"-", &[][..]), |key| (b"k", &key.as_bytes()[..]));
+        let which = Sha256::new().chain_update(whose).chain_update(kind).chain_update(key);
+        let which: [u8; 32] = which.chain_update(name.jti).finalize().into();
         (first_of(&whose) as u64, first_of(&which))
     }
 }
@@ -164,44 +191,30 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 
 impl Shard {
     /// Forgets some expired names. Returns how many.
-    fn sweep(&mut self, now: u64) -> usize {
+    fn sweep(&mut self, now: Millis) -> usize {
         let mut cleared = 0;
         while cleared < SWEEP {
             match self.by_expiry.peek() {
-                Some(Reverse((expires, ..))) if *expires <= now => {}
+                Some(Reverse((until, ..))) if *until <= now => {}
                 _ => break,
             }
-            let Some(Reverse((expires, owner, name))) = self.by_expiry.pop() else { break };
+            let Some(Reverse((_, client, name))) = self.by_expiry.pop() else { break };
             self.seen.remove(&name);
-            if let Entry::Occupied(mut count) = self.owners.entry(owner) {
+            if let Entry::Occupied(mut count) = self.clients.entry(client) {
                 *count.get_mut() -= 1;
                 if *count.get() == 0 {
                     count.remove();
                 }
             }
-            self.forgotten = self.forgotten.max(expires);
             cleared += 1;
         }
         cleared
     }
 
-    fn check(&self, owner: u64, name: Name, expires: u64, now: u64, per_owner: usize) -> Result<(), Replay> {
-        if self.seen.contains(&name) {
-            return Err(Replay::Seen);
-        }
-        if expires <= now || expires <= self.forgotten {
-            return Err(Replay::Expired);
-        }
-        if self.owners.get(&owner).copied().unwrap_or(0) >= per_owner {
-            return Err(Replay::OwnerFull);
-        }
-        Ok(())
-    }
-
-    fn remember(&mut self, owner: u64, name: Name, expires: u64) {
+    fn remember(&mut self, client: u64, name: Name, until: Millis) {
         self.seen.insert(name);
-        *self.owners.entry(owner).or_default() += 1;
-        self.by_expiry.push(Reverse((expires, owner, name)));
+        *self.clients.entry(client).or_default() += 1;
+        self.by_expiry.push(Reverse((until, client, name)));
     }
 }
 
@@ -241,7 +254,7 @@ impl fmt::Display for Replay {
         f.write_str(match self {
             Self::Seen => "jti was used before",
             Self::Expired => "jti is of a time that is no longer remembered",
-            Self::OwnerFull => "too many jti of this client or key within their lifetime",
+            Self::ClientFull => "too many jti of this client within their lifetime",
             Self::Full => "no room to remember another jti",
         })
     }

@@ -1,8 +1,26 @@
-//! The client addresses that a route accepts.
+//! What a route requires of client addresses: which it accepts, and how many requests of each.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::config::{AddressRange, AddressRules};
+use crate::limit::by_address::AddressLimiter;
+
+/// What a route requires of client addresses.
+#[derive(Debug)]
+pub(crate) struct AddressPolicy {
+    pub(super) filter: Option<AddressFilter>,
+    /// The rates of the route and of the server.
+    pub(super) rates: Box<[Arc<AddressLimiter>]>,
+}
+
+impl AddressPolicy {
+    /// Creates a policy, or returns `None` if the route requires nothing, so that its requests skip the check.
+    pub(crate) fn new(rules: &AddressRules, rates: Vec<Arc<AddressLimiter>>) -> Option<Box<Self>> {
+        let filter = AddressFilter::new(rules);
+        (filter.is_some() || !rates.is_empty()).then(|| Box::new(Self { filter, rates: rates.into() }))
+    }
+}
 
 /// The allow and deny lists of a route.
 #[derive(Debug)]

@@ -103,11 +103,19 @@ pub(crate) fn authorize<V: RequestView>(
         )));
     }
     let host = host_of(request).map_err(|error| ambiguous(error.public_text()))?;
-    let path = path::canonical(request.path()).map_err(|error| ambiguous(error.public_text()))?;
+    let path = path::canonical(request.path()).map_err(Refusal::path)?;
 
     notes.names(host.as_str(), path.as_str());
 
     if let Some(endpoint) = gate.endpoint(path.as_str()) {
+        check_rate_outside_of_routes(rules, request, client)?;
+        if let Some(cors) = &rules.endpoint_cors
+            && cors::preflight(request).is_some()
+        {
+            let cors = cors.of(endpoint);
+            let response = cors.answer_preflight(cors.origin(request));
+            return Err(Refusal { response, close: false, reason: None });
+        }
         return Ok(Disposition::Endpoint(endpoint));
     }
     if let Some(method) = cors::preflight(request)
@@ -115,18 +123,19 @@ pub(crate) fn authorize<V: RequestView>(
         && let Some(cors) = &route.cors
     {
         notes.routed(route);
-        check_address(route, client).map_err(|refusal| refusal.of(route, request))?;
+        check_address(rules, route, request, client).map_err(|refusal| refusal.of(route, request))?;
         let response = cors.answer_preflight(cors.origin(request));
-        return Err(Refusal { response, close: false, reason: None });
+        return Err(Refusal { response, close: false, reason: None, setting: None });
     }
     let route = match rules.routes.find(host.name(), &path, method) {
         Match::Found(route) => route,
         Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone())),
         Match::NotFound => {
+            check_rate_outside_of_routes(rules, request, client)?;
             let response = response::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
             return Err(Refusal::new(response, Reason::NoRoute));
         }
-        Match::PathRefused(error) => return Err(ambiguous(error.public_text())),
+        Match::PathRefused(error) => return Err(Refusal::path(error)),
     };
     notes.routed(route);
     // All borrowed: a URI is only made of it for a DPoP proof.
@@ -155,7 +164,7 @@ pub(crate) fn authorize<V: RequestView>(
 }
 
 /// The one host that a request is for.
-fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError> {
+pub(super) fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError> {
     let target = match (request.form(), request.authority()) {
         (Form::OtherScheme, _) => return Err(HostError::Scheme),
         (_, None) => None,
@@ -291,7 +300,7 @@ fn enforce<V: RequestView>(
     identity: &mut Identity,
 ) -> Result<Enforced, Refusal> {
     let RequestContext { request, client, .. } = *context;
-    check_address(route, client)?;
+    check_address(rules, route, request, client)?;
     let leased = match &route.access {
         Access::Public => {
             identity.clear();
@@ -339,13 +348,35 @@ fn enforce<V: RequestView>(
     Ok(Enforced::Permitted(lease, bounds))
 }
 
-/// Refuses what comes from where the route takes nothing from, before its token is looked at.
-fn check_address(route: &Route, client: &ClientConnection<'_>) -> Result<(), Refusal> {
-    match &route.addresses {
-        Some(addresses) if !addresses.allows(client.peer) => {
-            let detail = "this resource takes no requests from this address";
-            Err(Refusal::new(response::problem(StatusCode::FORBIDDEN, detail), Reason::Address))
-        }
-        _ => Ok(()),
+/// Refuses what comes from where the route takes nothing from, and more requests of an address than it may make, before
+/// the token is looked at. What is refused counts.
+fn check_address(
+    rules: &Rules,
+    route: &Route,
+    request: &impl RequestView,
+    client: &ClientConnection<'_>,
+) -> Result<(), Refusal> {
+    let Some(policy) = &route.addresses else { return Ok(()) };
+    // By the address of the connection: whether an address may pass is not for a proxy to say.
+    if policy.filter.as_ref().is_some_and(|filter| !filter.allows(client.peer)) {
+        let detail = "this resource takes no requests from this address";
+        return Err(Refusal::new(response::problem(StatusCode::FORBIDDEN, detail), Reason::Address));
     }
+    if policy.rates.is_empty() {
+        return Ok(());
+    }
+    let address = rules.client_address(client.peer, request);
+    let checked = policy.rates.iter().try_for_each(|limiter| limiter.check(address));
+    checked.map_err(|response| Refusal::new(response, Reason::AddressRate))
+}
+
+/// Counts a request that no route counts.
+fn check_rate_outside_of_routes(
+    rules: &Rules,
+    request: &impl RequestView,
+    client: &ClientConnection<'_>,
+) -> Result<(), Refusal> {
+    let Some(limiter) = &rules.rate_by_address else { return Ok(()) };
+    let checked = limiter.check(rules.client_address(client.peer, request));
+    checked.map_err(|response| Refusal::new(response, Reason::AddressRate))
 }

@@ -50,6 +50,13 @@ pub(crate) struct Session {
     writer: RequestWriter,
 }
 
+impl Session {
+    /// The record of the request that is answered.
+    pub(super) fn record(&mut self) -> &mut RequestRecord {
+        &mut self.record
+    }
+}
+
 /// Where a request goes, and what its head is needed for there.
 enum Decided {
     Upstream(Authorized),
@@ -81,7 +88,7 @@ impl Proxy {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
                 }
                 Err(refusal) => {
-                    session.record.reason = refusal.reason;
+                    session.record.refused(&refusal);
                     break respond(client, &refusal.response, refusal.close, &mut session.record).await;
                 }
             }
@@ -463,7 +470,7 @@ async fn wait_unless_gone<I: Socket>(
 }
 
 /// Writes a response of the gateway's own.
-async fn respond<I: Socket>(
+pub(super) async fn respond<I: Socket>(
     client: &mut Client<I>,
     response: &Response<Full<Bytes>>,
     close: bool,

@@ -55,7 +55,7 @@ fn name(route: &config::Route) -> String {
             names.join(",") + " "
         }
     };
-    let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let host = route.host_names();
     let path = match route.path.as_str() {
         prefix if route.path.is_prefix() => format!("{}/*", prefix.trim_end_matches('/')),
         path => path.to_owned(),

@@ -153,7 +153,7 @@ impl Proxy {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
                 }
                 Err(refusal) => {
-                    record.reason = refusal.reason;
+                    record.refused(&refusal);
                     drain(body);
                     break refusal.understood_by(&parts).into_response();
                 }
@@ -324,7 +324,7 @@ impl Proxy {
         drain(body);
         let close = !matches!(form, FormBody::Whole(_));
         let response = self.answer(endpoint, &parts, form, &client, record).await;
-        Refusal { response, close, reason: None }.into_response()
+        Refusal { response, close, reason: None, setting: None }.into_response()
     }
 
     /// Answers a request to one of the gate's own endpoints, whose body has been read.
@@ -343,7 +343,12 @@ impl Proxy {
         let mut origin = crate::gate::Origin::from_address(address);
         origin.certificate = client.certificate;
         origin.https = Some(client.secure);
-        let (response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
+        let (mut response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
+        self.with_rules(|rules| {
+            if let Some(cors) = &rules.endpoint_cors {
+                cors.apply(endpoint, parts, response.headers_mut());
+            }
+        });
         record.told(&told);
         response
     }

@@ -11,6 +11,7 @@ use crate::headers::RequestView;
 use crate::plugin::grpc;
 use crate::proxy::body::response::ResponseBody;
 use crate::response;
+use crate::route::path::PathError;
 use crate::telemetry::Reason;
 
 /// An answer of our own, and whether the connection can go on after it.
@@ -19,16 +20,24 @@ pub(crate) struct Refusal {
     pub(crate) close: bool,
     /// None for what is an answer and no refusal.
     pub(crate) reason: Option<Reason>,
+    /// The key of gateway.toml that would accept such a request. It is for the log, not for the client.
+    pub(crate) setting: Option<&'static str>,
 }
 
 impl Refusal {
     pub(crate) fn new(response: Response<Full<Bytes>>, reason: Reason) -> Self {
-        Self { response, close: false, reason: Some(reason) }
+        Self { response, close: false, reason: Some(reason), setting: reason.setting(false) }
     }
 
     /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
     pub(crate) fn ambiguous(status: StatusCode, detail: &str) -> Self {
         Self { close: true, ..Self::new(response::problem(status, detail), Reason::Ambiguous) }
+    }
+
+    /// Refuses a path that servers may read in different ways, or that its route does not accept.
+    pub(crate) fn path(error: PathError) -> Self {
+        let refusal = Self::ambiguous(StatusCode::BAD_REQUEST, error.public_text());
+        Self { setting: error.setting(), ..refusal }
     }
 
     /// Refuses a request of this route. Lets a page of another origin read that, where the route has such pages.

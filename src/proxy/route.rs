@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::addresses::AddressFilter;
+use super::addresses::AddressPolicy;
 use super::cors::Cors;
 use super::transform::Transform;
 use crate::config;
@@ -50,8 +50,8 @@ pub(crate) struct Route {
     pub(crate) body_timeout: Duration,
     /// Whether the client's token is sent upstream.
     pub(crate) forward_token: bool,
-    /// The accepted client addresses; `None` for any.
-    pub(crate) addresses: Option<AddressFilter>,
+    /// What is required of client addresses; `None` for nothing.
+    pub(crate) addresses: Option<Box<AddressPolicy>>,
     pub(crate) rate_limit: Option<Arc<Limiter>>,
     pub(crate) in_flight: Option<ConcurrencyLimit>,
     /// The changes to the header of the upstream's responses.

@@ -8,12 +8,15 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 
+use super::endpoint_cors::EndpointCors;
 use super::meters::Meters;
 use super::route::Routes;
 use crate::config::AddressRange;
 use crate::gate::behind_proxies;
 use crate::headers::{Class, RequestView};
-use crate::limit::rate::{ClientLimits, LimitState};
+use crate::limit::by_address::AddressLimiter;
+use crate::limit::rate::ClientLimits;
+use crate::limit::state::LimitState;
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
 use crate::upstream::registry::ServerRegistry;
@@ -26,6 +29,10 @@ pub(crate) struct Rules {
     pub(crate) clients: Option<ClientLimits>,
     /// All upstreams, in the order of the configuration file.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
+    /// The rate limit of each address for what is not a route's: the endpoints, and paths that lead nowhere.
+    pub(crate) rate_by_address: Option<Arc<AddressLimiter>>,
+    /// What lets pages on other origins use the endpoints.
+    pub(crate) endpoint_cors: Option<Box<EndpointCors>>,
     /// The proxies whose `Forwarded` and `X-Forwarded-*` fields are trusted.
     pub(crate) trusted_proxies: Box<[AddressRange]>,
     /// The timeout between two reads of a request body. For the gateway's own endpoints, the timeout of the

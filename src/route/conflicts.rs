@@ -9,7 +9,7 @@ use super::pattern::Pattern;
 /// What a route matches, as far as it decides which of two routes is more specific.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
-    /// The host, without a port, in any case. `None` is any host.
+    /// The host, without a port, in any case, or `*.` and a name. `None` is any host.
     pub host: Option<&'a str>,
     /// The paths.
     pub pattern: &'a Pattern,

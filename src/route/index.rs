@@ -21,6 +21,10 @@ impl<V> Index<V> {
         Self { folded, entries: Vec::new(), slots: Box::default() }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&V> {
         self.position(key).and_then(|at| self.entries.get(at)).map(|(_, value)| value)
     }

@@ -120,6 +120,19 @@ impl Canonical<'_> {
 }
 
 impl PathError {
+    /// Returns the key of a route that would accept such a path, or `None` if none does. It is for the operator.
+    #[must_use]
+    #[cfg(feature = "gateway")]
+    pub fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::Semicolon => Some("routes.allow_semicolon"),
+            Self::EncodedSlash => Some("routes.allow_encoded_slash"),
+            Self::EncodedDelimiter => Some("routes.allow_encoded_delimiters"),
+            Self::EmptySegment => Some("routes.allow_empty_segments"),
+            _ => None,
+        }
+    }
+
     /// Returns the text for the client.
     #[must_use]
     pub fn public_text(&self) -> &'static str {

@@ -2,8 +2,8 @@
 //!
 //! Of the routes whose host and pattern match, the most specific wins:
 //!
-//! 1. routes of the request's host before routes without a host: if one of them matches, the others do not
-//!    count;
+//! 1. routes of exactly the request's host, before routes of `*.example.com`, the longest such name first, before
+//!    routes without a host: if one of them matches, the others do not count. `*` stands for one or more labels;
 //! 2. exact paths, before
 //! 3. paths with `{name}`: if two match, the literal wins in the first segment in which they differ
 //!    (`/a/{x}/c` before `/{y}/b/c`), before
@@ -33,7 +33,8 @@ use super::windows::{Alias, alias};
 /// A route, as the table is built from it.
 #[derive(Debug, Clone)]
 pub struct Entry<T> {
-    /// The host it matches, without a port, in any case; `None` is any host.
+    /// The host it matches, without a port, in any case: a name, or `*.` and a name for everything below it. `None` is
+    /// any host.
     pub host: Option<String>,
     /// The paths it matches.
     pub pattern: Pattern,
@@ -76,11 +77,20 @@ pub enum Match<'t, T> {
 /// the path and the depth of the patterns, not on the number of routes.
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
-    hosts: Index<HostTable>,
+    /// The routes of hosts; `None` if no route has one.
+    hosts: Option<Box<Hosts>>,
     any_host: HostTable,
     groups: Vec<Group<T>>,
     /// [`Marks::FOLDED`] if a route matches in any case, which needs a look at paths without marks too.
     folded: Marks,
+}
+
+/// The tables of the hosts that routes name.
+#[derive(Debug, Clone)]
+struct Hosts {
+    exact: Index<HostTable>,
+    /// By the name behind `*.`.
+    wildcards: Index<HostTable>,
 }
 
 #[derive(Debug, Clone)]
@@ -122,12 +132,8 @@ impl<T> RouteTable<T> {
     /// # Errors
     /// Every pair of entries that conflict.
     pub fn build(entries: impl IntoIterator<Item = Entry<T>>) -> Result<Self, Vec<Conflict>> {
-        let mut table = Self {
-            hosts: Index::new(true),
-            any_host: HostTable::new(),
-            groups: Vec::new(),
-            folded: Marks::NONE,
-        };
+        let mut table =
+            Self { hosts: None, any_host: HostTable::new(), groups: Vec::new(), folded: Marks::NONE };
         let (mut claims, mut conflicts) = (Conflicts::new(), Vec::new());
         for (second, entry) in entries.into_iter().enumerate() {
             let earlier = claims.add(second, entry.claim());
@@ -182,7 +188,7 @@ impl<T> RouteTable<T> {
 
     /// Finds the routes of the most specific pattern.
     fn locate(&self, host: &str, path: &str) -> Option<&Group<T>> {
-        let of_host = self.hosts.get(host).and_then(|table| table.find(path));
+        let of_host = self.hosts.as_ref().and_then(|hosts| hosts.find(host, path));
         let group = of_host.or_else(|| self.any_host.find(path))?;
         self.groups.get(group as usize)
     }
@@ -191,7 +197,7 @@ impl<T> RouteTable<T> {
         let Entry { host, pattern, methods, case_insensitive, allowed, value } = entry;
         self.folded |= Marks::FOLDED.when(case_insensitive);
         let table = match host {
-            Some(host) => self.hosts.entry(host_key(&host), HostTable::new),
+            Some(host) => self.hosts.get_or_insert_with(Box::default).entry(host_key(&host)),
             None => &mut self.any_host,
         };
         let arm = if case_insensitive {
@@ -210,6 +216,35 @@ impl<T> RouteTable<T> {
             group.routes.push(Route { methods, allowed, value });
             group.allow = allow_header(&group.routes);
         }
+    }
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self { exact: Index::new(true), wildcards: Index::new(true) }
+    }
+}
+
+impl Hosts {
+    fn entry(&mut self, host: &str) -> &mut HostTable {
+        match host.strip_prefix("*.") {
+            Some(parent) => self.wildcards.entry(parent, HostTable::new),
+            None => self.exact.entry(host, HostTable::new),
+        }
+    }
+
+    fn find(&self, host: &str, path: &str) -> Option<u32> {
+        let of_host = self.exact.get(host).and_then(|table| table.find(path));
+        of_host.or_else(|| self.find_in_wildcards(host, path))
+    }
+
+    /// Tries the names above `host`, the longest first.
+    fn find_in_wildcards(&self, host: &str, path: &str) -> Option<u32> {
+        if self.wildcards.is_empty() {
+            return None;
+        }
+        let parents = host.match_indices('.').filter_map(|(dot, _)| host.get(dot + 1..));
+        parents.filter_map(|parent| self.wildcards.get(parent)).find_map(|table| table.find(path))
     }
 }
 

@@ -17,6 +17,7 @@ mod process;
 mod reason;
 pub(crate) mod request_id;
 mod scrape;
+mod setting;
 mod thread;
 
 pub(crate) use listener::MetricsListener;

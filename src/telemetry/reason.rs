@@ -36,6 +36,7 @@ reasons! {
     InvalidDpopProof = "invalid_dpop_proof",
     InsufficientScope = "insufficient_scope",
     StoreUnavailable = "store_unavailable",
+    AddressRate = "address_rate_limit",
     ClientRate = "client_rate_limit",
     RouteRate = "route_rate_limit",
     /// The route's limit on requests in flight is reached.

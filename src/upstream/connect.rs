@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::UnixStream;
 use tokio_rustls::TlsConnector;
 
 use super::io::Io;
@@ -16,6 +17,9 @@ use super::server::Server;
 /// # Errors
 /// Fails if the name cannot be resolved, no address accepts a connection, or the TLS handshake fails.
 pub(crate) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, ResolvedAddr)> {
+    if let Some(path) = &server.socket {
+        return Ok((Io::Unix(UnixStream::connect(path).await?), ResolvedAddr::fixed()));
+    }
     let (stream, address) = server.resolver.connect(within).await?;
     stream.set_nodelay(true)?;
     let io = match &server.tls {

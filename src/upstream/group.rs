@@ -1,6 +1,7 @@
 //! Upstreams: the servers behind one or more routes, and how to reach them.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -151,10 +152,13 @@ impl Upstream {
         &self.servers
     }
 
-    /// Returns the host and port of the server with this key.
+    /// Returns the host and port of the server with this key; the path of a Unix socket and 0.
     pub(crate) fn server(&self, key: u64) -> Option<(&str, u16)> {
         let server = self.servers.iter().find(|server| server.key == key)?;
-        Some((&server.host, server.port))
+        match server.socket.as_deref().and_then(Path::to_str) {
+            Some(path) => Some((path, 0)),
+            None => Some((&server.host, server.port)),
+        }
     }
 
     /// Picks the server for a request, and counts the request there if the balancing policy needs it. Returns

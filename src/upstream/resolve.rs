@@ -48,6 +48,11 @@ pub(crate) struct ResolvedAddr {
 }
 
 impl ResolvedAddr {
+    /// Returns the address of a connection that no lookup can make stale: one to a Unix socket.
+    pub(crate) fn fixed() -> Self {
+        Self { peer: SocketAddr::from(([127, 0, 0, 1], 80)), removals: 0 }
+    }
+
     /// Returns whether the name still has this address. Without this check, a busy connection to a removed
     /// address would be reused forever.
     pub(crate) fn is_current(&mut self, resolver: &Resolver) -> bool {

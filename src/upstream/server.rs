@@ -1,6 +1,7 @@
 //! One server of an upstream.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(crate) struct Server {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The Unix socket that it listens on, instead of the host and port.
+    pub socket: Option<Box<Path>>,
     /// The TLS settings and server name, or `None` for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// How long a connection without requests is used again.
@@ -47,7 +50,17 @@ impl Server {
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { key, host, port, tls, idle_timeout, in_flight: Arc::default(), resolver, state }
+        Self { key, host, port, socket: None, tls, idle_timeout, in_flight: Arc::default(), resolver, state }
+    }
+
+    /// Creates a server on a Unix socket, which speaks HTTP without TLS. Its name is `localhost`.
+    pub(crate) fn on_socket(path: &Path, state: Arc<ServerState>, idle_timeout: Duration) -> Self {
+        // An address needs no lookups. Nothing connects to this one.
+        let resolver = Arc::new(Resolver::new("127.0.0.1", 80));
+        Self {
+            socket: Some(path.into()),
+            ..Self::new("localhost".to_owned(), 80, None, resolver, state, idle_timeout)
+        }
     }
 
     /// Creates a server without TLS, with a state of its own.
@@ -88,12 +101,15 @@ fn bracketed(host: &str) -> String {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", bracketed(&self.host), self.port)
+        match &self.socket {
+            Some(path) => write!(f, "unix:{}", path.display()),
+            None => write!(f, "{}:{}", bracketed(&self.host), self.port),
+        }
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Server({}:{}{})", self.host, self.port, if self.tls.is_some() { ", tls" } else { "" })
+        write!(f, "Server({self}{})", if self.tls.is_some() { ", tls" } else { "" })
     }
 }

@@ -34,6 +34,8 @@ async fn a_service_that_introspects_matches_the_table() {
         let gate = Gate::remote(&url, Credentials::new("api", SECRET))
             .trusted_certificates(certificate.clone())
             .resource_metadata("https://api.example.com/.well-known/oauth-protected-resource")
+            .public_origin("https://api.example.com")
+            .unwrap()
             .timeout(Duration::from_secs(20))
             .staleness(staleness)
             .on_failure(|error| panic!("{error}"))

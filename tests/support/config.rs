@@ -5,6 +5,10 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+/// The names by which tests call the gateway, besides its issuer's.
+const ORIGINS: &str =
+    "public_origins = [\"http://localhost\", \"https://localhost\", \"https://localhost:8443\"]\n";
+
 /// The secret of `server`: the tutorial's.
 pub(crate) const SERVER_SECRET: &str = "Password1";
 /// The secret of every other client except `special` and `rotating`.
@@ -156,7 +160,7 @@ impl Config {
         let value = |url: &&str| if url.starts_with('{') { (*url).to_owned() } else { format!("{url:?}") };
         let listen: Vec<String> = self.listen.iter().map(value).collect();
         format!(
-            "[server]\nlisten = [{}]\nthreads = 1\n{}\n[token_service]\nissuer = \"https://issuer.example.test\"\n{}{}\n{}",
+            "[server]\nlisten = [{}]\nthreads = 1\n{}\n[token_service]\nissuer = \"https://issuer.example.test\"\n{ORIGINS}{}{}\n{}",
             listen.join(", "),
             self.server,
             self.token_service,

@@ -112,7 +112,11 @@ fn refused_requests_are_logged_with_their_reason() {
             json!({ "status": 401, "reason": "invalid_token" }),
         ),
         ("/users/two", &[&bearer, &bearer], json!({ "status": 400, "reason": "invalid_request" })),
-        ("/write", &[&bearer], json!({ "status": 403, "reason": "insufficient_scope", "server": null })),
+        (
+            "/write",
+            &[&bearer],
+            json!({ "status": 403, "reason": "insufficient_scope", "server": null, "setting": "clients.scopes" }),
+        ),
         (
             "/nowhere",
             &[&bearer],
@@ -126,7 +130,7 @@ fn refused_requests_are_logged_with_their_reason() {
         (
             "/api/%2e%2e/up",
             &[&bearer],
-            json!({ "status": 400, "reason": "ambiguous_request", "route": null }),
+            json!({ "status": 400, "reason": "ambiguous_request", "route": null, "setting": null }),
         ),
     ];
     for (path, fields, members) in rows {
@@ -139,6 +143,25 @@ fn refused_requests_are_logged_with_their_reason() {
     gateway.raw("DELETE /get-only HTTP/1.1\r\nHost: x\r\n\r\n").status(405);
     let line = line(&gateway.gateway, "/get-only");
     says(&line, json!({ "method": "DELETE", "status": 405, "reason": "method_not_allowed", "route": null }));
+}
+
+#[test]
+fn the_log_names_the_setting_that_decided_and_the_client_does_not_learn_it() {
+    let gateway = logging();
+    for (path, setting) in [
+        ("/users/a;setting", "routes.allow_semicolon"),
+        ("/users/a%2Fsetting", "routes.allow_encoded_slash"),
+        ("/setting-nowhere", "routes"),
+    ] {
+        let answer = gateway.raw(get(path, &[]));
+        assert!(answer.code() == 400 || answer.code() == 404, "{path}: {}", answer.code());
+        let body = String::from_utf8_lossy(answer.body());
+        assert!(!body.contains("allow"), "{path}: {body}");
+        says(&line(&gateway.gateway, path), json!({ "setting": setting }));
+    }
+    // The same connection afterwards: nothing of the refused request stays.
+    gateway.raw(get("/api/setting-after", &[&gateway.bearer("server", "read")])).status(200);
+    says(&line(&gateway.gateway, "/api/setting-after"), json!({ "setting": null, "reason": null }));
 }
 
 #[test]
@@ -245,7 +268,7 @@ fn endpoint_requests_are_logged() {
         json!({ "route": "(token)", "path": TOKEN, "client_id": "server", "status": 200, "reason": null }),
         // A client id without successful authentication is not logged.
         json!({ "route": "(token)", "client_id": null, "status": 401, "reason": "invalid_client" }),
-        json!({ "route": "(token)", "client_id": "server", "status": 400, "reason": "invalid_scope" }),
+        json!({ "route": "(token)", "client_id": "server", "status": 400, "reason": "invalid_scope", "setting": "clients.scopes" }),
     ];
     for (line, members) in found.iter().zip(expected) {
         says(line, members);

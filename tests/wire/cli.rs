@@ -347,8 +347,15 @@ fn the_token_command_gets_a_token() {
 fn explain_shows_the_outcome_of_a_request() {
     let dir = folder(&small().text());
     let dir = dir.path();
-    let verdict =
-        |arguments: &[&str]| json(dir, &[&["explain", "--json"], arguments].concat())["verdict"].clone();
+    let explained = |arguments: &[&str]| -> Value {
+        let output = run(dir, &[&["explain", "--json"], arguments].concat());
+        let explained: Value =
+            serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+        let refused = explained["verdict"]["status"].is_u64();
+        assert_eq!(output.code, Some(if refused { 3 } else { 0 }), "{output:?}");
+        explained
+    };
+    let verdict = |arguments: &[&str]| explained(arguments)["verdict"].clone();
     assert_eq!(
         verdict(&["GET", "https://localhost/hello", "--client", "one"]),
         serde_json::json!({ "passes": true, "upstream": "api", "path": "/hello" })
@@ -375,6 +382,51 @@ fn explain_shows_the_outcome_of_a_request() {
 }
 
 #[test]
+fn explain_compares_the_outcome_with_the_expected_one() {
+    let dir = folder(&small().text());
+    let expect = |outcome: &str, request: &[&str]| {
+        run(dir.path(), &[&["explain", "--expect", outcome], request].concat())
+    };
+    let scoped = ["GET", "/hello", "--scope", "read"];
+    let table: [(&str, &[&str]); 4] = [
+        ("pass", &scoped),
+        ("401", &["GET", "/hello"]),
+        ("403", &["GET", "/hello", "--scope", "write"]),
+        ("endpoint", &["POST", "/oauth/v2/oauth-token"]),
+    ];
+    for (outcome, request) in table {
+        let output = expect(outcome, request);
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
+        for (other, _) in table.iter().filter(|(other, _)| *other != outcome) {
+            let output = expect(other, request);
+            assert_eq!(output.code, Some(1), "{output:?}");
+            assert_eq!(output.stderr, format!("expected {other}, and the outcome is {outcome}\n"));
+        }
+    }
+    assert_eq!(expect("refused", &scoped).code, Some(2));
+}
+
+#[test]
+fn a_refusal_names_the_setting_that_decides() {
+    let dir = folder(&small().text());
+    let text = |request: &[&str]| run(dir.path(), &[&["explain", "GET"], request].concat()).stdout;
+    let said = text(&["/elsewhere;x", "--scope", "write"]);
+    assert!(said.contains("400: the path has a semicolon"), "{said}");
+    assert!(said.contains("setting         allow_semicolon = true on the route"), "{said}");
+    assert!(text(&["/elsewhere%2Fx", "--scope", "write"]).contains("allow_encoded_slash = true"));
+    assert!(
+        text(&["/hello", "--client", "one", "--scope", "read", "--body", "1GiB"])
+            .contains("`max_body_size` of the route")
+    );
+    assert!(!text(&["/hello", "--scope", "read"]).contains("setting"));
+    assert!(!text(&["/a/../b"]).contains("setting"));
+    let dir = dir.path();
+    let output = run(dir, &["explain", "GET", "/hello", "--scope", "write", "--json"]);
+    let json: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!(json["verdict"]["setting"], "clients.scopes");
+}
+
+#[test]
 fn explain_introspects_a_token() {
     let (gateway, _) = with_known_port();
     let dir = gateway.dir();
@@ -383,7 +435,8 @@ fn explain_introspects_a_token() {
     assert!(bad(dir, 2, &["explain", "GET", "/hello", "--token", token]).contains("introspection"));
     let explain = |path: &str, token: &str| {
         let asker = ["--client", "introspector", "--secret", SECRET, "--json"];
-        json(dir, &[&["explain", "GET", path, "--token", token], &asker[..]].concat())
+        let output = run(dir, &[&["explain", "GET", path, "--token", token], &asker[..]].concat());
+        serde_json::from_str::<Value>(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
     };
     let told = explain("/hello", token);
     assert_eq!((&told["client_id"], &told["verdict"]["passes"]), (&"other".into(), &true.into()), "{told}");
@@ -463,9 +516,84 @@ fn schema_and_completions_are_printed() {
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     for shell in ["bash", "zsh", "fish"] {
         let script = good(dir.path(), &["completions", shell]);
-        assert!(script.contains("reset-secret") && script.contains("explain"), "{shell}: {script}");
+        assert!(script.contains("TOLLGATE_COMPLETE"), "{shell}: {script}");
     }
     bad(dir.path(), 2, &["completions", "nosuchshell"]);
+}
+
+#[test]
+fn a_shell_completes_commands_and_the_names_in_the_file() {
+    let dir = folder(&small().text());
+    let complete = |words: &[&str]| -> Vec<String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .arg("--")
+            .args(words)
+            .current_dir(dir.path())
+            .env("TOLLGATE_COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string())
+            .env("_CLAP_IFS", "\n")
+            .output()
+            .expect("completions");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
+    };
+    assert!(complete(&["tollgate", "client", ""]).contains(&"reset-secret".to_owned()));
+    assert_eq!(complete(&["tollgate", "client", "edit", "o"]), ["one"]);
+    assert_eq!(complete(&["tollgate", "client", "add", "x", "--scope", "w"]), ["write"]);
+    assert_eq!(complete(&["tollgate", "explain", "GET", "/", "--client", "t"]), ["two"]);
+    std::fs::rename(dir.path().join("gateway.toml"), dir.path().join("other.toml")).expect("renamed");
+    assert_eq!(complete(&["tollgate", "client", "show", "o"]), [""; 0]);
+    assert_eq!(complete(&["tollgate", "--config", "other.toml", "client", "show", "o"]), ["one"]);
+}
+
+#[test]
+fn a_client_without_scopes_comes_with_advice() {
+    let dir = folder(&small().text());
+    let dir = dir.path();
+    let said = good(dir, &["client", "add", "bare"]);
+    assert!(
+        said.contains("open only routes that need none") && said.contains("client edit \"bare\" --add-scope"),
+        "{said}"
+    );
+    let said = good(dir, &["client", "add", "scoped", "--scope", "read"]);
+    assert!(said.contains("a token without scopes opens nothing"), "{said}");
+    assert!(said.contains("tollgate client edit \"scoped\" --add-default-scope read"), "{said}");
+    let said = good(dir, &["client", "add", "ready", "--default-scope", "read"]);
+    assert!(!said.contains("without scopes"), "{said}");
+    let shown = json(dir, &["client", "show", "ready", "--json"]);
+    assert_eq!(
+        (&shown["scopes"], &shown["default_scopes"]),
+        (&serde_json::json!(["read"]), &serde_json::json!(["read"]))
+    );
+}
+
+#[test]
+fn a_client_is_edited() {
+    let dir = folder(&small().text());
+    let dir = dir.path();
+    let said = good(
+        dir,
+        &["client", "edit", "one", "--add-scope", "write", "--default-scope", "write", "--rate-limit", "9/s"],
+    );
+    assert!(said.contains("is changed: scopes, default_scopes, rate_limit."), "{said}");
+    let shown = json(dir, &["client", "show", "one", "--json"]);
+    assert_eq!(shown["scopes"], serde_json::json!(["read", "write"]));
+    let edited = json(dir, &["client", "edit", "one", "--remove-scope", "write", "--json"]);
+    assert_eq!(edited["changed"], serde_json::json!(["scopes", "default_scopes"]));
+    let said = good(dir, &["client", "edit", "one", "--no-rate-limit", "--add-capability", "introspection"]);
+    assert!(said.contains("capabilities, rate_limit"), "{said}");
+    assert!(good(dir, &["client", "edit", "one", "--no-rate-limit"]).contains("was like that already"));
+
+    let before = text_of(dir);
+    assert!(bad(dir, 2, &["client", "edit", "one"]).contains("no change is named"));
+    assert!(
+        bad(dir, 2, &["client", "edit", "twoo", "--add-scope", "read"]).contains("did you mean \"two\"?")
+    );
+    assert!(
+        bad(dir, 2, &["client", "edit", "one", "--remove-scope", "raed"]).contains("did you mean \"read\"?")
+    );
+    assert!(bad(dir, 2, &["client", "edit", "one", "--rate-limit", "fast"]).contains("100/s"));
+    assert_eq!(text_of(dir), before);
 }
 
 #[test]

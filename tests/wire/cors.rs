@@ -1,6 +1,6 @@
 //! Cross-origin requests from browsers: preflights without a token, and responses that pages may read.
 
-use crate::support::{Answer, Fixture, Next, get};
+use crate::support::{Answer, Fixture, INTROSPECT, Next, TOKEN, get, post_form, token_of};
 use std::sync::OnceLock;
 
 const PAGE: &str = "Origin: https://app.example.com";
@@ -30,9 +30,12 @@ fn gateway() -> &'static Fixture {
     })
 }
 
+fn options(path: &str, fields: &[&str]) -> String {
+    String::from_utf8(get(path, fields)).expect("text").replacen("GET", "OPTIONS", 1)
+}
+
 fn preflight(path: &str, fields: &[&str]) -> Answer {
-    let request = String::from_utf8(get(path, fields)).expect("text").replacen("GET", "OPTIONS", 1);
-    gateway().raw(request)
+    gateway().raw(options(path, fields))
 }
 
 #[test]
@@ -102,4 +105,58 @@ fn allowed_origins_may_read_responses_and_refusals() {
     let own = conn.ask(get("/c/app/own", &[STRANGER, &good]));
     own.status(200).lacks("access-control-allow-origin").lacks("access-control-allow-credentials");
     conn.ask(get("/hello", &[PAGE, &good])).status(200).lacks("access-control-allow-origin").lacks("vary");
+}
+
+/// A Swagger UI on another origin gets a token, and uses it.
+#[test]
+fn pages_of_a_listed_origin_get_tokens() {
+    let gateway = Fixture::start(|config| {
+        config.token_service("cors = { origins = [\"https://app.example.com\"], max_age = \"10m\" }")
+    });
+    let asks = |method: &str| format!("Access-Control-Request-Method: {method}");
+    for (path, method, allowed) in [
+        (TOKEN, "POST", "POST"),
+        (INTROSPECT, "POST", "POST"),
+        ("/.well-known/oauth-authorization-server", "GET", "GET, HEAD"),
+    ] {
+        let headers = "Access-Control-Request-Headers: authorization,x-requested-with";
+        let answer = gateway.raw(options(path, &[PAGE, &asks(method), headers]));
+        answer.status(204).has("access-control-allow-origin", "https://app.example.com");
+        answer.has("access-control-allow-methods", allowed).has("access-control-max-age", "600");
+        answer.has("access-control-allow-headers", "dpop, x-requested-with, authorization");
+        answer.has("vary", "origin").lacks("access-control-allow-credentials");
+        for origin in [STRANGER, "Origin: null"] {
+            let answer = gateway.raw(options(path, &[origin, &asks(method)]));
+            answer.status(204).lacks("access-control-allow-origin").lacks("access-control-allow-methods");
+        }
+    }
+
+    let form = "grant_type=client_credentials&client_id=server&client_secret=Password1&scope=read";
+    let answer = gateway.raw(post_form(TOKEN, &[PAGE], form));
+    answer.has("access-control-allow-origin", "https://app.example.com").has("vary", "origin");
+    answer.lacks("access-control-allow-credentials");
+    token_of(&answer);
+    // The page can read why it got no token.
+    let refused = gateway.raw(post_form(TOKEN, &[PAGE], form.replace("Password1", "wrong")));
+    refused.oauth_error(401, "invalid_client");
+    refused.has("access-control-allow-origin", "https://app.example.com");
+    assert!(refused.one("access-control-expose-headers").contains("www-authenticate"), "{refused}");
+    gateway
+        .raw(get(TOKEN, &[PAGE]))
+        .status(405)
+        .has("access-control-allow-origin", "https://app.example.com");
+    let metadata = gateway.raw(get("/.well-known/oauth-authorization-server", &[PAGE]));
+    metadata.status(200).has("access-control-allow-origin", "https://app.example.com");
+    // Others get the same answer, which their browser does not let them read.
+    for headers in [&[STRANGER][..], &[]] {
+        let answer = gateway.raw(post_form(TOKEN, headers, form));
+        answer.lacks("access-control-allow-origin").has("vary", "origin");
+        token_of(&answer);
+    }
+}
+
+#[test]
+fn without_the_setting_the_endpoints_know_no_origin() {
+    let asks = "Access-Control-Request-Method: POST";
+    preflight(TOKEN, &[PAGE, asks]).status(405).lacks("access-control-allow-origin");
 }

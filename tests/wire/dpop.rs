@@ -144,11 +144,49 @@ async fn the_uri_of_a_proof_is_the_one_the_client_used() {
 }
 
 #[test]
+fn a_proof_for_another_server_is_refused_whatever_host_the_caller_sends() {
+    let fixture = fixture();
+    let key = SigningKey::new();
+    let body = || format!("grant_type=client_credentials&scope=read&{}", credentials("server"));
+    // The caller sends the Host that the proof was made for.
+    let at = |host: &str, target: &str, fields: &[&str]| {
+        let request = get(target, fields);
+        String::from_utf8(request).expect("text").replace("Host: localhost", &format!("Host: {host}"))
+    };
+    let token_request = |host: &str, proof: &str| {
+        let request = post_form(TOKEN, &[proof], body());
+        let request = String::from_utf8(request).expect("text");
+        fixture.raw(request.replace("Host: localhost", &format!("Host: {host}")))
+    };
+    let elsewhere = key.dpop("POST", "http://elsewhere.example/oauth/v2/oauth-token", None);
+    token_request("elsewhere.example", &elsewhere).oauth_error(400, "invalid_dpop_proof");
+    // A host that a route names is one of the gateway's own.
+    let own = key.dpop("POST", "https://api.example.test/oauth/v2/oauth-token", None);
+    let token = token_of(&token_request("localhost:1", &own));
+    let authorization = format!("Authorization: DPoP {token}");
+    let rows = [
+        ("elsewhere.example", "http://elsewhere.example/authenticated", 401),
+        ("localhost", "http://elsewhere.example/authenticated", 401),
+        ("elsewhere.example", "http://localhost/authenticated", 200),
+        ("api.example.test", "http://localhost/authenticated", 401),
+        ("api.example.test", "http://api.example.test/authenticated", 200),
+    ];
+    for (host, htu, status) in rows {
+        let proof = key.dpop("GET", htu, Some(&token));
+        fixture.raw(at(host, "/authenticated?m=htu", &[&authorization, &proof])).status(status);
+    }
+}
+
+#[test]
 fn a_route_may_require_an_audience() {
     let fixture = fixture();
     let token =
         |rest: &str| format!("Authorization: Bearer {}", token_of(&fixture.ask_token("reseller", rest)));
-    fixture.raw(get("/for-a", &[&token("&resource=https%3A%2F%2Fa.example")])).status(200);
+    let for_a = token("&resource=https%3A%2F%2Fa.example");
+    fixture.raw(get("/for-a", &[&for_a])).status(200);
+    // A route without an audience is not the resource that the token is for (RFC 8707).
+    fixture.raw(get("/authenticated?m=other", &[&for_a])).bearer_error(401, Some("invalid_token"));
+    fixture.raw(get("/authenticated", &[&token("")])).status(200);
     for rest in ["&resource=https%3A%2F%2Fb.example", ""] {
         fixture.raw(get("/for-a?m=other", &[&token(rest)])).bearer_error(401, Some("invalid_token"));
     }

@@ -140,9 +140,13 @@ impl Setting {
         }
         arguments.extend(row.told);
         let said = run(self.fixture.gateway.dir(), &[&arguments[..], &["--json"]].concat());
-        assert_eq!(said.code, Some(0), "{arguments:?} {said:?}");
-        let json: Value = serde_json::from_str(&said.stdout).expect("JSON");
+        let json: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|e| panic!("{e}: {said:?}"));
         let verdict = &json["verdict"];
+        let refused = match verdict["preflight"]["allowed"].as_bool() {
+            Some(allowed) => !allowed,
+            None => verdict["status"].is_u64(),
+        };
+        assert_eq!(said.code, Some(if refused { 3 } else { 0 }), "{arguments:?} {said:?}");
         let verdict = if verdict["passes"] == true {
             Verdict::Passes(verdict["path"].as_str().expect("a path").to_owned())
         } else if let Some(allowed) = verdict["preflight"]["allowed"].as_bool() {

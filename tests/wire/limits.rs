@@ -1,7 +1,7 @@
 //! Limits on requests: addresses, rates, requests in flight, time; and changes to responses.
 
 use crate::support::config::SECRET;
-use crate::support::{Answer, Config, Fixture, Next, Upstream, get};
+use crate::support::{Answer, Config, Fixture, Next, TOKEN, Upstream, get, post_form};
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -272,4 +272,61 @@ fn response_headers_apply_to_upstream_responses_only() {
     gateway.raw(get("/changed", &[])).status(401).lacks("x-frame-options").lacks("x-powered-by");
     let other = gateway.raw(get("/hello", &[&bearer]));
     other.status(200).lacks("x-frame-options");
+}
+
+#[test]
+fn each_address_has_a_rate_that_counts_before_the_token() {
+    let gateway = Fixture::start(|config| {
+        config.server("trusted_proxies = [\"127.0.0.0/8\"]").route(
+            "path = \"/each\"\nscopes = [\"read\"]\nupstream = \"api\"\nrate_limit_by_address = \"3/h\"",
+        )
+    });
+    let bearer = gateway.bearer("server", "read");
+    let mut conn = gateway.connect();
+    let from = |address: &str| format!("X-Forwarded-For: {address}");
+    let (one, two) = (from("198.51.100.1"), from("198.51.100.2"));
+    conn.ask(get("/each?m=passed", &[&bearer, &one])).status(200);
+    // Requests without a good token count, too.
+    conn.ask(get("/each", &[&one])).status(401);
+    conn.ask(get("/each", &["Authorization: Bearer bad", &one])).status(401);
+    for headers in [&[bearer.as_str(), one.as_str()][..], &[&one]] {
+        let answer = conn.ask(get("/each?m=refused", headers));
+        assert!((1190..=1200).contains(&too_many(&answer, "\"address\";q=3;w=3600")), "{answer}");
+    }
+    assert!(!gateway.upstream.saw("m=refused"));
+    // What the client claims does not matter: the proxy has added its address.
+    conn.ask(get("/each", &[&bearer, &from("203.0.113.1, 198.51.100.1")])).problem(429);
+    // Another client of the same proxy, the proxy itself, and other routes are not affected.
+    conn.ask(get("/each", &[&bearer, &two])).status(200);
+    conn.ask(get("/each", &[&bearer])).status(200);
+    conn.ask(get("/hello", &[&bearer, &one])).status(200);
+}
+
+#[test]
+fn the_server_has_one_rate_of_an_address_for_everything() {
+    let upstream = Upstream::start();
+    let config = Config::standard(upstream.address())
+        .table("[server.limits]\nrate_limit_by_address = { rate = \"8/h\", burst = 8 }")
+        .table("[metrics]\nlisten = \"http://127.0.0.1:0\"");
+    let gateway = crate::support::Gateway::start(&config);
+    let gateway = Fixture { gateway, upstream };
+    let bearer = gateway.bearer("server", "read");
+    let mut conn = gateway.connect();
+    for (path, status) in [
+        ("/hello", 200),
+        ("/public/x", 200),
+        ("/nowhere", 404),
+        ("/hello", 200),
+        ("/.well-known/oauth-authorization-server", 200),
+        ("/hello", 200),
+    ] {
+        conn.ask(get(path, &[&bearer])).status(status);
+    }
+    // The claim of a stranger about its address does not matter.
+    conn.ask(get("/hello", &[&bearer, "X-Forwarded-For: 198.51.100.1"])).status(200);
+    for path in ["/hello", "/public/x", "/nowhere", "/.well-known/oauth-authorization-server"] {
+        too_many(&conn.ask(get(path, &[&bearer])), "\"address\";q=8;w=3600");
+    }
+    let body = "grant_type=client_credentials&client_id=server&client_secret=Password1";
+    too_many(&conn.ask(post_form(TOKEN, &[], body)), "\"address\";q=8;w=3600");
 }

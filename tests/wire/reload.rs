@@ -134,8 +134,8 @@ fn change_everything(fixture: &Fixture, bearer: &str, load: &Load) {
     });
     eventually(gateway, "the other scope", || fixture.ask_token("other", "&scope=read").code() == 400);
     fixture.ask_token("other", "&scope=write").status(200);
-    // A token keeps its scope and lifetime.
-    fixture.raw(get("/hello?m=kept", &[&others])).status(200);
+    // A token does not outlive a scope that it has.
+    fixture.raw(get("/hello?m=lost", &[&others])).bearer_error(401, Some("invalid_token"));
     load.goes_on(gateway);
 
     let text = std::fs::read_to_string(gateway.dir().join("gateway.toml")).expect("gateway.toml");

@@ -1,7 +1,7 @@
 //! Paths that are changed on their way upstream, and URLs and cookies that are changed on their way back.
 
 use crate::support::h2_upstream::{Act, H2Upstream};
-use crate::support::{Config, Conn, Fixture, Gateway, Next, Upstream, get};
+use crate::support::{Config, Conn, Fixture, Gateway, Next, Upstream, get, run};
 use http::Response;
 use std::net::SocketAddr;
 
@@ -217,4 +217,23 @@ fn an_upstream_that_ignores_case_gets_no_names_that_windows_shortens() {
     assert_eq!(upstream.bytes(), 0);
     ask("/Admin/x").status(401);
     ask("/x/%C3%9Cbersicht.htm").status(200);
+}
+
+#[test]
+fn explain_shows_what_goes_upstream() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream, "host = \"orders.internal\"");
+    let explain = |path: &str| run(gateway.dir(), &["explain", "GET", path]).all();
+    for (path, expected) in [
+        ("/users/7", "as /registered/7"),
+        ("/t/acme/x", "as /acme/api/x"),
+        ("/v1/orders", "as /base/v2/orders"),
+        ("/v1/orders", "the upstream gets Host orders.internal"),
+        ("/v1%2Forders", "400: "),
+        ("/as-is//x", "400: the path has an empty segment"),
+        ("/as-is/x%3F", "400: the path has an encoded question mark or number sign"),
+    ] {
+        let said = explain(path);
+        assert!(said.contains(expected), "{path}: {expected:?} is not in\n{said}");
+    }
 }

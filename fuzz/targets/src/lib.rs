@@ -50,6 +50,7 @@ targets! {
     bearer: "authorization",
     certificate: "",
     chunked: "http",
+    connection: "http",
     dpop: "",
     form: "form",
     jwks: "",

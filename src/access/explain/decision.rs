@@ -87,6 +87,11 @@ pub(crate) fn explain<'c, E>(
 /// the client is not known.
 fn as_applied(config: &Config, request: &SampleRequest) -> Config {
     let mut config = without_upstream_tls(config);
+    // Whether a rate is exceeded depends on other requests.
+    config.server.limits.rate_limit_by_address = None;
+    for route in &mut config.routes {
+        route.rate_limit_by_address = None;
+    }
     if request.from.is_none() {
         for route in &mut config.routes {
             route.addresses = AddressRules::default();
@@ -202,8 +207,10 @@ impl<'c> Explainer<'_, 'c> {
         let (scheme, proof) = match key {
             None => ("Bearer", None),
             Some(key) => {
-                let now = self.gate.clock().unix_time().as_secs();
-                let (method, url) = (&self.request.method, self.request.url());
+                // Rounded up: the gate was made in this second, and refuses what may be from before.
+                let now = self.gate.clock().unix_time().as_secs() + 1;
+                let issuer = self.config.token_service.issuer.as_str();
+                let (method, url) = (&self.request.method, self.request.url(issuer));
                 ("DPoP", Some(key.prove(method, &url, token.expose(), now)?))
             }
         };
@@ -219,9 +226,12 @@ impl<'c> Explainer<'_, 'c> {
                 verdict::passes(self.config, route, path, matched)
             }
             // Only a matched route leads upstream, and the store of this gate is in memory.
-            (Ok(Disposition::Upstream(_) | Disposition::Ask(_)), _) => {
-                Verdict::Refused { status: 404, error: None, reason: "no route is for this path".to_owned() }
-            }
+            (Ok(Disposition::Upstream(_) | Disposition::Ask(_)), _) => Verdict::Refused {
+                status: 404,
+                error: None,
+                reason: "no route is for this path".to_owned(),
+                setting: Some("routes"),
+            },
             (Err(refusal), _) => verdict::refused(self.config, self.request, route, refusal),
         };
         let page_reads_response = self.page_reads(route);

@@ -14,7 +14,13 @@ pub(crate) enum Verdict {
     /// The gateway answers a browser's preflight, and allows the page to go on or not.
     Preflight { allowed: bool },
     /// The gateway refuses the request.
-    Refused { status: u16, error: Option<&'static str>, reason: String },
+    Refused {
+        status: u16,
+        error: Option<&'static str>,
+        reason: String,
+        /// The key of gateway.toml that would have to change for such a request to be served.
+        setting: Option<&'static str>,
+    },
 }
 
 /// The decision about a request, and what led to it.
@@ -31,6 +37,11 @@ pub(crate) struct Explanation<'c> {
 }
 
 impl Explanation<'_> {
+    /// Returns whether the gateway refuses the request, or a browser does after the gateway's answer.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.verdict, Verdict::Refused { .. } | Verdict::Preflight { allowed: false })
+    }
+
     /// Returns what a client has to ask a token for, so that a request that passes does so. It is empty if the token
     /// that the client gets without asking is enough.
     pub(crate) fn token_request(&self, config: &Config, credential: &Credential) -> Vec<String> {

@@ -10,6 +10,7 @@ use crate::access::explain::credential::Credential;
 use crate::access::explain::target::Target;
 use crate::config::Scheme;
 use crate::oauth::dpop;
+use crate::oauth::public_origin::PublicOrigin;
 use crate::route::path::{self, PathError};
 
 /// The host of a request for which only a path is given. No route is for it.
@@ -51,10 +52,20 @@ impl SampleRequest {
         self.target.authority.as_deref().unwrap_or(ANY_HOST)
     }
 
-    /// Returns the URL that a DPoP proof for the request names, which has no query.
-    pub(super) fn url(&self) -> String {
+    /// Returns the URL that a DPoP proof for the request names, which has no query. A request without a host goes to the
+    /// issuer's.
+    pub(super) fn url(&self, issuer: &str) -> String {
+        let origin = match (&self.target.authority, PublicOrigin::of_url(issuer)) {
+            (None, Some(issuer)) => issuer.to_string(),
+            _ => self.origin_of_target(),
+        };
+        format!("{origin}{}", self.target.path)
+    }
+
+    /// Returns the origin that the request names.
+    pub(super) fn origin_of_target(&self) -> String {
         let scheme = if self.is_secure() { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority(), self.target.path)
+        format!("{scheme}://{}", self.authority())
     }
 
     /// Returns the head of the request as the HTTP server reads it.

@@ -67,6 +67,11 @@ pub(super) fn refused(
             request.from.map(|from| format!("the route accepts no requests from {from}, whatever the token"))
         }
         (Reason::InvalidToken, Some(route)) => invalid_token(config, request, route),
+        (Reason::InvalidDpopProof, Some(_)) => Some(format!(
+            "the token is bound to a key, and {} is no origin of the gateway that a DPoP proof can name: it is neither \
+             the issuer's nor a route's host; `public_origins` of [token_service] adds it",
+            request.origin_of_target()
+        )),
         (Reason::InsufficientScope, Some(route)) => insufficient_scope(config, request, route),
         (Reason::BodyTooLarge, Some(Route { max_body_size: BodyLimit::Bytes(most), .. })) => {
             Some(format!("the route accepts bodies of at most {}", ShownSize(*most)))
@@ -75,7 +80,8 @@ pub(super) fn refused(
     };
     // The text for the client says what is wrong with the request itself.
     let reason = reason.unwrap_or_else(|| response::detail(&refusal.response));
-    Verdict::Refused { status: refusal.response.status().as_u16(), error, reason }
+    let setting = refusal.setting;
+    Verdict::Refused { status: refusal.response.status().as_u16(), error, reason, setting }
 }
 
 fn invalid_token(config: &Config, request: &SampleRequest, route: &Route) -> Option<String> {
@@ -89,7 +95,16 @@ fn invalid_token(config: &Config, request: &SampleRequest, route: &Route) -> Opt
             "the token is bound to a client certificate (RFC 8705), which cannot be shown without TLS";
         return Some(reason.to_owned());
     }
-    let Access::Token { audience: Some(needed), .. } = &route.access else { return None };
+    let needed = match (&route.access, &token.audience) {
+        (Access::Token { audience: Some(needed), .. }, _) => needed,
+        (Access::Token { audience: None, .. }, Some(other)) => {
+            return Some(format!(
+                "the token is for \"{other}\" (RFC 8707), and the route names no `audience`; \
+                 `restricted_tokens = \"any_route\"` in [token_service] would let it through"
+            ));
+        }
+        _ => return None,
+    };
     let other = match token.audience {
         None => "no resource in particular".to_owned(),
         Some(other) => format!("\"{other}\""),

@@ -35,13 +35,13 @@ fn is_local(listener: &Listener) -> bool {
 
 fn issuer(config: &Config, findings: &mut Findings<'_>) {
     let Issuer::FromListener(issuer) = &config.token_service.issuer else { return };
-    let Some(first) = config.server.listen.first() else { return };
+    let Some((index, first)) = config.server.first_serving() else { return };
     let behind_tls = matches!(first.protocol, ListenerProtocol::Http { behind_tls: true, .. });
     if first.address.ip().to_canonical().is_unspecified() || (behind_tls && !is_local(first)) {
         findings.add(
             Lint::LocalIssuer,
             first.position,
-            "server.listen[0]",
+            format!("server.listen[{index}]"),
             format!(
                 "clients are told that this gateway is {issuer}, which leads other machines elsewhere: set \
                  token_service.issuer to the URL that clients use"

@@ -17,13 +17,15 @@ use crate::route::table::{Entry, Match, RouteTable};
 const COMMON: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
 
 pub(super) fn spellings(config: &Config, findings: &mut Findings<'_>) {
-    let entries = config.routes.iter().enumerate().map(|(index, route)| Entry {
-        host: route.host.as_ref().map(ToString::to_string),
-        pattern: route.path.clone(),
-        methods: route.methods.only().map(<[_]>::to_vec),
-        case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
-        allowed: route.allowed(),
-        value: index,
+    let entries = config.routes.iter().enumerate().flat_map(|(index, route)| {
+        route.table_hosts().into_iter().map(move |host| Entry {
+            host,
+            pattern: route.path.clone(),
+            methods: route.methods.only().map(<[_]>::to_vec),
+            case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
+            allowed: route.allowed(),
+            value: index,
+        })
     });
     // Conflicts are errors, which have been reported.
     let Ok(table) = RouteTable::build(entries) else { return };
@@ -57,7 +59,7 @@ fn weaker<'c>(
     table: &RouteTable<usize>,
     route: &Route,
 ) -> Option<(Vec<String>, &'c Route)> {
-    let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let host = route.sample_host().unwrap_or_default();
     let methods = route.methods.only().unwrap_or(&COMMON);
     let taken = |spelling: &str| {
         let path = canonical(spelling).ok()?;

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde_json::{Value, json};
 
 use crate::config::{
-    Access, AccessLog, AddressRules, Client, ClientAuthentication, ClientSecret, Config, Host, Origin,
-    Pattern, Position, Protocol, Scheme, SecretAuthentication, UpstreamServer, UpstreamTls,
+    Access, AccessLog, AddressRules, Client, ClientAuthentication, ClientSecret, Config, Host,
+    ListenerProtocol, Origin, Pattern, Position, Protocol, Scheme, SecretAuthentication, UpstreamServer,
+    UpstreamTls,
 };
 use crate::gate::SecretHash;
 use crate::oauth::client::{Capabilities, ClientId};
@@ -48,6 +49,7 @@ impl Order {
 
     /// Changes a configuration as ordered.
     pub(super) fn apply(self, config: &mut Config) {
+        config.server.listen.retain(|listener| listener.protocol != ListenerProtocol::Redirect);
         config.server.listen.truncate(1);
         for listener in &mut config.server.listen {
             listener.address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -55,6 +57,7 @@ impl Order {
         }
         config.server.access_log = AccessLog::Off;
         config.metrics = None;
+        config.server.limits.rate_limit_by_address = None;
         // The load must not reach a real API.
         for upstream in &mut config.upstreams {
             upstream.servers.truncate(1);
@@ -64,7 +67,8 @@ impl Order {
                     host: Host::Address(self.stand_in.ip()),
                     port: self.stand_in.port(),
                 };
-                *server = UpstreamServer { origin, weight: server.weight, position: server.position };
+                *server =
+                    UpstreamServer { origin, socket: None, weight: server.weight, position: server.position };
             }
             upstream.protocol = Protocol::Http1;
             upstream.tls = UpstreamTls::default();
@@ -73,6 +77,7 @@ impl Order {
         }
         for route in &mut config.routes {
             route.rate_limit = None;
+            route.rate_limit_by_address = None;
             route.max_in_flight = None;
             route.addresses = AddressRules::default();
         }
@@ -124,6 +129,7 @@ fn client(config: &Config, hash: SecretHash) -> Option<Client> {
         },
         certificate_bound_tokens: false,
         dpop_bound_tokens: false,
+        token_generation: 0,
         audiences: audiences.collect(),
         position,
     })

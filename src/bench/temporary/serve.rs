@@ -27,7 +27,7 @@ pub(crate) fn serve(path: &Path) -> Result<(), BenchError> {
     let rules = build::rules(&config, None)?;
     let bound = Bound::bind(settings::server_options(&config)?).map_err(BenchError::usage)?;
     let address = bound.listeners().first().map(crate::server::Listener::addr);
-    settings::name_issuer(&mut config, address);
+    settings::name_issuer(&mut config, &bound);
     // No keys are fetched: the only client that is used has none.
     let gate = Gate::builder(GateSpec::from(&config))
         .max_tokens(usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX))

@@ -25,9 +25,16 @@ fn a_client_is_changed_where_it_is() {
     let two = "[clients.two]\nsecret = \"OLD\"\n";
     let fixture = folder("[scopes]\nread = \"r\"\n", one, two);
     let main = fixture.text();
-    fixture.edit(|file| file.set_enabled("one", false)).unwrap();
-    assert_eq!(text(&fixture, "1.toml"), "# of team one\n[clients.one]\nsecret = \"OLD\"\nenabled = false\n");
-    fixture.edit(|file| file.rotate("two", &Rotation { hash: &hash(), keep_old: None, now: now() })).unwrap();
+    fixture.edit(|file| file.set_enabled("one", false, now())).unwrap();
+    assert_eq!(
+        text(&fixture, "1.toml"),
+        "# of team one\n[clients.one]\nsecret = \"OLD\"\nenabled = false\ntoken_generation = 1795422600000\n"
+    );
+    fixture
+        .edit(|file| {
+            file.rotate("two", &Rotation { hash: &hash(), keep_old: None, now: now(), revoke_tokens: false })
+        })
+        .unwrap();
     assert_eq!(text(&fixture, "2.toml"), "[clients.two]\nsecret = \"NEW\"\n");
     fixture.edit(|file| file.remove_client("one")).unwrap();
     assert!(!text(&fixture, "1.toml").contains("clients.one"));
@@ -61,7 +68,7 @@ fn a_change_that_another_file_contradicts_is_not_made() {
         "[clients.two]\nsecret = \"OLD\"\nscopes = [\"none\"]\n",
     );
     let before = text(&fixture, "1.toml");
-    let error = fixture.edit(|file| file.set_enabled("one", false)).unwrap_err();
+    let error = fixture.edit(|file| file.set_enabled("one", false, now())).unwrap_err();
     assert!(error.to_string().contains("2.toml:3:11"), "{error}");
     assert_eq!(text(&fixture, "1.toml"), before);
 }

@@ -1,10 +1,13 @@
 //! `tollgate client add`.
 
 use std::path::Path;
+use std::time::SystemTime;
 
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
 use crate::change::{ConfigFile, NewClient, new_secret};
+use crate::cli::completions::scopes;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::{Config, ServerCertificate, parse_duration};
@@ -16,10 +19,10 @@ pub(in crate::cli) struct Arguments {
     /// The client's id.
     name: String,
     /// A scope that the client may ask for; may be given several times.
-    #[arg(long = "scope", value_name = "SCOPE")]
+    #[arg(long = "scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
     scopes: Vec<String>,
-    /// A scope that the client gets if it asks for none; may be given several times.
-    #[arg(long = "default-scope", value_name = "SCOPE")]
+    /// A scope of the client that its tokens have if the token request names none; may be given several times.
+    #[arg(long = "default-scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
     default_scopes: Vec<String>,
     /// The lifetime of the client's tokens, such as 5m. Left out: that of [token_service].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -34,14 +37,25 @@ pub(in crate::cli) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
-enum Capability {
+pub(super) enum Capability {
     /// Get tokens. Every client that is added may.
     ClientCredentials,
     /// Ask about any token (RFC 7662).
     Introspection,
 }
 
-fn duration(text: &str) -> Result<String, String> {
+impl Capability {
+    /// Returns the name that the file has.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::Introspection => "introspection",
+        }
+    }
+}
+
+/// Checks a duration, and returns it as the file writes it.
+pub(super) fn duration(text: &str) -> Result<String, String> {
     match parse_duration(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("{error}: write it with its unit, such as 299s or 5m")),
@@ -55,14 +69,18 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.capabilities.contains(&Capability::Introspection) {
         capabilities.push("introspection");
     }
+    let default_scopes = once(&arguments.default_scopes);
+    // Without a list of its own, the client has the scopes that its tokens have by default.
+    let scopes = if arguments.scopes.is_empty() { default_scopes.clone() } else { once(&arguments.scopes) };
     let mut file = ConfigFile::open(path)?;
     file.add_client(&NewClient {
         id: &arguments.name,
         hash: &hash,
         capabilities: &capabilities,
-        scopes: &once(&arguments.scopes),
-        default_scopes: &once(&arguments.default_scopes),
+        scopes: &scopes,
+        default_scopes: &default_scopes,
         token_lifetime: arguments.token_lifetime.as_deref(),
+        now: SystemTime::now(),
     })?;
     let changed = file.path().to_owned();
     let config = file.save()?;
@@ -71,17 +89,35 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
             "client_id": arguments.name,
             "client_secret": secret.expose(),
             "token_endpoint": Endpoint::Token.url(&config),
-            "scopes": once(&arguments.scopes),
+            "scopes": scopes,
+            "default_scopes": default_scopes,
         }))
     } else {
         format!(
-            "The client {:?} is added to {}.\n\n{}",
+            "The client {:?} is added to {}.\n\n{}{}",
             arguments.name,
             changed.display(),
-            credentials(&config, &arguments.name, &secret)
+            credentials(&config, &arguments.name, &secret),
+            advice(&arguments.name, &scopes, &default_scopes)
         )
     };
     output::print_once(&text, "`tollgate client reset-secret` makes another secret")
+}
+
+/// Says what the client's tokens open if their requests name no scope.
+fn advice(name: &str, scopes: &[String], default_scopes: &[String]) -> String {
+    match (scopes.first(), default_scopes) {
+        (None, _) => format!(
+            "\nThe client has no scopes, so its tokens open only routes that need none. To give it one:\n\n  tollgate client \
+             edit {name:?} --add-scope SCOPE\n"
+        ),
+        (Some(scope), []) => format!(
+            "\nA token request must name its scope, as above: a token without scopes opens nothing that needs one. For \
+             programs that cannot name it (`client add --default-scope` does this at once):\n\n  tollgate client edit \
+             {name:?} --add-default-scope {scope}\n"
+        ),
+        (Some(_), _) => String::new(),
+    }
 }
 
 fn once(scopes: &[String]) -> Vec<String> {

@@ -1,9 +1,11 @@
 //! `tollgate client …`: the clients of gateway.toml.
 
 mod add;
+mod edit;
 mod list;
 mod remove;
 mod reset_secret;
+mod revoke_tokens;
 pub(super) mod secrets;
 mod show;
 mod switch;
@@ -12,7 +14,9 @@ mod usage;
 use std::path::Path;
 
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::cli::completions::clients;
 use crate::cli::failure::Failure;
 
 /// The commands for clients.
@@ -20,6 +24,8 @@ use crate::cli::failure::Failure;
 pub(super) enum Command {
     /// Add a client and print its secret, once.
     Add(add::Arguments),
+    /// Change what a client may do: scopes, default scopes, capabilities, audiences, lifetime, limits.
+    Edit(Box<edit::Arguments>),
     /// List all clients.
     List {
         /// Print JSON, for scripts.
@@ -29,6 +35,7 @@ pub(super) enum Command {
     /// Show one client.
     Show {
         /// The client's id.
+        #[arg(add = ArgValueCompleter::new(clients))]
         name: String,
         /// Print JSON, for scripts.
         #[arg(long)]
@@ -36,19 +43,27 @@ pub(super) enum Command {
     },
     /// Give a client a new secret and print it, once.
     ResetSecret(reset_secret::Arguments),
-    /// Disable a client. Its tokens are refused at once.
+    /// End all tokens of a client. It can get new ones.
+    RevokeTokens {
+        /// The client's id.
+        name: String,
+    },
+    /// Disable a client, and end its tokens.
     Disable {
         /// The client's id.
+        #[arg(add = ArgValueCompleter::new(clients))]
         name: String,
     },
     /// Enable a disabled client.
     Enable {
         /// The client's id.
+        #[arg(add = ArgValueCompleter::new(clients))]
         name: String,
     },
-    /// Remove a client. Its tokens are refused at once.
+    /// Remove a client, and end its tokens.
     Remove {
         /// The client's id.
+        #[arg(add = ArgValueCompleter::new(clients))]
         name: String,
     },
 }
@@ -56,9 +71,11 @@ pub(super) enum Command {
 pub(super) fn run(path: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add(arguments) => add::add(path, &arguments),
+        Command::Edit(arguments) => edit::edit(path, &arguments),
         Command::List { json } => list::list(path, json),
         Command::Show { name, json } => show::show(path, &name, json),
         Command::ResetSecret(arguments) => reset_secret::reset_secret(path, &arguments),
+        Command::RevokeTokens { name } => revoke_tokens::revoke_tokens(path, &name),
         Command::Disable { name } => switch::switch(path, &name, false),
         Command::Enable { name } => switch::switch(path, &name, true),
         Command::Remove { name } => remove::remove(path, &name),

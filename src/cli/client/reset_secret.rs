@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
 use super::add;
 use crate::change::{ConfigFile, Rotation, new_secret};
+use crate::cli::completions::clients;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::parse_duration;
@@ -16,10 +18,14 @@ use crate::utc;
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The client's id.
+    #[arg(add = ArgValueCompleter::new(clients))]
     name: String,
     /// How long the old secrets stay valid, such as 24h. Left out: they end at once.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     keep_old: Option<Duration>,
+    /// End the client's tokens too, because the old secret was leaked.
+    #[arg(long)]
+    revoke_tokens: bool,
     /// Print JSON, for scripts.
     #[arg(long)]
     json: bool,
@@ -39,7 +45,12 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let (secret, hash) = new_secret::generate()?;
     let mut file = ConfigFile::open(path)?;
-    let rotation = Rotation { hash: &hash, keep_old: arguments.keep_old, now: SystemTime::now() };
+    let rotation = Rotation {
+        hash: &hash,
+        keep_old: arguments.keep_old,
+        now: SystemTime::now(),
+        revoke_tokens: arguments.revoke_tokens,
+    };
     let rotated = file.rotate(&arguments.name, &rotation)?;
     let config = file.save()?;
     let until = rotated.until.filter(|_| !rotated.kept.is_empty()).map(|until| utc::at(until).to_string());
@@ -51,6 +62,7 @@ pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Fai
             "kept": rotated.kept,
             "kept_until": until,
             "removed": rotated.dropped,
+            "tokens_revoked": arguments.revoke_tokens,
         }))
     } else {
         let mut text = format!("The client {:?} has a new secret.\n\n", arguments.name);
@@ -60,9 +72,16 @@ pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Fai
                 writeln!(text, "\nStill good until {until} at the latest: {}", quoted(&rotated.kept))
             }
             None => {
-                writeln!(text, "\nThe secret before is refused; tokens made with it live on to their end.")
+                writeln!(text, "\nThe secret before is refused.")
             }
         };
+        if arguments.revoke_tokens {
+            text.push_str("The tokens that the client has end within 2 seconds.\n");
+        } else if until.is_none() {
+            text.push_str(
+                "The tokens that the client has live on to their end (`--revoke-tokens` ends them).\n",
+            );
+        }
         if until.is_some() && !rotated.dropped.is_empty() {
             let _ = writeln!(text, "Expired before, and removed: {}", quoted(&rotated.dropped));
         }

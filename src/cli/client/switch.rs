@@ -1,6 +1,7 @@
 //! `tollgate client disable` and `tollgate client enable`.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::change::ConfigFile;
 use crate::cli::failure::Failure;
@@ -8,12 +9,12 @@ use crate::cli::output;
 
 pub(super) fn switch(path: &Path, name: &str, enabled: bool) -> Result<(), Failure> {
     let mut file = ConfigFile::open(path)?;
-    let changed = file.set_enabled(name, enabled)?;
+    let changed = file.set_enabled(name, enabled, SystemTime::now())?;
     file.save()?;
     let word = if enabled { "enabled" } else { "disabled" };
     output::print(&if changed {
         let effect =
-            if enabled { "" } else { " A running gateway refuses it, and its tokens, within 2 seconds." };
+            if enabled { "" } else { " A running gateway refuses it within 2 seconds, and ends its tokens." };
         format!("The client {name:?} is {word}.{effect}\n")
     } else {
         format!("The client {name:?} was {word} already.\n")

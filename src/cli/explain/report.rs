@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::access::describe;
 use crate::access::explain::{Explanation, SampleRequest, Verdict};
 use crate::cli::{output, route_json};
-use crate::config::{Access, Config, Route};
+use crate::config::{Access, Config, Route, key_path};
 
 /// An explanation, and what it explains.
 pub(super) struct Report<'a> {
@@ -24,7 +24,8 @@ impl Report<'_> {
         }
         if let Some(route) = self.explanation.route {
             let key = route_json::path_key(route);
-            let host = route.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+            let hosts = route.host_names();
+            let host = if hosts.is_empty() { hosts } else { format!(" on {}", hosts.replace(',', ", ")) };
             let position =
                 format!("{}:{}", self.config.file_of(route.position).display(), route.position.line);
             row("route", format!("{key} = {:?}{host} ({position})", route.path.as_str()));
@@ -35,6 +36,9 @@ impl Report<'_> {
             }
         }
         row("verdict", self.verdict());
+        if let Verdict::Refused { setting: Some(setting), .. } = &self.explanation.verdict {
+            row("setting", self.remedy(setting));
+        }
         let asked = self.explanation.token_request(self.config, &self.request.credential);
         if !asked.is_empty() {
             row("", format!("(with a token that was asked for with {})", asked.join(" and ")));
@@ -56,7 +60,7 @@ impl Report<'_> {
             Verdict::Passes { upstream, path } => {
                 let servers = self.config.upstreams.iter().find(|known| known.name == *upstream);
                 let servers: Vec<String> =
-                    servers.iter().flat_map(|u| &u.servers).map(|server| server.origin.to_string()).collect();
+                    servers.iter().flat_map(|u| &u.servers).map(|server| server.to_string()).collect();
                 let query = if self.request.target.query.is_some() { " and its query" } else { "" };
                 format!("passes to upstream {upstream} ({}) as {path}{query}", servers.join(", "))
             }
@@ -68,10 +72,36 @@ impl Report<'_> {
                 "answered by the gateway itself, without permission for this origin: browsers do not go on"
                     .to_owned()
             }
-            Verdict::Refused { status, error, reason } => match error {
+            Verdict::Refused { status, error, reason, .. } => match error {
                 Some(error) => format!("{status} {error}: {reason}"),
                 None => format!("{status}: {reason}"),
             },
+        }
+    }
+
+    /// Describes what would have to change for such a request to be served.
+    fn remedy(&self, setting: &str) -> String {
+        let client = self.request.credential.client();
+        match (setting, client) {
+            ("routes", _) => "[[routes]]: no route matches; `tollgate routes` lists them".to_owned(),
+            (setting, _) if setting.starts_with("routes.allow_") => {
+                let key = setting.trim_start_matches("routes.");
+                format!(
+                    "{key} = true on the route accepts such paths, if its upstream reads them in one way only"
+                )
+            }
+            ("clients.scopes", Some(id)) => {
+                format!("{}, and the scopes of the token request", key_path("clients", id) + ".scopes")
+            }
+            ("clients.scopes", None) => {
+                "scopes of the client, and the scopes of the token request".to_owned()
+            }
+            ("routes.allow", _) => {
+                "`allow` and `deny` of the route; server.trusted_proxies if a proxy is in front".to_owned()
+            }
+            ("routes.methods", _) => "`methods` of the route".to_owned(),
+            ("routes.max_body_size", _) => "`max_body_size` of the route, or of [server.limits]".to_owned(),
+            (other, _) => other.to_owned(),
         }
     }
 
@@ -122,8 +152,14 @@ impl Report<'_> {
             Verdict::Preflight { allowed } => {
                 json!({ "passes": false, "status": 204, "preflight": { "allowed": allowed } })
             }
-            Verdict::Refused { status, error, reason } => {
-                json!({ "passes": false, "status": status, "error": error, "reason": reason })
+            Verdict::Refused { status, error, reason, setting } => {
+                json!({
+                    "passes": false,
+                    "status": status,
+                    "error": error,
+                    "reason": reason,
+                    "setting": setting,
+                })
             }
         };
         let SampleRequest { method, target, credential, from, .. } = self.request;

@@ -11,7 +11,7 @@ use crate::{
         error::ErrorKind,
         model::Client,
         reader::{Table, Value},
-        settings::token_service::TOKEN_LIFETIME,
+        settings::{clients::TOKEN_GENERATION, token_service::TOKEN_LIFETIME},
     },
     oauth::{
         client::{Capabilities, ClientId},
@@ -53,6 +53,8 @@ pub(super) fn client(id: &str, value: Value<'_>, names: &Names<'_>, defaults: &D
             rate_limit: table.or("rate_limit", None, |value| value.rate().map(Some)),
             certificate_bound_tokens: table.flag("certificate_bound_tokens"),
             dpop_bound_tokens: table.flag("dpop_bound_tokens"),
+            token_generation: table
+                .or(TOKEN_GENERATION.name, TOKEN_GENERATION.least, |value| value.counter(&TOKEN_GENERATION)),
             audiences: table.or("audiences", Vec::new(), |value| {
                 value.set_of("audiences", |item| audience(item).map(str::to_owned))
             }),

@@ -29,6 +29,19 @@ pub(super) fn cors(value: &Value<'_>, route_methods: &Methods) -> Option<Cors> {
     })?
 }
 
+/// Reads `{ origins = [..], headers = [..], max_age = "10m" }` of the OAuth endpoints, whose methods are known and which
+/// take no credentials of the browser.
+pub(super) fn of_endpoints(value: &Value<'_>) -> Option<Cors> {
+    value.table("{ origins = [\"https://docs.example.com\"], … }", |table| {
+        let origins_value =
+            table.need("origins", "the origins of the pages: [\"https://docs.example.com\"], or [\"*\"]");
+        let origins = origins_value.as_ref().and_then(origins);
+        let headers = table.or("headers", Vec::new(), |value| value.set_of("header names", headers::name));
+        let max_age = table.optional_duration(&MAX_AGE);
+        Some(Cors { origins: origins?, methods: Methods::All, headers, max_age, credentials: false })
+    })?
+}
+
 fn origins(value: &Value<'_>) -> Option<CorsOrigins> {
     let listed = value.set_of("origins, such as \"https://app.example.com\"", |item| {
         let text = item.string("an origin, such as \"https://app.example.com\"")?;

@@ -2,7 +2,7 @@
 
 use super::{
     addresses::address_ranges,
-    clients, cors, forwarding, headers,
+    clients, cors, forwarding, headers, hosts,
     methods::methods,
     resilience::max_in_flight,
     scopes::{Names, scopes},
@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     config::{
-        address::Host,
         error::ErrorKind,
         model::{
             Access, AddressRules, Config, Credentials, HeaderChanges, IdentityHeaders, Limits, Methods,
@@ -48,16 +47,19 @@ pub(super) fn routes(
     value.each("routes: [[routes]]", |item| {
         let route =
             item.table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
-        let host = route.host.as_ref().map(Host::to_string);
-        let claim = Claim {
-            host: host.as_deref(),
-            pattern: &route.path,
-            methods: route.methods.only(),
-            case_insensitive: upstreams
-                .get(route.upstream.0)
-                .is_some_and(|upstream| upstream.case_insensitive),
-        };
-        match conflicts.add(route.position, claim).first() {
+        let mut others = Vec::new();
+        for host in route.table_hosts() {
+            let claim = Claim {
+                host: host.as_deref(),
+                pattern: &route.path,
+                methods: route.methods.only(),
+                case_insensitive: upstreams
+                    .get(route.upstream.0)
+                    .is_some_and(|upstream| upstream.case_insensitive),
+            };
+            others.extend(conflicts.add(route.position, claim));
+        }
+        match others.first() {
             None => Some(route),
             Some(other) => item.fail(
                 ErrorKind::RouteConflict,
@@ -104,7 +106,7 @@ fn route(
     };
     let path = path(table, &check, endpoints);
     let methods = table.or("methods", Methods::All, |value| methods(&value));
-    let host = table.or("host", None, |value| host(&value).map(Some));
+    let hosts = table.or("host", Vec::new(), |value| hosts::hosts(&value));
     let strip_prefix = table.or("strip_prefix", None, |value| {
         let text = value.string("the front of the route's own path")?;
         check(&value, Pattern::prefix(text))?;
@@ -172,6 +174,7 @@ fn route(
     let map_response_urls = table.or("map_response_urls", true, |value| value.boolean());
     let max_body_size = server::body_limit(table, limits.max_body_size);
     let rate_limit = table.or("rate_limit", None, |value| value.rate().map(Some));
+    let rate_limit_by_address = table.or("rate_limit_by_address", None, |value| value.rate().map(Some));
     let response_headers =
         table.or("response_headers", Default::default(), |value| headers::response_headers(&value));
     let addresses = AddressRules {
@@ -182,7 +185,7 @@ fn route(
     let max_in_flight = max_in_flight(table);
     Some(Route {
         path: path?,
-        host,
+        hosts,
         methods,
         access: access?,
         upstream: upstream?,
@@ -200,6 +203,7 @@ fn route(
         map_response_urls,
         max_body_size,
         rate_limit,
+        rate_limit_by_address,
         max_in_flight,
         response_headers,
         addresses,
@@ -236,12 +240,6 @@ fn path(
         );
     }
     Some(pattern)
-}
-
-fn host(value: &Value<'_>) -> Option<Host> {
-    const WANTED: &str = "a host such as \"api.example.com\": no scheme, no port, no wildcard";
-    let text = value.string(WANTED)?;
-    Host::parse(text).map_or_else(|| value.invalid(format!("must be {WANTED}")), Some)
 }
 
 fn upstream(value: &Value<'_>, names: &Names<'_>) -> Option<UpstreamIndex> {

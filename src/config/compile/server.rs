@@ -125,6 +125,7 @@ fn read_limits(table: &mut Table<'_>) -> Limits {
         idle_timeout: table.duration(&limits::IDLE_TIMEOUT),
         max_connections: table.count(&limits::MAX_CONNECTIONS),
         max_connections_per_address: connections_per_address(table),
+        rate_limit_by_address: table.or("rate_limit_by_address", None, |value| value.rate().map(Some)),
         max_body_size: body_limit(table, Limits::default().max_body_size),
         body_timeout: table.duration(&limits::BODY_TIMEOUT),
         write_timeout: table.duration(&limits::WRITE_TIMEOUT),
@@ -169,6 +170,14 @@ fn listeners(value: &Value<'_>) -> Option<Vec<Listener>> {
     if all.is_empty() {
         return value.invalid("is empty; leave it out to listen on \"https://127.0.0.1:8443\"");
     }
+    if !all.iter().any(|listener| listener.protocol == ListenerProtocol::Https)
+        && all.iter().any(|listener| listener.protocol == ListenerProtocol::Redirect)
+    {
+        return value.fail(
+            ErrorKind::Conflict,
+            "has a listener that redirects to https, and no https:// listener to redirect to: add one",
+        );
+    }
     Some(all)
 }
 
@@ -187,22 +196,35 @@ fn listener(value: &Value<'_>) -> Option<Listener> {
     const WANTED: &str =
         "a URL to listen on, such as \"https://127.0.0.1:8443\", or { url = \"…\", behind_tls = true }";
     if !value.inner().is_table() {
-        return finish_listener(value, value.string(WANTED)?, false, false, None);
+        return finish_listener(value, value.string(WANTED)?, Flags::default(), None);
     }
     value.table(WANTED, |table| {
         let url = table.need("url", "where to listen, such as \"http://0.0.0.0:8080\"");
         let (behind_tls, h2c) = (table.flag("behind_tls"), table.flag("h2c"));
+        let redirect = table.or("redirect", false, |value| value.choice(&[("https", true)]));
         let proxy_protocol = table.take("proxy_protocol");
         let url = url?;
-        finish_listener(&url, url.string("a URL to listen on")?, behind_tls, h2c, proxy_protocol.as_ref())
+        finish_listener(
+            &url,
+            url.string("a URL to listen on")?,
+            Flags { behind_tls, h2c, redirect },
+            proxy_protocol.as_ref(),
+        )
     })?
+}
+
+/// What a listener's table can say beside its URL.
+#[derive(Default)]
+struct Flags {
+    behind_tls: bool,
+    h2c: bool,
+    redirect: bool,
 }
 
 fn finish_listener(
     value: &Value<'_>,
     text: &str,
-    behind_tls: bool,
-    h2c: bool,
+    Flags { behind_tls, h2c, redirect }: Flags,
     proxy_protocol: Option<&Value<'_>>,
 ) -> Option<Listener> {
     let origin = match Origin::parse(text) {
@@ -219,13 +241,21 @@ fn finish_listener(
         }
     };
     let protocol = match origin.scheme {
-        Scheme::Https if behind_tls || h2c => {
+        Scheme::Https if behind_tls || h2c || redirect => {
             return value.fail(
                 ErrorKind::Conflict,
-                "behind_tls and h2c are for http:// listeners; an https:// listener has TLS and HTTP/2 \
+                "behind_tls, h2c and redirect are for http:// listeners; an https:// listener has TLS and HTTP/2 \
                  already",
             );
         }
+        Scheme::Http if redirect && (behind_tls || h2c) => {
+            return value.fail(
+                ErrorKind::Conflict,
+                "redirects every request to https, so behind_tls and h2c have no meaning beside it: remove them, or \
+                 redirect",
+            );
+        }
+        Scheme::Http if redirect => ListenerProtocol::Redirect,
         Scheme::Https => ListenerProtocol::Https,
         Scheme::Http if !ip.to_canonical().is_loopback() && !behind_tls => {
             return value.fail(

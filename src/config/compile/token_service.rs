@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::addresses::secure_url;
+use super::{addresses::secure_url, cors};
 use crate::config::{
     address::Scheme,
     error::ErrorKind,
@@ -16,6 +16,8 @@ use crate::config::{
 };
 use crate::gate::defaults;
 use crate::oauth::endpoints::metadata::{self, issuer_path};
+use crate::oauth::public_origin::PublicOrigin;
+use crate::oauth::scope::RestrictedTokens;
 use crate::route::marks::Marks;
 use crate::route::pattern::{Pattern, PatternError};
 
@@ -64,17 +66,20 @@ fn without_table(server: &Server) -> TokenService {
         max_tokens: positive(MAX_TOKENS.default),
         max_tokens_per_client: positive(MAX_TOKENS_PER_CLIENT.default),
         throttle: Throttle { failures: positive(THROTTLE_FAILURES.default), per: THROTTLE_PER.default },
+        cors: None,
         realm: defaults::REALM.to_owned(),
+        public_origins: Vec::new(),
+        restricted_tokens: RestrictedTokens::default(),
     }
 }
 
 fn default_issuer(server: &Server) -> Issuer {
-    match server.listen.first() {
-        Some(listener) => {
+    match server.first_serving() {
+        Some((_, listener)) => {
             let scheme = match listener.protocol {
                 // Clients see the TLS of the terminator.
                 ListenerProtocol::Https | ListenerProtocol::Http { behind_tls: true, .. } => Scheme::Https,
-                ListenerProtocol::Http { behind_tls: false, .. } => Scheme::Http,
+                ListenerProtocol::Http { behind_tls: false, .. } | ListenerProtocol::Redirect => Scheme::Http,
             };
             Issuer::of_listener(scheme, listener.address)
         }
@@ -92,7 +97,10 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         max_tokens: _,
         max_tokens_per_client,
         throttle,
+        cors: no_cors,
         realm,
+        public_origins,
+        restricted_tokens,
     } = without_table(server);
     let mut taken: Vec<(String, &'static str)> =
         METADATA.iter().map(|(path, _)| ((*path).to_owned(), "metadata")).collect();
@@ -142,6 +150,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
             warn_if_absurd(&value, throttle);
             Some(throttle)
         }),
+        cors: table.or("cors", no_cors, |value| cors::of_endpoints(&value).map(Some)),
         realm: table.or("realm", realm, |value| {
             let text = value.text("a name for challenges", 100)?;
             // It is put into a quoted string without escapes (RFC 9110 §5.6.4).
@@ -151,6 +160,25 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
                 );
             }
             Some(text.to_owned())
+        }),
+        public_origins: table.or("public_origins", public_origins, |value| {
+            value.set_of("origins such as \"https://api.example.com\"", |item| {
+                let text = item.string("an origin such as \"https://api.example.com\"")?;
+                PublicOrigin::parse(text).map_or_else(
+                    || {
+                        item.invalid(
+                            "must be https:// or http://, a host, and a port if it is not the scheme's own",
+                        )
+                    },
+                    Some,
+                )
+            })
+        }),
+        restricted_tokens: table.or("restricted_tokens", restricted_tokens, |value| {
+            value.choice(&[
+                ("own_routes", RestrictedTokens::OwnRoutes),
+                ("any_route", RestrictedTokens::AnyRoute),
+            ])
         }),
     }
 }

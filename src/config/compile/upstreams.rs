@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use super::{forwarding, headers, resilience, tls as tls_settings};
+use super::{forwarding, headers, resilience, socket, tls as tls_settings};
 use crate::config::{
     address::{Origin, Scheme},
-    error::ErrorKind,
+    error::{ErrorKind, Position},
     model::{Balance, Credentials, Protocol, Upstream, UpstreamHost, UpstreamServer},
     reader::{Table, Value},
     settings::upstreams::{CONNECT_TIMEOUT, IDLE_TIMEOUT, READ_TIMEOUT, RETRIES, TOTAL_TIMEOUT, WEIGHT},
@@ -85,7 +85,7 @@ fn servers(value: &Value<'_>) -> Option<(Vec<UpstreamServer>, String)> {
                  a request that fails at one is sent to another",
             );
         }
-        if !seen.insert(server.origin.to_string()) {
+        if !seen.insert(server.to_string()) {
             return item
                 .fail(ErrorKind::Duplicate, "is in this list already: give the server a weight instead");
         }
@@ -98,18 +98,32 @@ fn servers(value: &Value<'_>) -> Option<(Vec<UpstreamServer>, String)> {
 }
 
 fn server(value: &Value<'_>) -> Option<(UpstreamServer, String)> {
-    const WANTED: &str = "a URL such as \"http://127.0.0.1:9000\", or { url = \"…\", weight = 2 }";
+    const WANTED: &str =
+        "a URL such as \"http://127.0.0.1:9000\", \"unix:/run/app.sock\", or { url = \"…\", weight = 2 }";
     let position = value.position();
     if !value.inner().is_table() {
-        let (origin, path) = origin(value, WANTED)?;
-        return Some((UpstreamServer { origin, weight: NonZeroU32::MIN, position }, path));
+        return address(value, WANTED, NonZeroU32::MIN, position);
     }
     value.table(WANTED, |table| {
         let url = table.need("url", "where the server is, such as \"http://127.0.0.1:9000\"");
         let weight = table.positive(&WEIGHT);
-        let (origin, path) = origin(&url?, WANTED)?;
-        Some((UpstreamServer { origin, weight, position }, path))
+        address(&url?, WANTED, weight, position)
     })?
+}
+
+/// Reads where a server is, and the path behind it.
+fn address(
+    value: &Value<'_>,
+    wanted: &str,
+    weight: NonZeroU32,
+    position: Position,
+) -> Option<(UpstreamServer, String)> {
+    if let Some(path) = socket::path(value.string(wanted)?) {
+        let socket = Some(socket::socket(value, path)?);
+        return Some((UpstreamServer { origin: socket::origin(), socket, weight, position }, String::new()));
+    }
+    let (origin, path) = origin(value, wanted)?;
+    Some((UpstreamServer { origin, socket: None, weight, position }, path))
 }
 
 /// Reads the origin of a server, and the path behind it.

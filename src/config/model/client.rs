@@ -36,6 +36,8 @@ pub struct Client {
     pub certificate_bound_tokens: bool,
     /// Whether its tokens are bound to a key by DPoP (RFC 9449).
     pub dpop_bound_tokens: bool,
+    /// The number that ends the client's tokens when it changes.
+    pub token_generation: u64,
     /// The audiences it may ask for (RFC 8707).
     pub audiences: Vec<String>,
     /// The position in the file.

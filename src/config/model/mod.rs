@@ -12,7 +12,8 @@ use std::{
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
 pub use route::{
-    Access, AddressRules, Cors, CorsOrigins, HeaderChanges, IdentityHeader, IdentityHeaders, Methods, Route,
+    Access, AddressRules, Cors, CorsOrigins, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders,
+    Methods, Route,
 };
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,

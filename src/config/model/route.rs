@@ -1,6 +1,6 @@
 //! `[[routes]]`.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method};
 
@@ -21,8 +21,8 @@ use crate::{
 pub struct Route {
     /// The paths it matches.
     pub path: Pattern,
-    /// The host it matches; `None` is any host.
-    pub host: Option<Host>,
+    /// The hosts it matches, without duplicates; empty is any host.
+    pub hosts: Vec<HostPattern>,
     /// The methods it matches.
     pub methods: Methods,
     /// What a request needs.
@@ -57,6 +57,8 @@ pub struct Route {
     pub max_body_size: BodyLimit,
     /// The requests that it accepts.
     pub rate_limit: Option<Rate>,
+    /// The requests that it accepts of each address (IPv6: of its /64).
+    pub rate_limit_by_address: Option<Rate>,
     /// The most requests in flight.
     pub max_in_flight: Option<NonZeroUsize>,
     /// Changes to the headers of the upstream's response.
@@ -69,7 +71,48 @@ pub struct Route {
     pub position: Position,
 }
 
+/// The hosts that a route matches.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// One host.
+    Exact(Host),
+    /// Every host below this name, at any depth: `*.example.com`. The name itself is not among them.
+    Below(Box<str>),
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => host.fmt(f),
+            Self::Below(name) => write!(f, "*.{name}"),
+        }
+    }
+}
+
 impl Route {
+    /// Returns the hosts as the file writes them, with commas between them; empty is any host.
+    #[must_use]
+    pub fn host_names(&self) -> String {
+        self.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    /// Returns each host for the route table: `None` once if it is any host.
+    pub(crate) fn table_hosts(&self) -> Vec<Option<String>> {
+        match self.hosts.as_slice() {
+            [] => vec![None],
+            hosts => hosts.iter().map(|host| Some(host.to_string())).collect(),
+        }
+    }
+
+    /// Returns the name of a host that the route matches; `None` if it is any host.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn sample_host(&self) -> Option<String> {
+        self.hosts.first().map(|host| match host {
+            HostPattern::Exact(host) => host.to_string(),
+            HostPattern::Below(name) => format!("host.{name}"),
+        })
+    }
+
     /// What the route accepts in a path that servers read in several ways.
     pub(crate) fn allowed(&self) -> Marks {
         Marks::SEMICOLON.when(self.allow_semicolon)

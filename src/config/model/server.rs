@@ -8,10 +8,15 @@ use std::{
     time::Duration,
 };
 
-use crate::config::{
-    address::{AddressRange, Host, Origin, Scheme},
-    error::Position,
-    settings::limits,
+use super::route::Cors;
+use crate::{
+    config::{
+        address::{AddressRange, Host, Origin, Scheme},
+        error::Position,
+        settings::limits,
+        units::Rate,
+    },
+    oauth::{public_origin::PublicOrigin, scope::RestrictedTokens},
 };
 
 /// `[server]`.
@@ -37,6 +42,14 @@ pub struct Server {
     /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed. Each sets or removes all of
     /// them.
     pub trusted_proxies: Vec<AddressRange>,
+}
+
+impl Server {
+    /// Returns the first listener that serves requests instead of redirecting them, and its index.
+    #[must_use]
+    pub fn first_serving(&self) -> Option<(usize, &Listener)> {
+        self.listen.iter().enumerate().find(|(_, listener)| listener.protocol != ListenerProtocol::Redirect)
+    }
 }
 
 /// Where the access log goes.
@@ -77,6 +90,8 @@ pub enum ListenerProtocol {
         /// Whether it speaks HTTP/2 instead of HTTP/1.1.
         h2c: bool,
     },
+    /// HTTP/1.1 without TLS; every request is redirected to `https`.
+    Redirect,
 }
 
 impl ListenerProtocol {
@@ -85,7 +100,7 @@ impl ListenerProtocol {
     pub fn scheme(self) -> Scheme {
         match self {
             Self::Https => Scheme::Https,
-            Self::Http { .. } => Scheme::Http,
+            Self::Http { .. } | Self::Redirect => Scheme::Http,
         }
     }
 }
@@ -136,6 +151,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// The most connections of one address (IPv6: of its /64).
     pub max_connections_per_address: ConnectionsPerAddress,
+    /// The requests of one address (IPv6: of its /64), to whatever path.
+    pub rate_limit_by_address: Option<Rate>,
     /// The largest request body, unless the route says otherwise.
     pub max_body_size: BodyLimit,
     /// How long a client may pause in a request body; the time for the whole body of a token request.
@@ -158,6 +175,7 @@ impl Default for Limits {
             idle_timeout: limits::IDLE_TIMEOUT.default,
             max_connections: count(limits::MAX_CONNECTIONS.default),
             max_connections_per_address: ConnectionsPerAddress::Share,
+            rate_limit_by_address: None,
             max_body_size: BodyLimit::of(limits::MAX_BODY_SIZE.default.0),
             body_timeout: limits::BODY_TIMEOUT.default,
             write_timeout: limits::WRITE_TIMEOUT.default,
@@ -228,8 +246,14 @@ pub struct TokenService {
     pub max_tokens_per_client: NonZeroU32,
     /// When failed client authentications are answered with 429.
     pub throttle: Throttle,
+    /// Cross-origin requests from browsers to the endpoints; `None` allows none. Its methods are those of each endpoint.
+    pub cors: Option<Cors>,
     /// The realm of challenges. It can be put into a quoted string without escapes.
     pub realm: String,
+    /// The origins under which clients know the gateway, besides the issuer's and the hosts of routes.
+    pub public_origins: Vec<PublicOrigin>,
+    /// Where a token that is restricted to a resource is accepted (RFC 8707).
+    pub restricted_tokens: RestrictedTokens,
 }
 
 /// The issuer identifier.

@@ -71,12 +71,24 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UpstreamServer {
-    /// Where it is; the port is never 0.
+    /// Where it is; the port is never 0. For a Unix socket, what requests are said to be for: `http://localhost`.
     pub origin: Origin,
+    /// The Unix socket that it listens on, instead of an address.
+    pub socket: Option<PathBuf>,
     /// Its share of the requests, compared with the other servers.
     pub weight: NonZeroU32,
     /// The position in the file.
     pub position: Position,
+}
+
+impl fmt::Display for UpstreamServer {
+    /// Writes the server as the file does: a URL, or `unix:` and a path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.socket {
+            Some(path) => write!(f, "unix:{}", path.display()),
+            None => self.origin.fmt(f),
+        }
+    }
 }
 
 /// The `Host` that servers get.

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::key::{Key, Kind, Table};
 use super::pattern;
-use crate::config::settings::clients::{MAX_KEYS, MAX_SECRETS, PRIVATE_KEY_PARTS};
+use crate::config::settings::clients::{MAX_KEYS, MAX_SECRETS, PRIVATE_KEY_PARTS, TOKEN_GENERATION};
 use crate::config::settings::token_service::TOKEN_LIFETIME;
 
 /// The hash of the tutorial's secret, for the examples.
@@ -92,6 +92,19 @@ pub(super) fn client() -> Table {
             "Binds the client's tokens to a key of the client by DPoP (RFC \
             9449).",
         ),
+        Key::new(
+            TOKEN_GENERATION.name,
+            Kind::Schema(
+                "whole number from 0 to 9007199254740991",
+                json!({ "type": "integer", "minimum": TOKEN_GENERATION.least, "maximum": TOKEN_GENERATION.most }),
+            ),
+            "When this number changes, all tokens of the client end. `tollgate client add`, `disable`, \
+             `revoke-tokens` and `reset-secret --revoke-tokens` set it to the time in milliseconds; by hand, any \
+             other number will do.",
+        )
+        .default("0")
+        .example("1")
+        .wrong("-1"),
     ])
 }
 

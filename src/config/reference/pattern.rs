@@ -22,12 +22,17 @@ pub(super) const METHOD: &str = "[!#$%&'*+.^_`|~0-9A-Z-]+";
 pub(super) const AUDIENCE: &str = r#"[!-"$-~]{1,1024}"#;
 /// What fits into a quoted string as it is (RFC 9110 §5.6.4).
 pub(super) const REALM: &str = r"[ !#-\[\]-~]{1,100}";
+/// Scheme, host and port.
+pub(super) const ORIGIN: &str =
+    r#"[Hh][Tt][Tt][Pp][Ss]?://([!"$-.0-9;->A-Z\\^-~]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?/?"#;
 /// A SHA-256 in base64url without padding.
 pub(super) const SHA256: &str = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
 /// A SHA-256 in base64 with padding.
 pub(super) const PIN: &str = "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=";
 /// The target of a health check, with or without a query.
 pub(super) const TARGET: &str = r#"/[!-"$-~]*"#;
+/// The path of a socket.
+const SOCKET: &str = r"[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f/]";
 /// A range of statuses.
 pub(super) const STATUSES: &str = "[2-5]xx|[2-5][0-9]{2}-[2-5][0-9]{2}";
 /// A TOML date and time with an offset.
@@ -90,7 +95,9 @@ pub(super) fn loopback_socket() -> String {
 
 /// A URL that names a server, and perhaps a path on it.
 pub(super) fn server() -> String {
-    format!("({}|{}){}{}(/|{})?", scheme("https"), scheme("http"), host(), port(1), path(false, true))
+    let url =
+        format!("({}|{}){}{}(/|{})?", scheme("https"), scheme("http"), host(), port(1), path(false, true));
+    format!("{url}|unix:(//)?{SOCKET}")
 }
 
 /// A host, with or without a port.
@@ -121,6 +128,11 @@ pub(super) fn secure_url(query_allowed: bool) -> String {
 /// A DNS name or an address, as in a URL.
 pub(super) fn host() -> String {
     format!("({}|{})", address(), dns_name())
+}
+
+/// A host of a route.
+pub(super) fn host_pattern() -> String {
+    format!(r"{}|\*\.{}", host(), dns_name())
 }
 
 /// A DNS name whose last label is not a number.

@@ -14,6 +14,7 @@ const DOCUMENT: &str = "[scopes]\nread = \"Read\"\nadmin = \"All\"\n[upstreams.h
 const BASE: &str = "path = \"/v1/orders\"\nupstream = \"hello\"";
 
 pub(super) fn route() -> Table {
+    let host = || Kind::text("DNS name, IP address, or `*.` and a DNS name", pattern::host_pattern());
     let scope = || Kind::text("scope name", pattern::SCOPE);
     let range = || Kind::set(Kind::text("address or range", pattern::address_range()));
     let table = Table::new("[[routes]]", "A route.", DOCUMENT).base(BASE).keys([
@@ -50,13 +51,15 @@ pub(super) fn route() -> Table {
         .beside("path = \"/v1/orders\""),
         Key::new(
             "host",
-            Kind::text("DNS name or IP address", pattern::host()),
-            "Matches requests for this \
-            host only. A route with a host is more specific than one without.",
+            Kind::Either(vec![host(), Kind::set(host()).not_empty()]),
+            "Matches requests for this host only, or for one of these hosts. `*.example.com` is every name below \
+             example.com, at any depth, and not example.com itself. A route of exactly the request's host is more \
+             specific than one of `*.example.com`, of which the longest name counts, and that is more specific than a \
+             route without a host.",
         )
         .default_note("any host")
-        .example(r#""api.example.com""#)
-        .wrong(r#""*.example.com""#),
+        .example(r#"["api.example.com", "*.apis.example.com"]"#)
+        .wrong(r#""api.*.example.com""#),
         Key::new(
             "methods",
             methods(),
@@ -193,6 +196,16 @@ pub(super) fn route() -> Table {
         .default_note("no limit")
         .example(r#"{ rate = "100/s", burst = 200 }"#)
         .wrong(r#""100""#),
+        Key::new(
+            "rate_limit_by_address",
+            Kind::Rate,
+            "The requests that the route accepts of each client address (IPv6: of its /64). More are answered with \
+             429. They are counted before the token is looked at. Behind `trusted_proxies`, the address is the one \
+             that they report.",
+        )
+        .default_note("no limit")
+        .example(r#""50/s""#)
+        .wrong(r#""50""#),
         Key::optional_number(
             &upstreams::MAX_IN_FLIGHT,
             "The most requests in flight on this route. More are \

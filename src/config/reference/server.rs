@@ -73,7 +73,7 @@ pub(super) fn server() -> Table {
 }
 
 fn listener() -> Table {
-    Table::new("listener", "A listener with more settings.", "[server]\nlisten = [{ § }]")
+    Table::new("listener", "A listener with more settings.", "[server]\nlisten = [\"https://127.0.0.1:8443\", { § }]")
         .base("url = \"http://127.0.0.1:8080\"")
         .keys([
             Key::new("url", Kind::text(LISTEN, pattern::listen(true)), "Where to listen.")
@@ -83,6 +83,16 @@ fn listener() -> Table {
                 .beside(""),
             Key::flag("behind_tls", false, "A TLS terminator is in front of this listener, so plain HTTP can \
                 be open to the network."),
+            Key::new(
+                "redirect",
+                Kind::Choice(vec!["https"]),
+                "Redirects every request with 308 to the same URL over `https`, on the port of the first `https://` \
+                 listener: the host of the request, its path and its query stay. Nothing else is served, so the \
+                 listener can be open to the network.",
+            )
+            .default_note("requests are served")
+            .example(r#""https""#)
+            .wrong("true"),
             Key::flag("h2c", false, "Speaks HTTP/2 without TLS, and only that."),
             Key::new(
                 "proxy_protocol",
@@ -95,9 +105,12 @@ fn listener() -> Table {
             .wrong(r#""yes""#),
         ])
         .rule(
-            "Plain `http://` outside loopback needs `behind_tls = true`.",
+            "Plain `http://` outside loopback needs `behind_tls = true` or `redirect = \"https\"`.",
             json!({
-                "if": { "properties": { "behind_tls": { "const": false } } },
+                "if": {
+                    "properties": { "behind_tls": { "const": false } },
+                    "not": { "required": ["redirect"] },
+                },
                 "then": { "properties": { "url": {
                     "pattern": format!("^({}|{})$", pattern::listen(false), pattern::VARIABLE),
                 } } },
@@ -111,10 +124,13 @@ fn listener() -> Table {
             }),
         )
         .rule(
-            "`behind_tls` and `h2c` are for `http://` listeners.",
+            "`behind_tls`, `h2c` and `redirect` are for `http://` listeners.",
             json!({
                 "if": { "properties": { "url": { "pattern": "^[Hh][Tt][Tt][Pp][Ss]:" } }, "required": ["url"] },
-                "then": { "properties": { "behind_tls": { "const": false }, "h2c": { "const": false } } },
+                "then": {
+                    "properties": { "behind_tls": { "const": false }, "h2c": { "const": false } },
+                    "not": { "required": ["redirect"] },
+                },
             }),
         )
 }
@@ -244,6 +260,16 @@ fn limits() -> Table {
         )
         .default_note("a quarter of `max_connections`, but not less than 64")
         .example("100"),
+        Key::new(
+            "rate_limit_by_address",
+            Kind::Rate,
+            "The requests of one client address (IPv6: of its /64), to routes, endpoints and paths that lead nowhere. \
+             More are answered with 429. They are counted before a token or a secret is looked at. Behind \
+             `trusted_proxies`, the address is the one that they report. A route can have a limit of its own beside it.",
+        )
+        .default_note("no limit")
+        .example(r#"{ rate = "100/s", burst = 500 }"#)
+        .wrong(r#""100""#),
         Key::size(
             &limits::MAX_BODY_SIZE,
             "The largest request body. `\"0\"` is no limit. A route can set \

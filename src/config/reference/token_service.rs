@@ -2,6 +2,7 @@
 
 use super::key::{Key, Kind, Table};
 use super::pattern;
+use crate::config::settings::cors::MAX_AGE;
 use crate::config::settings::token_service as settings;
 use crate::gate::defaults;
 
@@ -67,6 +68,15 @@ pub(super) fn token_service() -> Table {
         .example(r#"{ failures = 5, per = "1m" }"#)
         .wrong("10"),
         Key::new(
+            "cors",
+            Kind::Table(cors()),
+            "Allows web pages from other origins, such as a Swagger UI, to use the OAuth endpoints, and answers their \
+             preflight requests.",
+        )
+        .default_note("not allowed")
+        .example(r#"{ origins = ["https://docs.example.com"] }"#)
+        .wrong("{}"),
+        Key::new(
             "realm",
             Kind::text("printable ASCII without `\"` and backslash, at most 100 characters", pattern::REALM),
             "The realm in `WWW-Authenticate` headers.",
@@ -74,6 +84,26 @@ pub(super) fn token_service() -> Table {
         .default(format!("{:?}", defaults::REALM))
         .example(r#""my apis""#)
         .wrong(r#""my \"apis\"""#),
+        Key::new(
+            "public_origins",
+            Kind::set(Kind::text("origin: scheme, host, and a port unless it is the scheme's own", pattern::ORIGIN)),
+            "The origins under which clients know the gateway, besides that of `issuer` and the hosts of routes. \
+             A DPoP proof must name one of them; the `Host` of the request is not believed. A host can begin \
+             with `*.`.",
+        )
+        .default("[]")
+        .example(r#"["https://api.example.com", "https://*.apps.example.com:8443"]"#)
+        .wrong(r#"["https://api.example.com/orders"]"#),
+        Key::new(
+            "restricted_tokens",
+            Kind::Choice(vec!["own_routes", "any_route"]),
+            "Where a token that was requested for one `resource` (RFC 8707) is accepted. `own_routes`: on routes \
+             with that `audience`, and, for the issuer itself, on routes without an `audience`. `any_route`: on \
+             every route without an `audience` too.",
+        )
+        .default(r#""own_routes""#)
+        .example(r#""any_route""#)
+        .wrong(r#""all""#),
     ])
 }
 
@@ -87,4 +117,39 @@ fn throttle() -> Table {
             ),
         ],
     )
+}
+
+fn cors() -> Table {
+    Table::new(
+        "cors",
+        "Cross-origin requests from web pages. They send the client's credentials themselves, so those of the browser are \
+         never asked for.",
+        "[token_service]\ncors = { § }",
+    )
+    .base("origins = [\"https://docs.example.com\"]")
+    .keys([
+        Key::new(
+            "origins",
+            Kind::set(Kind::text("origin, or `*` alone for any", pattern::web_origin())).not_empty(),
+            "The origins of the pages.",
+        )
+        .required()
+        .example(r#"["https://docs.example.com"]"#)
+        .wrong(r#"["https://docs.example.com/"]"#)
+        .beside(""),
+        Key::new(
+            "headers",
+            Kind::set(Kind::text("header name", pattern::HEADER_NAME)),
+            "The request headers that the pages may set, beside `Authorization`, `DPoP` and `X-Requested-With`.",
+        )
+        .default("[]")
+        .example(r#"["X-Request-Id"]"#)
+        .wrong(r#"["X Request"]"#),
+        Key::optional_duration(
+            &MAX_AGE,
+            "How long a browser may remember the answer to a preflight request.",
+        )
+        .default_note("the browser decides")
+        .example(r#""10m""#),
+    ])
 }

@@ -8,7 +8,7 @@ use crate::config::compile::headers::{CONNECTION, GATEWAY};
 use crate::config::settings::{ejection, health_check, retry_budget, upstreams as settings};
 use crate::config::units::Shown;
 
-const SERVER: &str = "URL: `http://` or `https://`, a host, and perhaps a port and a path";
+const SERVER: &str = "URL: `http://` or `https://`, a host, and perhaps a port and a path; or `unix:` and the path of a socket";
 const WITH_KEY: &str = "client_key = \"tls/client_key.pem\"";
 const WITH_CERTIFICATE: &str = "client_certificate = \"tls/client_certificate.pem\"";
 const DOCUMENT: &str = "[upstreams.hello]\n§";
@@ -24,7 +24,8 @@ pub(super) fn upstream() -> Table {
                 servers,
                 "The servers of the API. A name with several addresses is used with all of them. A path in the URL \
                  comes before every path that is sent there, and is the same for all servers; health checks do not \
-                 have it.",
+                 have it. `unix:/run/app.sock` is a server that speaks HTTP on a Unix socket; its name in `Host`, \
+                 where the gateway sets one, is `localhost`.",
             )
             .required()
             .example(r#"["http://10.0.0.1:9000", { url = "http://10.0.0.2:9000", weight = 2 }]"#)
@@ -65,7 +66,8 @@ pub(super) fn upstream() -> Table {
                 .default_note("no limit")
                 .example(r#""2m""#),
             Key::duration(&settings::IDLE_TIMEOUT, "How long a connection without requests is used again. A server \
-                that says `Keep-Alive: timeout=` gets its way if that is shorter.")
+                that says `Keep-Alive: timeout=` gets its way if that is shorter. With HTTP/2, it counts in steps of \
+                ten seconds.")
                 .example(r#""20s""#),
             Key::number(
                 &settings::RETRIES,

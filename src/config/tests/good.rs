@@ -119,6 +119,7 @@ fn everything_in_server_and_token_service_arrives() {
             ("[::1]:9443".to_owned(), ListenerProtocol::Https, false),
             ("0.0.0.0:8080".to_owned(), http(true, true), true),
             ("127.0.0.1:8081".to_owned(), http(false, false), false),
+            ("0.0.0.0:80".to_owned(), ListenerProtocol::Redirect, false),
         ]
     );
     assert_eq!(server.listen[1].proxy_protocol.as_deref().unwrap()[0].to_string(), "10.0.0.0/8");
@@ -157,6 +158,12 @@ fn everything_in_server_and_token_service_arrives() {
     assert_eq!(service.token_lifetime, SECOND * 120);
     assert_eq!((service.max_tokens.get(), service.max_tokens_per_client.get()), (1_000, 10));
     assert_eq!((service.throttle.failures.get(), service.throttle.per), (3, SECOND * 30));
+    let cors = service.cors.as_ref().unwrap();
+    assert!(
+        matches!(&cors.origins, CorsOrigins::Only(origins) if origins[0].to_string() == "https://docs.example.com")
+    );
+    assert_eq!((cors.headers.len(), cors.max_age, cors.credentials), (1, Some(SECOND * 300), false));
+    assert_eq!(limits.rate_limit_by_address.unwrap().to_string(), "100/s");
     assert_eq!(service.realm, "my apis");
     assert_eq!(config.demo.unwrap().listen.to_string(), "127.0.0.1:9000");
     let names: Vec<&str> = config.scopes.iter().map(|scope| scope.name.as_str()).collect();
@@ -201,11 +208,10 @@ fn everything_of_a_client_arrives() {
 fn everything_of_an_upstream_arrives() {
     let config = maximal();
     let hello = &config.upstreams[0];
-    let servers: Vec<_> =
-        hello.servers.iter().map(|one| (one.origin.to_string(), one.weight.get())).collect();
+    let servers: Vec<_> = hello.servers.iter().map(|one| (one.to_string(), one.weight.get())).collect();
     assert_eq!(
         servers,
-        [("https://api.example.com".to_owned(), 1), ("https://[2001:db8::1]:8443".to_owned(), 2)]
+        [("https://api.example.com".to_owned(), 1), ("https://[2001:db8::1]:8443".to_owned(), 2),]
     );
     assert_eq!((hello.balance, hello.protocol), (Balance::LeastRequests, Protocol::Http2));
     assert_eq!((hello.connect_timeout, hello.read_timeout), (SECOND, SECOND * 2));
@@ -248,7 +254,7 @@ fn everything_of_a_route_arrives() {
     let config = maximal();
     let [first, second, third] = config.routes.as_slice() else { panic!("{:?}", config.routes) };
     assert_eq!(first.path, Pattern::path("/v1/hello/{name}").unwrap());
-    assert_eq!(first.host.as_ref().unwrap().to_string(), "api.example.com");
+    assert_eq!(first.host_names(), "api.example.com,*.apis.example.com");
     assert_eq!(first.methods, Methods::Only(vec![Method::GET, Method::HEAD]));
     let Access::Token { requirement: Requirement::All(scopes), audience } = &first.access else { panic!() };
     assert_eq!((scopes.as_str(), audience.as_deref()), ("read write", Some("https://api.example.com")));

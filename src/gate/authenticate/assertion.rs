@@ -1,23 +1,24 @@
 //! `private_key_jwt`: clients that sign an assertion (RFC 7523).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::RETRY_WHEN_BUSY;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
-use crate::gate::proof::unix_millis;
 use crate::gate::settings::{Client, Settings};
 use crate::gate::throttle::network;
+use crate::gate::used_once;
 use crate::oauth::assertion::{self, AssertionError, Claims, Expect};
 use crate::oauth::denial::TokenError;
 use crate::oauth::jose::JwsError;
-use crate::oauth::replay::{Owner, Replay};
+use crate::oauth::replay::{Replay, UsedJti};
 use crate::oauth::secret::Secret;
 use crate::store::{Use, UsedName};
 
 /// The longest lifetime of an assertion, in seconds. Its `jti` is remembered for all of it.
 const MAX_LIFETIME: u64 = 3600;
+/// The longest time from now to `exp` of an assertion that does not say when it was made, in seconds.
+const MAX_UNDATED_LIFETIME: u64 = 60;
 /// The tolerated clock difference, in seconds.
 const LEEWAY: u64 = 30;
 
@@ -46,6 +47,7 @@ impl Gate {
             subject,
             own_urls: settings.own_urls.clone(),
             now: self.inner.clock.unix_time().as_secs(),
+            earliest: self.inner.assertions.earliest(self.clock()),
             assertion,
         };
         let (address, now) = (origin.address_or_shared(), self.inner.clock.now());
@@ -68,10 +70,9 @@ impl Gate {
             return Err(TokenError::InvalidClient);
         };
         // RFC 7523 §3, 7: no assertion is accepted twice.
-        let assertions = &self.inner.assertions;
-        let owner = Owner::Client(&claims.client_id);
-        let unix_now = unix_millis(self.clock());
-        match assertions.check_and_remember(owner, &claims.jti, claims.remember_until, unix_now) {
+        let jti = UsedJti { client: &claims.client_id, key: None, jti: &claims.jti };
+        let (clients, assertions) = (settings.clients.len(), &self.inner.assertions);
+        match assertions.use_up(jti, claims.remember_until, clients, self.clock()) {
             Ok(()) => {}
             Err(Replay::Seen | Replay::Expired) => {
                 throttle.note_wrong_signature(settings.throttle, address, now);
@@ -82,7 +83,7 @@ impl Gate {
         }
         // Another gateway may have accepted it, or this one before a restart.
         let name = UsedName::of_assertion(&claims.client_id, &claims.jti);
-        let keep = Duration::from_millis(claims.remember_until.saturating_sub(unix_now));
+        let keep = used_once::time_to_keep(claims.remember_until, self.clock());
         match self.inner.store.use_once(name, keep).get().await {
             Ok(Use::First) => Ok(client),
             Ok(Use::Again) => {
@@ -102,6 +103,8 @@ struct AssertionCheck {
     own_urls: Vec<String>,
     /// The current time, in Unix seconds.
     now: u64,
+    /// When the memory of used assertions began, in Unix seconds.
+    earliest: u64,
     assertion: Secret,
 }
 
@@ -113,7 +116,9 @@ impl AssertionCheck {
             client_id: &self.subject,
             audiences: &audiences,
             now: self.now,
+            earliest: self.earliest,
             max_lifetime: MAX_LIFETIME,
+            max_undated_lifetime: MAX_UNDATED_LIFETIME,
             leeway: LEEWAY,
         };
         let assertion = self.assertion.expose();

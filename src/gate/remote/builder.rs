@@ -18,6 +18,8 @@ use crate::gate::remote::flights::Flights;
 use crate::gate::remote::gate::{OnFailure, RemoteGate, Shared};
 use crate::oauth::denial::Challenge;
 use crate::oauth::jose::Algorithm;
+use crate::oauth::public_origin::PublicOrigin;
+use crate::oauth::scope::RestrictedTokens;
 
 /// The default time that a request waits for the endpoint.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,6 +39,9 @@ pub struct RemoteGateBuilder {
     roots: Option<Vec<u8>>,
     challenge: Challenge,
     is_https: bool,
+    origins: Vec<PublicOrigin>,
+    resource: Option<String>,
+    restricted_tokens: RestrictedTokens,
     clock: Option<Arc<dyn Clock>>,
     on_failure: Option<Arc<OnFailure>>,
 }
@@ -80,6 +85,9 @@ impl Gate {
                 ..Challenge::default()
             },
             is_https: true,
+            origins: Vec::new(),
+            resource: None,
+            restricted_tokens: RestrictedTokens::default(),
             clock: None,
             on_failure: None,
         }
@@ -151,6 +159,33 @@ impl RemoteGateBuilder {
         self
     }
 
+    /// Adds an origin under which clients know the protected service. A DPoP proof has to name one of them (RFC 9449 §4.3,
+    /// 9); the `Host` of the request is not believed, because the sender of a stolen proof chooses it. Without an origin, no
+    /// proof is accepted, and tokens that are bound to a key are refused.
+    ///
+    /// # Errors
+    /// [`RemoteGateError::PublicOrigin`] for anything but `https://` or `http://`, a host, and a port unless it is the
+    /// scheme's own.
+    pub fn public_origin(mut self, origin: &str) -> Result<Self, RemoteGateError> {
+        self.origins.push(PublicOrigin::parse(origin).ok_or(RemoteGateError::PublicOrigin)?);
+        Ok(self)
+    }
+
+    /// Sets the resource that the protected service is (RFC 8707). A token that is restricted to this resource is accepted
+    /// where no audience is demanded. Other restricted tokens are refused there.
+    #[must_use]
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// Sets where a token that is restricted to another resource than [`RemoteGateBuilder::resource`] is accepted.
+    #[must_use]
+    pub fn restricted_tokens(mut self, where_accepted: RestrictedTokens) -> Self {
+        self.restricted_tokens = where_accepted;
+        self
+    }
+
     /// Sets the clock. The default is the operating system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -171,6 +206,7 @@ impl RemoteGateBuilder {
     /// # Errors
     /// [`RemoteGateError`] if the URL is not acceptable, or TLS cannot be set up.
     pub fn build(self) -> Result<RemoteGate, RemoteGateError> {
+        let clock: Arc<dyn Clock> = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let tls = tls(self.roots.as_deref())?;
         let endpoint = Endpoint::new(&self.url, &self.credentials, tls, self.max_in_flight, self.timeout)?;
         Ok(RemoteGate::new(Shared {
@@ -181,10 +217,13 @@ impl RemoteGateBuilder {
             max_in_flight: self.max_in_flight,
             waiting: std::sync::atomic::AtomicUsize::new(0),
             timeout: self.timeout,
-            proofs: ProofVerifier::new().map_err(RemoteGateError::Randomness)?,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            proofs: ProofVerifier::new(&*clock).map_err(RemoteGateError::Randomness)?,
+            clock,
             challenge: self.challenge,
             is_https: self.is_https,
+            origins: self.origins.into_iter().collect(),
+            resource: self.resource,
+            restricted_tokens: self.restricted_tokens,
             on_failure: self.on_failure,
         }))
     }

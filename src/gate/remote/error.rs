@@ -16,6 +16,8 @@ pub enum RemoteGateError {
     Credentials,
     /// The trusted certificates are not PEM, or TLS cannot be set up with them.
     Tls(Cause),
+    /// An origin is not a scheme, a host and perhaps a port.
+    PublicOrigin,
     /// The operating system provides no randomness.
     Randomness(getrandom::Error),
 }
@@ -28,6 +30,9 @@ impl fmt::Display for RemoteGateError {
             ),
             Self::Credentials => f.write_str("the credentials do not fit into a header"),
             Self::Tls(error) => write!(f, "cannot set up TLS: {error}"),
+            Self::PublicOrigin => f.write_str(
+                "a public origin is https:// or http://, a host, and perhaps a port, and nothing else",
+            ),
             Self::Randomness(error) => write!(f, "no randomness: {error}"),
         }
     }
@@ -38,7 +43,7 @@ impl Error for RemoteGateError {
         match self {
             Self::Tls(error) => Some(&**error),
             Self::Randomness(error) => Some(error),
-            Self::Url | Self::Credentials => None,
+            Self::Url | Self::Credentials | Self::PublicOrigin => None,
         }
     }
 }

@@ -10,20 +10,23 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::gate::possession::DpopRequest;
-use crate::gate::proof::{ProofVerifier, UseUp};
+use crate::gate::proof::{ProofScope, ProofVerifier, UseUp};
 use crate::gate::remote::answer;
 use crate::gate::remote::cache::Cache;
 use crate::gate::remote::endpoint::Endpoint;
 use crate::gate::remote::error::IntrospectionError;
 use crate::gate::remote::flights::Flights;
 use crate::oauth::bearer::{self, Presented, Scheme};
-use crate::oauth::decide::{self, Permit, Possession};
+use crate::oauth::decide::{self, Permit, Possession, RouteDemand};
 use crate::oauth::denial::{Challenge, Denial};
 use crate::oauth::evidence::Evidence;
 use crate::oauth::grant::Record;
-use crate::oauth::scope::Demand;
+use crate::oauth::public_origin::PublicOrigins;
+use crate::oauth::scope::{Demand, RestrictedTokens};
 use crate::oauth::token::{AccessToken, TokenDigest};
 
+/// Among how many clients the memory of proofs is shared out. Which clients there are is not known here.
+const EXPECTED_CLIENTS: usize = 256;
 /// How many requests may wait for each place in flight.
 const WAITING_PER_PLACE: usize = 64;
 
@@ -64,7 +67,20 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) challenge: Challenge,
     pub(super) is_https: bool,
+    pub(super) origins: PublicOrigins,
+    pub(super) resource: Option<String>,
+    pub(super) restricted_tokens: RestrictedTokens,
     pub(super) on_failure: Option<Arc<OnFailure>>,
+}
+
+impl Shared {
+    /// Returns whether a token for `resource` is accepted where none is demanded.
+    fn opens_unnamed(&self, resource: &str) -> bool {
+        match self.restricted_tokens {
+            RestrictedTokens::OwnRoutes => self.resource.as_deref() == Some(resource),
+            RestrictedTokens::AnyRoute => true,
+        }
+    }
 }
 
 /// An answer about a token, for all requests that share it.
@@ -88,31 +104,30 @@ impl RemoteGate {
     ) -> Result<Permit, Denial> {
         let presented = bearer::presented(headers)?;
         let certificate = evidence.certificate.map(|certificate| certificate.sha256);
-        let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
+        let opens_unnamed = |resource: &str| self.shared.opens_unnamed(resource);
+        let demand = RouteDemand {
+            requirement: &demand.requirement,
+            audience: demand.audience.as_deref(),
+            opens_unnamed: &opens_unnamed,
+        };
         let clock = &*self.shared.clock;
         match (presented.scheme, evidence.target) {
             (Scheme::Bearer, _) => {
                 let digest = TokenDigest::of_presented(presented.token).ok_or_else(|| presented.unknown())?;
                 let record = self.find(digest, presented).await?;
                 let held = Possession { certificate, key: None };
-                decide::decide(record, digest, requirement, audience, held, clock.now())
+                decide::decide(record, digest, demand, held, clock.now())
             }
             (Scheme::Dpop, Some(target)) => {
                 presented.check_syntax()?;
-                let request = DpopRequest {
-                    presented,
-                    credentials: headers,
-                    requirement,
-                    audience,
-                    certificate,
-                    target,
-                };
+                let request = DpopRequest { presented, credentials: headers, demand, certificate, target };
                 let dpop = |denial| Denial::Dpop(Box::new(denial));
                 let digest = TokenDigest::of_presented(presented.token);
                 let digest = digest.ok_or(Denial::InvalidToken).map_err(dpop)?;
                 let record = self.find(digest, presented).await.map_err(dpop)?;
+                let scope = ProofScope { origins: &self.shared.origins, clients: EXPECTED_CLIENTS };
                 let proofs = (&self.shared.proofs, UseUp::Here);
-                let decided = request.decide(record, digest, proofs, clock);
+                let decided = request.decide(record, digest, proofs, scope, clock);
                 decided.map_err(|undecided| dpop(undecided.without_waiting()))
             }
             // Without a target no proof can be checked, so the scheme is not supported.

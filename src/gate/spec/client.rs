@@ -43,6 +43,8 @@ pub struct ClientSpec {
     /// Whether its tokens must be bound to a key (RFC 9449 §5.2). A client that sends a proof gets a bound token in any
     /// case.
     pub dpop_bound_tokens: bool,
+    /// Ends the client's tokens when it changes, whatever it changes to.
+    pub token_generation: u64,
 }
 
 impl ClientSpec {
@@ -64,6 +66,7 @@ impl ClientSpec {
             certificate_thumbprint: None,
             certificate_bound_tokens: false,
             dpop_bound_tokens: false,
+            token_generation: 0,
         }
     }
 
@@ -260,6 +263,32 @@ impl ClientSpec {
     #[must_use]
     pub fn bind_to_key(mut self) -> Self {
         self.dpop_bound_tokens = true;
+        self
+    }
+
+    /// Sets a number that ends the client's tokens when it changes, whatever it changes to. A program that keeps it with
+    /// the client can end the tokens by a reload, also if it misses the state in between: a client that was removed and
+    /// added again begins with another number.
+    ///
+    /// ```
+    /// # use http::{HeaderMap, header::AUTHORIZATION};
+    /// # use tollgate::{ClientSpec, Gate, GateSpec, Requirement};
+    /// let spec = |generation| -> Result<_, tollgate::gate::SpecError> {
+    ///     let client = ClientSpec::with_id("server")?.scopes("read")?.token_generation(generation);
+    ///     Ok(GateSpec::new("https://api.example.com").client(client))
+    /// };
+    /// let gate = Gate::builder(spec(1)?).build()?;
+    /// let bearer = format!("Bearer {}", gate.issue_to("server", "read")?.expose());
+    /// let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse()?)]);
+    /// gate.reload(spec(1)?);
+    /// assert!(gate.authorize(&headers, &Requirement::AnyToken).is_ok());
+    /// gate.reload(spec(2)?);
+    /// assert!(gate.authorize(&headers, &Requirement::AnyToken).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn token_generation(mut self, generation: u64) -> Self {
+        self.token_generation = generation;
         self
     }
 

@@ -15,6 +15,8 @@ pub enum SpecError {
     Audience(AudienceError),
     /// The hash of a secret is not acceptable.
     SecretHash(SecretHashError),
+    /// An origin is not a scheme, a host and perhaps a port.
+    PublicOrigin,
     /// The operating system provides no randomness for a salt.
     Randomness,
 }
@@ -28,6 +30,9 @@ impl fmt::Display for SpecError {
             Self::Scope(error) => write!(f, "scope: {error}"),
             Self::Audience(error) => write!(f, "audience: {error}"),
             Self::SecretHash(error) => write!(f, "the secret {error}"),
+            Self::PublicOrigin => f.write_str(
+                "a public origin is https:// or http://, a host, and perhaps a port, and nothing else",
+            ),
             Self::Randomness => f.write_str("no randomness for the salt of a secret"),
         }
     }
@@ -39,7 +44,7 @@ impl std::error::Error for SpecError {
             Self::Scope(error) => Some(error),
             Self::Audience(error) => Some(error),
             Self::SecretHash(error) => Some(error),
-            Self::ClientId | Self::Randomness => None,
+            Self::ClientId | Self::PublicOrigin | Self::Randomness => None,
         }
     }
 }

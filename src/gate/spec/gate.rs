@@ -1,6 +1,9 @@
 use crate::gate::defaults;
 use crate::gate::spec::client::ClientSpec;
+use crate::gate::spec::error::SpecError;
 use crate::gate::throttle::ThrottlePolicy;
+use crate::oauth::public_origin::PublicOrigin;
+use crate::oauth::scope::RestrictedTokens;
 
 /// The settings of a whole gate, as a program or gateway.toml gives them.
 ///
@@ -24,6 +27,10 @@ pub struct GateSpec {
     pub max_tokens_per_client: u32,
     /// The number of failed authentications after which more are refused.
     pub throttle: ThrottlePolicy,
+    /// The origins under which clients know the server, besides the issuer's.
+    pub public_origins: Vec<PublicOrigin>,
+    /// Where a token that is restricted to a resource is accepted (RFC 8707).
+    pub restricted_tokens: RestrictedTokens,
     /// The clients.
     pub clients: Vec<ClientSpec>,
 }
@@ -39,6 +46,8 @@ impl Default for GateSpec {
             scopes: Vec::new(),
             max_tokens_per_client: defaults::MAX_TOKENS_PER_CLIENT,
             throttle: ThrottlePolicy::default(),
+            public_origins: Vec::new(),
+            restricted_tokens: RestrictedTokens::default(),
             clients: Vec::new(),
         }
     }
@@ -157,6 +166,42 @@ impl GateSpec {
     #[must_use]
     pub fn throttle(mut self, policy: ThrottlePolicy) -> Self {
         self.throttle = policy;
+        self
+    }
+
+    /// Adds an origin under which clients know the server, besides that of the issuer. A DPoP proof has to name one of
+    /// them (RFC 9449 §4.3, 9); the `Host` of the request is not believed, because the sender of a stolen proof chooses it.
+    ///
+    /// ```
+    /// use tollgate::GateSpec;
+    ///
+    /// let spec = GateSpec::new("https://login.example.com").public_origin("https://api.example.com")?;
+    /// assert_eq!(spec.public_origins.len(), 1);
+    /// assert!(spec.public_origin("https://api.example.com/orders").is_err(), "it has a path");
+    /// # Ok::<(), tollgate::gate::SpecError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SpecError::PublicOrigin`] for anything but `https://` or `http://`, a host, and a port unless it is the scheme's
+    /// own.
+    pub fn public_origin(mut self, origin: &str) -> Result<Self, SpecError> {
+        self.public_origins.push(PublicOrigin::parse(origin).ok_or(SpecError::PublicOrigin)?);
+        Ok(self)
+    }
+
+    /// Sets where a token that is restricted to a resource is accepted (RFC 8707). By default, only where that resource is
+    /// demanded, and for the issuer itself where none is.
+    ///
+    /// ```
+    /// use tollgate::GateSpec;
+    /// use tollgate::oauth::scope::RestrictedTokens;
+    ///
+    /// let spec = GateSpec::default().restricted_tokens(RestrictedTokens::AnyRoute);
+    /// assert_eq!(spec.restricted_tokens, RestrictedTokens::AnyRoute);
+    /// ```
+    #[must_use]
+    pub fn restricted_tokens(mut self, where_accepted: RestrictedTokens) -> Self {
+        self.restricted_tokens = where_accepted;
         self
     }
 

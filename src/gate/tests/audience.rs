@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::oauth::evidence::Evidence;
-use crate::oauth::scope::Demand;
+use crate::oauth::scope::{Demand, RestrictedTokens};
 
 #[tokio::test]
 async fn a_token_for_a_resource_is_for_that_resource() {
     let mut spec = client("a", &[("1", "s", None)]);
-    spec.audiences = vec!["https://orders.example".to_owned(), "https://stock.example".to_owned()];
-    let (gate, _) = gate(vec![spec]);
+    let resources = ["https://orders.example", "https://stock.example", "https://localhost:8443"];
+    spec.audiences = resources.map(str::to_owned).to_vec();
+    let (gate, _) = gate(vec![spec.clone()]);
     let ask = async |rest: &str| {
         let body = format!("grant_type=client_credentials&client_id=a&client_secret=s&scope=read{rest}");
         let (_, body) = post(&gate, Endpoint::Token, &body).await;
@@ -29,7 +30,16 @@ async fn a_token_for_a_resource_is_for_that_resource() {
     };
     let of_orders = Some("https://orders.example".to_owned());
     assert_eq!(try_at(&orders, Some("https://orders.example")), Ok(of_orders.clone()));
+    // A route without an audience is the issuer's own resource, and not that of a token for another.
+    assert_eq!(try_at(&orders, None), Err(Denial::WrongAudience));
+    let own = ask("&resource=https://localhost:8443").await.unwrap();
+    assert_eq!(try_at(&own, None), Ok(Some("https://localhost:8443".to_owned())));
+    assert_eq!(try_at(&own, Some("https://orders.example")), Err(Denial::WrongAudience));
+    let lenient = super::spec(vec![spec]).restricted_tokens(RestrictedTokens::AnyRoute);
+    gate.reload(lenient.clone());
     assert_eq!(try_at(&orders, None), Ok(of_orders));
+    gate.reload(lenient.restricted_tokens(RestrictedTokens::OwnRoutes));
+    assert_eq!(try_at(&orders, None), Err(Denial::WrongAudience), "from the next request on");
     assert_eq!(try_at(&orders, Some("https://stock.example")), Err(Denial::WrongAudience));
     assert_eq!(try_at(&any, Some("https://orders.example")), Err(Denial::WrongAudience));
     let answer = gate.refuse(&Denial::WrongAudience);

@@ -10,6 +10,12 @@ const NOW: u64 = 1_800_000_000;
 const TOKEN_URL: &str = "https://localhost:8443/oauth/v2/oauth-token";
 const API_URL: &str = "https://api.example/orders";
 
+/// A gate that has run for long, and is known by more names than its issuer's.
+fn gate(clients: Vec<ClientSpec>) -> (Gate, Arc<FakeClock>) {
+    let spec = spec(clients).public_origin("https://api.example").unwrap();
+    old_gate_of(spec.public_origin("http://gateway.internal:8080").unwrap())
+}
+
 fn proof(key: &TestKey, claims: &str) -> String {
     let (algorithm, jwk) = (key.algorithm(), key.jwk(""));
     key.sign(&format!(r#"{{"typ":"dpop+jwt","alg":"{algorithm}","jwk":{jwk}}}"#), claims)
@@ -230,13 +236,27 @@ async fn proofs_at_the_token_endpoint_by_rfc_9449_section_5() {
 
     // The endpoint under another name than the issuer's: its URL as the request has it.
     let inside = "http://gateway.internal:8080/oauth/v2/oauth-token";
-    for (https, status) in [(Some(false), 200), (Some(true), 400), (None, 400)] {
-        let proof = proof(&key, &claims(inside, &format!("{https:?}")));
+    let elsewhere = "http://elsewhere.example:8080/oauth/v2/oauth-token";
+    let rows = [
+        (inside, "gateway.internal:8080", Some(false), 200),
+        // The endpoint is the same under each of the gate's names.
+        (inside, "gateway.internal:8080", Some(true), 200),
+        (inside, "gateway.internal:8080", None, 200),
+        (inside, "10.0.0.7", Some(false), 200),
+        (inside, "api.example", Some(true), 200),
+        (TOKEN_URL, "api.example", Some(true), 200),
+        // The attack: a proof for another server, and its name as the Host.
+        (elsewhere, "elsewhere.example:8080", Some(false), 400),
+        (elsewhere, "elsewhere.example:8080", None, 400),
+        (elsewhere, "gateway.internal:8080", Some(false), 400),
+    ];
+    for (number, (url, host, https, status)) in rows.into_iter().enumerate() {
+        let proof = proof(&key, &claims(url, &format!("row-{number}")));
         let origin = Origin { https, ..Origin::default() };
-        let headers = [("dpop", &*proof), ("host", "gateway.internal:8080")];
+        let headers = [("dpop", &*proof), ("host", host)];
         let body = "grant_type=client_credentials&client_id=a&client_secret=s";
         let (got, _) = post_from(&gate, Endpoint::Token, &headers, body, origin).await;
-        assert_eq!(got.as_u16(), status, "{https:?}");
+        assert_eq!(got.as_u16(), status, "{url} {host} {https:?}");
     }
     // A client that is not authenticated is told nothing about its proof.
     let body = "grant_type=client_credentials&client_id=a&client_secret=wrong";
@@ -245,6 +265,40 @@ async fn proofs_at_the_token_endpoint_by_rfc_9449_section_5() {
     // Where some client must use it, who comes without a token hears of it.
     let challenges = gate.refuse(&Denial::Missing);
     assert_eq!(challenges.headers().get_all(header::WWW_AUTHENTICATE).iter().count(), 2);
+}
+
+#[tokio::test]
+async fn a_proof_for_another_server_is_refused_whatever_host_the_caller_sends() {
+    let (gate, _) = gate(one_client());
+    let key = TestKey::ed25519();
+    let token = token_of(&ask(&gate, &[("dpop", &at_token_endpoint(&key, "1", NOW))], None).await);
+    let rows = [
+        ("https://api.example/orders", "api.example", true),
+        ("https://localhost:8443/orders", "localhost:8443", true),
+        ("https://api.example/orders", "10.0.0.7:8443", true),
+        ("https://api.example/orders", "localhost:8443", false),
+        ("https://elsewhere.example/orders", "elsewhere.example", false),
+        ("https://elsewhere.example/orders", "api.example", false),
+        ("https://elsewhere.example/orders", "10.0.0.7:8443", false),
+    ];
+    for (number, (htu, authority, good)) in rows.into_iter().enumerate() {
+        let claims = format!(
+            r#"{{"jti":"row-{number}","htm":"GET","htu":"{htu}","iat":{NOW},"ath":"{}"}}"#,
+            ath(&token)
+        );
+        let headers = HeaderMap::from_iter([
+            (header::AUTHORIZATION, format!("DPoP {token}").parse().unwrap()),
+            (http::HeaderName::from_static("dpop"), proof(&key, &claims).parse().unwrap()),
+        ]);
+        let target = Target { method: &Method::GET, https: true, authority, path: "/orders" };
+        let evidence = Evidence { certificate: None, target: Some(target) };
+        let verdict = gate.authorize_with(&headers, &Requirement::AnyToken.into(), &evidence);
+        if good {
+            assert!(verdict.is_ok(), "{htu} {authority}: {verdict:?}");
+        } else {
+            assert_eq!(code(&gate, verdict), "invalid_dpop_proof", "{htu} {authority}");
+        }
+    }
 }
 
 #[tokio::test]

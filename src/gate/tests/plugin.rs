@@ -12,6 +12,10 @@ use super::*;
 use crate::oauth::jose::testing::TestKey;
 use crate::plugin::ClientCertificate;
 
+fn gate(clients: Vec<ClientSpec>) -> (Gate, Arc<FakeClock>) {
+    gate_of(spec(clients).public_origin("https://api.example").unwrap())
+}
+
 /// Answers every request with 200.
 #[derive(Clone)]
 struct Inner;
@@ -112,6 +116,7 @@ async fn below_a_nested_axum_router_a_proof_names_the_uri_that_the_client_used()
     for (jti, htu, status) in [
         ("2", "https://api.example/v1/shop/orders", 200),
         ("3", "https://api.example/orders", 401),
+        ("5", "https://elsewhere.example/v1/shop/orders", 401),
         ("4", "https://api.example/shop/orders", 401),
     ] {
         let claims = format!(r#"{{"jti":"{jti}","htm":"GET","htu":"{htu}",{issued},"ath":"{ath}"}}"#);
@@ -123,4 +128,14 @@ async fn below_a_nested_axum_router_a_proof_names_the_uri_that_the_client_used()
             .unwrap();
         assert_eq!(app.clone().oneshot(request).await.unwrap().status().as_u16(), status, "{htu}");
     }
+    // The attack: a proof for another server, and its name as the Host.
+    let elsewhere = "https://elsewhere.example/v1/shop/orders";
+    let claims = format!(r#"{{"jti":"6","htm":"GET","htu":"{elsewhere}",{issued},"ath":"{ath}"}}"#);
+    let request = Request::get("/v1/shop/orders")
+        .header(header::HOST, "elsewhere.example")
+        .header(header::AUTHORIZATION, format!("DPoP {token}"))
+        .header("dpop", proof(&key, &claims))
+        .body(axum::body::Body::empty())
+        .unwrap();
+    assert_eq!(app.oneshot(request).await.unwrap().status().as_u16(), 401);
 }

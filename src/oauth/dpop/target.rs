@@ -2,69 +2,39 @@
 
 use std::borrow::Cow;
 
-/// Returns whether `htu` and `uri` are the same `http` or `https` URI, without query and fragment, after the normalization
-/// of RFC 3986 §6.2.2 and §6.2.3: case of scheme, host and percent-encodings, needless percent-encodings, the default
-/// port, the empty path. Dot segments are not removed: no accepted request has any, so an `htu` with one matches none.
-pub(super) fn same_target(htu: &str, uri: &str) -> bool {
-    match (Target::parse(htu), Target::parse(uri)) {
-        (Some(one), Some(other)) => one == other,
-        _ => false,
-    }
-}
+use crate::oauth::public_origin::PublicOrigin;
 
+/// An absolute `http` or `https` URI without query and fragment, after the normalization of RFC 3986 §6.2.2 and §6.2.3:
+/// case of scheme, host and percent-encodings, needless percent-encodings, the default port, the empty path. Dot segments
+/// are not removed: no accepted request has any, so a URI with one matches none.
 #[derive(Debug, PartialEq, Eq)]
-struct Target<'a> {
-    https: bool,
-    host: String,
-    port: u16,
+pub(super) struct TargetUri<'a> {
+    pub(super) origin: PublicOrigin,
     path: Cow<'a, str>,
 }
 
-impl<'a> Target<'a> {
-    fn parse(uri: &'a str) -> Option<Self> {
-        let (scheme, rest) = uri.split_once("://")?;
-        let https = match () {
-            () if scheme.eq_ignore_ascii_case("https") => true,
-            () if scheme.eq_ignore_ascii_case("http") => false,
-            () => return None,
-        };
-        let rest = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
-        let (authority, path) = match rest.find('/') {
-            Some(start) => rest.split_at(start),
-            None => (rest, "/"),
-        };
-        let (host, port) = split_port(authority)?;
-        let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        // User information is not part of a target, and can make one host look like another.
-        if host.is_empty() || host.contains('@') || !visible(host) || !visible(path) {
-            return None;
-        }
-        let default = if https { 443 } else { 80 };
-        let port = if port.is_empty() { default } else { parse_port(port)? };
-        Some(Self { https, host: host.to_ascii_lowercase(), port, path: normal_path(path)? })
+impl<'a> TargetUri<'a> {
+    /// Parses a URI. Returns `None` for any other text.
+    pub(super) fn parse(uri: &'a str) -> Option<Self> {
+        let (origin, rest) = PublicOrigin::split(uri)?;
+        let path = rest.find(['?', '#']).map_or(rest, |end| &rest[..end]);
+        let path = if path.is_empty() { "/" } else { path };
+        Some(Self { origin, path: normal_path(path)? })
+    }
+
+    /// Returns whether this is the path of the URI.
+    pub(super) fn has_path(&self, path: &str) -> bool {
+        let path = if path.is_empty() { "/" } else { path };
+        normal_path(path).is_some_and(|path| path == self.path)
     }
 }
 
-/// Splits an authority into the host and the port after its colon. An IPv6 address has its own colons in brackets.
-fn split_port(authority: &str) -> Option<(&str, &str)> {
-    let end = if authority.starts_with('[') {
-        authority.find(']')? + 1
-    } else {
-        authority.find(':').unwrap_or(authority.len())
-    };
-    let (host, port) = authority.split_at_checked(end)?;
-    match port.strip_prefix(':') {
-        Some(port) => Some((host, port)),
-        None => port.is_empty().then_some((host, "")),
-    }
-}
-
-fn parse_port(port: &str) -> Option<u16> {
-    port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?
-}
-
-/// Normalizes a path (RFC 3986 §6.2.2.1 and §6.2.2.2). Returns `None` if a percent sign has no two digits after it.
+/// Normalizes a path (RFC 3986 §6.2.2.1 and §6.2.2.2). Returns `None` if it has other bytes than visible ASCII, or a percent
+/// sign without two digits after it.
 fn normal_path(path: &str) -> Option<Cow<'_, str>> {
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
     if !path.contains('%') {
         return Some(Cow::Borrowed(path));
     }
@@ -95,6 +65,13 @@ fn normal_path(path: &str) -> Option<Cow<'_, str>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn same_target(htu: &str, uri: &str) -> bool {
+        match (TargetUri::parse(htu), TargetUri::parse(uri)) {
+            (Some(one), Some(other)) => one == other,
+            _ => false,
+        }
+    }
 
     #[test]
     fn equal_and_different_targets() {
@@ -160,6 +137,14 @@ mod tests {
         for uri in table {
             assert!(!same_target(uri, uri), "{uri:?}");
         }
+    }
+
+    #[test]
+    fn the_path_of_a_request_is_normalized_too() {
+        let target = TargetUri::parse("https://a/%7eme?x").unwrap();
+        assert!(target.has_path("/~me") && target.has_path("/%7Eme"));
+        assert!(!target.has_path("/me") && !target.has_path("/%zz") && !target.has_path(""));
+        assert!(TargetUri::parse("https://a").unwrap().has_path(""));
     }
 
     proptest! {

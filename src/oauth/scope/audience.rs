@@ -12,6 +12,18 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Audience(Box<str>);
 
+/// Where a token that is restricted to a resource (RFC 8707) is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum RestrictedTokens {
+    /// On routes that demand that resource. A route that demands none belongs to the resource that the server itself is,
+    /// which its metadata names (RFC 9728 §2): the issuer.
+    #[default]
+    OwnRoutes,
+    /// On those, and on every route that demands no resource.
+    AnyRoute,
+}
+
 /// The error for a string that RFC 8707 §2 does not allow as a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

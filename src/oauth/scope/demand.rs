@@ -17,7 +17,8 @@ use crate::oauth::scope::scopes::ScopeError;
 pub struct Demand {
     /// The required scopes.
     pub requirement: Requirement,
-    /// The resource that the token must be for (RFC 8707). `None` accepts every token.
+    /// The resource that the token must be for (RFC 8707). `None` accepts tokens that are for no particular resource; which
+    /// others it accepts is a setting of the gate, [`RestrictedTokens`](crate::oauth::scope::RestrictedTokens).
     pub audience: Option<Box<str>>,
 }
 

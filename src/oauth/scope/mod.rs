@@ -6,7 +6,7 @@ mod list;
 mod requirement;
 mod scopes;
 
-pub use audience::{Audience, AudienceError};
+pub use audience::{Audience, AudienceError, RestrictedTokens};
 pub(crate) use demand::expect_valid;
 pub use demand::{Demand, IntoDemand};
 pub use list::IntoScopes;

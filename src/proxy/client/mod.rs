@@ -1,6 +1,8 @@
 //! The client's side of an HTTP/1 connection: what is read from it and what goes to it, one request after the other.
 
 mod date;
+#[cfg(feature = "_fuzzing")]
+pub(crate) mod fuzzing;
 mod relay;
 mod respond;
 mod upload;

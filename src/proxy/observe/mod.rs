@@ -14,6 +14,7 @@ use http_body::Frame;
 use tokio::time::Instant;
 
 use super::notes::Notes;
+use super::refusal::Refusal;
 use super::route::{ClientConnection, Route};
 use crate::clock::turn;
 use crate::gate::{Endpoint, EndpointOutcome};
@@ -41,6 +42,8 @@ pub(crate) struct RequestRecord {
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) trip: UpstreamTrace,
     pub(crate) reason: Option<Reason>,
+    /// The setting that would accept an ambiguous request. It belongs to this request only if `reason` is that.
+    setting: Option<&'static str>,
     /// 0 until there is one.
     status: u16,
     /// Whether the request is HEAD.
@@ -115,6 +118,19 @@ impl RequestRecord {
         set(&mut logged.path, request.path());
         logged.version = request.version();
         logged.secure = client.secure;
+    }
+
+    /// The request is refused.
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        (self.reason, self.setting) = (refusal.reason, refusal.setting);
+    }
+
+    /// Returns the setting that decided about a refused request.
+    fn setting_for(&self, reason: Reason) -> Option<&'static str> {
+        match reason {
+            Reason::Ambiguous => self.setting,
+            _ => reason.setting(self.endpoint.is_some()),
+        }
     }
 
     fn logged(&mut self) -> Option<&mut Logged> {
@@ -308,6 +324,7 @@ impl RequestRecord {
                 client_id: Some(&*logged.client_id).filter(|id| !id.is_empty()),
                 status: (self.status != 0).then_some(self.status),
                 reason: self.reason,
+                setting: self.reason.and_then(|reason| self.setting_for(reason)),
                 upstream: upstream.map(|upstream| &*upstream.name),
                 server: upstream.zip(self.trip.server).and_then(|(upstream, key)| upstream.server(key)),
                 retries: self.trip.retries(),

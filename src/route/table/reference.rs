@@ -23,19 +23,35 @@ impl Naive {
             _ if self.folded => ours.to_lowercase() == theirs.to_lowercase(),
             _ => ours == theirs,
         };
-        self.host.is_none_or(|ours| ours == host)
+        self.takes_host(host)
             && (segments.len() == self.segments.len() || self.prefix && segments.len() > self.segments.len())
             && self.segments.iter().zip(&segments).all(same)
     }
 
-    fn rank(&self) -> (bool, u8, usize, Vec<bool>) {
+    fn takes_host(&self, host: &str) -> bool {
+        match self.host.map(|ours| (ours, ours.strip_prefix('*'))) {
+            None => true,
+            Some((_, Some(behind))) => host.len() > behind.len() && host.ends_with(behind),
+            Some((ours, None)) => ours == host,
+        }
+    }
+
+    fn host_rank(&self) -> (u8, usize) {
+        match self.host {
+            None => (0, 0),
+            Some(host) if host.starts_with('*') => (1, host.len()),
+            Some(_) => (2, 0),
+        }
+    }
+
+    fn rank(&self) -> ((u8, usize), u8, usize, Vec<bool>) {
         let literals: Vec<bool> = self.segments.iter().map(|segment| *segment != "{x}").collect();
         let (kind, length) = match (self.prefix, literals.contains(&false)) {
             (true, _) => (0, literals.len()),
             (false, true) => (1, 0),
             (false, false) => (2, 0),
         };
-        (self.host.is_some(), kind, length, literals)
+        (self.host_rank(), kind, length, literals)
     }
 
     fn takes(&self, method: &Method) -> bool {
@@ -47,9 +63,8 @@ impl Naive {
             || [Method::GET, Method::POST, Method::PUT]
                 .iter()
                 .any(|method| self.takes(method) && other.takes(method));
-        let both = |path: &String| {
-            ["a", "b"].iter().any(|host| self.matches(host, path) && other.matches(host, path))
-        };
+        let both =
+            |path: &String| HOSTS.iter().any(|host| self.matches(host, path) && other.matches(host, path));
         overlap && self.rank() == other.rank() && all_paths().iter().any(both)
     }
 
@@ -75,6 +90,9 @@ impl Naive {
     }
 }
 
+/// Hosts of requests.
+const HOSTS: [&str; 6] = ["a", "b", "x.b", "y.x.b", "z.y.x.b", "xb"];
+
 /// All paths of up to three segments over a small alphabet, and some longer ones.
 fn all_paths() -> Vec<String> {
     let mut paths = vec![String::new()];
@@ -97,7 +115,15 @@ fn naive() -> impl Strategy<Value = Naive> {
     let segment = prop::sample::select(vec!["a", "A", "b", "{x}"]);
     let methods =
         prop::sample::select(vec![None, Some(vec![Method::GET]), Some(vec![Method::POST, Method::PUT])]);
-    let host = prop::sample::select(vec![None, None, Some("a"), Some("b")]);
+    let host = prop::sample::select(vec![
+        None,
+        None,
+        Some("a"),
+        Some("x.b"),
+        Some("*.b"),
+        Some("*.x.b"),
+        Some("*.y.x.b"),
+    ]);
     (
         host,
         any::<bool>(),
@@ -135,7 +161,7 @@ proptest! {
         let table = build(&routes).expect("no conflicts");
         for path in all_paths() {
             let canonical = canonical(&path).expect("a path");
-            for host in ["a", "b", "c"] {
+            for host in HOSTS {
                 let best = routes.iter().filter(|route| route.matches(host, &path)).map(Naive::rank).max();
                 for method in [Method::GET, Method::PUT] {
                     let chosen = routes.iter().position(|route| {

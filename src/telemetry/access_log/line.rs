@@ -40,6 +40,8 @@ pub(crate) struct Line<'a> {
     /// `None` if the client disconnected before the response.
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
+    /// The key of gateway.toml that decided about a refused request.
+    pub(crate) setting: Option<&'static str>,
     pub(crate) upstream: Option<&'a str>,
     /// The host and port of the last server that the request was sent to.
     pub(crate) server: Option<(&'a str, u16)>,
@@ -79,8 +81,12 @@ impl Line<'_> {
             let _ = write!(out, ",\"status\":{status}");
         }
         text(out, "reason", self.reason.map(Reason::as_str), LONGEST_NAME);
+        text(out, "setting", self.setting, LONGEST_NAME);
         text(out, "upstream", self.upstream, LONGEST_NAME);
-        if let Some((host, port)) = self.server {
+        if let Some((path, 0)) = self.server {
+            text(out, "server", Some(&format!("unix:{path}")), LONGEST_HOST);
+            let _ = write!(out, ",\"retries\":{}", self.retries);
+        } else if let Some((host, port)) = self.server {
             // The value comes from the configuration and needs no escaping.
             let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
             let _ = write!(out, ",\"server\":\"{open}{host}{close}:{port}\"");
@@ -219,6 +225,7 @@ mod tests {
             client_id: Some("shop"),
             status: Some(200),
             reason: None,
+            setting: None,
             upstream: Some("orders"),
             server: Some(("2001:db8::1", 8080)),
             retries: 1,

@@ -35,9 +35,6 @@ const MAX_HEAD: u32 = 64 * 1024;
 
 /// The interval at which a connection is checked.
 const TICK: Duration = Duration::from_secs(10);
-/// A connection without requests is closed after this many ticks. Servers commonly close theirs after 60 to
-/// 75 s.
-const IDLE_TICKS: u32 = 5;
 /// A connection whose ping is not acknowledged after this many ticks is dead.
 const PING_TICKS: u32 = 2;
 
@@ -175,15 +172,20 @@ pub(crate) async fn open(
     if server.tls.is_some() && io.alpn() != Some(b"h2") {
         return Err(OpenError::NoHttp2);
     }
-    match start(io, on_close).await {
+    match start(io, on_close, idle_ticks(server.idle_timeout)).await {
         Ok(connection) => Ok(Connection { address: Some(address), tls: server.tls.is_some(), ..connection }),
         Err(error) => Err(OpenError::Failed(error.to_string().into())),
     }
 }
 
+/// The whole ticks in an idle timeout, and at least one.
+fn idle_ticks(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_secs() / TICK.as_secs()).unwrap_or(u32::MAX).max(1)
+}
+
 /// Performs the HTTP/2 handshake. It waits only for the socket to accept the preface, not for the server's
 /// SETTINGS.
-async fn start<T>(io: T, on_close: OnClose) -> Result<Connection, h2::Error>
+async fn start<T>(io: T, on_close: OnClose, max_idle_ticks: u32) -> Result<Connection, h2::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -204,6 +206,7 @@ where
         ping: connection.ping_pong(),
         ping_ticks: 0,
         idle_ticks: 0,
+        max_idle_ticks,
         activity: (0, 0),
         timer: Box::pin(sleep_until(Instant::now() + TICK)),
     };
@@ -234,6 +237,8 @@ struct Watchdog {
     /// Ticks since an unacknowledged ping was sent; 0 if there is none.
     ping_ticks: u32,
     idle_ticks: u32,
+    /// The ticks without requests after which the connection is closed.
+    max_idle_ticks: u32,
     /// The numbers of requests and of bytes read at the last tick.
     activity: (u64, u64),
     timer: Pin<Box<Sleep>>,
@@ -282,7 +287,7 @@ impl Watchdog {
             return false;
         }
         self.idle_ticks = if silent { self.idle_ticks + 1 } else { 0 };
-        if self.idle_ticks >= IDLE_TICKS {
+        if self.idle_ticks >= self.max_idle_ticks {
             // The pool drops its handle: without handles, h2 sends GOAWAY and closes the connection.
             self.status.close();
             (self.on_close)(&self.status);

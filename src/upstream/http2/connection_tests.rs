@@ -11,7 +11,7 @@ fn request() -> Request<()> {
 /// Returns both ends of a connection after the handshake.
 async fn connected() -> (Connection, h2::server::Connection<DuplexStream, Bytes>) {
     let (client, server) = duplex(64 * 1024);
-    let connection = start(client, |_| {}).await.unwrap();
+    let connection = start(client, |_| {}, 5).await.unwrap();
     (connection, h2::server::handshake(server).await.unwrap())
 }
 
@@ -50,7 +50,7 @@ async fn an_idle_connection_is_closed() {
     let (connection, mut server) = connected().await;
     let kept = Arc::clone(&connection.status);
     tokio::spawn(async move { server.accept().await.is_some() });
-    tokio::time::sleep(TICK * IDLE_TICKS - TICK / 2).await;
+    tokio::time::sleep(TICK * 5 - TICK / 2).await;
     assert!(!kept.is_closed());
     tokio::time::sleep(TICK * 2).await;
     assert!(kept.is_closed());
@@ -60,7 +60,7 @@ async fn an_idle_connection_is_closed() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_whose_pings_are_not_acknowledged_is_closed() {
     let (client, mut silent) = duplex(64 * 1024);
-    let mut connection = start(client, |_| {}).await.unwrap();
+    let mut connection = start(client, |_| {}, 5).await.unwrap();
     // A server that sends its SETTINGS and then reads without a response.
     silent.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
     let reading = tokio::spawn(async move {
@@ -96,4 +96,11 @@ async fn a_slow_server_that_acknowledges_pings_keeps_its_connection() {
         }
     });
     assert_eq!(answer.await.unwrap().status(), 200);
+}
+
+#[test]
+fn an_idle_timeout_counts_in_whole_ticks() {
+    for (seconds, ticks) in [(0, 1), (9, 1), (10, 1), (50, 5), (59, 5)] {
+        assert_eq!(idle_ticks(Duration::from_secs(seconds)), ticks, "{seconds} s");
+    }
 }

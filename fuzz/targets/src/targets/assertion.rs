@@ -17,7 +17,9 @@ pub fn run(text: &str) {
         client_id: client.as_deref().unwrap_or("server"),
         audiences: &["https://localhost:8443"],
         now: 1_800_000_000,
+        earliest: 0,
         max_lifetime: 600,
+        max_undated_lifetime: 60,
         leeway: 30,
     };
     assert!(assertion::check(text, &KEYS, &expect).is_err());

@@ -5,6 +5,7 @@ pub mod basic;
 pub mod bearer;
 pub mod certificate;
 pub mod chunked;
+pub mod connection;
 pub mod dpop;
 pub mod form;
 pub mod jwks;

@@ -1,6 +1,7 @@
 //! Each rule of the file: the smallest text that breaks it, where that is told, and what help is given.
 
 mod clients;
+mod listeners;
 mod routes;
 mod server;
 mod tls;

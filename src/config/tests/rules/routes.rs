@@ -109,11 +109,11 @@ fn one_route() {
             "no port",
         ),
         (
-            "[[routes]]\npath = \"/a\"\nhost = \"*.a\"\nupstream = \"api\"",
+            "[[routes]]\npath = \"/a\"\nhost = \"a.*.a\"\nupstream = \"api\"",
             3,
             "routes[0].host",
             InvalidValue,
-            "no wildcard",
+            "*.example.com",
         ),
         (
             "[[routes]]\npath = \"/a\"\nmethods = []\nupstream = \"api\"",

@@ -49,6 +49,27 @@ fn server_and_demo() {
             WrongType,
             "true, false, or",
         ),
+        (
+            "[token_service]\ncors = { origins = [\"https://a.example\"], credentials = true }",
+            2,
+            "token_service.cors.credentials",
+            UnknownKey,
+            "",
+        ),
+        (
+            "[token_service]\ncors = { origins = [] }",
+            2,
+            "token_service.cors.origins",
+            InvalidValue,
+            "is empty",
+        ),
+        (
+            "[server.limits]\nrate_limit_by_address = \"0/s\"",
+            2,
+            "server.limits.rate_limit_by_address",
+            InvalidValue,
+            "",
+        ),
         ("[server]\nlisten = [{ behind_tls = true }]", 2, "server.listen[0]", MissingKey, "`url` is missing"),
         (
             "[server]\nlisten = [{ url = \"https://0.0.0.0:80\", h2c = true }]",

@@ -1,0 +1,39 @@
+//! Ending the tokens of a client, in a way that a gateway does not miss.
+//!
+//! A gateway compares the file with what it knows. If a client is disabled and enabled again, or removed and added again,
+//! before the gateway looks, the file is as it was, and the tokens would live on. So each of these changes also changes the
+//! client's `token_generation`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use toml_edit::{Item, TableLike, Value};
+
+use super::table::set;
+use super::{ConfigFile, EditError};
+
+/// The key in the table of a client.
+pub(super) const KEY: &str = "token_generation";
+
+impl ConfigFile {
+    /// Ends all tokens of a client that were issued before.
+    pub(crate) fn end_tokens(&mut self, id: &str, now: SystemTime) -> Result<(), EditError> {
+        self.turn_to_client(id)?;
+        let inline = self.is_inline(id);
+        advance(self.client(id)?, inline, now);
+        Ok(())
+    }
+}
+
+/// Returns the generation that begins now: the time in milliseconds, so that a client that was removed and is added again
+/// does not begin with a number that it had before.
+pub(super) fn beginning(now: SystemTime) -> i64 {
+    let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+/// Writes the next generation into a client: the time, or one more than before if that is later.
+pub(super) fn advance(client: &mut dyn TableLike, inline: bool, now: SystemTime) {
+    let before = client.get(KEY).and_then(Item::as_integer);
+    let next = before.map_or(0, |before| before.saturating_add(1)).max(beginning(now));
+    set(client, inline, KEY, Value::from(next));
+}

@@ -1,0 +1,139 @@
+//! `tollgate client edit`.
+
+use std::path::Path;
+
+use clap_complete::engine::ArgValueCompleter;
+use serde_json::json;
+
+use super::add::{Capability, duration};
+use crate::change::{ClientEdit, ConfigFile, ListEdit, SettingEdit};
+use crate::cli::completions::{clients, scopes};
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::config::parse_rate;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The client's id.
+    #[arg(add = ArgValueCompleter::new(clients))]
+    name: String,
+    /// A scope of the new list of scopes; may be given several times.
+    #[arg(long = "scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
+    scopes: Option<Vec<String>>,
+    /// A scope to add; may be given several times.
+    #[arg(long = "add-scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
+    add_scopes: Vec<String>,
+    /// A scope to remove, from the default scopes too; may be given several times.
+    #[arg(long = "remove-scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
+    remove_scopes: Vec<String>,
+    /// A scope of the new list of default scopes; may be given several times.
+    #[arg(long = "default-scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
+    default_scopes: Option<Vec<String>>,
+    /// A default scope to add; may be given several times.
+    #[arg(long = "add-default-scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
+    add_default_scopes: Vec<String>,
+    /// A default scope to remove; may be given several times.
+    #[arg(long = "remove-default-scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
+    remove_default_scopes: Vec<String>,
+    /// A capability of the new list of capabilities; may be given several times.
+    #[arg(long = "capability", value_name = "CAPABILITY", value_enum)]
+    capabilities: Option<Vec<Capability>>,
+    /// A capability to add; may be given several times.
+    #[arg(long = "add-capability", value_name = "CAPABILITY", value_enum)]
+    add_capabilities: Vec<Capability>,
+    /// A capability to remove; may be given several times.
+    #[arg(long = "remove-capability", value_name = "CAPABILITY", value_enum)]
+    remove_capabilities: Vec<Capability>,
+    /// An audience of the new list of audiences (RFC 8707); may be given several times.
+    #[arg(long = "audience", value_name = "URI")]
+    audiences: Option<Vec<String>>,
+    /// An audience to add; may be given several times.
+    #[arg(long = "add-audience", value_name = "URI")]
+    add_audiences: Vec<String>,
+    /// An audience to remove; may be given several times.
+    #[arg(long = "remove-audience", value_name = "URI")]
+    remove_audiences: Vec<String>,
+    /// The lifetime of the client's tokens, such as 5m.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    token_lifetime: Option<String>,
+    /// Give the client's tokens the lifetime of [token_service].
+    #[arg(long, conflicts_with = "token_lifetime")]
+    no_token_lifetime: bool,
+    /// The requests that the client may make, such as 100/s.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    rate_limit: Option<String>,
+    /// Remove the client's rate limit.
+    #[arg(long, conflicts_with = "rate_limit")]
+    no_rate_limit: bool,
+    /// Whether the client's tokens are bound to a key by DPoP (RFC 9449).
+    #[arg(long, value_name = "true|false")]
+    dpop_bound_tokens: Option<bool>,
+    /// Whether the client's tokens are bound to its certificate (RFC 8705).
+    #[arg(long, value_name = "true|false")]
+    certificate_bound_tokens: Option<bool>,
+    /// Print JSON, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+fn rate(text: &str) -> Result<String, String> {
+    parse_rate(text).map(|_| text.to_owned()).map_err(|error| format!("{error}: write it as 100/s or 10/m"))
+}
+
+impl Arguments {
+    fn edit(&self) -> ClientEdit {
+        let list = |set: &Option<Vec<String>>, add: &[String], remove: &[String]| ListEdit {
+            set: set.clone(),
+            add: add.to_vec(),
+            remove: remove.to_vec(),
+        };
+        let capabilities = |all: &[Capability]| all.iter().map(|it| it.name().to_owned()).collect();
+        let setting = |set: &Option<String>, remove: bool| match set {
+            Some(text) => SettingEdit::Set(text.clone()),
+            None if remove => SettingEdit::Remove,
+            None => SettingEdit::Keep,
+        };
+        let flag = |set: Option<bool>| set.map_or(SettingEdit::Keep, SettingEdit::Set);
+        ClientEdit {
+            scopes: list(&self.scopes, &self.add_scopes, &self.remove_scopes),
+            default_scopes: list(&self.default_scopes, &self.add_default_scopes, &self.remove_default_scopes),
+            capabilities: ListEdit {
+                set: self.capabilities.as_deref().map(capabilities),
+                add: capabilities(&self.add_capabilities),
+                remove: capabilities(&self.remove_capabilities),
+            },
+            audiences: list(&self.audiences, &self.add_audiences, &self.remove_audiences),
+            token_lifetime: setting(&self.token_lifetime, self.no_token_lifetime),
+            rate_limit: setting(&self.rate_limit, self.no_rate_limit),
+            dpop_bound_tokens: flag(self.dpop_bound_tokens),
+            certificate_bound_tokens: flag(self.certificate_bound_tokens),
+        }
+    }
+}
+
+pub(super) fn edit(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let name = &arguments.name;
+    let edit = arguments.edit();
+    if edit == ClientEdit::default() {
+        return Err(Failure::config(
+            "no change is named: give an option such as --add-scope SCOPE; `tollgate client edit --help` lists them",
+        ));
+    }
+    let mut file = ConfigFile::open(path)?;
+    let changed = file.edit_client(name, &edit)?;
+    let config = file.save()?;
+    if arguments.json {
+        return output::print(&output::json(&json!({ "client_id": name, "changed": changed })));
+    }
+    if changed.is_empty() {
+        return output::print(&format!("The client {name:?} was like that already.\n"));
+    }
+    let mut text = format!(
+        "The client {name:?} is changed: {}. A running gateway applies it within 2 seconds.\n",
+        changed.join(", ")
+    );
+    if config.client(name).is_some_and(|client| client.scopes.is_empty()) {
+        text.push_str("It has no scopes now, so its tokens open only routes that need none.\n");
+    }
+    output::print(&text)
+}
