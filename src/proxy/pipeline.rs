@@ -159,7 +159,7 @@ impl Proxy {
                 Err(refusal) => {
                     record.refused(&refusal);
                     drain(body);
-                    break refusal.understood_by(&parts).into_response();
+                    break refusal.understood_by(&parts).into_response().map(ResponseBody::from);
                 }
             }
         };
@@ -328,7 +328,7 @@ impl Proxy {
         drain(body);
         let close = !matches!(form, FormBody::Whole(_));
         let response = self.answer(endpoint, &parts, form, &client, record).await;
-        Refusal { response, close, reason: None, setting: None }.into_response()
+        Refusal { response, close, reason: None, setting: None }.into_response().map(ResponseBody::from)
     }
 
     /// Answers a request to one of the gate's own endpoints, whose body has been read.
