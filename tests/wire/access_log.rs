@@ -305,7 +305,8 @@ fn no_request_forges_a_line() {
     let (out, _) = written.split_once("--- stderr").expect("both streams");
     // Everything after the start message.
     let (_, log) = out.rsplit_once("listening on ").expect("the banner");
-    for line in log.lines().skip(1) {
+    // The banner may go on about the limits of the machine.
+    for line in log.lines().skip(1).filter(|line| !line.starts_with("tollgate: ")) {
         let line_is: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert!(line_is["time"].as_str().is_some_and(|time| time.starts_with("20")), "{line}");
         assert!(line.len() < 2_500 && line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
