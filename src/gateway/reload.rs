@@ -9,6 +9,7 @@ use super::error::StartError;
 use super::file_watch::Watched;
 use super::load::{load, log_warnings};
 use super::secret_usage;
+use super::service_manager;
 use super::settings::{start_access_log, tls_paths};
 use crate::config::restart::needs_restart;
 use crate::config::{Config, Issuer, Server};
@@ -63,11 +64,17 @@ impl Reloader {
 
     /// Reads the file again, compiles it whole with all that it names, and swaps it in. What is bad anywhere changes nothing.
     pub(crate) fn reload(&self) {
+        service_manager::reloading();
         let good = self.take_up();
-        telemetry::record_reload(good);
+        telemetry::record_reload(good.is_some());
+        service_manager::ready(&match good {
+            Some(status) => status,
+            None => "the changed configuration has mistakes: the one before it stays in use".to_owned(),
+        });
     }
 
-    fn take_up(&self) -> bool {
+    /// Returns the status for the service manager, or `None` if nothing has changed because of a mistake.
+    fn take_up(&self) -> Option<String> {
         let mut seen = self.seen();
         // Looked at before they are read: a change in between is found by the next look.
         seen.look_again();
@@ -86,7 +93,7 @@ impl Reloader {
                         seen.path().display(),
                         failure
                     );
-                    return false;
+                    return None;
                 }
             };
         seen.follow(&config.files);
@@ -118,7 +125,7 @@ impl Reloader {
         for key in needs_restart(&self.started_with, &config) {
             log::warn!("a change of {key} takes effect only when the gateway is started anew");
         }
-        true
+        Some(service_manager::status(&config))
     }
 
     /// Even where nothing changed, or for the worse: what rotates logs renames the file and sends SIGHUP.

@@ -43,6 +43,7 @@ mod restart;
 mod rfc;
 mod secretless;
 mod secrets;
+mod service_manager;
 mod slow;
 mod streaming;
 mod streams;
