@@ -40,12 +40,12 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     let (mut config, rules) = load(path, None).map_err(StartError::config)?;
     log_warnings(&config);
     let mut inherited = inherited.map_err(|error| {
-        StartError::system(format!("a descriptor of the service manager (LISTEN_FDS) cannot be used: {error}"))
+        StartError::system(format!(
+            "a descriptor of the service manager (LISTEN_FDS) cannot be used: {error}"
+        ))
     })?;
-    let mut bound =
-        Bound::bind_with(server_options(&config)?, &mut inherited).map_err(StartError::config)?;
-    let metrics =
-        config.metrics.as_ref().map(|metrics| bind_metrics(metrics, &mut inherited)).transpose()?;
+    let mut bound = Bound::bind_with(server_options(&config)?, &mut inherited).map_err(StartError::config)?;
+    let metrics = config.metrics.as_ref().map(|metrics| bind_metrics(metrics, &mut inherited)).transpose()?;
     let demo = config.demo.as_ref().map(|demo| bind_demo(demo, &mut inherited)).transpose()?;
     for address in inherited.left() {
         log::warn!("the socket on {address} that was passed on is closed: no listener has this address");

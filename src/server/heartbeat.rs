@@ -19,7 +19,7 @@ impl Heartbeats {
     /// Returns whether every worker has given a sign of life since the last call.
     pub(crate) fn all_alive(&self) -> bool {
         // Every one is reset, also after one that is missing.
-        self.beats.iter().fold(true, |alive, beat| beat.swap(false, Relaxed) && alive)
+        self.beats.iter().filter(|beat| !beat.swap(false, Relaxed)).count() == 0
     }
 
     /// Gives the signs of life of one worker, on its own thread.

@@ -22,7 +22,10 @@ pub(crate) enum Signal {
 ///
 /// # Errors
 /// Fails if the handlers cannot be installed or the thread cannot be started.
-pub(crate) fn handle_signals(handle: ShutdownHandle, act: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
+pub(crate) fn handle_signals(
+    handle: ShutdownHandle,
+    act: impl Fn(Signal) + Send + 'static,
+) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
