@@ -16,6 +16,7 @@ mod output;
 mod route_json;
 mod routes;
 mod schema;
+mod state;
 mod token;
 
 use std::io::{self, Write};
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::diff(&config, &arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),
+        Command::State { json } => state::state(&config, json),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man { folder } => man::man(&folder),
     };

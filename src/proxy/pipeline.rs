@@ -121,6 +121,7 @@ impl Proxy {
             upstreams: rules.meters.upstreams(),
             tokens_live: self.gate.tokens_live(),
             tokens_kept: number(self.gate.tokens_kept()),
+            store_healthy: self.gate.is_store_healthy(),
             hashing_queue: number(self.gate.hashing_queue()),
         }
     }

@@ -44,6 +44,8 @@ pub struct Config {
     pub server: Server,
     /// `[token_service]`.
     pub token_service: TokenService,
+    /// `[store]`: where tokens are kept.
+    pub store: StoreKind,
     /// `[scopes]`, in the order of the file.
     pub scopes: Vec<Scope>,
     /// `[clients.…]`, in the order of the file; ids are distinct.
@@ -80,6 +82,17 @@ impl Config {
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id.as_str() == id)
     }
+}
+
+/// `store.kind`: where tokens are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StoreKind {
+    /// In memory, and in a journal in [`Server::state_dir`].
+    #[default]
+    Journal,
+    /// In memory alone.
+    Memory,
 }
 
 /// One scope of `[scopes]`.
