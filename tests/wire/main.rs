@@ -44,6 +44,7 @@ mod rfc;
 mod secretless;
 mod secrets;
 mod slow;
+mod startup;
 mod streaming;
 mod streams;
 mod strip;
