@@ -5,6 +5,7 @@ mod ask_secret;
 mod bench;
 mod check;
 mod client;
+mod completed_names;
 mod completions;
 mod diff;
 mod explain;

@@ -1,6 +1,8 @@
 //! The compiled configuration: plain data without invalid values.
 
 mod client;
+mod cors;
+mod methods;
 mod route;
 mod server;
 mod upstream;
@@ -11,10 +13,9 @@ use std::{
 };
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
-pub use route::{
-    Access, AddressRules, Cors, CorsOrigins, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders,
-    Methods, Route,
-};
+pub use cors::{Cors, CorsOrigins};
+pub use methods::Methods;
+pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
     ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle, TokenService,
