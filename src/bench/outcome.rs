@@ -76,7 +76,6 @@ pub(crate) struct Measured {
     pub(crate) rounds: Vec<(f64, Round)>,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
 impl Measured {
     pub(crate) fn total(&self) -> Tally {
         let mut total = Tally::default();
@@ -124,7 +123,7 @@ impl Measured {
     }
 }
 
-#[expect(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
 pub(crate) fn rate(round: &Round) -> f64 {
     if round.seconds > 0.0 { round.tally.good as f64 / round.seconds } else { 0.0 }
 }
