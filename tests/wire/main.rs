@@ -45,6 +45,7 @@ mod secretless;
 mod secrets;
 mod service_manager;
 mod slow;
+mod startup;
 mod streaming;
 mod streams;
 mod strip;
