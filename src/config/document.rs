@@ -2,8 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -11,26 +9,17 @@ use toml::de::DeTable;
 
 use super::{
     compile,
-    error::{ConfigErrors, ErrorKind, Position},
+    error::{ConfigErrors, ErrorKind},
     include::{self, Finding},
     model::Config,
     reader::Context,
+    reading::{Reading, read_text},
     sources::Sources,
     variables::Variables,
 };
 
 /// The largest configuration that is read, with everything that it includes.
 const MAX_SIZE: u64 = 64 << 20;
-
-/// How a configuration is read.
-pub(super) struct Reading<'a> {
-    /// Looks up environment variables.
-    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
-    /// What a secret is whose environment variable is not set; `None` is an error.
-    pub(super) unset_secret: Option<&'static str>,
-    /// A file whose text is not the one on the disk.
-    pub(super) edited: Option<(&'a Path, &'a str)>,
-}
 
 impl Config {
     /// Reads and compiles a file, and those that it includes. Paths in them are relative to its folder; `env:` reads the
@@ -90,32 +79,6 @@ fn load(path: &Path, reading: &Reading<'_>) -> Result<Config, ConfigErrors> {
     })?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     read(&text, path, folder, reading)
-}
-
-/// Returns the text of a file, or what is wrong with it and where.
-pub(super) fn read_text(
-    path: &Path,
-    most: u64,
-    reading: &Reading<'_>,
-) -> Result<String, (Option<Position>, String)> {
-    if let Some((edited, text)) = reading.edited
-        && edited == path
-    {
-        return Ok(text.to_owned());
-    }
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
-        .map_err(|error| (None, error.to_string()))?;
-    if bytes.len() as u64 > most {
-        return Err((None, "the configuration is larger than 64 MiB".to_owned()));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        let position = Position::new(u32::try_from(line).unwrap_or(u32::MAX), 1);
-        (Some(position), "not UTF-8 in this line, and TOML must be: save the file as UTF-8".to_owned())
-    })
 }
 
 fn read(

@@ -15,8 +15,8 @@ use toml::{
 };
 
 use super::{
-    document::{Reading, read_text},
     error::ErrorKind,
+    reading::{Reading, read_text},
 };
 
 /// The most files that are included.

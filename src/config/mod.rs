@@ -24,6 +24,7 @@ mod gate_spec;
 mod include;
 mod model;
 mod reader;
+mod reading;
 #[cfg(feature = "gateway")]
 pub(crate) mod reference;
 #[cfg(feature = "gateway")]

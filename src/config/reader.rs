@@ -14,8 +14,8 @@ use std::{
 use toml::{Spanned, de::DeTable, de::DeValue};
 
 use super::{
-    document::Reading,
     error::{ConfigError, ErrorKind, Position},
+    reading::Reading,
     sources::Sources,
     suggest,
     variables::{Variable, Variables},

@@ -12,4 +12,5 @@ pub(crate) mod reload;
 pub(crate) mod secret_usage;
 pub(crate) mod settings;
 pub(crate) mod start;
+mod store;
 mod upstream_tls;

@@ -16,8 +16,8 @@ use super::log::start_log;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::store;
 use crate::config::{Config, ListenerProtocol, Metrics};
-use crate::gate::{Gate, GateSpec};
 use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::client::{Client, Socket};
@@ -39,10 +39,8 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     let bound = Bound::bind(server_options(&config)?).map_err(StartError::config)?;
     name_issuer(&mut config, &bound);
 
-    let gate = Gate::builder(GateSpec::from(&config))
-        .max_tokens(usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX))
-        .build()
-        .map_err(StartError::system)?;
+    let stored = store::gate(&config)?;
+    let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
     let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(StartError::system)?;
     secret_usage::warn_of_expired(&gate);
@@ -69,6 +67,7 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     upkeep::start(proxy.watched()).map_err(StartError::system)?;
     let exit = serve(&config, bound, proxy);
     keeper.finish();
+    stored.finish();
     access_log::flush(LAST_LINES);
     match exit {
         ExitReason::Drained | ExitReason::Stopped => {}

@@ -114,7 +114,7 @@ pub(crate) fn authorize<V: RequestView>(
         {
             let cors = cors.of(endpoint);
             let response = cors.answer_preflight(cors.origin(request));
-            return Err(Refusal { response, close: false, reason: None });
+            return Err(Refusal { response, close: false, reason: None, setting: None });
         }
         return Ok(Disposition::Endpoint(endpoint));
     }

@@ -121,6 +121,7 @@ impl Proxy {
             upstreams: rules.meters.upstreams(),
             tokens_live: self.gate.tokens_live(),
             tokens_kept: number(self.gate.tokens_kept()),
+            store_healthy: self.gate.is_store_healthy(),
             hashing_queue: number(self.gate.hashing_queue()),
         }
     }
@@ -154,7 +155,7 @@ impl Proxy {
                 Err(refusal) => {
                     record.refused(&refusal);
                     drain(body);
-                    break refusal.understood_by(&parts).into_response();
+                    break refusal.understood_by(&parts).into_response().map(ResponseBody::from);
                 }
             }
         };
@@ -323,7 +324,7 @@ impl Proxy {
         drain(body);
         let close = !matches!(form, FormBody::Whole(_)) || client.has_refused_certificate();
         let response = self.answer(endpoint, &parts, form, &client, record).await;
-        Refusal { response, close, reason: None, setting: None }.into_response()
+        Refusal { response, close, reason: None, setting: None }.into_response().map(ResponseBody::from)
     }
 
     /// Answers a request to one of the gate's own endpoints, whose body has been read.

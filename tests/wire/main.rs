@@ -39,6 +39,7 @@ mod protected;
 mod queue;
 mod refused_uploads;
 mod reload;
+mod restart;
 mod rfc;
 mod secretless;
 mod secrets;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::add::{Capability, duration};
 use crate::change::{ClientEdit, ConfigFile, ListEdit, SettingEdit};
-use crate::cli::completions::{clients, scopes};
+use crate::cli::completed_names::{clients, scopes};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::parse_rate;

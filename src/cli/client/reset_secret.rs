@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::add;
 use crate::change::{ConfigFile, Rotation, new_secret};
-use crate::cli::completions::clients;
+use crate::cli::completed_names::clients;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::parse_duration;

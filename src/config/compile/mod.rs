@@ -19,11 +19,14 @@ mod routes;
 mod scopes;
 mod server;
 mod socket;
+mod store;
 mod tls;
 mod token_service;
 mod upstreams;
 
 use std::path::Path;
+
+pub(super) use self::store::KINDS as STORE_KINDS;
 
 use self::scopes::Names;
 use super::model::Config;
@@ -45,6 +48,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         upstreams: upstreams.iter().map(|(name, _)| *name).collect(),
     };
     let token_service = token_service::token_service(root, &server);
+    let store = store::store(root);
     let defaults = clients::Defaults {
         token_lifetime: token_service.token_lifetime,
         asks_for_certificates: server.tls.client_ca.is_some(),
@@ -68,6 +72,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         warnings: Vec::new(),
         server,
         token_service,
+        store,
         scopes: scopes?,
         clients: clients?,
         upstreams: upstreams?,

@@ -1,6 +1,8 @@
 //! The compiled configuration: plain data without invalid values.
 
 mod client;
+mod cors;
+mod methods;
 mod route;
 mod server;
 mod upstream;
@@ -11,10 +13,9 @@ use std::{
 };
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
-pub use route::{
-    Access, AddressRules, Cors, CorsOrigins, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders,
-    Methods, Route,
-};
+pub use cors::{Cors, CorsOrigins};
+pub use methods::Methods;
+pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
     ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle, TokenService,
@@ -44,6 +45,8 @@ pub struct Config {
     pub server: Server,
     /// `[token_service]`.
     pub token_service: TokenService,
+    /// `[store]`: where tokens are kept.
+    pub store: StoreKind,
     /// `[scopes]`, in the order of the file.
     pub scopes: Vec<Scope>,
     /// `[clients.…]`, in the order of the file; ids are distinct.
@@ -80,6 +83,17 @@ impl Config {
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id.as_str() == id)
     }
+}
+
+/// `store.kind`: where tokens are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StoreKind {
+    /// In memory, and in a journal in [`Server::state_dir`].
+    #[default]
+    Journal,
+    /// In memory alone.
+    Memory,
 }
 
 /// One scope of `[scopes]`.

@@ -1,0 +1,41 @@
+//! How the files of a configuration are read.
+
+use std::{fs::File, io::Read, path::Path};
+
+use super::error::Position;
+
+/// How a configuration is read.
+pub(super) struct Reading<'a> {
+    /// Looks up environment variables.
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    /// What a secret is whose environment variable is not set; `None` is an error.
+    pub(super) unset_secret: Option<&'static str>,
+    /// A file whose text is not the one on the disk.
+    pub(super) edited: Option<(&'a Path, &'a str)>,
+}
+
+/// Returns the text of a file, or what is wrong with it and where.
+pub(super) fn read_text(
+    path: &Path,
+    most: u64,
+    reading: &Reading<'_>,
+) -> Result<String, (Option<Position>, String)> {
+    if let Some((edited, text)) = reading.edited
+        && edited == path
+    {
+        return Ok(text.to_owned());
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|error| (None, error.to_string()))?;
+    if bytes.len() as u64 > most {
+        return Err((None, "the configuration is larger than 64 MiB".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let position = Position::new(u32::try_from(line).unwrap_or(u32::MAX), 1);
+        (Some(position), "not UTF-8 in this line, and TOML must be: save the file as UTF-8".to_owned())
+    })
+}

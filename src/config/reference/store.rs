@@ -1,0 +1,18 @@
+//! `[store]`.
+
+use super::key::{Key, Kind, Table};
+use crate::config::compile::STORE_KINDS;
+
+pub(super) fn store() -> Table {
+    Table::new("[store]", "Where issued tokens are kept.", "[store]\n§").keys([Key::new(
+        "kind",
+        Kind::Choice(STORE_KINDS.iter().map(|(name, _)| *name).collect()),
+        "`journal`: in memory, and in a journal in `state_dir` from which a restart takes them. Revocations and used \
+         client assertions are on disk before they are answered, tokens 10 ms after they were issued. \
+         `state_dir` must be on a local disk. `memory`: in memory alone. A restart then ends every token, and \
+         accepts client assertions again that were used before it.",
+    )
+    .default(r#""journal""#)
+    .example(r#""memory""#)
+    .wrong(r#""disk""#)])
+}
