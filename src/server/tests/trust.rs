@@ -83,7 +83,8 @@ fn beside_a_ca_only_registered_certificates_are_used_unverified() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Ca::new(folder.path(), "ca");
     let own: CertificateDer<'static> = client().self_signed(&KeyPair::generate().unwrap()).unwrap().into();
-    let stranger: CertificateDer<'static> = client().self_signed(&KeyPair::generate().unwrap()).unwrap().into();
+    let stranger: CertificateDer<'static> =
+        client().self_signed(&KeyPair::generate().unwrap()).unwrap().into();
     let paths = TlsPaths {
         client_ca: Some(ca.file.clone()),
         any_client_certificate: true,
