@@ -62,10 +62,6 @@ pub(crate) struct Identity {
     pub(crate) key: Vec<u8>,
 }
 
-fn config(alpn: &[&str]) -> Arc<ClientConfig> {
-    config_as(alpn, None)
-}
-
 fn config_as(alpn: &[&str], identity: Option<&Identity>) -> Arc<ClientConfig> {
     config_of(alpn, identity, rustls::DEFAULT_VERSIONS)
 }

@@ -23,11 +23,11 @@ fn body(client: &str) -> String {
     format!("grant_type=client_credentials&scope=read&client_id={client}")
 }
 
-fn token_request(client: &str) -> String {
+fn token_request(client: &str) -> Vec<u8> {
     post_form(TOKEN, &[], body(client))
 }
 
-fn hello(marker: &str, token: &str) -> String {
+fn hello(marker: &str, token: &str) -> Vec<u8> {
     get(&format!("/hello?m={marker}"), &[&format!("Authorization: Bearer {token}")])
 }
 
@@ -66,7 +66,7 @@ fn resumed(sessions: &Sessions, gateway: &Gateway) -> Conn {
 }
 
 /// Returns the answer after a complete handshake, or `None` if the gateway refuses the handshake.
-fn anew(gateway: &Gateway, identity: &Identity, request: &str) -> Option<Answer> {
+fn anew(gateway: &Gateway, identity: &Identity, request: &[u8]) -> Option<Answer> {
     let (mut conn, _) = Conn::of(&Sessions::new(identity, &TLS13), gateway.tls()).ok()?;
     conn.send(request);
     conn.try_read(false).ok()
@@ -75,10 +75,11 @@ fn anew(gateway: &Gateway, identity: &Identity, request: &str) -> Option<Answer>
 /// Asserts that the certificate of a connection opens nothing, and that the client has to leave the connection.
 #[track_caller]
 fn assert_refused(answer: &Answer, conn: &mut Conn, error: &str) {
-    match error {
-        "invalid_token" => answer.bearer_error(401, Some(error)),
-        _ => answer.oauth_error(401, error),
-    };
+    if error == "invalid_token" {
+        answer.bearer_error(401, Some(error));
+    } else {
+        answer.oauth_error(401, error);
+    }
     conn.assert_closed("the client needs a new connection for a new certificate");
 }
 
