@@ -93,7 +93,9 @@ fn beside_a_ca_only_registered_certificates_are_used_unverified() {
     };
     let tls = Arc::new(TlsReloader::load(&paths).unwrap());
     let trust = |certificate: &CertificateDer<'static>, second| {
-        ClientCertificate::new(&[certificate.clone()], Arc::clone(&tls)).unwrap().trust_at(at(second))
+        ClientCertificate::new(std::slice::from_ref(certificate), Arc::clone(&tls))
+            .unwrap()
+            .trust_at(at(second))
     };
     let signed = ca.sign();
     assert_eq!(trust(&signed, EXPIRY), Trust::Verified);
