@@ -2,6 +2,7 @@
 
 mod banner;
 pub(crate) mod build;
+mod changes;
 pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod file_watch;

@@ -84,7 +84,7 @@ impl<'a> Tokens<'a> {
             Issuer::Binary(gateway) => {
                 std::fs::write(gateway.dir().join("gateway.toml"), &files.after).expect("gateway.toml");
                 gateway.signal("HUP");
-                while !gateway.written().contains("taken up:") {
+                while !gateway.written().contains("reloaded:") {
                     assert!(begin.elapsed() < Duration::from_secs(20), "{}", gateway.written());
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }

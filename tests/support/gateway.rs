@@ -164,10 +164,10 @@ impl Gateway {
     /// Replaces gateway.toml and waits until the change is applied.
     #[track_caller]
     pub(crate) fn reload(&self, config: &Config) {
-        let before = self.times_written(" taken up: ");
+        let before = self.times_written(" reloaded: ");
         self.rewrite(|_| config.text());
         self.signal("HUP");
-        self.wait_until_written(" taken up: ", before);
+        self.wait_until_written(" reloaded: ", before);
     }
 
     /// Returns how often `text` was written.
@@ -209,8 +209,11 @@ impl Gateway {
         let logs = Arc::clone(&self.logs);
         let mut streams = logs.lock();
         loop {
-            let found = addresses(&streams.stdout, "listening on ");
-            let api = addresses(&streams.stdout, "demo API on ");
+            // They are on standard error if the access log is on standard output.
+            let shown =
+                |marker| [&streams.stdout, &streams.stderr].map(|text| addresses(text, marker)).concat();
+            let found = shown("listening on ");
+            let api = shown("demo API on ");
             if found.len() >= listeners && (!demo || !api.is_empty()) {
                 self.plain = found.iter().find(|(tls, _)| !tls).map(|(_, address)| *address);
                 self.h2c = found.iter().filter(|(tls, _)| !tls).nth(1).map(|(_, address)| *address);

@@ -152,22 +152,22 @@ fn a_running_gateway_applies_the_changes_of_the_commands() {
     ask(address, "fresh", &second).oauth_error(401, "invalid_client");
 
     // Shifted lines are not a change of a listener.
-    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
     let text = text_of(dir);
-    let taken_up = |gateway: &Gateway| gateway.written().matches("taken up: ").count();
-    let before = taken_up(&gateway);
+    let reloads = |gateway: &Gateway| gateway.written().matches("reloaded: ").count();
+    let before = reloads(&gateway);
     std::fs::write(dir.join("gateway.toml"), format!("# one line more\n{text}")).expect("gateway.toml");
-    eventually(&gateway, "the shifted file", || taken_up(&gateway) > before);
-    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    eventually(&gateway, "the shifted file", || reloads(&gateway) > before);
+    assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
     std::fs::write(dir.join("gateway.toml"), text.replace("threads = 1", "threads = 2"))
         .expect("gateway.toml");
     eventually(&gateway, "what needs a restart is named", || {
-        gateway.written().contains("server.threads takes effect only when the gateway is started anew")
+        gateway.written().contains("server.threads takes effect only after a restart")
     });
 
     // An invalid file changes nothing and is reported.
     std::fs::write(dir.join("gateway.toml"), text.replace("[scopes]", "[scope]")).expect("gateway.toml");
-    eventually(&gateway, "the report", || gateway.written().contains("is not taken up"));
+    eventually(&gateway, "the report", || gateway.written().contains("is not applied"));
     let written = gateway.written();
     let stderr = written.split_once("--- stderr").expect("stderr").1;
     assert!(stderr.contains("did you mean `scopes`?"), "{written}");

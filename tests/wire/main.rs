@@ -45,6 +45,7 @@ mod rfc;
 mod secretless;
 mod secrets;
 mod slow;
+mod startup;
 mod streaming;
 mod streams;
 mod strip;
