@@ -44,6 +44,7 @@ mod restart;
 mod rfc;
 mod secretless;
 mod secrets;
+mod service_manager;
 mod slow;
 mod startup;
 mod streaming;

@@ -46,7 +46,7 @@ impl Running {
 
     fn of<H: Handler>(bound: Bound, handler: H) -> Self {
         let (listeners, shutdown) = (bound.listeners().to_vec(), bound.shutdown_handle());
-        let thread = Some(thread::spawn(move || bound.run(handler)));
+        let thread = Some(thread::spawn(move || bound.run(handler, || ())));
         Self { listeners, shutdown, thread }
     }
 
