@@ -26,8 +26,10 @@ use crate::proxy::body::response::ResponseBody;
 use crate::proxy::client::{Client, Socket};
 use crate::proxy::http1::Session;
 use crate::proxy::pipeline::Proxy;
-use crate::proxy::route::ClientConnection;
-use crate::server::{Bound, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, handle_signals};
+use crate::proxy::route::{ClientConnection, ConnectionCertificate};
+use crate::server::{
+    Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, Trust, handle_signals,
+};
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
 
@@ -150,11 +152,18 @@ fn client(connection: &ConnInfo, secure: bool) -> ClientConnection<'_> {
         peer: connection.peer().ip(),
         peer_value: connection.peer_value(),
         secure,
-        certificate: connection.client_certificate().map(|certificate| PeerCertificate {
-            der: certificate.der(),
-            sha256: certificate.sha256(),
-            verified: certificate.is_verified(),
-        }),
+        certificate: connection.client_certificate().map(|certificate| certificate as _),
+    }
+}
+
+impl ConnectionCertificate for ClientCertificate {
+    fn verify(&self) -> Option<PeerCertificate<'_>> {
+        let verified = match self.trust() {
+            Trust::Verified => true,
+            Trust::Unverified => false,
+            Trust::Refused => return None,
+        };
+        Some(PeerCertificate { der: self.der(), sha256: self.sha256(), verified })
     }
 }
 

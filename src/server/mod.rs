@@ -26,6 +26,7 @@ mod io;
 mod listener;
 mod live_limits;
 mod options;
+mod peer_certificate;
 mod problem;
 mod proxy_protocol;
 mod run;
@@ -37,6 +38,7 @@ mod streams;
 mod tls;
 
 pub(crate) use self::bind::Bound;
+pub(crate) use self::client_certificate::Trust;
 #[cfg(test)]
 pub(crate) use self::connection::sizes_when_idle;
 pub(crate) use self::connection_info::ConnInfo;
@@ -46,6 +48,7 @@ pub(crate) use self::inherited::InheritedSockets;
 pub(crate) use self::listener::{Listener, ListenerSpec};
 pub(crate) use self::live_limits::LiveLimits;
 pub(crate) use self::options::ServerOptions;
+pub(crate) use self::peer_certificate::ClientCertificate;
 pub(crate) use self::run::ExitReason;
 pub(crate) use self::self_signed::self_signed;
 pub(crate) use self::shutdown::ShutdownHandle;

@@ -9,6 +9,7 @@ mod support;
 mod access_log;
 mod balance;
 mod bench;
+mod certificates;
 mod check;
 mod claims;
 mod cli;
