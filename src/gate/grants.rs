@@ -34,25 +34,41 @@ impl Grants {
         grant
     }
 
+    /// Adds a grant of tokens from before a restart, which new tokens on the same terms share.
+    pub(super) fn adopt(&mut self, grant: &Arc<Grant>) {
+        self.by_terms.insert((grant.terms().clone(), grant.epoch()), Arc::downgrade(grant));
+    }
+
     /// Ends the grants on terms that are not allowed any more, and shortens those that live longer than `longest`.
-    pub(super) fn restrict(&mut self, allowed: impl Fn(&Terms) -> bool, longest: Duration) {
+    /// Returns those that have become shorter or have ended.
+    pub(super) fn restrict(
+        &mut self,
+        allowed: impl Fn(&Terms) -> bool,
+        longest: Duration,
+    ) -> Vec<Arc<Grant>> {
         let Self { by_terms, shortened } = self;
+        let mut restricted = Vec::new();
         shortened.retain(|grant| {
             let Some(grant) = grant.upgrade() else { return false };
-            grant.shorten(longest);
-            allowed(grant.terms()) || grant.end()
+            let shorter = grant.shorten(longest);
+            let stays = allowed(grant.terms()) || grant.end();
+            if shorter || !stays {
+                restricted.push(grant);
+            }
+            stays
         });
         by_terms.retain(|(terms, _), weak| {
             let Some(grant) = weak.upgrade() else { return false };
             if !allowed(terms) {
-                return grant.end();
-            }
-            if terms.lifetime > longest {
-                grant.shorten(longest);
+                grant.end();
+            } else if grant.shorten(longest) {
                 shortened.push(Weak::clone(weak));
-                return false;
+            } else {
+                return true;
             }
-            true
+            restricted.push(grant);
+            false
         });
+        restricted
     }
 }

@@ -116,9 +116,13 @@ impl Gate {
         // The swap comes before the revocation. In the other order, a request in between could get a token of the new
         // epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
-        for client in after.restrict_tokens(&before) {
+        let store = &*self.inner.store;
+        for client in after.restrict_tokens(&before, store) {
             // The store has begun to end the epoch. A reload does not wait for it.
             drop(self.end_epoch(client));
+        }
+        if store.lasting().is_some() {
+            after.register_clients(&before.registrations(), store);
         }
         #[cfg(feature = "jose")]
         self.inner.key_call.notify_one();

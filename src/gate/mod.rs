@@ -17,6 +17,7 @@ mod fair_queue;
 mod grants;
 mod hashing;
 mod instance;
+mod kept_tokens;
 #[cfg(feature = "jose")]
 mod keys;
 mod metadata;
@@ -26,6 +27,7 @@ mod possession;
 #[cfg(feature = "jose")]
 mod proof;
 pub(crate) mod question;
+mod registration;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(feature = "jose")]

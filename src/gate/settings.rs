@@ -13,6 +13,7 @@ use crate::gate::keys::{ClientKeys, KeyPool, RemoteKeys};
 use crate::gate::metadata;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofScope;
+use crate::gate::registration::Registration;
 use crate::gate::secret_hash::SecretHash;
 use crate::gate::spec::{ClientSpec, GateSpec, SecretSpec};
 use crate::gate::throttle::ThrottlePolicy;
@@ -71,8 +72,8 @@ pub(crate) struct Client {
     pub(crate) certificate_thumbprint: Option<[u8; 32]>,
     pub(crate) certificate_bound_tokens: bool,
     pub(crate) dpop_bound_tokens: bool,
-    /// The value that ends the client's tokens when it changes.
-    pub(crate) token_generation: u64,
+    /// What all tokens of the client depend on.
+    pub(crate) registration: Registration,
     /// The grants of live tokens. They outlive a reload.
     pub(crate) grants: Arc<Mutex<Grants>>,
 }
@@ -186,6 +187,7 @@ fn compile_client(
 ) -> Client {
     let known = carryover.known;
     let padding = padding(&spec.secrets, decoy);
+    let registration = Registration::of(&spec);
     let secrets = spec.secrets.into_iter().map(|secret| {
         let same = |old: &&Arc<ClientSecret>| old.id == secret.id && old.hash == secret.hash;
         match known.and_then(|known| known.secrets.iter().find(same)) {
@@ -209,7 +211,7 @@ fn compile_client(
         certificate_thumbprint: spec.certificate_thumbprint,
         certificate_bound_tokens: spec.certificate_bound_tokens,
         dpop_bound_tokens: spec.dpop_bound_tokens,
-        token_generation: spec.token_generation,
+        registration,
         grants: known.map(|known| Arc::clone(&known.grants)).unwrap_or_default(),
     }
 }

@@ -33,6 +33,8 @@ mod restart;
 #[cfg(feature = "jose")]
 mod secretless;
 mod secrets;
+#[cfg(feature = "gateway")]
+mod stopped;
 
 /// A clock whose wall clock shows 1,800,000,000 at its origin.
 #[derive(Default)]

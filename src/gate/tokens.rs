@@ -183,17 +183,6 @@ impl Gate {
         self.inner.store.end_epoch(client.id(), epoch)
     }
 
-    /// Ends the epoch of a client that the settings do not have, or disable. Returns `None` for any other client.
-    #[cfg(feature = "gateway")]
-    pub(crate) fn end_if_departed(
-        &self,
-        client: &ClientState,
-    ) -> Option<Pending<'_, Result<u32, StoreError>>> {
-        let settings = self.settings();
-        let known = settings.clients.get(client.id().as_str());
-        (!known.is_some_and(|known| known.policy.enabled)).then(|| self.end_epoch(client))
-    }
-
     /// Returns whether the store can keep what it promises at the moment.
     #[cfg(feature = "gateway")]
     pub(crate) fn is_store_healthy(&self) -> bool {

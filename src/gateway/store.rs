@@ -41,21 +41,16 @@ pub(crate) fn gate(config: &Config) -> Result<Stored, StartError> {
         Some(journal) => builder.store(Arc::<Journal>::clone(journal)).build(),
     };
     let gate = gate.map_err(StartError::system)?;
-    if let Some(journal) = &journal {
-        for client in journal.clients_with_tokens() {
-            end_if_departed(&gate, &client)?;
-        }
+    // The gate has compared the tokens from before with the configuration. What ended by that has to be on disk before
+    // anybody is answered, so that no later configuration revives it.
+    if let Some(journal) = &journal
+        && block_on(journal.flush())?.is_err()
+    {
+        return Err(StartError::system(
+            "the journal cannot be written, so tokens that have ended might come back",
+        ));
     }
     Ok(Stored { gate, journal })
-}
-
-/// Ends the tokens of a client that was removed or disabled while the gateway did not run, so that adding it again revives
-/// nothing.
-fn end_if_departed(gate: &Gate, client: &crate::oauth::client::ClientState) -> Result<(), StartError> {
-    let Some(ended) = gate.end_if_departed(client) else { return Ok(()) };
-    block_on(ended)?.map(drop).map_err(|_| {
-        StartError::system("the journal cannot be written: tokens of a removed client would stay valid")
-    })
 }
 
 impl Stored {

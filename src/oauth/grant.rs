@@ -148,10 +148,16 @@ impl Grant {
         false
     }
 
-    /// Shortens the lifetime of all tokens of the grant, if it is longer.
-    pub(crate) fn shorten(&self, longest: Duration) {
+    /// Shortens the lifetime of all tokens of the grant. Returns `false` if it is not longer.
+    pub(crate) fn shorten(&self, longest: Duration) -> bool {
         let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-        self.lifetime.fetch_min(longest, Ordering::Relaxed);
+        self.lifetime.fetch_min(longest, Ordering::Relaxed) > longest
+    }
+
+    /// Returns the lifetime of the tokens: that of the terms, unless it was shortened.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        Duration::from_millis(self.lifetime.load(Ordering::Relaxed))
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "journal")]
 pub(crate) mod journal;
+mod lasting;
 mod memory;
 mod stored;
 pub mod testing;
@@ -11,6 +12,7 @@ mod wheel;
 
 #[cfg(feature = "journal")]
 pub use journal::{Journal, JournalError};
+pub use lasting::Lasting;
 pub use memory::MemoryStore;
 pub use stored::{Interner, StoredGrant};
 pub use token_store::{BoxFuture, Found, Health, Pending, StoreError, TokenStore, Use};

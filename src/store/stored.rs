@@ -41,10 +41,11 @@ pub struct StoredGrant {
 }
 
 impl StoredGrant {
-    /// Makes the stored form of a grant.
+    /// Makes the stored form of a grant, with the lifetime that the grant has now.
     #[must_use]
     pub fn of(grant: &Grant) -> Self {
-        Self { client: grant.client().id().clone(), epoch: grant.epoch(), terms: grant.terms().clone() }
+        let terms = Terms { lifetime: grant.lifetime(), ..grant.terms().clone() };
+        Self { client: grant.client().id().clone(), epoch: grant.epoch(), terms }
     }
 
     /// Writes the grant: a version, then fields of fixed order, texts behind their lengths.
@@ -156,12 +157,6 @@ impl Interner {
             Some(client) => Arc::clone(client),
             None => Arc::clone(clients.entry(id.clone()).or_insert_with(|| ClientState::new(id.clone()))),
         }
-    }
-
-    /// Lists the clients that are known.
-    #[must_use]
-    pub fn clients(&self) -> Vec<Arc<ClientState>> {
-        lock(&self.clients).values().map(Arc::clone).collect()
     }
 
     /// Returns the grant of a stored form.

@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
+use crate::store::lasting::Lasting;
 use crate::store::used_name::UsedName;
 
 /// A store of issued tokens.
@@ -131,6 +132,11 @@ pub trait TokenStore: Send + Sync + 'static {
     /// are used up in the store then too.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// Returns what is remembered from before a restart, if this store remembers anything. The default does not.
+    fn lasting(&self) -> Option<&dyn Lasting> {
+        None
     }
 
     /// Returns the state of a client, which the gate shares with the records that this store makes. A store that makes no

@@ -1,6 +1,8 @@
 //! What a gateway keeps over a restart, and over being killed.
 
-use crate::support::{Config, Fixture, Gateway, REVOKE, Upstream, credentials, get, post_form, run};
+use crate::support::{
+    Config, Fixture, Gateway, INTROSPECT, REVOKE, Upstream, credentials, get, post_form, run,
+};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -104,6 +106,65 @@ fn adding_a_client_again_revives_none_of_its_tokens() {
     let upstream = end(fixture, "KILL");
     let fixture = Fixture { gateway: Gateway::start(&config(&upstream, state.path())), upstream };
     assert_eq!((status(&fixture, &gone), status(&fixture, &stays)), (401, 200), "added again");
+}
+
+/// Changes a gateway.toml with the command line.
+fn edited(text: &str, commands: &[&[&str]]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, text).expect("gateway.toml");
+    for command in commands {
+        let output = run(folder.path(), command);
+        assert_eq!(output.code, Some(0), "{command:?}: {output:?}");
+    }
+    std::fs::read_to_string(file).expect("gateway.toml")
+}
+
+#[test]
+fn what_changes_while_the_gateway_is_stopped_ends_and_narrows_tokens() {
+    let state = tempfile::tempdir().expect("a folder");
+    let upstream = Upstream::start();
+    let before = config(&upstream, state.path()).text();
+    let fixture = Fixture { gateway: Gateway::start_text(&before, &[]), upstream };
+    let revoked = fixture.token("server", "read");
+    let disabled = fixture.token("other", "read");
+    let (narrowed, kept) =
+        (fixture.token("administrator", "read write"), fixture.token("administrator", "read"));
+    let (shortened, unchanged) = (fixture.token("minute", "read"), fixture.token("defaulted", "read"));
+    let upstream = end(fixture, "TERM");
+
+    let after = edited(
+        &before,
+        &[
+            &["client", "revoke-tokens", "server"],
+            &["client", "disable", "other"],
+            &["client", "enable", "other"],
+        ],
+    );
+    let after = after
+        .replace("scopes = [\"admin\", \"read\", \"write\"]", "scopes = [\"admin\", \"read\"]")
+        .replace("token_lifetime = \"1m\"", "token_lifetime = \"30s\"");
+    let look = |fixture: &Fixture| {
+        for (what, token) in [("revoked", &revoked), ("disabled", &disabled), ("without a scope", &narrowed)]
+        {
+            assert_eq!(status(fixture, token), 401, "{what}");
+        }
+        for (what, token) in [("another scope", &kept), ("shorter", &shortened), ("unchanged", &unchanged)] {
+            assert_eq!(status(fixture, token), 200, "{what}");
+        }
+        let body = format!("{}&token={shortened}", credentials("introspector"));
+        let seen = fixture.raw(post_form(INTROSPECT, &[], body)).status(200).json();
+        let of = |member: &str| seen[member].as_u64().unwrap_or_else(|| panic!("{member} in {seen}"));
+        assert_eq!(of("exp") - of("iat"), 30, "{seen}");
+    };
+    let fixture = Fixture { gateway: Gateway::start_text(&after, &[]), upstream };
+    look(&fixture);
+    let new = fixture.token("server", "read");
+    // What was taken away is given back, and the tokens that ended do not come back with it.
+    let upstream = end(fixture, "KILL");
+    let fixture = Fixture { gateway: Gateway::start_text(&before, &[]), upstream };
+    look(&fixture);
+    assert_eq!(status(&fixture, &new), 401, "another generation is in the file");
 }
 
 #[test]

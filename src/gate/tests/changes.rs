@@ -1,6 +1,7 @@
 //! What a reload that changes a client does to the tokens that the client has: the table of docs/tokens-and-clients.md,
-//! one row a test.
+//! one row a test, with the change under a running gate and between two gates.
 
+use super::stopped::Restarts;
 use super::*;
 use crate::oauth::certificate::Subject;
 use crate::oauth::evidence::{Evidence, PeerCertificate};
@@ -54,15 +55,33 @@ fn opens(gate: &Gate, token: &str) -> bool {
 
 #[track_caller]
 fn ends(before: ClientSpec, after: ClientSpec, terms: Terms) {
-    let (gate, _, token) = changed(before.clone(), after, terms);
+    let (gate, _, token) = changed(before.clone(), after.clone(), terms.clone());
     assert!(!opens(&gate, &token));
     // It does not come back with what was taken away.
-    gate.reload(spec(vec![before]));
+    gate.reload(spec(vec![before.clone()]));
     assert!(!opens(&gate, &token), "it came back");
+
+    let (restarts, token) = stopped(&before, terms.clone());
+    assert!(!opens(&restarts.gate(vec![after.clone()]), &token), "after a restart");
+    assert!(!opens(&restarts.gate(vec![before.clone()]), &token), "it came back after a restart");
+
+    let (restarts, token) = stopped(&before, terms);
+    restarts.gate(vec![before.clone()]).reload(spec(vec![after]));
+    assert!(!opens(&restarts.gate(vec![before]), &token), "a reload ended it, and a restart revived it");
+}
+
+/// Issues a token on `terms` from a gate that has stopped.
+fn stopped(client: &ClientSpec, terms: Terms) -> (Restarts, String) {
+    let restarts = Restarts::new();
+    let token = restarts.gate(vec![client.clone()]).issue_on("a", terms).unwrap().expose().to_owned();
+    assert!(opens(&restarts.gate(vec![client.clone()]), &token), "an unchanged client keeps its tokens");
+    (restarts, token)
 }
 
 #[track_caller]
 fn stays(before: ClientSpec, after: ClientSpec, terms: Terms) {
+    let (restarts, token) = stopped(&before, terms.clone());
+    assert!(opens(&restarts.gate(vec![after.clone()]), &token), "after a restart");
     let (gate, clock, token) = changed(before, after, terms);
     assert!(opens(&gate, &token));
     clock.advance(298_999);
@@ -85,6 +104,10 @@ fn a_removed_client_has_no_tokens() {
     assert!(!opens(&gate, &token));
     gate.reload(spec(vec![full()]));
     assert!(!opens(&gate, &token));
+
+    let (restarts, token) = stopped(&full(), terms());
+    drop(restarts.gate(vec![]));
+    assert!(!opens(&restarts.gate(vec![full()]), &token), "after a restart");
 }
 
 #[test]

@@ -135,6 +135,11 @@ impl DistinguishedName {
         Self { relative }
     }
 
+    /// Returns a text that two names share only if they are equal.
+    pub(crate) fn canonical(&self) -> String {
+        format!("{:?}", self.relative)
+    }
+
     /// Returns whether the name is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -43,10 +43,20 @@ pub(super) struct Epoch {
     pub(super) until: i64,
 }
 
+/// What the tokens of a client depend on. `None` forgets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ClientRow {
+    pub(super) client: String,
+    pub(super) registration: Option<Vec<u8>>,
+}
+
 /// What is written in one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) grants: Vec<GrantRow>,
+    /// The numbers of grants that have ended. They are deleted after `grants` is written.
+    pub(super) ended: Vec<u64>,
+    pub(super) clients: Vec<ClientRow>,
     pub(super) issued: Vec<Issued>,
     pub(super) revoked: Vec<(TokenDigest, i64)>,
     pub(super) epochs: Vec<Epoch>,
@@ -66,12 +76,20 @@ pub(super) struct Row {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { grants, issued, revoked, epochs, used } = self;
-        grants.is_empty() && issued.is_empty() && revoked.is_empty() && epochs.is_empty() && used.is_empty()
+        let Self { grants, ended, clients, issued, revoked, epochs, used } = self;
+        grants.is_empty()
+            && ended.is_empty()
+            && clients.is_empty()
+            && issued.is_empty()
+            && revoked.is_empty()
+            && epochs.is_empty()
+            && used.is_empty()
     }
 
     pub(super) fn append(&mut self, mut later: Self) {
         self.grants.append(&mut later.grants);
+        self.ended.append(&mut later.ended);
+        self.clients.append(&mut later.clients);
         self.issued.append(&mut later.issued);
         self.revoked.append(&mut later.revoked);
         self.epochs.append(&mut later.epochs);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 use crate::state_file;
-use crate::store::journal::batch::{Batch, EPOCH, ISSUED, REVOKED};
+use crate::store::journal::batch::{Batch, ClientRow, EPOCH, ISSUED, REVOKED};
 use crate::store::journal::boot::Moment;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::network;
@@ -17,8 +17,10 @@ use crate::store::journal::network;
 /// The name of the file in its folder. SQLite adds `-wal` and `-shm`.
 pub(super) const NAME: &str = "journal.db";
 const LOCK: &str = "journal.lock";
-/// What this version writes, and the only thing that it reads (`PRAGMA user_version`).
-const VERSION: i64 = 1;
+/// What this version writes (`PRAGMA user_version`).
+const VERSION: i64 = 2;
+/// The version before, which has no table of clients. It is read, and becomes this version when it is opened.
+const WITHOUT_CLIENTS: i64 = 1;
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
 /// The most rows that one compaction deletes, so that it does not keep others waiting.
@@ -26,6 +28,7 @@ const COMPACT_ROWS: i64 = 512;
 /// The most free pages that one compaction gives back to the file system.
 const COMPACT_PAGES: i64 = 256;
 
+const CLIENTS: &str = "CREATE TABLE clients (id TEXT PRIMARY KEY, registration BLOB NOT NULL) WITHOUT ROWID;";
 const SCHEMA: &str = "
     CREATE TABLE batches (
         seq INTEGER PRIMARY KEY,
@@ -80,9 +83,10 @@ impl JournalFile {
         let connection =
             Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
         prepare(&connection).map_err(sqlite)?;
-        let version = version(&connection).map_err(sqlite)?;
-        if version != VERSION {
-            return Err(JournalError::Version(path, version));
+        match version(&connection).map_err(sqlite)? {
+            VERSION => {}
+            WITHOUT_CLIENTS => add_clients(&connection, "").map_err(sqlite)?,
+            version => return Err(JournalError::Version(path, version)),
         }
         Ok(Self { connection, path, synced: true, _lock: held })
     }
@@ -109,6 +113,18 @@ impl JournalFile {
             for grant in &batch.grants {
                 insert.execute(params![grant.id.cast_signed(), grant.until, grant.bytes])?;
             }
+        }
+        for id in &batch.ended {
+            write.execute("DELETE FROM grants WHERE id = ?1", [id.cast_signed()])?;
+        }
+        for ClientRow { client, registration } in &batch.clients {
+            match registration {
+                Some(registration) => write.execute(
+                    "INSERT OR REPLACE INTO clients (id, registration) VALUES (?1, ?2)",
+                    params![client, registration],
+                )?,
+                None => write.execute("DELETE FROM clients WHERE id = ?1", [client])?,
+            };
         }
         for row in batch.rows() {
             write.execute(
@@ -175,10 +191,15 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     }
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     if tables == 0 {
-        // All or nothing: a process that is killed here leaves an empty file.
-        connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+        add_clients(connection, SCHEMA)?;
     }
     Ok(())
+}
+
+/// Adds the table of clients, after `others`, and makes the file one of this version.
+fn add_clients(connection: &Connection, others: &str) -> rusqlite::Result<()> {
+    // All or nothing: a process that is killed here leaves the file as it was.
+    connection.execute_batch(&format!("BEGIN; {others} {CLIENTS} PRAGMA user_version = {VERSION}; COMMIT;"))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -214,7 +235,7 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Option<(Connection, PathBuf)
     connection.busy_timeout(BUSY).map_err(sqlite)?;
     let version = version(&connection).map_err(sqlite)?;
     match version {
-        VERSION => Ok(Some((connection, path))),
+        VERSION | WITHOUT_CLIENTS => Ok(Some((connection, path))),
         // A gateway has made the file at this moment, and nothing is in it.
         0 => Ok(None),
         version => Err(JournalError::Version(path, version)),

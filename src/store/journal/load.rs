@@ -12,6 +12,7 @@ use crate::store::journal::batch::{self, EPOCH, ISSUED, REVOKED, USED};
 use crate::store::journal::boot::{Moment, Shift, shift};
 use crate::store::journal::error::JournalError;
 use crate::store::journal::file::JournalFile;
+use crate::store::journal::grant_ids::GrantIds;
 use crate::store::journal::used::UsedNames;
 use crate::store::memory::MemoryStore;
 use crate::store::stored::{Interner, StoredGrant};
@@ -30,7 +31,7 @@ pub(super) struct Target<'a> {
 }
 
 /// What was found.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Loaded {
     /// The tokens that are in memory now.
     pub(super) tokens: usize,
@@ -38,8 +39,10 @@ pub(super) struct Loaded {
     pub(super) no_room: usize,
     /// Whether all tokens were dropped, because nobody knows how much time has passed.
     pub(super) dropped: bool,
-    /// The next free number of a grant.
-    pub(super) next_grant: u64,
+    /// The numbers of the grants of those tokens.
+    pub(super) grants: GrantIds,
+    /// The registrations of clients.
+    pub(super) registrations: HashMap<ClientId, Vec<u8>>,
     /// When the last token expires.
     pub(super) last_expiry: i64,
 }
@@ -64,9 +67,12 @@ pub(super) fn load(
     };
     file.rebase(by, now).map_err(|error| file.sqlite(error))?;
     let grants = grants(file, now, target, &mut loaded)?;
+    loaded.registrations = registrations(file)?;
     epochs(file, target)?;
     replay(file, now, target, &grants, &mut loaded)?;
     loaded.tokens = target.memory.kept();
+    // Those that no token has are dropped with `grants`.
+    grants.iter().for_each(|(id, (grant, until))| loaded.grants.keep(grant, *id, *until));
     Ok(loaded)
 }
 
@@ -75,22 +81,32 @@ fn grants(
     now: &Moment,
     target: &Target<'_>,
     loaded: &mut Loaded,
-) -> Result<HashMap<u64, Arc<Grant>>, JournalError> {
+) -> Result<HashMap<u64, (Arc<Grant>, i64)>, JournalError> {
     let mut grants = HashMap::new();
     each(file, "SELECT id, until, blob FROM grants", |row| {
         let (id, until): (i64, i64) = (row.get(0)?, row.get(1)?);
         let id = id.cast_unsigned();
-        loaded.next_grant = loaded.next_grant.max(id.saturating_add(1));
+        loaded.grants.skip(id);
         if until <= now.boot {
             return Ok(true);
         }
         let Some(stored) = StoredGrant::from_bytes(row.get_ref(2)?.as_blob()?) else { return Ok(false) };
         // No token was issued in an epoch that had not begun.
         target.interner.client(&stored.client).advance_to(stored.epoch);
-        grants.insert(id, target.interner.grant(&stored));
+        grants.insert(id, (target.interner.grant(&stored), until));
         Ok(true)
     })?;
     Ok(grants)
+}
+
+fn registrations(file: &JournalFile) -> Result<HashMap<ClientId, Vec<u8>>, JournalError> {
+    let mut registrations = HashMap::new();
+    each(file, "SELECT id, registration FROM clients", |row| {
+        let Some(client) = ClientId::new(row.get_ref(0)?.as_str()?) else { return Ok(false) };
+        registrations.insert(client, row.get(1)?);
+        Ok(true)
+    })?;
+    Ok(registrations)
 }
 
 fn epochs(file: &JournalFile, target: &Target<'_>) -> Result<(), JournalError> {
@@ -108,7 +124,7 @@ fn replay(
     file: &JournalFile,
     now: &Moment,
     target: &Target<'_>,
-    grants: &HashMap<u64, Arc<Grant>>,
+    grants: &HashMap<u64, (Arc<Grant>, i64)>,
     loaded: &mut Loaded,
 ) -> Result<(), JournalError> {
     each(file, "SELECT kind, base, blob FROM batches ORDER BY seq", |row| {
@@ -117,8 +133,9 @@ fn replay(
         match kind {
             ISSUED => {
                 for (token, grant, issued) in batch::issued(content, base) {
-                    // A grant that is gone was one of expired tokens only.
-                    let Some(grant) = grants.get(&grant).filter(|grant| grant.is_current()) else { continue };
+                    // A grant that is gone has ended, or all its tokens have expired.
+                    let grant = grants.get(&grant).map(|(grant, _)| grant);
+                    let Some(grant) = grant.filter(|grant| grant.is_current()) else { continue };
                     // A token from before the origin of the gate's clock cannot be expressed, so it ends.
                     let Ok(issued) = u64::try_from(issued - target.offset - MARGIN) else { continue };
                     let record = Record::new(Arc::clone(grant), Millis::new(issued));

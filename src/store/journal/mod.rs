@@ -13,10 +13,11 @@ mod tests;
 mod used;
 mod writer;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,17 +26,18 @@ pub use self::error::JournalError;
 pub(crate) use self::report::{Report, report};
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
-use crate::oauth::grant::Record;
+use crate::oauth::grant::{Grant, Record};
 use crate::oauth::token::TokenDigest;
-use crate::store::journal::batch::{Epoch, Issued};
+use crate::store::journal::batch::{ClientRow, Epoch, GrantRow, Issued};
 use crate::store::journal::boot::{BootClock, SystemBoot};
 use crate::store::journal::file::JournalFile;
 use crate::store::journal::grant_ids::GrantIds;
 use crate::store::journal::load::{Loaded, Target, load};
 use crate::store::journal::used::UsedNames;
 use crate::store::journal::writer::{Clocks, Shared};
+use crate::store::lasting::Lasting;
 use crate::store::memory::MemoryStore;
-use crate::store::stored::Interner;
+use crate::store::stored::{Interner, StoredGrant};
 use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
 
@@ -80,6 +82,7 @@ pub struct Journal {
     interner: Interner,
     used: UsedNames,
     grants: Mutex<GrantIds>,
+    registrations: Mutex<HashMap<ClientId, Vec<u8>>>,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
     boot: Arc<dyn BootClock>,
@@ -133,7 +136,8 @@ impl Journal {
         let (memory, interner, used) =
             (MemoryStore::new(max_tokens), Interner::default(), UsedNames::default());
         let target = Target { memory: &memory, interner: &interner, used: &used, offset };
-        let Loaded { tokens, no_room, dropped, next_grant, last_expiry } = load(&mut file, &now, &target)?;
+        let Loaded { tokens, no_room, dropped, grants, registrations, last_expiry } =
+            load(&mut file, &now, &target)?;
         if dropped {
             log::warn!(
                 "the wall clock shows a time before the last one in {}: nobody knows how long tokens still live, so all \
@@ -156,21 +160,14 @@ impl Journal {
             memory,
             interner,
             used,
-            grants: Mutex::new(GrantIds::starting_at(next_grant)),
+            grants: Mutex::new(grants),
+            registrations: Mutex::new(registrations),
             shared,
             writer: Some(writer),
             boot,
             offset,
             last_expiry: AtomicI64::new(last_expiry),
         })
-    }
-
-    /// Lists the clients that have tokens in this store.
-    #[must_use]
-    pub fn clients_with_tokens(&self) -> Vec<Arc<ClientState>> {
-        let mut clients = self.interner.clients();
-        clients.retain(|client| client.live_tokens() > 0);
-        clients
     }
 
     /// Writes everything that was issued before this call.
@@ -209,9 +206,8 @@ impl TokenStore for Journal {
             return Pending::Ready(Err(full));
         }
         self.last_expiry.fetch_max(expires, Ordering::Relaxed);
-        // The lock is held until both are in the queue, so that no token is written before its grant. A thread that
-        // panicked with it held left at worst a grant without a number.
-        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        // The lock is held until both are in the queue, so that no token is written before its grant.
+        let mut grants = lock(&self.grants);
         let (grant, row) = grants.number(&grant, expires);
         self.shared.add(|batch| {
             batch.grants.extend(row);
@@ -260,6 +256,10 @@ impl TokenStore for Journal {
         }
     }
 
+    fn lasting(&self) -> Option<&dyn Lasting> {
+        Some(self)
+    }
+
     fn client(&self, id: &ClientId) -> Arc<ClientState> {
         self.interner.client(id)
     }
@@ -275,6 +275,49 @@ impl TokenStore for Journal {
     fn health(&self) -> Health {
         if self.shared.is_failing() { Health::ReadOnly } else { Health::Good }
     }
+}
+
+impl Lasting for Journal {
+    fn grants(&self) -> Vec<Arc<Grant>> {
+        lock(&self.grants).grants()
+    }
+
+    fn registrations(&self) -> HashMap<ClientId, Vec<u8>> {
+        lock(&self.registrations).clone()
+    }
+
+    fn register(&self, client: &ClientId, registration: Option<Vec<u8>>) {
+        // The lock is held until the change is in the queue, so that the file has the last of several, as memory has.
+        let mut registrations = lock(&self.registrations);
+        match &registration {
+            Some(registration) => drop(registrations.insert(client.clone(), registration.clone())),
+            None => drop(registrations.remove(client)),
+        }
+        let row = ClientRow { client: client.as_str().to_owned(), registration };
+        self.shared.add(|batch| batch.clients.push(row));
+    }
+
+    fn restrict(&self, grants: &[Arc<Grant>]) {
+        let numbers = lock(&self.grants);
+        self.shared.add(|batch| {
+            for grant in grants {
+                for (id, until) in numbers.rows(grant) {
+                    if grant.is_current() {
+                        let bytes = StoredGrant::of(grant).to_bytes();
+                        batch.grants.push(GrantRow { id, until, bytes });
+                    } else {
+                        batch.ended.push(id);
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Locks a table. A thread that panicked with the lock held left at worst a grant without a number, or a registration that
+/// is not written.
+fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Journal {

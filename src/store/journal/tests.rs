@@ -161,10 +161,10 @@ fn a_file_of_another_version_is_refused_and_one_that_is_none_is_set_aside() {
     let open = || Journal::open_on(folder.path(), 100, clock.clone(), FakeBoot::new("a", 1_000));
     drop(open().unwrap());
     let file = rusqlite::Connection::open(folder.path().join(file::NAME)).unwrap();
-    file.pragma_update(None, "user_version", 2).unwrap();
+    file.pragma_update(None, "user_version", 3).unwrap();
     drop(file);
     let error = open().unwrap_err();
-    assert!(matches!(error, JournalError::Version(_, 2)) && error.to_string().contains("another version"));
+    assert!(matches!(error, JournalError::Version(_, 3)) && error.to_string().contains("another version"));
     std::fs::write(folder.path().join(file::NAME), [b'x'; 8_192]).unwrap();
     let journal = open().unwrap();
     assert!(journal.is_empty() && folder.path().join("journal.db.damaged").exists());

@@ -1,0 +1,80 @@
+//! Tokens that the store has from before the gate was made, and what the store has to know for the next start.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use crate::gate::instance::Gate;
+use crate::gate::registration::Registration;
+use crate::gate::settings::{Client, Settings};
+use crate::oauth::client::ClientId;
+use crate::store::TokenStore;
+
+impl Gate {
+    /// Does to the tokens from before a restart what a reload does to tokens: what has changed while the gate did not run
+    /// ends or narrows them. No request is answered before that.
+    pub(super) fn adopt_kept_tokens(&self) {
+        let store = &*self.inner.store;
+        let Some(lasting) = store.lasting() else { return };
+        let settings = self.settings();
+        let registered = lasting.registrations();
+        for grant in lasting.grants() {
+            let state = grant.client();
+            let known = settings.clients.get(state.id().as_str());
+            match known.filter(|client| client.keeps_tokens_of(registered.get(state.id()))) {
+                Some(client) => {
+                    client.grants.lock().unwrap_or_else(PoisonError::into_inner).adopt(&grant);
+                }
+                // The first grant of a client ends the epoch of all.
+                None if grant.is_current() => drop(self.end_epoch(state)),
+                None => {}
+            }
+        }
+        for client in settings.clients.values() {
+            client.restrict_tokens(store);
+        }
+        settings.register_clients(&registered, store);
+    }
+}
+
+impl Client {
+    /// Returns whether tokens from before a restart can stay. A client without a registration has tokens that were issued
+    /// under an unknown one, so they end.
+    fn keeps_tokens_of(&self, registered: Option<&Vec<u8>>) -> bool {
+        let before = registered.and_then(|bytes| Registration::from_bytes(bytes));
+        self.policy.enabled
+            && self.policy.capabilities.client_credentials
+            && before.is_some_and(|before| !self.registration.ends_tokens_of(&before))
+    }
+
+    /// Ends and narrows the grants of which the client may have less, here and in the store.
+    pub(super) fn restrict_tokens(&self, store: &dyn TokenStore) {
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let restricted = grants.restrict(|terms| self.allows(terms), self.policy.token_lifetime);
+        if let Some(lasting) = store.lasting().filter(|_| !restricted.is_empty()) {
+            lasting.restrict(&restricted);
+        }
+    }
+}
+
+impl Settings {
+    /// Returns the registrations of all clients in their stored form.
+    pub(super) fn registrations(&self) -> HashMap<ClientId, Vec<u8>> {
+        let registration = |client: &Arc<Client>| (client.state.id().clone(), client.registration.to_bytes());
+        self.clients.values().map(registration).collect()
+    }
+
+    /// Keeps the registrations that differ from those before, and forgets those of other clients. The tokens that end by a
+    /// change have to have ended in the store before.
+    pub(super) fn register_clients(&self, before: &HashMap<ClientId, Vec<u8>>, store: &dyn TokenStore) {
+        let Some(lasting) = store.lasting() else { return };
+        let now = self.registrations();
+        for (client, registration) in &now {
+            if before.get(client) != Some(registration) {
+                lasting.register(client, Some(registration.clone()));
+            }
+        }
+        for client in before.keys().filter(|client| !now.contains_key(client)) {
+            lasting.register(client, None);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What a store remembers from before a restart, besides the tokens themselves.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::oauth::client::ClientId;
+use crate::oauth::grant::Grant;
+
+/// The part of a [`TokenStore`](crate::store::TokenStore) whose tokens outlive the process.
+///
+/// While the process does not run, a client may lose something that its tokens carry. The gate compares the two when it is
+/// made, before it answers a request: for that it needs the grants of the tokens that were found, and the registration
+/// under which each client got them. Everything is written in the order of the calls, with the tokens and the ends of
+/// epochs: a token that is found again has a registration that is at least as old as the token.
+pub trait Lasting {
+    /// Lists the grants of the tokens that were issued before this process and are kept.
+    fn grants(&self) -> Vec<Arc<Grant>>;
+
+    /// Returns the registration of each client, as it was last kept. A client without one has tokens of which nobody knows
+    /// what they depend on, so the gate ends them.
+    fn registrations(&self) -> HashMap<ClientId, Vec<u8>>;
+
+    /// Keeps the registration of a client, which is opaque to the store. `None` forgets it.
+    fn register(&self, client: &ClientId, registration: Option<Vec<u8>>);
+
+    /// Keeps that each of these grants has ended ([`Grant::is_current`]) or that its lifetime is shorter than that of its
+    /// terms.
+    fn restrict(&self, grants: &[Arc<Grant>]);
+}
