@@ -48,6 +48,8 @@ use crate::store::used_name::UsedName;
 /// - *Revoking a token, ending a client's epoch and using an assertion up* succeed once they survive a power loss.
 /// - *Issued tokens* are written 10 ms later and synced each second. A process that is killed loses those of the last
 ///   10 ms; their clients get 401 and request new ones.
+/// - *Clients that change* while the process does not run lose the tokens that a reload would have ended, and what a reload
+///   has ended does not come back. A file of an earlier version does not say what its tokens depend on, so they end.
 /// - *Lifetimes go on* while the process does not run. Within one start of the machine its clock decides, and steps of the
 ///   wall clock do nothing. After another start the wall clock says how much time has passed. If it shows a time before
 ///   the last one written down, all tokens end. What remains of a lifetime never grows.
