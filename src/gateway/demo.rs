@@ -29,12 +29,11 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Listens on `addr`. With port 0 the system chooses a port.
+    /// Makes a demo API of a listening socket.
     ///
     /// # Errors
-    /// Fails if the address cannot be bound.
-    pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
-        let socket = TcpListener::bind(addr)?;
+    /// Fails if the options of the socket cannot be set.
+    pub(crate) fn new(socket: TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let addr = socket.local_addr()?;
         Ok(Self { socket, addr })
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_demo_api_echoes_the_client() {
-        let demo = Demo::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let demo = Demo::new(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
         let addr = demo.addr();
         demo.spawn().unwrap();
         let ask = |head: &str| {

@@ -11,6 +11,7 @@ pub(crate) mod load;
 mod log;
 pub(crate) mod reload;
 pub(crate) mod secret_usage;
+mod service_manager;
 pub(crate) mod settings;
 pub(crate) mod start;
 mod store;

@@ -10,6 +10,7 @@ use super::error::StartError;
 use super::file_watch::Watched;
 use super::load::{load, log_warnings};
 use super::secret_usage;
+use super::service_manager;
 use super::settings::{start_access_log, tls_paths};
 use crate::config::restart::needs_restart;
 use crate::config::{Config, Issuer};
@@ -65,12 +66,17 @@ impl Reloader {
     /// Reads the file and all files that it names, compiles them, and puts the result into force. An error anywhere changes
     /// nothing.
     pub(crate) fn reload(&self) {
+        service_manager::reloading();
         let good = self.apply();
-        telemetry::record_reload(good);
+        telemetry::record_reload(good.is_some());
+        service_manager::ready(&match good {
+            Some(status) => status,
+            None => "the changed configuration has errors: the one before it stays in force".to_owned(),
+        });
     }
 
-    /// Returns whether the configuration was applied.
-    fn apply(&self) -> bool {
+    /// Returns the status for the service manager, or `None` if the configuration was not applied.
+    fn apply(&self) -> Option<String> {
         let mut seen = self.seen();
         // The files are looked at before they are read, so that the next look finds a change in between.
         seen.look_again();
@@ -89,7 +95,7 @@ impl Reloader {
                         seen.path().display(),
                         failure
                     );
-                    return false;
+                    return None;
                 }
             };
         seen.follow(&config.files);
@@ -124,7 +130,7 @@ impl Reloader {
         for key in needs_restart(&self.started_with, &config) {
             log::warn!("a change of {key} takes effect only after a restart");
         }
-        true
+        Some(service_manager::status(&config))
     }
 
     /// Opens the access log again, even if the configuration is unchanged or has errors: a program that rotates logs renames

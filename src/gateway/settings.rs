@@ -61,7 +61,13 @@ pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, S
         certificates,
         client_ca: config.server.tls.client_ca.clone(),
         any_client_certificate: takes_any_certificate(config),
+        registered_certificates: registered_certificates(config).collect(),
     })
+}
+
+/// Returns the digests of the certificates that clients are registered with.
+fn registered_certificates(config: &Config) -> impl Iterator<Item = [u8; 32]> {
+    config.clients.iter().filter_map(|client| client.authentication.self_signed_tls_client_auth)
 }
 
 /// Returns whether some client uses certificates that no authority has signed: its own certificate is self-signed, or its

@@ -307,11 +307,11 @@ fn enforce<V: RequestView>(
             Ok(Lease::public())
         }
         Access::Token(demand) => {
-            let evidence = Evidence { certificate: client.certificate, target: Some(target) };
+            let evidence = Evidence { certificate: client.verified_certificate(), target: Some(target) };
             gate.lease(&CredentialsOf(request), demand, &evidence, identity, context.answers)
         }
         Access::TokenIn(header, demand) => {
-            let evidence = Evidence { certificate: client.certificate, target: Some(target) };
+            let evidence = Evidence { certificate: client.verified_certificate(), target: Some(target) };
             let credentials = CredentialsIn::new(request, header);
             gate.lease(&credentials, demand, &evidence, identity, context.answers)
         }
@@ -320,7 +320,8 @@ fn enforce<V: RequestView>(
         Ok(lease) => lease,
         Err(Undecided::Ask(question)) => return Ok(Enforced::Ask(question)),
         Err(Undecided::Denied(denial)) => {
-            return Err(Refusal::new(gate.refuse(&denial), observe::of_denial(&denial)));
+            let refusal = Refusal::new(gate.refuse(&denial), observe::of_denial(&denial));
+            return Err(Refusal { close: client.has_refused_certificate(), ..refusal });
         }
     };
     notes.permitted(identity.client());

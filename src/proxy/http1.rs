@@ -419,7 +419,7 @@ impl Proxy {
         } else {
             FormBody::Whole(Bytes::new())
         };
-        let close = !matches!(body, FormBody::Whole(_));
+        let close = !matches!(body, FormBody::Whole(_)) || connection.has_refused_certificate();
         let response = self.answer(endpoint, parts, body, connection, record).await;
         respond(client, &response, close, record).await;
     }

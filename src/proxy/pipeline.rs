@@ -322,7 +322,7 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         drain(body);
-        let close = !matches!(form, FormBody::Whole(_));
+        let close = !matches!(form, FormBody::Whole(_)) || client.has_refused_certificate();
         let response = self.answer(endpoint, &parts, form, &client, record).await;
         Refusal { response, close, reason: None, setting: None }.into_response().map(ResponseBody::from)
     }
@@ -341,7 +341,7 @@ impl Proxy {
         }
         let address = self.with_rules(|rules| rules.client_address(client.peer, parts));
         let mut origin = crate::gate::Origin::from_address(address);
-        origin.certificate = client.certificate;
+        origin.certificate = client.verified_certificate();
         origin.https = Some(client.secure);
         let (mut response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
         self.with_rules(|rules| {

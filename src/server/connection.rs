@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::connection_info::{ClientCertificate, ConnInfo};
+use super::connection_info::ConnInfo;
 use super::connection_slots::ConnectionSlot;
 use super::drive::{End, HttpConnection, drive};
 use super::handler::{Handler, Serve};
@@ -21,6 +21,7 @@ use super::http1;
 use super::io::Watched;
 use super::listener::Listener;
 use super::live_limits::{ConnectionSettings, LiveLimits};
+use super::peer_certificate::ClientCertificate;
 use super::problem::too_many_connections;
 use super::proxy_protocol;
 use super::shutdown::DrainSignal;
@@ -82,13 +83,11 @@ impl<H: Handler> Shared<H> {
         socket: TcpStream,
         limits: &Limits,
     ) -> Option<(TlsStream<TcpStream>, Option<Box<ClientCertificate>>)> {
-        let tls = self.tls.as_ref()?.settings();
-        match timeout(limits.handshake_timeout, tls.acceptor().accept(socket)).await {
+        let tls = self.tls.as_ref()?;
+        match timeout(limits.handshake_timeout, tls.settings().acceptor().accept(socket)).await {
             Ok(Ok(session)) => {
                 let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
-                let certificate = chain
-                    .first()
-                    .map(|der| Box::new(ClientCertificate::new(der, tls.is_client_verified(chain))));
+                let certificate = ClientCertificate::new(chain, Arc::clone(tls)).map(Box::new);
                 Some((session, certificate))
             }
             // Scanners and clients that do not trust the certificate: as many lines as they like to make.

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::message::{fill, read_head, read_message, status_of};
 use base64::Engine;
+use rustls::HandshakeKind;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
@@ -45,6 +46,17 @@ impl Conn {
         let stream =
             super::tls::connect_as(tcp.try_clone().expect("a second handle"), &["http/1.1"], identity);
         Self::over(stream, tcp, true)
+    }
+
+    /// Connects with TLS as a client that may have a session to resume. Returns which handshake took place.
+    pub(crate) fn of(
+        sessions: &super::tls::Sessions,
+        address: SocketAddr,
+    ) -> io::Result<(Self, HandshakeKind)> {
+        let tcp = connect(address);
+        let stream = sessions.connect(tcp.try_clone().expect("a second handle"))?;
+        let kind = stream.conn.handshake_kind().expect("a complete handshake");
+        Ok((Self::over(stream, tcp, true), kind))
     }
 
     fn over(wire: impl Wire + 'static, tcp: TcpStream, encrypted: bool) -> Self {

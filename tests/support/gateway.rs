@@ -2,7 +2,8 @@
 
 use super::Config;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -73,6 +74,22 @@ impl Gateway {
             shell
                 .arg(env!("CARGO_BIN_EXE_tollgate"))
                 .current_dir(dir)
+                .stdin(Stdio::null())
+                .env_remove("RUST_LOG")
+                .env("NO_COLOR", "1");
+            shell
+        })
+    }
+
+    /// Like `start`, with a listening socket that the parent process has opened (`LISTEN_FDS`).
+    pub(crate) fn start_with_socket(config: &str, socket: TcpListener) -> Self {
+        Self::spawn(config, |dir| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\""]);
+            shell
+                .arg(env!("CARGO_BIN_EXE_tollgate"))
+                .current_dir(dir)
+                .stdin(OwnedFd::from(socket))
                 .env_remove("RUST_LOG")
                 .env("NO_COLOR", "1");
             shell
@@ -86,7 +103,6 @@ impl Gateway {
         let mut child = command(dir.path())
             .args(["run", "--config"])
             .arg(&path)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -300,7 +316,7 @@ pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
 
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    command.current_dir(dir).env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command.current_dir(dir).stdin(Stdio::null()).env_remove("RUST_LOG").env("NO_COLOR", "1");
     command
 }
 

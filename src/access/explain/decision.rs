@@ -27,7 +27,7 @@ use crate::proxy::authorize::{Disposition, RequestContext, Scratch, authorize};
 use crate::proxy::cors::Cors;
 use crate::proxy::notes::Notes;
 use crate::proxy::refusal::Refusal;
-use crate::proxy::route::{self, ClientConnection};
+use crate::proxy::route::{self, ClientConnection, ConnectionCertificate};
 use crate::proxy::rules::Rules;
 use crate::telemetry::Reason;
 
@@ -128,6 +128,16 @@ fn stand_in(config: &Config) -> String {
     id
 }
 
+/// The certificate that a client with certificate-bound tokens is assumed to present.
+#[derive(Debug)]
+struct SampleCertificate;
+
+impl ConnectionCertificate for SampleCertificate {
+    fn verify(&self) -> Option<PeerCertificate<'_>> {
+        Some(PeerCertificate { der: &[], sha256: &CERTIFICATE, verified: true })
+    }
+}
+
 struct Explainer<'a, 'c> {
     config: &'c Config,
     request: &'a SampleRequest,
@@ -159,12 +169,11 @@ impl<'c> Explainer<'_, 'c> {
     fn authorize(&self, parts: &Parts, seen: &mut Seen) -> Result<Disposition, Refusal> {
         let peer = self.request.from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let secure = self.request.is_secure();
-        let certificate = PeerCertificate { der: &[], sha256: &CERTIFICATE, verified: true };
         let client = ClientConnection {
             peer,
             peer_value: &HeaderValue::from_static("0.0.0.0"),
             secure,
-            certificate: secure.then_some(certificate),
+            certificate: secure.then_some(&SampleCertificate),
         };
         let body_size = SizeHint::with_exact(self.request.body);
         let bodiless = self.request.body == 0;

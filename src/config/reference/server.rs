@@ -191,7 +191,8 @@ fn tls() -> Table {
         file(
             "client_ca",
             "The authorities for client certificates. If it is set, clients are asked for a certificate \
-             (mutual TLS).",
+             (mutual TLS). Certificates are verified when they are used, so a change also affects open \
+             connections.",
         ),
         Key::new(
             "certificates",
