@@ -197,7 +197,7 @@ fn a_client_can_be_added_changed_and_removed() {
     assert!(secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{said}");
     assert!(said.contains("client_id=new+app") && said.contains("scope=read+write"), "{said}");
     let text = text_of(dir);
-    assert!(!text.contains(secret), "the secret stands in the file");
+    assert!(!text.contains(secret), "the secret is in the file");
     assert!(text.contains("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
 
     let shown = json(dir, &["client", "show", "new app", "--json"]);

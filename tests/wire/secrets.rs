@@ -76,7 +76,10 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     let shown = good(gateway.dir(), &["client", "show", "one"]).stdout;
     assert!(shown.contains("does not expire; last used ") && shown.contains(", 4 times"), "{shown}");
     let text = std::fs::read_to_string(&kept).expect("secrets.json");
-    assert!(text.contains("\"three\"") && !text.contains("\"two\""), "who is gone is forgotten:\n{text}");
+    assert!(
+        text.contains("\"three\"") && !text.contains("\"two\""),
+        "a removed client is still in the file:\n{text}"
+    );
     assert!(!text.contains("argon2"), "{text}");
 
     // A new secret under the same id counts as unused.
