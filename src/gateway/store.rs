@@ -21,9 +21,19 @@ pub(crate) fn gate(config: &Config) -> Result<Stored, StartError> {
     let builder = Gate::builder(GateSpec::from(config)).max_tokens(max_tokens).clock(Arc::clone(&clock));
     let journal = match config.store {
         StoreKind::Memory => None,
-        StoreKind::Journal => {
-            let journal = Journal::open(&config.server.state_dir, max_tokens, clock);
-            Some(Arc::new(journal.map_err(StartError::system)?))
+        StoreKind::Journal | StoreKind::JournalIfPossible => {
+            match Journal::open(&config.server.state_dir, max_tokens, clock) {
+                Ok(journal) => Some(Arc::new(journal)),
+                // A gateway that cannot write anywhere can still serve, and nothing is promised that the file asks for.
+                Err(error) if config.store == StoreKind::JournalIfPossible && error.is_about_the_folder() => {
+                    log::error!(
+                        "tokens are kept in memory alone, so a restart ends all of them: {error}. [store] kind = \
+                         \"memory\" accepts that, and kind = \"journal\" makes it an error"
+                    );
+                    None
+                }
+                Err(error) => return Err(StartError::system(error)),
+            }
         }
     };
     let gate = match &journal {
