@@ -197,9 +197,7 @@ fn a_foreign_usage_file_does_not_stop_the_gateway() {
 fn the_gateway_runs_without_a_writable_state_directory() {
     let state = tempfile::NamedTempFile::new().expect("a file");
     // A directory cannot be created where a file exists.
-    let mut gateway = Gateway::start(
-        &config(state.path()).client("one", SECRET, "scopes = []").table("[store]\nkind = \"memory\""),
-    );
+    let mut gateway = Gateway::start(&config(state.path()).client("one", SECRET, "scopes = []"));
     assert_eq!(ask(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);
     assert_eq!(written.matches("cannot be written").count(), 1, "{written}");
