@@ -139,7 +139,7 @@ fn every_option_of_the_program_is_described() {
     let pages = ["docs/command-line.md", "docs/benchmark.md", "docs/import.md"].map(read).join("\n");
     let is_described = |option: &str| {
         pages.match_indices(option).any(|(at, _)| {
-            let next = pages[at + option.len()..].chars().next();
+            let next = pages.get(at + option.len()..).and_then(|rest| rest.chars().next());
             !next.is_some_and(|next| next.is_alphanumeric() || next == '-')
         })
     };
