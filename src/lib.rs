@@ -164,7 +164,7 @@ mod response;
 mod route;
 #[cfg(feature = "gateway")]
 mod server;
-#[cfg(feature = "gateway")]
+#[cfg(any(feature = "gateway", feature = "journal"))]
 mod state_file;
 pub mod store;
 #[cfg(feature = "gateway")]
