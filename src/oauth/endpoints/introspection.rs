@@ -92,7 +92,7 @@ pub fn active(record: &Record, issuer: &str, now: Millis, unix_time: Duration) -
             client_id: client,
             scope: terms.scopes.as_str(),
             token_type,
-            exp: issued + grant.lifetime().as_secs(),
+            exp: issued + record.grant().lifetime().as_secs(),
             iat: issued,
             nbf: issued,
             iss: issuer,
