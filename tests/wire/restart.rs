@@ -63,8 +63,8 @@ fn a_killed_gateway_forgets_no_revocation_and_none_but_the_latest_tokens() {
 fn a_stopped_gateway_forgets_nothing_and_state_shows_what_it_keeps() {
     let state = tempfile::tempdir().expect("a folder");
     let upstream = Upstream::start();
-    let text = format!("{}\n[store]\nkind = \"journal\"\n", config(&upstream, state.path()).text());
-    let fixture = Fixture { gateway: Gateway::start_text(&text, &[]), upstream };
+    let file = format!("{}\n[store]\nkind = \"journal\"\n", config(&upstream, state.path()).text());
+    let fixture = Fixture { gateway: Gateway::start_text(&file, &[]), upstream };
     let state_of = |fixture: &Fixture| {
         let output = run(fixture.gateway.dir(), &["state", "--json"]);
         assert_eq!(output.code, Some(0), "{output:?}");
@@ -85,7 +85,7 @@ fn a_stopped_gateway_forgets_nothing_and_state_shows_what_it_keeps() {
     let upstream = end(fixture, "TERM");
 
     // A second gateway does not get the folder of a running one.
-    let fixture = Fixture { gateway: Gateway::start_text(&text, &[]), upstream };
+    let fixture = Fixture { gateway: Gateway::start_text(&file, &[]), upstream };
     let second = run(fixture.gateway.dir(), &["run"]);
     assert_eq!(second.code, Some(1), "{second:?}");
     assert!(second.stderr.contains("in use by another gateway"), "{second:?}");
