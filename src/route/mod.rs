@@ -23,6 +23,8 @@ pub mod pattern;
 mod readings;
 #[cfg(feature = "gateway")]
 pub mod rewrite;
+#[cfg(feature = "gateway")]
+pub mod search;
 pub mod strip;
 #[cfg(feature = "gateway")]
 pub mod table;

@@ -1,6 +1,7 @@
 //! The compiled configuration: plain data without invalid values.
 
 mod client;
+mod expect;
 mod route;
 mod server;
 mod upstream;
@@ -11,6 +12,7 @@ use std::{
 };
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
+pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
 pub use route::{
     Access, AddressRules, Cors, CorsOrigins, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders,
     Methods, Route,
@@ -52,6 +54,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[routes]]`, in the order of the file; at most [`Config::MAX_ROUTES`].
     pub routes: Vec<Route>,
+    /// `[[expect]]`, in the order of the file.
+    pub expectations: Vec<Expectation>,
     /// `[metrics]`.
     pub metrics: Option<Metrics>,
     /// `[demo]`.
