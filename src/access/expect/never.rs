@@ -98,14 +98,20 @@ impl Prover<'_> {
         let table = self.table(&routes)?;
         let endpoints: Vec<Pattern> =
             self.endpoints.iter().filter_map(|path| Pattern::path(path).ok()).collect();
-        let of_routes =
-            routes.iter().map(|(_, route)| Shape { pattern: &route.path, folded: self.folds(route) });
-        let of_endpoints = endpoints.iter().map(|pattern| Shape { pattern, folded: false });
+        let of_routes = routes.iter().map(|(_, route)| {
+            let (folded, is_goal) = (self.folds(route), self.opens(route));
+            Shape { pattern: &route.path, folded, is_goal }
+        });
+        let of_endpoints = endpoints.iter().map(|pattern| Shape { pattern, folded: false, is_goal: false });
         let shapes: Vec<Shape<'_>> = of_routes.chain(of_endpoints).collect();
         let opening = routes.iter().filter(|(_, route)| self.opens(route));
         let marks = opening.fold(Marks::NONE, |all, (_, route)| all | route.allowed());
+        // Where a route changes the path, it refuses marks in the part that it changes.
+        let rewriting = routes.iter().filter(|(_, route)| rewrite(route) != Rewrite::default());
+        let marked_depth =
+            rewriting.map(|(_, route)| route.path.as_str().matches('/').count()).max().unwrap_or(0);
         let findings = RefCell::new(Findings::default());
-        let outcome = find_path(&self.pattern.path, &shapes, marks, |path| {
+        let outcome = find_path(&self.pattern.path, &shapes, marks, marked_depth, |path| {
             self.gets_through(&table, host, path, &mut findings.borrow_mut())
         });
         let Findings { counterexample, .. } = findings.into_inner();
@@ -192,7 +198,7 @@ impl Prover<'_> {
             return None;
         };
         let route = self.config.routes.get(*index)?;
-        let wanted = Shape { pattern: &self.pattern.path, folded: self.folds(route) };
+        let wanted = Shape { pattern: &self.pattern.path, folded: self.folds(route), is_goal: false };
         let passes = self.opens(route)
             && wanted.matches_a_reading_of(path)
             && !self.endpoints.iter().any(|endpoint| endpoint == path.as_str())

@@ -67,7 +67,7 @@ fn outcomes_are_those_of_explain() {
     for (bad, part) in [
         ("url = \"/orders\"\nresult = \"pass\"", "the gateway answers 401"),
         ("client = \"report\"\nurl = \"/orders\"\nresult = 403", "it goes to the upstream \"plain\""),
-        ("url = \"/oauth/token\"\nresult = \"pass\"", "the token endpoint"),
+        ("url = \"/oauth/v2/oauth-token\"\nresult = \"pass\"", "the token endpoint"),
     ] {
         let messages = expect(bad);
         assert!(messages.len() == 1 && messages[0].contains(part), "{bad}: {messages:?}");
@@ -118,7 +118,7 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
     ),
     ("path = \"/a/b\"\nallow_semicolon = true\nscopes = [\"r\"]", "* /a;v=1/b", Some("GET /a;v=1/b")),
     // The gateway's own endpoints are no upstream's.
-    ("prefix = \"/\"\nscopes = [\"r\"]", "* /oauth/token", None),
+    ("prefix = \"/\"\nscopes = [\"r\"]", "* /oauth/v2/oauth-token", None),
 ];
 
 #[test]
@@ -145,7 +145,7 @@ fn an_upstream_that_ignores_case_is_proved_in_every_case() {
         [[routes]]\nprefix = \"/api/orders\"\nscopes = [\"w\"]\nupstream = \"plain\"\n\
         [[expect]]\nclient = \"report\"\nnever = [\"GET /api/orders/**\"]\n";
     let messages = messages(lines);
-    assert!(messages[0].contains("GET /api/Orders gets through"), "{messages:?}");
+    assert!(messages[0].contains("GET /Api/orders gets through"), "{messages:?}");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn joined(segments: &[&str]) -> String {
 
 prop_compose! {
     fn route()(
-        segments in prop::collection::vec(segment(), 0..4),
+        segments in prop::collection::vec(segment(), 0..3),
         prefix in any::<bool>(),
         slash in any::<bool>(),
         flags in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
@@ -208,7 +208,7 @@ prop_compose! {
 
 prop_compose! {
     fn never()(
-        segments in prop::collection::vec(segment(), 0..4),
+        segments in prop::collection::vec(segment(), 0..3),
         rest in prop_oneof![Just("/**"), Just("/"), Just("")],
         methods in prop_oneof![Just("*"), Just("GET"), Just("PUT,DELETE")],
         host in prop_oneof![Just(""), Just("h.example"), Just("*.example"), Just("*.h.example")],
@@ -220,8 +220,7 @@ prop_compose! {
 
 /// Every path of up to three segments of these.
 fn all_paths() -> Vec<String> {
-    const SEGMENTS: [&str; 13] =
-        ["", "a", "b", "A", "B", "q", "a;v", "A;w", "a%2Fb", "q%2FA", "b%2Fq%2Fa", "a%3Fq", "%3Fb"];
+    const SEGMENTS: [&str; 9] = ["", "a", "A", "b", "q", "a;v", "a%2Fb", "q%2FA%2Fq", "a%3Fq"];
     let mut paths = vec![String::new()];
     let mut all = Vec::new();
     for _ in 0..3 {
@@ -292,9 +291,9 @@ fn brute_force(config: &Config, client: &str, pattern: &RequestPattern, paths: &
         })
     });
     let table = RouteTable::build(entries).ok()?;
-    let methods = [Method::GET, Method::PUT, Method::DELETE, Method::PATCH];
+    let methods = [Method::GET, Method::PUT, Method::PATCH];
     let client = config.client(client)?;
-    for host in ["nowhere.test", "h.example", "z.example", "z.h.example", "other.example"] {
+    for host in ["nowhere.test", "h.example", "z.example", "z.h.example"] {
         if !takes_host(pattern, host) {
             continue;
         }
@@ -321,11 +320,11 @@ fn brute_force(config: &Config, client: &str, pattern: &RequestPattern, paths: &
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_global_rejects: 100_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
     /// What brute force finds, the proof finds, and what the proof finds gets through.
     #[test]
-    fn the_proof_agrees_with_brute_force(routes in prop::collection::vec(route(), 1..6), never in never()) {
+    fn the_proof_agrees_with_brute_force(routes in prop::collection::vec(route(), 1..5), never in never()) {
         let lines = format!("{}[[expect]]\nclient = \"report\"\nnever = [\"{never}\"]\n", routes.concat());
         let Some(config) = parse(&lines) else { return Err(TestCaseError::reject("not a configuration")) };
         let compile = |config: &Config| build::rules(config, None);
@@ -338,7 +337,11 @@ proptest! {
             [violation] => {
                 let message = &violation.message;
                 let request = message.strip_prefix("is violated: ").and_then(|rest| rest.split_once(" gets"));
-                let Some((request, _)) = request else { panic!("{message}\n{lines}") };
+                let Some((request, _)) = request else {
+                    // Nothing is claimed.
+                    prop_assert!(message.contains("too many routes"), "{message}\n{lines}");
+                    return Ok(());
+                };
                 let (method, url) = request.split_once(' ').unwrap_or_default();
                 let method: Method = method.parse().unwrap_or_default();
                 let explanation = decide(&config, Some("report"), &method, url, &compile).unwrap();

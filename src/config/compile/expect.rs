@@ -248,7 +248,7 @@ mod tests {
             ("GET  /b", 5, "not a host"),
             ("GET a.example/b/**/c", 14, "**"),
             ("GET /a/x*", 5, "path"),
-            ("GET /a/../b", 5, "dot"),
+            ("GET /a/../b", 5, ".. segment"),
             ("GET /a?b", 5, "query"),
             ("GET /{a}/{a}", 5, "twice"),
         ] {

@@ -23,9 +23,9 @@ use super::pattern::Pattern;
 use super::windows::alias;
 
 /// The most steps of a search. Route tables of people need some thousands.
-const MAX_STEPS: usize = 20_000_000;
+const MAX_STEPS: usize = 5_000_000;
 /// The most beginnings of paths that a search keeps.
-const MAX_BEGINNINGS: usize = 100_000;
+const MAX_BEGINNINGS: usize = 30_000;
 
 /// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,17 +41,21 @@ pub enum Outcome {
 /// Offers paths to `accept` until it takes one. The paths are canonical or refused by
 /// [`canonical`](super::path::canonical).
 ///
-/// If no path is accepted, then `accept` takes no path at all that can be read as one of `wanted`. `accept` must
+/// `accept` takes only paths of which a reading matches a goal. If no path is accepted, then `accept` takes no path at all that can be read as one of `wanted`. `accept` must
 /// depend only on which patterns of `wanted` and `others` the readings of a path match, on the path's marks, and on
-/// which of its segments have them. `marks` are those that a path may have to be accepted.
+/// which of its first `marked_depth` segments have them. `marks` are those that a path may have to be accepted.
 pub fn find_path(
     wanted: &Pattern,
     others: &[Shape<'_>],
     marks: Marks,
+    marked_depth: usize,
     mut accept: impl FnMut(&str) -> bool,
 ) -> Outcome {
     let folds = others.iter().any(|shape| shape.folded);
-    let wanted = [Shape { pattern: wanted, folded: false }, Shape { pattern: wanted, folded: true }];
+    let wanted = [
+        Shape { pattern: wanted, folded: false, is_goal: false },
+        Shape { pattern: wanted, folded: true, is_goal: false },
+    ];
     let wanted = wanted.into_iter().take(if folds { 2 } else { 1 });
     let most_wanted = if folds { 2 } else { 1 };
     let shapes: Vec<Shape<'_>> = wanted.chain(others.iter().copied()).collect();
@@ -80,11 +84,13 @@ pub fn find_path(
                 if steps > MAX_STEPS || seen.len() > MAX_BEGINNINGS {
                     return Outcome::TooLarge;
                 }
-                if !views.iter().any(|view| view.may_match(most_wanted)) {
+                let is_hopeless = !views.iter().any(|view| view.may_match(most_wanted))
+                    || !views.iter().any(|view| view.may_reach_goal(&shapes));
+                if is_hopeless {
                     continue;
                 }
                 let path = format!("{path}{}", separator.as_str());
-                let marked = beginning.marked | mark_of(&path, *separator);
+                let marked = beginning.marked | mark_of(&path, *separator, marked_depth);
                 let aliased = folds && alias(&path).is_some();
                 let used = used_marks(&path);
                 if seen.insert((views.clone(), marked, used, aliased)) {
@@ -101,7 +107,7 @@ struct Beginning {
     path: String,
     /// For each reading, what is left.
     views: Vec<View>,
-    /// A bit for each of the first 64 segments that has an encoded slash or delimiter.
+    /// A bit for each of the first segments that has an encoded slash or delimiter.
     marked: u64,
 }
 
@@ -114,11 +120,14 @@ impl Beginning {
     }
 }
 
-fn mark_of(path: &str, separator: Separator) -> u64 {
+fn mark_of(path: &str, separator: Separator, depth: usize) -> u64 {
     if !matches!(separator, Separator::EncodedSlash | Separator::Delimiter) {
         return 0;
     }
     let segment = path.matches('/').count().saturating_sub(1);
+    if segment >= depth {
+        return 0;
+    }
     u32::try_from(segment).ok().and_then(|segment| 1_u64.checked_shl(segment)).unwrap_or(0)
 }
 

@@ -11,6 +11,8 @@ pub struct Shape<'a> {
     pub pattern: &'a Pattern,
     /// Whether it matches in any ASCII case.
     pub folded: bool,
+    /// Whether `accept` may take a path that matches it.
+    pub is_goal: bool,
 }
 
 impl Shape<'_> {

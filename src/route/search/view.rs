@@ -105,6 +105,12 @@ impl View {
         self.open.iter().chain(&self.done).any(|index| *index < first)
     }
 
+    /// Returns whether a goal can still match.
+    pub(super) fn may_reach_goal(&self, shapes: &[Shape<'_>]) -> bool {
+        let mut left = self.open.iter().chain(&self.done);
+        left.any(|index| shape(shapes, *index).is_some_and(|shape| shape.is_goal))
+    }
+
     /// Returns how much there is to look at.
     pub(super) fn size(&self) -> usize {
         self.open.len()
