@@ -89,8 +89,11 @@ pub struct SystemClock {
     origin: monotonic::Reading,
 }
 
+/// How long before its making the origin of a clock is: ten years, in milliseconds.
+const BEFORE: u64 = 315_360_000_000;
+
 impl SystemClock {
-    /// Makes a clock whose origin is now.
+    /// Makes a clock whose origin is ten years ago, so that tokens from before a restart have a place on it.
     #[must_use]
     pub fn new() -> Self {
         Self { origin: monotonic::read() }
@@ -105,7 +108,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Millis {
-        Millis::new(monotonic::millis_since(self.origin))
+        Millis::new(BEFORE + monotonic::millis_since(self.origin))
     }
 
     fn unix_time(&self) -> Duration {

@@ -4,8 +4,9 @@
 //! by a command or by a rollback.
 
 mod credentials;
+mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use self::credentials::credentials;
@@ -72,22 +73,24 @@ impl Change {
 /// A secret counts if it is valid at `now`.
 pub(crate) fn difference(before: &Config, after: &Config, now: SystemTime) -> Vec<Change> {
     let mut changes = Vec::new();
+    let (old_routes, new_routes) = (Routes::of(before), Routes::of(after));
+    let clients = clients(before, after);
     for route in &before.routes {
-        if same_route(after, route).is_none() {
+        if new_routes.same(route).is_none() {
             changes.push(Change::RouteRemoved { route: name(route) });
-            cells(before, after, Some(route), None, &mut changes);
+            cells(&clients, Some(route), None, &mut changes);
         }
     }
     for route in &after.routes {
-        let old = same_route(before, route);
+        let old = old_routes.same(route);
         exposure(old, route, &mut changes);
         if let Some(old) = old {
             direction((before, old), (after, route), &mut changes);
         }
-        cells(before, after, old, Some(route), &mut changes);
+        cells(&clients, old, Some(route), &mut changes);
     }
-    for id in ids(before, after) {
-        authentication(id, before.client(id), after.client(id), now, &mut changes);
+    for (id, (old, new)) in clients {
+        authentication(id, old, new, now, &mut changes);
     }
     changes.sort_by_key(|change| !change.widens());
     changes
@@ -99,17 +102,42 @@ fn name(route: &Route) -> String {
     format!("{methods} {path}")
 }
 
-/// Returns the route of a configuration that matches the same requests.
-fn same_route<'c>(config: &'c Config, route: &Route) -> Option<&'c Route> {
-    let mut routes = config.routes.iter();
-    routes.find(|other| {
-        other.hosts == route.hosts && other.path == route.path && other.methods == route.methods
-    })
+/// The routes of a configuration by name.
+struct Routes<'c>(HashMap<String, Vec<&'c Route>>);
+
+impl<'c> Routes<'c> {
+    fn of(config: &'c Config) -> Self {
+        let mut routes = HashMap::<_, Vec<_>>::new();
+        for route in &config.routes {
+            routes.entry(name(route)).or_default().push(route);
+        }
+        Self(routes)
+    }
+
+    /// Returns the route that matches the same requests.
+    fn same(&self, route: &Route) -> Option<&'c Route> {
+        let mut routes = self.0.get(&name(route))?.iter();
+        routes
+            .find(|other| {
+                other.hosts == route.hosts && other.path == route.path && other.methods == route.methods
+            })
+            .copied()
+    }
 }
 
-/// Returns the ids of all clients, in order.
-fn ids<'c>(before: &'c Config, after: &'c Config) -> BTreeSet<&'c str> {
-    before.clients.iter().chain(&after.clients).map(|client| client.id.as_str()).collect()
+/// A client before and after the change.
+type Pair<'c> = (Option<&'c Client>, Option<&'c Client>);
+
+/// Returns all clients by id.
+fn clients<'c>(before: &'c Config, after: &'c Config) -> BTreeMap<&'c str, Pair<'c>> {
+    let mut clients = BTreeMap::<_, Pair<'_>>::new();
+    for client in &before.clients {
+        clients.entry(client.id.as_str()).or_default().0 = Some(client);
+    }
+    for client in &after.clients {
+        clients.entry(client.id.as_str()).or_default().1 = Some(client);
+    }
+    clients
 }
 
 fn exposure(old: Option<&Route>, new: &Route, changes: &mut Vec<Change>) {
@@ -146,8 +174,7 @@ fn direction((before, old): (&Config, &Route), (after, new): (&Config, &Route), 
 /// Compares a row of the access matrix. A public route has no cells: every client gets through it, and so does a client
 /// without a token.
 fn cells(
-    before: &Config,
-    after: &Config,
+    clients: &BTreeMap<&str, Pair<'_>>,
     old: Option<&Route>,
     new: Option<&Route>,
     changes: &mut Vec<Change>,
@@ -157,11 +184,17 @@ fn cells(
     let passes = |client: Option<&Client>, route: Option<&Route>| {
         client.zip(route).is_some_and(|(client, route)| Reach::of(client, route).is_allowed())
     };
-    for id in ids(before, after) {
-        let (client, route) = (id.to_owned(), name.clone());
-        match (passes(before.client(id), old), passes(after.client(id), new)) {
-            (false, true) => changes.push(Change::Gained { client, route }),
-            (true, false) => changes.push(Change::Lost { client, route }),
+    for (id, (before, after)) in clients {
+        let names = || ((*id).to_owned(), name.clone());
+        match (passes(*before, old), passes(*after, new)) {
+            (false, true) => {
+                let (client, route) = names();
+                changes.push(Change::Gained { client, route });
+            }
+            (true, false) => {
+                let (client, route) = names();
+                changes.push(Change::Lost { client, route });
+            }
             (true, true) | (false, false) => {}
         }
     }

@@ -4,6 +4,7 @@
 //! round of one scenario, [`outcome`] puts the rounds together, [`report`] shows them. A [`Plan`](plan::Plan) says
 //! what to measure, [`gateway`] finds or starts the gateway, and [`run`] drives it.
 
+pub(crate) mod comparison;
 pub(crate) mod connect;
 pub(crate) mod cpu;
 pub(crate) mod error;

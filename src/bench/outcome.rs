@@ -1,31 +1,32 @@
-//! What all rounds together say.
+//! The result of a whole run.
 
 use std::time::Duration;
 
+use super::comparison::{Comparison, Ratio, Spread, Verdict};
 use super::cpu::CpuTime;
 use super::load::Round;
 use super::scenario::Kind;
 use super::tally::{Fault, Tally};
 
-/// From this share on, the load itself may be what limits.
+/// If a thread of the load is busy for this share of its time, the load itself may be the bottleneck.
 const BUSY: f64 = 0.9;
-/// So much less than asked for is not the rate that was asked for.
+/// If a smaller share of the requested rate is answered, the gateway did not keep up.
 const KEPT: f64 = 0.98;
-/// Rounds that lie further apart than this were not measured in peace.
+/// If the rounds differ by more than this factor, something else used the machine.
 const APART: f64 = 1.25;
 
 /// A whole run.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
-    /// Unix time of its beginning, in seconds.
+    /// When the run began: Unix time in seconds.
     pub(crate) started: u64,
     pub(crate) target: Target,
     pub(crate) machine: Machine,
     pub(crate) settings: Settings,
     pub(crate) measured: Vec<Measured>,
-    /// What there was to say before it began.
+    /// What the reader must know, from before the measurement.
     pub(crate) notes: Vec<String>,
-    /// It was ended before its end.
+    /// Whether a signal ended the run early.
     pub(crate) interrupted: bool,
 }
 
@@ -34,28 +35,28 @@ pub(crate) struct Outcome {
 pub(crate) struct Target {
     /// The gateway's origin.
     pub(crate) url: String,
-    /// It was started for this, before a stand-in API.
+    /// Whether this is a temporary gateway in front of a stand-in API.
     pub(crate) own: bool,
-    /// Its process, where that is known.
+    /// The gateway's process, if it is known.
     pub(crate) process: Option<u32>,
     pub(crate) http2: bool,
     pub(crate) tls: bool,
     /// Method and path of the protected route.
     pub(crate) route: Option<String>,
-    /// Method and path of the public one.
+    /// Method and path of the public route.
     pub(crate) public_route: Option<String>,
 }
 
-/// On what.
+/// Where it was measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) model: Option<String>,
-    /// The gateway runs here, too.
+    /// Whether the gateway runs on this machine too.
     pub(crate) shared: bool,
 }
 
-/// How.
+/// How it was measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) connections: usize,
@@ -65,48 +66,16 @@ pub(crate) struct Settings {
     pub(crate) duration: Duration,
 }
 
-/// One scenario's rounds.
+/// One scenario with its rounds.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
     pub(crate) kind: Kind,
-    /// Requests a second that were asked for.
+    /// The requested rate per second, if the scenario has a fixed rate.
     pub(crate) offered: Option<f64>,
-    /// Each with the seconds from the run's beginning to its own.
+    /// Each round, with the seconds from the start of the run to the start of the round.
     pub(crate) rounds: Vec<(f64, Round)>,
 }
 
-/// A ratio in the middle of those of the rounds, and the extremes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) greatest: f64,
-}
-
-impl Spread {
-    /// Of any order; none of nothing.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
-        values.sort_by(f64::total_cmp);
-        let (least, greatest) = (*values.first()?, *values.last()?);
-        let upper = *values.get(values.len() / 2)?;
-        let lower = *values.get((values.len() - 1) / 2)?;
-        Some(Self { median: f64::midpoint(lower, upper), least, greatest })
-    }
-}
-
-/// One scenario beside another, round by round.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Comparison {
-    pub(crate) of: Kind,
-    pub(crate) to: Kind,
-    /// The gateway's processor time a request.
-    pub(crate) cpu: Option<Spread>,
-    /// Requests a second.
-    pub(crate) rate: Option<Spread>,
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
 impl Measured {
     pub(crate) fn total(&self) -> Tally {
         let mut total = Tally::default();
@@ -120,38 +89,46 @@ impl Measured {
         self.rounds.iter().map(|(_, round)| round.seconds).sum()
     }
 
-    /// Good answers a second, over the rounds.
+    /// Returns the good responses per second, over the rounds.
     pub(crate) fn rate(&self) -> Option<Spread> {
-        Spread::of(self.rounds.iter().map(|(_, round)| rate(round)))
+        Spread::of(self.rate_by_round())
     }
 
-    /// The gateway's processor time a request, all rounds together, in microseconds.
+    /// Returns the gateway's processor time per request in microseconds: the median of the rounds, divided into user
+    /// and system time in the proportion of all rounds together. Returns `None` unless every round has it.
     pub(crate) fn cpu(&self) -> Option<CpuTime> {
-        let (mut used, mut answers) = (CpuTime::default(), 0);
+        let median = Spread::of(self.cpu_by_round()?)?.median;
+        let mut used = CpuTime::default();
         for (_, round) in &self.rounds {
             let of_round = round.server?;
             used.user += of_round.user;
             used.system += of_round.system;
-            answers += round.tally.in_time;
         }
-        (answers > 0).then(|| CpuTime {
-            user: used.user * 1e6 / answers as f64,
-            system: used.system * 1e6 / answers as f64,
-        })
+        let user = if used.total() > 0.0 { median * used.user / used.total() } else { 0.0 };
+        Some(CpuTime { user, system: median - user })
     }
 
-    /// The greatest share of its time that a thread of the load was computing.
+    /// Returns the gateway's processor time per request of each round.
+    pub(crate) fn cpu_by_round(&self) -> Option<Vec<f64>> {
+        self.rounds.iter().map(|(_, round)| cpu_per_request(round)).collect()
+    }
+
+    fn rate_by_round(&self) -> Vec<f64> {
+        self.rounds.iter().map(|(_, round)| rate(round)).collect()
+    }
+
+    /// Returns the share of its time for which the busiest thread of the load was computing.
     pub(crate) fn busy(&self) -> f64 {
         self.rounds.iter().map(|(_, round)| round.busy).fold(0.0, f64::max)
     }
 }
 
-#[expect(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
 pub(crate) fn rate(round: &Round) -> f64 {
     if round.seconds > 0.0 { round.tally.good as f64 / round.seconds } else { 0.0 }
 }
 
-/// Microseconds a request, user and system together.
+/// Returns the gateway's processor time per request in microseconds, user and system together.
 #[expect(clippy::cast_precision_loss)]
 pub(crate) fn cpu_per_request(round: &Round) -> Option<f64> {
     let answers = round.tally.in_time;
@@ -163,7 +140,16 @@ impl Outcome {
         self.measured.iter().find(|measured| measured.kind == kind && !measured.rounds.is_empty())
     }
 
-    /// Whatever there is to compare.
+    /// Drops the last round of the scenarios that have one round more than others, so that every figure comes from the
+    /// same rounds. A scenario keeps its only round.
+    pub(crate) fn drop_incomplete_round(&mut self) {
+        let complete = self.measured.iter().map(|measured| measured.rounds.len()).min().unwrap_or(0).max(1);
+        for measured in &mut self.measured {
+            measured.rounds.truncate(complete);
+        }
+    }
+
+    /// Compares the scenarios that were measured, in pairs.
     pub(crate) fn comparisons(&self) -> Vec<Comparison> {
         let pairs = [
             (Kind::Protected, Kind::Public),
@@ -173,26 +159,26 @@ impl Outcome {
         pairs.into_iter().filter_map(|(of, to)| compare(self.of(of)?, self.of(to)?)).collect()
     }
 
-    /// What a reader of the figures must know.
+    /// Returns what a reader of the figures must know.
     pub(crate) fn remarks(&self) -> Vec<String> {
         let mut remarks = self.notes.clone();
         if self.interrupted {
-            remarks.push("Interrupted: these are the figures of what was done until then.".into());
+            remarks.push("Interrupted: these are the figures of the rounds before that.".into());
         }
         if self.machine.shared {
             remarks.push(format!(
-                "Gateway and load share this machine's {} cores: requests/s is what they do together; CPU a request is the gateway's own.",
+                "Gateway and load share this machine's {} cores: requests/s is what both achieve together; CPU per request is the gateway's own.",
                 self.machine.cores
             ));
         }
-        if self
-            .comparisons()
-            .iter()
-            .filter_map(|pair| pair.cpu.or(pair.rate))
-            .any(|ratio| ratio.greatest > ratio.least * APART)
-        {
+        let ratios: Vec<Ratio> = self.comparisons().iter().flat_map(Comparison::ratios).collect();
+        if ratios.iter().any(|ratio| ratio.greatest > ratio.least * APART) {
             remarks.push(
-                "The rounds lie far apart, so something else used this machine, or they were too short (--duration): take the ratios as a hint.".into(),
+                "The rounds differ widely: something else used this machine, or they were too short. A quieter machine, a longer --duration or more --rounds narrow the ranges.".into(),
+            );
+        } else if ratios.iter().any(|ratio| ratio.verdict() == Verdict::TooNoisy) {
+            remarks.push(
+                "Too noisy to say: the rounds do not agree which of the two is more. A longer --duration or more --rounds narrow the ranges.".into(),
             );
         }
         for measured in &self.measured {
@@ -203,9 +189,8 @@ impl Outcome {
 }
 
 fn compare(of: &Measured, to: &Measured) -> Option<Comparison> {
-    let pairs = || of.rounds.iter().zip(&to.rounds).map(|((_, of), (_, to))| (of, to));
-    let cpu = Spread::of(pairs().filter_map(|(of, to)| Some(cpu_per_request(of)? / cpu_per_request(to)?)));
-    let rate = Spread::of(pairs().map(|(of, to)| rate(of) / rate(to)));
+    let cpu = of.cpu_by_round().zip(to.cpu_by_round()).and_then(|(of, to)| Ratio::of(&of, &to));
+    let rate = Ratio::of(&of.rate_by_round(), &to.rate_by_round());
     (cpu.is_some() || rate.is_some()).then_some(Comparison { of: of.kind, to: to.kind, cpu, rate })
 }
 
@@ -213,7 +198,7 @@ fn of_measured(measured: &Measured, remarks: &mut Vec<String>) {
     let (title, total) = (measured.kind.title(), measured.total());
     if measured.busy() >= BUSY {
         remarks.push(format!(
-            "{title}: the load itself was the bottleneck (its busiest thread computed {:.0} % of the time): the gateway can do more than this. More --threads, or another machine, would show it.",
+            "{title}: the load itself was the bottleneck (its busiest thread computed {:.0} % of the time), so the gateway can do more than this. Use more --threads, or another machine for the load.",
             measured.busy() * 100.0
         ));
     }
@@ -221,13 +206,13 @@ fn of_measured(measured: &Measured, remarks: &mut Vec<String>) {
         && rate.median < offered * KEPT
     {
         remarks.push(format!(
-            "{title}: {:.0} requests/s were asked for and {:.0} answered in time{}.",
+            "{title}: {:.0} requests/s were sent and {:.0} were answered in time{}.",
             offered,
             rate.median,
             match total.unsent {
                 0 => String::new(),
                 unsent => format!(
-                    "; {unsent} found no connection free until the end and count as slow as they waited"
+                    "; {unsent} found no free connection before the end; the time that they waited counts as their latency"
                 ),
             }
         ));
@@ -248,11 +233,13 @@ fn of_measured(measured: &Measured, remarks: &mut Vec<String>) {
 
 fn meaning(status: u16) -> &'static str {
     match status {
-        401 => ": a token was refused. Has it expired, or was it revoked meanwhile?",
-        403 => ": the token lacks a scope, or this address is not let in.",
-        404 | 405 => ": no route, or the API does not know the path. --route METHOD PATH names another.",
-        429 => ": a rate_limit of the client or the route.",
-        502..=504 => ": the gateway had no answer from the API, or no room (max_in_flight, max_tokens).",
+        401 => ": a token was refused. Perhaps it has expired or was revoked.",
+        403 => ": the token lacks a scope, or this address is not allowed.",
+        404 | 405 => {
+            ": no route, or the API does not know the path. Choose another with --route METHOD PATH."
+        }
+        429 => ": a rate_limit of the client or of the route applies.",
+        502..=504 => ": the API did not answer, or a limit was reached (max_in_flight, max_tokens).",
         _ => ".",
     }
 }

@@ -144,7 +144,10 @@ impl Run<'_> {
                 let Some(kind) = kinds.get(at).copied() else { continue };
                 let scenario = self.scenario(kind, duration)?;
                 let what = format!("{}, round {} of {}", kind.title(), round + 1, self.plan.rounds);
-                let Some(result) = self.measure(&scenario, duration, &what)? else { return Ok(false) };
+                let Some(result) = self.measure(&scenario, duration, &what)? else {
+                    self.outcome.drop_incomplete_round();
+                    return Ok(false);
+                };
                 let is_dead = result.1.tally.answers() == 0 && result.1.tally.faults() > 0;
                 if let Some(measured) = self.outcome.measured.get_mut(at) {
                     measured.rounds.push(result);

@@ -50,6 +50,12 @@ pub(super) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Show what is kept over a restart: its size, its age, and how many tokens.
+    State {
+        /// Print JSON, for scripts.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a script that completes this command line in a shell.
     Completions {
         /// The shell.

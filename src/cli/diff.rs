@@ -6,7 +6,6 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::access::difference::{Change, difference};
-use crate::access::reach::SenderConstraint;
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -33,46 +32,13 @@ pub(super) fn diff(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     } else if changes.is_empty() {
         output::print("Nothing that clients can reach changes.\n")?;
     } else {
-        let line = |change| format!("{} {}\n", if Change::widens(change) { "+" } else { "-" }, text(change));
+        let line = |change: &Change| format!("{} {change}\n", if change.widens() { "+" } else { "-" });
         output::print(&changes.iter().map(line).collect::<String>())?;
     }
     match changes.iter().filter(|change| change.widens()).count() {
         0 => Ok(()),
         1 => Err(Failure::other("1 change widens access")),
         count => Err(Failure::other(format!("{count} changes widen access"))),
-    }
-}
-
-fn text(change: &Change) -> String {
-    let shown = |constraint: &SenderConstraint| constraint.description().unwrap_or("nothing");
-    match change {
-        Change::BecomesPublic { route } => format!("{route} becomes public: it needs no token"),
-        Change::BecomesProtected { route, needs } => format!("{route} is no longer public: it needs {needs}"),
-        Change::RouteRemoved { route } => format!("{route} is removed"),
-        Change::Redirected { route, before, after } => format!("{route} goes to {after} instead of {before}"),
-        Change::TermsChanged { route, added, removed } => {
-            let terms =
-                |terms: &[String]| if terms.is_empty() { "none".to_owned() } else { terms.join("; ") };
-            format!("{route} has other terms: {} instead of {}", terms(added), terms(removed))
-        }
-        Change::Gained { client, route } => format!("client \"{client}\" gets through {route}"),
-        Change::Lost { client, route } => format!("client \"{client}\" no longer gets through {route}"),
-        Change::SenderConstraint { client, before, after } => {
-            let (after, before) = (shown(after), shown(before));
-            format!("client \"{client}\" has to show {after} with its tokens instead of {before}")
-        }
-        Change::MayIntrospect { client } => {
-            format!("client \"{client}\" may ask about the tokens of all clients (introspection)")
-        }
-        Change::MayNotIntrospect { client } => {
-            format!("client \"{client}\" may no longer ask about tokens (introspection)")
-        }
-        Change::CredentialAdded { client, credential } => {
-            format!("client \"{client}\" can authenticate with a new {credential}")
-        }
-        Change::CredentialRemoved { client, credential } => {
-            format!("client \"{client}\" can no longer authenticate with its {credential}")
-        }
     }
 }
 

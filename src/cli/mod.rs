@@ -5,6 +5,7 @@ mod ask_secret;
 mod bench;
 mod check;
 mod client;
+mod completed_names;
 mod completions;
 mod diff;
 mod explain;
@@ -16,6 +17,7 @@ mod output;
 mod route_json;
 mod routes;
 mod schema;
+mod state;
 mod token;
 
 use std::io::{self, Write};
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::diff(&config, &arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),
+        Command::State { json } => state::state(&config, json),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man { folder } => man::man(&folder),
     };

@@ -7,21 +7,21 @@ use serde_json::Value;
 
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
-use crate::cli::{ask_secret, completions, output};
+use crate::cli::{ask_secret, completed_names, output};
 use crate::config::{Config, Origin};
 use crate::gateway_client::{DEFAULT_TOKEN_PATH, Endpoint, gateway_trust, post, sole_client};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The client's id. Needed unless only one client can get tokens with a secret.
-    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(completions::clients))]
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(completed_names::clients))]
     client: Option<String>,
     /// The client's secret. Other users of this machine can see arguments: better set TOLLGATE_CLIENT_SECRET, or pipe the
     /// secret in.
     #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
     secret: Option<String>,
     /// A scope to ask for; may be given several times.
-    #[arg(long = "scope", value_name = "SCOPE", add = ArgValueCompleter::new(completions::scopes))]
+    #[arg(long = "scope", value_name = "SCOPE", add = ArgValueCompleter::new(completed_names::scopes))]
     scopes: Vec<String>,
     /// The token endpoint, or the gateway's origin. Left out: the configuration's first listener.
     #[arg(long, value_name = "URL")]

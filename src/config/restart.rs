@@ -15,7 +15,7 @@ pub(crate) struct RestartKey {
 }
 
 /// All such keys. The reload warns of their changes, and the configuration reference marks them.
-pub(super) const RESTART_KEYS: [RestartKey; 6] = [
+pub(super) const RESTART_KEYS: [RestartKey; 7] = [
     RestartKey {
         table: "[server]",
         name: "listen",
@@ -36,6 +36,7 @@ pub(super) const RESTART_KEYS: [RestartKey; 6] = [
         name: "max_tokens",
         is_same: |one, other| one.token_service.max_tokens == other.token_service.max_tokens,
     },
+    RestartKey { table: "[store]", name: "kind", is_same: |one, other| one.store == other.store },
     RestartKey {
         table: "[metrics]",
         name: "listen",

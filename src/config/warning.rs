@@ -45,11 +45,13 @@ pub enum Lint {
     UnverifiedUpstream,
     /// A listener behind a TLS terminator that hides the clients' addresses.
     HiddenAddresses,
+    /// A store that a restart empties.
+    ForgetsOnRestart,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -67,6 +69,7 @@ impl Lint {
         Self::LocalIssuer,
         Self::UnverifiedUpstream,
         Self::HiddenAddresses,
+        Self::ForgetsOnRestart,
     ];
 
     /// Returns the name, such as `unknown-method`.
@@ -90,6 +93,7 @@ impl Lint {
             Self::LocalIssuer => "local-issuer",
             Self::UnverifiedUpstream => "unverified-upstream",
             Self::HiddenAddresses => "hidden-addresses",
+            Self::ForgetsOnRestart => "forgets-on-restart",
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::oauth::token::TokenDigest;
 use crate::store::{Found, Health, StoreError};
 
 const NO_CERTIFICATE: &str =
-    "the tokens of this client are bound to a client certificate, and the connection has none";
+    "the tokens of this client are bound to a client certificate, and the connection has no valid one";
 const NO_PROOF: &str = "the tokens of this client are bound to a key: send a proof in a DPoP header";
 
 impl Gate {

@@ -10,6 +10,8 @@ use crate::oauth::denial::TokenError;
 use crate::oauth::grant::{Grant, Record, Terms};
 use crate::oauth::scope::IntoScopes;
 use crate::oauth::token::AccessToken;
+#[cfg(feature = "gateway")]
+use crate::store::Health;
 use crate::store::{Pending, StoreError};
 
 /// A token that the store has begun to keep.
@@ -179,6 +181,23 @@ impl Gate {
     pub(super) fn end_epoch(&self, client: &ClientState) -> Pending<'_, Result<u32, StoreError>> {
         let epoch = client.revoke_all();
         self.inner.store.end_epoch(client.id(), epoch)
+    }
+
+    /// Ends the epoch of a client that the settings do not have, or disable. Returns `None` for any other client.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn end_if_departed(
+        &self,
+        client: &ClientState,
+    ) -> Option<Pending<'_, Result<u32, StoreError>>> {
+        let settings = self.settings();
+        let known = settings.clients.get(client.id().as_str());
+        (!known.is_some_and(|known| known.policy.enabled)).then(|| self.end_epoch(client))
+    }
+
+    /// Returns whether the store can keep what it promises at the moment.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn is_store_healthy(&self) -> bool {
+        self.inner.store.health() == Health::Good
     }
 
     /// Returns how many tokens the store keeps, including expired ones that are not swept yet.

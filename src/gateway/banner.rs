@@ -1,42 +1,56 @@
 //! What the gateway prints when it starts: what it protects, what to try, and where it listens.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use super::demo::Demo;
+use crate::access::describe;
 use crate::access::lint::exposure::has_tutorial_secret;
-use crate::config::{Access, Config, ListenerProtocol, ServerCertificate};
+use crate::config::{Access, AccessLog, Config, Issuer, ListenerProtocol, Methods, ServerCertificate};
 use crate::server::Bound;
 use crate::telemetry::MetricsListener;
 
+/// The most routes that are listed.
+const MOST_ROUTES: usize = 20;
+
 /// Prints what the gateway protects, what to try, and where it listens.
+///
+/// The text goes to standard output, or to standard error if standard output is for the access log.
 pub(super) fn banner(
     config: &Config,
     bound: &Bound,
     demo: Option<&Demo>,
     metrics: Option<&MetricsListener>,
 ) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    match config.server.access_log {
+        AccessLog::Stdout => write_to(&mut io::stderr().lock(), config, bound, demo, metrics),
+        AccessLog::Off | AccessLog::File(_) => {
+            write_to(&mut io::stdout().lock(), config, bound, demo, metrics)
+        }
+    }
+}
+
+fn write_to(
+    out: &mut impl io::Write,
+    config: &Config,
+    bound: &Bound,
+    demo: Option<&Demo>,
+    metrics: Option<&MetricsListener>,
+) -> io::Result<()> {
     writeln!(out, "Protects:")?;
     if config.routes.is_empty() {
         writeln!(out, "  nothing yet: there are no [[routes]] in {}", config.file.display())?;
     }
-    const SHOWN: usize = 20;
-    for route in config.routes.iter().take(SHOWN) {
-        let upstream = config.upstream_of(route).map_or("?", |upstream| &upstream.name);
-        let needs = match &route.access {
-            Access::Public => "public: no token needed".to_owned(),
-            Access::Token { requirement, .. } => match requirement.scopes() {
-                None => "any valid token".to_owned(),
-                Some(scopes) => format!("a token with scope {scopes}"),
-            },
-        };
-        writeln!(out, "  {}  ->  {upstream}  ({needs})", route.path.as_str())?;
+    for route in config.routes.iter().take(MOST_ROUTES) {
+        let (methods, path) = describe::requests(route);
+        let methods = if route.methods == Methods::All { "any method" } else { &methods };
+        let upstream = describe::upstream(config, route);
+        writeln!(out, "  {methods} {path}  ->  {upstream}  ({})", describe::needs(route))?;
     }
-    if config.routes.len() > SHOWN {
-        writeln!(out, "  … and {} more", config.routes.len() - SHOWN)?;
+    if config.routes.len() > MOST_ROUTES {
+        writeln!(out, "  … and {} more", config.routes.len() - MOST_ROUTES)?;
     }
-    try_it(&mut out, config, bound)?;
-    // Last, as the sign that it is ready.
+    try_it(out, config, bound)?;
+    // The last lines show that the gateway is ready.
     writeln!(out)?;
     if let Some(metrics) = metrics {
         writeln!(out, "tollgate: metrics on {}", metrics.url())?;
@@ -50,24 +64,27 @@ pub(super) fn banner(
         let redirects = if redirects { " (redirects to https)" } else { "" };
         writeln!(out, "tollgate: listening on {listener}{redirects}")?;
     }
-    if let Some(shortage) = bound.live_limits().shortage() {
-        writeln!(out, "tollgate: {shortage}")?;
-    }
     if let Some(demo) = demo {
         writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
     }
     out.flush()
 }
 
-/// The tutorial's commands, where its client is there.
+/// Prints commands to try: the tutorial's, or those of the first client that can get tokens.
 fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
     let serving = config.server.first_serving().and_then(|(index, _)| bound.listeners().get(index));
     let Some(listener) = serving else { return Ok(()) };
     let scheme = if listener.spec.tls { "https" } else { "http" };
-    // A client cannot verify the self-signed certificate.
+    // No client can verify the self-signed certificate.
     let self_signed = listener.spec.tls && config.server.tls.certificate == ServerCertificate::SelfSigned;
     let insecure = if self_signed { "-k " } else { "" };
-    let base = format!("{scheme}://localhost:{}", listener.addr().port());
+    let base = match &config.token_service.issuer {
+        // A real certificate has the name by which clients know the gateway.
+        Issuer::Configured(issuer) if listener.spec.tls && !self_signed => origin_of(issuer).to_owned(),
+        Issuer::Configured(_) | Issuer::FromListener(_) => {
+            format!("{scheme}://localhost:{}", listener.addr().port())
+        }
+    };
     let tutorial = config.client("server").is_some_and(has_tutorial_secret);
     let (id, secret) =
         match (tutorial, config.clients.iter().find(|client| client.capabilities.client_credentials)) {
@@ -89,19 +106,42 @@ fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Resul
     if let Some(route) = config.routes.iter().find(|route| !matches!(route.access, Access::Public)) {
         writeln!(
             out,
-            "  curl {insecure}{base}{} -H 'authorization: Bearer <the access_token of the answer>'",
+            "  curl {insecure}{base}{} -H 'authorization: Bearer <the access_token of the response>'",
             route.path.as_str()
         )?;
     }
     if tutorial {
         writeln!(
             out,
-            "\nWARNING: the client \"server\" has the tutorial's secret, Password1, which everybody knows. Change it before anything real stands behind this gateway."
+            "\nWARNING: the client \"server\" has the tutorial's secret, Password1, which everybody knows. Change it before you put a real API behind this gateway."
         )?;
     }
     writeln!(
         out,
-        "\nCtrl-C stops; SIGTERM finishes what is in flight first; a change of {} is taken up by itself.",
+        "\nCtrl-C stops the gateway. SIGTERM lets requests in flight finish first. Changes of {} are applied automatically.",
         config.file.display()
     )
+}
+
+/// Returns a URL without its path.
+fn origin_of(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(authority..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| authority + at);
+    url.get(..end).unwrap_or(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin_of;
+
+    #[test]
+    fn a_url_has_an_origin() {
+        for (url, origin) in [
+            ("https://gateway.example.test", "https://gateway.example.test"),
+            ("https://gateway.example.test:8443/tenant/1", "https://gateway.example.test:8443"),
+            ("gateway/path", "gateway"),
+        ] {
+            assert_eq!(origin_of(url), origin);
+        }
+    }
 }

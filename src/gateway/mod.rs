@@ -2,6 +2,7 @@
 
 mod banner;
 pub(crate) mod build;
+mod changes;
 pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod file_watch;
@@ -10,6 +11,8 @@ pub(crate) mod load;
 mod log;
 pub(crate) mod reload;
 pub(crate) mod secret_usage;
+mod service_manager;
 pub(crate) mod settings;
 pub(crate) mod start;
+mod store;
 mod upstream_tls;

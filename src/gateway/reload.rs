@@ -1,41 +1,43 @@
-//! Taking up a changed gateway.toml without a restart.
+//! Applies a changed gateway.toml without a restart.
 
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::changes;
 use super::error::StartError;
 use super::file_watch::Watched;
 use super::load::{load, log_warnings};
 use super::secret_usage;
+use super::service_manager;
 use super::settings::{start_access_log, tls_paths};
 use crate::config::restart::needs_restart;
-use crate::config::{Config, Issuer, Server};
+use crate::config::{Config, Issuer};
 use crate::gate::GateSpec;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::rules::Rules;
 use crate::server::{LiveLimits, PreparedTls, TlsReloader};
 use crate::telemetry::{self, access_log};
 
-/// How often the files are looked at. A few stats cost nothing, see every way of writing a file (rename, symlink swap,
-/// network mounts) and never miss an event.
+/// How often the files are checked. A few `stat` calls cost nothing, notice every way of writing a file (rename, symlink
+/// swap, network mounts) and, unlike notifications of the system, cannot be lost.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Takes up changes of the configuration while the gateway runs.
+/// Applies changes of the configuration while the gateway runs.
 pub(crate) struct Reloader {
     proxy: &'static Proxy,
     tls: Option<Arc<TlsReloader>>,
     limits: Arc<LiveLimits>,
     issuer: Issuer,
     started_with: Config,
-    /// `[server]` as it was last taken up.
-    in_force: Mutex<Server>,
-    /// One reload at a time; what the files looked like at the last one.
+    /// The configuration that was applied last.
+    in_force: Mutex<Config>,
+    /// The state of the files at the last reload. Its lock also keeps reloads apart.
     seen: Mutex<Watched>,
 }
 
-/// A configuration that can be taken up as it is.
+/// A configuration whose every part can be applied.
 struct Ready {
     config: Config,
     rules: Rules,
@@ -56,20 +58,27 @@ impl Reloader {
             limits,
             issuer: config.token_service.issuer.clone(),
             started_with: config.clone(),
-            in_force: Mutex::new(config.server.clone()),
+            in_force: Mutex::new(config.clone()),
             seen: Mutex::new(Watched::new(path, &config.files)),
         }
     }
 
-    /// Reads the file again, compiles it whole with all that it names, and swaps it in. What is bad anywhere changes nothing.
+    /// Reads the file and all files that it names, compiles them, and puts the result into force. An error anywhere changes
+    /// nothing.
     pub(crate) fn reload(&self) {
-        let good = self.take_up();
-        telemetry::record_reload(good);
+        service_manager::reloading();
+        let good = self.apply();
+        telemetry::record_reload(good.is_some());
+        service_manager::ready(&match good {
+            Some(status) => status,
+            None => "the changed configuration has errors: the one before it stays in force".to_owned(),
+        });
     }
 
-    fn take_up(&self) -> bool {
+    /// Returns the status for the service manager, or `None` if the configuration was not applied.
+    fn apply(&self) -> Option<String> {
         let mut seen = self.seen();
-        // Looked at before they are read: a change in between is found by the next look.
+        // The files are looked at before they are read, so that the next look finds a change in between.
         seen.look_again();
         let loaded = load(seen.path(), Some(&self.proxy.rules())).map_err(|errors| {
             // A change of one of these files may remove the error.
@@ -82,11 +91,11 @@ impl Reloader {
                 Err(failure) => {
                     self.reopen_access_log();
                     log::error!(
-                        "the changed {} is not taken up, what was there before stays:\n{}",
+                        "the changed {} is not applied, and the configuration before it stays in force:\n{}",
                         seen.path().display(),
                         failure
                     );
-                    return false;
+                    return None;
                 }
             };
         seen.follow(&config.files);
@@ -94,7 +103,7 @@ impl Reloader {
         if let (Some(reloader), Some(tls)) = (&self.tls, tls)
             && reloader.swap(tls)
         {
-            log::info!("new connections get the changed certificates");
+            log::info!("new connections use the changed certificates");
         }
         self.limits.set(
             config.server.limits.clone(),
@@ -104,41 +113,44 @@ impl Reloader {
         if let Some(shortage) = self.limits.shortage() {
             log::warn!("{shortage}");
         }
-        self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.server);
+        let before = std::mem::replace(&mut *self.in_force(), config.clone());
         self.reopen_access_log();
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(rules);
         log::info!(
-            "{} taken up: {} clients, {} routes",
+            "{} reloaded: {}; {}",
             seen.path().display(),
-            config.clients.len(),
-            config.routes.len()
+            changes::counts(&config),
+            changes::summary(&before, &config)
         );
+        for line in changes::access(&before, &config) {
+            log::info!("{line}");
+        }
         secret_usage::warn_of_expired(self.proxy.gate());
         for key in needs_restart(&self.started_with, &config) {
-            log::warn!("a change of {key} takes effect only when the gateway is started anew");
+            log::warn!("a change of {key} takes effect only after a restart");
         }
-        true
+        Some(service_manager::status(&config))
     }
 
-    /// Even where nothing changed, or for the worse: what rotates logs renames the file and sends SIGHUP.
+    /// Opens the access log again, even if the configuration is unchanged or has errors: a program that rotates logs renames
+    /// the file and sends SIGHUP.
     fn reopen_access_log(&self) {
-        if let Err(failure) = start_access_log(&self.in_force.lock().unwrap_or_else(PoisonError::into_inner))
-        {
-            log::error!("the access log stays as it was: {}", failure);
+        if let Err(failure) = start_access_log(&self.in_force().server) {
+            log::error!("the access log is not reopened: {failure}");
         }
     }
 
-    /// Everything that can fail with a configuration that is good in itself.
+    /// Prepares what can still fail with a valid configuration.
     fn prepare(&self, mut config: Config, rules: Rules) -> Result<Ready, StartError> {
-        // The real port, where the issuer comes from the listener.
+        // An issuer that comes from the listener has its real port.
         if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
             config.token_service.issuer = self.issuer.clone();
         }
         let tls = match &self.tls {
             None => None,
             Some(reloader) => {
-                // The folder of the start: another one counts from the next start on.
+                // The folder that the gateway started with. A change of it needs a restart.
                 let paths = tls_paths(&config, &self.started_with.server.state_dir)?;
                 Some(reloader.prepare(&paths).map_err(StartError::config)?)
             }
@@ -146,7 +158,7 @@ impl Reloader {
         Ok(Ready { config, rules, tls })
     }
 
-    /// Looks at the files from now on.
+    /// Starts the thread that checks the files.
     pub(crate) fn watch(self: &Arc<Self>) -> io::Result<()> {
         let reloader = Arc::clone(self);
         std::thread::Builder::new().name("tollgate-watch".to_owned()).spawn(move || {
@@ -155,8 +167,8 @@ impl Reloader {
                 std::thread::sleep(LOOK_EVERY);
                 access_log::report_dropped();
                 let now = reloader.seen().look();
-                // One that is being written looks different each time, one that is being replaced is gone for a moment:
-                // they are read when they have come to rest.
+                // A file that is being written looks different each time, and one that is being replaced is missing for a
+                // moment. The files are read once they look the same twice.
                 let at_rest = before.as_ref() == Some(&now) && now.has_main();
                 if at_rest && *reloader.seen() != now {
                     reloader.reload();
@@ -165,6 +177,10 @@ impl Reloader {
             }
         })?;
         Ok(())
+    }
+
+    fn in_force(&self) -> MutexGuard<'_, Config> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seen(&self) -> MutexGuard<'_, Watched> {

@@ -1,5 +1,7 @@
-//! Starts the gateway, serves, and ends it.
+//! Starts the gateway, serves, and stops it.
 
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,38 +17,50 @@ use super::load::{load, log_warnings};
 use super::log::start_log;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
+use super::service_manager::{self, Watchdog};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::store;
 use crate::config::{Config, ListenerProtocol, Metrics};
-use crate::gate::{Gate, GateSpec};
 use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::client::{Client, Socket};
 use crate::proxy::http1::Session;
 use crate::proxy::pipeline::Proxy;
-use crate::proxy::route::ClientConnection;
-use crate::server::{Bound, ConnInfo, ExitReason, Handler, handle_signals};
+use crate::proxy::route::{ClientConnection, ConnectionCertificate};
+use crate::server::{
+    Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, Trust, handle_signals,
+};
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
 
-/// Runs the gateway until it is told to stop.
+/// Runs the gateway until a signal stops it.
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
+    // This must come first, while there is only one thread.
+    let inherited = InheritedSockets::from_service_manager();
     start_log();
     telemetry::record_start();
     let (mut config, rules) = load(path, None).map_err(StartError::config)?;
     log_warnings(&config);
-    let demo = config.demo.as_ref().map(bind_demo).transpose()?;
-    let metrics = config.metrics.as_ref().map(bind_metrics).transpose()?;
-    let bound = Bound::bind(server_options(&config)?).map_err(StartError::config)?;
+    let mut inherited = inherited.map_err(|error| {
+        StartError::system(format!(
+            "a descriptor of the service manager (LISTEN_FDS) cannot be used: {error}"
+        ))
+    })?;
+    let mut bound = Bound::bind_with(server_options(&config)?, &mut inherited).map_err(StartError::config)?;
+    let metrics = config.metrics.as_ref().map(|metrics| bind_metrics(metrics, &mut inherited)).transpose()?;
+    let demo = config.demo.as_ref().map(|demo| bind_demo(demo, &mut inherited)).transpose()?;
+    for address in inherited.left() {
+        log::warn!("the socket on {address} that was passed on is closed: no listener has this address");
+    }
+    drop(inherited);
     name_issuer(&mut config, &bound);
 
-    let gate = Gate::builder(GateSpec::from(&config))
-        .max_tokens(usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX))
-        .build()
-        .map_err(StartError::system)?;
+    let stored = store::gate(&config)?;
+    let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
     let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(StartError::system)?;
     secret_usage::warn_of_expired(&gate);
-    // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
+    // The proxy lives as long as the process. A plain reference spares each request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
@@ -55,7 +69,7 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
         log::warn!("{shortage}");
     }
     banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(StartError::system)?;
-    // After all that is for people: from here on standard output may be the log's.
+    // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
     if let Some(metrics) = metrics {
         metrics.spawn(|format| telemetry::render(&proxy.gauges(), format)).map_err(StartError::system)?;
@@ -63,25 +77,39 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     if let Some(demo) = demo {
         demo.spawn().map_err(StartError::system)?;
     }
-    let on_hangup = Arc::clone(&reloader);
-    handle_signals(bound.shutdown_handle(), move || on_hangup.reload()).map_err(StartError::system)?;
+    let on_signal = Arc::clone(&reloader);
+    let act = move |signal| match signal {
+        Signal::Reload => on_signal.reload(),
+        Signal::End => service_manager::stopping(),
+    };
+    handle_signals(bound.shutdown_handle(), act).map_err(StartError::system)?;
     reloader.watch().map_err(StartError::system)?;
     upkeep::start(proxy.watched()).map_err(StartError::system)?;
-    let exit = serve(&config, bound, proxy);
+    if let Some(watchdog) = Watchdog::of_process() {
+        watchdog.watch(&mut bound).map_err(StartError::system)?;
+    }
+    let status = service_manager::status(&config);
+    let exit = serve(&config, bound, proxy, move || service_manager::ready(&status));
     keeper.finish();
+    stored.finish();
     access_log::flush(LAST_LINES);
     match exit {
         ExitReason::Drained | ExitReason::Stopped => {}
         ExitReason::GraceExpired { connections } => {
-            log::warn!("the grace period ended with connections still open: {connections} cut off");
+            log::warn!("the grace period ended while connections were open: {connections} were closed");
         }
     }
     log::info!("stopped");
     Ok(())
 }
 
-/// Serves what is bound until it is told to stop.
-pub(crate) fn serve(config: &Config, bound: Bound, proxy: &'static Proxy) -> ExitReason {
+/// Serves the bound listeners until a signal stops the gateway. Calls `serving` once every worker accepts connections.
+pub(crate) fn serve(
+    config: &Config,
+    bound: Bound,
+    proxy: &'static Proxy,
+    serving: impl FnOnce() + Send + Sync + 'static,
+) -> ExitReason {
     let https = config.server.listen.iter().zip(bound.listeners());
     let mut https = https.filter(|(listener, _)| listener.protocol == ListenerProtocol::Https);
     let port = https.next().map_or(443, |(_, bound)| bound.addr().port());
@@ -91,7 +119,7 @@ pub(crate) fn serve(config: &Config, bound: Bound, proxy: &'static Proxy) -> Exi
         _ => Role::Plain,
     });
     let roles = roles.collect();
-    bound.run(Gateway { proxy, roles })
+    bound.run(Gateway { proxy, roles }, serving)
 }
 
 /// The proxy behind the listeners.
@@ -118,17 +146,24 @@ impl Gateway {
     }
 }
 
-/// What the proxy needs to know of a connection.
+/// Returns what the proxy needs to know about a connection.
 fn client(connection: &ConnInfo, secure: bool) -> ClientConnection<'_> {
     ClientConnection {
         peer: connection.peer().ip(),
         peer_value: connection.peer_value(),
         secure,
-        certificate: connection.client_certificate().map(|certificate| PeerCertificate {
-            der: certificate.der(),
-            sha256: certificate.sha256(),
-            verified: certificate.is_verified(),
-        }),
+        certificate: connection.client_certificate().map(|certificate| certificate as _),
+    }
+}
+
+impl ConnectionCertificate for ClientCertificate {
+    fn verify(&self) -> Option<PeerCertificate<'_>> {
+        let verified = match self.trust() {
+            Trust::Verified => true,
+            Trust::Unverified => false,
+            Trust::Refused => return None,
+        };
+        Some(PeerCertificate { der: self.der(), sha256: self.sha256(), verified })
     }
 }
 
@@ -155,11 +190,11 @@ impl Handler for Gateway {
     }
 }
 
-/// How long the end of the process waits for the access log to be written.
+/// How long the exit waits until the access log is written.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-fn bind_metrics(metrics: &Metrics) -> Result<MetricsListener, StartError> {
-    MetricsListener::bind(metrics.listen).map_err(|error| {
+fn bind_metrics(metrics: &Metrics, inherited: &mut InheritedSockets) -> Result<MetricsListener, StartError> {
+    listener(metrics.listen, inherited).and_then(MetricsListener::new).map_err(|error| {
         StartError::config(format!(
             "metrics cannot be served on {} ({error}): change metrics.listen",
             metrics.listen
@@ -167,11 +202,28 @@ fn bind_metrics(metrics: &Metrics) -> Result<MetricsListener, StartError> {
     })
 }
 
-fn bind_demo(demo: &crate::config::Demo) -> Result<Demo, StartError> {
-    Demo::bind(demo.listen).map_err(|error| {
+fn bind_demo(demo: &crate::config::Demo, inherited: &mut InheritedSockets) -> Result<Demo, StartError> {
+    listener(demo.listen, inherited).and_then(Demo::new).map_err(|error| {
         StartError::config(format!(
             "the demo API cannot listen on {} ({error}): change demo.listen",
             demo.listen
         ))
     })
+}
+
+/// Takes the socket of an address from those that were passed on, or opens it.
+fn listener(address: SocketAddr, inherited: &mut InheritedSockets) -> io::Result<TcpListener> {
+    inherited.take(address).pop().map_or_else(|| TcpListener::bind(address), Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gateway;
+    use crate::server::sizes_when_idle;
+
+    #[test]
+    fn an_idle_connection_keeps_little_state() {
+        let [task, plain, tls] = sizes_when_idle::<Gateway>();
+        assert!(task <= 320 && plain <= 768 && tls <= 768, "{task} {plain} {tls}");
+    }
 }

@@ -9,7 +9,6 @@ use http_body_util::Full;
 use super::route::Route;
 use crate::headers::RequestView;
 use crate::plugin::grpc;
-use crate::proxy::body::response::ResponseBody;
 use crate::response;
 use crate::route::path::PathError;
 use crate::telemetry::Reason;
@@ -60,8 +59,8 @@ impl Refusal {
         if is_grpc_call(parts) { Self { response: in_grpc(self.response), ..self } } else { self }
     }
 
-    pub(crate) fn into_response(self) -> Response<ResponseBody> {
-        let mut response = self.response.map(ResponseBody::from);
+    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = self.response;
         if self.close {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

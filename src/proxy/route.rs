@@ -1,5 +1,6 @@
 //! A route at run time, and the client connection of a request.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +104,28 @@ pub(crate) struct ClientConnection<'a> {
     /// Whether the client uses TLS, to the gateway or to the TLS terminator in front of it.
     pub(crate) secure: bool,
     /// The certificate that the client presented in the TLS handshake.
-    pub(crate) certificate: Option<PeerCertificate<'a>>,
+    pub(crate) certificate: Option<&'a dyn ConnectionCertificate>,
+}
+
+/// The certificate of a client connection. It is verified whenever a token or a client depends on it, because a
+/// connection can outlive the trust in its certificate.
+pub(crate) trait ConnectionCertificate: fmt::Debug + Sync {
+    /// Verifies the certificate. Returns `None` if a new handshake would not accept it now.
+    fn verify(&self) -> Option<PeerCertificate<'_>>;
+}
+
+impl<'a> ClientConnection<'a> {
+    /// Returns the certificate of the connection, if it is still accepted.
+    #[inline]
+    pub(crate) fn verified_certificate(&self) -> Option<PeerCertificate<'a>> {
+        self.certificate?.verify()
+    }
+
+    /// Returns whether the connection has a certificate that is not accepted any more. The client needs a new
+    /// connection to present another one.
+    pub(crate) fn has_refused_certificate(&self) -> bool {
+        self.certificate.is_some_and(|certificate| certificate.verify().is_none())
+    }
 }
 
 /// The header fields that a route removes from and sets on the upstream's responses.

@@ -25,6 +25,7 @@ mod readings;
 pub mod rewrite;
 #[cfg(feature = "gateway")]
 pub mod search;
+#[cfg(feature = "gateway")]
 pub mod strip;
 #[cfg(feature = "gateway")]
 pub mod table;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{error, fmt, io};
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::descriptors::Descriptors;
+use super::heartbeat::Heartbeats;
+use super::inherited::InheritedSockets;
 use super::listener::{Listener, ListenerSpec};
 use super::live_limits::LiveLimits;
 use super::options::ServerOptions;
@@ -22,11 +24,12 @@ const BACKLOG: i32 = 65_535;
 /// requests are served once the server [runs](Bound::run).
 pub(crate) struct Bound {
     pub(super) listeners: Vec<Listener>,
-    /// For each worker thread, one socket per listener in the order of `listeners`.
-    pub(super) sockets: Vec<Vec<TcpListener>>,
+    /// For each worker thread its sockets, each with the position of its listener.
+    pub(super) sockets: Vec<Vec<(usize, TcpListener)>>,
     pub(super) tls: Option<Arc<TlsReloader>>,
     pub(super) shutdown: ShutdownHandle,
     pub(super) live: Arc<LiveLimits>,
+    pub(super) heartbeats: Option<Heartbeats>,
 }
 
 impl Bound {
@@ -35,6 +38,17 @@ impl Bound {
     /// # Errors
     /// Fails if an address cannot be bound, or if a listener needs TLS and the certificate cannot be used.
     pub(crate) fn bind(options: ServerOptions) -> Result<Self, BindError> {
+        Self::bind_with(options, &mut InheritedSockets::default())
+    }
+
+    /// Like [`bind`](Self::bind), but takes the sockets of a listener from `inherited` if they are there.
+    ///
+    /// # Errors
+    /// Fails if an address cannot be bound, or if a listener needs TLS and the certificate cannot be used.
+    pub(crate) fn bind_with(
+        options: ServerOptions,
+        inherited: &mut InheritedSockets,
+    ) -> Result<Self, BindError> {
         if options.listeners.is_empty() {
             return Err(BindError::NoListeners);
         }
@@ -44,25 +58,30 @@ impl Bound {
             (Some(_), Some(paths)) => Some(Arc::new(TlsReloader::load(paths)?)),
         };
         let threads = options.worker_threads();
-        let mut sockets: Vec<Vec<TcpListener>> = (0..threads).map(|_| Vec::new()).collect();
-        let mut listeners = Vec::with_capacity(options.listeners.len());
-        for (index, spec) in options.listeners.iter().enumerate() {
-            let failed = |source| BindError::Listen { listener: spec.clone(), source };
-            let mut addr = spec.addr;
-            // With SO_REUSEPORT, a second gateway of the same user would share the address without an error.
-            // Binding once without it detects the first gateway.
-            if threads > 1 && addr.port() != 0 {
-                drop(listen(addr, false).map_err(failed)?);
+        let mut taken: Vec<Vec<TcpListener>> = options.listeners.iter().map(|_| Vec::new()).collect();
+        // Port 0 takes whatever is left, so it comes last.
+        for without_port in [false, true] {
+            for (spec, taken) in options.listeners.iter().zip(&mut taken) {
+                if (spec.addr.port() == 0) == without_port {
+                    *taken = inherited.take(spec.addr);
+                }
             }
-            for of_thread in &mut sockets {
-                let socket = listen(addr, threads > 1).map_err(failed)?;
+        }
+        let mut sockets: Vec<Vec<(usize, TcpListener)>> = (0..threads).map(|_| Vec::new()).collect();
+        let mut listeners = Vec::with_capacity(options.listeners.len());
+        for (index, (spec, taken)) in options.listeners.iter().zip(taken).enumerate() {
+            let failed = |source| BindError::Listen { listener: spec.clone(), source };
+            let of_listener = if taken.is_empty() { bind(spec.addr, threads) } else { share(taken, threads) };
+            let of_listener = of_listener.map_err(failed)?;
+            let mut addr = spec.addr;
+            for (at, socket) in of_listener.into_iter().enumerate() {
                 addr = socket.local_addr().map_err(failed)?;
-                of_thread.push(socket);
+                sockets[at % threads].push((index, socket));
             }
             listeners.push(Listener { spec: ListenerSpec { addr, ..spec.clone() }, index });
         }
         let live = Arc::new(LiveLimits::new(&options, Descriptors::raise(threads)));
-        Ok(Self { listeners, sockets, tls, shutdown: ShutdownHandle::new(), live })
+        Ok(Self { listeners, sockets, tls, shutdown: ShutdownHandle::new(), live, heartbeats: None })
     }
 
     /// Returns the listeners with their actual addresses, in the order of the options.
@@ -80,10 +99,49 @@ impl Bound {
         Arc::clone(&self.live)
     }
 
+    /// Lets every worker thread give a sign of life once per period while the server runs.
+    pub(crate) fn heartbeats(&mut self, period: Duration) -> Heartbeats {
+        self.heartbeats.insert(Heartbeats::new(self.sockets.len(), period)).clone()
+    }
+
     /// Returns the handle that stops the server. It also works before the server runs.
     pub(crate) fn shutdown_handle(&self) -> ShutdownHandle {
         self.shutdown.clone()
     }
+}
+
+/// Opens one socket of an address for each thread.
+fn bind(mut addr: SocketAddr, threads: usize) -> io::Result<Vec<TcpListener>> {
+    // With SO_REUSEPORT, a second gateway of the same user would share the address without an error.
+    // Binding once without it detects the first gateway.
+    if threads > 1 && addr.port() != 0 {
+        drop(listen(addr, false)?);
+    }
+    let mut sockets = Vec::with_capacity(threads);
+    for _ in 0..threads {
+        let socket = listen(addr, threads > 1)?;
+        addr = socket.local_addr()?;
+        sockets.push(socket);
+    }
+    Ok(sockets)
+}
+
+/// Makes sockets of one address out of those that are there, at least one for each thread.
+///
+/// None of them may be closed, because a connection may wait in the queue of each. A thread that is left without a socket
+/// opens one more. If that is not possible, it shares the queue of another.
+fn share(mut sockets: Vec<TcpListener>, threads: usize) -> io::Result<Vec<TcpListener>> {
+    for socket in &sockets {
+        prepare(&SockRef::from(socket))?;
+    }
+    for at in 0..threads.saturating_sub(sockets.len()) {
+        let of_another = &sockets[at];
+        let can_be_joined = SockRef::from(of_another).reuse_port()?;
+        let joined = can_be_joined.then(|| listen(of_another.local_addr()?, true)).and_then(Result::ok);
+        let socket = joined.map_or_else(|| of_another.try_clone(), Ok)?;
+        sockets.push(socket);
+    }
+    Ok(sockets)
 }
 
 fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
@@ -91,6 +149,14 @@ fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     // Without this, a restart would have to wait for old connections to leave TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
+    prepare(&SockRef::from(&socket))?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Sets the options that a listening socket can get at any time.
+fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
     // Accepted sockets inherit these options without a system call each. Keep-alive probes detect clients
     // that vanished in the middle of a stream, on HTTP/1.1 and HTTP/2, without a timer in the gateway.
     let keepalive = TcpKeepalive::new()
@@ -99,10 +165,7 @@ fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
         .with_retries(3);
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    socket.set_nonblocking(true)
 }
 
 /// Why the server cannot start.

@@ -11,28 +11,64 @@ use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifi
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-/// How the client certificates of accepted handshakes are verified against a CA.
+/// How client certificates are verified, in the handshake and whenever one is used.
 #[derive(Debug)]
 pub(super) enum ClientVerification {
-    /// The handshake accepts only certificates that the CA signed.
-    InHandshake,
-    /// The handshake accepts any certificate; this verifier checks it afterwards.
-    AfterHandshake(Arc<dyn ClientCertVerifier>),
-    /// There is no CA.
-    None,
+    /// The handshake accepts only certificates that the CA has signed.
+    Signed(Arc<dyn ClientCertVerifier>),
+    /// The handshake accepts any certificate. It is used if the CA has signed it or if it is registered.
+    SignedOrRegistered(Arc<dyn ClientCertVerifier>, RegisteredCertificates),
+    /// The handshake accepts any certificate, and there is no CA.
+    Any,
+    /// No certificate is requested.
+    NotRequested,
+}
+
+/// What a client certificate proves at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The CA has signed it, and it is valid now.
+    Verified,
+    /// The client holds its key. Nothing more is known.
+    Unverified,
+    /// Nothing: it has expired, or its CA is not trusted any more.
+    Refused,
 }
 
 impl ClientVerification {
-    /// Returns whether the CA has signed the certificate at the head of `chain`, and the certificate is valid
-    /// now.
-    pub(super) fn is_verified(&self, chain: &[CertificateDer<'_>]) -> bool {
-        match (self, chain) {
-            (Self::InHandshake, [_, ..]) => true,
-            (Self::AfterHandshake(verifier), [certificate, intermediates @ ..]) => {
-                verifier.verify_client_cert(certificate, intermediates, UnixTime::now()).is_ok()
+    /// Returns what the certificate at the head of `chain`, with this SHA-256 digest, proves at `now`.
+    pub(super) fn trust(&self, chain: &[CertificateDer<'_>], sha256: &[u8; 32], now: UnixTime) -> Trust {
+        let [certificate, intermediates @ ..] = chain else { return Trust::Refused };
+        let is_signed = |verifier: &Arc<dyn ClientCertVerifier>| {
+            verifier.verify_client_cert(certificate, intermediates, now).is_ok()
+        };
+        match self {
+            Self::Signed(verifier) | Self::SignedOrRegistered(verifier, _) if is_signed(verifier) => {
+                Trust::Verified
             }
-            _ => false,
+            Self::SignedOrRegistered(_, registered) if registered.contains(sha256) => Trust::Unverified,
+            Self::Any => Trust::Unverified,
+            Self::Signed(_) | Self::SignedOrRegistered(..) | Self::NotRequested => Trust::Refused,
         }
+    }
+}
+
+/// The SHA-256 digests of the certificates that clients are registered with (RFC 8705 §2.2), sorted.
+#[derive(Debug)]
+pub(super) struct RegisteredCertificates(Vec<[u8; 32]>);
+
+impl RegisteredCertificates {
+    pub(super) fn new(mut digests: Vec<[u8; 32]>) -> Self {
+        digests.sort_unstable();
+        Self(digests)
+    }
+
+    pub(super) fn digests(&self) -> &[[u8; 32]] {
+        &self.0
+    }
+
+    fn contains(&self, digest: &[u8; 32]) -> bool {
+        self.0.binary_search(digest).is_ok()
     }
 }
 

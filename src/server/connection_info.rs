@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use sha2::{Digest, Sha256};
 
 use super::activity::Activity;
 use super::listener::Listener;
+use super::peer_certificate::ClientCertificate;
 
 /// What is known about the connection a request came on.
 #[derive(Debug)]
@@ -52,34 +52,5 @@ impl ConnInfo {
     /// The client's certificate.
     pub(crate) fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.client_certificate.as_deref()
-    }
-}
-
-/// A client certificate whose key the client was seen to hold in the handshake.
-#[derive(Debug)]
-pub(crate) struct ClientCertificate {
-    der: Vec<u8>,
-    sha256: [u8; 32],
-    verified: bool,
-}
-
-impl ClientCertificate {
-    pub(super) fn new(der: &[u8], verified: bool) -> Self {
-        Self { der: der.to_vec(), sha256: Sha256::digest(der).into(), verified }
-    }
-
-    /// Whether `client_ca` vouches for it. One that nobody vouches for comes only where any is accepted.
-    pub(crate) fn is_verified(&self) -> bool {
-        self.verified
-    }
-
-    /// The certificate itself.
-    pub(crate) fn der(&self) -> &[u8] {
-        &self.der
-    }
-
-    /// Its SHA-256, which RFC 8705 §3.1 calls `x5t#S256` once base64url-encoded.
-    pub(crate) fn sha256(&self) -> &[u8; 32] {
-        &self.sha256
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::activity::WRITE_BLOCKED;
 use super::connection_info::ConnInfo;
+use super::peer_certificate::ClientCertificate;
 use super::shutdown::DrainSignal;
 use crate::clock::turn;
 use crate::config::Limits;
@@ -46,6 +47,7 @@ pub(super) async fn drive<C: HttpConnection>(
     drain: &DrainSignal,
 ) -> End {
     let activity = &info.activity;
+    let certificate = info.client_certificate();
     let mut alarm = Alarm::default();
     let mut woken = pin!(drain.woken());
     let (mut registered, mut told) = (false, false);
@@ -61,7 +63,9 @@ pub(super) async fn drive<C: HttpConnection>(
             registered = true;
             let _ = woken.as_mut().poll(cx);
         }
-        if !told && drain.is_draining() {
+        // A client whose certificate was refused needs a new connection to use another one.
+        let must_leave = || drain.is_draining() || certificate.is_some_and(ClientCertificate::was_refused);
+        if !told && must_leave() {
             told = true;
             connection.as_mut().finish();
             if connection.as_mut().poll(cx).is_ready() {

@@ -19,11 +19,14 @@ mod connection_slots;
 mod descriptors;
 mod drive;
 mod handler;
+mod heartbeat;
 mod http1;
+mod inherited;
 mod io;
 mod listener;
 mod live_limits;
 mod options;
+mod peer_certificate;
 mod problem;
 mod proxy_protocol;
 mod run;
@@ -35,15 +38,21 @@ mod streams;
 mod tls;
 
 pub(crate) use self::bind::Bound;
+pub(crate) use self::client_certificate::Trust;
+#[cfg(test)]
+pub(crate) use self::connection::sizes_when_idle;
 pub(crate) use self::connection_info::ConnInfo;
 pub(crate) use self::handler::Handler;
+pub(crate) use self::heartbeat::Heartbeats;
+pub(crate) use self::inherited::InheritedSockets;
 pub(crate) use self::listener::{Listener, ListenerSpec};
 pub(crate) use self::live_limits::LiveLimits;
 pub(crate) use self::options::ServerOptions;
+pub(crate) use self::peer_certificate::ClientCertificate;
 pub(crate) use self::run::ExitReason;
 pub(crate) use self::self_signed::self_signed;
 pub(crate) use self::shutdown::ShutdownHandle;
-pub(crate) use self::signals::handle_signals;
+pub(crate) use self::signals::{Signal, handle_signals};
 pub(crate) use self::tls::{PreparedTls, TlsPaths, TlsReloader};
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::bind::Bound;
 use super::connection::{self, Shared};
 use super::handler::Handler;
+use super::heartbeat::Heartbeats;
 use super::listener::Listener;
 use super::live_limits::LiveLimits;
 use super::shutdown::Phase;
@@ -43,29 +44,39 @@ pub(crate) enum ExitReason {
 }
 
 impl Bound {
-    /// Answers requests until the shutdown handle is used. Blocks; not to be called from async code.
-    pub(crate) fn run<H: Handler>(self, handler: H) -> ExitReason {
-        run(self, handler)
+    /// Answers requests until the shutdown handle is used. Blocks; not to be called from async code. Calls `serving` once
+    /// every worker accepts connections, on the thread of one of them.
+    pub(crate) fn run<H: Handler>(
+        self,
+        handler: H,
+        serving: impl FnOnce() + Send + Sync + 'static,
+    ) -> ExitReason {
+        run(self, handler, Box::new(serving))
     }
 }
 
-fn run<H: Handler>(bound: Bound, handler: H) -> ExitReason {
-    let Bound { listeners, sockets, tls, shutdown, live } = bound;
+fn run<H: Handler>(bound: Bound, handler: H, serving: Box<dyn FnOnce() + Send + Sync>) -> ExitReason {
+    let Bound { listeners, sockets, tls, shutdown, live, heartbeats } = bound;
     let drain = DrainSignal::new();
     let listeners: Vec<_> = listeners.into_iter().map(Arc::new).collect();
     let shared =
         Arc::new(Shared { handler: Arc::new(handler), live: Arc::clone(&live), tls, drain: drain.clone() });
     let (stop_accepting, accepting) = watch::channel(false);
     let mut server = Server::new_with_opt_and_conf(None, configuration());
+    let serving = Arc::new(Serving(serving));
     for (thread, sockets) in sockets.into_iter().enumerate() {
+        let with_listener = |(index, socket)| (Arc::clone(&listeners[index]), socket);
         server.add_service(Worker {
+            thread,
             name: format!("worker-{thread}"),
-            sockets: listeners.iter().cloned().zip(sockets).collect(),
+            sockets: sockets.into_iter().map(with_listener).collect(),
             shared: Arc::clone(&shared),
             accepting: accepting.clone(),
+            serving: Some(Arc::clone(&serving)),
+            heartbeats: heartbeats.clone(),
         });
     }
-    drop(shared);
+    drop((shared, serving));
     let exit = Arc::new(Mutex::new(ExitReason::Stopped));
     let supervisor = Supervisor { shutdown, stop_accepting, drain, live, exit: Arc::clone(&exit) };
     server.run(RunArgs { shutdown_signal: Box::new(supervisor) });
@@ -92,11 +103,17 @@ fn configuration() -> ServerConf {
 /// through a handle kept per thread id, which goes stale when a second server starts in a process that ended its first;
 /// its stream reads the clock around every wait; and its handshake may take 60 s.
 struct Worker<H> {
+    thread: usize,
     name: String,
     sockets: Vec<(Arc<Listener>, TcpListener)>,
     shared: Arc<Shared<H>>,
     accepting: ShutdownWatch,
+    serving: Option<Arc<Serving>>,
+    heartbeats: Option<Heartbeats>,
 }
+
+/// What is called by the last worker that begins to accept connections: the one that gives up the last reference.
+struct Serving(Box<dyn FnOnce() + Send + Sync>);
 
 #[async_trait]
 impl<H: Handler> Service for Worker<H> {
@@ -110,6 +127,12 @@ impl<H: Handler> Service for Worker<H> {
                 }
                 Err(error) => log::error!("{listener} is not served by {}: {error}", self.name),
             }
+        }
+        if let Some(heartbeats) = self.heartbeats.take() {
+            tokio::spawn(heartbeats.beat(self.thread));
+        }
+        if let Some(Serving(serving)) = self.serving.take().and_then(Arc::into_inner) {
+            serving();
         }
         while accepting.join_next().await.is_some() {}
     }

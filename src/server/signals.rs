@@ -8,19 +8,33 @@ use signal_hook::iterator::Signals;
 
 use super::ShutdownHandle;
 
+/// What a signal asks for, beyond the shutdown of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// SIGHUP: to apply the configuration.
+    Reload,
+    /// SIGTERM, SIGQUIT, SIGINT: the server ends. It is shut down after the call.
+    End,
+}
+
 /// Starts a thread that handles signals: SIGTERM and SIGQUIT drain the server, SIGINT stops it immediately
-/// (also during a drain), and SIGHUP calls `reload`.
+/// (also during a drain). It calls `act` for every signal.
 ///
 /// # Errors
 /// Fails if the handlers cannot be installed or the thread cannot be started.
-pub(crate) fn handle_signals(handle: ShutdownHandle, reload: impl Fn() + Send + 'static) -> io::Result<()> {
+pub(crate) fn handle_signals(
+    handle: ShutdownHandle,
+    act: impl Fn(Signal) + Send + 'static,
+) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             match signal {
-                SIGHUP => reload(),
-                SIGINT => handle.stop(),
-                _ => handle.drain(),
+                SIGHUP => act(Signal::Reload),
+                ends => {
+                    act(Signal::End);
+                    if ends == SIGINT { handle.stop() } else { handle.drain() }
+                }
             }
         }
     })?;

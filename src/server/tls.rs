@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::server::ServerConfig;
-use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
-use super::client_certificate::{self, AnyCertificate, ClientVerification};
+use super::client_certificate::{self, AnyCertificate, ClientVerification, RegisteredCertificates};
 use super::sni::CertificatesByName;
 use crate::config::CertificateFiles;
 use crate::tls::error::TlsError;
@@ -25,15 +24,25 @@ pub(crate) struct TlsPaths {
     /// Requests client certificates and accepts those that this CA signed. A client without one is accepted
     /// as well.
     pub client_ca: Option<PathBuf>,
-    /// Requests client certificates and accepts any.
-    /// [`ClientCertificate::is_verified`](super::ClientCertificate) says whether `client_ca` signed it.
+    /// Requests client certificates, and accepts any in the handshake. [`ClientCertificate::trust`] finds out later
+    /// what a certificate proves.
+    ///
+    /// [`ClientCertificate::trust`]: super::ClientCertificate::trust
     pub any_client_certificate: bool,
+    /// The SHA-256 digests of the client certificates that `client_ca` need not have signed. Without a `client_ca`
+    /// there is no need to list any.
+    pub registered_certificates: Vec<[u8; 32]>,
 }
 
 impl TlsPaths {
     /// The files of a server that asks for no client certificates.
     pub(crate) fn new(certificates: Vec<CertificateFiles>) -> Self {
-        Self { certificates, client_ca: None, any_client_certificate: false }
+        Self {
+            certificates,
+            client_ca: None,
+            any_client_certificate: false,
+            registered_certificates: Vec::new(),
+        }
     }
 }
 
@@ -64,9 +73,14 @@ impl TlsSettings {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 
-    /// Returns whether the CA has signed a client's certificate, the first of `chain`.
-    pub(super) fn is_client_verified(&self, chain: &[CertificateDer<'_>]) -> bool {
-        self.client_verification.is_verified(chain)
+    /// Returns how client certificates are verified.
+    pub(super) fn client_verification(&self) -> &ClientVerification {
+        &self.client_verification
+    }
+
+    /// Returns a digest that differs for other settings.
+    pub(super) fn source_digest(&self) -> &[u8; 32] {
+        &self.source_digest
     }
 }
 
@@ -105,6 +119,9 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     let provider = provider();
     let mut digest = Sha256::new();
     digest.update([u8::from(paths.any_client_certificate), u8::from(paths.client_ca.is_some())]);
+    let registered = RegisteredCertificates::new(paths.registered_certificates.clone());
+    digest.update((registered.digests().len() as u64).to_le_bytes());
+    digest.update(registered.digests().as_flattened());
     let mut certificates = Vec::new();
     for CertificateFiles { certificate, key } in &paths.certificates {
         let (certificate, key) = (read(certificate, &mut digest)?, read(key, &mut digest)?);
@@ -122,13 +139,16 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
         }
     };
     let (builder, client_verification) = match (verifier, paths.any_client_certificate) {
-        (None, false) => (builder.with_no_client_auth(), ClientVerification::None),
+        (None, false) => (builder.with_no_client_auth(), ClientVerification::NotRequested),
         (Some(verifier), false) => {
-            (builder.with_client_cert_verifier(verifier), ClientVerification::InHandshake)
+            (builder.with_client_cert_verifier(Arc::clone(&verifier)), ClientVerification::Signed(verifier))
         }
         (verifier, true) => {
             let any = AnyCertificate(provider.signature_verification_algorithms);
-            let verification = verifier.map_or(ClientVerification::None, ClientVerification::AfterHandshake);
+            let verification = match verifier {
+                None => ClientVerification::Any,
+                Some(verifier) => ClientVerification::SignedOrRegistered(verifier, registered),
+            };
             (builder.with_client_cert_verifier(Arc::new(any)), verification)
         }
     };

@@ -66,6 +66,12 @@ impl MemoryStore {
         Ok(())
     }
 
+    /// Returns how many tokens are kept.
+    #[cfg(feature = "journal")]
+    pub(super) fn kept(&self) -> usize {
+        self.kept.load(Ordering::Relaxed)
+    }
+
     /// Removes a token before it expires.
     pub(super) fn remove(&self, token: &TokenDigest) -> Option<Record> {
         let record = self.forget(token)?;

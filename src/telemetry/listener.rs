@@ -36,12 +36,11 @@ pub(crate) struct MetricsListener {
 }
 
 impl MetricsListener {
-    /// Binds the address; port 0 lets the system choose a port.
+    /// Makes a listener for metrics of a listening socket.
     ///
     /// # Errors
-    /// Fails if the address cannot be bound.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpListener::bind(address)?;
+    /// Fails if the options of the socket cannot be set.
+    pub(crate) fn new(socket: TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address })

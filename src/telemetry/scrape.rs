@@ -22,6 +22,8 @@ pub(crate) struct Gauges {
     pub(crate) tokens_live: u64,
     /// The number of tokens in the store, live or not.
     pub(crate) tokens_kept: u64,
+    /// Whether the store can keep what it promises.
+    pub(crate) store_healthy: bool,
     /// The number of secrets that wait for a hashing thread.
     pub(crate) hashing_queue: u64,
 }
@@ -104,6 +106,8 @@ fn tokens(page: &mut Page, gauges: &Gauges) {
     page.gauge("tollgate_tokens", "Tokens in the store; ended ones are revoked and not yet swept.")
         .value(&[("state", "live")], gauges.tokens_live)
         .value(&[("state", "ended")], ended);
+    page.gauge("tollgate_store_healthy", "1 if the store can be written, 0 if issuing and revoking fail.")
+        .value(&[], u8::from(gauges.store_healthy));
     page.counter("tollgate_tokens_issued", "Tokens issued.").value(&[], total(Event::TokenIssued));
     let mut family =
         page.counter("tollgate_endpoint_refusals", "Refusals of the OAuth endpoints, by reason.");

@@ -3,6 +3,7 @@
 use super::tls::Identity;
 use base64::Engine;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use std::time::SystemTime;
 
 fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).expect("a DNS name");
@@ -35,8 +36,19 @@ impl Authority {
 
     /// Issues a certificate.
     pub(crate) fn sign(&self, name: &str) -> Identity {
+        self.issue(params(name))
+    }
+
+    /// Issues a certificate that expires at this time.
+    pub(crate) fn sign_until(&self, name: &str, expiry: SystemTime) -> Identity {
+        let mut params = params(name);
+        params.not_after = expiry.into();
+        self.issue(params)
+    }
+
+    fn issue(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
-        let certificate = params(name).signed_by(&key, &self.0).expect("a certificate");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
     }
 }

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::message::{fill, read_head, read_message, status_of};
 use base64::Engine;
+use rustls::HandshakeKind;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
@@ -45,6 +46,17 @@ impl Conn {
         let stream =
             super::tls::connect_as(tcp.try_clone().expect("a second handle"), &["http/1.1"], identity);
         Self::over(stream, tcp, true)
+    }
+
+    /// Connects with TLS as a client that may have a session to resume. Returns which handshake took place.
+    pub(crate) fn of(
+        sessions: &super::tls::Sessions,
+        address: SocketAddr,
+    ) -> io::Result<(Self, HandshakeKind)> {
+        let tcp = connect(address);
+        let stream = sessions.connect(tcp.try_clone().expect("a second handle"))?;
+        let kind = stream.conn.handshake_kind().expect("a complete handshake");
+        Ok((Self::over(stream, tcp, true), kind))
     }
 
     fn over(wire: impl Wire + 'static, tcp: TcpStream, encrypted: bool) -> Self {
@@ -145,7 +157,12 @@ impl Conn {
             Err(e) => matches!(e.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe),
         };
         assert!(closed, "the connection is still open: {why} ({end:?})\n{}", self.asked());
-        assert!(rest.is_empty(), "more came: {why}: {:?}\n{}", String::from_utf8_lossy(&rest), self.asked());
+        assert!(
+            rest.is_empty(),
+            "more bytes arrived: {why}: {:?}\n{}",
+            String::from_utf8_lossy(&rest),
+            self.asked()
+        );
     }
 
     /// Closes the sending side. The peer reads the end of the stream.

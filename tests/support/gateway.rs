@@ -2,7 +2,8 @@
 
 use super::Config;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -73,6 +74,22 @@ impl Gateway {
             shell
                 .arg(env!("CARGO_BIN_EXE_tollgate"))
                 .current_dir(dir)
+                .stdin(Stdio::null())
+                .env_remove("RUST_LOG")
+                .env("NO_COLOR", "1");
+            shell
+        })
+    }
+
+    /// Like `start`, with a listening socket that the parent process has opened (`LISTEN_FDS`).
+    pub(crate) fn start_with_socket(config: &str, socket: TcpListener) -> Self {
+        Self::spawn(config, |dir| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\""]);
+            shell
+                .arg(env!("CARGO_BIN_EXE_tollgate"))
+                .current_dir(dir)
+                .stdin(OwnedFd::from(socket))
                 .env_remove("RUST_LOG")
                 .env("NO_COLOR", "1");
             shell
@@ -86,7 +103,6 @@ impl Gateway {
         let mut child = command(dir.path())
             .args(["run", "--config"])
             .arg(&path)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -164,10 +180,10 @@ impl Gateway {
     /// Replaces gateway.toml and waits until the change is applied.
     #[track_caller]
     pub(crate) fn reload(&self, config: &Config) {
-        let before = self.times_written(" taken up: ");
+        let before = self.times_written(" reloaded: ");
         self.rewrite(|_| config.text());
         self.signal("HUP");
-        self.wait_until_written(" taken up: ", before);
+        self.wait_until_written(" reloaded: ", before);
     }
 
     /// Returns how often `text` was written.
@@ -209,8 +225,11 @@ impl Gateway {
         let logs = Arc::clone(&self.logs);
         let mut streams = logs.lock();
         loop {
-            let found = addresses(&streams.stdout, "listening on ");
-            let api = addresses(&streams.stdout, "demo API on ");
+            // They are on standard error if the access log is on standard output.
+            let shown =
+                |marker| [&streams.stdout, &streams.stderr].map(|text| addresses(text, marker)).concat();
+            let found = shown("listening on ");
+            let api = shown("demo API on ");
             if found.len() >= listeners && (!demo || !api.is_empty()) {
                 self.plain = found.iter().find(|(tls, _)| !tls).map(|(_, address)| *address);
                 self.h2c = found.iter().filter(|(tls, _)| !tls).nth(1).map(|(_, address)| *address);
@@ -297,7 +316,7 @@ pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
 
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    command.current_dir(dir).env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command.current_dir(dir).stdin(Stdio::null()).env_remove("RUST_LOG").env("NO_COLOR", "1");
     command
 }
 

@@ -6,8 +6,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
+    SupportedProtocolVersion,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -58,14 +62,18 @@ pub(crate) struct Identity {
     pub(crate) key: Vec<u8>,
 }
 
-fn config(alpn: &[&str]) -> Arc<ClientConfig> {
-    config_as(alpn, None)
+fn config_as(alpn: &[&str], identity: Option<&Identity>) -> Arc<ClientConfig> {
+    config_of(alpn, identity, rustls::DEFAULT_VERSIONS)
 }
 
-fn config_as(alpn: &[&str], identity: Option<&Identity>) -> Arc<ClientConfig> {
+fn config_of(
+    alpn: &[&str],
+    identity: Option<&Identity>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .expect("protocol versions")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)));
@@ -97,12 +105,34 @@ pub(crate) fn connect_as(
     alpn: &[&str],
     identity: Option<&Identity>,
 ) -> StreamOwned<ClientConnection, TcpStream> {
-    let connection = ClientConnection::new(config_as(alpn, identity), name()).expect("a TLS client");
+    handshake(tcp, config_as(alpn, identity)).expect("a TLS handshake")
+}
+
+fn handshake(
+    tcp: TcpStream,
+    config: Arc<ClientConfig>,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let connection = ClientConnection::new(config, name()).expect("a TLS client");
     let mut stream = StreamOwned::new(connection, tcp);
     while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock).expect("a TLS handshake");
+        stream.conn.complete_io(&mut stream.sock)?;
     }
-    stream
+    Ok(stream)
+}
+
+/// A client with a certificate that keeps its TLS sessions, so that its next connections resume them.
+pub(crate) struct Sessions(Arc<ClientConfig>);
+
+impl Sessions {
+    /// Creates a client without sessions, which speaks one version of TLS, and HTTP/1.1.
+    pub(crate) fn new(identity: &Identity, version: &'static SupportedProtocolVersion) -> Self {
+        Self(config_of(&["http/1.1"], Some(identity), &[version]))
+    }
+
+    /// Completes a handshake.
+    pub(crate) fn connect(&self, tcp: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        handshake(tcp, Arc::clone(&self.0))
+    }
 }
 
 /// Returns the protocol that the gateway selects from those offered.
@@ -116,8 +146,15 @@ pub(crate) fn negotiated(address: SocketAddr, alpn: &[&str]) -> Option<String> {
 pub(crate) async fn connect_h2(
     address: SocketAddr,
 ) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+    connect_h2_as(address, None).await
+}
+
+async fn connect_h2_as(
+    address: SocketAddr,
+    identity: Option<&Identity>,
+) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
     let tcp = tokio::net::TcpStream::connect(address).await.expect("a connection");
-    let connector = tokio_rustls::TlsConnector::from(config(&["h2"]));
+    let connector = tokio_rustls::TlsConnector::from(config_as(&["h2"], identity));
     connector.connect(name(), tcp).await.expect("a TLS handshake")
 }
 
@@ -138,7 +175,12 @@ pub(crate) struct H2(hyper::client::conn::http2::SendRequest<Sent>);
 impl H2 {
     /// Connects over TLS, offering only `h2`.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = connect_h2(address).await;
+        Self::connect_as(address, None).await
+    }
+
+    /// Connects over TLS, with a certificate if the server requests one.
+    pub(crate) async fn connect_as(address: SocketAddr, identity: Option<&Identity>) -> Self {
+        let stream = connect_h2_as(address, identity).await;
         let (sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
                 .await
@@ -153,6 +195,11 @@ impl H2 {
         let (parts, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap_or_else(|e| panic!("no body: {e}\n{shown}\n{parts:?}"));
         Response::from_parts(parts, body.to_bytes())
+    }
+
+    /// Returns whether the server has ended the connection.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 
     /// Sends a request and returns the response as soon as its head has arrived.

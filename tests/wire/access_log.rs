@@ -302,9 +302,8 @@ fn no_request_forges_a_line() {
     gateway.raw(get("/the-last", &[])).status(404);
     line(&gateway.gateway, "/the-last");
     let written = gateway.gateway.written();
-    let (out, _) = written.split_once("--- stderr").expect("both streams");
-    // Everything after the start message.
-    let (_, log) = out.rsplit_once("listening on ").expect("the banner");
+    let (log, _) = written.split_once("--- stderr").expect("both streams");
+    // Standard output has nothing but the log.
     for line in log.lines().skip(1) {
         let line_is: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert!(line_is["time"].as_str().is_some_and(|time| time.starts_with("20")), "{line}");
@@ -331,7 +330,7 @@ fn a_file_is_appended_to_and_reopened_on_sighup() {
     gateway.raw(get("/between", &[])).status(404);
     gateway.gateway.signal("HUP");
     // Logged once the new file is in use: until then a line may go to the old one.
-    gateway.gateway.wait_for(" taken up: ");
+    gateway.gateway.wait_for(" reloaded: ");
     gateway.raw(get("/after", &[])).status(404);
     eventually(&gateway.gateway, "no line in the new file", has(&path, "\"/after\""));
     // The line of a request is written after its response, so it may follow the signal.
@@ -344,7 +343,7 @@ fn a_file_is_appended_to_and_reopened_on_sighup() {
     fs::write(gateway.gateway.dir().join("gateway.toml"), "broken").expect("gateway.toml");
     fs::rename(&path, path.with_extension("log.2")).expect("a rename");
     gateway.gateway.signal("HUP");
-    gateway.gateway.wait_for(" is not taken up");
+    gateway.gateway.wait_for(" is not applied");
     gateway.raw(get("/third", &[])).status(404);
     eventually(&gateway.gateway, "no line in the third file", has(&path, "\"/third\""));
 }
@@ -380,7 +379,7 @@ fn a_reload_turns_the_access_log_on_and_off() {
     gateway.signal("TERM");
     gateway.wait(Duration::from_secs(6));
     assert!(!gateway.written().contains("/users/none") && !gateway.written().contains("/off-2"));
-    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 }
 
 #[test]
@@ -443,7 +442,7 @@ fn a_full_disk_loses_lines_and_nothing_else() {
         let scrape = Scrape::of(&gateway.gateway);
         (scrape.value("tollgate_access_log_lines_dropped_total") == 21.0).then_some(())
     });
-    eventually(&gateway.gateway, "nothing was said of it", || {
+    eventually(&gateway.gateway, "it was not reported", || {
         gateway.gateway.written().contains("the access log cannot be written").then_some(())
     });
     conn.ask(get("/hello", &[&bearer])).status(200);
@@ -454,7 +453,7 @@ fn a_reader_that_does_not_read_delays_no_traffic() {
     let dir = tempfile::tempdir().expect("a folder");
     let pipe = dir.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
-    // Open at both ends, so that the gateway can open it while nobody reads.
+    // Open at both ends, so that the gateway can open it before a reader does.
     let mut reader = fs::File::options().read(true).write(true).open(&pipe).expect("the pipe");
     let gateway = logging_to(pipe.to_str().expect("UTF-8"));
     // More than the pipe and a thread's buffer hold.
@@ -465,7 +464,7 @@ fn a_reader_that_does_not_read_delays_no_traffic() {
     }
     let dropped = || Scrape::of(&gateway.gateway).value("tollgate_access_log_lines_dropped_total");
     assert!(dropped() > 0.0, "{}", Scrape::of(&gateway.gateway).text);
-    eventually(&gateway.gateway, "the drop is not told", || {
+    eventually(&gateway.gateway, "the dropped lines are not reported", || {
         gateway.gateway.written().contains("lines dropped").then_some(())
     });
     // Once somebody reads, the buffered lines arrive, and only whole lines.

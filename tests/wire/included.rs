@@ -20,7 +20,7 @@ fn included_files_are_watched_and_edited() {
 
     // A new file.
     fs::write(folder.join("a.toml"), route("/from-a-file")).expect("a file");
-    gateway.wait_until_written("taken up:", 0);
+    gateway.wait_until_written("reloaded:", 0);
     assert_eq!(code("/from-a-file"), 200);
 
     // A new file with an error changes nothing, and is read again when it is mended.
@@ -28,9 +28,9 @@ fn included_files_are_watched_and_edited() {
     fs::write(&bad, "[[routes]]\npath = \"/from-b\"\nupstream = \"nowhere\"\n").expect("a file");
     gateway.wait_until_written(&format!("{}:3:12: routes[", bad.display()), 0);
     assert_eq!((code("/from-a-file"), code("/from-b")), (200, 404));
-    let before = gateway.times_written("taken up:");
+    let before = gateway.times_written("reloaded:");
     fs::write(&bad, route("/from-b")).expect("a file");
-    gateway.wait_until_written("taken up:", before);
+    gateway.wait_until_written("reloaded:", before);
     assert_eq!(code("/from-b"), 200);
 
     // A client in an included file is changed there.

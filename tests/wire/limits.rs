@@ -128,7 +128,7 @@ fn a_route_has_one_rate_for_all_clients_that_a_reload_keeps() {
     std::fs::write(gateway.gateway.dir().join("gateway.toml"), config(1_000).text()).expect("gateway.toml");
     gateway.gateway.signal("HUP");
     let deadline = Instant::now() + Duration::from_secs(5);
-    while !gateway.gateway.written().contains("taken up:") {
+    while !gateway.gateway.written().contains("reloaded:") {
         assert!(Instant::now() < deadline, "{}", gateway.gateway.written());
         thread::sleep(Duration::from_millis(10));
     }

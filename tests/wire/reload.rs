@@ -104,7 +104,7 @@ fn a_reload_under_load_fails_no_request() {
     // Every connection is still the same, and every request reached the upstream.
     let asked: usize = load.asked.iter().map(|asked| asked.load(Ordering::Relaxed)).sum();
     assert_eq!(fixture.upstream.requests("GET /hello ").len(), asked);
-    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 }
 
 fn change_everything(fixture: &Fixture, bearer: &str, load: &Load) {
@@ -141,18 +141,18 @@ fn change_everything(fixture: &Fixture, bearer: &str, load: &Load) {
     let text = std::fs::read_to_string(gateway.dir().join("gateway.toml")).expect("gateway.toml");
     gateway
         .rewrite(|text| text.replace("path = \"/added\"", "path = \"/gone\"").replace("[scopes]", "[scope]"));
-    gateway.wait_until_written("is not taken up", 0);
+    gateway.wait_until_written("is not applied", 0);
     assert!(gateway.written().contains("did you mean `scopes`?"), "{}", gateway.written());
-    assert!(good("/added") && !good("/gone"), "half of a bad file was taken up");
+    assert!(good("/added") && !good("/gone"), "half of a bad file was applied");
     fixture.raw(get("/hello?m=kept", &[&late])).status(200);
     load.goes_on(gateway);
 
     // Written in one step, and the same file again.
     for _ in 0..3 {
-        let before = gateway.times_written("taken up: ");
+        let before = gateway.times_written("reloaded: ");
         gateway.rewrite(|_| text.clone());
         gateway.signal("HUP");
-        gateway.wait_until_written("taken up: ", before);
+        gateway.wait_until_written("reloaded: ", before);
     }
     assert!(good("/added"));
     load.goes_on(gateway);
@@ -166,7 +166,7 @@ fn a_slowly_written_file_is_read_once_it_is_complete() {
     let (half, _) = text.split_once("[clients.server]").expect("the client");
     for _ in 0..10 {
         let bearer = fixture.bearer("server", "read");
-        let taken_up = fixture.gateway.times_written("taken up: ");
+        let reloads = fixture.gateway.times_written("reloaded: ");
         let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
         let mut write = |text: &str| {
             std::fs::write(&path, text).expect("gateway.toml");
@@ -183,7 +183,7 @@ fn a_slowly_written_file_is_read_once_it_is_complete() {
         eventually(&fixture.gateway, "the whole file", || fixture.ask_token("server", "").code() == 200);
         // On a busy machine the writer may pause so long that it seems to be done.
         if longest < Duration::from_millis(200) {
-            fixture.gateway.wait_until_written("taken up: ", taken_up);
+            fixture.gateway.wait_until_written("reloaded: ", reloads);
             fixture.raw(get("/hello", &[&bearer])).status(200);
             return;
         }
@@ -232,7 +232,7 @@ fn renewed_certificates_are_used_for_the_next_handshake() {
         ![&first, &second, &third].iter().any(|known| known.certificate == shown(address))
     });
     kept.ask(get("/hello", &[])).status(401);
-    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_new_client_ca_applies_from_the_next_handshake() {
         conn.send(get("/hello", &[]));
         conn.try_read(false).is_ok_and(|answer| answer.code() == 401)
     };
-    assert!(taken(&ones) && taken(&others), "nobody is asked for a certificate");
+    assert!(taken(&ones) && taken(&others), "no client must show a certificate");
     std::fs::write(&ca, &one.1).expect("a file");
     gateway.rewrite(|text| format!("{text}\n[server.tls]\nclient_ca = \"{}\"\n", ca.display()));
     eventually(&gateway, "the first authority", || !taken(&others));
@@ -255,7 +255,7 @@ fn a_new_client_ca_applies_from_the_next_handshake() {
     std::fs::write(&ca, &other.1).expect("a file");
     eventually(&gateway, "the other authority", || !taken(&ones));
     assert!(taken(&others));
-    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn limits_proxies_and_secrets_are_reloaded_and_other_changes_are_named() {
     before.ask(post(11)).status(413);
     let mut slow = Conn::plain(address);
     slow.ask(post(10)).status(408);
-    assert!(!gateway.written().contains("started anew"), "{}", gateway.written());
+    assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 
     gateway.rewrite(|text| {
         text.replace("http://127.0.0.1:0\"]", "http://127.0.0.1:0\", \"http://127.0.0.1:0\"]")
@@ -314,10 +314,7 @@ fn limits_proxies_and_secrets_are_reloaded_and_other_changes_are_named() {
             .replace("threads = 1", "threads = 2")
     });
     for key in ["server.listen", "server.threads", "server.state_dir"] {
-        gateway.wait_until_written(
-            &format!("a change of {key} takes effect only when the gateway is started anew"),
-            0,
-        );
+        gateway.wait_until_written(&format!("a change of {key} takes effect only after a restart"), 0);
     }
-    assert_eq!(gateway.times_written("started anew"), 3, "{}", gateway.written());
+    assert_eq!(gateway.times_written("only after a restart"), 3, "{}", gateway.written());
 }

@@ -165,7 +165,7 @@ fn connections_per_address_are_limited() {
     std::fs::write(gateway.dir().join("gateway.toml"), config(4).text()).expect("gateway.toml");
     gateway.signal("HUP");
     let deadline = Instant::now() + Duration::from_secs(5);
-    while !gateway.written().contains("taken up:") {
+    while !gateway.written().contains("reloaded:") {
         assert!(Instant::now() < deadline, "{}", gateway.written());
         thread::sleep(Duration::from_millis(10));
     }

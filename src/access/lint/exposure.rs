@@ -1,6 +1,6 @@
 //! What a gateway shows to others: its secrets, its tokens, and the name under which it can be reached.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::config::{
     Access, Client, Config, Host, Issuer, Lint, Listener, ListenerProtocol, Scheme, is_readable_by_others,
     key_path,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::access::reach::{Reach, ShutOut};
 use crate::config::{Access, Client, Config, Lint, Route, key_path};
 use crate::oauth::scope::Scopes;

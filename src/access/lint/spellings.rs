@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use http::Method;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::config::{Access, Config, Lint, Route};
 use crate::oauth::scope::{Requirement, Scopes};
 use crate::route::path::canonical;

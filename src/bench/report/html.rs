@@ -1,10 +1,11 @@
-//! The outcome as a page: one file that loads nothing and runs nothing.
+//! The outcome as an HTML page: one file that loads no other file and runs no script.
 
 use std::fmt::Write as _;
 
 use super::numbers::{micros, rate, three_digits, time};
 use super::plot::{self, Bar, Trace, escape};
 use super::table::sentence;
+use crate::bench::comparison::{Ratio, Spread, Verdict};
 use crate::bench::outcome::{Measured, Outcome};
 use crate::bench::scenario::Kind;
 use crate::config::grouped;
@@ -12,7 +13,7 @@ use crate::utc;
 
 const STYLE: &str = include_str!("page.css");
 
-/// The whole document.
+/// Returns the whole document.
 pub(crate) fn page(outcome: &Outcome) -> String {
     let measured: Vec<&Measured> =
         outcome.measured.iter().filter(|measured| !measured.rounds.is_empty()).collect();
@@ -41,7 +42,7 @@ pub(crate) fn page(outcome: &Outcome) -> String {
 fn header(outcome: &Outcome) -> String {
     let target = &outcome.target;
     let what = if target.own {
-        "A gateway of this configuration, started for this, before a stand-in API"
+        "A temporary gateway of this configuration, in front of a stand-in API"
     } else {
         "A running gateway"
     };
@@ -63,9 +64,9 @@ fn cards(outcome: &Outcome) -> String {
     for comparison in outcome.comparisons() {
         if (comparison.of, comparison.to) == (Kind::Protected, Kind::Public) {
             if let Some(cpu) = comparison.cpu {
-                cards.push((format!("{:.2}×", cpu.median), "gateway CPU, protected to public".to_owned()));
+                cards.push(ratio_card(&cpu, "gateway CPU, protected to public"));
             } else if let Some(rate) = comparison.rate {
-                cards.push((format!("{:.2}×", rate.median), "requests/s, protected to public".to_owned()));
+                cards.push(ratio_card(&rate, "requests/s, protected to public"));
             }
         }
     }
@@ -75,7 +76,7 @@ fn cards(outcome: &Outcome) -> String {
         cards.push((p99, format!("99th percentile at {offered} requests/s")));
     }
     if let Some(issuing) = outcome.of(Kind::Issuing).and_then(Measured::rate) {
-        cards.push((rate(issuing.median), "tokens issued a second".to_owned()));
+        cards.push((rate(issuing.median), "tokens issued per second".to_owned()));
     }
     let errors: u64 = outcome.measured.iter().map(errors).sum();
     cards.push((grouped(errors), "errors".to_owned()));
@@ -89,6 +90,15 @@ fn cards(outcome: &Outcome) -> String {
         );
     }
     html + "</div>\n"
+}
+
+fn ratio_card(ratio: &Ratio, what: &str) -> (String, String) {
+    match ratio.verdict() {
+        Verdict::Clear | Verdict::SingleRound => (format!("{:.2}×", ratio.value), what.to_owned()),
+        Verdict::TooNoisy => {
+            (format!("{:.2}–{:.2}×", ratio.least, ratio.greatest), format!("{what}: too noisy to say"))
+        }
+    }
 }
 
 fn rates(measured: &[&Measured]) -> String {
@@ -107,9 +117,9 @@ fn rates(measured: &[&Measured]) -> String {
         })
         .collect();
     section(
-        "Requests a second",
-        "As fast as answers come; the median of the rounds, their range as a line.",
-        || plot::bars("Requests a second", &bars),
+        "Requests per second",
+        "Each request follows the response to the one before. The median of the rounds; the line is their range.",
+        || plot::bars("Requests per second", &bars),
     )
     .when(!bars.is_empty())
 }
@@ -119,20 +129,21 @@ fn costs(measured: &[&Measured]) -> String {
         .iter()
         .filter_map(|measured| {
             let cpu = measured.cpu()?;
+            let range = measured.cpu_by_round().and_then(Spread::of);
             let (user, system) = (three_digits(cpu.user), three_digits(cpu.system));
             Some(Bar {
                 kind: measured.kind,
                 label: measured.kind.title().to_owned(),
                 parts: vec![cpu.user, cpu.system],
-                range: None,
+                range: range.map(|spread| (spread.least, spread.greatest)),
                 value: format!("{} ({user} + {system})", micros(cpu.total())),
             })
         })
         .collect();
     section(
-        "Gateway CPU a request",
-        "Processor time of the gateway's process: its own code, and (lighter) the system's for it.",
-        || plot::bars("Gateway CPU a request", &bars),
+        "Gateway CPU per request",
+        "Processor time of the gateway's process: its own code and (lighter) the system calls. The median of the rounds; the line is their range.",
+        || plot::bars("Gateway CPU per request", &bars),
     )
     .when(!bars.is_empty())
 }
@@ -141,9 +152,9 @@ fn latencies(measured: &[&Measured]) -> String {
     let totals: Vec<_> = measured.iter().map(|measured| (measured.kind, measured.total().latency)).collect();
     let lines: Vec<_> = totals.iter().map(|(kind, latency)| (*kind, latency)).collect();
     let note = if measured.iter().any(|measured| measured.offered.is_some()) {
-        "Under full load these show how long the queue is; at the fixed rate, what a client waits, counted from when its request was due."
+        "Under full load these show how long the queue is. At the fixed rate they show how long a client waits, counted from when its request was due."
     } else {
-        "Under full load, so these show how long the queue is."
+        "Under full load these show how long the queue is."
     };
     section("Latency by percentile", note, || {
         key(measured) + &scrolled(&plot::percentiles("Latency by percentile", &lines))
@@ -162,7 +173,7 @@ fn timeline(measured: &[&Measured]) -> String {
         })
         .filter(|trace| !trace.points.is_empty())
         .collect();
-    section("Throughput over time", "Good answers a second, round after round.", || {
+    section("Throughput over time", "Good responses per second, round after round.", || {
         key(measured) + &scrolled(&plot::timeline("Throughput over time", &traces))
     })
     .when(!traces.is_empty())
@@ -210,7 +221,7 @@ fn remarks(outcome: &Outcome) -> String {
     for remark in sentences.chain(outcome.remarks()) {
         let _ = write!(html, "<li>{}</li>", escape(&remark));
     }
-    section("To know", "", || html + "</ul>").when(true)
+    section("Remarks", "", || html + "</ul>").when(true)
 }
 
 fn how(outcome: &Outcome) -> String {
@@ -223,13 +234,13 @@ fn how(outcome: &Outcome) -> String {
     };
     let model = machine.model.as_deref().map(|model| format!(", {model}")).unwrap_or_default();
     let rows = [
-        ("requests at once", grouped(settings.connections as u64)),
-        ("threads of the load", settings.threads.to_string()),
-        ("tokens in turn", grouped(settings.tokens as u64)),
+        ("requests in flight", grouped(settings.connections as u64)),
+        ("load threads", settings.threads.to_string()),
+        ("tokens used in turn", grouped(settings.tokens as u64)),
         (
-            "time for each",
+            "time per scenario",
             format!(
-                "{:.1} s, in {} rounds in turn with the others",
+                "{:.1} s, in {} rounds that alternate with the other scenarios",
                 settings.duration.as_secs_f64(),
                 settings.rounds
             ),
@@ -250,7 +261,7 @@ fn errors(measured: &Measured) -> u64 {
     total.faults() + total.unexpected
 }
 
-/// A plot that narrow windows show in part rather than too small to read.
+/// Wraps a plot so that a narrow window scrolls it instead of making it too small to read.
 fn scrolled(plot: &str) -> String {
     format!("<div class=\"wide plot\">{plot}</div>")
 }
@@ -267,7 +278,7 @@ fn key(measured: &[&Measured]) -> String {
     html + "</ul>"
 }
 
-/// A part of the page, unless there is nothing to show in it.
+/// A part of the page, which is left out if it has no content.
 struct Section<'a, F> {
     title: &'a str,
     note: &'a str,

@@ -1,13 +1,14 @@
-//! The outcome for scripts.
+//! The outcome as JSON, for scripts.
 //!
-//! The schema is named in the document (`"schema": "tollgate-bench/1"`). Within a number, keys are only added. Times
-//! are microseconds unless a key says `_s`; what is not known is null.
+//! The document names its schema (`"schema": "tollgate-bench/1"`). A schema version only gains keys. Times are
+//! microseconds unless the key ends with `_s`. An unknown figure is null.
 
 use serde_json::{Map, Value, json};
 
 use super::numbers::to_micros;
+use crate::bench::comparison::{Comparison, Ratio, Verdict};
 use crate::bench::cpu::CpuTime;
-use crate::bench::outcome::{Comparison, Measured, Outcome, Spread, cpu_per_request, rate};
+use crate::bench::outcome::{Measured, Outcome, cpu_per_request, rate};
 use crate::bench::tally::{Fault, Tally};
 use crate::utc;
 
@@ -120,17 +121,18 @@ fn cpu(cpu: CpuTime) -> Value {
 fn comparison(comparison: &Comparison) -> (String, Value) {
     let key = format!("{}_to_{}", comparison.of.name(), comparison.to.name());
     let value = json!({
-        "gateway_cpu_per_request": comparison.cpu.map(spread),
-        "requests_per_second": comparison.rate.map(spread),
+        "gateway_cpu_per_request": comparison.cpu.map(ratio),
+        "requests_per_second": comparison.rate.map(ratio),
     });
     (key, value)
 }
 
-fn spread(spread: Spread) -> Value {
+fn ratio(ratio: Ratio) -> Value {
     json!({
-        "median": round_to(spread.median, 4),
-        "least": round_to(spread.least, 4),
-        "greatest": round_to(spread.greatest, 4),
+        "median": round_to(ratio.value, 4),
+        "least": round_to(ratio.least, 4),
+        "greatest": round_to(ratio.greatest, 4),
+        "too_noisy": ratio.verdict() == Verdict::TooNoisy,
     })
 }
 

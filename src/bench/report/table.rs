@@ -1,14 +1,15 @@
-//! The outcome on a terminal.
+//! The outcome as text, for a terminal.
 
 use std::fmt::Write as _;
 
 use super::numbers::{micros, rate, three_digits, time};
-use crate::bench::outcome::{Comparison, Measured, Outcome, Spread};
+use crate::bench::comparison::{Comparison, Ratio, Verdict};
+use crate::bench::outcome::{Measured, Outcome};
 use crate::config::grouped;
 
 const HEAD: [&str; 8] = ["", "requests/s", "p50", "p90", "p99", "p99.9", "longest", "errors"];
 
-/// A table and what there is to say about it; ends in a line.
+/// Returns the table, the comparisons and the remarks, each on lines of their own.
 pub(crate) fn table(outcome: &Outcome) -> String {
     let mut text = String::new();
     let has_cpu = outcome.measured.iter().any(|measured| measured.cpu().is_some());
@@ -63,19 +64,24 @@ fn cpu(measured: &Measured) -> String {
     }
 }
 
-/// `protected route against public route: 1.03 times the CPU a request (1.01 to 1.06), …`
+/// `protected route against public route: 1.03 times the CPU per request (1.01 to 1.06), …`
 pub(super) fn sentence(comparison: &Comparison) -> String {
-    let times = |what: &str, spread: &Option<Spread>| {
-        spread.map(|spread| {
-            format!("{:.2} times the {what} ({:.2} to {:.2})", spread.median, spread.least, spread.greatest)
-        })
-    };
-    let parts = [times("CPU a request", &comparison.cpu), times("requests/s", &comparison.rate)];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let parts = [("CPU per request", comparison.cpu), ("requests/s", comparison.rate)];
+    let parts: Vec<String> =
+        parts.into_iter().filter_map(|(what, ratio)| Some(times(what, &ratio?))).collect();
     format!("{} against {}: {}", comparison.of.title(), comparison.to.title(), parts.join(", "))
 }
 
-/// The first column to the left, numbers to the right.
+fn times(what: &str, ratio: &Ratio) -> String {
+    let Ratio { value, least, greatest, rounds: _ } = ratio;
+    match ratio.verdict() {
+        Verdict::Clear => format!("{value:.2} times the {what} ({least:.2} to {greatest:.2})"),
+        Verdict::SingleRound => format!("{value:.2} times the {what} (one round)"),
+        Verdict::TooNoisy => format!("{what}: too noisy to say ({least:.2} to {greatest:.2} times)"),
+    }
+}
+
+/// Aligns the first column to the left and the others to the right.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

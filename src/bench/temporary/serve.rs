@@ -45,6 +45,6 @@ pub(crate) fn serve(path: &Path) -> Result<(), BenchError> {
         // The parent process has ended.
         std::process::exit(0);
     });
-    let _ = start::serve(&config, bound, proxy);
+    let _ = start::serve(&config, bound, proxy, || ());
     Ok(())
 }

@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
 use crate::change::{ConfigFile, NewClient, new_secret};
-use crate::cli::completions::scopes;
+use crate::cli::completed_names::scopes;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::{Config, ServerCertificate, parse_duration};

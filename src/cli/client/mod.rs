@@ -16,7 +16,7 @@ use std::path::Path;
 use clap::Subcommand;
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::cli::completions::clients;
+use crate::cli::completed_names::clients;
 use crate::cli::failure::Failure;
 
 /// The commands for clients.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::cli::completions::{clients, scopes};
+use crate::cli::completed_names::{clients, scopes};
 
 /// The outcome that a test expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,11 +20,15 @@ mod routes;
 mod scopes;
 mod server;
 mod socket;
+mod store;
 mod tls;
 mod token_service;
 mod upstreams;
 
 use std::path::Path;
+
+#[cfg(feature = "gateway")]
+pub(super) use self::store::KINDS as STORE_KINDS;
 
 use self::scopes::Names;
 use super::model::Config;
@@ -47,6 +51,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         upstreams: upstreams.iter().map(|(name, _)| *name).collect(),
     };
     let token_service = token_service::token_service(root, &server);
+    let store = store::store(root);
     let defaults = clients::Defaults {
         token_lifetime: token_service.token_lifetime,
         asks_for_certificates: server.tls.client_ca.is_some(),
@@ -71,6 +76,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         warnings: Vec::new(),
         server,
         token_service,
+        store,
         scopes: scopes?,
         clients: clients?,
         upstreams: upstreams?,

@@ -1,7 +1,9 @@
 //! The compiled configuration: plain data without invalid values.
 
 mod client;
+mod cors;
 mod expect;
+mod methods;
 mod route;
 mod server;
 mod upstream;
@@ -12,11 +14,10 @@ use std::{
 };
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
+pub use cors::{Cors, CorsOrigins};
 pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
-pub use route::{
-    Access, AddressRules, Cors, CorsOrigins, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders,
-    Methods, Route,
-};
+pub use methods::Methods;
+pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
     ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle, TokenService,
@@ -46,6 +47,8 @@ pub struct Config {
     pub server: Server,
     /// `[token_service]`.
     pub token_service: TokenService,
+    /// `[store]`: where tokens are kept.
+    pub store: StoreKind,
     /// `[scopes]`, in the order of the file.
     pub scopes: Vec<Scope>,
     /// `[clients.…]`, in the order of the file; ids are distinct.
@@ -84,6 +87,20 @@ impl Config {
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id.as_str() == id)
     }
+}
+
+/// `store.kind`: where tokens are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StoreKind {
+    /// In memory, and in a journal in [`Server::state_dir`] if that folder can be used; otherwise in memory alone. The
+    /// file does not say which kind.
+    #[default]
+    JournalIfPossible,
+    /// In memory, and in a journal in [`Server::state_dir`].
+    Journal,
+    /// In memory alone.
+    Memory,
 }
 
 /// One scope of `[scopes]`.

@@ -1,18 +1,20 @@
 //! `[[routes]]`.
 
-use std::{fmt, num::NonZeroUsize, time::Duration};
+use std::{fmt, num::NonZeroUsize};
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue};
 
-use super::{server::BodyLimit, upstream::UpstreamIndex};
+use super::{cors::Cors, methods::Methods, server::BodyLimit, upstream::UpstreamIndex};
+#[cfg(feature = "gateway")]
+use crate::route::marks::Marks;
 use crate::{
     config::{
-        address::{AddressRange, Host, Origin},
+        address::{AddressRange, Host},
         error::Position,
         units::Rate,
     },
     oauth::scope::Requirement,
-    route::{marks::Marks, pattern::Pattern, template::Template},
+    route::{pattern::Pattern, template::Template},
 };
 
 /// One route.
@@ -114,31 +116,12 @@ impl Route {
     }
 
     /// What the route accepts in a path that servers read in several ways.
+    #[cfg(feature = "gateway")]
     pub(crate) fn allowed(&self) -> Marks {
         Marks::SEMICOLON.when(self.allow_semicolon)
             | Marks::ENCODED_SLASH.when(self.allow_encoded_slash)
             | Marks::ENCODED_DELIMITER.when(self.allow_encoded_delimiters)
             | Marks::EMPTY_SEGMENT.when(self.allow_empty_segments)
-    }
-}
-
-/// The methods that a route matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Methods {
-    /// All but TRACE and CONNECT.
-    All,
-    /// At least one, without duplicates, neither TRACE nor CONNECT.
-    Only(Vec<Method>),
-}
-
-impl Methods {
-    /// Returns the methods, or `None` for all of them.
-    #[must_use]
-    pub fn only(&self) -> Option<&[Method]> {
-        match self {
-            Self::All => None,
-            Self::Only(methods) => Some(methods),
-        }
     }
 }
 
@@ -202,29 +185,4 @@ pub struct AddressRules {
     pub allow: Vec<AddressRange>,
     /// Addresses that requests are never accepted from.
     pub deny: Vec<AddressRange>,
-}
-
-/// Cross-origin requests from browsers (Fetch §3.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Cors {
-    /// The origins of the pages.
-    pub origins: CorsOrigins,
-    /// The methods that pages may use; those of the route unless the file says otherwise.
-    pub methods: Methods,
-    /// The request headers that pages may set, beside those that are always allowed.
-    pub headers: Vec<HeaderName>,
-    /// How long a browser may remember the answer to a preflight request.
-    pub max_age: Option<Duration>,
-    /// Whether cookies and other credentials may be sent; never together with [`CorsOrigins::Any`].
-    pub credentials: bool,
-}
-
-/// The origins of pages that may make cross-origin requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CorsOrigins {
-    /// Any origin: `"*"`.
-    Any,
-    /// At least one origin.
-    Only(Vec<Origin>),
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::route::Cors;
+use super::cors::Cors;
 use crate::{
     config::{
         address::{AddressRange, Host, Origin, Scheme},

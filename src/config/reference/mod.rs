@@ -23,6 +23,7 @@ mod pattern;
 mod routes;
 mod schema;
 mod server;
+mod store;
 #[cfg(test)]
 mod tests;
 mod token_service;
@@ -70,6 +71,7 @@ fn document() -> Table {
         .wrong_for_check(r#"["conf.d/missing.toml"]"#),
         Key::table("server", server::server()),
         Key::table("token_service", token_service::token_service()),
+        Key::table("store", store::store()),
         Key::new(
             "scopes",
             scopes,

@@ -23,6 +23,7 @@ mod limits;
 mod sni;
 mod timeouts;
 mod tls;
+mod trust;
 
 const ANY: &str = "127.0.0.1:0";
 /// Far more than anything here takes; only a failing test waits that long.
@@ -45,7 +46,7 @@ impl Running {
 
     fn of<H: Handler>(bound: Bound, handler: H) -> Self {
         let (listeners, shutdown) = (bound.listeners().to_vec(), bound.shutdown_handle());
-        let thread = Some(thread::spawn(move || bound.run(handler)));
+        let thread = Some(thread::spawn(move || bound.run(handler, || ())));
         Self { listeners, shutdown, thread }
     }
 
@@ -112,7 +113,7 @@ fn answer(version: Version, path: &str, connection: &ConnInfo) -> Answer {
             "{version:?} tls={} certificate={} verified={} peer={}",
             connection.listener().spec.tls,
             connection.client_certificate().is_some(),
-            connection.client_certificate().is_some_and(|certificate| certificate.is_verified()),
+            connection.client_certificate().is_some_and(|certificate| certificate.trust() == Trust::Verified),
             connection.peer(),
         )),
     };

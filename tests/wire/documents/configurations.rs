@@ -28,7 +28,7 @@ scopes = ["read"]
 upstream = "api"
 "#;
 
-/// An excerpt shows one thing, and leaves out who uses it.
+/// An excerpt shows one setting, and leaves out the parts that use it.
 const OF_EXCERPTS: [&str; 5] =
     ["local-issuer", "no-scopes", "unused-upstream", "unused-scope", "opens-nothing"];
 
@@ -105,11 +105,16 @@ fn check(text: &str, code: i32, is_excerpt: bool, at: &str) {
     tollgate.current_dir(dir.path()).env("NO_COLOR", "1").env_remove("RUST_LOG");
     for value in strings(&text) {
         if let Some(name) = value.strip_prefix("env:") {
-            tollgate.env(name, "a value");
+            tollgate.env(name, if name.ends_with("_URL") { "https://api.example.com" } else { "a value" });
         } else if let Some(file) = value.strip_prefix("file:") {
             make_file(&dir.path().join(file), "a value");
         } else if value.ends_with(".pem") {
             make_file(&dir.path().join(&*value), identity());
+        } else if value.ends_with(".toml") {
+            make_file(
+                &dir.path().join(value.replace('*', "orders")),
+                "[scopes]\n\"orders.read\" = \"See orders\"\n",
+            );
         } else if value.ends_with(".log") {
             make_file(&dir.path().join(&*value), "");
         }
@@ -125,7 +130,7 @@ fn make_file(path: &Path, text: &str) {
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).expect("its mode");
 }
 
-/// A certificate and its key in one file, which serves for whatever a configuration names.
+/// A certificate and its key in one file, for every file that a configuration names.
 fn identity() -> &'static str {
     static IDENTITY: OnceLock<String> = OnceLock::new();
     IDENTITY.get_or_init(|| {

@@ -1,0 +1,75 @@
+//! The store of the gateway: in memory, with a journal unless the configuration says otherwise.
+
+use std::sync::Arc;
+
+use super::error::StartError;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, StoreKind};
+use crate::gate::{Gate, GateSpec};
+use crate::store::{Journal, Pending, StoreError};
+
+/// A gate, and the journal of its store.
+pub(crate) struct Stored {
+    pub(crate) gate: Gate,
+    journal: Option<Arc<Journal>>,
+}
+
+/// Makes the gate of a configuration, with the tokens from before a restart.
+pub(crate) fn gate(config: &Config) -> Result<Stored, StartError> {
+    let max_tokens = usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let builder = Gate::builder(GateSpec::from(config)).max_tokens(max_tokens).clock(Arc::clone(&clock));
+    let journal = match config.store {
+        StoreKind::Memory => None,
+        StoreKind::Journal | StoreKind::JournalIfPossible => {
+            match Journal::open(&config.server.state_dir, max_tokens, clock) {
+                Ok(journal) => Some(Arc::new(journal)),
+                // A gateway that cannot write anywhere can still serve, and nothing is promised that the file asks for.
+                Err(error) if config.store == StoreKind::JournalIfPossible && error.is_about_the_folder() => {
+                    log::error!(
+                        "tokens are kept in memory alone, so a restart ends all of them: {error}. [store] kind = \
+                         \"memory\" accepts that, and kind = \"journal\" makes it an error"
+                    );
+                    None
+                }
+                Err(error) => return Err(StartError::system(error)),
+            }
+        }
+    };
+    let gate = match &journal {
+        None => builder.build(),
+        Some(journal) => builder.store(Arc::<Journal>::clone(journal)).build(),
+    };
+    let gate = gate.map_err(StartError::system)?;
+    if let Some(journal) = &journal {
+        for client in journal.clients_with_tokens() {
+            end_if_departed(&gate, &client)?;
+        }
+    }
+    Ok(Stored { gate, journal })
+}
+
+/// Ends the tokens of a client that was removed or disabled while the gateway did not run, so that adding it again revives
+/// nothing.
+fn end_if_departed(gate: &Gate, client: &crate::oauth::client::ClientState) -> Result<(), StartError> {
+    let Some(ended) = gate.end_if_departed(client) else { return Ok(()) };
+    block_on(ended)?.map(drop).map_err(|_| {
+        StartError::system("the journal cannot be written: tokens of a removed client would stay valid")
+    })
+}
+
+impl Stored {
+    /// Writes everything that was issued. Waits for that.
+    pub(crate) fn finish(&self) {
+        if let Some(journal) = &self.journal
+            && !matches!(block_on(journal.flush()), Ok(Ok(())))
+        {
+            log::error!("the journal cannot be written: the tokens of its last batch are lost");
+        }
+    }
+}
+
+fn block_on<T>(pending: Pending<'_, Result<T, StoreError>>) -> Result<Result<T, StoreError>, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(StartError::system)?;
+    Ok(runtime.block_on(pending.get()))
+}

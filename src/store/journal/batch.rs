@@ -1,0 +1,187 @@
+//! What is written at once, and the form of its rows.
+
+use crate::oauth::token::TokenDigest;
+use crate::store::used_name::UsedName;
+
+/// The kinds of rows. A number is never used for anything else.
+pub(super) const ISSUED: u8 = 1;
+pub(super) const REVOKED: u8 = 2;
+pub(super) const EPOCH: u8 = 3;
+pub(super) const USED: u8 = 4;
+
+/// The bytes in front of every blob: the CRC-32 of the kind and of the rest.
+const CHECKSUM: usize = 4;
+/// The bytes of a token: its digest, its grant, and when it was issued after the base of the row.
+pub(super) const ISSUED_SIZE: usize = 28;
+/// The bytes of a revocation: the digest of the token.
+pub(super) const REVOKED_SIZE: usize = 16;
+/// The bytes of a used name: its digest, and how long it is remembered after the base of the row.
+pub(super) const USED_SIZE: usize = 20;
+
+/// A token that was issued. Times are milliseconds since the start of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Issued {
+    pub(super) token: TokenDigest,
+    pub(super) grant: u64,
+    pub(super) issued: i64,
+    pub(super) expires: i64,
+}
+
+/// The grant of tokens, kept as long as one of them lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GrantRow {
+    pub(super) id: u64,
+    pub(super) until: i64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The end of an epoch of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Epoch {
+    pub(super) client: String,
+    pub(super) epoch: u32,
+    pub(super) until: i64,
+}
+
+/// What is written in one transaction.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) grants: Vec<GrantRow>,
+    pub(super) issued: Vec<Issued>,
+    pub(super) revoked: Vec<(TokenDigest, i64)>,
+    pub(super) epochs: Vec<Epoch>,
+    pub(super) used: Vec<(UsedName, i64)>,
+}
+
+/// One row of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) kind: u8,
+    /// The moment that the times in the blob count from.
+    pub(super) base: i64,
+    /// When nothing in the row matters any more.
+    pub(super) until: i64,
+    pub(super) blob: Vec<u8>,
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { grants, issued, revoked, epochs, used } = self;
+        grants.is_empty() && issued.is_empty() && revoked.is_empty() && epochs.is_empty() && used.is_empty()
+    }
+
+    pub(super) fn append(&mut self, mut later: Self) {
+        self.grants.append(&mut later.grants);
+        self.issued.append(&mut later.issued);
+        self.revoked.append(&mut later.revoked);
+        self.epochs.append(&mut later.epochs);
+        self.used.append(&mut later.used);
+    }
+
+    /// Makes the rows: tokens first, because a token in the same batch may be revoked in it.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let base = self.issued.iter().map(|token| token.issued).min();
+        if let Some(base) = base {
+            let until = self.issued.iter().map(|token| token.expires).max().unwrap_or(base);
+            let mut blob = begin(self.issued.len() * ISSUED_SIZE);
+            for Issued { token, grant, issued, .. } in &self.issued {
+                blob.extend_from_slice(&token.to_bytes());
+                blob.extend_from_slice(&grant.to_be_bytes());
+                blob.extend_from_slice(&offset(*issued, base));
+            }
+            rows.push(Row { kind: ISSUED, base, until, blob: seal(ISSUED, blob) });
+        }
+        if let Some(until) = self.revoked.iter().map(|(_, until)| *until).max() {
+            let mut blob = begin(self.revoked.len() * REVOKED_SIZE);
+            self.revoked.iter().for_each(|(token, _)| blob.extend_from_slice(&token.to_bytes()));
+            rows.push(Row { kind: REVOKED, base: 0, until, blob: seal(REVOKED, blob) });
+        }
+        for Epoch { client, epoch, until } in &self.epochs {
+            let mut blob = begin(4 + client.len());
+            blob.extend_from_slice(&epoch.to_be_bytes());
+            blob.extend_from_slice(client.as_bytes());
+            rows.push(Row { kind: EPOCH, base: 0, until: *until, blob: seal(EPOCH, blob) });
+        }
+        let ends = || self.used.iter().map(|(_, until)| *until);
+        if let (Some(base), Some(until)) = (ends().min(), ends().max()) {
+            let mut blob = begin(self.used.len() * USED_SIZE);
+            for (name, until) in &self.used {
+                blob.extend_from_slice(&name.to_bytes());
+                blob.extend_from_slice(&offset(*until, base));
+            }
+            rows.push(Row { kind: USED, base, until, blob: seal(USED, blob) });
+        }
+        rows
+    }
+}
+
+fn offset(time: i64, base: i64) -> [u8; 4] {
+    u32::try_from(time - base).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+fn begin(size: usize) -> Vec<u8> {
+    let mut blob = Vec::with_capacity(CHECKSUM + size);
+    blob.extend_from_slice(&[0; CHECKSUM]);
+    blob
+}
+
+fn seal(kind: u8, mut blob: Vec<u8>) -> Vec<u8> {
+    let checksum = checksum(kind, &blob[CHECKSUM..]);
+    blob[..CHECKSUM].copy_from_slice(&checksum);
+    blob
+}
+
+fn checksum(kind: u8, content: &[u8]) -> [u8; CHECKSUM] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[kind]);
+    hasher.update(content);
+    hasher.finalize().to_be_bytes()
+}
+
+/// Returns the content of a blob, if it is what was written.
+pub(super) fn open(kind: u8, blob: &[u8]) -> Option<&[u8]> {
+    let (sum, content) = blob.split_at_checked(CHECKSUM)?;
+    let size = match kind {
+        ISSUED => ISSUED_SIZE,
+        REVOKED => REVOKED_SIZE,
+        USED => USED_SIZE,
+        EPOCH => 1,
+        _ => return None,
+    };
+    (sum == checksum(kind, content) && content.len().is_multiple_of(size)).then_some(content)
+}
+
+/// Iterates over the tokens of a row: digest, grant, and when each was issued.
+pub(super) fn issued(content: &[u8], base: i64) -> impl Iterator<Item = (TokenDigest, u64, i64)> {
+    content.as_chunks::<ISSUED_SIZE>().0.iter().map(move |entry| {
+        let grant = u64::from_be_bytes(std::array::from_fn(|at| entry[16 + at]));
+        (digest(entry), grant, base + after(entry, 24))
+    })
+}
+
+/// Iterates over the revoked tokens of a row.
+pub(super) fn revoked(content: &[u8]) -> impl Iterator<Item = TokenDigest> {
+    content.as_chunks::<REVOKED_SIZE>().0.iter().map(|entry| TokenDigest::from_bytes(*entry))
+}
+
+/// Iterates over the used names of a row, each with the time until which it is remembered.
+pub(super) fn used(content: &[u8], base: i64) -> impl Iterator<Item = (UsedName, i64)> {
+    content.as_chunks::<USED_SIZE>().0.iter().map(move |entry| {
+        (UsedName::from_bytes(std::array::from_fn(|at| entry[at])), base + after(entry, 16))
+    })
+}
+
+/// Returns the client and the epoch of a row.
+pub(super) fn epoch(content: &[u8]) -> Option<(&str, u32)> {
+    let (epoch, client) = content.split_first_chunk()?;
+    Some((std::str::from_utf8(client).ok()?, u32::from_be_bytes(*epoch)))
+}
+
+fn digest(entry: &[u8; ISSUED_SIZE]) -> TokenDigest {
+    TokenDigest::from_bytes(std::array::from_fn(|at| entry[at]))
+}
+
+fn after(entry: &[u8], at: usize) -> i64 {
+    u32::from_be_bytes(std::array::from_fn(|byte| entry[at + byte])).into()
+}

@@ -1,0 +1,222 @@
+//! The file: SQLite used as a log. One row is one batch.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+
+use crate::state_file;
+use crate::store::journal::batch::{Batch, EPOCH, ISSUED, REVOKED};
+use crate::store::journal::boot::Moment;
+use crate::store::journal::error::JournalError;
+use crate::store::journal::network;
+
+/// The name of the file in its folder. SQLite adds `-wal` and `-shm`.
+pub(super) const NAME: &str = "journal.db";
+const LOCK: &str = "journal.lock";
+/// What this version writes, and the only thing that it reads (`PRAGMA user_version`).
+const VERSION: i64 = 1;
+/// How long a writer waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(2);
+/// The most rows that one compaction deletes, so that it does not keep others waiting.
+const COMPACT_ROWS: i64 = 512;
+/// The most free pages that one compaction gives back to the file system.
+const COMPACT_PAGES: i64 = 256;
+
+const SCHEMA: &str = "
+    CREATE TABLE batches (
+        seq INTEGER PRIMARY KEY,
+        kind INTEGER NOT NULL,
+        base INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        blob BLOB NOT NULL
+    );
+    CREATE INDEX batches_until ON batches (until);
+    CREATE TABLE grants (id INTEGER PRIMARY KEY, until INTEGER NOT NULL, blob BLOB NOT NULL);
+    CREATE TABLE tick (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        boot_id TEXT NOT NULL,
+        boot INTEGER NOT NULL,
+        wall INTEGER NOT NULL,
+        created INTEGER NOT NULL
+    );
+";
+
+/// The journal's file, open for writing.
+pub(super) struct JournalFile {
+    connection: Connection,
+    path: PathBuf,
+    synced: bool,
+    /// Held for as long as the file is open, so that no other gateway opens it.
+    _lock: File,
+}
+
+impl JournalFile {
+    /// Opens the file in a folder, and makes both if they are not there: for this user alone.
+    pub(super) fn open(folder: &Path) -> Result<Self, JournalError> {
+        let unusable = |path: &Path, error: io::Error| JournalError::Io(path.to_owned(), error);
+        state_file::make_folder(folder).map_err(|error| unusable(folder, error))?;
+        if let Some(kind) = network::kind(folder).map_err(|error| unusable(folder, error))? {
+            return Err(JournalError::Network(folder.to_owned(), kind));
+        }
+        let (path, lock) = (folder.join(NAME), folder.join(LOCK));
+        let create = |path: &Path| {
+            let file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+            file.map_err(|error| unusable(path, error))
+        };
+        let held = create(&lock)?;
+        match rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(JournalError::InUse(path)),
+            Err(error) => return Err(unusable(&lock, error.into())),
+        }
+        // The mode is right from the first byte on. SQLite gives it to the files beside this one.
+        drop(create(&path)?);
+        let sqlite = |error| JournalError::Sqlite(path.clone(), error);
+        let connection =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
+        prepare(&connection).map_err(sqlite)?;
+        let version = version(&connection).map_err(sqlite)?;
+        if version != VERSION {
+            return Err(JournalError::Version(path, version));
+        }
+        Ok(Self { connection, path, synced: true, _lock: held })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn sqlite(&self, error: rusqlite::Error) -> JournalError {
+        JournalError::Sqlite(self.path.clone(), error)
+    }
+
+    /// Writes a batch, all of it or nothing. With `sync`, it and everything before it survives a power loss.
+    pub(super) fn commit(&mut self, batch: &Batch, now: &Moment, sync: bool) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "synchronous", if sync { "FULL" } else { "NORMAL" })?;
+        let write = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !batch.grants.is_empty() {
+            let mut insert =
+                write.prepare("INSERT OR REPLACE INTO grants (id, until, blob) VALUES (?1, ?2, ?3)")?;
+            for grant in &batch.grants {
+                insert.execute(params![grant.id.cast_signed(), grant.until, grant.bytes])?;
+            }
+        }
+        for row in batch.rows() {
+            write.execute(
+                "INSERT INTO batches (kind, base, until, blob) VALUES (?1, ?2, ?3, ?4)",
+                params![row.kind, row.base, row.until, row.blob],
+            )?;
+        }
+        tick(&write, now)?;
+        write.commit()?;
+        self.synced = sync;
+        Ok(())
+    }
+
+    /// Returns whether everything that was written survives a power loss.
+    pub(super) fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// Deletes what no longer matters at `now`. Returns whether there is more of it.
+    pub(super) fn compact(&mut self, now: i64) -> rusqlite::Result<bool> {
+        let deleted = self.connection.execute(
+            "DELETE FROM batches WHERE seq IN (SELECT seq FROM batches WHERE until <= ?1 LIMIT ?2)",
+            params![now, COMPACT_ROWS],
+        )?;
+        self.connection.execute(
+            "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE until <= ?1 LIMIT ?2)",
+            params![now, COMPACT_ROWS],
+        )?;
+        self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({COMPACT_PAGES})"))?;
+        Ok(i64::try_from(deleted).is_ok_and(|deleted| deleted == COMPACT_ROWS))
+    }
+
+    /// Returns the last moment that was written down.
+    pub(super) fn last_tick(&self) -> rusqlite::Result<Option<Moment>> {
+        last_tick(&self.connection)
+    }
+
+    /// Puts all times on the clock of `now`, by adding `shift` to them.
+    pub(super) fn rebase(&mut self, shift: i64, now: &Moment) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        let write = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if shift != 0 {
+            write.execute("UPDATE batches SET base = base + ?1, until = until + ?1", [shift])?;
+            write.execute("UPDATE grants SET until = until + ?1", [shift])?;
+        }
+        tick(&write, now)?;
+        write.commit()
+    }
+
+    /// Drops all tokens, and what is known about them.
+    pub(super) fn drop_tokens(&mut self) -> rusqlite::Result<()> {
+        let write = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write.execute("DELETE FROM batches WHERE kind IN (?1, ?2, ?3)", [ISSUED, REVOKED, EPOCH])?;
+        write.execute("DELETE FROM grants", [])?;
+        write.commit()
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    let tables: i64 = connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    if tables == 0 {
+        // All or nothing: a process that is killed here leaves an empty file.
+        connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+    }
+    Ok(())
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn tick(connection: &Connection, now: &Moment) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO tick (one, boot_id, boot, wall, created) VALUES (1, ?1, ?2, ?3, ?3)
+         ON CONFLICT (one) DO UPDATE SET boot_id = ?1, boot = ?2, wall = ?3",
+        params![now.boot_id, now.boot, now.wall],
+    )?;
+    Ok(())
+}
+
+fn last_tick(connection: &Connection) -> rusqlite::Result<Option<Moment>> {
+    connection
+        .query_row("SELECT boot_id, boot, wall FROM tick", [], |row| {
+            Ok(Moment { boot_id: row.get(0)?, boot: row.get(1)?, wall: row.get(2)? })
+        })
+        .optional()
+}
+
+/// Opens a journal that another process may have open, to be read only.
+#[cfg(feature = "gateway")]
+pub(super) fn open_to_read(folder: &Path) -> Result<Option<(Connection, PathBuf)>, JournalError> {
+    let path = folder.join(NAME);
+    if !path.try_exists().map_err(|error| JournalError::Io(path.clone(), error))? {
+        return Ok(None);
+    }
+    let sqlite = |error| JournalError::Sqlite(path.clone(), error);
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
+    connection.busy_timeout(BUSY).map_err(sqlite)?;
+    let version = version(&connection).map_err(sqlite)?;
+    match version {
+        VERSION => Ok(Some((connection, path))),
+        // A gateway has made the file at this moment, and nothing is in it.
+        0 => Ok(None),
+        version => Err(JournalError::Version(path, version)),
+    }
+}

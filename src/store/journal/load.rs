@@ -1,0 +1,181 @@
+//! From the file to memory, at the start.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::Row;
+
+use crate::clock::Millis;
+use crate::oauth::client::ClientId;
+use crate::oauth::grant::{Grant, Record};
+use crate::store::journal::batch::{self, EPOCH, ISSUED, REVOKED, USED};
+use crate::store::journal::boot::{Moment, Shift, shift};
+use crate::store::journal::error::JournalError;
+use crate::store::journal::file::JournalFile;
+use crate::store::journal::used::UsedNames;
+use crate::store::memory::MemoryStore;
+use crate::store::stored::{Interner, StoredGrant};
+
+/// How much earlier a token ends after a restart than before it. Two readings of the clock can differ by a step of the
+/// kernel's tick, and what remains of a lifetime must not grow.
+const MARGIN: i64 = 10;
+
+/// Where everything goes.
+pub(super) struct Target<'a> {
+    pub(super) memory: &'a MemoryStore,
+    pub(super) interner: &'a Interner,
+    pub(super) used: &'a UsedNames,
+    /// What is added to the gate's clock to get the journal's.
+    pub(super) offset: i64,
+}
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Loaded {
+    /// The tokens that are in memory now.
+    pub(super) tokens: usize,
+    /// The tokens for which memory has no room.
+    pub(super) no_room: usize,
+    /// Whether all tokens were dropped, because nobody knows how much time has passed.
+    pub(super) dropped: bool,
+    /// The next free number of a grant.
+    pub(super) next_grant: u64,
+    /// When the last token expires.
+    pub(super) last_expiry: i64,
+}
+
+/// Loads the whole file.
+pub(super) fn load(
+    file: &mut JournalFile,
+    now: &Moment,
+    target: &Target<'_>,
+) -> Result<Loaded, JournalError> {
+    let mut loaded = Loaded::default();
+    let before = file.last_tick().map_err(|error| file.sqlite(error))?;
+    let by = match before.as_ref().map(|before| (before, shift(before, now))) {
+        None => 0,
+        Some((_, Shift::Add(by))) => by,
+        Some((before, Shift::Unknown)) => {
+            loaded.dropped = true;
+            file.drop_tokens().map_err(|error| file.sqlite(error))?;
+            // Names are remembered for as long as they would have been.
+            now.boot - before.boot
+        }
+    };
+    file.rebase(by, now).map_err(|error| file.sqlite(error))?;
+    let grants = grants(file, now, target, &mut loaded)?;
+    epochs(file, target)?;
+    replay(file, now, target, &grants, &mut loaded)?;
+    loaded.tokens = target.memory.kept();
+    Ok(loaded)
+}
+
+fn grants(
+    file: &JournalFile,
+    now: &Moment,
+    target: &Target<'_>,
+    loaded: &mut Loaded,
+) -> Result<HashMap<u64, Arc<Grant>>, JournalError> {
+    let mut grants = HashMap::new();
+    each(file, "SELECT id, until, blob FROM grants", |row| {
+        let (id, until): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let id = id.cast_unsigned();
+        loaded.next_grant = loaded.next_grant.max(id.saturating_add(1));
+        if until <= now.boot {
+            return Ok(true);
+        }
+        let Some(stored) = StoredGrant::from_bytes(row.get_ref(2)?.as_blob()?) else { return Ok(false) };
+        // No token was issued in an epoch that had not begun.
+        target.interner.client(&stored.client).advance_to(stored.epoch);
+        grants.insert(id, target.interner.grant(&stored));
+        Ok(true)
+    })?;
+    Ok(grants)
+}
+
+fn epochs(file: &JournalFile, target: &Target<'_>) -> Result<(), JournalError> {
+    each(file, &format!("SELECT kind, base, blob FROM batches WHERE kind = {EPOCH}"), |row| {
+        let Some(content) = batch::open(EPOCH, row.get_ref(2)?.as_blob()?) else { return Ok(false) };
+        let Some((client, epoch)) = batch::epoch(content) else { return Ok(false) };
+        let Some(client) = ClientId::new(client) else { return Ok(false) };
+        target.interner.client(&client).advance_to(epoch);
+        Ok(true)
+    })
+}
+
+/// Repeats in memory what was written, in its order.
+fn replay(
+    file: &JournalFile,
+    now: &Moment,
+    target: &Target<'_>,
+    grants: &HashMap<u64, Arc<Grant>>,
+    loaded: &mut Loaded,
+) -> Result<(), JournalError> {
+    each(file, "SELECT kind, base, blob FROM batches ORDER BY seq", |row| {
+        let (kind, base): (u8, i64) = (row.get(0)?, row.get(1)?);
+        let Some(content) = batch::open(kind, row.get_ref(2)?.as_blob()?) else { return Ok(false) };
+        match kind {
+            ISSUED => {
+                for (token, grant, issued) in batch::issued(content, base) {
+                    // A grant that is gone was one of expired tokens only.
+                    let Some(grant) = grants.get(&grant).filter(|grant| grant.is_current()) else { continue };
+                    // A token from before the origin of the gate's clock cannot be expressed, so it ends.
+                    let Ok(issued) = u64::try_from(issued - target.offset - MARGIN) else { continue };
+                    let record = Record::new(Arc::clone(grant), Millis::new(issued));
+                    let expires = i64::try_from(record.expires().as_u64()).unwrap_or(i64::MAX);
+                    let expires = expires.saturating_add(target.offset);
+                    if expires <= now.boot {
+                        continue;
+                    }
+                    loaded.last_expiry = loaded.last_expiry.max(expires);
+                    match target.memory.keep(token, record) {
+                        Ok(()) => {
+                            let _ = grant.client().take_place(grant.epoch(), u32::MAX);
+                        }
+                        Err(_) => loaded.no_room += 1,
+                    }
+                }
+            }
+            REVOKED => {
+                for token in batch::revoked(content) {
+                    if let Some(record) = target.memory.remove(&token) {
+                        record.release();
+                    }
+                }
+            }
+            USED => {
+                for (name, until) in batch::used(content, base).filter(|(_, until)| *until > now.boot) {
+                    // A file with more names than there is room for was written by a version with more room.
+                    let _ = target.used.use_once(name, until, now.boot);
+                }
+            }
+            _ => {}
+        }
+        Ok(true)
+    })
+}
+
+/// Calls `read` for each row. It returns `false` for a row that is not what was written.
+///
+/// Nothing of a damaged file is used: a revocation may be in the part that cannot be read.
+fn each(
+    file: &JournalFile,
+    query: &str,
+    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
+) -> Result<(), JournalError> {
+    let mut all = || {
+        let mut statement = file.connection().prepare(query)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if !read(row)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    match all() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(JournalError::Damaged(file.path().to_owned(), "the checksum of a row is wrong")),
+        Err(error) => Err(file.sqlite(error)),
+    }
+}

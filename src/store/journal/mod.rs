@@ -1,0 +1,294 @@
+//! A store in memory that keeps its promises over a restart, by a journal in a file.
+
+mod batch;
+mod boot;
+mod error;
+mod file;
+mod grant_ids;
+mod load;
+mod network;
+mod report;
+#[cfg(test)]
+mod tests;
+mod used;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use self::error::JournalError;
+#[cfg(feature = "gateway")]
+pub(crate) use self::report::{Report, report};
+use crate::clock::{Clock, Millis};
+use crate::oauth::client::{ClientId, ClientState};
+use crate::oauth::grant::Record;
+use crate::oauth::token::TokenDigest;
+use crate::store::journal::batch::{Epoch, Issued};
+use crate::store::journal::boot::{BootClock, SystemBoot};
+use crate::store::journal::file::JournalFile;
+use crate::store::journal::grant_ids::GrantIds;
+use crate::store::journal::load::{Loaded, Target, load};
+use crate::store::journal::used::UsedNames;
+use crate::store::journal::writer::{Clocks, Shared};
+use crate::store::memory::MemoryStore;
+use crate::store::stored::Interner;
+use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
+use crate::store::used_name::UsedName;
+
+/// A store in the memory of this process, with a journal in a file from which it starts again.
+///
+/// Memory answers every request. A thread of its own writes the journal, which is an SQLite database used as a log.
+///
+/// - *Revoking a token, ending a client's epoch and using an assertion up* succeed once they survive a power loss.
+/// - *Issued tokens* are written 10 ms later and synced each second. A process that is killed loses those of the last
+///   10 ms; their clients get 401 and request new ones.
+/// - *Lifetimes go on* while the process does not run. Within one start of the machine its clock decides, and steps of the
+///   wall clock do nothing. After another start the wall clock says how much time has passed. If it shows a time before
+///   the last one written down, all tokens end. What remains of a lifetime never grows.
+/// - *A disk that is full or broken* makes issuing and revoking fail with [`StoreError::Unavailable`]; known tokens are
+///   still found. Nothing is lost: everything is written as soon as the disk can be written again.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tollgate::clock::SystemClock;
+/// use tollgate::store::Journal;
+/// use tollgate::{ClientSpec, Gate, GateSpec, Requirement};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let headers = |token: &tollgate::oauth::token::AccessToken| -> Result<http::HeaderMap, Box<dyn std::error::Error>> {
+/// #     Ok([(http::header::AUTHORIZATION, format!("Bearer {}", token.expose()).parse()?)].into_iter().collect())
+/// # };
+/// let gate = || -> Result<Gate, Box<dyn std::error::Error>> {
+///     let clock = Arc::new(SystemClock::new());
+///     let journal = Journal::open(folder.path(), 1_000_000, clock.clone())?;
+///     let client = ClientSpec::with_id("server")?.scopes("read")?;
+///     Ok(Gate::builder(GateSpec::default().client(client)).clock(clock).store(Arc::new(journal)).build()?)
+/// };
+/// let first = gate()?;
+/// let token = first.issue_to("server", "read")?;
+/// drop(first);
+/// let again = gate()?;
+/// assert!(again.authorize(&headers(&token)?, &Requirement::all("read")?).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Journal {
+    memory: MemoryStore,
+    interner: Interner,
+    used: UsedNames,
+    grants: Mutex<GrantIds>,
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+    boot: Arc<dyn BootClock>,
+    /// What is added to the gate's clock to get the journal's.
+    offset: i64,
+    /// When the last token expires, on the journal's clock.
+    last_expiry: AtomicI64,
+}
+
+impl Journal {
+    /// Opens the journal in a folder, loads it, and starts the thread that writes it. The folder is made if it is not
+    /// there. `clock` must be the clock of the gate, and at most `max_tokens` tokens are kept.
+    ///
+    /// A file that is damaged is renamed, with a warning, and the journal begins without tokens: clients get 401 and
+    /// request new ones. No part of it is used, because a revocation may be in the part that cannot be read.
+    ///
+    /// # Errors
+    /// A [`JournalError`] if the folder is on a network file system, if another process has the journal open, or if the
+    /// file cannot be used.
+    pub fn open(folder: &Path, max_tokens: usize, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
+        Self::open_on(folder, max_tokens, clock, Arc::new(SystemBoot))
+    }
+
+    fn open_on(
+        folder: &Path,
+        max_tokens: usize,
+        clock: Arc<dyn Clock>,
+        boot: Arc<dyn BootClock>,
+    ) -> Result<Self, JournalError> {
+        match Self::try_open(folder, max_tokens, Arc::clone(&clock), Arc::clone(&boot)) {
+            Err(error) if report::is_damage(&error) => {
+                let aside = report::set_aside(folder)?;
+                log::error!("{error}; it is kept as {}, and all tokens end", aside.display());
+                Self::try_open(folder, max_tokens, clock, boot)
+            }
+            opened => opened,
+        }
+    }
+
+    fn try_open(
+        folder: &Path,
+        max_tokens: usize,
+        clock: Arc<dyn Clock>,
+        boot: Arc<dyn BootClock>,
+    ) -> Result<Self, JournalError> {
+        let mut file = JournalFile::open(folder)?;
+        let clocks = Clocks { boot_id: boot.boot_id(), clock, boot: Arc::clone(&boot) };
+        let now = clocks.now();
+        let gate_now = i64::try_from(clocks.clock.now().as_u64()).unwrap_or(i64::MAX);
+        let offset = now.boot - gate_now;
+        let (memory, interner, used) =
+            (MemoryStore::new(max_tokens), Interner::default(), UsedNames::default());
+        let target = Target { memory: &memory, interner: &interner, used: &used, offset };
+        let Loaded { tokens, no_room, dropped, next_grant, last_expiry } = load(&mut file, &now, &target)?;
+        if dropped {
+            log::warn!(
+                "the wall clock shows a time before the last one in {}: nobody knows how long tokens still live, so all \
+                 of them end",
+                file.path().display()
+            );
+        }
+        if no_room > 0 {
+            log::warn!("{no_room} tokens of {} have no room in memory and end", file.path().display());
+        }
+        log::debug!("{tokens} tokens loaded");
+        let shared = Arc::<Shared>::default();
+        let path = file.path().to_owned();
+        let to_write = Arc::clone(&shared);
+        let writer = std::thread::Builder::new()
+            .name("tollgate-journal".to_owned())
+            .spawn(move || writer::run(&to_write, file, &clocks))
+            .map_err(|error| JournalError::Io(path, error))?;
+        Ok(Self {
+            memory,
+            interner,
+            used,
+            grants: Mutex::new(GrantIds::starting_at(next_grant)),
+            shared,
+            writer: Some(writer),
+            boot,
+            offset,
+            last_expiry: AtomicI64::new(last_expiry),
+        })
+    }
+
+    /// Lists the clients that have tokens in this store.
+    #[must_use]
+    pub fn clients_with_tokens(&self) -> Vec<Arc<ClientState>> {
+        let mut clients = self.interner.clients();
+        clients.retain(|client| client.live_tokens() > 0);
+        clients
+    }
+
+    /// Writes everything that was issued before this call.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if it cannot be written.
+    pub fn flush(&self) -> Pending<'_, Result<(), StoreError>> {
+        Pending::Wait(self.shared.add_for_good(|_| ()))
+    }
+
+    fn on_journal_clock(&self, time: Millis) -> i64 {
+        i64::try_from(time.as_u64()).unwrap_or(i64::MAX).saturating_add(self.offset)
+    }
+}
+
+impl TokenStore for Journal {
+    fn find(&self, token: &TokenDigest) -> Found {
+        self.memory.find(token)
+    }
+
+    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Found<()> {
+        self.memory.look(token, look)
+    }
+
+    fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+        self.memory.ask(token)
+    }
+
+    fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>> {
+        if self.shared.is_failing() {
+            return Pending::Ready(Err(StoreError::Unavailable));
+        }
+        let (grant, issued) = (Arc::clone(record.grant()), self.on_journal_clock(record.issued()));
+        let expires = self.on_journal_clock(record.expires());
+        if let Err(full) = self.memory.keep(token, record) {
+            return Pending::Ready(Err(full));
+        }
+        self.last_expiry.fetch_max(expires, Ordering::Relaxed);
+        // The lock is held until both are in the queue, so that no token is written before its grant. A thread that
+        // panicked with it held left at worst a grant without a number.
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let (grant, row) = grants.number(&grant, expires);
+        self.shared.add(|batch| {
+            batch.grants.extend(row);
+            batch.issued.push(Issued { token, grant, issued, expires });
+        });
+        Pending::Ready(Ok(()))
+    }
+
+    fn revoke(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+        let Some(record) = self.memory.remove(&token) else {
+            // An earlier call may have revoked the token without being able to promise that it stays revoked.
+            let failing = self.shared.is_failing();
+            return Pending::Ready(if failing { Err(StoreError::Unavailable) } else { Ok(None) });
+        };
+        let expires = self.on_journal_clock(record.expires());
+        let written = self.shared.add_for_good(|batch| batch.revoked.push((token, expires)));
+        Pending::Wait(Box::pin(async move {
+            match written.await {
+                Ok(()) => Ok(Some(record)),
+                Err(error) => {
+                    // Nobody gets the record any more.
+                    record.release();
+                    Err(error)
+                }
+            }
+        }))
+    }
+
+    fn end_epoch(&self, client: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>> {
+        // It matters until the last token of an earlier epoch has expired.
+        let until = self.last_expiry.load(Ordering::Relaxed).saturating_add(1);
+        let ended = Epoch { client: client.as_str().to_owned(), epoch, until };
+        let written = self.shared.add_for_good(|batch| batch.epochs.push(ended));
+        Pending::Wait(Box::pin(async move { written.await.map(|()| epoch) }))
+    }
+
+    fn use_once(&self, name: UsedName, keep: Duration) -> Pending<'_, Result<Use, StoreError>> {
+        let now = self.boot.boot_millis();
+        let until = now.saturating_add(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        match self.used.use_once(name, until, now) {
+            Ok(Use::First) => {
+                let written = self.shared.add_for_good(|batch| batch.used.push((name, until)));
+                Pending::Wait(Box::pin(async move { written.await.map(|()| Use::First) }))
+            }
+            known => Pending::Ready(known),
+        }
+    }
+
+    fn client(&self, id: &ClientId) -> Arc<ClientState> {
+        self.interner.client(id)
+    }
+
+    fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool {
+        self.memory.sweep(now, at_most, forgotten)
+    }
+
+    fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    fn health(&self) -> Health {
+        if self.shared.is_failing() { Health::ReadOnly } else { Health::Good }
+    }
+}
+
+impl Drop for Journal {
+    /// Writes what is not written yet.
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("tokens", &self.memory.len()).finish_non_exhaustive()
+    }
+}

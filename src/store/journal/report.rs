@@ -1,0 +1,116 @@
+//! What is in a journal, and what becomes of one that cannot be used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+#[cfg(feature = "gateway")]
+use std::time::Duration;
+
+use rusqlite::ErrorCode;
+
+use crate::store::journal::error::JournalError;
+use crate::store::journal::file::NAME;
+
+/// What a journal keeps.
+#[cfg(feature = "gateway")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// The bytes of the file and of its log.
+    pub(crate) bytes: u64,
+    /// The issued tokens that are written, with those that were revoked since.
+    pub(crate) tokens: u64,
+    /// The revoked tokens that have not expired.
+    pub(crate) revoked: u64,
+    /// The grants of the tokens.
+    pub(crate) grants: u64,
+    /// The ends of epochs of clients.
+    pub(crate) epochs: u64,
+    /// The used assertions.
+    pub(crate) used: u64,
+    /// When the journal was begun, and when it was last written, since the Unix epoch.
+    pub(crate) created: Duration,
+    pub(crate) written: Duration,
+}
+
+/// Reports what the journal in a folder keeps. Returns `None` if there is no journal. A running gateway may have it open.
+#[cfg(feature = "gateway")]
+pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
+    use crate::store::journal::batch::{EPOCH, ISSUED, ISSUED_SIZE, REVOKED, REVOKED_SIZE, USED, USED_SIZE};
+    use crate::store::journal::file::open_to_read;
+
+    let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
+    let query = || {
+        let count = |sql: &str| -> rusqlite::Result<u64> {
+            let counted: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+            Ok(u64::try_from(counted.unwrap_or(0)).unwrap_or(0))
+        };
+        // The checksum in front of each blob takes four bytes.
+        let entries = |kind: u8, size: usize| {
+            count(&format!("SELECT SUM((LENGTH(blob) - 4) / {size}) FROM batches WHERE kind = {kind}"))
+        };
+        let millis = |column: &str| count(&format!("SELECT {column} FROM tick")).map(Duration::from_millis);
+        Ok(Report {
+            path: path.clone(),
+            bytes: ["", "-wal"].iter().map(|suffix| size(&path, suffix)).sum(),
+            tokens: entries(ISSUED, ISSUED_SIZE)?,
+            revoked: entries(REVOKED, REVOKED_SIZE)?,
+            grants: count("SELECT COUNT(*) FROM grants")?,
+            epochs: count(&format!("SELECT COUNT(*) FROM batches WHERE kind = {EPOCH}"))?,
+            used: entries(USED, USED_SIZE)?,
+            created: millis("created")?,
+            written: millis("wall")?,
+        })
+    };
+    query().map(Some).map_err(|error| JournalError::Sqlite(path.clone(), error))
+}
+
+#[cfg(feature = "gateway")]
+fn size(path: &Path, suffix: &str) -> u64 {
+    fs::metadata(beside(path, suffix)).map_or(0, |metadata| metadata.len())
+}
+
+/// Returns the path of a file that SQLite keeps beside the database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Returns whether an error means that the content of the file is damaged, and not that it cannot be reached.
+pub(super) fn is_damage(error: &JournalError) -> bool {
+    match error {
+        JournalError::Damaged(..) => true,
+        JournalError::Sqlite(_, error) => match error {
+            rusqlite::Error::SqliteFailure(error, _) => {
+                matches!(
+                    error.code,
+                    ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
+                )
+            }
+            // A value of another type than every writer writes.
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..) => true,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Renames the files of a damaged journal. An earlier one is replaced, so that damage does not fill the disk.
+pub(super) fn set_aside(folder: &Path) -> Result<PathBuf, JournalError> {
+    let path = folder.join(NAME);
+    let aside = folder.join(format!("{NAME}.damaged"));
+    for suffix in ["-wal", "-shm", ""] {
+        let (from, to) = (beside(&path, suffix), beside(&aside, suffix));
+        let _ = fs::remove_file(&to);
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(JournalError::Io(from, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(aside)
+}

@@ -1,0 +1,187 @@
+//! The journal with fake clocks and a disk that breaks.
+
+mod torn;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::oauth::grant::{Grant, Terms};
+use crate::oauth::scope::Scopes;
+use crate::oauth::token::AccessToken;
+use crate::store::testing::Contract;
+
+/// A start of the machine that a test chooses.
+pub(super) struct FakeBoot {
+    id: &'static str,
+    millis: AtomicI64,
+}
+
+impl FakeBoot {
+    pub(super) fn new(id: &'static str, millis: i64) -> Arc<Self> {
+        Arc::new(Self { id, millis: AtomicI64::new(millis) })
+    }
+}
+
+impl BootClock for FakeBoot {
+    fn boot_id(&self) -> String {
+        self.id.to_owned()
+    }
+
+    fn boot_millis(&self) -> i64 {
+        self.millis.load(Ordering::Relaxed)
+    }
+}
+
+const WALL: u64 = 1_800_000_000;
+/// Where the gate's clock is when a test begins: some days after its origin.
+const ORIGIN: u64 = 1_000_000;
+
+/// A gate's clock at a wall time, in seconds.
+pub(super) fn clock(wall: u64) -> Arc<ManualClock> {
+    let clock = ManualClock::new(Duration::from_secs(wall - ORIGIN));
+    clock.advance(Duration::from_secs(ORIGIN));
+    Arc::new(clock)
+}
+
+pub(super) fn token(number: u64) -> TokenDigest {
+    let mut random = [0; 32];
+    random[..8].copy_from_slice(&number.to_be_bytes());
+    AccessToken::from_random(&random).digest()
+}
+
+fn record(journal: &Journal, client: &str, lifetime: u64, now: Millis) -> Record {
+    let client = journal.client(&ClientId::new(client).unwrap());
+    let lifetime = Duration::from_secs(lifetime);
+    let terms =
+        Terms { scopes: Scopes::parse("read").unwrap(), lifetime, audience: None, confirmation: None };
+    let epoch = client.epoch();
+    Record::new(Arc::new(Grant::new(client, epoch, terms)), now)
+}
+
+pub(super) fn issue(journal: &Journal, number: u64, lifetime: u64, now: Millis) {
+    let record = record(journal, "server", lifetime, now);
+    assert_eq!(journal.insert(token(number), record).ready(), Some(Ok(())));
+}
+
+fn block_on<T>(pending: Pending<'_, T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(pending.get())
+}
+
+/// What remains of a token's lifetime, in milliseconds.
+fn remaining(journal: &Journal, number: u64, clock: &ManualClock) -> Option<u128> {
+    let record = journal.find(&token(number)).known()?;
+    record.is_live(clock.now()).then(|| record.expires().since(clock.now()).as_millis())
+}
+
+#[test]
+fn the_journal_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    // The number of the store that was made last, which is the one that is restarted.
+    let made = std::rc::Rc::new(std::cell::Cell::new(0));
+    let (of_make, of_restart) = (path.clone(), path);
+    let last = std::rc::Rc::clone(&made);
+    let open = |folder: &std::path::Path, number: u32, max_tokens, millis| {
+        let clock = ManualClock::new(Duration::from_secs(WALL));
+        clock.advance(Duration::from_millis(millis));
+        let folder = folder.join(number.to_string());
+        Journal::open_on(&folder, max_tokens, Arc::new(clock), FakeBoot::new("a", 5_000_000)).unwrap()
+    };
+    let make = move |max_tokens| {
+        made.set(made.get() + 1);
+        open(&of_make, made.get(), max_tokens, 0)
+    };
+    // The gate's clock begins a second earlier after each restart, so that the tokens have a place on it.
+    let millis = std::cell::Cell::new(0);
+    let restart = move |journal: Journal| {
+        block_on(journal.flush()).unwrap();
+        drop(journal);
+        millis.set(millis.get() + 1_000);
+        open(&of_restart, last.get(), 100_000, millis.get())
+    };
+    Contract::of(make)
+        .restart(restart)
+        .faults(|journal, broken| journal.shared.broken.store(broken, Ordering::Relaxed))
+        .check();
+}
+
+#[test]
+fn lifetimes_go_on_over_a_restart_and_never_grow() {
+    let later = |id, boot, wall: u64| {
+        let folder = tempfile::tempdir().unwrap();
+        let before = clock(WALL);
+        let journal =
+            Journal::open_on(folder.path(), 10, before.clone(), FakeBoot::new("a", 500_000)).unwrap();
+        issue(&journal, 1, 300, before.now());
+        drop(journal);
+        let after = clock(wall);
+        let journal = Journal::open_on(folder.path(), 10, after.clone(), FakeBoot::new(id, boot)).unwrap();
+        remaining(&journal, 1, &after)
+    };
+    // In the same start of the machine the wall clock decides nothing.
+    for wall in [WALL - 3_600, WALL, WALL + 3_600] {
+        let left = later("a", 600_000, wall).unwrap();
+        assert!((199_980..=200_000).contains(&left), "{left} ms at wall time {wall}");
+    }
+    assert_eq!(later("a", 800_000, WALL), None, "expired");
+    assert_eq!(later("a", 499_999, WALL), None, "a snapshot of the machine");
+    // After another start it says how much time has passed.
+    let left = later("b", 3_000, WALL + 100).unwrap();
+    assert!((199_980..=200_000).contains(&left), "{left} ms");
+    assert!(later("b", 3_000, WALL).unwrap() <= 300_000);
+    assert_eq!(later("b", 3_000, WALL + 300), None, "expired");
+    assert_eq!(later("b", 3_000, WALL - 1), None, "the wall clock went back, so all tokens end");
+}
+
+#[test]
+fn expired_rows_are_deleted_and_two_gateways_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock(WALL);
+    let open = |boot| Journal::open_on(folder.path(), 100, clock.clone(), FakeBoot::new("a", boot));
+    let journal = open(1_000).unwrap();
+    assert!(matches!(open(1_000), Err(JournalError::InUse(_))));
+    issue(&journal, 1, 10, clock.now());
+    assert!(block_on(journal.revoke(token(1))).unwrap().is_some());
+    drop(journal);
+    let mut file = JournalFile::open(folder.path()).unwrap();
+    let rows = |file: &JournalFile| -> i64 {
+        let sql = "SELECT (SELECT COUNT(*) FROM batches) + (SELECT COUNT(*) FROM grants)";
+        file.connection().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(rows(&file), 3, "a token, its grant and its revocation");
+    assert!(!file.compact(10_999).unwrap());
+    assert_eq!(rows(&file), 3, "the token has not expired");
+    assert!(!file.compact(1_000_000).unwrap());
+    assert_eq!(rows(&file), 0);
+}
+
+#[test]
+fn a_file_of_another_version_is_refused_and_one_that_is_none_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock(WALL);
+    let open = || Journal::open_on(folder.path(), 100, clock.clone(), FakeBoot::new("a", 1_000));
+    drop(open().unwrap());
+    let file = rusqlite::Connection::open(folder.path().join(file::NAME)).unwrap();
+    file.pragma_update(None, "user_version", 2).unwrap();
+    drop(file);
+    let error = open().unwrap_err();
+    assert!(matches!(error, JournalError::Version(_, 2)) && error.to_string().contains("another version"));
+    std::fs::write(folder.path().join(file::NAME), [b'x'; 8_192]).unwrap();
+    let journal = open().unwrap();
+    assert!(journal.is_empty() && folder.path().join("journal.db.damaged").exists());
+}
+
+#[test]
+fn the_file_is_this_users_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock(WALL);
+    let state = folder.path().join("state");
+    let journal = Journal::open_on(&state, 100, clock.clone(), FakeBoot::new("a", 1_000)).unwrap();
+    issue(&journal, 1, 10, clock.now());
+    block_on(journal.flush()).unwrap();
+    for file in std::fs::read_dir(&state).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+    }
+}

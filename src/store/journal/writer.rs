@@ -1,0 +1,186 @@
+//! The thread that writes. No request waits for it, except those that were promised something.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::store::journal::batch::Batch;
+use crate::store::journal::boot::{BootClock, Moment};
+use crate::store::journal::file::JournalFile;
+use crate::store::token_store::{BoxFuture, StoreError};
+
+/// How long issued tokens are gathered before they are written. So much is lost when the process is killed.
+const GATHER: Duration = Duration::from_millis(10);
+/// How often the time is written down, and everything that was written is synced.
+const TICK: Duration = Duration::from_secs(1);
+/// How often writing is tried again while it fails.
+const RETRY: Duration = Duration::from_millis(250);
+/// After how many ticks the file is compacted.
+const COMPACT_EVERY: u32 = 10;
+
+/// What the threads that serve requests share with the one that writes.
+#[derive(Default)]
+pub(super) struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    failing: AtomicBool,
+    #[cfg(test)]
+    pub(super) broken: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    batch: Batch,
+    /// Those who wait until the batch has been written and synced.
+    waiting: Vec<oneshot::Sender<()>>,
+    stop: bool,
+}
+
+impl Shared {
+    /// Returns whether the last attempt to write has failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Adds to what is written next.
+    pub(super) fn add(&self, add: impl FnOnce(&mut Batch)) {
+        let mut queue = self.lock();
+        let was_empty = queue.batch.is_empty();
+        add(&mut queue.batch);
+        drop(queue);
+        if was_empty {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Adds to what is written next. Once the future ends, that has been written, and survives a power loss.
+    pub(super) fn add_for_good(
+        &self,
+        add: impl FnOnce(&mut Batch),
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
+        let (sender, done) = oneshot::channel();
+        let mut queue = self.lock();
+        add(&mut queue.batch);
+        queue.waiting.push(sender);
+        drop(queue);
+        self.wake.notify_one();
+        // The sender is dropped if writing fails.
+        Box::pin(async move { done.await.map_err(|_| StoreError::Unavailable) })
+    }
+
+    /// Ends the thread that writes, after it has written everything.
+    pub(super) fn stop(&self) {
+        self.lock().stop = true;
+        self.wake.notify_one();
+    }
+
+    /// A thread that panicked with the lock held left at worst a token that is not written.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to write, for `at_most` this long, and takes it.
+    fn take(&self, at_most: Duration) -> Queue {
+        let idle = |queue: &mut Queue| queue.batch.is_empty() && queue.waiting.is_empty() && !queue.stop;
+        let wait = |queue, time, pause: fn(&mut Queue) -> bool| {
+            self.wake.wait_timeout_while(queue, time, pause).unwrap_or_else(PoisonError::into_inner).0
+        };
+        let mut queue = wait(self.lock(), at_most, idle);
+        if queue.waiting.is_empty() && !queue.batch.is_empty() {
+            queue = wait(queue, GATHER, |queue| queue.waiting.is_empty() && !queue.stop);
+        }
+        let stop = queue.stop;
+        let taken = std::mem::take(&mut *queue);
+        queue.stop = stop;
+        taken
+    }
+}
+
+/// The clocks of the journal.
+pub(super) struct Clocks {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) boot: Arc<dyn BootClock>,
+    pub(super) boot_id: String,
+}
+
+impl Clocks {
+    pub(super) fn now(&self) -> Moment {
+        let wall = i64::try_from(self.clock.unix_time().as_millis()).unwrap_or(i64::MAX);
+        Moment { boot_id: self.boot_id.clone(), boot: self.boot.boot_millis(), wall }
+    }
+}
+
+/// Writes until it is told to stop.
+pub(super) fn run(shared: &Shared, mut file: JournalFile, clocks: &Clocks) {
+    // What could not be written yet. Nothing is dropped: it is tried again with the next batch.
+    let mut unwritten = Batch::default();
+    let (mut last_tick, mut ticks) = (clocks.now().boot, 0_u32);
+    loop {
+        let Queue { batch, waiting, stop } = shared.take(if shared.is_failing() { RETRY } else { TICK });
+        unwritten.append(batch);
+        let now = clocks.now();
+        let is_due = now.boot.abs_diff(last_tick) >= TICK.as_millis() as u64 || stop;
+        if unwritten.is_empty() && waiting.is_empty() && !is_due {
+            continue;
+        }
+        let sync = !waiting.is_empty() || is_due && !(unwritten.is_empty() && file.is_synced());
+        match write(shared, &mut file, &unwritten, &now, sync) {
+            Ok(()) => {
+                unwritten = Batch::default();
+                if shared.failing.swap(false, Ordering::Relaxed) {
+                    log::info!(
+                        "{} can be written again: tokens are issued and revoked",
+                        file.path().display()
+                    );
+                }
+                for waiting in waiting {
+                    let _ = waiting.send(());
+                }
+            }
+            Err(error) => {
+                if !shared.failing.swap(true, Ordering::Relaxed) {
+                    log::error!(
+                        "{} cannot be written ({error}): issuing and revoking tokens is answered with 503, requests with \
+                         valid tokens go on",
+                        file.path().display()
+                    );
+                }
+            }
+        }
+        if is_due {
+            last_tick = now.boot;
+            ticks += 1;
+        }
+        if ticks >= COMPACT_EVERY && !shared.is_failing() {
+            // What is left of an error is deleted the next time. The next write reports it.
+            if !matches!(file.compact(now.boot), Ok(true)) {
+                ticks = 0;
+            }
+        }
+        if stop {
+            return;
+        }
+    }
+}
+
+fn write(
+    shared: &Shared,
+    file: &mut JournalFile,
+    batch: &Batch,
+    now: &Moment,
+    sync: bool,
+) -> rusqlite::Result<()> {
+    #[cfg(test)]
+    if shared.broken.load(Ordering::Relaxed) {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL),
+            None,
+        ));
+    }
+    #[cfg(not(test))]
+    let _ = shared;
+    file.commit(batch, now, sync)
+}
