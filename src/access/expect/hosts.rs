@@ -24,9 +24,9 @@ pub(super) fn hosts(config: &Config, pattern: Option<&HostPattern>) -> Vec<Host>
         }
         Some(HostPattern::Exact(host)) => vec![Some(host.to_string())],
         Some(HostPattern::Below(name)) => {
-            let below = named.iter().filter_map(|host| match host {
-                HostPattern::Exact(host) => Some(host.to_string()),
-                HostPattern::Below(other) => Some(fresh(other)),
+            let below = named.iter().map(|host| match host {
+                HostPattern::Exact(host) => host.to_string(),
+                HostPattern::Below(other) => fresh(other),
             });
             let below = below.filter(|host| is_below(host, name));
             let all: BTreeSet<String> = std::iter::once(fresh(name)).chain(below).collect();
