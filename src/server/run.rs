@@ -19,6 +19,7 @@ use super::handler::Handler;
 use super::heartbeat::Heartbeats;
 use super::listener::Listener;
 use super::live_limits::LiveLimits;
+use super::passable::PassableSockets;
 use super::shutdown::Phase;
 use super::shutdown::{DrainSignal, ShutdownHandle};
 
@@ -56,7 +57,7 @@ impl Bound {
 }
 
 fn run<H: Handler>(bound: Bound, handler: H, serving: Box<dyn FnOnce() + Send + Sync>) -> ExitReason {
-    let Bound { listeners, sockets, tls, shutdown, live, heartbeats } = bound;
+    let Bound { listeners, sockets, tls, shutdown, live, heartbeats, passable } = bound;
     let drain = DrainSignal::new();
     let listeners: Vec<_> = listeners.into_iter().map(Arc::new).collect();
     let shared =
@@ -78,7 +79,7 @@ fn run<H: Handler>(bound: Bound, handler: H, serving: Box<dyn FnOnce() + Send + 
     }
     drop((shared, serving));
     let exit = Arc::new(Mutex::new(ExitReason::Stopped));
-    let supervisor = Supervisor { shutdown, stop_accepting, drain, live, exit: Arc::clone(&exit) };
+    let supervisor = Supervisor { shutdown, stop_accepting, passable, drain, live, exit: Arc::clone(&exit) };
     server.run(RunArgs { shutdown_signal: Box::new(supervisor) });
     *exit.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -186,6 +187,7 @@ async fn accept<H: Handler>(
 struct Supervisor {
     shutdown: ShutdownHandle,
     stop_accepting: watch::Sender<bool>,
+    passable: PassableSockets,
     drain: DrainSignal,
     live: Arc<LiveLimits>,
     exit: Arc<Mutex<ExitReason>>,
@@ -198,10 +200,11 @@ impl ShutdownSignalWatch for Supervisor {
         // The sender lives in `self.shutdown`, so waiting cannot fail.
         let asked =
             phase.wait_for(|phase| *phase != Phase::Running).await.map_or(Phase::Stop, |phase| *phase);
+        self.passable.close();
         self.stop_accepting.send_replace(true);
         let exit = match asked {
             Phase::Stop | Phase::Running => ExitReason::Stopped,
-            Phase::Drain => self.drain(&mut phase).await,
+            Phase::HandOver | Phase::Drain => self.drain(&mut phase).await,
         };
         *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = exit;
         ShutdownSignal::FastShutdown
@@ -210,9 +213,15 @@ impl ShutdownSignalWatch for Supervisor {
 
 impl Supervisor {
     async fn drain(&self, phase: &mut watch::Receiver<Phase>) -> ExitReason {
-        let deadline = Instant::now() + self.live.grace();
+        let (start, grace) = (Instant::now(), self.live.grace());
+        let deadline = start + grace;
         self.drain.start();
         loop {
+            // After a hand-over, a client that has just sent a request on an idle connection must not find it closed: its
+            // next response says that it is the last one. A connection that stays idle is closed in the end.
+            if *phase.borrow() > Phase::HandOver || start.elapsed() >= grace / 2 {
+                self.drain.close_idle();
+            }
             // Before the first look too: a connection accepted a moment ago has no permit yet.
             sleep(DRAIN_POLL).await;
             let connections = self.live.connection_slots().open();
@@ -248,6 +257,7 @@ mod tests {
             let supervisor = Supervisor {
                 shutdown: shutdown.clone(),
                 stop_accepting,
+                passable: PassableSockets::default(),
                 drain,
                 live,
                 exit: Arc::clone(&exit),
