@@ -8,7 +8,7 @@ LOCKED := $(if $(CI),--locked)
 # The binary for libFuzzer is only checked here, never linked, so its C++ part need not be compiled. Any path will do.
 NO_LIBFUZZER := CUSTOM_LIBFUZZER_PATH=/none
 
-.PHONY: help run test package
+.PHONY: help run test count package
 
 # $(call step,what is done,how,what to do when it fails)
 define step
@@ -20,6 +20,7 @@ help:
 	@echo "make run      build the gateway and run it on gateway.toml"
 	@echo "make package  build the Debian package and the bill of materials into target/package"
 	@echo "make test     everything that must pass: format, lints, documentation, tests"
+	@echo "make count    the work of a request, counted in the release binary and compared with the recorded counts"
 
 # pingora builds zlib-ng, which needs cmake and a C compiler.
 run:
@@ -48,6 +49,12 @@ test:
 	$(call step,tests of the plugin alone,$(CARGO) test $(LOCKED) --no-default-features --lib,The failures stand above.)
 	$(call step,OAuth clients that others wrote,CARGO="$(CARGO)" LOCKED="$(LOCKED)" tests/clients/run,The failures stand above.)
 	@echo "==> all good"
+
+# The counts are those of the binary that `make run` builds, so it needs no profile of its own.
+count:
+	@sh .ci/need cargo cc cmake valgrind python3
+	$(call step,building the gateway (the first time takes some minutes),$(CARGO) build $(LOCKED) --release,The reason stands above.)
+	$(call step,instructions per request,benches/count/run --tollgate "$${CARGO_TARGET_DIR:-target}/release/tollgate",If the growth is intended record the new counts: benches/count/run --record.)
 
 # `tests/packaging/run` tries the result in a Debian system of its own.
 package:

@@ -259,3 +259,15 @@ fn bind_demo(demo: &crate::config::Demo, inherited: &mut InheritedSockets) -> Re
 fn listener(address: SocketAddr, inherited: &mut InheritedSockets) -> io::Result<TcpListener> {
     inherited.take(address).pop().map_or_else(|| TcpListener::bind(address), Ok)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Gateway;
+    use crate::server::sizes_when_idle;
+
+    #[test]
+    fn an_idle_connection_keeps_little_state() {
+        let [task, plain, tls] = sizes_when_idle::<Gateway>();
+        assert!(task <= 320 && plain <= 768 && tls <= 768, "{task} {plain} {tls}");
+    }
+}

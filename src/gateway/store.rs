@@ -25,6 +25,7 @@ pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, Sta
     let builder = Gate::builder(GateSpec::from(config)).max_tokens(max_tokens).clock(Arc::clone(&clock));
     let journal = match config.store {
         StoreKind::Memory => None,
+<<<<<<< HEAD
         StoreKind::Journal => {
             let folder = &config.server.state_dir;
             let journal = match lock {
@@ -35,6 +36,21 @@ pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, Sta
                 _ => Journal::open(folder, max_tokens, clock),
             };
             Some(Arc::new(journal.map_err(StartError::system)?))
+=======
+        StoreKind::Journal | StoreKind::JournalIfPossible => {
+            match Journal::open(&config.server.state_dir, max_tokens, clock) {
+                Ok(journal) => Some(Arc::new(journal)),
+                // A gateway that cannot write anywhere can still serve, and nothing is promised that the file asks for.
+                Err(error) if config.store == StoreKind::JournalIfPossible && error.is_about_the_folder() => {
+                    log::error!(
+                        "tokens are kept in memory alone, so a restart ends all of them: {error}. [store] kind = \
+                         \"memory\" accepts that, and kind = \"journal\" makes it an error"
+                    );
+                    None
+                }
+                Err(error) => return Err(StartError::system(error)),
+            }
+>>>>>>> main
         }
     };
     let gate = match &journal {

@@ -98,20 +98,80 @@ const KNOWN: [&[Known]; 26] = [
     &[],
 ];
 
+/// The lengths of the known names that begin with each letter: bit 4 stands for four bytes. Nearly every other name has
+/// another length, and is not compared with any.
+const LENGTHS: [u32; 26] = {
+    let mut lengths = [0; 26];
+    let mut letter = 0;
+    while letter < KNOWN.len() {
+        let mut at = 0;
+        while at < KNOWN[letter].len() {
+            lengths[letter] |= 1 << KNOWN[letter][at].0.len();
+            at += 1;
+        }
+        letter += 1;
+    }
+    lengths
+};
+
+/// A set of classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct ClassSet(u32);
+
+impl ClassSet {
+    /// The set of these classes.
+    pub(crate) const fn of(classes: &[Class]) -> Self {
+        let mut set = Self(0);
+        let mut at = 0;
+        while at < classes.len() {
+            set.0 |= 1 << classes[at] as u8;
+            at += 1;
+        }
+        set
+    }
+
+    /// Returns whether the set has this class.
+    #[inline]
+    pub(crate) const fn has(self, class: Class) -> bool {
+        self.0 >> class as u8 & 1 == 1
+    }
+
+    /// Returns whether the sets have a class in common.
+    #[inline]
+    pub(crate) const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Adds a class.
+    #[inline]
+    pub(crate) fn insert(&mut self, class: Class) {
+        self.0 |= 1 << class as u8;
+    }
+
+    /// Returns the set with this class, or without it.
+    #[inline]
+    pub(super) const fn with(self, class: Class, there: bool) -> Self {
+        let bit = 1 << class as u8;
+        Self(if there { self.0 | bit } else { self.0 & !bit })
+    }
+}
+
+/// The classes of [`Class::is_plain`].
+pub(super) const PLAIN: ClassSet = ClassSet::of(&[
+    Class::Other,
+    Class::Cookie,
+    Class::Date,
+    Class::Dpop,
+    Class::Origin,
+    Class::RequestId,
+    Class::RequestedMethod,
+    Class::Url,
+]);
+
 impl Class {
     /// Whether the header is passed on unless something else is said about it.
     pub(crate) fn is_plain(self) -> bool {
-        matches!(
-            self,
-            Self::Other
-                | Self::Cookie
-                | Self::Date
-                | Self::Dpop
-                | Self::Origin
-                | Self::RequestId
-                | Self::RequestedMethod
-                | Self::Url
-        )
+        PLAIN.has(self)
     }
 
     /// The class of a name in any case. For a name in another spelling, the class of the name that a server of the CGI
@@ -124,14 +184,18 @@ impl Class {
     /// The same, where the caller knows whether the name has other characters than letters, digits and `-`.
     pub(crate) fn of_token(name: &[u8], disguised: bool) -> Self {
         let Some(&first) = name.first() else { return Self::Other };
-        let known = usize::from((first | 0x20).wrapping_sub(b'a'));
-        let Some(known) = KNOWN.get(known) else { return Self::Other };
-        let same = |known: &[u8]| {
-            known.len() == name.len()
-                && if disguised { same_variable(known, name) } else { same_plain(known, name) }
+        let letter = usize::from((first | 0x20).wrapping_sub(b'a'));
+        let (Some(known), Some(lengths)) = (KNOWN.get(letter), LENGTHS.get(letter)) else {
+            return Self::Other;
         };
-        if let Some((_, class)) = known.iter().find(|(known, _)| same(known)) {
-            return *class;
+        if name.len() < 32 && lengths >> name.len() & 1 == 1 {
+            let same = |known: &[u8]| {
+                known.len() == name.len()
+                    && if disguised { same_variable(known, name) } else { same_plain(known, name) }
+            };
+            if let Some((_, class)) = known.iter().find(|(known, _)| same(known)) {
+                return *class;
+            }
         }
         match claim(name) {
             None => Self::Other,
@@ -141,16 +205,20 @@ impl Class {
     }
 }
 
-/// Whether `name`, of letters, digits and `-`, is `known` in any case. Setting the bit of lower case changes no digit and
-/// no `-`, so eight bytes are compared at a time.
+/// Whether `name`, of letters, digits and `-`, is `known` in any case; both have the same length. Setting the bit of
+/// lower case changes no digit and no `-`, so eight bytes are compared at a time, the last eight first.
 #[inline]
 fn same_plain(known: &[u8], name: &[u8]) -> bool {
     const LOWER: u64 = u64::MAX / 255 * 0x20;
-    let word = |bytes: &[u8]| <[u8; 8]>::try_from(bytes).map(u64::from_le_bytes).unwrap_or_default();
-    let (known, name) = (known.chunks_exact(8), name.chunks_exact(8));
-    let (known_rest, name_rest) = (known.remainder(), name.remainder());
-    known.zip(name).all(|(known, name)| word(known) == word(name) | LOWER)
-        && known_rest.iter().zip(name_rest).all(|(known, name)| *known == *name | 0x20)
+    let same =
+        |known: &[u8; 8], name: &[u8; 8]| u64::from_le_bytes(*known) == u64::from_le_bytes(*name) | LOWER;
+    match (known.last_chunk(), name.last_chunk()) {
+        (Some(known_end), Some(name_end)) => {
+            let words = known.as_chunks().0.iter().zip(name.as_chunks().0);
+            same(known_end, name_end) && words.into_iter().all(|(known, name)| same(known, name))
+        }
+        _ => known.iter().zip(name).all(|(known, name)| *known == *name | 0x20),
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,11 @@ impl<'a> Nominated<'a> {
     }
 
     #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[inline]
     pub(super) fn contains(&self, name: &[u8]) -> bool {
         !self.0.is_empty() && self.0.iter().any(|nominated| nominated.eq_ignore_ascii_case(name))
     }

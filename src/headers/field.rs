@@ -53,8 +53,16 @@ impl Field<'_> {
 impl<'a> Field<'a> {
     /// A header of a map.
     pub(crate) fn in_map(name: &'a HeaderName, value: &'a HeaderValue) -> Self {
+        Self::of_class(Class::of(name.as_str().as_bytes()), name, value)
+    }
+
+    /// A header of a map, where its class is known, and whether its name is another spelling.
+    pub(super) fn of_class(
+        (class, disguised): (Class, bool),
+        name: &'a HeaderName,
+        value: &'a HeaderValue,
+    ) -> Self {
         let name = name.as_str().as_bytes();
-        let (class, disguised) = Class::of(name);
         Self { class, disguised, repaired: false, name, value: value.as_bytes(), line: (0, 0) }
     }
 }

@@ -3,9 +3,13 @@
 use std::fmt;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use super::class::Class;
+use super::field::Field;
+use super::list::number;
+use super::parts::MapHead;
+use super::view::RequestView as _;
 
 /// Why a request is refused before anything is decided on it. The text is fit for the client. The connection is
 /// to be closed after each: where the next request begins is in doubt.
@@ -66,28 +70,31 @@ impl std::error::Error for FramingError {}
 ///
 /// # Errors
 /// What to answer.
-pub(crate) fn check_request(request: &Parts) -> Result<(), FramingError> {
-    check_target(request)?;
+pub(crate) fn check_request(request: &MapHead<'_>) -> Result<(), FramingError> {
+    check_target(request.parts)?;
     let (mut codings, mut lengths) = (0_u32, 0_u32);
-    for (name, value) in &request.headers {
-        match Class::of(name.as_str().as_bytes()) {
+    for Field { class, disguised, value, .. } in request.fields() {
+        match (class, disguised) {
             (Class::TransferEncoding | Class::ContentLength, true) => {
                 return Err(FramingError::DisguisedLength);
             }
             (Class::TransferEncoding, false) => {
                 codings += 1;
-                if codings > 1 || !is_chunked(value) || request.version != Version::HTTP_11 {
+                if codings > 1
+                    || !value.eq_ignore_ascii_case(b"chunked")
+                    || request.version() != Version::HTTP_11
+                {
                     return Err(FramingError::TransferEncoding);
                 }
             }
             (Class::ContentLength, false) => {
                 lengths += 1;
-                if lengths > 1 || length(value).is_none() {
+                if lengths > 1 || number(value).is_none() {
                     return Err(FramingError::ContentLength);
                 }
             }
             // RFC 9110 §10.1.1: case does not matter.
-            (Class::Expect, false) if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            (Class::Expect, false) if !value.eq_ignore_ascii_case(b"100-continue") => {
                 return Err(FramingError::Expectation);
             }
             _ => {}
@@ -105,19 +112,4 @@ fn check_target(request: &Parts) -> Result<(), FramingError> {
         _ => path.starts_with('/'),
     };
     if fits { Ok(()) } else { Err(FramingError::Target) }
-}
-
-/// Whether a `Transfer-Encoding` line says `chunked` and nothing else.
-pub(crate) fn is_chunked(value: &HeaderValue) -> bool {
-    value.as_bytes().eq_ignore_ascii_case(b"chunked")
-}
-
-/// The number of a `Content-Length` line, if it is one that fits and nothing else.
-pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
-    let digits = value.as_bytes();
-    // `u64::from_str` takes a sign; a length does not.
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    value.to_str().ok()?.parse().ok()
 }

@@ -39,10 +39,10 @@ mod trailers;
 mod view;
 
 #[cfg(feature = "gateway")]
-use http::{HeaderName, Version};
+use http::{HeaderName, Version, header};
 
 #[cfg(feature = "gateway")]
-pub(crate) use self::class::Class;
+pub(crate) use self::class::{Class, ClassSet};
 #[cfg(feature = "gateway")]
 pub(crate) use self::field::Field;
 #[cfg(feature = "gateway")]
@@ -56,13 +56,15 @@ pub(crate) use self::origin::{PublicOrigin, ServerOrigin, UrlMap};
 #[cfg(feature = "gateway")]
 pub(crate) use self::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
 #[cfg(feature = "gateway")]
+pub(crate) use self::parts::MapHead;
+#[cfg(feature = "gateway")]
 pub(crate) use self::request::for_upstream;
 #[cfg(feature = "gateway")]
 pub(crate) use self::response::{Returning, check_response, for_client};
 #[cfg(feature = "gateway")]
 pub(crate) use self::rules::{IdentityHeader, RequestRules};
 #[cfg(feature = "gateway")]
-pub(crate) use self::sink::HeaderSink;
+pub(crate) use self::sink::{HeaderSink, OwnHeader};
 #[cfg(feature = "gateway")]
 pub(crate) use self::trailers::{filter_trailers, passes_as_trailer};
 #[cfg(feature = "gateway")]
@@ -70,7 +72,12 @@ pub(crate) use self::view::{CredentialsIn, CredentialsOf, Form, RequestView};
 
 /// The header that carries the id of a request.
 #[cfg(feature = "gateway")]
-pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) static REQUEST_ID: OwnHeader =
+    OwnHeader::new(HeaderName::from_static("x-request-id"), "x-request-id: ");
+
+/// The header that names the proxies on a message's way (RFC 9110 §7.6.3).
+#[cfg(feature = "gateway")]
+static VIA: OwnHeader = OwnHeader::new(header::VIA, "via: ");
 
 /// The `Via` entry for a message received as `version` (RFC 9110 §7.6.3).
 #[cfg(feature = "gateway")]

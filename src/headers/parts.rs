@@ -3,47 +3,87 @@
 use http::request::Parts;
 use http::{HeaderValue, Method, Version, header};
 
-use super::class::Class;
+use super::class::{Class, ClassSet};
 use super::field::Field;
 use super::outgoing::{Framing, Outgoing};
 use super::request::for_upstream;
 use super::sink::HeaderSink as _;
 use super::view::{Form, RequestView};
 
-impl RequestView for Parts {
+/// The classes of this many headers are kept. Those of further ones are worked out each time.
+const KEPT: usize = 32;
+
+/// A request's head in a map, with the classes of its headers.
+pub(crate) struct MapHead<'a> {
+    pub(super) parts: &'a Parts,
+    /// The class of each header in the order of the map, and whether its name is another spelling.
+    classes: [(Class, bool); KEPT],
+    seen: ClassSet,
+}
+
+impl<'a> MapHead<'a> {
+    /// Looks at each header once.
+    pub(crate) fn new(parts: &'a Parts) -> Self {
+        let (mut classes, mut seen) = ([(Class::Other, false); KEPT], ClassSet::default());
+        for (at, name) in parts.headers.iter().map(|(name, _)| name).enumerate() {
+            let (class, disguised) = Class::of(name.as_str().as_bytes());
+            if !disguised {
+                seen.insert(class);
+            }
+            if let Some(kept) = classes.get_mut(at) {
+                *kept = (class, disguised);
+            }
+        }
+        Self { parts, classes, seen }
+    }
+
+    /// Returns the number of headers.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.headers.len()
+    }
+}
+
+impl RequestView for MapHead<'_> {
     fn method(&self) -> &Method {
-        &self.method
+        &self.parts.method
     }
 
     fn version(&self) -> Version {
-        self.version
+        self.parts.version
     }
 
     fn form(&self) -> Form {
-        match self.uri.scheme_str() {
+        match self.parts.uri.scheme_str() {
             Some("http") => Form::Http,
             Some("https") => Form::Https,
             Some(_) => Form::OtherScheme,
-            None if self.method == Method::CONNECT => Form::Authority,
-            None if self.uri.path() == "*" => Form::Asterisk,
+            None if self.parts.method == Method::CONNECT => Form::Authority,
+            None if self.parts.uri.path() == "*" => Form::Asterisk,
             None => Form::Origin,
         }
     }
 
     fn authority(&self) -> Option<&str> {
-        self.uri.authority().map(http::uri::Authority::as_str)
+        self.parts.uri.authority().map(http::uri::Authority::as_str)
     }
 
     fn path(&self) -> &str {
-        self.uri.path()
+        self.parts.uri.path()
     }
 
     fn query(&self) -> Option<&[u8]> {
-        self.uri.query().map(str::as_bytes)
+        self.parts.uri.query().map(str::as_bytes)
     }
 
     fn fields(&self) -> impl Iterator<Item = Field<'_>> {
-        self.headers.iter().map(|(name, value)| Field::in_map(name, value))
+        self.parts.headers.iter().enumerate().map(|(at, (name, value))| match self.classes.get(at) {
+            Some(class) => Field::of_class(*class, name, value),
+            None => Field::in_map(name, value),
+        })
+    }
+
+    fn seen(&self) -> ClassSet {
+        self.seen
     }
 
     fn values(&self, class: Class) -> impl Iterator<Item = &[u8]> {
@@ -54,12 +94,15 @@ impl RequestView for Parts {
             Class::Origin => Some(header::ORIGIN),
             _ => None,
         };
-        let found = name.map(|name| self.headers.get_all(name).iter().map(HeaderValue::as_bytes));
-        let sought = found.is_none().then(|| {
+        let there = self.seen.has(class);
+        let sought = (there && name.is_none()).then(|| {
             self.fields()
                 .filter(move |field| field.class == class && !field.disguised)
                 .map(|field| field.value)
         });
+        let found = name
+            .filter(|_| there)
+            .map(|name| self.parts.headers.get_all(name).iter().map(HeaderValue::as_bytes));
         found.into_iter().flatten().chain(sought.into_iter().flatten())
     }
 
@@ -68,8 +111,8 @@ impl RequestView for Parts {
         // HTTP/2 says by the end of the stream that there is no body. Servers of HTTP/1.1 ask for a length with methods
         // that usually have one (RFC 9110 §8.6).
         if framing == Framing::Unframed
-            && self.version == Version::HTTP_2
-            && matches!(self.method, Method::POST | Method::PUT | Method::PATCH)
+            && self.parts.version == Version::HTTP_2
+            && matches!(self.parts.method, Method::POST | Method::PUT | Method::PATCH)
         {
             out.add(&header::CONTENT_LENGTH, b"0");
             return Framing::Length;

@@ -1,40 +1,32 @@
 //! A request's headers on their way upstream.
 
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, Version};
 
-use super::class::Class;
+use super::class::{Class, ClassSet, PLAIN};
 use super::connection::Nominated;
-use super::field::Field;
 use super::list::elements;
 use super::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
-use super::sink::HeaderSink;
+use super::sink::{HeaderSink, OwnHeader};
 use super::view::RequestView;
-use super::{REQUEST_ID, via};
+use super::{REQUEST_ID, VIA, via};
 use crate::oauth::bearer::carries_issued_token;
 
-/// Who the client is.
-pub(crate) static CLIENT_ID: HeaderName = HeaderName::from_static("x-client-id");
-/// What its token allows.
-pub(crate) static CLIENT_SCOPE: HeaderName = HeaderName::from_static("x-client-scope");
+static CLIENT_ID: OwnHeader = OwnHeader::new(HeaderName::from_static("x-client-id"), "x-client-id: ");
+static CLIENT_SCOPE: OwnHeader =
+    OwnHeader::new(HeaderName::from_static("x-client-scope"), "x-client-scope: ");
+static FORWARDED_FOR: OwnHeader =
+    OwnHeader::new(HeaderName::from_static("x-forwarded-for"), "x-forwarded-for: ");
+static FORWARDED_PROTO: OwnHeader =
+    OwnHeader::new(HeaderName::from_static("x-forwarded-proto"), "x-forwarded-proto: ");
+static FORWARDED_HOST: OwnHeader =
+    OwnHeader::new(HeaderName::from_static("x-forwarded-host"), "x-forwarded-host: ");
 
-static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// What was met on the way through the headers, for what is said behind them.
-#[derive(Debug, Default)]
-struct Seen<'a> {
-    length: bool,
-    chunked: bool,
-    host: Option<&'a [u8]>,
-    forwarded: bool,
-    forwarded_for: bool,
-    forwarded_host: bool,
-    forwarded_proto: bool,
-    te_trailers: bool,
-}
+/// What goes on besides the plain headers, whoever sends it and wherever it goes.
+const ALWAYS: ClassSet =
+    PLAIN.with(Class::ContentLength, true).with(Class::Trailer, true).with(Class::Via, true);
 
 /// Hands each header that goes upstream to `sink`, the client's first and then what the gateway says, and returns how
 /// the body behind them is framed.
@@ -45,145 +37,133 @@ pub(crate) fn for_upstream(
     outgoing: &Outgoing<'_>,
     sink: &mut impl HeaderSink,
 ) -> Framing {
+    let seen = request.seen();
+    let trusted = outgoing.peer_is_trusted;
+    let host = outgoing.upstream_host.or(outgoing.authority);
+    if let Some(host) = host.filter(|_| !outgoing.upstream_http2) {
+        sink.add(&HOST, host);
+    }
+    let cookies = if outgoing.version == Version::HTTP_2 && !outgoing.upstream_http2 {
+        let removes = |rules: &super::RequestRules| rules.removes(COOKIE.as_str().as_bytes());
+        joined_cookies(request).filter(|_| !outgoing.rules.is_some_and(removes))
+    } else {
+        None
+    };
+    keep_clients(request, outgoing, cookies.is_some(), sink);
+
+    if let Some(cookies) = &cookies {
+        sink.add(&COOKIE, cookies);
+    }
+    match outgoing.rules {
+        None => {
+            if let Some(id) = outgoing.client_id {
+                sink.state(&CLIENT_ID, id);
+            }
+            if let Some(scope) = outgoing.client_scope {
+                sink.state(&CLIENT_SCOPE, scope);
+            }
+        }
+        Some(rules) => {
+            if let Some(id) = outgoing.client_id.filter(|_| rules.client_id.is_sent()) {
+                sink.add(rules.client_id.name(&CLIENT_ID.name), id);
+            }
+            if let Some(scope) = outgoing.client_scope.filter(|_| rules.scope.is_sent()) {
+                sink.add(rules.scope.name(&CLIENT_SCOPE.name), scope);
+            }
+            if let Some(prefix) = outgoing.prefix {
+                sink.add(&FORWARDED_PREFIX, &with_prefix(request, trusted, prefix));
+            }
+            for (name, value) in &rules.set {
+                sink.add(name, value.as_bytes());
+            }
+        }
+    }
+    if let Some(id) = outgoing.request_id {
+        sink.state(&REQUEST_ID, id);
+    }
+    if trusted && seen.has(Class::ForwardedFor) {
+        sink.state(&FORWARDED_FOR, &with_address(request, outgoing.peer));
+    } else {
+        sink.state(&FORWARDED_FOR, outgoing.peer);
+    }
+    if trusted && seen.has(Class::Forwarded) {
+        sink.add(&FORWARDED, &with_element(request, outgoing));
+    }
+    if !(trusted && seen.has(Class::ForwardedProto)) {
+        let proto: &[u8] = match outgoing.proto {
+            Proto::Http => b"http",
+            Proto::Https => b"https",
+        };
+        sink.state(&FORWARDED_PROTO, proto);
+    }
+    if !(trusted && seen.has(Class::ForwardedHost))
+        && let Some(host) = outgoing.authority.or_else(|| request.values(Class::Host).next())
+    {
+        sink.state(&FORWARDED_HOST, host);
+    }
+    // RFC 9110 §7.6.3: behind those of the proxies before us.
+    sink.state(&VIA, via(outgoing.version));
+    if outgoing.upstream_http2 {
+        // gRPC servers ask for it (RFC 9113 §8.2.2 allows this value alone).
+        let mut codings = request.values(Class::Te).flat_map(elements);
+        if codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers")) {
+            sink.add(&TE, b"trailers");
+        }
+        return Framing::Unframed;
+    }
+    if let Some(protocol) = outgoing.upgrade {
+        sink.add(&UPGRADE, protocol);
+        sink.add(&CONNECTION, b"upgrade");
+    }
+    match (seen.has(Class::TransferEncoding), seen.has(Class::ContentLength)) {
+        (false, true) => Framing::Length,
+        (false, false) if !outgoing.streamed_body => Framing::Unframed,
+        // In our own spelling: a server that takes none but `chunked` would read the body as requests.
+        _ => {
+            sink.add(&TRANSFER_ENCODING, b"chunked");
+            Framing::Chunked
+        }
+    }
+}
+
+/// Hands the client's headers that go upstream to `sink`. Nearly all requests are decided by the classes of their headers
+/// alone. `joined` says that the cookies go as one.
+#[inline]
+fn keep_clients(
+    request: &impl RequestView,
+    outgoing: &Outgoing<'_>,
+    joined: bool,
+    sink: &mut impl HeaderSink,
+) {
     let nominated = Nominated::of(request.values(Class::Connection));
     let authorization = match outgoing.authorization {
         ClientAuthorization::Remove => false,
         ClientAuthorization::RemoveOurs => !request.values(Class::Authorization).any(carries_issued_token),
         ClientAuthorization::Forward => true,
     };
-    let rules = outgoing.rules;
-    let removes = |name: &[u8]| rules.is_some_and(|rules| rules.removes(name));
+    let removes = |name: &[u8]| outgoing.rules.is_some_and(|rules| rules.removes(name));
     let trusted = outgoing.peer_is_trusted;
-    let host = outgoing.upstream_host.or(outgoing.authority);
-
-    if let Some(host) = host.filter(|_| !outgoing.upstream_http2) {
-        sink.add(&HOST, host);
-    }
-    let cookies = if outgoing.version == Version::HTTP_2 && !outgoing.upstream_http2 {
-        joined_cookies(request).filter(|_| !removes(COOKIE.as_str().as_bytes()))
-    } else {
-        None
-    };
-    let mut seen = Seen::default();
+    let names_host = outgoing.upstream_host.or(outgoing.authority).is_some() || outgoing.upstream_http2;
+    // Those in another spelling are other headers, and go on only where servers could not take them for one that matters.
+    let disguised = PLAIN.with(Class::RequestId, outgoing.request_id.is_none()).with(Class::Cookie, !joined);
+    let kept = ALWAYS
+        .with(Class::RequestId, outgoing.request_id.is_none())
+        .with(Class::Cookie, !joined)
+        .with(Class::Dpop, outgoing.proof)
+        .with(Class::Host, !names_host)
+        .with(Class::Authorization, authorization && !removes(AUTHORIZATION.as_str().as_bytes()))
+        .with(Class::ForwardedHost, trusted)
+        .with(Class::ForwardedProto, trusted)
+        // Another prefix is put behind it.
+        .with(Class::ForwardedPrefix, trusted && outgoing.prefix.is_none())
+        .with(Class::Forwarding, trusted);
+    let by_name = !nominated.is_empty() || outgoing.rules.is_some();
     for field in request.fields() {
-        let Field { class, disguised, name, value, .. } = field;
-        let goes_on = if class.is_plain() {
-            !(nominated.contains(name)
-                || class == Class::RequestId && outgoing.request_id.is_some()
-                || removes(name))
-                && (outgoing.proof || class != Class::Dpop || disguised)
-                && (cookies.is_none() || class != Class::Cookie)
-        } else if disguised {
-            false
-        } else {
-            match class {
-                Class::Authorization => authorization && !removes(AUTHORIZATION.as_str().as_bytes()),
-                Class::ContentLength => {
-                    seen.length = true;
-                    true
-                }
-                Class::Host => {
-                    seen.host = Some(value);
-                    host.is_none() && !outgoing.upstream_http2
-                }
-                Class::Forwarded => {
-                    seen.forwarded = true;
-                    false
-                }
-                Class::ForwardedFor => {
-                    seen.forwarded_for = true;
-                    false
-                }
-                Class::ForwardedHost => {
-                    seen.forwarded_host |= trusted;
-                    trusted
-                }
-                Class::ForwardedProto => {
-                    seen.forwarded_proto |= trusted;
-                    trusted
-                }
-                // Another prefix is put behind it.
-                Class::ForwardedPrefix => trusted && outgoing.prefix.is_none(),
-                Class::Te => {
-                    seen.te_trailers |=
-                        elements(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
-                    false
-                }
-                Class::TransferEncoding => {
-                    seen.chunked = true;
-                    false
-                }
-                Class::Trailer | Class::Via => true,
-                Class::Forwarding => trusted,
-                _ => false,
-            }
-        };
-        if goes_on {
+        let classes = if field.disguised { disguised } else { kept };
+        let removed_by_name =
+            || field.class.is_plain() && (nominated.contains(field.name) || removes(field.name));
+        if classes.has(field.class) && !(by_name && removed_by_name()) {
             sink.keep(&field);
-        }
-    }
-
-    let mut say = |name: &HeaderName, value: Option<&[u8]>| {
-        if let Some(value) = value {
-            sink.add(name, value);
-        }
-    };
-    say(&COOKIE, cookies.as_deref());
-    match rules {
-        None => {
-            say(&CLIENT_ID, outgoing.client_id);
-            say(&CLIENT_SCOPE, outgoing.client_scope);
-        }
-        Some(rules) => {
-            say(rules.client_id.name(&CLIENT_ID), outgoing.client_id.filter(|_| rules.client_id.is_sent()));
-            say(rules.scope.name(&CLIENT_SCOPE), outgoing.client_scope.filter(|_| rules.scope.is_sent()));
-            if let Some(prefix) = outgoing.prefix {
-                say(&FORWARDED_PREFIX, Some(&with_prefix(request, trusted, prefix)));
-            }
-            for (name, value) in &rules.set {
-                say(name, Some(value.as_bytes()));
-            }
-        }
-    }
-    say(&REQUEST_ID, outgoing.request_id);
-    if trusted && seen.forwarded_for {
-        say(&FORWARDED_FOR, Some(&with_address(request, outgoing.peer)));
-    } else {
-        say(&FORWARDED_FOR, Some(outgoing.peer));
-    }
-    if trusted && seen.forwarded {
-        say(&FORWARDED, Some(&with_element(request, outgoing)));
-    }
-    if !seen.forwarded_proto {
-        say(
-            &FORWARDED_PROTO,
-            Some(match outgoing.proto {
-                Proto::Http => b"http",
-                Proto::Https => b"https",
-            }),
-        );
-    }
-    if !seen.forwarded_host {
-        say(&FORWARDED_HOST, outgoing.authority.or(seen.host));
-    }
-    // RFC 9110 §7.6.3: behind those of the proxies before us.
-    say(&VIA, Some(via(outgoing.version)));
-    if outgoing.upstream_http2 {
-        // gRPC servers ask for it (RFC 9113 §8.2.2 allows this value alone).
-        say(&TE, seen.te_trailers.then_some(b"trailers"));
-        return Framing::Unframed;
-    }
-    if outgoing.upgrade.is_some() {
-        say(&UPGRADE, outgoing.upgrade);
-        say(&CONNECTION, Some(b"upgrade"));
-    }
-    match (seen.chunked, seen.length) {
-        (false, true) => Framing::Length,
-        (false, false) if !outgoing.streamed_body => Framing::Unframed,
-        // In our own spelling: a server that takes none but `chunked` would read the body as requests.
-        _ => {
-            say(&TRANSFER_ENCODING, Some(b"chunked"));
-            Framing::Chunked
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE, VIA};
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderName, Version};
 
-use super::class::Class;
+use super::class::{Class, ClassSet};
 use super::connection::Nominated;
 use super::field::Field;
 use super::list::content_length;
 use super::sink::HeaderSink;
-use super::via;
+use super::{VIA, via};
 
 /// Why the response of an HTTP/2 server cannot be passed on: 502.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +70,37 @@ pub(crate) struct Returning {
 ///
 /// What was meant for the gateway alone does not go on. All else stays as the upstream sent it, `Server`, `Date` and the
 /// challenge of its own authentication too. `unwanted` says what the route takes out.
-pub(crate) fn for_client<'a, F: Iterator<Item = Field<'a>>>(
-    fields: impl Fn() -> F,
+///
+/// `connection` has the values of the response's `Connection` headers.
+pub(crate) fn for_client<'a>(
+    fields: impl Iterator<Item = Field<'a>>,
+    connection: impl Iterator<Item = &'a [u8]>,
     returning: Returning,
     unwanted: impl Fn(&Field<'_>) -> bool,
     map: impl Fn(&Field<'_>) -> Option<(&'static HeaderName, String)>,
     sink: &mut impl HeaderSink,
 ) -> bool {
-    let named = |class| move |field: &Field<'a>| field.class == class && !field.disguised;
-    let nominated = Nominated::of(fields().filter(named(Class::Connection)).map(|field| field.value));
+    /// What is meant for the gateway, or is looked at. All else goes on.
+    const LOOKED_AT: ClassSet = ClassSet::of(&[
+        Class::Hop,
+        Class::KeepAlive,
+        Class::Url,
+        Class::Te,
+        Class::Upgrade,
+        Class::TransferEncoding,
+        Class::Connection,
+        Class::ContentLength,
+        Class::Date,
+    ]);
+    let nominated = Nominated::of(connection);
     let (mut length, mut upgrade, mut date) = (false, false, false);
-    for field in fields() {
+    for field in fields {
+        if !LOOKED_AT.has(field.class) && nominated.is_empty() {
+            if !unwanted(&field) {
+                sink.keep(&field);
+            }
+            continue;
+        }
         let goes_on = match (field.class, field.disguised) {
             (Class::ContentLength, false) => {
                 // A repeated one counts once; one that is a list is written anew.
@@ -131,6 +151,6 @@ pub(crate) fn for_client<'a, F: Iterator<Item = Field<'a>>>(
     if upgrade {
         sink.add(&CONNECTION, UPGRADE.as_str().as_bytes());
     }
-    sink.add(&VIA, via(returning.version));
+    sink.state(&VIA, via(returning.version));
     date
 }

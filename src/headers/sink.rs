@@ -11,6 +11,24 @@ pub(crate) trait HeaderSink {
 
     /// Takes a header of the gateway's own.
     fn add(&mut self, name: &HeaderName, value: &[u8]);
+
+    /// Takes a header that the gateway adds to nearly every message.
+    fn state(&mut self, header: &OwnHeader, value: &[u8]);
+}
+
+/// A header that the gateway adds to nearly every message, in the two forms that sinks need.
+#[derive(Debug)]
+pub(crate) struct OwnHeader {
+    pub(crate) name: HeaderName,
+    /// How its line begins: the name, a colon and a space.
+    line: &'static [u8],
+}
+
+impl OwnHeader {
+    /// The header with this name, which `line` begins with; a colon and a space follow there.
+    pub(crate) const fn new(name: HeaderName, line: &'static str) -> Self {
+        Self { name, line: line.as_bytes() }
+    }
 }
 
 /// Writes lines of HTTP/1, for a message whose headers are not lines themselves.
@@ -25,6 +43,14 @@ impl HeaderSink for Vec<u8> {
         self.reserve(name.len() + value.len() + 4);
         self.extend_from_slice(name);
         self.extend_from_slice(b": ");
+        self.extend_from_slice(value);
+        self.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    fn state(&mut self, header: &OwnHeader, value: &[u8]) {
+        self.reserve(header.line.len() + value.len() + 2);
+        self.extend_from_slice(header.line);
         self.extend_from_slice(value);
         self.extend_from_slice(b"\r\n");
     }
@@ -50,5 +76,9 @@ impl HeaderSink for HeaderMap {
         if let Ok(value) = HeaderValue::from_bytes(value) {
             self.append(name, value);
         }
+    }
+
+    fn state(&mut self, header: &OwnHeader, value: &[u8]) {
+        self.add(&header.name, value);
     }
 }

@@ -48,7 +48,7 @@ fn upstream_sees<'a>(lines_in: &[&str], change: impl FnOnce(&mut Outgoing<'a>)) 
     let mut sent = HeaderMap::new();
     let (mut request, ()) = Request::new(()).into_parts();
     request.headers = headers(lines_in);
-    for_upstream(&request, &outgoing, &mut sent);
+    for_upstream(&MapHead::new(&request), &outgoing, &mut sent);
     lines(&sent)
 }
 
@@ -353,9 +353,11 @@ fn host_version_and_upgrade() {
 fn answers_lose_what_was_for_the_gateway() {
     let answer = |sent: &[&str], upgraded| {
         let (came, mut kept) = (headers(sent), HeaderMap::new());
-        let fields = || came.iter().map(|(name, value)| Field::in_map(name, value));
+        let fields = came.iter().map(|(name, value)| Field::in_map(name, value));
+        let connection = came.get_all("connection").iter().map(HeaderValue::as_bytes);
         let returning = Returning { upgraded, length: true, version: Version::HTTP_11 };
-        let date = for_client(fields, returning, |field| field.name == b"x-unwanted", |_| None, &mut kept);
+        let unwanted = |field: &Field<'_>| field.name == b"x-unwanted";
+        let date = for_client(fields, connection, returning, unwanted, |_| None, &mut kept);
         assert_eq!(date, came.contains_key("date"));
         lines(&kept)
     };
@@ -553,10 +555,11 @@ fn a_removed_prefix_is_put_behind_those_of_trusted_proxies() {
 fn urls_of_a_response_are_mapped_unless_they_are_removed() {
     let came =
         headers(&["location: /a", "set-cookie: b", "content-location: /c", "connection: content-location"]);
-    let fields = || came.iter().map(|(name, value)| Field::in_map(name, value));
+    let fields = came.iter().map(|(name, value)| Field::in_map(name, value));
     let returning = Returning { upgraded: false, length: true, version: Version::HTTP_11 };
     let mut kept = HeaderMap::new();
     let map = |_: &Field<'_>| Some((&http::header::LOCATION, "/mapped".to_owned()));
-    for_client(fields, returning, |field| field.name == b"set-cookie", map, &mut kept);
+    let connection = came.get_all("connection").iter().map(HeaderValue::as_bytes);
+    for_client(fields, connection, returning, |field| field.name == b"set-cookie", map, &mut kept);
     assert_eq!(lines(&kept), ["location: /mapped", "via: 1.1 tollgate"]);
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, Method, Version};
 
-use super::class::Class;
+use super::class::{Class, ClassSet};
 use super::field::Field;
 use super::list::elements;
 use super::outgoing::{Framing, Outgoing};
@@ -49,13 +49,17 @@ pub(crate) trait RequestView {
     /// All headers, in their order.
     fn fields(&self) -> impl Iterator<Item = Field<'_>>;
 
+    /// The classes of the headers. Other spellings of a name are other headers.
+    fn seen(&self) -> ClassSet;
+
     /// The values of all headers of this class. Other spellings of a name are other headers.
-    fn values(&self, class: Class) -> impl Iterator<Item = &[u8]> {
-        self.fields().filter(move |field| field.class == class && !field.disguised).map(|field| field.value)
-    }
+    fn values(&self, class: Class) -> impl Iterator<Item = &[u8]>;
 
     /// The protocol of an upgrade that the request asks for (RFC 9110 §7.8). Only HTTP/1.1 has upgrades.
     fn upgrade(&self) -> Option<&[u8]> {
+        if !self.seen().has(Class::Upgrade) {
+            return None;
+        }
         let protocol = self.values(Class::Upgrade).next()?;
         let mut options = self.values(Class::Connection).flat_map(elements);
         let named = options.any(|option| option.eq_ignore_ascii_case(b"upgrade"));

@@ -1,7 +1,7 @@
 //! Chunked bodies (RFC 9112 §7.1), both ways.
 
 use super::fault::ChunkFault;
-use super::field::{FieldSpan, Reading, parse_fields};
+use super::field::{FieldSpans, Reading, parse_fields};
 use super::scan::{NONE, TOKENS};
 use crate::headers::Field;
 
@@ -167,7 +167,7 @@ impl ChunkedDecoder {
         if !here.contains(&b'\n') && here.len() < room {
             return Ok((here.len(), false));
         }
-        let mut fields = Vec::new();
+        let mut fields = FieldSpans::default();
         let end = parse_fields(&self.trailers, 0, Reading::Strict, MAX_TRAILERS, &mut fields)
             .map_err(|_| ChunkFault::Trailer)?;
         match end {
@@ -183,7 +183,7 @@ impl ChunkedDecoder {
 
     /// The trailers of a body that is over.
     pub(crate) fn trailers(&self) -> Trailers<'_> {
-        let mut fields = Vec::new();
+        let mut fields = FieldSpans::default();
         if self.within == Within::Ended && !self.trailers.is_empty() {
             // They were good when they came.
             let _ = parse_fields(&self.trailers, 0, Reading::Strict, MAX_TRAILERS, &mut fields);
@@ -196,13 +196,13 @@ impl ChunkedDecoder {
 #[derive(Debug, Default)]
 pub(crate) struct Trailers<'a> {
     bytes: &'a [u8],
-    fields: Vec<FieldSpan>,
+    fields: FieldSpans,
 }
 
-impl<'a> Trailers<'a> {
+impl Trailers<'_> {
     /// All of them, in their order.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> {
-        self.fields.iter().map(|field| field.in_bytes(self.bytes))
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        self.fields.in_bytes(self.bytes)
     }
 }
 

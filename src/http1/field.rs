@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::scan::{NONE, TOKEN, TOKENS, find_control};
-use crate::headers::{Class, Field};
+use super::scan::{NONE, TOKENS, find_control, find_not_plain};
+use crate::headers::{Class, ClassSet, Field};
 
 /// Where one header line is.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,12 @@ pub(crate) struct FieldSpan {
 }
 
 impl FieldSpan {
+    /// The value in `bytes`, which the header was parsed from.
+    #[inline]
+    fn value_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.value as usize..self.value_end as usize).unwrap_or_default()
+    }
+
     /// The header in `bytes`, which it was parsed from.
     pub(super) fn in_bytes<'a>(&self, bytes: &'a [u8]) -> Field<'a> {
         let part =
@@ -32,6 +38,65 @@ impl FieldSpan {
             value: part(self.value..self.value_end),
             line: (self.start as usize, self.end as usize),
         }
+    }
+}
+
+/// Where the header lines of a message are, and which classes they have. One value is used for one message after the
+/// other.
+#[derive(Debug, Default)]
+pub(crate) struct FieldSpans {
+    spans: Vec<FieldSpan>,
+    seen: ClassSet,
+    disguised: ClassSet,
+}
+
+impl FieldSpans {
+    /// An empty list with room for this many.
+    pub(super) fn with_capacity(fields: usize) -> Self {
+        Self { spans: Vec::with_capacity(fields), ..Self::default() }
+    }
+
+    fn clear(&mut self) {
+        self.spans.clear();
+        (self.seen, self.disguised) = (ClassSet::default(), ClassSet::default());
+    }
+
+    #[inline]
+    fn push(&mut self, field: FieldSpan) {
+        let classes = if field.disguised { &mut self.disguised } else { &mut self.seen };
+        classes.insert(field.class);
+        self.spans.push(field);
+    }
+
+    /// The headers in `bytes`, which they were parsed from, in their order.
+    pub(super) fn in_bytes<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        self.spans.iter().map(move |field| field.in_bytes(bytes))
+    }
+
+    /// The classes that there are, other spellings left out.
+    #[inline]
+    pub(super) fn seen(&self) -> ClassSet {
+        self.seen
+    }
+
+    /// The classes that other spellings of a name are taken for.
+    #[inline]
+    pub(super) fn disguised(&self) -> ClassSet {
+        self.disguised
+    }
+
+    /// The values of the headers of this class, other spellings left out. Without one, nothing is looked at.
+    #[inline]
+    pub(super) fn values<'a>(
+        &'a self,
+        class: Class,
+        bytes: &'a [u8],
+    ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let spans = if self.seen.has(class) { &*self.spans } else { &[] };
+        spans
+            .iter()
+            .filter(move |field| field.class == class && !field.disguised)
+            .map(move |field| field.value_in(bytes))
     }
 }
 
@@ -61,7 +126,7 @@ pub(super) fn parse_fields(
     mut at: usize,
     reading: Reading,
     most: usize,
-    fields: &mut Vec<FieldSpan>,
+    fields: &mut FieldSpans,
 ) -> Result<Option<usize>, FieldFault> {
     fields.clear();
     loop {
@@ -80,7 +145,7 @@ pub(super) fn parse_fields(
             Some(_) => {}
         }
         let Some(field) = parse_field(bytes, at, reading)? else { return Ok(None) };
-        if fields.len() >= most {
+        if fields.spans.len() >= most {
             return Err(FieldFault::TooMany);
         }
         at = field.end as usize;
@@ -90,15 +155,12 @@ pub(super) fn parse_fields(
 
 #[inline]
 fn parse_field(bytes: &[u8], start: usize, reading: Reading) -> Result<Option<FieldSpan>, FieldFault> {
-    let mut kinds = 0;
-    let rest = bytes.get(start..).unwrap_or_default();
-    let found = rest.iter().enumerate().find(|(_, byte)| {
-        let kind = TOKENS[usize::from(**byte)];
-        kinds |= kind;
-        kind == NONE
-    });
-    let Some((length, &after_name)) = found else { return Ok(None) };
-    let name_end = start + length;
+    let mut name_end = find_not_plain(bytes, start);
+    let disguised = bytes.get(name_end).is_some_and(|byte| TOKENS[usize::from(*byte)] != NONE);
+    while bytes.get(name_end).is_some_and(|byte| TOKENS[usize::from(*byte)] != NONE) {
+        name_end += 1;
+    }
+    let Some(&after_name) = bytes.get(name_end) else { return Ok(None) };
     let mut at = name_end;
     if name_end == start {
         return Err(FieldFault::Name);
@@ -169,7 +231,6 @@ fn parse_field(bytes: &[u8], start: usize, reading: Reading) -> Result<Option<Fi
     while value < value_end && blank(value_end - 1) {
         value_end -= 1;
     }
-    let disguised = kinds & TOKEN != 0;
     let class = Class::of_token(bytes.get(start..name_end).unwrap_or_default(), disguised);
     // A head is never longer than 32 bits can say.
     let [start, name_end, value, value_end, end] =

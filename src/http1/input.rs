@@ -22,7 +22,7 @@ thread_local! {
 /// A buffer of [`ROOM`] bytes, all of them initialised.
 #[inline]
 fn lend() -> Vec<u8> {
-    let spare = SPARE.take();
+    let spare = SPARE.with(Cell::take);
     if spare.is_empty() { lend_another() } else { spare }
 }
 

@@ -5,10 +5,12 @@ use std::ops::Range;
 use http::{Method, Version};
 
 use super::fault::RequestFault;
-use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
+use super::field::{FieldFault, FieldSpans, Reading, parse_fields};
 use super::runs::Runs;
 use super::scan::{find_control, is_token};
-use crate::headers::{Class, Field, Form, Framing, Outgoing, RequestView, elements, for_upstream, number};
+use crate::headers::{
+    Class, ClassSet, Field, Form, Framing, Outgoing, RequestView, elements, for_upstream, number,
+};
 
 /// Bounds on the head of a request.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +29,7 @@ pub(crate) struct RequestSpans {
     target: Target,
     /// Where the first header line begins.
     line_end: usize,
-    fields: Vec<FieldSpan>,
+    fields: FieldSpans,
     size: usize,
 }
 
@@ -46,7 +48,7 @@ impl Default for RequestSpans {
             version: Version::HTTP_11,
             target: Target::default(),
             line_end: 0,
-            fields: Vec::with_capacity(32),
+            fields: FieldSpans::with_capacity(32),
             size: 0,
         }
     }
@@ -145,27 +147,34 @@ impl RequestSpans {
     }
 
     fn parse_line(&mut self, line: &[u8], start: usize) -> Result<(), RequestFault> {
-        let mut parts = line.splitn(3, |byte| *byte == b' ');
-        let (Some(method), Some(target), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
+        let method_end = line.iter().position(|byte| *byte == b' ').ok_or(RequestFault::Line)?;
+        let (method, rest) = line.split_at(method_end);
+        let Some(([_, target @ ..], version)) = rest.split_last_chunk::<9>() else {
             return Err(RequestFault::Line);
         };
-        // RFC 9112 §3: a space within the target must not be repaired, and neither may there be two.
-        if !is_token(method) || target.is_empty() || version.contains(&b' ') {
-            return Err(RequestFault::Line);
-        }
-        self.version = match version {
-            b"HTTP/1.1" => Version::HTTP_11,
-            b"HTTP/1.0" => Version::HTTP_10,
-            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        let version = match version {
+            b" HTTP/1.1" => Ok(Version::HTTP_11),
+            b" HTTP/1.0" => Ok(Version::HTTP_10),
+            [b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
                 if major.is_ascii_digit() && minor.is_ascii_digit() =>
             {
-                return Err(RequestFault::Version);
+                Err(RequestFault::Version)
             }
             _ => return Err(RequestFault::Line),
         };
-        // Bytes of a token are a method.
-        self.method = Method::from_bytes(method).map_err(|_| RequestFault::Line)?;
-        self.target = parse_target(target, &self.method, start + method.len() + 1)?;
+        let special = target.iter().position(|byte| SPECIAL[usize::from(*byte)]);
+        let method = match method {
+            b"GET" => Method::GET,
+            // It refuses what is no token.
+            other => Method::from_bytes(other).map_err(|_| RequestFault::Line)?,
+        };
+        // RFC 9112 §3: a space within the target must not be repaired, and neither may there be two.
+        if target.is_empty() || special.is_some() && target.contains(&b' ') {
+            return Err(RequestFault::Line);
+        }
+        self.version = version?;
+        self.method = method;
+        self.target = parse_target(target, special, &self.method, start + method_end + 1)?;
         Ok(())
     }
 
@@ -175,8 +184,32 @@ impl RequestSpans {
     }
 }
 
-/// Takes a target apart; `start` is where it is in the buffer. The path is judged elsewhere, but that it is ASCII.
-fn parse_target(target: &[u8], method: &Method, start: usize) -> Result<Target, RequestFault> {
+/// The bytes that a target without a query does not have.
+static SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x80;
+    while byte < 256 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b' ' as usize] = true;
+    table[b'#' as usize] = true;
+    table[b'?' as usize] = true;
+    table
+};
+
+/// Takes a target apart; `start` is where it is in the buffer, and `special` where the first of its [`SPECIAL`] bytes is.
+/// The path is judged elsewhere, but that it is ASCII.
+fn parse_target(
+    target: &[u8],
+    special: Option<usize>,
+    method: &Method,
+    start: usize,
+) -> Result<Target, RequestFault> {
+    if special.is_none() && target.first() == Some(&b'/') && *method != Method::CONNECT {
+        let path = start..start + target.len();
+        return Ok(Target { form: Form::Origin, authority: 0..0, path, query: None });
+    }
     if memchr::memchr(b'#', target).is_some() {
         return Err(RequestFault::Fragment);
     }
@@ -260,8 +293,7 @@ impl<'a> RequestHead<'a> {
 
     /// All headers, in their order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        let bytes = self.bytes;
-        self.spans.fields.iter().map(move |field| field.in_bytes(bytes))
+        self.spans.fields.in_bytes(self.bytes)
     }
 
     /// How long the head is.
@@ -279,7 +311,15 @@ impl<'a> RequestHead<'a> {
     /// # Errors
     /// Two servers might frame, or read, the message in two ways.
     pub(crate) fn facts(&self) -> Result<RequestFacts, RequestFault> {
+        /// What a head without a body and with the usual persistence has none of.
+        const DECISIVE: ClassSet =
+            ClassSet::of(&[Class::TransferEncoding, Class::ContentLength, Class::Expect, Class::Connection]);
         let old = self.version() == Version::HTTP_10;
+        let fields = &self.spans.fields;
+        if !fields.seen().meets(DECISIVE) && !fields.disguised().meets(DECISIVE) {
+            let framing = RequestFraming::None;
+            return Ok(RequestFacts { framing, persistent: !old, expects_continue: false });
+        }
         let (mut length, mut chunked, mut expects_continue) = (None, false, false);
         let (mut close, mut keep_alive) = (false, false);
         for field in self.fields() {
@@ -348,6 +388,14 @@ impl RequestView for RequestHead<'_> {
 
     fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         RequestHead::fields(self)
+    }
+
+    fn seen(&self) -> ClassSet {
+        self.spans.fields.seen()
+    }
+
+    fn values(&self, class: Class) -> impl Iterator<Item = &[u8]> {
+        self.spans.fields.values(class, self.bytes)
     }
 
     fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing {

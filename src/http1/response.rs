@@ -5,7 +5,7 @@ use std::ops::Range;
 use http::{StatusCode, Version};
 
 use super::fault::ResponseFault;
-use super::field::{FieldFault, FieldSpan, Reading, parse_fields};
+use super::field::{FieldFault, FieldSpans, Reading, parse_fields};
 use super::scan::find_control;
 use crate::headers::{Class, Field, content_length, elements, number};
 
@@ -20,7 +20,9 @@ pub(crate) struct ResponseSpans {
     status: StatusCode,
     version: Version,
     reason: Range<usize>,
-    fields: Vec<FieldSpan>,
+    /// Where the first header line begins, if the status line can go on as it came.
+    plain_line: Option<usize>,
+    fields: FieldSpans,
     size: usize,
 }
 
@@ -30,7 +32,8 @@ impl Default for ResponseSpans {
             status: StatusCode::OK,
             version: Version::HTTP_11,
             reason: 0..0,
-            fields: Vec::with_capacity(32),
+            plain_line: None,
+            fields: FieldSpans::with_capacity(32),
             size: 0,
         }
     }
@@ -113,10 +116,10 @@ impl ResponseSpans {
         };
         let line = bytes.get(VERSION.len()..end).ok_or(ResponseFault::NotHttp)?;
         let (minor, status, reason) = match line {
-            [minor, b' ', status @ .., b' '] if status.len() == 3 => (minor, status, end..end),
-            [minor, b' ', a, b, c, b' ', ..] => (minor, &[*a, *b, *c][..], VERSION.len() + 6..end),
+            [minor, b' ', status @ .., b' '] if status.len() == 3 => (*minor, status, end..end),
+            [minor, b' ', a, b, c, b' ', ..] => (*minor, &[*a, *b, *c][..], VERSION.len() + 6..end),
             // Some servers leave out the space before an empty reason phrase.
-            [minor, b' ', status @ ..] if status.len() == 3 => (minor, status, end..end),
+            [minor, b' ', status @ ..] if status.len() == 3 => (*minor, status, end..end),
             _ => return Err(ResponseFault::NotHttp),
         };
         self.version = match minor {
@@ -125,7 +128,9 @@ impl ResponseSpans {
             _ => return Err(ResponseFault::NotHttp),
         };
         self.status = StatusCode::from_bytes(status).map_err(|_| ResponseFault::NotHttp)?;
-        self.reason = reason;
+        // Of HTTP/1.1, with both spaces, and ended by CRLF.
+        let plain = minor == b'1' && reason.start == VERSION.len() + 6 && next == end + 2;
+        (self.reason, self.plain_line) = (reason, plain.then_some(next));
         let reading = Reading::Lenient;
         parse_fields(bytes, next, reading, MAX_RESPONSE_FIELDS, &mut self.fields).map_err(|fault| match fault
         {
@@ -156,6 +161,11 @@ impl<'a> ResponseHead<'a> {
         self.bytes.get(self.spans.reason.clone()).unwrap_or_default()
     }
 
+    /// The status line with its CRLF, if it is one that HTTP/1.1 clients can be sent as it is.
+    pub(crate) fn plain_line(&self) -> Option<Range<usize>> {
+        self.spans.plain_line.map(|end| 0..end)
+    }
+
     /// Whether another response to the same request follows (RFC 9110 §15.2).
     pub(crate) fn is_interim(&self) -> bool {
         self.status().is_informational() && self.status() != StatusCode::SWITCHING_PROTOCOLS
@@ -163,8 +173,12 @@ impl<'a> ResponseHead<'a> {
 
     /// All headers, in their order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        let bytes = self.bytes;
-        self.spans.fields.iter().map(move |field| field.in_bytes(bytes))
+        self.spans.fields.in_bytes(self.bytes)
+    }
+
+    /// The values of its `Connection` lines.
+    pub(crate) fn connection(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.spans.fields.values(Class::Connection, self.bytes)
     }
 
     /// The bytes that the lines of its fields are in.
@@ -189,30 +203,26 @@ impl<'a> ResponseHead<'a> {
         let old = self.version() == Version::HTTP_10;
         let (mut length, mut chunked) = (None, false);
         let (mut close, mut keep_alive) = (false, false);
-        let mut waits = None;
-        for field in self.fields().filter(|field| !field.disguised) {
-            match field.class {
-                Class::TransferEncoding => {
-                    if chunked || !field.value.eq_ignore_ascii_case(b"chunked") {
-                        return Err(ResponseFault::TransferEncoding);
-                    }
-                    chunked = true;
-                }
-                Class::ContentLength => {
-                    let number = content_length(field.value).ok_or(ResponseFault::ContentLength)?;
-                    if *length.get_or_insert(number) != number {
-                        return Err(ResponseFault::ContentLength);
-                    }
-                }
-                Class::Connection => {
-                    for option in elements(field.value) {
-                        close |= option.eq_ignore_ascii_case(b"close");
-                        keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-                    }
-                }
-                Class::KeepAlive => waits = keep_alive_timeout(field.value).or(waits),
-                _ => {}
+        let fields = &self.spans.fields;
+        for value in fields.values(Class::TransferEncoding, self.bytes) {
+            if chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(ResponseFault::TransferEncoding);
             }
+            chunked = true;
+        }
+        for value in fields.values(Class::ContentLength, self.bytes) {
+            let number = content_length(value).ok_or(ResponseFault::ContentLength)?;
+            if *length.get_or_insert(number) != number {
+                return Err(ResponseFault::ContentLength);
+            }
+        }
+        for option in self.connection().flat_map(elements) {
+            close |= option.eq_ignore_ascii_case(b"close");
+            keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+        let mut waits = None;
+        for value in fields.values(Class::KeepAlive, self.bytes) {
+            waits = keep_alive_timeout(value).or(waits);
         }
         let framing = match (chunked, length) {
             (true, Some(_)) => return Err(ResponseFault::TwoLengths),

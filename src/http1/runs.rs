@@ -1,8 +1,10 @@
 //! Copies the header lines of a message that go on, in as few pieces as there are.
 
+use std::ops::Range;
+
 use http::HeaderName;
 
-use crate::headers::{Field, HeaderSink};
+use crate::headers::{Field, HeaderSink, OwnHeader};
 
 /// Copies lines from the buffer of a head to `out`. Lines that follow one another are copied together.
 #[derive(Debug)]
@@ -19,9 +21,18 @@ impl<'a> Runs<'a> {
         Self { source, run: (0, 0), out }
     }
 
+    #[inline]
     fn flush(&mut self) {
         let (start, end) = std::mem::take(&mut self.run);
+        if start == end {
+            return;
+        }
         self.out.extend_from_slice(self.source.get(start..end).unwrap_or_default());
+    }
+
+    /// Has the first line copied as it came.
+    pub(crate) fn begin(&mut self, line: Range<usize>) {
+        self.run = (line.start, line.end);
     }
 
     /// Copies what is left, and hands the output out for more lines.
@@ -32,6 +43,7 @@ impl<'a> Runs<'a> {
 }
 
 impl HeaderSink for Runs<'_> {
+    #[inline]
     fn keep(&mut self, field: &Field<'_>) {
         if field.repaired {
             self.flush();
@@ -48,5 +60,10 @@ impl HeaderSink for Runs<'_> {
 
     fn add(&mut self, name: &HeaderName, value: &[u8]) {
         self.finish().add(name, value);
+    }
+
+    #[inline]
+    fn state(&mut self, header: &OwnHeader, value: &[u8]) {
+        self.finish().state(header, value);
     }
 }

@@ -37,19 +37,43 @@ const HIGH: u64 = ONES * 0x80;
 /// the bytes above, never the lowest one that is found.
 #[inline]
 pub(super) fn find_control(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
-        let word = u64::from_le_bytes(chunk);
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
         let below_space = word.wrapping_sub(ONES * 0x20) & !word;
         let delete = word ^ (ONES * 0x7f);
         let found = (below_space | delete.wrapping_sub(ONES) & !delete) & HIGH;
         if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
         }
-        at += 8;
+        rest = behind;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f).unwrap_or(rest.len())
+    bytes.len() - rest.len()
+        + rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f).unwrap_or(rest.len())
+}
+
+/// The place of the first byte at or behind `from` that is no letter, digit or `-`. The end, if there is none.
+#[inline]
+pub(super) fn find_not_plain(bytes: &[u8], from: usize) -> usize {
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
+        // Without its high bit, no byte borrows from the next one or carries into it.
+        let ascii = word & !HIGH;
+        let letter = ascii | (ONES * 0x20);
+        let letters =
+            letter.wrapping_add(ONES * u64::from(0x80 - b'a')) & (ONES * u64::from(0x80 | b'z') - letter);
+        let digits =
+            ascii.wrapping_add(ONES * u64::from(0x80 - b'0')) & (ONES * u64::from(0x80 | b'9') - ascii);
+        let dash = HIGH - (ascii ^ (ONES * u64::from(b'-')));
+        let others = !(letters | digits | dash) & HIGH | word & HIGH;
+        if others != 0 {
+            return bytes.len() - rest.len() + (others.trailing_zeros() / 8) as usize;
+        }
+        rest = behind;
+    }
+    bytes.len() - rest.len()
+        + rest.iter().position(|byte| TOKENS[usize::from(*byte)] != PLAIN).unwrap_or(rest.len())
 }
 
 #[cfg(test)]
@@ -57,6 +81,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn every_byte_is_plain_or_not_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for place in 0..16 {
+                let mut bytes = [b'a'; 16];
+                bytes[place] = byte;
+                let plain = byte.is_ascii_alphanumeric() || byte == b'-';
+                assert_eq!(find_not_plain(&bytes, 0), if plain { 16 } else { place }, "{byte:#x}");
+            }
+        }
+    }
 
     proptest! {
         #[test]
@@ -67,6 +103,17 @@ mod tests {
             let from = from.min(bytes.len());
             let slow = bytes.iter().skip(from).position(u8::is_ascii_control);
             prop_assert_eq!(find_control(&bytes, from), slow.map_or(bytes.len(), |at| from + at));
+        }
+
+        #[test]
+        fn the_first_byte_that_is_not_plain_is_found(
+            bytes in proptest::collection::vec(prop_oneof![9 => b'a'..=b'z', 2 => b'-'..=b'9', 1 => any::<u8>()], 0..70),
+            from in 0..70_usize,
+        ) {
+            let from = from.min(bytes.len());
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+            let slow = bytes.iter().skip(from).position(|byte| !plain(byte));
+            prop_assert_eq!(find_not_plain(&bytes, from), slow.map_or(bytes.len(), |at| from + at));
         }
     }
 }

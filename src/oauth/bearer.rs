@@ -66,6 +66,12 @@ pub(crate) fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Pre
 
 #[inline]
 fn parse(bytes: &[u8]) -> Result<Presented<'_>, Denial> {
+    // How nearly everybody spells it. More spaces are skipped below.
+    if let Some(token) = bytes.strip_prefix(b"Bearer ")
+        && token.first() != Some(&b' ')
+    {
+        return Ok(Presented { scheme: Scheme::Bearer, token });
+    }
     let (scheme, token) = match bytes.iter().position(|byte| *byte == b' ') {
         // RFC 9110 §11.4: one or more spaces.
         Some(space) => {

@@ -10,6 +10,10 @@ use crate::oauth::evidence::{PeerCertificate, Target};
 /// The client certificate of a connection. A program puts it into the extensions of the connection's requests, for mutual
 /// TLS and certificate-bound tokens (RFC 8705).
 ///
+/// The gate does not verify it again. A resumed TLS session and an open connection keep the certificate of the first
+/// handshake, even after it has expired. A program that resumes sessions or keeps connections open for long verifies
+/// the certificate again before it inserts it. (The gateway does that.)
+///
 /// ```
 /// use http::Request;
 /// use tollgate::plugin::ClientCertificate;

@@ -25,7 +25,7 @@ use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::evidence::{Evidence, Target};
 use crate::response;
-use crate::route::host::{self, Host, HostError, HostRule, TargetHost};
+use crate::route::host::{Host, HostError, HostRule, LastHost, TargetHost};
 use crate::route::path::{self, PathError};
 use crate::route::table::Match;
 use crate::telemetry::Reason;
@@ -72,12 +72,13 @@ pub(crate) struct RequestContext<'a, V> {
     pub(crate) answers: &'a Answers,
 }
 
-/// What a decision is written to. Both are used for one request after the other.
+/// What a decision is written to. All of it is used for one request after the other.
 pub(crate) struct Scratch<'a> {
     /// Who the client is.
     pub(crate) identity: &'a mut Identity,
     /// The head that goes to an HTTP/1.1 server.
     pub(crate) head: &'a mut Vec<u8>,
+    pub(crate) last_host: &'a mut LastHost,
 }
 
 /// Decides about a request: everything that can be decided before it moves, without waiting.
@@ -102,7 +103,8 @@ pub(crate) fn authorize<V: RequestView>(
             "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         )));
     }
-    let host = host_of(request).map_err(|error| ambiguous(error.public_text()))?;
+    let Scratch { identity, head: written, last_host } = scratch;
+    let host = host_of(request, last_host).map_err(|error| ambiguous(error.public_text()))?;
     let path = path::canonical(request.path()).map_err(Refusal::path)?;
 
     notes.names(host.as_str(), path.as_str());
@@ -140,20 +142,18 @@ pub(crate) fn authorize<V: RequestView>(
     notes.routed(route);
     // All borrowed: a URI is only made of it for a DPoP proof.
     let target = Target { method, https: client.secure, authority: host.as_str(), path: path.as_str() };
-    let enforced = enforce(gate, rules, route, context, target, notes, scratch.identity);
+    let enforced = enforce(gate, rules, route, context, target, notes, identity);
     let (lease, bounds) = match enforced.map_err(|refusal| refusal.of(route, request))? {
         Enforced::Permitted(lease, bounds) => (lease, bounds),
         Enforced::Ask(question) => return Ok(Disposition::Ask(question)),
     };
     // An upgrade is HTTP/1.1's own.
     let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
-    let outgoing =
-        Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, scratch.identity, notes) };
+    let outgoing = Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, identity, notes) };
     let (head, asked) = match &route.transform {
-        None => (head(route, request, host.as_str(), path.as_str(), &outgoing, scratch.head)?, None),
+        None => (head(route, request, host.as_str(), path.as_str(), &outgoing, written)?, None),
         Some(transform) => {
-            let head =
-                transformed(transform, route, context, (&host, path.as_str()), outgoing, scratch.head)?;
+            let head = transformed(transform, route, context, (&host, path.as_str()), outgoing, written)?;
             (head, Some(path.as_str().into()))
         }
     };
@@ -164,7 +164,10 @@ pub(crate) fn authorize<V: RequestView>(
 }
 
 /// The one host that a request is for.
-pub(super) fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError> {
+pub(super) fn host_of<'a>(
+    request: &'a impl RequestView,
+    last: &'a mut LastHost,
+) -> Result<Host<'a>, HostError> {
     let target = match (request.form(), request.authority()) {
         (Form::OtherScheme, _) => return Err(HostError::Scheme),
         (_, None) => None,
@@ -182,7 +185,7 @@ pub(super) fn host_of(request: &impl RequestView) -> Result<Host<'_>, HostError>
         Version::HTTP_2 => HostRule::TargetSuffices,
         _ => HostRule::Required,
     };
-    host::of_request(target, request.values(Class::Host), rule)
+    last.of_request(target, request.values(Class::Host), rule)
 }
 
 /// What the gateway has to say about a request that goes upstream. This is the one place where it says who the client is.

@@ -34,6 +34,7 @@ use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::endpoints::MAX_BODY;
 use crate::response;
+use crate::route::host::LastHost;
 use crate::telemetry::Reason;
 use crate::upstream::downstream::{BodyFault, Downstream as _};
 use crate::upstream::http1::connection::Connection;
@@ -47,6 +48,7 @@ use crate::upstream::http1::writer::RequestWriter;
 pub(crate) struct Session {
     record: RequestRecord,
     identity: Identity,
+    last_host: LastHost,
     writer: RequestWriter,
 }
 
@@ -106,7 +108,7 @@ impl Proxy {
         session: &mut Session,
         answered: Option<&Answers>,
     ) -> Result<Decided, Refusal> {
-        let Session { record, identity, writer } = session;
+        let Session { record, identity, last_host, writer } = session;
         let Some(head) = client.head() else {
             let response = response::problem(StatusCode::BAD_REQUEST, "the request is not well-formed");
             return Err(Refusal { close: true, ..Refusal::new(response, Reason::Ambiguous) });
@@ -126,7 +128,7 @@ impl Proxy {
             };
             let answers = answered.unwrap_or(&NO_ANSWERS);
             let context = RequestContext { request: &head, bodiless, body_size, client: connection, answers };
-            let mut scratch = Scratch { identity, head: writer.begin(!bodiless) };
+            let mut scratch = Scratch { identity, head: writer.begin(!bodiless), last_host };
             match authorize(&self.gate, rules, &context, record, &mut scratch)? {
                 Disposition::Upstream(authorized) => Ok(Decided::Upstream(authorized)),
                 Disposition::Ask(question) => Ok(Decided::Ask(question)),
@@ -147,7 +149,7 @@ impl Proxy {
 
     /// Sends on what was let through, and the response back.
     async fn pass<I: Socket>(&self, client: &mut Client<I>, authorized: Authorized, session: &mut Session) {
-        let Session { record, identity, writer } = session;
+        let Session { record, identity, writer, .. } = session;
         let Some(route) = record.take_route() else { return client.close() };
         let Authorized { lease, head, mut bounds, upgrade, login, origin, asked } = authorized;
         if bounds.as_ref().is_some_and(|bounds| bounds.ticket.is_some()) {
@@ -241,7 +243,7 @@ impl Proxy {
     /// Brings a response back. Returns why there is none where it broke off before anything of it had been sent.
     async fn relay_back<I: Socket>(
         &self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         writer: &mut RequestWriter,
         upload: &mut Upload<'_, I>,
         changes: Changes<'_>,
@@ -284,7 +286,7 @@ impl Proxy {
     /// Joins the client and the server behind a 101.
     async fn tunnel<I: Socket>(
         &self,
-        connection: Connection,
+        connection: Box<Connection>,
         upload: &mut Upload<'_, I>,
         changes: &Changes<'_>,
         sent: &[u8],

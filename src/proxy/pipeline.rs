@@ -31,13 +31,14 @@ use super::route::ClientConnection;
 use super::rules::Rules;
 use crate::gate::question::{Answers, NO_ANSWERS};
 use crate::gate::{Endpoint, FormBody, Gate};
-use crate::headers::check_request;
+use crate::headers::{MapHead, check_request};
 use crate::http1::Asked;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Identity;
 use crate::oauth::denial::Denial;
 use crate::plugin;
 use crate::response;
+use crate::route::host::LastHost;
 use crate::telemetry::{Gauges, Reason};
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
@@ -135,13 +136,16 @@ impl Proxy {
         let (parts, body) = request.into_parts();
         let mut record = RequestRecord::default();
         // From here on the request is followed to its end, also if this future is dropped.
-        record.begin(&parts, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
+        let head = MapHead::new(&parts);
+        record.begin(&head, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
         let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
+        let mut last_host = LastHost::default();
         let mut answers = None;
         let response = loop {
-            let scratch = Scratch { identity: &mut identity, head: writer.begin(true) };
+            let scratch =
+                Scratch { identity: &mut identity, head: writer.begin(true), last_host: &mut last_host };
             let known = answers.as_deref().unwrap_or(&NO_ANSWERS);
-            match self.authorize_http2(&parts, &body, &client, &mut record, scratch, known) {
+            match self.authorize_http2(&head, &body, &client, &mut record, scratch, known) {
                 Ok(Disposition::Upstream(authorized)) => {
                     break self.pass_http2(authorized, &parts, body, (identity, writer), &mut record).await;
                 }
@@ -164,7 +168,7 @@ impl Proxy {
 
     fn authorize_http2(
         &self,
-        parts: &Parts,
+        head: &MapHead<'_>,
         body: &Incoming,
         client: &ClientConnection<'_>,
         record: &mut RequestRecord,
@@ -172,14 +176,14 @@ impl Proxy {
         answers: &Answers,
     ) -> Result<Disposition, Refusal> {
         self.with_rules(|rules| {
-            if parts.headers.len() > rules.max_headers {
+            if head.len() > rules.max_headers {
                 let detail = "the request has more headers than this server accepts";
                 let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
                 return Err(Refusal::new(response, Reason::Ambiguous));
             }
-            check_request(parts).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
+            check_request(head).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
             let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
-            let context = RequestContext { request: parts, bodiless, body_size, client, answers };
+            let context = RequestContext { request: head, bodiless, body_size, client, answers };
             authorize(&self.gate, rules, &context, record, &mut scratch)
         })
     }
@@ -339,14 +343,14 @@ impl Proxy {
         if let FormBody::Whole(body) = &body {
             record.reads(body.len());
         }
-        let address = self.with_rules(|rules| rules.client_address(client.peer, parts));
+        let address = self.with_rules(|rules| rules.client_address(client.peer, &MapHead::new(parts)));
         let mut origin = crate::gate::Origin::from_address(address);
         origin.certificate = client.verified_certificate();
         origin.https = Some(client.secure);
         let (mut response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
         self.with_rules(|rules| {
             if let Some(cors) = &rules.endpoint_cors {
-                cors.apply(endpoint, parts, response.headers_mut());
+                cors.apply(endpoint, &MapHead::new(parts), response.headers_mut());
             }
         });
         record.told(&told);

@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::route::ClientConnection;
 use crate::http1::RequestFraming;
 use crate::response;
+use crate::route::host::LastHost;
 use crate::route::path;
 use crate::telemetry::Reason;
 
@@ -51,7 +52,9 @@ impl Proxy {
         };
         self.with_rules(|rules| record.begin(&head, connection, || rules.trusts(connection.peer)));
         let facts = head.facts().map_err(|fault| malformed(fault.status(), fault.public_text()))?;
-        let host = host_of(&head).map_err(|error| malformed(StatusCode::BAD_REQUEST, error.public_text()))?;
+        let mut last = LastHost::default();
+        let host = host_of(&head, &mut last)
+            .map_err(|error| malformed(StatusCode::BAD_REQUEST, error.public_text()))?;
         if host.is_none() {
             return Err(malformed(StatusCode::BAD_REQUEST, "the request names no host"));
         }

@@ -127,24 +127,21 @@ impl Host<'_> {
     }
 }
 
-/// The one host that a request is for: the authority of its target, or its `Host` header; where both are there they
-/// have to agree.
-///
-/// # Errors
-/// A request that names several, one that is malformed, or none where it has to.
-pub fn of_request<'a>(
+/// The host that the target and the first `Host` header name.
+fn resolve<'a>(
     target: Option<TargetHost<'a>>,
-    mut headers: impl Iterator<Item = &'a [u8]>,
+    header: Option<&'a [u8]>,
+    repeated: bool,
     rule: HostRule,
 ) -> Result<Host<'a>, HostError> {
-    let header = match headers.next() {
+    let header = match header {
         None => None,
         Some(value) => {
             let text = std::str::from_utf8(value).map_err(|_| HostError::Malformed)?;
             Some(Host::parse(text)?)
         }
     };
-    if headers.next().is_some() {
+    if repeated {
         return Err(HostError::Repeated);
     }
     let Some(TargetHost { authority, default_port }) = target else {
@@ -159,6 +156,50 @@ pub fn of_request<'a>(
         Some(header) if !target.agrees(&header, default_port) => Err(HostError::Disagree),
         None if rule == HostRule::Required => Err(HostError::Missing),
         _ => Ok(target),
+    }
+}
+
+/// The host of the last request of a connection. The next request usually has the same, and then it is not parsed again.
+#[derive(Debug, Default)]
+pub struct LastHost {
+    authority: String,
+    name_length: usize,
+    port: Option<u16>,
+}
+
+impl LastHost {
+    /// Hosts of more bytes are not kept.
+    const MAX_LENGTH: usize = 255;
+
+    /// Returns the one host that a request is for: the authority of its target, or its `Host` header. If both are there,
+    /// they have to agree.
+    ///
+    /// # Errors
+    /// A request that names several, one that is malformed, or none where it has to.
+    pub fn of_request<'a>(
+        &'a mut self,
+        target: Option<TargetHost<'a>>,
+        mut headers: impl Iterator<Item = &'a [u8]>,
+        rule: HostRule,
+    ) -> Result<Host<'a>, HostError> {
+        let (header, repeated) = (headers.next(), headers.next().is_some());
+        match header {
+            Some(value) if target.is_none() && !repeated && (1..=Self::MAX_LENGTH).contains(&value.len()) => {
+                if self.authority.as_bytes() != value {
+                    self.keep(resolve(None, header, false, rule)?);
+                }
+                let name = self.authority.get(..self.name_length).unwrap_or_default();
+                Ok(Host { authority: &self.authority, name, port: self.port })
+            }
+            _ => resolve(target, header, repeated, rule),
+        }
+    }
+
+    fn keep(&mut self, host: Host<'_>) {
+        self.authority.clear();
+        self.authority.push_str(host.authority);
+        // The name is the beginning of the authority.
+        (self.name_length, self.port) = (host.name.len(), host.port);
     }
 }
 

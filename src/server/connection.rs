@@ -82,13 +82,14 @@ impl<H: Handler> Shared<H> {
         &self,
         socket: TcpStream,
         limits: &Limits,
-    ) -> Option<(TlsStream<TcpStream>, Option<Box<ClientCertificate>>)> {
+    ) -> Option<(Box<TlsStream<TcpStream>>, Option<Box<ClientCertificate>>)> {
         let tls = self.tls.as_ref()?;
         match timeout(limits.handshake_timeout, tls.settings().acceptor().accept(socket)).await {
             Ok(Ok(session)) => {
                 let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
                 let certificate = ClientCertificate::new(chain, Arc::clone(tls)).map(Box::new);
-                Some((session, certificate))
+                // Boxed: a session is large, and every future that it passes through would keep room for it.
+                Some((Box::new(session), certificate))
             }
             // Scanners and clients that do not trust the certificate: as many lines as they like to make.
             Ok(Err(error)) => {
@@ -193,4 +194,19 @@ where
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
+}
+
+/// Returns the bytes of what an idle connection keeps of its own: its task, and the state of HTTP/1 on a plain socket and
+/// on a TLS session.
+#[cfg(test)]
+pub(crate) fn sizes_when_idle<H: Handler>() -> [usize; 3] {
+    fn of_task<F, A, B, C, D, E>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+    fn of_boxed<F, A, B, C, D>(_: impl FnOnce(A, B, C, D) -> Pin<Box<F>>) -> usize {
+        size_of::<F>()
+    }
+    let plain = of_boxed(Shared::<H>::http1::<TcpStream>);
+    let tls = of_boxed(Shared::<H>::http1::<Box<TlsStream<TcpStream>>>);
+    [of_task(Shared::<H>::serve), plain, tls]
 }

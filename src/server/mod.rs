@@ -40,6 +40,8 @@ mod tls;
 
 pub(crate) use self::bind::Bound;
 pub(crate) use self::client_certificate::Trust;
+#[cfg(test)]
+pub(crate) use self::connection::sizes_when_idle;
 pub(crate) use self::connection_info::ConnInfo;
 pub(crate) use self::handler::Handler;
 pub(crate) use self::heartbeat::Heartbeats;

@@ -26,6 +26,18 @@ impl Io {
 }
 
 impl Io {
+    /// Ready if a read may find something. Costs less than a read that finds nothing, and needs no buffer.
+    #[inline]
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            // A read reports the error.
+            Self::Plain(stream) => stream.poll_read_ready(cx).map(|_| ()),
+            Self::Unix(stream) => stream.poll_read_ready(cx).map(|_| ()),
+            // The session itself may have something.
+            Self::Tls(_) => Poll::Ready(()),
+        }
+    }
+
     /// Whether nothing is there to be read, not even the end. Leaves no waker, and costs no system call where
     /// the reactor knows of nothing.
     pub(crate) fn is_quiet(&self) -> bool {

@@ -1,7 +1,9 @@
 //! Upgrades: a new process takes over from the running gateway, and clients notice nothing.
 
 use crate::support::gateway::{Output, guard};
-use crate::support::{Answer, Config, Conn, Fixture, Gateway, REVOKE, TOKEN, credentials, get, post_form, raw};
+use crate::support::{
+    Answer, Config, Conn, Fixture, Gateway, REVOKE, TOKEN, credentials, get, post_form, raw,
+};
 use crate::support::{run, token_of};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -282,7 +284,7 @@ fn metrics_and_a_service_manager_follow_the_new_process() {
     };
     let config = Config::bare()
         .server("shutdown_grace = \"1s\"\nstate_dir = \"state\"")
-        .table("[metrics]\nlisten = \"127.0.0.1:0\"");
+        .table("[metrics]\nlisten = \"http://127.0.0.1:0\"");
     let path = dir.path().join("notify").display().to_string();
     let mut gateway = Gateway::start_text(&config.text(), &[("NOTIFY_SOCKET", &path)]);
     assert!(notified().starts_with("READY=1"));

@@ -198,4 +198,5 @@ fn the_gateway_runs_without_a_writable_state_directory() {
     assert_eq!(ask(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);
     assert_eq!(written.matches("cannot be written").count(), 1, "{written}");
+    assert_eq!(written.matches("tokens are kept in memory alone").count(), 1, "{written}");
 }

@@ -17,6 +17,7 @@ use crate::access::offline::without_upstream_tls;
 use crate::config::{AddressRules, Config, Route};
 use crate::gate::question::NO_ANSWERS;
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec};
+use crate::headers::MapHead;
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::decide::Identity;
 use crate::oauth::evidence::PeerCertificate;
@@ -29,6 +30,7 @@ use crate::proxy::notes::Notes;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::{self, ClientConnection, ConnectionCertificate};
 use crate::proxy::rules::Rules;
+use crate::route::host::LastHost;
 use crate::telemetry::Reason;
 
 /// The thumbprint of the certificate that the client shows. Nothing but equality matters.
@@ -177,9 +179,14 @@ impl<'c> Explainer<'_, 'c> {
         };
         let body_size = SizeHint::with_exact(self.request.body);
         let bodiless = self.request.body == 0;
+        let head = MapHead::new(parts);
         let context =
-            RequestContext { request: parts, bodiless, body_size, client: &client, answers: &NO_ANSWERS };
-        let mut scratch = Scratch { identity: &mut Identity::default(), head: &mut Vec::new() };
+            RequestContext { request: &head, bodiless, body_size, client: &client, answers: &NO_ANSWERS };
+        let mut scratch = Scratch {
+            identity: &mut Identity::default(),
+            head: &mut Vec::new(),
+            last_host: &mut LastHost::default(),
+        };
         authorize(&self.gate, self.rules, &context, seen, &mut scratch)
     }
 
@@ -251,7 +258,12 @@ impl<'c> Explainer<'_, 'c> {
         let (origin, route) = (self.request.origin.as_ref()?, route?);
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.headers.insert(http::header::ORIGIN, origin.clone());
-        Some(route.cors.as_ref().is_some_and(|cors| Cors::new(cors, true).origin(&parts).is_some()))
+        Some(
+            route
+                .cors
+                .as_ref()
+                .is_some_and(|cors| Cors::new(cors, true).origin(&MapHead::new(&parts)).is_some()),
+        )
     }
 }
 

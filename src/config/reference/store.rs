@@ -10,9 +10,9 @@ pub(super) fn store() -> Table {
         "`journal`: in memory, and in a journal in `state_dir` from which a restart takes them. Revocations and used \
          client assertions are on disk before they are answered, tokens 10 ms after they were issued. \
          `state_dir` must be on a local disk. `memory`: in memory alone. A restart then ends every token, and \
-         accepts client assertions again that were used before it.",
+         accepts client assertions again that were used before it. Left out: `journal`, but a gateway whose \
+         `state_dir` cannot be used starts all the same, with tokens in memory alone, and its log says so.",
     )
-    .default(r#""journal""#)
     .example(r#""memory""#)
     .wrong(r#""disk""#)])
 }

@@ -2,8 +2,8 @@ use http::request::Parts;
 use http::{Method, Request, StatusCode, Version};
 
 use super::headers;
-use crate::headers::check_request;
 use crate::headers::framing::FramingError;
+use crate::headers::{MapHead, check_request};
 
 fn request(method: Method, version: Version, target: &str, lines: &[&str]) -> Parts {
     let mut request =
@@ -15,7 +15,8 @@ fn request(method: Method, version: Version, target: &str, lines: &[&str]) -> Pa
 #[test]
 fn framing_that_two_servers_may_read_differently_is_refused() {
     use FramingError::*;
-    let check = |version, lines: &[&str]| check_request(&request(Method::POST, version, "/a", lines));
+    let check =
+        |version, lines: &[&str]| check_request(&MapHead::new(&request(Method::POST, version, "/a", lines)));
     for (sent, want) in [
         (&[][..], Ok(())),
         (&["content-length: 0"], Ok(())),
@@ -75,7 +76,7 @@ fn targets_have_the_form_of_their_method() {
         (Method::OPTIONS, "h:80", false),
         (Method::CONNECT, "h:80", true),
     ] {
-        let got = check_request(&request(method.clone(), Version::HTTP_11, target, &[]));
+        let got = check_request(&MapHead::new(&request(method.clone(), Version::HTTP_11, target, &[])));
         assert_eq!(got, if fits { Ok(()) } else { Err(FramingError::Target) }, "{method} {target}");
     }
 }

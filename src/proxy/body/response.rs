@@ -33,7 +33,7 @@ pub(crate) fn with_record(
 ) -> Response<ResponseBody> {
     record.head_goes_out(response.status());
     if let Some(id) = record.request_id().and_then(|id| HeaderValue::from_bytes(id).ok()) {
-        response.headers_mut().insert(&REQUEST_ID, id);
+        response.headers_mut().insert(&REQUEST_ID.name, id);
     }
     match &mut response.body_mut().0 {
         Kind::Whole(body) => record.ends_with(body.size_hint().exact().unwrap_or(0)),

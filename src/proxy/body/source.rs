@@ -26,7 +26,7 @@ pub(crate) enum Source {
 /// A response of an HTTP/1.1 server.
 pub(crate) struct Http1Source {
     /// Goes back to the pool when the response has been read to its end; closed with it otherwise.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     writer: RequestWriter,
     down: BodyDownstream,
     /// How much of the body the client had sent when that was asked last.
@@ -35,7 +35,7 @@ pub(crate) struct Http1Source {
 }
 
 impl Http1Source {
-    pub(crate) fn new(connection: Connection, writer: RequestWriter, down: BodyDownstream) -> Self {
+    pub(crate) fn new(connection: Box<Connection>, writer: RequestWriter, down: BodyDownstream) -> Self {
         Self { connection: Some(connection), writer, down, sent: 0, trailers_given: false }
     }
 

@@ -75,6 +75,12 @@ struct Memory {
     left: Vec<Vec<u8>>,
 }
 
+impl Socket for Memory {
+    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
 impl AsyncRead for Memory {
     fn poll_read(
         mut self: Pin<&mut Self>,

@@ -7,7 +7,7 @@ mod relay;
 mod respond;
 mod upload;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,9 @@ use std::time::Duration;
 use http::{Method, Version};
 use http_body::SizeHint;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 
 pub(crate) use relay::{Patience, Relayed, relay};
 pub(crate) use respond::Changes;
@@ -33,9 +35,27 @@ use crate::upstream::alarm::Alarm;
 use crate::upstream::http1::logins::Logins;
 
 /// A client's socket, or the TLS session on it.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Ready if a read may find something. Until then, the task is woken when it may.
+    ///
+    /// It costs less than a read that finds nothing, and needs no buffer.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
 
-impl<I: AsyncRead + AsyncWrite + Unpin + Send> Socket for I {}
+impl Socket for TcpStream {
+    #[inline]
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A read reports the error.
+        self.poll_read_ready(cx).map(|_| ())
+    }
+}
+
+impl Socket for Box<TlsStream<TcpStream>> {
+    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        // The session itself may have something.
+        Poll::Ready(())
+    }
+}
 
 /// How long a client may do nothing while it is served.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +68,7 @@ pub(crate) struct ClientTimeouts {
 
 thread_local! {
     /// Spans that no connection needs at the moment.
-    static SPANS: RefCell<Option<Box<RequestSpans>>> = const { RefCell::new(None) };
+    static SPANS: Cell<Option<Box<RequestSpans>>> = const { Cell::new(None) };
 }
 
 /// Why there is no further request.
@@ -74,6 +94,8 @@ pub(crate) struct Client<I> {
     /// Whether the process is ending: no further request is taken.
     draining: Arc<AtomicBool>,
     end_of_input: bool,
+    /// The next request has usually not come yet: the socket is asked before a buffer is lent.
+    asks_socket: bool,
     /// Since when the client has closed its sending side and has been sent nothing.
     silent_since: Option<Instant>,
     /// What the socket took has not left it.
@@ -105,6 +127,7 @@ impl<I> Client<I> {
             blocked_until: None,
             draining,
             end_of_input: false,
+            asks_socket: false,
             silent_since: None,
             flushing: false,
             spans: None,
@@ -176,7 +199,11 @@ impl<I> Client<I> {
         self.idempotent = head.method().is_idempotent();
         let size = head.size();
         self.input.consume(size);
-        SPANS.set(Some(spans));
+        if self.input.is_empty() {
+            // The upstream's side uses the same buffer next.
+            self.input.settle();
+        }
+        SPANS.with(|spare| spare.set(Some(spans)));
         let facts = facts.unwrap_or(RequestFacts {
             framing: RequestFraming::None,
             persistent: false,
@@ -187,6 +214,7 @@ impl<I> Client<I> {
         self.body = BodyDecoder::of_request(facts.framing);
         self.body_ended = self.body.remaining() == Some(0);
         self.body_bytes = 0;
+        self.asks_socket = true;
     }
 
     /// Whether the request is HEAD.
@@ -265,7 +293,7 @@ impl<I: Socket> Client<I> {
         limits: HeadLimits,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), HeadEnd>> {
-        let mut spans = SPANS.take().unwrap_or_default();
+        let mut spans = SPANS.with(Cell::take).unwrap_or_default();
         let head = self.poll_spans(&mut spans, limits, cx);
         match head {
             Poll::Ready(Ok(())) => {
@@ -273,7 +301,7 @@ impl<I: Socket> Client<I> {
                 self.scanned = 0;
             }
             _ => {
-                SPANS.set(Some(spans));
+                SPANS.with(|spare| spare.set(Some(spans)));
                 self.input.settle();
             }
         }
@@ -301,6 +329,9 @@ impl<I: Socket> Client<I> {
                 }
             }
             self.scanned = bytes.len();
+            if std::mem::take(&mut self.asks_socket) && !self.end_of_input {
+                ready!(self.io.poll_readable(cx));
+            }
             match ready!(self.poll_read(cx)) {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(HeadEnd::Closed)),
@@ -396,7 +427,11 @@ impl<I: Socket> Client<I> {
         if !self.has_taken_all() && matches!(self.poll_out(cx), Poll::Ready(Err(_))) {
             return Poll::Ready(());
         }
-        if self.body_ended && self.input.is_empty() && !self.end_of_input {
+        if self.body_ended
+            && self.input.is_empty()
+            && !self.end_of_input
+            && self.io.poll_readable(cx).is_ready()
+        {
             if let Poll::Ready(Err(_)) = self.poll_read(cx) {
                 return Poll::Ready(());
             }

@@ -7,7 +7,7 @@ use http_body_util::Full;
 
 use super::date::write_date;
 use super::{Client, Socket};
-use crate::headers::{Field, HeaderSink as _, PublicOrigin, REQUEST_ID, Returning, for_client};
+use crate::headers::{Class, Field, HeaderSink as _, PublicOrigin, REQUEST_ID, Returning, for_client};
 use crate::http1::{ResponseFacts, ResponseFraming, ResponseHead, Runs};
 use crate::proxy::route::Route;
 use crate::response;
@@ -24,10 +24,11 @@ pub(crate) struct Changes<'a> {
 }
 
 impl Changes<'_> {
+    #[inline]
     fn removes(&self, field: &Field<'_>) -> bool {
         self.route.response_headers.as_ref().is_some_and(|headers| headers.removes(field))
             || self.route.cors.as_ref().is_some_and(|cors| cors.removes(field))
-            || self.request_id.is_some() && field.name.eq_ignore_ascii_case(REQUEST_ID.as_str().as_bytes())
+            || self.request_id.is_some() && field.class == Class::RequestId && !field.disguised
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -38,7 +39,7 @@ impl Changes<'_> {
             cors.write(self.origin, out);
         }
         if let Some(id) = self.request_id {
-            out.add(&REQUEST_ID, id);
+            out.state(&REQUEST_ID, id);
         }
     }
 }
@@ -80,11 +81,18 @@ impl<I: Socket> Client<I> {
         let length = !head.status().is_informational() && head.status() != StatusCode::NO_CONTENT;
         let returning = Returning { upgraded, length, version: head.version() };
         let out = self.out();
-        write_status_line(out, head.status(), head.reason());
+        let line = head.plain_line();
+        if line.is_none() {
+            write_status_line(out, head.status(), head.reason());
+        }
         let mut runs = Runs::new(head.bytes(), out);
+        if let Some(line) = line {
+            runs.begin(line);
+        }
         let public = || PublicOrigin::of_head(sent);
         let map = |field: &Field<'_>| changes.route.map_url(field, changes.asked, public);
-        let date = for_client(|| head.fields(), returning, |field| changes.removes(field), map, &mut runs);
+        let removes = |field: &Field<'_>| changes.removes(field);
+        let date = for_client(head.fields(), head.connection(), returning, removes, map, &mut runs);
         changes.write(runs.finish());
         self.end_head(framed, date || upgraded, upgraded);
         framed
@@ -163,7 +171,7 @@ impl<I: Socket> Client<I> {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         if let Some(id) = request_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
-            headers.insert(&REQUEST_ID, id);
+            headers.insert(&REQUEST_ID.name, id);
         }
         self.write_map(response.status(), &headers, Framed::AsSaid);
         if self.to_head || bodiless {

@@ -10,6 +10,12 @@ use crate::oauth::decide::Lease;
 use crate::proxy::body::request::BodyLimits;
 use crate::upstream::downstream::{BodyFault, Downstream as _};
 
+impl Socket for DuplexStream {
+    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
 const LIMITS: HeadLimits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
 const TIMEOUTS: ClientTimeouts =
     ClientTimeouts { write: Duration::from_secs(30), half_closed: Duration::from_secs(3) };

@@ -199,7 +199,7 @@ impl<I: Socket> Downstream for Upload<'_, I> {
         super::respond::write_status_line(out, head.status(), head.reason());
         let mut runs = Runs::new(head.bytes(), out);
         let returning = Returning { upgraded: false, length: false, version: head.version() };
-        for_client(|| head.fields(), returning, |_| false, |_| None, &mut runs);
+        for_client(head.fields(), head.connection(), returning, |_| false, |_| None, &mut runs);
         runs.finish().extend_from_slice(b"\r\n");
     }
 

@@ -99,10 +99,10 @@ impl<'a, D: Downstream> Http1<'a, D> {
 }
 
 impl<D: Downstream + Send> Protocol for Http1<'_, D> {
-    type Connection = Connection;
+    type Connection = Box<Connection>;
     type Answer = ();
 
-    fn kept(&mut self, server: &Arc<Server>, now: Instant) -> Option<Connection> {
+    fn kept(&mut self, server: &Arc<Server>, now: Instant) -> Option<Box<Connection>> {
         if self.upstream.host_per_server {
             self.writer.set_host(&server.authority());
         }
@@ -117,7 +117,7 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
         server: &Arc<Server>,
         now: Instant,
         deadline: Option<Instant>,
-    ) -> Result<Connection, Failure> {
+    ) -> Result<Box<Connection>, Failure> {
         let most = self.upstream.connect_timeout;
         let within = deadline.map_or(most, |deadline| deadline.saturating_duration_since(now).min(most));
         pool::open(Arc::clone(server), within).await.map_err(|error| {
@@ -132,7 +132,7 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
 
     async fn send(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut Box<Connection>,
         kept: bool,
         deadline: Option<Instant>,
     ) -> Result<(), Failure> {
@@ -155,7 +155,7 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
         head.await.map_err(|failed| self.classify(failed, kept))
     }
 
-    fn status(connection: &Connection, (): &()) -> Option<StatusCode> {
+    fn status(connection: &Box<Connection>, (): &()) -> Option<StatusCode> {
         connection.head().map(|head| head.status())
     }
 }
@@ -178,7 +178,7 @@ pub(crate) struct ReturnTo<'a> {
 
 /// The response to an HTTP/2 client.
 pub(crate) fn respond(
-    mut connection: Connection,
+    mut connection: Box<Connection>,
     writer: RequestWriter,
     down: BodyDownstream,
     to: ReturnTo<'_>,
@@ -196,7 +196,7 @@ pub(crate) fn respond(
         };
         let public = || PublicOrigin::of_head(writer.head());
         let map = |field: &Field<'_>| route.map_url(field, asked.as_deref(), public);
-        for_client(|| head.fields(), returning, |_| false, map, &mut headers);
+        for_client(head.fields(), head.connection(), returning, |_| false, map, &mut headers);
         *response.headers_mut() = headers;
     }
     let framing = connection.facts().framing;

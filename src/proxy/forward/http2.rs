@@ -11,9 +11,10 @@ use std::task::{Poll, ready};
 
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
+use http::header::CONNECTION;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ForwardError;
@@ -97,14 +98,15 @@ pub(crate) async fn forward(
     headers::check_response(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
     let mut kept = HeaderMap::with_capacity(head.headers.len() + 1);
     let returning = Returning { upgraded: false, length: true, version: Version::HTTP_2 };
-    let fields = || head.headers.iter().map(|(name, value)| Field::in_map(name, value));
+    let fields = head.headers.iter().map(|(name, value)| Field::in_map(name, value));
     let public = || {
         let host = parts.uri.authority().map(|host| (&b"host"[..], host.as_str().as_bytes()));
         let headers = parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         PublicOrigin::of(headers.chain(host))
     };
     let map = |field: &Field<'_>| route.map_url(field, asked, public);
-    headers::for_client(fields, returning, |_| false, map, &mut kept);
+    let connection = head.headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+    headers::for_client(fields, connection, returning, |_| false, map, &mut kept);
     head.headers = kept;
     head.version = Version::HTTP_11;
     let body = Http2Body::new(body, &head.headers, guard, upload);

@@ -291,8 +291,8 @@ impl RequestRecord {
         };
         let since =
             |began: Option<Instant>, end: Option<Instant>| Some(end?.saturating_duration_since(began?));
-        let took = since(self.trip.began, end);
         let to_head = since(self.trip.began, self.trip.head_at);
+        let took = if end == self.trip.head_at { to_head } else { since(self.trip.began, end) };
         if let Some(cells) = self.meter().and_then(|meter| meter.cells(counters)) {
             cells.request(StatusClass::of(self.status), took, bytes_in, self.bytes_out);
         }

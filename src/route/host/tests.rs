@@ -101,9 +101,18 @@ fn one_host_and_no_other() {
         (TargetSuffices, none, &[b"a.example"], Ok("a.example")),
         (TargetSuffices, none, &[], Err(Missing)),
     ];
+    let mut last = LastHost::default();
     for (rule, (authority, default_port), hosts, want) in table {
         let target = (!authority.is_empty()).then_some(TargetHost { authority, default_port: *default_port });
-        let got = of_request(target, hosts.iter().copied(), *rule).map(|host| host.as_str());
+        let mut got = None;
+        // The second time, the host is known from the first.
+        for _ in 0..2 {
+            let host = last.of_request(target, hosts.iter().copied(), *rule);
+            let host = host.map(|host| (host.as_str().to_owned(), host.name().to_owned(), host.is_none()));
+            assert_eq!(*got.get_or_insert_with(|| host.clone()), host, "{target:?} {hosts:?}");
+        }
+        let got = got.expect("asked twice");
+        let got = got.as_ref().map(|(authority, ..)| authority.as_str()).map_err(|error| *error);
         assert_eq!(got, *want, "{rule:?} {authority} {hosts:?}");
     }
 }

@@ -20,6 +20,15 @@ pub enum JournalError {
     Damaged(PathBuf, &'static str),
 }
 
+impl JournalError {
+    /// Returns whether the folder cannot hold a journal: it cannot be written, is on a network file system, or belongs to
+    /// another process. A journal that is there and cannot be read is another matter.
+    #[must_use]
+    pub fn is_about_the_folder(&self) -> bool {
+        matches!(self, Self::Io(..) | Self::Network(..) | Self::InUse(_))
+    }
+}
+
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,6 @@
 //! A connection to a server.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -26,7 +26,7 @@ const MAX_INTERIM: u32 = 16;
 
 thread_local! {
     /// Spans that no connection needs at the moment.
-    static SPANS: RefCell<Option<Box<ResponseSpans>>> = const { RefCell::new(None) };
+    static SPANS: Cell<Option<Box<ResponseSpans>>> = const { Cell::new(None) };
 }
 
 /// A connection to a server, used by one request at a time, and polled by the task that serves its client. It owns no
@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     pub(super) idle: Option<GaugeGuard>,
     interim: u32,
     reuse: Reuse,
+    /// The response has usually not come when it is looked for first, so the socket is asked before a buffer is lent.
+    asks_socket: bool,
 }
 
 /// Which requests may follow on a connection.
@@ -87,6 +89,7 @@ impl Connection {
             idle: None,
             interim: 0,
             reuse: Reuse::Shared,
+            asks_socket: true,
         }
     }
 
@@ -115,7 +118,7 @@ impl Connection {
                 Poll::Ready(Err(SendFault::Io(error))) => return Poll::Ready(Err(Fault::Io(error))),
             }
         }
-        let mut spans = SPANS.take().unwrap_or_default();
+        let mut spans = SPANS.with(Cell::take).unwrap_or_default();
         let head = self.poll_final_head(&mut spans, down, asked, cx);
         match head {
             Poll::Ready(Ok(facts)) => {
@@ -129,11 +132,11 @@ impl Connection {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(fault)) => {
-                SPANS.set(Some(spans));
+                SPANS.with(|spare| spare.set(Some(spans)));
                 Poll::Ready(Err(fault))
             }
             Poll::Pending => {
-                SPANS.set(Some(spans));
+                SPANS.with(|spare| spare.set(Some(spans)));
                 self.input.settle();
                 Poll::Pending
             }
@@ -168,14 +171,17 @@ impl Connection {
                 }
                 line_ended = !self.input.is_empty();
             }
+            if std::mem::take(&mut self.asks_socket) {
+                ready!(self.io.poll_readable(cx));
+            }
             let before = self.input.bytes().len();
             if ready!(self.poll_read(cx)).map_err(Fault::Io)? == 0 {
                 return Poll::Ready(Err(if before == 0 { Fault::Closed } else { Fault::Cut }));
             }
-            line_ended = self.input.bytes().get(before..).is_some_and(|new| memchr::memchr(b'\n', new).is_some())
+            // What is not HTTP is known from its first bytes.
+            line_ended = before == 0
                 || before >= crate::http1::MAX_RESPONSE_HEAD
-                // What is not HTTP is known from its first bytes.
-                || before == 0;
+                || self.input.bytes().get(before..).is_some_and(|new| memchr::memchr(b'\n', new).is_some());
         }
     }
 
@@ -193,7 +199,7 @@ impl Connection {
     pub(crate) fn consume_head(&mut self) {
         if let Some(spans) = self.spans.take() {
             self.input.consume(spans.in_bytes(&[]).size());
-            SPANS.set(Some(spans));
+            SPANS.with(|spare| spare.set(Some(spans)));
         }
     }
 
@@ -306,6 +312,7 @@ impl Connection {
         }
         self.input.settle();
         self.body = BodyDecoder::Length(0);
+        self.asks_socket = true;
     }
 
     /// The socket, and what was read from it behind the head of a 101.

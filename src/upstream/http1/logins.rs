@@ -20,12 +20,13 @@ pub(crate) struct Logins(Option<Box<Kept>>);
 #[derive(Default)]
 struct Kept {
     /// The oldest first.
-    connections: Vec<Connection>,
+    #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and the requests")]
+    connections: Vec<Box<Connection>>,
 }
 
 impl Logins {
     /// Takes the connection to `server`, unless the server has closed it.
-    pub(crate) fn take(&mut self, server: &Server, now: Instant) -> Option<Connection> {
+    pub(crate) fn take(&mut self, server: &Server, now: Instant) -> Option<Box<Connection>> {
         let kept = &mut self.0.as_mut()?.connections;
         let at = kept.iter().position(|connection| connection.server == server.key)?;
         let mut connection = kept.remove(at);
@@ -35,7 +36,7 @@ impl Logins {
     }
 
     /// Keeps a connection whose response was read to its end, if it can serve another request.
-    pub(crate) fn keep(&mut self, mut connection: Connection) {
+    pub(crate) fn keep(&mut self, mut connection: Box<Connection>) {
         if !connection.persists() {
             return;
         }

@@ -20,14 +20,15 @@ const MAX_IDLE: usize = 1024;
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 thread_local! {
-    static IDLE: RefCell<Idle> = RefCell::new(Idle { pools: Vec::new(), tidied: Instant::now() });
+    static IDLE: RefCell<Idle> = RefCell::new(Idle { pools: Vec::new(), tidy_after: Instant::now() });
 }
 
 /// The idle connections of one thread.
 struct Idle {
     /// By server. A handful of servers is found faster by looking at each than by hashing.
-    pools: Vec<(u64, Vec<Connection>)>,
-    tidied: Instant,
+    #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and the requests")]
+    pools: Vec<(u64, Vec<Box<Connection>>)>,
+    tidy_after: Instant,
 }
 
 /// Why there is no connection.
@@ -57,12 +58,12 @@ impl ConnectError {
 
 /// An idle connection to `server` that the server has not closed meanwhile: the one last used, so that the others may
 /// grow old and close.
-pub(crate) fn idle(server: &Server, now: Instant) -> Option<Connection> {
+pub(crate) fn idle(server: &Server, now: Instant) -> Option<Box<Connection>> {
     IDLE.with_borrow_mut(|idle| {
         let pool = idle.of(server.key)?;
         while let Some(mut connection) = pool.pop() {
             // One of a long answer was last used long ago, and those below it may not have been.
-            if now.saturating_duration_since(connection.used) <= connection.idle_timeout
+            if now <= connection.used + connection.idle_timeout
                 && connection.place.is_current(&server.resolver)
                 && connection.is_quiet()
             {
@@ -76,9 +77,9 @@ pub(crate) fn idle(server: &Server, now: Instant) -> Option<Connection> {
 }
 
 /// A new connection.
-pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Connection, ConnectError> {
+pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Box<Connection>, ConnectError> {
     match timeout(within, dial(&server, within)).await {
-        Ok(Ok((io, place))) => Ok(Connection::new(io, &server, place, Instant::now())),
+        Ok(Ok((io, place))) => Ok(Box::new(Connection::new(io, &server, place, Instant::now()))),
         Ok(Err(error)) => Err(ConnectError::Io(error)),
         Err(_) => {
             server.resolver.refresh_soon();
@@ -89,14 +90,14 @@ pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Connec
 
 /// Keeps a connection for the next request of this thread, if it can have one. A connection that carries a client's
 /// login is closed: [`Logins`](super::logins::Logins) keeps those.
-pub(crate) fn give_back(mut connection: Connection) {
+pub(crate) fn give_back(mut connection: Box<Connection>) {
     if !connection.is_shareable() {
         return;
     }
     connection.rest();
     connection.idle = Some(GaugeGuard::new(Event::UpstreamParked, Event::UpstreamUnparked));
     IDLE.with_borrow_mut(|idle| {
-        if connection.used.saturating_duration_since(idle.tidied) > TIDY_EVERY {
+        if connection.used > idle.tidy_after {
             idle.tidy(connection.used);
         }
         match idle.of(connection.server) {
@@ -109,12 +110,13 @@ pub(crate) fn give_back(mut connection: Connection) {
 }
 
 impl Idle {
-    fn of(&mut self, server: u64) -> Option<&mut Vec<Connection>> {
+    #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and the requests")]
+    fn of(&mut self, server: u64) -> Option<&mut Vec<Box<Connection>>> {
         self.pools.iter_mut().find(|(key, _)| *key == server).map(|(_, pool)| pool)
     }
 
     fn tidy(&mut self, now: Instant) {
-        self.tidied = now;
+        self.tidy_after = now + TIDY_EVERY;
         self.pools.retain_mut(|(_, pool)| {
             pool.retain(|connection| {
                 now.saturating_duration_since(connection.used) <= connection.idle_timeout
