@@ -25,23 +25,19 @@ pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, Sta
     let builder = Gate::builder(GateSpec::from(config)).max_tokens(max_tokens).clock(Arc::clone(&clock));
     let journal = match config.store {
         StoreKind::Memory => None,
-<<<<<<< HEAD
-        StoreKind::Journal => {
-            let folder = &config.server.state_dir;
-            let journal = match lock {
-                // With another folder it is another journal.
-                Some(lock) if is_lock_of(&lock, folder) => {
-                    Journal::open_shared(folder, max_tokens, clock, lock)
-                }
-                _ => Journal::open(folder, max_tokens, clock),
-            };
-            Some(Arc::new(journal.map_err(StartError::system)?))
-=======
         StoreKind::Journal | StoreKind::JournalIfPossible => {
-            match Journal::open(&config.server.state_dir, max_tokens, clock) {
+            let folder = &config.server.state_dir;
+            // With another folder it is another journal.
+            let lock = lock.filter(|lock| is_lock_of(lock, folder));
+            let may_fail = config.store == StoreKind::JournalIfPossible && lock.is_none();
+            let journal = match lock {
+                Some(lock) => Journal::open_shared(folder, max_tokens, clock, lock),
+                None => Journal::open(folder, max_tokens, clock),
+            };
+            match journal {
                 Ok(journal) => Some(Arc::new(journal)),
                 // A gateway that cannot write anywhere can still serve, and nothing is promised that the file asks for.
-                Err(error) if config.store == StoreKind::JournalIfPossible && error.is_about_the_folder() => {
+                Err(error) if may_fail && error.is_about_the_folder() => {
                     log::error!(
                         "tokens are kept in memory alone, so a restart ends all of them: {error}. [store] kind = \
                          \"memory\" accepts that, and kind = \"journal\" makes it an error"
@@ -50,7 +46,6 @@ pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, Sta
                 }
                 Err(error) => return Err(StartError::system(error)),
             }
->>>>>>> main
         }
     };
     let gate = match &journal {
