@@ -11,8 +11,8 @@ use tokio_rustls::TlsConnector;
 
 use super::tally::Fault;
 
-/// For a connection, TLS included.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection may take, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection, encrypted or not.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -22,17 +22,17 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// Where the gateway is.
 #[derive(Clone)]
 pub(crate) struct Destination {
-    /// The one address that is loaded, whatever the name means later.
+    /// The address. It is resolved once, so that all load goes to the same address.
     pub(crate) address: SocketAddr,
-    /// Its name and whom to trust, where TLS is spoken.
+    /// The name in the certificate and how it is verified, if the gateway uses TLS.
     pub(crate) tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// HTTP/2 rather than HTTP/1.1.
+    /// Whether HTTP/2 is used instead of HTTP/1.1.
     pub(crate) http2: bool,
 }
 
 impl Destination {
     pub(crate) async fn connect(&self) -> Result<Box<dyn Stream>, Fault> {
-        match timeout(PATIENCE, self.open()).await {
+        match timeout(CONNECT_TIMEOUT, self.open()).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Fault::Connect),
         }

@@ -1,4 +1,4 @@
-//! Processor time, of the gateway and of the load itself.
+//! The processor time of the gateway and of the load.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -31,13 +31,13 @@ impl CpuTime {
 }
 
 impl Process {
-    /// All that its threads have used so far, to within a clock tick (mostly 10 ms).
+    /// Returns the processor time of all its threads, to a precision of one clock tick (usually 10 ms).
     pub(crate) fn used(self) -> Option<CpuTime> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id)).ok()?;
         of_stat(&stat, rustix::param::clock_ticks_per_second())
     }
 
-    /// The process that listens on an address, if it is one that we may look at.
+    /// Returns the process that listens on an address, if this user may inspect it.
     pub(crate) fn listening_on(address: SocketAddr) -> Option<Self> {
         let tables =
             ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
@@ -63,7 +63,7 @@ impl Process {
     }
 }
 
-/// Fields 14 and 15 of `/proc/PID/stat`; the second one is a name in parentheses that may hold anything.
+/// Reads fields 14 and 15 of `/proc/PID/stat`. Field 2 is a name in parentheses that may contain any character.
 #[expect(clippy::cast_precision_loss)]
 fn of_stat(stat: &str, ticks_per_second: u64) -> Option<CpuTime> {
     let (_, fields) = stat.rsplit_once(')')?;
@@ -72,7 +72,7 @@ fn of_stat(stat: &str, ticks_per_second: u64) -> Option<CpuTime> {
     Some(CpuTime { user: seconds()?, system: seconds()? })
 }
 
-/// The inodes of the sockets of `/proc/net/tcp` that listen on a port.
+/// Returns the inodes of the sockets in `/proc/net/tcp` that listen on a port.
 fn listening(table: &str, port: u16) -> Vec<u64> {
     const LISTEN: &str = "0A";
     let inode = |line: &str| {
@@ -84,13 +84,13 @@ fn listening(table: &str, port: u16) -> Vec<u64> {
     table.lines().skip(1).filter_map(inode).collect()
 }
 
-/// What the calling thread has used so far.
+/// Returns the processor time of the calling thread.
 pub(super) fn of_this_thread() -> Duration {
     let used = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(used.tv_sec.try_into().unwrap_or(0), used.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// What the machine's processor is called.
+/// Returns the name of the processor.
 pub(crate) fn model() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;

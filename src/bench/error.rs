@@ -1,4 +1,4 @@
-//! Why a benchmark ends without figures.
+//! The errors of a benchmark.
 
 use std::error::Error;
 use std::fmt;

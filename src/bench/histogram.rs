@@ -1,16 +1,16 @@
-//! Latencies counted in buckets: linear within each power of two, so that every value is known to within 0.8 %.
+//! A histogram of latencies. Its buckets are linear within each power of two, so that every value is exact to 0.8 %.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Buckets in each power of two, as a power of two.
+/// The number of buckets in each power of two, as a power of two.
 const STEP_BITS: u32 = 7;
 const STEPS: usize = 1 << STEP_BITS;
-/// Longer ones, an hour and more, count as this long.
+/// The longest latency, more than an hour. Longer ones count as this one.
 const LONGEST: u64 = (1 << 42) - 1;
 const BUCKETS: usize = (42 - STEP_BITS as usize + 1) * STEPS;
 
-/// Counts of latencies, in nanoseconds. Its size does not depend on how many there are.
+/// Counts of latencies in nanoseconds. Its size does not depend on their number.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Histogram {
     counts: Vec<u64>,
@@ -58,7 +58,7 @@ impl Histogram {
         self.count
     }
 
-    /// The longest, exactly.
+    /// Returns the longest latency, which is exact.
     pub(crate) fn max(&self) -> Duration {
         Duration::from_nanos(self.max)
     }
@@ -68,8 +68,8 @@ impl Histogram {
         Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX))
     }
 
-    /// What this share of all (0 to 1) took at most; zero where there is none. Never too small, and at most 0.8 % too
-    /// large.
+    /// Returns the latency that this share (0 to 1) does not exceed, or zero if there are no latencies. It is never too small,
+    /// and at most 0.8 % too large.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         let rank = ((share * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
@@ -89,7 +89,7 @@ fn bucket_of(nanos: u64) -> usize {
     shift as usize * STEPS + usize::try_from(nanos >> shift).unwrap_or(0)
 }
 
-/// The largest value that falls into a bucket.
+/// Returns the largest value of a bucket.
 fn highest_of(bucket: usize) -> u64 {
     let shift = (bucket / STEPS).saturating_sub(1);
     let lowest = ((bucket - shift * STEPS) as u64) << shift;
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_falls_into_a_bucket_that_is_hardly_wider() {
+    fn every_value_is_in_a_narrow_bucket() {
         for nanos in
             (0..100_000).chain((17..42).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 4711]))
         {
@@ -137,13 +137,13 @@ mod tests {
             assert!(found >= micros && found <= micros * 1.008, "{share}: {found} for {micros}");
         }
         assert_eq!(histogram.max(), Duration::from_millis(1));
-        assert_eq!(histogram.quantile(1.0), Duration::from_millis(1), "never above the longest");
+        assert_eq!(histogram.quantile(1.0), Duration::from_millis(1), "not above the longest latency");
         assert_eq!(histogram.mean(), Duration::from_nanos(500_500));
         assert_eq!(histogram.count(), 1000);
     }
 
     #[test]
-    fn one_slow_one_in_a_thousand_shows_where_it_must() {
+    fn one_slow_request_in_a_thousand_shows_in_its_percentile() {
         let mut histogram = Histogram::default();
         for _ in 0..999 {
             histogram.record(Duration::from_micros(100));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn added_ones_count_as_if_they_were_one() {
+    fn added_histograms_count_as_one() {
         let (mut one, mut two, mut all) = (Histogram::default(), Histogram::default(), Histogram::default());
         for nanos in [0, 1, 255, 256, 257, 1_000_000, LONGEST, u64::MAX] {
             if nanos % 2 == 0 { &mut one } else { &mut two }.record(Duration::from_nanos(nanos));

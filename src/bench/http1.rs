@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as tells where an answer ends.
+//! The part of HTTP/1.1 that a client needs to find the end of a response.
 
 use bytes::{Buf as _, BytesMut};
 use memchr::memmem;
@@ -9,26 +9,26 @@ use super::tally::Fault;
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const LINE_END: &[u8] = b"\r\n";
-/// A longer head, or line of a chunked body, is none of a server that is worth measuring.
+/// The longest head, and the longest line of a chunked body.
 const MAX_HEAD: usize = 64 * 1024;
 const READ: usize = 16 * 1024;
 
-/// A connection on which one request follows the other.
+/// A connection that sends one request after the other.
 pub(crate) struct Http1 {
     stream: Box<dyn Stream>,
     buffer: BytesMut,
     ended: bool,
 }
 
-/// An answer of which only the status matters.
+/// A response, of which only the status matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Another request may follow.
+    /// Whether another request may follow.
     pub(crate) reusable: bool,
 }
 
-/// How long a body is (RFC 9112 §6.3).
+/// The length of a body (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
     Known(u64),
@@ -48,8 +48,7 @@ impl Http1 {
         Self { stream, buffer: BytesMut::with_capacity(READ), ended: false }
     }
 
-    /// Sends a request and reads its answer to the end; the body goes into `kept` where there is one. Bodies are kept
-    /// only up to `MAX_HEAD` bytes.
+    /// Sends a request and reads the whole response. Appends the body to `kept`, if that is given, up to `MAX_HEAD` bytes.
     pub(crate) async fn exchange(
         &mut self,
         request: &[u8],
@@ -62,7 +61,7 @@ impl Http1 {
             let end = self.find(HEAD_END).await?;
             let head = parse(self.buffer.get(..end).unwrap_or_default(), is_head).ok_or(Fault::Malformed)?;
             self.buffer.advance(end + HEAD_END.len());
-            // Interim answers (RFC 9110 §15.2); 101 was not asked for.
+            // Interim responses are skipped (RFC 9110 §15.2). No request asks for 101.
             match head.status {
                 101 => return Err(Fault::Malformed),
                 100..200 => {}
@@ -83,7 +82,7 @@ impl Http1 {
         Ok(Answer { status: head.status, reusable: head.reusable && self.buffer.is_empty() })
     }
 
-    /// Where the next `end` begins, once it is there.
+    /// Reads until the buffer contains `end`, and returns its position.
     async fn find(&mut self, end: &[u8]) -> Result<usize, Fault> {
         let mut searched = 0;
         loop {
@@ -102,6 +101,7 @@ impl Http1 {
         }
     }
 
+    /// Reads `length` bytes of a body.
     async fn pass(&mut self, mut length: u64, kept: &mut Option<&mut Vec<u8>>) -> Result<(), Fault> {
         loop {
             let here = usize::try_from(length).unwrap_or(usize::MAX).min(self.buffer.len());
@@ -117,7 +117,7 @@ impl Http1 {
         }
     }
 
-    /// RFC 9112 §7.1.
+    /// Reads a chunked body (RFC 9112 §7.1).
     async fn chunks(&mut self, kept: &mut Option<&mut Vec<u8>>) -> Result<(), Fault> {
         loop {
             let end = self.find(LINE_END).await?;
@@ -157,12 +157,12 @@ impl Http1 {
 
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let digits = line.split(|byte| *byte == b';').next()?.trim_ascii();
-    // Not `from_str_radix` alone: it takes a sign.
+    // Checked first, because `from_str_radix` accepts a sign.
     let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
     u64::from_str_radix(str::from_utf8(digits).ok().filter(|_| is_hex)?, 16).ok()
 }
 
-/// A head without its empty line.
+/// Parses a head without its empty line.
 fn parse(head: &[u8], is_head: bool) -> Option<Head> {
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = lines.next()?;
@@ -198,7 +198,7 @@ fn parse(head: &[u8], is_head: bool) -> Option<Head> {
 mod tests {
     use super::*;
 
-    /// What is read of these bytes, which come in pieces of `piece` bytes: the answer, and the body.
+    /// Reads these bytes, which arrive in pieces of `piece` bytes. Returns the response and the body.
     fn read(bytes: &[u8], piece: usize, is_head: bool) -> (Result<Answer, Fault>, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -207,7 +207,7 @@ mod tests {
             let server = tokio::spawn(async move {
                 let mut request = [0; 4];
                 theirs.read_exact(&mut request).await.unwrap();
-                // Whoever has read enough is gone.
+                // The client may have closed the connection already.
                 let _ = theirs.write_all(&bytes).await;
             });
             let mut body = Vec::new();
@@ -219,11 +219,11 @@ mod tests {
         })
     }
 
-    /// Status, and whether another request may follow.
+    /// The status, and whether another request may follow.
     type Expected = Result<(u16, bool), Fault>;
 
     #[test]
-    fn answers_end_where_they_say() {
+    fn responses_end_where_their_head_says() {
         let table: [(&str, Expected, &str); 16] = [
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Ok((200, true)), "hello"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Ok((200, true)), ""),
@@ -258,7 +258,7 @@ mod tests {
             for piece in [4, 7, 4096] {
                 let (answer, found) = read(bytes.as_bytes(), piece, false);
                 let mut answer = answer.map(|answer| (answer.status, answer.reusable));
-                // Whether more bytes came than belong to the answer is seen only if they came with it.
+                // Extra bytes are noticed only if they arrive together with the response.
                 if bytes.ends_with("xHTTP/1.1") && piece < 4096 {
                     answer = expected;
                 }
@@ -268,14 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_head_has_no_body() {
+    fn a_response_to_head_has_no_body() {
         let (answer, body) = read(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", 4096, true);
         assert_eq!(answer, Ok(Answer { status: 200, reusable: true }));
         assert_eq!(body, "");
     }
 
     #[test]
-    fn a_head_without_an_end_is_given_up() {
+    fn a_head_without_an_end_is_malformed() {
         let (answer, _) =
             read(&[b"HTTP/1.1 200 OK\r\nA: ".as_slice(), &[b'a'; 200_000]].concat(), 4096, false);
         assert_eq!(answer, Err(Fault::Malformed));

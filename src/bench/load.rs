@@ -1,4 +1,4 @@
-//! One round of one scenario: threads, each with its own runtime, that ask and count.
+//! One round of one scenario: threads, each with its own runtime, send requests and count the responses.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -21,47 +21,48 @@ use super::scenario::Scenario;
 use super::sender::Sender;
 use super::tally::{Fault, Tally};
 
-/// From one look at the counts to the next.
+/// The time between two samples of the rate.
 const TICK: Duration = Duration::from_millis(100);
-/// For connections before a round.
+/// How long connections may take before a round.
 const CONNECTING: Duration = Duration::from_secs(10);
-/// For requests under way when a round is over; and before that, for those that are due and not sent yet.
+/// How long requests in flight have after the end of a round. At a fixed rate, requests that are due and not sent have as
+/// long before that.
 const GRACE: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 2000 });
-/// Before another try to connect.
+/// The wait before another attempt to connect.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How hard the gateway is driven, and where it is.
+/// The load, and where it goes.
 #[derive(Clone)]
 pub(crate) struct Load {
     pub(crate) destination: Destination,
     pub(crate) threads: usize,
-    /// Requests at once. Over HTTP/1.1 as many connections; over HTTP/2 streams of one connection a thread.
+    /// The number of requests in flight. HTTP/1.1 uses a connection for each, HTTP/2 a stream of one connection per thread.
     pub(crate) connections: usize,
-    /// Whose processor time is read.
+    /// The process whose processor time is measured.
     pub(crate) server: Option<Process>,
-    /// Set from outside: an end before the end.
+    /// Set by others to end the round early.
     pub(crate) stop: Arc<AtomicBool>,
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Round {
     pub(crate) tally: Tally,
-    /// How long it was.
+    /// The length of the round.
     pub(crate) seconds: f64,
-    /// What the gateway used meanwhile.
+    /// The processor time that the gateway used.
     pub(crate) server: Option<CpuTime>,
-    /// The share of its time that the busiest thread of the load was computing.
+    /// The share of its time for which the busiest thread of the load was computing.
     pub(crate) busy: f64,
-    /// Good answers a second, by seconds since the round began.
+    /// The seconds since the start of the round, and the good responses per second then.
     pub(crate) samples: Vec<(f64, f64)>,
 }
 
 impl Load {
-    /// Drives a scenario for so long. `tick` is told of the rate now and then.
+    /// Runs a scenario for `duration`. Calls `tick` with the rate from time to time.
     ///
     /// # Errors
-    /// When a thread, its runtime or its timer cannot be had.
+    /// Fails if the system provides no thread, runtime or timer.
     pub(crate) fn round(
         &self,
         scenario: &Scenario,
@@ -93,7 +94,7 @@ impl Load {
             workers.push((handle, ready, begin));
         }
         for (_, ready, _) in &workers {
-            // A thread that ended instead tells why when it is joined.
+            // If the thread has ended instead, joining it returns the error.
             let _ = ready.recv();
         }
         let before = self.server.and_then(Process::used);
@@ -120,7 +121,7 @@ impl Load {
     }
 }
 
-/// Samples the rate until the end, or until nobody works any more.
+/// Samples the rate until `end`, or until all threads have finished.
 #[expect(clippy::cast_precision_loss)]
 fn watch_until(
     end: Instant,
@@ -135,7 +136,7 @@ fn watch_until(
         thread::sleep(left.min(TICK));
         let (now, count) = (Instant::now(), answers.load(Ordering::Relaxed));
         let seconds = (now - last).as_secs_f64();
-        // The rest of a tick at the end says little.
+        // A short rest of a tick at the end gives no useful sample.
         if seconds > TICK.as_secs_f64() / 2.0 {
             let rate = (count - counted) as f64 / seconds;
             samples.push(((now - start).as_secs_f64(), rate));
@@ -148,7 +149,7 @@ fn watch_until(
     }
 }
 
-/// What one thread has to do.
+/// The work of one thread.
 struct Job {
     scenario: Scenario,
     destination: Destination,
@@ -161,24 +162,24 @@ struct Job {
     sent: Arc<AtomicU64>,
 }
 
-/// What one thread has done.
+/// The result of one thread.
 struct Done {
     tally: Tally,
     busy: f64,
     ended: Instant,
 }
 
-/// What the tasks of one thread share.
+/// The state that the tasks of one thread share.
 struct Shared {
     job: Job,
     end: Cell<Instant>,
-    /// Nothing is sent any more.
+    /// Whether sending has ended.
     closed: Cell<bool>,
     tally: RefCell<Tally>,
     schedule: RefCell<Option<Schedule>>,
     due: Notify,
     connected: Cell<usize>,
-    under_way: Cell<usize>,
+    in_flight: Cell<usize>,
     message: Cell<usize>,
 }
 
@@ -198,7 +199,7 @@ fn drive(
             schedule: RefCell::new(None),
             due: Notify::new(),
             connected: Cell::new(0),
-            under_way: Cell::new(0),
+            in_flight: Cell::new(0),
             message: Cell::new(job.number),
             job,
         });
@@ -211,9 +212,9 @@ fn drive(
         })
         .await;
         let _ = is_ready.send(());
-        // Nothing is to be done meanwhile, so this may block.
+        // No task has work until then, so this may block.
         let Ok(beginning) = begins.recv() else {
-            return Err(io::Error::other("the round was given up"));
+            return Err(io::Error::other("the round was cancelled"));
         };
         let job = &shared.job;
         shared.end.set(beginning + job.duration);
@@ -255,7 +256,7 @@ fn drive(
 }
 
 impl Shared {
-    /// The tasks that ask, each with its connection. They wait for the start.
+    /// Spawns the tasks that send requests, each with its connection. They wait for the start.
     async fn spawn_tasks(
         self: &Rc<Self>,
         started: &watch::Receiver<bool>,
@@ -263,7 +264,7 @@ impl Shared {
         let (job, http2) = (&self.job, self.job.destination.http2);
         let mut first = Sender::new(job.destination.clone(), job.scenario.is_head());
         if http2 {
-            // What goes wrong here goes wrong again, and is counted then.
+            // A failure here occurs again later, and is counted then.
             let _ = first.connect().await;
         }
         let senders = (0..job.connections).map(|_| first.sibling());
@@ -274,7 +275,7 @@ impl Shared {
                     let _ = sender.connect().await;
                     shared.connected.set(shared.connected.get() + 1);
                     if started.wait_for(|started| *started).await.is_ok() {
-                        shared.ask(sender).await;
+                        shared.send_requests(sender).await;
                     }
                 })
             })
@@ -285,8 +286,8 @@ impl Shared {
         self.job.stop.load(Ordering::Relaxed) || Instant::now() >= self.end.get()
     }
 
-    /// When the next request is due: now, or by the schedule. Nothing once the round is over; but what was due before is
-    /// still sent, or it would look as if those that waited longest had never been.
+    /// Waits until the next request is due. Returns when it was due, or `None` after the end of the round. Requests of a
+    /// schedule that were due before the end are still sent: those that waited longest must not be missing.
     async fn next(&self) -> Option<Instant> {
         loop {
             match &mut *self.schedule.borrow_mut() {
@@ -310,15 +311,15 @@ impl Shared {
         }
     }
 
-    async fn ask(&self, mut sender: Sender) {
+    async fn send_requests(&self, mut sender: Sender) {
         while let Some(due) = self.next().await {
             let messages = &self.job.scenario.messages;
             let at = self.message.get();
             self.message.set(at.wrapping_add(self.job.threads));
             let Some(message) = messages.get(at % messages.len().max(1)) else { return };
-            self.under_way.set(self.under_way.get() + 1);
+            self.in_flight.set(self.in_flight.get() + 1);
             let outcome = sender.send(message).await;
-            self.under_way.set(self.under_way.get() - 1);
+            self.in_flight.set(self.in_flight.get() - 1);
             let now = Instant::now();
             match outcome {
                 Ok(status) => self.count(status, now - due, now),
@@ -370,13 +371,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts what was asked and never answered, and what was due and never asked: as slow as it has waited, at least.
+    /// Counts requests without a response, and requests that were due and never sent. The latency of the latter is at least
+    /// the time that they waited.
     fn close(&self) {
         if self.job.stop.load(Ordering::Relaxed) {
             return;
         }
         let (now, mut tally) = (Instant::now(), self.tally.borrow_mut());
-        tally.fault(Fault::Unanswered, self.under_way.get() as u64);
+        tally.fault(Fault::Unanswered, self.in_flight.get() as u64);
         while let Some(due) = self.schedule.borrow_mut().as_mut().and_then(Schedule::take) {
             tally.unsent += 1;
             tally.latency.record(now.saturating_duration_since(due));

@@ -1,7 +1,7 @@
-//! When the requests of a fixed rate are due, and a timer that is exact enough for it.
+//! The schedule of requests at a fixed rate, and a timer that is precise enough for it.
 //!
-//! A request is due whether or not the one before it was answered: that the gateway is slow must not slow down the
-//! asking, or its slow answers would hide those that should have been asked meanwhile (coordinated omission).
+//! A request is due whether or not the one before it has a response. A slow gateway must not slow down the load, because
+//! its slow responses would then hide the requests that should have been sent in the meantime (coordinated omission).
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::io;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-/// What one of several threads sends: every `step`-th request, from `offset` on.
+/// The schedule of one of several threads, which sends every `step`-th request, starting with `offset`.
 #[derive(Debug, Clone)]
 pub(super) struct Schedule {
     start: Instant,
@@ -29,13 +29,13 @@ impl Schedule {
         Self { start, seconds_between: 1.0 / rate, offset: offset as u64, step: step as u64, sent: 0, due: 0 }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "exact for more requests than any run has")]
+    #[expect(clippy::cast_precision_loss, reason = "exact for more requests than a run can have")]
     fn due_at(&self, number: u64) -> Instant {
         let number = (self.offset + number * self.step) as f64;
         self.start + Duration::from_secs_f64(number * self.seconds_between)
     }
 
-    /// How many have become due since the last time this was asked.
+    /// Returns how many requests have become due since the last call.
     pub(super) fn catch_up(&mut self, now: Instant) -> u64 {
         let before = self.due;
         while self.due_at(self.due) <= now {
@@ -44,12 +44,12 @@ impl Schedule {
         self.due - before
     }
 
-    /// When the next one is due.
+    /// Returns when the next request is due.
     pub(super) fn next(&self) -> Instant {
         self.due_at(self.due)
     }
 
-    /// Takes the oldest one that is due and not sent: when it should have been.
+    /// Takes the oldest request that is due and not sent. Returns when it was due.
     pub(super) fn take(&mut self) -> Option<Instant> {
         (self.sent < self.due).then(|| {
             self.sent += 1;
@@ -58,13 +58,13 @@ impl Schedule {
     }
 }
 
-/// Wakes within some ten microseconds of a moment, where tokio's own timer counts milliseconds.
+/// A timer that is precise to about ten microseconds. Tokio's own timer counts milliseconds.
 pub(super) struct Timer(AsyncFd<OwnedFd>);
 
 impl Timer {
     #[expect(
         deprecated,
-        reason = "for types whose descriptor may change or close under it; an OwnedFd's cannot, and what replaces it is unsafe"
+        reason = "deprecated for types whose descriptor may change or close; that of an OwnedFd cannot, and the replacement is unsafe"
     )]
     pub(super) fn new() -> io::Result<Self> {
         let timer =
@@ -73,7 +73,7 @@ impl Timer {
     }
 
     pub(super) async fn sleep(&self, span: Duration) -> io::Result<()> {
-        // Zero would disarm it.
+        // Zero would disarm the timer.
         let span = span.max(Duration::from_nanos(1));
         let once = Itimerspec {
             it_interval: Timespec::default(),
@@ -102,13 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_threads_together_keep_the_rate_and_nobody_waits_for_answers() {
+    fn several_threads_keep_the_rate_without_waiting_for_responses() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut threads: Vec<Schedule> = (0..3).map(|n| Schedule::new(start, 100.0, n, 3)).collect();
         let mut due = Vec::new();
         for schedule in &mut threads {
-            assert_eq!(schedule.take(), None, "nothing is due before the clock was looked at");
+            assert_eq!(schedule.take(), None, "nothing is due before the first look at the clock");
             let caught_up = schedule.catch_up(at(95));
             assert_eq!(schedule.catch_up(at(95)), 0);
             let taken: Vec<Instant> = std::iter::from_fn(|| schedule.take()).collect();
@@ -117,7 +117,7 @@ mod tests {
             due.extend(taken);
         }
         due.sort();
-        // Each is due when it is due, although all were asked for at once, and late.
+        // Each keeps its due time, although all were taken at once, and late.
         let expected: Vec<Instant> = (0..10).map(|n| at(n * 10)).collect();
         for (due, expected) in due.iter().zip(&expected) {
             let apart = if due > expected { *due - *expected } else { *expected - *due };

@@ -1,4 +1,4 @@
-//! What is sent, and what must come back.
+//! The kinds of traffic: their requests and the expected responses.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use http_body_util::Full;
 /// A kind of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// A route that asks for no token.
+    /// Requests for a public route.
     Public,
-    /// A route that does, with good tokens in turn.
+    /// Requests for a protected route, with valid tokens in turn.
     Protected,
-    /// Token requests of a client that was seen before.
+    /// Token requests of a client that has authenticated before.
     Issuing,
-    /// The protected route with well-formed tokens that nobody issued.
+    /// Requests for the protected route, with well-formed tokens that were never issued.
     Invalid,
-    /// The protected route at a fixed rate; latency counts from when each request was due.
+    /// Requests for the protected route at a fixed rate. Latency counts from when each request was due.
     Fixed,
 }
 
@@ -25,7 +25,7 @@ impl Kind {
     pub(crate) const ALL: [Self; 5] =
         [Self::Public, Self::Protected, Self::Issuing, Self::Invalid, Self::Fixed];
 
-    /// As scripts and arguments know it.
+    /// Returns its name in arguments and in the JSON output.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Public => "public",
@@ -36,7 +36,7 @@ impl Kind {
         }
     }
 
-    /// As people read it.
+    /// Returns its name in reports for people.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Public => "public route",
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// Whether it needs tokens that are good.
+    /// Returns whether it needs valid tokens.
     pub(crate) fn needs_tokens(self) -> bool {
         matches!(self, Self::Protected | Self::Fixed)
     }
@@ -60,7 +60,7 @@ impl Kind {
     }
 }
 
-/// One request, ready to be sent in either version of HTTP.
+/// One request, in the form of both versions of HTTP.
 #[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) http1: Bytes,
@@ -68,10 +68,10 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// A request to `origin` (`https://host:port`) with these header fields beside `Host` and `Content-Length`.
+    /// Makes a request to `origin` (`https://host:port`) with these header fields besides `Host` and `Content-Length`.
     ///
     /// # Errors
-    /// When the parts make no request.
+    /// Fails if the parts do not form a valid request.
     pub(crate) fn new(
         method: &Method,
         origin: &str,
@@ -101,11 +101,11 @@ impl Message {
 #[derive(Clone)]
 pub(crate) struct Scenario {
     pub(crate) kind: Kind,
-    /// Sent in turn; at least one.
+    /// The requests, which are sent in turn. There is at least one.
     pub(crate) messages: Arc<[Message]>,
-    /// Requests a second in all; as fast as answers come where left out.
+    /// The requests per second, all connections together. `None` sends the next request after each response.
     pub(crate) rate: Option<f64>,
-    /// The most requests of a round.
+    /// The most requests in a round.
     pub(crate) most: Option<u64>,
 }
 
@@ -114,7 +114,7 @@ impl Scenario {
         self.kind.expects(status)
     }
 
-    /// Whether answers have no body although they may tell of one.
+    /// Returns whether the requests are HEAD requests, whose responses have no body.
     pub(crate) fn is_head(&self) -> bool {
         self.messages.first().is_some_and(|message| message.http2.method() == Method::HEAD)
     }

@@ -1,4 +1,4 @@
-//! One request after the other, over a connection that is made anew when it is lost.
+//! Sends one request after the other, and reconnects when the connection is lost.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -10,53 +10,53 @@ use super::http1::Http1;
 use super::scenario::Message;
 use super::tally::Fault;
 
-/// Sends for one of those that ask at once.
+/// Sends one request at a time.
 pub(super) struct Sender {
     destination: Destination,
-    line: Option<Line>,
-    /// Answers have no body although they may tell of one.
+    connection: Option<Connection>,
+    /// Whether the requests are HEAD requests, whose responses have no body.
     is_head: bool,
 }
 
-enum Line {
+enum Connection {
     Http1(Http1),
     Http2(SendRequest<Full<Bytes>>),
 }
 
 impl Sender {
     pub(super) fn new(destination: Destination, is_head: bool) -> Self {
-        Self { destination, line: None, is_head }
+        Self { destination, connection: None, is_head }
     }
 
-    /// Another one over the same connection, where the protocol lets several requests share it.
+    /// Returns another sender. With HTTP/2 it shares the connection.
     pub(super) fn sibling(&self) -> Self {
-        let line = match &self.line {
-            Some(Line::Http2(sender)) => Some(Line::Http2(sender.clone())),
+        let connection = match &self.connection {
+            Some(Connection::Http2(sender)) => Some(Connection::Http2(sender.clone())),
             _ => None,
         };
-        Self { destination: self.destination.clone(), line, is_head: self.is_head }
+        Self { destination: self.destination.clone(), connection, is_head: self.is_head }
     }
 
-    /// Makes the connection, if there is none.
+    /// Connects, if there is no connection.
     pub(super) async fn connect(&mut self) -> Result<(), Fault> {
-        if self.line.is_none() {
-            self.line = Some(open(&self.destination).await?);
+        if self.connection.is_none() {
+            self.connection = Some(open(&self.destination).await?);
         }
         Ok(())
     }
 
-    /// Sends a request and gives the status of its answer, once all of that has come.
+    /// Sends a request, reads the whole response and returns its status.
     pub(super) async fn send(&mut self, message: &Message) -> Result<u16, Fault> {
-        let mut line = match self.line.take() {
-            Some(line) => line,
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
             None => open(&self.destination).await?,
         };
-        let (status, reusable) = match &mut line {
-            Line::Http1(connection) => {
-                let answer = connection.exchange(&message.http1, self.is_head, None).await?;
+        let (status, reusable) = match &mut connection {
+            Connection::Http1(http1) => {
+                let answer = http1.exchange(&message.http1, self.is_head, None).await?;
                 (answer.status, answer.reusable)
             }
-            Line::Http2(sender) => {
+            Connection::Http2(sender) => {
                 let answer = sender.send_request(message.http2.clone()).await.map_err(|_| Fault::Closed)?;
                 let status = answer.status().as_u16();
                 let mut body = answer.into_body();
@@ -66,15 +66,15 @@ impl Sender {
                 (status, !sender.is_closed())
             }
         };
-        self.line = reusable.then_some(line);
+        self.connection = reusable.then_some(connection);
         Ok(status)
     }
 }
 
-async fn open(destination: &Destination) -> Result<Line, Fault> {
+async fn open(destination: &Destination) -> Result<Connection, Fault> {
     let stream = destination.connect().await?;
     if !destination.http2 {
-        return Ok(Line::Http1(Http1::new(stream)));
+        return Ok(Connection::Http1(Http1::new(stream)));
     }
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
@@ -82,5 +82,5 @@ async fn open(destination: &Destination) -> Result<Line, Fault> {
             .map_err(|_| Fault::Handshake)?;
     tokio::spawn(connection);
     sender.ready().await.map_err(|_| Fault::Handshake)?;
-    Ok(Line::Http2(sender))
+    Ok(Connection::Http2(sender))
 }

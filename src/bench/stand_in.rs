@@ -1,4 +1,4 @@
-//! A stand-in for the API behind the gateway, so that a measurement needs none and loads none.
+//! A stand-in for the API behind the gateway, so that a measurement neither needs nor loads a real one.
 
 use std::net::{SocketAddr, TcpListener};
 use std::{io, thread};
@@ -10,17 +10,17 @@ use tokio::net::TcpStream;
 
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n{\"message\":\"Hello, world!\"}";
-/// The same, for HEAD.
+/// The response to HEAD.
 const HEAD_ONLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n";
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Answers every request with a small JSON document, on threads of its own, until the process ends.
+/// Starts threads that answer every request with a small JSON document until the process ends.
 ///
-/// It reads no bodies: whoever asks is the gateway on behalf of our own load, which sends none.
+/// It reads no bodies, because the load sends none.
 ///
 /// # Errors
-/// When there is no port, no thread or no runtime to be had.
+/// Fails if the system provides no port, thread or runtime.
 pub(crate) fn start(threads: usize) -> io::Result<SocketAddr> {
     let socket = TcpListener::bind("127.0.0.1:0")?;
     socket.set_nonblocking(true)?;
@@ -40,7 +40,7 @@ async fn serve(socket: TcpListener) {
             Ok((stream, _)) => {
                 tokio::spawn(answer(stream));
             }
-            // Out of descriptors, most likely: wait for some to come back.
+            // Most likely there are no file descriptors left. Others are closed soon.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }
     }

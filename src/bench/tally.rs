@@ -1,22 +1,22 @@
-//! What became of the requests.
+//! Counts of responses and faults.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::histogram::Histogram;
 
-/// Why a request has no answer.
+/// Why a request has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
-    /// No connection could be had.
+    /// No connection was established.
     Connect,
-    /// No TLS session, or no HTTP/2 one.
+    /// The TLS or HTTP/2 handshake failed.
     Handshake,
-    /// The connection ended before the answer did.
+    /// The connection ended before the response.
     Closed,
-    /// What came was no HTTP.
+    /// The response was not HTTP.
     Malformed,
-    /// Nothing came before the round was over, and for a while after it.
+    /// There was no response before the end of the round, nor for a while after it.
     Unanswered,
 }
 
@@ -24,7 +24,7 @@ impl Fault {
     pub(crate) const ALL: [Self; 5] =
         [Self::Connect, Self::Handshake, Self::Closed, Self::Malformed, Self::Unanswered];
 
-    /// As scripts know it.
+    /// Returns its name in the JSON output.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -40,10 +40,10 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connect => "no connection",
-            Self::Handshake => "no TLS or HTTP/2 session",
-            Self::Closed => "the connection ended before the answer did",
-            Self::Malformed => "the answer was no HTTP",
-            Self::Unanswered => "no answer in time",
+            Self::Handshake => "the TLS or HTTP/2 handshake failed",
+            Self::Closed => "the connection ended before the response",
+            Self::Malformed => "the response was not HTTP",
+            Self::Unanswered => "no response in time",
         })
     }
 }
@@ -51,19 +51,20 @@ impl fmt::Display for Fault {
 /// The counts of one thread in one round, or of several together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Of the answers that were as they should; at a fixed rate also of what was never sent, as long as that waited.
+    /// The latencies of expected responses. At a fixed rate, requests that were never sent count with the time that they
+    /// waited.
     pub(crate) latency: Histogram,
-    /// Answers as they should be, before the round was over.
+    /// Expected responses before the end of the round.
     pub(crate) good: u64,
-    /// Answers as they should be, to requests under way when the round was over.
+    /// Expected responses to requests that were in flight at the end of the round.
     pub(crate) late: u64,
-    /// Answers of whatever status before the round was over: those that the gateway's processor time was for.
+    /// Responses of any status before the end of the round. The gateway's processor time was spent on these.
     pub(crate) in_time: u64,
-    /// Answers with another status.
+    /// Responses with an unexpected status.
     pub(crate) unexpected: u64,
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) faults: BTreeMap<Fault, u64>,
-    /// Requests of a fixed rate for which no connection was free until the end.
+    /// Requests at a fixed rate that found no free connection before the end.
     pub(crate) unsent: u64,
 }
 
@@ -89,12 +90,12 @@ impl Tally {
         self.unsent += other.unsent;
     }
 
-    /// All answers.
+    /// Returns the number of responses.
     pub(crate) fn answers(&self) -> u64 {
         self.good + self.late + self.unexpected
     }
 
-    /// Requests without an answer.
+    /// Returns the number of requests without a response.
     pub(crate) fn faults(&self) -> u64 {
         self.faults.values().sum()
     }

@@ -1,4 +1,4 @@
-//! The changes of `[clients.…]`.
+//! Adds, removes, enables and disables clients.
 
 use std::time::SystemTime;
 
@@ -18,13 +18,13 @@ pub(crate) struct NewClient<'a> {
     pub(crate) capabilities: &'a [&'a str],
     pub(crate) scopes: &'a [String],
     pub(crate) default_scopes: &'a [String],
-    /// As the file writes it.
+    /// The text that the file gets.
     pub(crate) token_lifetime: Option<&'a str>,
     pub(crate) now: SystemTime,
 }
 
 impl ConfigFile {
-    /// Adds a client behind the ones there are.
+    /// Adds a client after the existing ones.
     pub(crate) fn add_client(&mut self, client: &NewClient<'_>) -> Result<(), EditError> {
         self.check_scopes(client.scopes.iter().chain(client.default_scopes))?;
         self.turn_to_client(client.id)?;
@@ -52,7 +52,7 @@ impl ConfigFile {
             table.insert(key, Item::Value(value));
         }
         table.set_position(Some(last));
-        // Before the table is there: it would be the one behind itself.
+        // Taken before the table is inserted, because afterwards the table itself would be the next one.
         let tail = layout::take_tail(&mut self.document, last);
         let blank = if self.text.trim().is_empty() { "" } else { "\n" };
         table.decor_mut().set_prefix(format!("{tail}{blank}"));
@@ -62,8 +62,8 @@ impl ConfigFile {
         Ok(())
     }
 
-    /// Enables or disables a client. Returns whether that changed anything. To disable it ends its tokens, also if it is
-    /// enabled again before a gateway looks at the file.
+    /// Enables or disables a client. Returns whether that changed anything. Disabling a client ends its tokens, even if it
+    /// is enabled again before a gateway reads the file.
     pub(crate) fn set_enabled(
         &mut self,
         id: &str,
@@ -84,7 +84,7 @@ impl ConfigFile {
         Ok(true)
     }
 
-    /// Takes a client away, with the comment right above it.
+    /// Removes a client, with the comment directly above it.
     pub(crate) fn remove_client(&mut self, id: &str) -> Result<(), EditError> {
         self.client(id)?;
         let Some(clients) = self.document.get_mut("clients").and_then(Item::as_table_like_mut) else {
@@ -144,21 +144,21 @@ impl ConfigFile {
             .is_some_and(|client| client.is_inline_table())
     }
 
-    /// A place behind every table.
+    /// Returns a position after every table.
     fn end(&self) -> isize {
         self.document.iter().filter_map(|(_, item)| layout::last_position(item)).max().unwrap_or(0) + 1
     }
 }
 
 fn entries(client: &NewClient<'_>) -> Vec<(&'static str, Value)> {
-    let words = |words: &[String]| Value::Array(words.iter().map(String::as_str).collect());
+    let list = |names: &[String]| Value::Array(names.iter().map(String::as_str).collect());
     let mut entries = vec![
         ("secret", Value::from(client.hash.to_phc())),
         ("capabilities", Value::Array(client.capabilities.iter().copied().collect())),
-        ("scopes", words(client.scopes)),
+        ("scopes", list(client.scopes)),
     ];
     if !client.default_scopes.is_empty() {
-        entries.push(("default_scopes", words(client.default_scopes)));
+        entries.push(("default_scopes", list(client.default_scopes)));
     }
     if let Some(lifetime) = client.token_lifetime {
         entries.push(("token_lifetime", Value::from(lifetime)));

@@ -9,15 +9,15 @@ use crate::config::suggestion;
 /// A change of a list: the new list, or names to add and names to remove.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct ListEdit {
-    /// The whole new list, before the others apply.
+    /// The whole new list, to which `add` and `remove` apply.
     pub(crate) set: Option<Vec<String>>,
-    /// Names to add. Those that are in the list already stay where they are.
+    /// Names to add. Those that are already in the list keep their place.
     pub(crate) add: Vec<String>,
     /// Names to remove.
     pub(crate) remove: Vec<String>,
 }
 
-/// A change of a setting that may be left out.
+/// A change of an optional setting.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) enum SettingEdit<T> {
     /// The setting stays as it is.
@@ -25,28 +25,27 @@ pub(crate) enum SettingEdit<T> {
     Keep,
     /// The setting gets this value.
     Set(T),
-    /// The setting is left out, so that its default applies.
+    /// The setting is removed, so that its default applies.
     Remove,
 }
 
-/// What changes about a client.
+/// The changes of a client.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct ClientEdit {
     pub(crate) scopes: ListEdit,
     pub(crate) default_scopes: ListEdit,
     pub(crate) capabilities: ListEdit,
     pub(crate) audiences: ListEdit,
-    /// As the file writes it.
+    /// The text that the file gets.
     pub(crate) token_lifetime: SettingEdit<String>,
-    /// As the file writes it.
+    /// The text that the file gets.
     pub(crate) rate_limit: SettingEdit<String>,
     pub(crate) dpop_bound_tokens: SettingEdit<bool>,
     pub(crate) certificate_bound_tokens: SettingEdit<bool>,
 }
 
 impl ConfigFile {
-    /// Changes a client, and returns the keys whose values are other ones now. The rest of the file stays as it
-    /// is written.
+    /// Changes a client, and returns the keys whose values changed. The rest of the file stays as it is written.
     pub(crate) fn edit_client(
         &mut self,
         id: &str,
@@ -101,7 +100,7 @@ impl ConfigFile {
     }
 }
 
-/// Returns the names in a list of a client; none if the key is left out.
+/// Returns the names in a list of a client. The list is empty if the key is missing.
 fn names(client: &dyn TableLike, key: &str) -> Vec<String> {
     let array = client.get(key).and_then(Item::as_array);
     array.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -141,7 +140,7 @@ fn edit_list(
     Ok(true)
 }
 
-/// Gives a list other names. Those that stay keep the lines, spaces and comments around them.
+/// Replaces the names of a list. Names that stay keep the lines, spaces and comments around them.
 fn rewrite(array: &mut Array, names: &[String]) {
     let mut at = 0;
     while let Some(value) = array.get(at) {
@@ -157,7 +156,7 @@ fn rewrite(array: &mut Array, names: &[String]) {
             continue;
         }
         let mut value = Value::from(name.as_str());
-        // In a list with a line for each name, the new one gets a line too.
+        // In a list with one name per line, the new name gets a line too.
         let prefix = array.iter().last().and_then(|last| last.decor().prefix()?.as_str().map(str::to_owned));
         match prefix.filter(|prefix| prefix.contains('\n')) {
             Some(prefix) => {
@@ -175,7 +174,7 @@ fn rewrite(array: &mut Array, names: &[String]) {
     }
 }
 
-/// Keeps the comment behind the name before a removed one: the parser has it as the start of what follows.
+/// Keeps the comment after the name before a removed one. The parser has it as a prefix of the removed name.
 fn keep_comment_before(array: &mut Array, at: usize, removed: &Value) {
     let prefix = removed.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
     let Some((comment, _)) = prefix.split_once('\n').filter(|(first, _)| first.contains('#')) else { return };

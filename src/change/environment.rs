@@ -1,4 +1,4 @@
-//! gateway.toml as an editor reads it: without the secrets in the environment that the gateway itself runs in.
+//! Reads gateway.toml for an editor, which may lack the secrets in the environment of the gateway.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::gate::SecretHash;
 /// Reads a configuration in order to describe or change it.
 ///
 /// # Errors
-/// Everything that is wrong with the file.
+/// Returns every error of the file.
 pub(crate) fn read_config(path: &Path) -> Result<Config, ConfigErrors> {
     Config::load_for_editing(path, SOME_SECRET, None)
 }
@@ -16,17 +16,17 @@ pub(crate) fn read_config(path: &Path) -> Result<Config, ConfigErrors> {
 /// Reads a configuration in which one file has a new text.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Returns every error of the configuration.
 pub(crate) fn read_edited(path: &Path, file: &Path, text: &str) -> Result<Config, ConfigErrors> {
     Config::load_for_editing(path, SOME_SECRET, Some((file, text)))
 }
 
-/// Stands for a secret whose variable is not set.
+/// The value of a secret whose variable is not set.
 ///
-/// Secrets are set for the gateway's own process and usually not in the shell where an operator lists clients. A
-/// variable that is missing here is assumed to exist there.
+/// Secrets are set for the process of the gateway, and usually not in the shell where an operator lists clients. A
+/// variable that is missing here is assumed to be set there.
 ///
-/// It is valid wherever a secret may be: as a hash (of nothing), a header value or a password.
+/// The text is valid wherever a secret may be: as a hash, a header value or a password.
 const SOME_SECRET: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 

@@ -1,4 +1,4 @@
-//! Replacing a file so that nobody ever sees half of it, and so that no change made meanwhile is lost.
+//! Replaces a file so that no reader sees a part of it, and no change that another program made is lost.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -8,29 +8,29 @@ use std::thread;
 use std::time::Duration;
 use std::{error, fmt};
 
-/// How long another edit of the same file is waited for.
+/// How often the lock is tried while another edit of the same file runs.
 const TRIES: u32 = 250;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-/// The largest file that is edited; the configuration's own limit.
+/// The largest file that is edited. It is the limit of the configuration.
 const MAX_SIZE: u64 = 64 << 20;
 
 /// Why a file cannot be replaced.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum FileError {
-    /// It cannot be opened for reading and writing.
+    /// The file cannot be opened for reading and writing.
     Open(io::Error),
-    /// It is larger than any configuration.
+    /// The file is larger than any configuration.
     TooLarge,
-    /// Another edit of it does not end.
+    /// Another edit of the file does not finish.
     Busy,
-    /// Somebody wrote it since it was read.
+    /// The file was changed after it was read.
     ChangedMeanwhile,
-    /// The new file would not be readable for the one who owns the old one.
+    /// The owner of the old file could not read the new one.
     Owner(io::Error),
-    /// Its folder takes no new file, which every change needs: a file is replaced as a whole.
+    /// No file can be created in the folder, which every change needs because it replaces the whole file.
     Folder(PathBuf, io::Error),
-    /// The new text cannot be written beside it, or not be put in its place.
+    /// The new file cannot be written, or cannot replace the old one.
     Write(io::Error),
 }
 
@@ -40,22 +40,21 @@ impl fmt::Display for FileError {
             Self::Open(error) => write!(f, "cannot be opened for a change: {error}"),
             Self::TooLarge => f.write_str("is larger than 64 MiB"),
             Self::Busy => f.write_str("is locked by another program that changes it; try again"),
-            Self::ChangedMeanwhile => {
-                f.write_str("was changed by somebody else meanwhile, so it is left as it is; try again")
-            }
+            Self::ChangedMeanwhile => f.write_str(
+                "was changed by another program in the meantime, so it is left unchanged; try again",
+            ),
             Self::Owner(error) => write!(
                 f,
-                "belongs to somebody else, who could not read it any more after the change ({error}); \
-                 run the command as its owner"
+                "belongs to another user, who could not read it after the change ({error}); run the command as that user"
             ),
             Self::Folder(folder, error) => write!(
                 f,
-                "cannot be changed, for no new file can be made in {} ({error}); a change replaces the file as a whole",
+                "cannot be changed, because no file can be created in {} ({error}); a change replaces the whole file",
                 folder.display()
             ),
             Self::Write(error) if error.kind() == io::ErrorKind::ResourceBusy => write!(
                 f,
-                "cannot be replaced ({error}): is it mounted on its own, as into a container? mount its folder instead"
+                "cannot be replaced ({error}): is the file itself mounted into a container? mount its folder instead"
             ),
             Self::Write(error) => write!(f, "cannot be replaced: {error}"),
         }
@@ -76,7 +75,7 @@ impl error::Error for FileError {
 /// A file as it was read, locked against edits by other commands of this program until it is dropped.
 #[derive(Debug)]
 pub(super) struct Opened {
-    /// Behind every symbolic link.
+    /// The path after all symbolic links.
     target: PathBuf,
     file: File,
     bytes: Vec<u8>,
@@ -86,7 +85,7 @@ impl Opened {
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
         let target = fs::canonicalize(path).map_err(FileError::Open)?;
         for _ in 0..TRIES {
-            // Writable, although nothing is written into it: a file that is not to be written is not replaced either.
+            // Opened for writing, so that a file without write permission is not replaced either.
             let mut file =
                 OpenOptions::new().read(true).write(true).open(&target).map_err(FileError::Open)?;
             match file.try_lock() {
@@ -95,10 +94,10 @@ impl Opened {
                     thread::sleep(BETWEEN_TRIES);
                     continue;
                 }
-                // Not every file system has locks; the comparison before the end is what counts.
+                // Some file systems have no locks. The comparison in `replace` still notices other changes.
                 Err(TryLockError::Error(_)) => {}
             }
-            // Who held the lock before may have put another file in this one's place.
+            // The program that held the lock may have replaced the file.
             if !is_at(&file, &target).map_err(FileError::Open)? {
                 continue;
             }
@@ -116,7 +115,7 @@ impl Opened {
         &self.bytes
     }
 
-    /// Puts `new` in the place of the file: whole or not at all, also when the power fails.
+    /// Replaces the file with `new`, completely or not at all, even if the power fails.
     pub(super) fn replace(self, new: &[u8]) -> Result<(), FileError> {
         let metadata = self.file.metadata().map_err(FileError::Write)?;
         let folder = self.target.parent().unwrap_or(Path::new("/"));
@@ -132,25 +131,25 @@ impl Opened {
         }
         fs::rename(&temporary.path, &self.target).map_err(FileError::Write)?;
         temporary.in_place = true;
-        // The rename itself has to reach the disk, too.
+        // The rename must reach the disk too.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(FileError::Write)
     }
 }
 
-/// Whether an open file is the one that stands at a path now.
+/// Returns whether an open file is the one at a path.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let (open, there) = (file.metadata()?, fs::metadata(path)?);
     Ok((open.dev(), open.ino()) == (there.dev(), there.ino()))
 }
 
-/// Gives the new file the old one's mode, and its owner and group where this process may.
+/// Gives the new file the mode of the old one, and its owner and group if the process is allowed to.
 fn keep_access(new: &File, old: &fs::Metadata) -> Result<(), FileError> {
     let own = new.metadata().map_err(FileError::Write)?;
     let mut mode = old.mode() & 0o7777;
     let owner = if own.uid() == old.uid() { Ok(()) } else { fchown(new, Some(old.uid()), None) };
     let group = if own.gid() == old.gid() { Ok(()) } else { fchown(new, None, Some(old.gid())) };
     if group.is_err() {
-        // What the old group may, another one may not.
+        // Another group must not get the permissions of the old one.
         mode &= !0o070;
     }
     if let Err(error) = owner
@@ -158,11 +157,11 @@ fn keep_access(new: &File, old: &fs::Metadata) -> Result<(), FileError> {
     {
         return Err(FileError::Owner(error));
     }
-    // After the owner: changing that clears bits of the mode.
+    // Set after the owner, because a change of the owner clears bits of the mode.
     new.set_permissions(Permissions::from_mode(mode)).map_err(FileError::Write)
 }
 
-/// A file on its way; gone with its end unless it got into its place.
+/// A temporary file, deleted on drop unless it has replaced the target.
 struct Temporary {
     path: PathBuf,
     file: File,
@@ -175,7 +174,7 @@ impl Temporary {
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(format!(".{name}.{:016x}.tmp", u64::from_ne_bytes(random)));
-        // Nobody else reads it before it has the old one's mode.
+        // No other user can read it before it has the mode of the old file.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(Self { path, file, in_place: false })
     }

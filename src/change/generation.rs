@@ -1,8 +1,8 @@
-//! Ending the tokens of a client, in a way that a gateway does not miss.
+//! Ends the tokens of a client in a way that no gateway misses.
 //!
-//! A gateway compares the file with what it knows. If a client is disabled and enabled again, or removed and added again,
-//! before the gateway looks, the file is as it was, and the tokens would live on. So each of these changes also changes the
-//! client's `token_generation`.
+//! A gateway compares the file with the configuration that it runs. If a client is disabled and enabled again, or removed
+//! and added again, before the gateway reads the file, the gateway would see no change and keep the tokens. So each of
+//! these changes also changes the client's `token_generation`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,14 +24,14 @@ impl ConfigFile {
     }
 }
 
-/// Returns the generation that begins now: the time in milliseconds, so that a client that was removed and is added again
-/// does not begin with a number that it had before.
+/// Returns the generation of a client that is added now: the time in milliseconds, so that a client that is removed and
+/// added again does not get a number that it had before.
 pub(super) fn beginning(now: SystemTime) -> i64 {
     let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
-/// Writes the next generation into a client: the time, or one more than before if that is later.
+/// Writes the next generation into a client: the time, or the old generation plus one if that is greater.
 pub(super) fn advance(client: &mut dyn TableLike, inline: bool, now: SystemTime) {
     let before = client.get(KEY).and_then(Item::as_integer);
     let next = before.map_or(0, |before| before.saturating_add(1)).max(beginning(now));

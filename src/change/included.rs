@@ -9,7 +9,7 @@ use super::{ConfigFile, EditError, layout};
 use crate::config::included_files;
 
 impl ConfigFile {
-    /// Turns to the file that has this client. Stays where it is if none has it.
+    /// Changes to the file that has this client. Stays with the present file if none has it.
     pub(super) fn turn_to_client(&mut self, id: &str) -> Result<(), EditError> {
         if has_client(&self.document, id) {
             return Ok(());
@@ -17,7 +17,7 @@ impl ConfigFile {
         self.turn_to_last(|document| has_client(document, id))
     }
 
-    /// Turns to the file for a new client: the main one, unless all clients are in files that it includes.
+    /// Changes to the file for a new client: the main one, unless all clients are in files that it includes.
     pub(super) fn turn_to_clients(&mut self) -> Result<(), EditError> {
         if self.document.contains_key("clients") {
             return Ok(());

@@ -1,10 +1,10 @@
-//! What belongs to what between two tables: comments, blank lines, line ends.
+//! Keeps comments, blank lines and line ends with the table that they belong to.
 
 use toml_edit::{DocumentMut, Item, Table};
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The text as the TOML library gives it back where nothing was changed.
+/// Returns the text as the TOML library writes it if nothing is changed.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = text.trim_start_matches(BYTE_ORDER_MARK).replace('\r', "");
     if !plain.is_empty() && !plain.ends_with('\n') {
@@ -13,7 +13,7 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
-/// The first line in which two texts differ, counted from one.
+/// Returns the first line in which two texts differ, counted from one.
 pub(super) fn first_difference(one: &str, other: &str) -> Option<usize> {
     if one == other {
         return None;
@@ -22,8 +22,8 @@ pub(super) fn first_difference(one: &str, other: &str) -> Option<usize> {
     Some(same + 1)
 }
 
-/// The edited text, with every line before and after the change as it was, to the byte: line ends, a byte order
-/// mark, a missing last line end. New lines end as the first one does.
+/// Returns the edited text, in which every line before and after the change has its original bytes: line ends, a byte
+/// order mark, a missing last line end. New lines end like the first line.
 pub(super) fn keep_lines(original: &str, edited: &str) -> String {
     let body = original.strip_prefix(BYTE_ORDER_MARK).unwrap_or(original);
     let mark = original.strip_suffix(body).unwrap_or_default();
@@ -37,7 +37,7 @@ pub(super) fn keep_lines(original: &str, edited: &str) -> String {
     let mut text = mark.to_owned();
     for (at, line) in old.iter().take(before).enumerate() {
         text.push_str(line);
-        // It was the last one, and something follows it now.
+        // It was the last line, and another one follows now.
         if !line.ends_with('\n') && at + 1 < new.len() {
             text.push_str(line_end);
         }
@@ -49,8 +49,8 @@ pub(super) fn keep_lines(original: &str, edited: &str) -> String {
     text
 }
 
-/// Splits what stands above a header, or at the end of the file: first what belongs to the table before it (up to
-/// the first blank line, if there is one), then the rest.
+/// Splits the text above a header, or at the end of the file. The first part, up to the first blank line, belongs to the
+/// table before it. It is empty if there is no blank line.
 fn split_head(text: &str) -> (&str, &str) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -62,8 +62,8 @@ fn split_head(text: &str) -> (&str, &str) {
     ("", text)
 }
 
-/// Splits what stands above a header: first what is not the table's own, then the comment right above it with the
-/// blank line before that.
+/// Splits the text above a header. The second part belongs to the table: the comment directly above it and the blank line
+/// before that.
 fn split_own(text: &str) -> (&str, &str) {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let comment = lines.iter().rev().take_while(|line| !line.trim().is_empty()).count();
@@ -72,12 +72,12 @@ fn split_own(text: &str) -> (&str, &str) {
     text.split_at(text.len() - own)
 }
 
-/// The last place in the file that the tables of an item have.
+/// Returns the last position that a table of an item has in the file.
 pub(super) fn last_position(item: &Item) -> Option<isize> {
     positions(item).into_iter().max()
 }
 
-/// The places of all tables with a header in an item.
+/// Returns the positions of all tables of an item that have a header.
 fn positions(item: &Item) -> Vec<isize> {
     let tables: Vec<&Table> = match item {
         Item::Table(table) => vec![table],
@@ -92,12 +92,12 @@ fn positions(item: &Item) -> Vec<isize> {
     tables.iter().flat_map(of).collect()
 }
 
-/// Whether a table has a line of its own, `[name]` or `[[name]]`.
+/// Returns whether a table has a header line, `[name]` or `[[name]]`.
 fn has_header(table: &Table) -> bool {
     !table.is_implicit() && !table.is_dotted()
 }
 
-/// Changes the text between the table at `position` and the one behind it.
+/// Changes the text between the table at `position` and the next one.
 fn change_text_after(document: &mut DocumentMut, position: isize, change: impl FnOnce(&str) -> String) {
     match next_table(document.as_table_mut(), position) {
         Some(table) => {
@@ -112,7 +112,7 @@ fn change_text_after(document: &mut DocumentMut, position: isize, change: impl F
     }
 }
 
-/// The first table with a header behind `position`.
+/// Returns the first table with a header after `position`.
 fn next_table(root: &mut Table, position: isize) -> Option<&mut Table> {
     let next = root.iter().flat_map(|(_, item)| positions(item)).filter(|at| *at > position).min()?;
     root.iter_mut().find_map(|(_, item)| table_at(item, next))
@@ -132,7 +132,7 @@ fn table_at(item: &mut Item, position: isize) -> Option<&mut Table> {
     })
 }
 
-/// Takes what belongs to the table at `position` off the text behind it.
+/// Removes what belongs to the table at `position` from the text after it, and returns it.
 pub(super) fn take_tail(document: &mut DocumentMut, position: isize) -> String {
     let mut tail = String::new();
     change_text_after(document, position, |text| {
@@ -143,8 +143,8 @@ pub(super) fn take_tail(document: &mut DocumentMut, position: isize) -> String {
     tail
 }
 
-/// Gives what stood above a removed table, and was not its own, to what follows; and takes away what stood behind it
-/// and was its own.
+/// Cleans up after a removed table. The text above it that belongs to other tables moves to the next table, and the text
+/// after it that belongs to it is removed.
 pub(super) fn close_gap(document: &mut DocumentMut, first: isize, last: isize, above: &str) {
     let _ = take_tail(document, last);
     let (kept, _) = split_own(above);
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_outside_the_change_stay_to_the_byte() {
+    fn lines_outside_the_change_keep_their_bytes() {
         let table = [
             ("a\r\nb\nc", "a\nx\nb\nc\n", "a\r\nx\r\nb\nc"),
             ("\u{feff}a\nb\n", "a\nb\nc\n", "\u{feff}a\nb\nc\n"),

@@ -1,4 +1,5 @@
-//! Editing gateway.toml: only what is to change changes, and what would not be taken up is not written.
+//! Edits gateway.toml. Everything outside the change stays as it is written, and a result that is not a valid
+//! configuration is not saved.
 
 mod clients;
 mod edit;
@@ -27,34 +28,34 @@ use self::environment::read_edited;
 use self::file::Opened;
 use crate::config::{Config, ConfigErrors};
 
-/// Why a change of the configuration is not made.
+/// Why a configuration cannot be changed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum EditError {
-    /// The file itself.
+    /// The file cannot be read or replaced.
     File(PathBuf, FileError),
-    /// Not UTF-8, as TOML must be.
+    /// The file is not UTF-8, which TOML requires.
     NotUtf8(PathBuf),
-    /// Not TOML, so there is nothing to change in it. What the configuration's own reader says.
+    /// The file is not TOML. These are the errors of the configuration's own reader.
     Syntax(ConfigErrors),
-    /// TOML that could not be changed without touching the rest of it; the first line of that, if it is known.
+    /// The editor would change other parts of the file too. The first such line, if it is known.
     Unfaithful(PathBuf, Option<usize>),
-    /// Something else than a table stands where a table should.
+    /// A key that should be a table has another value.
     NotATable(String),
-    /// A client of that name is there.
+    /// A client of that name already exists.
     ClientExists(String),
-    /// No client of that name is there; the nearest name, if one is near.
+    /// No client has that name. The second text names a similar client, or is empty.
     NoSuchClient(String, String),
-    /// A scope that does not stand in `[scopes]`.
+    /// A scope is not in `[scopes]`.
     NoSuchScope {
         /// The scope.
         scope: String,
         /// The configuration.
         file: PathBuf,
-        /// What stands there.
+        /// The scopes that exist.
         known: Vec<String>,
     },
-    /// A name to remove that is not in the list.
+    /// A name to remove is not in the list.
     NotInList {
         /// The client.
         client: String,
@@ -62,17 +63,17 @@ pub(crate) enum EditError {
         key: &'static str,
         /// The name.
         name: String,
-        /// The nearest name, if one is near.
+        /// A text that names a similar name, or is empty.
         hint: String,
     },
-    /// The file was wrong before already.
+    /// The file had errors before the change.
     WrongBefore(ConfigErrors),
-    /// The file would be wrong after the change.
+    /// The file would have errors after the change.
     WrongAfter(ConfigErrors),
 }
 
 impl EditError {
-    /// Whether the arguments or the configuration are at fault, and not the machine or the moment.
+    /// Returns whether the cause is in the arguments or in the configuration, not in the system or in another program.
     pub(crate) fn is_usage(&self) -> bool {
         !matches!(
             self,
@@ -92,8 +93,8 @@ impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, error) => write!(f, "{} {error}", path.display()),
-            Self::NotUtf8(path) => write!(f, "{} is not UTF-8, as TOML must be", path.display()),
-            Self::Syntax(errors) => write!(f, "nothing is changed, the file is not TOML:\n{errors}"),
+            Self::NotUtf8(path) => write!(f, "{} is not UTF-8, which TOML requires", path.display()),
+            Self::Syntax(errors) => write!(f, "nothing is changed, because the file is not TOML:\n{errors}"),
             Self::Unfaithful(path, None) => write!(
                 f,
                 "{} cannot be changed in one place without changing others; edit it by hand",
@@ -101,38 +102,41 @@ impl fmt::Display for EditError {
             ),
             Self::Unfaithful(path, Some(line)) => write!(
                 f,
-                "{}:{line}: this line could not stay as it is written (unusual spaces in a name?); write it plainly, or edit \
-                 the file by hand",
+                "{}:{line}: the editor would rewrite this line (are there unusual spaces in a name?); simplify the line, or \
+                 edit the file by hand",
                 path.display()
             ),
             Self::NotATable(key) => {
-                write!(f, "{key} is not a table; mend it by hand (`tollgate check` says how)")
+                write!(f, "{key} is not a table; correct it by hand (`tollgate check` says how)")
             }
             Self::ClientExists(name) => write!(
                 f,
-                "there is a client {name:?} already (`tollgate client reset-secret` gives it a new secret)"
+                "the client {name:?} already exists (`tollgate client reset-secret` gives it a new secret)"
             ),
             Self::NoSuchClient(name, hint) => {
-                write!(f, "there is no client {name:?}{hint}; `tollgate client list` shows those there are")
+                write!(f, "there is no client {name:?}{hint}; `tollgate client list` lists all clients")
             }
             Self::NoSuchScope { scope, file, known } => {
                 write!(
                     f,
-                    "there is no scope {scope:?} in {}: add it under [scopes], as in\n\n  [scopes]\n  {} = \"What it is good for\"\n",
+                    "there is no scope {scope:?} in {}: add it under [scopes], as in\n\n  [scopes]\n  {} = \"What it allows\"\n",
                     file.display(),
                     toml_edit::Key::new(scope.as_str()).display_repr()
                 )?;
-                if known.is_empty() { Ok(()) } else { write!(f, "\nThose there are: {}", known.join(", ")) }
+                if known.is_empty() { Ok(()) } else { write!(f, "\nThe scopes are: {}", known.join(", ")) }
             }
             Self::NotInList { client, key, name, hint } => write!(
                 f,
                 "{name:?} is not in the {key} of the client {client:?}{hint}; `tollgate client show {client}` lists them"
             ),
             Self::WrongBefore(errors) => {
-                write!(f, "nothing is changed: the file has errors of its own, which come first:\n{errors}")
+                write!(
+                    f,
+                    "nothing is changed, because the file already has errors; correct them first:\n{errors}"
+                )
             }
             Self::WrongAfter(errors) => {
-                write!(f, "nothing is changed: with the change the file would be wrong:\n{errors}")
+                write!(f, "nothing is changed, because the changed file would have errors:\n{errors}")
             }
         }
     }
@@ -148,10 +152,10 @@ impl error::Error for EditError {
     }
 }
 
-/// A configuration on its way from one text to the next.
+/// A configuration that is open for a change.
 #[derive(Debug)]
 pub(crate) struct ConfigFile {
-    /// The main file, as it was named to the program.
+    /// The path of the main file, as the program was given it.
     main: PathBuf,
     /// The file that is changed: the main one, or one that it includes.
     path: PathBuf,
@@ -162,8 +166,8 @@ pub(crate) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads a configuration for a change; other edits wait until it is saved or dropped. What is wrong with it
-    /// counts only once it is saved: the change may be what mends it.
+    /// Reads a configuration for a change. Other edits wait until it is saved or dropped. Errors in it are reported by
+    /// `save`, because the change may correct them.
     pub(crate) fn open(path: &Path) -> Result<Self, EditError> {
         Self::open_one(path, path)
     }
@@ -176,7 +180,7 @@ impl ConfigFile {
         let before = read_edited(main, path, &text);
         let document = match (layout::plain(&text).parse::<DocumentMut>(), &before) {
             (Ok(document), _) => document,
-            // Not the library's own error: it quotes the line, and a secret may stand in it.
+            // The library's own error quotes the line, which may contain a secret.
             (Err(_), Err(errors)) => return Err(EditError::Syntax(errors.clone())),
             (Err(_), Ok(_)) => return Err(EditError::Unfaithful(path.to_owned(), None)),
         };
@@ -191,7 +195,7 @@ impl ConfigFile {
         &self.path
     }
 
-    /// Writes the change, if the result is a good configuration, and gives it back.
+    /// Writes the change if the result is a valid configuration. Returns that configuration.
     pub(crate) fn save(self) -> Result<Config, EditError> {
         let text = layout::keep_lines(&self.text, &self.document.to_string());
         let config = read_edited(&self.main, &self.path, &text).map_err(|errors| match self.before {

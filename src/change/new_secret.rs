@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::gate::{SecretHash, SecretHashError};
 use crate::oauth::secret::Secret;
 
-/// Why no secret can be made.
+/// Why no secret can be created.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum NewSecretError {
@@ -37,7 +37,7 @@ impl Error for NewSecretError {
     }
 }
 
-/// Makes a secret of 256 random bits, and its hash.
+/// Creates a secret of 256 random bits, and its hash.
 ///
 /// # Errors
 /// [`NewSecretError`] if the system does not allow it.

@@ -1,4 +1,4 @@
-//! The changes of a client's secrets.
+//! Replaces a client's secrets.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,23 +14,23 @@ use crate::utc;
 #[derive(Debug)]
 pub(crate) struct Rotation<'a> {
     pub(crate) hash: &'a SecretHash,
-    /// How long the secrets there are stay good; nothing: not at all.
+    /// How long the present secrets stay valid. `None` ends them at once.
     pub(crate) keep_old: Option<Duration>,
     pub(crate) now: SystemTime,
-    /// Whether the tokens end that were issued for the secrets there are.
+    /// Whether the client's present tokens end.
     pub(crate) revoke_tokens: bool,
 }
 
-/// What became of a client's secrets.
+/// The result of a rotation.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rotated {
-    /// The new one's id.
+    /// The id of the new secret.
     pub(crate) id: String,
-    /// The ids of those that stay good for a while.
+    /// The ids of the secrets that stay valid for a while.
     pub(crate) kept: Vec<String>,
-    /// The ids of those that are gone.
+    /// The ids of the secrets that were removed.
     pub(crate) dropped: Vec<String>,
-    /// When those that stay end at the latest.
+    /// When the last of the kept secrets expires.
     pub(crate) until: Option<SystemTime>,
 }
 
@@ -42,7 +42,7 @@ impl ConfigFile {
                 .client(id)
                 .and_then(|client| client.authentication.secret.clone())
                 .map_or_else(Vec::new, |secret| secret.secrets),
-            // A file that lacks just this secret is mended by a new one; there is nothing in it to keep.
+            // The new secret may be what the file lacks. There is nothing to keep.
             Err(_) if rotation.keep_old.is_none() => Vec::new(),
             Err(errors) => {
                 let errors = errors.clone();
@@ -106,7 +106,7 @@ impl ConfigFile {
     }
 }
 
-/// Puts another key and value in the place of one, comments and all.
+/// Replaces a key and its value. The comments around them stay.
 fn replace_key(table: &mut dyn TableLike, inline: bool, old: &str, new: &str, mut value: Value) {
     let keys: Vec<Key> = table.iter().filter_map(|(name, _)| table.key(name).cloned()).collect();
     let items: Vec<(Key, Item)> =
@@ -126,7 +126,7 @@ fn replace_key(table: &mut dyn TableLike, inline: bool, old: &str, new: &str, mu
     }
 }
 
-/// An id for a secret that begins today.
+/// Returns an id for a secret that is created today.
 fn new_id(now: SystemTime, others: &[&ClientSecret]) -> String {
     let today = utc::at(now).strftime("%Y-%m-%d").to_string();
     let taken = |id: &str| others.iter().any(|secret| secret.id == id);
@@ -139,7 +139,7 @@ fn new_id(now: SystemTime, others: &[&ClientSecret]) -> String {
     id
 }
 
-/// The end to write, where a secret would live longer otherwise.
+/// Returns the expiry to write if the secret would otherwise be valid for longer.
 fn new_end(own: Option<SystemTime>, until: Option<SystemTime>) -> Option<SystemTime> {
     until.filter(|until| own.is_none_or(|own| own > *until))
 }
@@ -154,13 +154,13 @@ fn entry(id: &str, hash: &str, expires: Option<SystemTime>) -> InlineTable {
     table
 }
 
-/// The new end of a secret of the list, if it gets one, if it is one of those that stay.
+/// Returns the new expiry of a kept secret, or `Some(None)` if its expiry stays. Returns `None` for other secrets.
 fn expiry(entry: &dyn TableLike, kept: &[(&str, Option<SystemTime>)]) -> Option<Option<SystemTime>> {
     let id = entry.get("id").and_then(Item::as_str)?;
     kept.iter().find(|(kept, _)| *kept == id).map(|(_, expires)| *expires)
 }
 
-/// Writes into a secret that stays when it ends.
+/// Writes the new expiry of a kept secret.
 fn revise(entry: &mut dyn TableLike, inline: bool, kept: &[(&str, Option<SystemTime>)]) {
     if let Some(expires) = expiry(entry, kept).flatten().and_then(datetime) {
         set(entry, inline, "expires", Value::from(expires));
@@ -171,13 +171,13 @@ fn datetime(moment: SystemTime) -> Option<Datetime> {
     utc::at(moment).to_string().parse().ok()
 }
 
-/// What stands before the elements of a list on several lines.
+/// Returns the indentation of a list with one element per line.
 fn indent(array: &Array) -> Option<String> {
     let prefixes = array.iter().filter_map(|value| value.decor().prefix()?.as_str());
     prefixes.filter_map(|prefix| prefix.rsplit_once('\n')).map(|(_, indent)| indent.to_owned()).last()
 }
 
-/// Adds a secret at the end of a list, on a line of its own if the others have that.
+/// Adds a secret at the end of a list, on a line of its own if the others have one.
 fn push(array: &mut Array, entry: InlineTable, indent: Option<&str>) {
     let mut value = Value::InlineTable(entry);
     let Some(indent) = indent else {
@@ -187,7 +187,7 @@ fn push(array: &mut Array, entry: InlineTable, indent: Option<&str>) {
     let mut prefix = format!("\n{indent}");
     let trailing = array.trailing().as_str().unwrap_or_default().to_owned();
     if trailing.contains('#') {
-        // A comment behind the last comma belongs to what stands before it.
+        // A comment after the last comma belongs to the element before it.
         prefix = format!("{}\n{indent}", trailing.trim_end());
         array.set_trailing("\n");
     } else if !trailing.contains('\n') {

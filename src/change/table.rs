@@ -1,8 +1,8 @@
-//! Keys of tables, whether they are written in lines or in braces.
+//! Sets keys of tables, whether these are written in lines or in braces.
 
 use toml_edit::{Item, TableLike, Value};
 
-/// Sets a key; what stands around its value stays.
+/// Sets a key. The spaces and comments around its value stay.
 pub(super) fn set(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
     match table.get_mut(key) {
         Some(Item::Value(old)) => {
@@ -13,7 +13,7 @@ pub(super) fn set(table: &mut dyn TableLike, inline: bool, key: &str, mut value:
     }
 }
 
-/// Adds a key at the end of a table; in an inline table, the space before the closing brace moves along.
+/// Adds a key at the end of a table. In an inline table, the space before the closing brace moves after it.
 pub(super) fn insert_last(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
     let last = table.iter().last().map(|(key, _)| key.to_owned()).filter(|_| inline);
     if let Some(last) = last.and_then(|last| table.get_mut(&last)).and_then(Item::as_value_mut) {

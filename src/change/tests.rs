@@ -1,4 +1,4 @@
-//! Only what is to change changes.
+//! Edits change nothing but what they are meant to change.
 
 mod edits;
 mod included;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::gate::SecretHash;
 
-/// A hash at the lowest cost there is.
+/// A hash with the lowest cost.
 const OLD: &str =
     "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$7Q1eLKkXYJSKyDV0Lx6fr7BsMRj0kAyIkPQ06xcLF7w";
 const NEW: &str =
@@ -26,7 +26,7 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)
 }
 
-/// A gateway.toml in a folder of its own; `OLD` and `NEW` stand for hashes.
+/// A gateway.toml in its own folder. `OLD` and `NEW` are replaced by hashes.
 struct Fixture {
     dir: TempDir,
     path: PathBuf,
@@ -100,11 +100,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 const ADDED: &str = "\n[clients.b]\nsecret = \"NEW\"\ncapabilities = [\"client_credentials\"]\nscopes = [\"read\"]\ntoken_generation = 1795422600000\n";
 
 #[test]
-fn a_client_is_added_behind_the_others_and_removed_without_a_trace() {
-    // What stands before and behind the place where the client goes.
+fn a_client_is_added_after_the_others_and_removed_without_a_trace() {
+    // The text before and after the place of the new client.
     let table = [
         ("[scopes]\nread = \"R\"\n[clients.a]\nsecret = \"OLD\"\n", "\n[server] # here\nthreads=1\n"),
-        // A comment right behind a table belongs to it, one above the next header to that.
+        // A comment directly after a table belongs to it, and one above the next header belongs to that.
         (
             "# top\n\n[scopes]\nread = 'R'\n\n# the first\n[clients.a]   # a\nsecret = \"OLD\" # s\n# scopes = []\n",
             "\n# ---- server\n\n# it\n[server]\n\n\n# the end\n",
@@ -136,13 +136,13 @@ fn the_shipped_file_keeps_every_line() {
     assert_eq!(format!("{before}{behind}"), shipped);
     assert!(before.trim_end().ends_with("# and these scopes with them"), "{before}");
     let maximal = include_str!("../config/tests/maximal.toml").replace("\"HASH\"", "\"OLD\"");
-    // Its certificates are not there, so it is not written; but its text comes back as it was.
+    // Its certificates do not exist, so it is not written. Its text does not change.
     let fixture = Fixture::new(&maximal);
     assert!(ConfigFile::open(&fixture.path).is_ok());
 }
 
 #[test]
-fn a_client_is_shut_out_and_let_in() {
+fn a_client_is_disabled_and_enabled() {
     let text = "[clients.a]\nsecret = \"OLD\" # s  \n# more\n\n[clients.c]\nenabled = true  # now\nsecret = \"OLD\"\n";
     let fixture = Fixture::new(text);
     let switch = |id: &str, enabled| fixture.edit(|file| file.set_enabled(id, enabled, now())).unwrap();
@@ -160,7 +160,7 @@ fn a_client_is_shut_out_and_let_in() {
 }
 
 #[test]
-fn tokens_end_by_a_generation_that_never_comes_again() {
+fn tokens_end_by_a_generation_that_is_never_used_again() {
     let fixture = Fixture::new("[scopes]\nread = \"R\"\n[clients.a]\nsecret = \"OLD\" # s\n");
     let generation = |id: &str| {
         let config = Config::load(&fixture.path).unwrap();
@@ -173,7 +173,7 @@ fn tokens_end_by_a_generation_that_never_comes_again() {
     fixture.edit(|file| file.end_tokens("a", now())).unwrap();
     fixture.edit(|file| file.end_tokens("a", SystemTime::UNIX_EPOCH)).unwrap();
     assert_eq!(generation("a"), NOW * 1000 + 2);
-    // Disabled and enabled before a gateway has looked.
+    // Disabled and enabled before a gateway reads the file.
     fixture.edit(|file| file.set_enabled("a", false, now())).unwrap();
     fixture.edit(|file| file.set_enabled("a", true, now())).unwrap();
     assert_eq!(generation("a"), NOW * 1000 + 3);
@@ -205,7 +205,7 @@ fn tokens_end_by_a_generation_that_never_comes_again() {
 }
 
 #[test]
-fn what_stands_above_a_removed_client_stays_unless_it_is_its_own() {
+fn text_above_a_removed_client_stays_unless_it_belongs_to_the_client() {
     let fixture = Fixture::new(
         "[server]\n# threads = 1\n\n# ---- clients\n\n# the first\n[clients.a]\nsecret = \"OLD\"\n# scopes = []\n\n# the next\n[clients.c]\nsecret = \"OLD\"\n",
     );
@@ -216,7 +216,7 @@ fn what_stands_above_a_removed_client_stays_unless_it_is_its_own() {
 }
 
 #[test]
-fn a_secret_is_replaced_where_it_stands() {
+fn a_secret_is_replaced_in_place() {
     let fixture = Fixture::new("[clients.a]\n# why\nsecret = \"OLD\"  # s\nenabled = true\n");
     let rotated = fixture.edit(|file| rotate(file, None)).unwrap();
     fixture.is("[clients.a]\n# why\nsecret = \"NEW\"  # s\nenabled = true\n");
@@ -234,7 +234,7 @@ fn the_old_secret_stays_for_a_while() {
         "[clients.a]\n# why\nsecrets = [\n  { id = \"default\", hash = \"OLD\", expires = 2026-11-24T08:30:00Z },\n  { id = \"2026-11-23\", hash = \"NEW\" },\n]  # s\nenabled = true\n",
     );
     assert_eq!((rotated.id.as_str(), rotated.kept), ("2026-11-23", vec!["default".to_owned()]));
-    // Again on the same day: no id twice, and no secret lives longer than it was to.
+    // Again on the same day: ids are distinct, and no expiry becomes later.
     fixture.edit(|file| rotate(file, Some(2 * DAY))).unwrap();
     fixture.is(
         "[clients.a]\n# why\nsecrets = [\n  { id = \"default\", hash = \"OLD\", expires = 2026-11-24T08:30:00Z },\n  { id = \"2026-11-23\", hash = \"NEW\", expires = 2026-11-25T08:30:00Z },\n  { id = \"2026-11-23-2\", hash = \"NEW\" },\n]  # s\nenabled = true\n",
@@ -270,7 +270,7 @@ fn a_list_of_secrets_keeps_its_shape_and_loses_what_expired() {
         let fixture = Fixture::new(&around(before));
         fixture.edit(|file| rotate(file, Some(DAY))).unwrap_or_else(|error| panic!("{before}: {error}"));
         let text = fixture.text();
-        // The first row's commas and comments may move about; what counts is that all is still there.
+        // Commas and comments of the first row may move. Everything must still be there.
         if before.contains("# all") {
             for part in ["# the good one", "# y", "id = \"y\"", "2026-11-24T08:30:00Z", "id = \"2026-11-23\""]
             {
@@ -284,7 +284,7 @@ fn a_list_of_secrets_keeps_its_shape_and_loses_what_expired() {
 }
 
 #[test]
-fn a_file_that_only_lacks_the_secret_is_mended() {
+fn a_file_that_only_lacks_the_secret_is_corrected() {
     for secret in ["secret = \"Password1\"\n", ""] {
         let fixture = Fixture::new(&format!("[clients.a]\n{secret}enabled = true\n"));
         fixture.edit(|file| rotate(file, None)).unwrap();
@@ -293,19 +293,19 @@ fn a_file_that_only_lacks_the_secret_is_mended() {
 }
 
 #[test]
-fn what_would_not_be_taken_up_is_not_written() {
+fn an_invalid_result_is_not_written() {
     let good = "[scopes]\nread = \"R\"\n[clients.a]\nsecret = \"OLD\"\n";
     let wrong = format!("{good}\n[serve]\n");
     let not_toml = format!("{good}secret : \"OLD\"\n");
     type Change = fn(&mut ConfigFile) -> Result<(), EditError>;
     let table: [(&str, Change, &str); 9] = [
-        (good, |file| add(file, "a"), "there is a client \"a\" already"),
-        (good, |file| add(file, ""), "with the change the file would be wrong"),
-        (good, |file| add(file, "ü"), "with the change the file would be wrong"),
-        ("", |file| add(file, "b"), "[scopes]\n  read = \"What it is good for\""),
+        (good, |file| add(file, "a"), "the client \"a\" already exists"),
+        (good, |file| add(file, ""), "the changed file would have errors"),
+        (good, |file| add(file, "ü"), "the changed file would have errors"),
+        ("", |file| add(file, "b"), "[scopes]\n  read = \"What it allows\""),
         (good, |file| file.remove_client("b"), "there is no client \"b\" (did you mean \"a\"?)"),
         (good, |file| file.set_enabled("xyz", false, now()).map(|_| ()), "there is no client \"xyz\";"),
-        (&wrong, |file| add(file, "b"), "the file has errors of its own"),
+        (&wrong, |file| add(file, "b"), "the file already has errors"),
         (&not_toml, |file| add(file, "b"), "is not TOML"),
         ("clients = 1\nscopes.read = \"R\"\n", |file| add(file, "b"), "clients is not a table"),
     ];
@@ -322,7 +322,7 @@ fn what_would_not_be_taken_up_is_not_written() {
 }
 
 #[test]
-fn a_change_made_meanwhile_is_kept() {
+fn a_change_by_another_program_is_kept() {
     for how in ["written", "renamed"] {
         let fixture = Fixture::new("[scopes]\nread = \"R\"\n");
         let mut file = ConfigFile::open(&fixture.path).unwrap();
@@ -376,20 +376,20 @@ fn a_link_stays_a_link_and_the_mode_stays() {
 }
 
 #[test]
-fn a_folder_that_takes_no_new_file_is_named() {
+fn a_folder_without_write_permission_is_named() {
     let fixture = Fixture::new("[scopes]\nread = \"R\"\n");
     let mut file = ConfigFile::open(&fixture.path).unwrap();
     add(&mut file, "b").unwrap();
-    // Gone, for permissions do not stop everybody.
+    // The folder is removed, because permissions do not stop a privileged user.
     fs::remove_dir_all(fixture.dir.path()).unwrap();
     let error = file.save().unwrap_err();
     assert!(matches!(error, EditError::File(_, FileError::Folder(..))) && !error.is_usage(), "{error:?}");
     let (error, folder) = (error.to_string(), fixture.dir.path().display().to_string());
-    assert!(error.contains(&format!("no new file can be made in {folder}")), "{error}");
+    assert!(error.contains(&format!("no file can be created in {folder}")), "{error}");
 }
 
 #[test]
-fn a_file_that_cannot_be_moved_into_is_explained() {
+fn a_file_that_cannot_be_replaced_is_explained() {
     let busy = FileError::Write(std::io::ErrorKind::ResourceBusy.into()).to_string();
-    assert!(busy.contains("mounted on its own") && busy.contains("its folder"), "{busy}");
+    assert!(busy.contains("file itself mounted") && busy.contains("its folder"), "{busy}");
 }

@@ -5,7 +5,7 @@ use std::io;
 use super::demo::Demo;
 use crate::access::describe;
 use crate::access::lint::exposure::has_tutorial_secret;
-use crate::config::{Access, AccessLog, Config, ListenerProtocol, Methods, ServerCertificate};
+use crate::config::{Access, AccessLog, Config, Issuer, ListenerProtocol, Methods, ServerCertificate};
 use crate::server::Bound;
 use crate::telemetry::MetricsListener;
 
@@ -64,9 +64,6 @@ fn write_to(
         let redirects = if redirects { " (redirects to https)" } else { "" };
         writeln!(out, "tollgate: listening on {listener}{redirects}")?;
     }
-    if let Some(shortage) = bound.live_limits().shortage() {
-        writeln!(out, "tollgate: {shortage}")?;
-    }
     if let Some(demo) = demo {
         writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
     }
@@ -81,7 +78,13 @@ fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Resul
     // No client can verify the self-signed certificate.
     let self_signed = listener.spec.tls && config.server.tls.certificate == ServerCertificate::SelfSigned;
     let insecure = if self_signed { "-k " } else { "" };
-    let base = format!("{scheme}://localhost:{}", listener.addr().port());
+    let base = match &config.token_service.issuer {
+        // A real certificate has the name by which clients know the gateway.
+        Issuer::Configured(issuer) if listener.spec.tls && !self_signed => origin_of(issuer).to_owned(),
+        Issuer::Configured(_) | Issuer::FromListener(_) => {
+            format!("{scheme}://localhost:{}", listener.addr().port())
+        }
+    };
     let tutorial = config.client("server").is_some_and(has_tutorial_secret);
     let (id, secret) =
         match (tutorial, config.clients.iter().find(|client| client.capabilities.client_credentials)) {
@@ -118,4 +121,27 @@ fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Resul
         "\nCtrl-C stops the gateway. SIGTERM lets requests in flight finish first. Changes of {} are applied automatically.",
         config.file.display()
     )
+}
+
+/// Returns a URL without its path.
+fn origin_of(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(authority..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| authority + at);
+    url.get(..end).unwrap_or(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin_of;
+
+    #[test]
+    fn a_url_has_an_origin() {
+        for (url, origin) in [
+            ("https://gateway.example.test", "https://gateway.example.test"),
+            ("https://gateway.example.test:8443/tenant/1", "https://gateway.example.test:8443"),
+            ("gateway/path", "gateway"),
+        ] {
+            assert_eq!(origin_of(url), origin);
+        }
+    }
 }

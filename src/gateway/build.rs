@@ -1,4 +1,4 @@
-//! From the configuration to upstreams and routes that can be used.
+//! Builds the rules of the proxy from a configuration: its upstreams, routes and limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +33,10 @@ use crate::upstream::health::HealthCheck;
 use crate::upstream::registry::{ServerKey, ServerRegistry};
 use crate::upstream::server::Server;
 
-/// Makes the rules of a configuration, each route with its upstream. What `before` has counted is counted on.
+/// Builds the rules of a configuration, each route with its upstream. Counters of `before` continue.
 ///
 /// # Errors
-/// What the configuration could not know when it was read, such as a file that has changed since.
+/// Fails if something has changed since the configuration was read, such as a file.
 pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, ConfigErrors> {
     let mut counting = Carryover {
         before: before.map(|rules| &rules.limits),
@@ -67,7 +67,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         .rate_limit_by_address
         .map(|rate| counting.now.by_address(counting.before, &LimitKey::Server, rate));
     for (index, route) in config.routes.iter().enumerate() {
-        // Without its upstream, whose own error is reported, a route is left out of a table that is not used.
+        // A route without its upstream is left out. The error of the upstream is reported, and the table is not used.
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
             let body_timeout = config.server.limits.body_timeout;
             let value = self::route(index, route, upstream, body_timeout, &mut counting);
@@ -123,7 +123,7 @@ struct UpstreamError {
     message: String,
 }
 
-/// What is counted, taken over from the rules before where it is the same.
+/// The counters and server states, with those of the rules before to take over.
 struct Carryover<'a> {
     before: Option<&'a LimitState>,
     now: LimitState,
@@ -143,7 +143,7 @@ impl Carryover<'_> {
     }
 }
 
-/// What a route is known by over a reload: what it matches.
+/// Returns the key by which a route keeps its counters over a reload: what it matches.
 fn limit_key(route: &config::Route) -> LimitKey {
     LimitKey::Route(format!("{:?} {:?} {:?}", route.hosts, route.path, route.methods))
 }
@@ -212,7 +212,7 @@ fn route(
     })
 }
 
-/// What a route changes in its requests beyond what every route does.
+/// Returns what a route changes in its requests beyond what every route does.
 fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform>> {
     let path = match (&route.upstream_path, &route.strip_prefix) {
         (Some(template), _) => PathRewrite::Template(template.clone()),
@@ -224,7 +224,8 @@ fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform
     Transform { rewrite, host: upstream.host().map(Into::into), buffer }.boxed()
 }
 
-/// What a route and its upstream change in the headers of requests. The credentials are set last: nothing replaces them.
+/// Returns what a route and its upstream change in the headers of requests. The credentials are set last, so that nothing
+/// replaces them.
 fn request_rules(
     route: &config::Route,
     credentials: Option<&(http::HeaderName, HeaderValue)>,
@@ -249,7 +250,7 @@ fn request_rules(
     if let Some((name, value)) = credentials {
         rules.set(name.clone(), value.clone());
     }
-    // They also say which prefix was removed.
+    // The rules also add the header that says which prefix was removed.
     (route.strip_prefix.is_some() || !rules.is_empty()).then_some(rules)
 }
 

@@ -1,4 +1,4 @@
-//! The stand-in legacy API of `[demo]`: a plain HTTP/1.1 server that knows nothing of tokens.
+//! The demo API of `[demo]`: a plain HTTP/1.1 server that knows nothing about tokens, in place of a legacy API.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -17,11 +17,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-/// Connections served at a time; more wait in the system's queue.
+/// The most connections that are served at a time. Others wait in the queue of the system.
 const MAX_CONNECTIONS: usize = 256;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A demo API that listens and is not served yet.
+/// A demo API whose socket is bound. It does not serve yet.
 #[derive(Debug)]
 pub(crate) struct Demo {
     socket: TcpListener,
@@ -44,15 +44,15 @@ impl Demo {
         &self.socket
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Serves on a thread of its own until the process ends.
+    /// Starts a thread that serves until the process ends.
     ///
     /// # Errors
-    /// When the thread or its runtime cannot be had.
+    /// Fails if the system starts no thread, or the thread gets no runtime.
     pub(crate) fn spawn(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("demo".into()).spawn(move || runtime.block_on(serve(self.socket)))?;
@@ -68,15 +68,15 @@ async fn serve(socket: TcpListener) {
             return;
         }
     };
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(_) => {
-                // Out of descriptors, most likely: wait for some to come back.
+                // Most likely there are no file descriptors left. Others are closed soon.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -85,7 +85,7 @@ async fn serve(socket: TcpListener) {
         let connection = http.serve_connection(TokioIo::new(stream), service_fn(answer));
         tokio::spawn(async move {
             let _ = connection.await;
-            drop(place);
+            drop(slot);
         });
     }
 }
@@ -109,7 +109,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     Ok(response)
 }
 
-/// Says who the gateway says is asking, so that one sees what a legacy API gets to know.
+/// Returns the client id and scopes that the gateway sent, to show what a legacy API receives.
 fn hello(headers: &HeaderMap) -> serde_json::Value {
     let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     json!({
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_demo_api_echoes_who_is_asking() {
+    fn the_demo_api_echoes_the_client() {
         let demo = Demo::new(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
         let addr = demo.addr();
         demo.spawn().unwrap();

@@ -1,11 +1,11 @@
-//! Telling files from their predecessors.
+//! Notices changes of files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// gateway.toml and the files that it names, as they looked at one moment.
+/// The state of gateway.toml and of the files that it names at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Watched {
     main: Look,
@@ -15,11 +15,11 @@ pub(crate) struct Watched {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Look {
     path: PathBuf,
-    /// None: not there.
+    /// `None` if the file does not exist.
     seen: Option<Seen>,
 }
 
-/// How a file is told from its predecessor, behind every symbolic link.
+/// What differs between a file and its predecessor. Symbolic links are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     modified: Option<SystemTime>,
@@ -45,18 +45,18 @@ impl Watched {
         Self { main: Look::at(main), others: others.iter().map(|path| Look::at(path)).collect() }
     }
 
-    /// gateway.toml.
+    /// Returns the path of gateway.toml.
     pub(crate) fn path(&self) -> &Path {
         &self.main.path
     }
 
-    /// Whether gateway.toml is there with something in it: who writes a file in place empties it first, and may take long
-    /// until the next step.
+    /// Returns whether gateway.toml exists and is not empty. A program that writes a file in place empties it first, and may
+    /// take long to write the rest.
     pub(crate) fn has_main(&self) -> bool {
         self.main.seen.as_ref().is_some_and(|seen| seen.length > 0)
     }
 
-    /// The same files as they look now.
+    /// Returns the present state of the same files.
     pub(crate) fn look(&self) -> Self {
         Self {
             main: Look::at(&self.main.path),
@@ -64,7 +64,7 @@ impl Watched {
         }
     }
 
-    /// Watches these, too, from now on.
+    /// Watches these files too.
     pub(crate) fn follow_also(&mut self, others: &[PathBuf]) {
         for path in others {
             if !self.others.iter().any(|look| look.path == *path) {
@@ -73,11 +73,12 @@ impl Watched {
         }
     }
 
+    /// Records the present state.
     pub(crate) fn look_again(&mut self) {
         *self = self.look();
     }
 
-    /// Watches these beside gateway.toml from now on. Those known already keep the look they had.
+    /// Watches gateway.toml and these files. Files that were watched before keep their recorded state.
     pub(crate) fn follow(&mut self, others: &[PathBuf]) {
         let known = std::mem::take(&mut self.others);
         let look = |path: &PathBuf| {
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_of_writing_a_file_is_seen() {
+    fn every_way_of_writing_a_file_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         for name in ["main", "other", "aside"] {
@@ -107,7 +108,7 @@ mod tests {
         fs::write(at("main"), "22").unwrap();
         assert!(changed(&mut watched));
         fs::rename(at("aside"), at("other")).unwrap();
-        assert!(changed(&mut watched), "replaced by one of the same length");
+        assert!(changed(&mut watched), "the new file has the same length");
         fs::remove_file(at("other")).unwrap();
         std::os::unix::fs::symlink(at("main"), at("other")).unwrap();
         assert!(changed(&mut watched) && watched.has_main());

@@ -15,7 +15,7 @@ pub(crate) fn log_warnings(config: &Config) {
     let warnings = lint(config);
     let mut more = 0;
     for (at, warning) in warnings.iter().enumerate() {
-        // A connection that nothing verifies is warned about at every start, among whatever else.
+        // Unverified connections are warned about at every start, however many other warnings there are.
         if at < MOST_LOGGED || warning.lint == Lint::UnverifiedUpstream {
             log::warn!("{warning}");
         } else {
@@ -30,7 +30,7 @@ pub(crate) fn log_warnings(config: &Config) {
 /// Reads and compiles a configuration as the gateway runs it. Counters and server states of `before` carry over.
 ///
 /// # Errors
-/// Everything that is wrong with the file.
+/// Everything that is wrong with the configuration.
 pub(crate) fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), ConfigErrors> {
     let config = Config::load(path)?;
     let rules = build::rules(&config, before)?;

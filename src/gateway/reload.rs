@@ -78,7 +78,7 @@ impl Reloader {
         telemetry::record_reload(good.is_some());
         service_manager::ready(&match good {
             Some(status) => status,
-            None => "the changed configuration has mistakes: the one before it stays in use".to_owned(),
+            None => "the changed configuration has errors: the one before it stays in force".to_owned(),
         });
     }
 

@@ -1,4 +1,4 @@
-//! What a service manager is told about the state of the gateway, by systemd's notification protocol (`sd_notify`).
+//! Reports the state of the gateway to a service manager, by systemd's notification protocol (`sd_notify`).
 //!
 //! Without `NOTIFY_SOCKET` in the environment, nothing is sent.
 
@@ -15,17 +15,17 @@ pub(super) fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Reports that the gateway applies its configuration. [`ready`] ends that.
+/// Reports that the gateway applies its configuration. [`ready`] reports the end of that.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
-        Err(error) => log::warn!("the service manager is not told about the reload: {error}"),
+        Err(error) => log::warn!("the reload cannot be reported to the service manager: {error}"),
     }
 }
 
 /// Reports that the gateway ends.
 pub(super) fn stopping() {
-    notify(&[NotifyState::Stopping, NotifyState::Status("finishing what is in flight")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("finishing requests in flight")]);
 }
 
 /// Reports that another process is the service from now on.
@@ -38,7 +38,7 @@ pub(super) fn status(config: &Config) -> String {
     format!("serving {} routes to {} clients", config.routes.len(), config.clients.len())
 }
 
-/// The time between two signs of life that the service manager waits for.
+/// The watchdog of the service manager, which waits for signs of life.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watchdog {
     period: Duration,
@@ -72,6 +72,6 @@ impl Watchdog {
 
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        log::warn!("the service manager cannot be told about the gateway's state: {error}");
+        log::warn!("the state of the gateway cannot be reported to the service manager: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! From a configuration to the settings of the server, of its TLS and of the access log.
+//! Makes the settings of the server, of its TLS and of the access log from a configuration.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::server::{Bound, ListenerSpec, ServerOptions, TlsPaths, self_signed};
 use crate::telemetry::access_log::{self, Output};
 use crate::telemetry::request_id;
 
-/// Opens what the access log goes to, or opens it anew.
+/// Opens the output of the access log, or opens it again.
 pub(crate) fn start_access_log(server: &Server) -> Result<(), StartError> {
     let output = match &server.access_log {
         AccessLog::Off => Ok(Output::off()),
@@ -37,7 +37,7 @@ pub(super) fn is_secure(listener: &Listener) -> bool {
     }
 }
 
-/// Without an issuer in the file, the first listener that serves requests is it, with its real port.
+/// Sets the issuer if the file has none: the first listener that serves requests, with its real port.
 pub(crate) fn name_issuer(config: &mut Config, bound: &Bound) {
     if let (Issuer::FromListener(_), Some((index, listener))) =
         (&config.token_service.issuer, config.server.first_serving())
@@ -51,7 +51,7 @@ fn listens_with_tls(config: &Config) -> bool {
     config.server.listen.iter().any(|listener| listener.protocol == ListenerProtocol::Https)
 }
 
-/// Returns the certificates to serve. A self-signed one is made when it is first needed.
+/// Returns the certificates to serve. Creates the self-signed one if it is needed and does not exist.
 pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, StartError> {
     let certificates = match &config.server.tls.certificate {
         ServerCertificate::SelfSigned => vec![self_signed(state_dir).map_err(StartError::config)?],
@@ -65,13 +65,13 @@ pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, S
     })
 }
 
-/// The digests of the certificates that clients are registered with.
+/// Returns the digests of the certificates that clients are registered with.
 fn registered_certificates(config: &Config) -> impl Iterator<Item = [u8; 32]> {
     config.clients.iter().filter_map(|client| client.authentication.self_signed_tls_client_auth)
 }
 
-/// Whether some client needs certificates that no authority vouches for: because one such is its own, or because its
-/// tokens are bound to whatever certificate it has and there is no authority to ask.
+/// Returns whether some client uses certificates that no authority has signed: its own certificate is self-signed, or its
+/// tokens are bound to its certificate and no authority is configured.
 fn takes_any_certificate(config: &Config) -> bool {
     let no_authority = config.server.tls.client_ca.is_none();
     config.clients.iter().any(|client| {

@@ -1,4 +1,4 @@
-//! Starts the gateway, serves, and ends it.
+//! Starts the gateway, serves, and stops it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -35,9 +35,9 @@ use crate::server::{
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
 
-/// Runs the gateway until it is told to stop.
+/// Runs the gateway until a signal stops it.
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
-    // First, while there is one thread only.
+    // This must come first, while there is only one thread.
     let inherited = InheritedSockets::from_service_manager();
     start_log();
     let predecessor = Predecessor::of_process()?.map(Arc::new);
@@ -84,7 +84,7 @@ fn start(
     gate.fetch_keys().map_err(StartError::system)?;
     let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(StartError::system)?;
     secret_usage::warn_of_expired(&gate);
-    // The proxy lives as long as the process: as a plain reference it costs no request a shared counter.
+    // The proxy lives as long as the process. A plain reference spares each request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
@@ -93,7 +93,7 @@ fn start(
         log::warn!("{shortage}");
     }
     banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(StartError::system)?;
-    // After all that is for people: from here on standard output may be the log's.
+    // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
     let metrics_end = Arc::new(Notify::new());
     if let Some(metrics) = metrics {
@@ -140,14 +140,14 @@ fn start(
     match exit {
         ExitReason::Drained | ExitReason::Stopped => {}
         ExitReason::GraceExpired { connections } => {
-            log::warn!("the grace period ended with connections still open: {connections} cut off");
+            log::warn!("the grace period ended while connections were open: {connections} were closed");
         }
     }
     log::info!("stopped");
     Ok(())
 }
 
-/// Serves what is bound until it is told to stop. Calls `serving` once every worker accepts connections.
+/// Serves the bound listeners until a signal stops the gateway. Calls `serving` once every worker accepts connections.
 pub(crate) fn serve(
     config: &Config,
     bound: Bound,
@@ -190,7 +190,7 @@ impl Gateway {
     }
 }
 
-/// What the proxy needs to know of a connection.
+/// Returns what the proxy needs to know about a connection.
 fn client(connection: &ConnInfo, secure: bool) -> ClientConnection<'_> {
     ClientConnection {
         peer: connection.peer().ip(),
@@ -234,7 +234,7 @@ impl Handler for Gateway {
     }
 }
 
-/// How long the end of the process waits for the access log to be written.
+/// How long the exit waits until the access log is written.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 fn bind_metrics(metrics: &Metrics, inherited: &mut InheritedSockets) -> Result<MetricsListener, StartError> {

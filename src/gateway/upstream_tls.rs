@@ -12,7 +12,7 @@ use crate::tls::pem_file::PemFile;
 use crate::tls::provider;
 use crate::upstream::tls::ServerVerifier;
 
-/// Makes the settings of an upstream with `https` servers.
+/// Makes the TLS settings of an upstream with `https` servers.
 ///
 /// # Errors
 /// Fails if a file cannot be used, although it could when the configuration was read.
@@ -23,7 +23,7 @@ pub(super) fn client_config(upstream: &Upstream) -> Result<ClientConfig, TlsErro
         .map_err(TlsError::Settings)?;
     let builder = match verifier(&upstream.tls)? {
         Some(verifier) => builder.dangerous().with_custom_certificate_verifier(verifier),
-        // The machine's own trust, as curl and browsers have it. What cannot be parsed is not trusted.
+        // The authorities of the system, as for curl and browsers. A certificate that cannot be parsed is not trusted.
         None => {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

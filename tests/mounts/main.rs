@@ -1,7 +1,7 @@
-//! One table of requests through every mount: what is answered, and what the inner service saw.
+//! Sends one table of requests through every mount, and compares the responses and what the inner service received.
 //!
-//! The layers and the modules stand on one gate in this process, whose clock the test moves. The gateway is
-//! the binary, with the same gateway.toml and tokens of its own.
+//! The layers and the modules share one gate in this process, whose clock the test advances. The gateway is the
+//! binary, with the same gateway.toml and its own tokens.
 
 mod mount;
 mod pingora_mounts;
@@ -29,7 +29,7 @@ use table::Row;
 use tempfile::TempDir;
 use tokens::{Holders, Issuer, Tokens};
 
-/// Keys, certificates and their authority, with what a TLS listener needs in a folder.
+/// Keys, certificates and their authority, and a folder with the files of a TLS listener.
 struct Keys {
     holders: Holders,
     folder: TempDir,

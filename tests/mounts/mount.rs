@@ -1,4 +1,4 @@
-//! What a request and its outcome are, and the mounts in this process.
+//! Requests, their outcomes, and the mounts in this process.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -23,17 +23,17 @@ pub(crate) struct Request<'a> {
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
-/// What a client gets, and what the inner service saw; nothing where it was not reached.
+/// The response to a client, and what the inner service received, if the request reached it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) status: u16,
     pub(crate) challenges: Vec<String>,
-    /// The body of a refusal with its type.
+    /// The type and the body of a refusal.
     pub(crate) refusal: Option<(String, Value)>,
     pub(crate) saw: Option<Seen>,
 }
 
-/// Whom an inner service takes a request to be from, and what of `Authorization` it sees.
+/// The client that an inner service sees, and the `Authorization` that it receives.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) client: String,
@@ -41,7 +41,7 @@ pub(crate) struct Seen {
     pub(crate) authorization: String,
 }
 
-/// What each path asks; none for the public one.
+/// Returns the demand of each path, or `None` for the public one.
 pub(crate) fn demand(path: &str) -> Option<Demand> {
     let all = |scopes: &[&str]| Requirement::all(scopes).unwrap();
     Some(match path {
@@ -55,18 +55,18 @@ pub(crate) fn demand(path: &str) -> Option<Demand> {
     })
 }
 
-/// What `/own` asks besides: a header that only the program understands.
+/// Returns the additional condition of `/own`: a header that only the program understands.
 pub(crate) fn own(permit: &Permit, mine: bool) -> Result<(), Denial> {
     assert_eq!(permit.client_id(), Some("server"));
     if mine { Ok(()) } else { Err(Denial::refused("this belongs to another client")) }
 }
 
-/// How the inner services tell what they saw.
+/// The response of the inner services, which contains what they received.
 pub(crate) fn seen(client: &str, scopes: &str, authorization: &str) -> String {
     format!("saw:{client}:{scopes}:{authorization}")
 }
 
-/// A layer shows the client in the permit. The test fails if an identity header gets past it.
+/// A layer provides the client in the permit. The test fails if an identity header passes it.
 fn permitted(permit: Option<&Permit>, headers: &HeaderMap) -> String {
     if permit.is_some() {
         let forged = headers.keys().find(|name| name.as_str().replace('_', "-").starts_with("x-client-"));
@@ -104,7 +104,7 @@ pub(crate) async fn axum(gate: &Gate, request: &Request<'_>) -> Outcome {
     ask(app, request).await
 }
 
-/// An axum server that asks the gateway about its tokens, with a waiting condition instead of a closure.
+/// An axum server that asks the gateway about its tokens, with an asynchronous condition instead of a closure.
 pub(crate) async fn remote(gate: &RemoteGate, request: &Request<'_>) -> Outcome {
     let handler = async |permit: Permit, headers: HeaderMap| permitted(Some(&permit), &headers);
     let open = async |permit: Option<Permit>, headers: HeaderMap| permitted(permit.as_ref(), &headers);
@@ -154,8 +154,7 @@ fn outcome(status: u16, challenges: Vec<String>, media_type: String, body: &[u8]
     Outcome { status, challenges, refusal, saw }
 }
 
-/// The same over TLS. Two requests on one connection: what the first leaves behind must not disturb the
-/// second.
+/// Does the same over TLS, with two requests on one connection. The first must not affect the second.
 pub(crate) fn over_tls(server: SocketAddr, requests: [&Request<'_>; 2]) -> Outcome {
     let mut connection = Conn::tls_as(server, requests[0].certificate);
     let [first, second] = [("x=1", "keep-alive", requests[0]), ("", "close", requests[1])].map(

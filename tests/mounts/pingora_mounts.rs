@@ -1,4 +1,4 @@
-//! The pingora mounts, each behind a TLS listener that takes client certificates.
+//! The pingora mounts, each behind a TLS listener that accepts client certificates.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -29,15 +29,15 @@ use tollgate::plugin::pingora::{
 
 use crate::mount::{demand, own, seen};
 
-/// Tells whom the identity headers name and what it sees of `Authorization`, and fails the test should a
-/// forged name or a proof reach it.
+/// Responds with the client in the identity headers and the `Authorization` that it received. Fails the test if a
+/// forged name or a proof arrives.
 #[derive(Debug)]
 struct Upstream;
 
 #[async_trait]
 impl ServeHttp for Upstream {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        // What an app leaves unread costs it the connection.
+        // The connection closes if an app leaves a part of the body unread.
         session.drain_request_body().await.unwrap();
         let headers = &session.req_header().headers;
         for forged in ["x_client_scope", "x_client_id", "dpop"] {
@@ -59,7 +59,7 @@ struct Proxy {
     upstream: SocketAddr,
 }
 
-/// What every path of the table asks.
+/// Returns the demand of every path of the table.
 fn module(gate: &Gate) -> PingoraModule {
     let by_path = |head: &RequestHeader| demand(head.uri.path()).map_or(Access::Public, Access::token);
     let own = |permit: &Permit, head: &RequestHeader| match head.uri.path() {
@@ -102,18 +102,18 @@ impl ProxyHttp for Proxy {
     }
 }
 
-/// The upstream alone, without TLS.
+/// Starts the upstream alone, without TLS.
 pub(crate) async fn upstream() -> SocketAddr {
     serve(HttpServer::new_app(Upstream), None).await
 }
 
-/// A pingora proxy with the module before an upstream.
+/// Starts a pingora proxy with the module in front of an upstream.
 pub(crate) async fn proxy(gate: &Gate, upstream: SocketAddr, tls: &Path) -> SocketAddr {
     let conf = Arc::new(ServerConf::default());
     serve(http_proxy(&conf, Proxy { gate: gate.clone(), upstream }), Some(tls)).await
 }
 
-/// A pingora HTTP app behind the gate.
+/// Starts a pingora HTTP app behind the gate.
 pub(crate) async fn app(gate: &Gate, tls: &Path) -> SocketAddr {
     serve(HttpServer::new_app(module(gate).around(Upstream)), Some(tls)).await
 }

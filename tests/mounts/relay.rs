@@ -1,4 +1,4 @@
-//! A relay between a service and the gateway, which counts the questions and can hold or break them.
+//! A relay between a service and the gateway. It counts introspection requests, and can hold or break them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What happens to a question.
+/// What the relay does with an introspection request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// It reaches the gateway.
@@ -45,12 +45,12 @@ impl Relay {
         self.mode.send_replace(mode);
     }
 
-    /// The number of questions so far, held and broken ones too.
+    /// Returns the number of introspection requests so far, including those held and broken.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Waits until there were as many questions.
+    /// Waits for this number of introspection requests.
     pub(crate) async fn wait_for(&self, asked: usize) {
         while self.asked() < asked {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -70,7 +70,7 @@ async fn relay(
         tokio::select! {
             read = client.read(&mut question) => {
                 let question = &question[..read.ok().filter(|read| *read > 0)?];
-                // A client sends a question in one piece and waits for its answer.
+                // A client sends a request in one piece and waits for its response.
                 if question.starts_with(b"POST ") {
                     asked.fetch_add(1, Ordering::SeqCst);
                 }

@@ -27,7 +27,7 @@ async fn a_service_that_introspects_matches_the_table() {
     let files = keys.files(pingora_mounts::upstream().await);
     let gateway = Gateway::start_text(&files.before, &[]);
     let tokens = Tokens::prepare(&Issuer::Binary(&gateway), &files, &keys.holders).await;
-    // Over TLS, with the certificate that the gateway has made for itself.
+    // Over TLS, with the gateway's self-signed certificate.
     let certificate = std::fs::read(gateway.dir().join("state/self-signed.pem")).unwrap();
     let url = format!("https://localhost:{}{INTROSPECT}", gateway.tls().port());
     for staleness in [Duration::ZERO, Duration::from_secs(60)] {
@@ -55,7 +55,7 @@ async fn a_service_that_introspects_matches_the_table() {
     }
 }
 
-/// A gateway, a relay in front of its endpoint, and the failures that were reported.
+/// A gateway, a relay in front of its endpoint, and the reported failures.
 struct Setting {
     gateway: Gateway,
     relay: Relay,
@@ -97,7 +97,7 @@ impl Setting {
     }
 }
 
-/// The status of a request with this token, and the client that the service saw.
+/// Returns the status of a request with this token, and the client that the service saw.
 async fn ask(gate: &RemoteGate, token: &str) -> (u16, String) {
     let inner = service_fn(async |request: Request<()>| {
         let client = request.extensions().get::<Permit>().and_then(Permit::client_id);
@@ -120,7 +120,7 @@ async fn status(gate: &RemoteGate, token: &str) -> u16 {
     ask(gate, token).await.0
 }
 
-/// A well-formed token that nobody has issued.
+/// Returns a well-formed token that was never issued.
 fn invented(number: u8) -> String {
     AccessToken::from_random(&[number; 32]).expose().to_owned()
 }
@@ -137,7 +137,7 @@ async fn without_staleness_every_request_introspects_and_a_revocation_is_immedia
     setting.revoke("server", &token).await;
     assert_eq!(status(&gate, &token).await, 401);
     assert_eq!(setting.relay.asked(), 4);
-    // Text that is no token of a gateway is refused without asking.
+    // Text that is not in the format of a token is refused without an introspection.
     for text in ["tg_x", "x", &token[..51], &format!("{token}A"), &token.replace("tg_", "tG_")] {
         assert_eq!(status(&gate, text).await, 401, "{text}");
     }
@@ -159,15 +159,15 @@ async fn a_response_is_cached_for_the_staleness_and_no_longer() {
     assert_eq!(setting.relay.asked(), 1);
     setting.revoke("server", &token).await;
     clock.advance(Duration::from_millis(4_999));
-    assert_eq!(status(&gate, &token).await, 200, "the staleness that was asked for");
-    // A cached answer needs no gateway.
+    assert_eq!(status(&gate, &token).await, 200, "within the configured staleness");
+    // A cached response needs no gateway.
     setting.relay.set(Mode::Break);
     assert_eq!(status(&gate, &token).await, 200);
     setting.relay.set(Mode::Pass);
     clock.advance(Duration::from_millis(1));
     assert_eq!(status(&gate, &token).await, 401);
     assert_eq!(setting.relay.asked(), 2);
-    // A negative answer is not remembered.
+    // A negative response is not cached.
     assert_eq!(status(&gate, &token).await, 401);
     assert_eq!(setting.relay.asked(), 3);
 }
@@ -223,8 +223,8 @@ async fn concurrent_requests_with_one_token_share_an_introspection() {
         setting.remote().build().unwrap(),
         setting.remote().staleness(Duration::from_secs(60)).build().unwrap(),
     );
-    // The first asks. The others arrive during its question: without a staleness they need a later one, all
-    // together.
+    // The first request introspects. The others arrive during that. Without a staleness they need a later
+    // introspection, which they share.
     for (gate, expected) in [(strict, 2), (stale, 1)] {
         let before = setting.relay.asked();
         setting.relay.set(Mode::Hold);
@@ -235,7 +235,7 @@ async fn concurrent_requests_with_one_token_share_an_introspection() {
             })
             .collect();
         setting.relay.wait_for(before + 1).await;
-        // All of them are waiting by now, or they would ask after the first answer and share that question.
+        // All of them are waiting by now. Otherwise they would introspect after the first response.
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(setting.relay.asked(), before + 1);
         setting.relay.set(Mode::Pass);
@@ -263,14 +263,14 @@ async fn a_gateway_that_is_down_or_slow_is_503_and_nothing_is_cached() {
     setting.relay.set(Mode::Pass);
     assert_eq!(status(&patient, &token).await, 200, "the failure is not remembered");
 
-    // Nobody listens on a port that was just given back.
+    // Nothing listens on a port that was just released.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{closed}{INTROSPECT}");
     let down = Gate::remote(url, Credentials::new("introspector", config::SECRET)).build().unwrap();
     assert_eq!(status(&down, &token).await, 503);
     assert!(matches!(down.check_endpoint().await, Err(IntrospectionError::Unreachable(_))));
 
-    // A connection that the gateway has closed is not the end of a question.
+    // An introspection succeeds although the gateway has closed the kept connection.
     drop(setting.gateway);
     assert_eq!(status(&patient, &token).await, 503);
 }
@@ -314,7 +314,7 @@ async fn a_flood_of_made_up_tokens_causes_bounded_requests_and_memory() {
         .collect();
     setting.relay.wait_for(before + 4).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(setting.relay.asked(), before + 4, "four questions in flight");
+    assert_eq!(setting.relay.asked(), before + 4, "four introspections in flight");
     assert_eq!(status(&gate, &token).await, 200, "a remembered token does not wait");
     setting.relay.set(Mode::Pass);
     for request in flood {
@@ -324,7 +324,7 @@ async fn a_flood_of_made_up_tokens_causes_bounded_requests_and_memory() {
     assert_eq!(status(&gate, &token).await, 200, "the flood has not evicted it");
     assert_eq!(setting.relay.asked(), before + 200);
 
-    // More than 64 waiting requests for each place are refused at once.
+    // More than 64 waiting requests per slot are refused at once.
     let gate = setting.remote().max_in_flight(1).build().unwrap();
     setting.relay.set(Mode::Hold);
     let flood: Vec<_> = (0..80)
@@ -345,7 +345,7 @@ async fn a_flood_of_made_up_tokens_causes_bounded_requests_and_memory() {
     assert!(setting.failures()[0].starts_with("too many requests are waiting"));
 }
 
-/// A server that answers every request with these bytes.
+/// Starts a server that responds to every request with these bytes.
 async fn fake(answer: impl Into<String>) -> SocketAddr {
     let answer = answer.into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

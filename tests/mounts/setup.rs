@@ -1,4 +1,4 @@
-//! One gateway.toml for all mounts: the binary runs it, the gate inside the others is made from it.
+//! One gateway.toml for all mounts. The binary runs it, and the gate of the other mounts is built from it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::support::tls::Identity;
 /// The secret of every client.
 pub(crate) const SECRET: &str = "0ther-S3cret-x7";
 
-/// What the file says before the tokens are issued, and after.
+/// The file before the tokens are issued, and after.
 pub(crate) struct Files {
     pub(crate) before: String,
     pub(crate) after: String,
 }
 
 impl Files {
-    /// Every route before one upstream. Afterwards one client is gone and one disabled.
+    /// Every route has the same upstream. In the file after, one client is removed and one disabled.
     pub(crate) fn new(upstream: &str, client_ca: &Path) -> Self {
         let hash = cheap_hash(SECRET);
         let client = |name: &str, lines: &str| {
@@ -95,13 +95,13 @@ impl Files {
     }
 }
 
-/// What a gate inside a program is made of. Nothing in it is a path or a listener of its own.
+/// Returns the specification of a gate inside a program, without files and listeners.
 pub(crate) fn config(text: &str) -> Config {
     Config::parse(text, Path::new("gateway.toml"), Path::new("."), &|_| None)
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// A gate whose clock a test moves. It shows the real time to begin with, which proofs are dated by.
+/// Returns a gate whose clock the test advances. It starts with the real time, because proofs contain that.
 pub(crate) fn gate(files: &Files) -> (Gate, Arc<ManualClock>) {
     let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
     let clock = Arc::new(ManualClock::new(Duration::from_secs(unix_time.as_secs())));

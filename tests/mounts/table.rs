@@ -1,4 +1,4 @@
-//! The table: requests, and what each must end in, whoever answers it.
+//! The table of requests with the outcome that each must have at every mount.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ const SCOPE: &str = "the access token lacks a scope this resource needs";
 
 type Headers = Vec<(&'static str, String)>;
 
-/// A request, and what it must end in. Its headers are made for each request: a proof serves once.
+/// A request and its expected outcome. The headers are made for each request, because a proof is valid once.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) path: &'static str,
@@ -107,12 +107,12 @@ fn token(token: &str) -> Headers {
     authorization(format!("Bearer {token}"))
 }
 
-/// What every mount answers alike.
+/// Returns the rows that have the same outcome at every mount.
 pub(crate) fn all() -> Vec<Row> {
     [credentials(), lifetimes(), requirements(), identities(), bound()].into_iter().flatten().collect()
 }
 
-/// Where a program asks for more than scopes: `/own`, which a gateway.toml has no words for.
+/// Returns the rows of `/own`, where a program demands more than scopes. A gateway.toml cannot express this.
 pub(crate) fn plugins() -> Vec<Row> {
     let theirs = |t: &Tokens<'_>| [token(&t.read), vec![("X-Mine", "1".to_owned())]].concat();
     vec![

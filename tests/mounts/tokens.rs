@@ -1,4 +1,4 @@
-//! The tokens of the table, issued by whoever is to judge them.
+//! The tokens of the table, issued by the gate or binary that verifies them.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::support::jose::SigningKey;
 use crate::support::tls::Identity;
 use crate::support::{Conn, Gateway, REVOKE, TOKEN, post_form};
 
-/// Longer than the tokens of `brief` live.
+/// Longer than the lifetime of the tokens of `brief`.
 const EXPIRY: Duration = Duration::from_millis(1_100);
 
-/// Who issues: a gate in this process, or the binary.
+/// The issuer: a gate in this process, or the binary.
 pub(crate) enum Issuer<'a> {
     Gate(&'a Gate, &'a ManualClock),
     Binary(&'a Gateway),
@@ -50,7 +50,7 @@ pub(crate) struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    /// Issues all of them, and lets those die that are to be dead.
+    /// Issues all tokens, and waits until those that must be expired have expired.
     pub(crate) async fn prepare(issuer: &Issuer<'_>, files: &Files, holders: &'a Holders) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the binary has the system's clock")]
         let begin = Instant::now();
@@ -94,7 +94,7 @@ impl<'a> Tokens<'a> {
         tokens
     }
 
-    /// A `DPoP` header for a GET of `path` with this token.
+    /// Returns a `DPoP` header for a GET of `path` with this token.
     pub(crate) fn proof(&self, key: &SigningKey, path: &str, token: &str) -> String {
         let line = key.dpop("GET", &format!("https://api.example.com{path}"), Some(token));
         line.trim_start_matches("DPoP: ").to_owned()

@@ -1,4 +1,4 @@
-//! Which file imports what from which other file, and the cycles among them.
+//! The imports between files, and the cycles among them.
 
 use crate::modules::{Crate, Target};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,11 +16,11 @@ pub(crate) fn imports(krate: &Crate) -> Imports {
         let uses = module.imports.iter().map(|import| (&import.path, import.line, import.reexport));
         let paths = module.paths.iter().map(|(path, line)| (path, *line, false));
         for (path, line, reexport) in uses.chain(paths) {
-            // Importing a module imports nothing yet: what counts is what is named through it.
+            // The import of a module alone does not count. The items that are named through it do.
             let Some(Target::Item(from, item)) = krate.resolve(index, path) else { continue };
             let from = &krate.modules[from];
             let below = from.path.strip_prefix(&module.path).is_some_and(|rest| rest.starts_with("::"));
-            // A module that only shows an item of a submodule to others does not depend on it.
+            // A module that only re-exports an item of a submodule does not depend on it.
             if from.file == module.file || (reexport && below && !module.words.contains(&item)) {
                 continue;
             }

@@ -1,6 +1,6 @@
 //! The structure of the crate: rooms import only rooms above them, and no files import each other in a circle.
 //!
-//! This binary needs nothing of the crate, so it also builds alone and at once:
+//! This binary does not depend on the crate, so it can also be built alone:
 //! `rustc --edition 2024 --test -o target/structure tests/structure/main.rs && target/structure`.
 
 mod imports;
@@ -13,8 +13,8 @@ use crate::modules::{Crate, Files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The rooms of `src/`, from the bottom up: each may import those before it in this list, never those behind it.
-/// ARCHITECTURE.md says what each is for.
+/// The rooms of `src/`, from the bottom up: each may import those before it in this list, never those after it.
+/// ARCHITECTURE.md describes them.
 const ROOMS: [&str; 29] = [
     "clock",
     "utc",
@@ -43,7 +43,7 @@ const ROOMS: [&str; 29] = [
     "gateway_client",
     "bench",
     "cli",
-    // What the fuzz targets may call. It shows parts of every room.
+    // The functions for the fuzz targets. It exposes parts of every room.
     "fuzzing",
     // The documents whose snippets are documentation tests.
     "documents",

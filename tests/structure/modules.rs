@@ -1,4 +1,4 @@
-//! The modules of a crate: which file each is in, what it imports, and what its paths mean.
+//! The modules of a crate: their files, their imports, and the meaning of their paths.
 
 use crate::tokens::{Kind, Token, tokens};
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,7 +205,7 @@ impl Reader<'_> {
                             && name.kind == Kind::Word
                         {
                             here.definitions.insert(name.text.to_owned());
-                            // Its own name in its definition is no use of a name.
+                            // The name of an item in its own definition is not a use of it.
                             at += 1;
                         } else if path.len() > 1 {
                             here.paths.push((path.clone(), token.line));
@@ -256,7 +256,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether this keyword is followed by the name of what it defines.
+/// Returns whether this keyword comes before the name of an item that it defines.
 fn defines(keyword: &str) -> bool {
     ["fn", "struct", "enum", "union", "trait", "type", "const", "static"].contains(&keyword)
 }
@@ -323,7 +323,7 @@ fn closing(all: &[Token], open: usize) -> usize {
     all.len()
 }
 
-/// The index behind the item, statement, field or match arm at `start`.
+/// The index after the item, statement, field or match arm at `start`.
 fn item_end(all: &[Token], start: usize) -> usize {
     let mut at = start;
     let mut keyword = None;

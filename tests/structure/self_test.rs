@@ -1,4 +1,4 @@
-//! The reader finds what it is for, in small crates that are written here.
+//! Tests of the reader itself, with small crates that are written here.
 
 use crate::imports::imports;
 use crate::modules::{Crate, Files};

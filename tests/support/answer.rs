@@ -75,7 +75,7 @@ impl Answer {
             self.lacks("pragma");
         }
         let head = self.head().to_ascii_lowercase();
-        assert!(!head.contains(env!("CARGO_PKG_VERSION")), "the version is told\n{self}");
+        assert!(!head.contains(env!("CARGO_PKG_VERSION")), "the response contains the version\n{self}");
         self
     }
 

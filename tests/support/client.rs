@@ -157,7 +157,12 @@ impl Conn {
             Err(e) => matches!(e.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe),
         };
         assert!(closed, "the connection is still open: {why} ({end:?})\n{}", self.asked());
-        assert!(rest.is_empty(), "more came: {why}: {:?}\n{}", String::from_utf8_lossy(&rest), self.asked());
+        assert!(
+            rest.is_empty(),
+            "more bytes arrived: {why}: {:?}\n{}",
+            String::from_utf8_lossy(&rest),
+            self.asked()
+        );
     }
 
     /// Closes the sending side. The peer reads the end of the stream.

@@ -442,7 +442,7 @@ fn a_full_disk_loses_lines_and_nothing_else() {
         let scrape = Scrape::of(&gateway.gateway);
         (scrape.value("tollgate_access_log_lines_dropped_total") == 21.0).then_some(())
     });
-    eventually(&gateway.gateway, "nothing was said of it", || {
+    eventually(&gateway.gateway, "it was not reported", || {
         gateway.gateway.written().contains("the access log cannot be written").then_some(())
     });
     conn.ask(get("/hello", &[&bearer])).status(200);
@@ -453,7 +453,7 @@ fn a_reader_that_does_not_read_delays_no_traffic() {
     let dir = tempfile::tempdir().expect("a folder");
     let pipe = dir.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
-    // Open at both ends, so that the gateway can open it while nobody reads.
+    // Open at both ends, so that the gateway can open it before a reader does.
     let mut reader = fs::File::options().read(true).write(true).open(&pipe).expect("the pipe");
     let gateway = logging_to(pipe.to_str().expect("UTF-8"));
     // More than the pipe and a thread's buffer hold.
@@ -464,7 +464,7 @@ fn a_reader_that_does_not_read_delays_no_traffic() {
     }
     let dropped = || Scrape::of(&gateway.gateway).value("tollgate_access_log_lines_dropped_total");
     assert!(dropped() > 0.0, "{}", Scrape::of(&gateway.gateway).text);
-    eventually(&gateway.gateway, "the drop is not told", || {
+    eventually(&gateway.gateway, "the dropped lines are not reported", || {
         gateway.gateway.written().contains("lines dropped").then_some(())
     });
     // Once somebody reads, the buffered lines arrive, and only whole lines.

@@ -57,7 +57,7 @@ fn a_running_gateway_is_measured_and_left_as_it_was() {
     assert_eq!(json["target"]["pid"], json!(gateway.pid()), "found by its socket");
     let scenarios = json["scenarios"].as_array().expect("scenarios");
     let names: Vec<&str> = scenarios.iter().filter_map(|scenario| scenario["name"].as_str()).collect();
-    assert_eq!(names, ["public", "protected", "issuing", "fixed"], "no flood unless it is asked for");
+    assert_eq!(names, ["public", "protected", "issuing", "fixed"], "invalid tokens are sent only on request");
     for scenario in scenarios {
         for errors in ["errors", "unexpected_status", "unsent"] {
             assert_eq!(scenario[errors], 0, "{scenario:#}");
@@ -84,7 +84,7 @@ fn a_running_gateway_is_measured_and_left_as_it_was() {
     tokens.sort();
     tokens.dedup();
     assert_eq!(tokens.len(), 3, "all tokens are used");
-    // The tokens were revoked, so nobody has to wait for their expiry.
+    // The tokens were revoked after the measurement.
     for token in tokens {
         raw(gateway.plain(), get("/hello", &[&format!("Authorization: {token}")])).status(401);
     }

@@ -135,7 +135,7 @@ fn an_only_server_is_never_ejected_and_all_ejected_servers_are_used() {
         gateway.gateway.wait_for(&format!("{} is ejected for", server.address()));
     }
     let counts = [one.requests("/e/x").len(), two.requests("/e/x").len()];
-    assert_eq!(counts, [6, 6], "with all of them out, all are asked");
+    assert_eq!(counts, [6, 6], "if all servers are ejected, all of them get requests");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn no_request_is_lost_when_a_server_is_killed_and_restarted_under_load() {
         reached &= until_asked(&back, 50);
         // Before any assertion, because the clients would send requests forever.
         asking.store(false, Ordering::Relaxed);
-        assert!(reached, "the servers were not asked, or not again");
+        assert!(reached, "a server got no requests, or none again");
         for client in clients {
             let statuses = client.join().expect("a client's statuses");
             assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");

@@ -290,7 +290,7 @@ fn requests_recover_after_an_upstream_is_killed_and_restarted() {
     for post in [true, false] {
         assert!(tally.of(|kind, status| kind == post && status == 200) > 0, "{tally:?}");
     }
-    assert!(tally.of(|_, status| status != 200) > 0, "nobody noticed that it was dead: {tally:?}");
+    assert!(tally.of(|_, status| status != 200) > 0, "no request noticed the dead server: {tally:?}");
     nothing_was_sent_twice(&server);
     // One log line per interval for all of them.
     let lines = gateway.written().matches("upstream \"api\":").count();

@@ -145,7 +145,7 @@ async fn client_streams_and_bidirectional_streams_work() {
     }
     drop(sender);
     let end = timeout(SOON, answers.message()).await.expect("no end in time");
-    assert!(end.expect("a good end").is_none());
+    assert!(end.expect("an end without an error").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +195,7 @@ async fn a_silent_service_times_out() {
     let mut caller = Caller::new(channel, Some(&setup.bearer("read")));
     let (_sender, receiver) = mpsc::channel(1);
     let mut answers = caller.both(receiver).await.expect("a stream");
-    let end = timeout(SOON, answers.message()).await.expect("it goes on");
+    let end = timeout(SOON, answers.message()).await.expect("no timeout");
     end.expect_err("a stream that was cut ended well");
 }
 
@@ -214,8 +214,8 @@ async fn a_stream_ends_with_its_token() {
     timeout(SOON, setup.echo.wait_for(2)).await.expect("the upload has begun");
     let revoke = post_form(REVOKE, &[], format!("{}&token={token}", credentials("administrator")));
     setup.fixture.raw(revoke).status(200);
-    timeout(SOON, answers.message()).await.expect("it goes on").expect_err("a stream outlived its token");
-    let status = timeout(SOON, up).await.expect("it goes on").expect("no panic").expect_err("a status");
+    timeout(SOON, answers.message()).await.expect("no timeout").expect_err("a stream outlived its token");
+    let status = timeout(SOON, up).await.expect("no timeout").expect("no panic").expect_err("a status");
     assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
 }
 

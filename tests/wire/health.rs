@@ -240,7 +240,7 @@ fn a_reload_keeps_health_states_and_stops_probing_removed_servers() {
     until("the prober goes on", || probes(&stays) > begun + 1);
     let (gone, begun) = (probes(&goes), probes(&stays));
     until("the prober goes on", || probes(&stays) > begun + 4);
-    assert_eq!(probes(&goes), gone, "the prober of an upstream that is gone goes on");
+    assert_eq!(probes(&goes), gone, "the prober of a removed upstream does not stop");
     assert!(!stays.saw("/s/kept"));
     health.store(200, Ordering::Relaxed);
     gateway.wait_for(&format!("{} is healthy again", stays.address()));

@@ -84,7 +84,7 @@ fn a_buffered_body_has_a_length_and_nothing_is_sent_before_it_is_whole() {
     conn.send(
         "POST /old/a?m=buffered HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
     );
-    // The other connection is served meanwhile, so the gateway has read the first.
+    // The gateway serves the other connection now, so it has read the first.
     fixture.raw(get("/public/x?m=between", &[])).status(200);
     assert!(!fixture.upstream.saw("m=buffered"));
     conn.send("2;ext=1\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n");
@@ -97,7 +97,7 @@ fn a_buffered_body_has_a_length_and_nothing_is_sent_before_it_is_whole() {
     );
     assert_eq!(seen.body, b"abcde");
     assert!(!fixture.upstream.saw("X-Trailer"));
-    // A body with a length is buffered too, and the connection goes on.
+    // A body with a length is buffered too, and the connection stays open.
     conn.ask("PUT /old/a?m=known HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").status(200);
     let seen = fixture.upstream.only("m=known");
     assert_eq!((seen.all("content-length"), seen.body.as_slice()), (vec!["2"], &b"hi"[..]));
@@ -118,7 +118,7 @@ fn a_body_beyond_the_buffer_is_413_and_never_arrives() {
         "POST /old/big HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n801\r\n{big}\r\n0\r\n\r\n"
     );
     fixture.raw(chunked).problem(413);
-    // Who may not pass is refused before anything is buffered.
+    // A client without permission is refused before anything is buffered.
     let expects =
         "POST /paid HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
     fixture.raw(expects).status(401);

@@ -127,8 +127,8 @@ fn a_client_logs_in_over_one_upstream_connection_although_there_are_several_serv
         assert_eq!(user(&mut alice, "/two/app", &[marker]).as_deref(), Some("alice"), "{marker}");
     }
     // Her connection to the server ends with hers to the gateway.
-    let server = servers.iter().find(|server| server.saw("three alice")).expect("a server that knows her");
-    assert_eq!(server.requests("X-Next").len(), 3, "all at the server that knows her");
+    let server = servers.iter().find(|server| server.saw("three alice")).expect("the server of her login");
+    assert_eq!(server.requests("X-Next").len(), 3, "all requests go to the server of her login");
     drop(alice);
     server.wait_for_end("three alice");
 }

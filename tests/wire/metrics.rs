@@ -279,6 +279,6 @@ fn counters_never_decrease_under_load() {
             last = next;
         }
         stop.store(true, Ordering::Relaxed);
-        assert!(grown > 10, "nothing was under way\n{}", last.text);
+        assert!(grown > 10, "no requests were in flight\n{}", last.text);
     });
 }

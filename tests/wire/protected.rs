@@ -95,7 +95,7 @@ fn unknown_tokens_are_invalid_token() {
         assert!(parameter(&parameters, "error_description").to_lowercase().contains("new"), "{answer}");
         let text = answer.to_string();
         let answered = text.split("--- answered").nth(1).expect("an answer");
-        assert!(token.len() < 10 || !answered.contains(&token), "the token comes back\n{answer}");
+        assert!(token.len() < 10 || !answered.contains(&token), "the response contains the token\n{answer}");
     }
     assert!(!gateway.upstream.saw("m=unknown-token"));
     gateway.raw(get("/hello", &[&format!("Authorization: Bearer {token}")])).status(200);

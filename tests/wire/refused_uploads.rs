@@ -48,5 +48,5 @@ fn curl_shows_the_refusal_of_an_upload() {
             shown.iter().filter(|(code, error, exit)| code == status && error.is_empty() && *exit == Some(0));
         assert_eq!(good.count(), 15, "{path} with {size} bytes: {shown:?}");
     }
-    assert_eq!(fixture.upstream.bytes(), 0, "nothing of a refused upload goes upstream");
+    assert_eq!(fixture.upstream.bytes(), 0, "a part of a refused upload went upstream");
 }

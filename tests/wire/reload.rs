@@ -247,7 +247,7 @@ fn a_new_client_ca_applies_from_the_next_handshake() {
         conn.send(get("/hello", &[]));
         conn.try_read(false).is_ok_and(|answer| answer.code() == 401)
     };
-    assert!(taken(&ones) && taken(&others), "nobody is asked for a certificate");
+    assert!(taken(&ones) && taken(&others), "no client must show a certificate");
     std::fs::write(&ca, &one.1).expect("a file");
     gateway.rewrite(|text| format!("{text}\n[server.tls]\nclient_ca = \"{}\"\n", ca.display()));
     eventually(&gateway, "the first authority", || !taken(&others));

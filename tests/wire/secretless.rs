@@ -165,7 +165,7 @@ fn keys_at_a_url_are_fetched_rotated_and_kept_during_an_outage() {
     token_of(&ask(&new, "new"));
 }
 
-/// Requests that cost no hash, or whose signature is wrong, keep nobody else from a token.
+/// Requests that cost no hash, or whose signature is wrong, do not stop other clients from getting tokens.
 #[test]
 fn requests_without_a_secret_and_forged_assertions_lock_nobody_out() {
     let (key, forger) = (SigningKey::new(), SigningKey::new());

@@ -76,7 +76,10 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     let shown = good(gateway.dir(), &["client", "show", "one"]).stdout;
     assert!(shown.contains("does not expire; last used ") && shown.contains(", 4 times"), "{shown}");
     let text = std::fs::read_to_string(&kept).expect("secrets.json");
-    assert!(text.contains("\"three\"") && !text.contains("\"two\""), "who is gone is forgotten:\n{text}");
+    assert!(
+        text.contains("\"three\"") && !text.contains("\"two\""),
+        "a removed client is still in the file:\n{text}"
+    );
     assert!(!text.contains("argon2"), "{text}");
 
     // A new secret under the same id counts as unused.
@@ -112,7 +115,7 @@ fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
     let written = end(&mut gateway);
     let warned = written.lines().filter(|line| line.contains("WARN") && line.contains("still used"));
     assert_eq!(warned.count(), 1, "{written}");
-    assert!(written.contains("shop: the secret \"default\" ends at 2"), "{written}");
+    assert!(written.contains("shop: the secret \"default\" expires at 2"), "{written}");
     let list = good(gateway.dir(), &["client", "list"]);
     assert!(
         list.stderr.contains("is still used (last ") && list.stderr.contains("from 127.0.0.1"),
@@ -148,11 +151,11 @@ fn expired_secrets_and_their_use_cause_warnings() {
     }
     assert_eq!(ask(&gateway, "shop", SECRET), 200);
     let written = end(&mut gateway);
-    assert!(written.contains("shop: the secret \"old\" was tried "), "{written}");
-    assert_eq!(written.matches("was tried").count(), 1, "{written}");
+    assert!(written.contains("shop: the secret \"old\" was refused "), "{written}");
+    assert_eq!(written.matches("was refused").count(), 1, "{written}");
     let list = good(gateway.dir(), &["client", "list"]);
     assert!(list.stderr.contains(expired), "{list:?}");
-    assert!(list.stderr.contains("was tried 2 times since it expired"), "{list:?}");
+    assert!(list.stderr.contains("was refused 2 times after it expired"), "{list:?}");
     let secrets = &show(gateway.dir(), "shop")["secrets"];
     assert_eq!(
         (&secrets[0]["usage"]["refused_count"], &secrets[0]["usage"]["count"]),
@@ -176,7 +179,7 @@ fn a_foreign_usage_file_does_not_stop_the_gateway() {
         let notes: Vec<&str> = list.stderr.lines().collect();
         assert!(notes.len() == 1 && notes[0].contains("secrets.json") && notes[0].contains(text), "{list:?}");
     };
-    said("is not there");
+    said("does not exist");
     for (text, why) in [("gar\"bage", "is not what this program writes"), ("{\"version\":99}", "(99)")] {
         std::fs::write(&kept, text).expect("secrets.json");
         said(why);

@@ -63,7 +63,7 @@ fn a_service_manager_learns_of_the_start_of_reloads_and_of_the_end() {
     assert_eq!(manager.next()[0], "RELOADING=1");
     let kept = manager.next();
     assert_eq!(kept[0], "READY=1", "the old configuration serves: {kept:?}");
-    assert!(kept[1].contains("mistakes"), "{kept:?}");
+    assert!(kept[1].contains("has errors"), "{kept:?}");
 
     gateway.signal("TERM");
     // The change of the file may be noticed a second time.

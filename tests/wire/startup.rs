@@ -65,7 +65,10 @@ fn the_commands_of_the_banner_have_k_only_for_a_self_signed_certificate() {
     let gateway = Gateway::start_text(&format!("{config}{tls}"), &[]);
     let (stdout, _) = streams(&gateway);
     assert_eq!(stdout.matches("curl ").count(), 2, "{stdout}");
-    assert!(stdout.contains("curl -X POST https://localhost:") && !stdout.contains("-k "), "{stdout}");
+    assert!(
+        stdout.contains("curl -X POST https://issuer.example.test/oauth/") && !stdout.contains("-k "),
+        "{stdout}"
+    );
 }
 
 #[test]

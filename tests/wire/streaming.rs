@@ -69,7 +69,7 @@ fn a_stream_of_events_ends_with_its_token() {
     gateway.raw(post_form(REVOKE, &[], format!("{}&token={token}", credentials("server")))).status(200);
     let (rest, _) = conn.read_rest();
     assert!(!rest.ends_with(b"0\r\n\r\n"), "a stream that was cut ended well");
-    is_gone.recv_timeout(Duration::from_secs(5)).expect("the upstream is told");
+    is_gone.recv_timeout(Duration::from_secs(5)).expect("the upstream notices");
 }
 
 #[test]
@@ -290,7 +290,10 @@ async fn http_2_clients_stream_bodies_and_receive_trailers() {
         .expect("a request");
     let answer = tokio::spawn(sender.send_request(request));
     for piece in ["first-of-h2,", "second-of-h2,"] {
-        pieces.send(Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).await.expect("it is taken");
+        pieces
+            .send(Ok(Frame::data(Bytes::from_static(piece.as_bytes()))))
+            .await
+            .expect("the piece is accepted");
         let upstream = upstream.clone();
         // It arrives while the rest is still unsent.
         tokio::task::spawn_blocking(move || upstream.wait_for(piece)).await.expect("it arrives");

@@ -112,7 +112,7 @@ fn streams_end_when_their_token_is(end: End) {
         let head = request("/api/events?m=h2-down").body(Full::<Bytes>::default()).expect("a request");
         let mut answer = connection.open(head).await;
         assert_eq!(answer.status(), 200);
-        let first = answer.frame().await.expect("a frame").expect("a good one");
+        let first = answer.frame().await.expect("a frame").expect("no error");
         assert_eq!(first.data_ref().expect("data"), "one\n\n\n");
         let (more, body) = tokio::sync::mpsc::channel::<Bytes>(4);
         more.send(Bytes::from_static(b"part2")).await.expect("room");
@@ -233,7 +233,7 @@ fn a_busy_stream_ends_with_its_token_too() {
     fixture.raw(post_form(REVOKE, &[], format!("{}&token={token}", credentials("other")))).status(200);
     let deadline = Instant::now() + Duration::from_secs(5);
     while client.read(&mut part).is_ok_and(|count| count > 0) {
-        assert!(Instant::now() < deadline, "the stream goes on");
+        assert!(Instant::now() < deadline, "the stream does not end");
         thread::sleep(Duration::from_millis(2));
     }
 }

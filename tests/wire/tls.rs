@@ -128,7 +128,7 @@ fn the_self_signed_certificate_is_created_once_with_a_private_key_file() {
     };
     let first = certificate(&Gateway::start_text(&text, &[]));
     let second = certificate(&Gateway::start_text(&text, &[]));
-    assert!(first == second, "the second start made another certificate");
+    assert!(first == second, "the second start created another certificate");
     let mut keys = 0;
     for entry in std::fs::read_dir(state.path()).expect("the folder").flatten() {
         let content = std::fs::read(entry.path()).unwrap_or_default();

@@ -89,7 +89,7 @@ fn failures_count_for_the_client_behind_the_proxies() {
         assert_eq!(answers, codes, "{forwarded}");
     }
 
-    // Whoever is not a trusted proxy cannot choose an address.
+    // A client that is not a trusted proxy cannot choose an address.
     let gateway = Gateway::start(&config("[\"192.0.2.0/24\"]"));
     let codes: Vec<u16> = (0..4)
         .map(|number| try_secret(&gateway, "server", &[&from(&format!("198.51.100.{number}"))]))

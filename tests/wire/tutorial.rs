@@ -125,7 +125,7 @@ fn the_start_message_shows_a_first_request_and_warns_about_the_tutorial_s_secret
     let reader = Reader::new();
     let written = reader.gateway.written();
     for said in ["/hello_world", "curl", "/oauth/v2/oauth-token", "Password1"] {
-        assert!(written.contains(said), "nothing of {said}\n{written}");
+        assert!(written.contains(said), "{said:?} is missing\n{written}");
     }
     let port = reader.gateway.tls().port().to_string();
     let command = written.lines().find(|line| line.contains("oauth-token")).unwrap_or("");

@@ -47,7 +47,7 @@ fn read_late(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Returns how many bytes the sockets between two ends hold while nobody reads.
+/// Returns how many bytes the sockets between two ends hold while neither end reads.
 fn sockets_hold(server: &TcpListener) -> usize {
     let mut client = TcpStream::connect(server.local_addr().expect("an address")).expect("a connection");
     let _silent = server.accept().expect("a connection");

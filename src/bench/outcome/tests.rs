@@ -184,7 +184,7 @@ fn the_remarks_say_what_a_reader_must_know() {
     for part in [
         "public route: the load itself was the bottleneck (its busiest thread computed 97 % of the time)",
         "protected route: 7 times status 429: a rate_limit",
-        "protected route: 3 times the connection ended before the answer did",
+        "protected route: 3 times the connection ended before the response",
         "fixed rate: 1000 requests/s were sent and 500 were answered in time; 400 found no free connection",
         "Interrupted:",
         "8 cores",
@@ -228,7 +228,7 @@ fn the_json_has_the_figures_under_stable_names() {
 }
 
 #[test]
-fn the_page_is_whole_and_lets_nothing_in() {
+fn the_page_is_complete_and_escapes_its_values() {
     const HOSTILE: &str = "<script src='https://evil.test/x.js'>&\"";
     let mut outcome = known();
     outcome.target.url = HOSTILE.into();
@@ -255,7 +255,7 @@ fn the_page_is_whole_and_lets_nothing_in() {
 }
 
 #[test]
-fn a_page_of_nothing_is_a_page_too() {
+fn a_page_without_figures_is_complete_too() {
     let page = report::page(&outcome(vec![measured(Kind::Public, Vec::new())]));
     assert!(page.ends_with("</html>\n") && !page.contains("<svg") && !page.contains("NaN"), "{page}");
     let page = report::page(&outcome(vec![measured(Kind::Public, vec![round(0, 1.0, None)])]));

@@ -1,4 +1,4 @@
-//! The outcome as a table, as JSON, as a page.
+//! Shows the outcome as a table, as JSON and as an HTML page.
 
 mod html;
 mod json;

@@ -1,23 +1,23 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 use std::time::Duration;
 
 use crate::config::grouped;
 
-/// A rate, to the nearest whole number.
+/// Formats a rate, rounded to a whole number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "saturates; a rate is not negative"
+    reason = "the cast saturates, and a rate is not negative"
 )]
 pub(crate) fn rate(per_second: f64) -> String {
     grouped(per_second.round() as u64)
 }
 
-/// Three digits and a unit: `845 µs`, `1.23 ms`, `12.3 s`.
+/// Formats a time with three digits and a unit: `845 µs`, `1.23 ms`, `12.3 s`.
 pub(super) fn time(span: Duration) -> String {
     let micros = span.as_secs_f64() * 1e6;
-    // From where three digits would round up to four, the next unit.
+    // A value that three digits would round up to four gets the next unit.
     match micros {
         _ if micros < 999.5 => format!("{} µs", three_digits(micros)),
         _ if micros < 999_500.0 => format!("{} ms", three_digits(micros / 1e3)),
@@ -25,7 +25,7 @@ pub(super) fn time(span: Duration) -> String {
     }
 }
 
-/// Microseconds of processor time.
+/// Formats microseconds of processor time.
 pub(super) fn micros(micros: f64) -> String {
     format!("{} µs", three_digits(micros))
 }
@@ -39,7 +39,7 @@ pub(super) fn three_digits(number: f64) -> String {
     }
 }
 
-/// In microseconds, to a tenth: what JSON has.
+/// Returns microseconds with one decimal, as in the JSON output.
 pub(super) fn to_micros(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e7).round() / 10.0
 }

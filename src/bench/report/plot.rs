@@ -1,4 +1,4 @@
-//! The plots of the page, as inline SVG. Colours come from the page's style: a class for each kind of traffic.
+//! The plots of the page, as inline SVG. The page's style sheet gives each kind of traffic its colour.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -7,18 +7,18 @@ use super::numbers::{rate, three_digits};
 use crate::bench::histogram::Histogram;
 use crate::bench::scenario::Kind;
 
-/// Of a plot that takes the page's whole width, in the units in which letters are 13 high.
+/// The width of a plot that takes the whole width of the page. Letters are 13 units high.
 const WIDE: f64 = 1060.0;
-/// Of one that shares it with another.
+/// The width of a plot that is beside another one.
 const HALF: f64 = 500.0;
 
-/// A bar and what it says.
+/// A bar with its label and value.
 pub(super) struct Bar {
     pub(super) kind: Kind,
     pub(super) label: String,
-    /// Parts from left to right, the later ones lighter.
+    /// The parts from left to right. Later ones are lighter.
     pub(super) parts: Vec<f64>,
-    /// The least and the greatest of the rounds.
+    /// The smallest and the greatest value of the rounds.
     pub(super) range: Option<(f64, f64)>,
     pub(super) value: String,
 }
@@ -26,11 +26,11 @@ pub(super) struct Bar {
 /// One line of a plot over time.
 pub(super) struct Trace {
     pub(super) kind: Kind,
-    /// Seconds and requests a second.
+    /// Seconds, and requests per second.
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// Horizontal bars beside each other's labels, from zero.
+/// Draws horizontal bars that start at zero.
 pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     const ROW: f64 = 32.0;
     const LEFT: f64 = 120.0;
@@ -75,12 +75,12 @@ pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     svg + "</svg>"
 }
 
-/// Latency (logarithmic) over percentiles, where each further nine takes as much room as the one before.
+/// Draws latency (logarithmic) over percentiles. Each further nine takes the same width.
 pub(super) fn percentiles(title: &str, lines: &[(Kind, &Histogram)]) -> String {
     const STEPS: u32 = 160;
     let lines: Vec<_> = lines.iter().filter(|(_, histogram)| histogram.count() > 0).collect();
     let most = lines.iter().map(|(_, histogram)| histogram.count()).max().unwrap_or(1);
-    // Beyond this there are fewer than ten requests to tell of.
+    // Percentiles beyond this have fewer than ten requests.
     let nines = (as_f64_of(most) / 10.0).log10().floor().clamp(1.0, 6.0);
     let spans = lines.iter().map(|(_, histogram)| (histogram.quantile(0.0), histogram.max()));
     let (least, greatest) = spans.fold((Duration::MAX, Duration::ZERO), |(least, greatest), (low, high)| {
@@ -121,11 +121,11 @@ pub(super) fn percentiles(title: &str, lines: &[(Kind, &Histogram)]) -> String {
         }
         line(&mut svg, *kind, &path);
     }
-    frame.close(&mut svg, "share of the requests that took at most so long");
+    frame.close(&mut svg, "share of the requests that took at most this long");
     svg + "</svg>"
 }
 
-/// Requests a second over the seconds of the run.
+/// Draws requests per second over the time of the run.
 pub(super) fn timeline(title: &str, traces: &[Trace]) -> String {
     let points = || traces.iter().flat_map(|trace| &trace.points);
     let most = points().map(|(_, rate)| *rate).fold(0.0, f64::max);
@@ -148,7 +148,7 @@ pub(super) fn timeline(title: &str, traces: &[Trace]) -> String {
         }
         line(&mut svg, trace.kind, &path);
     }
-    frame.close(&mut svg, "seconds since the beginning");
+    frame.close(&mut svg, "seconds since the start");
     svg + "</svg>"
 }
 
@@ -233,7 +233,7 @@ fn put(svg: &mut String, part: fmt::Arguments<'_>) {
     let _ = svg.write_fmt(part);
 }
 
-/// From zero to at least `most`, in four to seven steps that are easy to read.
+/// Returns ticks from zero to at least `most`, in four to seven round steps.
 pub(super) fn ticks(most: f64) -> Vec<f64> {
     let most = if most.is_finite() { most.max(1e-9) } else { 1.0 };
     let rough = most / 5.0;
@@ -246,7 +246,7 @@ pub(super) fn ticks(most: f64) -> Vec<f64> {
     (0..).map(|n| f64::from(n) * step).take_while(|tick| *tick < most + step).take(12).collect()
 }
 
-/// 1, 2 and 5 times powers of ten around what there is; only the powers where that would be too many.
+/// Returns ticks at 1, 2 and 5 times the powers of ten around the values, or only at the powers if those are too many.
 fn log_ticks(least: f64, greatest: f64) -> Vec<f64> {
     let least = least.max(0.01);
     let greatest = greatest.max(least * 1.01);
@@ -263,13 +263,13 @@ fn log_ticks(least: f64, greatest: f64) -> Vec<f64> {
     if fine.len() <= 9 { fine } else { around(&[1.0]) }
 }
 
-/// A tick without digits that say nothing.
+/// Formats a tick without trailing zeros.
 fn shortest(number: f64) -> String {
     let text = three_digits(number);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// A tick of so many microseconds: `50 µs`, `2 ms`, `1 s`.
+/// Formats a tick in microseconds: `50 µs`, `2 ms`, `1 s`.
 fn round_time(micros: f64) -> String {
     match micros {
         _ if micros < 1e3 => format!("{} µs", shortest(micros)),
@@ -278,7 +278,7 @@ fn round_time(micros: f64) -> String {
     }
 }
 
-/// A text as it stands in HTML and in attributes.
+/// Escapes a text for HTML and its attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

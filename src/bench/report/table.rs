@@ -1,4 +1,4 @@
-//! The outcome on a terminal.
+//! The outcome as text, for a terminal.
 
 use std::fmt::Write as _;
 

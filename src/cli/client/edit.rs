@@ -116,7 +116,7 @@ pub(super) fn edit(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let edit = arguments.edit();
     if edit == ClientEdit::default() {
         return Err(Failure::config(
-            "no change is named: give an option such as --add-scope SCOPE; `tollgate client edit --help` lists them",
+            "no change is given: use an option such as --add-scope SCOPE; `tollgate client edit --help` lists them",
         ));
     }
     let mut file = ConfigFile::open(path)?;
@@ -126,7 +126,7 @@ pub(super) fn edit(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         return output::print(&output::json(&json!({ "client_id": name, "changed": changed })));
     }
     if changed.is_empty() {
-        return output::print(&format!("The client {name:?} was like that already.\n"));
+        return output::print(&format!("The client {name:?} already had these settings.\n"));
     }
     let mut text = format!(
         "The client {name:?} is changed: {}. A running gateway applies it within 2 seconds.\n",

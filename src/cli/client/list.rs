@@ -35,7 +35,7 @@ pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One row for each way in which a client may authenticate; what is the same for all stands in the first.
+/// Returns a row for each way in which a client may authenticate. The first row also has what all of them share.
 fn rows_of(client: &Client, usage: &Usage) -> Vec<Vec<String>> {
     let scopes = if client.scopes.is_empty() { "-" } else { client.scopes.as_str() };
     let mut first = vec![
@@ -54,7 +54,7 @@ fn rows_of(client: &Client, usage: &Usage) -> Vec<Vec<String>> {
     rows
 }
 
-/// Each secret and when it was used, then the other ways together.
+/// Returns each secret with its last use, and then the other ways together.
 fn ways(client: &Client, usage: &Usage) -> Vec<[String; 2]> {
     let secrets = client.authentication.secret.as_ref().map_or(&[][..], |secret| &secret.secrets);
     let mut ways = Vec::new();

@@ -69,21 +69,21 @@ pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Fai
         text.push_str(&add::credentials(&config, &arguments.name, &secret));
         let _ = match &until {
             Some(until) => {
-                writeln!(text, "\nStill good until {until} at the latest: {}", quoted(&rotated.kept))
+                writeln!(text, "\nStill valid until {until} at the latest: {}", quoted(&rotated.kept))
             }
             None => {
-                writeln!(text, "\nThe secret before is refused.")
+                writeln!(text, "\nThe previous secret is refused.")
             }
         };
         if arguments.revoke_tokens {
-            text.push_str("The tokens that the client has end within 2 seconds.\n");
+            text.push_str("The client's present tokens end within 2 seconds.\n");
         } else if until.is_none() {
             text.push_str(
-                "The tokens that the client has live on to their end (`--revoke-tokens` ends them).\n",
+                "The client's present tokens stay valid until they expire (`--revoke-tokens` ends them).\n",
             );
         }
         if until.is_some() && !rotated.dropped.is_empty() {
-            let _ = writeln!(text, "Expired before, and removed: {}", quoted(&rotated.dropped));
+            let _ = writeln!(text, "Expired earlier, and now removed: {}", quoted(&rotated.dropped));
         }
         text
     };

@@ -1,4 +1,4 @@
-//! What is reported about a client's secrets.
+//! The warnings about a client's secrets.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,10 +6,10 @@ use super::usage::Usage;
 use crate::config::{Client, ClientSecret};
 use crate::utc;
 
-/// A secret that ends within this time is worth a warning.
+/// A secret that expires within this time gets a warning.
 const SOON: Duration = Duration::from_secs(7 * 86_400);
 
-/// How near a secret is to its end.
+/// When a secret expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Never,
@@ -30,7 +30,7 @@ pub(super) fn end(secret: &ClientSecret, now: SystemTime) -> End {
     }
 }
 
-/// What to warn of about a client's secrets, one line each.
+/// Returns the warnings about a client's secrets, one line each.
 pub(super) fn warnings(client: &Client, usage: &Usage, now: SystemTime) -> Vec<String> {
     let Some(authentication) = &client.authentication.secret else { return Vec::new() };
     let mut lines = Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn warnings(client: &Client, usage: &Usage, now: SystemTime) -> Vec<S
     let good = |secret: &ClientSecret| end(secret, now) != End::Past;
     if !authentication.secrets.iter().any(good) {
         lines.push(format!(
-            "{}: none of its secrets is good any more (`tollgate client reset-secret` makes one)",
+            "{}: all its secrets have expired (`tollgate client reset-secret` makes a new one)",
             client.id
         ));
     }

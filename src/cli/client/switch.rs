@@ -17,6 +17,6 @@ pub(super) fn switch(path: &Path, name: &str, enabled: bool) -> Result<(), Failu
             if enabled { "" } else { " A running gateway refuses it within 2 seconds, and ends its tokens." };
         format!("The client {name:?} is {word}.{effect}\n")
     } else {
-        format!("The client {name:?} was {word} already.\n")
+        format!("The client {name:?} was already {word}.\n")
     })
 }

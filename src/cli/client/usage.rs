@@ -1,4 +1,4 @@
-//! What a running gateway has written down of the use of secrets.
+//! The use of secrets that a running gateway has recorded.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,22 +11,22 @@ use crate::gate::{SecretUsage, SeenSecret};
 use crate::gateway::secret_usage::{self, RotationStatus, UsageFile};
 use crate::utc;
 
-/// What is known of the use of secrets, as of now.
+/// The recorded use of secrets, at one moment.
 pub(super) struct Usage {
     seen: Vec<SeenSecret>,
     now: Duration,
 }
 
 impl Usage {
-    /// Reads the file that the gateway of this configuration writes. Where that cannot be, it is said in one line, and
-    /// nothing is known.
+    /// Reads the file that the gateway of this configuration writes. If that fails, prints a note and continues without
+    /// records.
     pub(super) fn read(config: &Config, now: SystemTime) -> Self {
         let file = UsageFile::in_folder(&config.server.state_dir);
         let has_secrets = config.clients.iter().any(|client| client.authentication.secret.is_some());
         let seen = file.read().unwrap_or_else(|error| {
             if has_secrets {
                 output::note(&format!(
-                    "note: when secrets were last used is not known: {} {error}",
+                    "note: the last use of secrets is unknown: {} {error}",
                     file.path().display()
                 ));
             }
@@ -35,7 +35,7 @@ impl Usage {
         Self { seen, now: since_epoch(now) }
     }
 
-    /// What is known of one secret.
+    /// Returns the recorded use of one secret.
     pub(super) fn of(&self, client: &Client, secret: &ClientSecret) -> Option<&SecretUsage> {
         let fingerprint = secret.fingerprint();
         let same = |seen: &&SeenSecret| {
@@ -46,12 +46,12 @@ impl Usage {
         self.seen.iter().find(same).map(|seen| &seen.usage)
     }
 
-    /// The same for people.
+    /// Describes the use of one secret, for people.
     pub(super) fn text(&self, client: &Client, secret: &ClientSecret) -> Option<String> {
         self.of(client, secret).map(|usage| secret_usage::usage_text(usage, self.now))
     }
 
-    /// The same for scripts.
+    /// Returns the use of one secret as JSON, for scripts.
     pub(super) fn json(&self, client: &Client, secret: &ClientSecret) -> Value {
         let Some(usage) = self.of(client, secret) else { return Value::Null };
         let date = |moment: Duration| utc::from_unix(moment.as_secs()).to_string();
@@ -66,7 +66,8 @@ impl Usage {
         })
     }
 
-    /// What to warn of, for each of a client's secrets in their order: that it has expired, that somebody still uses it.
+    /// Returns the warnings about each of a client's secrets, in their order: that it has expired, or is still used shortly
+    /// before that.
     pub(super) fn warnings(&self, client: &Client) -> Vec<Vec<String>> {
         let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
         let seen = |secret: &ClientSecret| {
@@ -76,7 +77,7 @@ impl Usage {
             seen
         };
         let all: Vec<SeenSecret> = secrets.map(seen).collect();
-        let lines = |secret: &SeenSecret| match secret_usage::standing(secret, &all, self.now) {
+        let lines = |secret: &SeenSecret| match secret_usage::rotation_status(secret, &all, self.now) {
             RotationStatus::Good => Vec::new(),
             RotationStatus::Ending { end, successor } => {
                 secret_usage::still_used_line(secret, end, successor, self.now).into_iter().collect()

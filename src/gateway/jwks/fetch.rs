@@ -12,7 +12,7 @@ use http_body_util::Full;
 use crate::http_client::{Bounds, HttpClient, HttpError, PlainHttp, Trust};
 use crate::oauth::jose::{Jwks, JwksError};
 
-/// Someone between the gateway and a server without TLS could replace the keys.
+/// HTTP without TLS is allowed on loopback only: elsewhere an attacker on the way could replace the keys.
 const BOUNDS: Bounds =
     Bounds { time: Duration::from_secs(5), body: Jwks::MAX_LENGTH, plain_http: PlainHttp::OnLoopback };
 
@@ -24,7 +24,7 @@ pub(crate) enum FetchError {
     Url,
     /// There is no response.
     Exchange(HttpError),
-    /// The response has another status than 200.
+    /// The status of the response is not 200.
     Status(StatusCode),
     /// The response is not a set of keys.
     Keys(JwksError),
@@ -51,7 +51,7 @@ impl Error for FetchError {
     }
 }
 
-/// Makes the client that fetches keys. It has the trust of the operating system, as curl and browsers have.
+/// Makes the client that fetches keys. It trusts the authorities of the system, as curl and browsers do.
 pub(super) fn client() -> Result<HttpClient, tokio_rustls::rustls::Error> {
     HttpClient::new(&Trust::default(), BOUNDS)
 }

@@ -1,8 +1,8 @@
 //! Fetching the key sets of clients that publish them (`jwks_uri`), apart from requests.
 //!
-//! One thread has a runtime of its own. It fetches a set at once, again every five minutes, and sooner when a signature
-//! by an unknown key arrives, but then at most once a minute: strangers can cause no more fetches than that. After a
-//! failure the last good copy stays in use, and the waits between attempts grow.
+//! One thread has a runtime of its own. It fetches a set at once and again every five minutes. A signature by an unknown
+//! key causes an earlier fetch, at most once a minute, so that strangers cannot cause many fetches. After a failure the
+//! last good copy stays in use, and the waits between attempts grow.
 
 mod fetch;
 mod schedule;
@@ -97,7 +97,7 @@ fn finish(keys: &RemoteKeys, fetched: Result<Jwks, FetchError>, known: Option<&m
     let failures = known.as_ref().map_or(0, |set| set.schedule.failures);
     if let Some(set) = known {
         let mut random = [0; 2];
-        // Without randomness there is no jitter; nothing else is lost.
+        // Without random bytes there is no jitter, and everything else works.
         let _ = getrandom::fill(&mut random);
         set.schedule.end(fetched.is_ok(), u16::from_ne_bytes(random));
     }
@@ -111,7 +111,7 @@ fn finish(keys: &RemoteKeys, fetched: Result<Jwks, FetchError>, known: Option<&m
             }
             keys.replace(fetched);
         }
-        // Once for each outage.
+        // Logged once for each outage.
         Err(error) if failures == 0 => {
             log::warn!(
                 "{}: the keys cannot be fetched, and the last good ones stay in use: {error}",

@@ -33,7 +33,7 @@ fn a_set_is_fetched_at_once_then_every_five_minutes_give_or_take_a_tenth() {
 }
 
 #[test]
-fn calls_are_heard_once_a_minute_whoever_calls() {
+fn unknown_keys_cause_one_fetch_a_minute() {
     let mut schedule = Schedule::new(at(0));
     schedule.begin(at(0), false);
     schedule.end(true, MIDDLE);
@@ -42,15 +42,15 @@ fn calls_are_heard_once_a_minute_whoever_calls() {
     schedule.end(true, MIDDLE);
     assert!(!schedule.is_due(at(60), true));
     assert_eq!(schedule.wait(at(60), true), Some(Duration::from_secs(1)));
-    assert!(schedule.is_due(at(61), true), "and a call is not forgotten");
-    // A set that cannot be fetched is not fetched oftener for being called for.
+    assert!(schedule.is_due(at(61), true), "the request is not forgotten");
+    // A set that cannot be fetched is not fetched more often because of unknown keys.
     schedule.begin(at(61), true);
     schedule.end(false, MIDDLE);
     assert!(!schedule.is_due(at(62), true));
 }
 
 #[test]
-fn failures_are_tried_again_soon_and_then_ever_later() {
+fn failed_fetches_are_retried_after_growing_waits() {
     let mut schedule = Schedule::new(at(0));
     let mut waits = Vec::new();
     for _ in 0..40 {
@@ -63,7 +63,7 @@ fn failures_are_tried_again_soon_and_then_ever_later() {
     assert!(waits[9..].iter().all(|wait| *wait == 300));
 }
 
-/// A server that answers with what it is told, once for each thing, and says what it was asked.
+/// Starts a server that sends each of these responses once, and reports the requests.
 fn serve(answers: Vec<Vec<u8>>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/keys?v=1", listener.local_addr().unwrap());

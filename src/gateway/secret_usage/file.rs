@@ -1,4 +1,4 @@
-//! The file in which what was seen of secrets outlives the process.
+//! The file that records the use of secrets across restarts.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,33 +14,33 @@ use crate::gate::{SecretUsage, SeenSecret};
 use crate::state_file;
 
 const NAME: &str = "secrets.json";
-/// What this version writes, and the only thing it reads.
+/// The version that this program writes and reads.
 const VERSION: u32 = 1;
-/// No configuration has so many secrets.
+/// The largest file that is read. No configuration has so many secrets.
 const MAX_SIZE: u64 = 64 << 20;
 
-/// Why there is nothing to be had from the file.
+/// Why the file cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum UsageFileError {
-    /// There is none.
+    /// The file does not exist.
     Missing,
-    /// The system does not let it be read.
+    /// The system refuses to read it.
     Unreadable(io::Error),
-    /// Something else than a file, or too large to be one of ours.
+    /// It is not a regular file, or too large.
     Strange,
-    /// Not what this program writes.
+    /// Its content is not what this program writes.
     Malformed(serde_json::Error),
-    /// What another version of this program writes.
+    /// Another version of this program wrote it.
     Version(u32),
 }
 
 impl fmt::Display for UsageFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("is not there"),
+            Self::Missing => f.write_str("does not exist"),
             Self::Unreadable(error) => write!(f, "cannot be read ({error})"),
-            Self::Strange => f.write_str("is not a file of this program's"),
+            Self::Strange => f.write_str("is not a file of this program"),
             Self::Malformed(error) => write!(f, "is not what this program writes ({error})"),
             Self::Version(version) => write!(f, "was written by another version of this program ({version})"),
         }
@@ -111,7 +111,7 @@ impl Entry {
     }
 }
 
-/// Where the file is.
+/// The location of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct UsageFile {
     path: PathBuf,
@@ -131,7 +131,7 @@ impl UsageFile {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => UsageFileError::Missing,
             _ => UsageFileError::Unreadable(error),
         };
-        // Opening a pipe would wait for a writer.
+        // Opening a named pipe would wait for a writer.
         if !fs::metadata(&self.path).map_err(unreadable)?.is_file() {
             return Err(UsageFileError::Strange);
         }
@@ -153,7 +153,7 @@ impl UsageFile {
         Ok(seen)
     }
 
-    /// Puts these in the place of all that was there.
+    /// Replaces the content of the file.
     pub(crate) fn write(&self, seen: &[SeenSecret]) -> io::Result<()> {
         let mut document = Document { version: VERSION, clients: BTreeMap::new() };
         for secret in seen {
@@ -165,7 +165,7 @@ impl UsageFile {
         state_file::replace(&self.path, &text, 0o600)
     }
 
-    /// Moves what is there out of the way, whatever it is; where to.
+    /// Renames whatever is at the path. Returns the new path.
     pub(crate) fn set_aside(&self) -> io::Result<PathBuf> {
         let aside = self.path.with_extension("json.unread");
         fs::rename(&self.path, &aside)?;
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_records_are_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let file = UsageFile::in_folder(&dir.path().join("new/state"));
         assert!(matches!(file.read(), Err(UsageFileError::Missing)));
@@ -204,12 +204,12 @@ mod tests {
         assert_eq!(file.read().unwrap(), seen());
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
         file.write(&seen()[..1]).unwrap();
-        assert_eq!(file.read().unwrap(), seen()[..1], "what is gone is gone");
-        assert_eq!(fs::read_dir(file.path().parent().unwrap()).unwrap().count(), 1, "nothing else is left");
+        assert_eq!(file.read().unwrap(), seen()[..1], "removed records are gone");
+        assert_eq!(fs::read_dir(file.path().parent().unwrap()).unwrap().count(), 1, "no other file is left");
     }
 
     #[test]
-    fn what_is_none_of_ours_is_named_and_set_aside() {
+    fn a_foreign_file_is_reported_and_renamed() {
         let dir = tempfile::tempdir().unwrap();
         let file = UsageFile::in_folder(dir.path());
         for (text, said) in [

@@ -1,4 +1,4 @@
-//! The thread that writes down what was seen of secrets, and warns.
+//! The thread that records the use of secrets and logs warnings about it.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use super::file::{UsageFile, UsageFileError};
 use super::messages;
-use super::rotation::{RotationStatus, standing};
+use super::rotation::{RotationStatus, rotation_status};
 use crate::gate::{Gate, SeenSecret};
 
-/// How often it looks; so much is lost when the process is killed.
+/// How often the thread looks. If the process is killed, the uses since then are lost.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// At most one line in this time is about the same secret.
+/// The shortest time between two lines about the same secret.
 const REPEAT_AFTER: Duration = Duration::from_secs(3_600);
 
-/// Keeps what a gate sees of its secrets in a file, for as long as the gateway runs.
+/// Records the use of a gate's secrets in a file while the gateway runs.
 pub(crate) struct Keeper {
     handle: KeeperHandle,
     thread: JoinHandle<()>,
@@ -53,17 +53,16 @@ impl KeeperHandle {
 }
 
 impl Keeper {
-    /// Gives the gate what the file has, and starts to write into it. A file that cannot be read is set aside, and said to
-    /// be.
+    /// Restores the records of the file and starts to update it. A file that cannot be read is renamed, with a warning.
     ///
     /// # Errors
-    /// Where the system starts no thread.
+    /// Fails if the system starts no thread.
     pub(crate) fn start(gate: Gate, state_dir: &Path) -> io::Result<Self> {
         let file = UsageFile::in_folder(state_dir);
         let mut written = None;
         match file.read() {
             Ok(seen) => gate.restore_seen_secrets(&seen),
-            // The first start. Without secrets there is nothing to write, either.
+            // This is the first start. If there are no secrets, no file is written.
             Err(UsageFileError::Missing) => written = Some(Vec::new()),
             Err(error) => {
                 let aside = match file.set_aside() {
@@ -101,7 +100,7 @@ impl Keeper {
         self.handle.clone()
     }
 
-    /// Writes what is not yet written. Waits for that.
+    /// Writes what is not yet written, and waits until that is done.
     pub(crate) fn finish(self) {
         let _ = self.handle.0.send(Task::Finish);
         let _ = self.thread.join();
@@ -111,9 +110,9 @@ impl Keeper {
 struct Work {
     gate: Gate,
     file: UsageFile,
-    /// What the file has, as far as that is known.
+    /// The content of the file, if it is known.
     written: Option<Vec<SeenSecret>>,
-    /// Whether it was already said that nothing can be written.
+    /// Whether the log already says that the file cannot be written.
     failed: bool,
     watch: Watch,
 }
@@ -135,7 +134,7 @@ impl Work {
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
                     log::warn!(
-                        "{} cannot be written ({error}): when secrets were last used is not known after a restart",
+                        "{} cannot be written ({error}): the last use of secrets will be unknown after a restart",
                         self.file.path().display()
                     );
                 }
@@ -144,7 +143,7 @@ impl Work {
     }
 }
 
-/// Warns of secrets that have expired and are still in the file: at the start and at a reload.
+/// Warns about secrets that have expired and are still in the configuration, at a start and at a reload.
 pub(crate) fn warn_of_expired(gate: &Gate) {
     let now = gate.clock().unix_time();
     for secret in gate.seen_secrets() {
@@ -154,57 +153,57 @@ pub(crate) fn warn_of_expired(gate: &Gate) {
     }
 }
 
-/// Which secret was warned of when. As many entries as there are secrets.
+/// The warnings that were logged. There are as many entries as secrets.
 #[derive(Default)]
 struct Watch {
     known: HashMap<(String, String), Noted>,
 }
 
-/// What was seen of a secret when there was last nothing to say, or something was said.
+/// The counts of a secret when there was last nothing to report, or when a line was last logged.
 #[derive(Clone, Copy, Default)]
 struct Noted {
     count: u64,
     refused_count: u64,
-    said: Option<Duration>,
+    logged: Option<Duration>,
 }
 
 impl Watch {
-    /// What was seen up to now is not new.
+    /// Starts with the present counts: earlier uses are not reported.
     fn new(seen: &[SeenSecret]) -> Self {
         let noted = |secret: &SeenSecret| Noted {
             count: secret.usage.count,
             refused_count: secret.usage.refused_count,
-            said: None,
+            logged: None,
         };
         Self { known: seen.iter().map(|secret| (key(secret), noted(secret))).collect() }
     }
 
-    /// What is to be said now.
+    /// Returns the lines to log now.
     fn lines(&mut self, seen: &[SeenSecret], now: Duration) -> Vec<String> {
         let mut lines = Vec::new();
         let mut known = HashMap::with_capacity(seen.len());
-        // The secrets of a client stand together.
+        // The secrets of a client follow each other.
         for of_client in seen.chunk_by(|one, other| one.client_id == other.client_id) {
             for secret in of_client {
                 let mut noted = self.known.get(&key(secret)).copied().unwrap_or_default();
-                // Another secret of the same id begins anew, below what was noted.
+                // A new secret with the same id has counts that are lower than those noted.
                 let used = secret.usage.count != noted.count;
                 let refused = secret.usage.refused_count != noted.refused_count;
-                let line = match standing(secret, of_client, now) {
+                let line = match rotation_status(secret, of_client, now) {
                     RotationStatus::Ending { end, successor } if used => {
                         messages::still_used_line(secret, end, successor, now)
                     }
                     RotationStatus::Expired { end } if refused => messages::refused_line(secret, end, now),
                     _ => None,
                 };
-                // Whichever way the wall clock was set meanwhile.
-                let waits = noted.said.is_some_and(|said| now.abs_diff(said) < REPEAT_AFTER);
+                // The difference is absolute, because the wall clock may have been set back.
+                let waits = noted.logged.is_some_and(|logged| now.abs_diff(logged) < REPEAT_AFTER);
                 if line.is_none() || !waits {
                     noted.count = secret.usage.count;
                     noted.refused_count = secret.usage.refused_count;
                 }
                 if let Some(line) = line.filter(|_| !waits) {
-                    noted.said = Some(now);
+                    noted.logged = Some(now);
                     lines.push(line);
                 }
                 known.insert(key(secret), noted);
@@ -234,23 +233,23 @@ mod tests {
     }
 
     #[test]
-    fn an_old_secret_in_use_is_said_once_an_hour_while_it_is_used() {
-        // Both good for 40,000 s; the last 10,000 s are near the end.
+    fn an_old_secret_is_reported_once_an_hour_while_it_is_used() {
+        // Both are valid for 40,000 s. The last 10,000 s are near the end.
         let mut all = vec![secret("old", 0, Some(40_000)), secret("new", 0, None)];
         used(&mut all[0], 10);
         let mut watch = Watch::new(&all);
         assert!(watch.lines(&all, at(30_000)).is_empty(), "not used since the start");
         used(&mut all[0], 29_000);
-        assert!(watch.lines(&all, at(29_000)).is_empty(), "not yet near");
-        assert!(watch.lines(&all, at(30_000)).is_empty(), "used before that");
+        assert!(watch.lines(&all, at(29_000)).is_empty(), "the end is not near yet");
+        assert!(watch.lines(&all, at(30_000)).is_empty(), "the use was before that");
         used(&mut all[0], 30_001);
         used(&mut all[1], 30_001);
         let lines = watch.lines(&all, at(30_002));
         assert_eq!(
             lines,
             [
-                "shop: the secret \"old\" ends at 1970-01-01T11:06:40Z and is still used (last 1 second ago), though \
-              \"new\" is there to take its place"
+                "shop: the secret \"old\" expires at 1970-01-01T11:06:40Z and is still used (last 1 second ago), \
+                 although \"new\" replaces it"
             ]
         );
         used(&mut all[0], 30_010);
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_with_an_expired_secret_are_said_once_an_hour() {
+    fn uses_of_an_expired_secret_are_reported_once_an_hour() {
         let mut all = vec![secret("old", 0, Some(100)), secret("new", 0, None)];
         let mut watch = Watch::new(&all);
         assert!(watch.lines(&all, at(200)).is_empty());
@@ -273,7 +272,7 @@ mod tests {
         assert!(watch.lines(&all, at(9_000)).is_empty());
         all.remove(0);
         watch.lines(&all, at(9_000));
-        assert_eq!(watch.known.len(), 1, "nothing is remembered of what is gone");
+        assert_eq!(watch.known.len(), 1, "removed secrets are forgotten");
     }
 
     #[test]

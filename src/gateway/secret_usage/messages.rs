@@ -1,4 +1,4 @@
-//! What is said of a secret, in the log and in listings alike.
+//! The messages about secrets, in the log and in listings.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::config::grouped;
 use crate::gate::{SecretUsage, SeenSecret};
 use crate::utc;
 
-/// As `last used 3 minutes ago from 10.0.0.7, 1,204 times`.
+/// Describes the use of a secret: `last used 3 minutes ago from 10.0.0.7, 1,204 times`.
 pub(crate) fn usage_text(usage: &SecretUsage, now: Duration) -> String {
     match usage.last_used {
         None => format!("never used (since {})", date(usage.since)),
@@ -15,6 +15,7 @@ pub(crate) fn usage_text(usage: &SecretUsage, now: Duration) -> String {
     }
 }
 
+/// Warns that a secret has expired.
 pub(crate) fn expired_line(secret: &SeenSecret, end: Duration) -> String {
     format!(
         "{}: the secret {:?} expired at {} and is still in the file: remove it",
@@ -24,12 +25,12 @@ pub(crate) fn expired_line(secret: &SeenSecret, end: Duration) -> String {
     )
 }
 
-/// Nothing unless it was tried after its end.
+/// Warns that a secret was used after it expired. Returns `None` if it was not.
 pub(crate) fn refused_line(secret: &SeenSecret, end: Duration, now: Duration) -> Option<String> {
     let usage = &secret.usage;
     let last = usage.last_refused?;
     Some(format!(
-        "{}: the secret {:?} was tried {} since it expired at {}, last {}",
+        "{}: the secret {:?} was refused {} after it expired at {}, last {}",
         secret.client_id,
         secret.id,
         times(usage.refused_count),
@@ -38,7 +39,7 @@ pub(crate) fn refused_line(secret: &SeenSecret, end: Duration, now: Duration) ->
     ))
 }
 
-/// Nothing unless it was used since its successor is there.
+/// Warns that a secret is used although another one replaces it. Returns `None` if it was not used since then.
 pub(crate) fn still_used_line(
     secret: &SeenSecret,
     end: Duration,
@@ -47,7 +48,7 @@ pub(crate) fn still_used_line(
 ) -> Option<String> {
     let last = secret.usage.last_used.filter(|last| *last >= successor.usage.since)?;
     Some(format!(
-        "{}: the secret {:?} ends at {} and is still used (last {}), though {:?} is there to take its place",
+        "{}: the secret {:?} expires at {} and is still used (last {}), although {:?} replaces it",
         secret.client_id,
         secret.id,
         date(end),
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_read() {
+    fn messages_are_for_people() {
         let mut usage = SecretUsage::counted_since(Duration::from_secs(0));
         let now = Duration::from_secs(1_000_000);
         assert_eq!(usage_text(&usage, now), "never used (since 1970-01-01T00:00:00Z)");
@@ -97,7 +98,7 @@ mod tests {
         usage.count = 1;
         usage.last_address = None;
         usage.last_used = Some(now + Duration::from_secs(60));
-        assert_eq!(usage_text(&usage, now), "last used just now, once", "a clock that was set back");
+        assert_eq!(usage_text(&usage, now), "last used just now, once", "the clock was set back");
         for (seconds, text) in
             [(1, "1 second"), (59, "59 seconds"), (7_199, "1 hour"), (86_400 * 1_234_567, "1,234,567 days")]
         {

@@ -1,47 +1,51 @@
-//! How a secret stands among the others of its client.
+//! Where a client secret is in its rotation.
 
 use std::time::Duration;
 
 use crate::gate::SeenSecret;
 
-/// No end is near that is further away than this.
+/// An expiry that is further away than this is not near.
 const LONGEST_NOTICE: Duration = Duration::from_secs(7 * 86_400);
 
-/// How a secret stands among the others of its client.
+/// Where a client secret is in its rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RotationStatus<'a> {
-    /// There is nothing to say.
+    /// There is nothing to report.
     Good,
-    /// Another secret is there to take its place, and its end is near: who still uses it should hurry.
+    /// The secret expires soon, and another secret replaces it. Programs that still use it should change to the other one.
     ///
-    /// Near is the last quarter of the time in which both are good, and never more than the last week.
+    /// Soon means within the last quarter of the time in which both are valid, and at most within a week.
     Ending {
-        /// When it ends, as time since the Unix epoch.
+        /// When it expires, as time since the Unix epoch.
         end: Duration,
-        /// The other.
+        /// The secret that replaces it.
         successor: &'a SeenSecret,
     },
-    /// It is refused by now.
+    /// The secret has expired and is refused.
     Expired {
-        /// Since when, as time since the Unix epoch.
+        /// When it expired, as time since the Unix epoch.
         end: Duration,
     },
 }
 
-/// How `secret` stands among `all` secrets of its client, itself included.
-pub(crate) fn standing<'a>(secret: &SeenSecret, all: &'a [SeenSecret], now: Duration) -> RotationStatus<'a> {
+/// Returns the status of `secret` among `all` secrets of its client, itself included.
+pub(crate) fn rotation_status<'a>(
+    secret: &SeenSecret,
+    all: &'a [SeenSecret],
+    now: Duration,
+) -> RotationStatus<'a> {
     let Some(end) = secret.expires else { return RotationStatus::Good };
     if end <= now {
         return RotationStatus::Expired { end };
     }
-    // `None` is never, which is later than any time.
-    let lives_on = |other: &SeenSecret| other.expires.is_none_or(|expires| expires > end);
-    let last_to_end = |other: &&SeenSecret| (other.expires.unwrap_or(Duration::MAX), other.usage.since);
-    let Some(successor) = all.iter().filter(|other| lives_on(other)).max_by_key(last_to_end) else {
+    // A secret without an expiry outlives every other one.
+    let outlives = |other: &SeenSecret| other.expires.is_none_or(|expires| expires > end);
+    let last_to_expire = |other: &&SeenSecret| (other.expires.unwrap_or(Duration::MAX), other.usage.since);
+    let Some(successor) = all.iter().filter(|other| outlives(other)).max_by_key(last_to_expire) else {
         return RotationStatus::Good;
     };
-    let both_good = end.saturating_sub(successor.usage.since.max(secret.usage.since));
-    let notice = (both_good / 4).min(LONGEST_NOTICE);
+    let both_valid = end.saturating_sub(successor.usage.since.max(secret.usage.since));
+    let notice = (both_valid / 4).min(LONGEST_NOTICE);
     if end.saturating_sub(now) <= notice {
         RotationStatus::Ending { end, successor }
     } else {
@@ -56,7 +60,7 @@ pub(crate) mod tests {
 
     const DAY: u64 = 86_400;
 
-    /// A secret that is there since a second and ends at another.
+    /// Returns a secret that is known since one second and expires at another.
     pub(in crate::gateway::secret_usage) fn secret(id: &str, since: u64, expires: Option<u64>) -> SeenSecret {
         let usage = SecretUsage::counted_since(Duration::from_secs(since));
         let mut secret = SeenSecret::new("shop", id, id, usage);
@@ -65,7 +69,7 @@ pub(crate) mod tests {
     }
 
     fn of_first(all: &[SeenSecret], now: u64) -> &str {
-        match standing(&all[0], all, Duration::from_secs(now)) {
+        match rotation_status(&all[0], all, Duration::from_secs(now)) {
             RotationStatus::Good => "good",
             RotationStatus::Ending { successor, .. } => &successor.id,
             RotationStatus::Expired { .. } => "expired",
@@ -73,8 +77,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_last_quarter_of_the_overlap_is_near_the_end() {
-        // Rotated at 1000, with a day for the change.
+    fn the_last_quarter_of_the_overlap_is_soon() {
+        // The secret is replaced at 1000 and stays valid for a day.
         let all = [secret("old", 0, Some(1000 + DAY)), secret("new", 1000, None)];
         let quarter = 1000 + DAY - DAY / 4;
         let table = [
@@ -90,18 +94,18 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn and_never_more_than_a_week() {
+    fn a_longer_time_than_a_week_is_not_soon() {
         let all = [secret("old", 0, Some(400 * DAY)), secret("new", 300 * DAY, Some(700 * DAY))];
         assert_eq!(of_first(&all, 393 * DAY - 1), "good");
         assert_eq!(of_first(&all, 393 * DAY), "new");
     }
 
     #[test]
-    fn only_what_is_outlived_is_old() {
+    fn a_secret_needs_a_successor_that_outlives_it() {
         let alone = [secret("only", 0, Some(100))];
         assert_eq!((of_first(&alone, 99), of_first(&alone, 100)), ("good", "expired"));
         let last = [secret("last", 0, Some(100)), secret("other", 0, Some(100)), secret("past", 0, Some(50))];
-        assert_eq!(of_first(&last, 99), "good", "no other lives on");
+        assert_eq!(of_first(&last, 99), "good", "no other secret outlives it");
         let several = [
             secret("old", 0, Some(100)),
             secret("next", 0, Some(200)),

@@ -28,7 +28,7 @@ scopes = ["read"]
 upstream = "api"
 "#;
 
-/// An excerpt shows one thing, and leaves out who uses it.
+/// An excerpt shows one setting, and leaves out the parts that use it.
 const OF_EXCERPTS: [&str; 5] =
     ["local-issuer", "no-scopes", "unused-upstream", "unused-scope", "opens-nothing"];
 
@@ -125,7 +125,7 @@ fn make_file(path: &Path, text: &str) {
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).expect("its mode");
 }
 
-/// A certificate and its key in one file, which serves for whatever a configuration names.
+/// A certificate and its key in one file, for every file that a configuration names.
 fn identity() -> &'static str {
     static IDENTITY: OnceLock<String> = OnceLock::new();
     IDENTITY.get_or_init(|| {

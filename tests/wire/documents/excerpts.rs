@@ -22,5 +22,5 @@ fn quoted_lines_are_in_their_files() {
             seen += 1;
         }
     }
-    assert!(seen > 0, "the documents quote nothing");
+    assert!(seen > 0, "the documents have no quotations");
 }

@@ -161,7 +161,7 @@ fn nothing_is_read_after_a_refusal_that_closes_the_connection() {
         assert_eq!(fixture.upstream.bytes(), before, "{bad}");
     }
     fixture.raw(&good).status(200);
-    assert!(fixture.upstream.bytes() > before, "the upstream records nothing, so nothing was shown");
+    assert!(fixture.upstream.bytes() > before, "the upstream records nothing, so this test shows nothing");
 }
 
 #[test]

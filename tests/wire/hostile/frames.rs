@@ -220,7 +220,7 @@ fn more_streams_than_allowed_are_refused() {
     frames.send(frame(PING, 0, 0, &[7; 8]));
     let mut refused = 0;
     loop {
-        match frames.read().expect("the connection goes on") {
+        match frames.read().expect("the connection stays open") {
             // REFUSED_STREAM
             frame if frame.kind == RST_STREAM && code(&frame) == 7 => refused += 1,
             frame if frame.kind == PING && frame.payload == [7; 8] => break,
@@ -385,13 +385,13 @@ fn a_stream_that_the_client_blocks_times_out() {
     let reset = loop {
         assert!(Instant::now() < deadline, "the stream is still waited for");
         frames.send(frame(PING, 0, 0, &[0; 8]));
-        let frame = frames.read().expect("the connection goes on");
+        let frame = frames.read().expect("the connection stays open");
         if frame.kind == RST_STREAM {
             break frame;
         }
         assert!(matches!(frame.kind, PING | SETTINGS | WINDOW_UPDATE), "{frame:?}");
     };
     assert_eq!((reset.stream, code(&reset)), (1, 8), "CANCEL");
-    let whole = told.recv_timeout(Duration::from_secs(5)).expect("the upstream is let go");
-    assert!(!whole, "the gateway took 64 MiB that nobody reads");
+    let whole = told.recv_timeout(Duration::from_secs(5)).expect("the upstream finishes");
+    assert!(!whole, "the gateway accepted 64 MiB that no client reads");
 }

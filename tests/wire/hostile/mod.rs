@@ -64,7 +64,7 @@ fn table(rows: impl IntoIterator<Item = (String, Vec<u8>)>, statuses: &[u16], af
     }
     assert!(failures.is_empty(), "{} of the rows:\n{}", failures.len(), failures.join("\n\n"));
     fixture.raw(get("/hello", &[&bearer])).status(200);
-    assert!(fixture.upstream.bytes() > before, "the upstream records nothing, so nothing was shown");
+    assert!(fixture.upstream.bytes() > before, "the upstream records nothing, so this test shows nothing");
 }
 
 fn is_closed(conn: &mut Conn) -> bool {
