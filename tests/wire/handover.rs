@@ -21,14 +21,31 @@ fn upgrades() -> usize {
     std::env::var("TOLLGATE_UPGRADES").ok().and_then(|upgrades| upgrades.parse().ok()).unwrap_or(20)
 }
 
+/// Ends a process that the test has not started itself.
+struct Guard(Child);
+
+impl Guard {
+    fn of(process: u32) -> Self {
+        Self(guard(process, Path::new("nothing")))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // The end of its standard input makes it kill the process.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
 /// Runs `tollgate upgrade`, which must succeed. The new process ends when the guard is dropped.
 #[track_caller]
-fn upgrade(dir: &Path) -> (u32, Child) {
+fn upgrade(dir: &Path) -> (u32, Guard) {
     let output = run(dir, &["upgrade"]);
     assert_eq!(output.code, Some(0), "{output:?}");
     let process = output.stdout.split_whitespace().nth(3).and_then(|process| process.parse().ok());
     let process = process.unwrap_or_else(|| panic!("no process: {output:?}"));
-    (process, guard(process, &dir.join("nothing")))
+    (process, Guard::of(process))
 }
 
 /// Runs `tollgate upgrade`, which must fail and leave the gateway as it was.
@@ -205,7 +222,7 @@ fn the_replaced_process_ends_with_success_and_an_idle_connection_may_still_send(
     let text = fixture.gateway.written();
     let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
     let process: u32 = process.and_then(|process| process.parse().ok()).expect("the new process");
-    let _guard = guard(process, Path::new("nothing"));
+    let _guard = Guard::of(process);
     // The old process has stopped accepting, and says on this connection that it is its last response.
     let answer = idle.ask(get("/hello", &[&field]));
     assert!(is_last(answer.status(200)), "{answer}");
