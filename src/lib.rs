@@ -94,8 +94,8 @@
 //! - full queues and limits: hashing and token limits answer 503 with `Retry-After`, too many failed authentications 429.
 //!   No valid token is evicted to make room, and requests with valid tokens are unaffected;
 //! - a permit is for one request. A long stream asks [`Gate::still_permits`] from time to time, as the gateway does;
-//! - tokens are kept in this process, unless you bring your own [store](store::TokenStore): after a restart clients get
-//!   401 and request a new token.
+//! - tokens are kept in this process, and after a restart clients get 401 and request a new token. With `store::Journal`
+//!   (feature `journal`) or your own [store](store::TokenStore), tokens survive a restart.
 //!
 //! # Modules
 //!
@@ -104,7 +104,7 @@
 //! | [`gate`] | the use case: authenticate a client, issue, authorize, revoke |
 //! | [`plugin`] | the gate as tower layer and service, in axum, tonic and pingora |
 //! | [`oauth`] | the protocol: no sockets, no clock, no randomness |
-//! | [`store`] | where tokens are kept: a trait, a store in memory, and the contract as a test |
+//! | [`store`] | where tokens are kept: a trait, a store in memory, a journal of it on disk, and the contract as a test |
 //! | [`clock`] | the source of time |
 //! | `config` | gateway.toml (feature `config`) |
 //!
@@ -117,6 +117,7 @@
 //! | `tonic` | the name of a gRPC service behind the gate |
 //! | `pingora` | the module and the app wrapper |
 //! | `config` | gateway.toml as a source of a [`GateSpec`] |
+//! | `journal` | `store::Journal`: tokens, revocations and used assertions survive a restart |
 //! | `jose` | clients without a secret (`private_key_jwt`, mutual TLS) and tokens bound to a key (DPoP) |
 //! | `remote` | `Gate::remote`: the layer in front of a service that asks a gateway about its tokens |
 //!
@@ -163,7 +164,7 @@ mod response;
 mod route;
 #[cfg(feature = "gateway")]
 mod server;
-#[cfg(feature = "gateway")]
+#[cfg(any(feature = "gateway", feature = "journal"))]
 mod state_file;
 pub mod store;
 #[cfg(feature = "gateway")]

@@ -1,9 +1,15 @@
 //! Files that the gateway keeps for itself, in `state_dir`.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::DirBuilder;
+#[cfg(feature = "gateway")]
+use std::fs::{self, OpenOptions};
+use std::io;
+#[cfg(feature = "gateway")]
+use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
+#[cfg(feature = "gateway")]
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 /// Makes the folder of such files, if it is not there: for this user alone.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
@@ -12,6 +18,7 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 
 /// Writes a neighbour and renames it, so that a reader sees the old file or the new one, and the mode is right from the
 /// first byte on. The folder is made if it is not there.
+#[cfg(feature = "gateway")]
 pub(crate) fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         make_folder(folder)?;
@@ -19,7 +26,7 @@ pub(crate) fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()>
     // One name for all tries: a crash leaves one neighbour behind, not many.
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    let temporary: PathBuf = path.with_file_name(name);
+    let temporary = path.with_file_name(name);
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -70,6 +70,7 @@ impl Counters {
 pub(crate) struct Throttle {
     secrets: Counters,
     /// Apart, because wrong signatures are cheap to send: they must not push the failures of secrets out.
+    #[cfg(feature = "jose")]
     signatures: Counters,
     hasher: RandomState,
 }

@@ -23,6 +23,7 @@ pub mod pattern;
 mod readings;
 #[cfg(feature = "gateway")]
 pub mod rewrite;
+#[cfg(feature = "gateway")]
 pub mod strip;
 #[cfg(feature = "gateway")]
 pub mod table;

@@ -94,12 +94,14 @@ impl Canonical<'_> {
     }
 
     /// Returns whether it contains a `;`, encoded or not. It is forwarded only if the route allows it.
+    #[cfg(any(test, feature = "_fuzzing"))]
     #[must_use]
     pub fn has_semicolon(&self) -> bool {
         self.marks.has(Marks::SEMICOLON)
     }
 
     /// Returns whether it contains a `%2F`. It is forwarded only if the route allows it.
+    #[cfg(any(test, feature = "_fuzzing"))]
     #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
         self.marks.has(Marks::ENCODED_SLASH)
@@ -107,6 +109,7 @@ impl Canonical<'_> {
 
     /// Returns whether it has an escape of a character that is also allowed unescaped, such as `%3A` for `:`.
     /// RFC 3986 calls the two different; most servers do not.
+    #[cfg(any(test, feature = "_fuzzing"))]
     #[must_use]
     pub fn has_reserved_escape(&self) -> bool {
         self.marks.has(Marks::RESERVED_ESCAPE)

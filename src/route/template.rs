@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::pattern::{Pattern, PatternError, Segment};
+#[cfg(feature = "gateway")]
 use super::strip::after_segments;
 
 /// Makes the path for the upstream from the path of a request, and the reverse.
@@ -82,6 +83,7 @@ impl Template {
 
     /// Returns the path for the upstream. `None` means that servers may find other segments in `path` than the
     /// route's.
+    #[cfg(feature = "gateway")]
     pub(super) fn apply(&self, path: &str) -> Option<String> {
         let depth = self.own.len();
         let rest = if self.prefix {
@@ -115,6 +117,7 @@ impl Template {
 
     /// Returns the path that a client asks for to reach `path` of the upstream, or `None` if there is none.
     /// Names that the template does not have are those of the path of the `request`.
+    #[cfg(feature = "gateway")]
     pub(super) fn restore(&self, request: &str, path: &str) -> Option<String> {
         let theirs: Vec<&str> = path.split('/').skip(1).collect();
         let rest = match theirs.get(self.parts.len()..)? {

@@ -26,6 +26,7 @@ mod upstreams;
 
 use std::path::Path;
 
+#[cfg(feature = "gateway")]
 pub(super) use self::store::KINDS as STORE_KINDS;
 
 use self::scopes::Names;

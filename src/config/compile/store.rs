@@ -20,8 +20,8 @@ fn kind(value: Value<'_>) -> Option<StoreKind> {
     if kind == StoreKind::Memory {
         value.warn(
             Lint::ForgetsOnRestart,
-            "keeps tokens in memory alone: a restart ends all of them, and client assertions that were used before it \
-             are accepted again until they expire",
+            "keeps tokens in memory alone: a restart ends all of them, and a client assertion from a clock that is \
+             ahead can be used once more",
         );
     }
     Some(kind)

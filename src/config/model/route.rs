@@ -5,6 +5,8 @@ use std::{fmt, num::NonZeroUsize};
 use http::{HeaderName, HeaderValue};
 
 use super::{cors::Cors, methods::Methods, server::BodyLimit, upstream::UpstreamIndex};
+#[cfg(feature = "gateway")]
+use crate::route::marks::Marks;
 use crate::{
     config::{
         address::{AddressRange, Host},
@@ -12,7 +14,7 @@ use crate::{
         units::Rate,
     },
     oauth::scope::Requirement,
-    route::{marks::Marks, pattern::Pattern, template::Template},
+    route::{pattern::Pattern, template::Template},
 };
 
 /// One route.
@@ -114,6 +116,7 @@ impl Route {
     }
 
     /// What the route accepts in a path that servers read in several ways.
+    #[cfg(feature = "gateway")]
     pub(crate) fn allowed(&self) -> Marks {
         Marks::SEMICOLON.when(self.allow_semicolon)
             | Marks::ENCODED_SLASH.when(self.allow_encoded_slash)

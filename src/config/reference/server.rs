@@ -29,8 +29,8 @@ pub(super) fn server() -> Table {
         Key::new(
             "state_dir",
             Kind::text("path of a folder", pattern::LINE),
-            "Where the gateway keeps its own files: the self-signed certificate, and when each secret was \
-             last used. It is created if it does not exist.",
+            "Where the gateway keeps its own files: the self-signed certificate, the journal of its tokens, and when \
+             each secret was last used. It is created if it does not exist.",
         )
         .default(format!("{:?}", settings::STATE_DIR))
         .example(r#""/var/lib/tollgate""#)

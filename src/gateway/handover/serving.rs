@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,7 @@ impl Handover {
         serving: impl FnOnce() + Send + 'static,
     ) {
         let handover = move || {
+            let replaces = predecessor.is_some();
             if let Some(predecessor) = predecessor {
                 predecessor.ready();
                 self.lock().has_predecessor = true;
@@ -69,7 +70,7 @@ impl Handover {
                 }
             }
             serving();
-            match self.bind() {
+            match self.bind(replaces) {
                 Ok(listener) => self.listen(&listener),
                 Err(error) => log::warn!(
                     "`tollgate upgrade` does not work, because {} cannot be used: {error}",
@@ -91,8 +92,12 @@ impl Handover {
         }
     }
 
-    /// Binds a neighbour and renames it, so that there is always a socket to connect to.
-    fn bind(&self) -> io::Result<UnixListener> {
+    /// Binds a neighbour and renames it, so that there is always a socket to connect to. Only a process that replaces a gateway
+    /// takes its socket.
+    fn bind(&self, replaces: bool) -> io::Result<UnixListener> {
+        if !replaces && UnixStream::connect(&self.socket).is_ok() {
+            return Err(io::Error::other("another gateway listens on it: give each its own state_dir"));
+        }
         if let Some(folder) = self.socket.parent() {
             state_file::make_folder(folder)?;
         }

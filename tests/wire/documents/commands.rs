@@ -133,3 +133,38 @@ fn every_command_of_the_program_is_listed() {
     }
     assert!(seen > 5, "{help:?}");
 }
+
+#[test]
+fn every_option_of_the_program_is_described() {
+    let pages = ["docs/command-line.md", "docs/benchmark.md", "docs/import.md"].map(read).join("\n");
+    let is_described = |option: &str| {
+        pages.match_indices(option).any(|(at, _)| {
+            let next = pages.get(at + option.len()..).and_then(|rest| rest.chars().next());
+            !next.is_some_and(|next| next.is_alphanumeric() || next == '-')
+        })
+    };
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut missing, mut seen) = (Vec::new(), 0);
+    let mut waiting: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(command) = waiting.pop() {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = run(dir.path(), &arguments);
+        let mut lists_commands = false;
+        for line in help.stdout.lines() {
+            let mut words = line.split_whitespace();
+            let word = words.find(|word| !matches!(*word, "-k," | "-h," | "-V,")).unwrap_or("");
+            if !line.starts_with(' ') {
+                lists_commands = line == "Commands:" || (lists_commands && line.is_empty());
+            } else if lists_commands && line.starts_with("  ") && !line.starts_with("   ") && word != "help" {
+                waiting.push(command.iter().map(String::as_str).chain([word]).map(str::to_owned).collect());
+            } else if word.starts_with("--") && !matches!(word, "--help" | "--version") {
+                seen += 1;
+                if !is_described(word) {
+                    missing.push(format!("{} {word}", command.join(" ")));
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "{seen} options");
+    assert!(missing.is_empty(), "the documents do not have:\n{}", missing.join("\n"));
+}

@@ -105,11 +105,16 @@ fn check(text: &str, code: i32, is_excerpt: bool, at: &str) {
     tollgate.current_dir(dir.path()).env("NO_COLOR", "1").env_remove("RUST_LOG");
     for value in strings(&text) {
         if let Some(name) = value.strip_prefix("env:") {
-            tollgate.env(name, "a value");
+            tollgate.env(name, if name.ends_with("_URL") { "https://api.example.com" } else { "a value" });
         } else if let Some(file) = value.strip_prefix("file:") {
             make_file(&dir.path().join(file), "a value");
         } else if value.ends_with(".pem") {
             make_file(&dir.path().join(&*value), identity());
+        } else if value.ends_with(".toml") {
+            make_file(
+                &dir.path().join(value.replace('*', "orders")),
+                "[scopes]\n\"orders.read\" = \"See orders\"\n",
+            );
         } else if value.ends_with(".log") {
             make_file(&dir.path().join(&*value), "");
         }
