@@ -25,6 +25,7 @@ mod explain;
 mod faults_under_load;
 mod forward;
 mod grpc;
+mod handover;
 mod hangup;
 mod health;
 mod hostile;
