@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{bench, check, client, diff, explain, health, import, token};
+use crate::cli::{bench, check, client, diff, explain, health, import, token, upgrade};
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
 #[derive(Parser)]
@@ -30,6 +30,9 @@ pub(super) enum Command {
     Token(token::Arguments),
     /// Ask the running gateway whether it serves. The exit code is 1 if it does not.
     Health(health::Arguments),
+    /// Let a new process, of the program as it is now installed, take over from the running gateway without losing a
+    /// connection. The exit code is 1 if it does not, and then the gateway serves as before.
+    Upgrade(upgrade::Arguments),
     /// Translate an OpenAPI description, or the configuration of another gateway, into a part of gateway.toml.
     Import(import::Arguments),
     /// Explain what happens to a request, and why, from the configuration alone.

@@ -19,6 +19,7 @@ mod routes;
 mod schema;
 mod state;
 mod token;
+mod upgrade;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Client(command) => client::run(&config, command),
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Health(arguments) => health::health(&config, &arguments),
+        Command::Upgrade(arguments) => upgrade::upgrade(&config, &arguments),
         Command::Import(arguments) => import::import(&config, &arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),

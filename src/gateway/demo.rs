@@ -39,6 +39,11 @@ impl Demo {
         Ok(Self { socket, addr })
     }
 
+    /// Returns the listening socket.
+    pub(crate) fn socket(&self) -> &TcpListener {
+        &self.socket
+    }
+
     /// Returns the address that it listens on.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr

@@ -6,6 +6,7 @@ mod changes;
 pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod file_watch;
+pub(crate) mod handover;
 mod jwks;
 pub(crate) mod load;
 mod log;

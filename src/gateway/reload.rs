@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Reloader {
     in_force: Mutex<Config>,
     /// The state of the files at the last reload. Its lock also keeps reloads apart.
     seen: Mutex<Watched>,
+    /// Whether another process has taken over.
+    retired: AtomicBool,
 }
 
 /// A configuration whose every part can be applied.
@@ -60,12 +63,16 @@ impl Reloader {
             started_with: config.clone(),
             in_force: Mutex::new(config.clone()),
             seen: Mutex::new(Watched::new(path, &config.files)),
+            retired: AtomicBool::new(false),
         }
     }
 
     /// Reads the file and all files that it names, compiles them, and puts the result into force. An error anywhere changes
     /// nothing.
     pub(crate) fn reload(&self) {
+        if self.retired.load(Relaxed) {
+            return;
+        }
         service_manager::reloading();
         let good = self.apply();
         telemetry::record_reload(good.is_some());
@@ -73,6 +80,16 @@ impl Reloader {
             Some(status) => status,
             None => "the changed configuration has errors: the one before it stays in force".to_owned(),
         });
+    }
+
+    /// Leaves changes of the configuration to another process.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Relaxed);
+    }
+
+    /// Returns whether another process applies the configuration.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Relaxed)
     }
 
     /// Returns the status for the service manager, or `None` if the configuration was not applied.

@@ -28,6 +28,11 @@ pub(super) fn stopping() {
     notify(&[NotifyState::Stopping, NotifyState::Status("finishing requests in flight")]);
 }
 
+/// Reports that another process is the service from now on.
+pub(super) fn replaced_by(process: u32) {
+    notify(&[NotifyState::MainPid(process)]);
+}
+
 /// Describes a configuration that is in use.
 pub(super) fn status(config: &Config) -> String {
     format!("serving {} routes to {} clients", config.routes.len(), config.clients.len())

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::Notify;
 
 use super::banner::banner;
 use super::demo::Demo;
 use super::error::StartError;
+use super::handover::{Handover, Parts, Predecessor};
 use super::load::{load, log_warnings};
 use super::log::start_log;
 use super::reload::Reloader;
@@ -38,6 +40,19 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     // This must come first, while there is only one thread.
     let inherited = InheritedSockets::from_service_manager();
     start_log();
+    let predecessor = Predecessor::of_process()?.map(Arc::new);
+    let outcome = start(path, inherited, predecessor.clone());
+    if let (Some(predecessor), Err(error)) = (predecessor, &outcome) {
+        predecessor.report(error);
+    }
+    outcome
+}
+
+fn start(
+    path: &Path,
+    inherited: io::Result<InheritedSockets>,
+    predecessor: Option<Arc<Predecessor>>,
+) -> Result<(), StartError> {
     telemetry::record_start();
     let (mut config, rules) = load(path, None).map_err(StartError::config)?;
     log_warnings(&config);
@@ -46,16 +61,25 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
             "a descriptor of the service manager (LISTEN_FDS) cannot be used: {error}"
         ))
     })?;
+    let lock = match &predecessor {
+        Some(predecessor) => predecessor.take(&mut inherited)?,
+        None => None,
+    };
     let mut bound = Bound::bind_with(server_options(&config)?, &mut inherited).map_err(StartError::config)?;
     let metrics = config.metrics.as_ref().map(|metrics| bind_metrics(metrics, &mut inherited)).transpose()?;
     let demo = config.demo.as_ref().map(|demo| bind_demo(demo, &mut inherited)).transpose()?;
+    let sockets = bound.passable_sockets().map_err(StartError::system)?;
+    let others = metrics.as_ref().map(MetricsListener::socket).into_iter();
+    let mut others = others.chain(demo.as_ref().map(Demo::socket));
+    others.try_for_each(|socket| sockets.add(socket)).map_err(StartError::system)?;
+    drop(others);
     for address in inherited.left() {
         log::warn!("the socket on {address} that was passed on is closed: no listener has this address");
     }
     drop(inherited);
     name_issuer(&mut config, &bound);
 
-    let stored = store::gate(&config)?;
+    let stored = Arc::new(store::gate(&config, lock)?);
     let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
     let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(StartError::system)?;
@@ -71,15 +95,33 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
     banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
+    let metrics_end = Arc::new(Notify::new());
     if let Some(metrics) = metrics {
-        metrics.spawn(|format| telemetry::render(&proxy.gauges(), format)).map_err(StartError::system)?;
+        let end = Arc::clone(&metrics_end);
+        metrics
+            .spawn(end, |format| telemetry::render(&proxy.gauges(), format))
+            .map_err(StartError::system)?;
     }
     if let Some(demo) = demo {
         demo.spawn().map_err(StartError::system)?;
     }
-    let on_signal = Arc::clone(&reloader);
+    let handover = Handover::new(
+        Parts {
+            sockets,
+            shutdown: bound.shutdown_handle(),
+            stored: Arc::clone(&stored),
+            keeper: keeper.handle(),
+            reloader: Arc::clone(&reloader),
+            metrics: metrics_end,
+        },
+        &config.server.state_dir,
+    );
+    let (on_signal, on_upgrade) = (Arc::clone(&reloader), Arc::clone(&handover));
     let act = move |signal| match signal {
         Signal::Reload => on_signal.reload(),
+        Signal::Upgrade => on_upgrade.upgrade_on_signal(),
+        // The service manager waits for the end of another process if there is one.
+        Signal::End if on_signal.is_retired() => {}
         Signal::End => service_manager::stopping(),
     };
     handle_signals(bound.shutdown_handle(), act).map_err(StartError::system)?;
@@ -89,7 +131,9 @@ pub(crate) fn run(path: &Path) -> Result<(), StartError> {
         watchdog.watch(&mut bound).map_err(StartError::system)?;
     }
     let status = service_manager::status(&config);
-    let exit = serve(&config, bound, proxy, move || service_manager::ready(&status));
+    let exit = serve(&config, bound, proxy, move || {
+        handover.start(predecessor, move || service_manager::ready(&status));
+    });
     keeper.finish();
     stored.finish();
     access_log::flush(LAST_LINES);

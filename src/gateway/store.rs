@@ -1,11 +1,14 @@
 //! The store of the gateway: in memory, with a journal unless the configuration says otherwise.
 
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::StartError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreKind};
 use crate::gate::{Gate, GateSpec};
+use crate::store::journal::LOCK;
 use crate::store::{Journal, Pending, StoreError};
 
 /// A gate, and the journal of its store.
@@ -14,18 +17,27 @@ pub(crate) struct Stored {
     journal: Option<Arc<Journal>>,
 }
 
-/// Makes the gate of a configuration, with the tokens from before a restart.
-pub(crate) fn gate(config: &Config) -> Result<Stored, StartError> {
+/// Makes the gate of a configuration, with the tokens from before a restart. `lock` is that of a gateway that shares its
+/// journal.
+pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, StartError> {
     let max_tokens = usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let builder = Gate::builder(GateSpec::from(config)).max_tokens(max_tokens).clock(Arc::clone(&clock));
     let journal = match config.store {
         StoreKind::Memory => None,
         StoreKind::Journal | StoreKind::JournalIfPossible => {
-            match Journal::open(&config.server.state_dir, max_tokens, clock) {
+            let folder = &config.server.state_dir;
+            // With another folder it is another journal.
+            let lock = lock.filter(|lock| is_lock_of(lock, folder));
+            let may_fail = config.store == StoreKind::JournalIfPossible && lock.is_none();
+            let journal = match lock {
+                Some(lock) => Journal::open_shared(folder, max_tokens, clock, lock),
+                None => Journal::open(folder, max_tokens, clock),
+            };
+            match journal {
                 Ok(journal) => Some(Arc::new(journal)),
                 // A gateway that cannot write anywhere can still serve, and nothing is promised that the file asks for.
-                Err(error) if config.store == StoreKind::JournalIfPossible && error.is_about_the_folder() => {
+                Err(error) if may_fail && error.is_about_the_folder() => {
                     log::error!(
                         "tokens are kept in memory alone, so a restart ends all of them: {error}. [store] kind = \
                          \"memory\" accepts that, and kind = \"journal\" makes it an error"
@@ -53,7 +65,42 @@ pub(crate) fn gate(config: &Config) -> Result<Stored, StartError> {
     Ok(Stored { gate, journal })
 }
 
+/// Returns whether a descriptor is that of the journal's lock in a folder.
+fn is_lock_of(lock: &OwnedFd, folder: &Path) -> bool {
+    let Ok(held) = rustix::fs::fstat(lock) else { return false };
+    rustix::fs::stat(folder.join(LOCK))
+        .is_ok_and(|file| (file.st_dev, file.st_ino) == (held.st_dev, held.st_ino))
+}
+
 impl Stored {
+    /// Writes everything that was issued, and shares the journal from now on. Returns its lock, which lets the new process
+    /// open it, or `None` without a journal.
+    pub(crate) fn share(&self) -> Result<Option<OwnedFd>, StartError> {
+        let Some(journal) = &self.journal else { return Ok(None) };
+        journal.share().map_err(StartError::system)?;
+        match block_on(journal.flush()) {
+            Ok(Ok(())) => journal.lock().map(Some).map_err(StartError::system),
+            _ => {
+                journal.unshare();
+                Err(StartError::system("the journal cannot be written"))
+            }
+        }
+    }
+
+    /// Reads what the other process has written. An error is logged.
+    pub(crate) fn catch_up(&self) {
+        if let Some(journal) = &self.journal {
+            let _ = journal.catch_up();
+        }
+    }
+
+    /// Ends the sharing of the journal.
+    pub(crate) fn unshare(&self) {
+        if let Some(journal) = &self.journal {
+            journal.unshare();
+        }
+    }
+
     /// Writes everything that was issued. Waits for that.
     pub(crate) fn finish(&self) {
         if let Some(journal) = &self.journal

@@ -13,6 +13,7 @@ use super::inherited::InheritedSockets;
 use super::listener::{Listener, ListenerSpec};
 use super::live_limits::LiveLimits;
 use super::options::ServerOptions;
+use super::passable::PassableSockets;
 use super::shutdown::ShutdownHandle;
 use super::tls::TlsReloader;
 use crate::tls::error::TlsError;
@@ -30,6 +31,7 @@ pub(crate) struct Bound {
     pub(super) shutdown: ShutdownHandle,
     pub(super) live: Arc<LiveLimits>,
     pub(super) heartbeats: Option<Heartbeats>,
+    pub(super) passable: PassableSockets,
 }
 
 impl Bound {
@@ -81,7 +83,8 @@ impl Bound {
             listeners.push(Listener { spec: ListenerSpec { addr, ..spec.clone() }, index });
         }
         let live = Arc::new(LiveLimits::new(&options, Descriptors::raise(threads)));
-        Ok(Self { listeners, sockets, tls, shutdown: ShutdownHandle::new(), live, heartbeats: None })
+        let (shutdown, passable) = (ShutdownHandle::new(), PassableSockets::default());
+        Ok(Self { listeners, sockets, tls, shutdown, live, heartbeats: None, passable })
     }
 
     /// Returns the listeners with their actual addresses, in the order of the options.
@@ -102,6 +105,17 @@ impl Bound {
     /// Lets every worker thread give a sign of life once per period while the server runs.
     pub(crate) fn heartbeats(&mut self, period: Duration) -> Heartbeats {
         self.heartbeats.insert(Heartbeats::new(self.sockets.len(), period)).clone()
+    }
+
+    /// Returns the sockets as they can be passed to another process while the server runs.
+    ///
+    /// # Errors
+    /// Fails if the process has no descriptor left.
+    pub(crate) fn passable_sockets(&self) -> io::Result<PassableSockets> {
+        let mut sockets: Vec<&(usize, TcpListener)> = self.sockets.iter().flatten().collect();
+        sockets.sort_by_key(|(listener, _)| *listener);
+        sockets.into_iter().try_for_each(|(_, socket)| self.passable.add(socket))?;
+        Ok(self.passable.clone())
     }
 
     /// Returns the handle that stops the server. It also works before the server runs.

@@ -136,7 +136,7 @@ impl<H: Handler> Connection<'_, H> {
                 Poll::Pending => {}
             }
             let started = client.has_input();
-            if !started && woken.as_mut().is_draining(self.drain, cx) {
+            if !started && woken.as_mut().closes_idle(self.drain, cx) {
                 return Poll::Ready(Err(End::Idle));
             }
             let (deadline, end) = match since {
@@ -171,7 +171,7 @@ impl<H: Handler> Connection<'_, H> {
         poll_fn(|cx| match client.poll_read(cx) {
             Poll::Ready(Ok(1..)) => Poll::Ready(Ok(())),
             Poll::Ready(_) => Poll::Ready(Err(End::Gone)),
-            Poll::Pending if woken.as_mut().is_draining(self.drain, cx) => Poll::Ready(Err(End::Idle)),
+            Poll::Pending if woken.as_mut().closes_idle(self.drain, cx) => Poll::Ready(Err(End::Idle)),
             Poll::Pending => {
                 client.settle();
                 client.alarm().poll(deadline, cx).map(|_| Err(End::Idle))
@@ -190,7 +190,7 @@ impl Since {
 }
 
 pin_project_lite::pin_project! {
-    /// Has the connection's task woken when the process begins to end.
+    /// Wakes the connection's task when idle connections are closed, because the process ends.
     struct Woken {
         #[pin]
         notified: tokio::sync::futures::OwnedNotified,
@@ -200,17 +200,17 @@ pin_project_lite::pin_project! {
 
 impl Woken {
     fn new(drain: &DrainSignal) -> Self {
-        Self { notified: drain.woken(), registered: false }
+        Self { notified: drain.woken_if_idle(), registered: false }
     }
 
-    /// Whether the process is ending. The task is always the same, so it is registered once.
-    fn is_draining(self: Pin<&mut Self>, drain: &DrainSignal, cx: &mut Context<'_>) -> bool {
+    /// Returns whether idle connections are closed. The task is always the same, so it is registered once.
+    fn closes_idle(self: Pin<&mut Self>, drain: &DrainSignal, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         if !*this.registered {
             *this.registered = true;
             let _ = this.notified.poll(cx);
         }
-        drain.is_draining()
+        drain.closes_idle()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use super::handler::Handler;
 use super::heartbeat::Heartbeats;
 use super::listener::Listener;
 use super::live_limits::LiveLimits;
+use super::passable::PassableSockets;
 use super::shutdown::Phase;
 use super::shutdown::{DrainSignal, ShutdownHandle};
 
@@ -56,12 +58,13 @@ impl Bound {
 }
 
 fn run<H: Handler>(bound: Bound, handler: H, serving: Box<dyn FnOnce() + Send + Sync>) -> ExitReason {
-    let Bound { listeners, sockets, tls, shutdown, live, heartbeats } = bound;
+    let Bound { listeners, sockets, tls, shutdown, live, heartbeats, passable } = bound;
     let drain = DrainSignal::new();
     let listeners: Vec<_> = listeners.into_iter().map(Arc::new).collect();
     let shared =
         Arc::new(Shared { handler: Arc::new(handler), live: Arc::clone(&live), tls, drain: drain.clone() });
-    let (stop_accepting, accepting) = watch::channel(false);
+    let (stop_accepting, accepting) = watch::channel(Accepting::All);
+    let sockets_open = Arc::new(AtomicUsize::new(sockets.iter().map(Vec::len).sum()));
     let mut server = Server::new_with_opt_and_conf(None, configuration());
     let serving = Arc::new(Serving(serving));
     for (thread, sockets) in sockets.into_iter().enumerate() {
@@ -72,13 +75,15 @@ fn run<H: Handler>(bound: Bound, handler: H, serving: Box<dyn FnOnce() + Send + 
             sockets: sockets.into_iter().map(with_listener).collect(),
             shared: Arc::clone(&shared),
             accepting: accepting.clone(),
+            sockets_open: Arc::clone(&sockets_open),
             serving: Some(Arc::clone(&serving)),
             heartbeats: heartbeats.clone(),
         });
     }
     drop((shared, serving));
     let exit = Arc::new(Mutex::new(ExitReason::Stopped));
-    let supervisor = Supervisor { shutdown, stop_accepting, drain, live, exit: Arc::clone(&exit) };
+    let supervisor =
+        Supervisor { shutdown, stop_accepting, sockets_open, passable, drain, live, exit: Arc::clone(&exit) };
     server.run(RunArgs { shutdown_signal: Box::new(supervisor) });
     *exit.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -107,7 +112,8 @@ struct Worker<H> {
     name: String,
     sockets: Vec<(Arc<Listener>, TcpListener)>,
     shared: Arc<Shared<H>>,
-    accepting: ShutdownWatch,
+    accepting: watch::Receiver<Accepting>,
+    sockets_open: Arc<AtomicUsize>,
     serving: Option<Arc<Serving>>,
     heartbeats: Option<Heartbeats>,
 }
@@ -122,10 +128,17 @@ impl<H: Handler> Service for Worker<H> {
         for (listener, socket) in self.sockets.drain(..) {
             match tokio::net::TcpListener::from_std(socket) {
                 Ok(socket) => {
-                    let stop = self.accepting.clone();
-                    accepting.spawn(accept(socket, listener, Arc::clone(&self.shared), stop));
+                    let (accepts, open) = (self.accepting.clone(), Arc::clone(&self.sockets_open));
+                    let accept = accept(socket, listener, Arc::clone(&self.shared), accepts);
+                    accepting.spawn(async move {
+                        accept.await;
+                        open.fetch_sub(1, Ordering::Release);
+                    });
                 }
-                Err(error) => log::error!("{listener} is not served by {}: {error}", self.name),
+                Err(error) => {
+                    log::error!("{listener} is not served by {}: {error}", self.name);
+                    self.sockets_open.fetch_sub(1, Ordering::Release);
+                }
             }
         }
         if let Some(heartbeats) = self.heartbeats.take() {
@@ -146,22 +159,32 @@ impl<H: Handler> Service for Worker<H> {
     }
 }
 
-/// Accepts until told to stop, and then what the system has already accepted for us: those clients believe they are
-/// connected, and closing the socket would reset them.
+/// Which connections are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepting {
+    All,
+    /// What the system has already accepted for us: those clients believe they are connected, and closing the socket would
+    /// reset them.
+    Queued,
+    /// None: another process accepts on the same sockets.
+    No,
+}
+
+/// Accepts until told to stop.
 async fn accept<H: Handler>(
     socket: tokio::net::TcpListener,
     listener: Arc<Listener>,
     shared: Arc<Shared<H>>,
-    mut stop: ShutdownWatch,
+    mut accepts: watch::Receiver<Accepting>,
 ) {
     let mut late = 0;
-    while late < MAX_LATE {
+    while late < MAX_LATE && *accepts.borrow() != Accepting::No {
         let accepted = tokio::select! {
             biased;
             accepted = socket.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = accepts.wait_for(|accepts| *accepts != Accepting::All) => return,
         };
-        late += usize::from(*stop.borrow());
+        late += usize::from(*accepts.borrow() != Accepting::All);
         match accepted {
             // The slot is taken here and not in the task: a burst would use up all descriptors before the first task runs.
             Ok((stream, peer)) => match shared.live.connection_slots().take() {
@@ -185,7 +208,10 @@ async fn accept<H: Handler>(
 /// Waits for the end to be asked for, and conducts it: pingora learns of it when there is nothing left to do.
 struct Supervisor {
     shutdown: ShutdownHandle,
-    stop_accepting: watch::Sender<bool>,
+    stop_accepting: watch::Sender<Accepting>,
+    /// The sockets that connections may still be accepted from.
+    sockets_open: Arc<AtomicUsize>,
+    passable: PassableSockets,
     drain: DrainSignal,
     live: Arc<LiveLimits>,
     exit: Arc<Mutex<ExitReason>>,
@@ -198,10 +224,12 @@ impl ShutdownSignalWatch for Supervisor {
         // The sender lives in `self.shutdown`, so waiting cannot fail.
         let asked =
             phase.wait_for(|phase| *phase != Phase::Running).await.map_or(Phase::Stop, |phase| *phase);
-        self.stop_accepting.send_replace(true);
+        self.passable.close();
+        let other_process = asked == Phase::HandOver;
+        self.stop_accepting.send_replace(if other_process { Accepting::No } else { Accepting::Queued });
         let exit = match asked {
             Phase::Stop | Phase::Running => ExitReason::Stopped,
-            Phase::Drain => self.drain(&mut phase).await,
+            Phase::HandOver | Phase::Drain => self.drain(&mut phase).await,
         };
         *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = exit;
         ShutdownSignal::FastShutdown
@@ -210,13 +238,21 @@ impl ShutdownSignalWatch for Supervisor {
 
 impl Supervisor {
     async fn drain(&self, phase: &mut watch::Receiver<Phase>) -> ExitReason {
-        let deadline = Instant::now() + self.live.grace();
+        let (start, grace) = (Instant::now(), self.live.grace());
+        let deadline = start + grace;
         self.drain.start();
         loop {
+            // After a hand-over, a client that has just sent a request on an idle connection must not find it closed: its
+            // next response says that it is the last one. A connection that stays idle is closed in the end.
+            if *phase.borrow() > Phase::HandOver || start.elapsed() >= grace / 2 {
+                self.drain.close_idle();
+            }
             // Before the first look too: a connection accepted a moment ago has no permit yet.
             sleep(DRAIN_POLL).await;
+            // In this order: without a socket, no connection is added.
+            let accepts = self.sockets_open.load(Ordering::Acquire) > 0;
             let connections = self.live.connection_slots().open();
-            if connections == 0 {
+            if connections == 0 && !accepts {
                 return ExitReason::Drained;
             }
             if *phase.borrow_and_update() == Phase::Stop {
@@ -243,11 +279,13 @@ mod tests {
             let live = Arc::new(LiveLimits::without_listeners(Limits::default(), grace));
             let slot = live.connection_slots().take();
             let (shutdown, exit) = (ShutdownHandle::new(), Arc::new(Mutex::new(ExitReason::Stopped)));
-            let (stop_accepting, _) = watch::channel(false);
+            let (stop_accepting, _) = watch::channel(Accepting::All);
             let drain = DrainSignal::new();
             let supervisor = Supervisor {
                 shutdown: shutdown.clone(),
                 stop_accepting,
+                sockets_open: Arc::default(),
+                passable: PassableSockets::default(),
                 drain,
                 live,
                 exit: Arc::clone(&exit),

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Running,
+    HandOver,
     Drain,
     Stop,
 }
@@ -22,6 +23,12 @@ pub(crate) struct ShutdownHandle {
 impl ShutdownHandle {
     pub(super) fn new() -> Self {
         Self { phase: Arc::new(watch::Sender::new(Phase::Running)) }
+    }
+
+    /// Stops accepting, because another process accepts on the same sockets, and lets requests in flight finish within the
+    /// grace time. Idle HTTP/1 connections stay open for half of that time.
+    pub(crate) fn hand_over(&self) {
+        self.advance(Phase::HandOver);
     }
 
     /// Stops accepting, closes idle connections, and lets requests in flight finish within the grace time.
@@ -58,7 +65,9 @@ pub(crate) struct DrainSignal {
 #[derive(Debug)]
 struct DrainShared {
     draining: Arc<AtomicBool>,
+    closing_idle: AtomicBool,
     wake: Arc<Notify>,
+    wake_idle: Arc<Notify>,
 }
 
 impl DrainSignal {
@@ -66,7 +75,9 @@ impl DrainSignal {
         Self {
             shared: Arc::new(DrainShared {
                 draining: Arc::new(AtomicBool::new(false)),
+                closing_idle: AtomicBool::new(false),
                 wake: Arc::new(Notify::new()),
+                wake_idle: Arc::new(Notify::new()),
             }),
         }
     }
@@ -74,6 +85,23 @@ impl DrainSignal {
     pub(super) fn start(&self) {
         self.shared.draining.store(true, Ordering::Release);
         self.shared.wake.notify_waiters();
+    }
+
+    /// Closes HTTP/1 connections without a request. It may be called again.
+    pub(super) fn close_idle(&self) {
+        if !self.shared.closing_idle.swap(true, Ordering::AcqRel) {
+            self.shared.wake_idle.notify_waiters();
+        }
+    }
+
+    /// Returns whether HTTP/1 connections without a request are closed.
+    pub(super) fn closes_idle(&self) -> bool {
+        self.shared.closing_idle.load(Ordering::Acquire)
+    }
+
+    /// Like [`woken`](Self::woken), for [`closes_idle`](Self::closes_idle).
+    pub(super) fn woken_if_idle(&self) -> tokio::sync::futures::OwnedNotified {
+        Arc::clone(&self.shared.wake_idle).notified_owned()
     }
 
     /// Returns whether a drain has begun.

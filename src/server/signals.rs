@@ -3,7 +3,7 @@
 use std::io;
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::ShutdownHandle;
@@ -13,6 +13,8 @@ use super::ShutdownHandle;
 pub(crate) enum Signal {
     /// SIGHUP: to apply the configuration.
     Reload,
+    /// SIGUSR2: to let a new process take over.
+    Upgrade,
     /// SIGTERM, SIGQUIT, SIGINT: the server ends. It is shut down after the call.
     End,
 }
@@ -26,11 +28,12 @@ pub(crate) fn handle_signals(
     handle: ShutdownHandle,
     act: impl Fn(Signal) + Send + 'static,
 ) -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             match signal {
                 SIGHUP => act(Signal::Reload),
+                SIGUSR2 => act(Signal::Upgrade),
                 ends => {
                     act(Signal::End);
                     if ends == SIGINT { handle.stop() } else { handle.drain() }

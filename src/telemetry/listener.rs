@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use super::exposition::Format;
@@ -51,16 +51,32 @@ impl MetricsListener {
         format!("http://{}{PATH}", self.address)
     }
 
-    /// Serves the page until the process ends. `page` renders it for each request.
+    /// Returns the listening socket.
+    pub(crate) fn socket(&self) -> &TcpListener {
+        &self.socket
+    }
+
+    /// Serves the page until `stop` is notified: then another process accepts on the socket. Otherwise it serves the page
+    /// until the process ends. `page` renders it for each request.
     ///
     /// # Errors
     /// Fails if the thread or its runtime cannot be created.
-    pub(crate) fn spawn(self, page: impl Fn(Format) -> String + Send + Sync + 'static) -> io::Result<()> {
+    pub(crate) fn spawn(
+        self,
+        stop: Arc<Notify>,
+        page: impl Fn(Format) -> String + Send + Sync + 'static,
+    ) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = move || {
             // Lower priority than the threads that serve traffic.
             let _ = rustix::process::nice(10);
-            runtime.block_on(serve(self.socket, Arc::new(page)));
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(self.socket, Arc::new(page)) => {}
+                    // The connections that it has accepted are served for a while.
+                    () = stop.notified() => tokio::time::sleep(HEADER_TIMEOUT).await,
+                }
+            });
         };
         thread::Builder::new().name("tollgate-metrics".into()).spawn(serve)?;
         super::TIMED.store(true, Relaxed);

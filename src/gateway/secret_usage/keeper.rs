@@ -19,8 +19,37 @@ const REPEAT_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Records the use of a gate's secrets in a file while the gateway runs.
 pub(crate) struct Keeper {
-    stop: Sender<()>,
+    handle: KeeperHandle,
     thread: JoinHandle<()>,
+}
+
+/// Asks the thread of a [`Keeper`] for something, from any thread.
+#[derive(Clone)]
+pub(crate) struct KeeperHandle(Sender<Task>);
+
+/// What the thread is asked for.
+enum Task {
+    /// To write what is not yet written, and to report that.
+    Write(Sender<()>),
+    /// To end without writing, because another process writes the file.
+    Retire,
+    /// To write for the last time, and to end.
+    Finish,
+}
+
+impl KeeperHandle {
+    /// Writes what is not yet written. Waits for that.
+    pub(crate) fn write(&self) {
+        let (done, wait) = channel();
+        if self.0.send(Task::Write(done)).is_ok() {
+            let _ = wait.recv();
+        }
+    }
+
+    /// Leaves the file to another process.
+    pub(crate) fn retire(&self) {
+        let _ = self.0.send(Task::Retire);
+    }
 }
 
 impl Keeper {
@@ -48,19 +77,32 @@ impl Keeper {
         }
         let watch = Watch::new(&gate.seen_secrets());
         let mut work = Work { gate, file, written, failed: false, watch };
-        let (stop, stopped) = channel();
+        let (tasks, asked) = channel();
         let thread = thread::Builder::new().name("tollgate-secrets".to_owned()).spawn(move || {
-            while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            loop {
+                let task = asked.recv_timeout(LOOK_EVERY);
+                if matches!(task, Ok(Task::Retire)) {
+                    return;
+                }
                 work.look();
+                match task {
+                    Ok(Task::Write(done)) => drop(done.send(())),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(Task::Finish | Task::Retire) | Err(RecvTimeoutError::Disconnected) => return,
+                }
             }
-            work.look();
         })?;
-        Ok(Self { stop, thread })
+        Ok(Self { handle: KeeperHandle(tasks), thread })
+    }
+
+    /// Returns what asks the thread for something.
+    pub(crate) fn handle(&self) -> KeeperHandle {
+        self.handle.clone()
     }
 
     /// Writes what is not yet written, and waits until that is done.
     pub(crate) fn finish(self) {
-        drop(self.stop);
+        let _ = self.handle.0.send(Task::Finish);
         let _ = self.thread.join();
     }
 }

@@ -10,6 +10,6 @@ mod messages;
 mod rotation;
 
 pub(crate) use self::file::UsageFile;
-pub(crate) use self::keeper::{Keeper, warn_of_expired};
+pub(crate) use self::keeper::{Keeper, KeeperHandle, warn_of_expired};
 pub(crate) use self::messages::{expired_line, refused_line, still_used_line, usage_text};
 pub(crate) use self::rotation::{RotationStatus, rotation_status};

@@ -252,10 +252,11 @@ impl<I> Client<I> {
         self.persistent = false;
     }
 
-    /// Whether the connection can go on behind the response: the request has been read to its end.
+    /// Whether the connection can go on behind the response: the response did not say that it is the last one, and the request
+    /// has been read to its end.
     pub(crate) fn goes_on(&mut self) -> bool {
         // A client that waits for `100 Continue` may send the body or not.
-        self.persists() && (self.body_ended || !self.expects_continue && self.skip_body())
+        self.persistent && (self.body_ended || !self.expects_continue && self.skip_body())
     }
 
     /// Drops what has come of a body that nobody reads; whether that was all of it.

@@ -133,6 +133,10 @@ impl<I: Socket> Client<I> {
 
     fn end_head(&mut self, framed: Framed, has_date: bool, upgraded: bool) {
         let persists = self.persists();
+        if !persists {
+            // The flag of a drain may change at any time: what counts from here on is what the client was told.
+            self.close();
+        }
         let old = self.version == Version::HTTP_10;
         let out = self.out();
         if framed == Framed::Chunked {

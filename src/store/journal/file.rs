@@ -2,8 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
@@ -13,10 +15,12 @@ use crate::store::journal::batch::{Batch, ClientRow, EPOCH, ISSUED, REVOKED};
 use crate::store::journal::boot::Moment;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::network;
+use crate::store::journal::own_rows::OwnRows;
 
 /// The name of the file in its folder. SQLite adds `-wal` and `-shm`.
 pub(super) const NAME: &str = "journal.db";
-const LOCK: &str = "journal.lock";
+/// The name of the file that is locked while a gateway has the journal open.
+pub(crate) const LOCK: &str = "journal.lock";
 /// What this version writes (`PRAGMA user_version`).
 const VERSION: i64 = 2;
 /// The version before, which has no table of clients. It is read, and becomes this version when it is opened.
@@ -54,29 +58,41 @@ pub(super) struct JournalFile {
     path: PathBuf,
     synced: bool,
     /// Held for as long as the file is open, so that no other gateway opens it.
-    _lock: File,
+    lock: File,
+    own: Arc<OwnRows>,
 }
 
 impl JournalFile {
-    /// Opens the file in a folder, and makes both if they are not there: for this user alone.
-    pub(super) fn open(folder: &Path) -> Result<Self, JournalError> {
+    /// Opens the file in a folder, and makes both if they are not there: for this user alone. `lock` is that of a process that
+    /// has the file open and shares it.
+    pub(super) fn open(folder: &Path, lock: Option<File>) -> Result<Self, JournalError> {
         let unusable = |path: &Path, error: io::Error| JournalError::Io(path.to_owned(), error);
         state_file::make_folder(folder).map_err(|error| unusable(folder, error))?;
         if let Some(kind) = network::kind(folder).map_err(|error| unusable(folder, error))? {
             return Err(JournalError::Network(folder.to_owned(), kind));
         }
-        let (path, lock) = (folder.join(NAME), folder.join(LOCK));
+        let (path, lock_path) = (folder.join(NAME), folder.join(LOCK));
         let create = |path: &Path| {
             let file =
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
             file.map_err(|error| unusable(path, error))
         };
-        let held = create(&lock)?;
-        match rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(JournalError::InUse(path)),
-            Err(error) => return Err(unusable(&lock, error.into())),
-        }
+        let own = Arc::<OwnRows>::default();
+        let lock = match lock {
+            // A duplicate of the descriptor that holds the lock: whoever closes it last gives the lock up.
+            Some(lock) => {
+                own.keep(true);
+                lock
+            }
+            None => {
+                let lock = create(&lock_path)?;
+                match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => lock,
+                    Err(rustix::io::Errno::WOULDBLOCK) => return Err(JournalError::InUse(path)),
+                    Err(error) => return Err(unusable(&lock_path, error.into())),
+                }
+            }
+        };
         // The mode is right from the first byte on. SQLite gives it to the files beside this one.
         drop(create(&path)?);
         let sqlite = |error| JournalError::Sqlite(path.clone(), error);
@@ -88,7 +104,17 @@ impl JournalFile {
             WITHOUT_CLIENTS => add_clients(&connection, "").map_err(sqlite)?,
             version => return Err(JournalError::Version(path, version)),
         }
-        Ok(Self { connection, path, synced: true, _lock: held })
+        Ok(Self { connection, path, synced: true, lock, own })
+    }
+
+    /// Returns a duplicate of the descriptor that holds the lock.
+    pub(super) fn lock(&self) -> Result<File, JournalError> {
+        self.lock.try_clone().map_err(|error| JournalError::Io(self.path.clone(), error))
+    }
+
+    /// Returns the rows that this process has written while another one writes too.
+    pub(super) fn own_rows(&self) -> &Arc<OwnRows> {
+        &self.own
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -126,14 +152,23 @@ impl JournalFile {
                 None => write.execute("DELETE FROM clients WHERE id = ?1", [client])?,
             };
         }
+        let mut own: Option<RangeInclusive<i64>> = None;
         for row in batch.rows() {
             write.execute(
                 "INSERT INTO batches (kind, base, until, blob) VALUES (?1, ?2, ?3, ?4)",
                 params![row.kind, row.base, row.until, row.blob],
             )?;
+            let seq = write.last_insert_rowid();
+            own = Some(own.map_or(seq, |own| *own.start())..=seq);
         }
         tick(&write, now)?;
-        write.commit()?;
+        let added = own.map(|own| self.own.add(own));
+        if let Err(error) = write.commit() {
+            if added.is_some() {
+                self.own.take_back();
+            }
+            return Err(error);
+        }
         self.synced = sync;
         Ok(())
     }
@@ -224,7 +259,6 @@ fn last_tick(connection: &Connection) -> rusqlite::Result<Option<Moment>> {
 }
 
 /// Opens a journal that another process may have open, to be read only.
-#[cfg(feature = "gateway")]
 pub(super) fn open_to_read(folder: &Path) -> Result<Option<(Connection, PathBuf)>, JournalError> {
     let path = folder.join(NAME);
     if !path.try_exists().map_err(|error| JournalError::Io(path.clone(), error))? {

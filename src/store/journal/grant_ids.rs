@@ -33,6 +33,11 @@ impl GrantIds {
         self.next = self.next.max(id.saturating_add(1));
     }
 
+    /// Leaves the next `count` numbers to another process.
+    pub(super) fn leave(&mut self, count: u64) {
+        self.next = self.next.saturating_add(count);
+    }
+
     /// Adds a grant that was found in the file.
     pub(super) fn keep(&mut self, grant: &Arc<Grant>, id: u64, until: i64) {
         let new = Numbered { grant: Arc::downgrade(grant), id, until, earlier: Vec::new() };

@@ -39,12 +39,14 @@ pub(super) struct Loaded {
     pub(super) no_room: usize,
     /// Whether all tokens were dropped, because nobody knows how much time has passed.
     pub(super) dropped: bool,
-    /// The numbers of the grants of those tokens.
+    /// The numbers of grants. It keeps no grant alive that no token has.
     pub(super) grants: GrantIds,
     /// The registrations of clients.
     pub(super) registrations: HashMap<ClientId, Vec<u8>>,
     /// When the last token expires.
     pub(super) last_expiry: i64,
+    /// The last row that was read.
+    pub(super) last_row: i64,
 }
 
 /// Loads the whole file.
@@ -66,13 +68,14 @@ pub(super) fn load(
         }
     };
     file.rebase(by, now).map_err(|error| file.sqlite(error))?;
+    // Another process may write (an upgrade): everything is read as it is at one moment.
+    file.connection().execute_batch("BEGIN").map_err(|error| file.sqlite(error))?;
     let grants = grants(file, now, target, &mut loaded)?;
     loaded.registrations = registrations(file)?;
     epochs(file, target)?;
     replay(file, now, target, &grants, &mut loaded)?;
+    file.connection().execute_batch("COMMIT").map_err(|error| file.sqlite(error))?;
     loaded.tokens = target.memory.kept();
-    // Those that no token has are dropped with `grants`.
-    grants.iter().for_each(|(id, (grant, until))| loaded.grants.keep(grant, *id, *until));
     Ok(loaded)
 }
 
@@ -81,7 +84,7 @@ fn grants(
     now: &Moment,
     target: &Target<'_>,
     loaded: &mut Loaded,
-) -> Result<HashMap<u64, (Arc<Grant>, i64)>, JournalError> {
+) -> Result<HashMap<u64, Arc<Grant>>, JournalError> {
     let mut grants = HashMap::new();
     each(file, "SELECT id, until, blob FROM grants", |row| {
         let (id, until): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -90,10 +93,9 @@ fn grants(
         if until <= now.boot {
             return Ok(true);
         }
-        let Some(stored) = StoredGrant::from_bytes(row.get_ref(2)?.as_blob()?) else { return Ok(false) };
-        // No token was issued in an epoch that had not begun.
-        target.interner.client(&stored.client).advance_to(stored.epoch);
-        grants.insert(id, (target.interner.grant(&stored), until));
+        let Some(grant) = grant(row.get_ref(2)?.as_blob()?, target) else { return Ok(false) };
+        loaded.grants.keep(&grant, id, until);
+        grants.insert(id, grant);
         Ok(true)
     })?;
     Ok(grants)
@@ -109,14 +111,27 @@ fn registrations(file: &JournalFile) -> Result<HashMap<ClientId, Vec<u8>>, Journ
     Ok(registrations)
 }
 
+/// Reads a grant. Returns `None` if the bytes are not what was written.
+pub(super) fn grant(bytes: &[u8], target: &Target<'_>) -> Option<Arc<Grant>> {
+    let stored = StoredGrant::from_bytes(bytes)?;
+    // No token was issued in an epoch that had not begun.
+    target.interner.client(&stored.client).advance_to(stored.epoch);
+    Some(target.interner.grant(&stored))
+}
+
 fn epochs(file: &JournalFile, target: &Target<'_>) -> Result<(), JournalError> {
     each(file, &format!("SELECT kind, base, blob FROM batches WHERE kind = {EPOCH}"), |row| {
-        let Some(content) = batch::open(EPOCH, row.get_ref(2)?.as_blob()?) else { return Ok(false) };
-        let Some((client, epoch)) = batch::epoch(content) else { return Ok(false) };
-        let Some(client) = ClientId::new(client) else { return Ok(false) };
-        target.interner.client(&client).advance_to(epoch);
-        Ok(true)
+        let content = batch::open(EPOCH, row.get_ref(2)?.as_blob()?);
+        Ok(content.is_some_and(|content| epoch(content, target)))
     })
+}
+
+/// Returns whether the content is what was written.
+fn epoch(content: &[u8], target: &Target<'_>) -> bool {
+    let Some((client, epoch)) = batch::epoch(content) else { return false };
+    let Some(client) = ClientId::new(client) else { return false };
+    target.interner.client(&client).advance_to(epoch);
+    true
 }
 
 /// Repeats in memory what was written, in its order.
@@ -124,52 +139,66 @@ fn replay(
     file: &JournalFile,
     now: &Moment,
     target: &Target<'_>,
-    grants: &HashMap<u64, (Arc<Grant>, i64)>,
+    grants: &HashMap<u64, Arc<Grant>>,
     loaded: &mut Loaded,
 ) -> Result<(), JournalError> {
-    each(file, "SELECT kind, base, blob FROM batches ORDER BY seq", |row| {
+    each(file, "SELECT kind, base, blob, seq FROM batches ORDER BY seq", |row| {
         let (kind, base): (u8, i64) = (row.get(0)?, row.get(1)?);
         let Some(content) = batch::open(kind, row.get_ref(2)?.as_blob()?) else { return Ok(false) };
-        match kind {
-            ISSUED => {
-                for (token, grant, issued) in batch::issued(content, base) {
-                    // A grant that is gone has ended, or all its tokens have expired.
-                    let grant = grants.get(&grant).map(|(grant, _)| grant);
-                    let Some(grant) = grant.filter(|grant| grant.is_current()) else { continue };
-                    // A token from before the origin of the gate's clock cannot be expressed, so it ends.
-                    let Ok(issued) = u64::try_from(issued - target.offset - MARGIN) else { continue };
-                    let record = Record::new(Arc::clone(grant), Millis::new(issued));
-                    let expires = i64::try_from(record.expires().as_u64()).unwrap_or(i64::MAX);
-                    let expires = expires.saturating_add(target.offset);
-                    if expires <= now.boot {
-                        continue;
-                    }
-                    loaded.last_expiry = loaded.last_expiry.max(expires);
-                    match target.memory.keep(token, record) {
-                        Ok(()) => {
-                            let _ = grant.client().take_place(grant.epoch(), u32::MAX);
-                        }
-                        Err(_) => loaded.no_room += 1,
-                    }
-                }
-            }
-            REVOKED => {
-                for token in batch::revoked(content) {
-                    if let Some(record) = target.memory.remove(&token) {
-                        record.release();
-                    }
-                }
-            }
-            USED => {
-                for (name, until) in batch::used(content, base).filter(|(_, until)| *until > now.boot) {
-                    // A file with more names than there is room for was written by a version with more room.
-                    let _ = target.used.use_once(name, until, now.boot);
-                }
-            }
-            _ => {}
-        }
-        Ok(true)
+        loaded.last_row = row.get(3)?;
+        Ok(apply(kind, base, content, now.boot, target, grants, loaded))
     })
+}
+
+/// Repeats one row in memory. Returns whether its content is what was written.
+pub(super) fn apply(
+    kind: u8,
+    base: i64,
+    content: &[u8],
+    now: i64,
+    target: &Target<'_>,
+    grants: &HashMap<u64, Arc<Grant>>,
+    loaded: &mut Loaded,
+) -> bool {
+    match kind {
+        ISSUED => {
+            for (token, grant, issued) in batch::issued(content, base) {
+                // A grant that is gone has ended, or all its tokens have expired.
+                let Some(grant) = grants.get(&grant).filter(|grant| grant.is_current()) else { continue };
+                // A token from before the origin of the gate's clock cannot be expressed, so it ends.
+                let Ok(issued) = u64::try_from(issued - target.offset - MARGIN) else { continue };
+                let record = Record::new(Arc::clone(grant), Millis::new(issued));
+                let expires = i64::try_from(record.expires().as_u64()).unwrap_or(i64::MAX);
+                let expires = expires.saturating_add(target.offset);
+                if expires <= now {
+                    continue;
+                }
+                loaded.last_expiry = loaded.last_expiry.max(expires);
+                match target.memory.keep(token, record) {
+                    Ok(()) => {
+                        let _ = grant.client().take_place(grant.epoch(), u32::MAX);
+                    }
+                    Err(_) => loaded.no_room += 1,
+                }
+            }
+        }
+        REVOKED => {
+            for token in batch::revoked(content) {
+                if let Some(record) = target.memory.remove(&token) {
+                    record.release();
+                }
+            }
+        }
+        EPOCH => return epoch(content, target),
+        USED => {
+            for (name, until) in batch::used(content, base).filter(|(_, until)| *until > now) {
+                // A file with more names than there is room for was written by a version with more room.
+                let _ = target.used.use_once(name, until, now);
+            }
+        }
+        _ => {}
+    }
+    true
 }
 
 /// Calls `read` for each row. It returns `false` for a row that is not what was written.

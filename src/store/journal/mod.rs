@@ -4,9 +4,11 @@ mod batch;
 mod boot;
 mod error;
 mod file;
+mod follow;
 mod grant_ids;
 mod load;
 mod network;
+mod own_rows;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,12 @@ mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::fs::File;
+#[cfg(feature = "gateway")]
+use std::io;
+#[cfg(feature = "gateway")]
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -23,16 +30,20 @@ use std::time::Duration;
 
 pub use self::error::JournalError;
 #[cfg(feature = "gateway")]
+pub(crate) use self::file::LOCK;
+#[cfg(feature = "gateway")]
 pub(crate) use self::report::{Report, report};
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::{Grant, Record};
 use crate::oauth::token::TokenDigest;
-use crate::store::journal::batch::{ClientRow, Epoch, GrantRow, Issued};
+use crate::store::journal::batch::{Batch, ClientRow, Epoch, GrantRow, Issued};
 use crate::store::journal::boot::{BootClock, SystemBoot};
 use crate::store::journal::file::JournalFile;
+use crate::store::journal::follow::Following;
 use crate::store::journal::grant_ids::GrantIds;
 use crate::store::journal::load::{Loaded, Target, load};
+use crate::store::journal::own_rows::OwnRows;
 use crate::store::journal::used::UsedNames;
 use crate::store::journal::writer::{Clocks, Shared};
 use crate::store::lasting::Lasting;
@@ -40,6 +51,9 @@ use crate::store::memory::MemoryStore;
 use crate::store::stored::{Interner, StoredGrant};
 use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
+
+/// How many numbers of grants are left to a process that shares the file: it goes on from those that both have read.
+const OTHERS_GRANTS: u64 = 1 << 32;
 
 /// A store in the memory of this process, with a journal in a file from which it starts again.
 ///
@@ -88,6 +102,10 @@ pub struct Journal {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
     boot: Arc<dyn BootClock>,
+    folder: PathBuf,
+    lock: File,
+    own: Arc<OwnRows>,
+    following: Following,
     /// What is added to the gate's clock to get the journal's.
     offset: i64,
     /// When the last token expires, on the journal's clock.
@@ -114,11 +132,11 @@ impl Journal {
         clock: Arc<dyn Clock>,
         boot: Arc<dyn BootClock>,
     ) -> Result<Self, JournalError> {
-        match Self::try_open(folder, max_tokens, Arc::clone(&clock), Arc::clone(&boot)) {
+        match Self::try_open(folder, max_tokens, Arc::clone(&clock), Arc::clone(&boot), None) {
             Err(error) if report::is_damage(&error) => {
                 let aside = report::set_aside(folder)?;
                 log::error!("{error}; it is kept as {}, and all tokens end", aside.display());
-                Self::try_open(folder, max_tokens, clock, boot)
+                Self::try_open(folder, max_tokens, clock, boot, None)
             }
             opened => opened,
         }
@@ -129,8 +147,10 @@ impl Journal {
         max_tokens: usize,
         clock: Arc<dyn Clock>,
         boot: Arc<dyn BootClock>,
+        lock: Option<File>,
     ) -> Result<Self, JournalError> {
-        let mut file = JournalFile::open(folder)?;
+        let is_shared = lock.is_some();
+        let mut file = JournalFile::open(folder, lock)?;
         let clocks = Clocks { boot_id: boot.boot_id(), clock, boot: Arc::clone(&boot) };
         let now = clocks.now();
         let gate_now = i64::try_from(clocks.clock.now().as_u64()).unwrap_or(i64::MAX);
@@ -138,7 +158,7 @@ impl Journal {
         let (memory, interner, used) =
             (MemoryStore::new(max_tokens), Interner::default(), UsedNames::default());
         let target = Target { memory: &memory, interner: &interner, used: &used, offset };
-        let Loaded { tokens, no_room, dropped, grants, registrations, last_expiry } =
+        let Loaded { tokens, no_room, dropped, mut grants, registrations, last_expiry, last_row } =
             load(&mut file, &now, &target)?;
         if dropped {
             log::warn!(
@@ -151,6 +171,14 @@ impl Journal {
             log::warn!("{no_room} tokens of {} have no room in memory and end", file.path().display());
         }
         log::debug!("{tokens} tokens loaded");
+        let following = Following::default();
+        if is_shared {
+            following.start(folder, Some(last_row))?;
+        }
+        if is_shared {
+            grants.leave(OTHERS_GRANTS);
+        }
+        let (lock, own) = (file.lock()?, Arc::clone(file.own_rows()));
         let shared = Arc::<Shared>::default();
         let path = file.path().to_owned();
         let to_write = Arc::clone(&shared);
@@ -167,6 +195,10 @@ impl Journal {
             shared,
             writer: Some(writer),
             boot,
+            folder: folder.to_owned(),
+            lock,
+            own,
+            following,
             offset,
             last_expiry: AtomicI64::new(last_expiry),
         })
@@ -180,6 +212,60 @@ impl Journal {
         Pending::Wait(self.shared.add_for_good(|_| ()))
     }
 
+    /// Opens a journal that another process of this user has open and [shares](Self::share). `lock` is its
+    /// [`lock`](Self::lock). This one is shared from the start.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn open_shared(
+        folder: &Path,
+        max_tokens: usize,
+        clock: Arc<dyn Clock>,
+        lock: OwnedFd,
+    ) -> Result<Self, JournalError> {
+        Self::try_open(folder, max_tokens, clock, Arc::new(SystemBoot), Some(lock.into()))
+    }
+
+    /// Returns the lock of the file. A process that has it may open the file too.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn lock(&self) -> io::Result<OwnedFd> {
+        self.lock.try_clone().map(Into::into)
+    }
+
+    /// Shares the file with another process from now on.
+    ///
+    /// What this process promises is written before it is promised, and a token that it does not know is looked for in the
+    /// file. [`catch_up`](Self::catch_up) must be called often, because it finds what the other process has revoked.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn share(&self) -> Result<(), JournalError> {
+        self.own.keep(true);
+        self.following.start(&self.folder, None).inspect_err(|_| self.own.keep(false))
+    }
+
+    /// Ends the sharing. The other process must have ended, or have written nothing that matters.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn unshare(&self) {
+        if self.catch_up().is_err() {
+            log::error!("the last part of {} cannot be read", self.folder.display());
+        }
+        self.following.stop();
+        self.own.keep(false);
+    }
+
+    /// Puts into memory what the other process has written.
+    pub(crate) fn catch_up(&self) -> Result<(), StoreError> {
+        if !self.following.is_active() {
+            return Ok(());
+        }
+        let target =
+            Target { memory: &self.memory, interner: &self.interner, used: &self.used, offset: self.offset };
+        let last_expiry =
+            self.following.catch_up(&self.own, self.boot.boot_millis(), &target).map_err(|error| {
+                log::error!("what another gateway has written cannot be read: {error}");
+                StoreError::Unavailable
+            })?;
+        self.last_expiry.fetch_max(last_expiry, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn on_journal_clock(&self, time: Millis) -> i64 {
         i64::try_from(time.as_u64()).unwrap_or(i64::MAX).saturating_add(self.offset)
     }
@@ -187,15 +273,21 @@ impl Journal {
 
 impl TokenStore for Journal {
     fn find(&self, token: &TokenDigest) -> Found {
-        self.memory.find(token)
+        match self.memory.find(token) {
+            Found::Unknown if self.following.is_active() => Found::Ask,
+            found => found,
+        }
     }
 
     fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Found<()> {
-        self.memory.look(token, look)
+        match self.memory.look(token, look) {
+            Found::Unknown if self.following.is_active() => Found::Ask,
+            found => found,
+        }
     }
 
     fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
-        self.memory.ask(token)
+        Pending::Ready(self.catch_up().map(|()| self.memory.find(&token).known()))
     }
 
     fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>> {
@@ -211,14 +303,27 @@ impl TokenStore for Journal {
         // The lock is held until both are in the queue, so that no token is written before its grant.
         let mut grants = lock(&self.grants);
         let (grant, row) = grants.number(&grant, expires);
-        self.shared.add(|batch| {
+        let add = |batch: &mut Batch| {
             batch.grants.extend(row);
             batch.issued.push(Issued { token, grant, issued, expires });
-        });
+        };
+        if self.following.is_active() {
+            // The client may show the token to the other process at once.
+            let written = self.shared.add_for_good(add);
+            return Pending::Wait(Box::pin(async move {
+                written.await.inspect_err(|_| {
+                    self.memory.remove(&token);
+                })
+            }));
+        }
+        self.shared.add(add);
         Pending::Ready(Ok(()))
     }
 
     fn revoke(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+        if let Err(error) = self.catch_up() {
+            return Pending::Ready(Err(error));
+        }
         let Some(record) = self.memory.remove(&token) else {
             // An earlier call may have revoked the token without being able to promise that it stays revoked.
             let failing = self.shared.is_failing();
@@ -247,6 +352,9 @@ impl TokenStore for Journal {
     }
 
     fn use_once(&self, name: UsedName, keep: Duration) -> Pending<'_, Result<Use, StoreError>> {
+        if let Err(error) = self.catch_up() {
+            return Pending::Ready(Err(error));
+        }
         let now = self.boot.boot_millis();
         let until = now.saturating_add(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
         match self.used.use_once(name, until, now) {

@@ -142,7 +142,7 @@ fn expired_rows_are_deleted_and_two_gateways_do_not_share_a_folder() {
     issue(&journal, 1, 10, clock.now());
     assert!(block_on(journal.revoke(token(1))).unwrap().is_some());
     drop(journal);
-    let mut file = JournalFile::open(folder.path()).unwrap();
+    let mut file = JournalFile::open(folder.path(), None).unwrap();
     let rows = |file: &JournalFile| -> i64 {
         let sql = "SELECT (SELECT COUNT(*) FROM batches) + (SELECT COUNT(*) FROM grants)";
         file.connection().query_row(sql, [], |row| row.get(0)).unwrap()
@@ -184,4 +184,57 @@ fn the_file_is_this_users_alone() {
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", file.path().display());
     }
+}
+
+#[cfg(feature = "gateway")]
+#[test]
+fn two_processes_with_one_journal_know_each_others_tokens_and_revocations() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(crate::clock::SystemClock::new());
+    let one = Journal::open(folder.path(), 100, clock.clone()).unwrap();
+    let now = clock.now();
+    issue(&one, 1, 600, now);
+    one.share().unwrap();
+    block_on(one.flush()).unwrap();
+    assert!(Journal::open(folder.path(), 100, clock.clone()).is_err(), "only who has the lock may open it");
+    let other = Journal::open_shared(folder.path(), 100, clock, one.lock().unwrap()).unwrap();
+    assert!(matches!(other.find(&token(1)), Found::Known(_)), "loaded");
+
+    let asked = |journal: &Journal, number| block_on(journal.ask(token(number))).unwrap().is_some();
+    // Each process numbers its grants by itself.
+    for (journal, number, client) in [(&one, 2, "a"), (&other, 3, "b"), (&one, 4, "c"), (&other, 5, "d")] {
+        assert_eq!(block_on(journal.insert(token(number), record(journal, client, 600, now))), Ok(()));
+    }
+    for number in 1..=5 {
+        for journal in [&one, &other] {
+            assert!(asked(journal, number), "{number}");
+        }
+    }
+    assert!(matches!(one.find(&token(9)), Found::Ask), "only the file can tell");
+    let client = |journal: &Journal| match journal.find(&token(3)) {
+        Found::Known(record) => record.grant().client().id().as_str().to_owned(),
+        _ => panic!("not known"),
+    };
+    assert_eq!((client(&one), client(&other)), ("b".to_owned(), "b".to_owned()));
+
+    block_on(other.revoke(token(2))).unwrap().unwrap();
+    block_on(one.revoke(token(3))).unwrap().unwrap();
+    one.catch_up().unwrap();
+    other.catch_up().unwrap();
+    for journal in [&one, &other] {
+        assert!(!asked(journal, 2) && !asked(journal, 3), "also what this process has written itself");
+        assert!(asked(journal, 4));
+    }
+    let name = UsedName::of_assertion("a", "1");
+    let minute = Duration::from_secs(60);
+    assert_eq!(block_on(one.use_once(name, minute)), Ok(Use::First));
+    assert_eq!(block_on(other.use_once(name, minute)), Ok(Use::Again));
+
+    drop(one);
+    other.unshare();
+    assert!(matches!(other.find(&token(9)), Found::Unknown), "alone again");
+    issue(&other, 6, 600, now);
+    drop(other);
+    let again = Journal::open(folder.path(), 100, Arc::new(crate::clock::SystemClock::new())).unwrap();
+    assert_eq!(again.len(), 4, "1, 4, 5 and 6");
 }

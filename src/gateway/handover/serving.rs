@@ -1,0 +1,220 @@
+//! The socket on which a running gateway is asked for an upgrade, and on which its successor connects.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, thread};
+
+use super::channel::Channel;
+use super::predecessor::Predecessor;
+use super::successor::{Parts, Program, Replaced, Successor};
+use super::{CATCH_UP_EVERY, socket_path};
+use crate::state_file;
+
+/// How long a process that has connected may take to send its first line.
+const FIRST_LINE: Duration = Duration::from_secs(5);
+
+/// The upgrades of this process.
+pub(in crate::gateway) struct Handover {
+    parts: Parts,
+    program: Program,
+    socket: PathBuf,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whether the gateway before this one still finishes requests.
+    has_predecessor: bool,
+    /// The process that is to connect, and where its connection goes.
+    expected: Option<(u32, Sender<Channel>)>,
+    is_upgrading: bool,
+    replaced: Option<Replaced>,
+}
+
+impl Handover {
+    pub(in crate::gateway) fn new(parts: Parts, state_dir: &Path) -> Arc<Self> {
+        Arc::new(Self {
+            parts,
+            program: Program::of_process(),
+            socket: socket_path(state_dir),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Takes over from `predecessor`, if there is one, and waits for requests from then on. Calls `serving` in between.
+    pub(in crate::gateway) fn start(
+        self: Arc<Self>,
+        predecessor: Option<Arc<Predecessor>>,
+        serving: impl FnOnce() + Send + 'static,
+    ) {
+        let handover = move || {
+            let replaces = predecessor.is_some();
+            if let Some(predecessor) = predecessor {
+                predecessor.ready();
+                self.lock().has_predecessor = true;
+                let follower = Arc::clone(&self);
+                let follow = move || {
+                    predecessor.follow(&follower.parts.stored);
+                    follower.lock().has_predecessor = false;
+                    follower.changed.notify_all();
+                };
+                if let Err(error) = thread::Builder::new().name("tollgate-follow".to_owned()).spawn(follow) {
+                    log::error!("tokens of the gateway before this one are not read: {error}");
+                }
+            }
+            serving();
+            match self.bind(replaces) {
+                Ok(listener) => self.listen(&listener),
+                Err(error) => log::warn!(
+                    "`tollgate upgrade` does not work, because {} cannot be used: {error}",
+                    self.socket.display()
+                ),
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("tollgate-upgrade".to_owned()).spawn(handover) {
+            log::error!("`tollgate upgrade` does not work: {error}");
+        }
+    }
+
+    /// Starts the upgrade that a signal asks for.
+    pub(in crate::gateway) fn upgrade_on_signal(self: &Arc<Self>) {
+        let handover = Arc::clone(self);
+        let upgrade = move || drop(handover.upgrade());
+        if let Err(error) = thread::Builder::new().name("tollgate-upgrade".to_owned()).spawn(upgrade) {
+            log::error!("the upgrade cannot begin: {error}");
+        }
+    }
+
+    /// Binds a neighbour and renames it, so that there is always a socket to connect to. Only a process that replaces a gateway
+    /// takes its socket.
+    fn bind(&self, replaces: bool) -> io::Result<UnixListener> {
+        if !replaces && UnixStream::connect(&self.socket).is_ok() {
+            return Err(io::Error::other("another gateway listens on it: give each its own state_dir"));
+        }
+        if let Some(folder) = self.socket.parent() {
+            state_file::make_folder(folder)?;
+        }
+        let beside = self.socket.with_extension("sock.new");
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&beside)?;
+        fs::set_permissions(&beside, Permissions::from_mode(0o600))?;
+        fs::rename(&beside, &self.socket)?;
+        Ok(listener)
+    }
+
+    fn listen(self: &Arc<Self>, listener: &UnixListener) {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else {
+                // Out of descriptors, probably.
+                thread::sleep(FIRST_LINE);
+                continue;
+            };
+            if let Err(error) = self.answer(Channel::new(stream)) {
+                log::warn!("a process that connected to {} is ignored: {error}", self.socket.display());
+            }
+        }
+    }
+
+    fn answer(self: &Arc<Self>, channel: Channel) -> io::Result<()> {
+        let (process, user) = channel.peer()?;
+        if user != 0 && user != rustix::process::geteuid().as_raw() {
+            return Err(io::Error::other(format!("it belongs to the user {user}")));
+        }
+        channel.set_timeout(Some(FIRST_LINE))?;
+        let first = channel.receive().map_err(|_| io::Error::other("it sent no line"))?;
+        match &*first {
+            "successor" => {
+                let expected = self.lock().expected.take_if(|(expected, _)| *expected == process);
+                match expected {
+                    Some((_, connected)) => drop(connected.send(channel)),
+                    None => {
+                        channel.send_failure("only a process that the gateway has started can take over")?
+                    }
+                }
+            }
+            "upgrade" => {
+                let handover = Arc::clone(self);
+                let upgrade = move || {
+                    let told = match handover.upgrade() {
+                        Ok(process) => channel.send(&format!("done {process}")),
+                        Err(reason) => channel.send_failure(&reason),
+                    };
+                    if told.is_err() {
+                        log::info!("the process that asked for the upgrade has not waited for its outcome");
+                    }
+                };
+                thread::Builder::new().name("tollgate-upgrade".to_owned()).spawn(upgrade)?;
+            }
+            _ => channel.send_failure("this gateway knows no such request")?,
+        }
+        Ok(())
+    }
+
+    /// Lets a new process take over. Returns it.
+    fn upgrade(&self) -> Result<u32, String> {
+        {
+            let mut state = self.lock();
+            if state.is_upgrading {
+                return Err("an upgrade is already under way".to_owned());
+            }
+            if let Some(replaced) = &state.replaced {
+                return Err(format!("the process {} has already taken over", replaced.process));
+            }
+            state.is_upgrading = true;
+        }
+        let outcome = self.replace();
+        let mut state = self.lock();
+        state.is_upgrading = false;
+        state.expected = None;
+        match outcome {
+            Ok(replaced) => {
+                let process = replaced.process;
+                state.replaced = Some(replaced);
+                log::info!("the process {process} has taken over: this one finishes its requests and ends");
+                Ok(process)
+            }
+            Err(reason) => {
+                log::error!("the upgrade has failed, and this process goes on serving: {reason}");
+                Err(reason)
+            }
+        }
+    }
+
+    fn replace(&self) -> Result<Replaced, String> {
+        // Two processes share a journal, not three.
+        let state = self.changed.wait_while(self.lock(), |state| state.has_predecessor);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let (connected, connection) = channel();
+        // The lock is held until the process is expected, because it may connect at once.
+        let process = self.program.start(&self.socket)?;
+        state.expected = Some((process.id(), connected));
+        drop(state);
+        let replaced = Successor::wait_for(process, &connection)?.take_over(&self.parts)?;
+        let stored = Arc::clone(&self.parts.stored);
+        let follow = move || {
+            loop {
+                stored.catch_up();
+                thread::sleep(CATCH_UP_EVERY);
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("tollgate-follow".to_owned()).spawn(follow) {
+            log::error!("tokens of the new process are not read: {error}");
+        }
+        Ok(replaced)
+    }
+
+    /// A thread that panicked with the lock held left at worst an upgrade that counts as under way.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,317 @@
+//! Upgrades: a new process takes over from the running gateway, and clients notice nothing.
+
+use crate::support::gateway::{Output, guard};
+use crate::support::{
+    Answer, Config, Conn, Fixture, Gateway, REVOKE, TOKEN, credentials, get, post_form, raw,
+};
+use crate::support::{run, token_of};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// How often the gateway is replaced. `TOLLGATE_UPGRADES=100` is for a run by hand.
+fn upgrades() -> usize {
+    std::env::var("TOLLGATE_UPGRADES").ok().and_then(|upgrades| upgrades.parse().ok()).unwrap_or(20)
+}
+
+/// Ends a process that the test has not started itself.
+struct Guard(Child);
+
+impl Guard {
+    fn of(process: u32) -> Self {
+        Self(guard(process, Path::new("nothing")))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // The end of its standard input makes it kill the process.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs `tollgate upgrade`, which must succeed. The new process ends when the guard is dropped.
+#[track_caller]
+fn upgrade(dir: &Path) -> (u32, Guard) {
+    let output = run(dir, &["upgrade"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let process = output.stdout.split_whitespace().nth(3).and_then(|process| process.parse().ok());
+    let process = process.unwrap_or_else(|| panic!("no process: {output:?}"));
+    (process, Guard::of(process))
+}
+
+/// Runs `tollgate upgrade`, which must fail and leave the gateway as it was.
+#[track_caller]
+fn failed_upgrade(fixture: &mut Fixture, reason: &str) -> Output {
+    let socket = fixture.gateway.dir().join("state/handover.sock");
+    let socket = socket.to_str().expect("a path of UTF-8");
+    let output = run(fixture.gateway.dir(), &["upgrade", "--socket", socket]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("not upgraded") && output.stderr.contains(reason), "{output:?}");
+    assert!(fixture.gateway.is_running());
+    fixture.raw(get("/public/here", &[])).status(200);
+    output
+}
+
+fn start(config: impl FnOnce(Config) -> Config) -> Fixture {
+    Fixture::start(|standard| config(standard).server("shutdown_grace = \"4s\"\nstate_dir = \"state\""))
+}
+
+/// Starts a server that upgrades every connection and returns what it receives.
+fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer);
+                let _ = stream.write_all(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+                );
+                while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    let _ = stream.write_all(&buffer[..length]);
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Clients that send requests until they are stopped. Every response must have status 200.
+struct Load {
+    stop: Arc<AtomicBool>,
+    requests: Arc<AtomicUsize>,
+    clients: Vec<thread::JoinHandle<()>>,
+}
+
+impl Load {
+    fn start() -> Self {
+        Self { stop: Arc::default(), requests: Arc::default(), clients: Vec::new() }
+    }
+
+    /// Adds a client that repeats `request`.
+    fn client(&mut self, mut request: impl FnMut(&dyn Fn(Answer) -> Answer) + Send + 'static) {
+        let (stop, requests) = (Arc::clone(&self.stop), Arc::clone(&self.requests));
+        self.clients.push(thread::spawn(move || {
+            let good = |answer: Answer| {
+                answer.status(200);
+                requests.fetch_add(1, Ordering::Relaxed);
+                answer
+            };
+            while !stop.load(Ordering::Relaxed) {
+                request(&good);
+            }
+        }));
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().expect("every request was answered with 200");
+        }
+    }
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
+fn is_last(answer: &Answer) -> bool {
+    answer.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close"))
+}
+
+#[test]
+fn upgrades_under_load_lose_no_connection_no_token_and_no_revocation() {
+    let echo = echo();
+    let fixture = start(|config| {
+        config.upstream("echo", echo).route("prefix = \"/ws\"\naccess = \"public\"\nupstream = \"echo\"")
+    });
+    let address = fixture.address();
+    let first = bearer(&fixture.token("server", "read"));
+    let mut tunnel = fixture.connect();
+    tunnel.ask(get("/ws", &["Connection: Upgrade", "Upgrade: websocket"])).status(101);
+
+    let mut load = Load::start();
+    let field = first.clone();
+    load.client(move |good| {
+        good(raw(address, get("/hello", &[&field])));
+    });
+    let field = first.clone();
+    let mut kept = None;
+    load.client(move |good| {
+        let conn: &mut Conn = kept.get_or_insert_with(|| Conn::plain(address));
+        let answer = good(conn.ask(get("/hello", &[&field])));
+        if is_last(&answer) {
+            kept = None;
+        }
+    });
+    // A token that was issued by one process is shown to whichever accepts the next connection.
+    let (revoked, live) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+    let (to_revoke, to_keep) = (Arc::clone(&revoked), Arc::clone(&live));
+    load.client(move |good| {
+        let ask = credentials("server") + "&grant_type=client_credentials&scope=read";
+        let token = token_of(&good(raw(address, post_form(TOKEN, &[], ask))));
+        good(raw(address, get("/hello", &[&bearer(&token)])));
+        if to_keep.lock().expect("tokens").len() <= to_revoke.lock().expect("tokens").len() {
+            return to_keep.lock().expect("tokens").push(token);
+        }
+        let body = format!("{}&token={token}", credentials("server"));
+        good(raw(address, post_form(REVOKE, &[], body)));
+        to_revoke.lock().expect("tokens").push(token);
+    });
+
+    let dir = fixture.gateway.dir();
+    let mut process = fixture.gateway.pid();
+    let mut guards = Vec::new();
+    for number in 0..upgrades() {
+        // Another number of worker threads: sockets are left over, or one more is needed.
+        let before = load.requests();
+        fixture.gateway.rewrite(|text| {
+            let from = if number % 2 == 0 { "threads = 1" } else { "threads = 3" };
+            let to = if number % 2 == 0 { "threads = 3" } else { "threads = 1" };
+            text.replace(from, to)
+        });
+        let (next, guard) = upgrade(dir);
+        assert_ne!(next, process);
+        process = next;
+        guards.push(guard);
+        if number == 0 {
+            // The old process keeps it for as long as its grace time.
+            tunnel.send("still there");
+            tunnel.read_some("still there");
+            drop(tunnel);
+            tunnel = Conn::plain(address);
+        }
+        while load.requests() < before + 20 {
+            assert!(load.clients.iter().all(|client| !client.is_finished()), "a client has failed");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    load.end();
+    for token in live.lock().expect("tokens").iter() {
+        raw(address, get("/hello", &[&bearer(token)])).status(200);
+    }
+    for token in revoked.lock().expect("tokens").iter() {
+        raw(address, get("/hello", &[&bearer(token)])).status(401);
+    }
+    assert!(!revoked.lock().expect("tokens").is_empty());
+    assert!(!fixture.gateway.written().contains("panicked"), "{}", fixture.gateway.written());
+}
+
+#[test]
+fn the_replaced_process_ends_with_success_and_an_idle_connection_may_still_send() {
+    let mut fixture = start(|config| config);
+    let field = fixture.bearer("server", "read");
+    let mut idle = fixture.connect();
+    assert!(!is_last(idle.ask(get("/hello", &[&field])).status(200)));
+    fixture.gateway.signal("USR2");
+    fixture.gateway.wait_for(" has taken over");
+    let text = fixture.gateway.written();
+    let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
+    let process: u32 = process.and_then(|process| process.parse().ok()).expect("the new process");
+    let _guard = Guard::of(process);
+    // The old process has stopped accepting, and says on this connection that it is its last response.
+    let answer = idle.ask(get("/hello", &[&field]));
+    assert!(is_last(answer.status(200)), "{answer}");
+    idle.assert_closed("that was the last response");
+    assert!(fixture.gateway.wait(Duration::from_secs(5)).success());
+    fixture.raw(get("/hello", &[&field])).status(200);
+}
+
+#[test]
+fn a_new_process_that_fails_leaves_the_running_gateway_as_it_is_and_the_command_says_why() {
+    let mut fixture = start(|config| config);
+    let token = fixture.bearer("server", "read");
+    let good = std::fs::read_to_string(fixture.gateway.dir().join("gateway.toml")).expect("gateway.toml");
+    fixture.gateway.rewrite(|text| text.replace("threads = 1", "threads = \"many\""));
+    failed_upgrade(&mut fixture, "threads");
+    // Without the socket's path the command reads the same file.
+    let output = run(fixture.gateway.dir(), &["upgrade"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("not upgraded") && output.stderr.contains("threads"), "{output:?}");
+    // A valid file, but a port that another process has.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().map(|address| (taken, address)).expect("its address");
+    fixture.gateway.rewrite(|_| good.replace("127.0.0.1:0\"", &format!("{}\"", taken.1)));
+    failed_upgrade(&mut fixture, "address already in use");
+    fixture.raw(get("/hello", &[&token])).status(200);
+    // Issuing and revoking go on, and the next upgrade succeeds.
+    let other = fixture.bearer("server", "read");
+    fixture.gateway.rewrite(|_| good);
+    let (_, _guard) = upgrade(fixture.gateway.dir());
+    for token in [token, other] {
+        fixture.raw(get("/hello", &[&token])).status(200);
+    }
+    assert!(fixture.gateway.wait(Duration::from_secs(10)).success());
+}
+
+#[test]
+fn only_a_process_that_the_gateway_has_started_can_take_over() {
+    let mut fixture = start(|config| config);
+    let path = fixture.gateway.dir().join("state/handover.sock");
+    let reaches = || UnixStream::connect(&path);
+    while reaches().is_err() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let mode = std::fs::metadata(&path).expect("the socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for (line, answer) in [("successor", "has started"), ("nonsense", "no such request")] {
+        let mut stream = reaches().expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        stream.write_all(format!("{line}\n").as_bytes()).expect("sent");
+        let mut told = String::new();
+        stream.read_to_string(&mut told).expect("an answer");
+        assert!(told.starts_with("failed\n") && told.contains(answer), "{told}");
+    }
+    assert!(fixture.gateway.is_running());
+}
+
+#[test]
+fn a_command_without_a_running_gateway_says_so() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = Config::bare().server("state_dir = \"state\"");
+    std::fs::write(dir.path().join("gateway.toml"), config.text()).expect("gateway.toml");
+    let output = run(dir.path(), &["upgrade"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("no gateway listens on"), "{output:?}");
+}
+
+#[test]
+fn metrics_and_a_service_manager_follow_the_new_process() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let socket = std::os::unix::net::UnixDatagram::bind(dir.path().join("notify")).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    let notified = || {
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).expect("a notification");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let config = Config::bare()
+        .server("shutdown_grace = \"1s\"\nstate_dir = \"state\"")
+        .table("[metrics]\nlisten = \"http://127.0.0.1:0\"");
+    let path = dir.path().join("notify").display().to_string();
+    let mut gateway = Gateway::start_text(&config.text(), &[("NOTIFY_SOCKET", &path)]);
+    assert!(notified().starts_with("READY=1"));
+    let text = gateway.written();
+    let metrics = text.split("metrics on http://").nth(1).and_then(|text| text.split('/').next());
+    let metrics: SocketAddr = metrics.and_then(|address| address.parse().ok()).expect("an address");
+    let (process, _guard) = upgrade(gateway.dir());
+    assert_eq!(notified().trim(), format!("MAINPID={process}"));
+    assert!(notified().starts_with("READY=1"), "from the new process");
+    assert!(gateway.wait(Duration::from_secs(10)).success());
+    raw(metrics, get("/metrics", &[])).status(200);
+    raw(gateway.plain(), get("/", &[])).status(404);
+}
