@@ -5,6 +5,7 @@
 
 pub(crate) mod describe;
 pub(crate) mod difference;
+pub(crate) mod expect;
 pub(crate) mod explain;
 pub(crate) mod lint;
 pub(crate) mod matrix;

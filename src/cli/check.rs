@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::access::expect::{self, Violation};
 use crate::access::lint::lint;
 use crate::cli::failure::Failure;
 use crate::cli::output::{json as pretty, note, print};
-use crate::config::{Config, ConfigError, ConfigErrors, ConfigWarning, Lint};
-use crate::gateway::load::load;
+use crate::config::{Config, ConfigError, ConfigErrors, ConfigWarning, Expectation, Lint};
+use crate::gateway::load;
 
 /// The arguments of `tollgate check`.
 #[derive(clap::Args)]
@@ -33,13 +34,22 @@ fn lint_name(text: &str) -> Result<Lint, String> {
 
 /// Reports every error and every warning of a configuration, or what it would make.
 pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let outcome = load(path, None).map(|(config, _)| config);
+    let mut expectations = Vec::new();
+    let outcome = load::compile(path, None).and_then(|(config, _)| {
+        let violations = load::violations(&config);
+        expectations =
+            config.expectations.iter().enumerate().map(of_expectation(&config, &violations)).collect();
+        match expect::as_errors(&config, &violations) {
+            None => Ok(config),
+            Some(errors) => Err(errors),
+        }
+    });
     let warnings = outcome.as_ref().map(lint).unwrap_or_default();
     let warnings: Vec<_> =
         warnings.into_iter().filter(|warning| !arguments.allow.contains(&warning.lint)).collect();
     let too_many = arguments.strict && !warnings.is_empty();
     if arguments.json {
-        print(&pretty(&report(path, &outcome, &warnings)))?;
+        print(&pretty(&report(path, &outcome, &warnings, &expectations)))?;
         let good = outcome.is_ok() && !too_many;
         return if good { Ok(()) } else { Err(Failure { code: Failure::USAGE, text: String::new() }) };
     }
@@ -47,6 +57,10 @@ pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     for warning in &warnings {
         note(&warning.to_string());
     }
+    let tests = match config.expectations.len() {
+        0 => String::new(),
+        number => format!(", {}", count(number, "access test", "access tests")),
+    };
     let found = match warnings.len() {
         0 => String::new(),
         number => format!(", {}", count(number, "warning", "warnings")),
@@ -56,7 +70,7 @@ pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::config(format!("{number}, and --strict accepts none")));
     }
     print(&format!(
-        "{}: good ({} listening, {}, {}, {}{found})\n",
+        "{}: good ({} listening, {}, {}, {}{tests}{found})\n",
         path.display(),
         count(config.server.listen.len(), "address", "addresses"),
         count(config.clients.len(), "client", "clients"),
@@ -65,7 +79,12 @@ pub(super) fn check(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     ))
 }
 
-fn report(path: &Path, outcome: &Result<Config, ConfigErrors>, warnings: &[ConfigWarning]) -> Value {
+fn report(
+    path: &Path,
+    outcome: &Result<Config, ConfigErrors>,
+    warnings: &[ConfigWarning],
+    expectations: &[Value],
+) -> Value {
     let errors = match outcome {
         Ok(_) => Vec::new(),
         Err(errors) => errors.iter().map(error_json).collect(),
@@ -76,7 +95,28 @@ fn report(path: &Path, outcome: &Result<Config, ConfigErrors>, warnings: &[Confi
         "good": outcome.is_ok(),
         "errors": errors,
         "warnings": warnings,
+        "expectations": expectations,
     })
+}
+
+/// Returns a function that describes one access test.
+fn of_expectation<'a>(
+    config: &'a Config,
+    violations: &'a [Violation],
+) -> impl Fn((usize, &Expectation)) -> Value + 'a {
+    move |(index, expectation)| {
+        let violated = violations.iter().filter(|violation| violation.index == index);
+        let messages: Vec<&str> = violated.map(|violation| violation.message.as_str()).collect();
+        let position = expectation.position;
+        json!({
+            "file": config.file_of(position).display().to_string(),
+            "line": position.line,
+            "client": expectation.client,
+            "expected": expect::describe(expectation),
+            "holds": messages.is_empty(),
+            "violations": messages,
+        })
+    }
 }
 
 fn error_json(error: &ConfigError) -> Value {

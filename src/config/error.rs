@@ -75,6 +75,8 @@ pub enum ErrorKind {
     RouteConflict,
     /// A route on the path of one of the gateway's own endpoints.
     ShadowsEndpoint,
+    /// An access test of `[[expect]]` that the configuration violates.
+    ExpectationViolated,
     /// More of something than the gateway accepts.
     TooMany,
 }
@@ -101,6 +103,7 @@ impl ErrorKind {
             Self::FileUnusable => "file-unusable",
             Self::RouteConflict => "route-conflict",
             Self::ShadowsEndpoint => "shadows-endpoint",
+            Self::ExpectationViolated => "expectation-violated",
             Self::TooMany => "too-many",
         }
     }
@@ -177,7 +180,7 @@ impl ConfigErrors {
     }
 
     /// Adds the files that the configuration names.
-    pub(super) fn with_files(self, files: Vec<PathBuf>) -> Self {
+    pub(crate) fn with_files(self, files: Vec<PathBuf>) -> Self {
         Self { files, ..self }
     }
 

@@ -142,6 +142,16 @@ pub(crate) mod upstreams {
         Setting::new("queue_timeout", seconds(1), Duration::from_millis(1), seconds(60));
 }
 
+/// `[[expect]]`.
+pub(crate) mod expect {
+    use super::*;
+
+    /// The most access tests that a file can have.
+    pub(crate) const MAX_EXPECTATIONS: usize = 10_000;
+    /// The statuses of the gateway's own answers.
+    pub(crate) const STATUS: Bounds<u32> = Bounds { name: "result", least: 400, most: 599 };
+}
+
 /// `[[routes]]`.
 pub(crate) mod routes {
     use super::*;

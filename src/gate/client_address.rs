@@ -17,17 +17,20 @@ use http::header::FORWARDED;
 /// A proxy that is trusted must set or remove both headers, or its clients can choose their address.
 ///
 /// ```
+/// use std::net::IpAddr;
+///
 /// use http::HeaderMap;
 /// use tollgate::gate::forwarded_address;
 ///
 /// let mut headers = HeaderMap::new();
 /// // The client has sent 203.0.113.9, and the proxy has added where the request really came from.
 /// headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse()?);
-/// let proxy = [10, 0, 0, 2].into();
+/// let proxy = IpAddr::from([10, 0, 0, 2]);
 /// let is_trusted = |address| address == proxy;
-/// assert_eq!(forwarded_address(proxy, &headers, is_trusted), [198, 51, 100, 7]);
+/// assert_eq!(forwarded_address(proxy, &headers, is_trusted), IpAddr::from([198, 51, 100, 7]));
 /// // Anybody else is whoever the connection comes from.
-/// assert_eq!(forwarded_address([192, 0, 2, 1].into(), &headers, is_trusted), [192, 0, 2, 1]);
+/// let other = IpAddr::from([192, 0, 2, 1]);
+/// assert_eq!(forwarded_address(other, &headers, is_trusted), other);
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
 #[must_use]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::build;
+use crate::access::expect::{self, Violation};
 use crate::access::lint::lint;
 use crate::config::{Config, ConfigErrors, Lint};
 use crate::proxy::rules::Rules;
@@ -27,12 +28,32 @@ pub(crate) fn log_warnings(config: &Config) {
     }
 }
 
-/// Reads and compiles a configuration as the gateway runs it. Counters and server states of `before` carry over.
+/// Verifies the access tests of a configuration, and returns those that it violates.
+pub(crate) fn violations(config: &Config) -> Vec<Violation> {
+    expect::violations(config, &|config| build::rules(config, None))
+}
+
+/// Reads and compiles a configuration as the gateway runs it, without its access tests. Counters and server states of
+/// `before` carry over.
 ///
 /// # Errors
 /// Everything that is wrong with the configuration.
-pub(crate) fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), ConfigErrors> {
+pub(crate) fn compile(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), ConfigErrors> {
     let config = Config::load(path)?;
     let rules = build::rules(&config, before)?;
     Ok((config, rules))
+}
+
+/// Reads and compiles a configuration as the gateway runs it, and verifies its access tests. Counters and server states
+/// of `before` carry over.
+///
+/// # Errors
+/// Everything that is wrong with the file, or else the access tests that it violates.
+pub(crate) fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), ConfigErrors> {
+    let (config, rules) = compile(path, before)?;
+    match expect::as_errors(&config, &violations(&config)) {
+        None => Ok((config, rules)),
+        // A change of one of these files may remove the violation.
+        Some(errors) => Err(errors.with_files(config.files)),
+    }
 }

@@ -24,6 +24,8 @@ mod readings;
 #[cfg(feature = "gateway")]
 pub mod rewrite;
 #[cfg(feature = "gateway")]
+pub mod search;
+#[cfg(feature = "gateway")]
 pub mod strip;
 #[cfg(feature = "gateway")]
 pub mod table;

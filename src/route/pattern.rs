@@ -46,6 +46,17 @@ pub(super) enum Segment {
     Any,
 }
 
+#[cfg(feature = "gateway")]
+impl Segment {
+    /// The text of a literal.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(text) => Some(text),
+            Self::Any => None,
+        }
+    }
+}
+
 /// Why a text is not a path pattern. The text of the error says what is wrong and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

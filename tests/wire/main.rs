@@ -19,6 +19,7 @@ mod documents;
 mod dpop;
 mod ejection;
 mod endpoints;
+mod expect;
 mod expiry;
 mod explain;
 mod faults_under_load;

@@ -7,6 +7,7 @@ mod authentication;
 mod clients;
 mod cors;
 mod demo;
+mod expect;
 mod forwarding;
 pub(super) mod headers;
 mod hosts;
@@ -44,6 +45,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     let scopes = named(root, "scopes", "a table of scopes: name = \"description\"");
     let clients = named(root, "clients", "a table of clients: [clients.NAME]");
     let upstreams = named(root, "upstreams", "a table of upstreams: [upstreams.NAME]");
+    let client_ids: Vec<&str> = clients.iter().map(|(name, _)| *name).collect();
     let names = Names {
         scopes: scopes.iter().map(|(name, _)| *name).collect(),
         upstreams: upstreams.iter().map(|(name, _)| *name).collect(),
@@ -61,6 +63,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     let routes = root.take("routes").map(|value| {
         routes::routes(&value, &names, upstreams.as_deref().unwrap_or_default(), &endpoints, &server.limits)
     });
+    let expectations = root.take("expect").map(|value| expect::expectations(&value, &client_ids));
     let metrics = root.take("metrics").map(|value| metrics::metrics(&value, &server));
     let demo = match root.take("demo") {
         Some(value) => Some(demo::demo(&value, &server)?),
@@ -78,6 +81,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         clients: clients?,
         upstreams: upstreams?,
         routes: routes.unwrap_or(Some(Vec::new()))?,
+        expectations: expectations.unwrap_or(Some(Vec::new()))?,
         metrics: metrics.map_or(Some(None), |metrics| metrics.map(Some))?,
         demo,
     })

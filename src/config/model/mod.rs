@@ -2,6 +2,7 @@
 
 mod client;
 mod cors;
+mod expect;
 mod methods;
 mod route;
 mod server;
@@ -14,6 +15,7 @@ use std::{
 
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
 pub use cors::{Cors, CorsOrigins};
+pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
 pub use methods::Methods;
 pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
 pub use server::{
@@ -55,6 +57,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[routes]]`, in the order of the file; at most [`Config::MAX_ROUTES`].
     pub routes: Vec<Route>,
+    /// `[[expect]]`, in the order of the file.
+    pub expectations: Vec<Expectation>,
     /// `[metrics]`.
     pub metrics: Option<Metrics>,
     /// `[demo]`.

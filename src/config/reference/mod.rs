@@ -15,6 +15,7 @@
 //! directions, each example is read, and the committed reference must be the generated one.
 
 mod clients;
+mod expect;
 mod key;
 mod markdown;
 mod number;
@@ -28,6 +29,7 @@ mod tests;
 mod token_service;
 mod upstreams;
 
+use super::settings::expect::MAX_EXPECTATIONS;
 use key::{Key, Kind, Table};
 
 /// The JSON Schema (2020-12) of gateway.toml.
@@ -98,6 +100,13 @@ fn document() -> Table {
             "Which requests go to which upstream, and what they need.",
         )
         .default_note("no routes: every request is answered with 404"),
+        Key::new(
+            "expect",
+            Kind::list(Kind::Table(expect::expectation())).most(MAX_EXPECTATIONS).repeating(),
+            "Access tests: what clients must be able to do, and what they must never be able to do. `tollgate check` \
+             verifies them, and a gateway neither starts nor reloads with one that is violated.",
+        )
+        .default_note("no access tests"),
         Key::table("metrics", server::metrics()),
         Key::table("demo", server::demo()),
     ])
