@@ -21,11 +21,11 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// Returns whether the folder cannot hold a journal: it cannot be written, is on a network file system, or belongs to
-    /// another process. A journal that is there and cannot be read is another matter.
+    /// Returns whether the folder cannot hold a journal: it cannot be written, or is on a network file system. A journal
+    /// that is there and cannot be used, or that another process uses, is another matter.
     #[must_use]
     pub fn is_about_the_folder(&self) -> bool {
-        matches!(self, Self::Io(..) | Self::Network(..) | Self::InUse(_))
+        matches!(self, Self::Io(..) | Self::Network(..))
     }
 }
 

@@ -58,6 +58,10 @@ pub(super) struct JournalFile {
     path: PathBuf,
     synced: bool,
     /// Held for as long as the file is open, so that no other gateway opens it.
+    #[cfg_attr(
+        not(feature = "gateway"),
+        expect(dead_code, reason = "it is held, and only the gateway passes it on")
+    )]
     lock: File,
     own: Arc<OwnRows>,
 }
@@ -108,6 +112,7 @@ impl JournalFile {
     }
 
     /// Returns a duplicate of the descriptor that holds the lock.
+    #[cfg(feature = "gateway")]
     pub(super) fn lock(&self) -> Result<File, JournalError> {
         self.lock.try_clone().map_err(|error| JournalError::Io(self.path.clone(), error))
     }

@@ -51,6 +51,7 @@ impl Following {
     }
 
     /// Stops to follow.
+    #[cfg(feature = "gateway")]
     pub(super) fn stop(&self) {
         let mut follower = self.lock();
         self.active.store(false, Ordering::Release);

@@ -22,7 +22,9 @@ use std::fs::File;
 use std::io;
 #[cfg(feature = "gateway")]
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "gateway")]
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -102,7 +104,9 @@ pub struct Journal {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
     boot: Arc<dyn BootClock>,
+    #[cfg(feature = "gateway")]
     folder: PathBuf,
+    #[cfg(feature = "gateway")]
     lock: File,
     own: Arc<OwnRows>,
     following: Following,
@@ -178,7 +182,9 @@ impl Journal {
         if is_shared {
             grants.leave(OTHERS_GRANTS);
         }
-        let (lock, own) = (file.lock()?, Arc::clone(file.own_rows()));
+        #[cfg(feature = "gateway")]
+        let held = file.lock()?;
+        let own = Arc::clone(file.own_rows());
         let shared = Arc::<Shared>::default();
         let path = file.path().to_owned();
         let to_write = Arc::clone(&shared);
@@ -195,8 +201,10 @@ impl Journal {
             shared,
             writer: Some(writer),
             boot,
+            #[cfg(feature = "gateway")]
             folder: folder.to_owned(),
-            lock,
+            #[cfg(feature = "gateway")]
+            lock: held,
             own,
             following,
             offset,
