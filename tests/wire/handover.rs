@@ -14,7 +14,7 @@ use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the gateway is replaced. `TOLLGATE_UPGRADES=100` is for a run by hand.
 fn upgrades() -> usize {
@@ -41,7 +41,14 @@ impl Drop for Guard {
 /// Runs `tollgate upgrade`, which must succeed. The new process ends when the guard is dropped.
 #[track_caller]
 fn upgrade(dir: &Path) -> (u32, Guard) {
-    let output = run(dir, &["upgrade"]);
+    // The process that was replaced by the last upgrade may still own the socket for a moment.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let output = loop {
+        let output = run(dir, &["upgrade"]);
+        if !output.stderr.contains("has already taken over") || Instant::now() > deadline {
+            break output;
+        }
+    };
     assert_eq!(output.code, Some(0), "{output:?}");
     let process = output.stdout.split_whitespace().nth(3).and_then(|process| process.parse().ok());
     let process = process.unwrap_or_else(|| panic!("no process: {output:?}"));
@@ -223,9 +230,11 @@ fn the_replaced_process_ends_with_success_and_an_idle_connection_may_still_send(
     let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
     let process: u32 = process.and_then(|process| process.parse().ok()).expect("the new process");
     let _guard = Guard::of(process);
-    // The old process has stopped accepting, and says on this connection that it is its last response.
-    let answer = idle.ask(get("/hello", &[&field]));
-    assert!(is_last(answer.status(200)), "{answer}");
+    // The old process says on this connection which response is its last, once it drains.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !is_last(idle.ask(get("/hello", &[&field])).status(200)) {
+        assert!(Instant::now() < deadline, "no response is the last one");
+    }
     idle.assert_closed("that was the last response");
     assert!(fixture.gateway.wait(Duration::from_secs(5)).success());
     fixture.raw(get("/hello", &[&field])).status(200);

@@ -14,7 +14,9 @@ fn reference(value: &[u8]) -> Option<Result<(Scheme, &[u8]), ()>> {
         b"dpop" => Scheme::Dpop,
         _ => return None,
     };
-    let token = parts.next().unwrap_or_default();
+    // One or more spaces.
+    let rest = parts.next().unwrap_or_default();
+    let token = &rest[rest.iter().take_while(|byte| **byte == b' ').count()..];
     let unpadded = token.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     let good = unpadded > 0 && token[..unpadded].iter().all(allowed);
