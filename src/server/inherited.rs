@@ -15,7 +15,8 @@ pub(crate) struct InheritedSockets {
 }
 
 impl InheritedSockets {
-    /// It must be called before other threads run, because it removes the variables from the environment.
+    /// Takes the sockets that a service manager has opened for this process (`LISTEN_FDS`, systemd's socket
+    /// activation).
     ///
     /// It must be called before other threads run, because it removes the variables from the environment.
     ///
