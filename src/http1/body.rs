@@ -1,23 +1,23 @@
-//! Bodies by their framing.
+//! Decodes message bodies according to their framing.
 
 use super::chunked::{ChunkedDecoder, Decoded, Trailers};
 use super::fault::ChunkFault;
 use super::request::RequestFraming;
 use super::response::ResponseFraming;
 
-/// Reads a body that comes in pieces.
+/// Decodes a body that arrives in pieces.
 #[derive(Debug)]
 pub(crate) enum BodyDecoder {
-    /// So many bytes are still to come.
+    /// The number of bytes that have not been read yet.
     Length(u64),
-    /// In chunks.
+    /// A chunked body.
     Chunked(ChunkedDecoder),
-    /// All that comes until the connection ends.
+    /// A body that extends to the end of the connection.
     Close,
 }
 
 impl BodyDecoder {
-    /// A decoder for the body of a request.
+    /// Creates a decoder for the body of a request.
     pub(crate) fn of_request(framing: RequestFraming) -> Self {
         match framing {
             RequestFraming::None => Self::Length(0),
@@ -26,7 +26,7 @@ impl BodyDecoder {
         }
     }
 
-    /// A decoder for the body of a response.
+    /// Creates a decoder for the body of a response.
     pub(crate) fn of_response(framing: ResponseFraming) -> Self {
         match framing {
             ResponseFraming::None => Self::Length(0),
@@ -36,10 +36,11 @@ impl BodyDecoder {
         }
     }
 
-    /// Takes the next piece from the beginning of `input`. With an empty input it says whether the body is over.
+    /// Decodes the next piece from the beginning of `input`. With an empty input it reports whether the body
+    /// is complete.
     ///
     /// # Errors
-    /// A chunked body is malformed.
+    /// Fails if a chunked body is malformed.
     pub(crate) fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, ChunkFault> {
         match self {
             Self::Length(left) => {
@@ -53,14 +54,14 @@ impl BodyDecoder {
         }
     }
 
-    /// Whether the body is over where its connection ends now.
+    /// Returns whether the body is complete if the connection ends now.
     ///
-    /// A body with a length or in chunks is cut off then (RFC 9112 §8).
+    /// A body with a length or in chunks would be incomplete (RFC 9112 §8).
     pub(crate) fn may_end_with_connection(&self) -> bool {
         matches!(self, Self::Close | Self::Length(0))
     }
 
-    /// The bytes that are still to come, where that is known.
+    /// Returns the number of bytes that have not been read yet, if it is known.
     pub(crate) fn remaining(&self) -> Option<u64> {
         match self {
             Self::Length(left) => Some(*left),
@@ -68,7 +69,7 @@ impl BodyDecoder {
         }
     }
 
-    /// The trailers of a chunked body that is over.
+    /// Returns the trailers of a chunked body that has been read completely.
     pub(crate) fn trailers(&self) -> Trailers<'_> {
         match self {
             Self::Chunked(decoder) => decoder.trailers(),

@@ -1,82 +1,82 @@
-//! Chunked bodies (RFC 9112 §7.1), both ways.
+//! Reads and writes chunked bodies (RFC 9112 §7.1).
 
 use super::fault::ChunkFault;
 use super::field::{FieldSpans, Reading, parse_fields};
 use super::scan::{NONE, TOKENS};
 use crate::headers::Field;
 
-/// All extensions of a body together. Nobody uses any.
+/// The maximum size of all chunk extensions of a body. They are not used in practice.
 const MAX_EXTENSIONS: u32 = 16 * 1024;
-/// All trailers together, and how many of them.
+/// The maximum size of all trailers of a body, and their maximum number.
 const MAX_TRAILERS_SIZE: usize = 16 * 1024;
 const MAX_TRAILERS: usize = 64;
 
-/// Reads a chunked body that comes in pieces. Keeps nothing of it but the trailers.
+/// Decodes a chunked body that arrives in pieces. It stores only the trailers.
 #[derive(Debug)]
 pub(crate) struct ChunkedDecoder {
     within: Within,
-    /// Bytes of extensions so far.
+    /// The number of extension bytes read so far.
     extensions: u32,
-    /// Servers pad chunk sizes with blanks; clients may not.
+    /// Whether white space may follow a chunk size. Some servers pad chunk sizes with it; clients may not.
     blanks_behind_size: bool,
     trailers: Vec<u8>,
 }
 
-/// Where in the body the reader is.
+/// The position of the decoder within the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Within {
-    /// Digits of a size, so many of them read.
+    /// In the digits of a size. The second value is the number of digits read.
     Size(u64, u8),
-    /// Blanks behind a size, or behind an extension.
+    /// In white space after a size or an extension.
     Blanks(u64),
-    /// Behind a semicolon, or the blanks there.
+    /// After a semicolon, or in the white space after it.
     BeforeName(u64),
-    /// The name of an extension, and the blanks behind it.
+    /// In the name of an extension, or in the white space after it.
     Name(u64),
     BehindName(u64),
-    /// Behind an equals sign, or the blanks there.
+    /// After an equals sign, or in the white space after it.
     BeforeValue(u64),
-    /// The value of an extension.
+    /// In the value of an extension.
     Value(u64),
-    /// A quoted value, and within it behind a backslash.
+    /// In a quoted value. [`Self::Escaped`] is the position after a backslash in it.
     Quoted(u64),
     Escaped(u64),
-    /// Behind the CR of a size line.
+    /// After the CR of a size line.
     SizeEnd(u64),
     Data(u64),
-    /// Behind the data of a chunk, and behind the CR there.
+    /// After the data of a chunk, and after the CR there.
     DataEnd,
     DataEndCr,
     Trailers,
     Ended,
 }
 
-/// What one step found at the beginning of its input.
+/// The result of decoding one piece from the beginning of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decoded<'a> {
-    /// A piece of the body. Empty where more input is needed, and at the end.
+    /// A piece of the body. It is empty if more input is needed, and at the end of the body.
     pub(crate) data: &'a [u8],
-    /// How much of the input was read, the piece included.
+    /// The number of input bytes that were read, including the piece.
     pub(crate) consumed: usize,
-    /// Whether the body is over. What is behind it in the input is not its own.
+    /// Whether the body is complete. The rest of the input does not belong to it.
     pub(crate) ended: bool,
 }
 
 impl ChunkedDecoder {
-    /// A decoder for the body of a request.
+    /// Creates a decoder for the body of a request.
     pub(crate) fn for_request() -> Self {
         Self { within: Within::Size(0, 0), extensions: 0, blanks_behind_size: false, trailers: Vec::new() }
     }
 
-    /// A decoder for the body of a response: some servers pad the sizes of their chunks.
+    /// Creates a decoder for the body of a response. It accepts padded chunk sizes, which some servers send.
     pub(crate) fn for_response() -> Self {
         Self { blanks_behind_size: true, ..Self::for_request() }
     }
 
-    /// Takes the next piece from the beginning of `input`.
+    /// Decodes the next piece from the beginning of `input`.
     ///
     /// # Errors
-    /// The body is malformed. Nothing behind it can be trusted.
+    /// Fails if the body is malformed. The bytes after it cannot be trusted.
     pub(crate) fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, ChunkFault> {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
@@ -101,7 +101,7 @@ impl ChunkedDecoder {
         Ok(Decoded { data: &[], consumed: at, ended: self.within == Within::Ended })
     }
 
-    /// One byte of what is around the data.
+    /// Processes one byte outside the chunk data.
     fn step(&mut self, within: Within, byte: u8) -> Result<Within, ChunkFault> {
         let token = TOKENS[usize::from(byte)] != NONE;
         let next = match (within, byte) {
@@ -152,9 +152,10 @@ impl ChunkedDecoder {
         if self.extensions > MAX_EXTENSIONS { Err(ChunkFault::TooLarge) } else { Ok(next) }
     }
 
-    /// Takes what there is of the trailer section; whether it ended with it.
+    /// Reads the available part of the trailer section. Returns the number of bytes read, and whether the
+    /// section is complete.
     fn take_trailers(&mut self, input: &[u8]) -> Result<(usize, bool), ChunkFault> {
-        // Nearly every body has none.
+        // Nearly every body has an empty trailer section.
         if self.trailers.is_empty() && input.starts_with(b"\r\n") {
             self.within = Within::Ended;
             return Ok((2, true));
@@ -163,7 +164,7 @@ impl ChunkedDecoder {
         let room = MAX_TRAILERS_SIZE - before;
         let here = input.get(..room).unwrap_or(input);
         self.trailers.extend_from_slice(here);
-        // Only a line that ends can end the section, or be wrong.
+        // Only a complete line can end the section or be malformed.
         if !here.contains(&b'\n') && here.len() < room {
             return Ok((here.len(), false));
         }
@@ -181,11 +182,11 @@ impl ChunkedDecoder {
         }
     }
 
-    /// The trailers of a body that is over.
+    /// Returns the trailers of a body that has been read completely.
     pub(crate) fn trailers(&self) -> Trailers<'_> {
         let mut fields = FieldSpans::default();
         if self.within == Within::Ended && !self.trailers.is_empty() {
-            // They were good when they came.
+            // The lines were validated when they were received.
             let _ = parse_fields(&self.trailers, 0, Reading::Strict, MAX_TRAILERS, &mut fields);
         }
         Trailers { bytes: &self.trailers, fields }
@@ -200,13 +201,13 @@ pub(crate) struct Trailers<'a> {
 }
 
 impl Trailers<'_> {
-    /// All of them, in their order.
+    /// Returns all trailers in their order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         self.fields.in_bytes(self.bytes)
     }
 }
 
-/// Appends a chunk. An empty one would be the end, and is left out.
+/// Appends a chunk. Empty data is skipped, because an empty chunk would end the body.
 pub(crate) fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
     if data.is_empty() {
         return;
@@ -225,7 +226,7 @@ fn write_size(out: &mut Vec<u8>, size: usize) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the last chunk. The trailer lines, each with its CRLF, and an empty line are to follow.
+/// Appends the last chunk. The caller then appends the trailer lines, each with its CRLF, and an empty line.
 pub(crate) fn write_last_chunk(out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
 }

@@ -1,53 +1,54 @@
-//! Why a message is refused.
+//! The reasons why a message is refused.
 
 use std::fmt;
 
 use http::StatusCode;
 
-/// Why a request is refused before anything is decided on it. The text is fit for the client: it repeats nothing of
-/// the input. The connection is to be closed after each: where the next request begins is in doubt.
+/// The reason why a request is refused before it is processed. The text may be sent to the client, because it
+/// repeats nothing of the input. The connection must be closed after the response, because it is unclear
+/// where the next request begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestFault {
     /// The request line is not `method SP target SP version`.
     Line,
-    /// The version is none of HTTP/1.
+    /// The version is not HTTP/1.0 or HTTP/1.1.
     Version,
-    /// A line that ends with LF alone.
+    /// A line ends with LF alone.
     BareLineFeed,
-    /// A control character where none may be.
+    /// A control character at a position where it is not allowed.
     Control,
-    /// A header line without a name, without a colon, or with a name that is no token.
+    /// A header line without a name or a colon, or with a name that is not a token.
     FieldName,
     /// White space between a header's name and its colon (RFC 9112 §5.1).
     SpaceBeforeColon,
-    /// A header that goes on in the next line (RFC 9112 §5.2).
+    /// A header that continues on the next line (RFC 9112 §5.2).
     Folded,
-    /// The head is larger than allowed.
+    /// The head exceeds the size limit.
     HeadTooLarge,
-    /// The request line alone is larger than a head may be.
+    /// The request line alone exceeds the size limit of a head.
     TargetTooLong,
-    /// More header lines than allowed.
+    /// The request has more header lines than allowed.
     TooManyFields,
-    /// A fragment in the target.
+    /// The target contains a fragment.
     Fragment,
-    /// A target in a form that the method does not have.
+    /// The form of the target is not allowed for the method.
     Target,
-    /// A byte in the path that has to be percent-encoded.
+    /// The path contains a byte that must be percent-encoded.
     PathByte,
-    /// `Transfer-Encoding` that is anything but one line `chunked`, or in HTTP/1.0.
+    /// `Transfer-Encoding` is not a single line `chunked`, or the request is HTTP/1.0.
     TransferEncoding,
-    /// `Transfer-Encoding` and `Content-Length`.
+    /// Both `Transfer-Encoding` and `Content-Length` are present.
     TwoLengths,
-    /// `Content-Length` that is not one line with one number.
+    /// `Content-Length` is not a single line with a single number.
     ContentLength,
-    /// A name that some servers take for `Transfer-Encoding` or `Content-Length`.
+    /// A header name that some servers treat as `Transfer-Encoding` or `Content-Length`.
     DisguisedLength,
     /// An expectation other than `100-continue`.
     Expectation,
 }
 
 impl RequestFault {
-    /// The status to answer.
+    /// Returns the status of the error response.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
@@ -58,7 +59,7 @@ impl RequestFault {
         }
     }
 
-    /// The text for the client.
+    /// Returns the text for the client.
     pub(crate) fn public_text(self) -> &'static str {
         match self {
             Self::Line => "the request line is not well-formed",
@@ -91,27 +92,27 @@ impl fmt::Display for RequestFault {
 
 impl std::error::Error for RequestFault {}
 
-/// Why a response cannot be passed on. The client receives a 502, and the connection is not used again. The text is for
-/// the log.
+/// The reason why a response cannot be forwarded. The client receives a 502, and the connection is not
+/// reused. The text is for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseFault {
-    /// What came is not an HTTP/1 response.
+    /// The server sent something that is not an HTTP/1 response.
     NotHttp,
-    /// A header line that cannot be repaired.
+    /// A malformed header line that cannot be repaired.
     Field,
     /// The head is larger than [`MAX_RESPONSE_HEAD`](super::MAX_RESPONSE_HEAD).
     TooLarge,
     /// It has more than [`MAX_RESPONSE_FIELDS`](super::MAX_RESPONSE_FIELDS) headers.
     TooManyFields,
-    /// Both `Transfer-Encoding` and `Content-Length`.
+    /// Both `Transfer-Encoding` and `Content-Length` are present.
     TwoLengths,
-    /// `Transfer-Encoding` that is anything but one line `chunked`, or in HTTP/1.0.
+    /// `Transfer-Encoding` is not a single line `chunked`, or the response is HTTP/1.0.
     TransferEncoding,
-    /// `Content-Length` that is not a number, or several that differ.
+    /// `Content-Length` is not a number, or has several different values.
     ContentLength,
-    /// A 101 to a request that asked for no upgrade: the rest of the connection would never have been authorised.
+    /// A 101 to a request without an upgrade. The rest of the connection would bypass authorization.
     UnaskedUpgrade,
-    /// More interim responses than an honest server sends.
+    /// More interim responses than a well-behaved server sends.
     TooManyInterim,
 }
 
@@ -133,18 +134,18 @@ impl fmt::Display for ResponseFault {
 
 impl std::error::Error for ResponseFault {}
 
-/// Why a chunked body is refused.
+/// The reason why a chunked body is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChunkFault {
-    /// The chunk size is no hexadecimal number of 64 bits.
+    /// The chunk size is not a hexadecimal number of at most 64 bits.
     Size,
     /// An extension is not `;name` or `;name=value` (RFC 9112 §7.1.1).
     Extension,
-    /// A line end is not CRLF, or a chunk is not as long as it says.
+    /// A line does not end with CRLF, or the data of a chunk is not as long as its size.
     LineEnd,
     /// A trailer line is malformed.
     Trailer,
-    /// The extensions or the trailers are larger than any honest sender's.
+    /// The extensions or the trailers exceed their size limit.
     TooLarge,
 }
 

@@ -1,16 +1,16 @@
-//! Header lines as spans over the buffer that they came in.
+//! Header lines as spans in the buffer that they were received in.
 
 use std::ops::Range;
 
 use super::scan::{NONE, TOKENS, find_control, find_not_plain};
 use crate::headers::{Class, ClassSet, Field};
 
-/// Where one header line is.
+/// The position of one header line in the buffer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FieldSpan {
     class: Class,
     disguised: bool,
-    /// The line is not `name ":" OWS value OWS CRLF`: it is written anew, not copied.
+    /// The line deviates from `name ":" OWS value OWS CRLF`. It is rewritten instead of copied.
     repaired: bool,
     start: u32,
     name_end: u32,
@@ -20,13 +20,13 @@ pub(crate) struct FieldSpan {
 }
 
 impl FieldSpan {
-    /// The value in `bytes`, which the header was parsed from.
+    /// Returns the value. `bytes` is the buffer that the header was parsed from.
     #[inline]
     fn value_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         bytes.get(self.value as usize..self.value_end as usize).unwrap_or_default()
     }
 
-    /// The header in `bytes`, which it was parsed from.
+    /// Returns the header. `bytes` is the buffer that it was parsed from.
     pub(super) fn in_bytes<'a>(&self, bytes: &'a [u8]) -> Field<'a> {
         let part =
             |range: Range<u32>| bytes.get(range.start as usize..range.end as usize).unwrap_or_default();
@@ -41,8 +41,8 @@ impl FieldSpan {
     }
 }
 
-/// Where the header lines of a message are, and which classes they have. One value is used for one message after the
-/// other.
+/// The positions of the header lines of a message, and the set of their classes. One value is reused for
+/// successive messages.
 #[derive(Debug, Default)]
 pub(crate) struct FieldSpans {
     spans: Vec<FieldSpan>,
@@ -51,7 +51,7 @@ pub(crate) struct FieldSpans {
 }
 
 impl FieldSpans {
-    /// An empty list with room for this many.
+    /// Creates an empty list with capacity for this many lines.
     pub(super) fn with_capacity(fields: usize) -> Self {
         Self { spans: Vec::with_capacity(fields), ..Self::default() }
     }
@@ -68,24 +68,25 @@ impl FieldSpans {
         self.spans.push(field);
     }
 
-    /// The headers in `bytes`, which they were parsed from, in their order.
+    /// Returns the headers in their order. `bytes` is the buffer that they were parsed from.
     pub(super) fn in_bytes<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Field<'a>> + use<'a> {
         self.spans.iter().map(move |field| field.in_bytes(bytes))
     }
 
-    /// The classes that there are, other spellings left out.
+    /// Returns the classes of the headers, without alternative spellings of a name.
     #[inline]
     pub(super) fn seen(&self) -> ClassSet {
         self.seen
     }
 
-    /// The classes that other spellings of a name are taken for.
+    /// Returns the classes that alternative spellings of a name are mistaken for.
     #[inline]
     pub(super) fn disguised(&self) -> ClassSet {
         self.disguised
     }
 
-    /// The values of the headers of this class, other spellings left out. Without one, nothing is looked at.
+    /// Returns the values of the headers of this class, without alternative spellings. It scans nothing if
+    /// there is no such header.
     #[inline]
     pub(super) fn values<'a>(
         &'a self,
@@ -100,16 +101,16 @@ impl FieldSpans {
     }
 }
 
-/// How lines are read.
+/// How strictly lines are parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// Of requests, and of all trailers: to the letter.
+    /// For requests and for all trailers: deviations are refused.
     Strict,
-    /// Of responses: what RFC 9112 tells a proxy to repair is repaired.
+    /// For responses: deviations that RFC 9112 tells a proxy to repair are repaired.
     Lenient,
 }
 
-/// Why lines are refused.
+/// The reason why lines are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldFault {
     BareLineFeed,
@@ -120,7 +121,8 @@ pub(super) enum FieldFault {
     TooMany,
 }
 
-/// Reads header lines from `at` up to the empty line and says where that ends. `None`: the end has not come.
+/// Parses header lines from `at` up to the empty line, and returns the position after it. Returns `None` if
+/// the empty line has not been received yet.
 pub(super) fn parse_fields(
     bytes: &[u8],
     mut at: usize,
@@ -232,7 +234,7 @@ fn parse_field(bytes: &[u8], start: usize, reading: Reading) -> Result<Option<Fi
         value_end -= 1;
     }
     let class = Class::of_token(bytes.get(start..name_end).unwrap_or_default(), disguised);
-    // A head is never longer than 32 bits can say.
+    // The size of a head always fits into 32 bits.
     let [start, name_end, value, value_end, end] =
         [start, name_end, value, value_end, end].map(|at| at as u32);
     Ok(Some(FieldSpan { class, disguised, repaired, start, name_end, value, value_end, end }))

@@ -1,4 +1,5 @@
-//! What the fuzz targets see of the codec: plain values to compare with what other parsers read.
+//! Exposes the codec to the fuzz targets as plain values, which they compare with the results of other
+//! parsers.
 
 use http::Version;
 
@@ -8,45 +9,45 @@ use crate::headers::Field;
 
 const LIMITS: HeadLimits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
 
-/// Name and value of a header line, as they came.
+/// The name and value of a header line as received.
 pub type Line = (Vec<u8>, Vec<u8>);
 
-/// How a body is framed.
+/// The framing of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framed {
-    /// There is none.
+    /// There is no body.
     None,
-    /// So many bytes.
+    /// The body has this many bytes.
     Length(u64),
-    /// In chunks.
+    /// The body is chunked.
     Chunked,
-    /// Up to the end of the connection.
+    /// The body extends to the end of the connection.
     ToTheEnd,
 }
 
-/// The head of a request, as it was read.
+/// The parsed head of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRead {
-    /// How many bytes it has.
+    /// The size of the head in bytes.
     pub size: usize,
     /// The method.
     pub method: String,
-    /// Scheme and authority of the target are left out.
+    /// The path, without scheme and authority of the target.
     pub path: String,
-    /// What is behind the question mark.
+    /// The part of the target after the question mark.
     pub query: Option<Vec<u8>>,
     /// The minor version.
     pub minor: u8,
     /// All headers.
     pub lines: Vec<Line>,
-    /// Framing and persistence, or the name of the fault.
+    /// The framing and the persistence, or the name of the fault.
     pub facts: Result<(Framed, bool), String>,
 }
 
-/// The head of a response, as it was read.
+/// The parsed head of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseRead {
-    /// How many bytes it has.
+    /// The size of the head in bytes.
     pub size: usize,
     /// The status.
     pub status: u16,
@@ -56,9 +57,9 @@ pub struct ResponseRead {
     pub minor: u8,
     /// All headers.
     pub lines: Vec<Line>,
-    /// The lines of all headers as they go to the client.
+    /// The lines of all headers as they are sent to the client.
     pub written: Vec<u8>,
-    /// Framing and persistence, or the name of the fault.
+    /// The framing and the persistence, or the name of the fault.
     pub facts: Result<(Framed, bool), String>,
 }
 
@@ -70,10 +71,10 @@ fn lines<'a>(fields: impl Iterator<Item = Field<'a>>) -> Vec<Line> {
     fields.map(|field| (field.name.to_vec(), field.value.to_vec())).collect()
 }
 
-/// Reads a request's head. `None` while its end has not come.
+/// Parses the head of a request. Returns `None` if the head is incomplete.
 ///
 /// # Errors
-/// The name of the fault.
+/// Returns the name of the fault.
 pub fn request_head(bytes: &[u8]) -> Result<Option<RequestRead>, String> {
     let mut spans = RequestSpans::default();
     let Some(size) = spans.parse(bytes, LIMITS).map_err(|fault| format!("{fault:?}"))? else {
@@ -99,11 +100,11 @@ pub fn request_head(bytes: &[u8]) -> Result<Option<RequestRead>, String> {
     }))
 }
 
-/// Reads the head of a response to a request with the method HEAD or another, with an upgrade or without. `None` while
-/// its end has not come.
+/// Parses the head of a response. `head` says whether the request was a HEAD request, `upgrade` whether it
+/// asked for an upgrade. Returns `None` if the head is incomplete.
 ///
 /// # Errors
-/// The name of the fault.
+/// Returns the name of the fault.
 pub fn response_head(bytes: &[u8], head: bool, upgrade: bool) -> Result<Option<ResponseRead>, String> {
     let mut spans = ResponseSpans::default();
     let Some(size) = spans.parse(bytes).map_err(|fault| format!("{fault:?}"))? else { return Ok(None) };
@@ -132,29 +133,29 @@ pub fn response_head(bytes: &[u8], head: bool, upgrade: bool) -> Result<Option<R
     }))
 }
 
-/// A chunked body, as far as it was read.
+/// A chunked body, up to the point where decoding stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkedBody {
-    /// What the chunks hold.
+    /// The data of the chunks.
     pub data: Vec<u8>,
     /// The trailers.
     pub trailers: Vec<Line>,
-    /// How it ended.
+    /// The reason why decoding stopped.
     pub end: ChunkedEnd,
 }
 
-/// How reading a chunked body ended.
+/// The reason why decoding a chunked body stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkedEnd {
-    /// It was whole, with so many bytes left over behind it.
+    /// The body is complete, and this many bytes follow it.
     Whole(usize),
-    /// It is malformed: the name of the fault.
+    /// The body is malformed. The value is the name of the fault.
     Malformed(String),
-    /// More was to come.
+    /// The body is incomplete.
     Cut,
 }
 
-/// Reads the chunked body of a request or of a response, piece by piece.
+/// Decodes the chunked body of a request or of a response, piece by piece.
 pub fn chunked_body<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, request: bool) -> ChunkedBody {
     let mut decoder = if request { ChunkedDecoder::for_request() } else { ChunkedDecoder::for_response() };
     let mut body = ChunkedBody { data: Vec::new(), trailers: Vec::new(), end: ChunkedEnd::Cut };
@@ -184,7 +185,7 @@ pub fn chunked_body<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, request: boo
     body
 }
 
-/// The pieces as chunks, without trailers.
+/// Encodes each piece as a chunk, without trailers.
 pub fn encoded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut wire = Vec::new();
     for piece in pieces {

@@ -1,25 +1,25 @@
-//! What was read from a connection and not used yet.
+//! The bytes that were read from a connection and not consumed yet.
 //!
-//! A connection that waits owns no memory for reading. A buffer is lent to it by its thread when something is to be
-//! read, and goes back when all of it is used. In between two polls only the bytes that are left are kept, in a buffer
-//! of their size.
+//! An idle connection owns no read buffer. Its thread lends it a buffer when data is to be read, and the
+//! connection returns the buffer once all data is consumed. Between two polls a connection keeps only the
+//! remaining bytes, in a buffer of exactly their size.
 
 use std::cell::{Cell, RefCell};
 
-/// How large a lent buffer is. Only what is read into it is ever touched.
+/// The size of a lent buffer. Only the part that data is read into is ever touched.
 const ROOM: usize = 64 * 1024;
-/// Buffers that a thread keeps for the next connections. One is in use at a time, nearly always.
+/// The number of buffers that a thread keeps for the next connections. Usually only one is in use at a time.
 const MAX_KEPT: usize = 16;
-/// The least room to read into. With less, what is there is moved to the front.
+/// The minimum free space to read into. With less, the existing bytes are moved to the front.
 const LEAST_ROOM: usize = 4 * 1024;
 
 thread_local! {
-    /// The buffer that was given back last: the one that is in the processor's cache.
+    /// The buffer that was returned last, which is in the CPU cache.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer of [`ROOM`] bytes, all of them initialised.
+/// Returns a buffer of [`ROOM`] bytes, all of them initialised.
 #[inline]
 fn lend() -> Vec<u8> {
     let spare = SPARE.with(Cell::take);
@@ -31,7 +31,7 @@ fn lend_another() -> Vec<u8> {
     BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; ROOM])
 }
 
-/// Takes a buffer back. The thread itself may be ending.
+/// Takes a buffer back. The thread may be ending.
 #[inline]
 fn give_back(buffer: Vec<u8>) {
     if buffer.len() == ROOM
@@ -53,34 +53,35 @@ fn keep(buffer: Vec<u8>) {
     });
 }
 
-/// Bytes that were read from a connection and not used yet.
+/// Bytes that were read from a connection and not consumed yet.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
-    /// Lent by the thread, or as large as what was left.
+    /// Lent by the thread, or exactly as large as the remaining bytes.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
 }
 
 impl Input {
-    /// The bytes, oldest first.
+    /// Returns the bytes, oldest first.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no bytes.
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// Drops this many bytes from the front.
+    /// Removes this many bytes from the front.
     #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
     }
 
-    /// Room to read into, behind the bytes there are: never empty. [`Self::fill`] is to be called with what was read.
+    /// Returns free space to read into, after the existing bytes. It is never empty. The caller then passes
+    /// the number of bytes read to [`Self::fill`].
     pub(crate) fn room(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -105,20 +106,21 @@ impl Input {
         } else {
             self.buffer.copy_within(self.start..self.end, 0);
             if self.buffer.len() - left < LEAST_ROOM {
-                // A head of this size is allowed, or nobody would go on reading.
+                // The caller would not continue reading if a head of this size were not allowed.
                 self.buffer.resize(self.buffer.len() * 2, 0);
             }
         }
         (self.start, self.end) = (0, left);
     }
 
-    /// Notes that this many bytes were read into the room.
+    /// Records that this many bytes were read into the free space.
     #[inline]
     pub(crate) fn fill(&mut self, count: usize) {
         self.end = (self.end + count).min(self.buffer.len());
     }
 
-    /// Gives the buffer back before the task sleeps. What is left in it is kept in as many bytes as it needs.
+    /// Returns the buffer before the task is suspended. Remaining bytes are kept in a buffer of exactly their
+    /// size.
     #[inline]
     pub(crate) fn settle(&mut self) {
         if self.start == self.end {
@@ -131,7 +133,7 @@ impl Input {
         }
     }
 
-    /// All bytes, and none are left.
+    /// Removes and returns all bytes.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let all = self.bytes().to_vec();
         self.start = self.end;

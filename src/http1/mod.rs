@@ -1,12 +1,15 @@
-//! HTTP/1.1 (RFC 9112): heads, framing and chunked bodies, both ways. Everything that reads HTTP/1 reads it here.
+//! HTTP/1.1 (RFC 9112): reads and writes heads, framing and chunked bodies. All code that reads HTTP/1 uses
+//! this module.
 //!
-//! A head is never copied into a map. It is parsed into spans over the buffer that it came in, once and to the letter,
-//! and a view of it lends its parts out. What goes on to the other side is copied from the buffer in runs of whole lines.
+//! A head is never copied into a map. It is parsed once into spans over the buffer that it was received in,
+//! and a view gives access to its parts. Headers that are forwarded are copied from the buffer in runs of
+//! whole lines.
 //!
-//! Requests are read strictly: what two servers might read in two ways is refused. Responses are read as RFC 9112 tells
-//! a proxy to: what it may repair is repaired, and what is in doubt about their end is refused.
+//! Requests are parsed strictly: a request that two servers might interpret differently is refused. Responses
+//! are parsed as RFC 9112 tells a proxy to: permitted repairs are made, and a response with ambiguous framing
+//! is refused.
 //!
-//! Nothing in here reads a socket or a clock.
+//! This module reads neither sockets nor the clock.
 
 mod body;
 pub(crate) mod buffers;

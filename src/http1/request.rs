@@ -12,22 +12,22 @@ use crate::headers::{
     Class, ClassSet, Field, Form, Framing, Outgoing, RequestView, elements, for_upstream, number,
 };
 
-/// Bounds on the head of a request.
+/// The limits on the head of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeadLimits {
-    /// Bytes, the request line included.
+    /// The maximum size in bytes, including the request line.
     pub(crate) max_size: usize,
-    /// Header lines.
+    /// The maximum number of header lines.
     pub(crate) max_fields: usize,
 }
 
-/// Where the parts of a request's head are. One value is used for one request after the other.
+/// The positions of the parts of a request head. One value is reused for successive requests.
 #[derive(Debug)]
 pub(crate) struct RequestSpans {
     method: Method,
     version: Version,
     target: Target,
-    /// Where the first header line begins.
+    /// The position of the first header line.
     line_end: usize,
     fields: FieldSpans,
     size: usize,
@@ -54,7 +54,7 @@ impl Default for RequestSpans {
     }
 }
 
-/// A request's head: its spans, and the bytes that they are in.
+/// The head of a request: its spans, and the bytes that they refer to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestHead<'a> {
     bytes: &'a [u8],
@@ -64,18 +64,18 @@ pub(crate) struct RequestHead<'a> {
 /// How the body of a request is framed (RFC 9112 §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestFraming {
-    /// There is none.
+    /// There is no body.
     None,
-    /// So many bytes, as the head says.
+    /// The body has this many bytes, according to the head.
     Length(u64),
-    /// In chunks.
+    /// The body is chunked.
     Chunked,
 }
 
-/// What a head says about its message and its connection.
+/// The properties of a message and its connection according to the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestFacts {
-    /// How the body is framed.
+    /// The framing of the body.
     pub(crate) framing: RequestFraming,
     /// Whether the client may send another request on the connection (RFC 9112 §9.3).
     pub(crate) persistent: bool,
@@ -84,14 +84,15 @@ pub(crate) struct RequestFacts {
 }
 
 impl RequestSpans {
-    /// Reads the head at the beginning of `bytes` and returns how long it is, or `None` while its end has not come.
+    /// Parses the head at the beginning of `bytes` and returns its length, or `None` if it is incomplete.
     /// Empty lines before it are part of it (RFC 9112 §2.2).
     ///
-    /// The same bytes with more behind them may be read again: it starts over. A caller with a head that comes slowly
-    /// asks again only when a line has ended, so that the work stays within lines × bytes.
+    /// The function can be called again with the same bytes followed by more; it then starts from the
+    /// beginning. If a head arrives slowly, the caller calls it only after a complete line, so that the cost
+    /// is at most lines × bytes.
     ///
     /// # Errors
-    /// The head is none, or is beyond a limit.
+    /// Fails if the head is malformed or exceeds a limit.
     pub(crate) fn parse(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, RequestFault> {
         self.size = 0;
         let parsed = self.parse_head(bytes.get(..limits.max_size).unwrap_or(bytes), limits)?;
@@ -119,7 +120,8 @@ impl RequestSpans {
         let end = find_control(bytes, start);
         let line = bytes.get(start..end).unwrap_or_default();
         match bytes.get(end..) {
-            // What cannot become a request line is refused before its end comes: it is another protocol.
+            // Input that cannot become a request line is refused before the line is complete: it is another
+            // protocol.
             None | Some([] | [b'\r']) => {
                 let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
                 return if method.is_empty() || is_token(method) {
@@ -165,10 +167,11 @@ impl RequestSpans {
         let special = target.iter().position(|byte| SPECIAL[usize::from(*byte)]);
         let method = match method {
             b"GET" => Method::GET,
-            // It refuses what is no token.
+            // `from_bytes` refuses anything that is not a token.
             other => Method::from_bytes(other).map_err(|_| RequestFault::Line)?,
         };
-        // RFC 9112 §3: a space within the target must not be repaired, and neither may there be two.
+        // RFC 9112 §3: a space within the target must not be repaired, and there must be exactly one space
+        // around it.
         if target.is_empty() || special.is_some() && target.contains(&b' ') {
             return Err(RequestFault::Line);
         }
@@ -178,13 +181,13 @@ impl RequestSpans {
         Ok(())
     }
 
-    /// The head in `bytes`, which it was parsed from.
+    /// Returns the head. `bytes` is the buffer that it was parsed from.
     pub(crate) fn in_bytes<'a>(&'a self, bytes: &'a [u8]) -> RequestHead<'a> {
         RequestHead { bytes, spans: self }
     }
 }
 
-/// The bytes that a target without a query does not have.
+/// The bytes that do not occur in a plain target without a query.
 static SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0x80;
@@ -198,8 +201,8 @@ static SPECIAL: [bool; 256] = {
     table
 };
 
-/// Takes a target apart; `start` is where it is in the buffer, and `special` where the first of its [`SPECIAL`] bytes is.
-/// The path is judged elsewhere, but that it is ASCII.
+/// Splits a target into its parts. `start` is its position in the buffer, and `special` the position of its
+/// first [`SPECIAL`] byte. The path is only checked to be ASCII; other code validates it.
 fn parse_target(
     target: &[u8],
     special: Option<usize>,
@@ -255,22 +258,22 @@ fn parse_target(
 }
 
 impl<'a> RequestHead<'a> {
-    /// The method.
+    /// Returns the method.
     pub(crate) fn method(&self) -> &'a Method {
         &self.spans.method
     }
 
-    /// HTTP/1.0 or HTTP/1.1.
+    /// Returns the version: HTTP/1.0 or HTTP/1.1.
     pub(crate) fn version(&self) -> Version {
         self.spans.version
     }
 
-    /// The form of the target.
+    /// Returns the form of the target.
     pub(crate) fn form(&self) -> Form {
         self.spans.target.form
     }
 
-    /// The authority in the target; `None` in the forms without one.
+    /// Returns the authority of the target, or `None` if the form has none.
     pub(crate) fn authority(&self) -> Option<&'a str> {
         match self.form() {
             Form::Origin | Form::Asterisk => None,
@@ -278,7 +281,7 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The path as it came, in ASCII. An absolute-form target without a path asks for `/`.
+    /// Returns the path as received, in ASCII. It is `/` for an absolute-form target without a path.
     pub(crate) fn path(&self) -> &'a str {
         match (self.form(), self.text(self.spans.target.path.clone())) {
             (Form::Http | Form::Https | Form::OtherScheme, "") => "/",
@@ -286,32 +289,32 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The query as it came, byte for byte.
+    /// Returns the query as received, byte for byte.
     pub(crate) fn query(&self) -> Option<&'a [u8]> {
         self.spans.target.query.clone().map(|range| self.bytes.get(range).unwrap_or_default())
     }
 
-    /// All headers, in their order.
+    /// Returns all headers in their order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         self.spans.fields.in_bytes(self.bytes)
     }
 
-    /// How long the head is.
+    /// Returns the length of the head.
     pub(crate) fn size(&self) -> usize {
         self.spans.size
     }
 
     fn text(&self, range: Range<usize>) -> &'a str {
-        // Checked to be ASCII where it was parsed.
+        // The parser has checked that it is ASCII.
         self.bytes.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
-    /// What the head says about its message and its connection.
+    /// Returns the properties of the message and its connection.
     ///
     /// # Errors
-    /// Two servers might frame, or read, the message in two ways.
+    /// Fails if two servers might frame or interpret the message differently.
     pub(crate) fn facts(&self) -> Result<RequestFacts, RequestFault> {
-        /// What a head without a body and with the usual persistence has none of.
+        /// The classes that a head with no body and the default persistence does not contain.
         const DECISIVE: ClassSet =
             ClassSet::of(&[Class::TransferEncoding, Class::ContentLength, Class::Expect, Class::Connection]);
         let old = self.version() == Version::HTTP_10;
@@ -337,7 +340,7 @@ impl<'a> RequestHead<'a> {
                     let number = number(field.value).filter(|_| length.is_none());
                     length = Some(number.ok_or(RequestFault::ContentLength)?);
                 }
-                // RFC 9110 §10.1.1: case does not matter, and HTTP/1.0 has no expectations.
+                // RFC 9110 §10.1.1: the comparison ignores case, and HTTP/1.0 has no expectations.
                 (Class::Expect, false) if !field.value.eq_ignore_ascii_case(b"100-continue") => {
                     return Err(RequestFault::Expectation);
                 }

@@ -9,18 +9,18 @@ use super::field::{FieldFault, FieldSpans, Reading, parse_fields};
 use super::scan::find_control;
 use crate::headers::{Class, Field, content_length, elements, number};
 
-/// The largest head of a response.
+/// The maximum size of a response head.
 pub(crate) const MAX_RESPONSE_HEAD: usize = 64 * 1024;
-/// The most headers that a response may have.
+/// The maximum number of headers in a response.
 pub(crate) const MAX_RESPONSE_FIELDS: usize = 100;
 
-/// Where the parts of a response's head are. One value is used for one response after the other.
+/// The positions of the parts of a response head. One value is reused for successive responses.
 #[derive(Debug)]
 pub(crate) struct ResponseSpans {
     status: StatusCode,
     version: Version,
     reason: Range<usize>,
-    /// Where the first header line begins, if the status line can go on as it came.
+    /// The position of the first header line, if the status line can be forwarded unchanged.
     plain_line: Option<usize>,
     fields: FieldSpans,
     size: usize,
@@ -39,53 +39,53 @@ impl Default for ResponseSpans {
     }
 }
 
-/// A response's head: its spans, and the bytes that they are in.
+/// The head of a response: its spans, and the bytes that they refer to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResponseHead<'a> {
     bytes: &'a [u8],
     spans: &'a ResponseSpans,
 }
 
-/// What the server was asked, as far as its response depends on it.
+/// The properties of the request that affect the interpretation of its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// HEAD: whatever the response's head says, there is no body.
+    /// Whether the method is HEAD: the response then has no body, regardless of its headers.
     pub(crate) head: bool,
-    /// An upgrade.
+    /// Whether the request asked for an upgrade.
     pub(crate) upgrade: bool,
 }
 
 /// How the body of a response is framed (RFC 9112 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseFraming {
-    /// There is none, whatever the headers say: the response to HEAD, 1xx, 204 and 304.
+    /// There is no body, regardless of the headers: a response to HEAD, or a 1xx, 204 or 304 status.
     None,
-    /// So many bytes.
+    /// The body has this many bytes.
     Length(u64),
-    /// In chunks.
+    /// The body is chunked.
     Chunked,
-    /// Up to the end of the connection.
+    /// The body extends to the end of the connection.
     Close,
 }
 
-/// What a head says about its message and its connection.
+/// The properties of a message and its connection according to the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ResponseFacts {
-    /// How the body is framed.
+    /// The framing of the body.
     pub(crate) framing: ResponseFraming,
     /// Whether another request may follow on the connection once the body has been read (RFC 9112 §9.3).
     pub(crate) persistent: bool,
-    /// How many seconds the server waits for it, if it says so (`Keep-Alive: timeout=5`).
+    /// How many seconds the server waits for the next request, if the head says so (`Keep-Alive: timeout=5`).
     pub(crate) keep_alive: Option<u32>,
 }
 
 impl ResponseSpans {
-    /// Reads the head at the beginning of `bytes` and returns how long it is, or `None` while its end has not come. What
-    /// RFC 9112 tells a proxy to repair is read, and marked [`Field::repaired`]: white space before a colon, folded
-    /// lines, lines that end with LF alone.
+    /// Parses the head at the beginning of `bytes` and returns its length, or `None` if it is incomplete.
+    /// Deviations that RFC 9112 tells a proxy to repair are accepted and marked [`Field::repaired`]: white
+    /// space before a colon, folded lines, and lines that end with LF alone.
     ///
     /// # Errors
-    /// The head is none that could be passed on.
+    /// Fails if the head is not one that can be forwarded.
     pub(crate) fn parse(&mut self, bytes: &[u8]) -> Result<Option<usize>, ResponseFault> {
         self.size = 0;
         let parsed = self.parse_head(bytes.get(..MAX_RESPONSE_HEAD).unwrap_or(bytes))?;
@@ -103,7 +103,7 @@ impl ResponseSpans {
         if bytes.get(..known) != VERSION.get(..known) {
             return Err(ResponseFault::NotHttp);
         }
-        // A reason phrase may have tabs.
+        // A reason phrase may contain tabs.
         let mut end = find_control(bytes, 0);
         while bytes.get(end) == Some(&b'\t') {
             end = find_control(bytes, end + 1);
@@ -118,7 +118,7 @@ impl ResponseSpans {
         let (minor, status, reason) = match line {
             [minor, b' ', status @ .., b' '] if status.len() == 3 => (*minor, status, end..end),
             [minor, b' ', a, b, c, b' ', ..] => (*minor, &[*a, *b, *c][..], VERSION.len() + 6..end),
-            // Some servers leave out the space before an empty reason phrase.
+            // Some servers omit the space before an empty reason phrase.
             [minor, b' ', status @ ..] if status.len() == 3 => (*minor, status, end..end),
             _ => return Err(ResponseFault::NotHttp),
         };
@@ -128,7 +128,7 @@ impl ResponseSpans {
             _ => return Err(ResponseFault::NotHttp),
         };
         self.status = StatusCode::from_bytes(status).map_err(|_| ResponseFault::NotHttp)?;
-        // Of HTTP/1.1, with both spaces, and ended by CRLF.
+        // The status line is plain if it is HTTP/1.1, has both spaces, and ends with CRLF.
         let plain = minor == b'1' && reason.start == VERSION.len() + 6 && next == end + 2;
         (self.reason, self.plain_line) = (reason, plain.then_some(next));
         let reading = Reading::Lenient;
@@ -139,62 +139,63 @@ impl ResponseSpans {
         })
     }
 
-    /// The head in `bytes`, which it was parsed from.
+    /// Returns the head. `bytes` is the buffer that it was parsed from.
     pub(crate) fn in_bytes<'a>(&'a self, bytes: &'a [u8]) -> ResponseHead<'a> {
         ResponseHead { bytes, spans: self }
     }
 }
 
 impl<'a> ResponseHead<'a> {
-    /// The status.
+    /// Returns the status.
     pub(crate) fn status(&self) -> StatusCode {
         self.spans.status
     }
 
-    /// HTTP/1.0 or HTTP/1.1.
+    /// Returns the version: HTTP/1.0 or HTTP/1.1.
     pub(crate) fn version(&self) -> Version {
         self.spans.version
     }
 
-    /// The reason phrase as it came.
+    /// Returns the reason phrase as received.
     pub(crate) fn reason(&self) -> &'a [u8] {
         self.bytes.get(self.spans.reason.clone()).unwrap_or_default()
     }
 
-    /// The status line with its CRLF, if it is one that HTTP/1.1 clients can be sent as it is.
+    /// Returns the status line with its CRLF, if it can be sent to HTTP/1.1 clients unchanged.
     pub(crate) fn plain_line(&self) -> Option<Range<usize>> {
         self.spans.plain_line.map(|end| 0..end)
     }
 
-    /// Whether another response to the same request follows (RFC 9110 §15.2).
+    /// Returns whether another response to the same request follows (RFC 9110 §15.2).
     pub(crate) fn is_interim(&self) -> bool {
         self.status().is_informational() && self.status() != StatusCode::SWITCHING_PROTOCOLS
     }
 
-    /// All headers, in their order.
+    /// Returns all headers in their order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         self.spans.fields.in_bytes(self.bytes)
     }
 
-    /// The values of its `Connection` lines.
+    /// Returns the values of the `Connection` headers.
     pub(crate) fn connection(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.spans.fields.values(Class::Connection, self.bytes)
     }
 
-    /// The bytes that the lines of its fields are in.
+    /// Returns the bytes that contain the header lines.
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// How long the head is.
+    /// Returns the length of the head.
     pub(crate) fn size(&self) -> usize {
         self.spans.size
     }
 
-    /// What the head says about its message and its connection.
+    /// Returns the properties of the message and its connection.
     ///
     /// # Errors
-    /// Two readers might see the end of the response in two places, or it is a 101 that nobody asked for.
+    /// Fails if two recipients might disagree on where the response ends, or if it is a 101 without a
+    /// requested upgrade.
     pub(crate) fn facts(&self, asked: Asked) -> Result<ResponseFacts, ResponseFault> {
         let upgraded = self.status() == StatusCode::SWITCHING_PROTOCOLS;
         if upgraded && !asked.upgrade {
@@ -226,7 +227,7 @@ impl<'a> ResponseHead<'a> {
         }
         let framing = match (chunked, length) {
             (true, Some(_)) => return Err(ResponseFault::TwoLengths),
-            // RFC 9112 §6.1: framing that this version does not have.
+            // RFC 9112 §6.1: HTTP/1.0 does not define this framing.
             (true, None) if old => return Err(ResponseFault::TransferEncoding),
             (true, None) => ResponseFraming::Chunked,
             (false, Some(length)) => ResponseFraming::Length(length),
@@ -241,7 +242,7 @@ impl<'a> ResponseHead<'a> {
     }
 }
 
-/// The seconds in `timeout=5, max=100`.
+/// Returns the seconds in `timeout=5, max=100`.
 fn keep_alive_timeout(value: &[u8]) -> Option<u32> {
     let timeout = elements(value).find_map(|parameter| {
         let (name, seconds) = parameter.split_at_checked(8)?;

@@ -1,4 +1,4 @@
-//! Copies the header lines of a message that go on, in as few pieces as there are.
+//! Copies the header lines that are forwarded, in as few pieces as possible.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use http::HeaderName;
 
 use crate::headers::{Field, HeaderSink, OwnHeader};
 
-/// Copies lines from the buffer of a head to `out`. Lines that follow one another are copied together.
+/// Copies lines from the buffer of a head to `out`. Adjacent lines are copied together.
 #[derive(Debug)]
 pub(crate) struct Runs<'a> {
     source: &'a [u8],
-    /// The run that is not copied yet.
+    /// The current run of lines, which has not been copied yet.
     run: (usize, usize),
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Runs<'a> {
-    /// Copies from `source`, the bytes of the head.
+    /// Creates a copier. `source` is the buffer of the head.
     pub(crate) fn new(source: &'a [u8], out: &'a mut Vec<u8>) -> Self {
         Self { source, run: (0, 0), out }
     }
@@ -30,12 +30,12 @@ impl<'a> Runs<'a> {
         self.out.extend_from_slice(self.source.get(start..end).unwrap_or_default());
     }
 
-    /// Has the first line copied as it came.
+    /// Adds the first line, which is copied unchanged.
     pub(crate) fn begin(&mut self, line: Range<usize>) {
         self.run = (line.start, line.end);
     }
 
-    /// Copies what is left, and hands the output out for more lines.
+    /// Copies the remaining lines, and returns the output so that the caller can append more lines.
     pub(crate) fn finish(&mut self) -> &mut Vec<u8> {
         self.flush();
         self.out

@@ -1,13 +1,13 @@
-//! Bytes by their place in the grammar (RFC 9110 §5.6.2, RFC 9112 §2).
+//! Classifies bytes according to the grammar (RFC 9110 §5.6.2, RFC 9112 §2).
 
-/// Not part of a token.
+/// The byte cannot be part of a token.
 pub(super) const NONE: u8 = 0;
-/// A letter, a digit or `-`: what nearly every header name is made of.
+/// A letter, a digit or `-`. Nearly all header names consist of these only.
 pub(super) const PLAIN: u8 = 1;
-/// Any other character of a token.
+/// Any other character that can be part of a token.
 pub(super) const TOKEN: u8 = 2;
 
-/// The place of each byte in a token.
+/// The class of each byte.
 pub(super) static TOKENS: [u8; 256] = {
     let mut table = [NONE; 256];
     let mut byte = 0;
@@ -23,7 +23,7 @@ pub(super) static TOKENS: [u8; 256] = {
     table
 };
 
-/// Whether these bytes are a token.
+/// Returns whether these bytes form a token.
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| TOKENS[usize::from(*byte)] != NONE)
 }
@@ -31,10 +31,11 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 const ONES: u64 = u64::MAX / 255;
 const HIGH: u64 = ONES * 0x80;
 
-/// The place of the first control character at or behind `from`: a byte below 0x20, or 0x7F. The end, if there is none.
+/// Returns the position of the first control character at or after `from`: a byte below 0x20, or 0x7F.
+/// Returns the length if there is none.
 ///
-/// Eight bytes at a time: what is subtracted borrows from a byte's high bit where the byte is small. A borrow may spoil
-/// the bytes above, never the lowest one that is found.
+/// It processes eight bytes at a time. The subtraction borrows from the high bit of a byte if the byte is
+/// small. A borrow may corrupt the bytes above it, but never the lowest match.
 #[inline]
 pub(super) fn find_control(bytes: &[u8], from: usize) -> usize {
     let mut rest = bytes.get(from..).unwrap_or_default();
@@ -52,13 +53,14 @@ pub(super) fn find_control(bytes: &[u8], from: usize) -> usize {
         + rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f).unwrap_or(rest.len())
 }
 
-/// The place of the first byte at or behind `from` that is no letter, digit or `-`. The end, if there is none.
+/// Returns the position of the first byte at or after `from` that is not a letter, a digit or `-`. Returns
+/// the length if there is none.
 #[inline]
 pub(super) fn find_not_plain(bytes: &[u8], from: usize) -> usize {
     let mut rest = bytes.get(from..).unwrap_or_default();
     while let Some((chunk, behind)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*chunk);
-        // Without its high bit, no byte borrows from the next one or carries into it.
+        // Without their high bits, the bytes neither borrow from nor carry into the next byte.
         let ascii = word & !HIGH;
         let letter = ascii | (ONES * 0x20);
         let letters =

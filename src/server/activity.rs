@@ -1,14 +1,16 @@
-//! What an HTTP/2 connection is doing, noted by those who see it (socket, service, body) and read by the one who times it.
+//! Counters of what an HTTP/2 connection is doing. The socket, the service and the response body write them;
+//! the timeout logic in [`drive`](super::drive) reads them.
 //!
-//! No clock is read here: on the usual path a request costs a few uncontended atomics, and only a full send buffer makes
-//! [`drive`](super::drive) look at the time.
+//! No clock is read here. A typical request costs a few uncontended atomic operations.
+//! [`drive`](super::drive) reads the clock only when the send buffer is full.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// The client's receive window is full: the last write or flush did not finish.
+/// The last write or flush did not complete, because the client's receive window is full.
 pub(super) const WRITE_BLOCKED: u32 = 1;
 
-/// The notes of one connection. `Relaxed` suffices: each value stands alone, and the readers poll in the same task.
+/// The counters of one connection. `Relaxed` is sufficient: the values are independent, and the readers poll
+/// in the same task.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     flags: AtomicU32,
@@ -18,34 +20,34 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// A request went to the handler.
+    /// Counts a request that was passed to the handler.
     pub(super) fn request_begins(&self) {
         self.in_flight.fetch_add(1, Relaxed);
         self.requests.fetch_add(1, Relaxed);
     }
 
-    /// The response to a request was handed over whole, or was given up.
+    /// Counts a response that was sent completely or abandoned.
     pub(super) fn request_ends(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
-    /// Requests between their head and the end of their response.
+    /// Returns the number of requests in flight: from the request head to the end of the response.
     pub(super) fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
     }
 
-    /// Requests begun so far; wraps, so compare for equality only.
+    /// Returns the number of requests received so far. The counter wraps, so compare it for equality only.
     pub(super) fn requests(&self) -> u32 {
         self.requests.load(Relaxed)
     }
 
-    /// The socket took bytes; wraps.
+    /// Counts a write in which the socket accepted bytes. The counter wraps.
     pub(super) fn bytes_written(&self) {
         self.writes.store(self.writes.load(Relaxed).wrapping_add(1), Relaxed);
         self.clear(WRITE_BLOCKED);
     }
 
-    /// A count that moves whenever the client made room.
+    /// Returns a counter that changes whenever the socket accepted bytes.
     pub(super) fn writes(&self) -> u32 {
         self.writes.load(Relaxed)
     }
@@ -54,7 +56,7 @@ impl Activity {
         self.flags.load(Relaxed)
     }
 
-    /// Only the connection's own task sets and clears flags, so a load and a store are enough.
+    /// Sets a flag. Only the connection's own task changes flags, so a load and a store are sufficient.
     pub(super) fn set(&self, flag: u32) {
         let flags = self.flags();
         if flags & flag == 0 {

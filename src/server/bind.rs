@@ -18,14 +18,14 @@ use super::shutdown::ShutdownHandle;
 use super::tls::TlsReloader;
 use crate::tls::error::TlsError;
 
-/// The length of the accept queue. The system limits it further (`net.core.somaxconn`).
+/// The length of the accept queue. The kernel limits it further (`net.core.somaxconn`).
 const BACKLOG: i32 = 65_535;
 
-/// A server whose sockets listen and whose certificates are loaded. Clients can already connect; their
+/// A server whose sockets are listening and whose certificates are loaded. Clients can already connect; their
 /// requests are served once the server [runs](Bound::run).
 pub(crate) struct Bound {
     pub(super) listeners: Vec<Listener>,
-    /// For each worker thread its sockets, each with the position of its listener.
+    /// For each worker thread, its sockets with the index of their listener.
     pub(super) sockets: Vec<Vec<(usize, TcpListener)>>,
     pub(super) tls: Option<Arc<TlsReloader>>,
     pub(super) shutdown: ShutdownHandle,
@@ -43,7 +43,7 @@ impl Bound {
         Self::bind_with(options, &mut InheritedSockets::default())
     }
 
-    /// Like [`bind`](Self::bind), but takes the sockets of a listener from `inherited` if they are there.
+    /// Works like [`bind`](Self::bind), but uses the sockets of a listener from `inherited` if there are any.
     ///
     /// # Errors
     /// Fails if an address cannot be bound, or if a listener needs TLS and the certificate cannot be used.
@@ -61,7 +61,7 @@ impl Bound {
         };
         let threads = options.worker_threads();
         let mut taken: Vec<Vec<TcpListener>> = options.listeners.iter().map(|_| Vec::new()).collect();
-        // Port 0 takes whatever is left, so it comes last.
+        // Port 0 takes any remaining inherited socket, so listeners with port 0 come last.
         for without_port in [false, true] {
             for (spec, taken) in options.listeners.iter().zip(&mut taken) {
                 if (spec.addr.port() == 0) == without_port {
@@ -102,15 +102,16 @@ impl Bound {
         Arc::clone(&self.live)
     }
 
-    /// Lets every worker thread give a sign of life once per period while the server runs.
+    /// Returns the heartbeats of the worker threads. Each worker sends one per `period` while the server
+    /// runs.
     pub(crate) fn heartbeats(&mut self, period: Duration) -> Heartbeats {
         self.heartbeats.insert(Heartbeats::new(self.sockets.len(), period)).clone()
     }
 
-    /// Returns the sockets as they can be passed to another process while the server runs.
+    /// Returns duplicates of the sockets, which can be passed to another process while the server runs.
     ///
     /// # Errors
-    /// Fails if the process has no descriptor left.
+    /// Fails if the process has no free file descriptor.
     pub(crate) fn passable_sockets(&self) -> io::Result<PassableSockets> {
         let mut sockets: Vec<&(usize, TcpListener)> = self.sockets.iter().flatten().collect();
         sockets.sort_by_key(|(listener, _)| *listener);
@@ -124,7 +125,7 @@ impl Bound {
     }
 }
 
-/// Opens one socket of an address for each thread.
+/// Opens one socket per thread for an address.
 fn bind(mut addr: SocketAddr, threads: usize) -> io::Result<Vec<TcpListener>> {
     // With SO_REUSEPORT, a second gateway of the same user would share the address without an error.
     // Binding once without it detects the first gateway.
@@ -140,10 +141,10 @@ fn bind(mut addr: SocketAddr, threads: usize) -> io::Result<Vec<TcpListener>> {
     Ok(sockets)
 }
 
-/// Makes sockets of one address out of those that are there, at least one for each thread.
+/// Distributes inherited sockets of one address over the threads, so that each thread has at least one.
 ///
-/// None of them may be closed, because a connection may wait in the queue of each. A thread that is left without a socket
-/// opens one more. If that is not possible, it shares the queue of another.
+/// No inherited socket may be closed, because connections may be waiting in its accept queue. A thread
+/// without an inherited socket opens a new one. If that fails, it shares the socket of another thread.
 fn share(mut sockets: Vec<TcpListener>, threads: usize) -> io::Result<Vec<TcpListener>> {
     for socket in &sockets {
         prepare(&SockRef::from(socket))?;
@@ -160,7 +161,7 @@ fn share(mut sockets: Vec<TcpListener>, threads: usize) -> io::Result<Vec<TcpLis
 
 fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // Without this, a restart would have to wait for old connections to leave TIME_WAIT.
+    // Without this option, a restart would have to wait until old connections leave TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
     prepare(&SockRef::from(&socket))?;
@@ -169,10 +170,11 @@ fn listen(addr: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Sets the options that a listening socket can get at any time.
+/// Sets the options that can be set on a listening socket at any time.
 fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
-    // Accepted sockets inherit these options without a system call each. Keep-alive probes detect clients
-    // that vanished in the middle of a stream, on HTTP/1.1 and HTTP/2, without a timer in the gateway.
+    // Accepted sockets inherit these options, which saves a system call per connection. Keep-alive probes
+    // detect clients that disappeared in the middle of a stream, for HTTP/1.1 and HTTP/2, without a timer in
+    // the gateway.
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(10))
@@ -182,7 +184,7 @@ fn prepare(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
 
-/// Why the server cannot start.
+/// The reason why the server cannot start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum BindError {

@@ -1,4 +1,4 @@
-//! Client certificates: which ones a TLS handshake accepts, and which ones a CA has signed.
+//! Client certificates: which certificates a TLS handshake accepts, and which ones the CA has signed.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifi
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-/// How client certificates are verified, in the handshake and whenever one is used.
+/// How client certificates are verified, both in the handshake and when a request uses one.
 #[derive(Debug)]
 pub(super) enum ClientVerification {
     /// The handshake accepts only certificates that the CA has signed.
@@ -24,19 +24,20 @@ pub(super) enum ClientVerification {
     NotRequested,
 }
 
-/// What a client certificate proves at the moment.
+/// What a client certificate currently proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// The CA has signed it, and it is valid now.
     Verified,
-    /// The client holds its key. Nothing more is known.
+    /// The client holds the private key. Nothing else has been verified.
     Unverified,
-    /// Nothing: it has expired, or its CA is not trusted any more.
+    /// The certificate proves nothing: it has expired, or its CA is no longer trusted.
     Refused,
 }
 
 impl ClientVerification {
-    /// Returns what the certificate at the head of `chain`, with this SHA-256 digest, proves at `now`.
+    /// Returns what a certificate proves at `now`. The certificate is the first one of `chain`; `sha256` is
+    /// its digest.
     pub(super) fn trust(&self, chain: &[CertificateDer<'_>], sha256: &[u8; 32], now: UnixTime) -> Trust {
         let [certificate, intermediates @ ..] = chain else { return Trust::Refused };
         let is_signed = |verifier: &Arc<dyn ClientCertVerifier>| {
@@ -72,7 +73,8 @@ impl RegisteredCertificates {
     }
 }
 
-/// Creates a verifier that requests a certificate, and accepts one that chains up to `roots` or none.
+/// Creates a verifier that requests a client certificate. It accepts a certificate that chains up to `roots`,
+/// and clients without a certificate.
 pub(super) fn signed_by(
     roots: RootCertStore,
     provider: Arc<CryptoProvider>,
@@ -80,9 +82,9 @@ pub(super) fn signed_by(
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated().build()
 }
 
-/// A verifier that requests a certificate, and accepts any well-formed one or none. The handshake still
-/// proves that the client holds the key, which is all that a self-signed certificate needs (RFC 8705 §2.2)
-/// and what tokens are bound to (§3).
+/// A verifier that requests a client certificate. It accepts any well-formed certificate, and clients without
+/// one. The handshake still proves that the client holds the private key. Self-signed certificates (RFC 8705
+/// §2.2) and certificate-bound tokens (§3) need nothing more.
 #[derive(Debug)]
 pub(super) struct AnyCertificate(pub(super) WebPkiSupportedAlgorithms);
 
@@ -91,7 +93,8 @@ impl ClientCertVerifier for AnyCertificate {
         false
     }
 
-    /// Empty: with names, a client would not send a certificate that none of them issued.
+    /// Returns an empty list: with a list of CA names, a client would not send a certificate that none of
+    /// them issued.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

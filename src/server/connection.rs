@@ -1,4 +1,4 @@
-//! From an accepted socket to served HTTP: admission, PROXY header, TLS, the choice of protocol, and the close.
+//! Serves an accepted socket: connection limits, PROXY protocol header, TLS, protocol selection, and close.
 
 use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr};
@@ -32,10 +32,10 @@ use crate::config::Limits;
 use crate::proxy::client::Socket;
 use crate::telemetry::{Event, count};
 
-/// How long an idle connection has to say goodbye (HTTP/2 GOAWAY).
+/// How long an idle connection may take to send its last frame (HTTP/2 GOAWAY).
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// What all threads share.
+/// The state that all worker threads share.
 pub(super) struct Shared<H> {
     pub(super) handler: Arc<H>,
     pub(super) live: Arc<LiveLimits>,
@@ -44,8 +44,8 @@ pub(super) struct Shared<H> {
 }
 
 impl<H: Handler> Shared<H> {
-    /// One connection from beginning to end. What is over before the first request is boxed, so that an idle connection
-    /// does not pay for its size.
+    /// Serves one connection from beginning to end. The futures that complete before the first request are
+    /// boxed, so that an idle connection does not reserve memory for them.
     pub(super) async fn serve(
         self: Arc<Self>,
         mut socket: TcpStream,
@@ -55,7 +55,7 @@ impl<H: Handler> Shared<H> {
     ) {
         let settings = self.live.connection_settings();
         let limits = &settings.limits;
-        // The connection counts as open until it has ended: until `slot` is dropped.
+        // The connection counts as open until `slot` is dropped at its end.
         if !Box::pin(admit(&mut slot, &mut socket, &mut peer, &listener, &settings)).await {
             return;
         }
@@ -88,10 +88,12 @@ impl<H: Handler> Shared<H> {
             Ok(Ok(session)) => {
                 let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
                 let certificate = ClientCertificate::new(chain, Arc::clone(tls)).map(Box::new);
-                // Boxed: a session is large, and every future that it passes through would keep room for it.
+                // The session is boxed: it is large, and every future that holds it would reserve space for
+                // it.
                 Some((Box::new(session), certificate))
             }
-            // Scanners and clients that do not trust the certificate: as many lines as they like to make.
+            // Scanners and clients that do not trust the certificate cause this error, and can cause any
+            // number of log lines.
             Ok(Err(error)) => {
                 count(Event::HandshakeFailed);
                 log::debug!("TLS handshake failed: {error}");
@@ -104,7 +106,7 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    /// An HTTP/1 connection.
+    /// Serves an HTTP/1 connection.
     pub(super) fn http1<S: Socket + 'static>(
         self: Arc<Self>,
         io: S,
@@ -138,7 +140,8 @@ impl<H: Handler> Shared<H> {
     }
 }
 
-/// Finds out whether the address may have one more connection, and who is there behind a PROXY protocol header.
+/// Checks whether the client's address may open one more connection. Reads the PROXY protocol header first,
+/// if the listener expects one.
 async fn admit(
     slot: &mut ConnectionSlot,
     socket: &mut TcpStream,
@@ -153,7 +156,8 @@ async fn admit(
         }
         match timeout(settings.limits.header_timeout, proxy_protocol::read(socket)).await {
             Ok(Ok(Some(source))) => *peer = source,
-            // The load balancer itself, or a client that it does not know: no address to count.
+            // The load balancer connects on its own behalf or does not know the client: there is no address
+            // to count.
             Ok(Ok(None)) => return true,
             Ok(Err(_)) | Err(_) => return false,
         }
@@ -161,7 +165,7 @@ async fn admit(
     let stands_for_many = settings.trusted_proxies.iter().any(|range| range.contains(peer.ip()));
     if !stands_for_many && !slot.claim(peer.ip()) {
         if is_told(listener) {
-            // Not waited for: a client that does not read must not hold the connection.
+            // The write is not awaited: a client that does not read must not hold the connection.
             let _ = timeout(Duration::ZERO, socket.write_all(&too_many_connections())).await;
             let _ = timeout(Duration::ZERO, socket.shutdown()).await;
         }
@@ -170,9 +174,9 @@ async fn admit(
     true
 }
 
-/// Closes a connection for which there is no slot, at once.
+/// Closes a connection immediately, because no slot is free for it.
 pub(super) fn refuse(socket: TcpStream, listener: &Listener) {
-    // The system's own socket does not block, and needs no event of the runtime to be written to.
+    // The underlying socket is non-blocking, and can be written to without a readiness event of the runtime.
     if is_told(listener)
         && let Ok(mut socket) = socket.into_std()
     {
@@ -181,7 +185,8 @@ pub(super) fn refuse(socket: TcpStream, listener: &Listener) {
     }
 }
 
-/// Whether a refused client is told why. With TLS, a handshake would cost more than the refusal is worth.
+/// Returns whether a refused client receives a response. With TLS, a handshake would cost more than the
+/// response is worth.
 fn is_told(listener: &Listener) -> bool {
     !listener.spec.tls && !listener.spec.h2c
 }
@@ -196,8 +201,8 @@ where
     }
 }
 
-/// Returns the bytes of what an idle connection keeps of its own: its task, and the state of HTTP/1 on a plain socket and
-/// on a TLS session.
+/// Returns the memory in bytes that an idle connection uses: its task, and the HTTP/1 state on a plain socket
+/// and on a TLS session.
 #[cfg(test)]
 pub(crate) fn sizes_when_idle<H: Handler>() -> [usize; 3] {
     fn of_task<F, A, B, C, D, E>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {

@@ -1,4 +1,4 @@
-//! What is known about the connection that a request came on.
+//! Information about the connection that a request arrived on.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::activity::Activity;
 use super::listener::Listener;
 use super::peer_certificate::ClientCertificate;
 
-/// What is known about the connection a request came on.
+/// Information about the connection that a request arrived on.
 #[derive(Debug)]
 pub(crate) struct ConnInfo {
     peer: SocketAddr,
@@ -20,13 +20,14 @@ pub(crate) struct ConnInfo {
 }
 
 impl ConnInfo {
-    /// Describes a connection that was just accepted.
+    /// Describes a newly accepted connection.
     pub(super) fn new(
         peer: SocketAddr,
         listener: Arc<Listener>,
         client_certificate: Option<Box<ClientCertificate>>,
     ) -> Arc<Self> {
-        // An address prints as visible ASCII; a client over an IPv4-mapped address is an IPv4 client.
+        // An address is formatted as visible ASCII. A client with an IPv4-mapped IPv6 address is an IPv4
+        // client.
         let address = peer.ip().to_canonical().to_string();
         let peer_value =
             HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
@@ -34,22 +35,23 @@ impl ConnInfo {
         Arc::new(Self { peer, peer_value, listener, client_certificate, activity })
     }
 
-    /// The client's address, from the PROXY protocol header where the listener takes one.
+    /// Returns the client's address. It comes from the PROXY protocol header if the listener expects one.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The client's address without its port as a header value, made once.
+    /// Returns the client's address without its port as a header value. The value is created once per
+    /// connection.
     pub(crate) fn peer_value(&self) -> &HeaderValue {
         &self.peer_value
     }
 
-    /// The listener that accepted the connection.
+    /// Returns the listener that accepted the connection.
     pub(crate) fn listener(&self) -> &Listener {
         &self.listener
     }
 
-    /// The client's certificate.
+    /// Returns the client's certificate.
     pub(crate) fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.client_certificate.as_deref()
     }

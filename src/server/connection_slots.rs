@@ -12,14 +12,15 @@ use crate::config::Limits;
 use crate::gate::network;
 use crate::telemetry::{Event, count};
 
-/// Seconds between two log lines about refused connections: a flood of connections must not flood the log.
+/// The minimum interval in seconds between two log lines about refused connections, so that a flood of
+/// connections does not flood the log.
 const LOG_EVERY: u64 = 10;
 
 /// Counts and limits the open connections of all threads.
 pub(crate) struct ConnectionSlots {
     open: AtomicUsize,
     max: AtomicUsize,
-    /// What the descriptors of the process suffice for.
+    /// The number of connections for which the process has enough file descriptors.
     most: usize,
     per_address: PerAddress,
     refused: AtomicU64,
@@ -27,13 +28,13 @@ pub(crate) struct ConnectionSlots {
 }
 
 struct PerAddress {
-    /// `usize::MAX` means no limit: connections are then not counted per address.
+    /// The maximum per address. `usize::MAX` means no limit; connections are then not counted per address.
     max: AtomicUsize,
     open: DashMap<IpAddr, usize>,
 }
 
 impl ConnectionSlots {
-    /// Makes slots for the connections that `limits` allow, and no more than `most`.
+    /// Creates slots for the connections that `limits` allow, but at most `most`.
     pub(crate) fn new(limits: &Limits, most: usize) -> Arc<Self> {
         let per_address = PerAddress { max: AtomicUsize::new(usize::MAX), open: DashMap::new() };
         let slots = Self {
@@ -61,13 +62,13 @@ impl ConnectionSlots {
     }
 
     /// Takes a slot for a new connection, or returns `None` if the limit is reached. The client's address is
-    /// claimed separately, because with the PROXY protocol it is known only after its header was read, which
-    /// must be bounded too.
+    /// claimed separately: with the PROXY protocol it is known only after the header was read, and the number
+    /// of connections in that state must be limited too.
     pub(crate) fn take(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let slot = ConnectionSlot { slots: Arc::clone(self), address: None };
         count(Event::ConnectionOpened);
-        // Incremented first and decremented by the slot's drop, so that two threads cannot both take the last
-        // slot.
+        // The counter is incremented before the check, and decremented when the slot is dropped. Two threads
+        // therefore cannot both take the last slot.
         if self.open.fetch_add(1, Relaxed) >= self.max.load(Relaxed) {
             self.record_refusal(&"max_connections is reached");
             return None;
@@ -75,7 +76,7 @@ impl ConnectionSlots {
         Some(slot)
     }
 
-    /// Counts a refused connection, and logs now and then why.
+    /// Counts a refused connection, and logs the reason at a limited rate.
     fn record_refusal(&self, why: &dyn fmt::Display) {
         count(Event::ConnectionRefused);
         let refused = self.refused.fetch_add(1, Relaxed) + 1;
@@ -95,12 +96,12 @@ pub(crate) struct ConnectionSlot {
 }
 
 impl ConnectionSlot {
-    /// Counts a refused connection, and logs now and then why.
+    /// Counts a refused connection, and logs the reason at a limited rate.
     pub(crate) fn record_refusal(&self, why: &dyn fmt::Display) {
         self.slots.record_refusal(why);
     }
 
-    /// Counts the connection for the client's address. Returns false if that address has too many.
+    /// Counts the connection for the client's address. Returns false if the address has too many connections.
     pub(crate) fn claim(&mut self, address: IpAddr) -> bool {
         let per_address = &self.slots.per_address;
         let max = per_address.max.load(Relaxed);

@@ -1,29 +1,30 @@
-//! How many files the process may open, and how many connections fit into that.
+//! The limit on file descriptors, and the number of connections that it allows.
 
 use std::fmt;
 use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are kept free for everything but connections: files that a reload reads, the access log, metrics,
-/// name resolution.
+/// File descriptors that are reserved for other purposes than connections: files that a reload reads, the
+/// access log, metrics, and name resolution.
 const OTHER_FILES: u64 = 24;
-/// Descriptors that the runtime of a worker thread has.
+/// The file descriptors that the runtime of one worker thread uses.
 const OF_A_THREAD: u64 = 4;
 
-/// The descriptors of the process.
+/// The file descriptors of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Descriptors {
-    /// How many the process may have.
+    /// The maximum number of file descriptors of the process.
     limit: u64,
-    /// How many of them are not for connections.
+    /// The number of file descriptors that are not available for connections.
     reserved: u64,
 }
 
 impl Descriptors {
-    /// Raises the limit of the process as far as it may without a privilege, and counts what is open already.
+    /// Raises the soft limit to the hard limit, and counts the descriptors that are already open.
     ///
-    /// Called when all sockets are bound. The usual soft limit of 1,024 exists for programs that use `select`.
+    /// It is called after all sockets are bound. The usual soft limit of 1,024 exists for programs that use
+    /// `select`.
     pub(super) fn raise(threads: usize) -> Self {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let raised = Rlimit { current: maximum, maximum };
@@ -43,14 +44,14 @@ impl Descriptors {
         }
     }
 
-    /// Returns how many connections of clients fit. Each request may need a second descriptor, for its connection to a
-    /// server, so half of what is free is kept for those.
+    /// Returns the maximum number of client connections. Each request may need a second descriptor for its
+    /// connection to an upstream server, so half of the available descriptors are reserved for those.
     pub(super) fn connections(self) -> usize {
         let most = self.limit.saturating_sub(self.reserved) / 2;
         usize::try_from(most).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Returns what to tell the operator if `wanted` connections do not fit.
+    /// Returns a warning for the operator if `wanted` connections do not fit.
     pub(super) fn shortage(self, wanted: usize) -> Option<Shortage> {
         (self.connections() < wanted).then_some(Shortage { descriptors: self, wanted })
     }
@@ -91,7 +92,7 @@ mod tests {
         for part in ["at most 480 connections", "may open 1024 files", "to 40064"] {
             assert!(shortage.contains(part), "{shortage}");
         }
-        // Hardly a limit to work with, and still one connection.
+        // The limit is too low for regular operation, but still allows one connection.
         assert_eq!(Descriptors { limit: 8, reserved: 64 }.connections(), 1);
         assert!(Descriptors { limit: u64::MAX, reserved: 64 }.shortage(10_000_000).is_none());
     }

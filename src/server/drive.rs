@@ -1,7 +1,7 @@
-//! Runs one HTTP/2 connection to its end, within its timeouts.
+//! Runs one HTTP/2 connection to its end and enforces its timeouts.
 //!
-//! The timer is moved only when the connection waits for something slow by nature: a client that does not read, or none
-//! that asks. A request that is answered at once never touches it.
+//! The timer is reset only when the connection waits for the client: when the client does not read, or sends
+//! no request. A request that is answered immediately never touches the timer.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -17,26 +17,26 @@ use crate::clock::turn;
 use crate::config::Limits;
 use crate::upstream::alarm::Alarm;
 
-/// A hyper connection.
+/// A hyper connection that supports graceful shutdown.
 pub(super) trait HttpConnection: Future<Output = hyper::Result<()>> {
-    /// Finish what is in flight, take nothing new.
+    /// Starts a graceful shutdown: completes the requests in flight, and accepts no new ones.
     fn finish(self: Pin<&mut Self>);
 }
 
-/// How a connection ended.
+/// The reason why a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// HTTP said so, or it broke; the client's faults are not ours to report.
+    /// The connection ended normally, or an error ended it. Errors that the client caused are not reported.
     Finished,
-    /// The first request did not come in time.
+    /// The first request did not arrive in time.
     HeaderTimeout,
-    /// No request came for `idle_timeout`.
+    /// No request arrived for `idle_timeout`.
     IdleTimeout,
     /// The client did not read its response.
     WriteTimeout,
 }
 
-/// A count, and since when it has been the same.
+/// A counter value, and the time since which it has not changed.
 type Seen = Option<(u32, Instant)>;
 
 /// Polls `connection` until it ends or runs out of time.
@@ -52,7 +52,8 @@ pub(super) async fn drive<C: HttpConnection>(
     let mut woken = pin!(drain.woken());
     let (mut registered, mut told) = (false, false);
     let start = turn::now();
-    // Since when the client takes nothing, and since when it asks for nothing, each with the count that was seen then.
+    // The time since which the client accepts no bytes, and the time since which it sends no request, each
+    // with the counter value at that time.
     let (mut blocked, mut idle): (Seen, Seen) = (None, None);
     let mut look_at = start;
     poll_fn(|cx| {
@@ -63,7 +64,7 @@ pub(super) async fn drive<C: HttpConnection>(
             registered = true;
             let _ = woken.as_mut().poll(cx);
         }
-        // A client whose certificate was refused needs a new connection to use another one.
+        // A client whose certificate was refused needs a new connection to use a different one.
         let must_leave = || drain.is_draining() || certificate.is_some_and(ClientCertificate::was_refused);
         if !told && must_leave() {
             told = true;
@@ -80,7 +81,7 @@ pub(super) async fn drive<C: HttpConnection>(
             let (deadline, end) = if activity.flags() & WRITE_BLOCKED != 0 {
                 (since(&mut blocked, activity.writes()) + limits.write_timeout, Some(End::WriteTimeout))
             } else if activity.in_flight() > 0 {
-                // A request may end without this task being woken.
+                // A request may end without waking this task.
                 (blocked, idle) = (None, None);
                 (look_at + limits.idle_timeout / 20, None)
             } else if activity.requests() == 0 {

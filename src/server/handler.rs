@@ -1,4 +1,4 @@
-//! What answers requests, and the wrapping that lets the server know when an answer is over.
+//! The interface to the code that answers requests, and wrappers that detect the end of a response.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,16 +17,17 @@ use super::connection_info::ConnInfo;
 use super::streams;
 use crate::proxy::client::{Client, Socket};
 
-/// Answers requests. One value serves all threads.
+/// Answers requests. All threads share one value.
 pub(crate) trait Handler: Send + Sync + 'static {
-    /// What the requests of one HTTP/1 connection use one after the other.
+    /// State that the requests of one HTTP/1 connection reuse one after the other.
     type Session: Default + Send;
     /// The body of a response to an HTTP/2 request.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
-    /// The response to an HTTP/2 request, to come. It is never boxed here, and dropped when the client goes away.
+    /// The future of a response to an HTTP/2 request. It is not boxed here. It is dropped when the client
+    /// disconnects.
     type Future: Future<Output = Response<Self::Body>> + Send + 'static;
 
-    /// Answers the HTTP/1 request whose head the client has sent.
+    /// Answers an HTTP/1 request whose head has been received.
     fn serve<I: Socket>(
         &self,
         client: &mut Client<I>,
@@ -38,7 +39,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
     fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Self::Future;
 }
 
-/// The handler on one connection, as hyper wants it.
+/// The handler of one connection as a hyper service.
 pub(super) struct Serve<H> {
     handler: Arc<H>,
     connection: Arc<ConnInfo>,
@@ -61,7 +62,7 @@ impl<H: Handler> Service<Request<Incoming>> for Serve<H> {
     }
 }
 
-/// Counts a request as in flight until dropped.
+/// Counts a request as in flight until it is dropped.
 struct InFlight(Arc<ConnInfo>);
 
 impl InFlight {
@@ -78,7 +79,7 @@ impl Drop for InFlight {
 }
 
 pin_project! {
-    /// The handler's future; its answer's body carries the request's count on.
+    /// The handler's future. The body of its response keeps counting the request as in flight.
     pub(super) struct Answer<F> {
         #[pin]
         future: F,
@@ -98,7 +99,7 @@ impl<F: Future<Output = Response<B>>, B> Future for Answer<F> {
 }
 
 pin_project! {
-    /// An answer's body; the request is in flight until it is dropped.
+    /// The body of a response. The request is in flight until the body is dropped.
     pub struct ServedBody<B> {
         #[pin]
         body: B,

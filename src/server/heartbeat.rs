@@ -1,10 +1,10 @@
-//! The signs of life of the worker threads, for a watchdog.
+//! Heartbeats of the worker threads for a watchdog.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-/// The signs of life of the worker threads. Each worker gives one per period, as long as its runtime makes progress.
+/// Heartbeats of the worker threads. Each worker sends one per period while its runtime makes progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Heartbeats {
     period: Duration,
@@ -16,13 +16,13 @@ impl Heartbeats {
         Self { period, beats: (0..workers).map(|_| AtomicBool::new(false)).collect() }
     }
 
-    /// Returns whether every worker has given a sign of life since the last call.
+    /// Returns whether every worker has sent a heartbeat since the last call.
     pub(crate) fn all_alive(&self) -> bool {
-        // Every one is reset, also after one that is missing.
+        // All flags are reset, including those after the first missing one.
         self.beats.iter().filter(|beat| !beat.swap(false, Relaxed)).count() == 0
     }
 
-    /// Gives the signs of life of one worker, on its own thread.
+    /// Sends the heartbeats of one worker. It runs on the worker's own thread.
     pub(super) async fn beat(self, worker: usize) {
         let Some(beat) = self.beats.get(worker) else { return };
         loop {

@@ -1,7 +1,8 @@
-//! An HTTP/1 connection from its first byte to its last: one request after the other, each in its time.
+//! Serves an HTTP/1 connection: one request after the other, each within its timeouts.
 //!
-//! A request that comes whole and is answered at once reads the clock twice and moves no timer. Between two requests the
-//! connection owns no buffer, and after a while nothing but what it takes to wait.
+//! A request that arrives at once and is answered immediately reads the clock twice and resets no timer.
+//! Between two requests the connection owns no buffer. After some idle time it keeps only the state that is
+//! needed to wait.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -22,14 +23,15 @@ use crate::proxy::client::{Client, ClientTimeouts, HeadEnd, Socket};
 use crate::response;
 use crate::telemetry::{Event, count};
 
-/// How long a client whose connection is closed may still send before the socket is closed under it. Closing with unread
-/// bytes resets the connection, and the client would lose the response that explains it.
+/// How long the gateway still reads from a client after the last response, before it closes the socket (a
+/// lingering close, as in nginx). Closing a socket with unread bytes resets the connection, and the client
+/// might lose the response.
 const LINGER: Duration = Duration::from_millis(500);
-/// How much it may send in that time.
+/// The maximum number of bytes read in that time.
 const LINGER_BYTES: usize = 256 * 1024;
-/// How long an idle connection has to say goodbye (TLS close_notify).
+/// How long an idle connection may take to send its last message (TLS close_notify).
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How long a connection may be idle before it rests, which frees what it takes to serve requests.
+/// The idle time after which a connection frees the state that it needs only for serving requests.
 const REST_AFTER: Duration = Duration::from_secs(2);
 
 /// Serves an HTTP/1 connection to its end.
@@ -43,11 +45,11 @@ pub(super) async fn serve<H: Handler, I: Socket>(
     let timeouts = ClientTimeouts { write: limits.write_timeout, half_closed: limits.half_closed_timeout };
     let mut client = Client::new(io, timeouts, drain.flag());
     let connection = Connection { handler, info, limits, drain };
-    // The first head's time runs from the start of the connection, so its first byte buys nothing.
+    // The timeout of the first head starts with the connection, so that sending one byte does not extend it.
     let mut since = Since::Accepted(turn::now());
     let mut woken = pin!(Woken::new(drain));
     loop {
-        // Boxed, and gone while the connection rests.
+        // The future is boxed, and freed while the connection is idle.
         let busy = Box::pin(connection.busy(&mut client, since, woken.as_mut()));
         since = match busy.await {
             Busy::Rests(idle) => Since::Answered(idle),
@@ -59,32 +61,32 @@ pub(super) async fn serve<H: Handler, I: Socket>(
     }
 }
 
-/// What the wait for a request is measured from.
+/// The event from which the wait for a request is measured.
 #[derive(Debug, Clone, Copy)]
 enum Since {
     Accepted(Instant),
     Answered(Instant),
 }
 
-/// Why a connection serves no request.
+/// The reason why a connection stops serving requests.
 enum Busy {
-    /// None comes for a while.
+    /// No request arrived for some time. More may follow.
     Rests(Instant),
-    /// None will come.
+    /// No more requests will be served.
     Over(End),
 }
 
-/// How a connection ends.
+/// The reason why a connection ends.
 enum End {
-    /// The client closed it, or it broke: nothing more is to be said.
+    /// The client closed the connection, or it failed. Nothing more can be sent.
     Gone,
-    /// The last response said that it is the last.
+    /// The last response announced the close of the connection.
     Answered,
-    /// No request came in time, or the process ends.
+    /// No request arrived in time, or the process is shutting down.
     Idle,
-    /// A head did not arrive in time.
+    /// A request head did not arrive in time.
     HeaderTimeout,
-    /// What came is no request.
+    /// The client sent something that is not a valid request.
     Fault(RequestFault),
 }
 
@@ -96,7 +98,7 @@ struct Connection<'a, H> {
 }
 
 impl<H: Handler> Connection<'_, H> {
-    /// Serves requests until none comes for a while.
+    /// Serves requests until the connection has been idle for some time.
     async fn busy<I: Socket>(
         &self,
         client: &mut Client<I>,
@@ -118,7 +120,7 @@ impl<H: Handler> Connection<'_, H> {
         }
     }
 
-    /// Waits for the head of the next request; false where none comes for a while.
+    /// Waits for the head of the next request. Returns false if none arrives for some time.
     async fn head<I: Socket>(
         &self,
         client: &mut Client<I>,
@@ -190,7 +192,7 @@ impl Since {
 }
 
 pin_project_lite::pin_project! {
-    /// Wakes the connection's task when idle connections are closed, because the process ends.
+    /// Wakes the connection's task when the process is shutting down and idle connections are closed.
     struct Woken {
         #[pin]
         notified: tokio::sync::futures::OwnedNotified,
@@ -203,7 +205,8 @@ impl Woken {
         Self { notified: drain.woken_if_idle(), registered: false }
     }
 
-    /// Returns whether idle connections are closed. The task is always the same, so it is registered once.
+    /// Returns whether idle connections are to be closed. The task never changes, so it is registered only
+    /// once.
     fn closes_idle(self: Pin<&mut Self>, drain: &DrainSignal, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         if !*this.registered {
@@ -214,7 +217,7 @@ impl Woken {
     }
 }
 
-/// Says what is to be said, and lets the client read what was said last.
+/// Sends the final response, if any, and gives the client time to read it.
 async fn close<I: Socket>(mut client: Client<I>, end: End, drain: &DrainSignal) {
     let refusal = match end {
         End::Gone => return,

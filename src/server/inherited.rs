@@ -1,4 +1,5 @@
-//! Listening sockets that another process has opened: the service manager, or the gateway that this one replaces.
+//! Listening sockets that another process has opened: the service manager, or the gateway process that this
+//! one replaces.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -8,12 +9,14 @@ use listenfd::ListenFd;
 /// Listening sockets, by the address that they listen on.
 #[derive(Debug, Default)]
 pub(crate) struct InheritedSockets {
-    /// In the order in which they came. Several sockets can share an address (`SO_REUSEPORT`).
+    /// The sockets in the order in which they were received. Several sockets can share an address
+    /// (`SO_REUSEPORT`).
     sockets: Vec<(SocketAddr, TcpListener)>,
 }
 
 impl InheritedSockets {
-    /// Takes the sockets that a service manager has opened for this process (`LISTEN_FDS`, systemd's socket activation).
+    /// Takes the sockets that a service manager has opened for this process (`LISTEN_FDS`, systemd's socket
+    /// activation).
     ///
     /// It must be called before other threads run, because it removes the variables from the environment.
     ///
@@ -33,7 +36,7 @@ impl InheritedSockets {
     /// Adds a socket.
     ///
     /// # Errors
-    /// Fails if the socket does not listen, or if its address is not one of IPv4 or IPv6.
+    /// Fails if the socket does not listen, or if its address is neither IPv4 nor IPv6.
     pub(crate) fn push(&mut self, socket: TcpListener) -> io::Result<()> {
         if !rustix::net::sockopt::socket_acceptconn(&socket)? {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"));
@@ -42,15 +45,15 @@ impl InheritedSockets {
         Ok(())
     }
 
-    /// Takes the sockets of an address. With port 0 it is the first address that is left with the same IP address, so the
-    /// listeners with a port of their own come first.
+    /// Takes the sockets of an address. Port 0 matches the first remaining address with the same IP address,
+    /// so listeners with a fixed port must be handled first.
     pub(crate) fn take(&mut self, wanted: SocketAddr) -> Vec<TcpListener> {
         let found = self.sockets.iter().map(|(addr, _)| *addr);
         let Some(addr) = found.into_iter().find(|addr| is_meant(*addr, wanted)) else { return Vec::new() };
         self.sockets.extract_if(.., |(of_socket, _)| *of_socket == addr).map(|(_, socket)| socket).collect()
     }
 
-    /// Returns the addresses whose sockets nobody has taken.
+    /// Returns the addresses whose sockets have not been taken.
     pub(crate) fn left(&self) -> impl Iterator<Item = SocketAddr> {
         self.sockets.iter().map(|(addr, _)| *addr)
     }

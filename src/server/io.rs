@@ -1,4 +1,4 @@
-//! The socket as hyper sees it: the same bytes, with a note of what happened for the timeouts.
+//! A wrapper around the socket that hyper uses. It records progress for the timeouts.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::activity::WRITE_BLOCKED;
 use super::connection_info::ConnInfo;
 
-/// An HTTP/2 connection's socket, or the TLS session on it.
+/// The socket of an HTTP/2 connection, or the TLS session on it.
 pub(super) struct Watched<S> {
     io: S,
     connection: Arc<ConnInfo>,
@@ -61,7 +61,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.io).poll_flush(cx);
-        // Flushing is where a TLS session notices that the client does not read. Most flushes have nothing to do.
+        // A TLS session detects in its flush that the client does not read. Most flushes have nothing to
+        // write.
         match result {
             Poll::Pending => this.connection.activity.set(WRITE_BLOCKED),
             Poll::Ready(_) => this.connection.activity.clear(WRITE_BLOCKED),

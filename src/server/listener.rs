@@ -6,35 +6,35 @@ use std::sync::Arc;
 
 use crate::config::AddressRange;
 
-/// One address to listen on.
+/// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListenerSpec {
-    /// Address and port; port 0 lets the system choose.
+    /// The address and port. The system chooses a port if it is 0.
     pub addr: SocketAddr,
-    /// TLS, with HTTP/2 or HTTP/1.1 negotiated by ALPN. Otherwise plain HTTP/1.1.
+    /// Enables TLS, with HTTP/2 or HTTP/1.1 negotiated by ALPN. Otherwise the listener serves plain HTTP/1.1.
     pub tls: bool,
-    /// On a plain listener, HTTP/2 with prior knowledge (RFC 9113 §3.3) instead of HTTP/1.1. Ignored with
-    /// `tls`.
+    /// Enables HTTP/2 with prior knowledge (RFC 9113 §3.3) instead of HTTP/1.1 on a plain listener. Ignored
+    /// if `tls` is set.
     pub h2c: bool,
-    /// The addresses whose connections start with a PROXY protocol header (version 1 or 2), which is believed.
-    /// Connections from others are closed.
+    /// The addresses of trusted load balancers. Their connections start with a PROXY protocol header (version
+    /// 1 or 2). Connections from other addresses are closed.
     pub proxy_protocol: Option<Arc<[AddressRange]>>,
 }
 
 impl ListenerSpec {
-    /// A plain HTTP/1.1 listener.
+    /// Creates a plain HTTP/1.1 listener.
     pub(crate) fn plain(addr: SocketAddr) -> Self {
         Self { addr, tls: false, h2c: false, proxy_protocol: None }
     }
 
-    /// A TLS listener: HTTP/2 and HTTP/1.1 by ALPN.
+    /// Creates a TLS listener for HTTP/2 and HTTP/1.1 by ALPN.
     pub(crate) fn tls(addr: SocketAddr) -> Self {
         Self { tls: true, ..Self::plain(addr) }
     }
 }
 
 impl fmt::Display for ListenerSpec {
-    /// The address as the configuration file spells it: `https://127.0.0.1:8443`.
+    /// Formats the address as the configuration file spells it: `https://127.0.0.1:8443`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.addr)
     }
@@ -45,12 +45,12 @@ impl fmt::Display for ListenerSpec {
 pub(crate) struct Listener {
     /// The options of the listener; `addr` has the actual port.
     pub spec: ListenerSpec,
-    /// The position among the listeners of the options.
+    /// The index among the listeners of the options.
     pub index: usize,
 }
 
 impl Listener {
-    /// Returns the address it listens on.
+    /// Returns the address of the listener.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.spec.addr
     }

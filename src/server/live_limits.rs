@@ -1,4 +1,4 @@
-//! The limits of connections, which can change while the server runs.
+//! The limits on connections, which can change while the server runs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const MAX_BUFFER: usize = 64 * 1024;
 /// The settings of a connection, fixed when it is accepted.
 pub(crate) struct ConnectionSettings {
     pub(crate) limits: Limits,
-    /// The addresses that stand for many clients.
+    /// The addresses of proxies, each of which represents many clients.
     pub(super) trusted_proxies: Box<[AddressRange]>,
     pub(super) http2: http2::Builder<StreamExecutor>,
 }
@@ -52,7 +52,7 @@ impl LiveLimits {
         }
     }
 
-    /// Makes limits for a test that binds no listener.
+    /// Creates limits for a test without listeners.
     #[cfg(test)]
     pub(super) fn without_listeners(limits: Limits, grace: Duration) -> Self {
         let options = ServerOptions { limits, grace, ..ServerOptions::new(Vec::new()) };
@@ -67,7 +67,7 @@ impl LiveLimits {
         self.connection_settings.store(Arc::new(ConnectionSettings::new(limits, trusted_proxies)));
     }
 
-    /// Returns why fewer connections than configured are accepted.
+    /// Returns why the server accepts fewer connections than configured.
     pub(crate) fn shortage(&self) -> Option<Shortage> {
         self.descriptors.shortage(self.connection_settings.load().limits.max_connections)
     }
@@ -102,15 +102,15 @@ fn http2(limits: &Limits) -> http2::Builder<StreamExecutor> {
         .timer(TokioTimer::new())
         .adaptive_window(false)
         .max_concurrent_streams(128)
-        // A client may fill these windows before anything is read. They bound memory and are large enough for
-        // uploads.
+        // A client may fill these windows before the gateway reads anything. They limit the memory per
+        // connection, and are large enough for uploads.
         .initial_stream_window_size(256 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .max_frame_size(16 * 1024)
         .max_send_buf_size(MAX_BUFFER)
         .max_header_list_size(u32::try_from(limits.max_header_size).unwrap_or(u32::MAX))
-        // Streams reset before they were accepted ("rapid reset"), and streams reset because of the client's
-        // errors.
+        // Limits the streams that a client resets before they are accepted ("rapid reset"), and the streams
+        // that are reset because of the client's errors.
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(128);
     builder

@@ -1,14 +1,15 @@
-//! The process of the gateway: listeners, TLS, one runtime per core, HTTP on the wire, and drain.
+//! The gateway process: listeners, TLS, one runtime per core, the client side of HTTP, and draining.
 //!
-//! pingora-core carries the process (services, runtimes, end of life). HTTP/1 is read and written by the codec in
-//! `http1/`, HTTP/2 by hyper. Nothing here knows what a request means: that is the [`Handler`](handler::Handler)'s.
+//! pingora-core manages the process (services, runtimes, shutdown). The codec in `http1/` reads and writes
+//! HTTP/1; hyper handles HTTP/2. This module does not interpret requests; it passes them to the
+//! [`Handler`](handler::Handler).
 //!
-//! [`Bound::bind`] does everything that can fail (sockets, certificates), so that an error is one line before anything
-//! runs. [`Bound::run`] then blocks until the process was asked to end.
+//! [`Bound::bind`] does everything that can fail (sockets, certificates), so that such errors are reported
+//! before anything runs. [`Bound::run`] then blocks until the process is asked to stop.
 //!
-//! The shape: every worker thread is a pingora service of its own, with one single-threaded runtime and its own
-//! listening socket for each address (`SO_REUSEPORT`). A connection is accepted, polled and answered on one thread; its
-//! socket is never registered with another thread's reactor.
+//! Every worker thread is a separate pingora service with one single-threaded runtime. It has its own
+//! listening socket for each address (`SO_REUSEPORT`). A connection is accepted, polled and answered on one
+//! thread; its socket is never registered with the reactor of another thread.
 
 mod activity;
 mod bind;

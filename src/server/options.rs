@@ -6,20 +6,21 @@ use super::listener::ListenerSpec;
 use super::tls::TlsPaths;
 use crate::config::{AddressRange, Limits};
 
-/// Everything [`Bound::bind`](super::Bound::bind) needs.
+/// The options that [`Bound::bind`](super::Bound::bind) takes.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerOptions {
-    /// The addresses to listen on; at least one.
+    /// The addresses to listen on. At least one is required.
     pub listeners: Vec<ListenerSpec>,
-    /// Certificate and key. Required if a listener has `tls`.
+    /// The certificates and keys. Required if a listener has `tls`.
     pub tls: Option<TlsPaths>,
-    /// Worker threads; 0 is one per core.
+    /// The number of worker threads; 0 means one per core.
     pub threads: usize,
-    /// How long requests in flight may take to finish during a drain.
+    /// How long requests in flight may take to complete during a drain.
     pub grace: Duration,
-    /// Limits on connections and their timeouts.
+    /// The limits on connections, and their timeouts.
     pub limits: Limits,
-    /// The addresses that stand for many clients: `max_connections_per_address` is not for them.
+    /// The addresses of proxies, each of which represents many clients. `max_connections_per_address` does
+    /// not apply to them.
     pub trusted_proxies: Vec<AddressRange>,
 }
 

@@ -1,8 +1,8 @@
-//! The response to a connection above the limit.
+//! The response to a connection beyond the limit.
 
 use std::time::SystemTime;
 
-/// Returns the bytes sent to a connection above the limit, before anything is read from it.
+/// Returns the response to a connection beyond the limit. It is sent before anything is read from the client.
 pub(super) fn too_many_connections() -> Vec<u8> {
     let body = r#"{"title":"Service Unavailable","status":503,"detail":"there are too many connections: try again later"}"#;
     format!(

@@ -1,4 +1,4 @@
-//! Gives every thread its sockets, lets pingora run them, and ends it well.
+//! Distributes the sockets to the threads, runs them as pingora services, and shuts them down.
 
 use std::io;
 use std::net::TcpListener;
@@ -24,30 +24,31 @@ use super::passable::PassableSockets;
 use super::shutdown::Phase;
 use super::shutdown::{DrainSignal, ShutdownHandle};
 
-/// How long to leave a listener alone whose `accept` fails.
+/// How long a worker waits after `accept` failed on a listener.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-/// Connections still taken out of the queue when a drain begins; a flood must not keep the listener open.
+/// The maximum number of connections that are still accepted from the queue when a drain begins, so that a
+/// flood does not keep the listener open.
 const MAX_LATE: usize = 1024;
-/// How often a drain looks whether the last connection is gone.
+/// The interval at which a drain checks whether all connections are closed.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
 
-/// Why [`Bound::run`] returned.
+/// The reason why [`Bound::run`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitReason {
-    /// A drain: every request in flight was answered.
+    /// A drain completed: every request in flight was answered.
     Drained,
-    /// A drain that ran out of grace with this many connections still open.
+    /// The grace time of a drain expired while connections were still open.
     GraceExpired {
-        /// Connections that were cut.
+        /// The number of connections that were closed forcibly.
         connections: usize,
     },
-    /// Asked to stop at once.
+    /// The server was asked to stop immediately.
     Stopped,
 }
 
 impl Bound {
-    /// Answers requests until the shutdown handle is used. Blocks; not to be called from async code. Calls `serving` once
-    /// every worker accepts connections, on the thread of one of them.
+    /// Serves requests until the shutdown handle is used. It blocks, so it must not be called from async
+    /// code. It calls `serving` once every worker accepts connections, on the thread of one of them.
     pub(crate) fn run<H: Handler>(
         self,
         handler: H,
@@ -88,8 +89,8 @@ fn run<H: Handler>(bound: Bound, handler: H, serving: Box<dyn FnOnce() + Send + 
     *exit.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// pingora's part is over once the supervisor says so: no grace of its own, which it would sleep through even with nothing
-/// in flight.
+/// Returns the configuration of pingora. It has no grace time: pingora would sleep through it even if no
+/// request is in flight, and the supervisor has already waited.
 fn configuration() -> ServerConf {
     ServerConf {
         work_stealing: false,
@@ -101,12 +102,13 @@ fn configuration() -> ServerConf {
     }
 }
 
-/// One worker thread: a pingora service with a single-threaded runtime of its own, and a socket of every listener.
+/// One worker thread: a pingora service with its own single-threaded runtime, and a socket of every listener.
 ///
-/// It accepts by itself instead of through pingora's `listening::Service`. That one accepts on one thread of a service
-/// and hands the connection to a random other, whose reads and writes then wait for the first one's reactor; it spawns
-/// through a handle kept per thread id, which goes stale when a second server starts in a process that ended its first;
-/// its stream reads the clock around every wait; and its handshake may take 60 s.
+/// It accepts connections itself instead of using pingora's `listening::Service`, for four reasons. That
+/// service accepts on one thread and passes the connection to a random other thread, whose reads and writes
+/// then wait for the reactor of the first. It spawns tasks through a handle stored per thread id, which
+/// becomes invalid if a process starts a second server after the first has ended. Its stream reads the clock
+/// around every wait. Its TLS handshake timeout is 60 s.
 struct Worker<H> {
     thread: usize,
     name: String,
@@ -118,7 +120,8 @@ struct Worker<H> {
     heartbeats: Option<Heartbeats>,
 }
 
-/// What is called by the last worker that begins to accept connections: the one that gives up the last reference.
+/// Calls the function when the last worker starts to accept connections, which is the worker that drops the
+/// last reference.
 struct Serving(Box<dyn FnOnce() + Send + Sync>);
 
 #[async_trait]
@@ -159,18 +162,18 @@ impl<H: Handler> Service for Worker<H> {
     }
 }
 
-/// Which connections are accepted.
+/// Which connections a worker accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Accepting {
     All,
-    /// What the system has already accepted for us: those clients believe they are connected, and closing the socket would
-    /// reset them.
+    /// Only connections that are already in the accept queue. Their clients consider themselves connected,
+    /// and closing the socket would reset them.
     Queued,
-    /// None: another process accepts on the same sockets.
+    /// No connections: another process accepts on the same sockets.
     No,
 }
 
-/// Accepts until told to stop.
+/// Accepts connections until the worker is told to stop.
 async fn accept<H: Handler>(
     socket: tokio::net::TcpListener,
     listener: Arc<Listener>,
@@ -186,7 +189,8 @@ async fn accept<H: Handler>(
         };
         late += usize::from(*accepts.borrow() != Accepting::All);
         match accepted {
-            // The slot is taken here and not in the task: a burst would use up all descriptors before the first task runs.
+            // The slot is taken here and not in the task. Otherwise a burst could use up all file descriptors
+            // before the first task runs.
             Ok((stream, peer)) => match shared.live.connection_slots().take() {
                 Some(slot) => {
                     let connection = Arc::clone(&shared).serve(stream, peer, Arc::clone(&listener), slot);
@@ -194,10 +198,11 @@ async fn accept<H: Handler>(
                 }
                 None => connection::refuse(stream, &listener),
             },
-            // The client left the queue before it was its turn.
+            // The client disconnected before its connection was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                // Out of descriptors or memory: the queue stays ready, so wait for some to come back.
+                // The process is out of file descriptors or memory. The queue stays ready, so the worker
+                // waits until some are freed.
                 log::error!("cannot accept on {listener}: {error}");
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -205,11 +210,11 @@ async fn accept<H: Handler>(
     }
 }
 
-/// Waits for the end to be asked for, and conducts it: pingora learns of it when there is nothing left to do.
+/// Waits for a shutdown request and carries it out. pingora is notified once nothing is left to do.
 struct Supervisor {
     shutdown: ShutdownHandle,
     stop_accepting: watch::Sender<Accepting>,
-    /// The sockets that connections may still be accepted from.
+    /// The number of sockets that may still accept connections.
     sockets_open: Arc<AtomicUsize>,
     passable: PassableSockets,
     drain: DrainSignal,
@@ -221,7 +226,7 @@ struct Supervisor {
 impl ShutdownSignalWatch for Supervisor {
     async fn recv(&self) -> ShutdownSignal {
         let mut phase = self.shutdown.subscribe();
-        // The sender lives in `self.shutdown`, so waiting cannot fail.
+        // The sender is owned by `self.shutdown`, so waiting cannot fail.
         let asked =
             phase.wait_for(|phase| *phase != Phase::Running).await.map_or(Phase::Stop, |phase| *phase);
         self.passable.close();
@@ -242,14 +247,16 @@ impl Supervisor {
         let deadline = start + grace;
         self.drain.start();
         loop {
-            // After a hand-over, a client that has just sent a request on an idle connection must not find it closed: its
-            // next response says that it is the last one. A connection that stays idle is closed in the end.
+            // After a hand-over, an idle connection is not closed immediately, because the client may have
+            // just sent a request on it. The next response announces the close instead. Connections that stay
+            // idle are closed after half of the grace time.
             if *phase.borrow() > Phase::HandOver || start.elapsed() >= grace / 2 {
                 self.drain.close_idle();
             }
-            // Before the first look too: a connection accepted a moment ago has no permit yet.
+            // This also delays the first check: a connection that was accepted a moment ago is not counted
+            // yet.
             sleep(DRAIN_POLL).await;
-            // In this order: without a socket, no connection is added.
+            // The order matters: once no socket is open, no connection is added.
             let accepts = self.sockets_open.load(Ordering::Acquire) > 0;
             let connections = self.live.connection_slots().open();
             if connections == 0 && !accepts {

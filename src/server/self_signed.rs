@@ -1,5 +1,5 @@
-//! The self-signed certificate of a gateway without a configured one: created once, kept, and valid only for
-//! this machine.
+//! The self-signed certificate of a gateway without a configured certificate. It is created once, stored, and
+//! valid only for this machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::tls::pem_file::PemFile;
 use crate::tls::provider;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How long the certificate is valid. Some clients refuse server certificates that live longer.
+/// The validity period of the certificate. Some clients refuse server certificates with a longer one.
 const LIFETIME: Duration = DAY.saturating_mul(825);
 /// The certificate is replaced if it expires within this time.
 const RENEW_BEFORE: Duration = DAY.saturating_mul(30);
@@ -30,8 +30,9 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Returns the paths of the certificate and key in `state_dir`. Creates them unless a valid pair exists.
 ///
-/// The key is ECDSA P-256. The certificate is for `localhost`, `127.0.0.1` and `::1`, and is not a CA, so a
-/// client that trusts it trusts nothing else. A new directory gets mode 0700, the key mode 0600.
+/// The key is ECDSA P-256. The certificate is for `localhost`, `127.0.0.1` and `::1`. It is not a CA
+/// certificate, so a client that trusts it trusts no other certificate. A new directory gets mode 0700, the
+/// key mode 0600.
 ///
 /// # Errors
 /// Fails if the certificate cannot be created or the files cannot be written.
@@ -76,7 +77,8 @@ fn create(state_dir: &Path, paths: &CertificateFiles) -> Result<(), SelfSignedEr
         move |error| SelfSignedError::Write(path, error)
     };
     state_file::make_folder(state_dir).map_err(in_file(state_dir))?;
-    // A crash between the two writes leaves a pair that does not match, which the next start replaces.
+    // A crash between the two writes leaves a key and a certificate that do not match. The next start
+    // replaces them.
     state_file::replace(&paths.key, key.as_bytes(), 0o600).map_err(in_file(&paths.key))?;
     state_file::replace(&paths.certificate, certificate.as_bytes(), 0o644)
         .map_err(in_file(&paths.certificate))
@@ -91,20 +93,20 @@ fn generate() -> Result<(String, String), rcgen::Error> {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // Valid since yesterday, for clients whose clocks are behind.
+    // The validity starts one day ago, for clients whose clocks are slow.
     let now = SystemTime::now();
     params.not_before = (now - DAY).into();
     params.not_after = (now + (LIFETIME - DAY)).into();
     Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 
-/// Why the self-signed certificate cannot be created.
+/// The reason why the self-signed certificate cannot be created.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum SelfSignedError {
     /// A file or directory cannot be written.
     Write(PathBuf, io::Error),
-    /// Key or certificate cannot be made.
+    /// The key or the certificate cannot be generated.
     Generate(rcgen::Error),
 }
 

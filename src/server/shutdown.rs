@@ -25,13 +25,14 @@ impl ShutdownHandle {
         Self { phase: Arc::new(watch::Sender::new(Phase::Running)) }
     }
 
-    /// Stops accepting, because another process accepts on the same sockets, and lets requests in flight finish within the
-    /// grace time. Idle HTTP/1 connections stay open for half of that time.
+    /// Stops accepting connections because another process accepts on the same sockets. Requests in flight
+    /// may complete within the grace time. Idle HTTP/1 connections stay open for half of that time.
     pub(crate) fn hand_over(&self) {
         self.advance(Phase::HandOver);
     }
 
-    /// Stops accepting, closes idle connections, and lets requests in flight finish within the grace time.
+    /// Stops accepting connections, closes idle connections, and lets requests in flight complete within the
+    /// grace time.
     pub(crate) fn drain(&self) {
         self.advance(Phase::Drain);
     }
@@ -87,19 +88,19 @@ impl DrainSignal {
         self.shared.wake.notify_waiters();
     }
 
-    /// Closes HTTP/1 connections without a request. It may be called again.
+    /// Closes HTTP/1 connections without a request. It may be called repeatedly.
     pub(super) fn close_idle(&self) {
         if !self.shared.closing_idle.swap(true, Ordering::AcqRel) {
             self.shared.wake_idle.notify_waiters();
         }
     }
 
-    /// Returns whether HTTP/1 connections without a request are closed.
+    /// Returns whether HTTP/1 connections without a request are to be closed.
     pub(super) fn closes_idle(&self) -> bool {
         self.shared.closing_idle.load(Ordering::Acquire)
     }
 
-    /// Like [`woken`](Self::woken), for [`closes_idle`](Self::closes_idle).
+    /// Works like [`woken`](Self::woken), but for [`closes_idle`](Self::closes_idle).
     pub(super) fn woken_if_idle(&self) -> tokio::sync::futures::OwnedNotified {
         Arc::clone(&self.shared.wake_idle).notified_owned()
     }

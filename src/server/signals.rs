@@ -8,14 +8,14 @@ use signal_hook::iterator::Signals;
 
 use super::ShutdownHandle;
 
-/// What a signal asks for, beyond the shutdown of the server.
+/// What a signal requests besides the shutdown of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// SIGHUP: to apply the configuration.
+    /// SIGHUP: apply the configuration.
     Reload,
-    /// SIGUSR2: to let a new process take over.
+    /// SIGUSR2: let a new process take over.
     Upgrade,
-    /// SIGTERM, SIGQUIT, SIGINT: the server ends. It is shut down after the call.
+    /// SIGTERM, SIGQUIT or SIGINT: the server ends. It is shut down after the call.
     End,
 }
 

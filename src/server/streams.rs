@@ -1,8 +1,9 @@
-//! The requests of HTTP/2 connections, each in a task of its own, and an end to those whose client does not read.
+//! Runs each request of an HTTP/2 connection in its own task, and resets streams whose client does not read.
 //!
-//! A connection whose socket takes nothing more is [`drive`](super::drive)'s to end. In HTTP/2 a client can also leave the
-//! window of one stream shut while it reads all else, and would have that stream's answer, and what it holds upstream,
-//! wait for ever. hyper does not ask a body for more then: that is how it is noticed here.
+//! If the whole socket accepts no more bytes, [`drive`](super::drive) ends the connection. In HTTP/2 a client
+//! can also leave the window of a single stream closed while it reads all others. The response of that
+//! stream, and the upstream resources that it holds, would then wait forever. In that case hyper does not
+//! poll the response body any more, which is how this module detects it.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -13,23 +14,23 @@ use hyper::rt::Executor;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// What an answer's body did when it was asked last.
+/// The result of the last poll of a response body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
-    /// It was not.
+    /// The body was not polled.
     Not,
-    /// It had something, which hyper has now.
+    /// The body returned data, which hyper now holds.
     Gave,
-    /// It had nothing.
+    /// The body returned no data.
     Waits,
 }
 
 thread_local! {
-    /// Of the task that is being polled.
+    /// The last poll in the task that is currently running.
     static ASKED: Cell<Asked> = const { Cell::new(Asked::Not) };
 }
 
-/// Notes what a body answers.
+/// Records the result of polling a body.
 pub(super) fn body_polled<T>(polled: &Poll<T>) {
     ASKED.set(if polled.is_ready() { Asked::Gave } else { Asked::Waits });
 }
@@ -41,7 +42,7 @@ pub(super) struct StreamExecutor {
 }
 
 impl StreamExecutor {
-    /// An executor that resets a stream whose client takes nothing for `write_timeout`.
+    /// Creates an executor that resets a stream if its client accepts no data for `write_timeout`.
     pub(super) fn new(write_timeout: Duration) -> Self {
         Self { write_timeout }
     }
@@ -59,24 +60,25 @@ pin_project! {
         #[pin]
         future: F,
         write_timeout: Duration,
-        // How often the body gave something.
+        // The number of times the body returned data.
         gave: u64,
-        // Whether hyper has something that the client does not take.
+        // Whether hyper holds data that the client does not accept.
         stuck: bool,
         watch: Option<Box<Watch>>,
     }
 }
 
-/// The time that a stream has been stuck. The clock is read at ticks only, so that a frame that goes out costs nothing.
+/// Measures how long a stream has been blocked. The clock is read at ticks only, so that sending a frame
+/// costs nothing.
 struct Watch {
     timer: Pin<Box<Sleep>>,
-    /// How often the body had given something at the last tick.
+    /// The number of times the body had returned data at the last tick.
     seen: u64,
-    /// The first tick that saw that count.
+    /// The first tick that saw this number.
     since: Instant,
 }
 
-/// The ticks in `write_timeout`: it is exceeded by at most one of them.
+/// The number of ticks per `write_timeout`. The timeout is exceeded by at most one tick.
 const TICKS: u32 = 16;
 
 impl Watch {
@@ -84,7 +86,7 @@ impl Watch {
         Self { timer: Box::pin(sleep(tick)), seen: gave, since: Instant::now() }
     }
 
-    /// Ready when the count has been the same for `write_timeout`.
+    /// Completes when the number has not changed for `write_timeout`.
     fn poll(&mut self, gave: u64, write_timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -121,7 +123,7 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
         }
         let tick = *this.write_timeout / TICKS;
         let watch = this.watch.get_or_insert_with(|| Box::new(Watch::new(*this.gave, tick)));
-        // Once this future is dropped, the stream is reset.
+        // The stream is reset when this future is dropped.
         watch.poll(*this.gave, *this.write_timeout, cx)
     }
 }

@@ -1,4 +1,4 @@
-//! TLS settings and the certificates they are built from.
+//! TLS settings and the certificates from which they are built.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,27 +15,28 @@ use crate::tls::error::TlsError;
 use crate::tls::pem_file::{PemFile, certified_key};
 use crate::tls::provider;
 
-/// The PEM files of the server, and the client certificates that are accepted.
+/// The PEM files of the server, and the client certificates that it accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsPaths {
-    /// The certificates, each followed by its intermediates, with their keys. The client's server name (SNI) picks
-    /// one; the first is for clients that send no name, or one that no certificate has.
+    /// The certificates, each followed by its intermediates, with their keys. The server name of the client
+    /// (SNI) selects one. The first is used for clients that send no name, or a name that no certificate
+    /// contains.
     pub certificates: Vec<CertificateFiles>,
-    /// Requests client certificates and accepts those that this CA signed. A client without one is accepted
-    /// as well.
+    /// Requests client certificates and accepts those that this CA has signed. A client without a certificate
+    /// is accepted as well.
     pub client_ca: Option<PathBuf>,
-    /// Requests client certificates, and accepts any in the handshake. [`ClientCertificate::trust`] finds out later
-    /// what a certificate proves.
+    /// Requests client certificates, and accepts any in the handshake. [`ClientCertificate::trust`]
+    /// determines later what a certificate proves.
     ///
     /// [`ClientCertificate::trust`]: super::ClientCertificate::trust
     pub any_client_certificate: bool,
-    /// The SHA-256 digests of the client certificates that `client_ca` need not have signed. Without a `client_ca`
-    /// there is no need to list any.
+    /// The SHA-256 digests of client certificates that are accepted even if `client_ca` has not signed them.
+    /// Without a `client_ca` the list may be empty.
     pub registered_certificates: Vec<[u8; 32]>,
 }
 
 impl TlsPaths {
-    /// The files of a server that asks for no client certificates.
+    /// Creates the paths of a server that does not request client certificates.
     pub(crate) fn new(certificates: Vec<CertificateFiles>) -> Self {
         Self {
             certificates,
@@ -46,16 +47,16 @@ impl TlsPaths {
     }
 }
 
-/// The TLS settings in use, which can be replaced while the server runs.
+/// The current TLS settings, which can be replaced while the server runs.
 ///
 /// The settings are replaced as a whole, not only the certificate: session tickets issued under an old
-/// `client_ca` must not outlive it. If no file changed, the settings and the tickets stay.
+/// `client_ca` must not remain valid after it. If no file changed, the settings and the tickets are kept.
 #[derive(Debug)]
 pub(crate) struct TlsReloader {
     settings: ArcSwap<TlsSettings>,
 }
 
-/// Settings that were loaded and checked, and are not in use yet.
+/// Settings that are loaded and checked, but not in use yet.
 #[derive(Debug)]
 pub(crate) struct PreparedTls(TlsSettings);
 
@@ -78,7 +79,7 @@ impl TlsSettings {
         &self.client_verification
     }
 
-    /// Returns a digest that differs for other settings.
+    /// Returns a digest that identifies the settings.
     pub(super) fn source_digest(&self) -> &[u8; 32] {
         &self.source_digest
     }
@@ -93,10 +94,10 @@ impl TlsReloader {
         Ok(Self { settings: ArcSwap::from_pointee(settings(paths)?) })
     }
 
-    /// Loads and checks the files, which may be different ones than before, without using them yet.
+    /// Loads and checks the files without using them yet. The paths may differ from the previous ones.
     ///
     /// # Errors
-    /// The same as [`load`](Self::load).
+    /// Fails for the same reasons as [`load`](Self::load).
     pub(crate) fn prepare(&self, paths: &TlsPaths) -> Result<PreparedTls, TlsError> {
         settings(paths).map(PreparedTls)
     }
@@ -154,15 +155,16 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     };
     let mut config = builder.with_cert_resolver(Arc::new(CertificatesByName::new(certificates)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Stateless tickets: a resumed session saves both sides the signature without memory on the server. One
-    // ticket is enough for one connection at a time; each costs an encryption and a write in the handshake.
+    // Tickets are stateless: resuming a session saves a signature on both sides and needs no memory on the
+    // server. One ticket is enough for one connection at a time. Each ticket costs an encryption and a write
+    // in the handshake.
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Settings)?;
     config.send_tls13_tickets = 1;
     let source_digest = digest.finalize().into();
     Ok(TlsSettings { config: Arc::new(config), client_verification, source_digest })
 }
 
-/// Reads a file, which may contain a key, and adds it to the digest.
+/// Reads a file and adds it to the digest. The file may contain a private key.
 fn read(path: &Path, digest: &mut Sha256) -> Result<PemFile, TlsError> {
     let file = PemFile::read(path)?;
     digest.update((file.bytes().len() as u64).to_le_bytes());

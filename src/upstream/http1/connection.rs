@@ -1,4 +1,4 @@
-//! A connection to a server.
+//! An HTTP/1.1 connection to an upstream server.
 
 use std::cell::Cell;
 use std::io;
@@ -21,57 +21,58 @@ use crate::upstream::io::Io;
 use crate::upstream::resolve::ResolvedAddr;
 use crate::upstream::server::Server;
 
-/// Interim responses (RFC 9110 §15.2) before the response. No honest server sends more.
+/// The maximum number of interim responses (RFC 9110 §15.2) before the final response.
 const MAX_INTERIM: u32 = 16;
 
 thread_local! {
-    /// Spans that no connection needs at the moment.
+    /// Spans that no connection is currently using.
     static SPANS: Cell<Option<Box<ResponseSpans>>> = const { Cell::new(None) };
 }
 
-/// A connection to a server, used by one request at a time, and polled by the task that serves its client. It owns no
-/// buffer while it is idle.
+/// A connection to a server. One request uses it at a time, and the task that serves the client polls it. It
+/// owns no buffer while it is idle.
 pub(crate) struct Connection {
     io: Io,
-    /// What was read and not used yet.
+    /// The bytes that were read and not consumed yet.
     input: Input,
-    /// Of the head that was read, until it is consumed.
+    /// The spans of the response head, until it is consumed.
     spans: Option<Box<ResponseSpans>>,
     facts: ResponseFacts,
     body: BodyDecoder,
-    /// Where in the input the piece of the body is that was read last and is not used up.
+    /// The position in the input of the last body piece, as far as it is not consumed.
     piece: (usize, usize),
     body_ended: bool,
-    /// What it is pooled under.
+    /// The key of the server, under which the connection is pooled.
     pub(super) server: u64,
-    /// Where it leads.
+    /// The address that the connection leads to.
     pub(super) place: ResolvedAddr,
-    /// When it was last used: the beginning of its last exchange.
+    /// The time of its last use: the start of the last exchange.
     pub(crate) used: Instant,
-    /// How long after that another request may be sent.
+    /// How long after that time another request may be sent.
     pub(super) idle_timeout: Duration,
-    /// Counts it as open, and while it is pooled as idle.
+    /// Counts the connection as open, and as idle while it is pooled.
     _open: GaugeGuard,
     pub(super) idle: Option<GaugeGuard>,
     interim: u32,
     reuse: Reuse,
-    /// The response has usually not come when it is looked for first, so the socket is asked before a buffer is lent.
+    /// Whether the socket is checked for data before a buffer is lent, because the response has usually not
+    /// arrived at the first poll.
     asks_socket: bool,
 }
 
-/// Which requests may follow on a connection.
+/// Which requests may use a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reuse {
-    /// Those of every client.
+    /// Requests of all clients.
     Shared,
-    /// Those of one client connection: it carries that client's login.
+    /// Requests of one client connection, because the connection carries that client's login.
     OneClient,
-    /// None: a request could not be sent whole.
+    /// No further requests: a request could not be sent completely.
     Never,
 }
 
 impl Connection {
-    /// A connection on a socket just connected.
+    /// Creates a connection on a newly connected socket.
     pub(crate) fn new(io: Io, server: &Server, place: ResolvedAddr, now: Instant) -> Self {
         Self {
             io,
@@ -93,14 +94,15 @@ impl Connection {
         }
     }
 
-    /// Whether the server has said nothing since the last response: what it says unasked is goodbye, or worse. Costs no
-    /// system call where nothing came, and leaves no waker.
+    /// Returns whether the server has sent nothing since the last response. Unsolicited data means a close,
+    /// or an error. If nothing has arrived, the check costs no system call, and it registers no waker.
     pub(super) fn is_quiet(&self) -> bool {
         self.input.is_empty() && self.io.is_quiet()
     }
 
-    /// Sends what is left of a request and reads the head of its response, which may come before all has been sent. The
-    /// response can then be had from [`Self::head`]. Interim responses go to the client.
+    /// Sends the rest of a request and reads the head of its response, which may arrive before the request is
+    /// sent completely. The head is then available from [`Self::head`]. Interim responses are sent to the
+    /// client.
     pub(crate) fn poll_head(
         &mut self,
         writer: &mut RequestWriter,
@@ -112,8 +114,8 @@ impl Connection {
             match writer.poll(&mut self.io, down, cx) {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
                 Poll::Ready(Err(SendFault::Body(fault))) => return Poll::Ready(Err(Fault::Body(fault))),
-                // The server may have answered before it stopped to read, as with a 413. A connection that broke has
-                // something to read in any case, if only its end.
+                // The server may have responded before it stopped reading, for example with a 413. A failed
+                // connection is readable in any case, even if only its end can be read.
                 Poll::Ready(Err(SendFault::Io(error))) if ends_connection(&error) => writer.refuse(),
                 Poll::Ready(Err(SendFault::Io(error))) => return Poll::Ready(Err(Fault::Io(error))),
             }
@@ -150,7 +152,7 @@ impl Connection {
         asked: Asked,
         cx: &mut Context<'_>,
     ) -> Poll<Result<ResponseFacts, Fault>> {
-        // Where a head may have been completed: a head ends with a line.
+        // Whether a head may have been completed. A head ends with a complete line.
         let mut line_ended = !self.input.is_empty() && self.interim > 0;
         loop {
             while line_ended {
@@ -160,7 +162,7 @@ impl Connection {
                     self.interim = 0;
                     return Poll::Ready(head.facts(asked).map_err(Fault::Response));
                 }
-                // The gateway itself has asked the client to continue.
+                // The gateway itself has sent 100 (Continue) to the client.
                 if head.status() != http::StatusCode::CONTINUE {
                     down.interim(head);
                 }
@@ -178,24 +180,24 @@ impl Connection {
             if ready!(self.poll_read(cx)).map_err(Fault::Io)? == 0 {
                 return Poll::Ready(Err(if before == 0 { Fault::Closed } else { Fault::Cut }));
             }
-            // What is not HTTP is known from its first bytes.
+            // Input that is not HTTP is recognized by its first bytes.
             line_ended = before == 0
                 || before >= crate::http1::MAX_RESPONSE_HEAD
                 || self.input.bytes().get(before..).is_some_and(|new| memchr::memchr(b'\n', new).is_some());
         }
     }
 
-    /// The head of the response. Empty once it has been consumed.
+    /// Returns the head of the response. It is `None` once it has been consumed.
     pub(crate) fn head(&self) -> Option<ResponseHead<'_>> {
         Some(self.spans.as_ref()?.in_bytes(self.input.bytes()))
     }
 
-    /// What the head said.
+    /// Returns the properties from the head.
     pub(crate) fn facts(&self) -> ResponseFacts {
         self.facts
     }
 
-    /// Drops the head: the body is next.
+    /// Consumes the head, so that the body can be read.
     pub(crate) fn consume_head(&mut self) {
         if let Some(spans) = self.spans.take() {
             self.input.consume(spans.in_bytes(&[]).size());
@@ -203,7 +205,8 @@ impl Connection {
         }
     }
 
-    /// Goes on sending a request whose response has begun. Ready when it has been sent, or the server takes no more.
+    /// Continues to send a request whose response has begun. Completes when the request is sent, or the
+    /// server accepts no more.
     pub(crate) fn poll_send(
         &mut self,
         writer: &mut RequestWriter,
@@ -212,7 +215,7 @@ impl Connection {
     ) -> Poll<()> {
         if !writer.is_refused() {
             let sent = ready!(writer.poll(&mut self.io, down, cx));
-            // The response may be whole even so, but then no other request may follow on the connection.
+            // The response may still be complete, but no further request may use the connection.
             if sent.is_err() {
                 self.reuse = Reuse::Never;
             }
@@ -220,7 +223,8 @@ impl Connection {
         Poll::Ready(())
     }
 
-    /// Reads the next piece of the body, if the last one is used up, and returns it: empty at the end of the body.
+    /// Returns the current piece of the body. Reads the next one if the last one is consumed. The piece is
+    /// empty at the end of the body.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], Fault>> {
         while self.piece.0 == self.piece.1 && !self.body_ended {
             let Decoded { data, consumed, ended } =
@@ -249,12 +253,12 @@ impl Connection {
         Poll::Ready(Ok(self.data()))
     }
 
-    /// What is left of the piece that was read last.
+    /// Returns the unconsumed rest of the last piece.
     pub(crate) fn data(&self) -> &[u8] {
         self.input.bytes().get(self.piece.0..self.piece.1).unwrap_or_default()
     }
 
-    /// Uses up this much of it.
+    /// Consumes this many bytes of it.
     pub(crate) fn use_data(&mut self, count: usize) {
         self.piece.0 = (self.piece.0 + count).min(self.piece.1);
         if self.piece.0 == self.piece.1 {
@@ -263,22 +267,22 @@ impl Connection {
         }
     }
 
-    /// Gives the buffer back before the task sleeps.
+    /// Returns the buffer before the task is suspended.
     pub(crate) fn settle(&mut self) {
         self.input.settle();
     }
 
-    /// Whether the body is over with the piece that was read last.
+    /// Returns whether the last piece completed the body.
     pub(crate) fn is_ended(&self) -> bool {
         self.body_ended
     }
 
-    /// How much of the body is still to come, where that is known.
+    /// Returns the number of body bytes that have not been read yet, if it is known.
     pub(crate) fn remaining(&self) -> Option<u64> {
         if self.body_ended { Some(0) } else { self.body.remaining() }
     }
 
-    /// The trailers of a body that is over.
+    /// Returns the trailers of a body that has been read completely.
     pub(crate) fn trailers(&self) -> Trailers<'_> {
         self.body.trailers()
     }
@@ -295,17 +299,18 @@ impl Connection {
         self.reuse == Reuse::OneClient
     }
 
-    /// Whether a request of any client may be sent, now that the response has been read to its end.
+    /// Returns whether requests of all clients may use the connection, once the response has been read
+    /// completely.
     pub(super) fn is_shareable(&self) -> bool {
         self.reuse == Reuse::Shared && self.persists()
     }
 
-    /// Whether another request may be sent, now that the response has been read to its end.
+    /// Returns whether another request may be sent, once the response has been read completely.
     pub(super) fn persists(&self) -> bool {
         self.facts.persistent && self.reuse != Reuse::Never && self.body_ended && self.input.is_empty()
     }
 
-    /// Gives the buffer back while the connection is idle.
+    /// Returns the buffer while the connection is idle.
     pub(super) fn rest(&mut self) {
         if let Some(seconds) = self.facts.keep_alive {
             self.obey(seconds);
@@ -315,15 +320,16 @@ impl Connection {
         self.asks_socket = true;
     }
 
-    /// The socket, and what was read from it behind the head of a 101.
+    /// Returns the socket, and the bytes that were read after the head of a 101.
     pub(crate) fn into_parts(mut self) -> (Io, Vec<u8>) {
         self.consume_head();
         let said = self.input.take();
         (self.io, said)
     }
 
-    /// Keeps the connection for less time than the server does, which closes it `seconds` after a response. A request
-    /// that meets the close could not be sent again if it may not reach a server twice.
+    /// Keeps the connection for less time than the server, which closes it `seconds` after a response. A
+    /// request that arrives while the server closes the connection could not be retried if it must not reach
+    /// a server twice.
     #[cold]
     fn obey(&mut self, seconds: u32) {
         let theirs = Duration::from_secs(u64::from(seconds));
@@ -331,7 +337,7 @@ impl Connection {
         self.idle_timeout = self.idle_timeout.min(theirs.saturating_sub(margin));
     }
 
-    /// Reads more. Ready with 0 at the end.
+    /// Reads more bytes. Completes with 0 at the end of the connection.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(self.input.room());
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
@@ -341,7 +347,8 @@ impl Connection {
     }
 }
 
-/// Whether the connection is over, for reading too, once what came before has been read.
+/// Returns whether the error means that the connection has ended, for reading too, once the data that arrived
+/// before has been read.
 fn ends_connection(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }

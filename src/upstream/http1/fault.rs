@@ -1,4 +1,4 @@
-//! What can go wrong with a request on an HTTP/1.1 connection.
+//! Errors of a request on an HTTP/1.1 connection.
 
 use std::fmt;
 use std::io;
@@ -6,26 +6,26 @@ use std::io;
 use crate::http1::{ChunkFault, ResponseFault};
 use crate::upstream::downstream::BodyFault;
 
-/// Why there is no response, or no more of it.
+/// The reason why there is no response, or why it is incomplete.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum Fault {
-    /// The server closed the connection without a word.
+    /// The server closed the connection without sending a response.
     Closed,
     /// The server closed the connection within its response.
     Cut,
-    /// The connection broke.
+    /// The connection failed.
     Io(io::Error),
-    /// What came is not a response that could be passed on.
+    /// The server sent something that is not a response that can be forwarded.
     Response(ResponseFault),
     /// A chunked body is malformed.
     Chunk(ChunkFault),
-    /// The request's own body broke off.
+    /// The body of the request failed.
     Body(BodyFault),
 }
 
 impl Fault {
-    /// Whether the connection is at fault: the request may be sent again where that is safe.
+    /// Returns whether the connection caused the error. The request may then be retried if that is safe.
     pub(crate) fn is_of_connection(&self) -> bool {
         matches!(self, Self::Closed | Self::Cut | Self::Io(_))
     }

@@ -1,7 +1,8 @@
 //! Connections that carry a client's login.
 //!
-//! NTLM and Negotiate (RFC 4559) authenticate the connection, not the request: whatever is sent over it afterwards is
-//! the user's. Such a connection serves one client connection and ends with it. It never enters the shared pool.
+//! NTLM and Negotiate (RFC 4559) authenticate the connection, not the request: everything that is sent over
+//! it afterwards belongs to the user. Such a connection serves one client connection and is closed with it.
+//! It never enters the shared pool.
 
 use std::sync::Arc;
 
@@ -13,13 +14,13 @@ use crate::upstream::server::Server;
 /// The maximum number of logins per client connection. Beyond it, the oldest connection is closed.
 const MAX_LOGINS: usize = 4;
 
-/// The connections of one client connection that carry its logins. Without one, nothing is allocated.
+/// The connections that carry the logins of one client connection. Nothing is allocated if there is no login.
 #[derive(Default)]
 pub(crate) struct Logins(Option<Box<Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    /// The oldest first.
+    /// The connections, oldest first.
     #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and the requests")]
     connections: Vec<Box<Connection>>,
 }
@@ -35,7 +36,7 @@ impl Logins {
         Some(connection).filter(|connection| fresh && connection.is_quiet())
     }
 
-    /// Keeps a connection whose response was read to its end, if it can serve another request.
+    /// Keeps a connection whose response has been read completely, if it can serve another request.
     pub(crate) fn keep(&mut self, mut connection: Box<Connection>) {
         if !connection.persists() {
             return;

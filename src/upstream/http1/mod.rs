@@ -1,8 +1,8 @@
-//! HTTP/1.1 to the servers (RFC 9112).
+//! HTTP/1.1 connections to upstream servers (RFC 9112).
 //!
-//! A request is made into bytes once, straight from the client's head: another try sends the same bytes. The task that
-//! serves the client writes and reads the server's socket itself, so that nothing is handed between tasks. What could be
-//! framed in two ways is an error, and its connection is never used again.
+//! A request is serialized once, directly from the client's head; a retry sends the same bytes. The task that
+//! serves the client also writes and reads the server's socket, so nothing is passed between tasks. A
+//! response with ambiguous framing is an error, and its connection is never reused.
 
 pub(crate) mod connection;
 pub(crate) mod fault;

@@ -1,4 +1,4 @@
-//! Connections to servers, kept per thread: no lock, no other thread's cache lines.
+//! A connection pool per thread. It needs no lock, and does not access cache lines of other threads.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,9 +14,10 @@ use crate::upstream::connect::dial;
 use crate::upstream::local_fault::is_local_fault;
 use crate::upstream::server::Server;
 
-/// Idle connections kept for one server by one thread.
+/// The maximum number of idle connections per server and thread.
 const MAX_IDLE: usize = 1024;
-/// How often a thread looks for connections that nobody will use again: a reload may have left their server.
+/// The interval at which a thread closes connections that will not be used again, for example because a
+/// reload removed their server.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 thread_local! {
@@ -25,18 +26,18 @@ thread_local! {
 
 /// The idle connections of one thread.
 struct Idle {
-    /// By server. A handful of servers is found faster by looking at each than by hashing.
+    /// The connections by server. For a few servers a linear search is faster than hashing.
     #[expect(clippy::vec_box, reason = "a connection is large, and moves between here and the requests")]
     pools: Vec<(u64, Vec<Box<Connection>>)>,
     tidy_after: Instant,
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug)]
 pub(crate) enum ConnectError {
-    /// The server refuses, or its name is not known.
+    /// The server refuses the connection, or its name cannot be resolved.
     Io(io::Error),
-    /// It took longer than the connect timeout.
+    /// The connect timeout expired.
     TooSlow,
 }
 
@@ -50,19 +51,20 @@ impl fmt::Display for ConnectError {
 }
 
 impl ConnectError {
-    /// Whether it says something of the server.
+    /// Returns whether the error indicates a problem of the server.
     pub(crate) fn is_the_server_s(&self) -> bool {
         !matches!(self, Self::Io(error) if is_local_fault(error))
     }
 }
 
-/// An idle connection to `server` that the server has not closed meanwhile: the one last used, so that the others may
-/// grow old and close.
+/// Returns an idle connection to `server` that the server has not closed. It returns the most recently used
+/// one, so that the others can expire.
 pub(crate) fn idle(server: &Server, now: Instant) -> Option<Box<Connection>> {
     IDLE.with_borrow_mut(|idle| {
         let pool = idle.of(server.key)?;
         while let Some(mut connection) = pool.pop() {
-            // One of a long answer was last used long ago, and those below it may not have been.
+            // A connection with a long response was last used long ago, but the connections below it may be
+            // more recent.
             if now <= connection.used + connection.idle_timeout
                 && connection.place.is_current(&server.resolver)
                 && connection.is_quiet()
@@ -76,7 +78,7 @@ pub(crate) fn idle(server: &Server, now: Instant) -> Option<Box<Connection>> {
     })
 }
 
-/// A new connection.
+/// Opens a new connection.
 pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Box<Connection>, ConnectError> {
     match timeout(within, dial(&server, within)).await {
         Ok(Ok((io, place))) => Ok(Box::new(Connection::new(io, &server, place, Instant::now()))),
@@ -88,8 +90,8 @@ pub(crate) async fn open(server: Arc<Server>, within: Duration) -> Result<Box<Co
     }
 }
 
-/// Keeps a connection for the next request of this thread, if it can have one. A connection that carries a client's
-/// login is closed: [`Logins`](super::logins::Logins) keeps those.
+/// Keeps a connection for the next request of this thread, if it can serve one. A connection that carries a
+/// client's login is closed, because [`Logins`](super::logins::Logins) keeps those.
 pub(crate) fn give_back(mut connection: Box<Connection>) {
     if !connection.is_shareable() {
         return;
@@ -102,7 +104,7 @@ pub(crate) fn give_back(mut connection: Box<Connection>) {
         }
         match idle.of(connection.server) {
             Some(pool) if pool.len() < MAX_IDLE => pool.push(connection),
-            // There are enough.
+            // The pool already holds enough connections.
             Some(_) => {}
             None => idle.pools.push((connection.server, vec![connection])),
         }

@@ -1,4 +1,4 @@
-//! A request on its way to a server.
+//! Sends a request to an upstream server.
 
 use std::io;
 use std::pin::Pin;
@@ -10,36 +10,38 @@ use crate::http1::buffers;
 use crate::upstream::downstream::{BodyFault, Downstream};
 use crate::upstream::io::Io;
 
-/// Why the rest of a request cannot be sent.
+/// The reason why the rest of a request cannot be sent.
 #[derive(Debug)]
 pub(crate) enum SendFault {
-    /// Its own body broke off, or is not what its head said.
+    /// The body failed, or does not match the head.
     Body(BodyFault),
-    /// The server takes no more.
+    /// The server accepts no more bytes.
     Io(io::Error),
 }
 
-/// A request being sent. One value is used for one request after the other.
+/// A request that is being sent. One value is reused for successive requests.
 #[derive(Debug, Default)]
 pub(crate) struct RequestWriter {
-    /// The head and the first piece of the body, and then one further piece after the other.
+    /// The head and the first piece of the body, and then one piece after the other.
     out: Vec<u8>,
     sent: usize,
-    /// What `out` held first is gone: the request cannot be sent from its beginning again.
+    /// Whether the first content of `out` has been discarded, so that the request cannot be sent again from
+    /// its beginning.
     moved_on: bool,
-    /// `out` has the piece of the body that is sent with it.
+    /// Whether `out` contains the piece of the body that is sent with it.
     loaded: bool,
     body_ended: bool,
-    /// What the socket took has left it: a TLS session keeps what the network does not take at once.
+    /// Whether everything that the socket accepted was flushed. A TLS session buffers what the network does
+    /// not accept at once.
     flushed: bool,
-    /// The server takes no more, but what it said before may still come.
+    /// Whether the server accepts no more bytes. A response that it sent before may still arrive.
     refused: bool,
-    /// The head, once `out` does not have it any more.
+    /// A copy of the head, once `out` no longer contains it.
     head: Vec<u8>,
 }
 
 impl RequestWriter {
-    /// Begins a request: its head is to be written to what this returns.
+    /// Starts a request. The caller writes the head to the returned buffer.
     pub(crate) fn begin(&mut self, has_body: bool) -> &mut Vec<u8> {
         let mut out = std::mem::take(&mut self.out);
         if out.capacity() == 0 {
@@ -50,18 +52,18 @@ impl RequestWriter {
         &mut self.out
     }
 
-    /// Says whether there is a body behind the head.
+    /// Sets whether a body follows the head.
     pub(crate) fn expect_body(&mut self, has_body: bool) {
         self.body_ended = !has_body;
     }
 
-    /// The head that was sent, and perhaps what is behind it.
+    /// Returns the head that was sent, possibly followed by other bytes.
     pub(crate) fn head(&self) -> &[u8] {
         if self.moved_on { &self.head } else { &self.out }
     }
 
-    /// Puts the whole body behind the head, with its length. The head ends with its last header if it says no length,
-    /// and with the empty line if it does.
+    /// Appends the whole body to the head, with its length. If the head does not contain a length, it must
+    /// end with its last header; otherwise it must end with the empty line.
     pub(crate) fn set_body(&mut self, body: &[u8]) {
         if !self.out.ends_with(b"\r\n\r\n") {
             self.out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
@@ -70,7 +72,7 @@ impl RequestWriter {
         self.body_ended = true;
     }
 
-    /// Replaces the value of `Host`, which is the first header. Only before anything has been sent.
+    /// Replaces the value of `Host`, which is the first header. Allowed only before anything has been sent.
     pub(crate) fn set_host(&mut self, host: &str) {
         let line_end = |from: usize| self.out.get(from..).and_then(|rest| memchr::memchr(b'\r', rest));
         let Some(start) = line_end(0).map(|end| end + b"\r\nhost: ".len()) else { return };
@@ -78,50 +80,51 @@ impl RequestWriter {
         self.out.splice(start..start + length, host.bytes());
     }
 
-    /// The request is over: its buffer goes back to the thread.
+    /// Ends the request, and returns its buffer to the thread.
     pub(crate) fn finish(&mut self) {
         buffers::give_back(std::mem::take(&mut self.out));
         self.sent = 0;
     }
 
-    /// Whether not a byte has been sent.
+    /// Returns whether no byte has been sent.
     pub(crate) fn is_unsent(&self) -> bool {
         self.sent == 0 && !self.moved_on
     }
 
-    /// Whether all has been sent.
+    /// Returns whether everything has been sent.
     pub(crate) fn is_done(&self) -> bool {
         self.flushed && self.body_ended
     }
 
-    /// Whether it is the client that is waited for: all that it has sent so far is on its way.
+    /// Returns whether the writer waits for the client: everything that the client has sent so far was passed
+    /// on.
     pub(crate) fn waits_for_client(&self) -> bool {
         self.flushed && !self.body_ended
     }
 
-    /// Starts again from the beginning. Only for what is unsent, or has no body.
+    /// Restarts from the beginning. Allowed only if nothing was sent, or there is no body.
     pub(crate) fn rewind(&mut self) {
         (self.sent, self.flushed, self.refused) = (0, false, false);
     }
 
-    /// Notes that the server takes no more.
+    /// Records that the server accepts no more bytes.
     pub(super) fn refuse(&mut self) {
         self.refused = true;
     }
 
-    /// Whether the server has stopped to take it.
+    /// Returns whether the server has stopped accepting bytes.
     pub(super) fn is_refused(&self) -> bool {
         self.refused
     }
 
-    /// Keeps a copy of the head, for what is said about the response.
+    /// Keeps a copy of the head, which is needed to process the response.
     #[cold]
     fn keep_head(&mut self) {
         let end = memchr::memmem::find(&self.out, b"\r\n\r\n").unwrap_or_default();
         self.head.extend_from_slice(self.out.get(..end).unwrap_or_default());
     }
 
-    /// Sends what there is to send. Ready once all of it has been sent.
+    /// Sends the available bytes. Completes when everything has been sent.
     pub(crate) fn poll(
         &mut self,
         io: &mut Io,
@@ -136,7 +139,8 @@ impl RequestWriter {
                 self.out.clear();
                 (self.sent, self.loaded, self.moved_on) = (0, false, true);
             }
-            // The first piece goes with the head where it is there already. Where it is not, the head goes alone.
+            // The first piece is sent together with the head if it is available. Otherwise the head is sent
+            // alone.
             let mut waits = false;
             if !self.body_ended && !self.loaded && self.sent == 0 {
                 match down.poll_body(&mut self.out, cx) {

@@ -25,8 +25,8 @@ use crate::upstream::server::Server;
 pub(crate) const MAX_STREAMS: usize = 100;
 /// The bytes of one response that a server may send before the client has read any.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// Large enough for every stream to be full. Otherwise a few clients that do not read would block all others
-/// on the connection.
+/// The window is large enough for all streams to be full at once. Otherwise a few clients that do not read
+/// would block all others on the connection.
 const CONNECTION_WINDOW: u32 = MAX_STREAMS as u32 * STREAM_WINDOW;
 /// The bytes of one request body that may be buffered here.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -41,7 +41,7 @@ const PING_TICKS: u32 = 2;
 /// The state of a connection, shared by its driver and its users.
 #[derive(Debug)]
 pub(crate) struct ConnectionStatus {
-    /// Ascending in the order of creation.
+    /// The id. Ids ascend in the order of creation.
     pub(crate) id: u64,
     /// Requests in flight, including those that wait for the server to allow another stream.
     streams: AtomicUsize,

@@ -31,7 +31,7 @@ struct Pool {
     opening: Option<Opening>,
 }
 
-/// Why a request gets no connection.
+/// The reason why a request gets no connection.
 #[derive(Debug)]
 pub(crate) enum AcquireError {
     /// Every connection has its maximum of requests in flight and waiting.
@@ -53,8 +53,8 @@ pub(crate) fn ready(server: &Server, newer_than: u64) -> Option<Connection> {
     })
 }
 
-/// Returns a connection to `server` that has room for a request and an id above `newer_than`. Opens one if there
-/// is none.
+/// Returns a connection to `server` that has room for a request and an id above `newer_than`. Opens one if
+/// there is none.
 pub(crate) async fn acquire(
     server: &Arc<Server>,
     newer_than: u64,

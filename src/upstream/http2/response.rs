@@ -15,9 +15,9 @@ use super::upload::UploadTask;
 pub(crate) struct Http2Body {
     stream: RecvStream,
     data_ended: bool,
-    /// Bytes still to come, if the server sent a `Content-Length`.
+    /// The number of bytes that have not been received yet, if the server sent a `Content-Length`.
     remaining: Option<u64>,
-    /// What the exchange holds until the end of the response.
+    /// Resources that the exchange holds until the end of the response.
     held: Option<(StreamGuard, Option<UploadTask>)>,
 }
 
@@ -72,7 +72,7 @@ impl Http2Body {
         }
     }
 
-    /// Releases what the exchange holds.
+    /// Releases the resources that the exchange holds.
     pub(crate) fn finish(&mut self) {
         self.held = None;
     }

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http_body::Body;
 use tokio::task::AbortHandle;
 
-/// The body of a request, as it is sent. Its error is the sender's to report.
+/// The body of a request that is being sent. The sender reports its errors.
 pub(crate) trait RequestBody: Body<Data = Bytes> + Unpin {}
 
 impl<B: Body<Data = Bytes> + Unpin> RequestBody for B {}
