@@ -1,4 +1,4 @@
-//! Decides about requests. One function does it, for the pipeline and for `tollgate explain`.
+//! Authorizes requests: one function decides for the pipeline and for `tollgate explain`.
 
 use http::{HeaderValue, Method, StatusCode, Version};
 use http_body::SizeHint;
@@ -31,30 +31,30 @@ use crate::route::table::Match;
 use crate::telemetry::Reason;
 use crate::upstream::downstream::BodyFault;
 
-/// A request that may go upstream, with the head it goes with.
+/// A request that may be forwarded, with the head to send upstream.
 pub(crate) struct Authorized {
     pub(crate) lease: Lease,
     pub(crate) head: Head,
     pub(crate) bounds: Option<Box<ExchangeLimits>>,
-    /// Whether the client asked for an upgrade that its upstream may grant.
+    /// Whether the client requested an upgrade that the upstream may accept.
     pub(crate) upgrade: bool,
-    /// Whether the request logs its client in on the connection to the upstream.
+    /// Whether the request authenticates the connection to the upstream (NTLM, Negotiate).
     pub(crate) login: bool,
-    /// The origin that the response names as allowed to read it, on a route with such pages.
+    /// The value of `Access-Control-Allow-Origin` for the response, on a route with CORS.
     pub(crate) origin: Option<HeaderValue>,
-    /// The canonical path, on a route that sends another one upstream.
+    /// The canonical path of the request, on a route that rewrites paths.
     pub(crate) asked: Option<Box<str>>,
 }
 
-/// Where a request goes once its head is understood.
+/// What the pipeline does with a request once its head is authorized.
 pub(crate) enum Disposition {
     Upstream(Authorized),
     Endpoint(Endpoint),
-    /// The store has to be asked. With its answer, the request is authorized once more.
+    /// The store must be queried. The request is then authorized again, with the store's answer.
     Ask(Question),
 }
 
-/// What becomes of a request by what its route asks for.
+/// The result of checking a request against the requirements of its route.
 enum Enforced {
     Permitted(Lease, Option<Box<ExchangeLimits>>),
     Ask(Question),
@@ -65,30 +65,30 @@ pub(crate) struct RequestContext<'a, V> {
     pub(crate) request: &'a V,
     /// Whether the request has no body.
     pub(crate) bodiless: bool,
-    /// How long the body is, as far as the request says so.
+    /// The length of the body, as far as the request declares it.
     pub(crate) body_size: SizeHint,
     pub(crate) client: &'a ClientConnection<'a>,
-    /// What the store has answered about the request.
+    /// The store's answers about the request.
     pub(crate) answers: &'a Answers,
 }
 
-/// What a decision is written to. All of it is used for one request after the other.
+/// The buffers that a decision is written to. They are reused by the requests of a connection.
 pub(crate) struct Scratch<'a> {
-    /// Who the client is.
+    /// The identity of the client.
     pub(crate) identity: &'a mut Identity,
-    /// The head that goes to an HTTP/1.1 server.
+    /// The request head for an HTTP/1.1 server.
     pub(crate) head: &'a mut Vec<u8>,
     pub(crate) last_host: &'a mut LastHost,
 }
 
-/// Decides about a request: everything that can be decided before it moves, without waiting.
+/// Decides about a request from its head, without waiting.
 ///
-/// The order is: host, canonical path, an endpoint of the gateway or a route, and then what the route asks for
-/// (see [`enforce`]). How its body is framed was checked before, by the rules of its protocol. `tollgate explain` calls
-/// this function too.
+/// The steps are: the host, the canonical path, the endpoint or the route, and then the requirements of the route
+/// (see [`enforce`]). The caller has already checked the framing of the body by the rules of its protocol.
+/// `tollgate explain` calls this function too.
 ///
 /// # Errors
-/// The refusal that the client gets.
+/// Returns the refusal to send to the client.
 pub(crate) fn authorize<V: RequestView>(
     gate: &Gate,
     rules: &Rules,
@@ -140,14 +140,14 @@ pub(crate) fn authorize<V: RequestView>(
         Match::PathRefused(error) => return Err(Refusal::path(error)),
     };
     notes.routed(route);
-    // All borrowed: a URI is only made of it for a DPoP proof.
+    // All fields are borrowed: only a DPoP proof needs a URI made of them.
     let target = Target { method, https: client.secure, authority: host.as_str(), path: path.as_str() };
     let enforced = enforce(gate, rules, route, context, target, notes, identity);
     let (lease, bounds) = match enforced.map_err(|refusal| refusal.of(route, request))? {
         Enforced::Permitted(lease, bounds) => (lease, bounds),
         Enforced::Ask(question) => return Ok(Disposition::Ask(question)),
     };
-    // An upgrade is HTTP/1.1's own.
+    // Only HTTP/1.1 has upgrades.
     let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
     let outgoing = Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, identity, notes) };
     let (head, asked) = match &route.transform {
@@ -163,7 +163,7 @@ pub(crate) fn authorize<V: RequestView>(
     Ok(Disposition::Upstream(Authorized { lease, head, bounds, upgrade, login, origin, asked }))
 }
 
-/// The one host that a request is for.
+/// Returns the host that a request is for.
 pub(super) fn host_of<'a>(
     request: &'a impl RequestView,
     last: &'a mut LastHost,
@@ -188,7 +188,8 @@ pub(super) fn host_of<'a>(
     last.of_request(target, request.values(Class::Host), rule)
 }
 
-/// What the gateway has to say about a request that goes upstream. This is the one place where it says who the client is.
+/// Returns what the gateway adds to a request that is forwarded. This is the only place where the client's identity
+/// is added.
 fn outgoing<'a, V: RequestView>(
     rules: &Rules,
     route: &'a Route,
@@ -211,7 +212,7 @@ fn outgoing<'a, V: RequestView>(
     // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
     outgoing.authority = (!host.is_none() && (upstream.http2 || request.authority().is_some()))
         .then(|| host.as_str().as_bytes());
-    // HTTP/1.1 asks for a host, and HTTP/1.0 clients need not name one.
+    // HTTP/1.1 requires a host, but HTTP/1.0 clients may omit it.
     outgoing.upstream_host = if host.is_none() { Some(upstream.default_host()) } else { None };
     outgoing.upstream_http2 = upstream.http2;
     outgoing.request_id = notes.request_id();
@@ -220,7 +221,7 @@ fn outgoing<'a, V: RequestView>(
     outgoing
 }
 
-/// Makes the head that goes upstream with this path. `host` is what an HTTP/2 server is asked for.
+/// Builds the head to send upstream with this path. `host` becomes the `:authority` for an HTTP/2 server.
 #[inline]
 fn head(
     route: &Route,
@@ -239,7 +240,7 @@ fn head(
     Ok(Head::Http1 { chunked: write_head(request, path, outgoing, out) == Framing::Chunked })
 }
 
-/// Makes the head of a route that changes more than others do.
+/// Builds the head to send upstream on a route with a [`Transform`].
 #[cold]
 fn transformed<V: RequestView>(
     transform: &Transform,
@@ -249,7 +250,7 @@ fn transformed<V: RequestView>(
     outgoing: Outgoing<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Head, Refusal> {
-    /// What ends a head whose body goes in chunks.
+    /// The end of a head whose body is chunked.
     const CHUNKED: &[u8] = b"transfer-encoding: chunked\r\n\r\n";
     let sent = transform.path(path).ok_or_else(|| ambiguous(PathError::Ambiguous.public_text()))?;
     let prefix = transform.rewrite.removed(path).map(str::as_bytes);
@@ -261,7 +262,7 @@ fn transformed<V: RequestView>(
         return Ok(head);
     }
     if let Some(rest) = out.strip_suffix(CHUNKED) {
-        // The length takes its place once the body has been read.
+        // `Content-Length` is added here once the body has been read.
         out.truncate(rest.len());
     }
     Ok(Head::Buffered)
@@ -271,7 +272,7 @@ fn ambiguous(text: &str) -> Refusal {
     Refusal::ambiguous(StatusCode::BAD_REQUEST, text)
 }
 
-/// Writes the head that goes to an HTTP/1.1 server: with the canonical path, and the query as it came.
+/// Writes the head for an HTTP/1.1 server, with the canonical path and the query as received.
 fn write_head(
     request: &impl RequestView,
     path: &str,
@@ -291,8 +292,8 @@ fn write_head(
     framing
 }
 
-/// Checks what a route asks for, in this order: the client's address, the token, the rates, the size of the body, and
-/// how many requests are in flight.
+/// Checks the requirements of a route in this order: the client's address, the token, the rates, the size of the
+/// body, and the number of requests in flight.
 fn enforce<V: RequestView>(
     gate: &Gate,
     rules: &Rules,
@@ -352,8 +353,8 @@ fn enforce<V: RequestView>(
     Ok(Enforced::Permitted(lease, bounds))
 }
 
-/// Refuses what comes from where the route takes nothing from, and more requests of an address than it may make, before
-/// the token is looked at. What is refused counts.
+/// Checks the client's address and its request rate, before the token is checked. Refused requests count towards
+/// the rate.
 fn check_address(
     rules: &Rules,
     route: &Route,
@@ -361,7 +362,7 @@ fn check_address(
     client: &ClientConnection<'_>,
 ) -> Result<(), Refusal> {
     let Some(policy) = &route.addresses else { return Ok(()) };
-    // By the address of the connection: whether an address may pass is not for a proxy to say.
+    // The filter uses the address of the connection. Even a trusted proxy does not decide which addresses are allowed.
     if policy.filter.as_ref().is_some_and(|filter| !filter.allows(client.peer)) {
         let detail = "this resource takes no requests from this address";
         return Err(Refusal::new(response::problem(StatusCode::FORBIDDEN, detail), Reason::Address));
@@ -374,7 +375,7 @@ fn check_address(
     checked.map_err(|response| Refusal::new(response, Reason::AddressRate))
 }
 
-/// Counts a request that no route counts.
+/// Counts a request without a route against the server's rate for its address.
 fn check_rate_outside_of_routes(
     rules: &Rules,
     request: &impl RequestView,

@@ -1,4 +1,4 @@
-//! Cross-origin requests to the OAuth endpoints: what lets an API console on another origin get a token.
+//! Cross-origin requests to the OAuth endpoints, so that an API console on another origin can obtain a token.
 
 use http::header::HeaderName;
 use http::{HeaderMap, Method};
@@ -15,9 +15,9 @@ const HEADERS: [HeaderName; 2] =
 /// The CORS policy of the endpoints.
 #[derive(Debug)]
 pub(crate) struct EndpointCors {
-    /// Of those that take a form.
+    /// The policy of the endpoints that take a form.
     forms: Cors,
-    /// Of the metadata documents.
+    /// The policy of the metadata documents.
     documents: Cors,
 }
 

@@ -1,4 +1,4 @@
-//! The client's side of an exchange between an HTTP/2 client and an HTTP/1.1 server.
+//! Adapts the body of an HTTP/2 client's request for an HTTP/1.1 server.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,18 +11,18 @@ use crate::http1::{ResponseHead, write_chunk, write_last_chunk};
 use crate::upstream::alarm::Alarm;
 use crate::upstream::downstream::{BodyFault, Downstream};
 
-/// A request's body, written as HTTP/1.1.
+/// A request body that is written as HTTP/1.1.
 pub(crate) struct BodyDownstream {
     body: RequestBody,
     outcome: Option<BodyOutcome>,
     chunked: bool,
-    /// What the body still owes, where its length was said.
+    /// The bytes of the declared length that have not arrived yet, or `None` if no length was declared.
     owed: Option<u64>,
     alarm: Alarm,
 }
 
 impl BodyDownstream {
-    /// The body goes in chunks, or as its `Content-Length` says.
+    /// Creates the adapter. The body is sent chunked, or with its `Content-Length`.
     pub(crate) fn new(body: RequestBody, outcome: Option<BodyOutcome>, chunked: bool) -> Self {
         let owed = if chunked { None } else { body.size_hint().exact() };
         Self { body, outcome, chunked, owed, alarm: Alarm::default() }
@@ -75,11 +75,11 @@ impl Downstream for BodyDownstream {
     }
 
     fn interim(&mut self, _: ResponseHead<'_>) {
-        // hyper's server cannot send one.
+        // hyper's server cannot send interim responses.
     }
 
     fn poll_client(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        // hyper drops the request where the client has gone.
+        // hyper drops the request when the client disconnects.
         Poll::Pending
     }
 

@@ -1,7 +1,7 @@
 //! Reads a bounded part of the body of a refused HTTP/2 request.
 //!
-//! The stream of a request whose body nobody reads is reset once its response is complete. Some clients, such as curl 7,
-//! then report the reset instead of the response, if they are still sending.
+//! hyper resets a stream with an unread body once the response is complete. Some clients that are still sending,
+//! such as curl 7, then report the reset instead of the response.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
 
-/// The bytes that are read at most.
+/// The maximum number of bytes to read.
 const MAX_BYTES: usize = 1024 * 1024;
-/// How long they are read.
+/// The maximum time to spend reading.
 const MAX_TIME: Duration = Duration::from_secs(2);
 
-/// Reads the body in a task of its own, which ends with the body, its bounds or the connection.
+/// Reads the body in its own task. The task ends with the body, at one of the limits, or with the connection.
 pub(crate) fn drain(mut body: Incoming) {
     if body.is_end_stream() {
         return;

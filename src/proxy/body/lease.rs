@@ -1,38 +1,38 @@
-//! The token that a stream depends on.
+//! Checks during a stream that its token is still valid.
 
 use std::time::Duration;
 
 use crate::gate::Gate;
 use crate::oauth::decide::Lease;
 
-/// How often a stream asks whether its token is still valid.
+/// The interval at which a stream checks its token.
 pub(crate) const TOKEN_CHECK: Duration = Duration::from_secs(1);
 
-/// What a stream runs on.
+/// The token that a stream depends on.
 pub(crate) struct TokenLease {
     gate: Gate,
     lease: Lease,
 }
 
 impl TokenLease {
-    /// The lease of a request that may outlive its handler. `None` where there is no token that could end.
+    /// Creates the lease of a request that may outlive its handler, or returns `None` if the request has no token.
     pub(crate) fn new(gate: &Gate, lease: &Lease) -> Option<Self> {
         lease.digest()?;
         Some(Self { gate: gate.clone(), lease: lease.clone() })
     }
 
-    /// Whether the token is still valid.
+    /// Returns whether the token is still valid.
     pub(crate) fn holds(&self) -> bool {
         self.gate.still_leases(&self.lease)
     }
 
-    /// When to ask next: at the token's end, or soon if that is far.
+    /// Returns the time until the next check: see [`check_in`].
     pub(crate) fn check_in(&self) -> Duration {
         check_in(&self.gate, &self.lease)
     }
 }
 
-/// When to ask next whether the token is still valid.
+/// Returns the time until the next check of the token: [`TOKEN_CHECK`], or less if the token expires sooner.
 pub(crate) fn check_in(gate: &Gate, lease: &Lease) -> Duration {
     let left = lease.time_left(gate.clock().now()).unwrap_or(TOKEN_CHECK);
     left.min(TOKEN_CHECK).max(Duration::from_millis(1))

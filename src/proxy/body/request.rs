@@ -1,4 +1,4 @@
-//! The body of a request on its way upstream: counted, timed, and ended with its token.
+//! The body of a forwarded request. It enforces the size limit and the read timeout, and ends with its token.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,31 +17,31 @@ use super::lease::{TOKEN_CHECK, TokenLease};
 use crate::headers::RequestRules;
 use crate::upstream::downstream::BodyFault;
 
-/// What a route says about the bodies that pass it.
+/// The limits of a route for request bodies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
     pub(crate) max: Option<u64>,
     pub(crate) timeout: Duration,
 }
 
-/// The body of a request on its way upstream: counted, timed between two reads, and no longer than its token lives.
+/// The body of a forwarded request. It enforces the size limit and the read timeout, and ends with its token.
 pub(crate) struct RequestBody {
-    /// None for a body known to be empty.
+    /// `None` for a body that is known to be empty.
     incoming: Option<Origin>,
     watch: Option<Box<RequestWatch>>,
 }
 
-/// Where the pieces of a body come from.
+/// The source of a request body.
 pub(crate) enum Origin {
-    /// A request of HTTP/2.
+    /// An HTTP/2 request.
     Http2(Incoming),
-    /// A request of HTTP/1 whose upstream speaks HTTP/2: the task that reads the client's socket hands them over.
+    /// An HTTP/1 request to an HTTP/2 upstream. The task that reads the client's socket sends the frames.
     Http1 {
-        /// The pieces.
+        /// The frames of the body.
         pieces: mpsc::Receiver<Result<Frame<Bytes>, BodyFault>>,
-        /// How long the body is, where the head says so.
+        /// The length of the body, if the head declares it.
         size: SizeHint,
-        /// It came to its end, or broke off.
+        /// Whether the body is complete or was aborted.
         ended: bool,
     },
 }
@@ -78,24 +78,24 @@ struct RequestWatch {
     timeout: Duration,
     sleep: Pin<Box<Sleep>>,
     waiting: bool,
-    /// Until when the next frame is waited for.
+    /// When the wait for the next frame times out.
     patience: Instant,
     lease: Option<TokenLease>,
     next_check: Instant,
     outcome: BodyOutcome,
-    /// What the route changes in the headers: no trailer may pass for one of them.
+    /// The header rules of the route. Trailers that look like one of these headers are removed.
     rules: Option<Arc<RequestRules>>,
 }
 
 impl RequestWatch {
-    /// Asks, if it is time to, whether the token still lives.
+    /// Returns whether the token has ended. It is checked only when a check is due.
     fn token_ended(&mut self, now: Instant) -> bool {
         let Some(lease) = self.lease.as_ref().filter(|_| now >= self.next_check) else { return false };
         self.next_check = now + lease.check_in();
         !lease.holds()
     }
 
-    /// Nothing from the client: waits no longer than it may take, and not past the token's end.
+    /// Waits for the client until the read timeout or the end of the token.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<BodyFault> {
         if !self.waiting {
             self.waiting = true;
@@ -126,7 +126,7 @@ impl RequestWatch {
     }
 }
 
-/// What became of a request's body, for whoever answers the request.
+/// The progress and the outcome of a request body, shared with the code that answers the request.
 #[derive(Clone, Default)]
 pub(crate) struct BodyOutcome(Arc<Progress>);
 
@@ -158,19 +158,19 @@ impl BodyOutcome {
         }
     }
 
-    /// How much of it there was so far.
+    /// Returns the number of bytes received so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// A number that changes while the body goes on.
+    /// Returns the number of frames received so far. It changes while the body makes progress.
     pub(crate) fn frames(&self) -> u64 {
         self.0.frames.load(Ordering::Relaxed)
     }
 }
 
 impl RequestBody {
-    /// A body within its limits. One that is empty from the start costs nothing to watch.
+    /// Creates a body with limits. A body that is empty from the start has no outcome and allocates nothing.
     pub(crate) fn new(
         incoming: Option<Origin>,
         limits: BodyLimits,
@@ -213,7 +213,7 @@ impl Body for RequestBody {
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
                 watch.waiting = false;
-                // The first frame came with the head, or nearly so.
+                // The token was checked with the head, shortly before the first frame.
                 let first = watch.outcome.0.frames.fetch_add(1, Ordering::Relaxed) == 0;
                 let length = frame.data_ref().map_or(0, Bytes::len) as u64;
                 watch.outcome.0.bytes.fetch_add(length, Ordering::Relaxed);

@@ -18,14 +18,14 @@ use crate::proxy::observe::RequestRecord;
 pub(crate) struct ResponseBody(Kind);
 
 enum Kind {
-    /// Complete: a response of the gateway's own, or one from upstream that came in one piece.
+    /// The complete body of a local response, or of an upstream response without a body.
     Whole(Full<Bytes>),
-    /// Boxed, because it would make every response larger.
+    /// Boxed to keep every response small.
     Upstream(Box<UpstreamBody>),
 }
 
-/// Completes a response whose head goes out now. The record follows its body to the end; where nothing more can happen
-/// that would be recorded, the record ends here.
+/// Attaches the record to a response whose head is sent now. The record follows the body of an upstream response
+/// to its end. For a complete body, the record ends here.
 #[inline]
 pub(crate) fn with_record(
     mut response: Response<ResponseBody>,

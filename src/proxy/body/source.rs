@@ -1,4 +1,4 @@
-//! Where the body of a response comes from: a connection of either protocol.
+//! The source of a response body: an upstream connection of either protocol.
 
 use std::task::{Context, Poll, ready};
 
@@ -16,20 +16,20 @@ use crate::upstream::http1::pool;
 use crate::upstream::http1::writer::RequestWriter;
 use crate::upstream::http2::response as http2;
 
-/// A response whose head has come, and what is needed for the rest of it.
+/// The rest of a response whose head has been received.
 pub(crate) enum Source {
-    /// Boxed: it would make the other kind larger.
+    /// Boxed to keep the other variant small.
     Http1(Box<Http1Source>),
     Http2(http2::Http2Body, Alarm),
 }
 
-/// A response of an HTTP/1.1 server.
+/// A response from an HTTP/1.1 server.
 pub(crate) struct Http1Source {
-    /// Goes back to the pool when the response has been read to its end; closed with it otherwise.
+    /// The connection. It returns to the pool once the response is complete, and is closed otherwise.
     connection: Option<Box<Connection>>,
     writer: RequestWriter,
     down: BodyDownstream,
-    /// How much of the body the client had sent when that was asked last.
+    /// The bytes of the request body that the client had sent at the last progress check.
     sent: u64,
     trailers_given: bool,
 }
@@ -42,7 +42,7 @@ impl Http1Source {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
         if !self.writer.is_done() {
-            // What is left of a request that is answered before it has been sent.
+            // The server responded before the whole request was sent: the rest follows here.
             let _ = connection.poll_send(&mut self.writer, &mut self.down, cx);
         }
         let data = ready!(connection.poll_data(cx)).map_err(BoxError::from)?;
@@ -77,7 +77,7 @@ impl Source {
         }
     }
 
-    /// Whether the request has been going on since this was asked last, so that the server is not late yet.
+    /// Returns whether the request has made progress since the last call. If so, the server is not late yet.
     pub(crate) fn request_goes_on(&mut self) -> bool {
         match self {
             Self::Http1(source) => {
@@ -112,7 +112,7 @@ impl Source {
         }
     }
 
-    /// Ready once the deadline has passed.
+    /// Completes once the deadline has passed.
     pub(crate) fn poll_deadline(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<Instant> {
         match self {
             Self::Http1(source) => source.down.alarm().poll(deadline, cx),
@@ -120,11 +120,11 @@ impl Source {
         }
     }
 
-    /// The response was read to its end.
+    /// Releases the connection of a response that has been read to its end.
     pub(crate) fn finish(&mut self) {
         match self {
             Self::Http1(source) => {
-                // A server that has not taken the whole request would take the next for its rest.
+                // A server that has not read the whole request would read the next one as its remainder.
                 if let Some(connection) = source.connection.take()
                     && source.writer.is_done()
                 {
@@ -135,7 +135,7 @@ impl Source {
         }
     }
 
-    /// The response broke off.
+    /// Closes the connection of a response that ended early.
     pub(crate) fn fail(&mut self) {
         if let Self::Http1(source) = self {
             source.connection = None;

@@ -1,4 +1,4 @@
-//! The body of a response as it comes from upstream: timed, and ended with its token.
+//! The body of an upstream response. It enforces the timeouts, and ends with its token.
 
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::limit::exchange::ExchangeLimits;
 use crate::proxy::observe::RequestRecord;
 use crate::upstream::downstream::BodyFault;
 
-/// Frames that may pass without a look at the clock. Few: a client that reads slowly takes long over each.
+/// The number of frames between two reads of the clock. It is small because a slow client takes long for each.
 const FRAMES_UNCHECKED: u32 = 8;
 
-/// An answer as it comes from upstream.
+/// The body of an upstream response.
 pub(crate) struct UpstreamBody {
     source: Source,
     read_timeout: Duration,
@@ -27,7 +27,7 @@ pub(crate) struct UpstreamBody {
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
     bounds: Option<Box<ExchangeLimits>>,
-    /// Who follows the request to its end.
+    /// The record of the request, which ends with this body.
     pub(super) record: Option<RequestRecord>,
 }
 
@@ -50,7 +50,7 @@ impl UpstreamBody {
         }
     }
 
-    /// Polls the next frame and records what came of it.
+    /// Polls the next frame and records the result.
     pub(crate) fn poll_recorded(
         &mut self,
         cx: &mut Context<'_>,
@@ -102,7 +102,7 @@ impl UpstreamBody {
         }
     }
 
-    /// Nothing from upstream: waits no longer than the read timeout, and not past the token's end.
+    /// Waits for the upstream until the read timeout, the total timeout or the end of the token.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.waiting_since.is_none() {
             let now = Instant::now();
@@ -125,12 +125,12 @@ impl UpstreamBody {
         }
     }
 
-    /// When the whole answer must have come.
+    /// Returns the deadline for the whole response.
     fn deadline(&self) -> Option<Instant> {
         self.bounds.as_ref()?.deadline
     }
 
-    /// When there is something to look after next.
+    /// Returns the time of the next timeout or token check.
     fn next_deadline(&self) -> Instant {
         let silent = self.waiting_since.unwrap_or_else(Instant::now) + self.read_timeout;
         let next = self.next_check.map_or(silent, |check| check.min(silent));
@@ -151,7 +151,7 @@ impl UpstreamBody {
 
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
-        // hyper asks a body of known length for its last frame and drops it, without asking for the end.
+        // hyper drops a body of known length after the last frame, without polling for the end.
         if self.source.is_end_stream() {
             if let Some(record) = &mut self.record {
                 record.ends();

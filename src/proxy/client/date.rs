@@ -1,4 +1,4 @@
-//! The `Date` of responses that have none.
+//! The `Date` of responses without one.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use crate::clock::turn;
 
 thread_local! {
-    /// The last one, and until when it serves.
+    /// The last formatted date, and when it expires.
     static DATE: RefCell<Option<(Instant, String)>> = const { RefCell::new(None) };
 }
 
-/// Appends the present time (RFC 9110 §6.6.1). A thread reads the wall clock for it a few times a second at most.
+/// Appends the current date (RFC 9110 §6.6.1). Each thread formats it at most five times a second.
 pub(super) fn write_date(out: &mut Vec<u8>) {
     let now = turn::now();
     DATE.with_borrow_mut(|date| {

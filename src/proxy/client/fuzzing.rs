@@ -1,4 +1,4 @@
-//! What the fuzz targets see of a client's connection: the requests that would go upstream.
+//! The entry point of the fuzz targets for client connections: returns the requests that would be forwarded.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,19 +15,19 @@ const LIMITS: HeadLimits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
 const TIMEOUTS: ClientTimeouts =
     ClientTimeouts { write: Duration::from_secs(30), half_closed: Duration::from_secs(3) };
 
-/// A request that came whole.
+/// A request that was received completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestOnConnection {
     /// The method.
     pub method: String,
-    /// Whether the body goes upstream in chunks.
+    /// Whether the body is sent upstream chunked.
     pub chunked: bool,
-    /// The body, framed as it goes upstream.
+    /// The body, framed as it is sent upstream.
     pub body: Vec<u8>,
 }
 
-/// Reads a connection whose client sends these pieces and then closes its sending side. Returns the requests that came
-/// whole, in order, up to the first that is refused or closes the connection.
+/// Reads a connection whose client sends these pieces and then closes its sending side. Returns the complete
+/// requests in order, up to the first that is refused or closes the connection.
 #[must_use]
 pub fn connection<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<RequestOnConnection> {
     static GATE: OnceLock<Option<Gate>> = OnceLock::new();
@@ -64,14 +64,14 @@ pub fn connection<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Request
             }
         }
     };
-    // Nothing waits for anything outside, so one poll is enough.
+    // No step waits for an external event, so one poll is enough.
     let _ = std::pin::pin!(reading).poll(&mut Context::from_waker(Waker::noop()));
     requests
 }
 
-/// Gives out one piece after the other, then the end. Takes whatever is written.
+/// A socket that returns one piece per read, then the end of the input. It accepts all writes.
 struct Memory {
-    /// The last piece first.
+    /// The remaining pieces, in reverse order.
     left: Vec<Vec<u8>>,
 }
 

@@ -1,4 +1,4 @@
-//! The client's side of an HTTP/1 connection: what is read from it and what goes to it, one request after the other.
+//! The client's side of an HTTP/1 connection: reads requests and writes responses, one at a time.
 
 mod date;
 #[cfg(feature = "_fuzzing")]
@@ -36,9 +36,9 @@ use crate::upstream::http1::logins::Logins;
 
 /// A client's socket, or the TLS session on it.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Ready if a read may find something. Until then, the task is woken when it may.
+    /// Completes once a read may return data. Until then, the task is registered for a wakeup.
     ///
-    /// It costs less than a read that finds nothing, and needs no buffer.
+    /// This is cheaper than a read that returns nothing, and needs no buffer.
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -52,56 +52,56 @@ impl Socket for TcpStream {
 
 impl Socket for Box<TlsStream<TcpStream>> {
     fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        // The session itself may have something.
+        // The TLS session may hold decrypted data.
         Poll::Ready(())
     }
 }
 
-/// How long a client may do nothing while it is served.
+/// The timeouts for an inactive client while a request is served.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientTimeouts {
-    /// How long it may leave a response unread.
+    /// How long a write may block because the client does not read.
     pub(crate) write: Duration,
-    /// How long it is served without being sent anything, once it has closed its sending side.
+    /// How long a client is still served without being sent anything, once it has closed its sending side.
     pub(crate) half_closed: Duration,
 }
 
 thread_local! {
-    /// Spans that no connection needs at the moment.
+    /// Spare spans for the next request head of this thread.
     static SPANS: Cell<Option<Box<RequestSpans>>> = const { Cell::new(None) };
 }
 
-/// Why there is no further request.
+/// Why no further request was read.
 #[derive(Debug)]
 pub(crate) enum HeadEnd {
     /// The client closed the connection, or it broke.
     Closed,
-    /// What came is no request that could be answered from upstream.
+    /// The client sent an invalid request.
     Fault(RequestFault),
 }
 
-/// The client's side of a connection. It owns no buffer while it is idle.
+/// The client's side of a connection. It holds no buffer while it is idle.
 pub(crate) struct Client<I> {
     io: I,
     input: Input,
-    /// What the client has not taken yet, from `written` on.
+    /// The output. The bytes before `written` have been written to the socket.
     out: Vec<u8>,
     written: usize,
     alarm: Alarm,
     timeouts: ClientTimeouts,
-    /// Until when the client must have taken some more.
+    /// When a blocked write times out.
     blocked_until: Option<Instant>,
-    /// Whether the process is ending: no further request is taken.
+    /// Whether the process is shutting down. No further request is then accepted.
     draining: Arc<AtomicBool>,
     end_of_input: bool,
-    /// The next request has usually not come yet: the socket is asked before a buffer is lent.
+    /// Whether to poll the socket before a buffer is lent: the next request has usually not arrived yet.
     asks_socket: bool,
-    /// Since when the client has closed its sending side and has been sent nothing.
+    /// Since when the client has been sent nothing, once it has closed its sending side.
     silent_since: Option<Instant>,
-    /// What the socket took has not left it.
+    /// Whether a flush of the socket is pending.
     flushing: bool,
     spans: Option<Box<RequestSpans>>,
-    /// How much of the input was looked at in vain for the end of a head.
+    /// The length of the input that was scanned without finding the end of a head.
     scanned: usize,
     version: Version,
     to_head: bool,
@@ -115,7 +115,7 @@ pub(crate) struct Client<I> {
 }
 
 impl<I> Client<I> {
-    /// The client on a connection just made.
+    /// Creates the client's side of a new connection.
     pub(crate) fn new(io: I, timeouts: ClientTimeouts, draining: Arc<AtomicBool>) -> Self {
         Self {
             io,
@@ -144,53 +144,53 @@ impl<I> Client<I> {
         }
     }
 
-    /// The upstream connections that carry this client's logins. They end with the client's connection.
+    /// Returns the upstream connections that carry this client's logins. They end with the client's connection.
     pub(crate) fn logins(&mut self) -> &mut Logins {
         &mut self.logins
     }
 
-    /// The timer of the task that serves the client.
+    /// Returns the timer of the task that serves the client.
     pub(crate) fn alarm(&mut self) -> &mut Alarm {
         &mut self.alarm
     }
 
-    /// Whether something of a request has come.
+    /// Returns whether bytes of a request have been received.
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_empty()
     }
 
-    /// Whether the client has closed its sending side.
+    /// Returns whether the client has closed its sending side.
     pub(crate) fn is_finished(&self) -> bool {
         self.end_of_input
     }
 
-    /// The socket.
+    /// Returns the socket.
     pub(crate) fn io(&mut self) -> &mut I {
         &mut self.io
     }
 
-    /// What has come and is not part of the present request.
+    /// Takes the input that follows the current request.
     pub(crate) fn take_input(&mut self) -> Vec<u8> {
         self.input.take()
     }
 
-    /// Gives the buffer for reading back before the task sleeps.
+    /// Returns the empty read buffer to its pool before the task sleeps.
     pub(crate) fn settle(&mut self) {
         self.input.settle();
     }
 
-    /// Drops what has come.
+    /// Discards the received input.
     pub(crate) fn discard_input(&mut self) {
         let count = self.input.bytes().len();
         self.input.consume(count);
     }
 
-    /// The head of the request that came last.
+    /// Returns the head of the request that was read last.
     pub(crate) fn head(&self) -> Option<RequestHead<'_>> {
         Some(self.spans.as_ref()?.in_bytes(self.input.bytes()))
     }
 
-    /// Drops the head: the body is next. `facts` is what the head said.
+    /// Discards the head and prepares to read the body. `facts` describes the framing from the head.
     pub(crate) fn begin(&mut self, facts: Option<RequestFacts>) {
         let Some(spans) = self.spans.take() else { return };
         let head = spans.in_bytes(self.input.bytes());
@@ -200,7 +200,7 @@ impl<I> Client<I> {
         let size = head.size();
         self.input.consume(size);
         if self.input.is_empty() {
-            // The upstream's side uses the same buffer next.
+            // The upstream connection can then reuse this buffer.
             self.input.settle();
         }
         SPANS.with(|spare| spare.set(Some(spans)));
@@ -217,37 +217,37 @@ impl<I> Client<I> {
         self.asks_socket = true;
     }
 
-    /// Whether the request is HEAD.
+    /// Returns whether the request method is HEAD.
     pub(crate) fn is_head(&self) -> bool {
         self.to_head
     }
 
-    /// Whether the request may be sent twice (RFC 9110 §9.2.2).
+    /// Returns whether the request is idempotent and may be sent twice (RFC 9110 §9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
         self.idempotent
     }
 
-    /// Whether some of the request's body is still to be read.
+    /// Returns whether a part of the request body has not been read yet.
     pub(crate) fn has_body(&self) -> bool {
         !self.body_ended
     }
 
-    /// How long the body is, as far as the head says so.
+    /// Returns the length of the body, as far as the head declares it.
     pub(crate) fn body_size(&self) -> SizeHint {
         self.body.remaining().map(SizeHint::with_exact).unwrap_or_default()
     }
 
-    /// How much of the body has come.
+    /// Returns the number of body bytes received so far.
     pub(crate) fn body_bytes(&self) -> u64 {
         self.body_bytes
     }
 
-    /// Whether another request may follow, as far as was said so far.
+    /// Returns whether another request may follow on the connection.
     pub(crate) fn persists(&self) -> bool {
         self.persistent && !self.draining.load(Ordering::Acquire)
     }
 
-    /// Says that no other request follows.
+    /// Marks the connection to be closed after the current response.
     pub(crate) fn close(&mut self) {
         self.persistent = false;
     }
@@ -255,11 +255,11 @@ impl<I> Client<I> {
     /// Whether the connection can go on behind the response: the response did not say that it is the last one, and the request
     /// has been read to its end.
     pub(crate) fn goes_on(&mut self) -> bool {
-        // A client that waits for `100 Continue` may send the body or not.
+        // A client that waits for `100 Continue` may omit the body.
         self.persistent && (self.body_ended || !self.expects_continue && self.skip_body())
     }
 
-    /// Drops what has come of a body that nobody reads; whether that was all of it.
+    /// Discards the received part of an unused body. Returns whether the body is complete.
     fn skip_body(&mut self) -> bool {
         while !self.body_ended {
             let Ok(decoded) = self.body.decode(self.input.bytes()) else { return false };
@@ -273,7 +273,7 @@ impl<I> Client<I> {
         self.body_ended
     }
 
-    /// What goes to the client next is appended to this.
+    /// Returns the output buffer.
     fn out(&mut self) -> &mut Vec<u8> {
         if self.out.capacity() == 0 {
             self.out = buffers::lend();
@@ -281,7 +281,7 @@ impl<I> Client<I> {
         &mut self.out
     }
 
-    /// Whether the client has taken all that was written.
+    /// Returns whether all output has been written to the socket.
     pub(crate) fn has_taken_all(&self) -> bool {
         self.written == self.out.len()
     }
@@ -317,7 +317,7 @@ impl<I: Socket> Client<I> {
     ) -> Poll<Result<(), HeadEnd>> {
         loop {
             let bytes = self.input.bytes();
-            // A head that is not whole becomes so, or is found to be none, only with the end of a line.
+            // An incomplete head becomes complete or invalid only with another line end.
             let new = bytes.get(self.scanned..).unwrap_or_default();
             if self.scanned == 0 && !new.is_empty()
                 || bytes.len() >= limits.max_size
@@ -340,7 +340,7 @@ impl<I: Socket> Client<I> {
         }
     }
 
-    /// Reads more. Ready with 0 at the end.
+    /// Reads more input. Completes with 0 at the end of the input.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.end_of_input {
             return Poll::Ready(Ok(0));
@@ -356,7 +356,8 @@ impl<I: Socket> Client<I> {
         Poll::Ready(Ok(read))
     }
 
-    /// Writes what the client has not taken yet. An error also where the client takes nothing for too long.
+    /// Writes the pending output. Fails with [`TimedOut`](io::ErrorKind::TimedOut) if the client does not read it in
+    /// time.
     pub(crate) fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let rest = self.out.get(self.written..).unwrap_or_default();
@@ -391,7 +392,7 @@ impl<I: Socket> Client<I> {
         }
     }
 
-    /// Writes `data` itself, behind all that was written before, without a copy of it.
+    /// Writes `data` without copying it. All earlier output must have been written.
     fn poll_write(&mut self, data: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.io).poll_write(cx, data) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -403,7 +404,7 @@ impl<I: Socket> Client<I> {
         }
     }
 
-    /// The client takes nothing: waits no longer than it may leave a response unread.
+    /// Waits for a client that does not read, until the write timeout.
     #[cold]
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let until = *self.blocked_until.get_or_insert_with(|| turn::now() + self.timeouts.write);
@@ -411,7 +412,7 @@ impl<I: Socket> Client<I> {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// The client took something.
+    /// Restarts the timeouts after the client has read some output.
     fn progresses(&mut self) {
         self.blocked_until = None;
         if self.silent_since.is_some() {
@@ -444,7 +445,7 @@ impl<I: Socket> Client<I> {
         }
     }
 
-    /// Ready when the client has closed its sending side, or has gone, while its request waits for its turn.
+    /// Completes once the client has closed its sending side or disconnected, while its request is queued.
     pub(crate) fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.body_ended || !self.input.is_empty() {
             return Poll::Pending;
@@ -459,7 +460,7 @@ impl<I: Socket> Client<I> {
         }
     }
 
-    /// Writes all there is.
+    /// Writes all pending output.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.poll_out(cx)).await
     }

@@ -1,4 +1,4 @@
-//! Responses on their way to the client.
+//! Relays upstream responses to the client.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -24,34 +24,34 @@ use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::fault::Fault;
 use crate::upstream::http1::writer::RequestWriter;
 
-/// How much is gathered before it is written. A larger piece is written as it is.
+/// The amount of output that is gathered before a write.
 const GATHERED: usize = 16 * 1024;
-/// A piece of this size is not copied to go together with others.
+/// The size from which a piece of a body is written without a copy.
 const LARGE: usize = 4 * 1024;
 
 /// How a response ended.
 #[derive(Debug)]
 pub(crate) enum Relayed {
-    /// The client has all of it.
+    /// The whole response was sent.
     Whole,
-    /// The client has gone, or does not read.
+    /// The client has disconnected, or does not read.
     ClientGone,
-    /// The upstream broke it off, and nothing of it has been sent: another response can take its place.
+    /// The upstream ended the response early, before any of it was sent. Another response can replace it.
     Unsent(Fault),
-    /// The upstream broke it off. What there was has been sent.
+    /// The response ended early, after a part of it was sent.
     Cut(Option<BodyFault>),
 }
 
-/// How long a response may take.
+/// The timeouts of a response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// Between two reads.
+    /// The timeout between two reads.
     pub(crate) read_timeout: Duration,
-    /// Until its end.
+    /// The deadline for the whole response.
     pub(crate) deadline: Option<Instant>,
 }
 
-/// Sends the response that has begun on `connection` to the client, while the rest of the request goes up.
+/// Sends the response that has begun on `connection` to the client, while the rest of the request is sent upstream.
 pub(crate) async fn relay<I: Socket>(
     connection: &mut Connection,
     writer: &mut RequestWriter,
@@ -86,18 +86,18 @@ pub(crate) async fn relay<I: Socket>(
 struct Relay {
     framed: Framed,
     patience: Patience,
-    /// Where the head is in the client's output.
+    /// The start and end of the head in the client's output.
     head: (usize, usize),
-    /// Nothing of the response has left.
+    /// Whether no byte of the response has been written to the socket.
     unsent: bool,
     /// When the wait for the upstream began.
     waiting_since: Option<Instant>,
-    /// How much of the request's body there was when that was asked last.
+    /// The bytes of the request body that had arrived at the last progress check.
     sent: u64,
     next_check: Option<Instant>,
-    /// The body, and what ends it, is in the client's output.
+    /// Whether the end of the body has been appended to the client's output.
     over: bool,
-    /// Why it is over before its end.
+    /// Why the body ended early.
     broken: Option<BodyFault>,
 }
 
@@ -114,7 +114,7 @@ impl Relay {
             let _ = connection.poll_send(writer, upload, cx);
         }
         loop {
-            // What can be had at once goes out in one write, the head with it.
+            // The head and all data that is available now are sent in one write.
             let mut waits = false;
             while !self.over && upload.client.out.len() < GATHERED {
                 match connection.poll_data(cx) {
@@ -199,7 +199,7 @@ impl Relay {
         }
     }
 
-    /// Writes what ends the body.
+    /// Writes the end of the body.
     fn end<I>(&mut self, connection: &Connection, client: &mut Client<I>) {
         if !std::mem::replace(&mut self.over, true) && self.framed == Framed::Chunked {
             let out = client.out();
@@ -213,7 +213,7 @@ impl Relay {
         }
     }
 
-    /// The body is cut off where it is: its end is missing, so that the client sees that.
+    /// Ends the response early. The end of the body is not written, so that the client notices.
     fn breaks<I>(&mut self, client: &mut Client<I>, fault: Option<BodyFault>) {
         if !std::mem::replace(&mut self.over, true) {
             self.broken = Some(fault.unwrap_or(BodyFault::BrokenOff));
@@ -221,12 +221,12 @@ impl Relay {
         }
     }
 
-    /// Asks, if it is time to, whether the token still lives, and whether the response may still go on.
+    /// Checks the deadline of the response, and the token if a check is due.
     fn check_token<I: Socket>(&mut self, upload: &Upload<'_, I>, waits: bool) -> Result<(), BodyFault> {
         if self.patience.deadline.is_none() && upload.lease.digest().is_none() || self.over {
             return Ok(());
         }
-        // A response that comes whole needs no look at the clock.
+        // A response that is available at once is sent without reading the clock.
         if self.next_check.is_none() && !waits && self.unsent {
             return Ok(());
         }
@@ -271,7 +271,7 @@ impl Relay {
             let next = self.patience.deadline.map_or(next, |deadline| deadline.min(next));
             let Poll::Ready(now) = upload.alarm().poll(next, cx) else { return Poll::Pending };
             if now >= silent {
-                // While the request still goes up, the server is not late.
+                // The server is not late while the request is still being sent.
                 let sent = upload.body_bytes();
                 let moved = std::mem::replace(&mut self.sent, sent) != sent;
                 if !moved && !writer.waits_for_client() {
@@ -282,7 +282,7 @@ impl Relay {
         }
     }
 
-    /// The client does not read: its patience is the connection's, but the token may end.
+    /// Waits for a client that does not read, until the token ends. The write timeout is the connection's.
     fn poll_blocked<I: Socket>(&mut self, upload: &mut Upload<'_, I>, cx: &mut Context<'_>) -> Poll<Relayed> {
         loop {
             if self.check_token(upload, true) == Err(BodyFault::TokenEnded) {
@@ -312,7 +312,7 @@ impl<I: Socket> Client<I> {
             && may_have_body
             && !self.is_head()
         {
-            // HTTP/2 need not say it, and HTTP/1 must.
+            // HTTP/2 may omit the length, but HTTP/1 needs it.
             head.headers.entry(CONTENT_LENGTH).or_insert(exact.into());
         }
         let framed = if bodiless || head.headers.contains_key(CONTENT_LENGTH) {

@@ -1,4 +1,4 @@
-//! The heads of responses, as they go to the client.
+//! Writes the heads of responses to the client.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
@@ -12,14 +12,14 @@ use crate::http1::{ResponseFacts, ResponseFraming, ResponseHead, Runs};
 use crate::proxy::route::Route;
 use crate::response;
 
-/// What a route, and the gateway, change in the response of an upstream.
+/// What the route and the gateway change in an upstream response.
 #[derive(Clone, Copy)]
 pub(crate) struct Changes<'a> {
     pub(crate) route: &'a Route,
     /// The origin of the page that may read the response.
     pub(crate) origin: Option<&'a HeaderValue>,
     pub(crate) request_id: Option<&'a [u8]>,
-    /// The canonical path of the request, on a route that sends another one upstream.
+    /// The canonical path of the request, on a route that rewrites paths.
     pub(crate) asked: Option<&'a str>,
 }
 
@@ -47,14 +47,14 @@ impl Changes<'_> {
 /// How the body of a response is framed for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framed {
-    /// There is none, or it is as long as the head says.
+    /// There is no body, or the head declares its length.
     AsSaid,
     Chunked,
-    /// Up to the end of the connection: the client speaks HTTP/1.0.
+    /// The body extends to the end of the connection: the client uses HTTP/1.0.
     Close,
 }
 
-/// Appends the first line of a response. The reason phrase is the server's.
+/// Appends the status line of a response with this reason phrase.
 pub(super) fn write_status_line(out: &mut Vec<u8>, status: StatusCode, reason: &[u8]) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
@@ -98,7 +98,7 @@ impl<I: Socket> Client<I> {
         framed
     }
 
-    /// Writes the head of a 101.
+    /// Writes the head of a 101 response.
     pub(crate) fn write_upgrade(
         &mut self,
         head: ResponseHead<'_>,
@@ -109,7 +109,7 @@ impl<I: Socket> Client<I> {
         let _ = self.write_head(head, facts, changes, sent);
     }
 
-    /// Writes the head of any other response.
+    /// Writes the head of a response that is in a [`HeaderMap`].
     pub(super) fn write_map(&mut self, status: StatusCode, headers: &HeaderMap, framed: Framed) {
         let out = self.out();
         write_status_line(out, status, status.canonical_reason().unwrap_or("Unknown").as_bytes());
@@ -121,7 +121,7 @@ impl<I: Socket> Client<I> {
         self.end_head(framed, headers.contains_key(DATE), false);
     }
 
-    /// How a body is framed whose length nobody said.
+    /// Returns the framing for a body of unknown length.
     pub(super) fn unsaid(&mut self) -> Framed {
         if self.version == Version::HTTP_10 {
             self.close();
@@ -134,7 +134,7 @@ impl<I: Socket> Client<I> {
     fn end_head(&mut self, framed: Framed, has_date: bool, upgraded: bool) {
         let persists = self.persists();
         if !persists {
-            // The flag of a drain may change at any time: what counts from here on is what the client was told.
+            // The drain flag may change at any time. From here on, the `Connection` field sent to the client decides.
             self.close();
         }
         let old = self.version == Version::HTTP_10;
@@ -148,17 +148,17 @@ impl<I: Socket> Client<I> {
             out.extend_from_slice(b"\r\n");
         }
         if upgraded {
-            // It has the option that the upgrade needs.
+            // The head already has the `Connection: upgrade` field.
         } else if !persists {
             out.add(&CONNECTION, b"close");
         } else if old {
-            // Nothing is promised to HTTP/1.0 that does not hold: the body has a length, or there is none.
+            // This is safe for HTTP/1.0: the response has a declared length or no body.
             out.add(&CONNECTION, b"keep-alive");
         }
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Writes a response of the gateway's own. Returns how long its body is.
+    /// Writes a local response. Returns the number of body bytes.
     pub(crate) fn respond(
         &mut self,
         response: &Response<Full<Bytes>>,

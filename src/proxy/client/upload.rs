@@ -1,4 +1,4 @@
-//! The body of a request on its way from the client: counted, timed, and ended with its token.
+//! Reads a request body from the client. Enforces the size limit and the read timeout, and ends with the token.
 
 use std::task::{Context, Poll, ready};
 
@@ -18,7 +18,7 @@ use crate::proxy::body::request::BodyLimits;
 use crate::upstream::alarm::Alarm;
 use crate::upstream::downstream::{BodyFault, Downstream};
 
-/// How much of a body is taken at once.
+/// The amount of body data that is read at once.
 const PIECE: usize = 64 * 1024;
 
 /// The client's side of one exchange.
@@ -27,18 +27,18 @@ pub(crate) struct Upload<'a, I> {
     pub(crate) gate: &'a Gate,
     pub(crate) lease: &'a Lease,
     pub(crate) limits: BodyLimits,
-    /// Whether the body goes in chunks.
+    /// Whether the body is sent upstream chunked.
     pub(crate) chunked: bool,
-    /// What the route changes in the headers: no trailer may pass for one of them.
+    /// The header rules of the route. Trailers that look like one of these headers are removed.
     pub(crate) rules: Option<&'a RequestRules>,
-    /// Until when the next piece is waited for.
+    /// When the wait for the next piece times out.
     waiting_until: Option<Instant>,
-    /// When to ask next whether the token still lives.
+    /// When to check the token next.
     next_check: Option<Instant>,
 }
 
 impl<'a, I: Socket> Upload<'a, I> {
-    /// The body of the client's present request.
+    /// Creates the reader of the body of the client's current request.
     pub(crate) fn new(
         client: &'a mut Client<I>,
         gate: &'a Gate,
@@ -50,7 +50,7 @@ impl<'a, I: Socket> Upload<'a, I> {
         Self { client, gate, lease, limits, chunked, rules, waiting_until: None, next_check: None }
     }
 
-    /// The next piece of the body as a frame, for a server that speaks HTTP/2.
+    /// Polls the next piece of the body as a frame, for an HTTP/2 server.
     pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ impl<'a, I: Socket> Upload<'a, I> {
         Poll::Ready(Ok(None))
     }
 
-    /// The trailers of a body that is over.
+    /// Returns the trailers of a complete body.
     pub(crate) fn trailers(&self) -> HeaderMap {
         let mut trailers = HeaderMap::new();
         for field in self.client.body.trailers().fields() {
@@ -76,7 +76,7 @@ impl<'a, I: Socket> Upload<'a, I> {
         trailers
     }
 
-    /// Appends what has come of the body, and waits for some where nothing has. Ready with true at its end.
+    /// Appends the received part of the body to `out`, or waits for more. Completes with `true` at the end of the body.
     fn poll_piece(
         &mut self,
         out: &mut Vec<u8>,
@@ -112,7 +112,7 @@ impl<'a, I: Socket> Upload<'a, I> {
             }
             if self.client.body_bytes > before {
                 self.waiting_until = None;
-                // The first piece came with the head, or nearly so.
+                // The token was checked with the head, shortly before the first piece.
                 if before > 0 {
                     self.check_token(turn::now())?;
                 }
@@ -145,7 +145,7 @@ impl<'a, I: Socket> Upload<'a, I> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Nothing from the client: waits no longer than it may take, and not past the token's end.
+    /// Waits for the client until the read timeout or the end of the token.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFault>> {
         let until = *self.waiting_until.get_or_insert_with(|| turn::now() + self.limits.timeout);
         loop {
@@ -191,7 +191,7 @@ impl<I: Socket> Downstream for Upload<'_, I> {
     }
 
     fn interim(&mut self, head: ResponseHead<'_>) {
-        // HTTP/1.0 has none (RFC 9110 §15.2).
+        // HTTP/1.0 has no interim responses (RFC 9110 §15.2).
         if self.client.version == Version::HTTP_10 {
             return;
         }

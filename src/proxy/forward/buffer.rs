@@ -1,4 +1,4 @@
-//! Reads the whole body of a request before a server gets anything: `buffer_request`.
+//! Reads the whole body of a request before anything is sent to a server: `buffer_request`.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -7,11 +7,11 @@ use super::error::ForwardError;
 use crate::upstream::downstream::Downstream;
 use crate::upstream::http1::writer::RequestWriter;
 
-/// Reads the body that `down` brings, and puts it behind the head in `writer` with its length. The limit is the one of
-/// the body itself.
+/// Reads the body from `down`, and appends it with its length to the head in `writer`. The body enforces its own
+/// size limit.
 ///
 /// # Errors
-/// The body is too long or too slow, or breaks off.
+/// The body is too long or too slow, or ends early.
 pub(crate) async fn buffer(
     writer: &mut RequestWriter,
     down: &mut impl Downstream,

@@ -1,4 +1,4 @@
-//! Why no response came from upstream.
+//! The error of a request for which the upstream returned no response.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::response;
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::http1::fault::Fault;
 
-/// Why there is no answer from upstream.
+/// Why the upstream returned no response.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ForwardError {
@@ -20,18 +20,18 @@ pub(crate) enum ForwardError {
     NoServer,
     /// The server refuses connections or breaks them: 502.
     Unreachable(String),
-    /// No connection, or no answer, in time: 504.
+    /// The connection or the response timed out: 504.
     TooSlow,
-    /// What came back is no answer that could be passed on: 502.
+    /// The server's response is invalid: 502.
     BadAnswer(String),
-    /// The request's own body was at fault: 413, 400 or 408. Or its token ended under way, which the gate answers: 401.
+    /// The request body failed: 413, 400 or 408. If the token ended during the request, the gate responds with 401.
     Body(BodyFault),
-    /// The client has gone: nobody waits for the response.
+    /// The client has disconnected.
     ClientGone,
 }
 
 impl ForwardError {
-    /// What the client is told: nothing about who or where the server is.
+    /// Returns the response for the client. It does not reveal the server's name or address.
     #[must_use]
     pub(crate) fn to_response(&self) -> Response<Full<Bytes>> {
         let (status, detail) = match self {
@@ -57,7 +57,7 @@ impl ForwardError {
         };
         let mut response = response::problem(status, detail);
         if matches!(self, Self::NoServer) {
-            // As often as servers are probed unless the file says otherwise.
+            // The default interval of health checks.
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response

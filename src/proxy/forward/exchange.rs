@@ -24,10 +24,10 @@ pub(crate) trait Protocol {
     /// What a successful attempt returns besides its connection.
     type Answer;
 
-    /// Takes a connection that is open already.
+    /// Takes a connection that is already open.
     fn kept(&mut self, server: &Arc<Server>, now: Instant) -> Option<Self::Connection>;
 
-    /// Opens a connection. It has until `deadline`, and no longer than the connect timeout.
+    /// Opens a connection, until `deadline` or the connect timeout.
     fn open(
         &mut self,
         server: &Arc<Server>,
@@ -150,7 +150,7 @@ pub(super) struct ResponseTimer {
 }
 
 impl ResponseTimer {
-    /// The read timeout counts from `since`.
+    /// Creates the timer. The read timeout starts at `since`.
     pub(super) fn new(since: Instant, read_timeout: Duration, deadline: Option<Instant>) -> Self {
         Self { read_timeout, deadline, late_at: since + read_timeout, progress: 0 }
     }

@@ -39,11 +39,12 @@ pub(crate) struct Http1<'a, D> {
     writer: &'a mut RequestWriter,
     down: &'a mut D,
     logins: &'a mut Logins,
-    /// A kept connection was dead. The next one is opened, so that a request does not walk through many dead ones.
+    /// Whether only new connections are used. This is set once a kept connection was dead, so that a request does not
+    /// try many dead connections.
     only_new: bool,
 }
 
-/// Why there is no head.
+/// Why no response head was received.
 enum NoHead {
     Fault(Fault),
     Overdue(Overdue),
@@ -70,7 +71,7 @@ impl<'a, D: Downstream> Http1<'a, D> {
             NoHead::ClientGone => return Failure::fatal(ForwardError::ClientGone, false),
             NoHead::Overdue(Overdue::Late) => return Failure::fatal(ForwardError::TooSlow, true),
             NoHead::Overdue(Overdue::Expired) => {
-                // While a body goes up, the client may be the slow one.
+                // While a body is being sent, the client may cause the delay.
                 let counts = self.replayable || self.writer.is_done();
                 return Failure::fatal(ForwardError::TooSlow, counts);
             }
@@ -160,23 +161,23 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
     }
 }
 
-/// Binds a connection to the client whose login it carries: by this request, or by what the server says.
+/// Binds a connection to its client, if this request or the response authenticates the connection.
 pub(crate) fn bind_login(connection: &mut Connection, requested: bool) {
     if requested || connection.head().is_some_and(|head| announces_connection_login(head.fields())) {
         connection.bind_to_client();
     }
 }
 
-/// Where a response returns to.
+/// The context of a response to an HTTP/2 client.
 pub(crate) struct ReturnTo<'a> {
     pub(crate) gate: &'a Gate,
     pub(crate) lease: &'a Lease,
     pub(crate) route: &'a Route,
-    /// The canonical path of the request, on a route that sends another one upstream.
+    /// The canonical path of the request, on a route that rewrites paths.
     pub(crate) asked: Option<Box<str>>,
 }
 
-/// The response to an HTTP/2 client.
+/// Builds the response to an HTTP/2 client.
 pub(crate) fn respond(
     mut connection: Box<Connection>,
     writer: RequestWriter,

@@ -1,8 +1,9 @@
 //! Requests to servers that speak HTTP/2 (RFC 9113): multiplexed over few connections, kept per thread.
 //!
-//! The task of a request sends it and reads its response; one task for each connection moves the bytes. A request
-//! that a server did not begin to process is sent again, whatever its method: a refused stream, a stream above the last
-//! one named in a GOAWAY, and a request that was never written because the connection was dead.
+//! The task of a request sends the request and reads its response. One task for each connection transfers the
+//! bytes. A request that a server did not begin to process is retried, whatever its method. This applies to a
+//! refused stream, to a stream above the last one named in a GOAWAY, and to a request that was never written
+//! because the connection was dead.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -40,11 +41,11 @@ use crate::upstream::http2::response::Http2Body;
 use crate::upstream::http2::upload::{self, Upload};
 use crate::upstream::server::Server;
 
-/// The head that `outgoing` makes of a client's: with a canonical path, the query as it came, and the host it is for.
-/// Its scheme is the server's.
+/// Builds the head to send upstream from a client's request: with the canonical path, the query as received, and
+/// `host`. The scheme is set later, to the server's.
 ///
 /// # Errors
-/// The host or the query cannot stand in a URI.
+/// The host or the query is not valid in a URI.
 pub(crate) fn head(
     request: &impl RequestView,
     host: &str,
@@ -64,7 +65,7 @@ pub(crate) fn head(
     Ok(head)
 }
 
-/// Sends a request upstream and brings the answer back.
+/// Sends a request upstream and returns the response.
 pub(crate) async fn forward(
     lease: &Lease,
     client: Option<&str>,
@@ -79,7 +80,7 @@ pub(crate) async fn forward(
     trip.body.clone_from(&outcome);
     let (parts, ()) = head.into_parts();
     let upload = Upload::new(body);
-    // RFC 9110 §9.2.2; and only without a body, as for HTTP/1.1.
+    // RFC 9110 §9.2.2. As for HTTP/1.1, only a request without a body is replayable.
     let replayable = parts.method.is_idempotent() && upload.is_empty();
     let exchange = Exchange { upstream, replayable, client, pinned: None };
     let mut attempt = Http2 {
@@ -115,7 +116,7 @@ pub(crate) async fn forward(
     Ok(Response::from_parts(head, body.into()))
 }
 
-/// The head of an answer, and what it holds.
+/// A response whose head has been received, with its stream.
 struct Answered {
     response: Response<RecvStream>,
     stream: SendStream<bytes::Bytes>,
@@ -129,18 +130,18 @@ struct Http2<'a> {
     replayable: bool,
     upload: Upload<RequestBody>,
     outcome: Option<BodyOutcome>,
-    /// Connections up to this id are not used: they are as old as one that was found dead.
+    /// Connections up to this id are not used: they are as old as one that was dead.
     newer_than: u64,
-    /// The server's own, if each server gets a `Host` of its own.
+    /// The authority of the server, if the upstream sends each server its own name as the host.
     authority: Option<Authority>,
     alarm: Alarm,
 }
 
-/// Why there is no response.
+/// Why no response head was received.
 enum NoResponse {
     Error(h2::Error),
     Overdue(Overdue),
-    /// The request's own body ended early.
+    /// The request body failed.
     Body(BodyFault),
 }
 
@@ -218,7 +219,7 @@ impl Http2<'_> {
         })?;
         connection.sender.send_request(head, self.upload.is_empty()).map_err(|error| {
             let over = error.is_io() || error.is_go_away();
-            // Out of stream numbers, after a billion requests: RFC 9113 §5.1.1.
+            // The stream ids are used up after a billion requests (RFC 9113 §5.1.1).
             let used_up = error.reason().is_none() && connection.status.begun() > 1 << 29;
             if !over && !used_up {
                 return Failure::fatal(ForwardError::Unreachable(error.to_string()), false);
@@ -227,7 +228,7 @@ impl Http2<'_> {
             if over {
                 pool::remove(&connection.status);
             }
-            // The connection ended before this request came.
+            // The connection ended before this request was sent.
             let reason = "the server closes new connections".to_owned();
             Failure {
                 kind: FailureKind::Unsent,
@@ -239,7 +240,7 @@ impl Http2<'_> {
         })
     }
 
-    /// Waits for the head of the response, while the body goes up.
+    /// Waits for the head of the response, while the body is being sent.
     async fn answer(
         &mut self,
         mut answer: ResponseFuture,
@@ -274,7 +275,7 @@ impl Http2<'_> {
         let error = match failed {
             NoResponse::Overdue(Overdue::Late) => return Failure::fatal(ForwardError::TooSlow, true),
             NoResponse::Overdue(Overdue::Expired) => {
-                // While a body goes up, the client may be the slow one.
+                // While a body is being sent, the client may cause the delay.
                 let counts = self.replayable || self.upload.is_done();
                 return Failure::fatal(ForwardError::TooSlow, counts);
             }
@@ -298,7 +299,7 @@ impl Http2<'_> {
             _ => FailureKind::Fatal,
         };
         if !refused {
-            // The other connections of that age are dead too.
+            // Connections of the same age are assumed to be dead too.
             status.close();
             self.newer_than = ConnectionStatus::latest_id();
         }
@@ -322,10 +323,10 @@ fn not_open(error: OpenError) -> ForwardError {
     }
 }
 
-/// What an error means that came in place of an answer.
+/// Converts an HTTP/2 error that occurred instead of a response.
 fn failed_with(error: &h2::Error) -> ForwardError {
     match error.reason() {
-        // Found here: what came is no HTTP/2.
+        // h2 itself detected the error: the server did not send valid HTTP/2.
         Some(_) if error.is_library() => ForwardError::BadAnswer("not HTTP/2".to_owned()),
         _ => ForwardError::Unreachable(error.to_string()),
     }

@@ -1,4 +1,4 @@
-//! Forwards a permitted request and brings back its response.
+//! Forwards a permitted request and returns the response.
 
 pub(crate) mod buffer;
 pub(crate) mod error;

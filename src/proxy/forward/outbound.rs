@@ -1,4 +1,4 @@
-//! A request that is ready to go upstream.
+//! A request that is ready to be sent upstream.
 
 use std::sync::Arc;
 
@@ -8,22 +8,22 @@ use crate::headers::RequestRules;
 use crate::limit::exchange::ExchangeLimits;
 use crate::proxy::body::request::{BodyLimits, Origin};
 
-/// The head of a request as its upstream takes it: canonical, sanitised and identified.
+/// The head of a request to the upstream: canonical, sanitised, and with the client's identity.
 pub(crate) enum Head {
-    /// It is in the request's writer; whether its body goes in chunks.
+    /// The head is in the request's writer. `chunked` is whether the body is sent chunked.
     Http1 { chunked: bool },
-    /// It is in the request's writer, and the whole body is read before it is sent.
+    /// The head is in the request's writer. The whole body is read before the request is sent.
     Buffered,
-    /// Boxed: the requests that count are of the other kind.
+    /// Boxed to keep the more frequent variants small.
     Http2(Box<Request<()>>),
 }
 
-/// A request with a body as frames, ready to go.
+/// The body and the limits of a request to an HTTP/2 upstream.
 pub(crate) struct Outbound {
     pub(crate) body: Option<Origin>,
     pub(crate) limits: BodyLimits,
-    /// What the route changes in the headers: no trailer may pass for one of them.
+    /// The header rules of the route. Trailers that look like one of these headers are removed.
     pub(crate) rules: Option<Arc<RequestRules>>,
-    /// What it holds until its response has ended.
+    /// The permits and the deadline that the request holds until its response has ended.
     pub(crate) bounds: Option<Box<ExchangeLimits>>,
 }

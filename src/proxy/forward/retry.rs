@@ -18,7 +18,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A failure after which no other attempt is made.
+    /// Creates a failure after which no other attempt is made.
     pub(crate) fn fatal(error: ForwardError, counts_against_server: bool) -> Self {
         Self {
             kind: FailureKind::Fatal,
@@ -29,7 +29,7 @@ impl Failure {
         }
     }
 
-    /// A failure to connect. `counts_against_server` is false if this machine is at fault.
+    /// Creates a failure to connect. `counts_against_server` is false if this machine caused the failure.
     pub(crate) fn not_connected(error: ForwardError, counts_against_server: bool) -> Self {
         let kind = FailureKind::Unsent;
         Self { kind, error, on_kept_connection: false, counts_against_server, avoid_server: true }
@@ -64,7 +64,7 @@ pub(crate) struct Retries {
 }
 
 impl Retries {
-    /// At most `configured` retries.
+    /// Creates the retries of a request: at most `configured`.
     pub(crate) fn new(configured: u32, replayable: bool) -> Self {
         Self { left: configured, unsent_left: MOST_UNSENT, replayable }
     }
