@@ -108,6 +108,10 @@ impl<'a, I: Socket> Upload<'a, I> {
                 if chunked {
                     self.write_end(out);
                 }
+                if self.client.input.is_empty() {
+                    // The connection waits for the response now, and other connections can use the buffer.
+                    self.client.input.settle();
+                }
                 return Poll::Ready(Ok(true));
             }
             if self.client.body_bytes > before {
