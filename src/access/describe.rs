@@ -16,16 +16,21 @@ pub(crate) fn needs(route: &Route) -> String {
         Access::Public => return "no token (public)".to_owned(),
         Access::Token { requirement, audience } => (requirement, audience),
     };
-    let scopes = match requirement {
+    let scopes = scopes(requirement);
+    match audience {
+        None => scopes,
+        Some(audience) => format!("{scopes}, for the audience {audience}"),
+    }
+}
+
+/// Describes the scopes that a requirement names.
+pub(crate) fn scopes(requirement: &Requirement) -> String {
+    match requirement {
         Requirement::AnyToken => "any valid token".to_owned(),
         Requirement::All(scopes) if scopes.iter().count() == 1 => format!("scope {scopes}"),
         Requirement::All(scopes) => format!("scopes {}", enumerated(scopes, "and")),
         Requirement::Any(scopes) if scopes.iter().count() == 1 => format!("scope {scopes}"),
         Requirement::Any(scopes) => format!("scope {}", enumerated(scopes, "or")),
-    };
-    match audience {
-        None => scopes,
-        Some(audience) => format!("{scopes}, for the audience {audience}"),
     }
 }
 

@@ -49,8 +49,8 @@ pub(super) fn keep_lines(original: &str, edited: &str) -> String {
     text
 }
 
-/// Splits the text above a header, or at the end of the file. The first part, up to the first blank line, belongs to the
-/// table before it. It is empty if there is no blank line.
+/// Splits the text above a header, or at the end of the file, at its first blank line. The first part belongs to the
+/// table before it. Without a blank line, all of the text is in the second part.
 fn split_head(text: &str) -> (&str, &str) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {

@@ -1,9 +1,11 @@
 //! What an import would change in a configuration: the second import of a description shows only that.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::draft::{Draft, Need, Route, RoutePath};
+use super::draft::{Draft, Need, Route, shape};
 use super::render::route_table;
+use crate::access::describe;
 use crate::config::{Access, Config, Methods, Route as Configured};
 use crate::oauth::scope::{Requirement, Scopes};
 
@@ -23,14 +25,11 @@ pub(crate) struct Comparison {
 /// Compares the routes of a draft with those of a configuration that go to an upstream of the same name.
 pub(crate) fn compare(draft: &Draft, config: &Config) -> Comparison {
     let mut comparison = Comparison::default();
-    let name = |route: &Configured| {
-        config.upstream_of(route).map(|upstream| upstream.name.clone()).unwrap_or_default()
-    };
     let mut met = vec![false; config.routes.len()];
     for route in &draft.routes {
         let mut best = None;
         for (index, configured) in config.routes.iter().enumerate() {
-            if name(configured) == route.upstream
+            if describe::upstream(config, configured) == route.upstream
                 && same_path(route, configured)
                 && overlaps(route, configured)
             {
@@ -50,7 +49,7 @@ pub(crate) fn compare(draft: &Draft, config: &Config) -> Comparison {
     }
     let upstreams: Vec<&str> = draft.upstreams.iter().map(|upstream| &*upstream.name).collect();
     for (configured, met) in config.routes.iter().zip(met) {
-        if !met && upstreams.contains(&&*name(configured)) {
+        if !met && upstreams.contains(&describe::upstream(config, configured)) {
             comparison.gone.push(label(configured));
         }
     }
@@ -92,21 +91,17 @@ impl Comparison {
 }
 
 fn label(route: &Configured) -> String {
-    let methods = match &route.methods {
-        Methods::All => "any method".to_owned(),
-        Methods::Only(methods) => methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(","),
-    };
-    let end = if route.path.is_prefix() { "/*" } else { "" };
-    format!("{methods} {}{end} (line {})", route.path.as_str().trim_end_matches('/'), route.position.line)
+    let (methods, path) = describe::requests(route);
+    format!("{methods} {path} (line {})", route.position.line)
 }
 
+/// Whether both match the same paths, on the same host if the source names one.
 fn same_path(route: &Route, configured: &Configured) -> bool {
-    let prefix = matches!(route.path, RoutePath::Prefix(_));
-    let shape = |text: &str| {
-        let segments = text.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
-        segments.collect::<Vec<_>>().join("/")
-    };
-    prefix == configured.path.is_prefix() && shape(route.path.text()) == shape(configured.path.as_str())
+    let same_host = route
+        .host
+        .as_ref()
+        .is_none_or(|host| configured.hosts.iter().any(|other| other.to_string() == *host));
+    same_host && route.path.shape() == shape(configured.path.as_str(), configured.path.is_prefix())
 }
 
 fn overlaps(route: &Route, configured: &Configured) -> bool {
@@ -132,38 +127,34 @@ fn differences(route: &Route, configured: &Configured) -> Option<String> {
     if methods != wanted {
         parts.push(format!("methods {} instead of {}", shown(&wanted), shown(&methods)));
     }
-    let (all, any): (Vec<String>, Vec<String>) = match &route.need {
-        Need::Token => Default::default(),
-        Need::All(scopes) => (scopes.iter().cloned().collect(), Vec::new()),
-        Need::Any(scopes) if scopes.len() == 1 => (scopes.iter().cloned().collect(), Vec::new()),
-        Need::Any(scopes) => (Vec::new(), scopes.iter().cloned().collect()),
+    let wanted = scopes_of(&route.need);
+    let same = match &configured.access {
+        Access::Public => false,
+        Access::Token { requirement, .. } => sets(requirement) == sets(&wanted),
     };
-    let need = match (&*all, &*any) {
-        ([], []) => "any valid token".to_owned(),
-        (all, []) => format!("all of {}", shown(all)),
-        (_, any) => format!("one of {}", shown(any)),
-    };
-    let has = configured_need(&configured.access);
-    if need != has {
-        parts.push(format!("{need} instead of {has}"));
+    if !same {
+        parts.push(format!("{} instead of {}", describe::scopes(&wanted), describe::needs(configured)));
     }
     if parts.is_empty() { None } else { Some(parts.join("; ")) }
 }
 
-fn shown(texts: &[String]) -> String {
-    if texts.is_empty() { "all".to_owned() } else { texts.join(", ") }
+/// The requirement that a need stands for. Every translation names valid scopes only.
+fn scopes_of(need: &Need) -> Requirement {
+    let list = |scopes: &BTreeSet<String>| scopes.iter().cloned().collect::<Vec<_>>();
+    let requirement = match need {
+        Need::Token => Ok(Requirement::AnyToken),
+        Need::All(scopes) => Requirement::all(list(scopes)),
+        Need::Any(scopes) => Requirement::any(list(scopes)),
+    };
+    requirement.unwrap_or(Requirement::AnyToken)
 }
 
-fn configured_need(access: &Access) -> String {
-    let Access::Token { requirement, .. } = access else { return "no token".to_owned() };
-    let list = |scopes: &Scopes| {
-        let mut scopes: Vec<String> = scopes.iter().map(str::to_owned).collect();
-        scopes.sort();
-        scopes
-    };
-    match requirement {
-        Requirement::AnyToken => "any valid token".to_owned(),
-        Requirement::Any(scopes) if scopes.iter().count() > 1 => format!("one of {}", shown(&list(scopes))),
-        Requirement::All(scopes) | Requirement::Any(scopes) => format!("all of {}", shown(&list(scopes))),
-    }
+/// The scopes without their order, and whether one of several is enough.
+fn sets(requirement: &Requirement) -> (bool, BTreeSet<&str>) {
+    let scopes: BTreeSet<&str> = requirement.scopes().into_iter().flat_map(Scopes::iter).collect();
+    (matches!(requirement, Requirement::Any(_)) && scopes.len() > 1, scopes)
+}
+
+fn shown(texts: &[String]) -> String {
+    if texts.is_empty() { "all".to_owned() } else { texts.join(", ") }
 }

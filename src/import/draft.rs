@@ -84,12 +84,16 @@ impl RoutePath {
     }
 
     /// The path with every `{name}` alike: two templates that differ only in names match the same requests.
-    fn shape(&self) -> String {
-        let kind = if matches!(self, Self::Exact(_)) { '=' } else { '^' };
-        let segments =
-            self.text().split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
-        format!("{kind}{}", segments.collect::<Vec<_>>().join("/"))
+    pub(super) fn shape(&self) -> String {
+        shape(self.text(), matches!(self, Self::Prefix(_)))
     }
+}
+
+/// See [`RoutePath::shape`].
+pub(super) fn shape(text: &str, is_prefix: bool) -> String {
+    let kind = if is_prefix { '^' } else { '=' };
+    let segments = text.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    format!("{kind}{}", segments.collect::<Vec<_>>().join("/"))
 }
 
 impl Draft {

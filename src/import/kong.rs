@@ -73,6 +73,10 @@ fn one(root: &Node, service: &Node, name: &str, route: &Node, draft: &mut Draft)
             "id",
             "tags",
         ];
+        if matches!(key, "headers" | "snis" | "sources" | "destinations" | "expression") && !value.is_null() {
+            let text = format!("route {label} is not imported: a route cannot match by {key}");
+            return draft.find(at, text);
+        }
         if !known.contains(&key) && !value.is_null() && value.flag() != Some(false) {
             draft.find(at, format!("{key} of route {label} is not imported"));
         }
@@ -80,16 +84,17 @@ fn one(root: &Node, service: &Node, name: &str, route: &Node, draft: &mut Draft)
     let mut need = Need::Token;
     let mut settings = Vec::new();
     for owner in [root, service, route] {
-        plugins(owner, &label, &mut need, &mut settings, draft);
+        if !plugins(owner, &label, &mut need, &mut settings, draft) {
+            return;
+        }
     }
-    settings.dedup_by(|later, earlier| later.0 == earlier.0);
     let methods: BTreeSet<String> =
-        texts(route, "methods").into_iter().map(|method| method.to_ascii_uppercase()).collect();
-    let mut hosts: Vec<Option<String>> = texts(route, "hosts").into_iter().map(Some).collect();
+        route.texts_of("methods").into_iter().map(|method| method.to_ascii_uppercase()).collect();
+    let mut hosts: Vec<Option<String>> = route.texts_of("hosts").into_iter().map(Some).collect();
     if hosts.is_empty() {
         hosts.push(None);
     }
-    let mut paths = texts(route, "paths");
+    let mut paths = route.texts_of("paths");
     if paths.is_empty() {
         paths.push("/".to_owned());
     }
@@ -173,9 +178,4 @@ fn target(root: &Node, service: &Node, name: &str, draft: &mut Draft) -> Option<
         draft.find(at, format!("{key} of upstream {host}, which service {name} uses, is not imported"));
     }
     if servers.is_empty() { None } else { Some(servers) }
-}
-
-fn texts(node: &Node, name: &str) -> Vec<String> {
-    let list = node.get(name).map(Node::one_or_more).unwrap_or_default();
-    list.iter().filter_map(|node| node.text().map(str::to_owned)).collect()
 }

@@ -1,13 +1,14 @@
 //! Descriptions that others wrote, translated into the text of a gateway.toml: an API in OpenAPI, or the configuration
 //! of another gateway.
 //!
-//! A translation never opens more than the source does, and never drops anything silently: what has no equivalent is a
-//! [`Finding`] with its position. A route that cannot be translated is left out, so its requests stay 404.
+//! A translation never drops anything silently: what has no equivalent is a finding with its position. Every route needs a
+//! token. A route that keeps callers out in a way that cannot be translated is left out.
 
 pub(crate) mod compare;
 mod draft;
 mod error;
 mod kong;
+mod name;
 mod nginx;
 pub(crate) mod openapi;
 mod render;

@@ -5,7 +5,7 @@ mod syntax;
 
 use super::draft::{Draft, Server, Upstream};
 use super::error::ImportError;
-use locations::{Inherited, locations};
+use locations::{Inherited, is_restriction, locations};
 use syntax::Directive;
 
 /// Translates a configuration: all of nginx.conf, or a file of `conf.d`.
@@ -24,10 +24,23 @@ pub(super) fn import(text: &str) -> Result<Draft, ImportError> {
             upstream(directive, &mut draft);
         }
     }
+    let mut inherited = Inherited::default();
+    for directive in
+        http.iter().filter(|directive| !matches!(&*directive.name, "upstream" | "server" | "location"))
+    {
+        if !inherited.take(directive) && is_restriction(directive) {
+            let text = format!(
+                "nothing is imported: this {} is for all servers, and routes cannot express it",
+                directive.name
+            );
+            return Err(ImportError::at(directive.position, text));
+        }
+    }
     for directive in &http {
         match &*directive.name {
             "upstream" => {}
-            "server" => server(directive, &mut draft),
+            "server" => server(directive, inherited.for_inner(), &mut draft),
+            "allow" | "deny" | "client_max_body_size" => {}
             _ => draft.find(directive.position, format!("{} is not imported", directive.name)),
         }
     }
@@ -69,9 +82,8 @@ fn upstream(directive: &Directive, draft: &mut Draft) {
     draft.upstreams.push(upstream);
 }
 
-fn server(directive: &Directive, draft: &mut Draft) {
+fn server(directive: &Directive, mut inherited: Inherited, draft: &mut Draft) {
     let mut hosts = Vec::new();
-    let mut inherited = Inherited::default();
     for inner in directive.inner() {
         match &*inner.name {
             "server_name" => {
@@ -109,11 +121,12 @@ fn server(directive: &Directive, draft: &mut Draft) {
                 draft.find(inner.position, text);
             }
             "location" => {}
-            _ => {
-                if !inherited.take(inner) {
-                    draft.find(inner.position, format!("{} is not imported", inner.name));
-                }
+            _ if inherited.take(inner) => {}
+            name if is_restriction(inner) => {
+                let text = format!("this server is not imported: a route cannot express this {name}");
+                return draft.find(inner.position, text);
             }
+            name => draft.find(inner.position, format!("{name} is not imported")),
         }
     }
     if hosts.is_empty() {

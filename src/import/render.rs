@@ -57,15 +57,15 @@ pub(super) fn route_table(route: &Route) -> String {
         let _ = writeln!(text, "host = {}", quoted(host));
     }
     if !route.methods.is_empty() {
-        let _ = writeln!(text, "methods = {}", list(&route.methods));
+        let _ = writeln!(text, "methods = {}", quoted_list(&route.methods));
     }
     match &route.need {
         Need::Token => {}
         Need::All(scopes) => {
-            let _ = writeln!(text, "scopes = {}", list(scopes));
+            let _ = writeln!(text, "scopes = {}", quoted_list(scopes));
         }
         Need::Any(scopes) => {
-            let _ = writeln!(text, "any_scope = {}", list(scopes));
+            let _ = writeln!(text, "any_scope = {}", quoted_list(scopes));
         }
     }
     let _ = writeln!(text, "upstream = {}", quoted(&route.upstream));
@@ -75,7 +75,8 @@ pub(super) fn route_table(route: &Route) -> String {
     text
 }
 
-fn list<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
+/// A list of strings in quotes.
+pub(super) fn quoted_list<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
     let texts: Vec<String> = texts.into_iter().map(|text| quoted(text)).collect();
     format!("[{}]", texts.join(", "))
 }

@@ -168,7 +168,7 @@ fn a_second_import_shows_only_what_differs() {
     let text = compare::compare(&draft, &config).text();
     assert!(text.contains("+ path = \"/v2/pets/{pet}/toys\""), "{text}");
     assert!(text.contains("- GET /v2/open (line "), "{text}");
-    assert!(text.contains("instead of all of pets:write"), "{text}");
+    assert!(text.contains("instead of scope pets:write"), "{text}");
 }
 
 #[test]
@@ -249,14 +249,48 @@ http {
     assert!(!toml.contains("/moved") && !toml.contains("php") && !toml.contains("/files"), "{toml}");
 }
 
+/// The routes and the findings of one server block.
+fn nginx_server(block: &str) -> (String, String) {
+    let draft = gateway(Gateway::Nginx, &format!("server {{ {block} }}")).unwrap();
+    valid(&draft);
+    (render(&draft), findings(&draft).join("\n"))
+}
+
 #[test]
-fn a_deny_after_an_allow_of_nginx_is_reported_and_not_widened() {
-    let text = "location /x { }\nserver { location /a { proxy_pass http://h; allow 10.0.0.0/8; deny 10.1.0.0/16; deny all; }\n\
-                location /b { proxy_pass http://h; deny all; } }";
-    let draft = gateway(Gateway::Nginx, text).unwrap();
-    let findings = findings(&draft).join("\n");
-    assert!(findings.contains("deny of location /a is not imported"), "{findings}");
-    assert!(findings.contains("location /b is not imported: it denies everybody"), "{findings}");
+fn nginx_locations_whose_restrictions_a_route_cannot_express_are_left_out() {
+    for restriction in [
+        "allow 10.0.0.0/8; deny 10.1.0.0/16; deny all;",
+        "allow 10.0.0.1; deny 10.0.0.0/8;",
+        "deny all;",
+        "if ($http_x) { return 403; }",
+        "limit_except GET { allow 10.0.0.0/8; deny all; }",
+        "internal;",
+        "location /a/admin { deny all; }",
+    ] {
+        let (toml, findings) = nginx_server(&format!("location /a {{ proxy_pass http://h; {restriction} }}"));
+        assert!(!toml.contains("[[routes]]"), "{restriction}\n{toml}");
+        assert!(findings.contains("location /a is not imported"), "{restriction}\n{findings}");
+    }
+    let (toml, findings) =
+        nginx_server("if ($scheme = http) { return 301 x; } location / { proxy_pass http://h; }");
+    assert!(
+        !toml.contains("[[routes]]") && findings.contains("this server is not imported"),
+        "{toml}{findings}"
+    );
+    let error =
+        gateway(Gateway::Nginx, "http { deny 10.0.0.1; allow 10.0.0.0/8; deny 10.2.0.0/16; }").unwrap_err();
+    assert!(error.to_string().contains("nothing is imported: this deny is for all servers"), "{error}");
+}
+
+#[test]
+fn the_addresses_of_an_nginx_location_replace_those_of_its_server() {
+    let rules = "deny 192.0.2.1; allow 10.0.0.0/8; deny all;";
+    let location = "location /own { proxy_pass http://h; allow 172.16.0.0/12; deny all; } location / { proxy_pass \
+                    http://h; }";
+    let (toml, _) = nginx_server(&format!("{rules} {location}"));
+    let (own, all) = toml.split_once("prefix = \"/\"").expect("both routes");
+    assert!(own.contains("allow = [\"172.16.0.0/12\"]") && !own.contains("deny"), "{toml}");
+    assert!(all.contains("allow = [\"10.0.0.0/8\"]\ndeny = [\"192.0.2.1\"]"), "{toml}");
 }
 
 #[test]
@@ -320,6 +354,30 @@ routes: [{ name: lost, paths: [/lost], service: { name: gone } }]
 }
 
 #[test]
+fn kong_routes_whose_restrictions_a_route_cannot_express_are_left_out() {
+    for route in [
+        "paths: [/a], headers: { x-internal: [yes] }",
+        "paths: [/a], plugins: [{ name: acl, config: { deny: [guests] } }]",
+        "paths: [/a], plugins: [{ name: request-termination }]",
+    ] {
+        let text = format!("services: [{{ name: s, url: 'http://h', routes: [{{ name: r, {route} }}] }}]");
+        let draft = gateway(Gateway::Kong, &text).unwrap();
+        assert_eq!(render(&draft), "", "{route}");
+        assert!(findings(&draft).join("\n").contains("route r is not imported"), "{route}");
+    }
+    // A group is no scope if it has a space.
+    let group = "services: [{ name: s, url: 'http://h/base', routes: [{ paths: [/a], plugins: [{ name: acl, config: { \
+                 allow: [the team] } }] }] }]";
+    let draft = gateway(Gateway::Kong, group).unwrap();
+    valid(&draft);
+    let toml = render(&draft);
+    assert!(
+        toml.contains("scopes = [\"the-team\"]") && toml.contains("servers = [\"http://h/base\"]"),
+        "{toml}"
+    );
+}
+
+#[test]
 fn tyk_definitions_become_prefixes() {
     let text = r#"[{ "name": "Orders", "active": true, "use_standard_auth": true, "domain": "api.example.com",
         "global_rate_limit": { "rate": 100, "per": 60 }, "cache_options": { "enable_cache": true },
@@ -346,6 +404,15 @@ fn tyk_definitions_become_prefixes() {
         assert!(findings.contains(expected), "{expected} is not in\n{findings}");
     }
     assert!(gateway(Gateway::Tyk, "{}").is_err());
+    let listed = r#"{ "name": "A", "proxy": { "listen_path": "/a", "target_url": "http://h" },
+        "version_data": { "versions": { "Default": { "extended_paths": { "white_list": [{ "path": "/x" }] } } } } }"#;
+    let draft = gateway(Gateway::Tyk, listed).unwrap();
+    assert_eq!(render(&draft), "");
+    let restricted = r#"{ "name": "A", "proxy": { "listen_path": "/a", "target_url": "http://h" },
+        "enable_ip_whitelisting": true, "allowed_ips": ["10.0.0.0/8"], "enable_ip_blacklisting": false }"#;
+    let draft = gateway(Gateway::Tyk, restricted).unwrap();
+    valid(&draft);
+    assert!(render(&draft).contains("allow = [\"10.0.0.0/8\"]"), "{}", render(&draft));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod rule;
 
 use super::draft::{Draft, Need, Route, Server, Upstream};
 use super::error::ImportError;
-use super::render::quoted;
+use super::render::{quoted, quoted_list};
 use super::yaml::Node;
 
 pub(super) fn import(text: &str) -> Result<Draft, ImportError> {
@@ -62,15 +62,10 @@ fn one(http: &Node, name: &str, router: &Node, draft: &mut Draft) {
             continue;
         };
         for (kind, at, config) in definition.entries() {
-            let list = |key: &str| -> Vec<String> {
-                let list = config.get(key).map(Node::one_or_more).unwrap_or_default();
-                list.iter().filter_map(|node| node.text().map(str::to_owned)).collect()
-            };
             match kind {
-                "stripPrefix" => strip = list("prefixes"),
+                "stripPrefix" => strip = config.texts_of("prefixes"),
                 "ipAllowList" | "ipWhiteList" => {
-                    let ranges: Vec<String> = list("sourceRange").iter().map(|range| quoted(range)).collect();
-                    settings.push(("allow", format!("[{}]", ranges.join(", "))));
+                    settings.push(("allow", quoted_list(&config.texts_of("sourceRange"))));
                 }
                 "buffering" if config.text_of("maxRequestBodyBytes").is_some() => {
                     let size = config.text_of("maxRequestBodyBytes").unwrap_or("0");

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::draft::{Draft, Need, Route, RoutePath, Server, Upstream};
 use super::error::ImportError;
-use super::render::quoted;
+use super::name::slug;
+use super::render::{quoted, quoted_list};
 use super::yaml::{Node, Value};
 
 /// Members that say how the API authenticates; the token takes their place.
@@ -19,7 +20,8 @@ const AUTHENTICATION: [&str; 8] = [
     "enable_coprocess_auth",
 ];
 /// Members that describe the definition itself.
-const NEUTRAL: [&str; 8] = ["name", "slug", "id", "api_id", "org_id", "active", "proxy", "domain"];
+const NEUTRAL: [&str; 10] =
+    ["name", "slug", "id", "api_id", "org_id", "active", "proxy", "domain", "allowed_ips", "blacklisted_ips"];
 
 pub(super) fn import(text: &str) -> Result<Draft, ImportError> {
     let root = Node::parse(text)?;
@@ -64,6 +66,17 @@ fn definition(api: &Node, draft: &mut Draft) {
             let text =
                 format!("{name} needs no key in Tyk; here it needs a token. access = \"public\" opens it");
             draft.find(at, text);
+        } else if matches!(key, "enable_ip_whitelisting" | "enable_ip_blacklisting") {
+            let (key, list) = match key {
+                "enable_ip_whitelisting" => ("allow", api.texts_of("allowed_ips")),
+                _ => ("deny", api.texts_of("blacklisted_ips")),
+            };
+            if value.flag() == Some(true) {
+                settings.push((key, quoted_list(&list)));
+            }
+        } else if key == "version_data" && lists_paths(value) {
+            let text = format!("{name} is not imported: its versions list allowed or blocked paths");
+            return draft.find(at, text);
         } else if key == "global_rate_limit" {
             match rate(value) {
                 Ok(Some(rate)) => settings.push(("rate_limit", rate)),
@@ -79,8 +92,7 @@ fn definition(api: &Node, draft: &mut Draft) {
             draft.find(at, format!("proxy.{key} of {name} is not imported"));
         }
     }
-    let upstream: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let upstream = slug(name);
     let servers = vec![Server { url: target.trim_end_matches('/').to_owned(), weight: None }];
     draft.upstreams.push(Upstream { name: upstream.clone(), servers, settings: Vec::new() });
     draft.routes.push(Route {
@@ -94,12 +106,25 @@ fn definition(api: &Node, draft: &mut Draft) {
     });
 }
 
+/// Whether a version allows or blocks single paths.
+fn lists_paths(data: &Node) -> bool {
+    let versions = data.get("versions").into_iter().flat_map(Node::entries);
+    versions.filter_map(|(_, _, version)| version.get("extended_paths")).any(|paths| {
+        ["white_list", "black_list"]
+            .iter()
+            .any(|list| paths.get(list).is_some_and(|list| !list.items().is_empty()))
+    })
+}
+
 /// `{rate, per}` in seconds as ours; none where it is switched off.
 fn rate(value: &Node) -> Result<Option<String>, ()> {
     let number = |name| value.text_of(name).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
     let (rate, per) = (number("rate"), number("per"));
     if value.get("disabled").and_then(Node::flag) == Some(true) || rate <= 0.0 {
         return Ok(None);
+    }
+    if rate.fract() != 0.0 {
+        return Err(());
     }
     match per {
         1.0 => Ok(Some(quoted(&format!("{rate}/s")))),

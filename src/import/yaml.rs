@@ -99,6 +99,12 @@ impl Node {
         self.entries().find(|(key, _, _)| *key == name).map(|(_, _, value)| value)
     }
 
+    /// The texts of an entry that is one scalar or a sequence of them.
+    pub(super) fn texts_of(&self, name: &str) -> Vec<String> {
+        let nodes = self.get(name).map(Self::one_or_more).unwrap_or_default();
+        nodes.iter().filter_map(|node| node.text().map(str::to_owned)).collect()
+    }
+
     /// The text of an entry.
     pub(super) fn text_of(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|node| !node.is_null())?.text()

@@ -68,8 +68,8 @@ pub(super) fn refused(
         }
         (Reason::InvalidToken, Some(route)) => invalid_token(config, request, route),
         (Reason::InvalidDpopProof, Some(_)) => Some(format!(
-            "the token is bound to a key, and {} is no origin of the gateway that a DPoP proof can name: it is neither \
-             the issuer's nor a route's host; `public_origins` of [token_service] adds it",
+            "the token is bound to a key, and a DPoP proof cannot name {}: that is neither the origin of the issuer nor the \
+             host of a route. Add it to `public_origins` of [token_service]",
             request.origin_of_target()
         )),
         (Reason::InsufficientScope, Some(route)) => insufficient_scope(config, request, route),

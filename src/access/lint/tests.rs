@@ -19,7 +19,7 @@ fn warnings_of(file: &Path, text: &str) -> Vec<ConfigWarning> {
 }
 
 fn warnings(text: &str) -> Vec<ConfigWarning> {
-    // There is no such file, so it has no permissions to warn about.
+    // The file does not exist, so its permissions cause no warning.
     warnings_of(Path::new("no/such/gateway.toml"), text)
 }
 

@@ -290,8 +290,8 @@ fn tls() -> Table {
             file(
                 "ca",
                 "The authorities that the servers' certificates are verified with. A server's own self-signed \
-                 certificate can be named, too: one that is no authority must still have the server's name, and one \
-                 that is (`CA:TRUE`, as `openssl req -x509` makes it) is trusted for any name until it expires.",
+                 certificate can be named, too. If it is itself an authority (`CA:TRUE`, as `openssl req -x509` makes it), \
+                 it is trusted for any name until it expires. Otherwise it must have the server's name.",
             )
             .default_note("those of the system"),
             file("client_certificate", "The certificate that the gateway shows to the servers.")

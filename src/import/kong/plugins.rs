@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::import::draft::{Draft, Need};
-use crate::import::render::quoted;
+use crate::import::name::{is_scope, slug};
+use crate::import::render::{quoted, quoted_list};
 use crate::import::yaml::Node;
 
 /// Plugins that authenticate; the token takes their place.
@@ -18,24 +19,23 @@ const AUTHENTICATION: [&str; 8] = [
     "ldap-auth",
 ];
 
-/// Applies the plugins of the whole file, of a service or of a route.
+/// Applies the plugins of the whole file, of a service or of a route. Returns `false` if one of them keeps callers out in a
+/// way that a route cannot express.
 pub(super) fn plugins(
     owner: &Node,
     label: &str,
     need: &mut Need,
     settings: &mut Vec<(&'static str, String)>,
     draft: &mut Draft,
-) {
+) -> bool {
+    let mut whole = true;
     for plugin in owner.get("plugins").map(Node::items).unwrap_or_default() {
         let name = plugin.text_of("name").unwrap_or("?");
         if plugin.get("enabled").and_then(Node::flag) == Some(false) {
             continue;
         }
         let config = plugin.get("config");
-        let list = |name: &str| -> Vec<String> {
-            let list = config.and_then(|config| config.get(name)).map(Node::one_or_more).unwrap_or_default();
-            list.iter().filter_map(|node| node.text().map(str::to_owned)).collect()
-        };
+        let list = |name| config.map(|config| config.texts_of(name)).unwrap_or_default();
         let mut set = |key: &'static str, value: String| {
             settings.retain(|(name, _)| *name != key);
             settings.push((key, value));
@@ -48,17 +48,19 @@ pub(super) fn plugins(
                 );
             }
             "acl" if list("deny").is_empty() && !list("allow").is_empty() => {
-                let groups: BTreeSet<String> = list("allow").into_iter().collect();
-                for group in &groups {
-                    draft.scopes.insert(group.clone(), format!("The group {group} of Kong's acl plugin"));
+                let mut groups = BTreeSet::new();
+                for group in list("allow") {
+                    let scope = if is_scope(&group) { group.clone() } else { slug(&group) };
+                    draft.scopes.insert(scope.clone(), format!("The group {group} of Kong's acl plugin"));
+                    groups.insert(scope);
                 }
                 *need = if groups.len() == 1 { Need::All(groups) } else { Need::Any(groups) };
             }
             "ip-restriction" => {
                 for (key, name) in [("allow", "allow"), ("deny", "deny")] {
-                    let addresses: Vec<String> = list(name).iter().map(|address| quoted(address)).collect();
+                    let addresses = list(name);
                     if !addresses.is_empty() {
-                        set(key, format!("[{}]", addresses.join(", ")));
+                        set(key, quoted_list(&addresses));
                     }
                 }
             }
@@ -74,9 +76,16 @@ pub(super) fn plugins(
                 let size = config.and_then(|config| config.text_of("allowed_payload_size")).unwrap_or("128");
                 set("max_body_size", quoted(&format!("{size}MiB")));
             }
+            "acl" | "bot-detection" | "opa" | "request-termination" => whole = false,
             _ => draft.find(plugin.position, format!("plugin {name} of {label} is not imported")),
         }
+        if !whole {
+            let text = format!("route {label} is not imported: a route cannot express its plugin {name}");
+            draft.find(plugin.position, text);
+            return false;
+        }
     }
+    true
 }
 
 /// The limit, if there is exactly one.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::syntax::Directive;
 use crate::config::Origin;
 use crate::import::draft::{Draft, Need, Route, RoutePath, Server, Upstream};
-use crate::import::render::quoted;
+use crate::import::name::slug;
+use crate::import::render::{quoted, quoted_list};
 
 /// What a location takes from the blocks around it, as routes have it.
 #[derive(Debug, Default, Clone)]
@@ -15,12 +16,34 @@ pub(super) struct Inherited {
     deny: Vec<String>,
     /// `deny all` was seen: only what `allow` names gets through.
     closed: bool,
+    /// The addresses are those of an outer block. The first `allow` or `deny` of a block replaces them.
+    outer: bool,
+}
+
+/// Directives that decide who gets through or what is answered. A location with one that a route cannot express is not
+/// imported, because its route would let more through than nginx does.
+const RESTRICTIONS: [&str; 8] =
+    ["allow", "deny", "if", "internal", "limit_except", "location", "return", "valid_referers"];
+
+/// Whether a directive that was not taken keeps its block from being imported.
+pub(super) fn is_restriction(directive: &Directive) -> bool {
+    RESTRICTIONS.contains(&&*directive.name)
 }
 
 impl Inherited {
+    /// The settings for a block within this one.
+    pub(super) fn for_inner(&self) -> Self {
+        Self { outer: true, ..self.clone() }
+    }
+
     /// Takes a directive that a route has a key for. Returns `false` if it is another one.
     pub(super) fn take(&mut self, directive: &Directive) -> bool {
         let Some(value) = directive.arguments.first() else { return false };
+        if self.outer && matches!(&*directive.name, "allow" | "deny") {
+            self.allow.clear();
+            self.deny.clear();
+            (self.closed, self.outer) = (false, false);
+        }
         match &*directive.name {
             "client_max_body_size" => match size(value) {
                 Some(size) => self.max_body_size = Some(size),
@@ -31,8 +54,7 @@ impl Inherited {
             // After `deny all`, nginx reads no further.
             "allow" | "deny" if self.closed => return false,
             "allow" => self.allow.push(value.clone()),
-            // A range that an earlier `allow` covers would be let through; the order is lost here, so only a plain list
-            // of denials is taken.
+            // nginx stops at the first match, and a route denies before it allows: the order matters only here.
             "deny" if self.allow.is_empty() => self.deny.push(value.clone()),
             _ => return false,
         }
@@ -40,16 +62,12 @@ impl Inherited {
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
-        let list = |addresses: &[String]| {
-            let quoted: Vec<String> = addresses.iter().map(|address| quoted(address)).collect();
-            format!("[{}]", quoted.join(", "))
-        };
         let mut settings = Vec::new();
         if self.closed {
-            settings.push(("allow", list(&self.allow)));
+            settings.push(("allow", quoted_list(&self.allow)));
         }
         if !self.deny.is_empty() {
-            settings.push(("deny", list(&self.deny)));
+            settings.push(("deny", quoted_list(&self.deny)));
         }
         if let Some(size) = &self.max_body_size {
             settings.push(("max_body_size", quoted(size)));
@@ -78,7 +96,7 @@ pub(super) fn locations(
                 continue;
             }
         };
-        one(location, &shown, path, hosts, inherited.clone(), draft);
+        one(location, &shown, path, hosts, inherited.for_inner(), draft);
     }
 }
 
@@ -108,12 +126,12 @@ fn one(
             "proxy_http_version" | "proxy_buffering" | "proxy_redirect" => {
                 draft.find(directive.position, format!("{} is not needed", directive.name));
             }
-            "location" => draft.find(directive.position, "a location within a location is not imported"),
-            name => {
-                if !inherited.take(directive) {
-                    draft.find(directive.position, format!("{name} of location {shown} is not imported"));
-                }
+            _ if inherited.take(directive) => {}
+            name if is_restriction(directive) => {
+                let text = format!("location {shown} is not imported: a route cannot express this {name}");
+                return draft.find(directive.position, text);
             }
+            name => draft.find(directive.position, format!("{name} of location {shown} is not imported")),
         }
     }
     let Some((url, at)) = pass else {
@@ -201,7 +219,7 @@ fn upstream(origin: &str, draft: &mut Draft) -> String {
     }
     let url =
         Origin::parse_with_rest(origin).map_or_else(|_| origin.to_owned(), |(origin, _)| origin.to_string());
-    let name: String = authority.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name = slug(authority);
     if !draft.upstreams.iter().any(|upstream| upstream.name == name) {
         let servers = vec![Server { url, weight: None }];
         draft.upstreams.push(Upstream { name: name.clone(), servers, settings: Vec::new() });

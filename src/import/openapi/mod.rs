@@ -12,8 +12,9 @@ use std::collections::BTreeSet;
 pub(crate) use self::terms::ScopeSource;
 
 use self::document::Document;
-use self::terms::{METHODS, slug};
+use self::terms::METHODS;
 use super::draft::{Draft, Need, Route, RoutePath, Server, Upstream};
+use super::name::slug;
 use super::yaml::Node;
 use crate::import::error::ImportError;
 

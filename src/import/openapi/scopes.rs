@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::document::Document;
-use super::terms::{METHODS, ScopeSource, is_scope, one_line, slug};
+use super::terms::{METHODS, ScopeSource, one_line};
 use crate::config::Position;
 use crate::import::draft::{Draft, Need};
+use crate::import::name::{is_scope, slug};
 use crate::import::yaml::Node;
 
 /// Chooses the source of scopes that the description serves best.
