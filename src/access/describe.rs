@@ -4,9 +4,10 @@ use std::fmt::Display;
 
 use http::HeaderName;
 
+use crate::config::settings::upstreams::IDLE_TIMEOUT;
 use crate::config::{
     Access, AddressRules, BodyLimit, Config, CorsOrigins, HeaderChanges, IdentityHeader, IdentityHeaders,
-    Methods, Route, ShownSize, Upstream, UpstreamHost,
+    Methods, Route, ShownDuration, ShownSize, Upstream, UpstreamHost,
 };
 use crate::oauth::scope::{Requirement, Scopes};
 
@@ -114,6 +115,15 @@ fn forwarding(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
     if !set.is_empty() {
         let names: Vec<&HeaderName> = set.iter().map(|(name, _)| name).collect();
         changes.push(format!("{} set", listed(&names)));
+    }
+    changes.extend(
+        upstream
+            .map(|upstream| upstream.idle_timeout)
+            .filter(|time| *time != IDLE_TIMEOUT.default)
+            .map(|time| format!("an idle connection to the upstream is kept for {}", ShownDuration(time))),
+    );
+    if !route.map_response_urls {
+        changes.push("URLs and cookies of responses stay as they are".to_owned());
     }
     changes.extend(
         route

@@ -1,6 +1,6 @@
 //! Where the endpoints of a running gateway are.
 
-use crate::config::{Config, Issuer, ListenerProtocol};
+use crate::config::{Config, Issuer, Listener, ListenerProtocol};
 
 /// The path of the token endpoint if no configuration names one.
 pub(crate) use crate::gate::defaults::TOKEN_ENDPOINT as DEFAULT_TOKEN_PATH;
@@ -26,20 +26,21 @@ impl Endpoint {
     /// Returns the URL of the endpoint on the first listener that a client on this machine can use, or `None` if only
     /// the running gateway knows its port.
     pub(crate) fn url(self, config: &Config) -> Option<String> {
-        Some(local_origin(config)?.to_string() + self.path(config))
+        let listener = local_listener(config)?;
+        let origin = Issuer::of_listener(listener.protocol.scheme(), listener.address);
+        Some(origin.to_string() + self.path(config))
     }
 }
 
-/// Returns the origin of the first listener that a client on this machine can use, or `None` if only the running
-/// gateway knows its port.
-pub(crate) fn local_origin(config: &Config) -> Option<Issuer> {
+/// Returns the first listener that a client on this machine can use, or `None` if only the running gateway knows its
+/// port.
+pub(crate) fn local_listener(config: &Config) -> Option<&Listener> {
     let mut listeners = config.server.listen.iter();
-    let listener = listeners.find(|listener| {
+    listeners.find(|listener| {
         listener.proxy_protocol.is_none()
             && listener.address.port() != 0
             && listener.protocol != ListenerProtocol::Redirect
-    })?;
-    Some(Issuer::of_listener(listener.protocol.scheme(), listener.address))
+    })
 }
 
 /// Encodes a value for a form (`application/x-www-form-urlencoded`). The result may stand between single quotes in a

@@ -222,13 +222,15 @@ fn an_upstream_that_ignores_case_gets_no_names_that_windows_shortens() {
 #[test]
 fn explain_shows_what_goes_upstream() {
     let upstream = Upstream::start();
-    let gateway = gateway(&upstream, "host = \"orders.internal\"");
+    let gateway = gateway(&upstream, "host = \"orders.internal\"\nidle_timeout = \"20s\"");
     let explain = |path: &str| run(gateway.dir(), &["explain", "GET", path]).all();
     for (path, expected) in [
         ("/users/7", "as /registered/7"),
         ("/t/acme/x", "as /acme/api/x"),
         ("/v1/orders", "as /base/v2/orders"),
         ("/v1/orders", "the upstream gets Host orders.internal"),
+        ("/v1/orders", "an idle connection to the upstream is kept for 20s"),
+        ("/kept/x", "URLs and cookies of responses stay as they are"),
         ("/v1%2Forders", "400: "),
         ("/as-is//x", "400: the path has an empty segment"),
         ("/as-is/x%3F", "400: the path has an encoded question mark or number sign"),
