@@ -30,6 +30,7 @@ mod hangup;
 mod health;
 mod hostile;
 mod hosts;
+mod import;
 mod included;
 mod legacy;
 mod legacy_servers;
