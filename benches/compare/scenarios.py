@@ -12,7 +12,7 @@ from peers import OTHER_HASH, PEERS, TOKEN_ENDPOINT, fetch_tokens, form
 from process import BenchError
 
 WARM_UP = 1  # seconds; wrk and h2load take whole ones
-IDLE_CONNECTIONS = 10_000
+IDLE_CONNECTIONS = 8_000  # below half of the usual limit of open files, which is what the gateway accepts
 PROBE_RATE, FLOOD_RATE = 4000, 400
 
 
