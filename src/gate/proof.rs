@@ -124,7 +124,8 @@ impl ProofVerifier {
             requested,
             path,
             now: clock.unix_time().as_secs(),
-            earliest: self.used.earliest(clock),
+            // No store keeps proofs over a restart.
+            earliest: self.used.earliest(clock, false),
             max_age: MAX_AGE,
             max_ahead: MAX_AHEAD,
             token,

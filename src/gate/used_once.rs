@@ -34,9 +34,12 @@ impl UsedOnce {
     ///
     /// The wall clock at that moment is computed from the present one. So a machine that starts with a wrong date does not
     /// refuse everything from the moment on at which the date is corrected.
-    pub(super) fn earliest(&self, clock: &dyn Clock) -> u64 {
+    ///
+    /// An `iat` has whole seconds, so one of the second in which the memory began may be from before. It is accepted only if
+    /// the store remembers what was used before (`is_remembered`).
+    pub(super) fn earliest(&self, clock: &dyn Clock, is_remembered: bool) -> u64 {
         let began = clock.unix_time().saturating_sub(clock.now().since(self.began));
-        began.as_secs() + u64::from(began.subsec_nanos() > 0)
+        began.as_secs() + u64::from(began.subsec_nanos() > 0 && !is_remembered)
     }
 
     /// Remembers a name as used. `valid_until` is the wall-clock time from which on the assertion or proof is refused for

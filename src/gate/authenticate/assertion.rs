@@ -47,7 +47,7 @@ impl Gate {
             subject,
             own_urls: settings.own_urls.clone(),
             now: self.inner.clock.unix_time().as_secs(),
-            earliest: self.inner.assertions.earliest(self.clock()),
+            earliest: self.inner.assertions.earliest(self.clock(), self.inner.store.lasting().is_some()),
             assertion,
         };
         let (address, now) = (origin.address_or_shared(), self.inner.clock.now());

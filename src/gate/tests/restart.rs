@@ -1,5 +1,6 @@
 //! Assertions and proofs that may have been used before the gate was made, and clocks that jump.
 
+use super::stopped::Restarts;
 use super::*;
 use crate::gate::ThrottlePolicy;
 use crate::oauth::client_auth::JWT_BEARER;
@@ -77,6 +78,24 @@ async fn what_was_accepted_before_a_restart_is_refused_after_it() {
     clock.advance(1_499);
     let undated = assertion(&key, "6", &format!(r#""exp":{}"#, NOW + 31 + 60));
     assert_eq!(with_assertion(&after, &undated).await, 200);
+}
+
+#[tokio::test]
+async fn a_store_that_remembers_assertions_accepts_new_ones_from_its_first_moment_on() {
+    let (key, restarts) = (TestKey::ed25519(), Restarts::new());
+    let dated =
+        |jti: &str, issued: u64| assertion(&key, jti, &format!(r#""iat":{issued},"exp":{}"#, NOW + 60));
+    restarts.clock.advance(500);
+    let before = restarts.gate(vec![signer(&key)]);
+    let used = dated("1", NOW);
+    assert_eq!(with_assertion(&before, &used).await, 200);
+    drop(before);
+    // Within the same second.
+    restarts.clock.advance(100);
+    let after = restarts.gate(vec![signer(&key)]);
+    assert_eq!(with_assertion(&after, &used).await, 401, "it was used before the restart");
+    assert_eq!(with_assertion(&after, &dated("2", NOW)).await, 200);
+    assert_eq!(with_assertion(&after, &dated("3", NOW - 1)).await, 401, "from before the start");
 }
 
 #[tokio::test]
