@@ -56,7 +56,7 @@ pub(super) struct Moment {
 pub(super) enum Shift {
     /// This must be added to them.
     Add(i64),
-    /// Nobody knows how much time has passed: the wall clock shows a time before the last one written down.
+    /// How much time has passed is unknown: the clock shows a time before the last one that was written down.
     Unknown,
 }
 

@@ -49,15 +49,15 @@ pub(super) struct Loaded {
     pub(super) last_row: i64,
 }
 
-/// Loads the whole file.
+/// Loads the whole file. `before` is the last moment that was written down, read before the clock showed `now`.
 pub(super) fn load(
     file: &mut JournalFile,
+    before: Option<&Moment>,
     now: &Moment,
     target: &Target<'_>,
 ) -> Result<Loaded, JournalError> {
     let mut loaded = Loaded::default();
-    let before = file.last_tick().map_err(|error| file.sqlite(error))?;
-    let by = match before.as_ref().map(|before| (before, shift(before, now))) {
+    let by = match before.map(|before| (before, shift(before, now))) {
         None => 0,
         Some((_, Shift::Add(by))) => by,
         Some((before, Shift::Unknown)) => {

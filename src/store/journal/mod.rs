@@ -156,6 +156,9 @@ impl Journal {
         let is_shared = lock.is_some();
         let mut file = JournalFile::open(folder, lock)?;
         let clocks = Clocks { boot_id: boot.boot_id(), clock, boot: Arc::clone(&boot) };
+        // Read before the clock: another process may be writing, and a moment that it writes down later would seem to be
+        // after now.
+        let before = file.last_tick().map_err(|error| file.sqlite(error))?;
         let now = clocks.now();
         let gate_now = i64::try_from(clocks.clock.now().as_u64()).unwrap_or(i64::MAX);
         let offset = now.boot - gate_now;
@@ -163,10 +166,10 @@ impl Journal {
             (MemoryStore::new(max_tokens), Interner::default(), UsedNames::default());
         let target = Target { memory: &memory, interner: &interner, used: &used, offset };
         let Loaded { tokens, no_room, dropped, mut grants, registrations, last_expiry, last_row } =
-            load(&mut file, &now, &target)?;
+            load(&mut file, before.as_ref(), &now, &target)?;
         if dropped {
             log::warn!(
-                "the wall clock shows a time before the last one in {}: nobody knows how long tokens still live, so all \
+                "the clock shows a time before the last one in {}, so the time that its tokens have left is unknown: all \
                  of them end",
                 file.path().display()
             );

@@ -238,3 +238,38 @@ fn two_processes_with_one_journal_know_each_others_tokens_and_revocations() {
     let again = Journal::open(folder.path(), 100, Arc::new(crate::clock::SystemClock::new())).unwrap();
     assert_eq!(again.len(), 4, "1, 4, 5 and 6");
 }
+
+/// A clock that is read just before another process writes a later moment down.
+#[cfg(feature = "gateway")]
+struct Overtaken {
+    other: Journal,
+    clock_of_other: Arc<FakeBoot>,
+}
+
+#[cfg(feature = "gateway")]
+impl BootClock for Overtaken {
+    fn boot_id(&self) -> String {
+        self.clock_of_other.boot_id()
+    }
+
+    fn boot_millis(&self) -> i64 {
+        let now = self.clock_of_other.millis.fetch_add(5, Ordering::Relaxed);
+        block_on(self.other.flush()).unwrap();
+        now
+    }
+}
+
+#[cfg(feature = "gateway")]
+#[test]
+fn a_process_that_takes_over_loads_tokens_although_the_other_one_writes_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, boot) = (clock(WALL), FakeBoot::new("a", 500_000));
+    let one = Journal::open_on(folder.path(), 10, clock.clone(), boot.clone()).unwrap();
+    issue(&one, 1, 600, clock.now());
+    one.share().unwrap();
+    block_on(one.flush()).unwrap();
+    let lock = one.lock().unwrap();
+    let overtaken = Arc::new(Overtaken { other: one, clock_of_other: boot });
+    let other = Journal::try_open(folder.path(), 10, clock, overtaken, Some(lock.into())).unwrap();
+    assert!(matches!(other.find(&token(1)), Found::Known(_)));
+}
