@@ -7,6 +7,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::SizeHint;
 use http_body_util::Full;
 use std::future::poll_fn;
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use tokio::sync::mpsc;
 
@@ -18,12 +19,13 @@ use super::forward::error::ForwardError;
 use super::forward::exchange::Exchange;
 use super::forward::http1::{Http1, bind_login};
 use super::forward::http2;
-use super::forward::outbound::{Head, Outbound};
+use super::forward::outbound::{Head, Outbound, ReturnTo};
 use super::notes::Notes as _;
 use super::observe::RequestRecord;
 use super::pipeline::{Proxy, wait_for_place};
 use super::refusal::{Refusal, own_answer};
 use super::route::{ClientConnection, Route};
+use super::session::Session;
 use super::tunnel;
 use crate::clock::turn;
 use crate::gate::question::{Answers, NO_ANSWERS, Question};
@@ -34,7 +36,6 @@ use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::endpoints::MAX_BODY;
 use crate::response;
-use crate::route::host::LastHost;
 use crate::telemetry::Reason;
 use crate::upstream::downstream::{BodyFault, Downstream as _};
 use crate::upstream::http1::connection::Connection;
@@ -42,22 +43,6 @@ use crate::upstream::http1::fault::Fault;
 use crate::upstream::http1::logins::Logins;
 use crate::upstream::http1::pool;
 use crate::upstream::http1::writer::RequestWriter;
-
-/// What the requests of one connection use one after the other.
-#[derive(Default)]
-pub(crate) struct Session {
-    record: RequestRecord,
-    identity: Identity,
-    last_host: LastHost,
-    writer: RequestWriter,
-}
-
-impl Session {
-    /// The record of the request that is answered.
-    pub(super) fn record(&mut self) -> &mut RequestRecord {
-        &mut self.record
-    }
-}
 
 /// Where a request goes, and what its head is needed for there.
 enum Decided {
@@ -356,18 +341,22 @@ impl Proxy {
             }
         };
         let mut response = {
-            let forward = http2::forward(
-                lease,
-                identity.client(),
-                &self.gate,
-                (route, asked),
-                (head, outbound),
-                &mut record.trip,
-            );
+            let to = ReturnTo { gate: &self.gate, lease, route, asked };
+            let interims = Mutex::new(Vec::new());
+            let interim = |response| interims.lock().unwrap_or_else(PoisonError::into_inner).push(response);
+            let forward = http2::forward(to, identity.client(), (head, outbound), &interim, &mut record.trip);
             let mut forward = std::pin::pin!(forward);
             poll_fn(|cx| {
                 pump(client, cx);
-                forward.as_mut().poll(cx)
+                let polled = forward.as_mut().poll(cx);
+                for interim in interims.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+                    client.write_interim(&interim);
+                }
+                // An error is found again when the response is sent.
+                if !client.has_taken_all() {
+                    let _ = client.poll_out(cx);
+                }
+                polled
             })
             .await?
         };

@@ -1,4 +1,4 @@
-//! The way of a request, top to bottom: authorized, then answered by an endpoint, by a refusal, or from upstream.
+//! The proxy: the gate and the rules, and the steps that requests of both protocols share.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -6,45 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http::Response;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body as _;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::sync::watch;
 
-use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
-use super::body::downstream::BodyDownstream;
-use super::body::drain::drain;
-use super::body::lease::TokenLease;
-use super::body::request::{BodyLimits, Origin, RequestBody};
-use super::body::response::{ResponseBody, with_record};
-use super::forward::buffer::buffer;
 use super::forward::error::ForwardError;
-use super::forward::exchange::Exchange;
-use super::forward::http1::{self, Http1, ReturnTo, bind_login};
-use super::forward::http2;
-use super::forward::outbound::{Head, Outbound};
 use super::observe::{self, RequestRecord};
-use super::refusal::{Refusal, own_answer, understood_by};
 use super::route::ClientConnection;
 use super::rules::Rules;
-use crate::gate::question::{Answers, NO_ANSWERS};
 use crate::gate::{Endpoint, FormBody, Gate};
-use crate::headers::{MapHead, check_request};
-use crate::http1::Asked;
+use crate::headers::MapHead;
 use crate::limit::exchange::ExchangeLimits;
-use crate::oauth::decide::Identity;
 use crate::oauth::denial::Denial;
-use crate::plugin;
-use crate::response;
-use crate::route::host::LastHost;
 use crate::telemetry::{Gauges, Reason};
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
-use crate::upstream::http1::logins::Logins;
-use crate::upstream::http1::writer::RequestWriter;
 
 thread_local! {
     /// The rules that this thread saw last, and their number.
@@ -127,167 +105,6 @@ impl Proxy {
         }
     }
 
-    /// Answers a request of HTTP/2.
-    pub(crate) async fn serve(
-        &self,
-        request: Request<Incoming>,
-        client: ClientConnection<'_>,
-    ) -> Response<ResponseBody> {
-        let (parts, body) = request.into_parts();
-        let mut record = RequestRecord::default();
-        // From here on the request is followed to its end, also if this future is dropped.
-        let head = MapHead::new(&parts);
-        record.begin(&head, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
-        let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
-        let mut last_host = LastHost::default();
-        let mut answers = None;
-        let response = loop {
-            let scratch =
-                Scratch { identity: &mut identity, head: writer.begin(true), last_host: &mut last_host };
-            let known = answers.as_deref().unwrap_or(&NO_ANSWERS);
-            match self.authorize_http2(&head, &body, &client, &mut record, scratch, known) {
-                Ok(Disposition::Upstream(authorized)) => {
-                    break self.pass_http2(authorized, &parts, body, (identity, writer), &mut record).await;
-                }
-                // Boxed: seldom, and its state would make every other request's future larger.
-                Ok(Disposition::Endpoint(endpoint)) => {
-                    break Box::pin(self.answer_http2(endpoint, parts, body, client, &mut record)).await;
-                }
-                Ok(Disposition::Ask(question)) => {
-                    answers = Some(Box::pin(self.gate.ask(question, answers)).await);
-                }
-                Err(refusal) => {
-                    record.refused(&refusal);
-                    drain(body);
-                    break refusal.understood_by(&parts).into_response().map(ResponseBody::from);
-                }
-            }
-        };
-        with_record(response, record)
-    }
-
-    fn authorize_http2(
-        &self,
-        head: &MapHead<'_>,
-        body: &Incoming,
-        client: &ClientConnection<'_>,
-        record: &mut RequestRecord,
-        mut scratch: Scratch<'_>,
-        answers: &Answers,
-    ) -> Result<Disposition, Refusal> {
-        self.with_rules(|rules| {
-            if head.len() > rules.max_headers {
-                let detail = "the request has more headers than this server accepts";
-                let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
-                return Err(Refusal::new(response, Reason::Ambiguous));
-            }
-            check_request(head).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
-            let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
-            let context = RequestContext { request: head, bodiless, body_size, client, answers };
-            authorize(&self.gate, rules, &context, record, &mut scratch)
-        })
-    }
-
-    /// Sends on what was let through, and says what of the response is the route's.
-    async fn pass_http2(
-        &self,
-        authorized: Authorized,
-        parts: &Parts,
-        body: Incoming,
-        (identity, mut writer): (Identity, RequestWriter),
-        record: &mut RequestRecord,
-    ) -> Response<ResponseBody> {
-        let Authorized { lease, head, mut bounds, login, origin, asked, .. } = authorized;
-        let Some(route) = record.take_route() else {
-            return Response::new(ResponseBody::from(Full::default()));
-        };
-        let upstream = &route.upstream;
-        let forwarded = match wait_for_place(&mut bounds).await {
-            Err(refusal) => Err((Reason::UpstreamBusy, refusal)),
-            Ok(()) => {
-                let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
-                let body = (!body.is_end_stream()).then_some(Origin::Http2(body));
-                let trip = &mut record.trip;
-                trip.departs(upstream);
-                let rules = route.request_rules.clone();
-                let forwarded = match head {
-                    Head::Http2(head) => {
-                        let outbound = Outbound { body, limits, bounds, rules };
-                        // Boxed, because its state would make the future of every other request larger.
-                        let forward = http2::forward(
-                            &lease,
-                            identity.client(),
-                            &self.gate,
-                            (&route, asked.as_deref()),
-                            (*head, outbound),
-                            trip,
-                        );
-                        Box::pin(forward).await
-                    }
-                    head @ (Head::Http1 { .. } | Head::Buffered) => {
-                        let chunked = matches!(head, Head::Http1 { chunked: true });
-                        let has_body = body.is_some();
-                        writer.expect_body(has_body);
-                        let exchange = Exchange {
-                            upstream,
-                            replayable: parts.method.is_idempotent() && !has_body,
-                            client: identity.client(),
-                            pinned: None,
-                        };
-                        let token = || TokenLease::new(&self.gate, &lease);
-                        let (body, outcome) = RequestBody::new(body, limits, rules.as_ref(), token);
-                        trip.body.clone_from(&outcome);
-                        let mut down = BodyDownstream::new(body, outcome, chunked);
-                        let expected = Asked { head: parts.method == Method::HEAD, upgrade: false };
-                        // The requests of an HTTP/2 connection run at the same time and cannot share a login.
-                        let mut logins = Logins::default();
-                        if matches!(head, Head::Buffered)
-                            && let Err(error) = Box::pin(buffer(&mut writer, &mut down)).await
-                        {
-                            let (reason, response) = self.failed(&error, upstream);
-                            record.reason = Some(reason);
-                            let response = own_answer(understood_by(response, parts), &route, origin);
-                            record.put_route(route);
-                            return response.map(ResponseBody::from);
-                        }
-                        let mut attempt =
-                            Http1::new(&exchange, expected, &mut writer, &mut down, &mut logins);
-                        match exchange.run(&mut attempt, &mut bounds, trip).await {
-                            Ok((mut connection, ())) => {
-                                if route.carries_logins() {
-                                    bind_login(&mut connection, login);
-                                }
-                                let returning =
-                                    ReturnTo { gate: &self.gate, lease: &lease, route: &route, asked };
-                                Ok(http1::respond(connection, writer, down, returning, bounds))
-                            }
-                            Err(error) => Err(error),
-                        }
-                    }
-                };
-                forwarded.map_err(|error| self.failed(&error, upstream))
-            }
-        };
-        let response = match forwarded {
-            Ok(mut response) => {
-                record.trip.returns();
-                if let Some(changes) = &route.response_headers {
-                    changes.apply(response.headers_mut());
-                }
-                if let Some(cors) = &route.cors {
-                    cors.apply(response.headers_mut(), origin);
-                }
-                response
-            }
-            Err((reason, response)) => {
-                record.reason = Some(reason);
-                own_answer(understood_by(response, parts), &route, origin).map(ResponseBody::from)
-            }
-        };
-        record.put_route(route);
-        response
-    }
-
     /// What is said to the client of a request that has no response from upstream, and why.
     pub(super) fn failed(
         &self,
@@ -303,32 +120,6 @@ impl Proxy {
             error => error.to_response(),
         };
         (observe::of_forward_error(error), response)
-    }
-
-    /// Answers a request of HTTP/2 to one of the gate's own endpoints.
-    async fn answer_http2(
-        &self,
-        endpoint: Endpoint,
-        parts: Parts,
-        mut body: Incoming,
-        client: ClientConnection<'_>,
-        record: &mut RequestRecord,
-    ) -> Response<ResponseBody> {
-        record.reaches(endpoint);
-        let form = if endpoint.reads_body() {
-            // The whole of it within the time that other bodies have between two reads.
-            let within = self.rules.load().body_timeout;
-            match tokio::time::timeout(within, plugin::read_form(&mut body)).await {
-                Ok(body) => body,
-                Err(_) => FormBody::TooSlow,
-            }
-        } else {
-            FormBody::Whole(Bytes::new())
-        };
-        drain(body);
-        let close = !matches!(form, FormBody::Whole(_)) || client.has_refused_certificate();
-        let response = self.answer(endpoint, &parts, form, &client, record).await;
-        Refusal { response, close, reason: None, setting: None }.into_response().map(ResponseBody::from)
     }
 
     /// Answers a request to one of the gate's own endpoints, whose body has been read.

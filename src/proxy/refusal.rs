@@ -1,7 +1,7 @@
 //! Answers of our own in place of the upstream's.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION};
+use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, Version};
 use http_body_util::Full;
@@ -57,14 +57,6 @@ impl Refusal {
     /// In the words of gRPC, if it is to a call of gRPC.
     pub(crate) fn understood_by(self, parts: &Parts) -> Self {
         if is_grpc_call(parts) { Self { response: in_grpc(self.response), ..self } } else { self }
-    }
-
-    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = self.response;
-        if self.close {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
     }
 }
 

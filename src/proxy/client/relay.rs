@@ -299,7 +299,7 @@ impl<I: Socket> Client<I> {
     /// the request.
     pub(crate) async fn send(
         &mut self,
-        response: Response<ResponseBody>,
+        response: Response<ResponseBody<'_>>,
         mut pump: impl FnMut(&mut Self, &mut Context<'_>),
         record: &mut RequestRecord,
     ) -> Relayed {

@@ -4,24 +4,26 @@
 //! no request. A request that is answered immediately never touches the timer.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::activity::WRITE_BLOCKED;
-use super::connection_info::ConnInfo;
-use super::peer_certificate::ClientCertificate;
-use super::shutdown::DrainSignal;
+use super::connection::Connection;
+use super::streams::Handoff;
 use crate::clock::turn;
 use crate::config::Limits;
+use crate::server::activity::WRITE_BLOCKED;
+use crate::server::connection_info::ConnInfo;
+use crate::server::peer_certificate::ClientCertificate;
+use crate::server::shutdown::DrainSignal;
 use crate::upstream::alarm::Alarm;
 
-/// A hyper connection that supports graceful shutdown.
-pub(super) trait HttpConnection: Future<Output = hyper::Result<()>> {
-    /// Starts a graceful shutdown: completes the requests in flight, and accepts no new ones.
-    fn finish(self: Pin<&mut Self>);
-}
+/// The idle time after which a connection frees the memory that only requests need.
+const REST_AFTER: Duration = Duration::from_secs(2);
 
 /// The reason why a connection ended.
 #[derive(Debug)]
@@ -40,12 +42,17 @@ pub(super) enum End {
 type Seen = Option<(u32, Instant)>;
 
 /// Polls `connection` until it ends or runs out of time.
-pub(super) async fn drive<C: HttpConnection>(
-    mut connection: Pin<&mut C>,
+pub(super) async fn drive<I, P, F>(
+    connection: &mut Connection<I, P, F>,
     info: &ConnInfo,
     limits: &Limits,
     drain: &DrainSignal,
-) -> End {
+) -> End
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    P: Fn(Arc<Handoff>) -> F,
+    F: Future,
+{
     let activity = &info.activity;
     let certificate = info.client_certificate();
     let mut alarm = Alarm::default();
@@ -55,9 +62,10 @@ pub(super) async fn drive<C: HttpConnection>(
     // The time since which the client accepts no bytes, and the time since which it sends no request, each
     // with the counter value at that time.
     let (mut blocked, mut idle): (Seen, Seen) = (None, None);
-    let mut look_at = start;
+    // Whether the connection has freed its memory since the last request.
+    let mut rests = false;
     poll_fn(|cx| {
-        if connection.as_mut().poll(cx).is_ready() {
+        if connection.poll(cx).is_ready() {
             return Poll::Ready(End::Finished);
         }
         if !registered {
@@ -68,8 +76,8 @@ pub(super) async fn drive<C: HttpConnection>(
         let must_leave = || drain.is_draining() || certificate.is_some_and(ClientCertificate::was_refused);
         if !told && must_leave() {
             told = true;
-            connection.as_mut().finish();
-            if connection.as_mut().poll(cx).is_ready() {
+            connection.finish();
+            if connection.poll(cx).is_ready() {
                 return Poll::Ready(End::Finished);
             }
         }
@@ -79,22 +87,28 @@ pub(super) async fn drive<C: HttpConnection>(
                 _ => seen.insert((count, turn::now())).1,
             };
             let (deadline, end) = if activity.flags() & WRITE_BLOCKED != 0 {
-                (since(&mut blocked, activity.writes()) + limits.write_timeout, Some(End::WriteTimeout))
-            } else if activity.in_flight() > 0 {
-                // A request may end without waking this task.
-                (blocked, idle) = (None, None);
-                (look_at + limits.idle_timeout / 20, None)
-            } else if activity.requests() == 0 {
-                (start + limits.header_timeout, Some(End::HeaderTimeout))
+                (since(&mut blocked, activity.writes()) + limits.write_timeout, End::WriteTimeout)
+            } else if connection.in_flight() > 0 {
+                // The requests have timeouts of their own, and end within this task.
+                (blocked, idle, rests) = (None, None, false);
+                return Poll::Pending;
+            } else if connection.accepted() == 0 {
+                (start + limits.header_timeout, End::HeaderTimeout)
             } else {
                 blocked = None;
-                (since(&mut idle, activity.requests()) + limits.idle_timeout, Some(End::IdleTimeout))
+                let since = since(&mut idle, connection.accepted());
+                if !rests && REST_AFTER < limits.idle_timeout {
+                    match alarm.poll(since + REST_AFTER, cx) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(_) => {
+                            connection.rest();
+                            rests = true;
+                        }
+                    }
+                }
+                (since + limits.idle_timeout, End::IdleTimeout)
             };
-            match (alarm.poll(deadline, cx), end) {
-                (Poll::Pending, _) => return Poll::Pending,
-                (Poll::Ready(_), Some(end)) => return Poll::Ready(end),
-                (Poll::Ready(now), None) => look_at = now,
-            }
+            return alarm.poll(deadline, cx).map(|_| end);
         }
     })
     .await
