@@ -204,11 +204,20 @@ impl Gateway {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the child's state") {
+                self.read_to_the_end();
                 return status;
             }
             assert!(started.elapsed() < limit, "still runs after {limit:?}\n{}", self.written());
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until everything that the process wrote has been read, which other threads do. A process that took over
+    /// keeps the streams open, so the wait has a limit.
+    fn read_to_the_end(&self) {
+        let limit = Duration::from_millis(500);
+        let streams = self.logs.lock();
+        let _ = self.logs.grown.wait_timeout_while(streams, limit, |streams| streams.ended < 2);
     }
 
     /// Returns whether the process is running.

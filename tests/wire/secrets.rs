@@ -14,7 +14,7 @@ fn config(state: &Path) -> Config {
     Config::bare().server(&format!("state_dir = {state:?}"))
 }
 
-fn ask(gateway: &Gateway, id: &str, secret: &str) -> u16 {
+fn request_token(gateway: &Gateway, id: &str, secret: &str) -> u16 {
     let body = format!("grant_type=client_credentials&client_id={}&client_secret={}", form(id), form(secret));
     raw(gateway.plain(), post_form(TOKEN, &[], body)).code()
 }
@@ -29,7 +29,7 @@ fn end(gateway: &mut Gateway) -> String {
 }
 
 #[track_caller]
-fn good(dir: &Path, arguments: &[&str]) -> Output {
+fn run_ok(dir: &Path, arguments: &[&str]) -> Output {
     let output = run(dir, arguments);
     assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
     assert!(!output.all().contains("$m="), "{output:?}");
@@ -37,7 +37,7 @@ fn good(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 fn show(dir: &Path, id: &str) -> Value {
-    let output = good(dir, &["client", "show", id, "--json"]);
+    let output = run_ok(dir, &["client", "show", id, "--json"]);
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
 }
 
@@ -49,12 +49,12 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     let mut gateway = Gateway::start(&two);
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"], Value::Null);
     for _ in 0..3 {
-        assert_eq!(ask(&gateway, "one", SECRET), 200);
+        assert_eq!(request_token(&gateway, "one", SECRET), 200);
     }
-    assert_eq!(ask(&gateway, "one", "wrong"), 401);
+    assert_eq!(request_token(&gateway, "one", "wrong"), 401);
     let started = Instant::now();
     loop {
-        let list = good(gateway.dir(), &["client", "list"]).stdout;
+        let list = run_ok(gateway.dir(), &["client", "list"]).stdout;
         let of = |id: &str, said: &str| list.lines().any(|line| line.starts_with(id) && line.contains(said));
         if of("one ", "ago from 127.0.0.1, 3 times") && of("two ", "never used (since 2") {
             break;
@@ -66,14 +66,14 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     end(&mut gateway);
 
     let mut gateway = Gateway::start_text(&two.text().replace("[clients.two]", "[clients.three]"), &[]);
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
-    assert_eq!(ask(&gateway, "three", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "three", SECRET), 200);
     let written = end(&mut gateway);
     assert!(!written.contains("secrets.json"), "{written}");
     let usage = &show(gateway.dir(), "one")["secrets"][0]["usage"];
     assert_eq!((&usage["count"], &usage["last_address"]), (&json!(4), &json!("127.0.0.1")), "{usage}");
     assert!(usage["since"].as_str() <= usage["last_used"].as_str() && usage["since"].is_string(), "{usage}");
-    let shown = good(gateway.dir(), &["client", "show", "one"]).stdout;
+    let shown = run_ok(gateway.dir(), &["client", "show", "one"]).stdout;
     assert!(shown.contains("does not expire; last used ") && shown.contains(", 4 times"), "{shown}");
     let text = std::fs::read_to_string(&kept).expect("secrets.json");
     assert!(
@@ -83,7 +83,7 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     assert!(!text.contains("argon2"), "{text}");
 
     // A new secret under the same id counts as unused.
-    good(gateway.dir(), &["client", "reset-secret", "one"]);
+    run_ok(gateway.dir(), &["client", "reset-secret", "one"]);
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"], Value::Null);
 }
 
@@ -92,7 +92,7 @@ fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
     let state = tempfile::tempdir().expect("a folder");
     let kept = state.path().join("secrets.json");
     let mut gateway = Gateway::start(&config(state.path()).client("shop", SECRET, "scopes = []"));
-    good(gateway.dir(), &["client", "reset-secret", "shop", "--keep-old", "1h"]);
+    run_ok(gateway.dir(), &["client", "reset-secret", "shop", "--keep-old", "1h"]);
     gateway.signal("HUP");
     let written = end(&mut gateway);
     assert!(!written.contains("still used"), "{written}");
@@ -106,17 +106,17 @@ fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
 
     let text = std::fs::read_to_string(gateway.dir().join("gateway.toml")).expect("gateway.toml");
     let mut gateway = Gateway::start_text(&text, &[]);
-    let list = good(gateway.dir(), &["client", "list"]);
+    let list = run_ok(gateway.dir(), &["client", "list"]);
     assert!(list.stderr.contains("shop: the secret \"default\" expires at "), "{list:?}");
     assert_eq!(show(gateway.dir(), "shop")["secrets"][0]["still_used_near_end"], false);
     for _ in 0..2 {
-        assert_eq!(ask(&gateway, "shop", SECRET), 200);
+        assert_eq!(request_token(&gateway, "shop", SECRET), 200);
     }
     let written = end(&mut gateway);
     let warned = written.lines().filter(|line| line.contains("WARN") && line.contains("still used"));
     assert_eq!(warned.count(), 1, "{written}");
     assert!(written.contains("shop: the secret \"default\" expires at 2"), "{written}");
-    let list = good(gateway.dir(), &["client", "list"]);
+    let list = run_ok(gateway.dir(), &["client", "list"]);
     assert!(
         list.stderr.contains("is still used (last ") && list.stderr.contains("from 127.0.0.1"),
         "{list:?}"
@@ -149,11 +149,11 @@ fn expired_secrets_and_their_use_cause_warnings() {
     for _ in 0..2 {
         assert_eq!(known().oauth_error(401, "invalid_client").essence(), unknown.essence());
     }
-    assert_eq!(ask(&gateway, "shop", SECRET), 200);
+    assert_eq!(request_token(&gateway, "shop", SECRET), 200);
     let written = end(&mut gateway);
     assert!(written.contains("shop: the secret \"old\" was refused "), "{written}");
     assert_eq!(written.matches("was refused").count(), 1, "{written}");
-    let list = good(gateway.dir(), &["client", "list"]);
+    let list = run_ok(gateway.dir(), &["client", "list"]);
     assert!(list.stderr.contains(expired), "{list:?}");
     assert!(list.stderr.contains("was refused 2 times after it expired"), "{list:?}");
     let secrets = &show(gateway.dir(), "shop")["secrets"];
@@ -174,18 +174,18 @@ fn a_foreign_usage_file_does_not_stop_the_gateway() {
     let config = config(state.path()).client("one", SECRET, "scopes = []");
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("gateway.toml"), config.text()).expect("gateway.toml");
-    let said = |text: &str| {
-        let list = good(dir.path(), &["client", "list"]);
+    let refuses = |text: &str| {
+        let list = run_ok(dir.path(), &["client", "list"]);
         let notes: Vec<&str> = list.stderr.lines().collect();
         assert!(notes.len() == 1 && notes[0].contains("secrets.json") && notes[0].contains(text), "{list:?}");
     };
-    said("does not exist");
+    refuses("does not exist");
     for (text, why) in [("gar\"bage", "is not what this program writes"), ("{\"version\":99}", "(99)")] {
         std::fs::write(&kept, text).expect("secrets.json");
-        said(why);
+        refuses(why);
     }
     let mut gateway = Gateway::start(&config);
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);
     assert_eq!(written.lines().filter(|line| line.contains("secrets.json")).count(), 1, "{written}");
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"]["count"], 1);
@@ -198,7 +198,7 @@ fn the_gateway_runs_without_a_writable_state_directory() {
     let state = tempfile::NamedTempFile::new().expect("a file");
     // A directory cannot be created where a file exists.
     let mut gateway = Gateway::start(&config(state.path()).client("one", SECRET, "scopes = []"));
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);
     assert_eq!(written.matches("cannot be written").count(), 1, "{written}");
     assert_eq!(written.matches("tokens are kept in memory alone").count(), 1, "{written}");
