@@ -28,6 +28,8 @@ pub(crate) struct Report {
     pub(crate) epochs: u64,
     /// The used assertions.
     pub(crate) used: u64,
+    /// The client secrets whose use is recorded.
+    pub(crate) secrets: u64,
     /// When the journal was begun, and when it was last written, since the Unix epoch.
     pub(crate) created: Duration,
     pub(crate) written: Duration,
@@ -38,6 +40,7 @@ pub(crate) struct Report {
 pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
     use crate::store::journal::batch::{EPOCH, ISSUED, ISSUED_SIZE, REVOKED, REVOKED_SIZE, USED, USED_SIZE};
     use crate::store::journal::file::open_to_read;
+    use crate::store::journal::usage;
 
     let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
     let query = || {
@@ -58,6 +61,10 @@ pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
             grants: count("SELECT COUNT(*) FROM grants")?,
             epochs: count(&format!("SELECT COUNT(*) FROM batches WHERE kind = {EPOCH}"))?,
             used: entries(USED, USED_SIZE)?,
+            secrets: match usage::is_there(&connection)? {
+                true => count("SELECT COUNT(*) FROM secret_usage WHERE late = 0")?,
+                false => 0,
+            },
             created: millis("created")?,
             written: millis("wall")?,
         })
