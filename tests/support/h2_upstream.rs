@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server};
 use http::{HeaderMap, Request, Response};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -98,6 +98,7 @@ impl H2Upstream {
                 for number in 0.. {
                     let Ok((socket, _)) = listener.accept().await else { continue };
                     let (shared, tls) = (Arc::clone(&serving), tls.clone());
+                    let handle = socket2::SockRef::from(&socket).try_clone();
                     tokio::spawn(async move {
                         shared.count(|open| *open += 1);
                         match tls {
@@ -107,6 +108,11 @@ impl H2Upstream {
                                     Arc::clone(&shared).connection(socket, number).await;
                                 }
                             }
+                        }
+                        // Another test may start a process at this moment, and that process has a copy of every socket
+                        // until its `exec`. Such a copy keeps a socket open that is only dropped here.
+                        if let Ok(socket) = handle {
+                            let _ = socket.shutdown(Shutdown::Both);
                         }
                         shared.count(|open| *open -= 1);
                     });

@@ -293,6 +293,7 @@ fn requests_recover_after_an_upstream_is_killed_and_restarted() {
     assert!(tally.of(|_, status| status != 200) > 0, "no request noticed the dead server: {tally:?}");
     nothing_was_sent_twice(&server);
     // One log line per interval for all of them.
+    gateway.wait_for("upstream \"api\":");
     let lines = gateway.written().matches("upstream \"api\":").count();
     assert!((1..5).contains(&lines), "{}", gateway.written());
 }
@@ -380,7 +381,7 @@ fn a_disconnected_client_frees_every_resource() {
 fn a_flood_of_connections_leaves_descriptors_for_the_upstreams() {
     let server = Server::start();
     let mut gateway = Gateway::start_with_files(&config(server.address), 96);
-    assert!(gateway.written().contains("connections are accepted instead of 20000"), "{}", gateway.written());
+    gateway.wait_for("connections are accepted instead of 20000");
     let bearer = bearer(&gateway);
     recovers(&gateway, &bearer);
     let mut first = Conn::plain(gateway.plain());

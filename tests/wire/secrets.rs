@@ -1,7 +1,7 @@
 //! Rotation of secrets as an operator sees it: when each secret was last used, across restarts, and warnings.
 
 use crate::support::config::{SECRET, cheap_hash};
-use crate::support::gateway::{Output, guard};
+use crate::support::gateway::{Guard, Output};
 use crate::support::{Config, Conn, Gateway, TOKEN, credentials, form, post_form, raw, run};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -289,12 +289,7 @@ fn what_a_replaced_process_counts_until_its_end_is_added() {
     idle.ask(request()).status(200);
     gateway.signal("USR2");
     gateway.wait_for(" has taken over");
-    let text = gateway.written();
-    let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
-    let _guard = guard(
-        process.and_then(|process| process.parse().ok()).expect("the new process"),
-        Path::new("nothing"),
-    );
+    let _guard = Guard::of_successor(&gateway);
     let mut count = 1;
     loop {
         let answer = idle.ask(request());

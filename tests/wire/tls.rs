@@ -152,6 +152,7 @@ fn clients_cannot_fill_the_log_with_tls_alerts() {
         conn.finish();
         let _ = conn.read_rest();
     }
+    fixture.gateway.wait_for("alert");
     let log = fixture.gateway.written();
     let lines = log.lines().filter(|line| line.contains("alert")).count();
     assert!((1..=30).contains(&lines), "{lines} lines\n{log}");

@@ -35,9 +35,9 @@ pub use self::error::JournalError;
 #[cfg(feature = "gateway")]
 pub(crate) use self::file::LOCK;
 #[cfg(feature = "gateway")]
-pub(crate) use self::report::{Report, report};
+pub(crate) use self::report::{Report, report, usage};
 #[cfg(feature = "gateway")]
-pub(crate) use self::usage::{UsageRow, read as usage};
+pub(crate) use self::usage::UsageRow;
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::{Grant, Record};

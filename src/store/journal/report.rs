@@ -9,6 +9,10 @@ use rusqlite::ErrorCode;
 
 use crate::store::journal::error::JournalError;
 use crate::store::journal::file::NAME;
+#[cfg(feature = "gateway")]
+use crate::store::journal::file::open_to_read;
+#[cfg(feature = "gateway")]
+use crate::store::journal::usage::{self, UsageRow};
 
 /// What a journal keeps.
 #[cfg(feature = "gateway")]
@@ -39,8 +43,6 @@ pub(crate) struct Report {
 #[cfg(feature = "gateway")]
 pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
     use crate::store::journal::batch::{EPOCH, ISSUED, ISSUED_SIZE, REVOKED, REVOKED_SIZE, USED, USED_SIZE};
-    use crate::store::journal::file::open_to_read;
-    use crate::store::journal::usage;
 
     let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
     let query = || {
@@ -70,6 +72,14 @@ pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
         })
     };
     query().map(Some).map_err(|error| JournalError::Sqlite(path.clone(), error))
+}
+
+/// Returns the use of secrets in the journal in a folder, or `None` if there is no journal. A running gateway may have it
+/// open.
+#[cfg(feature = "gateway")]
+pub(crate) fn usage(folder: &Path) -> Result<Option<Vec<UsageRow>>, JournalError> {
+    let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
+    usage::rows(&connection).map(Some).map_err(|error| JournalError::Sqlite(path, error))
 }
 
 #[cfg(feature = "gateway")]

@@ -1,14 +1,6 @@
 //! The use of client secrets, which the journal keeps for the gateway. What an entry says is not its business.
 
-#[cfg(feature = "gateway")]
-use std::path::Path;
-
 use rusqlite::{Connection, params};
-
-#[cfg(feature = "gateway")]
-use crate::store::journal::error::JournalError;
-#[cfg(feature = "gateway")]
-use crate::store::journal::file::open_to_read;
 
 /// The table. A version without it ignores it, so it needs no version of its own.
 const TABLE: &str = "
@@ -60,23 +52,19 @@ pub(super) fn write(connection: &Connection, rows: &[UsageRow]) -> rusqlite::Res
     Ok(())
 }
 
-/// Returns the rows of the journal in a folder, or `None` if there is no journal. A running gateway may have it open.
+/// Returns all rows.
 #[cfg(feature = "gateway")]
-pub(crate) fn read(folder: &Path) -> Result<Option<Vec<UsageRow>>, JournalError> {
-    let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
-    let rows = || -> rusqlite::Result<Vec<UsageRow>> {
-        if !is_there(&connection)? {
-            return Ok(Vec::new());
-        }
-        let mut statement = connection
-            .prepare("SELECT client, secret, late, entry FROM secret_usage ORDER BY client, secret")?;
-        let rows = statement.query_map([], |row| {
-            let (client, secret, is_late, entry) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok(UsageRow { client, secret, is_late, entry: Some(entry) })
-        })?;
-        rows.collect()
-    };
-    rows().map(Some).map_err(|error| JournalError::Sqlite(path.clone(), error))
+pub(super) fn rows(connection: &Connection) -> rusqlite::Result<Vec<UsageRow>> {
+    if !is_there(connection)? {
+        return Ok(Vec::new());
+    }
+    let mut statement =
+        connection.prepare("SELECT client, secret, late, entry FROM secret_usage ORDER BY client, secret")?;
+    let rows = statement.query_map([], |row| {
+        let (client, secret, is_late, entry) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(UsageRow { client, secret, is_late, entry: Some(entry) })
+    })?;
+    rows.collect()
 }
 
 /// Returns whether the table is there. A journal of an earlier version has none until a gateway opens it.
