@@ -29,7 +29,7 @@ pub(crate) struct Arrived {
 #[derive(Clone)]
 pub(crate) enum Act {
     /// A response: head, pieces of the body, trailers.
-    Answer(Response<()>, Vec<Bytes>, Option<HeaderMap>),
+    TestResponse(Response<()>, Vec<Bytes>, Option<HeaderMap>),
     /// A response that is sent once the test [releases](H2Upstream::release) it.
     Hold(Response<()>),
     /// A reset before the response.
@@ -44,7 +44,7 @@ pub(crate) enum Act {
 
 /// Returns a 200 response with this body.
 pub(crate) fn fine(body: &'static str) -> Act {
-    Act::Answer(Response::new(()), vec![Bytes::from_static(body.as_bytes())], None)
+    Act::TestResponse(Response::new(()), vec![Bytes::from_static(body.as_bytes())], None)
 }
 
 struct Shared {
@@ -226,7 +226,7 @@ impl Shared {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(arrived);
         self.grown.notify_all();
         match act {
-            Act::Answer(head, pieces, trailers) => answer(respond, head, pieces, trailers).await,
+            Act::TestResponse(head, pieces, trailers) => answer(respond, head, pieces, trailers).await,
             Act::GoAway => answer(respond, Response::new(()), Vec::new(), None).await,
             Act::Hold(head) => {
                 self.held.acquire().await.expect("a permit").forget();

@@ -157,7 +157,7 @@ fn bearer(gateway: &Gateway) -> String {
         crate::support::config::SECRET
     );
     let answer =
-        Conn::plain(gateway.plain()).ask(crate::support::post_form(crate::support::TOKEN, &[], form));
+        Conn::plain(gateway.plain()).request(crate::support::post_form(crate::support::TOKEN, &[], form));
     format!("Authorization: Bearer {}", crate::support::token_of(&answer))
 }
 
@@ -249,12 +249,12 @@ fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce())
 fn recovers(gateway: &Gateway, bearer: &str) {
     let deadline = Instant::now() + Duration::from_secs(5);
     let mut conn = Conn::plain(gateway.plain());
-    while conn.ask(get("/api/back", &[bearer])).code() != 200 {
+    while conn.request(get("/api/back", &[bearer])).code() != 200 {
         assert!(Instant::now() < deadline, "no recovery within 5 s");
         thread::sleep(Duration::from_millis(10));
     }
     for _ in 0..50 {
-        conn.ask(get("/api/well", &[bearer])).status(200);
+        conn.request(get("/api/well", &[bearer])).status(200);
     }
     let written = gateway.written();
     assert!(!written.contains("panicked"), "{written}");
@@ -385,7 +385,7 @@ fn a_flood_of_connections_leaves_descriptors_for_the_upstreams() {
     let bearer = bearer(&gateway);
     recovers(&gateway, &bearer);
     let mut first = Conn::plain(gateway.plain());
-    first.ask(get("/api/many", &[&bearer])).status(200);
+    first.request(get("/api/many", &[&bearer])).status(200);
     let mut many: Vec<TcpStream> =
         (0..200).map(|_| TcpStream::connect(gateway.plain()).expect("a place in the queue")).collect();
     for stream in &mut many {
@@ -396,7 +396,7 @@ fn a_flood_of_connections_leaves_descriptors_for_the_upstreams() {
         assert!(Instant::now() < deadline, "it has enough: {} descriptors", descriptors(&gateway));
         thread::sleep(Duration::from_millis(10));
     }
-    first.ask(get("/api/many", &[&bearer])).status(200);
+    first.request(get("/api/many", &[&bearer])).status(200);
     assert!(gateway.is_running());
     drop(many);
     recovers(&gateway, &bearer);

@@ -13,7 +13,7 @@ fn config(state: &Path) -> Config {
     Config::bare().server(&format!("state_dir = {state:?}"))
 }
 
-fn ask(gateway: &Gateway, id: &str, secret: &str) -> u16 {
+fn request_token(gateway: &Gateway, id: &str, secret: &str) -> u16 {
     let body = format!("grant_type=client_credentials&client_id={}&client_secret={}", form(id), form(secret));
     raw(gateway.plain(), post_form(TOKEN, &[], body)).code()
 }
@@ -69,7 +69,7 @@ fn write_earlier_file(state: &Path, entries: &[(String, String, Value)]) {
 }
 
 #[track_caller]
-fn good(dir: &Path, arguments: &[&str]) -> Output {
+fn run_ok(dir: &Path, arguments: &[&str]) -> Output {
     let output = run(dir, arguments);
     assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
     assert!(!output.all().contains("$m="), "{output:?}");
@@ -77,7 +77,7 @@ fn good(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 fn show(dir: &Path, id: &str) -> Value {
-    let output = good(dir, &["client", "show", id, "--json"]);
+    let output = run_ok(dir, &["client", "show", id, "--json"]);
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
 }
 
@@ -88,12 +88,12 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     let mut gateway = Gateway::start(&two);
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"], Value::Null);
     for _ in 0..3 {
-        assert_eq!(ask(&gateway, "one", SECRET), 200);
+        assert_eq!(request_token(&gateway, "one", SECRET), 200);
     }
-    assert_eq!(ask(&gateway, "one", "wrong"), 401);
+    assert_eq!(request_token(&gateway, "one", "wrong"), 401);
     let started = Instant::now();
     loop {
-        let list = good(gateway.dir(), &["client", "list"]).stdout;
+        let list = run_ok(gateway.dir(), &["client", "list"]).stdout;
         let of = |id: &str, said: &str| list.lines().any(|line| line.starts_with(id) && line.contains(said));
         if of("one ", "ago from 127.0.0.1, 3 times") && of("two ", "never used (since 2") {
             break;
@@ -101,21 +101,21 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
         assert!(started.elapsed() < Duration::from_secs(5), "{list}\n{}", gateway.written());
         thread::sleep(Duration::from_millis(50));
     }
-    let shown = good(gateway.dir(), &["state", "--json"]).stdout;
+    let shown = run_ok(gateway.dir(), &["state", "--json"]).stdout;
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!(shown["journal"]["secrets"], 2, "{shown}");
     end(&mut gateway);
     assert!(!state.path().join("secrets.json").exists());
 
     let mut gateway = Gateway::start_text(&two.text().replace("[clients.two]", "[clients.three]"), &[]);
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
-    assert_eq!(ask(&gateway, "three", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "three", SECRET), 200);
     let written = end(&mut gateway);
     assert!(!written.contains("secrets.json"), "{written}");
     let usage = &show(gateway.dir(), "one")["secrets"][0]["usage"];
     assert_eq!((&usage["count"], &usage["last_address"]), (&json!(4), &json!("127.0.0.1")), "{usage}");
     assert!(usage["since"].as_str() <= usage["last_used"].as_str() && usage["since"].is_string(), "{usage}");
-    let shown = good(gateway.dir(), &["client", "show", "one"]).stdout;
+    let shown = run_ok(gateway.dir(), &["client", "show", "one"]).stdout;
     assert!(shown.contains("does not expire; last used ") && shown.contains(", 4 times"), "{shown}");
     let kept = entries(state.path());
     let clients: Vec<&str> = kept.iter().map(|(client, ..)| &**client).collect();
@@ -123,7 +123,7 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     assert!(!format!("{kept:?}").contains("argon2"), "{kept:?}");
 
     // A new secret under the same id counts as unused.
-    good(gateway.dir(), &["client", "reset-secret", "one"]);
+    run_ok(gateway.dir(), &["client", "reset-secret", "one"]);
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"], Value::Null);
 }
 
@@ -131,7 +131,7 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
 fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
     let state = tempfile::tempdir().expect("a folder");
     let mut gateway = Gateway::start(&config(state.path()).client("shop", SECRET, "scopes = []"));
-    good(gateway.dir(), &["client", "reset-secret", "shop", "--keep-old", "1h"]);
+    run_ok(gateway.dir(), &["client", "reset-secret", "shop", "--keep-old", "1h"]);
     gateway.signal("HUP");
     let written = end(&mut gateway);
     assert!(!written.contains("still used"), "{written}");
@@ -141,17 +141,17 @@ fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
 
     let text = std::fs::read_to_string(gateway.dir().join("gateway.toml")).expect("gateway.toml");
     let mut gateway = Gateway::start_text(&text, &[]);
-    let list = good(gateway.dir(), &["client", "list"]);
+    let list = run_ok(gateway.dir(), &["client", "list"]);
     assert!(list.stderr.contains("shop: the secret \"default\" expires at "), "{list:?}");
     assert_eq!(show(gateway.dir(), "shop")["secrets"][0]["still_used_near_end"], false);
     for _ in 0..2 {
-        assert_eq!(ask(&gateway, "shop", SECRET), 200);
+        assert_eq!(request_token(&gateway, "shop", SECRET), 200);
     }
     let written = end(&mut gateway);
     let warned = written.lines().filter(|line| line.contains("WARN") && line.contains("still used"));
     assert_eq!(warned.count(), 1, "{written}");
     assert!(written.contains("shop: the secret \"default\" expires at 2"), "{written}");
-    let list = good(gateway.dir(), &["client", "list"]);
+    let list = run_ok(gateway.dir(), &["client", "list"]);
     assert!(
         list.stderr.contains("is still used (last ") && list.stderr.contains("from 127.0.0.1"),
         "{list:?}"
@@ -184,11 +184,11 @@ fn expired_secrets_and_their_use_cause_warnings() {
     for _ in 0..2 {
         assert_eq!(known().oauth_error(401, "invalid_client").essence(), unknown.essence());
     }
-    assert_eq!(ask(&gateway, "shop", SECRET), 200);
+    assert_eq!(request_token(&gateway, "shop", SECRET), 200);
     let written = end(&mut gateway);
     assert!(written.contains("shop: the secret \"old\" was refused "), "{written}");
     assert_eq!(written.matches("was refused").count(), 1, "{written}");
-    let list = good(gateway.dir(), &["client", "list"]);
+    let list = run_ok(gateway.dir(), &["client", "list"]);
     assert!(list.stderr.contains(expired), "{list:?}");
     assert!(list.stderr.contains("was refused 2 times after it expired"), "{list:?}");
     let secrets = &show(gateway.dir(), "shop")["secrets"];
@@ -209,19 +209,19 @@ fn a_foreign_usage_file_does_not_stop_the_gateway() {
     let config = config(state.path()).client("one", SECRET, "scopes = []");
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("gateway.toml"), config.text()).expect("gateway.toml");
-    let said = |text: &str| {
-        let list = good(dir.path(), &["client", "list"]);
+    let refuses = |text: &str| {
+        let list = run_ok(dir.path(), &["client", "list"]);
         let notes: Vec<&str> = list.stderr.lines().collect();
         assert!(notes.len() == 1 && notes[0].contains("use of secrets is unknown"), "{list:?}");
         assert!(notes[0].contains(text), "{list:?}");
     };
-    said("has no journal yet");
+    refuses("has no journal yet");
     for (text, why) in [("gar\"bage", "is not what this program writes"), ("{\"version\":99}", "(99)")] {
         std::fs::write(&kept, text).expect("secrets.json");
-        said(why);
+        refuses(why);
     }
     let mut gateway = Gateway::start(&config);
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);
     assert_eq!(written.lines().filter(|line| line.contains("secrets.json")).count(), 1, "{written}");
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"]["count"], 1);
@@ -236,7 +236,7 @@ fn a_killed_gateway_keeps_the_use_of_secrets() {
     for count in [2, 4] {
         let mut gateway = Gateway::start(&config);
         for _ in 0..2 {
-            assert_eq!(ask(&gateway, "one", SECRET), 200);
+            assert_eq!(request_token(&gateway, "one", SECRET), 200);
         }
         wait_until_recorded(gateway.dir(), "one", count);
         gateway.signal("KILL");
@@ -250,7 +250,7 @@ fn the_file_of_an_earlier_version_is_imported_once() {
     let state = tempfile::tempdir().expect("a folder");
     let config = config(state.path()).client("one", SECRET, "scopes = []");
     let mut gateway = Gateway::start(&config);
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
     end(&mut gateway);
     let kept = entries(state.path());
     write_earlier_file(state.path(), &kept);
@@ -261,7 +261,7 @@ fn the_file_of_an_earlier_version_is_imported_once() {
 
     let mut gateway = Gateway::start(&config);
     gateway.wait_for("is in the journal now");
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
     gateway.signal("KILL");
     gateway.wait(Duration::from_secs(12));
     assert!(state.path().join("secrets.json.imported").exists());
@@ -271,7 +271,7 @@ fn the_file_of_an_earlier_version_is_imported_once() {
         .expect("renamed");
     let before = entries(state.path())[0].2["count"].as_u64().expect("a count");
     let mut gateway = Gateway::start(&config);
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
     end(&mut gateway);
     assert_eq!(entries(state.path())[0].2["count"], before + 1, "nothing is counted twice");
 }
@@ -286,20 +286,20 @@ fn what_a_replaced_process_counts_until_its_end_is_added() {
         post_form(TOKEN, &[], ask)
     };
     let mut idle = Conn::plain(gateway.plain());
-    idle.ask(request()).status(200);
+    idle.request(request()).status(200);
     gateway.signal("USR2");
     gateway.wait_for(" has taken over");
     let _guard = Guard::of_successor(&gateway);
     let mut count = 1;
     loop {
-        let answer = idle.ask(request());
+        let answer = idle.request(request());
         answer.status(200);
         count += 1;
         if answer.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close")) {
             break;
         }
     }
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
     count += 1;
     assert!(gateway.wait(Duration::from_secs(12)).success());
     gateway.wait_for("the gateway before this one has ended");
@@ -321,9 +321,9 @@ fn the_gateway_runs_without_a_writable_state_directory() {
     let state = tempfile::NamedTempFile::new().expect("a file");
     // A directory cannot be created where a file exists.
     let mut gateway = Gateway::start(&config(state.path()).client("one", SECRET, "scopes = []"));
-    assert_eq!(ask(&gateway, "one", SECRET), 200);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);
     assert_eq!(written.matches("tokens are kept in memory alone").count(), 1, "{written}");
-    let list = good(gateway.dir(), &["client", "list"]);
+    let list = run_ok(gateway.dir(), &["client", "list"]);
     assert!(list.stderr.contains("the last use of secrets is unknown"), "{list:?}");
 }
