@@ -40,6 +40,8 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod throttle;
+#[cfg(feature = "gateway")]
+mod token_scan;
 mod tokens;
 #[cfg(feature = "jose")]
 mod used_once;
@@ -50,6 +52,8 @@ pub use builder::{GateBuilder, GateError};
 #[cfg(feature = "gateway")]
 pub(crate) use client_address::behind_proxies;
 pub use client_address::forwarded_address;
+#[cfg(feature = "gateway")]
+pub(crate) use token_scan::TokenInfo;
 pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoint::{Endpoint, FormBody};
 #[cfg(feature = "gateway")]
