@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fmt;
 
 /// The longest assertion, in bytes.
-pub const MAX_LENGTH: usize = 8 * 1024;
+pub(crate) const MAX_LENGTH: usize = 8 * 1024;
 
 /// The longest `sub` and `jti`, in bytes. Both are remembered or looked up.
 const MAX_NAME: usize = 256;
@@ -173,25 +173,6 @@ fn check_dates(claims: &Object, expect: &Expect<'_>) -> Result<u64, AssertionErr
         return Err(AssertionError::BeforeStart);
     }
     Ok(expires)
-}
-
-impl AssertionError {
-    /// Returns the text for the client. An error that [`peek_client`] finds is described as malformed. Everything that depends
-    /// on the client has one text, so that nobody can find out which clients exist.
-    #[must_use]
-    pub fn public_description(&self) -> &'static str {
-        match self {
-            Self::Signature(
-                JwsError::TooLong
-                | JwsError::Compact
-                | JwsError::Header
-                | JwsError::Algorithm
-                | JwsError::Critical
-                | JwsError::Claims,
-            ) => "the client assertion is malformed",
-            _ => "the client assertion is not valid",
-        }
-    }
 }
 
 impl fmt::Display for AssertionError {

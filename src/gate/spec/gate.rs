@@ -194,7 +194,7 @@ impl GateSpec {
     ///
     /// ```
     /// use tollgate::GateSpec;
-    /// use tollgate::oauth::scope::RestrictedTokens;
+    /// use tollgate::oauth::RestrictedTokens;
     ///
     /// let spec = GateSpec::default().restricted_tokens(RestrictedTokens::AnyRoute);
     /// assert_eq!(spec.restricted_tokens, RestrictedTokens::AnyRoute);
