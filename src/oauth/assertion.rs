@@ -89,8 +89,8 @@ pub fn peek_client(assertion: &str) -> Result<String, AssertionError> {
 /// The first error that is found.
 pub fn check(assertion: &str, keys: &Jwks, expect: &Expect<'_>) -> Result<Claims, AssertionError> {
     let jws = Jws::parse(assertion, MAX_LENGTH).map_err(AssertionError::Signature)?;
-    // The signature comes before all else, so that only the holder of the key learns what is wrong with the rest, and
-    // every failure of anybody else costs the same.
+    // The signature is checked first, so that only the holder of the key learns what is wrong with the rest,
+    // and every failure of anybody else costs the same.
     jws.verify_with(keys).map_err(AssertionError::Signature)?;
     if !jws.typ.as_deref().is_none_or(is_assertion_type) {
         return Err(AssertionError::Type);

@@ -20,7 +20,7 @@ pub enum Scheme {
 pub struct Presented<'a> {
     /// The scheme.
     pub scheme: Scheme,
-    /// Everything after the scheme and the spaces behind it. See [`Presented::check_syntax`].
+    /// Everything after the scheme and the spaces that follow it. See [`Presented::check_syntax`].
     pub token: &'a [u8],
 }
 
@@ -56,7 +56,7 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
     only(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))
 }
 
-/// The one credential among these values of `Authorization`: see [`presented`].
+/// Returns the only credential among these values of `Authorization`: see [`presented`].
 #[inline]
 pub(crate) fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Presented<'a>, Denial> {
     match (values.next(), values.next()) {

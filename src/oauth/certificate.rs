@@ -129,7 +129,7 @@ impl Certificate {
     }
 }
 
-/// What is read of a certificate.
+/// The parts of a certificate that are used.
 struct Names {
     subject: DistinguishedName,
     alternatives: Vec<Alternative>,
