@@ -52,8 +52,6 @@ pub use builder::{GateBuilder, GateError};
 #[cfg(feature = "gateway")]
 pub(crate) use client_address::behind_proxies;
 pub use client_address::forwarded_address;
-#[cfg(feature = "gateway")]
-pub(crate) use token_scan::TokenInfo;
 pub use client_secret::{SecretUsage, SeenSecret};
 pub use endpoint::{Endpoint, FormBody};
 #[cfg(feature = "gateway")]
@@ -69,5 +67,7 @@ pub use spec::{ClientSpec, GateSpec, SecretSpec, SpecError};
 pub use throttle::ThrottlePolicy;
 #[cfg(feature = "gateway")]
 pub(crate) use throttle::network;
+#[cfg(feature = "gateway")]
+pub(crate) use token_scan::TokenInfo;
 #[cfg(feature = "gateway")]
 pub(crate) use weak::WeakGate;

@@ -28,7 +28,12 @@ impl Gate {
 
     /// Returns at most `at_most` valid tokens of a client, and whether these are all. At most `looked_at` tokens of the
     /// store are looked at.
-    pub(crate) fn tokens_of(&self, client_id: &str, looked_at: usize, at_most: usize) -> (Vec<TokenInfo>, bool) {
+    pub(crate) fn tokens_of(
+        &self,
+        client_id: &str,
+        looked_at: usize,
+        at_most: usize,
+    ) -> (Vec<TokenInfo>, bool) {
         let clock = self.clock();
         let (now, unix_now) = (clock.now(), clock.unix_time());
         let (mut tokens, mut left_out) = (Vec::new(), false);

@@ -42,8 +42,11 @@ pub(super) async fn matrix_page(
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Json<Page<RowView>>, Problem> {
     let config = state.config();
-    let index = |row: &Row<'_>| config.routes.iter().position(|route| std::ptr::eq(route, row.route)).unwrap_or(0);
-    query.page(matrix(&config), |row| index(row).to_string(), |row| view(&config, index(&row), &row)).map(Json)
+    let index =
+        |row: &Row<'_>| config.routes.iter().position(|route| std::ptr::eq(route, row.route)).unwrap_or(0);
+    query
+        .page(matrix(&config), |row| index(row).to_string(), |row| view(&config, index(&row), &row))
+        .map(Json)
 }
 
 fn view(config: &Config, index: usize, row: &Row<'_>) -> RowView {

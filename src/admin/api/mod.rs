@@ -51,9 +51,15 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
     let write = write.route_layer(gate.require(Requirement::All(writers)));
     read.merge(write)
         .route("/openapi.json", get(openapi::document))
-        .fallback(async || Problem::not_found("the API has nothing at this path: /api/v1/openapi.json describes it"))
+        .fallback(async || {
+            Problem::not_found("the API has nothing at this path: /api/v1/openapi.json describes it")
+        })
         .method_not_allowed_fallback(async || {
-            Problem::new(http::StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path has other methods")
+            Problem::new(
+                http::StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "this path has other methods",
+            )
         })
 }
 

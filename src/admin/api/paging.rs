@@ -59,7 +59,9 @@ impl PageQuery {
         if let Some(after) = &self.after
             && !rest.any(|item| key(&item) == *after)
         {
-            return Err(Problem::bad_request("`after` names nothing in this list: begin with the first page"));
+            return Err(Problem::bad_request(
+                "`after` names nothing in this list: begin with the first page",
+            ));
         }
         let mut items: Vec<I> = rest.by_ref().take(limit).collect();
         let next = rest.next().and_then(|_| items.last()).map(&key);

@@ -88,7 +88,9 @@ pub(super) async fn revoke(
         Err(error) => Err(Problem::new(
             http::StatusCode::SERVICE_UNAVAILABLE,
             "store-unavailable",
-            format!("the tokens are refused here, and other gateways may still accept them: {error}; repeat the request"),
+            format!(
+                "the tokens are refused here, and other gateways may still accept them: {error}; repeat the request"
+            ),
         )),
     }
 }

@@ -19,13 +19,22 @@ fn only_the_own_names_are_answered() {
         raw(admin.address, format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n")).status(200);
     }
     // A name that an attacker's DNS points to this address (DNS rebinding).
-    for host in ["attacker.example", "gateway.example.test.attacker.example", "127.0.0.2", "[::1]", "", "a b", "localhost:x"] {
+    for host in [
+        "attacker.example",
+        "gateway.example.test.attacker.example",
+        "127.0.0.2",
+        "[::1]",
+        "",
+        "a b",
+        "localhost:x",
+    ] {
         let response = raw(admin.address, format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         response.problem(421);
         assert_eq!(kind(&response), "urn:tollgate:problem:misdirected", "{host}");
     }
     raw(admin.address, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n").problem(421);
-    raw(admin.address, "GET http://attacker.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").problem(421);
+    raw(admin.address, "GET http://attacker.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .problem(421);
     raw(admin.address, "GET /healthz HTTP/1.1\r\n\r\n").status_in(&[400, 421]);
 }
 
@@ -51,7 +60,8 @@ fn every_response_is_protected() {
     for target in ["/healthz", "/api/v1/status", "/api/v1/openapi.json", "/nothing", "/api/v1/nothing"] {
         let response = admin.get(target, &[]);
         let policy = response.one("content-security-policy");
-        for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"] {
+        for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]
+        {
             assert!(policy.contains(part), "{policy}");
         }
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");

@@ -85,7 +85,11 @@ fn the_listener_speaks_tls_with_the_certificate_of_the_server() {
     gateway.wait_for("console https://");
     let written = gateway.written();
     let (_, rest) = written.split_once("console https://").unwrap_or_else(|| panic!("{written}"));
-    let address = rest.split_whitespace().next().and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("{rest}"));
+    let address = rest
+        .split_whitespace()
+        .next()
+        .and_then(|address| address.parse().ok())
+        .unwrap_or_else(|| panic!("{rest}"));
     let mut conn = crate::support::Conn::tls(address, &["h2", "http/1.1"]);
     conn.request(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n")).status(200);
 }

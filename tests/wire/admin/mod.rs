@@ -60,7 +60,11 @@ impl Admin {
     /// Returns an `Authorization` line with a token of one of the API's clients.
     #[track_caller]
     pub(super) fn bearer(&self, client: &str) -> String {
-        let scope = if client == "reader" { "tollgate:admin.read" } else { "tollgate:admin.write tollgate:admin.read" };
+        let scope = if client == "reader" {
+            "tollgate:admin.read"
+        } else {
+            "tollgate:admin.write tollgate:admin.read"
+        };
         self.fixture.bearer(client, scope)
     }
 
