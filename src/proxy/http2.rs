@@ -18,17 +18,17 @@ use super::forward::exchange::Exchange;
 use super::forward::http1::{self, Http1, bind_login};
 use super::forward::http2;
 use super::forward::outbound::{Head, Outbound, ReturnTo};
-use super::notes::Notes as _;
 use super::observe::RequestRecord;
-use super::pipeline::{Proxy, wait_for_place};
-use super::refusal::{Refusal, own_answer, understood_by};
+use super::observer::RequestObserver as _;
+use super::pipeline::{Proxy, wait_in_queue};
+use super::refusal::{Refusal, into_grpc_if_called, local_response};
 use super::route::{ClientConnection, Route};
 use super::session::Session;
 use super::stream::{Reply, Stream, StreamDownstream};
 use crate::gate::question::{Answers, NO_ANSWERS};
 use crate::gate::{Endpoint, FormBody};
 use crate::headers::{MapHead, REQUEST_ID, check_request};
-use crate::http1::Asked;
+use crate::http1::ResponseExpectation;
 use crate::plugin;
 use crate::response;
 use crate::telemetry::Reason;
@@ -44,7 +44,7 @@ struct OnRoute<'a> {
 impl Drop for OnRoute<'_> {
     fn drop(&mut self) {
         if let Some(route) = self.route.take() {
-            self.record.put_route(route);
+            self.record.restore_route(route);
         }
     }
 }
@@ -81,12 +81,13 @@ impl Proxy {
             let known = answers.as_deref().unwrap_or(&NO_ANSWERS);
             match self.authorize_http2(&head, &body, client, session, known) {
                 Ok(Disposition::Upstream(authorized)) => {
-                    break self.pass_http2(authorized, parts, body, reply, session).await;
+                    break self.forward_http2(authorized, parts, body, reply, session).await;
                 }
                 // Boxed: it is rare, and its state would make the future of every other request larger.
                 Ok(Disposition::Endpoint(endpoint)) => {
                     let record = &mut session.record;
-                    break Box::pin(self.answer_http2(endpoint, parts, body, reply, client, record)).await;
+                    break Box::pin(self.serve_endpoint_http2(endpoint, parts, body, reply, client, record))
+                        .await;
                 }
                 Ok(Disposition::Ask(question)) => {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
@@ -94,7 +95,8 @@ impl Proxy {
                 Err(refusal) => {
                     session.record.refused(&refusal);
                     drain(body);
-                    break respond(reply, refusal.understood_by(parts).response, &mut session.record).await;
+                    break respond(reply, refusal.into_grpc_if_called(parts).response, &mut session.record)
+                        .await;
                 }
             }
         }
@@ -124,7 +126,7 @@ impl Proxy {
     }
 
     /// Forwards an authorized request, and sends the response.
-    async fn pass_http2(
+    async fn forward_http2(
         &self,
         authorized: Authorized,
         parts: &Parts,
@@ -133,26 +135,37 @@ impl Proxy {
         session: &mut Session,
     ) {
         let Session { record, identity, writer, .. } = session;
-        let Authorized { lease, head, mut bounds, login, origin, asked, .. } = authorized;
+        let Authorized { lease, head, mut limits, login, origin, request_path, .. } = authorized;
         let route = record.take_route();
         let mut on_route = OnRoute { record, route };
         let OnRoute { record, route: Some(route) } = &mut on_route else { return };
         let upstream = &route.upstream;
-        if let Err(refusal) = wait_for_place(&mut bounds).await {
+        if let Err(refusal) = wait_in_queue(&mut limits).await {
             record.reason = Some(Reason::UpstreamBusy);
-            return respond(reply, own_answer(understood_by(refusal, parts), route, origin), record).await;
+            return respond(
+                reply,
+                local_response(into_grpc_if_called(refusal, parts), route, origin),
+                record,
+            )
+            .await;
         }
-        let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
+        let body_limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
         let body = (!body.is_end_stream()).then_some(Origin::Http2(body));
-        record.trip.departs(upstream);
-        let to = ReturnTo { gate: &self.gate, lease: &lease, route, asked: asked.as_deref() };
+        record.upstream.begin(upstream);
+        let to = ReturnTo { gate: &self.gate, lease: &lease, route, request_path: request_path.as_deref() };
         let forwarded = match head {
             Head::Http2(head) => {
-                let outbound = Outbound { body, limits, bounds, rules: route.request_rules.clone() };
+                let outbound = Outbound { body, body_limits, limits, rules: route.request_rules.clone() };
                 let interim = |response| reply.interim(response);
                 // Boxed, because its state would make the future of every other request larger.
-                Box::pin(http2::forward(to, identity.client(), (*head, outbound), &interim, &mut record.trip))
-                    .await
+                Box::pin(http2::forward(
+                    to,
+                    identity.client(),
+                    (*head, outbound),
+                    &interim,
+                    &mut record.upstream,
+                ))
+                .await
             }
             head @ (Head::Http1 { .. } | Head::Buffered) => {
                 let chunked = matches!(head, Head::Http1 { chunked: true });
@@ -165,33 +178,34 @@ impl Proxy {
                     pinned: None,
                 };
                 let token = || TokenLease::new(&self.gate, &lease);
-                let (body, outcome) = RequestBody::new(body, limits, route.request_rules.as_ref(), token);
-                record.trip.body.clone_from(&outcome);
+                let (body, outcome) =
+                    RequestBody::new(body, body_limits, route.request_rules.as_ref(), token);
+                record.upstream.body.clone_from(&outcome);
                 let down = BodyDownstream::new(body, outcome, chunked);
                 let mut down = StreamDownstream::new(down, reply);
                 let buffered = match head {
                     Head::Buffered => Box::pin(buffer(writer, &mut down)).await,
                     _ => Ok(()),
                 };
-                let expected = Asked { head: parts.method == Method::HEAD, upgrade: false };
+                let expected = ResponseExpectation { head: parts.method == Method::HEAD, upgrade: false };
                 // The requests of an HTTP/2 connection run at the same time and cannot share a login.
                 let mut logins = Logins::default();
                 let mut attempt = Http1::new(&exchange, expected, writer, &mut down, &mut logins);
                 let sent = match buffered {
-                    Ok(()) => exchange.run(&mut attempt, &mut bounds, &mut record.trip).await,
+                    Ok(()) => exchange.run(&mut attempt, &mut limits, &mut record.upstream).await,
                     Err(error) => Err(error),
                 };
                 sent.map(|(mut connection, ())| {
                     if route.carries_logins() {
                         bind_login(&mut connection, login);
                     }
-                    http1::respond(connection, writer, down.into_body(), to, bounds)
+                    http1::respond(connection, writer, down.into_body(), to, limits)
                 })
             }
         };
         match forwarded {
             Ok(mut response) => {
-                record.trip.returns();
+                record.upstream.end_attempt();
                 if let Some(changes) = &route.response_headers {
                     changes.apply(response.headers_mut());
                 }
@@ -201,15 +215,16 @@ impl Proxy {
                 send(reply, response, record).await;
             }
             Err(error) => {
-                let (reason, response) = self.failed(&error, upstream);
+                let (reason, response) = self.error_response(&error, upstream);
                 record.reason = Some(reason);
-                respond(reply, own_answer(understood_by(response, parts), route, origin), record).await;
+                respond(reply, local_response(into_grpc_if_called(response, parts), route, origin), record)
+                    .await;
             }
         }
     }
 
-    /// Answers a request to one of the gate's own endpoints.
-    async fn answer_http2(
+    /// Serves a request to one of the gate's endpoints.
+    async fn serve_endpoint_http2(
         &self,
         endpoint: Endpoint,
         parts: &Parts,
@@ -218,7 +233,7 @@ impl Proxy {
         client: &ClientConnection<'_>,
         record: &mut RequestRecord,
     ) {
-        record.reaches(endpoint);
+        record.set_endpoint(endpoint);
         let form = if endpoint.reads_body() {
             // The whole body has the time that other bodies have between two reads.
             let within = self.rules.load().body_timeout;
@@ -230,7 +245,7 @@ impl Proxy {
             FormBody::Whole(Bytes::new())
         };
         drain(body);
-        let response = self.answer(endpoint, parts, form, client, record).await;
+        let response = self.serve_endpoint(endpoint, parts, form, client, record).await;
         respond(reply, response, record).await;
     }
 }
@@ -242,11 +257,11 @@ async fn respond(reply: &Reply, response: Response<Full<Bytes>>, record: &mut Re
 
 /// Sends a response, and records it.
 async fn send(reply: &Reply, mut response: Response<ResponseBody<'_>>, record: &mut RequestRecord) {
-    record.head_goes_out(response.status());
+    record.begin_response(response.status());
     if let Some(mut id) = record.request_id().and_then(|id| HeaderValue::from_bytes(id).ok()) {
         // HPACK indexes no sensitive value (RFC 7541 §7.1.3). Ids, which never come twice, would displace others.
         id.set_sensitive(true);
         response.headers_mut().insert(&REQUEST_ID.name, id);
     }
-    reply.send(response, |polled| record.sees(polled)).await;
+    reply.send(response, |polled| record.record_frame(polled)).await;
 }

@@ -25,7 +25,7 @@ use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
 
 thread_local! {
-    /// The rules that this thread saw last, and their number.
+    /// The rules that this thread used last, and their version.
     static RULES: RefCell<Option<(u64, Arc<Rules>)>> = const { RefCell::new(None) };
 }
 
@@ -34,24 +34,24 @@ fn next_version() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The proxy: one for all threads.
+/// The proxy. All threads share one.
 pub(crate) struct Proxy {
     pub(super) gate: Gate,
     pub(super) rules: ArcSwap<Rules>,
-    /// Counts the rules there have been, in all proxies of the process: no two have the same number.
+    /// The version of the current rules. It is unique among all proxies of the process.
     version: AtomicU64,
     watched: watch::Sender<Arc<Watched>>,
 }
 
 impl Proxy {
-    /// A proxy that lets through what `gate` permits.
+    /// Creates a proxy that forwards the requests that `gate` permits.
     #[must_use]
     pub(crate) fn new(gate: Gate, rules: Rules) -> Self {
         let (watched, _) = watch::channel(Arc::new(rules.watched()));
         Self { gate, rules: ArcSwap::from_pointee(rules), version: AtomicU64::new(next_version()), watched }
     }
 
-    /// Swaps all rules at once. Requests under way finish on the old ones.
+    /// Replaces all rules at once. Requests in flight finish with the old ones.
     pub(crate) fn reload(&self, rules: Rules) {
         let watched = Arc::new(rules.watched());
         self.rules.store(Arc::new(rules));
@@ -59,44 +59,45 @@ impl Proxy {
         self.watched.send_replace(watched);
     }
 
-    /// Returns the servers and names of the current rules, and of all later ones.
+    /// Returns a receiver of the servers to probe and the names to resolve. It is updated when the rules change.
     #[must_use]
     pub(crate) fn watched(&self) -> watch::Receiver<Arc<Watched>> {
         self.watched.subscribe()
     }
 
-    /// Shows the rules in force to `look`, which must not come back here. Costs no write that other threads could see.
-    pub(super) fn with_rules<R>(&self, look: impl FnOnce(&Rules) -> R) -> R {
+    /// Calls `read` with the current rules, which must not call this function again. Writes nothing that is shared
+    /// with other threads.
+    pub(super) fn with_rules<R>(&self, read: impl FnOnce(&Rules) -> R) -> R {
         RULES.with_borrow_mut(|kept| {
-            // The number is read before the rules: with older rules under it than there are, the next look gets new ones.
+            // The version is read before the rules, so that a concurrent reload at worst causes another load.
             let version = self.version.load(Ordering::Acquire);
             let rules = match kept {
                 Some((known, rules)) if *known == version => rules,
                 _ => &mut kept.insert((version, self.rules.load_full())).1,
             };
-            look(rules)
+            read(rules)
         })
     }
 
-    /// The rules in force: those that follow them count on with what they have counted.
+    /// Returns the current rules. The rules that replace them take over their counters and limiters.
     #[must_use]
     pub(crate) fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
     }
 
-    /// The gate in front of the routes.
+    /// Returns the gate that authorizes requests.
     #[must_use]
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// What there is to tell besides what is counted.
+    /// Returns the metrics that are read when they are requested, and not counted.
     pub(crate) fn gauges(&self) -> Gauges {
         let rules = self.rules.load();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Gauges {
             routes: rules.meters.routes(),
-            own: observe::own(),
+            own: observe::builtin_meters(),
             upstreams: rules.meters.upstreams(),
             tokens_live: self.gate.tokens_live(),
             tokens_kept: number(self.gate.tokens_kept()),
@@ -105,13 +106,13 @@ impl Proxy {
         }
     }
 
-    /// What is said to the client of a request that has no response from upstream, and why.
-    pub(super) fn failed(
+    /// Returns the response to a request that failed upstream, and the reason to record.
+    pub(super) fn error_response(
         &self,
         error: &ForwardError,
         upstream: &Upstream,
     ) -> (Reason, Response<Full<Bytes>>) {
-        // A body that is too long or too slow is the client's doing.
+        // The client causes a body that is too long or too slow.
         if !matches!(error, ForwardError::Body(_) | ForwardError::ClientGone) {
             upstream.report(error);
         }
@@ -119,11 +120,11 @@ impl Proxy {
             ForwardError::Body(BodyFault::TokenEnded) => self.gate.refuse(&Denial::InvalidToken),
             error => error.to_response(),
         };
-        (observe::of_forward_error(error), response)
+        (observe::forward_error_reason(error), response)
     }
 
-    /// Answers a request to one of the gate's own endpoints, whose body has been read.
-    pub(super) async fn answer(
+    /// Serves a request to one of the gate's endpoints, after its body has been read.
+    pub(super) async fn serve_endpoint(
         &self,
         endpoint: Endpoint,
         parts: &Parts,
@@ -132,32 +133,32 @@ impl Proxy {
         record: &mut RequestRecord,
     ) -> Response<Full<Bytes>> {
         if let FormBody::Whole(body) = &body {
-            record.reads(body.len());
+            record.set_request_bytes(body.len());
         }
         let address = self.with_rules(|rules| rules.client_address(client.peer, &MapHead::new(parts)));
         let mut origin = crate::gate::Origin::from_address(address);
         origin.certificate = client.verified_certificate();
         origin.https = Some(client.secure);
-        let (mut response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
+        let (mut response, outcome) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
         self.with_rules(|rules| {
             if let Some(cors) = &rules.endpoint_cors {
                 cors.apply(endpoint, &MapHead::new(parts), response.headers_mut());
             }
         });
-        record.told(&told);
+        record.set_outcome(&outcome);
         response
     }
 }
 
-/// Waits for the upstream to take one more request, where that is what it has to do.
-pub(super) async fn wait_for_place(
-    bounds: &mut Option<Box<ExchangeLimits>>,
+/// Waits in the queue of the upstream, if the request is queued.
+pub(super) async fn wait_in_queue(
+    limits: &mut Option<Box<ExchangeLimits>>,
 ) -> Result<(), Response<Full<Bytes>>> {
-    if let Some(bounds) = bounds
-        && let Some(ticket) = bounds.ticket.take()
+    if let Some(limits) = limits
+        && let Some(ticket) = limits.ticket.take()
     {
-        // Boxed: seldom, and its state would make every other request's future larger.
-        bounds.upstream = Some(Box::pin(ticket.wait()).await?);
+        // Boxed, because it is rare and its state would make the future of every request larger.
+        limits.upstream = Some(Box::pin(ticket.wait()).await?);
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 
 use crate::support::h2_upstream::{Act, H2Upstream};
 use crate::support::{Config, Conn, Fixture, Gateway, Next, get};
-use bytes::Bytes;
 use http::{Request, Response};
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -15,7 +14,7 @@ fn ask(address: SocketAddr, path: &str) -> (Vec<Response<()>>, Response<Vec<u8>>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let socket = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        let (mut sender, connection) = h2::client::handshake::<_, Bytes>(socket).await.expect("a handshake");
+        let (mut sender, connection) = h2::client::handshake(socket).await.expect("a handshake");
         tokio::spawn(connection);
         let request = Request::get(format!("http://localhost{path}")).body(()).expect("a request");
         let (mut response, _) = sender.send_request(request, true).expect("a stream");
@@ -82,7 +81,7 @@ fn interim_responses_of_http_2_servers_reach_clients_of_both_protocols() {
     conn.read_only_head().status(102);
     conn.read_only_head().status(103).has("link", "</a.css>");
     conn.read().status(200).lacks("link");
-    conn.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").status(200);
+    conn.request("GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n").status(200);
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn a_refused_head_request_over_http_2_has_no_body() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let socket = tokio::net::TcpStream::connect(gateway.gateway.h2c()).await.expect("a connection");
-        let (mut sender, connection) = h2::client::handshake::<_, Bytes>(socket).await.expect("a handshake");
+        let (mut sender, connection) = h2::client::handshake(socket).await.expect("a handshake");
         tokio::spawn(connection);
         let request = Request::head("http://localhost/hello").body(()).expect("a request");
         let (response, _) = sender.send_request(request, true).expect("a stream");

@@ -25,7 +25,7 @@ pub(crate) struct UpstreamBody<'a> {
     frames_unchecked: u32,
     next_check: Option<Instant>,
     lease: Option<ResponseLease<'a>>,
-    bounds: Option<Box<ExchangeLimits>>,
+    limits: Option<Box<ExchangeLimits>>,
 }
 
 impl<'a> UpstreamBody<'a> {
@@ -33,7 +33,7 @@ impl<'a> UpstreamBody<'a> {
         source: Source,
         read_timeout: Duration,
         lease: Option<ResponseLease<'a>>,
-        bounds: Option<Box<ExchangeLimits>>,
+        limits: Option<Box<ExchangeLimits>>,
     ) -> Self {
         Self {
             source,
@@ -42,7 +42,7 @@ impl<'a> UpstreamBody<'a> {
             frames_unchecked: 0,
             next_check: None,
             lease,
-            bounds,
+            limits,
         }
     }
 
@@ -79,7 +79,7 @@ impl<'a> UpstreamBody<'a> {
             }
             Poll::Ready(None) => {
                 self.source.finish();
-                self.bounds = None;
+                self.limits = None;
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
@@ -115,7 +115,7 @@ impl<'a> UpstreamBody<'a> {
 
     /// Returns the deadline for the whole response.
     fn deadline(&self) -> Option<Instant> {
-        self.bounds.as_ref()?.deadline
+        self.limits.as_ref()?.deadline
     }
 
     /// Returns the time of the next timeout or token check.

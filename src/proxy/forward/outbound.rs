@@ -24,11 +24,11 @@ pub(crate) enum Head {
 /// The body and the limits of a request to an HTTP/2 upstream.
 pub(crate) struct Outbound {
     pub(crate) body: Option<Origin>,
-    pub(crate) limits: BodyLimits,
+    pub(crate) body_limits: BodyLimits,
     /// The header rules of the route. Trailers that look like one of these headers are removed.
     pub(crate) rules: Option<Arc<RequestRules>>,
     /// The permits and the deadline that the request holds until its response has ended.
-    pub(crate) bounds: Option<Box<ExchangeLimits>>,
+    pub(crate) limits: Option<Box<ExchangeLimits>>,
 }
 
 /// The context of a response that becomes a [`Response`](http::Response).
@@ -38,5 +38,5 @@ pub(crate) struct ReturnTo<'a> {
     pub(crate) lease: &'a Lease,
     pub(crate) route: &'a Route,
     /// The canonical path of the request, on a route that rewrites paths.
-    pub(crate) asked: Option<&'a str>,
+    pub(crate) request_path: Option<&'a str>,
 }

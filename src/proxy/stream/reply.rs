@@ -78,13 +78,13 @@ impl Reply {
         let bodiless = body.is_end_stream();
         let length = if bodiless { None } else { body.size_hint().exact() };
         let headers = head.headers_mut();
+        if !headers.contains_key(DATE) {
+            headers.insert(DATE, date_value());
+        }
         if let Some(length) = length
             && !headers.contains_key(CONTENT_LENGTH)
         {
             headers.insert(CONTENT_LENGTH, length.into());
-        }
-        if !headers.contains_key(DATE) {
-            headers.insert(DATE, date_value());
         }
         let ends = bodiless || self.to_head || head.status() == StatusCode::NO_CONTENT;
         let stream = match respond.send_response(head, ends) {
@@ -169,8 +169,8 @@ impl Transfer {
         let Some((data, last)) = &self.piece else { return Poll::Ready(true) };
         let last = *last;
         // A small response is sent without a look at the window. It waits in the connection if that is closed.
-        let asks = !data.is_empty() && !(self.is_first && last && data.len() <= UNASKED);
-        if asks && !ready!(self.poll_room(cx)) {
+        let goes_at_once = data.is_empty() || self.is_first && last && data.len() <= UNASKED;
+        if !goes_at_once && !ready!(self.poll_room(cx)) {
             return Poll::Ready(false);
         }
         self.is_first = false;

@@ -81,35 +81,33 @@ where
                 return Poll::Ready(End::Finished);
             }
         }
-        loop {
-            let since = |seen: &mut Seen, count: u32| match *seen {
-                Some((known, since)) if known == count => since,
-                _ => seen.insert((count, turn::now())).1,
-            };
-            let (deadline, end) = if activity.flags() & WRITE_BLOCKED != 0 {
-                (since(&mut blocked, activity.writes()) + limits.write_timeout, End::WriteTimeout)
-            } else if connection.in_flight() > 0 {
-                // The requests have timeouts of their own, and end within this task.
-                (blocked, idle, rests) = (None, None, false);
-                return Poll::Pending;
-            } else if connection.accepted() == 0 {
-                (start + limits.header_timeout, End::HeaderTimeout)
-            } else {
-                blocked = None;
-                let since = since(&mut idle, connection.accepted());
-                if !rests && REST_AFTER < limits.idle_timeout {
-                    match alarm.poll(since + REST_AFTER, cx) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(_) => {
-                            connection.rest();
-                            rests = true;
-                        }
+        let since = |seen: &mut Seen, count: u32| match *seen {
+            Some((known, since)) if known == count => since,
+            _ => seen.insert((count, turn::now())).1,
+        };
+        let (deadline, end) = if activity.flags() & WRITE_BLOCKED != 0 {
+            (since(&mut blocked, activity.writes()) + limits.write_timeout, End::WriteTimeout)
+        } else if connection.in_flight() > 0 {
+            // The requests have timeouts of their own, and end within this task.
+            (blocked, idle, rests) = (None, None, false);
+            return Poll::Pending;
+        } else if connection.accepted() == 0 {
+            (start + limits.header_timeout, End::HeaderTimeout)
+        } else {
+            blocked = None;
+            let since = since(&mut idle, connection.accepted());
+            if !rests && REST_AFTER < limits.idle_timeout {
+                match alarm.poll(since + REST_AFTER, cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(_) => {
+                        connection.rest();
+                        rests = true;
                     }
                 }
-                (since + limits.idle_timeout, End::IdleTimeout)
-            };
-            return alarm.poll(deadline, cx).map(|_| end);
-        }
+            }
+            (since + limits.idle_timeout, End::IdleTimeout)
+        };
+        alarm.poll(deadline, cx).map(|_| end)
     })
     .await
 }
