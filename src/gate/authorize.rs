@@ -216,11 +216,8 @@ impl Gate {
     ) -> Result<(Lease, Option<Denial>), Undecided> {
         let certificate = evidence.certificate.map(|certificate| certificate.sha256);
         let target = || evidence.target;
-        let any = RouteDemand {
-            requirement: &Requirement::AnyToken,
-            audience: None,
-            opens_unnamed: &|_| true,
-        };
+        let any =
+            RouteDemand { requirement: &Requirement::AnyToken, audience: None, opens_unnamed: &|_| true };
         let permit = self.authorize_demand(credentials, any, certificate, target, answers)?;
         let opens_unnamed = |resource: &str| self.opens_unnamed(resource);
         let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());

@@ -21,6 +21,7 @@ use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::shadow_keeper::ShadowKeeper;
 use super::store;
 use crate::config::{Config, ListenerProtocol, Metrics};
 use crate::oauth::evidence::PeerCertificate;
@@ -82,10 +83,12 @@ fn start(
     let stored = Arc::new(store::gate(&config, lock)?);
     let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
-    let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(StartError::system)?;
-    secret_usage::warn_of_expired(&gate);
     // The proxy lives as long as the process. A plain reference spares each request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
+    let state_dir = &config.server.state_dir;
+    let keeper = Keeper::start(proxy.gate().clone(), state_dir, ShadowKeeper::new(proxy, state_dir));
+    let keeper = keeper.map_err(StartError::system)?;
+    secret_usage::warn_of_expired(proxy.gate());
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
     let shortage = bound.live_limits().shortage();

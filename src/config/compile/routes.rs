@@ -12,8 +12,8 @@ use crate::{
     config::{
         error::ErrorKind,
         model::{
-            Access, AddressRules, Config, Credentials, HeaderChanges, IdentityHeaders, Methods, Mode, Protocol,
-            Route, Server, Upstream, UpstreamIndex,
+            Access, AddressRules, Config, Credentials, HeaderChanges, IdentityHeaders, Methods, Mode,
+            Protocol, Route, Server, Upstream, UpstreamIndex,
         },
         reader::{Table, Value},
         settings::routes::BUFFER_REQUEST,

@@ -1,4 +1,4 @@
-//! The thread that records the use of secrets and logs warnings about it.
+//! The thread that records the use of secrets, and what routes in shadow mode learn, and logs warnings about both.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,13 +11,14 @@ use super::file::{UsageFile, UsageFileError};
 use super::messages;
 use super::rotation::{RotationStatus, rotation_status};
 use crate::gate::{Gate, SeenSecret};
+use crate::gateway::shadow_keeper::ShadowKeeper;
 
 /// How often the thread looks. If the process is killed, the uses since then are lost.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The shortest time between two lines about the same secret.
 const REPEAT_AFTER: Duration = Duration::from_secs(3_600);
 
-/// Records the use of a gate's secrets in a file while the gateway runs.
+/// Records the use of a gate's secrets in a file while the gateway runs, and what routes in shadow mode learn in another.
 pub(crate) struct Keeper {
     handle: KeeperHandle,
     thread: JoinHandle<()>,
@@ -57,7 +58,7 @@ impl Keeper {
     ///
     /// # Errors
     /// Fails if the system starts no thread.
-    pub(crate) fn start(gate: Gate, state_dir: &Path) -> io::Result<Self> {
+    pub(crate) fn start(gate: Gate, state_dir: &Path, mut shadow: ShadowKeeper) -> io::Result<Self> {
         let file = UsageFile::in_folder(state_dir);
         let mut written = None;
         match file.read() {
@@ -85,6 +86,7 @@ impl Keeper {
                     return;
                 }
                 work.look();
+                shadow.look(task.is_ok());
                 match task {
                     Ok(Task::Write(done)) => drop(done.send(())),
                     Err(RecvTimeoutError::Timeout) => {}
