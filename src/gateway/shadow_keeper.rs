@@ -23,6 +23,8 @@ pub(crate) struct ShadowKeeper {
     saved_at: Millis,
     /// Whether the log already says that the file cannot be written.
     failed: bool,
+    /// Whether another process writes the file.
+    handed_over: bool,
     reminder: Reminder,
 }
 
@@ -43,14 +45,24 @@ impl ShadowKeeper {
         }
         let now = proxy.gate().clock().now();
         let reminder = Reminder { at: now, refused: refused(&learned) };
-        Self { proxy, learned, file, saved_at: now, failed: false, reminder }
+        Self { proxy, learned, file, saved_at: now, failed: false, handed_over: false, reminder }
+    }
+
+    /// Leaves the file to another process, which has what was saved. What this process still learns is lost.
+    pub(crate) fn hand_over(&mut self) {
+        self.handed_over = true;
+    }
+
+    /// Writes the file again, because no other process does.
+    pub(crate) fn resume(&mut self) {
+        self.handed_over = false;
     }
 
     /// Saves what was learned, if the last save was long enough ago or `at_once` is set, and reminds of routes that are
     /// still in shadow mode.
     pub(crate) fn look(&mut self, at_once: bool) {
         let now = self.proxy.gate().clock().now();
-        if !at_once && now.since(self.saved_at) < SAVE_EVERY {
+        if self.handed_over || !at_once && now.since(self.saved_at) < SAVE_EVERY {
             return;
         }
         self.saved_at = now;

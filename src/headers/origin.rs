@@ -1,4 +1,4 @@
-//! URLs and cookies in responses, which a server writes as if clients reached it directly.
+//! Maps URLs and cookies in responses. Servers write them as if clients reached them directly.
 
 use http::HeaderName;
 use http::header::{CONTENT_LOCATION, LOCATION, SET_COOKIE};
@@ -68,14 +68,14 @@ pub(crate) struct ServerOrigin {
 pub(crate) struct UrlMap<'a> {
     /// The servers of the upstream.
     pub(crate) servers: &'a [ServerOrigin],
-    /// How paths were changed on their way upstream.
+    /// How the path was changed for the upstream.
     pub(crate) rewrite: Option<&'a Rewrite>,
     /// The canonical path that the client requested, on a route that changes it.
     pub(crate) request_path: Option<&'a str>,
 }
 
 impl UrlMap<'_> {
-    /// Returns the value that a field has for the client, with its name, or `None` if it stays as it is.
+    /// Returns the value of a field for the client, with its name, or `None` if it is unchanged.
     pub(crate) fn value(
         &self,
         field: &Field<'_>,
@@ -173,7 +173,8 @@ impl UrlMap<'_> {
         Some(out)
     }
 
-    /// Returns the domain of a cookie for the client: `Some(None)` is none, which is the client's host itself.
+    /// Returns the domain of a cookie for the client. `Some(None)` removes the domain, so that the cookie
+    /// belongs to the client's host.
     fn domain<'a>(&self, domain: &str, public: &'a PublicOrigin) -> Option<Option<&'a str>> {
         let domain = domain.strip_prefix('.').unwrap_or(domain);
         let is = |host: &str| !host.is_empty() && host.eq_ignore_ascii_case(domain);
