@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::sync::Notify;
 
 use super::banner::banner;
+use super::console::Console;
 use super::demo::Demo;
 use super::error::StartError;
 use super::handover::{Handover, Parts, Predecessor};
@@ -38,6 +39,7 @@ use crate::server::{
 };
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
+use crate::upstream::own_listener;
 
 /// Runs the gateway until a signal stops it.
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
@@ -99,16 +101,18 @@ fn start(
     secret_usage::warn_of_expired(proxy.gate());
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
+    let console = admin.as_ref().and_then(|listener| Console::open(&config, listener.address()));
     let shortage = bound.live_limits().shortage();
     if let Some(shortage) = shortage {
         log::warn!("{shortage}");
     }
-    banner(&config, &bound, demo.as_ref(), metrics.as_ref(), admin.as_ref()).map_err(StartError::system)?;
+    banner(&config, &bound, demo.as_ref(), metrics.as_ref(), console.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
     let metrics_end = Arc::new(Notify::new());
     let admin_end = Arc::new(Notify::new());
     if let (Some(listener), Some(admin)) = (admin, &config.admin) {
+        own_listener::set(listener.address());
         let state =
             AdminState::new(Arc::<Reloader>::clone(&reloader), proxy, admin.clone(), listener.address());
         listener.spawn(state, Arc::clone(&admin_end)).map_err(StartError::system)?;
