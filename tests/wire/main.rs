@@ -48,6 +48,7 @@ mod rfc;
 mod secretless;
 mod secrets;
 mod service_manager;
+mod shared_store;
 mod slow;
 mod startup;
 mod streaming;
