@@ -15,7 +15,7 @@ pub(crate) struct RestartKey {
 }
 
 /// All such keys. The reload warns of their changes, and the configuration reference marks them.
-pub(super) const RESTART_KEYS: [RestartKey; 7] = [
+pub(super) const RESTART_KEYS: [RestartKey; 8] = [
     RestartKey {
         table: "[server]",
         name: "listen",
@@ -43,6 +43,14 @@ pub(super) const RESTART_KEYS: [RestartKey; 7] = [
         is_same: |one, other| {
             one.metrics.as_ref().map(|metrics| metrics.listen)
                 == other.metrics.as_ref().map(|metrics| metrics.listen)
+        },
+    },
+    RestartKey {
+        table: "[admin]",
+        name: "listen",
+        is_same: |one, other| {
+            one.admin.as_ref().map(|admin| (admin.listen, admin.tls))
+                == other.admin.as_ref().map(|admin| (admin.listen, admin.tls))
         },
     },
     RestartKey {

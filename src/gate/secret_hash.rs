@@ -145,6 +145,13 @@ impl SecretHash {
         u64::from(self.params.m_cost()) * u64::from(self.params.t_cost())
     }
 
+    /// Returns whether this is the hash of `secret`. It takes as long as a hash, and its memory is freed at the end.
+    #[cfg(feature = "gateway")]
+    #[must_use]
+    pub(crate) fn verify(&self, secret: &Secret) -> bool {
+        self.matches(secret, &mut Vec::new())
+    }
+
     /// Returns whether this is the hash of `secret`. The caller keeps `memory` from call to call.
     pub(super) fn matches(&self, secret: &Secret, memory: &mut Vec<Block>) -> bool {
         let (Some(salt), Some(expected)) = (&self.phc.salt, &self.phc.hash) else { return false };

@@ -22,7 +22,9 @@ use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
 use super::store;
-use crate::config::{Config, ListenerProtocol, Metrics};
+use crate::admin::listener::AdminListener;
+use crate::admin::state::AdminState;
+use crate::config::{Admin, Config, ListenerProtocol, Metrics};
 use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::client::{Client, Socket};
@@ -30,7 +32,8 @@ use crate::proxy::http1::Session;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::route::{ClientConnection, ConnectionCertificate};
 use crate::server::{
-    Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, Trust, handle_signals,
+    Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, TlsReloader, Trust,
+    handle_signals,
 };
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
@@ -68,9 +71,12 @@ fn start(
     let mut bound = Bound::bind_with(server_options(&config)?, &mut inherited).map_err(StartError::config)?;
     let metrics = config.metrics.as_ref().map(|metrics| bind_metrics(metrics, &mut inherited)).transpose()?;
     let demo = config.demo.as_ref().map(|demo| bind_demo(demo, &mut inherited)).transpose()?;
+    let admin =
+        config.admin.as_ref().map(|admin| bind_admin(admin, bound.tls(), &mut inherited)).transpose()?;
     let sockets = bound.passable_sockets().map_err(StartError::system)?;
     let others = metrics.as_ref().map(MetricsListener::socket).into_iter();
-    let mut others = others.chain(demo.as_ref().map(Demo::socket));
+    let others = others.chain(demo.as_ref().map(Demo::socket));
+    let mut others = others.chain(admin.as_ref().map(AdminListener::socket));
     others.try_for_each(|socket| sockets.add(socket)).map_err(StartError::system)?;
     drop(others);
     for address in inherited.left() {
@@ -82,7 +88,9 @@ fn start(
     let stored = Arc::new(store::gate(&config, lock)?);
     let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
-    let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(StartError::system)?;
+    let (journal, alone) = (stored.journal(), predecessor.is_none());
+    let keeper = Keeper::start(gate.clone(), journal, &config.server.state_dir, alone);
+    let keeper = keeper.map_err(StartError::system)?;
     secret_usage::warn_of_expired(&gate);
     // The proxy lives as long as the process. A plain reference spares each request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
@@ -92,10 +100,16 @@ fn start(
     if let Some(shortage) = shortage {
         log::warn!("{shortage}");
     }
-    banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(StartError::system)?;
+    banner(&config, &bound, demo.as_ref(), metrics.as_ref(), admin.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
     let metrics_end = Arc::new(Notify::new());
+    let admin_end = Arc::new(Notify::new());
+    if let (Some(listener), Some(admin)) = (admin, &config.admin) {
+        let state =
+            AdminState::new(Arc::<Reloader>::clone(&reloader), proxy, admin.clone(), listener.address());
+        listener.spawn(state, Arc::clone(&admin_end)).map_err(StartError::system)?;
+    }
     if let Some(metrics) = metrics {
         let end = Arc::clone(&metrics_end);
         metrics
@@ -113,6 +127,7 @@ fn start(
             keeper: keeper.handle(),
             reloader: Arc::clone(&reloader),
             metrics: metrics_end,
+            admin: admin_end,
         },
         &config.server.state_dir,
     );
@@ -242,6 +257,20 @@ fn bind_metrics(metrics: &Metrics, inherited: &mut InheritedSockets) -> Result<M
         StartError::config(format!(
             "metrics cannot be served on {} ({error}): change metrics.listen",
             metrics.listen
+        ))
+    })
+}
+
+fn bind_admin(
+    admin: &Admin,
+    tls: Option<Arc<TlsReloader>>,
+    inherited: &mut InheritedSockets,
+) -> Result<AdminListener, StartError> {
+    let tls = tls.filter(|_| admin.tls);
+    listener(admin.listen, inherited).and_then(|socket| AdminListener::new(socket, tls)).map_err(|error| {
+        StartError::config(format!(
+            "the console cannot be served on {} ({error}): change admin.listen",
+            admin.listen
         ))
     })
 }

@@ -1,27 +1,29 @@
-//! Headers that a client could use to pass for somebody else, or to be served something else than was authorized.
+//! Headers with which a client could impersonate another client, or obtain another resource than the
+//! authorized one.
 //!
-//! Servers, frameworks and other gateways believe these headers, because a proxy before them is expected to set
-//! them. This is the one list of them; `docs/headers.md` is made from it.
+//! Servers, frameworks and other gateways trust these headers, because they expect a proxy in front of them
+//! to set them. This is the only list. `docs/headers.md` is generated from it.
 
 use super::spelling::same_variable;
 
 /// What a header claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// Who the client is. Never passed on: the gateway says that.
+    /// The client's identity. Never forwarded: the gateway sets it.
     Identity,
-    /// Which path, host or method was asked for. Never passed on: the server might act on it.
+    /// The requested path, host or method. Never forwarded: the server might act on it.
     Resource,
-    /// What a proxy before the gateway saw: the client's address, most of all. Passed on from trusted proxies only.
+    /// What a proxy in front of the gateway saw, such as the client's address. Forwarded from trusted proxies
+    /// only.
     Connection,
 }
 
-/// A name in lower case, or the beginning of names if it ends with `*`, and what it claims.
+/// A name in lower case, or a prefix of names if it ends with `*`, and what the header claims.
 type Entry = (&'static str, Claim);
 
 use Claim::{Connection, Identity, Resource};
 
-/// All names, by their first letter. A name that has an entry of its own comes before the beginning that covers it.
+/// All names, sorted by their first letter. A name with its own entry comes before a prefix that covers it.
 pub(crate) const CLAIMS: &[Entry] = &[
     ("cf-access-*", Identity),
     ("cf-connecting-ip", Connection),
@@ -91,7 +93,7 @@ pub(crate) const CLAIMS: &[Entry] = &[
     ("x-http-method", Resource),
     ("x-http-method-override", Resource),
     ("x-method-override", Resource),
-    // Servers of Next.js up to 15.2.2 skip their own checks for it.
+    // Next.js up to 15.2.2 skips its own checks if this header is present.
     ("x-middleware-subrequest", Resource),
     ("x-ms-client-principal*", Identity),
     ("x-nf-client-connection-ip", Connection),
@@ -125,7 +127,7 @@ pub(crate) const CLAIMS: &[Entry] = &[
     ("x-webauth-*", Identity),
 ];
 
-/// Where the names with a first letter are in [`CLAIMS`], and which second bytes they have.
+/// The range of [`CLAIMS`] for each first letter, and the second bytes of these names.
 #[derive(Clone, Copy)]
 struct Group {
     start: usize,
@@ -149,14 +151,14 @@ static GROUPS: [Group; 26] = {
     groups
 };
 
-/// The bit of a second byte. Everything but a letter has the same.
+/// The bit for a second byte. All bytes other than letters share one bit.
 const fn bit(byte: u8) -> u32 {
     let letter = (byte | 0x20).wrapping_sub(b'a');
     if letter < 26 { 1 << letter } else { 1 << 31 }
 }
 
-/// Returns what a header of this name claims, in any case and in any spelling that a server of the CGI family takes
-/// for the name.
+/// Returns what a header of this name claims. The name may be in any case, and in any spelling that CGI-like
+/// servers treat as the same name.
 #[inline]
 pub(crate) fn claim(name: &[u8]) -> Option<Claim> {
     let [first, second, ..] = name else { return None };

@@ -1,14 +1,14 @@
-//! What a header means to a gateway, by its name as it came.
+//! Classifies headers by their name.
 
 use crate::headers::claims::{Claim, claim};
 use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE};
 use crate::headers::spelling::same_variable;
 
-/// Headers that a gateway must not just pass on, or looks at, by what is done about them.
+/// The classes of headers that the gateway reads, changes or removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Class {
-    /// Nothing special.
+    /// A header without a special meaning.
     Other,
     Authorization,
     ClientId,
@@ -19,7 +19,7 @@ pub(crate) enum Class {
     Date,
     Dpop,
     Expect,
-    /// Describes the connection to a proxy before this one. Believed only from a trusted proxy.
+    /// Describes the client's connection to an earlier proxy. Accepted only from a trusted proxy.
     Forwarding,
     /// RFC 7239.
     Forwarded,
@@ -27,13 +27,14 @@ pub(crate) enum Class {
     ForwardedHost,
     ForwardedPrefix,
     ForwardedProto,
-    /// For this connection only (RFC 9110 §7.6.1), or for a proxy.
+    /// Applies to this connection only (RFC 9110 §7.6.1), or to a proxy.
     Hop,
-    /// `Keep-Alive`, a hop-by-hop header that says how long a server waits for the next request.
+    /// `Keep-Alive`, a hop-by-hop header with the time for which a server waits for the next request.
     KeepAlive,
     Host,
     Origin,
-    /// Makes some upstreams serve another resource than the one that was authorized, or another client. See [`Claim`].
+    /// Makes some upstreams serve another resource than the authorized one, or treat the request as another
+    /// client's. See [`Claim`].
     Override,
     /// `Access-Control-Request-Method`.
     RequestedMethod,
@@ -42,15 +43,16 @@ pub(crate) enum Class {
     Trailer,
     TransferEncoding,
     Upgrade,
-    /// Has a URL or a cookie of the server: `Location`, `Content-Location` and `Set-Cookie` of a response.
+    /// Contains a URL or a cookie of the server: `Location`, `Content-Location` and `Set-Cookie` in a
+    /// response.
     Url,
     Via,
 }
 
-/// A name and its class, in lower case.
+/// A name in lower case, and its class.
 type Known = (&'static [u8], Class);
 
-/// The known names that begin with each letter, `a` first.
+/// The known names for each first letter, starting with `a`.
 const KNOWN: [&[Known]; 26] = [
     &[(b"authorization", Class::Authorization), (b"access-control-request-method", Class::RequestedMethod)],
     &[],
@@ -98,8 +100,8 @@ const KNOWN: [&[Known]; 26] = [
     &[],
 ];
 
-/// The lengths of the known names that begin with each letter: bit 4 stands for four bytes. Nearly every other name has
-/// another length, and is not compared with any.
+/// The lengths of the known names for each first letter, as bits: bit 4 means a length of four bytes. Most
+/// unknown names have another length, and are then not compared at all.
 const LENGTHS: [u32; 26] = {
     let mut lengths = [0; 26];
     let mut letter = 0;
@@ -119,7 +121,7 @@ const LENGTHS: [u32; 26] = {
 pub(crate) struct ClassSet(u32);
 
 impl ClassSet {
-    /// The set of these classes.
+    /// Creates the set of these classes.
     pub(crate) const fn of(classes: &[Class]) -> Self {
         let mut set = Self(0);
         let mut at = 0;
@@ -169,19 +171,20 @@ pub(super) const PLAIN: ClassSet = ClassSet::of(&[
 ]);
 
 impl Class {
-    /// Whether the header is passed on unless something else is said about it.
+    /// Returns whether headers of this class are forwarded by default.
     pub(crate) fn is_plain(self) -> bool {
         PLAIN.has(self)
     }
 
-    /// The class of a name in any case. For a name in another spelling, the class of the name that a server of the CGI
-    /// family would take it for, and true.
+    /// Returns the class of a name in any case. If the name is another spelling of a known name, which
+    /// CGI-like servers would treat as the same, returns the class of the known name and `true`.
     pub(crate) fn of(name: &[u8]) -> (Self, bool) {
         let disguised = !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
         (Self::of_token(name, disguised), disguised)
     }
 
-    /// The same, where the caller knows whether the name has other characters than letters, digits and `-`.
+    /// Like [`of`](Self::of), if the caller knows whether the name has characters other than letters, digits
+    /// and `-`.
     pub(crate) fn of_token(name: &[u8], disguised: bool) -> Self {
         let Some(&first) = name.first() else { return Self::Other };
         let letter = usize::from((first | 0x20).wrapping_sub(b'a'));
@@ -205,8 +208,9 @@ impl Class {
     }
 }
 
-/// Whether `name`, of letters, digits and `-`, is `known` in any case; both have the same length. Setting the bit of
-/// lower case changes no digit and no `-`, so eight bytes are compared at a time, the last eight first.
+/// Returns whether `name` equals `known`, ignoring case. Both have the same length, and `name` consists of
+/// letters, digits and `-`. Setting the lower-case bit does not change digits or `-`, so eight bytes are
+/// compared at a time, starting with the last eight.
 #[inline]
 fn same_plain(known: &[u8], name: &[u8]) -> bool {
     const LOWER: u64 = u64::MAX / 255 * 0x20;

@@ -1,24 +1,26 @@
-//! What a `Connection` header nominates.
+//! The headers that a `Connection` header names.
 
 use super::class::Class;
 use super::list::elements;
 
-/// No honest message nominates more. What is beyond is passed on, which does no harm.
+/// The maximum number of names that are used. No legitimate message has more. Headers named beyond the limit
+/// are forwarded, which does no harm.
 const MAX_NOMINATED: usize = 32;
 
-/// The headers that a message's `Connection` nominates: for this connection only (RFC 9110 §7.6.1).
+/// The headers that a message's `Connection` header names. They apply to this connection only (RFC 9110
+/// §7.6.1).
 ///
-/// Only headers without a meaning to the gateway can be nominated away: what frames, routes, authenticates or
-/// identifies is dealt with by its own rules, whoever nominates it.
+/// Only headers without a meaning to the gateway can be removed in this way. Headers that frame, route,
+/// authenticate or identify have their own rules, even if `Connection` names them.
 #[derive(Debug, Default)]
 pub(super) struct Nominated<'a>(Vec<&'a [u8]>);
 
 impl<'a> Nominated<'a> {
-    /// What these lines nominate.
+    /// Parses the values of all `Connection` headers.
     pub(super) fn of(lines: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut nominated = Self::default();
         for line in lines {
-            // What nearly every message says nominates nothing.
+            // The values of nearly every message name no header.
             if !matches!(line, b"keep-alive" | b"close" | b"Keep-Alive") {
                 nominated.add(line);
             }

@@ -1,4 +1,4 @@
-//! One header of a message, borrowed from wherever it is.
+//! One header of a message, borrowed from a buffer or a map.
 
 use http::{HeaderName, HeaderValue};
 
@@ -7,23 +7,24 @@ use super::class::Class;
 /// One header of a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field<'a> {
-    /// What it means.
+    /// The class of the name.
     pub(crate) class: Class,
-    /// Its name is another spelling of the name that has this class.
+    /// Whether the name is another spelling of the name with this class.
     pub(crate) disguised: bool,
-    /// Its line in the buffer has to be repaired.
+    /// Whether the line must be repaired before it is copied.
     pub(crate) repaired: bool,
-    /// The name in the sender's case.
+    /// The name as received.
     pub(crate) name: &'a [u8],
-    /// The value without the blanks around it. A repaired one may have line breaks within: see [`Field::write`].
+    /// The value without surrounding white space. The value of a line that must be repaired may contain line
+    /// breaks: see [`Field::write`].
     pub(crate) value: &'a [u8],
-    /// Where its line is in the buffer of the head, the line's end included. Of no meaning in a map.
+    /// The range of the line in the buffer of the head, including the line end. Unused for a header in a map.
     pub(crate) line: (usize, usize),
 }
 
 impl Field<'_> {
-    /// Appends the line, repaired where it has to be: no white space before the colon, and each fold is one space
-    /// (RFC 9112 §5.1 and §5.2).
+    /// Appends the line, repaired if necessary: white space before the colon is removed, and each fold
+    /// becomes one space (RFC 9112 §5.1 and §5.2).
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.name);
         out.extend_from_slice(b": ");
@@ -31,7 +32,7 @@ impl Field<'_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Appends the value, each fold of it as one space.
+    /// Appends the value. Each fold becomes one space.
     pub(crate) fn write_value(&self, out: &mut Vec<u8>) {
         let mut folded = false;
         for &byte in self.value {
@@ -51,12 +52,12 @@ impl Field<'_> {
 }
 
 impl<'a> Field<'a> {
-    /// A header of a map.
+    /// Creates the view of a header in a map.
     pub(crate) fn in_map(name: &'a HeaderName, value: &'a HeaderValue) -> Self {
         Self::of_class(Class::of(name.as_str().as_bytes()), name, value)
     }
 
-    /// A header of a map, where its class is known, and whether its name is another spelling.
+    /// Creates the view of a header in a map whose class is already known.
     pub(super) fn of_class(
         (class, disguised): (Class, bool),
         name: &'a HeaderName,

@@ -1,4 +1,4 @@
-//! Requests that the HTTP library accepts and a gateway must not.
+//! Checks for requests that the HTTP library accepts but a gateway must refuse.
 
 use std::fmt;
 
@@ -11,27 +11,27 @@ use super::list::number;
 use super::parts::MapHead;
 use super::view::RequestView as _;
 
-/// Why a request is refused before anything is decided on it. The text is fit for the client. The connection is
-/// to be closed after each: where the next request begins is in doubt.
+/// Why a request is refused before it is authorized. The text can be sent to the client. The connection must
+/// be closed, because it is uncertain where the next request begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum FramingError {
-    /// `Transfer-Encoding` that is anything but one line `chunked`, or in HTTP/1.0 or HTTP/2.
+    /// A `Transfer-Encoding` other than a single `chunked`, or in HTTP/1.0 or HTTP/2.
     TransferEncoding,
-    /// `Transfer-Encoding` and `Content-Length`.
+    /// Both `Transfer-Encoding` and `Content-Length`.
     TwoLengths,
-    /// `Content-Length` that is not one line of digits.
+    /// A `Content-Length` that is not a single line of digits.
     ContentLength,
-    /// A name that some servers take for `Transfer-Encoding` or `Content-Length`.
+    /// A name that some servers read as `Transfer-Encoding` or `Content-Length`.
     DisguisedLength,
     /// An expectation other than `100-continue`.
     Expectation,
-    /// A target in a form that the method does not have.
+    /// A target in a form that the method does not allow.
     Target,
 }
 
 impl FramingError {
-    /// The status to answer.
+    /// Returns the status of the response.
     #[must_use]
     pub(crate) fn status(&self) -> StatusCode {
         match self {
@@ -40,7 +40,7 @@ impl FramingError {
         }
     }
 
-    /// What to tell the client.
+    /// Returns the text for the client.
     #[must_use]
     pub(crate) fn public_text(&self) -> &'static str {
         match self {
@@ -62,14 +62,13 @@ impl fmt::Display for FramingError {
 
 impl std::error::Error for FramingError {}
 
-/// Refuses what two servers might frame, or read, in two ways.
+/// Refuses a request that two servers might frame or read differently.
 ///
-/// One thing cannot be seen here: hyper drops the `Content-Length` of an HTTP/1.1 request that has
-/// `Transfer-Encoding` too, and lines that repeat it. RFC 9112 §6.1 allows that; it closes the connection after such
-/// a request, and what goes upstream is framed anew.
+/// One case is not visible here: hyper drops the `Content-Length` of an HTTP/1.1 request that also has
+/// `Transfer-Encoding`, and repeated lines. RFC 9112 §6.1 allows that. hyper closes the connection after such
+/// a request, and the gateway frames the forwarded request itself.
 ///
-/// # Errors
-/// What to answer.
+/// # Errors Returns why the request is refused.
 pub(crate) fn check_request(request: &MapHead<'_>) -> Result<(), FramingError> {
     check_target(request.parts)?;
     let (mut codings, mut lengths) = (0_u32, 0_u32);
@@ -93,7 +92,7 @@ pub(crate) fn check_request(request: &MapHead<'_>) -> Result<(), FramingError> {
                     return Err(FramingError::ContentLength);
                 }
             }
-            // RFC 9110 §10.1.1: case does not matter.
+            // RFC 9110 §10.1.1: the value is case-insensitive.
             (Class::Expect, false) if !value.eq_ignore_ascii_case(b"100-continue") => {
                 return Err(FramingError::Expectation);
             }
@@ -103,7 +102,7 @@ pub(crate) fn check_request(request: &MapHead<'_>) -> Result<(), FramingError> {
     if codings > 0 && lengths > 0 { Err(FramingError::TwoLengths) } else { Ok(()) }
 }
 
-/// RFC 9112 §3.2: `*` is for OPTIONS, a bare authority for CONNECT. The path has its own judge.
+/// RFC 9112 §3.2: `*` is for OPTIONS, and a bare authority for CONNECT. The path is checked separately.
 fn check_target(request: &Parts) -> Result<(), FramingError> {
     let path = request.uri.path();
     let fits = match request.method {

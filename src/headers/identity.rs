@@ -1,20 +1,21 @@
-//! The headers that name a client to a service behind the gate. Nobody else may set them, in any spelling.
+//! The headers that tell a service behind the gate which client sent a request. Only the gate may set them,
+//! in any spelling.
 
 use http::{HeaderMap, HeaderName};
 
 use super::claims::{Claim, claim};
 use super::spelling::folded;
 
-/// The header with the id of the client.
+/// The header with the client id.
 pub(crate) const CLIENT_ID: &str = "x-client-id";
 /// The header with the scopes of the client's token.
 pub(crate) const CLIENT_SCOPE: &str = "x-client-scope";
 
-/// Returns whether some server takes `name` for one of the identity headers.
+/// Returns whether some servers read `name` as one of the identity headers.
 #[inline]
 pub(crate) fn is_identity(name: &[u8]) -> bool {
     let is = |header: &str| name.iter().copied().map(folded).eq(header.bytes());
-    // Few other names are as long as one of the two.
+    // Few other names have the length of one of the two.
     match name.len() {
         length if length == CLIENT_ID.len() => is(CLIENT_ID),
         length if length == CLIENT_SCOPE.len() => is(CLIENT_SCOPE),
@@ -22,15 +23,16 @@ pub(crate) fn is_identity(name: &[u8]) -> bool {
     }
 }
 
-/// Returns whether a header must not reach a service behind the gate as the client sent it: it names the client, or
-/// claims an identity or another resource. What proxies say about connections may be left, because the program
-/// behind the gate knows its proxies.
+/// Returns whether a header from a client must be removed: it names the client, or claims an identity or
+/// another resource. Headers about proxy connections may be kept, because the program behind the gate knows
+/// its proxies.
 #[inline]
 pub(crate) fn is_forged(name: &[u8]) -> bool {
     is_identity(name) || matches!(claim(name), Some(Claim::Identity | Claim::Resource))
 }
 
-/// Removes the identity headers that a client has sent, and those that claim an identity or another resource.
+/// Removes the identity headers from a client's request, and the headers that claim an identity or another
+/// resource.
 #[inline]
 pub(crate) fn remove(headers: &mut HeaderMap) {
     if headers.keys().any(|name| is_forged(name.as_str().as_bytes())) {
@@ -52,7 +54,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Spellings of the identity headers that some server or framework takes for them.
+    /// Spellings that some servers or frameworks read as the identity headers.
     pub(crate) const FORGED: [&str; 18] = [
         "X-Client-Id",
         "x-client-id",

@@ -1,6 +1,6 @@
-//! Values that are lists or numbers.
+//! Parses header values that are lists or numbers.
 
-/// Without the blanks around it: spaces and tabs, and nothing else that ASCII calls white space (RFC 9110 §5.6.3).
+/// Removes surrounding spaces and tabs, but no other white space (RFC 9110 §5.6.3).
 pub(crate) fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
@@ -11,12 +11,12 @@ pub(crate) fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The elements of a comma-separated list, empty ones left out (RFC 9110 §5.6.1.2).
+/// Returns the elements of a comma-separated list without empty ones (RFC 9110 §5.6.1.2).
 pub(crate) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == b',').map(trim_blanks).filter(|element| !element.is_empty())
 }
 
-/// The number that these bytes spell, if they are digits and nothing else and it fits.
+/// Parses a number that consists of digits only. Returns `None` for anything else, or if it does not fit.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -27,7 +27,7 @@ pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The number of a `Content-Length`, also where a server repeats it in a list: "42, 42" is 42 (RFC 9110 §8.6).
+/// Parses a `Content-Length`. A server may repeat it in a list: "42, 42" is 42 (RFC 9110 §8.6).
 pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
     if let Some(number) = number(value) {
         return Some(number);

@@ -1,14 +1,17 @@
-//! Headers on their way through: what a request's may not be, and what goes on in either direction.
+//! Rules for headers: which requests are refused, and which headers are forwarded in each direction.
 //!
-//! A request is looked at through a [`RequestView`], whatever protocol it came in. [`for_upstream`] says which of its
-//! headers go upstream, [`for_client`] which of a response's go back, and [`passes_as_trailer`] which trailers do. All
-//! hand them to a [`HeaderSink`]: lines for HTTP/1, copied in runs where they were lines before, a map for HTTP/2.
+//! A [`RequestView`] is the view of a request in either protocol. [`for_upstream`] selects the request
+//! headers that are forwarded, [`for_client`] the response headers, and [`passes_as_trailer`] the trailers.
+//! They write to a [`HeaderSink`]: lines for HTTP/1, which are copied in runs if the source has lines too, or
+//! a map for HTTP/2.
 
 mod claims;
 #[cfg(feature = "gateway")]
 mod class;
 #[cfg(feature = "gateway")]
 mod connection;
+#[cfg(feature = "gateway")]
+mod console_cookie;
 #[cfg(feature = "gateway")]
 mod field;
 #[cfg(feature = "gateway")]
@@ -44,6 +47,8 @@ use http::{HeaderName, Version, header};
 #[cfg(feature = "gateway")]
 pub(crate) use self::class::{Class, ClassSet};
 #[cfg(feature = "gateway")]
+pub(crate) use self::console_cookie::console_cookie;
+#[cfg(feature = "gateway")]
 pub(crate) use self::field::Field;
 #[cfg(feature = "gateway")]
 pub(crate) use self::framing::check_request;
@@ -70,16 +75,16 @@ pub(crate) use self::trailers::{filter_trailers, passes_as_trailer};
 #[cfg(feature = "gateway")]
 pub(crate) use self::view::{CredentialsIn, CredentialsOf, Form, RequestView};
 
-/// The header that carries the id of a request.
+/// The header with the request id.
 #[cfg(feature = "gateway")]
 pub(crate) static REQUEST_ID: OwnHeader =
     OwnHeader::new(HeaderName::from_static("x-request-id"), "x-request-id: ");
 
-/// The header that names the proxies on a message's way (RFC 9110 §7.6.3).
+/// The header that lists the proxies between the client and the server (RFC 9110 §7.6.3).
 #[cfg(feature = "gateway")]
 static VIA: OwnHeader = OwnHeader::new(header::VIA, "via: ");
 
-/// The `Via` entry for a message received as `version` (RFC 9110 §7.6.3).
+/// Returns the `Via` entry for a message received with this version (RFC 9110 §7.6.3).
 #[cfg(feature = "gateway")]
 fn via(version: Version) -> &'static [u8] {
     match version {

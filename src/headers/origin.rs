@@ -1,4 +1,4 @@
-//! URLs and cookies in responses, which a server writes as if clients reached it directly.
+//! Maps URLs and cookies in responses. Servers write them as if clients reached them directly.
 
 use http::HeaderName;
 use http::header::{CONTENT_LOCATION, LOCATION, SET_COOKIE};
@@ -6,19 +6,19 @@ use http::header::{CONTENT_LOCATION, LOCATION, SET_COOKIE};
 use super::field::Field;
 use crate::route::rewrite::Rewrite;
 
-/// Where clients reach a route: what the request said upstream.
+/// Where clients reach a route, as the forwarded request said it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PublicOrigin {
-    /// Whether by `https`.
+    /// Whether clients use `https`.
     pub(crate) secure: bool,
-    /// Host, and port if it is not the scheme's own. Empty if the client named none.
+    /// The host, with its port if that is not the scheme's default. Empty if the client sent no host.
     pub(crate) authority: String,
-    /// The `Host` that the server got.
+    /// The `Host` field that was sent to the server.
     pub(crate) sent: String,
 }
 
 impl PublicOrigin {
-    /// Reads it from the headers of the request that went upstream.
+    /// Reads the origin from the headers of the request that went upstream.
     pub(crate) fn of<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut origin = Self::default();
         let text = |value: &[u8]| {
@@ -37,7 +37,7 @@ impl PublicOrigin {
         origin
     }
 
-    /// Reads it from the head of an HTTP/1.1 request.
+    /// Reads the origin from the head of an HTTP/1.1 request.
     pub(crate) fn of_head(head: &[u8]) -> Self {
         let lines = head.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii);
         let lines = lines.take_while(|line| !line.is_empty());
@@ -55,27 +55,27 @@ impl PublicOrigin {
 /// The origin of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerOrigin {
-    /// Whether it is reached by TLS.
+    /// Whether the server is reached over TLS.
     pub(crate) secure: bool,
-    /// Its name or address, in brackets where a URL has them.
+    /// The name or address of the server, in brackets if it is an IPv6 address.
     pub(crate) host: Box<str>,
-    /// Its port.
+    /// The port of the server.
     pub(crate) port: u16,
 }
 
-/// How URLs and cookies of an upstream become those of its route.
+/// Maps the URLs and cookies of an upstream to those of its route.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UrlMap<'a> {
     /// The servers of the upstream.
     pub(crate) servers: &'a [ServerOrigin],
-    /// How paths were changed on their way upstream.
+    /// How the path was changed for the upstream.
     pub(crate) rewrite: Option<&'a Rewrite>,
-    /// The canonical path that the client asked for, on a route that changes it.
-    pub(crate) asked: Option<&'a str>,
+    /// The canonical path that the client requested, on a route that changes it.
+    pub(crate) request_path: Option<&'a str>,
 }
 
 impl UrlMap<'_> {
-    /// Returns the value that a field has for the client, with its name, or `None` if it stays as it is.
+    /// Returns the value of a field for the client, with its name, or `None` if it is unchanged.
     pub(crate) fn value(
         &self,
         field: &Field<'_>,
@@ -84,7 +84,7 @@ impl UrlMap<'_> {
         static NAMES: [HeaderName; 3] = [LOCATION, CONTENT_LOCATION, SET_COOKIE];
         let is = |name: &&HeaderName| field.name.eq_ignore_ascii_case(name.as_str().as_bytes());
         let name = NAMES.iter().find(is)?;
-        // A folded value is none of these.
+        // A folded value is never mapped.
         let value = std::str::from_utf8(field.value).ok().filter(|_| !field.repaired)?;
         let mapped =
             if *name == SET_COOKIE { self.cookie(value, &public()) } else { self.url(value, public) };
@@ -117,7 +117,7 @@ impl UrlMap<'_> {
         Some(format!("{scheme}//{}{target}", public.authority))
     }
 
-    /// Returns whether a server means itself by an authority: by its own address, or by the host that it was asked for.
+    /// Returns whether an authority means the server itself: its own address, or the host that the request named.
     fn is_own(&self, secure: Option<bool>, authority: &str, public: &PublicOrigin) -> bool {
         let (host, port) = split_port(authority);
         let port_of = |secure: bool| port.unwrap_or(if secure { 443 } else { 80 });
@@ -127,22 +127,22 @@ impl UrlMap<'_> {
                 && port_of(scheme) == server.port
                 && host.eq_ignore_ascii_case(&server.host)
         });
-        // Under the host of the client, a server that sends it from http to https means that.
+        // A server that redirects the client's own host from http to https means the public `https` URL.
         let upgrades =
             secure == Some(true) && !public.secure && !self.servers.iter().any(|server| server.secure);
         let (sent_host, sent_port) = split_port(&public.sent);
         let same_host = !sent_host.is_empty() && host.eq_ignore_ascii_case(sent_host);
-        // Some servers put their own port behind the host that they were asked for.
+        // Some servers append their own port to the host that the request named.
         let same_port = port == sent_port
             || port.is_some_and(|port| self.servers.iter().any(|server| server.port == port));
         by_address || same_host && same_port && !upgrades
     }
 
-    /// Maps a path with what is behind it.
+    /// Maps a path, and keeps the query and the fragment behind it.
     fn target(&self, target: &str) -> Option<String> {
-        let (rewrite, asked) = (self.rewrite?, self.asked?);
+        let (rewrite, request_path) = (self.rewrite?, self.request_path?);
         let (path, rest) = target.split_at(target.find(['?', '#']).unwrap_or(target.len()));
-        Some(rewrite.restore(asked, path)? + rest)
+        Some(rewrite.restore(request_path, path)? + rest)
     }
 
     fn cookie(&self, cookie: &str, public: &PublicOrigin) -> Option<String> {
@@ -153,8 +153,8 @@ impl UrlMap<'_> {
             let kept = match name.trim() {
                 name if number > 0 && name.eq_ignore_ascii_case("path") => self
                     .rewrite
-                    .zip(self.asked)
-                    .and_then(|(rewrite, asked)| rewrite.restore_cookie(asked, value))
+                    .zip(self.request_path)
+                    .and_then(|(rewrite, request_path)| rewrite.restore_cookie(request_path, value))
                     .map(|path| format!(" Path={path}")),
                 name if number > 0 && name.eq_ignore_ascii_case("domain") => {
                     match self.domain(value, public) {
@@ -173,7 +173,8 @@ impl UrlMap<'_> {
         Some(out)
     }
 
-    /// Returns the domain of a cookie for the client: `Some(None)` is none, which is the client's host itself.
+    /// Returns the domain of a cookie for the client. `Some(None)` removes the domain, so that the cookie
+    /// belongs to the client's host.
     fn domain<'a>(&self, domain: &str, public: &'a PublicOrigin) -> Option<Option<&'a str>> {
         let domain = domain.strip_prefix('.').unwrap_or(domain);
         let is = |host: &str| !host.is_empty() && host.eq_ignore_ascii_case(domain);
@@ -220,7 +221,7 @@ mod tests {
     fn locations() {
         let servers = servers();
         let rewrite = Rewrite { base: "/base".into(), path: PathRewrite::Strip("/v1".into()) };
-        let map = UrlMap { servers: &servers, rewrite: Some(&rewrite), asked: Some("/v1/a") };
+        let map = UrlMap { servers: &servers, rewrite: Some(&rewrite), request_path: Some("/v1/a") };
         let head = b"GET /base/a HTTP/1.1\r\nHost: 10.0.0.1:8080\r\nX-Forwarded-Proto: https\r\n\
             x-forwarded-host: api.example.com\r\n\r\nhost: body";
         let public = PublicOrigin::of_head(head);
@@ -246,7 +247,7 @@ mod tests {
     #[test]
     fn the_scheme_and_port_of_the_client_are_kept_without_any_rewriting() {
         let servers = servers();
-        let map = UrlMap { servers: &servers, rewrite: None, asked: None };
+        let map = UrlMap { servers: &servers, rewrite: None, request_path: None };
         let public = |secure| PublicOrigin {
             secure,
             authority: "api.example.com".to_owned(),
@@ -269,7 +270,7 @@ mod tests {
     fn cookies() {
         let servers = vec![ServerOrigin { secure: false, host: "inner.corp".into(), port: 80 }];
         let rewrite = Rewrite { base: "".into(), path: PathRewrite::Strip("/v1".into()) };
-        let map = UrlMap { servers: &servers, rewrite: Some(&rewrite), asked: Some("/v1/a") };
+        let map = UrlMap { servers: &servers, rewrite: Some(&rewrite), request_path: Some("/v1/a") };
         let public = |authority: &str| PublicOrigin {
             secure: true,
             authority: authority.to_owned(),

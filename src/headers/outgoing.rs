@@ -1,70 +1,72 @@
-//! What the gateway adds to a request that goes upstream, and what it removes from it.
+//! What the gateway adds to a forwarded request, and what it removes from it.
 
 use http::Version;
 
 use super::rules::RequestRules;
 
-/// What the gateway has to say about a request that goes upstream. Everything is borrowed.
+/// What the gateway adds to and removes from one forwarded request. Everything is borrowed.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub(crate) struct Outgoing<'a> {
-    /// `X-Client-Id`; none on a public route.
+    /// The value of `X-Client-Id`, or `None` on a public route.
     pub client_id: Option<&'a [u8]>,
-    /// `X-Client-Scope`; none on a public route.
+    /// The value of `X-Client-Scope`, or `None` on a public route.
     pub client_scope: Option<&'a [u8]>,
-    /// `X-Request-Id`; none where requests get none, and what the client says under that name goes on.
+    /// The value of `X-Request-Id`. With `None`, the client's own value is forwarded.
     pub request_id: Option<&'a [u8]>,
-    /// What becomes of the client's `Authorization`.
+    /// What to do with the client's `Authorization`.
     pub authorization: ClientAuthorization,
-    /// What the route and its upstream change in the headers, credentials included.
+    /// The header changes of the route and its upstream, including credentials.
     pub rules: Option<&'a RequestRules>,
-    /// What is removed from the front of the path; said only where `rules` say so.
+    /// The prefix that was removed from the path. It is sent only if `rules` say so.
     pub prefix: Option<&'a [u8]>,
-    /// The address the connection comes from, without port, and without brackets where it is IPv6.
+    /// The address of the connection, without a port, and without brackets for IPv6.
     pub peer: &'a [u8],
-    /// Whether that is a proxy whose forwarding headers are to be believed.
+    /// Whether the peer is a proxy whose forwarding headers are trusted.
     pub peer_is_trusted: bool,
-    /// How the client reached the gateway.
+    /// The scheme that the client used.
     pub proto: Proto,
-    /// The version the request came in.
+    /// The HTTP version of the client's request.
     pub version: Version,
-    /// The authority of the request target, for HTTP/2 and absolute-form; else the `Host` header is it.
+    /// The authority of the request target, for HTTP/2 and absolute-form. Otherwise the `Host` header has it.
     pub authority: Option<&'a [u8]>,
-    /// A `Host` for the upstream; without, it gets the one the client asked for.
+    /// The `Host` for the upstream. With `None`, the client's host is sent.
     pub upstream_host: Option<&'a [u8]>,
-    /// Whether it goes upstream as HTTP/2. `Host` goes then: the authority belongs into the request's URI.
+    /// Whether the request is forwarded over HTTP/2. `Host` is then removed: the URI has the authority.
     pub upstream_http2: bool,
-    /// The protocol of an upgrade that is to be passed on, like `websocket`.
+    /// The protocol of an upgrade to forward, such as `websocket`.
     pub upgrade: Option<&'a [u8]>,
-    /// Whether there is a body whose length nobody said, as in HTTP/2. It goes upstream chunked.
+    /// Whether the body has no declared length, as is possible in HTTP/2. It is forwarded chunked.
     pub streamed_body: bool,
-    /// Whether the client's DPoP proof goes on: it belongs to the token that it is of.
+    /// Whether the client's DPoP proof is forwarded. It is removed together with its token.
     pub proof: bool,
 }
 
-/// What becomes of the client's `Authorization`.
+/// What to do with the client's `Authorization`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum ClientAuthorization {
     /// Removed.
     #[default]
     Remove,
-    /// Removed if it carries one of our tokens, else passed on: it may be meant for the upstream. For public routes.
+    /// Removed if it carries a token of the gateway, and forwarded otherwise, because it may be meant for the
+    /// upstream. For public routes.
     RemoveOurs,
-    /// Passed on.
+    /// Forwarded.
     Forward,
 }
 
-/// The scheme the client used.
+/// The scheme that the client used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proto {
     /// Without TLS.
     Http,
-    /// With TLS, here or at a terminator before.
+    /// With TLS, which the gateway or a terminator in front of it handles.
     Https,
 }
 
 impl<'a> Outgoing<'a> {
-    /// A request of HTTP/1.1 from an untrusted peer, on a public route, to an HTTP/1.1 upstream.
+    /// Creates the values for an HTTP/1.1 request from an untrusted peer, on a public route, to an HTTP/1.1
+    /// upstream.
     #[must_use]
     pub(crate) fn new(peer: &'a [u8], proto: Proto) -> Self {
         Self {
@@ -88,12 +90,12 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// How the body of a request is framed on its way upstream.
+/// How the body of a forwarded request is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// There is none, or the protocol frames it itself.
+    /// There is no body, or the protocol frames it itself.
     Unframed,
-    /// By its `Content-Length`.
+    /// With a `Content-Length`.
     Length,
     /// In chunks.
     Chunked,

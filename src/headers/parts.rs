@@ -1,4 +1,4 @@
-//! The view of a head that is a map: requests of HTTP/2.
+//! The view of a head in a map, for HTTP/2 requests.
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Version, header};
@@ -10,19 +10,20 @@ use super::request::for_upstream;
 use super::sink::HeaderSink as _;
 use super::view::{Form, RequestView};
 
-/// The classes of this many headers are kept. Those of further ones are worked out each time.
+/// The number of headers whose classes are stored. The classes of further headers are computed on each use.
 const KEPT: usize = 32;
 
-/// A request's head in a map, with the classes of its headers.
+/// The head of a request in a map, with the classes of its headers.
 pub(crate) struct MapHead<'a> {
     pub(super) parts: &'a Parts,
-    /// The class of each header in the order of the map, and whether its name is another spelling.
+    /// The class of each header in the order of the map, and whether its name is another spelling of a known
+    /// name.
     classes: [(Class, bool); KEPT],
     seen: ClassSet,
 }
 
 impl<'a> MapHead<'a> {
-    /// Looks at each header once.
+    /// Classifies each header once.
     pub(crate) fn new(parts: &'a Parts) -> Self {
         let (mut classes, mut seen) = ([(Class::Other, false); KEPT], ClassSet::default());
         for (at, name) in parts.headers.iter().map(|(name, _)| name).enumerate() {
@@ -108,8 +109,8 @@ impl RequestView for MapHead<'_> {
 
     fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing {
         let framing = for_upstream(self, outgoing, out);
-        // HTTP/2 says by the end of the stream that there is no body. Servers of HTTP/1.1 ask for a length with methods
-        // that usually have one (RFC 9110 §8.6).
+        // HTTP/2 marks a missing body with the end of the stream. HTTP/1.1 servers expect a length for
+        // methods that usually have a body (RFC 9110 §8.6).
         if framing == Framing::Unframed
             && self.parts.version == Version::HTTP_2
             && matches!(self.parts.method, Method::POST | Method::PUT | Method::PATCH)

@@ -1,4 +1,4 @@
-//! A request's headers on their way upstream.
+//! Selects the headers of a forwarded request.
 
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, Version};
@@ -24,14 +24,15 @@ static FORWARDED_HOST: OwnHeader =
 
 static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// What goes on besides the plain headers, whoever sends it and wherever it goes.
+/// The classes that are always forwarded, in addition to plain headers.
 const ALWAYS: ClassSet =
     PLAIN.with(Class::ContentLength, true).with(Class::Trailer, true).with(Class::Via, true);
 
-/// Hands each header that goes upstream to `sink`, the client's first and then what the gateway says, and returns how
-/// the body behind them is framed.
+/// Writes the headers of a forwarded request to `sink`: the client's headers, and then those of the gateway.
+/// Returns how the body is framed.
 ///
-/// The client's headers are read and not changed. `Content-Length` goes on as it came: whether it may was decided before.
+/// The client's headers are not changed. `Content-Length` is forwarded as received: it has already been
+/// checked.
 pub(crate) fn for_upstream(
     request: &impl RequestView,
     outgoing: &Outgoing<'_>,
@@ -101,10 +102,10 @@ pub(crate) fn for_upstream(
     {
         sink.state(&FORWARDED_HOST, host);
     }
-    // RFC 9110 §7.6.3: behind those of the proxies before us.
+    // RFC 9110 §7.6.3: after the entries of earlier proxies.
     sink.state(&VIA, via(outgoing.version));
     if outgoing.upstream_http2 {
-        // gRPC servers ask for it (RFC 9113 §8.2.2 allows this value alone).
+        // gRPC servers require it (RFC 9113 §8.2.2 allows only this value).
         let mut codings = request.values(Class::Te).flat_map(elements);
         if codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers")) {
             sink.add(&TE, b"trailers");
@@ -118,7 +119,8 @@ pub(crate) fn for_upstream(
     match (seen.has(Class::TransferEncoding), seen.has(Class::ContentLength)) {
         (false, true) => Framing::Length,
         (false, false) if !outgoing.streamed_body => Framing::Unframed,
-        // In our own spelling: a server that takes none but `chunked` would read the body as requests.
+        // Written in this exact form: a server that accepts only `chunked` would otherwise read the body as
+        // requests.
         _ => {
             sink.add(&TRANSFER_ENCODING, b"chunked");
             Framing::Chunked
@@ -126,8 +128,8 @@ pub(crate) fn for_upstream(
     }
 }
 
-/// Hands the client's headers that go upstream to `sink`. Nearly all requests are decided by the classes of their headers
-/// alone. `joined` says that the cookies go as one.
+/// Writes the client's headers that are forwarded to `sink`. For nearly all requests, the classes of the
+/// headers decide alone. With `joined`, the cookies are written as one header.
 #[inline]
 fn keep_clients(
     request: &impl RequestView,
@@ -144,7 +146,8 @@ fn keep_clients(
     let removes = |name: &[u8]| outgoing.rules.is_some_and(|rules| rules.removes(name));
     let trusted = outgoing.peer_is_trusted;
     let names_host = outgoing.upstream_host.or(outgoing.authority).is_some() || outgoing.upstream_http2;
-    // Those in another spelling are other headers, and go on only where servers could not take them for one that matters.
+    // Another spelling is another header. It is forwarded only if no server could read it as a header that
+    // matters.
     let disguised = PLAIN.with(Class::RequestId, outgoing.request_id.is_none()).with(Class::Cookie, !joined);
     let kept = ALWAYS
         .with(Class::RequestId, outgoing.request_id.is_none())
@@ -154,7 +157,7 @@ fn keep_clients(
         .with(Class::Authorization, authorization && !removes(AUTHORIZATION.as_str().as_bytes()))
         .with(Class::ForwardedHost, trusted)
         .with(Class::ForwardedProto, trusted)
-        // Another prefix is put behind it.
+        // The gateway's prefix is appended to it.
         .with(Class::ForwardedPrefix, trusted && outgoing.prefix.is_none())
         .with(Class::Forwarding, trusted);
     let by_name = !nominated.is_empty() || outgoing.rules.is_some();
@@ -168,8 +171,8 @@ fn keep_clients(
     }
 }
 
-/// All cookies as one, where there are several: HTTP/2 may split them over several fields (RFC 9113 §8.2.3), HTTP/1.1
-/// knows one only.
+/// Joins several cookie fields: HTTP/2 may split cookies over several fields (RFC 9113 §8.2.3), but HTTP/1.1
+/// allows only one.
 fn joined_cookies(request: &impl RequestView) -> Option<Vec<u8>> {
     let mut values = request.values(Class::Cookie);
     let (first, second) = (values.next()?, values.next()?);
@@ -181,8 +184,8 @@ fn joined_cookies(request: &impl RequestView) -> Option<Vec<u8>> {
     Some(joined)
 }
 
-/// The addresses there are with `peer` behind them, all on one line: there are servers that read the first line alone,
-/// and servers that read the last.
+/// Returns the existing addresses followed by `peer`, on one line: some servers read only the first line, and
+/// some only the last.
 fn with_address(request: &impl RequestView, peer: &[u8]) -> Vec<u8> {
     let mut list = Vec::new();
     for value in request.values(Class::ForwardedFor) {
@@ -193,7 +196,8 @@ fn with_address(request: &impl RequestView, peer: &[u8]) -> Vec<u8> {
     list
 }
 
-/// What trusted proxies have removed from the path, with what the gateway removes behind it: one path on one line.
+/// Returns the prefix that trusted proxies have removed from the path, followed by the prefix that the
+/// gateway removes, on one line.
 fn with_prefix(request: &impl RequestView, trusted: bool, prefix: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     if trusted {
@@ -205,8 +209,8 @@ fn with_prefix(request: &impl RequestView, trusted: bool, prefix: &[u8]) -> Vec<
     all
 }
 
-/// The elements of `Forwarded` there are with our own behind them (RFC 7239 §4), all on one line. A client that sends
-/// none gets none: `X-Forwarded-*` says it.
+/// Returns the existing `Forwarded` elements followed by the gateway's own (RFC 7239 §4), on one line. If the
+/// client sent none, none is added: `X-Forwarded-*` has the same information.
 fn with_element(request: &impl RequestView, outgoing: &Outgoing<'_>) -> Vec<u8> {
     let mut list = Vec::new();
     for value in request.values(Class::Forwarded) {
@@ -215,7 +219,7 @@ fn with_element(request: &impl RequestView, outgoing: &Outgoing<'_>) -> Vec<u8> 
     }
     let peer = outgoing.peer;
     list.extend_from_slice(b"for=");
-    // RFC 7239 §6: an IPv6 address has brackets, and those need quotes.
+    // RFC 7239 §6: an IPv6 address has brackets, which must be quoted.
     let (open, close): (&[u8], &[u8]) = if peer.contains(&b':') { (b"\"[", b"]\"") } else { (b"", b"") };
     list.extend([open, peer, close].concat());
     list.extend_from_slice(match outgoing.proto {

@@ -1,4 +1,4 @@
-//! An upstream's headers on their way back.
+//! Selects the headers of a response for the client.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use super::list::content_length;
 use super::sink::HeaderSink;
 use super::{VIA, via};
 
-/// Why the response of an HTTP/2 server cannot be passed on: 502.
+/// Why the response of an HTTP/2 server cannot be forwarded. The client gets 502.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum ResponseError {
-    /// `Transfer-Encoding`, which HTTP/2 does not have (RFC 9113 §8.2.2).
+    /// A `Transfer-Encoding`, which HTTP/2 does not allow (RFC 9113 §8.2.2).
     TransferEncoding,
-    /// `Content-Length` that is not one line of digits.
+    /// A `Content-Length` that is not a single line of digits.
     ContentLength,
 }
 
@@ -33,10 +33,9 @@ impl fmt::Display for ResponseError {
 
 impl std::error::Error for ResponseError {}
 
-/// Refuses the headers of an HTTP/2 response whose end two readers might see in two places.
+/// Refuses an HTTP/2 response whose body two readers might end in different places.
 ///
-/// # Errors
-/// What is wrong.
+/// # Errors Returns why the response is refused.
 pub(crate) fn check_response(headers: &HeaderMap) -> Result<(), ResponseError> {
     let mut lengths = 0;
     for (name, value) in headers {
@@ -54,22 +53,23 @@ pub(crate) fn check_response(headers: &HeaderMap) -> Result<(), ResponseError> {
     Ok(())
 }
 
-/// What is said about a response on its way to the client.
+/// The properties of a response that decide which of its headers are forwarded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Returning {
-    /// It is the 101 to an upgrade that was passed on.
+    /// Whether the response is the 101 to a forwarded upgrade.
     pub(crate) upgraded: bool,
-    /// Whether it may say how long its body is: not where it has none by its status.
+    /// Whether the response may have a `Content-Length`. It may not if its status excludes a body.
     pub(crate) length: bool,
-    /// The version that the server speaks.
+    /// The HTTP version of the server.
     pub(crate) version: Version,
 }
 
-/// Hands the headers of a response that go on to the client to `sink`, and then `Via`. Returns whether there was a `Date`.
-/// `map` returns what becomes of a URL or a cookie of the server.
+/// Writes the response headers that are forwarded to the client to `sink`, and then `Via`. Returns whether
+/// there was a `Date`. `map` returns the replacement of a URL or a cookie of the server.
 ///
-/// What was meant for the gateway alone does not go on. All else stays as the upstream sent it, `Server`, `Date` and the
-/// challenge of its own authentication too. `unwanted` says what the route takes out.
+/// Headers for the gateway alone are removed. All others are forwarded as received, including `Server`,
+/// `Date` and the challenge of the server's own authentication. `unwanted` returns whether the route removes
+/// a header.
 ///
 /// `connection` has the values of the response's `Connection` headers.
 pub(crate) fn for_client<'a>(
@@ -80,7 +80,7 @@ pub(crate) fn for_client<'a>(
     map: impl Fn(&Field<'_>) -> Option<(&'static HeaderName, String)>,
     sink: &mut impl HeaderSink,
 ) -> bool {
-    /// What is meant for the gateway, or is looked at. All else goes on.
+    /// Headers for the gateway, and headers that need a check. All others are forwarded.
     const LOOKED_AT: ClassSet = ClassSet::of(&[
         Class::Hop,
         Class::KeepAlive,
@@ -103,7 +103,7 @@ pub(crate) fn for_client<'a>(
         }
         let goes_on = match (field.class, field.disguised) {
             (Class::ContentLength, false) => {
-                // A repeated one counts once; one that is a list is written anew.
+                // A repeated length is sent once. A length in a list is rewritten.
                 if returning.length && !std::mem::replace(&mut length, true) {
                     if super::list::number(field.value).is_some() {
                         sink.keep(&field);
@@ -117,7 +117,8 @@ pub(crate) fn for_client<'a>(
                 upgrade |= returning.upgraded;
                 returning.upgraded
             }
-            // Those in another spelling are no headers, but a server before the client might take them for some.
+            // Another spelling is another header, but a server in front of the client might read it as a
+            // known one.
             (
                 Class::Hop
                 | Class::KeepAlive

@@ -1,62 +1,63 @@
-//! What a route and its upstream change in the headers of a request.
+//! The changes that a route and its upstream make to the headers of a request.
 
 use http::{HeaderName, HeaderValue};
 
 use super::spelling::same_variable;
 
-/// Changes to the headers of a request that goes upstream. A route without any has none of these.
+/// The changes to the headers of a forwarded request. A route without changes has no rules.
 #[derive(Debug, Default)]
 pub(crate) struct RequestRules {
-    /// The headers of the client that do not go on, in any spelling: those that are set are among them.
+    /// The client's headers that are removed, in any spelling. They include the headers that are set.
     removed: Vec<HeaderName>,
-    /// What the gateway sets: the route's own headers, and the upstream's credentials.
+    /// The headers that the gateway sets: those of the route, and the credentials of the upstream.
     pub(crate) set: Vec<(HeaderName, HeaderValue)>,
-    /// Where the client's id is said.
+    /// The header for the client id.
     pub(crate) client_id: IdentityHeader,
-    /// Where the scopes of its token are said.
+    /// The header for the scopes of the token.
     pub(crate) scope: IdentityHeader,
 }
 
-/// Where something about the client is said.
+/// The header for a part of the client's identity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum IdentityHeader {
-    /// In the usual header.
+    /// The default header.
     #[default]
     Usual,
-    /// In this one instead.
+    /// Another header.
     Named(HeaderName),
-    /// Nowhere.
+    /// No header.
     Off,
 }
 
 impl IdentityHeader {
-    /// Returns the name of the header.
+    /// Returns the name of the header, given its default.
     pub(super) fn name<'a>(&'a self, usual: &'a HeaderName) -> &'a HeaderName {
         if let Self::Named(name) = self { name } else { usual }
     }
 
-    /// Returns whether there is such a header.
+    /// Returns whether this is the header for that part of the identity.
     pub(super) fn is_sent(&self) -> bool {
         *self != Self::Off
     }
 }
 
 impl RequestRules {
-    /// Removes a header of the client.
+    /// Adds a header of the client to remove.
     pub(crate) fn remove(&mut self, name: HeaderName) {
         if !self.removed.contains(&name) {
             self.removed.push(name);
         }
     }
 
-    /// Sets a header, instead of the client's of that name.
+    /// Adds a header to set. It replaces the client's header of that name.
     pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.set.retain(|(other, _)| *other != name);
         self.remove(name.clone());
         self.set.push((name, value));
     }
 
-    /// Says the client's id, or its scopes, in other headers than usual. Nobody else may say something there.
+    /// Sets the headers for the client id and the scopes. The client's own headers of these names are
+    /// removed.
     pub(crate) fn identify(&mut self, client_id: IdentityHeader, scope: IdentityHeader) {
         for header in [&client_id, &scope] {
             if let IdentityHeader::Named(name) = header {
@@ -66,12 +67,12 @@ impl RequestRules {
         (self.client_id, self.scope) = (client_id, scope);
     }
 
-    /// Returns whether a header of the client does not go on.
+    /// Returns whether a header of the client is removed.
     pub(crate) fn removes(&self, name: &[u8]) -> bool {
         self.removed.iter().any(|removed| same_variable(removed.as_str().as_bytes(), name))
     }
 
-    /// Returns whether nothing is changed.
+    /// Returns whether there are no changes.
     pub(crate) fn is_empty(&self) -> bool {
         self.removed.is_empty()
             && self.client_id == IdentityHeader::Usual

@@ -1,37 +1,37 @@
-//! Where the headers that go on are put.
+//! The destination of forwarded headers.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::field::Field;
 
-/// Takes the headers of a message that goes on: those that are kept as they came, and those that the gateway adds.
+/// Receives the headers of a forwarded message: those that are kept, and those that the gateway adds.
 pub(crate) trait HeaderSink {
-    /// Takes a header as it came.
+    /// Adds a header as received.
     fn keep(&mut self, field: &Field<'_>);
 
-    /// Takes a header of the gateway's own.
+    /// Adds a header of the gateway.
     fn add(&mut self, name: &HeaderName, value: &[u8]);
 
-    /// Takes a header that the gateway adds to nearly every message.
+    /// Adds a header that the gateway sends with nearly every message.
     fn state(&mut self, header: &OwnHeader, value: &[u8]);
 }
 
-/// A header that the gateway adds to nearly every message, in the two forms that sinks need.
+/// A header that the gateway sends with nearly every message, in the two forms that sinks need.
 #[derive(Debug)]
 pub(crate) struct OwnHeader {
     pub(crate) name: HeaderName,
-    /// How its line begins: the name, a colon and a space.
+    /// The beginning of the line: the name, a colon and a space.
     line: &'static [u8],
 }
 
 impl OwnHeader {
-    /// The header with this name, which `line` begins with; a colon and a space follow there.
+    /// Creates a header. `line` is its name, a colon and a space.
     pub(crate) const fn new(name: HeaderName, line: &'static str) -> Self {
         Self { name, line: line.as_bytes() }
     }
 }
 
-/// Writes lines of HTTP/1, for a message whose headers are not lines themselves.
+/// Writes HTTP/1 lines, for a message whose headers are in a map.
 impl HeaderSink for Vec<u8> {
     fn keep(&mut self, field: &Field<'_>) {
         field.write(self);
@@ -39,7 +39,7 @@ impl HeaderSink for Vec<u8> {
 
     fn add(&mut self, name: &HeaderName, value: &[u8]) {
         let name = name.as_str().as_bytes();
-        // Grown once, so that what follows only copies.
+        // Reserves once, so that the following writes only copy.
         self.reserve(name.len() + value.len() + 4);
         self.extend_from_slice(name);
         self.extend_from_slice(b": ");
@@ -66,7 +66,7 @@ impl HeaderSink for HeaderMap {
         } else {
             HeaderValue::from_bytes(field.value)
         };
-        // What was parsed as a header is one.
+        // A parsed header name and value are always valid.
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(field.name), value) {
             self.append(name, value);
         }

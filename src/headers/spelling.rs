@@ -1,14 +1,14 @@
-//! Names that some servers take for one another.
+//! Header names that some servers treat as the same.
 
-/// Maps a byte of a header name to the byte that it is taken for.
+/// Maps a byte of a header name to its canonical form.
 ///
-/// CGI-like servers pass headers on as variables, in which `-`, `_` and, with some servers, every other character that is
-/// neither a letter nor a digit are the same.
+/// CGI-like servers pass headers as environment variables. In these names, `-` and `_` are the same, and on
+/// some servers every other character that is neither a letter nor a digit.
 pub(crate) fn folded(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
-/// Returns whether a server of the CGI family takes one name for the other.
+/// Returns whether CGI-like servers treat the two names as the same.
 pub(crate) fn same_variable(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| folded(*one) == folded(*other))
 }

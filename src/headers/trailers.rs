@@ -1,4 +1,4 @@
-//! Trailers.
+//! Selects the trailers that are forwarded.
 
 use http::header;
 use http::{HeaderMap, HeaderName};
@@ -7,9 +7,9 @@ use super::class::Class;
 use super::rules::RequestRules;
 use super::spelling::same_variable;
 
-/// Drops the trailers that would frame, route, authenticate, identify or change how the message is to be read
-/// (RFC 9110 §6.5.1), in any spelling: some servers merge trailers into the headers. `rules` has the headers that the
-/// gateway removes or sets itself. All others go through, gRPC's status among them.
+/// Removes the trailers that would frame, route, authenticate or identify the message, or change how it is
+/// read (RFC 9110 §6.5.1), in any spelling: some servers merge trailers into the headers. `rules` has the
+/// headers that the gateway removes or sets itself. All others are forwarded, including the gRPC status.
 pub(crate) fn filter_trailers(trailers: &mut HeaderMap, rules: Option<&RequestRules>) {
     let unwanted = |name: &&HeaderName| !passes_as_trailer(name.as_str().as_bytes(), rules);
     let unwanted: Vec<HeaderName> = trailers.keys().filter(unwanted).cloned().collect();
@@ -18,7 +18,7 @@ pub(crate) fn filter_trailers(trailers: &mut HeaderMap, rules: Option<&RequestRu
     }
 }
 
-/// Whether a trailer of this name goes through: see [`filter_trailers`].
+/// Returns whether a trailer of this name is forwarded: see [`filter_trailers`].
 pub(crate) fn passes_as_trailer(name: &[u8], rules: Option<&RequestRules>) -> bool {
     let is = |other: &HeaderName| same_variable(other.as_str().as_bytes(), name);
     Class::of(name).0 == Class::Other
@@ -26,19 +26,19 @@ pub(crate) fn passes_as_trailer(name: &[u8], rules: Option<&RequestRules>) -> bo
         && !NOT_IN_TRAILERS.iter().any(is)
 }
 
-/// Headers that decide something before the body is read, besides those that have a class.
+/// Headers without a class that are evaluated before the body is read.
 static NOT_IN_TRAILERS: [HeaderName; 26] = [
-    // Authenticate.
+    // Authentication.
     header::COOKIE,
     header::SET_COOKIE,
     header::WWW_AUTHENTICATE,
-    // Say how to read the body.
+    // How to read the body.
     header::CONTENT_ENCODING,
     header::CONTENT_LANGUAGE,
     header::CONTENT_LOCATION,
     header::CONTENT_RANGE,
     header::CONTENT_TYPE,
-    // Change what is asked for.
+    // What is requested.
     header::CACHE_CONTROL,
     header::IF_MATCH,
     header::IF_MODIFIED_SINCE,
@@ -49,7 +49,7 @@ static NOT_IN_TRAILERS: [HeaderName; 26] = [
     header::ORIGIN,
     header::PRAGMA,
     header::RANGE,
-    // Control what is done with the answer.
+    // How to handle the response.
     header::AGE,
     header::DATE,
     header::EXPIRES,

@@ -1,4 +1,4 @@
-//! A view of a request's head, whatever it came in.
+//! A view of a request head in either protocol.
 
 use http::{HeaderName, Method, Version};
 
@@ -26,36 +26,37 @@ pub(crate) enum Form {
     Asterisk,
 }
 
-/// The head of a request as the gateway looks at it: spans for HTTP/1, a map for HTTP/2. Nothing is copied.
+/// The head of a request: spans for HTTP/1, a map for HTTP/2. Nothing is copied.
 pub(crate) trait RequestView {
-    /// The method.
+    /// Returns the method.
     fn method(&self) -> &Method;
 
-    /// The version that the client speaks.
+    /// Returns the HTTP version of the request.
     fn version(&self) -> Version;
 
-    /// The form of the target. A target of HTTP/2 with an authority is in absolute-form.
+    /// Returns the form of the target. An HTTP/2 target with an authority is in absolute-form.
     fn form(&self) -> Form;
 
-    /// The authority in the target; `None` where it has none.
+    /// Returns the authority in the target, if it has one.
     fn authority(&self) -> Option<&str>;
 
-    /// The path as it came. It may be anything but is ASCII.
+    /// Returns the path as received. It is ASCII, but not checked otherwise.
     fn path(&self) -> &str;
 
-    /// The query as it came, byte for byte.
+    /// Returns the query as received.
     fn query(&self) -> Option<&[u8]>;
 
-    /// All headers, in their order.
+    /// Returns all headers in their order.
     fn fields(&self) -> impl Iterator<Item = Field<'_>>;
 
-    /// The classes of the headers. Other spellings of a name are other headers.
+    /// Returns the classes of the headers. Other spellings of a name are other headers.
     fn seen(&self) -> ClassSet;
 
-    /// The values of all headers of this class. Other spellings of a name are other headers.
+    /// Returns the values of all headers of this class. Other spellings of a name are other headers.
     fn values(&self, class: Class) -> impl Iterator<Item = &[u8]>;
 
-    /// The protocol of an upgrade that the request asks for (RFC 9110 §7.8). Only HTTP/1.1 has upgrades.
+    /// Returns the protocol of the upgrade that the request asks for (RFC 9110 §7.8). Only HTTP/1.1 has
+    /// upgrades.
     fn upgrade(&self) -> Option<&[u8]> {
         if !self.seen().has(Class::Upgrade) {
             return None;
@@ -66,28 +67,28 @@ pub(crate) trait RequestView {
         (named && self.version() == Version::HTTP_11).then_some(protocol)
     }
 
-    /// Writes the headers that go to an HTTP/1.1 server, and returns how the body behind them is framed.
+    /// Writes the headers for an HTTP/1.1 server, and returns how the body is framed.
     fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing;
 
-    /// The value of the only header of this class; `None` where there is none, or more than one.
+    /// Returns the value of the only header of this class, or `None` if there is none or more than one.
     fn only(&self, class: Class) -> Option<&[u8]> {
         let mut values = self.values(class);
         values.next().filter(|_| values.next().is_none())
     }
 }
 
-/// The credentials of a request, as the gate reads them.
+/// The credentials in the `Authorization` header of a request.
 pub(crate) struct CredentialsOf<'a, V>(pub(crate) &'a V);
 
-/// The credentials of a request whose token is in another header than `Authorization`: after a scheme, as in
-/// `Authorization`, or alone.
+/// The credentials of a request whose token is in another header than `Authorization`, either after a scheme
+/// or alone.
 pub(crate) struct CredentialsIn<'a, V> {
     request: &'a V,
     values: Vec<Vec<u8>>,
 }
 
 impl<'a, V: RequestView> CredentialsIn<'a, V> {
-    /// Those that a request has in the header `name`.
+    /// Creates the credentials in the header `name`.
     pub(crate) fn new(request: &'a V, name: &HeaderName) -> Self {
         let name = name.as_str().as_bytes();
         let fields = request.fields().filter(|field| field.name.eq_ignore_ascii_case(name));
@@ -95,7 +96,7 @@ impl<'a, V: RequestView> CredentialsIn<'a, V> {
             value if value.contains(&b' ') => value.to_vec(),
             token => [b"Bearer ", token].concat(),
         };
-        // Two are refused, however many more there are.
+        // More than one value is refused, so two are enough.
         Self { request, values: fields.take(2).map(with_scheme).collect() }
     }
 }

@@ -4,7 +4,7 @@
 use http::Version;
 
 use super::chunked::{ChunkedDecoder, write_chunk, write_last_chunk};
-use super::{Asked, HeadLimits, RequestFraming, RequestSpans, ResponseFraming, ResponseSpans};
+use super::{HeadLimits, RequestFraming, RequestSpans, ResponseExpectation, ResponseFraming, ResponseSpans};
 use crate::headers::Field;
 
 const LIMITS: HeadLimits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
@@ -109,15 +109,17 @@ pub fn response_head(bytes: &[u8], head: bool, upgrade: bool) -> Result<Option<R
     let mut spans = ResponseSpans::default();
     let Some(size) = spans.parse(bytes).map_err(|fault| format!("{fault:?}"))? else { return Ok(None) };
     let read = spans.in_bytes(bytes);
-    let facts = read.facts(Asked { head, upgrade }).map_err(|fault| format!("{fault:?}")).map(|facts| {
-        let framed = match facts.framing {
-            ResponseFraming::None => Framed::None,
-            ResponseFraming::Length(length) => Framed::Length(length),
-            ResponseFraming::Chunked => Framed::Chunked,
-            ResponseFraming::Close => Framed::ToTheEnd,
-        };
-        (framed, facts.persistent)
-    });
+    let facts = read.facts(ResponseExpectation { head, upgrade }).map_err(|fault| format!("{fault:?}")).map(
+        |facts| {
+            let framed = match facts.framing {
+                ResponseFraming::None => Framed::None,
+                ResponseFraming::Length(length) => Framed::Length(length),
+                ResponseFraming::Chunked => Framed::Chunked,
+                ResponseFraming::Close => Framed::ToTheEnd,
+            };
+            (framed, facts.persistent)
+        },
+    );
     let mut written = Vec::new();
     for field in read.fields() {
         field.write(&mut written);

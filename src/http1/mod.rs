@@ -32,6 +32,6 @@ pub(crate) use fault::{ChunkFault, RequestFault, ResponseFault};
 pub(crate) use input::Input;
 pub(crate) use request::{HeadLimits, RequestFacts, RequestFraming, RequestHead, RequestSpans};
 pub(crate) use response::{
-    Asked, MAX_RESPONSE_HEAD, ResponseFacts, ResponseFraming, ResponseHead, ResponseSpans,
+    MAX_RESPONSE_HEAD, ResponseExpectation, ResponseFacts, ResponseFraming, ResponseHead, ResponseSpans,
 };
 pub(crate) use runs::Runs;

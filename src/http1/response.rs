@@ -48,7 +48,7 @@ pub(crate) struct ResponseHead<'a> {
 
 /// The properties of the request that affect the interpretation of its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct ResponseExpectation {
     /// Whether the method is HEAD: the response then has no body, regardless of its headers.
     pub(crate) head: bool,
     /// Whether the request asked for an upgrade.
@@ -196,9 +196,9 @@ impl<'a> ResponseHead<'a> {
     /// # Errors
     /// Fails if two recipients might disagree on where the response ends, or if it is a 101 without a
     /// requested upgrade.
-    pub(crate) fn facts(&self, asked: Asked) -> Result<ResponseFacts, ResponseFault> {
+    pub(crate) fn facts(&self, expected: ResponseExpectation) -> Result<ResponseFacts, ResponseFault> {
         let upgraded = self.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if upgraded && !asked.upgrade {
+        if upgraded && !expected.upgrade {
             return Err(ResponseFault::UnaskedUpgrade);
         }
         let old = self.version() == Version::HTTP_10;
@@ -233,7 +233,7 @@ impl<'a> ResponseHead<'a> {
             (false, Some(length)) => ResponseFraming::Length(length),
             (false, None) => ResponseFraming::Close,
         };
-        let bodiless = asked.head
+        let bodiless = expected.head
             || self.status().is_informational()
             || matches!(self.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let framing = if bodiless { ResponseFraming::None } else { framing };

@@ -7,9 +7,9 @@ use super::*;
 use crate::headers::{Class, Form, HeaderSink as _, RequestView as _};
 
 const LIMITS: HeadLimits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
-const GET: Asked = Asked { head: false, upgrade: false };
-const HEAD: Asked = Asked { head: true, upgrade: false };
-const UPGRADE: Asked = Asked { head: false, upgrade: true };
+const GET: ResponseExpectation = ResponseExpectation { head: false, upgrade: false };
+const HEAD: ResponseExpectation = ResponseExpectation { head: true, upgrade: false };
+const UPGRADE: ResponseExpectation = ResponseExpectation { head: false, upgrade: true };
 
 fn parse(wire: &[u8]) -> Result<Option<usize>, RequestFault> {
     RequestSpans::default().parse(wire, LIMITS)
@@ -196,16 +196,16 @@ fn an_upgrade_is_named_in_connection() {
 }
 
 /// The framing of a good response, and whether its connection persists.
-fn response(wire: &str, asked: Asked) -> Result<(ResponseFraming, bool), ResponseFault> {
+fn response(wire: &str, expected: ResponseExpectation) -> Result<(ResponseFraming, bool), ResponseFault> {
     let mut spans = ResponseSpans::default();
     assert_eq!(spans.parse(wire.as_bytes()), Ok(Some(wire.len())), "{wire:?}");
-    spans.in_bytes(wire.as_bytes()).facts(asked).map(|facts| (facts.framing, facts.persistent))
+    spans.in_bytes(wire.as_bytes()).facts(expected).map(|facts| (facts.framing, facts.persistent))
 }
 
 #[test]
 fn where_a_response_ends_and_whether_the_connection_outlives_it() {
     use ResponseFraming::*;
-    for (wire, asked, framing, persistent) in [
+    for (wire, expected, framing, persistent) in [
         ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", GET, Length(5), true),
         ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nContent-Length: 5\r\n\r\n", GET, Length(5), true),
         ("HTTP/1.1 200 OK\r\ncontent-length: 5, 05\r\n\r\n", GET, Length(5), true),
@@ -237,7 +237,7 @@ fn where_a_response_ends_and_whether_the_connection_outlives_it() {
         ("HTTP/1.1 200 OK\nContent-Length : 5\n\n", GET, Length(5), true),
         ("HTTP/1.1 200\r\nTransfer-Encoding\t:chunked\r\n\r\n", GET, Chunked, true),
     ] {
-        assert_eq!(response(wire, asked), Ok((framing, persistent)), "{wire:?}");
+        assert_eq!(response(wire, expected), Ok((framing, persistent)), "{wire:?}");
     }
     for (wire, fault) in [
         (

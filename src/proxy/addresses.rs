@@ -1,4 +1,4 @@
-//! What a route requires of client addresses: which it accepts, and how many requests of each.
+//! The requirements of a route on client addresses: which are accepted, and how many requests each may send.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{AddressRange, AddressRules};
 use crate::limit::by_address::AddressLimiter;
 
-/// What a route requires of client addresses.
+/// The requirements of a route on client addresses.
 #[derive(Debug)]
 pub(crate) struct AddressPolicy {
     pub(super) filter: Option<AddressFilter>,
@@ -36,8 +36,8 @@ impl AddressFilter {
             .then(|| Self { allow: rules.allow.clone().into(), deny: rules.deny.clone().into() })
     }
 
-    /// Returns whether a request from `peer` is allowed. A denied address never is; if any address is listed
-    /// as allowed, the others are not.
+    /// Returns whether a request from `peer` is allowed. Denied addresses take precedence. If the allow list is not
+    /// empty, all other addresses are denied.
     pub(crate) fn allows(&self, peer: IpAddr) -> bool {
         let listed = |ranges: &[AddressRange]| ranges.iter().any(|range| range.contains(peer));
         !listed(&self.deny) && (self.allow.is_empty() || listed(&self.allow))

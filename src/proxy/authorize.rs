@@ -7,8 +7,8 @@ use super::cors;
 use super::forward::error::ForwardError;
 use super::forward::http2;
 use super::forward::outbound::Head;
-use super::notes::Notes;
 use super::observe;
+use super::observer::RequestObserver;
 use super::refusal::Refusal;
 use super::route::{Access, ClientConnection, Route};
 use super::rules::Rules;
@@ -35,7 +35,7 @@ use crate::upstream::downstream::BodyFault;
 pub(crate) struct Authorized {
     pub(crate) lease: Lease,
     pub(crate) head: Head,
-    pub(crate) bounds: Option<Box<ExchangeLimits>>,
+    pub(crate) limits: Option<Box<ExchangeLimits>>,
     /// Whether the client requested an upgrade that the upstream may accept.
     pub(crate) upgrade: bool,
     /// Whether the request authenticates the connection to the upstream (NTLM, Negotiate).
@@ -43,7 +43,7 @@ pub(crate) struct Authorized {
     /// The value of `Access-Control-Allow-Origin` for the response, on a route with CORS.
     pub(crate) origin: Option<HeaderValue>,
     /// The canonical path of the request, on a route that rewrites paths.
-    pub(crate) asked: Option<Box<str>>,
+    pub(crate) request_path: Option<Box<str>>,
 }
 
 /// What the pipeline does with a request once its head is authorized.
@@ -93,7 +93,7 @@ pub(crate) fn authorize<V: RequestView>(
     gate: &Gate,
     rules: &Rules,
     context: &RequestContext<'_, V>,
-    notes: &mut impl Notes,
+    observer: &mut impl RequestObserver,
     scratch: &mut Scratch<'_>,
 ) -> Result<Disposition, Refusal> {
     let RequestContext { request, client, .. } = *context;
@@ -107,7 +107,7 @@ pub(crate) fn authorize<V: RequestView>(
     let host = host_of(request, last_host).map_err(|error| ambiguous(error.public_text()))?;
     let path = path::canonical(request.path()).map_err(Refusal::path)?;
 
-    notes.names(host.as_str(), path.as_str());
+    observer.on_target(host.as_str(), path.as_str());
 
     if let Some(endpoint) = gate.endpoint(path.as_str()) {
         check_rate_outside_of_routes(rules, request, client)?;
@@ -115,7 +115,7 @@ pub(crate) fn authorize<V: RequestView>(
             && cors::preflight(request).is_some()
         {
             let cors = cors.of(endpoint);
-            let response = cors.answer_preflight(cors.origin(request));
+            let response = cors.preflight_response(cors.origin(request));
             return Err(Refusal { response, close: false, reason: None, setting: None });
         }
         return Ok(Disposition::Endpoint(endpoint));
@@ -124,9 +124,9 @@ pub(crate) fn authorize<V: RequestView>(
         && let Match::Found(route) = rules.routes.find(host.name(), &path, &method)
         && let Some(cors) = &route.cors
     {
-        notes.routed(route);
+        observer.on_route(route);
         check_address(rules, route, request, client).map_err(|refusal| refusal.of(route, request))?;
-        let response = cors.answer_preflight(cors.origin(request));
+        let response = cors.preflight_response(cors.origin(request));
         return Err(Refusal { response, close: false, reason: None, setting: None });
     }
     let route = match rules.routes.find(host.name(), &path, method) {
@@ -139,18 +139,18 @@ pub(crate) fn authorize<V: RequestView>(
         }
         Match::PathRefused(error) => return Err(Refusal::path(error)),
     };
-    notes.routed(route);
+    observer.on_route(route);
     // All fields are borrowed: only a DPoP proof needs a URI made of them.
     let target = Target { method, https: client.secure, authority: host.as_str(), path: path.as_str() };
-    let enforced = enforce(gate, rules, route, context, target, notes, identity);
-    let (lease, bounds) = match enforced.map_err(|refusal| refusal.of(route, request))? {
-        Enforced::Permitted(lease, bounds) => (lease, bounds),
+    let enforced = enforce(gate, rules, route, context, target, observer, identity);
+    let (lease, limits) = match enforced.map_err(|refusal| refusal.of(route, request))? {
+        Enforced::Permitted(lease, limits) => (lease, limits),
         Enforced::Ask(question) => return Ok(Disposition::Ask(question)),
     };
     // Only HTTP/1.1 has upgrades.
     let upgrade = if route.upstream.http2 { None } else { tunnel::requested(request) };
-    let outgoing = Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, identity, notes) };
-    let (head, asked) = match &route.transform {
+    let outgoing = Outgoing { upgrade, ..outgoing(rules, route, context, &host, &lease, identity, observer) };
+    let (head, request_path) = match &route.transform {
         None => (head(route, request, host.as_str(), path.as_str(), &outgoing, written)?, None),
         Some(transform) => {
             let head = transformed(transform, route, context, (&host, path.as_str()), outgoing, written)?;
@@ -160,7 +160,7 @@ pub(crate) fn authorize<V: RequestView>(
     let origin = route.cors.as_ref().and_then(|cors| cors.origin(request));
     let login = route.carries_logins() && request.values(Class::Authorization).any(authenticates_connection);
     let upgrade = upgrade.is_some();
-    Ok(Disposition::Upstream(Authorized { lease, head, bounds, upgrade, login, origin, asked }))
+    Ok(Disposition::Upstream(Authorized { lease, head, limits, upgrade, login, origin, request_path }))
 }
 
 /// Returns the host that a request is for.
@@ -197,7 +197,7 @@ fn outgoing<'a, V: RequestView>(
     host: &Host<'a>,
     lease: &Lease,
     identity: &'a Identity,
-    notes: &'a impl Notes,
+    observer: &'a impl RequestObserver,
 ) -> Outgoing<'a> {
     let RequestContext { request, client, .. } = *context;
     let upstream = &route.upstream;
@@ -215,7 +215,7 @@ fn outgoing<'a, V: RequestView>(
     // HTTP/1.1 requires a host, but HTTP/1.0 clients may omit it.
     outgoing.upstream_host = if host.is_none() { Some(upstream.default_host()) } else { None };
     outgoing.upstream_http2 = upstream.http2;
-    outgoing.request_id = notes.request_id();
+    outgoing.request_id = observer.request_id();
     outgoing.streamed_body = !context.bodiless && context.body_size.exact().is_none();
     outgoing.proof = !lease.is_bound_to_key() || route.forward_token;
     outgoing
@@ -300,7 +300,7 @@ fn enforce<V: RequestView>(
     route: &Route,
     context: &RequestContext<'_, V>,
     target: Target<'_>,
-    notes: &mut impl Notes,
+    observer: &mut impl RequestObserver,
     identity: &mut Identity,
 ) -> Result<Enforced, Refusal> {
     let RequestContext { request, client, .. } = *context;
@@ -324,11 +324,11 @@ fn enforce<V: RequestView>(
         Ok(lease) => lease,
         Err(Undecided::Ask(question)) => return Ok(Enforced::Ask(question)),
         Err(Undecided::Denied(denial)) => {
-            let refusal = Refusal::new(gate.refuse(&denial), observe::of_denial(&denial));
+            let refusal = Refusal::new(gate.refuse(&denial), observe::denial_reason(&denial));
             return Err(Refusal { close: client.has_refused_certificate(), ..refusal });
         }
     };
-    notes.permitted(identity.client());
+    observer.on_permit(identity.client());
     let refused = |reason| move |response| Refusal::new(response, reason);
     rules.check_client(identity.client()).map_err(refused(Reason::ClientRate))?;
     if let Some(limiter) = &route.rate_limit {
@@ -338,19 +338,19 @@ fn enforce<V: RequestView>(
         let response = ForwardError::Body(BodyFault::TooLarge).to_response();
         return Err(Refusal { close: true, ..Refusal::new(response, Reason::BodyTooLarge) });
     }
-    let mut bounds = None;
+    let mut limits = None;
     if let Some(in_flight) = &route.in_flight {
-        ExchangeLimits::of(&mut bounds).route =
+        ExchangeLimits::of(&mut limits).route =
             Some(in_flight.try_acquire().map_err(refused(Reason::RouteBusy))?);
     }
     if let Some(in_flight) = &route.upstream.in_flight {
-        let bounds = ExchangeLimits::of(&mut bounds);
+        let limits = ExchangeLimits::of(&mut limits);
         match in_flight.acquire_or_queue().map_err(refused(Reason::UpstreamBusy))? {
-            Admission::Granted(permit) => bounds.upstream = Some(permit),
-            Admission::Queued(ticket) => bounds.ticket = Some(ticket),
+            Admission::Granted(permit) => limits.upstream = Some(permit),
+            Admission::Queued(ticket) => limits.ticket = Some(ticket),
         }
     }
-    Ok(Enforced::Permitted(lease, bounds))
+    Ok(Enforced::Permitted(lease, limits))
 }
 
 /// Checks the client's address and its request rate, before the token is checked. Refused requests count towards

@@ -75,7 +75,7 @@ impl Cors {
 
     /// Builds the response to a preflight. For an origin that is not allowed it has no CORS fields, which
     /// browsers treat as a refusal.
-    pub(super) fn answer_preflight(&self, origin: Option<HeaderValue>) -> Response<Full<Bytes>> {
+    pub(super) fn preflight_response(&self, origin: Option<HeaderValue>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();

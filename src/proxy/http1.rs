@@ -1,4 +1,4 @@
-//! The way of a request of HTTP/1: from the client's bytes to the server's and back, without a map in between.
+//! Serves HTTP/1 requests: from the client's bytes to the server's and back, without a header map in between.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -12,24 +12,24 @@ use tokio::sync::mpsc;
 
 use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
 use super::body::request::{BodyLimits, Origin};
-use super::client::{Changes, Client, Patience, Relayed, Socket, Upload, relay};
+use super::client::{Changes, Client, Relayed, ResponseTimeouts, Socket, Upload, relay};
 use super::forward::buffer::buffer;
 use super::forward::error::ForwardError;
 use super::forward::exchange::Exchange;
 use super::forward::http1::{Http1, bind_login};
 use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
-use super::notes::Notes as _;
 use super::observe::RequestRecord;
-use super::pipeline::{Proxy, wait_for_place};
-use super::refusal::{Refusal, own_answer};
+use super::observer::RequestObserver as _;
+use super::pipeline::{Proxy, wait_in_queue};
+use super::refusal::{Refusal, local_response};
 use super::route::{ClientConnection, Route};
 use super::tunnel;
 use crate::clock::turn;
 use crate::gate::question::{Answers, NO_ANSWERS, Question};
 use crate::gate::{Endpoint, FormBody};
 use crate::headers::{HeaderSink as _, RequestView};
-use crate::http1::{Asked, RequestFraming};
+use crate::http1::{RequestFraming, ResponseExpectation};
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
 use crate::oauth::endpoints::MAX_BODY;
@@ -43,7 +43,7 @@ use crate::upstream::http1::logins::Logins;
 use crate::upstream::http1::pool;
 use crate::upstream::http1::writer::RequestWriter;
 
-/// What the requests of one connection use one after the other.
+/// The state that the requests of a connection reuse.
 #[derive(Default)]
 pub(crate) struct Session {
     record: RequestRecord,
@@ -53,24 +53,24 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// The record of the request that is answered.
+    /// Returns the record of the current request.
     pub(super) fn record(&mut self) -> &mut RequestRecord {
         &mut self.record
     }
 }
 
-/// Where a request goes, and what its head is needed for there.
+/// What to do with a request, once its head has been authorized.
 enum Decided {
     Upstream(Authorized),
-    /// Boxed: seldom.
+    /// Boxed to keep the more frequent variant small.
     Endpoint(Endpoint, Box<Parts>),
-    /// The store has to be asked first.
+    /// The store must be queried first.
     Ask(Question),
 }
 
 impl Proxy {
-    /// Answers the request whose head the client has sent. The response has been written when this returns, as far as
-    /// the client took it.
+    /// Serves the client's current request. When this returns, the response has been written, unless the client
+    /// disconnected.
     pub(crate) async fn serve_http1<I: Socket>(
         &self,
         client: &mut Client<I>,
@@ -80,11 +80,12 @@ impl Proxy {
         let mut answers = None;
         loop {
             match self.decide(client, connection, session, answers.as_deref()) {
-                Ok(Decided::Upstream(authorized)) => break self.pass(client, authorized, session).await,
+                Ok(Decided::Upstream(authorized)) => break self.forward(client, authorized, session).await,
                 Ok(Decided::Endpoint(endpoint, parts)) => {
-                    // Boxed: seldom, and its state would make every other request's future larger.
+                    // Boxed, because it is rare and its state would make the future of every request larger.
                     let record = &mut session.record;
-                    break Box::pin(self.answer_http1(client, connection, endpoint, &parts, record)).await;
+                    break Box::pin(self.serve_endpoint_http1(client, connection, endpoint, &parts, record))
+                        .await;
                 }
                 Ok(Decided::Ask(question)) => {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
@@ -99,14 +100,14 @@ impl Proxy {
         session.record.finish();
     }
 
-    /// Decides about a request while its head is in the buffer. `answered` is what the store has answered, if this is not
-    /// the first time.
+    /// Authorizes a request while its head is in the buffer. `answers` has the store's answers, if the store was
+    /// queried.
     fn decide<I: Socket>(
         &self,
         client: &mut Client<I>,
         connection: &ClientConnection<'_>,
         session: &mut Session,
-        answered: Option<&Answers>,
+        answers: Option<&Answers>,
     ) -> Result<Decided, Refusal> {
         let Session { record, identity, last_host, writer } = session;
         let Some(head) = client.head() else {
@@ -115,7 +116,7 @@ impl Proxy {
         };
         let mut facts = None;
         let decided = self.with_rules(|rules| {
-            if answered.is_none() {
+            if answers.is_none() {
                 record.begin(&head, connection, || rules.trusts(connection.peer));
             }
             let known =
@@ -126,7 +127,7 @@ impl Proxy {
                 RequestFraming::Length(length) => (false, SizeHint::with_exact(length)),
                 RequestFraming::Chunked => (false, SizeHint::default()),
             };
-            let answers = answered.unwrap_or(&NO_ANSWERS);
+            let answers = answers.unwrap_or(&NO_ANSWERS);
             let context = RequestContext { request: &head, bodiless, body_size, client: connection, answers };
             let mut scratch = Scratch { identity, head: writer.begin(!bodiless), last_host };
             match authorize(&self.gate, rules, &context, record, &mut scratch)? {
@@ -147,51 +148,63 @@ impl Proxy {
         decided
     }
 
-    /// Sends on what was let through, and the response back.
-    async fn pass<I: Socket>(&self, client: &mut Client<I>, authorized: Authorized, session: &mut Session) {
+    /// Forwards an authorized request and relays the response.
+    async fn forward<I: Socket>(
+        &self,
+        client: &mut Client<I>,
+        authorized: Authorized,
+        session: &mut Session,
+    ) {
         let Session { record, identity, writer, .. } = session;
         let Some(route) = record.take_route() else { return client.close() };
-        let Authorized { lease, head, mut bounds, upgrade, login, origin, asked } = authorized;
-        if bounds.as_ref().is_some_and(|bounds| bounds.ticket.is_some()) {
-            // Boxed: seldom, and its state would make every other request's future larger.
-            let waited = Box::pin(wait_unless_gone(client, &mut bounds)).await;
+        let Authorized { lease, head, mut limits, upgrade, login, origin, request_path } = authorized;
+        if limits.as_ref().is_some_and(|limits| limits.ticket.is_some()) {
+            // Boxed, because it is rare and its state would make the future of every request larger.
+            let waited = Box::pin(wait_unless_gone(client, &mut limits)).await;
             if let Err(refusal) = waited {
                 match refusal {
                     None => client.close(),
                     Some(refusal) => {
                         record.reason = Some(Reason::UpstreamBusy);
-                        respond(client, &own_answer(refusal, &route, origin), false, record).await;
+                        respond(client, &local_response(refusal, &route, origin), false, record).await;
                     }
                 }
-                return record.put_route(route);
+                return record.restore_route(route);
             }
         }
         let upstream = &route.upstream;
-        record.trip.departs(upstream);
-        let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
+        record.upstream.begin(upstream);
+        let body_limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
         let rules = route.request_rules.as_deref();
         let chunked = match head {
             Head::Http1 { chunked } => chunked,
             Head::Buffered => {
-                let mut upload = Upload::new(client, &self.gate, &lease, limits, false, rules);
-                // Boxed: seldom, and its state would make every other request's future larger.
+                let mut upload = Upload::new(client, &self.gate, &lease, body_limits, false, rules);
+                // Boxed, because it is rare and its state would make the future of every request larger.
                 if let Err(error) = Box::pin(buffer(writer, &mut upload)).await {
-                    self.refuse(client, &error, &route, origin, record).await;
-                    record.bytes_up += client.body_bytes();
-                    return record.put_route(route);
+                    self.respond_with_error(client, &error, &route, origin, record).await;
+                    record.bytes_in += client.body_bytes();
+                    return record.restore_route(route);
                 }
                 false
             }
             Head::Http2(head) => {
-                let outbound = Outbound { body: None, limits, bounds, rules: route.request_rules.clone() };
-                // Boxed: its state would make every other request's future larger.
-                let asked = asked.as_deref();
-                let passed =
-                    self.pass_to_http2(client, (*head, outbound), &lease, identity, (&route, asked), record);
+                let outbound =
+                    Outbound { body: None, body_limits, limits, rules: route.request_rules.clone() };
+                // Boxed, because its state would make the future of every other request larger.
+                let request_path = request_path.as_deref();
+                let passed = self.forward_over_http2(
+                    client,
+                    (*head, outbound),
+                    &lease,
+                    identity,
+                    (&route, request_path),
+                    record,
+                );
                 if let Err(error) = Box::pin(passed).await {
-                    self.refuse(client, &error, &route, origin, record).await;
+                    self.respond_with_error(client, &error, &route, origin, record).await;
                 }
-                return record.put_route(route);
+                return record.restore_route(route);
             }
         };
         let carries_logins = route.carries_logins();
@@ -202,10 +215,10 @@ impl Proxy {
             client: identity.client(),
             pinned: logins.server_among(upstream.servers()),
         };
-        let expected = Asked { head: client.is_head(), upgrade };
-        let mut upload = Upload::new(client, &self.gate, &lease, limits, chunked, rules);
+        let expected = ResponseExpectation { head: client.is_head(), upgrade };
+        let mut upload = Upload::new(client, &self.gate, &lease, body_limits, chunked, rules);
         let mut attempt = Http1::new(&exchange, expected, writer, &mut upload, &mut logins);
-        let forwarded = exchange.run(&mut attempt, &mut bounds, &mut record.trip).await;
+        let forwarded = exchange.run(&mut attempt, &mut limits, &mut record.upstream).await;
         if carries_logins {
             *upload.client.logins() = logins;
         }
@@ -214,57 +227,58 @@ impl Proxy {
                 if carries_logins {
                     bind_login(&mut connection, login);
                 }
-                record.trip.returns();
-                let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
-                let patience = Patience { read_timeout: upstream.read_timeout, deadline };
+                record.upstream.end_attempt();
+                let deadline = limits.as_ref().and_then(|limits| limits.deadline);
+                let timeouts = ResponseTimeouts { read_timeout: upstream.read_timeout, deadline };
                 let changes = Changes {
                     route: &route,
                     origin: origin.as_ref(),
                     request_id: None,
-                    asked: asked.as_deref(),
+                    request_path: request_path.as_deref(),
                 };
                 let broken =
-                    self.relay_back(connection, writer, &mut upload, changes, patience, record).await;
-                drop(bounds);
+                    self.relay_response(connection, writer, &mut upload, changes, timeouts, record).await;
+                drop(limits);
                 if let Some(fault) = broken {
                     let error = ForwardError::from(fault);
-                    self.refuse(client, &error, &route, origin, record).await;
+                    self.respond_with_error(client, &error, &route, origin, record).await;
                 }
             }
             Err(error) => {
-                drop(bounds);
-                self.refuse(client, &error, &route, origin, record).await;
+                drop(limits);
+                self.respond_with_error(client, &error, &route, origin, record).await;
             }
         }
-        record.bytes_up += client.body_bytes();
-        record.put_route(route);
+        record.bytes_in += client.body_bytes();
+        record.restore_route(route);
     }
 
-    /// Brings a response back. Returns why there is none where it broke off before anything of it had been sent.
-    async fn relay_back<I: Socket>(
+    /// Relays a response to the client. Returns the fault if the response failed before any of it was sent, so that
+    /// another response can replace it.
+    async fn relay_response<I: Socket>(
         &self,
         mut connection: Box<Connection>,
         writer: &mut RequestWriter,
         upload: &mut Upload<'_, I>,
         changes: Changes<'_>,
-        patience: Patience,
+        timeouts: ResponseTimeouts,
         record: &mut RequestRecord,
     ) -> Option<Fault> {
         let id = record.take_id();
         let changes = Changes { request_id: (!id.is_empty()).then_some(&*id), ..changes };
         let upgraded = connection.head().is_some_and(|head| head.status() == StatusCode::SWITCHING_PROTOCOLS);
         if upgraded {
-            // Boxed: seldom, and its state would make every other request's future larger.
+            // Boxed, because it is rare and its state would make the future of every request larger.
             Box::pin(self.tunnel(connection, upload, &changes, writer.head(), record)).await;
-            record.put_id(id);
+            record.restore_id(id);
             return None;
         }
-        let relayed = relay(&mut connection, writer, upload, &changes, patience, record).await;
-        record.put_id(id);
+        let relayed = relay(&mut connection, writer, upload, &changes, timeouts, record).await;
+        record.restore_id(id);
         match relayed {
-            Relayed::Whole => {
-                record.ends();
-                // A server that has not taken the whole request would take the next for its rest.
+            Relayed::Complete => {
+                record.end_response();
+                // A server that has not read the whole request would read the next one as its remainder.
                 if writer.is_done() {
                     if connection.is_bound() {
                         upload.client.logins().keep(connection);
@@ -275,15 +289,15 @@ impl Proxy {
             }
             Relayed::ClientGone => upload.client.close(),
             Relayed::Unsent(fault) => return Some(fault),
-            Relayed::Cut(fault) => {
+            Relayed::Truncated(fault) => {
                 upload.client.close();
-                record.breaks(fault);
+                record.fail_response(fault);
             }
         }
         None
     }
 
-    /// Joins the client and the server behind a 101.
+    /// Connects the client and the server after a 101 response.
     async fn tunnel<I: Socket>(
         &self,
         connection: Box<Connection>,
@@ -294,36 +308,38 @@ impl Proxy {
     ) {
         let client = &mut *upload.client;
         if let Some(head) = connection.head() {
-            record.head_goes_out(head.status());
+            record.begin_response(head.status());
             client.write_upgrade(head, connection.facts(), changes, sent);
         }
         client.close();
-        let ahead = client.take_input();
-        let (mut server, said) = connection.into_parts();
+        let from_client = client.take_input();
+        let (mut server, from_server) = connection.into_parts();
         if client.flush().await.is_err() {
             return;
         }
-        let carried = tunnel::run(client.io(), &ahead, &mut server, &said, upload.gate, upload.lease).await;
-        record.tunnelled(carried.bytes, carried.token_ended);
+        let carried =
+            tunnel::run(client.io(), &from_client, &mut server, &from_server, upload.gate, upload.lease)
+                .await;
+        record.end_tunnel(carried.bytes, carried.token_ended);
     }
 
-    /// Sends a request to a server that speaks HTTP/2, and the response back.
-    async fn pass_to_http2<I: Socket>(
+    /// Forwards a request to an HTTP/2 server and relays the response.
+    async fn forward_over_http2<I: Socket>(
         &self,
         client: &mut Client<I>,
         (head, mut outbound): (Request<()>, Outbound),
         lease: &Lease,
         identity: &Identity,
-        (route, asked): (&Route, Option<&str>),
+        (route, request_path): (&Route, Option<&str>),
         record: &mut RequestRecord,
     ) -> Result<(), ForwardError> {
-        let limits = outbound.limits;
-        // The task that reads the client's socket is this one; HTTP/2 takes the pieces as it has room for them.
-        let (pieces, taken) = mpsc::channel(1);
+        let body_limits = outbound.body_limits;
+        // This task reads the client's socket. The HTTP/2 connection receives a piece whenever it has room for one.
+        let (pieces, received) = mpsc::channel(1);
         let mut pieces = client.has_body().then_some(pieces);
         let mut trailers_sent = false;
         outbound.body = client.has_body().then(|| Origin::Http1 {
-            pieces: taken,
+            pieces: received,
             size: client.body_size(),
             ended: false,
         });
@@ -336,7 +352,7 @@ impl Proxy {
                     }
                     return;
                 };
-                let mut upload = Upload::new(client, &self.gate, lease, limits, false, rules);
+                let mut upload = Upload::new(client, &self.gate, lease, body_limits, false, rules);
                 match upload.poll_frame(cx) {
                     Poll::Pending => return,
                     Poll::Ready(Ok(Some(frame))) => place.send(Ok(frame)),
@@ -360,9 +376,9 @@ impl Proxy {
                 lease,
                 identity.client(),
                 &self.gate,
-                (route, asked),
+                (route, request_path),
                 (head, outbound),
-                &mut record.trip,
+                &mut record.upstream,
             );
             let mut forward = std::pin::pin!(forward);
             poll_fn(|cx| {
@@ -371,24 +387,24 @@ impl Proxy {
             })
             .await?
         };
-        record.trip.returns();
+        record.upstream.end_attempt();
         if let Some(changes) = &route.response_headers {
             changes.apply(response.headers_mut());
         }
         let relayed = client.send(response, pump, record).await;
         match relayed {
-            Relayed::Whole => record.ends(),
+            Relayed::Complete => record.end_response(),
             Relayed::ClientGone | Relayed::Unsent(_) => client.close(),
-            Relayed::Cut(fault) => {
+            Relayed::Truncated(fault) => {
                 client.close();
-                record.breaks(fault);
+                record.fail_response(fault);
             }
         }
         Ok(())
     }
 
-    /// Says why there is no response from upstream.
-    async fn refuse<I: Socket>(
+    /// Responds to a request that failed upstream.
+    async fn respond_with_error<I: Socket>(
         &self,
         client: &mut Client<I>,
         error: &ForwardError,
@@ -396,16 +412,16 @@ impl Proxy {
         origin: Option<http::HeaderValue>,
         record: &mut RequestRecord,
     ) {
-        let (reason, response) = self.failed(error, &route.upstream);
+        let (reason, response) = self.error_response(error, &route.upstream);
         record.reason = Some(reason);
         if matches!(error, ForwardError::ClientGone) {
             return client.close();
         }
-        respond(client, &own_answer(response, route, origin), false, record).await;
+        respond(client, &local_response(response, route, origin), false, record).await;
     }
 
-    /// Answers a request to one of the gate's own endpoints.
-    async fn answer_http1<I: Socket>(
+    /// Serves a request to one of the gate's endpoints.
+    async fn serve_endpoint_http1<I: Socket>(
         &self,
         client: &mut Client<I>,
         connection: &ClientConnection<'_>,
@@ -413,30 +429,30 @@ impl Proxy {
         parts: &Parts,
         record: &mut RequestRecord,
     ) {
-        record.reaches(endpoint);
+        record.set_endpoint(endpoint);
         let body = if endpoint.reads_body() {
-            // The whole of it within the time that other bodies have between two reads.
+            // For other bodies this is the timeout between two reads. For a form it is the timeout of the whole body.
             let within = self.rules.load().body_timeout;
             self.read_form(client, within).await
         } else {
             FormBody::Whole(Bytes::new())
         };
         let close = !matches!(body, FormBody::Whole(_)) || connection.has_refused_certificate();
-        let response = self.answer(endpoint, parts, body, connection, record).await;
+        let response = self.serve_endpoint(endpoint, parts, body, connection, record).await;
         respond(client, &response, close, record).await;
     }
 
-    /// Reads a body of the size that an endpoint takes.
+    /// Reads the form of a request to an endpoint. Both its size and the time to read it are limited.
     async fn read_form<I: Socket>(&self, client: &mut Client<I>, within: std::time::Duration) -> FormBody {
-        let most = MAX_BODY as u64;
-        // What announces itself as too long is refused unread.
-        if client.body_size().lower() > most {
+        let max = MAX_BODY as u64;
+        // A body that is declared too long is refused without being read.
+        if client.body_size().lower() > max {
             return FormBody::TooLarge;
         }
         let deadline = turn::now() + within;
         let lease = Lease::public();
-        let limits = BodyLimits { max: Some(most), timeout: within };
-        let mut upload = Upload::new(client, &self.gate, &lease, limits, false, None);
+        let body_limits = BodyLimits { max: Some(max), timeout: within };
+        let mut upload = Upload::new(client, &self.gate, &lease, body_limits, false, None);
         let mut form = Vec::new();
         poll_fn(|cx| {
             loop {
@@ -458,12 +474,12 @@ impl Proxy {
     }
 }
 
-/// Waits for the upstream to take one more request. The refusal is `None` where the client has gone meanwhile.
+/// Waits in the queue of the upstream. The error is `None` if the client disconnected while waiting.
 async fn wait_unless_gone<I: Socket>(
     client: &mut Client<I>,
-    bounds: &mut Option<Box<ExchangeLimits>>,
+    limits: &mut Option<Box<ExchangeLimits>>,
 ) -> Result<(), Option<Response<Full<Bytes>>>> {
-    let mut wait = std::pin::pin!(wait_for_place(bounds));
+    let mut wait = std::pin::pin!(wait_in_queue(limits));
     poll_fn(|cx| match wait.as_mut().poll(cx) {
         Poll::Ready(waited) => Poll::Ready(waited.map_err(Some)),
         Poll::Pending => client.poll_hangup(cx).map(|()| Err(None)),
@@ -471,23 +487,23 @@ async fn wait_unless_gone<I: Socket>(
     .await
 }
 
-/// Writes a response of the gateway's own.
+/// Writes a local response.
 pub(super) async fn respond<I: Socket>(
     client: &mut Client<I>,
     response: &Response<Full<Bytes>>,
     close: bool,
     record: &mut RequestRecord,
 ) {
-    record.head_goes_out(response.status());
+    record.begin_response(response.status());
     let bytes = client.respond(response, record.request_id(), close);
     if client.flush().await.is_ok() {
-        record.ends_with(bytes);
+        record.end_local_response(bytes);
     } else {
         client.close();
     }
 }
 
-/// The head as the endpoints take it.
+/// Converts a head to the form that the endpoints take. Returns `None` if the target is not a valid URI.
 fn parts_of(request: &impl RequestView) -> Option<Parts> {
     let target = match request.query() {
         None => PathAndQuery::try_from(request.path()).ok()?,

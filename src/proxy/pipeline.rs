@@ -1,4 +1,4 @@
-//! The way of a request, top to bottom: authorized, then answered by an endpoint, by a refusal, or from upstream.
+//! The proxy: authorizes requests, and then serves them from an endpoint, with a refusal, or from the upstream.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use super::forward::http1::{self, Http1, ReturnTo, bind_login};
 use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::observe::{self, RequestRecord};
-use super::refusal::{Refusal, own_answer, understood_by};
+use super::refusal::{Refusal, into_grpc_if_called, local_response};
 use super::route::ClientConnection;
 use super::rules::Rules;
 use crate::gate::question::{Answers, NO_ANSWERS};
 use crate::gate::{Endpoint, FormBody, Gate};
 use crate::headers::{MapHead, check_request};
-use crate::http1::Asked;
+use crate::http1::ResponseExpectation;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Identity;
 use crate::oauth::denial::Denial;
@@ -47,7 +47,7 @@ use crate::upstream::http1::logins::Logins;
 use crate::upstream::http1::writer::RequestWriter;
 
 thread_local! {
-    /// The rules that this thread saw last, and their number.
+    /// The rules that this thread used last, and their version.
     static RULES: RefCell<Option<(u64, Arc<Rules>)>> = const { RefCell::new(None) };
 }
 
@@ -56,24 +56,24 @@ fn next_version() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The proxy: one for all threads.
+/// The proxy. All threads share one.
 pub(crate) struct Proxy {
     pub(super) gate: Gate,
     pub(super) rules: ArcSwap<Rules>,
-    /// Counts the rules there have been, in all proxies of the process: no two have the same number.
+    /// The version of the current rules. It is unique among all proxies of the process.
     version: AtomicU64,
     watched: watch::Sender<Arc<Watched>>,
 }
 
 impl Proxy {
-    /// A proxy that lets through what `gate` permits.
+    /// Creates a proxy that forwards the requests that `gate` permits.
     #[must_use]
     pub(crate) fn new(gate: Gate, rules: Rules) -> Self {
         let (watched, _) = watch::channel(Arc::new(rules.watched()));
         Self { gate, rules: ArcSwap::from_pointee(rules), version: AtomicU64::new(next_version()), watched }
     }
 
-    /// Swaps all rules at once. Requests under way finish on the old ones.
+    /// Replaces all rules at once. Requests in flight finish with the old ones.
     pub(crate) fn reload(&self, rules: Rules) {
         let watched = Arc::new(rules.watched());
         self.rules.store(Arc::new(rules));
@@ -81,44 +81,45 @@ impl Proxy {
         self.watched.send_replace(watched);
     }
 
-    /// Returns the servers and names of the current rules, and of all later ones.
+    /// Returns a receiver of the servers to probe and the names to resolve. It is updated when the rules change.
     #[must_use]
     pub(crate) fn watched(&self) -> watch::Receiver<Arc<Watched>> {
         self.watched.subscribe()
     }
 
-    /// Shows the rules in force to `look`, which must not come back here. Costs no write that other threads could see.
-    pub(super) fn with_rules<R>(&self, look: impl FnOnce(&Rules) -> R) -> R {
+    /// Calls `read` with the current rules, which must not call this function again. Writes nothing that is shared
+    /// with other threads.
+    pub(super) fn with_rules<R>(&self, read: impl FnOnce(&Rules) -> R) -> R {
         RULES.with_borrow_mut(|kept| {
-            // The number is read before the rules: with older rules under it than there are, the next look gets new ones.
+            // The version is read before the rules, so that a concurrent reload at worst causes another load.
             let version = self.version.load(Ordering::Acquire);
             let rules = match kept {
                 Some((known, rules)) if *known == version => rules,
                 _ => &mut kept.insert((version, self.rules.load_full())).1,
             };
-            look(rules)
+            read(rules)
         })
     }
 
-    /// The rules in force: those that follow them count on with what they have counted.
+    /// Returns the current rules. The rules that replace them take over their counters and limiters.
     #[must_use]
     pub(crate) fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
     }
 
-    /// The gate in front of the routes.
+    /// Returns the gate that authorizes requests.
     #[must_use]
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// What there is to tell besides what is counted.
+    /// Returns the metrics that are read when they are requested, and not counted.
     pub(crate) fn gauges(&self) -> Gauges {
         let rules = self.rules.load();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Gauges {
             routes: rules.meters.routes(),
-            own: observe::own(),
+            own: observe::builtin_meters(),
             upstreams: rules.meters.upstreams(),
             tokens_live: self.gate.tokens_live(),
             tokens_kept: number(self.gate.tokens_kept()),
@@ -127,7 +128,7 @@ impl Proxy {
         }
     }
 
-    /// Answers a request of HTTP/2.
+    /// Serves an HTTP/2 request.
     pub(crate) async fn serve(
         &self,
         request: Request<Incoming>,
@@ -135,7 +136,7 @@ impl Proxy {
     ) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let mut record = RequestRecord::default();
-        // From here on the request is followed to its end, also if this future is dropped.
+        // From here on, the request is counted and logged even if this future is dropped.
         let head = MapHead::new(&parts);
         record.begin(&head, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
         let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
@@ -147,11 +148,14 @@ impl Proxy {
             let known = answers.as_deref().unwrap_or(&NO_ANSWERS);
             match self.authorize_http2(&head, &body, &client, &mut record, scratch, known) {
                 Ok(Disposition::Upstream(authorized)) => {
-                    break self.pass_http2(authorized, &parts, body, (identity, writer), &mut record).await;
+                    break self
+                        .forward_http2(authorized, &parts, body, (identity, writer), &mut record)
+                        .await;
                 }
-                // Boxed: seldom, and its state would make every other request's future larger.
+                // Boxed, because it is rare and its state would make the future of every request larger.
                 Ok(Disposition::Endpoint(endpoint)) => {
-                    break Box::pin(self.answer_http2(endpoint, parts, body, client, &mut record)).await;
+                    break Box::pin(self.serve_endpoint_http2(endpoint, parts, body, client, &mut record))
+                        .await;
                 }
                 Ok(Disposition::Ask(question)) => {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
@@ -159,7 +163,7 @@ impl Proxy {
                 Err(refusal) => {
                     record.refused(&refusal);
                     drain(body);
-                    break refusal.understood_by(&parts).into_response().map(ResponseBody::from);
+                    break refusal.into_grpc_if_called(&parts).into_response().map(ResponseBody::from);
                 }
             }
         };
@@ -188,8 +192,8 @@ impl Proxy {
         })
     }
 
-    /// Sends on what was let through, and says what of the response is the route's.
-    async fn pass_http2(
+    /// Forwards an authorized request, and applies the route's changes to the response.
+    async fn forward_http2(
         &self,
         authorized: Authorized,
         parts: &Parts,
@@ -197,30 +201,30 @@ impl Proxy {
         (identity, mut writer): (Identity, RequestWriter),
         record: &mut RequestRecord,
     ) -> Response<ResponseBody> {
-        let Authorized { lease, head, mut bounds, login, origin, asked, .. } = authorized;
+        let Authorized { lease, head, mut limits, login, origin, request_path, .. } = authorized;
         let Some(route) = record.take_route() else {
             return Response::new(ResponseBody::from(Full::default()));
         };
         let upstream = &route.upstream;
-        let forwarded = match wait_for_place(&mut bounds).await {
+        let forwarded = match wait_in_queue(&mut limits).await {
             Err(refusal) => Err((Reason::UpstreamBusy, refusal)),
             Ok(()) => {
-                let limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
+                let body_limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
                 let body = (!body.is_end_stream()).then_some(Origin::Http2(body));
-                let trip = &mut record.trip;
-                trip.departs(upstream);
+                let trace = &mut record.upstream;
+                trace.begin(upstream);
                 let rules = route.request_rules.clone();
                 let forwarded = match head {
                     Head::Http2(head) => {
-                        let outbound = Outbound { body, limits, bounds, rules };
+                        let outbound = Outbound { body, body_limits, limits, rules };
                         // Boxed, because its state would make the future of every other request larger.
                         let forward = http2::forward(
                             &lease,
                             identity.client(),
                             &self.gate,
-                            (&route, asked.as_deref()),
+                            (&route, request_path.as_deref()),
                             (*head, outbound),
-                            trip,
+                            trace,
                         );
                         Box::pin(forward).await
                     }
@@ -235,42 +239,44 @@ impl Proxy {
                             pinned: None,
                         };
                         let token = || TokenLease::new(&self.gate, &lease);
-                        let (body, outcome) = RequestBody::new(body, limits, rules.as_ref(), token);
-                        trip.body.clone_from(&outcome);
+                        let (body, outcome) = RequestBody::new(body, body_limits, rules.as_ref(), token);
+                        trace.body.clone_from(&outcome);
                         let mut down = BodyDownstream::new(body, outcome, chunked);
-                        let expected = Asked { head: parts.method == Method::HEAD, upgrade: false };
+                        let expected =
+                            ResponseExpectation { head: parts.method == Method::HEAD, upgrade: false };
                         // The requests of an HTTP/2 connection run at the same time and cannot share a login.
                         let mut logins = Logins::default();
                         if matches!(head, Head::Buffered)
                             && let Err(error) = Box::pin(buffer(&mut writer, &mut down)).await
                         {
-                            let (reason, response) = self.failed(&error, upstream);
+                            let (reason, response) = self.error_response(&error, upstream);
                             record.reason = Some(reason);
-                            let response = own_answer(understood_by(response, parts), &route, origin);
-                            record.put_route(route);
+                            let response =
+                                local_response(into_grpc_if_called(response, parts), &route, origin);
+                            record.restore_route(route);
                             return response.map(ResponseBody::from);
                         }
                         let mut attempt =
                             Http1::new(&exchange, expected, &mut writer, &mut down, &mut logins);
-                        match exchange.run(&mut attempt, &mut bounds, trip).await {
+                        match exchange.run(&mut attempt, &mut limits, trace).await {
                             Ok((mut connection, ())) => {
                                 if route.carries_logins() {
                                     bind_login(&mut connection, login);
                                 }
                                 let returning =
-                                    ReturnTo { gate: &self.gate, lease: &lease, route: &route, asked };
-                                Ok(http1::respond(connection, writer, down, returning, bounds))
+                                    ReturnTo { gate: &self.gate, lease: &lease, route: &route, request_path };
+                                Ok(http1::respond(connection, writer, down, returning, limits))
                             }
                             Err(error) => Err(error),
                         }
                     }
                 };
-                forwarded.map_err(|error| self.failed(&error, upstream))
+                forwarded.map_err(|error| self.error_response(&error, upstream))
             }
         };
         let response = match forwarded {
             Ok(mut response) => {
-                record.trip.returns();
+                record.upstream.end_attempt();
                 if let Some(changes) = &route.response_headers {
                     changes.apply(response.headers_mut());
                 }
@@ -281,20 +287,20 @@ impl Proxy {
             }
             Err((reason, response)) => {
                 record.reason = Some(reason);
-                own_answer(understood_by(response, parts), &route, origin).map(ResponseBody::from)
+                local_response(into_grpc_if_called(response, parts), &route, origin).map(ResponseBody::from)
             }
         };
-        record.put_route(route);
+        record.restore_route(route);
         response
     }
 
-    /// What is said to the client of a request that has no response from upstream, and why.
-    pub(super) fn failed(
+    /// Returns the response to a request that failed upstream, and the reason to record.
+    pub(super) fn error_response(
         &self,
         error: &ForwardError,
         upstream: &Upstream,
     ) -> (Reason, Response<Full<Bytes>>) {
-        // A body that is too long or too slow is the client's doing.
+        // The client causes a body that is too long or too slow.
         if !matches!(error, ForwardError::Body(_) | ForwardError::ClientGone) {
             upstream.report(error);
         }
@@ -302,11 +308,11 @@ impl Proxy {
             ForwardError::Body(BodyFault::TokenEnded) => self.gate.refuse(&Denial::InvalidToken),
             error => error.to_response(),
         };
-        (observe::of_forward_error(error), response)
+        (observe::forward_error_reason(error), response)
     }
 
-    /// Answers a request of HTTP/2 to one of the gate's own endpoints.
-    async fn answer_http2(
+    /// Serves an HTTP/2 request to one of the gate's endpoints.
+    async fn serve_endpoint_http2(
         &self,
         endpoint: Endpoint,
         parts: Parts,
@@ -314,9 +320,9 @@ impl Proxy {
         client: ClientConnection<'_>,
         record: &mut RequestRecord,
     ) -> Response<ResponseBody> {
-        record.reaches(endpoint);
+        record.set_endpoint(endpoint);
         let form = if endpoint.reads_body() {
-            // The whole of it within the time that other bodies have between two reads.
+            // For other bodies this is the timeout between two reads. For a form it is the timeout of the whole body.
             let within = self.rules.load().body_timeout;
             match tokio::time::timeout(within, plugin::read_form(&mut body)).await {
                 Ok(body) => body,
@@ -327,12 +333,12 @@ impl Proxy {
         };
         drain(body);
         let close = !matches!(form, FormBody::Whole(_)) || client.has_refused_certificate();
-        let response = self.answer(endpoint, &parts, form, &client, record).await;
+        let response = self.serve_endpoint(endpoint, &parts, form, &client, record).await;
         Refusal { response, close, reason: None, setting: None }.into_response().map(ResponseBody::from)
     }
 
-    /// Answers a request to one of the gate's own endpoints, whose body has been read.
-    pub(super) async fn answer(
+    /// Serves a request to one of the gate's endpoints, after its body has been read.
+    pub(super) async fn serve_endpoint(
         &self,
         endpoint: Endpoint,
         parts: &Parts,
@@ -341,32 +347,32 @@ impl Proxy {
         record: &mut RequestRecord,
     ) -> Response<Full<Bytes>> {
         if let FormBody::Whole(body) = &body {
-            record.reads(body.len());
+            record.set_request_bytes(body.len());
         }
         let address = self.with_rules(|rules| rules.client_address(client.peer, &MapHead::new(parts)));
         let mut origin = crate::gate::Origin::from_address(address);
         origin.certificate = client.verified_certificate();
         origin.https = Some(client.secure);
-        let (mut response, told) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
+        let (mut response, outcome) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
         self.with_rules(|rules| {
             if let Some(cors) = &rules.endpoint_cors {
                 cors.apply(endpoint, &MapHead::new(parts), response.headers_mut());
             }
         });
-        record.told(&told);
+        record.set_outcome(&outcome);
         response
     }
 }
 
-/// Waits for the upstream to take one more request, where that is what it has to do.
-pub(super) async fn wait_for_place(
-    bounds: &mut Option<Box<ExchangeLimits>>,
+/// Waits in the queue of the upstream, if the request is queued.
+pub(super) async fn wait_in_queue(
+    limits: &mut Option<Box<ExchangeLimits>>,
 ) -> Result<(), Response<Full<Bytes>>> {
-    if let Some(bounds) = bounds
-        && let Some(ticket) = bounds.ticket.take()
+    if let Some(limits) = limits
+        && let Some(ticket) = limits.ticket.take()
     {
-        // Boxed: seldom, and its state would make every other request's future larger.
-        bounds.upstream = Some(Box::pin(ticket.wait()).await?);
+        // Boxed, because it is rare and its state would make the future of every request larger.
+        limits.upstream = Some(Box::pin(ticket.wait()).await?);
     }
     Ok(())
 }

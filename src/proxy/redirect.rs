@@ -1,6 +1,6 @@
 //! Redirects requests from `http` to `https`.
 //!
-//! The target has the host of the request itself, so nobody is sent to a host that the client did not name.
+//! The target has the host of the request, so the client is never redirected to a host that it did not name.
 
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 use super::authorize::host_of;
 use super::client::{Client, Socket};
 use super::http1::{Session, respond};
-use super::notes::Notes as _;
+use super::observer::RequestObserver as _;
 use super::pipeline::Proxy;
 use super::refusal::Refusal;
 use super::route::ClientConnection;
@@ -19,7 +19,7 @@ use crate::route::path;
 use crate::telemetry::Reason;
 
 impl Proxy {
-    /// Answers the request whose head the client has sent with a redirect to the same URL over `https`, on this port.
+    /// Redirects the client's current request to the same URL over `https`, on this port.
     pub(crate) async fn redirect<I: Socket>(
         &self,
         client: &mut Client<I>,
@@ -36,7 +36,7 @@ impl Proxy {
         record.finish();
     }
 
-    /// Makes the redirect. Like a refusal, it is an answer of the gateway's own.
+    /// Builds the redirect, which is a local response like a refusal.
     fn redirection<I: Socket>(
         &self,
         client: &mut Client<I>,
@@ -61,7 +61,7 @@ impl Proxy {
         let path = head.path();
         let canonical =
             path::canonical(path).map_err(|error| malformed(StatusCode::BAD_REQUEST, error.public_text()))?;
-        record.names(host.as_str(), canonical.as_str());
+        record.on_target(host.as_str(), canonical.as_str());
         let location = location(host.name(), port, path, head.query())
             .ok_or_else(|| malformed(StatusCode::BAD_REQUEST, "the request target is not well-formed"))?;
         let mut response = response::problem(
@@ -69,7 +69,7 @@ impl Proxy {
             "this gateway serves https only: use the URL in Location",
         );
         response.headers_mut().insert(LOCATION, location);
-        // The body of a request is not read.
+        // The body of the request is not read.
         let close = !matches!(facts.framing, RequestFraming::None | RequestFraming::Length(0));
         client.begin(Some(facts));
         Ok(Refusal { response, close, reason: None, setting: None })

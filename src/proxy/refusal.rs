@@ -1,4 +1,4 @@
-//! Answers of our own in place of the upstream's.
+//! Responses that the gateway sends in place of the upstream's.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION};
@@ -13,11 +13,11 @@ use crate::response;
 use crate::route::path::PathError;
 use crate::telemetry::Reason;
 
-/// An answer of our own, and whether the connection can go on after it.
+/// A local response, and whether the connection must be closed after it.
 pub(crate) struct Refusal {
     pub(crate) response: Response<Full<Bytes>>,
     pub(crate) close: bool,
-    /// None for what is an answer and no refusal.
+    /// `None` if the response is not a refusal.
     pub(crate) reason: Option<Reason>,
     /// The key of gateway.toml that would accept such a request. It is for the log, not for the client.
     pub(crate) setting: Option<&'static str>,
@@ -28,18 +28,19 @@ impl Refusal {
         Self { response, close: false, reason: Some(reason), setting: reason.setting(false) }
     }
 
-    /// The request cannot be understood in one way only: nothing after it on the connection can be trusted.
+    /// Creates the refusal of an ambiguous request. It closes the connection, because nothing that follows such a
+    /// request can be trusted.
     pub(crate) fn ambiguous(status: StatusCode, detail: &str) -> Self {
         Self { close: true, ..Self::new(response::problem(status, detail), Reason::Ambiguous) }
     }
 
-    /// Refuses a path that servers may read in different ways, or that its route does not accept.
+    /// Creates the refusal of a path that servers may read in different ways, or that its route does not accept.
     pub(crate) fn path(error: PathError) -> Self {
         let refusal = Self::ambiguous(StatusCode::BAD_REQUEST, error.public_text());
         Self { setting: error.setting(), ..refusal }
     }
 
-    /// Refuses a request of this route. Lets a page of another origin read that, where the route has such pages.
+    /// Adds the fields that let a page on another origin read the refusal, if the route has CORS.
     pub(crate) fn of(mut self, route: &Route, request: &impl RequestView) -> Self {
         if let Some(cors) = &route.cors {
             cors.apply_to_local_response(self.response.headers_mut(), cors.origin(request));
@@ -54,8 +55,8 @@ impl Refusal {
         Self::new(response, Reason::MethodNotAllowed)
     }
 
-    /// In the words of gRPC, if it is to a call of gRPC.
-    pub(crate) fn understood_by(self, parts: &Parts) -> Self {
+    /// Converts the response to a gRPC status if the request is a gRPC call.
+    pub(crate) fn into_grpc_if_called(self, parts: &Parts) -> Self {
         if is_grpc_call(parts) { Self { response: in_grpc(self.response), ..self } } else { self }
     }
 
@@ -68,8 +69,8 @@ impl Refusal {
     }
 }
 
-/// An answer of our own to a request of this route: one that pages of other origins can read, where it has such.
-pub(crate) fn own_answer(
+/// Adds the fields that let a page on another origin read a local response, if the route has CORS.
+pub(crate) fn local_response(
     mut response: Response<Full<Bytes>>,
     route: &Route,
     origin: Option<HeaderValue>,
@@ -80,12 +81,12 @@ pub(crate) fn own_answer(
     response
 }
 
-/// The answer in the words of gRPC, if it is to a call of gRPC.
-pub(crate) fn understood_by(response: Response<Full<Bytes>>, parts: &Parts) -> Response<Full<Bytes>> {
+/// Converts a local response to a gRPC status if the request is a gRPC call.
+pub(crate) fn into_grpc_if_called(response: Response<Full<Bytes>>, parts: &Parts) -> Response<Full<Bytes>> {
     if is_grpc_call(parts) { in_grpc(response) } else { response }
 }
 
-/// Whether a request is a call of gRPC, which there is in HTTP/2 only.
+/// Returns whether a request is a gRPC call. gRPC requires HTTP/2.
 fn is_grpc_call(parts: &Parts) -> bool {
     parts.version == Version::HTTP_2 && grpc::is_call(&parts.headers)
 }

@@ -20,14 +20,14 @@ use crate::route::table::RouteTable;
 use crate::telemetry::{Meter, RouteCells};
 use crate::upstream::group::Upstream;
 
-/// What a route requires of a request.
+/// The requirement of a route on the client's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// A valid token that meets the demand.
+    /// A valid token that meets the requirement.
     Token(Demand),
-    /// The same, where the token is in this header instead of `Authorization`.
+    /// A valid token in this header instead of `Authorization`.
     TokenIn(HeaderName, Demand),
-    /// Nothing: the configuration says `access = "public"`.
+    /// No token: `access = "public"`.
     Public,
 }
 
@@ -39,11 +39,11 @@ pub(crate) struct Route {
     pub(crate) access: Access,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) meter: Arc<Meter<RouteCells>>,
-    /// What is changed in requests beyond what is changed in every request.
+    /// The changes to requests, in addition to those that every request gets.
     pub(crate) transform: Option<Box<Transform>>,
-    /// What is changed in the headers of requests: the credentials of the upstream, among others.
+    /// The changes to the headers of requests, such as the credentials of the upstream.
     pub(crate) request_rules: Option<Arc<RequestRules>>,
-    /// Whether URLs and cookies of the upstream become those of the route.
+    /// Whether the URLs and cookies of the upstream are mapped to those of the route.
     pub(crate) maps_urls: bool,
     /// The maximum size of a request body in bytes; `None` for no limit.
     pub(crate) max_body_size: Option<u64>,
@@ -51,7 +51,7 @@ pub(crate) struct Route {
     pub(crate) body_timeout: Duration,
     /// Whether the client's token is sent upstream.
     pub(crate) forward_token: bool,
-    /// What is required of client addresses; `None` for nothing.
+    /// The requirements on client addresses, if any.
     pub(crate) addresses: Option<Box<AddressPolicy>>,
     pub(crate) rate_limit: Option<Arc<Limiter>>,
     pub(crate) in_flight: Option<ConcurrencyLimit>,
@@ -61,7 +61,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Returns what becomes of the client's `Authorization`.
+    /// Returns what to do with the client's `Authorization` field.
     pub(crate) fn client_authorization(&self) -> ClientAuthorization {
         match (&self.access, self.forward_token) {
             (_, true) => ClientAuthorization::Forward,
@@ -70,18 +70,18 @@ impl Route {
         }
     }
 
-    /// Returns what becomes of a URL or a cookie of the upstream, or `None` if it stays as it is. `asked` is the
+    /// Returns what becomes of a URL or a cookie of the upstream, or `None` if it stays as it is. `request_path` is the
     /// canonical path of the request, on a route that changes it, and `sent` reads the request that went upstream.
     #[cold]
     pub(crate) fn map_url(
         &self,
         field: &Field<'_>,
-        asked: Option<&str>,
+        request_path: Option<&str>,
         sent: impl FnOnce() -> PublicOrigin,
     ) -> Option<(&'static HeaderName, String)> {
         let rewrite = self.transform.as_ref().map(|transform| &transform.rewrite);
         let rewrite = rewrite.filter(|rewrite| !rewrite.is_empty());
-        let map = UrlMap { servers: &self.upstream.origins, rewrite, asked };
+        let map = UrlMap { servers: &self.upstream.origins, rewrite, request_path };
         if self.maps_urls { map.value(field, sent) } else { None }
     }
 

@@ -29,16 +29,16 @@ pub(crate) struct Rules {
     pub(crate) clients: Option<ClientLimits>,
     /// All upstreams, in the order of the configuration file.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
-    /// The rate limit of each address for what is not a route's: the endpoints, and paths that lead nowhere.
+    /// The rate limit of each address for requests without a route: the endpoints and unknown paths.
     pub(crate) rate_by_address: Option<Arc<AddressLimiter>>,
-    /// What lets pages on other origins use the endpoints.
+    /// The CORS policy of the endpoints.
     pub(crate) endpoint_cors: Option<Box<EndpointCors>>,
     /// The proxies whose `Forwarded` and `X-Forwarded-*` fields are trusted.
     pub(crate) trusted_proxies: Box<[AddressRange]>,
     /// The timeout between two reads of a request body. For the gateway's own endpoints, the timeout of the
     /// whole body.
     pub(crate) body_timeout: Duration,
-    /// The maximum number of header fields of an HTTP/2 request: h2 bounds only their size. The HTTP/1.1
+    /// The maximum number of header fields of an HTTP/2 request: h2 limits only their size. The HTTP/1.1
     /// parser enforces its own limit.
     pub(crate) max_headers: usize,
     pub(crate) limits: LimitState,

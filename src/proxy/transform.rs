@@ -1,4 +1,5 @@
-//! What a route changes in its requests beyond what is changed in every request. Most routes have none of this.
+//! The changes that a route makes to its requests, in addition to those that every request gets. Most routes
+//! make none.
 
 use std::borrow::Cow;
 
@@ -7,11 +8,11 @@ use crate::route::rewrite::Rewrite;
 /// Changes to the requests of a route.
 #[derive(Debug, Default)]
 pub(crate) struct Transform {
-    /// The path.
+    /// The change of the path.
     pub(crate) rewrite: Rewrite,
-    /// The `Host` that servers get instead of the client's.
+    /// The `Host` that is sent to servers instead of the client's.
     pub(crate) host: Option<Box<str>>,
-    /// Whether the whole body is read before a server gets anything.
+    /// Whether the whole body is read before the request is sent to a server.
     pub(crate) buffer: bool,
 }
 
@@ -22,7 +23,8 @@ impl Transform {
         (!rewrite.is_empty() || host.is_some() || *buffer).then(|| Box::new(self))
     }
 
-    /// Returns the path for the upstream. `None` means that servers may find other segments in `path` than the route's.
+    /// Returns the path for the upstream, or `None` if servers may read other segments from `path` than the route
+    /// does.
     pub(crate) fn path<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
         self.rewrite.apply(path)
     }

@@ -113,7 +113,7 @@ impl<H: Handler> Connection<'_, H> {
                 Err(end) => return Busy::Over(end),
             }
             self.handler.serve(client, self.info, &mut session).await;
-            if !client.goes_on() {
+            if !client.is_reusable() {
                 return Busy::Over(End::Answered);
             }
             since = Since::Answered(turn::now());
@@ -245,7 +245,7 @@ async fn close<I: Socket>(mut client: Client<I>, end: End, drain: &DrainSignal) 
         }
         let _ = client.io().shutdown().await;
         let mut left = LINGER_BYTES;
-        while !client.is_finished() {
+        while !client.is_half_closed() {
             match poll_fn(|cx| client.poll_read(cx)).await {
                 Ok(read) if read > 0 && read <= left => left -= read,
                 _ => return,

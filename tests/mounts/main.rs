@@ -129,7 +129,7 @@ async fn a_pingora_connection_stays_usable_after_a_refusal_at_the_token_endpoint
             ("grant".to_owned(), 400),
             (form(setup::SECRET), 200),
         ] {
-            connection.ask(post_form(TOKEN, &[], body)).status(status);
+            connection.request(post_form(TOKEN, &[], body)).status(status);
         }
     }
 }
@@ -145,13 +145,13 @@ async fn a_pingora_server_binds_tokens_to_the_certificate_it_sees() {
         setup::SECRET
     );
     for server in [pingora_mounts::proxy(&gate, upstream, tls).await, pingora_mounts::app(&gate, tls).await] {
-        Conn::tls_as(server, None).ask(post_form(TOKEN, &[], &form)).oauth_error(400, "invalid_request");
-        let answer = Conn::tls_as(server, Some(&keys.holders.own)).ask(post_form(TOKEN, &[], &form));
+        Conn::tls_as(server, None).request(post_form(TOKEN, &[], &form)).oauth_error(400, "invalid_request");
+        let answer = Conn::tls_as(server, Some(&keys.holders.own)).request(post_form(TOKEN, &[], &form));
         let bearer = format!("Authorization: Bearer {}", support::token_of(&answer));
         for (identity, status) in
             [(Some(&keys.holders.own), 200), (Some(&keys.holders.other), 401), (None, 401)]
         {
-            Conn::tls_as(server, identity).ask(support::get("/orders", &[&bearer])).status(status);
+            Conn::tls_as(server, identity).request(support::get("/orders", &[&bearer])).status(status);
         }
     }
 }

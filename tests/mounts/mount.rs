@@ -82,12 +82,12 @@ pub(crate) async fn tower(gate: &Gate, request: &Request<'_>) -> Outcome {
         Ok::<_, Infallible>(Response::new(permitted(permit, request.headers())))
     });
     match (request.path, demand(request.path.split('?').next().unwrap())) {
-        (_, None) => ask(inner, request).await,
+        (_, None) => call(inner, request).await,
         ("/own", Some(demand)) => {
             let own = |permit: &Permit, parts: &Parts| own(permit, parts.headers.contains_key("x-mine"));
-            ask(gate.require(demand).and(own).layer(inner), request).await
+            call(gate.require(demand).and(own).layer(inner), request).await
         }
-        (_, Some(demand)) => ask(gate.require(demand).layer(inner), request).await,
+        (_, Some(demand)) => call(gate.require(demand).layer(inner), request).await,
     }
 }
 
@@ -101,7 +101,7 @@ pub(crate) async fn axum(gate: &Gate, request: &Request<'_>) -> Outcome {
     let own = |permit: &Permit, parts: &Parts| own(permit, parts.headers.contains_key("x-mine"));
     app = app.route("/own", get(handler).layer(gate.require_with(own)));
     let app = app.map_request(|request: http::Request<String>| request.map(axum::body::Body::from));
-    ask(app, request).await
+    call(app, request).await
 }
 
 /// An axum server that asks the gateway about its tokens, with an asynchronous condition instead of a closure.
@@ -118,10 +118,10 @@ pub(crate) async fn remote(gate: &RemoteGate, request: &Request<'_>) -> Outcome 
     };
     app = app.route("/own", get(handler).layer(gate.require(Requirement::AnyToken).and_async(own)));
     let app = app.map_request(|request: http::Request<String>| request.map(axum::body::Body::from));
-    ask(app, request).await
+    call(app, request).await
 }
 
-async fn ask<S, B>(service: S, request: &Request<'_>) -> Outcome
+async fn call<S, B>(service: S, request: &Request<'_>) -> Outcome
 where
     S: Service<http::Request<String>, Response = Response<B>, Error: std::fmt::Debug>,
     B: http_body::Body<Error: std::fmt::Debug>,
@@ -161,7 +161,7 @@ pub(crate) fn over_tls(server: SocketAddr, requests: [&Request<'_>; 2]) -> Outco
         |(body, rest, Request { path, headers, .. })| {
             let headers: String =
                 headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-            let answer = connection.ask(format!(
+            let answer = connection.request(format!(
                 "GET {path} HTTP/1.1\r\nHost: api.example.com\r\n{headers}Connection: {rest}\r\n\
                  Content-Length: {}\r\n\r\n{body}",
                 body.len()

@@ -22,7 +22,7 @@ pub(crate) enum Mode {
 
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
     mode: watch::Sender<Mode>,
 }
 
@@ -31,14 +31,14 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mode, modes) = watch::channel(Mode::Pass);
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&asked);
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 tokio::spawn(relay(connection, gateway, Arc::clone(&counter), modes.clone()));
             }
         });
-        Self { address, asked, mode }
+        Self { address, requests, mode }
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -46,13 +46,13 @@ impl Relay {
     }
 
     /// Returns the number of introspection requests so far, including those held and broken.
-    pub(crate) fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// Waits for this number of introspection requests.
-    pub(crate) async fn wait_for(&self, asked: usize) {
-        while self.asked() < asked {
+    pub(crate) async fn wait_for(&self, requests: usize) {
+        while self.requests() < requests {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -61,7 +61,7 @@ impl Relay {
 async fn relay(
     mut client: TcpStream,
     gateway: SocketAddr,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
     mut mode: watch::Receiver<Mode>,
 ) -> Option<()> {
     let mut gateway = TcpStream::connect(gateway).await.ok()?;
@@ -72,7 +72,7 @@ async fn relay(
                 let question = &question[..read.ok().filter(|read| *read > 0)?];
                 // A client sends a request in one piece and waits for its response.
                 if question.starts_with(b"POST ") {
-                    asked.fetch_add(1, Ordering::SeqCst);
+                    requests.fetch_add(1, Ordering::SeqCst);
                 }
                 if *mode.wait_for(|mode| *mode != Mode::Hold).await.ok()? == Mode::Break {
                     return None;

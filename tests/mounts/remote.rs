@@ -98,7 +98,7 @@ impl Setting {
 }
 
 /// Returns the status of a request with this token, and the client that the service saw.
-async fn ask(gate: &RemoteGate, token: &str) -> (u16, String) {
+async fn call(gate: &RemoteGate, token: &str) -> (u16, String) {
     let inner = service_fn(async |request: Request<()>| {
         let client = request.extensions().get::<Permit>().and_then(Permit::client_id);
         Ok::<_, std::convert::Infallible>(Response::new(client.unwrap_or_default().to_owned()))
@@ -117,7 +117,7 @@ async fn ask(gate: &RemoteGate, token: &str) -> (u16, String) {
 }
 
 async fn status(gate: &RemoteGate, token: &str) -> u16 {
-    ask(gate, token).await.0
+    call(gate, token).await.0
 }
 
 /// Returns a well-formed token that was never issued.
@@ -130,18 +130,18 @@ async fn without_staleness_every_request_introspects_and_a_revocation_is_immedia
     let setting = Setting::start().await;
     let gate = setting.remote().build().unwrap();
     let token = setting.token("server").await;
-    for asked in 1..=3 {
-        assert_eq!(ask(&gate, &token).await, (200, "server".to_owned()));
-        assert_eq!(setting.relay.asked(), asked);
+    for requests in 1..=3 {
+        assert_eq!(call(&gate, &token).await, (200, "server".to_owned()));
+        assert_eq!(setting.relay.requests(), requests);
     }
     setting.revoke("server", &token).await;
     assert_eq!(status(&gate, &token).await, 401);
-    assert_eq!(setting.relay.asked(), 4);
+    assert_eq!(setting.relay.requests(), 4);
     // Text that is not in the format of a token is refused without an introspection.
     for text in ["tg_x", "x", &token[..51], &format!("{token}A"), &token.replace("tg_", "tG_")] {
         assert_eq!(status(&gate, text).await, 401, "{text}");
     }
-    assert_eq!(setting.relay.asked(), 4);
+    assert_eq!(setting.relay.requests(), 4);
     assert_eq!(setting.failures(), Vec::<String>::new());
 }
 
@@ -156,7 +156,7 @@ async fn a_response_is_cached_for_the_staleness_and_no_longer() {
     for _ in 0..3 {
         assert_eq!(status(&gate, &token).await, 200);
     }
-    assert_eq!(setting.relay.asked(), 1);
+    assert_eq!(setting.relay.requests(), 1);
     setting.revoke("server", &token).await;
     clock.advance(Duration::from_millis(4_999));
     assert_eq!(status(&gate, &token).await, 200, "within the configured staleness");
@@ -166,10 +166,10 @@ async fn a_response_is_cached_for_the_staleness_and_no_longer() {
     setting.relay.set(Mode::Pass);
     clock.advance(Duration::from_millis(1));
     assert_eq!(status(&gate, &token).await, 401);
-    assert_eq!(setting.relay.asked(), 2);
+    assert_eq!(setting.relay.requests(), 2);
     // A negative response is not cached.
     assert_eq!(status(&gate, &token).await, 401);
-    assert_eq!(setting.relay.asked(), 3);
+    assert_eq!(setting.relay.requests(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -183,7 +183,7 @@ async fn a_cached_response_expires_with_its_token() {
     assert_eq!(status(&gate, &token).await, 200);
     clock.advance(Duration::from_secs(55));
     assert_eq!(status(&gate, &token).await, 200);
-    assert_eq!(setting.relay.asked(), 1);
+    assert_eq!(setting.relay.requests(), 1);
     clock.advance(Duration::from_secs(6));
     assert_eq!(status(&gate, &token).await, 401, "expired by the answer of a minute ago");
 }
@@ -226,7 +226,7 @@ async fn concurrent_requests_with_one_token_share_an_introspection() {
     // The first request introspects. The others arrive during that. Without a staleness they need a later
     // introspection, which they share.
     for (gate, expected) in [(strict, 2), (stale, 1)] {
-        let before = setting.relay.asked();
+        let before = setting.relay.requests();
         setting.relay.set(Mode::Hold);
         let requests: Vec<_> = (0..50)
             .map(|_| {
@@ -237,12 +237,12 @@ async fn concurrent_requests_with_one_token_share_an_introspection() {
         setting.relay.wait_for(before + 1).await;
         // All of them are waiting by now. Otherwise they would introspect after the first response.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(setting.relay.asked(), before + 1);
+        assert_eq!(setting.relay.requests(), before + 1);
         setting.relay.set(Mode::Pass);
         for request in requests {
             assert_eq!(request.await.unwrap(), 200);
         }
-        assert_eq!(setting.relay.asked(), before + expected);
+        assert_eq!(setting.relay.requests(), before + expected);
     }
 }
 
@@ -304,7 +304,7 @@ async fn a_flood_of_made_up_tokens_causes_bounded_requests_and_memory() {
     let gate =
         setting.remote().max_in_flight(4).staleness(Duration::from_secs(60)).max_cached(1).build().unwrap();
     assert_eq!(status(&gate, &token).await, 200);
-    let before = setting.relay.asked();
+    let before = setting.relay.requests();
     setting.relay.set(Mode::Hold);
     let flood: Vec<_> = (0..200)
         .map(|number| {
@@ -314,15 +314,15 @@ async fn a_flood_of_made_up_tokens_causes_bounded_requests_and_memory() {
         .collect();
     setting.relay.wait_for(before + 4).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(setting.relay.asked(), before + 4, "four introspections in flight");
+    assert_eq!(setting.relay.requests(), before + 4, "four introspections in flight");
     assert_eq!(status(&gate, &token).await, 200, "a remembered token does not wait");
     setting.relay.set(Mode::Pass);
     for request in flood {
         assert_eq!(request.await.unwrap(), 401);
     }
-    assert_eq!(setting.relay.asked(), before + 200);
+    assert_eq!(setting.relay.requests(), before + 200);
     assert_eq!(status(&gate, &token).await, 200, "the flood has not evicted it");
-    assert_eq!(setting.relay.asked(), before + 200);
+    assert_eq!(setting.relay.requests(), before + 200);
 
     // More than 64 waiting requests per slot are refused at once.
     let gate = setting.remote().max_in_flight(1).build().unwrap();

@@ -141,7 +141,7 @@ impl Issuer<'_> {
             }
             Self::Binary(gateway) => {
                 let fields: Vec<&str> = proof.as_deref().into_iter().collect();
-                let answer = Conn::tls_as(gateway.tls(), certificate).ask(post_form(path, &fields, form));
+                let answer = Conn::tls_as(gateway.tls(), certificate).request(post_form(path, &fields, form));
                 (answer.code(), answer.body().to_vec())
             }
         }

@@ -1,7 +1,7 @@
 //! A client that sends raw bytes.
 
-use super::answer::Answer;
 use super::message::{fill, read_head, read_message, status_of};
+use super::response::TestResponse;
 use base64::Engine;
 use rustls::HandshakeKind;
 use std::io::{self, Read, Write};
@@ -86,29 +86,29 @@ impl Conn {
 
     /// Sends a request and reads the response.
     #[track_caller]
-    pub(crate) fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Answer {
+    pub(crate) fn request(&mut self, bytes: impl AsRef<[u8]>) -> TestResponse {
         self.send(bytes);
         self.read()
     }
 
     /// Reads the response to a request other than HEAD.
     #[track_caller]
-    pub(crate) fn read(&mut self) -> Answer {
-        self.try_read(false).unwrap_or_else(|e| panic!("no answer: {e}\n{}", self.asked()))
+    pub(crate) fn read(&mut self) -> TestResponse {
+        self.try_read(false).unwrap_or_else(|e| panic!("no response: {e}\n{}", self.sent_text()))
     }
 
     /// Reads the response to HEAD.
     #[track_caller]
-    pub(crate) fn read_head_only(&mut self) -> Answer {
-        self.try_read(true).unwrap_or_else(|e| panic!("no answer: {e}\n{}", self.asked()))
+    pub(crate) fn read_head_only(&mut self) -> TestResponse {
+        self.try_read(true).unwrap_or_else(|e| panic!("no response: {e}\n{}", self.sent_text()))
     }
 
     /// Reads only the head of a response. The body is read with [`read_some`](Self::read_some).
     #[track_caller]
-    pub(crate) fn read_only_head(&mut self) -> Answer {
+    pub(crate) fn read_only_head(&mut self) -> TestResponse {
         let message = read_head(&mut self.wire, &mut self.buffer);
-        let message = message.unwrap_or_else(|e| panic!("no answer: {e}\n{}", self.asked()));
-        Answer { asked: self.asked(), status: status_of(&message.line), message }
+        let message = message.unwrap_or_else(|e| panic!("no response: {e}\n{}", self.sent_text()));
+        TestResponse { request: self.sent_text(), status: status_of(&message.line), message }
     }
 
     /// Reads body bytes, including their framing, until they contain `marker`.
@@ -119,7 +119,7 @@ impl Conn {
                 panic!(
                     "{marker:?} does not come: {e}, but {:?}\n{}",
                     String::from_utf8_lossy(&self.buffer),
-                    self.asked()
+                    self.sent_text()
                 );
             }
         }
@@ -138,12 +138,12 @@ impl Conn {
     }
 
     /// Reads a response, or returns the error. Interim responses (1xx except 101) are skipped.
-    pub(crate) fn try_read(&mut self, head: bool) -> io::Result<Answer> {
+    pub(crate) fn try_read(&mut self, head: bool) -> io::Result<TestResponse> {
         loop {
             let message = read_message(&mut self.wire, &mut self.buffer, Some(head))?;
             let status = status_of(&message.line);
             if status == 101 || status >= 200 {
-                return Ok(Answer { asked: self.asked(), status, message });
+                return Ok(TestResponse { request: self.sent_text(), status, message });
             }
         }
     }
@@ -156,12 +156,12 @@ impl Conn {
             Ok(()) => true,
             Err(e) => matches!(e.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe),
         };
-        assert!(closed, "the connection is still open: {why} ({end:?})\n{}", self.asked());
+        assert!(closed, "the connection is still open: {why} ({end:?})\n{}", self.sent_text());
         assert!(
             rest.is_empty(),
             "more bytes arrived: {why}: {:?}\n{}",
             String::from_utf8_lossy(&rest),
-            self.asked()
+            self.sent_text()
         );
     }
 
@@ -170,11 +170,11 @@ impl Conn {
         let _ = self.tcp.shutdown(Shutdown::Write);
     }
 
-    fn asked(&self) -> String {
+    fn sent_text(&self) -> String {
         const SHOWN: usize = 2000;
         let shown = &self.sent[..self.sent.len().min(SHOWN)];
         format!(
-            "--- asked ({} bytes)\n{}",
+            "--- request ({} bytes)\n{}",
             self.sent.len(),
             shown.escape_ascii().to_string().replace("\\r\\n", "\n")
         )
@@ -193,8 +193,8 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 /// Sends one request on a new connection.
 #[track_caller]
-pub(crate) fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
-    Conn::plain(address).ask(bytes)
+pub(crate) fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> TestResponse {
+    Conn::plain(address).request(bytes)
 }
 
 /// Builds a GET request. `fields` are complete lines without line ends.

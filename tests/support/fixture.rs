@@ -2,7 +2,7 @@
 //! it.
 
 use super::config::{SECRET, SERVER_SECRET};
-use super::{Answer, Config, Conn, Gateway, Upstream, form, post_form, raw};
+use super::{Config, Conn, Gateway, TestResponse, Upstream, form, post_form, raw};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -44,13 +44,13 @@ impl Fixture {
 
     /// Sends one request on a new connection.
     #[track_caller]
-    pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> Answer {
+    pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> TestResponse {
         raw(self.address(), bytes)
     }
 
     /// Sends a token request with the client's credentials in the body.
     #[track_caller]
-    pub(crate) fn ask_token(&self, client: &str, rest: &str) -> Answer {
+    pub(crate) fn ask_token(&self, client: &str, rest: &str) -> TestResponse {
         self.raw(post_form(TOKEN, &[], credentials(client) + "&grant_type=client_credentials" + rest))
     }
 
@@ -76,7 +76,7 @@ pub(crate) fn credentials(client: &str) -> String {
 
 /// Returns the access token of a successful response.
 #[track_caller]
-pub(crate) fn token_of(answer: &Answer) -> String {
+pub(crate) fn token_of(answer: &TestResponse) -> String {
     answer.status(200);
     answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("no access_token\n{answer}")).to_owned()
 }

@@ -204,11 +204,20 @@ impl Gateway {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the child's state") {
+                self.read_to_the_end();
                 return status;
             }
             assert!(started.elapsed() < limit, "still runs after {limit:?}\n{}", self.written());
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until everything that the process wrote has been read, which other threads do. A process that took over
+    /// keeps the streams open, so the wait has a limit.
+    fn read_to_the_end(&self) {
+        let limit = Duration::from_millis(500);
+        let streams = self.logs.lock();
+        let _ = self.logs.grown.wait_timeout_while(streams, limit, |streams| streams.ended < 2);
     }
 
     /// Returns whether the process is running.
@@ -332,6 +341,31 @@ pub(crate) fn guard(pid: u32, dir: &Path) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("sh starts")
+}
+
+/// Ends a process that the test has not started itself, when it is dropped.
+pub(crate) struct Guard(Child);
+
+impl Guard {
+    pub(crate) fn of(process: u32) -> Self {
+        Self(guard(process, Path::new("nothing")))
+    }
+
+    /// Returns the guard of the process that has taken over from a gateway, according to its log.
+    #[track_caller]
+    pub(crate) fn of_successor(gateway: &Gateway) -> Self {
+        let text = gateway.written();
+        let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
+        Self::of(process.and_then(|process| process.parse().ok()).expect("the new process"))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // The end of its standard input makes it kill the process.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }
 
 fn collect(stream: impl Read + Send + 'static, logs: &Arc<Logs>, part: fn(&mut Streams) -> &mut String) {

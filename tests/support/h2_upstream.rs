@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server};
 use http::{HeaderMap, Request, Response};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) struct Arrived {
 #[derive(Clone)]
 pub(crate) enum Act {
     /// A response: head, pieces of the body, trailers.
-    Answer(Response<()>, Vec<Bytes>, Option<HeaderMap>),
+    TestResponse(Response<()>, Vec<Bytes>, Option<HeaderMap>),
     /// A response that is sent once the test [releases](H2Upstream::release) it.
     Hold(Response<()>),
     /// A reset before the response.
@@ -44,7 +44,7 @@ pub(crate) enum Act {
 
 /// Returns a 200 response with this body.
 pub(crate) fn fine(body: &'static str) -> Act {
-    Act::Answer(Response::new(()), vec![Bytes::from_static(body.as_bytes())], None)
+    Act::TestResponse(Response::new(()), vec![Bytes::from_static(body.as_bytes())], None)
 }
 
 struct Shared {
@@ -98,6 +98,7 @@ impl H2Upstream {
                 for number in 0.. {
                     let Ok((socket, _)) = listener.accept().await else { continue };
                     let (shared, tls) = (Arc::clone(&serving), tls.clone());
+                    let handle = socket2::SockRef::from(&socket).try_clone();
                     tokio::spawn(async move {
                         shared.count(|open| *open += 1);
                         match tls {
@@ -107,6 +108,11 @@ impl H2Upstream {
                                     Arc::clone(&shared).connection(socket, number).await;
                                 }
                             }
+                        }
+                        // Another test may start a process at this moment, and that process has a copy of every socket
+                        // until its `exec`. Such a copy keeps a socket open that is only dropped here.
+                        if let Ok(socket) = handle {
+                            let _ = socket.shutdown(Shutdown::Both);
                         }
                         shared.count(|open| *open -= 1);
                     });
@@ -220,7 +226,7 @@ impl Shared {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(arrived);
         self.grown.notify_all();
         match act {
-            Act::Answer(head, pieces, trailers) => answer(respond, head, pieces, trailers).await,
+            Act::TestResponse(head, pieces, trailers) => answer(respond, head, pieces, trailers).await,
             Act::GoAway => answer(respond, Response::new(()), Vec::new(), None).await,
             Act::Hold(head) => {
                 self.held.acquire().await.expect("a permit").forget();

@@ -15,7 +15,8 @@ impl Scrape {
     /// Requests the page from the gateway's metrics listener.
     #[track_caller]
     pub(crate) fn of(gateway: &Gateway) -> Self {
-        let answer = Conn::plain(address(gateway)).ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let answer =
+            Conn::plain(address(gateway)).request("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
         answer.status(200).has("content-type", "text/plain; version=0.0.4; charset=utf-8");
         Self::parse(std::str::from_utf8(answer.body()).expect("UTF-8"))
     }

@@ -1,7 +1,6 @@
 //! Support for the black-box tests: the gateway as a child process, an upstream that records every byte, and
 //! a client that sends raw bytes.
 
-pub(crate) mod answer;
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod config;
@@ -13,12 +12,13 @@ pub(crate) mod h2_upstream;
 pub(crate) mod jose;
 pub(crate) mod message;
 pub(crate) mod metrics;
+pub(crate) mod response;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 
-pub(crate) use answer::Answer;
 pub(crate) use client::{Conn, basic, form, get, post_form, raw};
 pub(crate) use config::Config;
 pub(crate) use fixture::{Fixture, INTROSPECT, REVOKE, TOKEN, credentials, shared, shipped, token_of};
 pub(crate) use gateway::{Gateway, run};
+pub(crate) use response::TestResponse;
 pub(crate) use upstream::{Next, Upstream};

@@ -190,7 +190,7 @@ impl H2 {
     }
 
     /// Sends a request and reads the complete response.
-    pub(crate) async fn ask(&mut self, request: Request<Full<bytes::Bytes>>) -> Response<bytes::Bytes> {
+    pub(crate) async fn request(&mut self, request: Request<Full<bytes::Bytes>>) -> Response<bytes::Bytes> {
         let shown = format!("{request:?}");
         let (parts, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap_or_else(|e| panic!("no body: {e}\n{shown}\n{parts:?}"));

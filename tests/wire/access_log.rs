@@ -242,7 +242,7 @@ async fn http_2_requests_are_logged() {
     let mut h2 = H2::connect(gateway.gateway.tls()).await;
     let request =
         Request::get("https://localhost/api/h2?m=1").header("authorization", format!("Bearer {bearer}"));
-    let answer = h2.ask(request.body(Full::new(Bytes::new())).expect("a request")).await;
+    let answer = h2.request(request.body(Full::new(Bytes::new())).expect("a request")).await;
     assert_eq!(answer.status(), 200);
     let line = line(&gateway.gateway, "/api/h2");
     says(
@@ -387,7 +387,7 @@ fn the_last_lines_are_written_before_the_process_exits() {
     let mut gateway = Fixture::start(|config| config.server(TOGETHER)).gateway;
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..200 {
-        conn.ask(get(&format!("/number-{number}"), &[])).status(404);
+        conn.request(get(&format!("/number-{number}"), &[])).status(404);
     }
     gateway.signal("TERM");
     assert_eq!(gateway.wait(Duration::from_secs(6)).code(), Some(0));
@@ -436,7 +436,7 @@ fn a_full_disk_loses_lines_and_nothing_else() {
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
     for _ in 0..20 {
-        conn.ask(get("/hello", &[&bearer])).status(200);
+        conn.request(get("/hello", &[&bearer])).status(200);
     }
     eventually(&gateway.gateway, "not all are counted as dropped", || {
         let scrape = Scrape::of(&gateway.gateway);
@@ -445,7 +445,7 @@ fn a_full_disk_loses_lines_and_nothing_else() {
     eventually(&gateway.gateway, "it was not reported", || {
         gateway.gateway.written().contains("the access log cannot be written").then_some(())
     });
-    conn.ask(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &[&bearer])).status(200);
 }
 
 #[test]
@@ -460,7 +460,7 @@ fn a_reader_that_does_not_read_delays_no_traffic() {
     let request = get(&format!("/{}", "x".repeat(1_100)), &[]);
     let mut conn = gateway.connect();
     for _ in 0..1_500 {
-        conn.ask(&request).status(404);
+        conn.request(&request).status(404);
     }
     let dropped = || Scrape::of(&gateway.gateway).value("tollgate_access_log_lines_dropped_total");
     assert!(dropped() > 0.0, "{}", Scrape::of(&gateway.gateway).text);
@@ -477,7 +477,7 @@ fn a_reader_that_does_not_read_delays_no_traffic() {
         String::from_utf8(text).expect("ASCII")
     });
     eventually(&gateway.gateway, "no room again", || {
-        conn.ask(get("/the-end", &[])).status(404);
+        conn.request(get("/the-end", &[])).status(404);
         drain.is_finished().then_some(())
     });
     let text = drain.join().expect("the reader");

@@ -30,7 +30,7 @@ fn random_reaches_all_servers() {
     let gateway = balanced("random", &servers.each_ref().map(Upstream::address), "");
     let mut conn = gateway.connect();
     for _ in 0..64 {
-        conn.ask(get("/b/x", &[])).status(200);
+        conn.request(get("/b/x", &[])).status(200);
     }
     let found = counts(&servers, "/b/x");
     assert_eq!(found.iter().sum::<usize>(), 64);
@@ -58,14 +58,14 @@ fn a_busy_server_gets_fewer_requests() {
     let busy = usize::from(servers[1].saw("/b/long"));
     let mut conn = gateway.connect();
     for _ in 0..10 {
-        conn.ask(get("/b/during", &[])).status(200);
+        conn.request(get("/b/during", &[])).status(200);
     }
     assert_eq!(servers[busy].requests("/b/during").len(), 0, "the answer was still under way there");
     assert_eq!(servers[1 - busy].requests("/b/during").len(), 10);
     release.send(()).expect("a handler waits");
     long.read_some("halfrest");
     for _ in 0..10 {
-        conn.ask(get("/b/after", &[])).status(200);
+        conn.request(get("/b/after", &[])).status(200);
     }
     assert_eq!(counts(&servers, "/b/after"), [5, 5]);
 }
@@ -100,7 +100,7 @@ fn a_retry_goes_to_another_server() {
         let mut conn = gateway.connect();
         for client in 0..8 {
             let bearer = gateway.bearer(&format!("c{client}"), "read");
-            conn.ask(get("/b/token?m=retried", &[&bearer])).status(200);
+            conn.request(get("/b/token?m=retried", &[&bearer])).status(200);
         }
         assert_eq!(alive.requests("m=retried").len(), 8, "{balance}");
     }

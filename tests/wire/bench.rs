@@ -15,7 +15,7 @@ fn bench(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn good(output: &Output) -> Value {
+fn report_of(output: &Output) -> Value {
     assert_eq!(output.code, Some(0), "{output:?}");
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
 }
@@ -48,7 +48,7 @@ fn a_running_gateway_is_measured_and_left_as_it_was() {
     let arguments =
         ["--url", &url, "--secret", SERVER_SECRET, "--tokens", "3", "--rate", "50", "--json", "-"];
     let output = bench(gateway.dir(), &arguments);
-    let json = good(&output);
+    let json = report_of(&output);
 
     assert_eq!(json["schema"], "tollgate-bench/1");
     assert_eq!(json["target"]["own"], false);
@@ -132,7 +132,7 @@ fn the_benchmark_s_gateway_serves_tls_and_http_2_without_limits() {
     for http in [["--http2"].as_slice(), &[]] {
         let arguments =
             ["--own", "--route", "PUT", "/orders/7?x=y", "--scenario", "protected,public", "--json", "-"];
-        let json = good(&bench(dir.path(), &[&arguments, http].concat()));
+        let json = report_of(&bench(dir.path(), &[&arguments, http].concat()));
         assert_eq!(json["target"]["http"], if http.is_empty() { "1.1" } else { "2" });
         assert_eq!(json["target"]["tls"], true);
         let errors: Vec<&Value> =

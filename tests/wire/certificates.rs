@@ -5,7 +5,7 @@ use crate::support::certificates::{Authority, self_signed};
 use crate::support::config::SECRET;
 use crate::support::jose::encode;
 use crate::support::tls::{H2, Identity, Sessions};
-use crate::support::{Answer, Config, Conn, Gateway, TOKEN, Upstream, get, post_form, token_of};
+use crate::support::{Config, Conn, Gateway, TOKEN, TestResponse, Upstream, get, post_form, token_of};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -66,7 +66,7 @@ fn resumed(sessions: &Sessions, gateway: &Gateway) -> Conn {
 }
 
 /// Returns the answer after a complete handshake, or `None` if the gateway refuses the handshake.
-fn anew(gateway: &Gateway, identity: &Identity, request: &[u8]) -> Option<Answer> {
+fn anew(gateway: &Gateway, identity: &Identity, request: &[u8]) -> Option<TestResponse> {
     let (mut conn, _) = Conn::of(&Sessions::new(identity, &TLS13), gateway.tls()).ok()?;
     conn.send(request);
     conn.try_read(false).ok()
@@ -74,7 +74,7 @@ fn anew(gateway: &Gateway, identity: &Identity, request: &[u8]) -> Option<Answer
 
 /// Asserts that the certificate of a connection opens nothing, and that the client has to leave the connection.
 #[track_caller]
-fn assert_refused(answer: &Answer, conn: &mut Conn, error: &str) {
+fn assert_refused(answer: &TestResponse, conn: &mut Conn, error: &str) {
     if error == "invalid_token" {
         answer.bearer_error(401, Some(error));
     } else {
@@ -91,7 +91,7 @@ fn an_expired_certificate_opens_nothing_over_resumed_sessions_and_open_connectio
     std::fs::write(&ca, &authority.1).expect("ca.pem");
     let gateway = Gateway::start(&config(&ca, upstream.address()));
     let unbound = format!("client_secret={SECRET}&{}", body("plain"));
-    let unbound = token_of(&Conn::plain(gateway.plain()).ask(post_form(TOKEN, &[], unbound)));
+    let unbound = token_of(&Conn::plain(gateway.plain()).request(post_form(TOKEN, &[], unbound)));
     let identity = authority.sign_until("machine.example.test", SystemTime::now() + VALIDITY);
     let request = token_request("machine");
 
@@ -99,10 +99,10 @@ fn an_expired_certificate_opens_nothing_over_resumed_sessions_and_open_connectio
         let sessions = Sessions::new(&identity, version);
         let (mut open, kind) = Conn::of(&sessions, gateway.tls()).expect("a handshake");
         assert_eq!(kind, HandshakeKind::Full);
-        let token = token_of(&open.ask(&request));
+        let token = token_of(&open.request(&request));
         let mut second = resumed(&sessions, &gateway);
-        token_of(&second.ask(&request));
-        second.ask(hello("before", &token)).status(200);
+        token_of(&second.request(&request));
+        second.request(hello("before", &token)).status(200);
         (sessions, open, token)
     });
     let started = Instant::now();
@@ -112,12 +112,12 @@ fn an_expired_certificate_opens_nothing_over_resumed_sessions_and_open_connectio
     }
     for (sessions, mut open, token) in clients {
         // Where no certificate is needed, it does not matter.
-        open.ask(hello("unbound", &unbound)).status(200);
-        assert_refused(&open.ask(&request), &mut open, "invalid_client");
+        open.request(hello("unbound", &unbound)).status(200);
+        assert_refused(&open.request(&request), &mut open, "invalid_client");
         let mut next = resumed(&sessions, &gateway);
-        assert_refused(&next.ask(&request), &mut next, "invalid_client");
+        assert_refused(&next.request(&request), &mut next, "invalid_client");
         let mut next = resumed(&sessions, &gateway);
-        assert_refused(&next.ask(hello("late", &token)), &mut next, "invalid_token");
+        assert_refused(&next.request(hello("late", &token)), &mut next, "invalid_token");
     }
     assert!(upstream.saw("m=before") && upstream.saw("m=unbound") && !upstream.saw("m=late"));
     let renewed = authority.sign("machine.example.test");
@@ -129,7 +129,7 @@ async fn assert_http2_ends(mut h2: H2) {
     let request = Request::post(format!("https://localhost{TOKEN}"))
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Full::new(Bytes::from(body("machine"))));
-    let answer = h2.ask(request.expect("a request")).await;
+    let answer = h2.request(request.expect("a request")).await;
     assert_eq!(answer.status(), 401, "{answer:?}");
     assert!(String::from_utf8_lossy(answer.body()).contains("invalid_client"), "{answer:?}");
     let started = Instant::now();
@@ -154,18 +154,18 @@ async fn a_replaced_ca_ends_the_trust_in_certificates_on_open_connections() {
         let gateway = Gateway::start(&config);
         let [mut first, mut second] = [(); 2].map(|()| Conn::tls_as(gateway.tls(), Some(&ones)));
         let h2 = H2::connect_as(gateway.tls(), Some(&ones)).await;
-        let token = token_of(&first.ask(&request));
-        second.ask(hello("before", &token)).status(200);
+        let token = token_of(&first.request(&request));
+        second.request(hello("before", &token)).status(200);
         let registered = accepts_any.then(|| {
             let mut conn = Conn::tls_as(gateway.tls(), Some(&own));
-            let token = token_of(&conn.ask(token_request("own")));
+            let token = token_of(&conn.request(token_request("own")));
             (conn, token)
         });
 
         std::fs::write(&ca, &other.1).expect("ca.pem");
         gateway.reload(&config);
-        assert_refused(&first.ask(&request), &mut first, "invalid_client");
-        assert_refused(&second.ask(hello("late", &token)), &mut second, "invalid_token");
+        assert_refused(&first.request(&request), &mut first, "invalid_client");
+        assert_refused(&second.request(hello("late", &token)), &mut second, "invalid_token");
         assert_http2_ends(h2).await;
         // On new connections as well, whether the handshake takes place or not.
         for request in [&request, &hello("late", &token)] {
@@ -177,8 +177,8 @@ async fn a_replaced_ca_ends_the_trust_in_certificates_on_open_connections() {
         let fresh = token_of(&anew(&gateway, &others, &request).expect("a handshake"));
         anew(&gateway, &others, &hello("after", &fresh)).expect("a handshake").status(200);
         if let Some((mut conn, token)) = registered {
-            conn.ask(hello("own", &token)).status(200);
-            token_of(&conn.ask(token_request("own")));
+            conn.request(hello("own", &token)).status(200);
+            token_of(&conn.request(token_request("own")));
         }
     }
 }

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The promise is 2 s; the rest is for a busy machine.
-const TAKEN_UP: Duration = Duration::from_millis(2500);
+const RELOAD_LIMIT: Duration = Duration::from_millis(2500);
 
 fn folder(config: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
@@ -27,7 +27,7 @@ fn text_of(dir: &Path) -> String {
 }
 
 #[track_caller]
-fn good(dir: &Path, arguments: &[&str]) -> String {
+fn run_ok(dir: &Path, arguments: &[&str]) -> String {
     let output = run(dir, arguments);
     assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
     unshown(&output);
@@ -36,13 +36,13 @@ fn good(dir: &Path, arguments: &[&str]) -> String {
 
 #[track_caller]
 fn json(dir: &Path, arguments: &[&str]) -> Value {
-    let text = good(dir, arguments);
+    let text = run_ok(dir, arguments);
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{arguments:?}: {e}\n{text}"))
 }
 
 /// Returns the standard error of a command that must fail with this code.
 #[track_caller]
-fn bad(dir: &Path, code: i32, arguments: &[&str]) -> String {
+fn run_err(dir: &Path, code: i32, arguments: &[&str]) -> String {
     let output = run(dir, arguments);
     assert_eq!(output.code, Some(code), "{arguments:?}: {output:?}");
     assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
@@ -93,12 +93,16 @@ fn small() -> Config {
 fn eventually(gateway: &Gateway, what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {
-        assert!(started.elapsed() < TAKEN_UP, "{what}: not within {TAKEN_UP:?}\n{}", gateway.written());
+        assert!(
+            started.elapsed() < RELOAD_LIMIT,
+            "{what}: not within {RELOAD_LIMIT:?}\n{}",
+            gateway.written()
+        );
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-fn ask(address: SocketAddr, id: &str, secret: &str) -> crate::support::Answer {
+fn request_token(address: SocketAddr, id: &str, secret: &str) -> crate::support::TestResponse {
     let body = format!(
         "grant_type=client_credentials&scope=read&client_id={}&client_secret={}",
         form(id),
@@ -120,36 +124,36 @@ fn a_running_gateway_applies_the_changes_of_the_commands() {
         .route("path = \"/hello\"\nscopes = [\"read\"]\nupstream = \"api\"");
     let gateway = Gateway::start(&config);
     let (address, dir) = (gateway.plain(), gateway.dir());
-    let old = token_of(&ask(address, "one", SECRET));
+    let old = token_of(&request_token(address, "one", SECRET));
     let mut kept = Conn::plain(address);
-    kept.ask(call(&old)).status(200);
+    kept.request(call(&old)).status(200);
 
     let added = json(dir, &["client", "add", "fresh", "--scope", "read", "--json"]);
     let secret = added["client_secret"].as_str().expect("the secret").to_owned();
-    eventually(&gateway, "the new client", || ask(address, "fresh", &secret).code() == 200);
-    let fresh = token_of(&ask(address, "fresh", &secret));
-    kept.ask(call(&fresh)).status(200);
-    kept.ask(call(&old)).status(200);
+    eventually(&gateway, "the new client", || request_token(address, "fresh", &secret).code() == 200);
+    let fresh = token_of(&request_token(address, "fresh", &secret));
+    kept.request(call(&fresh)).status(200);
+    kept.request(call(&old)).status(200);
 
-    good(dir, &["client", "disable", "fresh"]);
+    run_ok(dir, &["client", "disable", "fresh"]);
     eventually(&gateway, "the disabled client's token", || raw(address, call(&fresh)).code() == 401);
-    kept.ask(call(&fresh)).bearer_error(401, Some("invalid_token"));
-    ask(address, "fresh", &secret).oauth_error(401, "invalid_client");
-    kept.ask(call(&old)).status(200);
+    kept.request(call(&fresh)).bearer_error(401, Some("invalid_token"));
+    request_token(address, "fresh", &secret).oauth_error(401, "invalid_client");
+    kept.request(call(&old)).status(200);
 
     // Both secrets work while the old one is kept; after the next reset, only the new one does.
-    good(dir, &["client", "enable", "fresh"]);
+    run_ok(dir, &["client", "enable", "fresh"]);
     let reset = |arguments: &[&str]| {
         let arguments = [&["client", "reset-secret", "fresh", "--json"], arguments].concat();
         json(dir, &arguments)["client_secret"].as_str().expect("the secret").to_owned()
     };
     let second = reset(&["--keep-old", "1h"]);
-    eventually(&gateway, "the second secret", || ask(address, "fresh", &second).code() == 200);
-    ask(address, "fresh", &secret).status(200);
+    eventually(&gateway, "the second secret", || request_token(address, "fresh", &second).code() == 200);
+    request_token(address, "fresh", &secret).status(200);
     let third = reset(&[]);
-    eventually(&gateway, "the third secret", || ask(address, "fresh", &third).code() == 200);
-    ask(address, "fresh", &secret).oauth_error(401, "invalid_client");
-    ask(address, "fresh", &second).oauth_error(401, "invalid_client");
+    eventually(&gateway, "the third secret", || request_token(address, "fresh", &third).code() == 200);
+    request_token(address, "fresh", &secret).oauth_error(401, "invalid_client");
+    request_token(address, "fresh", &second).oauth_error(401, "invalid_client");
 
     // Shifted lines are not a change of a listener.
     assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
@@ -172,13 +176,13 @@ fn a_running_gateway_applies_the_changes_of_the_commands() {
     let stderr = written.split_once("--- stderr").expect("stderr").1;
     assert!(stderr.contains("did you mean `scopes`?"), "{written}");
     assert!(!written.contains("$m=") && !written.contains(&third), "{written}");
-    kept.ask(call(&old)).status(200);
-    ask(address, "fresh", &third).status(200);
+    kept.request(call(&old)).status(200);
+    request_token(address, "fresh", &third).status(200);
 
     std::fs::write(dir.join("gateway.toml"), &text).expect("gateway.toml");
-    good(dir, &["client", "remove", "fresh"]);
-    eventually(&gateway, "the removed client", || ask(address, "fresh", &third).code() == 401);
-    kept.ask(call(&old)).status(200);
+    run_ok(dir, &["client", "remove", "fresh"]);
+    eventually(&gateway, "the removed client", || request_token(address, "fresh", &third).code() == 401);
+    kept.request(call(&old)).status(200);
 }
 
 #[test]
@@ -187,15 +191,15 @@ fn a_client_can_be_added_changed_and_removed() {
     let dir = dir.path();
     let before = text_of(dir);
 
-    let said = good(
+    let output = run_ok(
         dir,
         &["client", "add", "new app", "--scope", "read", "--scope", "write", "--token-lifetime", "5m"],
     );
     let secret =
-        said.lines().find_map(|line| line.trim().strip_prefix("client_secret")).expect("the secret").trim();
-    assert_eq!(secret.len(), 43, "256 bits in base64url: {said}");
-    assert!(secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{said}");
-    assert!(said.contains("client_id=new+app") && said.contains("scope=read+write"), "{said}");
+        output.lines().find_map(|line| line.trim().strip_prefix("client_secret")).expect("the secret").trim();
+    assert_eq!(secret.len(), 43, "256 bits in base64url: {output}");
+    assert!(secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{output}");
+    assert!(output.contains("client_id=new+app") && output.contains("scope=read+write"), "{output}");
     let text = text_of(dir);
     assert!(!text.contains(secret), "the secret is in the file");
     assert!(text.contains("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
@@ -209,7 +213,7 @@ fn a_client_can_be_added_changed_and_removed() {
     let ids: Vec<&str> =
         listed.as_array().expect("a list").iter().filter_map(|c| c["client_id"].as_str()).collect();
     assert_eq!(ids, ["one", "two", "new app"]);
-    let list = good(dir, &["client", "list"]);
+    let list = run_ok(dir, &["client", "list"]);
     assert!(list.lines().any(|line| line.starts_with("two ") && line.contains("disabled")), "{list}");
 
     let reset = json(dir, &["client", "reset-secret", "new app", "--keep-old", "24h", "--json"]);
@@ -221,11 +225,11 @@ fn a_client_can_be_added_changed_and_removed() {
     assert_eq!(show["secrets"][1]["id"], reset["secret_id"], "{show}");
     assert_eq!(show["secrets"][1]["expires"], Value::Null, "{show}");
 
-    good(dir, &["client", "disable", "new app"]);
+    run_ok(dir, &["client", "disable", "new app"]);
     assert_eq!(json(dir, &["client", "show", "new app", "--json"])["enabled"], false);
-    good(dir, &["client", "enable", "new app"]);
-    good(dir, &["check"]);
-    good(dir, &["client", "remove", "new app"]);
+    run_ok(dir, &["client", "enable", "new app"]);
+    run_ok(dir, &["check"]);
+    run_ok(dir, &["client", "remove", "new app"]);
     assert_eq!(text_of(dir), before, "a removed client leaves no trace");
 }
 
@@ -234,34 +238,34 @@ fn wrong_edits_are_refused_and_change_nothing() {
     let dir = folder(&small().text());
     let dir = dir.path();
     let before = text_of(dir);
-    let said = bad(dir, 2, &["client", "add", "x", "--scope", "delete"]);
+    let output = run_err(dir, 2, &["client", "add", "x", "--scope", "delete"]);
     assert!(
-        said.contains("[scopes]") && said.contains("delete = ") && said.contains("read, write, admin"),
-        "{said}"
+        output.contains("[scopes]") && output.contains("delete = ") && output.contains("read, write, admin"),
+        "{output}"
     );
-    assert!(bad(dir, 2, &["client", "add", "one", "--scope", "read"]).contains("already"));
-    assert!(bad(dir, 2, &["client", "add", "x", "--token-lifetime", "299"]).contains("unit"));
-    assert!(bad(dir, 2, &["client", "add", "x", "--token-lifetime", "99d"]).contains("token_lifetime"));
+    assert!(run_err(dir, 2, &["client", "add", "one", "--scope", "read"]).contains("already"));
+    assert!(run_err(dir, 2, &["client", "add", "x", "--token-lifetime", "299"]).contains("unit"));
+    assert!(run_err(dir, 2, &["client", "add", "x", "--token-lifetime", "99d"]).contains("token_lifetime"));
     assert!(
-        bad(dir, 2, &["client", "add", "x", "--scope", "read", "--default-scope", "write"])
+        run_err(dir, 2, &["client", "add", "x", "--scope", "read", "--default-scope", "write"])
             .contains("default_scopes")
     );
-    assert!(bad(dir, 2, &["client", "add", "ü"]).contains("ASCII"));
+    assert!(run_err(dir, 2, &["client", "add", "ü"]).contains("ASCII"));
     for verb in ["show", "disable", "enable", "remove", "reset-secret"] {
-        assert!(bad(dir, 2, &["client", verb, "twoo"]).contains("did you mean \"two\"?"), "{verb}");
+        assert!(run_err(dir, 2, &["client", verb, "twoo"]).contains("did you mean \"two\"?"), "{verb}");
     }
-    bad(dir, 2, &["client", "list", "--config", "nosuch.toml"]);
-    bad(dir, 2, &["client", "add", "x", "--config", "nosuch.toml"]);
+    run_err(dir, 2, &["client", "list", "--config", "nosuch.toml"]);
+    run_err(dir, 2, &["client", "add", "x", "--config", "nosuch.toml"]);
     assert_eq!(text_of(dir), before);
 
     // A file with errors can be edited only if the edit fixes them.
     let broken = before.replace(&secret_line(&before), "secret = \"Password1\"");
     std::fs::write(dir.join("gateway.toml"), &broken).expect("gateway.toml");
-    let said = bad(dir, 2, &["client", "disable", "two"]);
-    assert!(said.contains("the file already has errors") && !said.contains("Password1"), "{said}");
+    let output = run_err(dir, 2, &["client", "disable", "two"]);
+    assert!(output.contains("the file already has errors") && !output.contains("Password1"), "{output}");
     assert_eq!(text_of(dir), broken);
-    good(dir, &["client", "reset-secret", "one"]);
-    good(dir, &["check"]);
+    run_ok(dir, &["client", "reset-secret", "one"]);
+    run_ok(dir, &["check"]);
 }
 
 /// Returns the line of the first client.
@@ -300,8 +304,11 @@ fn the_token_command_gets_a_token() {
         [&["token", "--client", "other", "--secret", SECRET], arguments].concat()
     }
     // The certificate of the gateway is trusted because the configuration names it.
-    let said = good(dir, &token(&["--scope", "read"]));
-    assert!(said.starts_with("tg_") && said.trim_end().len() == 52 && said.lines().count() == 1, "{said}");
+    let output = run_ok(dir, &token(&["--scope", "read"]));
+    assert!(
+        output.starts_with("tg_") && output.trim_end().len() == 52 && output.lines().count() == 1,
+        "{output}"
+    );
     let whole = json(dir, &token(&["--scope", "read", "--json"]));
     assert_eq!(
         (&whole["token_type"], &whole["expires_in"], &whole["scope"]),
@@ -316,31 +323,33 @@ fn the_token_command_gets_a_token() {
         assert_eq!(output.code, Some(0), "{output:?}");
         assert!(output.stdout.starts_with("tg_") && !output.all().contains(SECRET), "{output:?}");
     }
-    assert!(bad(dir, 2, &arguments).contains("TOLLGATE_CLIENT_SECRET"));
+    assert!(run_err(dir, 2, &arguments).contains("TOLLGATE_CLIENT_SECRET"));
 
     // OAuth errors are shown unchanged.
-    let said = bad(dir, 1, &["token", "--client", "other", "--secret", "wrong"]);
-    assert!(said.contains("invalid_client") && !said.contains("wrong"), "{said}");
+    let output = run_err(dir, 1, &["token", "--client", "other", "--secret", "wrong"]);
+    assert!(output.contains("invalid_client") && !output.contains("wrong"), "{output}");
     // Generated secrets may begin with a hyphen.
-    assert!(bad(dir, 1, &["token", "--client", "other", "--secret", "-wrong"]).contains("invalid_client"));
-    assert!(bad(dir, 1, &token(&["--scope", "admin"])).contains("invalid_scope"));
-    assert!(bad(dir, 2, &["token"]).contains("--client"));
+    assert!(
+        run_err(dir, 1, &["token", "--client", "other", "--secret", "-wrong"]).contains("invalid_client")
+    );
+    assert!(run_err(dir, 1, &token(&["--scope", "admin"])).contains("invalid_scope"));
+    assert!(run_err(dir, 2, &["token"]).contains("--client"));
 
     // In a directory without a configuration, the certificate is unknown.
     let elsewhere = tempfile::tempdir().expect("a folder");
     let url = format!("https://localhost:{}", address.port());
     let far = token(&["--scope", "read", "--url", &url]);
-    assert!(bad(elsewhere.path(), 1, &far).contains("certificate"));
-    assert!(good(elsewhere.path(), &[&far[..], &["-k"]].concat()).starts_with("tg_"));
+    assert!(run_err(elsewhere.path(), 1, &far).contains("certificate"));
+    assert!(run_ok(elsewhere.path(), &[&far[..], &["-k"]].concat()).starts_with("tg_"));
     let whole_url = format!("{url}{TOKEN}");
-    assert!(good(dir, &token(&["--url", &whole_url])).starts_with("tg_"));
+    assert!(run_ok(dir, &token(&["--url", &whole_url])).starts_with("tg_"));
 
     // A server that does not speak OAuth, and one that does not respond.
-    let said = bad(dir, 1, &token(&["--url", &format!("{url}/nosuch")]));
-    assert!(said.contains("404"), "{said}");
+    let output = run_err(dir, 1, &token(&["--url", &format!("{url}/nosuch")]));
+    assert!(output.contains("404"), "{output}");
     let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
-    assert!(bad(dir, 1, &token(&["--url", &format!("http://{closed}")])).contains("cannot connect"));
-    bad(dir, 2, &token(&["--url", "localhost:8443"]));
+    assert!(run_err(dir, 1, &token(&["--url", &format!("http://{closed}")])).contains("cannot connect"));
+    run_err(dir, 2, &token(&["--url", "localhost:8443"]));
 }
 
 #[test]
@@ -366,17 +375,19 @@ fn explain_shows_the_outcome_of_a_request() {
     assert_eq!(refused(&["GET", "/hello", "--scope", "write"]), 403);
     assert_eq!(refused(&["POST", "/hello", "--scope", "read"]), 405);
     assert_eq!(refused(&["GET", "/a/../hello", "--scope", "read"]), 400);
-    let said = good(dir, &["explain", "GET", "/users/%61?x", "--scope", "read"]);
+    let output = run_ok(dir, &["explain", "GET", "/users/%61?x", "--scope", "read"]);
     assert!(
-        said.contains("/users/a") && said.contains("public") && said.contains("as /users/a and its query"),
-        "{said}"
+        output.contains("/users/a")
+            && output.contains("public")
+            && output.contains("as /users/a and its query"),
+        "{output}"
     );
-    assert!(bad(dir, 2, &["explain", "GET", "/hello", "--client", "three"]).contains("no client"));
+    assert!(run_err(dir, 2, &["explain", "GET", "/hello", "--client", "three"]).contains("no client"));
     assert!(
-        bad(dir, 2, &["explain", "GET", "/hello", "--client", "one", "--scope", "write"])
+        run_err(dir, 2, &["explain", "GET", "/hello", "--client", "one", "--scope", "write"])
             .contains("invalid_scope")
     );
-    bad(dir, 2, &["explain", "GET", "hello"]);
+    run_err(dir, 2, &["explain", "GET", "hello"]);
     // A text that is not a token is rejected without a gateway; a token needs one.
     assert_eq!(refused(&["GET", "/hello", "--token", "0470b16b-7bf8-4fa3-9ae1-6a10e0f0b699"]), 401);
 }
@@ -410,9 +421,9 @@ fn explain_compares_the_outcome_with_the_expected_one() {
 fn a_refusal_names_the_setting_that_decides() {
     let dir = folder(&small().text());
     let text = |request: &[&str]| run(dir.path(), &[&["explain", "GET"], request].concat()).stdout;
-    let said = text(&["/elsewhere;x", "--scope", "write"]);
-    assert!(said.contains("400: the path has a semicolon"), "{said}");
-    assert!(said.contains("setting         allow_semicolon = true on the route"), "{said}");
+    let output = text(&["/elsewhere;x", "--scope", "write"]);
+    assert!(output.contains("400: the path has a semicolon"), "{output}");
+    assert!(output.contains("setting         allow_semicolon = true on the route"), "{output}");
     assert!(text(&["/elsewhere%2Fx", "--scope", "write"]).contains("allow_encoded_slash = true"));
     assert!(
         text(&["/hello", "--client", "one", "--scope", "read", "--body", "1GiB"])
@@ -430,30 +441,34 @@ fn a_refusal_names_the_setting_that_decides() {
 fn explain_introspects_a_token() {
     let (gateway, _) = with_known_port();
     let dir = gateway.dir();
-    let token = good(dir, &["token", "--client", "other", "--secret", SECRET, "--scope", "read"]);
+    let token = run_ok(dir, &["token", "--client", "other", "--secret", SECRET, "--scope", "read"]);
     let token = token.trim();
-    assert!(bad(dir, 2, &["explain", "GET", "/hello", "--token", token]).contains("introspection"));
+    assert!(run_err(dir, 2, &["explain", "GET", "/hello", "--token", token]).contains("introspection"));
     let explain = |path: &str, token: &str| {
         let asker = ["--client", "introspector", "--secret", SECRET, "--json"];
         let output = run(dir, &[&["explain", "GET", path, "--token", token], &asker[..]].concat());
         serde_json::from_str::<Value>(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
     };
-    let told = explain("/hello", token);
-    assert_eq!((&told["client_id"], &told["verdict"]["passes"]), (&"other".into(), &true.into()), "{told}");
+    let explained = explain("/hello", token);
+    assert_eq!(
+        (&explained["client_id"], &explained["verdict"]["passes"]),
+        (&"other".into(), &true.into()),
+        "{explained}"
+    );
     assert_eq!(explain("/write", token)["verdict"]["error"], "insufficient_scope");
     let body = format!("token={token}");
     let mut conn = Conn::tls(gateway.tls(), &["http/1.1"]);
-    conn.ask(post_form(crate::support::REVOKE, &[&basic("other", SECRET)], body)).status(200);
+    conn.request(post_form(crate::support::REVOKE, &[&basic("other", SECRET)], body)).status(200);
     assert_eq!(explain("/hello", token)["verdict"]["error"], "invalid_token");
     let not_asker = ["--client", "other", "--secret", SECRET];
-    let said = bad(dir, 1, &[&["explain", "GET", "/hello", "--token", token], &not_asker[..]].concat());
-    assert!(said.contains("unauthorized_client"), "{said}");
+    let output = run_err(dir, 1, &[&["explain", "GET", "/hello", "--token", token], &not_asker[..]].concat());
+    assert!(output.contains("unauthorized_client"), "{output}");
 }
 
 #[test]
 fn routes_prints_the_access_matrix() {
     let dir = folder(&small().text());
-    let table = good(dir.path(), &["routes"]);
+    let table = run_ok(dir.path(), &["routes"]);
     assert!(table.lines().all(|line| line.chars().count() <= 80) || table.contains("->"), "{table}");
     let routes = json(dir.path(), &["routes", "--json"]);
     let paths: Vec<&str> = routes
@@ -476,7 +491,7 @@ fn routes_prints_the_access_matrix() {
         config.client(&format!("client-number-{n}"), SECRET, "scopes = [\"read\"]")
     });
     let dir = folder(&many.text());
-    let list = good(dir.path(), &["routes"]);
+    let list = run_ok(dir.path(), &["routes"]);
     assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
     assert!(list.contains("GET /hello  ->  api") && list.contains("  yes  client-number-19"), "{list}");
     assert!(list.contains("  no   client-number-3 (lacks write or admin)"), "{list}");
@@ -488,9 +503,9 @@ fn a_change_that_widens_access_fails_a_review() {
     let dir = dir.path();
     let before = text_of(dir);
     std::fs::write(dir.join("before.toml"), &before).expect("before.toml");
-    assert_eq!(good(dir, &["diff", "before.toml"]), "Nothing that clients can reach changes.\n");
+    assert_eq!(run_ok(dir, &["diff", "before.toml"]), "Nothing that clients can reach changes.\n");
 
-    good(dir, &["client", "enable", "two"]);
+    run_ok(dir, &["client", "enable", "two"]);
     let widened = run(dir, &["diff", "before.toml"]);
     assert_eq!(widened.code, Some(1), "{widened:?}");
     assert!(widened.stdout.contains("+ client \"two\" gets through GET /hello\n"), "{widened:?}");
@@ -505,7 +520,7 @@ fn a_change_that_widens_access_fails_a_review() {
     );
     assert!(narrowed.contains(&lost), "{narrowed:?}");
     assert!(narrowed.iter().all(|change| change["widens"] == false), "{narrowed:?}");
-    bad(dir, 2, &["diff", "nosuch.toml"]);
+    run_err(dir, 2, &["diff", "nosuch.toml"]);
 }
 
 #[test]
@@ -515,10 +530,10 @@ fn schema_and_completions_are_printed() {
     let schema: Value = serde_json::from_str(&run(dir.path(), &["schema"]).stdout).expect("JSON");
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     for shell in ["bash", "zsh", "fish"] {
-        let script = good(dir.path(), &["completions", shell]);
+        let script = run_ok(dir.path(), &["completions", shell]);
         assert!(script.contains("TOLLGATE_COMPLETE"), "{shell}: {script}");
     }
-    bad(dir.path(), 2, &["completions", "nosuchshell"]);
+    run_err(dir.path(), 2, &["completions", "nosuchshell"]);
 }
 
 #[test]
@@ -550,16 +565,17 @@ fn a_shell_completes_commands_and_the_names_in_the_file() {
 fn a_client_without_scopes_comes_with_advice() {
     let dir = folder(&small().text());
     let dir = dir.path();
-    let said = good(dir, &["client", "add", "bare"]);
+    let output = run_ok(dir, &["client", "add", "bare"]);
     assert!(
-        said.contains("open only routes that need none") && said.contains("client edit \"bare\" --add-scope"),
-        "{said}"
+        output.contains("open only routes that need none")
+            && output.contains("client edit \"bare\" --add-scope"),
+        "{output}"
     );
-    let said = good(dir, &["client", "add", "scoped", "--scope", "read"]);
-    assert!(said.contains("a token without scopes opens nothing"), "{said}");
-    assert!(said.contains("tollgate client edit \"scoped\" --add-default-scope read"), "{said}");
-    let said = good(dir, &["client", "add", "ready", "--default-scope", "read"]);
-    assert!(!said.contains("without scopes"), "{said}");
+    let output = run_ok(dir, &["client", "add", "scoped", "--scope", "read"]);
+    assert!(output.contains("a token without scopes opens nothing"), "{output}");
+    assert!(output.contains("tollgate client edit \"scoped\" --add-default-scope read"), "{output}");
+    let output = run_ok(dir, &["client", "add", "ready", "--default-scope", "read"]);
+    assert!(!output.contains("without scopes"), "{output}");
     let shown = json(dir, &["client", "show", "ready", "--json"]);
     assert_eq!(
         (&shown["scopes"], &shown["default_scopes"]),
@@ -571,28 +587,32 @@ fn a_client_without_scopes_comes_with_advice() {
 fn a_client_is_edited() {
     let dir = folder(&small().text());
     let dir = dir.path();
-    let said = good(
+    let output = run_ok(
         dir,
         &["client", "edit", "one", "--add-scope", "write", "--default-scope", "write", "--rate-limit", "9/s"],
     );
-    assert!(said.contains("is changed: scopes, default_scopes, rate_limit."), "{said}");
+    assert!(output.contains("is changed: scopes, default_scopes, rate_limit."), "{output}");
     let shown = json(dir, &["client", "show", "one", "--json"]);
     assert_eq!(shown["scopes"], serde_json::json!(["read", "write"]));
     let edited = json(dir, &["client", "edit", "one", "--remove-scope", "write", "--json"]);
     assert_eq!(edited["changed"], serde_json::json!(["scopes", "default_scopes"]));
-    let said = good(dir, &["client", "edit", "one", "--no-rate-limit", "--add-capability", "introspection"]);
-    assert!(said.contains("capabilities, rate_limit"), "{said}");
-    assert!(good(dir, &["client", "edit", "one", "--no-rate-limit"]).contains("already had these settings"));
+    let output =
+        run_ok(dir, &["client", "edit", "one", "--no-rate-limit", "--add-capability", "introspection"]);
+    assert!(output.contains("capabilities, rate_limit"), "{output}");
+    assert!(
+        run_ok(dir, &["client", "edit", "one", "--no-rate-limit"]).contains("already had these settings")
+    );
 
     let before = text_of(dir);
-    assert!(bad(dir, 2, &["client", "edit", "one"]).contains("no change is given"));
+    assert!(run_err(dir, 2, &["client", "edit", "one"]).contains("no change is given"));
     assert!(
-        bad(dir, 2, &["client", "edit", "twoo", "--add-scope", "read"]).contains("did you mean \"two\"?")
+        run_err(dir, 2, &["client", "edit", "twoo", "--add-scope", "read"]).contains("did you mean \"two\"?")
     );
     assert!(
-        bad(dir, 2, &["client", "edit", "one", "--remove-scope", "raed"]).contains("did you mean \"read\"?")
+        run_err(dir, 2, &["client", "edit", "one", "--remove-scope", "raed"])
+            .contains("did you mean \"read\"?")
     );
-    assert!(bad(dir, 2, &["client", "edit", "one", "--rate-limit", "fast"]).contains("100/s"));
+    assert!(run_err(dir, 2, &["client", "edit", "one", "--rate-limit", "fast"]).contains("100/s"));
     assert_eq!(text_of(dir), before);
 }
 
@@ -607,7 +627,7 @@ fn a_closed_output_pipe_is_not_a_failure() {
         .spawn()
         .expect("the command starts");
     drop(child.stdout.take());
-    let mut said = String::new();
-    child.stderr.take().expect("stderr").read_to_string(&mut said).expect("stderr");
-    assert!(child.wait().expect("its status").success() && said.is_empty(), "{said}");
+    let mut output = String::new();
+    child.stderr.take().expect("stderr").read_to_string(&mut output).expect("stderr");
+    assert!(child.wait().expect("its status").success() && output.is_empty(), "{output}");
 }

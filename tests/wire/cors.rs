@@ -1,6 +1,6 @@
 //! Cross-origin requests from browsers: preflights without a token, and responses that pages may read.
 
-use crate::support::{Answer, Fixture, INTROSPECT, Next, TOKEN, get, post_form, token_of};
+use crate::support::{Fixture, INTROSPECT, Next, TOKEN, TestResponse, get, post_form, token_of};
 use std::sync::OnceLock;
 
 const PAGE: &str = "Origin: https://app.example.com";
@@ -34,7 +34,7 @@ fn options(path: &str, fields: &[&str]) -> String {
     String::from_utf8(get(path, fields)).expect("text").replacen("GET", "OPTIONS", 1)
 }
 
-fn preflight(path: &str, fields: &[&str]) -> Answer {
+fn preflight(path: &str, fields: &[&str]) -> TestResponse {
     gateway().raw(options(path, fields))
 }
 
@@ -87,7 +87,7 @@ fn allowed_origins_may_read_responses_and_refusals() {
     let (good, weak) = (gateway.bearer("server", "read"), gateway.bearer("server", "write"));
     let mut conn = gateway.connect();
     for (fields, status) in [(&[PAGE, &good][..], 200), (&[PAGE], 401), (&[PAGE, &weak], 403)] {
-        let answer = conn.ask(get("/c/app/read", fields));
+        let answer = conn.request(get("/c/app/read", fields));
         answer.status(status).has("access-control-allow-origin", "https://app.example.com");
         answer.has("access-control-allow-credentials", "true").has("vary", "origin");
         if status != 200 {
@@ -95,16 +95,19 @@ fn allowed_origins_may_read_responses_and_refusals() {
         }
     }
     for fields in [&[STRANGER, &good][..], &[&good]] {
-        let answer = conn.ask(get("/c/app/read", fields));
+        let answer = conn.request(get("/c/app/read", fields));
         answer.status(200).lacks("access-control-allow-origin").has("vary", "origin");
     }
     // The route decides, not the upstream.
-    let own = conn.ask(get("/c/app/own", &[PAGE, &good]));
+    let own = conn.request(get("/c/app/own", &[PAGE, &good]));
     own.status(200).has("access-control-allow-origin", "https://app.example.com");
     assert_eq!(own.all("vary"), ["accept", "origin"], "{own}");
-    let own = conn.ask(get("/c/app/own", &[STRANGER, &good]));
+    let own = conn.request(get("/c/app/own", &[STRANGER, &good]));
     own.status(200).lacks("access-control-allow-origin").lacks("access-control-allow-credentials");
-    conn.ask(get("/hello", &[PAGE, &good])).status(200).lacks("access-control-allow-origin").lacks("vary");
+    conn.request(get("/hello", &[PAGE, &good]))
+        .status(200)
+        .lacks("access-control-allow-origin")
+        .lacks("vary");
 }
 
 /// A Swagger UI on another origin gets a token, and uses it.

@@ -3,7 +3,7 @@
 
 use crate::support::jose::SigningKey;
 use crate::support::tls::H2;
-use crate::support::{Answer, Conn, Fixture, TOKEN, credentials, get, post_form, token_of};
+use crate::support::{Conn, Fixture, TOKEN, TestResponse, credentials, get, post_form, token_of};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -24,14 +24,14 @@ fn fixture() -> Fixture {
     })
 }
 
-fn ask(fixture: &Fixture, client: &str, fields: &[&str]) -> Answer {
+fn request_token(fixture: &Fixture, client: &str, fields: &[&str]) -> TestResponse {
     let body = format!("grant_type=client_credentials&scope=read&{}", credentials(client));
     fixture.raw(post_form(TOKEN, fields, body))
 }
 
 /// Asserts a refusal under the DPoP scheme.
 #[track_caller]
-fn refused(answer: &Answer, code: &str) {
+fn refused(answer: &TestResponse, code: &str) {
     let challenge = answer.status(401).own().one("www-authenticate");
     assert!(challenge.starts_with("DPoP realm=\"tollgate\", error=\""), "{answer}");
     assert!(challenge.contains(&format!("error=\"{code}\"")), "{answer}");
@@ -42,7 +42,7 @@ fn refused(answer: &Answer, code: &str) {
 fn a_bound_token_is_accepted_only_with_a_fresh_proof_of_its_key() {
     let fixture = fixture();
     let (key, thief) = (SigningKey::new(), SigningKey::new());
-    let answer = ask(&fixture, "server", &[&key.dpop("POST", TOKEN_URL, None)]);
+    let answer = request_token(&fixture, "server", &[&key.dpop("POST", TOKEN_URL, None)]);
     assert_eq!(answer.json()["token_type"], "DPoP", "{answer}");
     let token = token_of(&answer);
     let authorization = format!("Authorization: DPoP {token}");
@@ -95,24 +95,24 @@ fn a_bound_token_is_accepted_only_with_a_fresh_proof_of_its_key() {
     assert!(reached.all("dpop").len() == 1 && reached.all("authorization").len() == 1, "{}", reached.text());
 
     let body = format!("{}&token={token}", credentials("introspector"));
-    let told = fixture.raw(post_form(crate::support::INTROSPECT, &[], body));
-    assert_eq!(told.json()["cnf"]["jkt"], key.thumbprint(), "RFC 9449 §6.2\n{told}");
-    assert_eq!(told.json()["token_type"], "DPoP");
+    let introspected = fixture.raw(post_form(crate::support::INTROSPECT, &[], body));
+    assert_eq!(introspected.json()["cnf"]["jkt"], key.thumbprint(), "RFC 9449 §6.2\n{introspected}");
+    assert_eq!(introspected.json()["token_type"], "DPoP");
 }
 
 #[test]
 fn a_client_that_must_use_dpop_gets_only_bound_tokens() {
     let fixture = fixture();
     let key = SigningKey::new();
-    ask(&fixture, "bound", &[]).oauth_error(400, "invalid_dpop_proof");
-    ask(&fixture, "bound", &["DPoP: x"]).oauth_error(400, "invalid_dpop_proof");
+    request_token(&fixture, "bound", &[]).oauth_error(400, "invalid_dpop_proof");
+    request_token(&fixture, "bound", &["DPoP: x"]).oauth_error(400, "invalid_dpop_proof");
     let elsewhere = key.dpop("POST", "http://localhost/hello", None);
-    ask(&fixture, "bound", &[&elsewhere]).oauth_error(400, "invalid_dpop_proof");
+    request_token(&fixture, "bound", &[&elsewhere]).oauth_error(400, "invalid_dpop_proof");
     // The endpoint has two URLs: the one requested, and the one in its metadata.
     for url in [TOKEN_URL, "https://issuer.example.test/oauth/v2/oauth-token"] {
         let proof = key.dpop("POST", url, None);
-        token_of(&ask(&fixture, "bound", &[&proof]));
-        ask(&fixture, "bound", &[&proof]).oauth_error(400, "invalid_dpop_proof");
+        token_of(&request_token(&fixture, "bound", &[&proof]));
+        request_token(&fixture, "bound", &[&proof]).oauth_error(400, "invalid_dpop_proof");
     }
     // With such a client configured, a challenge names both schemes.
     let answer = fixture.raw(get("/hello", &[]));
@@ -129,7 +129,7 @@ async fn the_uri_of_a_proof_is_the_one_the_client_used() {
     let mut tls = Conn::tls(fixture.gateway.tls(), &["http/1.1"]);
     let body = format!("grant_type=client_credentials&scope=read&{}", credentials("server"));
     let proof = key.dpop("POST", "https://localhost/oauth/v2/oauth-token", None);
-    let token = token_of(&tls.ask(post_form(TOKEN, &[&proof], body)));
+    let token = token_of(&tls.request(post_form(TOKEN, &[&proof], body)));
     let mut h2 = H2::connect(fixture.gateway.tls()).await;
     for (uri, status) in [("https://localhost:8443/hello", 200), ("https://localhost/hello", 401)] {
         let proof = key.dpop("GET", uri, Some(&token));
@@ -138,7 +138,7 @@ async fn the_uri_of_a_proof_is_the_one_the_client_used() {
             .header("dpop", proof.trim_start_matches("DPoP: "))
             .body(Full::new(Bytes::new()))
             .expect("a request");
-        let answer = h2.ask(request).await;
+        let answer = h2.request(request).await;
         assert_eq!(answer.status(), status, "{uri}\n{answer:?}");
     }
 }

@@ -51,11 +51,11 @@ fn a_failing_server_is_ejected_under_every_balancing_policy() {
         // failed.
         while bad.requests("/e/x").len() < 3 {
             assert!(Instant::now() < deadline, "{balance}: {} requests", bad.requests("/e/x").len());
-            conn.ask(get("/e/x", &[])).status(200);
+            conn.request(get("/e/x", &[])).status(200);
         }
         gateway.gateway.wait_for(&format!("{} is ejected for 3600s", bad.address()));
         for _ in 0..50 {
-            conn.ask(get("/e/x", &[])).status(200);
+            conn.request(get("/e/x", &[])).status(200);
         }
         assert_eq!(bad.requests("/e/x").len(), 3, "{balance}");
     }
@@ -104,13 +104,13 @@ fn a_recovered_server_gets_requests_again() {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !gateway.gateway.written().contains("is ejected for 100ms") {
         assert!(Instant::now() < deadline);
-        conn.ask(get("/e/x", &[])).status(200);
+        conn.request(get("/e/x", &[])).status(200);
     }
     well.store(true, Ordering::Relaxed);
     let failed = bad.requests("/e/x").len();
     while bad.requests("/e/x").len() < failed + 20 {
         assert!(Instant::now() < deadline, "it does not return");
-        conn.ask(get("/e/x", &[])).status(200);
+        conn.request(get("/e/x", &[])).status(200);
     }
     gateway.gateway.wait_for(&format!("{} gets requests again", bad.address()));
 }
@@ -147,7 +147,7 @@ fn server_errors_count_only_if_configured() {
         let gateway = before(&[sad.address(), good.address()], &rule);
         let mut conn = gateway.connect();
         for _ in 0..20 {
-            conn.ask(get("/e/x", &[])).status_in(&[200, 500]);
+            conn.request(get("/e/x", &[])).status_in(&[200, 500]);
         }
         let expected = if left_out { [2, 18] } else { [10, 10] };
         assert_eq!([sad.requests("/e/x").len(), good.requests("/e/x").len()], expected, "{setting}");
@@ -171,7 +171,7 @@ fn the_retry_budget_bounds_the_added_load() {
         let good = Upstream::start();
         let gateway = before(&[dead, good.address()], &format!("ejection = false\n{budget}"));
         let mut conn = gateway.connect();
-        let answers: Vec<u16> = (0..400).map(|_| conn.ask(get("/e/x", &[])).code()).collect();
+        let answers: Vec<u16> = (0..400).map(|_| conn.request(get("/e/x", &[])).code()).collect();
         assert!(answers.iter().all(|status| [200, 502].contains(status)), "{answers:?}");
         answers.iter().filter(|status| **status == 502).count()
     };
@@ -190,15 +190,15 @@ fn no_request_is_lost_when_a_server_is_killed_and_restarted_under_load() {
         &[address, other.address()],
         "retries = 2\nejection = { failures = 3, for = \"100ms\", return_over = \"100ms\" }",
     );
-    let asking = AtomicBool::new(true);
+    let sending = AtomicBool::new(true);
     let deadline = Instant::now() + Duration::from_secs(20);
-    let until_asked = |server: &Upstream, more: usize| {
-        let asked = || server.requests("/e/load").len();
-        let wanted = asked() + more;
-        while asked() < wanted && Instant::now() < deadline {
+    let wait_until_received = |server: &Upstream, more: usize| {
+        let received = || server.requests("/e/load").len();
+        let wanted = received() + more;
+        while received() < wanted && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
-        asked() >= wanted
+        received() >= wanted
     };
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4)
@@ -206,20 +206,20 @@ fn no_request_is_lost_when_a_server_is_killed_and_restarted_under_load() {
                 scope.spawn(|| {
                     let mut conn = gateway.connect();
                     let mut statuses = Vec::new();
-                    while asking.load(Ordering::Relaxed) {
-                        statuses.push(conn.ask(get("/e/load", &[])).code());
+                    while sending.load(Ordering::Relaxed) {
+                        statuses.push(conn.request(get("/e/load", &[])).code());
                     }
                     statuses
                 })
             })
             .collect();
-        let mut reached = until_asked(&killed, 50);
+        let mut reached = wait_until_received(&killed, 50);
         killed.stop();
-        reached &= until_asked(&other, 100);
+        reached &= wait_until_received(&other, 100);
         let back = Upstream::start_at(address);
-        reached &= until_asked(&back, 50);
+        reached &= wait_until_received(&back, 50);
         // Before any assertion, because the clients would send requests forever.
-        asking.store(false, Ordering::Relaxed);
+        sending.store(false, Ordering::Relaxed);
         assert!(reached, "a server got no requests, or none again");
         for client in clients {
             let statuses = client.join().expect("a client's statuses");

@@ -2,20 +2,20 @@
 
 use crate::support::config::SECRET;
 use crate::support::{
-    Answer, Gateway, INTROSPECT, REVOKE, TOKEN, basic, credentials, form, get, post_form, raw, shared,
+    Gateway, INTROSPECT, REVOKE, TOKEN, TestResponse, basic, credentials, form, get, post_form, raw, shared,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-fn ask(path: &str, client: &str, rest: &str) -> Answer {
+fn post(path: &str, client: &str, rest: &str) -> TestResponse {
     shared().raw(post_form(path, &[], format!("{}&{rest}", credentials(client))))
 }
 
-fn introspect(token: &str) -> Answer {
-    ask(INTROSPECT, "introspector", &format!("token={}", form(token)))
+fn introspect(token: &str) -> TestResponse {
+    post(INTROSPECT, "introspector", &format!("token={}", form(token)))
 }
 
 #[track_caller]
-fn inactive(answer: &Answer) {
+fn inactive(answer: &TestResponse) {
     answer.status(200).own();
     assert_eq!(answer.json(), serde_json::json!({ "active": false }), "{answer}");
 }
@@ -54,7 +54,7 @@ fn an_active_token_is_described() {
 fn other_tokens_are_inactive_without_details() {
     let gateway = shared();
     let revoked = gateway.token("server", "");
-    ask(REVOKE, "server", &format!("token={revoked}")).status(200);
+    post(REVOKE, "server", &format!("token={revoked}")).status(200);
     let brief = gateway.token("brief", "");
     let token = gateway.token("server", "");
     for other in
@@ -73,12 +73,12 @@ fn other_tokens_are_inactive_without_details() {
 fn introspection_needs_the_capability_and_a_token() {
     let gateway = shared();
     let token = gateway.token("server", "");
-    ask(INTROSPECT, "server", &format!("token={token}")).oauth_error(400, "unauthorized_client");
-    ask(INTROSPECT, "nocap", &format!("token={token}")).oauth_error(400, "unauthorized_client");
-    ask(INTROSPECT, "introspector", "").oauth_error(400, "invalid_request");
-    ask(INTROSPECT, "introspector", &format!("token={token}&token={token}"))
+    post(INTROSPECT, "server", &format!("token={token}")).oauth_error(400, "unauthorized_client");
+    post(INTROSPECT, "nocap", &format!("token={token}")).oauth_error(400, "unauthorized_client");
+    post(INTROSPECT, "introspector", "").oauth_error(400, "invalid_request");
+    post(INTROSPECT, "introspector", &format!("token={token}&token={token}"))
         .oauth_error(400, "invalid_request");
-    ask(INTROSPECT, "introspector", &format!("token={token}&token_type_hint=anything")).status(200);
+    post(INTROSPECT, "introspector", &format!("token={token}&token_type_hint=anything")).status(200);
     let header = basic("introspector", SECRET);
     let by_basic = gateway.raw(post_form(INTROSPECT, &[&header], format!("token={token}")));
     assert_eq!(by_basic.json()["active"], true, "{by_basic}");
@@ -109,28 +109,28 @@ fn a_revocation_takes_effect_on_the_next_request() {
     let (token, kept) = (gateway.token("server", "read"), gateway.bearer("server", "read"));
     let bearer = format!("Authorization: Bearer {token}");
     let mut conn = gateway.connect();
-    conn.ask(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &[&bearer])).status(200);
     for hint in ["", "&token_type_hint=access_token", "&token_type_hint=refresh_token"] {
-        let answer = ask(REVOKE, "server", &format!("token={token}{hint}"));
+        let answer = post(REVOKE, "server", &format!("token={token}{hint}"));
         answer.status(200).own();
         assert_eq!(answer.json(), serde_json::json!({}), "{answer}");
-        conn.ask(get("/hello?m=revoked", &[&bearer])).bearer_error(401, Some("invalid_token"));
+        conn.request(get("/hello?m=revoked", &[&bearer])).bearer_error(401, Some("invalid_token"));
     }
     assert!(!gateway.upstream.saw("m=revoked"));
-    conn.ask(get("/hello", &[&kept])).status(200);
+    conn.request(get("/hello", &[&kept])).status(200);
 }
 
 #[test]
 fn revoking_another_client_s_token_has_no_effect_and_the_same_response() {
     let gateway = shared();
     let token = gateway.token("server", "read");
-    let foreign = ask(REVOKE, "other", &format!("token={token}"));
-    let unknown = ask(REVOKE, "other", "token=nonsense");
+    let foreign = post(REVOKE, "other", &format!("token={token}"));
+    let unknown = post(REVOKE, "other", "token=nonsense");
     foreign.status(200).own();
     assert_eq!(foreign.essence(), unknown.essence(), "{foreign}\n{unknown}");
     assert_eq!(unknown.json(), serde_json::json!({}), "{unknown}");
     gateway.raw(get("/hello", &[&format!("Authorization: Bearer {token}")])).status(200);
-    ask(REVOKE, "other", "").oauth_error(400, "invalid_request");
+    post(REVOKE, "other", "").oauth_error(400, "invalid_request");
 }
 
 #[test]

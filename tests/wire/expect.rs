@@ -71,5 +71,5 @@ fn a_reload_that_violates_an_access_test_changes_nothing() {
     gateway.rewrite(|text| text.replace("prefix = \"/admin\"", "prefix = \"/admin\"\naccess = \"public\""));
     gateway.wait_for("is violated: GET /admin gets through with no token");
     let mut conn = Conn::plain(gateway.plain());
-    conn.ask(get("/admin/x", &[])).status(401);
+    conn.request(get("/admin/x", &[])).status(401);
 }

@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 fn an_expired_token_is_401_with_a_hint_on_the_same_connection() {
     let gateway = shared();
     let mut conn = gateway.connect();
-    let asked = Instant::now();
+    let sent_at = Instant::now();
     let answer = gateway.ask_token("brief", "&scope=read");
     let issued = Instant::now();
     assert_eq!(answer.json()["expires_in"], 1, "{answer}");
     let bearer = format!("Authorization: Bearer {}", crate::support::token_of(&answer));
-    conn.ask(get("/hello?m=live", &[&bearer])).status(200);
+    conn.request(get("/hello?m=live", &[&bearer])).status(200);
 
     // Still valid shortly before its expiry, unless this machine was too slow to ask in time.
-    thread::sleep(Duration::from_millis(750).saturating_sub(asked.elapsed()));
-    let late = conn.ask(get("/hello?m=late", &[&bearer]));
-    if asked.elapsed() < Duration::from_millis(900) {
+    thread::sleep(Duration::from_millis(750).saturating_sub(sent_at.elapsed()));
+    let late = conn.request(get("/hello?m=late", &[&bearer]));
+    if sent_at.elapsed() < Duration::from_millis(900) {
         late.status(200);
     }
 
     thread::sleep(Duration::from_millis(1100).saturating_sub(issued.elapsed()));
     for _ in 0..2 {
-        let expired = conn.ask(get("/hello?m=expired", &[&bearer]));
+        let expired = conn.request(get("/hello?m=expired", &[&bearer]));
         let parameters = expired.bearer_error(401, Some("invalid_token"));
         let description =
             parameters.iter().find(|(name, _)| name == "error_description").map(|(_, text)| text);
@@ -37,5 +37,5 @@ fn an_expired_token_is_401_with_a_hint_on_the_same_connection() {
     assert!(!gateway.upstream.saw("m=expired"));
 
     let fresh = gateway.bearer("brief", "read");
-    conn.ask(get("/hello?m=fresh", &[&fresh])).status(200);
+    conn.request(get("/hello?m=fresh", &[&fresh])).status(200);
 }

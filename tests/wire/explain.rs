@@ -4,7 +4,7 @@ use crate::support::certificates::self_signed;
 use crate::support::config::SECRET;
 use crate::support::jose::SigningKey;
 use crate::support::tls::Identity;
-use crate::support::{Answer, Conn, Fixture, TOKEN, credentials, form, post_form, run, token_of};
+use crate::support::{Conn, Fixture, TOKEN, TestResponse, credentials, form, post_form, run, token_of};
 use serde_json::Value;
 
 const TOKEN_URL: &str = "https://localhost/oauth/v2/oauth-token";
@@ -18,12 +18,12 @@ struct Row {
     client: Option<&'static str>,
     /// The scope of the token; `None` for all that the client may have.
     scope: Option<&'static str>,
-    /// The scope of the token request. `explain` assumes the best case unless `told` says otherwise.
+    /// The scope of the token request. `explain` assumes the best case unless `options` says otherwise.
     resource: Option<&'static str>,
     fields: &'static [&'static str],
     body: usize,
     /// Further arguments for `explain`.
-    told: &'static [&'static str],
+    options: &'static [&'static str],
 }
 
 fn row(method: &'static str, path: &'static str, client: &'static str) -> Row {
@@ -84,7 +84,7 @@ impl Setting {
         }
         let proof = self.key.dpop("POST", TOKEN_URL, None);
         let fields: &[&str] = if client == "key" { &[&proof] } else { &[] };
-        let answer = self.connect().ask(post_form(TOKEN, fields, body));
+        let answer = self.connect().request(post_form(TOKEN, fields, body));
         (answer.code() == 200).then(|| token_of(&answer))
     }
 
@@ -138,15 +138,15 @@ impl Setting {
         for (name, value) in [("--client", row.client), ("--scope", row.scope)] {
             arguments.extend(value.into_iter().flat_map(|value| [name, value]));
         }
-        arguments.extend(row.told);
-        let said = run(self.fixture.gateway.dir(), &[&arguments[..], &["--json"]].concat());
-        let json: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+        arguments.extend(row.options);
+        let output = run(self.fixture.gateway.dir(), &[&arguments[..], &["--json"]].concat());
+        let json: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
         let verdict = &json["verdict"];
         let refused = match verdict["preflight"]["allowed"].as_bool() {
             Some(allowed) => !allowed,
             None => verdict["status"].is_u64(),
         };
-        assert_eq!(said.code, Some(if refused { 3 } else { 0 }), "{arguments:?} {said:?}");
+        assert_eq!(output.code, Some(if refused { 3 } else { 0 }), "{arguments:?} {output:?}");
         let verdict = if verdict["passes"] == true {
             Verdict::Passes(verdict["path"].as_str().expect("a path").to_owned())
         } else if let Some(allowed) = verdict["preflight"]["allowed"].as_bool() {
@@ -162,7 +162,7 @@ impl Setting {
 }
 
 /// Returns the error code of a challenge.
-fn error(answer: &Answer) -> Option<String> {
+fn error(answer: &TestResponse) -> Option<String> {
     let challenges = answer.all("www-authenticate");
     let (_, rest) = challenges.first()?.split_once("error=\"")?;
     Some(rest.split('"').next()?.to_owned())
@@ -171,9 +171,9 @@ fn error(answer: &Answer) -> Option<String> {
 fn table() -> Vec<Row> {
     let scoped = |path, client, scope| Row { scope: Some(scope), ..row("GET", path, client) };
     let on = |host, path, client| Row { host: Some(host), ..row("GET", path, client) };
-    let for_a = |client, resource, told| Row { resource, told, ..row("GET", "/for-a", client) };
+    let for_a = |client, resource, options| Row { resource, options, ..row("GET", "/for-a", client) };
     let with_body = |path, client, body| Row { body, ..row("POST", path, client) };
-    let page = |method, path, client, fields, told| Row { fields, told, ..row(method, path, client) };
+    let page = |method, path, client, fields, options| Row { fields, options, ..row(method, path, client) };
     const PAGE: &str = "Origin: https://app.example";
     const STRANGER: &str = "Origin: https://evil.example";
     const PUT: &str = "Access-Control-Request-Method: PUT";
@@ -224,7 +224,7 @@ fn table() -> Vec<Row> {
         for_a("server", None, &[]),
         Row {
             resource: Some("https://b.example"),
-            told: &["--audience", "https://b.example"],
+            options: &["--audience", "https://b.example"],
             ..row("GET", "/hello", "reseller")
         },
         // Bound tokens.
@@ -307,20 +307,20 @@ fn explain_and_the_gateway_agree() {
 fn routes_and_the_gateway_agree() {
     let setting = Setting::start();
     let dir = setting.fixture.gateway.dir();
-    let said = run(dir, &["routes", "--json"]);
-    let routes: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|e| panic!("{e} {said:?}"));
+    let output = run(dir, &["routes", "--json"]);
+    let routes: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e} {output:?}"));
     let of = |path: &str| {
         let mut routes = routes.as_array().expect("a list").iter();
         routes.find(|route| route["path"] == path && route["host"].is_null()).expect("the route")
     };
     for path in ["/hello", "/write", "/both", "/any", "/authenticated", "/for-a", "/small", "/page"] {
         for client in ["server", "other", "unscoped", "disabled", "nocap", "key", "certificate", "reseller"] {
-            let told = &of(path)["clients"][client];
+            let access = &of(path)["clients"][client];
             let resource = (path == "/for-a" && client == "reseller").then_some("https://a.example");
             let row = Row { resource, ..row("GET", path, client) };
             let happens = setting.happens(&row, &format!("{client}-{}", &path[1..]));
             let passes = matches!(happens, Verdict::Passes(_));
-            assert_eq!(told["allowed"], passes, "{client} {path}: {told} but {happens:?}");
+            assert_eq!(access["allowed"], passes, "{client} {path}: {access} but {happens:?}");
         }
     }
     assert_eq!(of("/hello")["clients"]["key"]["sender_constraint"], serde_json::json!(["dpop"]));
@@ -344,35 +344,37 @@ fn routes_and_the_gateway_agree() {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
     let explain = |arguments: &[&str]| run(dir, &[&["explain", "GET"], arguments].concat()).all();
-    let said = explain(&["/small", "--client", "slow"]);
-    assert!(said.contains("9 at once; client \"slow\": 1000/h; a body of at most 10B"), "{said}");
-    let said = explain(&["/near", "--client", "key"]);
-    assert!(said.contains("not applied (--from ADDRESS)") && said.contains("DPoP proof"), "{said}");
-    let said = explain(&["http://localhost/hello", "--client", "certificate"]);
-    assert!(said.contains("401 invalid_token") && said.contains("without TLS"), "{said}");
-    let said = explain(&["/for-a", "--client", "reseller", "--audience", "https://c.example"]);
-    assert!(said.contains("invalid_target"), "{said}");
-    let said = explain(&["/for-a", "--client", "reseller"]);
-    assert!(said.contains("asked for with scope read and resource https://a.example"), "{said}");
+    let output = explain(&["/small", "--client", "slow"]);
+    assert!(output.contains("9 at once; client \"slow\": 1000/h; a body of at most 10B"), "{output}");
+    let output = explain(&["/near", "--client", "key"]);
+    assert!(output.contains("not applied (--from ADDRESS)") && output.contains("DPoP proof"), "{output}");
+    let output = explain(&["http://localhost/hello", "--client", "certificate"]);
+    assert!(output.contains("401 invalid_token") && output.contains("without TLS"), "{output}");
+    let output = explain(&["/for-a", "--client", "reseller", "--audience", "https://c.example"]);
+    assert!(output.contains("invalid_target"), "{output}");
+    let output = explain(&["/for-a", "--client", "reseller"]);
+    assert!(output.contains("asked for with scope read and resource https://a.example"), "{output}");
 }
 
 #[test]
 fn explain_checks_what_a_live_token_is_bound_to() {
     let setting = Setting::start();
     let gateway = format!("https://{}", setting.fixture.gateway.tls());
-    let told = |row: Row| {
+    let explain_token = |row: Row| {
         let token = setting.token(&row, row.client.expect("a client")).expect("a token");
         let asker = ["--client", "introspector", "--secret", SECRET, "-k", "--gateway", &*gateway, "--json"];
         let arguments = [&["explain", "GET", row.path, "--token", &*token][..], &asker].concat();
-        let said = run(setting.fixture.gateway.dir(), &arguments);
-        serde_json::from_str::<Value>(&said.stdout).unwrap_or_else(|e| panic!("{e} {said:?}"))
+        let output = run(setting.fixture.gateway.dir(), &arguments);
+        serde_json::from_str::<Value>(&output.stdout).unwrap_or_else(|e| panic!("{e} {output:?}"))
     };
-    let for_b = told(Row { resource: Some("https://b.example"), ..row("GET", "/for-a", "reseller") });
+    let for_b =
+        explain_token(Row { resource: Some("https://b.example"), ..row("GET", "/for-a", "reseller") });
     assert_eq!(for_b["verdict"]["error"], "invalid_token", "{for_b}");
     assert_eq!(for_b["audience"], "https://b.example");
-    let for_a = told(Row { resource: Some("https://a.example"), ..row("GET", "/for-a", "reseller") });
+    let for_a =
+        explain_token(Row { resource: Some("https://a.example"), ..row("GET", "/for-a", "reseller") });
     assert_eq!(for_a["verdict"]["passes"], true, "{for_a}");
-    assert_eq!(told(row("GET", "/hello", "key"))["sender_constraint"], serde_json::json!(["dpop"]));
-    let bound = told(row("GET", "/hello", "certificate"));
+    assert_eq!(explain_token(row("GET", "/hello", "key"))["sender_constraint"], serde_json::json!(["dpop"]));
+    let bound = explain_token(row("GET", "/hello", "certificate"));
     assert_eq!(bound["sender_constraint"], serde_json::json!(["certificate"]), "{bound}");
 }

@@ -157,7 +157,7 @@ fn bearer(gateway: &Gateway) -> String {
         crate::support::config::SECRET
     );
     let answer =
-        Conn::plain(gateway.plain()).ask(crate::support::post_form(crate::support::TOKEN, &[], form));
+        Conn::plain(gateway.plain()).request(crate::support::post_form(crate::support::TOKEN, &[], form));
     format!("Authorization: Bearer {}", crate::support::token_of(&answer))
 }
 
@@ -249,12 +249,12 @@ fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce())
 fn recovers(gateway: &Gateway, bearer: &str) {
     let deadline = Instant::now() + Duration::from_secs(5);
     let mut conn = Conn::plain(gateway.plain());
-    while conn.ask(get("/api/back", &[bearer])).code() != 200 {
+    while conn.request(get("/api/back", &[bearer])).code() != 200 {
         assert!(Instant::now() < deadline, "no recovery within 5 s");
         thread::sleep(Duration::from_millis(10));
     }
     for _ in 0..50 {
-        conn.ask(get("/api/well", &[bearer])).status(200);
+        conn.request(get("/api/well", &[bearer])).status(200);
     }
     let written = gateway.written();
     assert!(!written.contains("panicked"), "{written}");
@@ -293,6 +293,7 @@ fn requests_recover_after_an_upstream_is_killed_and_restarted() {
     assert!(tally.of(|_, status| status != 200) > 0, "no request noticed the dead server: {tally:?}");
     nothing_was_sent_twice(&server);
     // One log line per interval for all of them.
+    gateway.wait_for("upstream \"api\":");
     let lines = gateway.written().matches("upstream \"api\":").count();
     assert!((1..5).contains(&lines), "{}", gateway.written());
 }
@@ -380,11 +381,11 @@ fn a_disconnected_client_frees_every_resource() {
 fn a_flood_of_connections_leaves_descriptors_for_the_upstreams() {
     let server = Server::start();
     let mut gateway = Gateway::start_with_files(&config(server.address), 96);
-    assert!(gateway.written().contains("connections are accepted instead of 20000"), "{}", gateway.written());
+    gateway.wait_for("connections are accepted instead of 20000");
     let bearer = bearer(&gateway);
     recovers(&gateway, &bearer);
     let mut first = Conn::plain(gateway.plain());
-    first.ask(get("/api/many", &[&bearer])).status(200);
+    first.request(get("/api/many", &[&bearer])).status(200);
     let mut many: Vec<TcpStream> =
         (0..200).map(|_| TcpStream::connect(gateway.plain()).expect("a place in the queue")).collect();
     for stream in &mut many {
@@ -395,7 +396,7 @@ fn a_flood_of_connections_leaves_descriptors_for_the_upstreams() {
         assert!(Instant::now() < deadline, "it has enough: {} descriptors", descriptors(&gateway));
         thread::sleep(Duration::from_millis(10));
     }
-    first.ask(get("/api/many", &[&bearer])).status(200);
+    first.request(get("/api/many", &[&bearer])).status(200);
     assert!(gateway.is_running());
     drop(many);
     recovers(&gateway, &bearer);

@@ -267,13 +267,13 @@ fn the_response_is_forwarded_unchanged() {
          X-Internal: secret\r\nKeep-Alive: timeout=7\r\nProxy-Authenticate: Basic\r\n\r\nabc",
     );
     let mut conn = gateway.connect();
-    let answer = conn.ask(get("/api/answer", &[&bearer]));
+    let answer = conn.request(get("/api/answer", &[&bearer]));
     answer.status(418).has("cache-control", "max-age=60").has("etag", "\"x\"").lacks("x-internal");
     answer.has("www-authenticate", "Basic realm=\"legacy\"").lacks("x-content-type-options");
     assert_eq!(answer.all("set-cookie"), ["a=1", "b=2"], "{answer}");
     assert!(!answer.head().contains("timeout=7"), "{answer}");
     assert_eq!(answer.body(), b"abc", "{answer}");
-    conn.ask(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &[&bearer])).status(200);
 }
 
 #[test]
@@ -288,13 +288,13 @@ fn responses_without_a_body_keep_the_connection_in_sync() {
     );
     gateway.upstream.on_bytes("/api/empty", Next::KeepAlive, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let mut conn = gateway.connect();
-    conn.ask(get("/api/204", &[&bearer])).status(204).has("x-a", "1").lacks("content-length");
-    conn.ask(get("/api/304", &[&bearer])).status(304).has("etag", "\"e\"");
+    conn.request(get("/api/204", &[&bearer])).status(204).has("x-a", "1").lacks("content-length");
+    conn.request(get("/api/304", &[&bearer])).status(304).has("etag", "\"e\"");
     conn.send(format!("HEAD /hello?m=head HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n\r\n"));
     conn.read_head_only().status(200).has("content-length", &OK_BODY.len().to_string());
     assert_eq!(gateway.upstream.only("m=head").method(), "HEAD");
-    assert_eq!(conn.ask(get("/api/empty", &[&bearer])).status(200).body(), b"");
-    assert_eq!(conn.ask(get("/hello", &[&bearer])).status(200).body(), OK_BODY.as_bytes());
+    assert_eq!(conn.request(get("/api/empty", &[&bearer])).status(200).body(), b"");
+    assert_eq!(conn.request(get("/hello", &[&bearer])).status(200).body(), OK_BODY.as_bytes());
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn a_response_delimited_by_close_arrives_complete() {
     let bearer = gateway.bearer("server", "read");
     gateway.upstream.on_bytes("/api/until-close", Next::Close, "HTTP/1.1 200 OK\r\n\r\nall of it");
     let mut conn = gateway.connect();
-    let answer = conn.ask(get("/api/until-close", &[&bearer]));
+    let answer = conn.request(get("/api/until-close", &[&bearer]));
     assert_eq!(answer.status(200).body(), b"all of it", "{answer}");
 }
 
@@ -425,7 +425,7 @@ fn two_clients_on_one_connection_are_distinguished() {
             .enumerate()
     {
         let marker = format!("m=turn-{number}.");
-        conn.ask(get(&format!("/hello?{marker}"), &[bearer])).status(200);
+        conn.request(get(&format!("/hello?{marker}"), &[bearer])).status(200);
         identity(&gateway.upstream.only(&marker), client, scope);
     }
 }

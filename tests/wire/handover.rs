@@ -1,8 +1,8 @@
 //! Upgrades: a new process takes over from the running gateway, and clients notice nothing.
 
-use crate::support::gateway::{Output, guard};
+use crate::support::gateway::{Guard, Output};
 use crate::support::{
-    Answer, Config, Conn, Fixture, Gateway, REVOKE, TOKEN, credentials, get, post_form, raw,
+    Config, Conn, Fixture, Gateway, REVOKE, TOKEN, TestResponse, credentials, get, post_form, raw,
 };
 use crate::support::{run, token_of};
 use std::io::{Read, Write};
@@ -10,7 +10,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -19,23 +18,6 @@ use std::time::{Duration, Instant};
 /// How often the gateway is replaced. `TOLLGATE_UPGRADES=100` is for a run by hand.
 fn upgrades() -> usize {
     std::env::var("TOLLGATE_UPGRADES").ok().and_then(|upgrades| upgrades.parse().ok()).unwrap_or(20)
-}
-
-/// Ends a process that the test has not started itself.
-struct Guard(Child);
-
-impl Guard {
-    fn of(process: u32) -> Self {
-        Self(guard(process, Path::new("nothing")))
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The end of its standard input makes it kill the process.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
 }
 
 /// Runs `tollgate upgrade`, which must succeed. The new process ends when the guard is dropped.
@@ -106,10 +88,10 @@ impl Load {
     }
 
     /// Adds a client that repeats `request`.
-    fn client(&mut self, mut request: impl FnMut(&dyn Fn(Answer) -> Answer) + Send + 'static) {
+    fn client(&mut self, mut request: impl FnMut(&dyn Fn(TestResponse) -> TestResponse) + Send + 'static) {
         let (stop, requests) = (Arc::clone(&self.stop), Arc::clone(&self.requests));
         self.clients.push(thread::spawn(move || {
-            let good = |answer: Answer| {
+            let good = |answer: TestResponse| {
                 answer.status(200);
                 requests.fetch_add(1, Ordering::Relaxed);
                 answer
@@ -136,7 +118,7 @@ fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
 }
 
-fn is_last(answer: &Answer) -> bool {
+fn is_last(answer: &TestResponse) -> bool {
     answer.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close"))
 }
 
@@ -149,7 +131,7 @@ fn upgrades_under_load_lose_no_connection_no_token_and_no_revocation() {
     let address = fixture.address();
     let first = bearer(&fixture.token("server", "read"));
     let mut tunnel = fixture.connect();
-    tunnel.ask(get("/ws", &["Connection: Upgrade", "Upgrade: websocket"])).status(101);
+    tunnel.request(get("/ws", &["Connection: Upgrade", "Upgrade: websocket"])).status(101);
 
     let mut load = Load::start();
     let field = first.clone();
@@ -160,7 +142,7 @@ fn upgrades_under_load_lose_no_connection_no_token_and_no_revocation() {
     let mut kept = None;
     load.client(move |good| {
         let conn: &mut Conn = kept.get_or_insert_with(|| Conn::plain(address));
-        let answer = good(conn.ask(get("/hello", &[&field])));
+        let answer = good(conn.request(get("/hello", &[&field])));
         if is_last(&answer) {
             kept = None;
         }
@@ -169,8 +151,8 @@ fn upgrades_under_load_lose_no_connection_no_token_and_no_revocation() {
     let (revoked, live) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
     let (to_revoke, to_keep) = (Arc::clone(&revoked), Arc::clone(&live));
     load.client(move |good| {
-        let ask = credentials("server") + "&grant_type=client_credentials&scope=read";
-        let token = token_of(&good(raw(address, post_form(TOKEN, &[], ask))));
+        let form = credentials("server") + "&grant_type=client_credentials&scope=read";
+        let token = token_of(&good(raw(address, post_form(TOKEN, &[], form))));
         good(raw(address, get("/hello", &[&bearer(&token)])));
         if to_keep.lock().expect("tokens").len() <= to_revoke.lock().expect("tokens").len() {
             return to_keep.lock().expect("tokens").push(token);
@@ -223,16 +205,13 @@ fn the_replaced_process_ends_with_success_and_an_idle_connection_may_still_send(
     let mut fixture = start(|config| config);
     let field = fixture.bearer("server", "read");
     let mut idle = fixture.connect();
-    assert!(!is_last(idle.ask(get("/hello", &[&field])).status(200)));
+    assert!(!is_last(idle.request(get("/hello", &[&field])).status(200)));
     fixture.gateway.signal("USR2");
     fixture.gateway.wait_for(" has taken over");
-    let text = fixture.gateway.written();
-    let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
-    let process: u32 = process.and_then(|process| process.parse().ok()).expect("the new process");
-    let _guard = Guard::of(process);
+    let _guard = Guard::of_successor(&fixture.gateway);
     // The old process says on this connection which response is its last, once it drains.
     let deadline = Instant::now() + Duration::from_secs(5);
-    while !is_last(idle.ask(get("/hello", &[&field])).status(200)) {
+    while !is_last(idle.request(get("/hello", &[&field])).status(200)) {
         assert!(Instant::now() < deadline, "no response is the last one");
     }
     idle.assert_closed("that was the last response");

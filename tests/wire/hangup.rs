@@ -23,7 +23,7 @@ fn clients_that_disconnect_during_hashing_leave_the_hashing_bounded() {
         conn.send(post_form(TOKEN, &[], body));
         drop(conn);
         // Validated traffic is not affected.
-        validated.ask(get("/hello", &[&bearer])).status(200);
+        validated.request(get("/hello", &[&bearer])).status(200);
     }
     // Abandoned hashes are bounded, so the right secret is verified soon.
     let deadline = Instant::now() + Duration::from_secs(60);

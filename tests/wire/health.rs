@@ -15,9 +15,9 @@ const CHECK: &str = "health_check = { path = \"/health?deep=1\", interval = \"50
 /// A server whose health page responds with a configurable status.
 fn with_health(server: &Upstream) -> Arc<AtomicU16> {
     let status = Arc::new(AtomicU16::new(200));
-    let told = Arc::clone(&status);
+    let shared = Arc::clone(&status);
     server.on("/health", move |_, out| {
-        let status = told.load(Ordering::Relaxed);
+        let status = shared.load(Ordering::Relaxed);
         out.write_all(format!("HTTP/1.1 {status} So\r\nContent-Length: 0\r\n\r\n").as_bytes())?;
         Ok(Next::KeepAlive)
     });
@@ -33,10 +33,10 @@ fn several(config: Config, servers: &[&Upstream], lines: &str) -> Config {
 }
 
 #[track_caller]
-fn ask(gateway: &Gateway, target: &str, times: usize) {
+fn send_requests(gateway: &Gateway, target: &str, times: usize) {
     let mut conn = crate::support::Conn::plain(gateway.plain());
     for _ in 0..times {
-        conn.ask(get(target, &[])).status(200);
+        conn.request(get(target, &[])).status(200);
     }
 }
 
@@ -46,7 +46,7 @@ fn served(servers: &[&Upstream], marker: &str) -> Vec<usize> {
 
 /// Waits until a condition holds.
 #[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !holds() {
         assert!(Instant::now() < deadline, "not within 10 s: {what}");
@@ -66,13 +66,13 @@ fn an_unhealthy_server_gets_no_requests_until_it_recovers() {
         health.store(500, Ordering::Relaxed);
         let name = format!("\"several\": {}", ill.address());
         gateway.gateway.wait_for(&format!("{name} is unhealthy: status 500 instead of 200-399 (8 in a row)"));
-        ask(&gateway.gateway, "/s/while-ill", 20);
+        send_requests(&gateway.gateway, "/s/while-ill", 20);
         assert_eq!(served(&[&ill, &well], "/s/while-ill"), [0, 20], "{balance}");
         health.store(204, Ordering::Relaxed);
         gateway.gateway.wait_for(&format!("{name} is healthy again"));
         // Slow start: only a few requests at first.
-        until("it is asked again", || {
-            ask(&gateway.gateway, "/s/again", 1);
+        wait_until("the server receives requests again", || {
+            send_requests(&gateway.gateway, "/s/again", 1);
             ill.saw("/s/again")
         });
 
@@ -94,7 +94,7 @@ fn with_no_healthy_server_no_request_is_sent() {
             several(config, &servers, CHECK)
                 .route("path = \"/s/token\"\nscopes = [\"read\"]\nupstream = \"several\"")
         });
-        ask(&gateway.gateway, "/s/before", 2);
+        send_requests(&gateway.gateway, "/s/before", 2);
         health.iter().for_each(|health| health.store(503, Ordering::Relaxed));
         for server in &servers {
             gateway.gateway.wait_for(&format!("{} is unhealthy", server.address()));
@@ -106,7 +106,7 @@ fn with_no_healthy_server_no_request_is_sent() {
         gateway.raw(get("/s/token", &[])).bearer_error(401, None);
         assert!(servers.iter().all(|server| !server.saw("/s/during")));
         health.iter().for_each(|health| health.store(200, Ordering::Relaxed));
-        until("requests are answered again", || gateway.raw(get("/s/after", &[])).code() == 200);
+        wait_until("requests are answered again", || gateway.raw(get("/s/after", &[])).code() == 200);
     }
 }
 
@@ -178,12 +178,12 @@ fn probe_responses_are_classified_and_logged() {
                     written.lines().filter(|line| line.contains(&format!("upstream \"{name}\": ")));
                 let line = lines.next().expect("a line");
                 assert!(line.contains("is unhealthy: ") && line.contains(reason), "{name}: {line}");
-                assert_eq!(lines.next(), None, "{name} is told of once");
+                assert_eq!(lines.next(), None, "{name} is shared of once");
                 gateway.raw(get(&format!("/{name}"), &[])).problem(503);
             }
             None => {
                 // More probes than needed to become unhealthy.
-                until(name, || server.requests("/health").len() > 10);
+                wait_until(name, || server.requests("/health").len() > 10);
                 gateway.raw(get(&format!("/{name}"), &[])).status(200);
             }
         }
@@ -198,16 +198,16 @@ fn a_killed_server_gets_no_requests_until_it_is_back() {
         let check = "health_check = { interval = \"50ms\", unhealthy_after = 8 }\nejection = false";
         several(config, &[&killed, &other], check)
     });
-    ask(&gateway.gateway, "/s/before", 10);
+    send_requests(&gateway.gateway, "/s/before", 10);
     assert_eq!(served(&[&killed, &other], "/s/before"), [5, 5]);
     killed.stop();
     gateway.gateway.wait_for(&format!("{address} is unhealthy: cannot connect: "));
     // Without retries, a request to the killed server would be a 502.
-    ask(&gateway.gateway, "/s/killed", 10);
+    send_requests(&gateway.gateway, "/s/killed", 10);
     assert_eq!(other.requests("/s/killed").len(), 10);
     let back = Upstream::start_at(address);
     gateway.gateway.wait_for(&format!("{address} is healthy again"));
-    ask(&gateway.gateway, "/s/back", 10);
+    send_requests(&gateway.gateway, "/s/back", 10);
     assert_eq!(served(&[&back, &other], "/s/back"), [5, 5]);
     assert_eq!(back.requests("HTTP/1.1").len(), 5, "a probe without a path asks for nothing");
 }
@@ -230,16 +230,16 @@ fn a_reload_keeps_health_states_and_stops_probing_removed_servers() {
     let gateway = Gateway::start(&config(CHECK, true));
     health.store(500, Ordering::Relaxed);
     gateway.wait_for(&format!("{} is unhealthy", stays.address()));
-    until("the other one is probed", || goes.requests("/health").len() > 3);
+    wait_until("the other one is probed", || goes.requests("/health").len() > 3);
     // If the state were lost, the server would be healthy until a thousand probes failed.
     let patient = "health_check = { path = \"/health\", interval = \"50ms\", unhealthy_after = 1000, healthy_after = 1 }";
     gateway.reload(&config(patient, false));
     crate::support::raw(gateway.plain(), get("/s/kept", &[])).problem(503);
     let probes = |server: &Upstream| server.requests("/health").len();
     let begun = probes(&stays);
-    until("the prober goes on", || probes(&stays) > begun + 1);
+    wait_until("the prober goes on", || probes(&stays) > begun + 1);
     let (gone, begun) = (probes(&goes), probes(&stays));
-    until("the prober goes on", || probes(&stays) > begun + 4);
+    wait_until("the prober goes on", || probes(&stays) > begun + 4);
     assert_eq!(probes(&goes), gone, "the prober of a removed upstream does not stop");
     assert!(!stays.saw("/s/kept"));
     health.store(200, Ordering::Relaxed);
@@ -263,7 +263,7 @@ fn a_server_may_be_given_by_name() {
     for _ in 0..5 {
         gateway.raw(get("/n/x", &[])).status(200);
     }
-    until("it is probed", || server.requests("/health").len() > 2);
+    wait_until("it is probed", || server.requests("/health").len() > 2);
     assert_eq!(server.requests("/health")[0].all("host"), [format!("localhost:{port}")]);
     for _ in 0..3 {
         gateway.raw(get("/nowhere/x", &[])).status_in(&[502, 504]);

@@ -32,6 +32,8 @@ fn the_most_specific_host_decides() {
         ("notexample", "any"),
         ("127.0.0.1", "any"),
     ] {
-        conn.ask(format!("GET /hosts HTTP/1.1\r\nHost: {host}\r\n\r\n")).status(200).has("x-route", expected);
+        conn.request(format!("GET /hosts HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+            .status(200)
+            .has("x-route", expected);
     }
 }

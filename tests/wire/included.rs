@@ -13,7 +13,7 @@ fn included_files_are_watched_and_edited() {
     fs::create_dir(&folder).expect("a folder");
     let text = text.replace("conf.d/", &format!("{}/", folder.display()));
     let gateway = Gateway::start_text(&text, &[]);
-    let code = |path: &str| Conn::plain(gateway.plain()).ask(get(path, &[])).code();
+    let code = |path: &str| Conn::plain(gateway.plain()).request(get(path, &[])).code();
     let route =
         |path: &str| format!("[[routes]]\npath = \"{path}\"\naccess = \"public\"\nupstream = \"api\"\n");
     assert_eq!(code("/from-a-file"), 404);

@@ -66,7 +66,7 @@ fn http_1_0_clients_are_not_promised_persistence() {
     // With a length, the connection persists and says so.
     let mut conn = gateway.connect();
     for _ in 0..2 {
-        let answer = conn.ask(format!("GET /public/x HTTP/1.0\r\n{keep}"));
+        let answer = conn.request(format!("GET /public/x HTTP/1.0\r\n{keep}"));
         answer.status(200).has("connection", "keep-alive").lacks("transfer-encoding");
     }
     // Without a length, it cannot persist.
@@ -140,7 +140,7 @@ fn repairable_responses_are_repaired() {
     );
     let mut conn = gateway.connect();
     for _ in 0..2 {
-        let answer = conn.ask(get("/api/odd", &[&bearer]));
+        let answer = conn.request(get("/api/odd", &[&bearer]));
         assert_eq!(answer.status(200).body(), b"hi");
         let head = answer.head();
         for line in ["X-Space: 1\r\n", "X-Fold: a b c\r\n", "X-End: e\r\n"] {
@@ -203,7 +203,7 @@ fn interim_responses_are_forwarded_to_http_1_1_clients() {
     let hints = conn.read_only_head();
     hints.status(103).has("link", "</a.css>").lacks("x-hop").lacks("content-length");
     assert_eq!(conn.read().status(200).body(), b"hi");
-    conn.ask(get("/public/next", &[])).status(200);
+    conn.request(get("/public/next", &[])).status(200);
     // HTTP/1.0 has no interim responses.
     let old = gateway.raw("GET /public/hints HTTP/1.0\r\n\r\n");
     assert_eq!(old.status(200).body(), b"hi");
@@ -214,12 +214,13 @@ fn requests_are_parsed_strictly() {
     let gateway = fixture();
     let bearer = gateway.bearer("server", "read");
     let before = gateway.upstream.bytes();
-    let ask = |head: &str, body: &str| format!("{head} HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n{body}");
+    let request_with =
+        |head: &str, body: &str| format!("{head} HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n{body}");
     for (name, request) in [
-        ("a bare line feed", ask("GET /hello", "X: 1\n\r\n")),
+        ("a bare line feed", request_with("GET /hello", "X: 1\n\r\n")),
         ("line feeds alone", format!("GET /hello HTTP/1.1\nHost: localhost\n{bearer}\n\n")),
-        ("a length twice", ask("POST /api/x", "Content-Length: 2\r\nContent-Length: 2\r\n\r\nhi")),
-        ("a length as a list", ask("POST /api/x", "Content-Length: 2, 2\r\n\r\nhi")),
+        ("a length twice", request_with("POST /api/x", "Content-Length: 2\r\nContent-Length: 2\r\n\r\nhi")),
+        ("a length as a list", request_with("POST /api/x", "Content-Length: 2, 2\r\n\r\nhi")),
     ] {
         let mut conn: Conn = gateway.connect();
         conn.send(&request);
@@ -229,7 +230,7 @@ fn requests_are_parsed_strictly() {
     assert_eq!(gateway.upstream.bytes(), before);
     for ext in [";", ";=b", ";a=", ";a=\"b", ";a b", " "] {
         let chunks = format!("Transfer-Encoding: chunked\r\n\r\n2{ext}\r\nhi\r\n0\r\n\r\n");
-        assert_eq!(gateway.raw(ask("POST /api/x?m=ext", &chunks)).code(), 400, "{ext:?}");
+        assert_eq!(gateway.raw(request_with("POST /api/x?m=ext", &chunks)).code(), 400, "{ext:?}");
     }
     assert!(gateway.upstream.requests("m=ext").is_empty(), "a malformed extension passed");
 }

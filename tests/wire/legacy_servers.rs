@@ -33,7 +33,7 @@ fn the_host_is_the_clients_the_servers_or_a_name() {
             _ => ("orders.internal:81", "orders.internal:81"),
         };
         let mut conn = Conn::plain(gateway.plain());
-        conn.ask("GET /a?m=host HTTP/1.1\r\nhOsT: front.example:8\r\n\r\n").status(200);
+        conn.request("GET /a?m=host HTTP/1.1\r\nhOsT: front.example:8\r\n\r\n").status(200);
         let seen = upstream.only("m=host");
         assert_eq!(seen.all("host"), [host], "{lines}\n{}", seen.text());
         assert_eq!(seen.all("x-forwarded-host"), ["front.example:8"], "{lines}\n{}", seen.text());
@@ -53,11 +53,11 @@ fn each_server_gets_its_own_host_after_a_failure_too() {
     let gateway = host_of("host = \"upstream\"\nejection = false", &[&one, &two]);
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..4 {
-        conn.ask(get(&format!("/a?m=own-{number}."), &[])).status(200);
+        conn.request(get(&format!("/a?m=own-{number}."), &[])).status(200);
     }
     one.stop();
     for number in 4..8 {
-        conn.ask(get(&format!("/a?m=own-{number}."), &[])).status(200);
+        conn.request(get(&format!("/a?m=own-{number}."), &[])).status(200);
     }
     for server in [&one, &two] {
         let seen = server.requests("m=own");
@@ -98,13 +98,15 @@ fn a_buffered_body_has_a_length_and_nothing_is_sent_before_it_is_whole() {
     assert_eq!(seen.body, b"abcde");
     assert!(!fixture.upstream.saw("X-Trailer"));
     // A body with a length is buffered too, and the connection stays open.
-    conn.ask("PUT /old/a?m=known HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").status(200);
+    conn.request("PUT /old/a?m=known HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").status(200);
     let seen = fixture.upstream.only("m=known");
     assert_eq!((seen.all("content-length"), seen.body.as_slice()), (vec!["2"], &b"hi"[..]));
-    conn.ask("POST /old/a?m=none HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-        .status(200);
+    conn.request(
+        "POST /old/a?m=none HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    )
+    .status(200);
     assert_eq!(fixture.upstream.only("m=none").all("content-length"), ["0"]);
-    conn.ask(get("/old/a?m=get", &[])).status(200);
+    conn.request(get("/old/a?m=get", &[])).status(200);
     assert!(fixture.upstream.only("m=get").all("content-length").is_empty());
 }
 
@@ -196,9 +198,9 @@ fn an_old_connection_is_not_used_again() {
         let answer = format!("HTTP/1.1 200 OK\r\n{header}Content-Length: 0\r\n\r\n");
         upstream.on_bytes("/a", Next::KeepAlive, answer);
         let mut conn = Conn::plain(gateway.plain());
-        conn.ask(get("/a?m=age-1", &[])).status(200).lacks("keep-alive");
+        conn.request(get("/a?m=age-1", &[])).status(200).lacks("keep-alive");
         thread::sleep(Duration::from_millis(10));
-        conn.ask(get("/a?m=age-2", &[])).status(200);
+        conn.request(get("/a?m=age-2", &[])).status(200);
         assert_eq!(upstream.only("m=age-2").place, usize::from(reused), "{lines}{header}");
     }
 }
@@ -218,7 +220,7 @@ fn an_http_2_server_is_asked_for_its_own_host() {
     );
     let mut conn = Conn::plain(gateway.plain());
     for _ in 0..4 {
-        conn.ask(get("/a?m=hosts", &[])).status(200);
+        conn.request(get("/a?m=hosts", &[])).status(200);
     }
     let mut hosts: Vec<String> = upstream
         .arrived("m=hosts")

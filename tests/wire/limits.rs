@@ -1,7 +1,7 @@
 //! Limits on requests: addresses, rates, requests in flight, time; and changes to responses.
 
 use crate::support::config::SECRET;
-use crate::support::{Answer, Config, Fixture, Next, TOKEN, Upstream, get, post_form};
+use crate::support::{Config, Fixture, Next, TOKEN, TestResponse, Upstream, get, post_form};
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -52,19 +52,19 @@ fn addresses_are_checked_before_the_token() {
     for path in ["/a/denied", "/a/elsewhere", "/a/both"] {
         for fields in [&[bearer.as_str()][..], &[], &["Authorization: Bearer bad"]] {
             let forged = "X-Forwarded-For: 192.0.2.1";
-            let answer = conn.ask(get(&format!("{path}?m=refused"), &[fields, &[forged]].concat()));
+            let answer = conn.request(get(&format!("{path}?m=refused"), &[fields, &[forged]].concat()));
             answer.problem(403).lacks("www-authenticate");
         }
     }
     assert!(!gateway.upstream.saw("m=refused"));
-    conn.ask(get("/a/here?m=here", &[&bearer])).status(200);
-    conn.ask(get("/a/here?m=here", &[])).bearer_error(401, None);
+    conn.request(get("/a/here?m=here", &[&bearer])).status(200);
+    conn.request(get("/a/here?m=here", &[])).bearer_error(401, None);
     gateway.upstream.only("m=here");
 }
 
 /// Asserts a 429 response and returns its `Retry-After`.
 #[track_caller]
-fn too_many(answer: &Answer, policy: &str) -> u64 {
+fn too_many(answer: &TestResponse, policy: &str) -> u64 {
     answer.problem(429).lacks("www-authenticate").has("ratelimit-policy", policy);
     let wait: u64 = answer.one("retry-after").parse().expect("seconds");
     let name = policy.split(';').next().unwrap_or("");
@@ -85,21 +85,21 @@ fn a_client_has_one_rate_for_all_its_tokens() {
     let mut conn = gateway.connect();
     // Requests that the gate refuses do not count for the client: anybody could use up its rate otherwise.
     for _ in 0..5 {
-        conn.ask(get("/hello", &["Authorization: Bearer bad"])).status(401);
-        conn.ask(get("/write", &[&one])).status(403);
+        conn.request(get("/hello", &["Authorization: Bearer bad"])).status(401);
+        conn.request(get("/write", &[&one])).status(403);
     }
-    conn.ask(get("/hello?m=passed", &[&one])).status(200).lacks("ratelimit");
-    conn.ask(get("/write?m=passed", &[&two])).status(200);
-    conn.ask(get("/hello?m=passed", &[&two])).status(200);
+    conn.request(get("/hello?m=passed", &[&one])).status(200).lacks("ratelimit");
+    conn.request(get("/write?m=passed", &[&two])).status(200);
+    conn.request(get("/hello?m=passed", &[&two])).status(200);
     for bearer in [&one, &two] {
-        let wait = too_many(&conn.ask(get("/hello?m=refused", &[bearer])), "\"client\";q=6;w=3600");
+        let wait = too_many(&conn.request(get("/hello?m=refused", &[bearer])), "\"client\";q=6;w=3600");
         assert!((590..=600).contains(&wait), "{wait}");
     }
     assert_eq!(gateway.upstream.requests("m=passed").len(), 3);
     assert!(!gateway.upstream.saw("m=refused"));
     // Other clients, public routes and the token endpoint do not count.
-    conn.ask(get("/hello", &[&gateway.bearer("server", "read")])).status(200);
-    conn.ask(get("/public", &[&one])).status(200);
+    conn.request(get("/hello", &[&gateway.bearer("server", "read")])).status(200);
+    conn.request(get("/public", &[&one])).status(200);
     gateway.token("limited", "read");
 }
 
@@ -117,13 +117,13 @@ fn a_route_has_one_rate_for_all_clients_that_a_reload_keeps() {
     let gateway = Fixture { gateway, upstream: upstream.clone() };
     let (one, other) = (gateway.bearer("server", "read"), gateway.bearer("other", "read"));
     let mut conn = gateway.connect();
-    conn.ask(get("/rated/slow", &[])).status(200);
-    too_many(&conn.ask(get("/rated/slow", &[])), "\"route\";q=1;w=3600");
-    conn.ask(get("/rated", &[&one])).status(200);
-    assert_eq!(too_many(&conn.ask(get("/rated", &[&other])), "\"route\";q=60;w=60"), 1);
+    conn.request(get("/rated/slow", &[])).status(200);
+    too_many(&conn.request(get("/rated/slow", &[])), "\"route\";q=1;w=3600");
+    conn.request(get("/rated", &[&one])).status(200);
+    assert_eq!(too_many(&conn.request(get("/rated", &[&other])), "\"route\";q=60;w=60"), 1);
     // A client that waits for `Retry-After` is admitted.
     thread::sleep(Duration::from_secs(1));
-    conn.ask(get("/rated", &[&other])).status(200);
+    conn.request(get("/rated", &[&other])).status(200);
 
     std::fs::write(gateway.gateway.dir().join("gateway.toml"), config(1_000).text()).expect("gateway.toml");
     gateway.gateway.signal("HUP");
@@ -134,9 +134,9 @@ fn a_route_has_one_rate_for_all_clients_that_a_reload_keeps() {
     }
     // The changed rate starts fresh, the other one continues.
     for _ in 0..5 {
-        conn.ask(get("/rated", &[&one])).status(200);
+        conn.request(get("/rated", &[&one])).status(200);
     }
-    too_many(&conn.ask(get("/rated/slow", &[])), "\"route\";q=1;w=3600");
+    too_many(&conn.request(get("/rated/slow", &[])), "\"route\";q=1;w=3600");
 }
 
 #[test]
@@ -158,13 +158,13 @@ fn a_request_counts_as_in_flight_until_its_response_ends() {
             first.send(get("/few/half", &[]));
             first.read_only_head().status(200);
             first.read_some("half");
-            let refused = second.ask(get(&format!("/few/more?m=refused-{name}"), &[]));
+            let refused = second.request(get(&format!("/few/more?m=refused-{name}"), &[]));
             refused.problem(503).has("retry-after", "1");
             assert_eq!(api.requests("/few/half").len(), round + 1);
             release.send(()).expect("a handler waits");
             first.read_some("halfrest");
             // Immediately: the permit is free before the client has the last byte.
-            second.ask(get("/few/more", &[])).status(200);
+            second.request(get("/few/more", &[])).status(200);
             first = gateway.connect();
         }
         assert!(!api.saw("m=refused"), "{name}");
@@ -247,7 +247,7 @@ fn a_response_must_end_within_the_total_timeout() {
     }
     let mut conn = gateway.connect();
     for _ in 0..3 {
-        conn.ask(get("/timed/well", &[])).status(200);
+        conn.request(get("/timed/well", &[])).status(200);
     }
 }
 
@@ -285,21 +285,21 @@ fn each_address_has_a_rate_that_counts_before_the_token() {
     let mut conn = gateway.connect();
     let from = |address: &str| format!("X-Forwarded-For: {address}");
     let (one, two) = (from("198.51.100.1"), from("198.51.100.2"));
-    conn.ask(get("/each?m=passed", &[&bearer, &one])).status(200);
+    conn.request(get("/each?m=passed", &[&bearer, &one])).status(200);
     // Requests without a good token count, too.
-    conn.ask(get("/each", &[&one])).status(401);
-    conn.ask(get("/each", &["Authorization: Bearer bad", &one])).status(401);
+    conn.request(get("/each", &[&one])).status(401);
+    conn.request(get("/each", &["Authorization: Bearer bad", &one])).status(401);
     for headers in [&[bearer.as_str(), one.as_str()][..], &[&one]] {
-        let answer = conn.ask(get("/each?m=refused", headers));
+        let answer = conn.request(get("/each?m=refused", headers));
         assert!((1190..=1200).contains(&too_many(&answer, "\"address\";q=3;w=3600")), "{answer}");
     }
     assert!(!gateway.upstream.saw("m=refused"));
     // What the client claims does not matter: the proxy has added its address.
-    conn.ask(get("/each", &[&bearer, &from("203.0.113.1, 198.51.100.1")])).problem(429);
+    conn.request(get("/each", &[&bearer, &from("203.0.113.1, 198.51.100.1")])).problem(429);
     // Another client of the same proxy, the proxy itself, and other routes are not affected.
-    conn.ask(get("/each", &[&bearer, &two])).status(200);
-    conn.ask(get("/each", &[&bearer])).status(200);
-    conn.ask(get("/hello", &[&bearer, &one])).status(200);
+    conn.request(get("/each", &[&bearer, &two])).status(200);
+    conn.request(get("/each", &[&bearer])).status(200);
+    conn.request(get("/hello", &[&bearer, &one])).status(200);
 }
 
 #[test]
@@ -320,13 +320,13 @@ fn the_server_has_one_rate_of_an_address_for_everything() {
         ("/.well-known/oauth-authorization-server", 200),
         ("/hello", 200),
     ] {
-        conn.ask(get(path, &[&bearer])).status(status);
+        conn.request(get(path, &[&bearer])).status(status);
     }
     // The claim of a stranger about its address does not matter.
-    conn.ask(get("/hello", &[&bearer, "X-Forwarded-For: 198.51.100.1"])).status(200);
+    conn.request(get("/hello", &[&bearer, "X-Forwarded-For: 198.51.100.1"])).status(200);
     for path in ["/hello", "/public/x", "/nowhere", "/.well-known/oauth-authorization-server"] {
-        too_many(&conn.ask(get(path, &[&bearer])), "\"address\";q=8;w=3600");
+        too_many(&conn.request(get(path, &[&bearer])), "\"address\";q=8;w=3600");
     }
     let body = "grant_type=client_credentials&client_id=server&client_secret=Password1";
-    too_many(&conn.ask(post_form(TOKEN, &[], body)), "\"address\";q=8;w=3600");
+    too_many(&conn.request(post_form(TOKEN, &[], body)), "\"address\";q=8;w=3600");
 }

@@ -25,13 +25,13 @@ fn every_request_is_redirected_to_its_own_host_path_and_query() {
         answer.has("cache-control", "no-store");
     }
     // A path that looks like a host stays a path.
-    conn.ask("GET /%2e.evil.example/x HTTP/1.1\r\nHost: a\r\n\r\n")
+    conn.request("GET /%2e.evil.example/x HTTP/1.1\r\nHost: a\r\n\r\n")
         .status(308)
         .has("location", &format!("https://a:{port}/%2e.evil.example/x"));
     // Not even the token endpoint answers here, and the body is not read.
     let mut conn = Conn::plain(plain);
     let token = "POST /oauth/v2/oauth-token HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nnot=read!";
-    conn.ask(token).status(308).has("location", &format!("https://a:{port}/oauth/v2/oauth-token"));
+    conn.request(token).status(308).has("location", &format!("https://a:{port}/oauth/v2/oauth-token"));
     conn.assert_closed("its body was not read");
 }
 
@@ -50,10 +50,10 @@ fn what_names_no_host_or_an_ambiguous_one_is_refused() {
         "GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     ] {
-        let answer = Conn::plain(gateway.plain()).ask(request);
+        let answer = Conn::plain(gateway.plain()).request(request);
         answer.status(400).lacks("location");
     }
     // The https listener serves as always.
     assert_eq!(tls::negotiated(gateway.tls(), &["http/1.1"]).as_deref(), Some("http/1.1"));
-    Conn::tls(gateway.tls(), &["http/1.1"]).ask(get("/hello", &[])).status(401);
+    Conn::tls(gateway.tls(), &["http/1.1"]).request(get("/hello", &[])).status(401);
 }

@@ -71,7 +71,7 @@ fn fixture() -> Fixture {
 
 /// Sends a request and returns the user as whom the server answered it.
 fn user(conn: &mut Conn, path: &str, fields: &[&str]) -> Option<String> {
-    let answer = conn.ask(get(path, fields));
+    let answer = conn.request(get(path, fields));
     (answer.status_in(&[200, 401]).code() == 200).then(|| String::from_utf8_lossy(answer.body()).into_owned())
 }
 
@@ -158,7 +158,7 @@ async fn a_login_over_http_2_ends_with_its_request() {
             .header("authorization", "Negotiate alice")
             .body(Full::<Bytes>::default())
             .expect("a request");
-        assert_eq!(alice.ask(request).await.body(), "alice", "round {round}");
+        assert_eq!(alice.request(request).await.body(), "alice", "round {round}");
         let mut stranger = fixture.connect();
         assert_eq!(user(&mut stranger, "/public/app", &[]), None, "round {round}");
     }

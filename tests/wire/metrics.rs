@@ -17,11 +17,11 @@ fn start(change: impl FnOnce(Config) -> Config) -> Fixture {
 
 /// Scrapes until the expected values are found, and reports the last ones otherwise.
 #[track_caller]
-fn until(gateway: &Fixture, good: impl Fn(&Scrape) -> bool) -> Scrape {
+fn wait_until(gateway: &Fixture, holds: impl Fn(&Scrape) -> bool) -> Scrape {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         let scrape = Scrape::of(&gateway.gateway);
-        if good(&scrape) {
+        if holds(&scrape) {
             return scrape;
         }
         assert!(Instant::now() < deadline, "{}", scrape.text);
@@ -74,20 +74,20 @@ fn counters_agree_with_the_requests_sent() {
             scope.spawn(|| {
                 let mut conn = gateway.connect();
                 for _ in 0..25 {
-                    conn.ask(get("/hello", &[&bearer])).status(200);
-                    conn.ask(get("/users/me2", &[])).status(401);
-                    conn.ask(get("/nowhere", &[])).status(404);
+                    conn.request(get("/hello", &[&bearer])).status(200);
+                    conn.request(get("/users/me2", &[])).status(401);
+                    conn.request(get("/nowhere", &[])).status(404);
                     let body = "Content-Length: 10\r\n\r\n0123456789";
-                    conn.ask(format!("PUT /api/x HTTP/1.1\r\nHost: x\r\n{bearer}\r\n{body}")).status(200);
+                    conn.request(format!("PUT /api/x HTTP/1.1\r\nHost: x\r\n{bearer}\r\n{body}")).status(200);
                 }
-                conn.ask(get("/dead", &[&bearer])).status(502);
-                conn.ask(get("/write", &[&bearer])).status(403);
-                conn.ask(get("/public/p", &[])).status(200);
+                conn.request(get("/dead", &[&bearer])).status(502);
+                conn.request(get("/write", &[&bearer])).status(403);
+                conn.request(get("/public/p", &[])).status(200);
             });
         }
     });
     let sent = 1.0 + 4.0 * (25.0 * 4.0 + 3.0);
-    let scrape = until(&gateway, |scrape| {
+    let scrape = wait_until(&gateway, |scrape| {
         // The end of a request is counted after the client has its response.
         scrape.sum("tollgate_requests_total") >= sent && scrape.value("tollgate_requests_in_flight") == 0.0
     });
@@ -137,7 +137,7 @@ fn gauges_show_current_values() {
     let mut conn = gateway.connect();
     conn.send(get("/api/slow?m=now", &[&bearer]));
     gateway.upstream.wait_for("m=now");
-    let scrape = until(&gateway, |scrape| scrape.value("tollgate_connections") == 1.0);
+    let scrape = wait_until(&gateway, |scrape| scrape.value("tollgate_connections") == 1.0);
     for (key, value) in [
         ("tollgate_requests_in_flight", 1.0),
         ("tollgate_upstream_requests_in_flight{upstream=\"api\"}", 1.0),
@@ -149,7 +149,7 @@ fn gauges_show_current_values() {
     }
     drop(release);
     conn.read().status(200);
-    let scrape = until(&gateway, |scrape| scrape.value("tollgate_requests_in_flight") == 0.0);
+    let scrape = wait_until(&gateway, |scrape| scrape.value("tollgate_requests_in_flight") == 0.0);
     for (key, value) in [
         ("tollgate_upstream_requests_in_flight{upstream=\"api\"}", 0.0),
         ("tollgate_upstream_connections{state=\"busy\"}", 0.0),
@@ -169,7 +169,7 @@ fn gauges_show_current_values() {
     conn.send("GET / HTTP/1.1\r\n\r\n");
     let _ = conn.read_rest();
     raw(gateway.address(), "NONSENSE\r\n\r\n").status(400);
-    until(&gateway, |scrape| {
+    wait_until(&gateway, |scrape| {
         scrape.value("tollgate_tls_handshakes_failed_total") == 1.0
             && scrape.value("tollgate_request_heads_refused_total") == 1.0
     });
@@ -194,12 +194,13 @@ fn tokens_and_reloads_are_counted() {
     fs::write(&config, "nonsense").expect("gateway.toml");
     gateway.gateway.signal("HUP");
     let failed = |scrape: &Scrape| scrape.value("tollgate_reloads_total{result=\"failed\"}");
-    until(&gateway, |scrape| failed(scrape) >= 1.0);
+    wait_until(&gateway, |scrape| failed(scrape) >= 1.0);
     // All requests of `other` end at once.
     let [head, tail] = ["[clients.other]\n", "enabled = false\n"];
     fs::write(&config, good.replace(head, &format!("{head}{tail}"))).expect("gateway.toml");
     gateway.gateway.signal("HUP");
-    let scrape = until(&gateway, |scrape| scrape.value("tollgate_reloads_total{result=\"good\"}") >= 1.0);
+    let scrape =
+        wait_until(&gateway, |scrape| scrape.value("tollgate_reloads_total{result=\"good\"}") >= 1.0);
     for (key, value) in [
         ("tollgate_tokens_issued_total", 2.0),
         ("tollgate_tokens{state=\"live\"}", 0.0),
@@ -234,14 +235,14 @@ fn nothing_that_clients_send_becomes_a_label() {
         }
     };
     let mut conn = gateway.connect();
-    conn.ask(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &[&bearer])).status(200);
     one_of_each(&mut conn, 0);
     let over = |count: f64| move |scrape: &Scrape| scrape.sum("tollgate_requests_total") >= count;
-    let before = until(&gateway, over(7.0));
+    let before = wait_until(&gateway, over(7.0));
     for number in 1..2_000 {
         one_of_each(&mut conn, number);
     }
-    let after = until(&gateway, over(2.0 + 10_000.0));
+    let after = wait_until(&gateway, over(2.0 + 10_000.0));
     assert_eq!(before.keys(), after.keys());
     assert_eq!(after.value("tollgate_requests_total{route=\"(none)\",status=\"4xx\"}"), 4_000.0);
     assert!(after.text.len() < 64 << 10, "{} bytes", after.text.len());
@@ -257,7 +258,7 @@ fn counters_never_decrease_under_load() {
             scope.spawn(|| {
                 let mut conn = gateway.connect();
                 while !stop.load(Ordering::Relaxed) {
-                    conn.ask(get("/hello", &[&bearer])).status(200);
+                    conn.request(get("/hello", &[&bearer])).status(200);
                 }
             });
         }

@@ -164,11 +164,11 @@ fn the_host_picks_the_more_specific_route() {
     let read = gateway.bearer("server", "read");
     let admin = gateway.bearer("administrator", "admin");
     for host in ["api.example.test", "API.Example.Test", "api.example.test:8080"] {
-        let ask = |bearer: &str| {
+        let send_bearer = |bearer: &str| {
             gateway.raw(format!("GET /hello?m=host HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\n\r\n"))
         };
-        ask(&read).bearer_error(403, Some("insufficient_scope"));
-        ask(&admin).status(200);
+        send_bearer(&read).bearer_error(403, Some("insufficient_scope"));
+        send_bearer(&admin).status(200);
     }
     let elsewhere = format!("GET /hello HTTP/1.1\r\nHost: api.example.test.evil\r\n{read}\r\n\r\n");
     gateway.raw(elsewhere).status(200);
@@ -228,15 +228,15 @@ fn a_connection_stays_usable_after_refusals() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
-    conn.ask(get("/hello", &[])).bearer_error(401, None);
-    conn.ask(get("/hello", &[&bearer])).status(200);
-    conn.ask(get("/hello", &["Authorization: Bearer nonsense"])).bearer_error(401, Some("invalid_token"));
-    conn.ask(get("/write", &[&bearer])).bearer_error(403, Some("insufficient_scope"));
-    conn.ask(get("/nowhere", &[&bearer])).problem(404);
-    conn.ask(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &[])).bearer_error(401, None);
+    conn.request(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &["Authorization: Bearer nonsense"])).bearer_error(401, Some("invalid_token"));
+    conn.request(get("/write", &[&bearer])).bearer_error(403, Some("insufficient_scope"));
+    conn.request(get("/nowhere", &[&bearer])).problem(404);
+    conn.request(get("/hello", &[&bearer])).status(200);
     conn.send(b"HEAD /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
     conn.read_head_only().bearer_error(401, None);
-    conn.ask(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &[&bearer])).status(200);
 }
 
 #[test]
@@ -244,8 +244,8 @@ fn a_token_is_valid_on_every_connection_and_listener() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let mut tls = crate::support::Conn::tls(gateway.gateway.tls(), &["http/1.1"]);
-    tls.ask(get("/hello", &[&bearer])).status(200);
-    tls.ask(get("/hello", &[])).bearer_error(401, None);
+    tls.request(get("/hello", &[&bearer])).status(200);
+    tls.request(get("/hello", &[])).bearer_error(401, None);
     gateway.raw(get("/hello", &[&bearer])).status(200);
 }
 

@@ -33,22 +33,22 @@ fn eventually(gateway: &Gateway, what: &str, mut done: impl FnMut() -> bool) {
 
 /// The progress of each connection.
 struct Load {
-    asked: [AtomicUsize; CONNECTIONS + 1],
+    sent: [AtomicUsize; CONNECTIONS + 1],
     done: AtomicBool,
 }
 
 impl Load {
     fn count(&self, connection: usize) -> bool {
-        self.asked[connection].fetch_add(1, Ordering::Relaxed);
+        self.sent[connection].fetch_add(1, Ordering::Relaxed);
         !self.done.load(Ordering::Relaxed)
     }
 
     /// Waits until every connection has made progress.
     #[track_caller]
     fn goes_on(&self, gateway: &Gateway) {
-        for asked in &self.asked {
-            let wanted = asked.load(Ordering::Relaxed) + BETWEEN;
-            eventually(gateway, "the load", || asked.load(Ordering::Relaxed) >= wanted);
+        for sent in &self.sent {
+            let wanted = sent.load(Ordering::Relaxed) + BETWEEN;
+            eventually(gateway, "the load", || sent.load(Ordering::Relaxed) >= wanted);
         }
     }
 }
@@ -67,14 +67,14 @@ fn a_reload_under_load_fails_no_request() {
     let fixture = Fixture::start(|config| config.listen("https://127.0.0.1:0"));
     let gateway = &fixture.gateway;
     let bearer = fixture.bearer("server", "read");
-    let load = Load { asked: Default::default(), done: AtomicBool::new(false) };
+    let load = Load { sent: Default::default(), done: AtomicBool::new(false) };
     thread::scope(|scope| {
         let done = Done(&load);
         for connection in 0..CONNECTIONS {
             let (load, bearer, mut conn) = (&load, &bearer, fixture.connect());
             scope.spawn(move || {
                 loop {
-                    let answer = conn.ask(get("/hello", &[bearer]));
+                    let answer = conn.request(get("/hello", &[bearer]));
                     answer.status(200).lacks("connection");
                     if !load.count(connection) {
                         return;
@@ -90,7 +90,8 @@ fn a_reload_under_load_fails_no_request() {
                     let request = http::Request::get("https://localhost/hello");
                     let request =
                         request.header("authorization", bearer.trim_start_matches("Authorization: "));
-                    let answer = conn.ask(request.body(Full::<Bytes>::default()).expect("a request")).await;
+                    let answer =
+                        conn.request(request.body(Full::<Bytes>::default()).expect("a request")).await;
                     assert_eq!(answer.status(), 200, "{answer:?}");
                     if !load.count(CONNECTIONS) {
                         return;
@@ -102,8 +103,8 @@ fn a_reload_under_load_fails_no_request() {
         drop(done);
     });
     // Every connection is still the same, and every request reached the upstream.
-    let asked: usize = load.asked.iter().map(|asked| asked.load(Ordering::Relaxed)).sum();
-    assert_eq!(fixture.upstream.requests("GET /hello ").len(), asked);
+    let sent: usize = load.sent.iter().map(|sent| sent.load(Ordering::Relaxed)).sum();
+    assert_eq!(fixture.upstream.requests("GET /hello ").len(), sent);
     assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 }
 
@@ -209,12 +210,12 @@ fn renewed_certificates_are_used_for_the_next_handshake() {
     let address = gateway.tls();
     assert_eq!(shown(address), first.certificate);
     let mut kept = Conn::tls(address, &["http/1.1"]);
-    kept.ask(get("/hello", &[])).status(401);
+    kept.request(get("/hello", &[])).status(401);
 
     // gateway.toml is unchanged.
     put(dir, "server", &second);
     eventually(&gateway, "the second certificate", || shown(address) == second.certificate);
-    kept.ask(get("/hello", &[])).status(401);
+    kept.request(get("/hello", &[])).status(401);
 
     // An incomplete renewal is refused, and applied once it is complete.
     std::fs::write(dir.join("server.pem"), pem("CERTIFICATE", &third.certificate)).expect("a file");
@@ -231,7 +232,7 @@ fn renewed_certificates_are_used_for_the_next_handshake() {
     eventually(&gateway, "the self-signed certificate", || {
         ![&first, &second, &third].iter().any(|known| known.certificate == shown(address))
     });
-    kept.ask(get("/hello", &[])).status(401);
+    kept.request(get("/hello", &[])).status(401);
     assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 }
 
@@ -274,7 +275,7 @@ fn limits_proxies_and_secrets_are_reloaded_and_other_changes_are_named() {
     let mut kept = Conn::plain(address);
     let mut forwarded = |marker: &str| {
         let request = get(&format!("/open?m={marker}"), &["X-Forwarded-For: 192.0.2.7"]);
-        kept.ask(request).status(200);
+        kept.request(request).status(200);
         let seen = upstream.only(&format!("m={marker} "));
         (seen.all("x-forwarded-for").join(", "), seen.all("x-api-key").join(", "))
     };
@@ -295,17 +296,17 @@ fn limits_proxies_and_secrets_are_reloaded_and_other_changes_are_named() {
     // New connections have the new limits, existing ones keep theirs.
     let long = get("/open?m=long", &[&format!("X-Long: {}", "x".repeat(9000))]);
     let mut before = Conn::plain(address);
-    before.ask(&long).status(200);
+    before.request(&long).status(200);
     let limits =
         "[server.limits]\nmax_header_size = \"8KiB\"\nmax_body_size = \"10B\"\nbody_timeout = \"1s\"\n";
     gateway.rewrite(|text| format!("{text}\n{limits}"));
-    eventually(&gateway, "the other limit", || Conn::plain(address).ask(&long).code() == 431);
-    before.ask(&long).status(200);
+    eventually(&gateway, "the other limit", || Conn::plain(address).request(&long).code() == 431);
+    before.request(&long).status(200);
     let post =
         |length| format!("POST /open?m=post HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
-    before.ask(post(11)).status(413);
+    before.request(post(11)).status(413);
     let mut slow = Conn::plain(address);
-    slow.ask(post(10)).status(408);
+    slow.request(post(10)).status(408);
     assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 
     gateway.rewrite(|text| {

@@ -4,7 +4,7 @@ use crate::support::certificates::{Authority, self_signed};
 use crate::support::jose::{SigningKey, encode};
 use crate::support::tls::Identity;
 use crate::support::{
-    Answer, Config, Conn, Gateway, INTROSPECT, TOKEN, Upstream, form, get, post_form, token_of,
+    Config, Conn, Gateway, INTROSPECT, TOKEN, TestResponse, Upstream, form, get, post_form, token_of,
 };
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
@@ -17,9 +17,9 @@ fn thumbprint(identity: &Identity) -> String {
     encode(&Sha256::digest(&identity.certificate))
 }
 
-fn ask(gateway: &Gateway, client: &str, identity: Option<&Identity>) -> Answer {
+fn request_token(gateway: &Gateway, client: &str, identity: Option<&Identity>) -> TestResponse {
     let body = format!("grant_type=client_credentials&scope=read&client_id={}", form(client));
-    Conn::tls_as(gateway.tls(), identity).ask(post_form(TOKEN, &[], body))
+    Conn::tls_as(gateway.tls(), identity).request(post_form(TOKEN, &[], body))
 }
 
 /// A client with these methods and the scope `read`.
@@ -54,38 +54,38 @@ fn certificates_authenticate_clients_and_bind_their_tokens() {
     let gateway = Gateway::start(&config);
 
     for client in ["dns", "dn"] {
-        token_of(&ask(&gateway, client, Some(&named)));
+        token_of(&request_token(&gateway, client, Some(&named)));
         // RFC 8705 §2.1: the names in the certificate count if the CA signed it.
         for identity in [Some(&forged), Some(&own), None] {
-            ask(&gateway, client, identity).oauth_error(401, "invalid_client");
+            request_token(&gateway, client, identity).oauth_error(401, "invalid_client");
         }
     }
     // RFC 8705 §2: the request "MUST include the client_id"; the certificate alone does not identify the
     // client.
     let nameless = post_form(TOKEN, &[], "grant_type=client_credentials&scope=read");
-    Conn::tls_as(gateway.tls(), Some(&named)).ask(nameless).oauth_error(401, "invalid_client");
-    let token = token_of(&ask(&gateway, "own", Some(&own)));
+    Conn::tls_as(gateway.tls(), Some(&named)).request(nameless).oauth_error(401, "invalid_client");
+    let token = token_of(&request_token(&gateway, "own", Some(&own)));
     for identity in [Some(&other), Some(&named), None] {
-        ask(&gateway, "own", identity).oauth_error(401, "invalid_client");
+        request_token(&gateway, "own", identity).oauth_error(401, "invalid_client");
     }
 
     // RFC 8705 §3: a token of one certificate is refused with another certificate, with none, and without
     // TLS.
     let bearer = format!("Authorization: Bearer {token}");
-    Conn::tls_as(gateway.tls(), Some(&own)).ask(get("/hello?m=own", &[&bearer])).status(200);
+    Conn::tls_as(gateway.tls(), Some(&own)).request(get("/hello?m=own", &[&bearer])).status(200);
     for identity in [Some(&other), Some(&named), None] {
-        let answer = Conn::tls_as(gateway.tls(), identity).ask(get("/hello?m=stolen", &[&bearer]));
+        let answer = Conn::tls_as(gateway.tls(), identity).request(get("/hello?m=stolen", &[&bearer]));
         answer.bearer_error(401, Some("invalid_token"));
     }
     Conn::plain(gateway.plain())
-        .ask(get("/hello?m=stolen", &[&bearer]))
+        .request(get("/hello?m=stolen", &[&bearer]))
         .bearer_error(401, Some("invalid_token"));
     assert!(upstream.saw("m=own") && !upstream.saw("m=stolen"));
     let body = format!("client_id=own&token={token}");
-    let told = Conn::tls_as(gateway.tls(), Some(&own)).ask(post_form(INTROSPECT, &[], body));
-    assert_eq!(told.json()["cnf"]["x5t#S256"], thumbprint(&own), "RFC 8705 §3.2\n{told}");
+    let introspected = Conn::tls_as(gateway.tls(), Some(&own)).request(post_form(INTROSPECT, &[], body));
+    assert_eq!(introspected.json()["cnf"]["x5t#S256"], thumbprint(&own), "RFC 8705 §3.2\n{introspected}");
 
-    let metadata = Conn::plain(gateway.plain()).ask(get("/.well-known/oauth-authorization-server", &[]));
+    let metadata = Conn::plain(gateway.plain()).request(get("/.well-known/oauth-authorization-server", &[]));
     let methods = &metadata.json()["token_endpoint_auth_methods_supported"];
     assert_eq!(*methods, serde_json::json!(["tls_client_auth", "self_signed_tls_client_auth"]), "{metadata}");
     assert_eq!(metadata.json()["tls_client_certificate_bound_access_tokens"], true, "{metadata}");
@@ -96,11 +96,11 @@ fn a_client_with_a_self_signed_certificate_can_be_added_at_run_time() {
     let own = self_signed("own");
     let before = Config::bare().listen("https://127.0.0.1:0");
     let gateway = Gateway::start(&before);
-    ask(&gateway, "own", Some(&own)).oauth_error(401, "invalid_client");
+    request_token(&gateway, "own", Some(&own)).oauth_error(401, "invalid_client");
     let thumbprint = format!("tls_thumbprint = \"{}\"", thumbprint(&own));
     let after = before.table(&client("own", "self_signed_tls_client_auth", &thumbprint));
     std::fs::write(gateway.dir().join("gateway.toml"), after.text()).expect("gateway.toml");
-    until(Duration::from_secs(5), || ask(&gateway, "own", Some(&own)).code() == 200);
+    wait_until(Duration::from_secs(5), || request_token(&gateway, "own", Some(&own)).code() == 200);
 }
 
 /// A web server that publishes a client's keys; `None` simulates an outage.
@@ -145,24 +145,24 @@ fn keys_at_a_url_are_fetched_rotated_and_kept_during_an_outage() {
     let server = KeyServer::start(&[old.jwk(",\"kid\":\"old\"")]);
     let uri = format!("jwks_uri = \"http://{}/keys\"", server.address);
     let gateway = Gateway::start(&Config::bare().table(&client("signs", "private_key_jwt", &uri)));
-    let ask = |key: &SigningKey, kid: &str| {
+    let request_token = |key: &SigningKey, kid: &str| {
         let assertion = key.assertion(kid, "signs", "https://issuer.example.test");
         let body = format!(
             "grant_type=client_credentials&client_assertion={assertion}&client_assertion_type={}",
             form("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
         );
-        Conn::plain(gateway.plain()).ask(post_form(TOKEN, &[], body))
+        Conn::plain(gateway.plain()).request(post_form(TOKEN, &[], body))
     };
-    until(Duration::from_secs(5), || ask(&old, "old").code() == 200);
+    wait_until(Duration::from_secs(5), || request_token(&old, "old").code() == 200);
     // The client publishes another key: the first signature with it is refused, and makes the gateway fetch
     // the keys.
     server.publish(&[new.jwk(",\"kid\":\"new\"")]);
-    ask(&new, "new").oauth_error(401, "invalid_client");
-    until(Duration::from_secs(5), || ask(&new, "new").code() == 200);
-    ask(&old, "old").oauth_error(401, "invalid_client");
+    request_token(&new, "new").oauth_error(401, "invalid_client");
+    wait_until(Duration::from_secs(5), || request_token(&new, "new").code() == 200);
+    request_token(&old, "old").oauth_error(401, "invalid_client");
     server.break_down();
-    ask(&old, "old").oauth_error(401, "invalid_client");
-    token_of(&ask(&new, "new"));
+    request_token(&old, "old").oauth_error(401, "invalid_client");
+    token_of(&request_token(&new, "new"));
 }
 
 /// Requests that cost no hash, or whose signature is wrong, do not stop other clients from getting tokens.
@@ -178,14 +178,14 @@ fn requests_without_a_secret_and_forged_assertions_lock_nobody_out() {
     let gateway = Gateway::start(&config);
     let post = |body: String| {
         let body = format!("grant_type=client_credentials&{body}");
-        Conn::plain(gateway.plain()).ask(post_form(TOKEN, &[], body))
+        Conn::plain(gateway.plain()).request(post_form(TOKEN, &[], body))
     };
     let signed = |key: &SigningKey| {
         let assertion = key.assertion("k", "signs", "https://issuer.example.test");
         let kind = form("urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
         post(format!("client_assertion={assertion}&client_assertion_type={kind}"))
     };
-    until(Duration::from_secs(5), || signed(&key).code() == 200);
+    wait_until(Duration::from_secs(5), || signed(&key).code() == 200);
 
     for number in 0..101 {
         post(format!("client_id=unknown-{number}")).oauth_error(401, "invalid_client");
@@ -201,7 +201,7 @@ fn requests_without_a_secret_and_forged_assertions_lock_nobody_out() {
 
 /// Retries until a condition holds.
 #[track_caller]
-fn until(limit: Duration, mut holds: impl FnMut() -> bool) {
+fn wait_until(limit: Duration, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < limit, "not within {limit:?}");

@@ -28,7 +28,7 @@ fn impatient() -> Fixture {
 fn connection(fixture: &Fixture, used: bool) -> Conn {
     let mut conn = fixture.connect();
     if used {
-        conn.ask(get("/public/before", &[])).status(200);
+        conn.request(get("/public/before", &[])).status(200);
     }
     conn
 }
@@ -153,13 +153,13 @@ fn connections_per_address_are_limited() {
     let gateway = Gateway::start(&config(3));
     let mut three: Vec<Conn> = (0..3).map(|_| Conn::plain(gateway.plain())).collect();
     for conn in &mut three {
-        conn.ask(get("/public/x", &[])).status(200);
+        conn.request(get("/public/x", &[])).status(200);
     }
     let mut fourth = Conn::plain(gateway.plain());
     fourth.read().problem(503).has("retry-after", "1").has("connection", "close");
     fourth.assert_closed("one too many");
     for conn in &mut three {
-        conn.ask(get("/public/x", &[])).status(200);
+        conn.request(get("/public/x", &[])).status(200);
     }
     // A reload changes the limit for new connections.
     std::fs::write(gateway.dir().join("gateway.toml"), config(4).text()).expect("gateway.toml");
@@ -170,7 +170,7 @@ fn connections_per_address_are_limited() {
         thread::sleep(Duration::from_millis(10));
     }
     three.push(Conn::plain(gateway.plain()));
-    three[3].ask(get("/public/x", &[])).status(200);
+    three[3].request(get("/public/x", &[])).status(200);
     Conn::plain(gateway.plain()).read().problem(503);
     drop(three);
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -249,7 +249,7 @@ fn an_idle_connection_is_still_usable() {
     slow.send("G");
     assert_eq!(slow.read().code(), 408);
     ends(slow, started, "a slow head after a rest");
-    again.ask(good("again")).status(200);
+    again.request(good("again")).status(200);
     for marker in ["pipe-1", "pipe-2", "bytes", "behind-post", "begun", "again"] {
         fixture.upstream.only(&format!("m={marker}."));
     }

@@ -151,11 +151,11 @@ fn http_1_0_responses_are_understood() {
     let mut conn = gateway.connect();
     for (path, next, bytes, body) in rows {
         gateway.upstream.on_bytes(path, *next, *bytes);
-        let answer = conn.ask(get(path, &[&bearer]));
+        let answer = conn.request(get(path, &[&bearer]));
         assert_eq!(answer.status(200).body(), body.as_bytes(), "{path}\n{answer}");
         assert!(answer.head().starts_with("HTTP/1.1 200"), "{answer}");
         // The client's connection does not depend on the upstream's.
-        conn.ask(get("/hello", &[&bearer])).status(200);
+        conn.request(get("/hello", &[&bearer])).status(200);
     }
 }
 
@@ -195,8 +195,8 @@ fn sixty_four_mebibytes_stream_with_constant_memory() {
             .route("path = \"/large/down\"\nscopes = [\"read\"]\nupstream = \"api\"")
     });
     let bearer = fixture.bearer("server", "read");
-    let (asked, was_asked) = mpsc::channel::<()>();
-    let asked = Mutex::new(asked);
+    let (sender, arrived) = mpsc::channel::<()>();
+    let sender = Mutex::new(sender);
     fixture.upstream.on("/large/down", move |request, out| {
         assert_eq!(request.all("range"), ["bytes=100-"]);
         let head = format!(
@@ -205,7 +205,7 @@ fn sixty_four_mebibytes_stream_with_constant_memory() {
             LARGE + 100
         );
         out.write_all(head.as_bytes())?;
-        let _ = asked.lock().expect("the channel").send(());
+        let _ = sender.lock().expect("the channel").send(());
         let piece = vec![b'x'; 1 << 20];
         for _ in 0..LARGE >> 20 {
             out.write_all(&piece)?;
@@ -214,13 +214,13 @@ fn sixty_four_mebibytes_stream_with_constant_memory() {
     });
     let pid = fixture.gateway.pid();
     let mut conn = fixture.connect();
-    conn.ask(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &[&bearer])).status(200);
     let before = peak(pid);
 
     // A client that does not read while the upstream writes: the gateway must not read ahead for it.
     let mut lazy = fixture.connect();
     lazy.send(get("/large/down?m=lazy", &[&bearer, "Range: bytes=100-"]));
-    was_asked.recv_timeout(Duration::from_secs(5)).expect("it arrives");
+    arrived.recv_timeout(Duration::from_secs(5)).expect("it arrives");
     // A client that reads as fast as it can.
     let mut tcp = TcpStream::connect(fixture.address()).expect("a connection");
     tcp.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
@@ -246,7 +246,7 @@ fn sixty_four_mebibytes_stream_with_constant_memory() {
 
     let (mut up, mut sending) =
         (Conn::plain(fixture.address()), TcpStream::connect(fixture.address()).expect("one"));
-    up.ask(get("/hello", &[&bearer])).status(200);
+    up.request(get("/hello", &[&bearer])).status(200);
     let head =
         format!("POST /large/up HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nContent-Length: {LARGE}\r\n\r\n");
     sending.write_all(head.as_bytes()).expect("a head");
@@ -342,6 +342,6 @@ fn an_early_response_ends_the_upload() {
     assert_eq!(answer.status(200).body(), b"{\"early\":1}", "{answer}");
     // The upstream connection has half a request on it, so the next request uses another one.
     let mut next = early.connect();
-    next.ask("POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status(200);
+    next.request("POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").status(200);
     assert_eq!(*heads.lock().expect("the count"), 2);
 }

@@ -31,7 +31,7 @@ fn alpn_selects_a_common_protocol() {
     assert_eq!(negotiated(address, &["http/1.1"]).as_deref(), Some("http/1.1"));
     assert_eq!(negotiated(address, &[]), None);
     // Without ALPN, HTTP/1.1 is used.
-    Conn::tls(address, &[]).ask(get("/hello", &[])).bearer_error(401, None);
+    Conn::tls(address, &[]).request(get("/hello", &[])).bearer_error(401, None);
 }
 
 #[test]
@@ -39,11 +39,11 @@ fn http_1_1_over_tls_is_forwarded_as_https() {
     let gateway = shared();
     let bearer = gateway.bearer("server", "read");
     let mut conn = Conn::tls(gateway.gateway.tls(), &["http/1.1"]);
-    let answer = conn.ask(get("/hello?m=tls-one", &[&bearer]));
+    let answer = conn.request(get("/hello?m=tls-one", &[&bearer]));
     assert_eq!(answer.status(200).body(), OK_BODY.as_bytes(), "{answer}");
     let request = gateway.upstream.only("m=tls-one");
     assert_eq!(request.all("x-forwarded-proto"), ["https"], "{}", request.text());
-    conn.ask(get("/api/%2e%2e/hello", &[&bearer])).problem(400);
+    conn.request(get("/api/%2e%2e/hello", &[&bearer])).problem(400);
     conn.assert_closed("after an ambiguous target");
 }
 
@@ -53,7 +53,7 @@ async fn http_2_gets_a_token_and_the_api() {
     let mut h2 = H2::connect(gateway.gateway.tls()).await;
     let form = format!("grant_type=client_credentials&scope=read&{}", credentials("server"));
     let media = [("content-type", "application/x-www-form-urlencoded")];
-    let answer = h2.ask(request(Method::POST, TOKEN, &media, &form)).await;
+    let answer = h2.request(request(Method::POST, TOKEN, &media, &form)).await;
     assert_eq!(answer.status(), 200, "{answer:?}");
     assert_eq!(one(&answer, "cache-control"), "no-store");
     let json: serde_json::Value = serde_json::from_slice(answer.body()).expect("JSON");
@@ -61,7 +61,7 @@ async fn http_2_gets_a_token_and_the_api() {
 
     let bearer = format!("Bearer {token}");
     let fields = [("authorization", bearer.as_str()), ("x-client-id", "evil"), ("x_client_id", "evil")];
-    let answer = h2.ask(request(Method::GET, "/hello?m=h2-get", &fields, "")).await;
+    let answer = h2.request(request(Method::GET, "/hello?m=h2-get", &fields, "")).await;
     assert_eq!(answer.status(), 200, "{answer:?}");
     assert_eq!(answer.body(), OK_BODY.as_bytes());
     let reached = gateway.upstream.only("m=h2-get");
@@ -74,7 +74,7 @@ async fn http_2_gets_a_token_and_the_api() {
     assert!(!head.contains("evil") && !gateway.upstream.saw(token), "{}", reached.text());
 
     let body = "b".repeat(100_000);
-    let answer = h2.ask(request(Method::POST, "/api/x?m=h2-post", &fields[..1], &body)).await;
+    let answer = h2.request(request(Method::POST, "/api/x?m=h2-post", &fields[..1], &body)).await;
     assert_eq!(answer.status(), 200, "{answer:?}");
     assert!(gateway.upstream.only("m=h2-post").body == body.as_bytes(), "the upstream got another body");
 }
@@ -100,7 +100,7 @@ async fn http_2_refusals_match_those_of_http_1_1() {
         ("/hello?m=h2-bad", &[good[0], ("host", "evil.example")], 400, ""),
     ];
     for (target, fields, status, challenge) in rows {
-        let answer = h2.ask(request(Method::GET, target, fields, "")).await;
+        let answer = h2.request(request(Method::GET, target, fields, "")).await;
         assert_eq!(answer.status(), *status, "{target} {fields:?}\n{answer:?}");
         assert_eq!(one(&answer, "cache-control"), "no-store", "{answer:?}");
         if !challenge.is_empty() {
@@ -109,7 +109,7 @@ async fn http_2_refusals_match_those_of_http_1_1() {
     }
     assert!(!gateway.upstream.saw("m=h2-bad"), "a refused request reached the upstream");
     // A refusal ends the stream, not the connection.
-    let answer = h2.ask(request(Method::GET, "/hello", &good, "")).await;
+    let answer = h2.request(request(Method::GET, "/hello", &good, "")).await;
     assert_eq!(answer.status(), 200, "{answer:?}");
 }
 
@@ -152,6 +152,7 @@ fn clients_cannot_fill_the_log_with_tls_alerts() {
         conn.finish();
         let _ = conn.read_rest();
     }
+    fixture.gateway.wait_for("alert");
     let log = fixture.gateway.written();
     let lines = log.lines().filter(|line| line.contains("alert")).count();
     assert!((1..=30).contains(&lines), "{lines} lines\n{log}");

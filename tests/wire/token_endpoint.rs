@@ -2,8 +2,8 @@
 
 use crate::support::config::{SECRET, SERVER_SECRET, SPECIAL_ID, SPECIAL_SECRET};
 use crate::support::{
-    Answer, Config, Fixture, Gateway, INTROSPECT, REVOKE, TOKEN, basic, credentials, form, get, post_form,
-    raw, shared,
+    Config, Fixture, Gateway, INTROSPECT, REVOKE, TOKEN, TestResponse, basic, credentials, form, get,
+    post_form, raw, shared,
 };
 use crate::support::{Conn, token_of};
 
@@ -15,7 +15,7 @@ fn body(rest: &str) -> String {
 
 /// Asserts a 200 response with exactly the allowed members.
 #[track_caller]
-fn granted(answer: &Answer, scope: Option<&str>, lifetime: u64) -> String {
+fn granted(answer: &TestResponse, scope: Option<&str>, lifetime: u64) -> String {
     answer.status(200).own().has("pragma", "no-cache").lacks("www-authenticate");
     let json = answer.json();
     let mut names = vec!["access_token", "expires_in", "token_type"];
@@ -45,10 +45,14 @@ fn the_response_matches_the_profile_with_and_without_scope() {
 #[test]
 fn scopes_keep_their_order_and_collapse() {
     let gateway = shared();
-    for (asked, given) in
+    for (requested, granted_scope) in
         [("write+read", "write read"), ("read%20write", "read write"), ("write+read+write", "write read")]
     {
-        granted(&gateway.raw(post_form(TOKEN, &[], body(&format!("&scope={asked}")))), Some(given), 299);
+        granted(
+            &gateway.raw(post_form(TOKEN, &[], body(&format!("&scope={requested}")))),
+            Some(granted_scope),
+            299,
+        );
     }
 }
 
@@ -101,7 +105,7 @@ fn other_methods_are_405_with_allow() {
     let mut conn = gateway.connect();
     conn.send(format!("HEAD {TOKEN} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     conn.read_head_only().status(405).own().has("allow", "POST");
-    conn.ask(post_form(TOKEN, &[], body(""))).status(200);
+    conn.request(post_form(TOKEN, &[], body(""))).status(200);
 }
 
 #[test]
@@ -327,10 +331,10 @@ fn the_response_contains_nothing_of_the_input() {
 fn one_connection_serves_refusals_and_grants() {
     let mut conn: Conn = shared().connect();
     for round in 0..3 {
-        conn.ask(post_form(TOKEN, &[], format!("{GRANT}&client_id=server&client_secret=no{round}")))
+        conn.request(post_form(TOKEN, &[], format!("{GRANT}&client_id=server&client_secret=no{round}")))
             .oauth_error(401, "invalid_client");
-        granted(&conn.ask(post_form(TOKEN, &[], body(""))), None, 299);
-        conn.ask(post_form(TOKEN, &[], body("&scope=nosuch"))).oauth_error(400, "invalid_scope");
+        granted(&conn.request(post_form(TOKEN, &[], body(""))), None, 299);
+        conn.request(post_form(TOKEN, &[], body("&scope=nosuch"))).oauth_error(400, "invalid_scope");
     }
 }
 
@@ -343,27 +347,27 @@ fn the_throttle_is_per_client_and_address_and_spares_the_known_secret() {
             .client("fresh", SECRET, "scopes = []")
             .client("other", SECRET, "scopes = []"),
     );
-    let ask = |id: &str, secret: &str| {
+    let request_token = |id: &str, secret: &str| {
         raw(gateway.plain(), post_form(TOKEN, &[], format!("{GRANT}&client_id={id}&client_secret={secret}")))
     };
-    granted(&ask("server", SERVER_SECRET), None, 299);
+    granted(&request_token("server", SERVER_SECRET), None, 299);
     for (id, known) in [("server", true), ("fresh", false)] {
         for _ in 0..3 {
-            ask(id, "wrong").oauth_error(401, "invalid_client");
+            request_token(id, "wrong").oauth_error(401, "invalid_client");
         }
-        let refused = ask(id, "wrong");
+        let refused = request_token(id, "wrong");
         refused.status(429).own().has("pragma", "no-cache");
         let wait: u64 =
             refused.one("retry-after").parse().unwrap_or_else(|e| panic!("Retry-After: {e}\n{refused}"));
         assert!((1..=600).contains(&wait), "{refused}");
         assert!(refused.json()["error"].is_string(), "{refused}");
         if known {
-            granted(&ask(id, SERVER_SECRET), None, 299);
+            granted(&request_token(id, SERVER_SECRET), None, 299);
         } else {
-            ask(id, SECRET).status(429);
+            request_token(id, SECRET).status(429);
         }
     }
-    granted(&ask("other", SECRET), None, 299);
+    granted(&request_token("other", SECRET), None, 299);
 }
 
 #[test]

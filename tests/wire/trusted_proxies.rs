@@ -62,7 +62,7 @@ fn forwarding_fields_of_other_clients_are_replaced() {
 fn failures_count_for_the_client_behind_the_proxies() {
     let try_secret = |gateway: &Gateway, client: &str, forwarded: &[&str]| {
         let body = format!("grant_type=client_credentials&client_id={client}&client_secret=wrong");
-        Conn::plain(gateway.plain()).ask(post_form(TOKEN, forwarded, body)).code()
+        Conn::plain(gateway.plain()).request(post_form(TOKEN, forwarded, body)).code()
     };
     let config = |proxies: &str| {
         Config::bare()

@@ -215,12 +215,12 @@ fn a_refused_upgrade_is_an_ordinary_response() {
     let Setup { fixture, server } = setup();
     let bearer = fixture.bearer("server", "read");
     let mut conn = fixture.connect();
-    let answer = conn.ask(upgrade("/refuses?m=refused", &bearer));
+    let answer = conn.request(upgrade("/refuses?m=refused", &bearer));
     answer.status(403).lacks("upgrade");
     assert_eq!(answer.body(), b"no");
     // HTTP continues: every request is authorized separately.
-    conn.ask(get("/hello", &[&bearer])).status(200);
-    conn.ask(get("/hello", &[])).bearer_error(401, None);
+    conn.request(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/hello", &[])).bearer_error(401, None);
 
     // Bytes that the client sent ahead are then not a request, and are not forwarded.
     let mut conn = fixture.connect();
@@ -244,7 +244,7 @@ fn without_a_token_nothing_is_upgraded() {
     conn.send([upgrade("/ws?m=no-token", "Accept: */*"), frame("ws-no-token")].concat());
     conn.read().bearer_error(401, None);
     let mut conn: Conn = fixture.connect();
-    conn.ask(upgrade("/ws?m=no-token", "Authorization: Bearer tg_x"))
+    conn.request(upgrade("/ws?m=no-token", "Authorization: Bearer tg_x"))
         .bearer_error(401, Some("invalid_token"));
     assert!(server.head("m=no-token").is_none() && server.head("ws-no-token").is_none());
 }

@@ -46,13 +46,13 @@ fn a_refused_connection_is_502_or_503_without_an_address() {
     let bearer = gateway.bearer("server", "read");
     let mut conn = gateway.connect();
     for _ in 0..2 {
-        let answer = conn.ask(get("/dead", &[&bearer]));
+        let answer = conn.request(get("/dead", &[&bearer]));
         answer.status_in(&[502, 503]).problem(answer.code());
         assert!(!String::from_utf8_lossy(answer.body()).contains("127.0.0.1"), "{answer}");
     }
     // The token is checked first: without one, a client learns nothing about upstreams.
-    conn.ask(get("/dead", &[])).bearer_error(401, None);
-    conn.ask(get("/hello", &[&bearer])).status(200);
+    conn.request(get("/dead", &[])).bearer_error(401, None);
+    conn.request(get("/hello", &[&bearer])).status(200);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_response_with_both_framings_does_not_poison_the_connection() {
         "HTTP/1.1 200 OK\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
     );
     let mut conn = gateway.connect();
-    let answer = conn.ask(get("/api/both-framings", &[&bearer]));
+    let answer = conn.request(get("/api/both-framings", &[&bearer]));
     answer.status_in(&[200, 502]);
     if answer.code() == 200 {
         assert_eq!(answer.body(), b"ab", "{answer}");
@@ -168,7 +168,7 @@ fn upstream_connections_are_reused_unless_stale() {
     let (gateway, upstream, bearer) = own();
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..5 {
-        conn.ask(get(&format!("/hello?m=reuse-{number}."), &[&bearer])).status(200);
+        conn.request(get(&format!("/hello?m=reuse-{number}."), &[&bearer])).status(200);
     }
     assert_eq!(upstream.only("m=reuse-4.").place, 4, "five requests in turn, one connection");
 
@@ -176,7 +176,7 @@ fn upstream_connections_are_reused_unless_stale() {
         upstream.close_all();
         let target = format!("/hello?m=stale-{number}.");
         if number % 2 == 0 {
-            conn.ask(get(&target, &[&bearer])).status(200);
+            conn.request(get(&target, &[&bearer])).status(200);
         } else {
             // The close must arrive first: a request that was never written may be retried whatever its
             // method.
@@ -184,7 +184,7 @@ fn upstream_connections_are_reused_unless_stale() {
             let post = format!(
                 "POST {target} HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nContent-Length: 2\r\n\r\nhi"
             );
-            conn.ask(post).status(200);
+            conn.request(post).status(200);
         }
         upstream.only(&format!("m=stale-{number}."));
     }
@@ -203,7 +203,7 @@ fn only_idempotent_requests_are_retried() {
     upstream.on_bytes("/api/post-closes", Next::Close, "");
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..3 {
-        conn.ask(get(&format!("/api/second-closes?m=retry-{number}."), &[&bearer])).status(200);
+        conn.request(get(&format!("/api/second-closes?m=retry-{number}."), &[&bearer])).status(200);
     }
     assert!(
         upstream.requests("m=retry-").len() > 3,
@@ -212,7 +212,7 @@ fn only_idempotent_requests_are_retried() {
     let post = format!(
         "POST /api/post-closes?m=no-retry HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nContent-Length: 2\r\n\r\nhi"
     );
-    conn.ask(post).problem(502);
+    conn.request(post).problem(502);
     upstream.only("m=no-retry");
 }
 
@@ -222,10 +222,10 @@ fn a_request_is_retried_at_most_as_often_as_configured() {
     upstream.on_bytes("/api/all-close", Next::Close, "");
     let mut conn = Conn::plain(gateway.plain());
     // A kept connection first: the server closes it with the request on its way, and the new one after it, too.
-    conn.ask(get("/hello?m=warm", &[&bearer])).status(200);
-    conn.ask(get("/api/all-close?m=most", &[&bearer])).problem(502);
+    conn.request(get("/hello?m=warm", &[&bearer])).status(200);
+    conn.request(get("/api/all-close?m=most", &[&bearer])).problem(502);
     assert_eq!(upstream.requests("m=most").len(), 2, "retries = 1");
-    conn.ask(get("/api/all-close?m=fresh", &[&bearer])).problem(502);
+    conn.request(get("/api/all-close?m=fresh", &[&bearer])).problem(502);
     assert_eq!(upstream.requests("m=fresh").len(), 2, "retries = 1");
 }
 
@@ -247,7 +247,7 @@ fn a_client_that_disconnects_closes_its_upstream_connection() {
     conn.read_some("more");
     drop(conn);
     let mut conn = Conn::plain(gateway.plain());
-    conn.ask(get("/hello?m=after-endless", &[&bearer])).status(200);
+    conn.request(get("/hello?m=after-endless", &[&bearer])).status(200);
     assert_eq!(
         upstream.only("m=after-endless").place,
         0,

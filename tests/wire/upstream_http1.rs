@@ -100,7 +100,7 @@ fn a_large_body_reaches_a_slow_tls_server_completely() {
         for size in (held - held / 8..held + held / 16).step_by(48 * 1024) {
             let address = gateway.plain();
             scope.spawn(move || {
-                let answer = Conn::plain(address).ask(post("/upload", &vec![b'x'; size]));
+                let answer = Conn::plain(address).request(post("/upload", &vec![b'x'; size]));
                 assert_eq!(answer.status(200).body(), format!("{size} true").as_bytes(), "{answer}");
             });
         }
@@ -126,7 +126,7 @@ fn a_refusal_by_the_server_is_forwarded_although_the_body_was_not_sent() {
     let gateway = gateway("http", address, "");
     let body = vec![b'x'; 4 << 20];
     for _ in 0..30 {
-        let answer = Conn::plain(gateway.plain()).ask(post("/much", &body));
+        let answer = Conn::plain(gateway.plain()).request(post("/much", &body));
         assert_eq!(answer.status(413).body(), b"much", "{answer}");
     }
 }
@@ -202,7 +202,7 @@ fn a_connection_is_reused_after_trailers_and_after_responses_without_a_body() {
         (3, "/public/same?m=3.", "", 304, b""),
         (4, "/public/last?m=4.", "", 200, b"{\"hello\":\"world\"}"),
     ] {
-        let answer = conn.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
+        let answer = conn.request(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
         assert_eq!(answer.status(status).body(), body, "{answer}");
         assert_eq!(upstream.only(&format!("m={place}.")).place, place, "{target}");
     }
@@ -252,7 +252,7 @@ fn bytes_after_a_response_reach_no_client() {
                 thread::sleep(Duration::from_millis(80));
             }
             let marker = format!("m=after-{name}-{late}.");
-            let next = conn.ask(get(&format!("/hello?{marker}"), &[&bearer]));
+            let next = conn.request(get(&format!("/hello?{marker}"), &[&bearer]));
             assert_eq!(next.status(200).body(), b"{\"hello\":\"world\"}", "{name}: {next}");
             let place = gateway.upstream.only(&marker).place;
             assert_eq!(place, 0, "{name}: a connection with something left on it was used again");
@@ -328,14 +328,14 @@ fn interim_responses_are_parsed_and_limited() {
     let interim = gateway("http", address, "");
     let mut conn = Conn::plain(interim.plain());
     for _ in 0..3 {
-        let answer = conn.ask(get("/interim", &[]));
+        let answer = conn.request(get("/interim", &[]));
         assert_eq!(answer.status(200).body(), b"hi", "{answer}");
         answer.lacks("link");
     }
     // Endless interim responses are an error, and their connection is closed.
     let (address, ended) = by_pieces(vec!["HTTP/1.1 100 Continue\r\n\r\n"; 40]);
     let endless = gateway("http", address, "");
-    Conn::plain(endless.plain()).ask(get("/endless", &[])).problem(502);
+    Conn::plain(endless.plain()).request(get("/endless", &[])).problem(502);
     ended.recv_timeout(Duration::from_secs(5)).expect("the connection is closed");
 }
 
@@ -350,7 +350,7 @@ fn a_trailer_cannot_replace_the_upstream_credentials() {
     let request = "POST /trailers HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: forged\r\nx_api_key: forged\r\n\
                    Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Api-Key: forged\r\nx_api.key: forged\r\n\
                    X-Client-Id: forged\r\nX-Sum: 42\r\n\r\n";
-    Conn::plain(gateway.plain()).ask(request).status(200);
+    Conn::plain(gateway.plain()).request(request).status(200);
     assert_eq!(upstream.only("/trailers").all("x-api-key"), ["the-gateway-s"]);
     upstream.wait_for("X-Sum: 42");
     assert!(!upstream.saw("forged"));

@@ -48,7 +48,7 @@ fn an_http_1_1_request_is_translated_to_http_2() {
     let upstream = H2Upstream::start(|_| fine("{}"));
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
-    conn.ask(
+    conn.request(
         "PUT /a%62c?x=%zz HTTP/1.1\r\nHost: front.test:81\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n\
          Keep-Alive: timeout=5\r\nProxy-Connection: close\r\nTE: gzip, trailers\r\nCookie: a=1; b=2\r\n\
          Expect: 100-continue\r\nX-Client-Id: evil\r\nContent-Length: 4\r\nX-Kept: Here\r\n\r\nbody",
@@ -78,7 +78,7 @@ fn an_http_1_1_request_is_translated_to_http_2() {
         assert!(!headers.contains_key(gone), "{gone}: {headers:?}");
     }
     // HTTP/2 has no upgrades: the request is sent without it.
-    conn.ask(get("/plain?m=upgrade", &["Connection: upgrade", "Upgrade: websocket"])).status(200);
+    conn.request(get("/plain?m=upgrade", &["Connection: upgrade", "Upgrade: websocket"])).status(200);
     assert!(!upstream.only("m=upgrade").head.headers.contains_key("upgrade"));
 }
 
@@ -89,12 +89,12 @@ fn bodies_and_trailers_are_forwarded_in_both_directions() {
         trailers.insert("x-sum", HeaderValue::from_static("42"));
         trailers.insert("set-cookie", HeaderValue::from_static("late=1"));
         let head = Response::builder().header("trailer", "x-sum").body(()).expect("a head");
-        Act::Answer(head, vec![Bytes::from(arrived.body.clone())], Some(trailers))
+        Act::TestResponse(head, vec![Bytes::from(arrived.body.clone())], Some(trailers))
     });
     let gateway = gateway(&upstream, "");
     let body: Vec<u8> = (0..3_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let head = format!("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
-    let answer = Conn::plain(gateway.plain()).ask([head.as_bytes(), &body].concat());
+    let answer = Conn::plain(gateway.plain()).request([head.as_bytes(), &body].concat());
     assert!(answer.status(200).body() == body, "other bytes came back");
     assert!(upstream.only("/echo").body == body, "other bytes arrived");
 
@@ -114,28 +114,28 @@ fn bodies_and_trailers_are_forwarded_in_both_directions() {
 #[test]
 fn responses_without_a_body_have_none() {
     let upstream = H2Upstream::start(|arrived| match arrived.head.uri.path() {
-        "/204" => Act::Answer(Response::builder().status(204).body(()).expect("a head"), vec![], None),
-        "/304" => Act::Answer(
+        "/204" => Act::TestResponse(Response::builder().status(204).body(()).expect("a head"), vec![], None),
+        "/304" => Act::TestResponse(
             Response::builder().status(304).header("etag", "\"e\"").body(()).expect("a head"),
             vec![],
             None,
         ),
-        "/head" => Act::Answer(
+        "/head" => Act::TestResponse(
             Response::builder().header("content-length", "12").body(()).expect("a head"),
             vec![],
             None,
         ),
-        "/empty" => Act::Answer(Response::new(()), vec![], None),
+        "/empty" => Act::TestResponse(Response::new(()), vec![], None),
         _ => fine("whole"),
     });
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
-    conn.ask(get("/204", &[])).status(204).lacks("content-length");
-    conn.ask(get("/304", &[])).status(304).has("etag", "\"e\"");
+    conn.request(get("/204", &[])).status(204).lacks("content-length");
+    conn.request(get("/304", &[])).status(304).has("etag", "\"e\"");
     conn.send("HEAD /head HTTP/1.1\r\nHost: localhost\r\n\r\n");
     conn.read_head_only().status(200).has("content-length", "12");
-    assert_eq!(conn.ask(get("/empty", &[])).status(200).body(), b"");
-    assert_eq!(conn.ask(get("/whole", &[])).status(200).body(), b"whole");
+    assert_eq!(conn.request(get("/empty", &[])).status(200).body(), b"");
+    assert_eq!(conn.request(get("/whole", &[])).status(200).body(), b"whole");
     assert_eq!(upstream.only("/whole").connection, 0, "one connection does for all");
 }
 
@@ -179,14 +179,14 @@ fn requests_refused_before_processing_are_retried() {
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
     // A POST with its body: the server said that it did not process it.
-    conn.ask(post("/once", "pay 5")).status(200);
+    conn.request(post("/once", "pay 5")).status(200);
     let arrived: Vec<_> = upstream.arrived("/once").into_iter().map(|arrived| arrived.body).collect();
     assert_eq!(arrived, [b"pay 5", b"pay 5"]);
     // As often as `retries` says, which is once.
-    conn.ask(post("/always", "x")).problem(502);
+    conn.request(post("/always", "x")).problem(502);
     assert_eq!(upstream.arrived("/always").len(), 2);
     // Any other reset does not say that.
-    conn.ask(post("/cancelled", "x")).problem(502);
+    conn.request(post("/cancelled", "x")).problem(502);
     upstream.only("/cancelled");
 }
 
@@ -201,7 +201,7 @@ fn a_server_that_exceeds_the_total_timeout_is_ejected() {
         ))
         .route("prefix = \"/\"\naccess = \"public\"\nupstream = \"api\"");
     let gateway = Gateway::start(&config);
-    Conn::plain(gateway.plain()).ask(get("/held", &[])).problem(504);
+    Conn::plain(gateway.plain()).request(get("/held", &[])).problem(504);
     wrote(&gateway, "is ejected for 3600s");
 }
 
@@ -214,8 +214,8 @@ fn a_connection_with_goaway_gets_no_more_requests() {
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
     for number in 0..10 {
-        conn.ask(get("/go-away", &[])).status(200);
-        conn.ask(post(&format!("/after-{number}."), "x")).status(200);
+        conn.request(get("/go-away", &[])).status(200);
+        conn.request(post(&format!("/after-{number}."), "x")).status(200);
         upstream.only(&format!("/after-{number}."));
     }
 }
@@ -264,7 +264,7 @@ fn server_that_begins_nothing(goodbyes: usize) -> (SocketAddr, Arc<AtomicUsize>)
 fn requests_above_the_last_stream_of_a_goaway_are_retried() {
     let (address, requests) = server_that_begins_nothing(2);
     let gateway = Gateway::start(&config("http", address, "retries = 2"));
-    Conn::plain(gateway.plain()).ask(post("/pay", "5")).status(200);
+    Conn::plain(gateway.plain()).request(post("/pay", "5")).status(200);
     assert_eq!(requests.load(Ordering::Relaxed), 3);
 }
 
@@ -273,15 +273,15 @@ fn stale_connections_cause_no_502() {
     let upstream = H2Upstream::start(|_| fine("done"));
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
-    conn.ask(get("/first", &[])).status(200);
+    conn.request(get("/first", &[])).status(200);
     for number in 0..10 {
         upstream.close_all();
         let target = format!("/stale-{number}.");
         // No byte of it was written, so the method does not matter.
         if number % 2 == 0 {
-            conn.ask(get(&target, &[])).status(200);
+            conn.request(get(&target, &[])).status(200);
         } else {
-            conn.ask(post(&target, "x")).status(200);
+            conn.request(post(&target, "x")).status(200);
         }
         upstream.only(&target);
     }
@@ -296,8 +296,8 @@ fn requests_that_may_have_been_processed_are_not_retried() {
     let gateway = gateway(&upstream, "");
     let mut conn = Conn::plain(gateway.plain());
     for _ in 0..2 {
-        conn.ask(get("/warm", &[])).status(200);
-        conn.ask(post("/closes", "pay 5")).problem(502);
+        conn.request(get("/warm", &[])).status(200);
+        conn.request(post("/closes", "pay 5")).problem(502);
     }
     assert_eq!(upstream.arrived("/closes").len(), 2, "a POST was sent again");
 }
@@ -313,12 +313,12 @@ fn truncated_responses_are_forwarded_as_truncated() {
         "/reset-chunked" => {
             Act::Break(Response::new(()), Bytes::from_static(b"too little"), Reason::INTERNAL_ERROR)
         }
-        "/large-head" => Act::Answer(
+        "/large-head" => Act::TestResponse(
             Response::builder().header("x", "y".repeat(80_000)).body(()).expect("a head"),
             vec![],
             None,
         ),
-        "/hop" => Act::Answer(
+        "/hop" => Act::TestResponse(
             Response::builder().header("keep-alive", "timeout=9").body(()).expect("a head"),
             vec![],
             None,
@@ -334,9 +334,9 @@ fn truncated_responses_are_forwarded_as_truncated() {
         assert_ne!(end.kind(), std::io::ErrorKind::WouldBlock, "{path}: it hangs");
     }
     let mut conn = Conn::plain(gateway.plain());
-    conn.ask(get("/large-head", &[])).problem(502);
-    conn.ask(get("/hop", &[])).status_in(&[200, 502]).lacks("keep-alive");
-    conn.ask(get("/fine", &[])).status(200);
+    conn.request(get("/large-head", &[])).problem(502);
+    conn.request(get("/hop", &[])).status_in(&[200, 502]).lacks("keep-alive");
+    conn.request(get("/fine", &[])).status(200);
 }
 
 #[test]
@@ -347,8 +347,8 @@ fn a_silent_server_is_504() {
     });
     let gateway = gateway(&upstream, "read_timeout = \"200ms\"");
     let mut conn = Conn::plain(gateway.plain());
-    conn.ask(get("/silent", &[])).problem(504);
-    conn.ask(get("/fine", &[])).status(200);
+    conn.request(get("/silent", &[])).problem(504);
+    conn.request(get("/fine", &[])).status(200);
     assert_eq!(upstream.only("/fine").connection, 0, "one slow request is not the connection's fault");
     wrote(&gateway, "no response in time");
 }
@@ -393,7 +393,7 @@ fn over_tls_alpn_must_select_h2() {
         std::fs::write(&ca, pem).expect("the certificate");
         let lines = format!("tls = {{ ca = {ca:?} }}");
         let gateway = Gateway::start(&config("https", upstream.address(), &lines));
-        let answer = Conn::plain(gateway.plain()).ask(get("/tls", &[]));
+        let answer = Conn::plain(gateway.plain()).request(get("/tls", &[]));
         if agrees {
             answer.status(200);
             assert_eq!(upstream.only("/tls").head.uri.scheme_str(), Some("https"));
@@ -409,6 +409,6 @@ fn a_server_without_http_2_is_502() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&config("http", upstream.address(), ""));
     for _ in 0..2 {
-        Conn::plain(gateway.plain()).ask(get("/", &[])).status_in(&[502, 504]);
+        Conn::plain(gateway.plain()).request(get("/", &[])).status_in(&[502, 504]);
     }
 }

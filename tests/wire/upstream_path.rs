@@ -27,7 +27,7 @@ fn gateway(upstream: &Upstream, lines: &str) -> Gateway {
 fn the_upstream_gets_the_path_that_the_route_says() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream, "");
-    for (number, (asked, sent, prefix)) in [
+    for (number, (requested, sent, prefix)) in [
         ("/app/x", "/base/v2/app/x", None),
         ("/v1", "/base/v2/", Some("/v1")),
         ("/v1/orders/7", "/base/v2/orders/7", Some("/v1")),
@@ -42,9 +42,9 @@ fn the_upstream_gets_the_path_that_the_route_says() {
     {
         let mark = format!("m=path-{number}.");
         let mut conn = Conn::plain(gateway.plain());
-        conn.ask(get(&format!("{asked}?{mark}&q=%2F"), &["X-Forwarded-Prefix: /evil"])).status(200);
+        conn.request(get(&format!("{requested}?{mark}&q=%2F"), &["X-Forwarded-Prefix: /evil"])).status(200);
         let seen = upstream.only(&mark);
-        assert_eq!(seen.line, format!("GET {sent}?{mark}&q=%2F HTTP/1.1"), "{asked}");
+        assert_eq!(seen.line, format!("GET {sent}?{mark}&q=%2F HTTP/1.1"), "{requested}");
         assert_eq!(seen.all("x-forwarded-prefix"), Vec::from_iter(prefix), "{}", seen.text());
     }
 }
@@ -65,12 +65,12 @@ fn a_prefix_of_a_trusted_proxy_is_extended() {
 
 /// Makes the server answer this request with the header lines, and returns what arrives under their names.
 #[track_caller]
-fn comes_back(upstream: &Upstream, conn: &mut Conn, asked: &str, sent: &str, line: &str) -> String {
+fn comes_back(upstream: &Upstream, conn: &mut Conn, requested: &str, sent: &str, line: &str) -> String {
     let (name, _) = line.split_once(':').expect("a header");
     let answer = format!("HTTP/1.1 302 Found\r\n{line}\r\nContent-Length: 0\r\n\r\n");
     upstream.on_bytes(sent, Next::KeepAlive, answer);
-    let request = format!("GET {asked} HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
-    conn.ask(request).status(302).one(name).to_owned()
+    let request = format!("GET {requested} HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
+    conn.request(request).status(302).one(name).to_owned()
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn locations_and_cookies_come_back_as_the_client_knows_them() {
     let gateway = gateway(&upstream, "host = \"upstream\"");
     let mut conn = Conn::tls(gateway.tls(), &[]);
     let own = |path: &str| format!("Location: http://{address}{path}");
-    for (asked, sent, line, expected) in [
+    for (requested, sent, line, expected) in [
         ("/app/a", "/base/v2/app/a", "Location: /base/v2/app/b?x=/base".to_owned(), "/app/b?x=/base"),
         ("/app/a", "/base/v2/app/a", "Location: /login".to_owned(), "/login"),
         ("/app/a", "/base/v2/app/a", own("/base/v2/app/b"), "https://api.example.com/app/b"),
@@ -110,7 +110,11 @@ fn locations_and_cookies_come_back_as_the_client_knows_them() {
         ("/as-is/a", "/as-is/a", own("/as-is/b"), "https://api.example.com/as-is/b"),
         ("/kept/a", "/kept/a", "Location: http://api.example.com/b".to_owned(), "http://api.example.com/b"),
     ] {
-        assert_eq!(comes_back(&upstream, &mut conn, asked, sent, &line), expected, "{line} of {asked}");
+        assert_eq!(
+            comes_back(&upstream, &mut conn, requested, sent, &line),
+            expected,
+            "{line} of {requested}"
+        );
     }
 }
 
@@ -138,7 +142,7 @@ fn an_http_2_upstream_gets_and_returns_the_same() {
     let upstream = H2Upstream::start(|arrived| {
         let host = arrived.head.uri.authority().expect("an authority").to_string();
         let location = format!("http://{host}/base/b");
-        Act::Answer(
+        Act::TestResponse(
             Response::builder().status(302).header("location", location).body(()).expect("a head"),
             vec![],
             None,
@@ -153,7 +157,7 @@ fn an_http_2_upstream_gets_and_returns_the_same() {
             .route("prefix = \"/v1\"\nstrip_prefix = \"/v1\"\naccess = \"public\"\nupstream = \"h2\""),
     );
     let mut conn = Conn::plain(gateway.plain());
-    let answer = conn.ask("GET /v1/a?m=h2 HTTP/1.1\r\nHost: api.example.com:81\r\n\r\n");
+    let answer = conn.request("GET /v1/a?m=h2 HTTP/1.1\r\nHost: api.example.com:81\r\n\r\n");
     answer.status(302).has("location", "http://api.example.com:81/v1/b");
     let arrived = upstream.only("m=h2");
     assert_eq!(arrived.head.uri.to_string(), format!("http://{address}/base/a?m=h2"));
@@ -210,13 +214,13 @@ fn an_upstream_that_ignores_case_gets_no_names_that_windows_shortens() {
             .route("prefix = \"/\"\naccess = \"public\"\nupstream = \"iis\"")
             .route("prefix = \"/admin\"\nscopes = [\"admin\"]\nupstream = \"iis\""),
     );
-    let ask = |path: &str| Conn::plain(gateway.plain()).ask(get(path, &[]));
+    let get_path = |path: &str| Conn::plain(gateway.plain()).request(get(path, &[]));
     for path in ["/admin./x", "/ADMIN.", "/admin%20/x", "/admin%20.", "/adm%C4%B1n", "/x/%EF%BD%81dmin"] {
-        ask(path).problem(400);
+        get_path(path).problem(400);
     }
     assert_eq!(upstream.bytes(), 0);
-    ask("/Admin/x").status(401);
-    ask("/x/%C3%9Cbersicht.htm").status(200);
+    get_path("/Admin/x").status(401);
+    get_path("/x/%C3%9Cbersicht.htm").status(200);
 }
 
 #[test]
@@ -235,7 +239,7 @@ fn explain_shows_what_goes_upstream() {
         ("/as-is//x", "400: the path has an empty segment"),
         ("/as-is/x%3F", "400: the path has an encoded question mark or number sign"),
     ] {
-        let said = explain(path);
-        assert!(said.contains(expected), "{path}: {expected:?} is not in\n{said}");
+        let output = explain(path);
+        assert!(output.contains(expected), "{path}: {expected:?} is not in\n{output}");
     }
 }

@@ -43,11 +43,11 @@ fn requests_and_probes_reach_a_server_on_a_socket() {
     let gateway = Gateway::start(&config);
     let mut conn = Conn::plain(gateway.plain());
     for _ in 0..2 {
-        let answer = conn.ask(get("/over/the/socket?x=1", &[]));
+        let answer = conn.request(get("/over/the/socket?x=1", &[]));
         assert_eq!(answer.status(200).body(), b"ok");
     }
     // HTTP/1.0 without a host: the server is called localhost.
-    Conn::plain(gateway.plain()).ask("GET /without HTTP/1.0\r\n\r\n").status(200);
+    Conn::plain(gateway.plain()).request("GET /without HTTP/1.0\r\n\r\n").status(200);
     let has = |start: &str, field: &str| {
         let heads = heads.lock().expect("the heads");
         heads.iter().any(|head| head.starts_with(start) && head.to_ascii_lowercase().contains(field))
@@ -61,5 +61,5 @@ fn requests_and_probes_reach_a_server_on_a_socket() {
     // Without the socket there is no server.
     std::fs::remove_file(&path).expect("the socket");
     gateway.wait_until_written("unix:", 0);
-    Conn::plain(gateway.plain()).ask(get("/gone", &[])).status_in(&[502, 503]);
+    Conn::plain(gateway.plain()).request(get("/gone", &[])).status_in(&[502, 503]);
 }

@@ -26,7 +26,7 @@ use crate::oauth::scope::Scopes;
 use crate::oauth::token::AccessToken;
 use crate::proxy::authorize::{Disposition, RequestContext, Scratch, authorize};
 use crate::proxy::cors::Cors;
-use crate::proxy::notes::Notes;
+use crate::proxy::observer::RequestObserver;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::{self, ClientConnection, ConnectionCertificate};
 use crate::proxy::rules::Rules;
@@ -271,23 +271,23 @@ fn authorization(scheme: &str, token: &AccessToken) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("{scheme} {}", token.expose())).ok()
 }
 
-/// What the gateway's function notes on its way.
+/// What the gateway's function observer on its way.
 #[derive(Default)]
 struct Seen {
     canonical_path: Option<String>,
     route: Option<Arc<route::Route>>,
 }
 
-impl Notes for Seen {
-    fn names(&mut self, _host: &str, path: &str) {
+impl RequestObserver for Seen {
+    fn on_target(&mut self, _host: &str, path: &str) {
         self.canonical_path = Some(path.to_owned());
     }
 
-    fn routed(&mut self, route: &Arc<route::Route>) {
+    fn on_route(&mut self, route: &Arc<route::Route>) {
         self.route = Some(Arc::clone(route));
     }
 
-    fn permitted(&mut self, _client: Option<&str>) {}
+    fn on_permit(&mut self, _client: Option<&str>) {}
 
     fn request_id(&self) -> Option<&[u8]> {
         None

@@ -147,6 +147,11 @@ pub(super) fn address_range() -> String {
     format!(r"{OCTET}(\.{OCTET}){{3}}(/{})?|{IPV6}(/{})?", number::from_to(0, 32), number::from_to(0, 128))
 }
 
+/// The name of a user of the console.
+pub(super) fn user_name(longest: usize) -> String {
+    format!("[A-Za-z0-9_.@-]{{1,{longest}}}")
+}
+
 /// A path in canonical form. In a route's, a segment can be `{name}`, and it can have semicolons and encoded
 /// slashes.
 pub(super) fn path(of_route: bool, prefix: bool) -> String {

@@ -31,6 +31,8 @@ pub(in crate::gateway) struct Parts {
     pub(in crate::gateway) keeper: KeeperHandle,
     pub(in crate::gateway) reloader: Arc<Reloader>,
     pub(in crate::gateway) metrics: Arc<Notify>,
+    /// Stops the listener for operators.
+    pub(in crate::gateway) admin: Arc<Notify>,
 }
 
 /// The program and its arguments, as this process was started.
@@ -116,6 +118,7 @@ impl Successor {
             },
         };
         end(&mut self.process);
+        parts.keeper.resume();
         if shares {
             parts.stored.unshare();
         }
@@ -129,7 +132,7 @@ impl Successor {
             other => return Err(ChannelError::Failed(format!("the new process sent {other:?}"))),
         }
         // What the new process reads must be complete.
-        parts.keeper.write();
+        parts.keeper.hand_over();
         let lock = parts.stored.share().map_err(|error| self.refuse(error.to_string()))?;
         *shares = true;
         parts.sockets.pass(|sockets| {
@@ -150,8 +153,8 @@ impl Successor {
         }
         // From here on nothing fails.
         parts.reloader.retire();
-        parts.keeper.retire();
         parts.metrics.notify_one();
+        parts.admin.notify_one();
         parts.shutdown.hand_over();
         service_manager::replaced_by(self.process.id());
         // A new process that is gone by now has accepted connections all the same: there is no way back.

@@ -79,7 +79,7 @@ struct RequestWatch {
     sleep: Pin<Box<Sleep>>,
     waiting: bool,
     /// When the wait for the next frame times out.
-    patience: Instant,
+    timeouts: Instant,
     lease: Option<TokenLease>,
     next_check: Instant,
     outcome: BodyOutcome,
@@ -99,7 +99,7 @@ impl RequestWatch {
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<BodyFault> {
         if !self.waiting {
             self.waiting = true;
-            self.patience = Instant::now() + self.timeout;
+            self.timeouts = Instant::now() + self.timeout;
             self.set_alarm();
         }
         loop {
@@ -108,7 +108,7 @@ impl RequestWatch {
             if self.token_ended(now) {
                 return Poll::Ready(BodyFault::TokenEnded);
             }
-            if now >= self.patience {
+            if now >= self.timeouts {
                 return Poll::Ready(BodyFault::TooSlow);
             }
             self.set_alarm();
@@ -117,7 +117,7 @@ impl RequestWatch {
 
     fn set_alarm(&mut self) {
         let check = self.lease.as_ref().map(|_| self.next_check);
-        self.sleep.as_mut().reset(check.map_or(self.patience, |check| check.min(self.patience)));
+        self.sleep.as_mut().reset(check.map_or(self.timeouts, |check| check.min(self.timeouts)));
     }
 
     fn fail(&self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -183,13 +183,13 @@ impl RequestBody {
         let BodyLimits { max, timeout } = limits;
         let outcome = BodyOutcome::default();
         let now = Instant::now();
-        let patience = now + timeout;
+        let timeouts = now + timeout;
         let watch = RequestWatch {
             left: max,
             timeout,
-            sleep: Box::pin(sleep_until(patience)),
+            sleep: Box::pin(sleep_until(timeouts)),
             waiting: false,
-            patience,
+            timeouts,
             lease: lease(),
             next_check: now + TOKEN_CHECK,
             outcome: outcome.clone(),

@@ -11,8 +11,8 @@ use http_body_util::Full;
 use super::BoxError;
 use super::upstream_body::UpstreamBody;
 use crate::headers::REQUEST_ID;
-use crate::proxy::notes::Notes as _;
 use crate::proxy::observe::RequestRecord;
+use crate::proxy::observer::RequestObserver as _;
 
 /// The body of a response.
 pub(crate) struct ResponseBody(Kind);
@@ -31,12 +31,12 @@ pub(crate) fn with_record(
     mut response: Response<ResponseBody>,
     mut record: RequestRecord,
 ) -> Response<ResponseBody> {
-    record.head_goes_out(response.status());
+    record.begin_response(response.status());
     if let Some(id) = record.request_id().and_then(|id| HeaderValue::from_bytes(id).ok()) {
         response.headers_mut().insert(&REQUEST_ID.name, id);
     }
     match &mut response.body_mut().0 {
-        Kind::Whole(body) => record.ends_with(body.size_hint().exact().unwrap_or(0)),
+        Kind::Whole(body) => record.end_local_response(body.size_hint().exact().unwrap_or(0)),
         Kind::Upstream(body) => body.record = Some(record),
     }
     response

@@ -26,7 +26,7 @@ pub(crate) struct UpstreamBody {
     frames_unchecked: u32,
     next_check: Option<Instant>,
     lease: Option<TokenLease>,
-    bounds: Option<Box<ExchangeLimits>>,
+    limits: Option<Box<ExchangeLimits>>,
     /// The record of the request, which ends with this body.
     pub(super) record: Option<RequestRecord>,
 }
@@ -36,7 +36,7 @@ impl UpstreamBody {
         source: Source,
         read_timeout: Duration,
         lease: Option<TokenLease>,
-        bounds: Option<Box<ExchangeLimits>>,
+        limits: Option<Box<ExchangeLimits>>,
     ) -> Self {
         Self {
             source,
@@ -45,7 +45,7 @@ impl UpstreamBody {
             frames_unchecked: 0,
             next_check: None,
             lease,
-            bounds,
+            limits,
             record: None,
         }
     }
@@ -57,7 +57,7 @@ impl UpstreamBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = self.poll(cx);
         if let Some(record) = &mut self.record {
-            record.sees(&polled);
+            record.record_frame(&polled);
         }
         polled
     }
@@ -91,7 +91,7 @@ impl UpstreamBody {
             }
             Poll::Ready(None) => {
                 self.source.finish();
-                self.bounds = None;
+                self.limits = None;
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
@@ -127,7 +127,7 @@ impl UpstreamBody {
 
     /// Returns the deadline for the whole response.
     fn deadline(&self) -> Option<Instant> {
-        self.bounds.as_ref()?.deadline
+        self.limits.as_ref()?.deadline
     }
 
     /// Returns the time of the next timeout or token check.
@@ -154,7 +154,7 @@ impl Drop for UpstreamBody {
         // hyper drops a body of known length after the last frame, without polling for the end.
         if self.source.is_end_stream() {
             if let Some(record) = &mut self.record {
-                record.ends();
+                record.end_response();
             }
             self.source.finish();
         }

@@ -22,7 +22,7 @@ pub struct RequestOnConnection {
     pub method: String,
     /// Whether the body is sent upstream chunked.
     pub chunked: bool,
-    /// The body, framed as it is sent upstream.
+    /// The body, framing as it is sent upstream.
     pub body: Vec<u8>,
 }
 
@@ -59,7 +59,7 @@ pub fn connection<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Request
                 }
             }
             requests.push(RequestOnConnection { method, chunked, body });
-            if !client.goes_on() {
+            if !client.is_reusable() {
                 return;
             }
         }

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
-pub(crate) use relay::{Patience, Relayed, relay};
+pub(crate) use relay::{Relayed, ResponseTimeouts, relay};
 pub(crate) use respond::Changes;
 pub(crate) use upload::Upload;
 
@@ -62,7 +62,7 @@ impl Socket for Box<TlsStream<TcpStream>> {
 pub(crate) struct ClientTimeouts {
     /// How long a write may block because the client does not read.
     pub(crate) write: Duration,
-    /// How long a client is still served without being sent anything, once it has closed its sending side.
+    /// How long a client that has closed its sending side is still served while nothing is sent to it.
     pub(crate) half_closed: Duration,
 }
 
@@ -84,7 +84,7 @@ pub(crate) enum HeadEnd {
 pub(crate) struct Client<I> {
     io: I,
     input: Input,
-    /// The output. The bytes before `written` have been written to the socket.
+    /// The pending output. The bytes before `written` have been written to the socket.
     out: Vec<u8>,
     written: usize,
     alarm: Alarm,
@@ -94,9 +94,9 @@ pub(crate) struct Client<I> {
     /// Whether the process is shutting down. No further request is then accepted.
     draining: Arc<AtomicBool>,
     end_of_input: bool,
-    /// Whether to poll the socket before a buffer is lent: the next request has usually not arrived yet.
-    asks_socket: bool,
-    /// Since when the client has been sent nothing, once it has closed its sending side.
+    /// Whether to poll the socket before a buffer is taken: the next request has usually not arrived yet.
+    poll_before_read: bool,
+    /// When the client was last sent something, once it has closed its sending side.
     silent_since: Option<Instant>,
     /// Whether a flush of the socket is pending.
     flushing: bool,
@@ -104,7 +104,7 @@ pub(crate) struct Client<I> {
     /// The length of the input that was scanned without finding the end of a head.
     scanned: usize,
     version: Version,
-    to_head: bool,
+    is_head: bool,
     idempotent: bool,
     persistent: bool,
     expects_continue: bool,
@@ -127,13 +127,13 @@ impl<I> Client<I> {
             blocked_until: None,
             draining,
             end_of_input: false,
-            asks_socket: false,
+            poll_before_read: false,
             silent_since: None,
             flushing: false,
             spans: None,
             scanned: 0,
             version: Version::HTTP_11,
-            to_head: false,
+            is_head: false,
             idempotent: false,
             persistent: true,
             expects_continue: false,
@@ -160,7 +160,7 @@ impl<I> Client<I> {
     }
 
     /// Returns whether the client has closed its sending side.
-    pub(crate) fn is_finished(&self) -> bool {
+    pub(crate) fn is_half_closed(&self) -> bool {
         self.end_of_input
     }
 
@@ -195,7 +195,7 @@ impl<I> Client<I> {
         let Some(spans) = self.spans.take() else { return };
         let head = spans.in_bytes(self.input.bytes());
         self.version = head.version();
-        self.to_head = *head.method() == Method::HEAD;
+        self.is_head = *head.method() == Method::HEAD;
         self.idempotent = head.method().is_idempotent();
         let size = head.size();
         self.input.consume(size);
@@ -214,12 +214,12 @@ impl<I> Client<I> {
         self.body = BodyDecoder::of_request(facts.framing);
         self.body_ended = self.body.remaining() == Some(0);
         self.body_bytes = 0;
-        self.asks_socket = true;
+        self.poll_before_read = true;
     }
 
     /// Returns whether the request method is HEAD.
     pub(crate) fn is_head(&self) -> bool {
-        self.to_head
+        self.is_head
     }
 
     /// Returns whether the request is idempotent and may be sent twice (RFC 9110 §9.2.2).
@@ -252,9 +252,9 @@ impl<I> Client<I> {
         self.persistent = false;
     }
 
-    /// Whether the connection can go on behind the response: the response did not say that it is the last one, and the request
-    /// has been read to its end.
-    pub(crate) fn goes_on(&mut self) -> bool {
+    /// Returns whether another request can follow: the response did not announce the close of the connection, and
+    /// the request has been read to its end.
+    pub(crate) fn is_reusable(&mut self) -> bool {
         // A client that waits for `100 Continue` may omit the body.
         self.persistent && (self.body_ended || !self.expects_continue && self.skip_body())
     }
@@ -282,7 +282,7 @@ impl<I> Client<I> {
     }
 
     /// Returns whether all output has been written to the socket.
-    pub(crate) fn has_taken_all(&self) -> bool {
+    pub(crate) fn is_flushed(&self) -> bool {
         self.written == self.out.len()
     }
 }
@@ -330,7 +330,7 @@ impl<I: Socket> Client<I> {
                 }
             }
             self.scanned = bytes.len();
-            if std::mem::take(&mut self.asks_socket) && !self.end_of_input {
+            if std::mem::take(&mut self.poll_before_read) && !self.end_of_input {
                 ready!(self.io.poll_readable(cx));
             }
             match ready!(self.poll_read(cx)) {
@@ -365,7 +365,7 @@ impl<I: Socket> Client<I> {
                 match Pin::new(&mut self.io).poll_flush(cx) {
                     Poll::Ready(Ok(())) => {
                         if std::mem::take(&mut self.flushing) {
-                            self.progresses();
+                            self.on_progress();
                         }
                         self.written = 0;
                         buffers::give_back(std::mem::take(&mut self.out));
@@ -384,7 +384,7 @@ impl<I: Socket> Client<I> {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => {
                     self.written += count;
-                    self.progresses();
+                    self.on_progress();
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return self.poll_blocked(cx),
@@ -397,7 +397,7 @@ impl<I: Socket> Client<I> {
         match Pin::new(&mut self.io).poll_write(cx, data) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(written) => {
-                self.progresses();
+                self.on_progress();
                 Poll::Ready(written)
             }
             Poll::Pending => self.poll_blocked(cx).map_ok(|()| 0),
@@ -413,20 +413,20 @@ impl<I: Socket> Client<I> {
     }
 
     /// Restarts the timeouts after the client has read some output.
-    fn progresses(&mut self) {
+    fn on_progress(&mut self) {
         self.blocked_until = None;
         if self.silent_since.is_some() {
             self.silent_since = Some(turn::now());
         }
     }
 
-    /// Looks whether the client has gone while something else is waited for. What the client sends ahead is kept, up to
-    /// what one read takes.
+    /// Completes if the client disconnects while the gateway waits for something else. Input that the client sends
+    /// ahead is kept, up to one read.
     ///
-    /// A client that has closed its sending side may still read (RFC 9112 §9.6), or it may have gone: only what is sent to
-    /// it would tell. It is served as long as it is sent something now and then.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.has_taken_all() && matches!(self.poll_out(cx), Poll::Ready(Err(_))) {
+    /// A client that has closed its sending side may still read (RFC 9112 §9.6), or it may have disconnected; only a
+    /// write would show which. It is served until it has been sent nothing for the half-closed timeout.
+    fn poll_disconnect(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_flushed() && matches!(self.poll_out(cx), Poll::Ready(Err(_))) {
             return Poll::Ready(());
         }
         if self.body_ended

@@ -10,7 +10,7 @@ use http::{Response, StatusCode};
 use http_body::Body as _;
 use tokio::time::Instant;
 
-use super::respond::{Changes, Framed};
+use super::respond::{BodyFraming, Changes};
 use super::{Client, Socket, Upload};
 use crate::clock::turn;
 use crate::headers::{HeaderSink as _, passes_as_trailer};
@@ -24,8 +24,8 @@ use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::fault::Fault;
 use crate::upstream::http1::writer::RequestWriter;
 
-/// The amount of output that is gathered before a write.
-const GATHERED: usize = 16 * 1024;
+/// The maximum amount of output that is gathered before a write.
+const MAX_GATHERED: usize = 16 * 1024;
 /// The size from which a piece of a body is written without a copy.
 const LARGE: usize = 4 * 1024;
 
@@ -33,18 +33,18 @@ const LARGE: usize = 4 * 1024;
 #[derive(Debug)]
 pub(crate) enum Relayed {
     /// The whole response was sent.
-    Whole,
+    Complete,
     /// The client has disconnected, or does not read.
     ClientGone,
     /// The upstream ended the response early, before any of it was sent. Another response can replace it.
     Unsent(Fault),
     /// The response ended early, after a part of it was sent.
-    Cut(Option<BodyFault>),
+    Truncated(Option<BodyFault>),
 }
 
 /// The timeouts of a response.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct ResponseTimeouts {
     /// The timeout between two reads.
     pub(crate) read_timeout: Duration,
     /// The deadline for the whole response.
@@ -57,21 +57,21 @@ pub(crate) async fn relay<I: Socket>(
     writer: &mut RequestWriter,
     upload: &mut Upload<'_, I>,
     changes: &Changes<'_>,
-    patience: Patience,
+    timeouts: ResponseTimeouts,
     record: &mut RequestRecord,
 ) -> Relayed {
     let before = upload.client.out.len();
-    let framed = match connection.head() {
+    let framing = match connection.head() {
         Some(head) => {
-            record.head_goes_out(head.status());
+            record.begin_response(head.status());
             upload.client.write_head(head, connection.facts(), changes, writer.head())
         }
-        None => return Relayed::Cut(None),
+        None => return Relayed::Truncated(None),
     };
     connection.consume_head();
     let mut relay = Relay {
-        framed,
-        patience,
+        framing,
+        timeouts,
         head: (before, upload.client.out.len()),
         unsent: true,
         waiting_since: None,
@@ -84,8 +84,8 @@ pub(crate) async fn relay<I: Socket>(
 }
 
 struct Relay {
-    framed: Framed,
-    patience: Patience,
+    framing: BodyFraming,
+    timeouts: ResponseTimeouts,
     /// The start and end of the head in the client's output.
     head: (usize, usize),
     /// Whether no byte of the response has been written to the socket.
@@ -116,16 +116,16 @@ impl Relay {
         loop {
             // The head and all data that is available now are sent in one write.
             let mut waits = false;
-            while !self.over && upload.client.out.len() < GATHERED {
+            while !self.over && upload.client.out.len() < MAX_GATHERED {
                 match connection.poll_data(cx) {
                     Poll::Ready(Ok(data)) if !data.is_empty() => {
                         self.waiting_since = None;
-                        if data.len() >= LARGE && self.framed != Framed::Chunked {
+                        if data.len() >= LARGE && self.framing != BodyFraming::Chunked {
                             break;
                         }
                         let size = data.len();
-                        record.carries(size);
-                        if self.framed == Framed::Chunked {
+                        record.record_data(size);
+                        if self.framing == BodyFraming::Chunked {
                             write_chunk(upload.client.out(), data);
                         } else {
                             upload.client.out().extend_from_slice(data);
@@ -141,8 +141,8 @@ impl Relay {
                             upload.client.out.truncate(self.head.0);
                             return Poll::Ready(Relayed::Unsent(fault));
                         }
-                        log::debug!("a response broke off: {fault}");
-                        self.breaks(upload.client, None);
+                        log::debug!("a response ended early: {fault}");
+                        self.abort(upload.client, None);
                     }
                     Poll::Pending => {
                         waits = true;
@@ -151,7 +151,7 @@ impl Relay {
                 }
             }
             if let Err(fault) = self.check_token(upload, false) {
-                self.breaks(upload.client, Some(fault));
+                self.abort(upload.client, Some(fault));
             }
             match upload.client.poll_out(cx) {
                 Poll::Ready(Ok(())) => self.unsent = false,
@@ -159,21 +159,23 @@ impl Relay {
                 Poll::Pending => {
                     self.unsent &= upload.client.written <= self.head.0;
                     connection.settle();
-                    record.lasts();
+                    record.record_wait();
                     return self.poll_blocked(upload, cx);
                 }
             }
             if self.over {
                 return Poll::Ready(match self.broken {
-                    None if self.framed == Framed::AsSaid || connection.is_ended() => Relayed::Whole,
-                    fault => Relayed::Cut(fault),
+                    None if self.framing == BodyFraming::Declared || connection.is_ended() => {
+                        Relayed::Complete
+                    }
+                    fault => Relayed::Truncated(fault),
                 });
             }
             let data = connection.data();
             if !data.is_empty() {
                 match upload.client.poll_write(data, cx) {
                     Poll::Ready(Ok(count)) => {
-                        record.carries(count);
+                        record.record_data(count);
                         connection.use_data(count);
                         if connection.is_ended() && connection.data().is_empty() {
                             self.end(connection, upload.client);
@@ -182,18 +184,18 @@ impl Relay {
                     Poll::Ready(Err(_)) => return Poll::Ready(Relayed::ClientGone),
                     Poll::Pending => {
                         connection.settle();
-                        record.lasts();
+                        record.record_wait();
                         return self.poll_blocked(upload, cx);
                     }
                 }
                 continue;
             }
             if waits {
-                record.lasts();
+                record.record_wait();
                 match self.poll_waiting(writer, upload, cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(None) => return Poll::Ready(Relayed::ClientGone),
-                    Poll::Ready(Some(fault)) => self.breaks(upload.client, Some(fault)),
+                    Poll::Ready(Some(fault)) => self.abort(upload.client, Some(fault)),
                 }
             }
         }
@@ -201,7 +203,7 @@ impl Relay {
 
     /// Writes the end of the body.
     fn end<I>(&mut self, connection: &Connection, client: &mut Client<I>) {
-        if !std::mem::replace(&mut self.over, true) && self.framed == Framed::Chunked {
+        if !std::mem::replace(&mut self.over, true) && self.framing == BodyFraming::Chunked {
             let out = client.out();
             write_last_chunk(out);
             for field in connection.trailers().fields() {
@@ -214,7 +216,7 @@ impl Relay {
     }
 
     /// Ends the response early. The end of the body is not written, so that the client notices.
-    fn breaks<I>(&mut self, client: &mut Client<I>, fault: Option<BodyFault>) {
+    fn abort<I>(&mut self, client: &mut Client<I>, fault: Option<BodyFault>) {
         if !std::mem::replace(&mut self.over, true) {
             self.broken = Some(fault.unwrap_or(BodyFault::BrokenOff));
             client.close();
@@ -223,7 +225,7 @@ impl Relay {
 
     /// Checks the deadline of the response, and the token if a check is due.
     fn check_token<I: Socket>(&mut self, upload: &Upload<'_, I>, waits: bool) -> Result<(), BodyFault> {
-        if self.patience.deadline.is_none() && upload.lease.digest().is_none() || self.over {
+        if self.timeouts.deadline.is_none() && upload.lease.digest().is_none() || self.over {
             return Ok(());
         }
         // A response that is available at once is sent without reading the clock.
@@ -231,7 +233,7 @@ impl Relay {
             return Ok(());
         }
         let now = turn::now();
-        if self.patience.deadline.is_some_and(|deadline| now >= deadline) {
+        if self.timeouts.deadline.is_some_and(|deadline| now >= deadline) {
             return Err(BodyFault::TooSlow);
         }
         if upload.lease.digest().is_none() {
@@ -250,8 +252,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Nothing from upstream: waits no longer than the read timeout, and not past the token's end. `None`: the client has
-    /// gone.
+    /// Waits for the upstream, until the read timeout or the end of the token. Completes with `None` if the client
+    /// disconnects.
     fn poll_waiting<I: Socket>(
         &mut self,
         writer: &RequestWriter,
@@ -266,9 +268,9 @@ impl Relay {
                 return Poll::Ready(Some(fault));
             }
             let since = *self.waiting_since.get_or_insert_with(turn::now);
-            let silent = since + self.patience.read_timeout;
+            let silent = since + self.timeouts.read_timeout;
             let next = self.next_check.map_or(silent, |check| check.min(silent));
-            let next = self.patience.deadline.map_or(next, |deadline| deadline.min(next));
+            let next = self.timeouts.deadline.map_or(next, |deadline| deadline.min(next));
             let Poll::Ready(now) = upload.alarm().poll(next, cx) else { return Poll::Pending };
             if now >= silent {
                 // The server is not late while the request is still being sent.
@@ -282,11 +284,11 @@ impl Relay {
         }
     }
 
-    /// Waits for a client that does not read, until the token ends. The write timeout is the connection's.
+    /// Waits for a client that does not read, until the token ends. [`Client`] enforces the write timeout.
     fn poll_blocked<I: Socket>(&mut self, upload: &mut Upload<'_, I>, cx: &mut Context<'_>) -> Poll<Relayed> {
         loop {
             if self.check_token(upload, true) == Err(BodyFault::TokenEnded) {
-                return Poll::Ready(Relayed::Cut(Some(BodyFault::TokenEnded)));
+                return Poll::Ready(Relayed::Truncated(Some(BodyFault::TokenEnded)));
             }
             let Some(check) = self.next_check else { return Poll::Pending };
             let Poll::Ready(_) = upload.alarm().poll(check, cx) else { return Poll::Pending };
@@ -295,8 +297,8 @@ impl Relay {
 }
 
 impl<I: Socket> Client<I> {
-    /// Sends a response whose body comes in frames: that of a server that speaks HTTP/2. `pump` goes on with the rest of
-    /// the request.
+    /// Sends the response of an HTTP/2 server, whose body arrives in frames. `pump` sends the rest of the request
+    /// upstream.
     pub(crate) async fn send(
         &mut self,
         response: Response<ResponseBody>,
@@ -304,7 +306,7 @@ impl<I: Socket> Client<I> {
         record: &mut RequestRecord,
     ) -> Relayed {
         let (mut head, mut body) = response.into_parts();
-        record.head_goes_out(head.status);
+        record.begin_response(head.status);
         let exact = body.size_hint().exact();
         let bodiless = self.is_head() || body.is_end_stream();
         let may_have_body = !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -315,12 +317,12 @@ impl<I: Socket> Client<I> {
             // HTTP/2 may omit the length, but HTTP/1 needs it.
             head.headers.entry(CONTENT_LENGTH).or_insert(exact.into());
         }
-        let framed = if bodiless || head.headers.contains_key(CONTENT_LENGTH) {
-            Framed::AsSaid
+        let framing = if bodiless || head.headers.contains_key(CONTENT_LENGTH) {
+            BodyFraming::Declared
         } else {
-            self.unsaid()
+            self.unknown_length_framing()
         };
-        self.write_map(head.status, &head.headers, framed);
+        self.write_map(head.status, &head.headers, framing);
         let mut over = bodiless;
         if bodiless {
             drop(std::mem::replace(&mut body, ResponseBody::from(http_body_util::Full::default())));
@@ -329,12 +331,12 @@ impl<I: Socket> Client<I> {
             loop {
                 pump(self, cx);
                 let mut waits = false;
-                while !over && self.out.len() < GATHERED {
+                while !over && self.out.len() < MAX_GATHERED {
                     match Pin::new(&mut body).poll_frame(cx) {
                         Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                             Ok(data) => {
-                                record.carries(data.len());
-                                if framed == Framed::Chunked {
+                                record.record_data(data.len());
+                                if framing == BodyFraming::Chunked {
                                     write_chunk(self.out(), &data);
                                 } else {
                                     self.out().extend_from_slice(&data);
@@ -342,7 +344,7 @@ impl<I: Socket> Client<I> {
                             }
                             Err(frame) => {
                                 over = true;
-                                if framed == Framed::Chunked {
+                                if framing == BodyFraming::Chunked {
                                     let out = self.out();
                                     write_last_chunk(out);
                                     for (name, value) in &frame.into_trailers().unwrap_or_default() {
@@ -354,7 +356,7 @@ impl<I: Socket> Client<I> {
                         },
                         Poll::Ready(None) => {
                             over = true;
-                            if framed == Framed::Chunked {
+                            if framing == BodyFraming::Chunked {
                                 let out = self.out();
                                 write_last_chunk(out);
                                 out.extend_from_slice(b"\r\n");
@@ -362,7 +364,7 @@ impl<I: Socket> Client<I> {
                         }
                         Poll::Ready(Some(Err(error))) => {
                             self.close();
-                            return Poll::Ready(Relayed::Cut(fault_of(&error)));
+                            return Poll::Ready(Relayed::Truncated(fault_of(&error)));
                         }
                         Poll::Pending => {
                             waits = true;
@@ -376,11 +378,11 @@ impl<I: Socket> Client<I> {
                     Poll::Pending => return Poll::Pending,
                 }
                 if over {
-                    return Poll::Ready(Relayed::Whole);
+                    return Poll::Ready(Relayed::Complete);
                 }
                 if waits {
-                    record.lasts();
-                    if self.poll_gone(cx).is_ready() {
+                    record.record_wait();
+                    if self.poll_disconnect(cx).is_ready() {
                         return Poll::Ready(Relayed::ClientGone);
                     }
                     return Poll::Pending;

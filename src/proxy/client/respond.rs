@@ -12,7 +12,7 @@ use crate::http1::{ResponseFacts, ResponseFraming, ResponseHead, Runs};
 use crate::proxy::route::Route;
 use crate::response;
 
-/// What the route and the gateway change in an upstream response.
+/// The changes that the route and the gateway make to an upstream response.
 #[derive(Clone, Copy)]
 pub(crate) struct Changes<'a> {
     pub(crate) route: &'a Route,
@@ -20,7 +20,7 @@ pub(crate) struct Changes<'a> {
     pub(crate) origin: Option<&'a HeaderValue>,
     pub(crate) request_id: Option<&'a [u8]>,
     /// The canonical path of the request, on a route that rewrites paths.
-    pub(crate) asked: Option<&'a str>,
+    pub(crate) request_path: Option<&'a str>,
 }
 
 impl Changes<'_> {
@@ -44,11 +44,11 @@ impl Changes<'_> {
     }
 }
 
-/// How the body of a response is framed for the client.
+/// How the body of a response is framing for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framed {
+pub(super) enum BodyFraming {
     /// There is no body, or the head declares its length.
-    AsSaid,
+    Declared,
     Chunked,
     /// The body extends to the end of the connection: the client uses HTTP/1.0.
     Close,
@@ -64,18 +64,18 @@ pub(super) fn write_status_line(out: &mut Vec<u8>, status: StatusCode, reason: &
 }
 
 impl<I: Socket> Client<I> {
-    /// Writes the head of a response of an HTTP/1.1 server, from bytes to bytes. `sent` is the head of the request that
-    /// went there.
+    /// Writes the head of an HTTP/1.1 server's response, without a header map. `sent` is the head of the request that
+    /// the server received.
     pub(super) fn write_head(
         &mut self,
         head: ResponseHead<'_>,
         facts: ResponseFacts,
         changes: &Changes<'_>,
         sent: &[u8],
-    ) -> Framed {
-        let framed = match facts.framing {
-            ResponseFraming::None | ResponseFraming::Length(_) => Framed::AsSaid,
-            ResponseFraming::Chunked | ResponseFraming::Close => self.unsaid(),
+    ) -> BodyFraming {
+        let framing = match facts.framing {
+            ResponseFraming::None | ResponseFraming::Length(_) => BodyFraming::Declared,
+            ResponseFraming::Chunked | ResponseFraming::Close => self.unknown_length_framing(),
         };
         let upgraded = head.status() == StatusCode::SWITCHING_PROTOCOLS;
         let length = !head.status().is_informational() && head.status() != StatusCode::NO_CONTENT;
@@ -90,12 +90,12 @@ impl<I: Socket> Client<I> {
             runs.begin(line);
         }
         let public = || PublicOrigin::of_head(sent);
-        let map = |field: &Field<'_>| changes.route.map_url(field, changes.asked, public);
+        let map = |field: &Field<'_>| changes.route.map_url(field, changes.request_path, public);
         let removes = |field: &Field<'_>| changes.removes(field);
         let date = for_client(head.fields(), head.connection(), returning, removes, map, &mut runs);
         changes.write(runs.finish());
-        self.end_head(framed, date || upgraded, upgraded);
-        framed
+        self.end_head(framing, date || upgraded, upgraded);
+        framing
     }
 
     /// Writes the head of a 101 response.
@@ -110,7 +110,7 @@ impl<I: Socket> Client<I> {
     }
 
     /// Writes the head of a response that is in a [`HeaderMap`].
-    pub(super) fn write_map(&mut self, status: StatusCode, headers: &HeaderMap, framed: Framed) {
+    pub(super) fn write_map(&mut self, status: StatusCode, headers: &HeaderMap, framing: BodyFraming) {
         let out = self.out();
         write_status_line(out, status, status.canonical_reason().unwrap_or("Unknown").as_bytes());
         for (name, value) in headers {
@@ -118,20 +118,20 @@ impl<I: Socket> Client<I> {
                 out.add(name, value.as_bytes());
             }
         }
-        self.end_head(framed, headers.contains_key(DATE), false);
+        self.end_head(framing, headers.contains_key(DATE), false);
     }
 
     /// Returns the framing for a body of unknown length.
-    pub(super) fn unsaid(&mut self) -> Framed {
+    pub(super) fn unknown_length_framing(&mut self) -> BodyFraming {
         if self.version == Version::HTTP_10 {
             self.close();
-            Framed::Close
+            BodyFraming::Close
         } else {
-            Framed::Chunked
+            BodyFraming::Chunked
         }
     }
 
-    fn end_head(&mut self, framed: Framed, has_date: bool, upgraded: bool) {
+    fn end_head(&mut self, framing: BodyFraming, has_date: bool, upgraded: bool) {
         let persists = self.persists();
         if !persists {
             // The drain flag may change at any time. From here on, the `Connection` field sent to the client decides.
@@ -139,7 +139,7 @@ impl<I: Socket> Client<I> {
         }
         let old = self.version == Version::HTTP_10;
         let out = self.out();
-        if framed == Framed::Chunked {
+        if framing == BodyFraming::Chunked {
             out.add(&TRANSFER_ENCODING, b"chunked");
         }
         if !has_date {
@@ -165,7 +165,7 @@ impl<I: Socket> Client<I> {
         request_id: Option<&[u8]>,
         close: bool,
     ) -> u64 {
-        if close || !self.goes_on() {
+        if close || !self.is_reusable() {
             self.close();
         }
         let body = response::body(response);
@@ -177,8 +177,8 @@ impl<I: Socket> Client<I> {
         if let Some(id) = request_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
             headers.insert(&REQUEST_ID.name, id);
         }
-        self.write_map(response.status(), &headers, Framed::AsSaid);
-        if self.to_head || bodiless {
+        self.write_map(response.status(), &headers, BodyFraming::Declared);
+        if self.is_head || bodiless {
             return 0;
         }
         self.out().extend_from_slice(&body);

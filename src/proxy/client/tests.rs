@@ -1,4 +1,4 @@
-//! The timeouts of a client in the middle of an exchange, on a clock that the tests move.
+//! The timeouts of a client during an exchange, on a clock that the tests control.
 
 use std::ops::Range;
 
@@ -20,13 +20,13 @@ const LIMITS: HeadLimits = HeadLimits { max_size: 16 * 1024, max_fields: 100 };
 const TIMEOUTS: ClientTimeouts =
     ClientTimeouts { write: Duration::from_secs(30), half_closed: Duration::from_secs(3) };
 
-/// Returns the times that are within 10 % of a limit.
+/// Returns the durations within 10 % of a limit.
 fn about(limit: Duration) -> Range<Duration> {
     limit.mul_f64(0.9)..limit.mul_f64(1.1)
 }
 
 /// Returns a client whose request has begun, and the other end of its connection.
-async fn asking(request: &str) -> (Client<DuplexStream>, DuplexStream) {
+async fn client_with_request(request: &str) -> (Client<DuplexStream>, DuplexStream) {
     let (mut peer, io) = duplex(64 * 1024);
     peer.write_all(request.as_bytes()).await.unwrap();
     let mut client = Client::new(io, TIMEOUTS, Arc::default());
@@ -44,7 +44,8 @@ fn gate() -> Gate {
 async fn a_body_that_stops_ends_at_the_body_timeout() {
     let timeout = Duration::from_secs(20);
     for framing in ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n5\r\nab"] {
-        let (mut client, mut peer) = asking(&format!("POST / HTTP/1.1\r\nHost: here\r\n{framing}")).await;
+        let (mut client, mut peer) =
+            client_with_request(&format!("POST / HTTP/1.1\r\nHost: here\r\n{framing}")).await;
         let (gate, lease) = (gate(), Lease::public());
         let limits = BodyLimits { max: None, timeout };
         let mut upload = Upload::new(&mut client, &gate, &lease, limits, false, None);
@@ -53,7 +54,7 @@ async fn a_body_that_stops_ends_at_the_body_timeout() {
         let end = loop {
             let mut out = Vec::new();
             match std::future::poll_fn(|cx| upload.poll_body(&mut out, cx)).await {
-                // Each piece starts the time again.
+                // Each piece restarts the timeout.
                 Ok(false) if pauses < 3 => {
                     pauses += 1;
                     tokio::time::sleep(timeout.mul_f64(0.8)).await;
@@ -71,7 +72,7 @@ async fn a_body_that_stops_ends_at_the_body_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn a_half_closed_client_is_served_for_its_timeout_after_the_last_byte_it_was_sent() {
-    let (mut client, mut peer) = asking("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    let (mut client, mut peer) = client_with_request("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
     peer.shutdown().await.unwrap();
     let (gate, lease) = (gate(), Lease::public());
     let limits = BodyLimits { max: None, timeout: Duration::from_secs(20) };

@@ -125,7 +125,7 @@ impl<'a, I: Socket> Upload<'a, I> {
             if std::mem::take(&mut self.client.expects_continue) {
                 self.client.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
-            if !self.client.has_taken_all() && matches!(self.client.poll_out(cx), Poll::Ready(Err(_))) {
+            if !self.client.is_flushed() && matches!(self.client.poll_out(cx), Poll::Ready(Err(_))) {
                 return Poll::Ready(Err(BodyFault::BrokenOff));
             }
             match self.client.poll_read(cx) {
@@ -208,7 +208,7 @@ impl<I: Socket> Downstream for Upload<'_, I> {
     }
 
     fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.client.poll_gone(cx)
+        self.client.poll_disconnect(cx)
     }
 
     fn alarm(&mut self) -> &mut Alarm {

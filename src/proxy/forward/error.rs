@@ -23,7 +23,7 @@ pub(crate) enum ForwardError {
     /// The connection or the response timed out: 504.
     TooSlow,
     /// The server's response is invalid: 502.
-    BadAnswer(String),
+    InvalidResponse(String),
     /// The request body failed: 413, 400 or 408. If the token ended during the request, the gate responds with 401.
     Body(BodyFault),
     /// The client has disconnected.
@@ -41,7 +41,7 @@ impl ForwardError {
             Self::Unreachable(_) => {
                 (StatusCode::BAD_GATEWAY, "the API behind this gateway cannot be reached")
             }
-            Self::BadAnswer(_) => {
+            Self::InvalidResponse(_) => {
                 (StatusCode::BAD_GATEWAY, "the API behind this gateway gave no valid answer")
             }
             Self::TooSlow => {
@@ -70,7 +70,7 @@ impl fmt::Display for ForwardError {
             Self::NoServer => f.write_str("no server is healthy"),
             Self::Unreachable(reason) => write!(f, "no connection to a server: {reason}"),
             Self::TooSlow => f.write_str("no response in time"),
-            Self::BadAnswer(reason) => write!(f, "no valid response: {reason}"),
+            Self::InvalidResponse(reason) => write!(f, "no valid response: {reason}"),
             Self::Body(fault) => write!(f, "the request: {fault}"),
             Self::ClientGone => f.write_str("the client has gone"),
         }
@@ -83,7 +83,7 @@ impl From<Fault> for ForwardError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Closed | Fault::Cut | Fault::Io(_) => Self::Unreachable(fault.to_string()),
-            Fault::Response(_) | Fault::Chunk(_) => Self::BadAnswer(fault.to_string()),
+            Fault::Response(_) | Fault::Chunk(_) => Self::InvalidResponse(fault.to_string()),
             Fault::Body(fault) => Self::Body(fault),
         }
     }

@@ -1,5 +1,5 @@
-//! Sends a request until a server answers it, as often as is safe and allowed: the one retry loop for both
-//! protocols.
+//! The retry loop for both protocols: sends a request until a server responds, as often as is safe and
+//! allowed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::upstream::group::Upstream;
 use crate::upstream::pick::PickContext;
 use crate::upstream::server::Server;
 
-/// One attempt to send a request, over one protocol. The implementation classifies its failures; what follows
-/// from a failure is decided in [`Exchange::run`].
+/// Sends a request over one protocol. The implementation classifies its failures, and [`Exchange::run`] decides
+/// whether to try again.
 pub(crate) trait Protocol {
     /// An open connection to a server.
     type Connection;
     /// What a successful attempt returns besides its connection.
-    type Answer;
+    type Response;
 
-    /// Takes a connection that is already open.
-    fn kept(&mut self, server: &Arc<Server>, now: Instant) -> Option<Self::Connection>;
+    /// Takes an idle connection to the server.
+    fn take_idle(&mut self, server: &Arc<Server>, now: Instant) -> Option<Self::Connection>;
 
     /// Opens a connection, until `deadline` or the connect timeout.
     fn open(
@@ -35,20 +35,20 @@ pub(crate) trait Protocol {
         deadline: Option<Instant>,
     ) -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
 
-    /// Sends the request and waits for the head of its response. `kept` says that the connection was open
+    /// Sends the request and waits for the head of its response. `reused` says that the connection was open
     /// before the attempt.
     fn send(
         &mut self,
         connection: &mut Self::Connection,
-        kept: bool,
+        reused: bool,
         deadline: Option<Instant>,
-    ) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
+    ) -> impl Future<Output = Result<Self::Response, Failure>> + Send;
 
     /// Returns the status of the response.
-    fn status(connection: &Self::Connection, answer: &Self::Answer) -> Option<StatusCode>;
+    fn status(connection: &Self::Connection, answer: &Self::Response) -> Option<StatusCode>;
 }
 
-/// What stays the same over the attempts of one request.
+/// The parts of a request that are the same for all of its attempts.
 pub(crate) struct Exchange<'a> {
     pub(crate) upstream: &'a Upstream,
     /// Whether the request may be sent again although a server may have acted on it (RFC 9110 §9.2.2). Never
@@ -65,27 +65,27 @@ impl Exchange<'_> {
     pub(crate) async fn run<P: Protocol>(
         &self,
         protocol: &mut P,
-        bounds: &mut Option<Box<ExchangeLimits>>,
+        limits: &mut Option<Box<ExchangeLimits>>,
         trace: &mut UpstreamTrace,
-    ) -> Result<(P::Connection, P::Answer), ForwardError> {
+    ) -> Result<(P::Connection, P::Response), ForwardError> {
         let upstream = self.upstream;
         let mut context = PickContext { pinned: self.pinned, ..PickContext::new(self.client) };
         if let Some(total) = upstream.total_timeout {
-            ExchangeLimits::of(bounds).deadline = turn::now().checked_add(total);
+            ExchangeLimits::of(limits).deadline = turn::now().checked_add(total);
         }
-        let deadline = bounds.as_ref().and_then(|bounds| bounds.deadline);
+        let deadline = limits.as_ref().and_then(|limits| limits.deadline);
         upstream.count();
         let mut retries = Retries::new(upstream.retries, self.replayable);
         loop {
             let (server, permit) = upstream.pick(&mut context).ok_or(ForwardError::NoServer)?;
             if let Some(permit) = permit {
-                ExchangeLimits::of(bounds).server = Some(permit);
+                ExchangeLimits::of(limits).server = Some(permit);
             }
             let now = turn::now();
-            trace.goes_to(server, now);
-            let kept = protocol.kept(server, now);
-            let is_kept = kept.is_some();
-            let mut connection = match kept {
+            trace.begin_attempt(server, now);
+            let reused = protocol.take_idle(server, now);
+            let is_reused = reused.is_some();
+            let mut connection = match reused {
                 Some(connection) => connection,
                 // Boxed: most requests find an open connection, and this state would make the future of each of
                 // them larger.
@@ -97,7 +97,7 @@ impl Exchange<'_> {
                     }
                 },
             };
-            match protocol.send(&mut connection, is_kept, deadline).await {
+            match protocol.send(&mut connection, is_reused, deadline).await {
                 Ok(answer) => {
                     upstream.record_response(server, || P::status(&connection, &answer));
                     return Ok((connection, answer));
@@ -122,7 +122,7 @@ impl Exchange<'_> {
             upstream.record_failure(server, &failure.error);
         }
         let in_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
-        if !in_time || !retries.allow(failure.kind, failure.on_kept_connection, || upstream.may_retry()) {
+        if !in_time || !retries.allow(failure.kind, failure.on_reused_connection, || upstream.may_retry()) {
             return Err(failure.error);
         }
         if failure.avoid_server {
@@ -160,9 +160,9 @@ impl ResponseTimer {
         self.deadline.map_or(self.late_at, |deadline| deadline.min(self.late_at))
     }
 
-    /// Decides at [`Self::next`] whether the response is overdue. It is not while the request's body moves
-    /// (`progress` changes), nor while the client is waited for: the body has a timeout of its own.
-    pub(super) fn rings(&mut self, now: Instant, progress: u64, waits_for_client: bool) -> Option<Overdue> {
+    /// Decides at [`Self::next`] whether the response is overdue. It is not while the request body makes progress
+    /// (`progress` changes) or while the gateway waits for the client: the body has its own timeout.
+    pub(super) fn check(&mut self, now: Instant, progress: u64, waits_for_client: bool) -> Option<Overdue> {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             return Some(Overdue::Expired);
         }
@@ -180,14 +180,18 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_response_is_not_late_while_the_request_moves_or_the_client_is_waited_for() {
+    async fn a_response_is_not_late_while_the_request_makes_progress_or_waits_for_the_client() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let mut timer = ResponseTimer::new(start, second, Some(start + 5 * second));
         assert_eq!(timer.next(), start + second);
-        assert_eq!(timer.rings(start + second, 10, false), None, "the body moved");
-        assert_eq!(timer.rings(start + 2 * second, 10, true), None, "the client is waited for");
+        assert_eq!(timer.check(start + second, 10, false), None, "the body made progress");
+        assert_eq!(timer.check(start + 2 * second, 10, true), None, "the gateway waits for the client");
         assert_eq!(timer.next(), start + 3 * second);
-        assert_eq!(timer.rings(start + 3 * second, 10, false), Some(Overdue::Late));
-        assert_eq!(timer.rings(start + 5 * second, 20, true), Some(Overdue::Expired), "whatever moves");
+        assert_eq!(timer.check(start + 3 * second, 10, false), Some(Overdue::Late));
+        assert_eq!(
+            timer.check(start + 5 * second, 20, true),
+            Some(Overdue::Expired),
+            "the total timeout has passed"
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::exchange::{Exchange, Overdue, Protocol, ResponseTimer};
 use super::retry::{Failure, FailureKind};
 use crate::gate::Gate;
 use crate::headers::{Field, PublicOrigin, Returning, announces_connection_login, for_client};
-use crate::http1::{Asked, ResponseFraming};
+use crate::http1::{ResponseExpectation, ResponseFraming};
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Lease;
 use crate::proxy::body::downstream::BodyDownstream;
@@ -34,51 +34,51 @@ use crate::upstream::server::Server;
 /// An attempt over HTTP/1.1. The head of the response is in the connection.
 pub(crate) struct Http1<'a, D> {
     upstream: &'a Upstream,
-    asked: Asked,
+    expected: ResponseExpectation,
     replayable: bool,
     writer: &'a mut RequestWriter,
     down: &'a mut D,
     logins: &'a mut Logins,
-    /// Whether only new connections are used. This is set once a kept connection was dead, so that a request does not
+    /// Whether only new connections are used. This is set once a reused connection was dead, so that a request does not
     /// try many dead connections.
-    only_new: bool,
+    new_only: bool,
 }
 
 /// Why no response head was received.
-enum NoHead {
+enum HeadError {
     Fault(Fault),
     Overdue(Overdue),
     ClientGone,
 }
 
 impl<'a, D: Downstream> Http1<'a, D> {
-    /// An attempt to send what `writer` holds, and the body that `down` brings. `logins` has the connections that only
-    /// this client uses; it is empty on a route over which no client can log in.
+    /// Creates an attempt to send the head in `writer` and the body from `down`. `logins` has the connections that are
+    /// reserved for this client. It is empty on a route that carries no logins.
     pub(crate) fn new(
         exchange: &Exchange<'a>,
-        asked: Asked,
+        expected: ResponseExpectation,
         writer: &'a mut RequestWriter,
         down: &'a mut D,
         logins: &'a mut Logins,
     ) -> Self {
         let Exchange { upstream, replayable, .. } = *exchange;
-        Self { upstream, asked, replayable, writer, down, logins, only_new: false }
+        Self { upstream, expected, replayable, writer, down, logins, new_only: false }
     }
 
     #[cold]
-    fn classify(&mut self, failed: NoHead, kept: bool) -> Failure {
+    fn classify(&mut self, failed: HeadError, reused: bool) -> Failure {
         let fault = match failed {
-            NoHead::ClientGone => return Failure::fatal(ForwardError::ClientGone, false),
-            NoHead::Overdue(Overdue::Late) => return Failure::fatal(ForwardError::TooSlow, true),
-            NoHead::Overdue(Overdue::Expired) => {
+            HeadError::ClientGone => return Failure::fatal(ForwardError::ClientGone, false),
+            HeadError::Overdue(Overdue::Late) => return Failure::fatal(ForwardError::TooSlow, true),
+            HeadError::Overdue(Overdue::Expired) => {
                 // While a body is being sent, the client may cause the delay.
                 let counts = self.replayable || self.writer.is_done();
                 return Failure::fatal(ForwardError::TooSlow, counts);
             }
-            NoHead::Fault(Fault::Body(fault)) => {
+            HeadError::Fault(Fault::Body(fault)) => {
                 return Failure::fatal(ForwardError::Body(fault), false);
             }
-            NoHead::Fault(fault) => fault,
+            HeadError::Fault(fault) => fault,
         };
         let kind = if !fault.is_of_connection() {
             FailureKind::Fatal
@@ -88,26 +88,26 @@ impl<'a, D: Downstream> Http1<'a, D> {
             FailureKind::Broken
         };
         self.writer.rewind();
-        self.only_new |= kept;
+        self.new_only |= reused;
         Failure {
             kind,
             error: ForwardError::from(fault),
-            on_kept_connection: kept,
-            counts_against_server: !kept,
-            avoid_server: !kept,
+            on_reused_connection: reused,
+            counts_against_server: !reused,
+            avoid_server: !reused,
         }
     }
 }
 
 impl<D: Downstream + Send> Protocol for Http1<'_, D> {
     type Connection = Box<Connection>;
-    type Answer = ();
+    type Response = ();
 
-    fn kept(&mut self, server: &Arc<Server>, now: Instant) -> Option<Box<Connection>> {
+    fn take_idle(&mut self, server: &Arc<Server>, now: Instant) -> Option<Box<Connection>> {
         if self.upstream.host_per_server {
             self.writer.set_host(&server.authority());
         }
-        if self.only_new {
+        if self.new_only {
             return None;
         }
         self.logins.take(server, now).or_else(|| pool::idle(server, now))
@@ -119,8 +119,8 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
         now: Instant,
         deadline: Option<Instant>,
     ) -> Result<Box<Connection>, Failure> {
-        let most = self.upstream.connect_timeout;
-        let within = deadline.map_or(most, |deadline| deadline.saturating_duration_since(now).min(most));
+        let max = self.upstream.connect_timeout;
+        let within = deadline.map_or(max, |deadline| deadline.saturating_duration_since(now).min(max));
         pool::open(Arc::clone(server), within).await.map_err(|error| {
             let counts = error.is_the_server_s();
             let error = match error {
@@ -134,26 +134,26 @@ impl<D: Downstream + Send> Protocol for Http1<'_, D> {
     async fn send(
         &mut self,
         connection: &mut Box<Connection>,
-        kept: bool,
+        reused: bool,
         deadline: Option<Instant>,
     ) -> Result<(), Failure> {
         let mut timer = ResponseTimer::new(connection.used, self.upstream.read_timeout, deadline);
         let head = poll_fn(|cx| {
-            if let Poll::Ready(head) = connection.poll_head(self.writer, self.down, self.asked, cx) {
-                return Poll::Ready(head.map_err(NoHead::Fault));
+            if let Poll::Ready(head) = connection.poll_head(self.writer, self.down, self.expected, cx) {
+                return Poll::Ready(head.map_err(HeadError::Fault));
             }
             if self.down.poll_client(cx).is_ready() {
-                return Poll::Ready(Err(NoHead::ClientGone));
+                return Poll::Ready(Err(HeadError::ClientGone));
             }
             loop {
                 let now = ready!(self.down.alarm().poll(timer.next(), cx));
                 let (progress, waits) = (self.down.body_bytes(), self.writer.waits_for_client());
-                if let Some(overdue) = timer.rings(now, progress, waits) {
-                    return Poll::Ready(Err(NoHead::Overdue(overdue)));
+                if let Some(overdue) = timer.check(now, progress, waits) {
+                    return Poll::Ready(Err(HeadError::Overdue(overdue)));
                 }
             }
         });
-        head.await.map_err(|failed| self.classify(failed, kept))
+        head.await.map_err(|failed| self.classify(failed, reused))
     }
 
     fn status(connection: &Box<Connection>, (): &()) -> Option<StatusCode> {
@@ -174,7 +174,7 @@ pub(crate) struct ReturnTo<'a> {
     pub(crate) lease: &'a Lease,
     pub(crate) route: &'a Route,
     /// The canonical path of the request, on a route that rewrites paths.
-    pub(crate) asked: Option<Box<str>>,
+    pub(crate) request_path: Option<Box<str>>,
 }
 
 /// Builds the response to an HTTP/2 client.
@@ -183,9 +183,9 @@ pub(crate) fn respond(
     writer: RequestWriter,
     down: BodyDownstream,
     to: ReturnTo<'_>,
-    bounds: Option<Box<ExchangeLimits>>,
+    limits: Option<Box<ExchangeLimits>>,
 ) -> Response<ResponseBody> {
-    let ReturnTo { gate, lease, route, asked } = to;
+    let ReturnTo { gate, lease, route, request_path } = to;
     let mut response = Response::new(());
     if let Some(head) = connection.head() {
         *response.status_mut() = head.status();
@@ -196,7 +196,7 @@ pub(crate) fn respond(
             version: head.version(),
         };
         let public = || PublicOrigin::of_head(writer.head());
-        let map = |field: &Field<'_>| route.map_url(field, asked.as_deref(), public);
+        let map = |field: &Field<'_>| route.map_url(field, request_path.as_deref(), public);
         for_client(head.fields(), head.connection(), returning, |_| false, map, &mut headers);
         *response.headers_mut() = headers;
     }
@@ -207,6 +207,6 @@ pub(crate) fn respond(
         return response.map(|()| ResponseBody::from(Full::default()));
     }
     let source = Source::Http1(Box::new(Http1Source::new(connection, writer, down)));
-    let stream = UpstreamBody::new(source, route.upstream.read_timeout, TokenLease::new(gate, lease), bounds);
+    let stream = UpstreamBody::new(source, route.upstream.read_timeout, TokenLease::new(gate, lease), limits);
     response.map(|()| ResponseBody::from(stream))
 }

@@ -70,14 +70,15 @@ pub(crate) async fn forward(
     lease: &Lease,
     client: Option<&str>,
     gate: &Gate,
-    (route, asked): (&Route, Option<&str>),
+    (route, request_path): (&Route, Option<&str>),
     (head, outbound): (Request<()>, Outbound),
-    trip: &mut UpstreamTrace,
+    trace: &mut UpstreamTrace,
 ) -> Result<Response<ResponseBody>, ForwardError> {
-    let Outbound { body, limits, mut bounds, rules } = outbound;
+    let Outbound { body, body_limits, mut limits, rules } = outbound;
     let upstream = &*route.upstream;
-    let (body, outcome) = RequestBody::new(body, limits, rules.as_ref(), || TokenLease::new(gate, lease));
-    trip.body.clone_from(&outcome);
+    let (body, outcome) =
+        RequestBody::new(body, body_limits, rules.as_ref(), || TokenLease::new(gate, lease));
+    trace.body.clone_from(&outcome);
     let (parts, ()) = head.into_parts();
     let upload = Upload::new(body);
     // RFC 9110 §9.2.2. As for HTTP/1.1, only a request without a body is replayable.
@@ -93,10 +94,12 @@ pub(crate) async fn forward(
         authority: None,
         alarm: Alarm::default(),
     };
-    let (_, Answered { response, stream, guard }) = exchange.run(&mut attempt, &mut bounds, trip).await?;
+    let (_, StreamResponse { response, stream, guard }) =
+        exchange.run(&mut attempt, &mut limits, trace).await?;
     let upload = attempt.upload.spawn(stream);
     let (mut head, body) = response.into_parts();
-    headers::check_response(&head.headers).map_err(|error| ForwardError::BadAnswer(error.to_string()))?;
+    headers::check_response(&head.headers)
+        .map_err(|error| ForwardError::InvalidResponse(error.to_string()))?;
     let mut kept = HeaderMap::with_capacity(head.headers.len() + 1);
     let returning = Returning { upgraded: false, length: true, version: Version::HTTP_2 };
     let fields = head.headers.iter().map(|(name, value)| Field::in_map(name, value));
@@ -105,19 +108,19 @@ pub(crate) async fn forward(
         let headers = parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         PublicOrigin::of(headers.chain(host))
     };
-    let map = |field: &Field<'_>| route.map_url(field, asked, public);
+    let map = |field: &Field<'_>| route.map_url(field, request_path, public);
     let connection = head.headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
     headers::for_client(fields, connection, returning, |_| false, map, &mut kept);
     head.headers = kept;
     head.version = Version::HTTP_11;
     let body = Http2Body::new(body, &head.headers, guard, upload);
     let source = Source::Http2(body, Alarm::default());
-    let body = UpstreamBody::new(source, upstream.read_timeout, TokenLease::new(gate, lease), bounds);
+    let body = UpstreamBody::new(source, upstream.read_timeout, TokenLease::new(gate, lease), limits);
     Ok(Response::from_parts(head, body.into()))
 }
 
 /// A response whose head has been received, with its stream.
-struct Answered {
+struct StreamResponse {
     response: Response<RecvStream>,
     stream: SendStream<bytes::Bytes>,
     guard: StreamGuard,
@@ -138,7 +141,7 @@ struct Http2<'a> {
 }
 
 /// Why no response head was received.
-enum NoResponse {
+enum HeadError {
     Error(h2::Error),
     Overdue(Overdue),
     /// The request body failed.
@@ -147,9 +150,9 @@ enum NoResponse {
 
 impl Protocol for Http2<'_> {
     type Connection = Connection;
-    type Answer = Answered;
+    type Response = StreamResponse;
 
-    fn kept(&mut self, server: &Arc<Server>, _: Instant) -> Option<Connection> {
+    fn take_idle(&mut self, server: &Arc<Server>, _: Instant) -> Option<Connection> {
         self.authority = if self.upstream.host_per_server { server.authority().parse().ok() } else { None };
         pool::ready(server, self.newer_than)
     }
@@ -173,7 +176,7 @@ impl Protocol for Http2<'_> {
             AcquireError::Full => Failure::fatal(ForwardError::NoServer, false),
             AcquireError::Open(error) => {
                 let counts = !matches!(error, OpenError::Local(_));
-                Failure::not_connected(not_open(error), counts)
+                Failure::not_connected(open_error(error), counts)
             }
         })
     }
@@ -183,16 +186,16 @@ impl Protocol for Http2<'_> {
         connection: &mut Connection,
         _: bool,
         deadline: Option<Instant>,
-    ) -> Result<Answered, Failure> {
+    ) -> Result<StreamResponse, Failure> {
         let (answer, mut stream) = self.open_stream(connection)?;
         let (guard, written) = (connection.status.begin_stream(), connection.status.written());
         match self.answer(answer, &mut stream, deadline).await {
-            Ok(response) => Ok(Answered { response, stream, guard }),
+            Ok(response) => Ok(StreamResponse { response, stream, guard }),
             Err(failed) => Err(self.classify(failed, connection, written)),
         }
     }
 
-    fn status(_: &Connection, answer: &Answered) -> Option<StatusCode> {
+    fn status(_: &Connection, answer: &StreamResponse) -> Option<StatusCode> {
         Some(answer.response.status())
     }
 }
@@ -233,7 +236,7 @@ impl Http2<'_> {
             Failure {
                 kind: FailureKind::Unsent,
                 error: ForwardError::Unreachable(reason),
-                on_kept_connection: true,
+                on_reused_connection: true,
                 counts_against_server: false,
                 avoid_server: false,
             }
@@ -246,7 +249,7 @@ impl Http2<'_> {
         mut answer: ResponseFuture,
         stream: &mut SendStream<bytes::Bytes>,
         deadline: Option<Instant>,
-    ) -> Result<Response<RecvStream>, NoResponse> {
+    ) -> Result<Response<RecvStream>, HeadError> {
         let Self { upstream, upload, outcome, alarm, .. } = self;
         let mut timer = ResponseTimer::new(Instant::now(), upstream.read_timeout, deadline);
         poll_fn(|cx| {
@@ -254,16 +257,16 @@ impl Http2<'_> {
                 && let Poll::Ready(Err(upload::Broken)) = upload.poll(stream, cx)
             {
                 let fault = outcome.as_ref().and_then(BodyOutcome::fault);
-                return Poll::Ready(Err(NoResponse::Body(fault.unwrap_or(BodyFault::BrokenOff))));
+                return Poll::Ready(Err(HeadError::Body(fault.unwrap_or(BodyFault::BrokenOff))));
             }
             if let Poll::Ready(answer) = Pin::new(&mut answer).poll(cx) {
-                return Poll::Ready(answer.map_err(NoResponse::Error));
+                return Poll::Ready(answer.map_err(HeadError::Error));
             }
             loop {
                 let now = ready!(alarm.poll(timer.next(), cx));
                 let progress = outcome.as_ref().map_or(0, BodyOutcome::frames);
-                if let Some(overdue) = timer.rings(now, progress, upload.waits_for_client()) {
-                    return Poll::Ready(Err(NoResponse::Overdue(overdue)));
+                if let Some(overdue) = timer.check(now, progress, upload.waits_for_client()) {
+                    return Poll::Ready(Err(HeadError::Overdue(overdue)));
                 }
             }
         })
@@ -271,16 +274,16 @@ impl Http2<'_> {
     }
 
     #[cold]
-    fn classify(&mut self, failed: NoResponse, connection: &Connection, written: u64) -> Failure {
+    fn classify(&mut self, failed: HeadError, connection: &Connection, written: u64) -> Failure {
         let error = match failed {
-            NoResponse::Overdue(Overdue::Late) => return Failure::fatal(ForwardError::TooSlow, true),
-            NoResponse::Overdue(Overdue::Expired) => {
+            HeadError::Overdue(Overdue::Late) => return Failure::fatal(ForwardError::TooSlow, true),
+            HeadError::Overdue(Overdue::Expired) => {
                 // While a body is being sent, the client may cause the delay.
                 let counts = self.replayable || self.upload.is_done();
                 return Failure::fatal(ForwardError::TooSlow, counts);
             }
-            NoResponse::Body(fault) => return Failure::fatal(ForwardError::Body(fault), false),
-            NoResponse::Error(error) => error,
+            HeadError::Body(fault) => return Failure::fatal(ForwardError::Body(fault), false),
+            HeadError::Error(error) => error,
         };
         let status = &connection.status;
         let kept = status.begun() > 1;
@@ -305,29 +308,29 @@ impl Http2<'_> {
         }
         Failure {
             kind,
-            error: failed_with(&error),
-            on_kept_connection: kept || over_limit,
+            error: stream_error(&error),
+            on_reused_connection: kept || over_limit,
             counts_against_server: !kept,
             avoid_server: !over_limit && (refused || !kept),
         }
     }
 }
 
-fn not_open(error: OpenError) -> ForwardError {
+fn open_error(error: OpenError) -> ForwardError {
     match error {
         OpenError::TooSlow => ForwardError::TooSlow,
         OpenError::Failed(error) | OpenError::Local(error) => ForwardError::Unreachable(error.to_string()),
-        OpenError::NoHttp2 => ForwardError::BadAnswer(
+        OpenError::NoHttp2 => ForwardError::InvalidResponse(
             "its server does not agree to HTTP/2 over TLS (ALPN): the protocol of this upstream must be http1".to_owned(),
         ),
     }
 }
 
 /// Converts an HTTP/2 error that occurred instead of a response.
-fn failed_with(error: &h2::Error) -> ForwardError {
+fn stream_error(error: &h2::Error) -> ForwardError {
     match error.reason() {
         // h2 itself detected the error: the server did not send valid HTTP/2.
-        Some(_) if error.is_library() => ForwardError::BadAnswer("not HTTP/2".to_owned()),
+        Some(_) if error.is_library() => ForwardError::InvalidResponse("not HTTP/2".to_owned()),
         _ => ForwardError::Unreachable(error.to_string()),
     }
 }

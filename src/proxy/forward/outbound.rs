@@ -18,12 +18,12 @@ pub(crate) enum Head {
     Http2(Box<Request<()>>),
 }
 
-/// The body and the limits of a request to an HTTP/2 upstream.
+/// The body and the body_limits of a request to an HTTP/2 upstream.
 pub(crate) struct Outbound {
     pub(crate) body: Option<Origin>,
-    pub(crate) limits: BodyLimits,
+    pub(crate) body_limits: BodyLimits,
     /// The header rules of the route. Trailers that look like one of these headers are removed.
     pub(crate) rules: Option<Arc<RequestRules>>,
     /// The permits and the deadline that the request holds until its response has ended.
-    pub(crate) bounds: Option<Box<ExchangeLimits>>,
+    pub(crate) limits: Option<Box<ExchangeLimits>>,
 }

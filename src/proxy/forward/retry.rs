@@ -10,7 +10,7 @@ pub(crate) struct Failure {
     /// What the client gets if no other attempt follows.
     pub(crate) error: ForwardError,
     /// Whether the connection had served a request before. Its end says little about the server.
-    pub(crate) on_kept_connection: bool,
+    pub(crate) on_reused_connection: bool,
     /// Whether the failure counts towards the server's ejection.
     pub(crate) counts_against_server: bool,
     /// Whether the next attempt prefers another server.
@@ -23,7 +23,7 @@ impl Failure {
         Self {
             kind: FailureKind::Fatal,
             error,
-            on_kept_connection: false,
+            on_reused_connection: false,
             counts_against_server,
             avoid_server: false,
         }
@@ -32,11 +32,11 @@ impl Failure {
     /// Creates a failure to connect. `counts_against_server` is false if this machine caused the failure.
     pub(crate) fn not_connected(error: ForwardError, counts_against_server: bool) -> Self {
         let kind = FailureKind::Unsent;
-        Self { kind, error, on_kept_connection: false, counts_against_server, avoid_server: true }
+        Self { kind, error, on_reused_connection: false, counts_against_server, avoid_server: true }
     }
 }
 
-/// What a failed attempt means for its request.
+/// Says whether a failed attempt may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
     /// Not one byte of the request was written to the connection, or it exceeded a stream limit that was not
@@ -50,10 +50,10 @@ pub(crate) enum FailureKind {
     Fatal,
 }
 
-/// How many dead connections a request may find before it was sent at all.
-const MOST_UNSENT: u32 = 4;
+/// The maximum number of dead connections that a request may find before its first byte is sent.
+const MAX_UNSENT: u32 = 4;
 
-/// The retries that one request has left.
+/// The number of retries that a request has left.
 #[derive(Debug)]
 pub(crate) struct Retries {
     left: u32,
@@ -66,24 +66,29 @@ pub(crate) struct Retries {
 impl Retries {
     /// Creates the retries of a request: at most `configured`.
     pub(crate) fn new(configured: u32, replayable: bool) -> Self {
-        Self { left: configured, unsent_left: MOST_UNSENT, replayable }
+        Self { left: configured, unsent_left: MAX_UNSENT, replayable }
     }
 
-    /// Returns whether the request may be sent again, and counts the retry if so. `kept` says that the
+    /// Returns whether the request may be sent again, and counts the retry if so. `reused` says that the
     /// connection had served a request before. `budget` is called for the retries that it bounds.
     ///
-    /// A kept connection that was dead before a byte was written costs nothing: no server has seen the request.
-    /// Every other retry is one of the configured number, so that servers get a request at most that often plus
-    /// once.
-    pub(crate) fn allow(&mut self, failure: FailureKind, kept: bool, budget: impl FnOnce() -> bool) -> bool {
+    /// A reused connection that was dead before a byte was written costs nothing: no server has seen the request.
+    /// All other retries count towards the configured number, so servers see a request at most once more than
+    /// that number.
+    pub(crate) fn allow(
+        &mut self,
+        failure: FailureKind,
+        reused: bool,
+        budget: impl FnOnce() -> bool,
+    ) -> bool {
         let left = match failure {
             FailureKind::Fatal => return false,
             FailureKind::Broken if !self.replayable => return false,
-            FailureKind::Unsent if kept => &mut self.unsent_left,
+            FailureKind::Unsent if reused => &mut self.unsent_left,
             _ => &mut self.left,
         };
-        // A kept connection that broke says little about its server: the budget is for servers that are down.
-        if *left == 0 || !kept && !budget() {
+        // A reused connection that broke says little about its server: the budget is for servers that are down.
+        if *left == 0 || !reused && !budget() {
             return false;
         }
         *left -= 1;
@@ -95,15 +100,15 @@ impl Retries {
 mod tests {
     use super::*;
 
-    /// How often each failure in turn is followed by another try.
-    fn allowed(retries: &mut Retries, failure: FailureKind, kept: bool) -> usize {
-        (0..20).take_while(|_| retries.allow(failure, kept, || true)).count()
+    /// Returns how often in a row a failure is followed by another attempt.
+    fn allowed(retries: &mut Retries, failure: FailureKind, reused: bool) -> usize {
+        (0..20).take_while(|_| retries.allow(failure, reused, || true)).count()
     }
 
     #[test]
-    fn the_configured_number_is_the_most() {
+    fn a_request_is_retried_at_most_the_configured_number_of_times() {
         for configured in 0..3 {
-            for (failure, kept) in [
+            for (failure, reused) in [
                 (FailureKind::Unsent, false),
                 (FailureKind::NotProcessed, false),
                 (FailureKind::NotProcessed, true),
@@ -111,7 +116,11 @@ mod tests {
                 (FailureKind::Broken, true),
             ] {
                 let mut retries = Retries::new(configured, true);
-                assert_eq!(allowed(&mut retries, failure, kept), configured as usize, "{failure:?} {kept}");
+                assert_eq!(
+                    allowed(&mut retries, failure, reused),
+                    configured as usize,
+                    "{failure:?} {reused}"
+                );
                 assert!(
                     !retries.allow(FailureKind::Broken, false, || true),
                     "{failure:?}: another kind has its own"
@@ -121,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_connections_that_took_no_byte_are_free_and_bounded() {
+    fn dead_connections_cost_no_retry_and_are_bounded() {
         let mut retries = Retries::new(1, false);
         assert_eq!(allowed(&mut retries, FailureKind::Unsent, true), 4);
         assert!(retries.allow(FailureKind::Unsent, false, || true));
@@ -129,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_safe_is_sent_again() {
-        for kept in [false, true] {
-            assert!(!Retries::new(9, true).allow(FailureKind::Fatal, kept, || true));
-            assert!(!Retries::new(9, false).allow(FailureKind::Broken, kept, || true));
-            assert!(Retries::new(9, false).allow(FailureKind::NotProcessed, kept, || true));
+    fn only_safe_failures_are_retried() {
+        for reused in [false, true] {
+            assert!(!Retries::new(9, true).allow(FailureKind::Fatal, reused, || true));
+            assert!(!Retries::new(9, false).allow(FailureKind::Broken, reused, || true));
+            assert!(Retries::new(9, false).allow(FailureKind::NotProcessed, reused, || true));
         }
     }
 
@@ -141,7 +150,7 @@ mod tests {
     fn the_budget_bounds_retries_after_new_connections() {
         let mut retries = Retries::new(1, true);
         assert!(!retries.allow(FailureKind::Broken, false, || false));
-        assert!(retries.allow(FailureKind::Broken, true, || panic!("a kept connection is not charged")));
+        assert!(retries.allow(FailureKind::Broken, true, || panic!("a reused connection is not charged")));
         assert!(!retries.allow(FailureKind::Broken, false, || panic!("none are left to be charged")));
     }
 }

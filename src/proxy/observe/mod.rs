@@ -1,4 +1,4 @@
-//! What becomes of a request: gathered on its way, counted and logged when it is over, however it ends.
+//! The record of a request. It is filled while the request is served, and is counted and logged once at the end.
 
 mod reasons;
 pub(crate) mod trace;
@@ -13,7 +13,7 @@ use http::{Method, StatusCode, Version};
 use http_body::Frame;
 use tokio::time::Instant;
 
-use super::notes::Notes;
+use super::observer::RequestObserver;
 use super::refusal::Refusal;
 use super::route::{ClientConnection, Route};
 use crate::clock::turn;
@@ -26,40 +26,42 @@ use crate::telemetry::{
 };
 use crate::upstream::downstream::BodyFault;
 
-use self::reasons::{event_of, failure_of, name_of, of_token_error};
-pub(crate) use self::reasons::{of_denial, of_forward_error};
+pub(crate) use self::reasons::{denial_reason, forward_error_reason};
+use self::reasons::{endpoint_name, success_event, token_error_reason, upstream_failure};
 use self::trace::UpstreamTrace;
 
-/// Follows one request from its head to the last byte of its response, and then counts and logs it. One value can follow
-/// one request after the other: it keeps its buffers, and the last route, whose use it then need not count.
+/// Records one request, from its head to the last byte of its response, and then counts and logs it.
+///
+/// A record can be used for one request after the other. It keeps its buffers and the last route, so that the
+/// reference count of the route changes only when the route does.
 #[derive(Default)]
 pub(crate) struct RequestRecord {
-    /// Whether a request is being followed.
+    /// Whether a request is being recorded.
     open: bool,
     route: Option<Arc<Route>>,
-    /// Whether `route` is the one of this request.
+    /// Whether `route` is the route of this request, and not of an earlier one.
     routed: bool,
     pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) trip: UpstreamTrace,
+    pub(crate) upstream: UpstreamTrace,
     pub(crate) reason: Option<Reason>,
-    /// The setting that would accept an ambiguous request. It belongs to this request only if `reason` is that.
+    /// The setting that would accept an ambiguous request. It applies only if `reason` is [`Reason::Ambiguous`].
     setting: Option<&'static str>,
-    /// 0 until there is one.
+    /// The status of the response, or 0 before it begins.
     status: u16,
     /// Whether the request is HEAD.
-    to_head: bool,
-    /// Whether the response came to its end.
-    ended: bool,
-    /// Whether the response's body was waited for, or came in more than one piece: only then is the time of its end
-    /// another than that of its head.
-    lasted: bool,
-    pieces: u32,
-    /// What the client sent as a body, where the trip does not know.
-    pub(crate) bytes_up: u64,
+    is_head: bool,
+    /// Whether the response has ended.
+    complete: bool,
+    /// Whether the gateway waited for the response body, or sent it in several pieces. Otherwise the body ends with
+    /// the head, and the clock is not read again.
+    streamed: bool,
+    has_data: bool,
+    /// The bytes of the request body, unless the upstream trace counts them.
+    pub(crate) bytes_in: u64,
     bytes_out: u64,
-    /// Empty where requests get none.
+    /// The request id, or empty if request ids are off.
     id: Vec<u8>,
-    /// Whether the request is logged, and what only the access log wants to know.
+    /// Whether the request is written to the access log.
     is_logged: bool,
     logged: Option<Box<Logged>>,
 }
@@ -77,7 +79,7 @@ struct Logged {
 }
 
 impl RequestRecord {
-    /// A request has come.
+    /// Starts the record of a request.
     #[inline]
     pub(crate) fn begin(
         &mut self,
@@ -90,12 +92,12 @@ impl RequestRecord {
         self.open = true;
         self.routed = false;
         self.endpoint = None;
-        self.trip = UpstreamTrace::default();
+        self.upstream = UpstreamTrace::default();
         self.reason = None;
         self.status = 0;
-        self.to_head = *request.method() == Method::HEAD;
-        (self.ended, self.lasted, self.pieces) = (false, false, 0);
-        (self.bytes_up, self.bytes_out) = (0, 0);
+        self.is_head = *request.method() == Method::HEAD;
+        (self.complete, self.streamed, self.has_data) = (false, false, false);
+        (self.bytes_in, self.bytes_out) = (0, 0);
         self.id.clear();
         if request_id::is_on() {
             let given = if trusted() { request.only(Class::RequestId) } else { None };
@@ -120,7 +122,7 @@ impl RequestRecord {
         logged.secure = client.secure;
     }
 
-    /// The request is refused.
+    /// Records a refusal.
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         (self.reason, self.setting) = (refusal.reason, refusal.setting);
     }
@@ -137,23 +139,23 @@ impl RequestRecord {
         self.logged.as_deref_mut().filter(|_| self.is_logged)
     }
 
-    /// Lends the id of the request out. [`Self::put_id`] brings it back.
+    /// Takes the id of the request. [`Self::restore_id`] returns it.
     pub(crate) fn take_id(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.id)
     }
 
-    /// Brings the id back.
-    pub(crate) fn put_id(&mut self, id: Vec<u8>) {
+    /// Returns the id to the record.
+    pub(crate) fn restore_id(&mut self, id: Vec<u8>) {
         self.id = id;
     }
 
-    /// Lends the route of the request out. [`Self::put_route`] brings it back.
+    /// Takes the route of the request. [`Self::restore_route`] returns it.
     pub(crate) fn take_route(&mut self) -> Option<Arc<Route>> {
         if self.routed { self.route.take() } else { None }
     }
 
-    /// Brings the route back.
-    pub(crate) fn put_route(&mut self, route: Arc<Route>) {
+    /// Returns the route to the record.
+    pub(crate) fn restore_route(&mut self, route: Arc<Route>) {
         self.route = Some(route);
     }
 
@@ -161,49 +163,49 @@ impl RequestRecord {
         self.route.as_ref().filter(|_| self.routed)
     }
 
-    /// One of the endpoints begins to work on it.
-    pub(crate) fn reaches(&mut self, endpoint: Endpoint) {
+    /// Records that an endpoint serves the request.
+    pub(crate) fn set_endpoint(&mut self, endpoint: Endpoint) {
         self.endpoint = Some(endpoint);
         if endpoint.reads_body() {
-            self.trip.began = Some(turn::now());
+            self.upstream.started_at = Some(turn::now());
         }
     }
 
-    /// It has read the body.
-    pub(crate) fn reads(&mut self, length: usize) {
-        self.bytes_up = length as u64;
+    /// Records the length of the body that the endpoint has read.
+    pub(crate) fn set_request_bytes(&mut self, length: usize) {
+        self.bytes_in = length as u64;
     }
 
-    /// The endpoint is done.
-    pub(crate) fn told(&mut self, told: &EndpointOutcome) {
-        self.trip.returns();
-        self.reason = told.refusal.as_ref().map(of_token_error);
-        if let Some(event) = event_of(told) {
+    /// Records the outcome of the endpoint.
+    pub(crate) fn set_outcome(&mut self, outcome: &EndpointOutcome) {
+        self.upstream.end_attempt();
+        self.reason = outcome.refusal.as_ref().map(token_error_reason);
+        if let Some(event) = success_event(outcome) {
             thread_counters().count(event);
         }
-        if let (Some(client), Some(logged)) = (&told.client, self.logged()) {
+        if let (Some(client), Some(logged)) = (&outcome.client, self.logged()) {
             set(&mut logged.client_id, client.id().as_str());
         }
     }
 
-    /// The head of the response goes out.
+    /// Records that the head of the response is sent.
     #[inline]
-    pub(crate) fn head_goes_out(&mut self, status: StatusCode) {
+    pub(crate) fn begin_response(&mut self, status: StatusCode) {
         self.status = status.as_u16();
     }
 
-    /// The response is complete with its head: its body has this many bytes.
+    /// Records a local response with this many body bytes.
     #[inline]
-    pub(crate) fn ends_with(&mut self, bytes: u64) {
-        self.ended = true;
-        if !self.to_head {
+    pub(crate) fn end_local_response(&mut self, bytes: u64) {
+        self.complete = true;
+        if !self.is_head {
             self.bytes_out = bytes;
         }
     }
 
-    /// What the answer's body says.
+    /// Records what the body of the response returned when it was polled.
     #[inline]
-    pub(crate) fn sees<E>(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, E>>>)
+    pub(crate) fn record_frame<E>(&mut self, polled: &Poll<Option<Result<Frame<Bytes>, E>>>)
     where
         E: AsRef<dyn Error + Send + Sync>,
     {
@@ -211,39 +213,39 @@ impl RequestRecord {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     self.bytes_out += data.len() as u64;
-                    self.lasted |= self.pieces > 0;
-                    self.pieces = 1;
+                    self.streamed |= self.has_data;
+                    self.has_data = true;
                 }
             }
-            Poll::Ready(Some(Err(error))) => self.breaks(error.as_ref().downcast_ref().copied()),
-            Poll::Ready(None) => self.ended = true,
-            Poll::Pending => self.lasted = true,
+            Poll::Ready(Some(Err(error))) => self.fail_response(error.as_ref().downcast_ref().copied()),
+            Poll::Ready(None) => self.complete = true,
+            Poll::Pending => self.streamed = true,
         }
     }
 
-    /// A piece of the body went out.
+    /// Records that a part of the body was sent.
     #[inline]
-    pub(crate) fn carries(&mut self, bytes: usize) {
+    pub(crate) fn record_data(&mut self, bytes: usize) {
         self.bytes_out += bytes as u64;
-        self.lasted |= self.pieces > 0;
-        self.pieces = 1;
+        self.streamed |= self.has_data;
+        self.has_data = true;
     }
 
-    /// The upstream is waited for within the response.
+    /// Records that the response is waiting for the upstream.
     #[inline]
-    pub(crate) fn lasts(&mut self) {
-        self.lasted = true;
+    pub(crate) fn record_wait(&mut self) {
+        self.streamed = true;
     }
 
-    /// The answer came to its end.
+    /// Records that the response is complete.
     #[inline]
-    pub(crate) fn ends(&mut self) {
-        self.ended = true;
+    pub(crate) fn end_response(&mut self) {
+        self.complete = true;
     }
 
-    /// The answer broke off.
-    pub(crate) fn breaks(&mut self, fault: Option<BodyFault>) {
-        self.ended = true;
+    /// Records that the response ended early.
+    pub(crate) fn fail_response(&mut self, fault: Option<BodyFault>) {
+        self.complete = true;
         self.reason = Some(match fault {
             Some(BodyFault::TokenEnded) => Reason::TokenEnded,
             Some(BodyFault::TooSlow) => Reason::UpstreamTooSlow,
@@ -251,68 +253,70 @@ impl RequestRecord {
         });
     }
 
-    /// A tunnel ended by itself, having carried so many bytes there and back; or with its token.
-    pub(crate) fn tunnelled(&mut self, carried: Option<(u64, u64)>, token_ended: bool) {
-        (self.ended, self.lasted) = (true, true);
-        (self.bytes_up, self.bytes_out) = carried.unwrap_or_default();
+    /// Records the end of a tunnel, with the bytes that were sent to the server and to the client.
+    pub(crate) fn end_tunnel(&mut self, carried: Option<(u64, u64)>, token_ended: bool) {
+        (self.complete, self.streamed) = (true, true);
+        (self.bytes_in, self.bytes_out) = carried.unwrap_or_default();
         self.reason = token_ended.then_some(Reason::TokenEnded);
     }
 
     fn meter(&self) -> Option<&Meter<RouteCells>> {
         match (self.route(), self.endpoint) {
             (Some(route), _) => Some(&route.meter),
-            (None, endpoint) => OWN.get(place_of(endpoint)),
+            (None, endpoint) => BUILTIN.get(builtin_index(endpoint)),
         }
     }
 
-    /// The request is over: it is counted and logged.
+    /// Counts and logs the request, if it has not been already.
     #[inline]
     pub(crate) fn finish(&mut self) {
         if std::mem::take(&mut self.open) {
-            self.tell();
+            self.report();
         }
     }
 
-    fn tell(&mut self) {
-        if !self.ended && self.reason.is_none() {
+    fn report(&mut self) {
+        if !self.complete && self.reason.is_none() {
             self.reason = Some(Reason::ClientGone);
         }
         let counters = thread_counters();
         counters.count(Event::RequestEnded);
-        let bytes_in = self.trip.body.as_ref().map_or(self.bytes_up, BodyOutcome::bytes);
+        let bytes_in = self.upstream.body.as_ref().map_or(self.bytes_in, BodyOutcome::bytes);
         let logged = self.logged.as_deref().filter(|_| self.is_logged);
         let end = if !is_timed() && logged.is_none() {
             None
-        } else if self.lasted || self.trip.head_at.is_none() && self.trip.began.is_some() || logged.is_some()
+        } else if self.streamed
+            || self.upstream.head_at.is_none() && self.upstream.started_at.is_some()
+            || logged.is_some()
         {
             Some(turn::now())
         } else {
-            self.trip.head_at
+            self.upstream.head_at
         };
         let since =
             |began: Option<Instant>, end: Option<Instant>| Some(end?.saturating_duration_since(began?));
-        let to_head = since(self.trip.began, self.trip.head_at);
-        let took = if end == self.trip.head_at { to_head } else { since(self.trip.began, end) };
+        let is_head = since(self.upstream.started_at, self.upstream.head_at);
+        let took = if end == self.upstream.head_at { is_head } else { since(self.upstream.started_at, end) };
         if let Some(cells) = self.meter().and_then(|meter| meter.cells(counters)) {
             cells.request(StatusClass::of(self.status), took, bytes_in, self.bytes_out);
         }
-        if self.trip.counted
+        if self.upstream.counted
             && let Some(route) = self.route()
             && let Some(cells) = route.upstream.meter.cells(counters)
         {
-            cells.end(to_head, self.trip.retries());
-            if let Some(failure) = self.reason.and_then(failure_of) {
+            cells.end(is_head, self.upstream.retries());
+            if let Some(failure) = self.reason.and_then(upstream_failure) {
                 cells.failed(failure);
             }
         }
         if let Some(reason) = self.reason {
-            match self.endpoint.and_then(name_of) {
+            match self.endpoint.and_then(endpoint_name) {
                 Some(endpoint) => counters.endpoint_refused(endpoint, reason),
                 None => counters.refused(reason),
             }
         }
         if let (Some(logged), Some(end)) = (logged, end) {
-            let upstream = self.route().map(|route| &route.upstream).filter(|_| self.trip.counted);
+            let upstream = self.route().map(|route| &route.upstream).filter(|_| self.upstream.counted);
             access_log::submit(&Line {
                 time: logged.time,
                 request_id: self.request_id().and_then(|id| std::str::from_utf8(id).ok()),
@@ -320,18 +324,18 @@ impl RequestRecord {
                 method: logged.method.as_str(),
                 host: Some(&*logged.host).filter(|host| !host.is_empty()),
                 path: &logged.path,
-                route: self.meter().map(Meter::name).filter(|name| *name != NONE),
+                route: self.meter().map(Meter::name).filter(|name| *name != NO_ROUTE),
                 client_id: Some(&*logged.client_id).filter(|id| !id.is_empty()),
                 status: (self.status != 0).then_some(self.status),
                 reason: self.reason,
                 setting: self.reason.and_then(|reason| self.setting_for(reason)),
                 upstream: upstream.map(|upstream| &*upstream.name),
-                server: upstream.zip(self.trip.server).and_then(|(upstream, key)| upstream.server(key)),
-                retries: self.trip.retries(),
+                server: upstream.zip(self.upstream.server).and_then(|(upstream, key)| upstream.server(key)),
+                retries: self.upstream.retries(),
                 bytes_in,
                 bytes_out: self.bytes_out,
                 duration: end.saturating_duration_since(logged.started),
-                upstream_duration: to_head.filter(|_| upstream.is_some()),
+                upstream_duration: is_head.filter(|_| upstream.is_some()),
                 protocol: protocol(logged.version),
                 tls: logged.secure,
             });
@@ -339,9 +343,9 @@ impl RequestRecord {
     }
 }
 
-impl Notes for RequestRecord {
+impl RequestObserver for RequestRecord {
     #[inline]
-    fn names(&mut self, host: &str, path: &str) {
+    fn on_target(&mut self, host: &str, path: &str) {
         if let Some(logged) = self.logged() {
             set(&mut logged.host, host);
             logged.host.make_ascii_lowercase();
@@ -350,8 +354,8 @@ impl Notes for RequestRecord {
     }
 
     #[inline]
-    fn routed(&mut self, route: &Arc<Route>) {
-        // The same as last time, as a rule. Then no count is written that other threads write too.
+    fn on_route(&mut self, route: &Arc<Route>) {
+        // The route is usually the last one. Its reference count, which all threads share, is then not written.
         if !self.route.as_ref().is_some_and(|last| Arc::ptr_eq(last, route)) {
             self.route = Some(Arc::clone(route));
         }
@@ -359,7 +363,7 @@ impl Notes for RequestRecord {
     }
 
     #[inline]
-    fn permitted(&mut self, client: Option<&str>) {
+    fn on_permit(&mut self, client: Option<&str>) {
         if let Some(logged) = self.logged() {
             set(&mut logged.client_id, client.unwrap_or_default());
         }
@@ -399,19 +403,19 @@ fn set(text: &mut String, to: &str) {
     text.push_str(to);
 }
 
-const NONE: &str = "(none)";
+const NO_ROUTE: &str = "(none)";
 
-/// What stands in place of a route, with names that no route can have.
-static OWN: LazyLock<[Meter<RouteCells>; 5]> = LazyLock::new(|| {
-    ["(token)", "(introspection)", "(revocation)", "(metadata)", NONE].map(|name| Meter::new(name, 64))
+/// The meters of requests without a route. No route can have their names.
+static BUILTIN: LazyLock<[Meter<RouteCells>; 5]> = LazyLock::new(|| {
+    ["(token)", "(introspection)", "(revocation)", "(metadata)", NO_ROUTE].map(|name| Meter::new(name, 64))
 });
 
-/// The counts of requests that had no route.
-pub(crate) fn own() -> &'static [Meter<RouteCells>] {
-    &*OWN
+/// Returns the meters of requests without a route.
+pub(crate) fn builtin_meters() -> &'static [Meter<RouteCells>] {
+    &*BUILTIN
 }
 
-fn place_of(endpoint: Option<Endpoint>) -> usize {
+fn builtin_index(endpoint: Option<Endpoint>) -> usize {
     match endpoint {
         Some(Endpoint::Token) => 0,
         Some(Endpoint::Introspection) => 1,

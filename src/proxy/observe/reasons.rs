@@ -1,4 +1,4 @@
-//! What the outcomes of other rooms are called here.
+//! Maps the outcomes of the gate, the endpoints and the upstream to the reasons in metrics and logs.
 
 use super::super::forward::error::ForwardError;
 use crate::gate::{Endpoint, EndpointOutcome, Success};
@@ -6,8 +6,8 @@ use crate::oauth::denial::{Denial, TokenError};
 use crate::telemetry::{EndpointName, Event, Reason, UpstreamFailure};
 use crate::upstream::downstream::BodyFault;
 
-/// Under which name its refusals are counted.
-pub(super) fn name_of(endpoint: Endpoint) -> Option<EndpointName> {
+/// Returns the name under which the refusals of an endpoint are counted, or `None` for a metadata document.
+pub(super) fn endpoint_name(endpoint: Endpoint) -> Option<EndpointName> {
     match endpoint {
         Endpoint::Token => Some(EndpointName::Token),
         Endpoint::Introspection => Some(EndpointName::Introspection),
@@ -16,8 +16,8 @@ pub(super) fn name_of(endpoint: Endpoint) -> Option<EndpointName> {
     }
 }
 
-/// What to count of a success.
-pub(super) fn event_of(outcome: &EndpointOutcome) -> Option<Event> {
+/// Returns the event to count for the success of an endpoint.
+pub(super) fn success_event(outcome: &EndpointOutcome) -> Option<Event> {
     match outcome.success? {
         Success::Issued => Some(Event::TokenIssued),
         Success::Described { active: true } => Some(Event::TokenActive),
@@ -26,21 +26,21 @@ pub(super) fn event_of(outcome: &EndpointOutcome) -> Option<Event> {
     }
 }
 
-/// Why the gate denied.
-pub(crate) fn of_denial(denial: &Denial) -> Reason {
+/// Returns the reason of a denial.
+pub(crate) fn denial_reason(denial: &Denial) -> Reason {
     match denial {
         Denial::Missing => Reason::NoToken,
         Denial::Malformed(_) => Reason::InvalidRequest,
         Denial::InvalidToken | Denial::NotHeld(_) | Denial::WrongAudience => Reason::InvalidToken,
         Denial::InvalidProof(_) => Reason::InvalidDpopProof,
-        Denial::Dpop(denial) => of_denial(denial),
+        Denial::Dpop(denial) => denial_reason(denial),
         Denial::InsufficientScope(_) | Denial::Refused(_) => Reason::InsufficientScope,
         Denial::Unavailable => Reason::StoreUnavailable,
     }
 }
 
-/// Why an endpoint refused.
-pub(super) fn of_token_error(error: &TokenError) -> Reason {
+/// Returns the reason of an endpoint's error.
+pub(super) fn token_error_reason(error: &TokenError) -> Reason {
     match error {
         TokenError::InvalidRequest(_) | TokenError::UnsupportedEncoding => Reason::InvalidRequest,
         TokenError::TooLarge => Reason::BodyTooLarge,
@@ -58,13 +58,13 @@ pub(super) fn of_token_error(error: &TokenError) -> Reason {
     }
 }
 
-/// Why there was no answer from upstream.
-pub(crate) fn of_forward_error(error: &ForwardError) -> Reason {
+/// Returns the reason of a request without a response from the upstream.
+pub(crate) fn forward_error_reason(error: &ForwardError) -> Reason {
     match error {
         ForwardError::NoServer => Reason::NoServer,
         ForwardError::Unreachable(_) => Reason::UpstreamUnreachable,
         ForwardError::TooSlow => Reason::UpstreamTooSlow,
-        ForwardError::BadAnswer(_) => Reason::UpstreamBadAnswer,
+        ForwardError::InvalidResponse(_) => Reason::UpstreamBadAnswer,
         ForwardError::Body(BodyFault::TooLarge) => Reason::BodyTooLarge,
         ForwardError::Body(BodyFault::BrokenOff) => Reason::BodyBroken,
         ForwardError::Body(BodyFault::TokenEnded) => Reason::TokenEnded,
@@ -73,8 +73,8 @@ pub(crate) fn of_forward_error(error: &ForwardError) -> Reason {
     }
 }
 
-/// Whether that is the upstream's failure, and which.
-pub(super) fn failure_of(reason: Reason) -> Option<UpstreamFailure> {
+/// Returns the failure to count for the upstream, or `None` if the upstream did not cause it.
+pub(super) fn upstream_failure(reason: Reason) -> Option<UpstreamFailure> {
     match reason {
         Reason::NoServer => Some(UpstreamFailure::NoServer),
         Reason::UpstreamUnreachable => Some(UpstreamFailure::Unreachable),

@@ -1,4 +1,4 @@
-//! A request's way to a server and back.
+//! The attempts to send a request upstream, as metrics and the access log need them.
 
 use tokio::time::Instant;
 
@@ -8,50 +8,50 @@ use crate::telemetry::{is_timed, thread_counters};
 use crate::upstream::group::Upstream;
 use crate::upstream::server::Server;
 
-/// What is noted of a request on its way to a server and back.
+/// The attempts to send a request upstream.
 #[derive(Default)]
 pub(crate) struct UpstreamTrace {
-    /// When it began to wait for somebody.
-    pub(super) began: Option<Instant>,
-    /// When there was the head of an answer.
+    /// When the first attempt started, or when an endpoint started to read the body.
+    pub(super) started_at: Option<Instant>,
+    /// When the head of the response arrived.
     pub(super) head_at: Option<Instant>,
-    tries: u32,
-    /// The key of the server that was asked last.
+    attempts: u32,
+    /// The key of the server of the last attempt.
     pub(super) server: Option<u64>,
-    /// Whether it is counted as under way at its upstream.
+    /// Whether the request is counted as in flight at its upstream.
     pub(super) counted: bool,
-    /// How much of its body there was.
+    /// The progress of the request body.
     pub(crate) body: Option<BodyOutcome>,
 }
 
 impl UpstreamTrace {
-    /// It is on its way to this upstream.
+    /// Counts the request as in flight at this upstream.
     #[inline]
-    pub(crate) fn departs(&mut self, upstream: &Upstream) {
+    pub(crate) fn begin(&mut self, upstream: &Upstream) {
         if let Some(cells) = upstream.meter.cells(thread_counters()) {
             cells.begin();
             self.counted = true;
         }
     }
 
-    /// It goes to this server now.
+    /// Records that the request is sent to this server.
     #[inline]
-    pub(crate) fn goes_to(&mut self, server: &Server, now: Instant) {
-        self.began.get_or_insert(now);
-        self.tries += 1;
+    pub(crate) fn begin_attempt(&mut self, server: &Server, now: Instant) {
+        self.started_at.get_or_insert(now);
+        self.attempts += 1;
         self.server = Some(server.key);
     }
 
-    /// The head of the upstream's answer is there: the one look at the clock that all this costs.
+    /// Records that the head of the response has arrived. This is the only time that the trace reads the clock.
     #[inline]
-    pub(crate) fn returns(&mut self) {
+    pub(crate) fn end_attempt(&mut self) {
         if is_timed() {
             self.head_at = Some(turn::now());
         }
     }
 
-    /// How often it was sent again.
+    /// Returns the number of retries.
     pub(super) fn retries(&self) -> u32 {
-        self.tries.saturating_sub(1)
+        self.attempts.saturating_sub(1)
     }
 }

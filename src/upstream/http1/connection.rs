@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::fault::Fault;
 use super::writer::{RequestWriter, SendFault};
 use crate::http1::{
-    Asked, BodyDecoder, Decoded, Input, ResponseFacts, ResponseFault, ResponseFraming, ResponseHead,
-    ResponseSpans, Trailers,
+    BodyDecoder, Decoded, Input, ResponseExpectation, ResponseFacts, ResponseFault, ResponseFraming,
+    ResponseHead, ResponseSpans, Trailers,
 };
 use crate::telemetry::{Event, GaugeGuard};
 use crate::upstream::downstream::Downstream;
@@ -107,7 +107,7 @@ impl Connection {
         &mut self,
         writer: &mut RequestWriter,
         down: &mut impl Downstream,
-        asked: Asked,
+        expected: ResponseExpectation,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Fault>> {
         if !writer.is_done() && !writer.is_refused() {
@@ -121,7 +121,7 @@ impl Connection {
             }
         }
         let mut spans = SPANS.with(Cell::take).unwrap_or_default();
-        let head = self.poll_final_head(&mut spans, down, asked, cx);
+        let head = self.poll_final_head(&mut spans, down, expected, cx);
         match head {
             Poll::Ready(Ok(facts)) => {
                 self.spans = Some(spans);
@@ -149,7 +149,7 @@ impl Connection {
         &mut self,
         spans: &mut ResponseSpans,
         down: &mut impl Downstream,
-        asked: Asked,
+        expected: ResponseExpectation,
         cx: &mut Context<'_>,
     ) -> Poll<Result<ResponseFacts, Fault>> {
         // Whether a head may have been completed. A head ends with a complete line.
@@ -160,7 +160,7 @@ impl Connection {
                 let head = spans.in_bytes(self.input.bytes());
                 if !head.is_interim() {
                     self.interim = 0;
-                    return Poll::Ready(head.facts(asked).map_err(Fault::Response));
+                    return Poll::Ready(head.facts(expected).map_err(Fault::Response));
                 }
                 // The gateway itself has sent 100 (Continue) to the client.
                 if head.status() != http::StatusCode::CONTINUE {

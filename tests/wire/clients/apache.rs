@@ -2,7 +2,7 @@
 
 use super::{ID, SECRET, SPECIAL_ID, SPECIAL_SECRET, Server, file};
 use crate::support::gateway::guard;
-use crate::support::{Answer, Conn, REVOKE, TOKEN, form, get, post_form, token_of};
+use crate::support::{Conn, REVOKE, TOKEN, TestResponse, form, get, post_form, token_of};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
@@ -56,8 +56,8 @@ impl Apache {
         apache
     }
 
-    fn call(&self, target: &str, token: &str) -> Answer {
-        Conn::plain(self.address).ask(get(target, &[&format!("Authorization: Bearer {token}")]))
+    fn call(&self, target: &str, token: &str) -> TestResponse {
+        Conn::plain(self.address).request(get(target, &[&format!("Authorization: Bearer {token}")]))
     }
 
     fn written(&self) -> String {
@@ -78,16 +78,17 @@ impl Drop for Apache {
     }
 }
 
-fn ask(server: &Server, path: &str, rest: &str) -> Answer {
+fn post(server: &Server, path: &str, rest: &str) -> TestResponse {
     let body = format!("client_id={}&client_secret={}&{rest}", form(ID), form(SECRET));
-    Conn::tls(server.gateway.tls(), &["http/1.1"]).ask(post_form(path, &[], body))
+    Conn::tls(server.gateway.tls(), &["http/1.1"]).request(post_form(path, &[], body))
 }
 
 #[test]
 #[ignore = "tests/clients/run brings what it needs"]
 fn mod_auth_openidc() {
     let server = Server::shared();
-    let token = |scope: &str| token_of(&ask(server, TOKEN, &format!("grant_type=client_credentials{scope}")));
+    let token =
+        |scope: &str| token_of(&post(server, TOKEN, &format!("grant_type=client_credentials{scope}")));
     let ways = [
         ("client_secret_basic", ID, SECRET),
         ("client_secret_post", ID, SECRET),
@@ -105,7 +106,7 @@ fn mod_auth_openidc() {
         let bad = format!("/api?by=apache-{at}-bad");
         // `Require claim` refuses an active token with another scope, without a challenge.
         apache.call(&bad, &unscoped).status(401).lacks("www-authenticate");
-        ask(server, REVOKE, &format!("token={good}")).status(200);
+        post(server, REVOKE, &format!("token={good}")).status(200);
         for token in [&good, "garbage", &good[..40]] {
             let answer = apache.call(&bad, token);
             let challenge = answer.status(401).one("www-authenticate");

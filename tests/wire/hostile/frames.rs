@@ -19,9 +19,9 @@ fn open() -> Frames {
 }
 
 fn lives() {
-    let answer = Conn::plain(fixture().address()).ask(get("/public/lives", &[]));
+    let answer = Conn::plain(fixture().address()).request(get("/public/lives", &[]));
     answer.status(200);
-    assert!(matches!(ask(&mut open(), &request("/public/lives")), Outcome::Status(200)));
+    assert!(matches!(send_request(&mut open(), &request("/public/lives")), Outcome::Status(200)));
 }
 
 type Fields<'a> = Vec<(&'a str, &'a str)>;
@@ -42,7 +42,7 @@ fn with<'a>(path: &'a str, more: &[(&'a str, &'a str)]) -> Fields<'a> {
     [request(path), more.to_vec()].concat()
 }
 
-fn ask(frames: &mut Frames, fields: &[(&str, &str)]) -> Outcome {
+fn send_request(frames: &mut Frames, fields: &[(&str, &str)]) -> Outcome {
     frames.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(fields)));
     frames.outcome(1)
 }
@@ -111,7 +111,7 @@ fn malformed_heads_do_not_reach_the_upstream() {
     ];
     let mut let_through = Vec::new();
     for fields in &rows {
-        match ask(&mut open(), fields) {
+        match send_request(&mut open(), fields) {
             Outcome::Status(400..=499) | Outcome::Reset(_) | Outcome::GoAway(_) | Outcome::Closed => {}
             other => let_through.push(format!("{other:?}: {fields:?}")),
         }
@@ -168,7 +168,7 @@ fn bodies_that_contradict_their_length_are_refused() {
 fn fields_that_the_library_drops_are_not_forwarded() {
     // A fragment, which a request must not have (RFC 9113 §8.3.1).
     let fields = changed("", ":path", &[(":path", "/public/dropped?m=fragment#left-behind")]);
-    assert_eq!(ask(&mut open(), &fields), Outcome::Status(200));
+    assert_eq!(send_request(&mut open(), &fields), Outcome::Status(200));
     assert_eq!(fixture().upstream.only("m=fragment").target(), "/public/dropped?m=fragment");
     // Pseudo-header fields in trailers.
     let fields = changed("/public/dropped?m=pseudo", ":method", &[(":method", "POST")]);
@@ -243,7 +243,7 @@ fn heads_above_the_limit_are_refused() {
     let many: Vec<(String, &str)> = (0..150).map(|number| (format!("n{number}"), "x")).collect();
     let many = many.iter().map(|(name, value)| (name.as_str(), *value));
     let fields: Fields<'_> = request(path).into_iter().chain(many).collect();
-    assert_eq!(ask(&mut open(), &fields), Outcome::Status(431));
+    assert_eq!(send_request(&mut open(), &fields), Outcome::Status(431));
     // A compression bomb: one field of 4 KiB in the dynamic table (§6.2.1), and 4,000 references to it.
     let mut bomb = block(&request(path));
     bomb.extend([0x40, 1, b'z', 0x7f, 0x81, 0x1e]);
@@ -379,7 +379,7 @@ fn a_stream_that_the_client_blocks_times_out() {
     let mut frames = Frames::open(fixture.gateway.h2c());
     // Streams start without a window (SETTINGS_INITIAL_WINDOW_SIZE) while the connection has one.
     frames.send(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
-    assert_eq!(ask(&mut frames, &request("/public/shut")), Outcome::Status(200));
+    assert_eq!(send_request(&mut frames, &request("/public/shut")), Outcome::Status(200));
     // It reads again, and the connection works.
     let deadline = Instant::now() + Duration::from_secs(5);
     let reset = loop {

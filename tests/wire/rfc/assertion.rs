@@ -13,7 +13,7 @@ fn body(assertion: &str, rest: &str) -> String {
     format!("grant_type=client_credentials&client_assertion={assertion}&client_assertion_type={kind}{rest}")
 }
 
-fn ask(assertion: &str) -> Vec<u8> {
+fn with_assertion(assertion: &str) -> Vec<u8> {
     post_form(TOKEN, &[], body(assertion, ""))
 }
 
@@ -40,8 +40,11 @@ fn signed(header: &str, changes: &Value) -> String {
 fn rfc_7523() {
     let good = || Want::Json(json!({ "token_type": "bearer" }));
     let refused = || Want::Error(401, "invalid_client");
-    let with = |section, says, changes: Value, want| row(section, says, ask(&changed(&changes)), want);
-    let under = |section, says, header: &str| row(section, says, ask(&signed(header, &json!({}))), refused());
+    let with =
+        |section, says, changes: Value, want| row(section, says, with_assertion(&changed(&changes)), want);
+    let under = |section, says, header: &str| {
+        row(section, says, with_assertion(&signed(header, &json!({}))), refused())
+    };
     let (now, used) = (now(), changed(&json!({})));
     let forged = SigningKey::new().assertion("one", "signs", ISSUER);
     let unsigned = {
@@ -50,7 +53,7 @@ fn rfc_7523() {
     };
     let token_url = format!("{ISSUER}{TOKEN}");
     let rows: Vec<Row> = vec![
-        row("7523 §2.2", "client_assertion and its type", ask(&used), good()),
+        row("7523 §2.2", "client_assertion and its type", with_assertion(&used), good()),
         row(
             "7521 §4.2",
             "client_id is unnecessary, and MUST be the same",
@@ -91,7 +94,12 @@ fn rfc_7523() {
             post_form(TOKEN, &[], body(&changed(&json!({})), "").replace("jwt-bearer", "saml2-bearer")),
             refused(),
         ),
-        row("7523 §2.2", "MUST contain a single JWT", ask(&format!("{}.x", changed(&json!({})))), refused()),
+        row(
+            "7523 §2.2",
+            "MUST contain a single JWT",
+            with_assertion(&format!("{}.x", changed(&json!({})))),
+            refused(),
+        ),
         row(
             "7523 §2.2",
             "at every endpoint with client authentication",
@@ -117,10 +125,10 @@ fn rfc_7523() {
         with("7523 §3 5", "nbf is still to come", json!({ "nbf": now + 120 }), refused()),
         with("7523 §3 6", "iat is still to come", json!({ "iat": now + 120 }), refused()),
         with("7523 §3 7", "jti, to be refused twice", json!({ "jti": null }), refused()),
-        row("7523 §3 7", "an assertion used before", ask(&used), refused()),
-        row("7523 §3 9", "MUST be signed by the client", ask(&forged), refused()),
-        row("7523 §3 9", "MUST be signed at all", ask(&unsigned), refused()),
-        row("7523 §3 10", "MUST be a valid JWT", ask("a.b.c"), refused()),
+        row("7523 §3 7", "an assertion used before", with_assertion(&used), refused()),
+        row("7523 §3 9", "MUST be signed by the client", with_assertion(&forged), refused()),
+        row("7523 §3 9", "MUST be signed at all", with_assertion(&unsigned), refused()),
+        row("7523 §3 10", "MUST be a valid JWT", with_assertion("a.b.c"), refused()),
         under(
             "7515 §4.1.11",
             "an extension that is critical",
@@ -141,11 +149,19 @@ fn rfc_7523() {
         row(
             "7523 §3.2",
             "a client that does not sign",
-            ask(&key().assertion("one", "server", ISSUER)),
+            with_assertion(&key().assertion("one", "server", ISSUER)),
             refused(),
         ),
-        row("7523 §3.2", "no client at all", ask(&key().assertion("one", "nobody", ISSUER)), refused()),
+        row(
+            "7523 §3.2",
+            "no client at all",
+            with_assertion(&key().assertion("one", "nobody", ISSUER)),
+            refused(),
+        ),
     ];
     check(fixture(), rows);
-    assert_eq!(fixture().raw(ask(&forged)).essence(), fixture().raw(ask(&unsigned)).essence());
+    assert_eq!(
+        fixture().raw(with_assertion(&forged)).essence(),
+        fixture().raw(with_assertion(&unsigned)).essence()
+    );
 }

@@ -11,7 +11,8 @@ fn rfc_7662() {
     let token = fixture.token("server", "read");
     let bearer = format!("Authorization: Bearer {token}");
     let for_a = token_of(&fixture.ask_token("reseller", &format!("&resource={}", form("https://a.example"))));
-    let ask = |rest: &str| post_form(INTROSPECT, &[], format!("{}&{rest}", credentials("introspector")));
+    let introspect =
+        |rest: &str| post_form(INTROSPECT, &[], format!("{}&{rest}", credentials("introspector")));
     let by_basic = basic("introspector", SECRET);
     let inactive = || Want::Json(json!({ "active": false, "client_id": null, "scope": null, "exp": null }));
     let active =
@@ -19,7 +20,7 @@ fn rfc_7662() {
     check(
         fixture,
         [
-            row("7662 §2.1", "POST of a form", ask(&format!("token={token}")), active()),
+            row("7662 §2.1", "POST of a form", introspect(&format!("token={token}")), active()),
             row(
                 "7662 §2.1",
                 "GET would leave tokens in logs",
@@ -29,20 +30,25 @@ fn rfc_7662() {
             row(
                 "7662 §2.1",
                 "token is REQUIRED",
-                ask("token_type_hint=access_token"),
+                introspect("token_type_hint=access_token"),
                 Want::Error(400, "invalid_request"),
             ),
-            row("7662 §2.1", "an empty one is none", ask("token="), Want::Error(400, "invalid_request")),
+            row(
+                "7662 §2.1",
+                "an empty one is none",
+                introspect("token="),
+                Want::Error(400, "invalid_request"),
+            ),
             row(
                 "7662 §2.1",
                 "an unknown hint MAY be ignored",
-                ask(&format!("token={token}&token_type_hint=other")),
+                introspect(&format!("token={token}&token_type_hint=other")),
                 active(),
             ),
             row(
                 "7662 §2.1",
                 "a wrong hint MUST NOT keep it from being found",
-                ask(&format!("token={token}&token_type_hint=refresh_token")),
+                introspect(&format!("token={token}&token_type_hint=refresh_token")),
                 active(),
             ),
             row(
@@ -66,17 +72,17 @@ fn rfc_7662() {
             row(
                 "7662 §2.2",
                 "aud, where the token is for one",
-                ask(&format!("token={for_a}")),
+                introspect(&format!("token={for_a}")),
                 Want::Json(json!({ "active": true, "aud": "https://a.example" })),
             ),
             row(
                 "7662 §2.2",
                 "no aud where it is for none",
-                ask(&format!("token={token}")),
+                introspect(&format!("token={token}")),
                 Want::Json(json!({ "aud": null, "username": null })),
             ),
-            row("7662 §2.2", "inactive and no more", ask("token=mF_9.B5f-4.1JqM"), inactive()),
-            row("7662 §2.2", "what is no token at all, too", ask("token=%00%22%3C"), inactive()),
+            row("7662 §2.2", "inactive and no more", introspect("token=mF_9.B5f-4.1JqM"), inactive()),
+            row("7662 §2.2", "what is no token at all, too", introspect("token=%00%22%3C"), inactive()),
             row(
                 "7662 §2.3",
                 "wrong credentials: 401",

@@ -1,7 +1,7 @@
 //! Metadata: RFC 8414 and RFC 9728.
 
 use super::{Want, check, fixture, row};
-use crate::support::{Answer, Config, Gateway, get, raw};
+use crate::support::{Config, Gateway, TestResponse, get, raw};
 use serde_json::{Value, json};
 
 const SERVER: &str = "/.well-known/oauth-authorization-server";
@@ -91,19 +91,19 @@ fn rfc_8414_and_9728() {
 fn metadata_of_an_issuer_with_a_path_has_the_url_of_the_rfcs() {
     for issuer in ["https://issuer.example.test/tenants/7", "https://issuer.example.test/tenants/7/"] {
         let gateway = Gateway::start_text(&Config::bare().text().replace(ISSUER, issuer), &[]);
-        let ask = |path: &str| -> Answer { raw(gateway.plain(), get(path, &[])) };
+        let get_document = |path: &str| -> TestResponse { raw(gateway.plain(), get(path, &[])) };
         for (document, member) in [(SERVER, "issuer"), (RESOURCE, "resource")] {
             for path in [format!("{document}/tenants/7"), document.to_owned()] {
-                let answer = ask(&path);
+                let answer = get_document(&path);
                 assert_eq!(answer.status(200).own().json()[member], *issuer, "{answer}");
             }
             for path in
                 [format!("{document}/tenants"), format!("{document}/tenants/7/x"), format!("{document}7")]
             {
-                ask(&path).problem(404);
+                get_document(&path).problem(404);
             }
         }
-        let endpoint = ask(SERVER).json()["token_endpoint"].clone();
+        let endpoint = get_document(SERVER).json()["token_endpoint"].clone();
         assert_eq!(endpoint, "https://issuer.example.test/tenants/7/oauth/v2/oauth-token");
     }
 }

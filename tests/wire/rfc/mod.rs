@@ -13,7 +13,7 @@ mod revocation;
 mod token;
 
 use crate::support::jose::SigningKey;
-use crate::support::{Answer, Fixture};
+use crate::support::{Fixture, TestResponse};
 use serde_json::Value;
 use std::sync::OnceLock;
 
@@ -58,7 +58,7 @@ fn check(fixture: &Fixture, rows: impl IntoIterator<Item = Row>) {
 }
 
 impl Want {
-    fn check(&self, answer: &Answer) {
+    fn check(&self, answer: &TestResponse) {
         match self {
             Self::Json(members) => {
                 let json = answer.status(200).own().json();

@@ -125,7 +125,7 @@ fn rfc_7009() {
         println!("{section}: {says}");
         let token = fixture.token("server", "read");
         let bearer = format!("Authorization: Bearer {token}");
-        conn.ask(get("/hello", &[&bearer])).status(200);
+        conn.request(get("/hello", &[&bearer])).status(200);
         let body = body.replace("TOKEN", &token);
         let request = match body.strip_prefix('?') {
             Some(query) => post_form(&format!("{REVOKE}?{query}"), fields, ""),
@@ -133,7 +133,7 @@ fn rfc_7009() {
         };
         want.check(&fixture.raw(request));
         // §2.1: the invalidation takes place immediately.
-        conn.ask(get("/hello", &[&bearer])).status(if works { 200 } else { 401 });
+        conn.request(get("/hello", &[&bearer])).status(if works { 200 } else { 401 });
     }
     Want::NotAllowed("POST").check(&fixture.raw(get(REVOKE, &[])));
 }

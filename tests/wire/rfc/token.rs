@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const GRANT: &str = "grant_type=client_credentials";
 
-fn ask(rest: &str) -> Vec<u8> {
+fn token_request(rest: &str) -> Vec<u8> {
     post_form(TOKEN, &[], format!("{GRANT}&{}{rest}", credentials("server")))
 }
 
@@ -37,7 +37,7 @@ fn rfc_6749() {
     let raw_pair = "Authorization: Basic YW4gYXBwOndpdGgrMTAwJSZjbz0xOnA=";
     let rows: Vec<Row> = vec![
         row("6749 §2.3.1", "MUST support HTTP Basic", with_basic("server", SERVER_SECRET, GRANT), plain()),
-        row("6749 §2.3.1", "and MAY support the body", ask(""), plain()),
+        row("6749 §2.3.1", "and MAY support the body", token_request(""), plain()),
         row(
             "6749 §2.3.1",
             "both parts of Basic are form-encoded",
@@ -87,12 +87,12 @@ fn rfc_6749() {
             invalid_request.clone(),
         ),
         row("6749 §3.2", "MUST use POST", get(TOKEN, &[]), Want::NotAllowed("POST")),
-        row("6749 §3.2", "no value: as if omitted (scope)", ask("&scope="), plain()),
-        row("6749 §3.2", "no value: as if omitted (resource)", ask("&resource"), plain()),
+        row("6749 §3.2", "no value: as if omitted (scope)", token_request("&scope="), plain()),
+        row("6749 §3.2", "no value: as if omitted (resource)", token_request("&resource"), plain()),
         row(
             "6749 §3.2",
             "no value: as if omitted (client_assertion)",
-            ask("&client_assertion=&client_assertion_type="),
+            token_request("&client_assertion=&client_assertion_type="),
             plain(),
         ),
         row(
@@ -104,16 +104,16 @@ fn rfc_6749() {
         row(
             "6749 §3.2",
             "unrecognised parameters MUST be ignored",
-            ask("&audience=x&foo=bar&Scope=admin&scope%20=admin"),
+            token_request("&audience=x&foo=bar&Scope=admin&scope%20=admin"),
             plain(),
         ),
         row(
             "6749 §3.2",
             "MUST NOT be included more than once",
-            ask("&scope=read&scope=write"),
+            token_request("&scope=read&scope=write"),
             invalid_request.clone(),
         ),
-        row("6749 §3.2", "nor an unrecognised one", ask("&foo=1&foo=2"), invalid_request.clone()),
+        row("6749 §3.2", "nor an unrecognised one", token_request("&foo=1&foo=2"), invalid_request.clone()),
         row(
             "6749 §3.2.1",
             "confidential clients MUST authenticate",
@@ -126,15 +126,25 @@ fn rfc_6749() {
             post_form(TOKEN, &[], format!("{GRANT}&client_id=server")),
             invalid_client.clone(),
         ),
-        row("6749 §3.3", "scope tokens are case-sensitive", ask("&scope=READ"), invalid_scope.clone()),
+        row(
+            "6749 §3.3",
+            "scope tokens are case-sensitive",
+            token_request("&scope=READ"),
+            invalid_scope.clone(),
+        ),
         row(
             "6749 §3.3",
             "their order does not matter",
-            ask("&scope=write+read"),
+            token_request("&scope=write+read"),
             granted("write read".into()),
         ),
-        row("6749 §3.3", "delimited by one space", ask("&scope=read++write"), invalid_scope.clone()),
-        row("6749 §3.3", "NQCHAR has no quotes", ask("&scope=%22read%22"), invalid_scope.clone()),
+        row(
+            "6749 §3.3",
+            "delimited by one space",
+            token_request("&scope=read++write"),
+            invalid_scope.clone(),
+        ),
+        row("6749 §3.3", "NQCHAR has no quotes", token_request("&scope=%22read%22"), invalid_scope.clone()),
         row(
             "6749 §3.3",
             "a scope given unasked MUST be told",
@@ -174,7 +184,7 @@ fn rfc_6749() {
         row(
             "6749 §4.4.3",
             "no refresh token, even if asked",
-            ask("&scope=read&access_type=offline"),
+            token_request("&scope=read&access_type=offline"),
             granted("read".into()),
         ),
         row(
@@ -205,16 +215,17 @@ fn rfc_6749() {
             ),
             Want::Error(400, "unsupported_grant_type"),
         ),
-        row("6749 B", "is UTF-8 once decoded", ask("&scope=%FF"), invalid_request.clone()),
-        row("6749 B", "an escape has two digits", ask("&scope=%4"), invalid_request),
+        row("6749 B", "is UTF-8 once decoded", token_request("&scope=%FF"), invalid_request.clone()),
+        row("6749 B", "an escape has two digits", token_request("&scope=%4"), invalid_request),
     ];
     check(fixture(), rows);
 }
 
 #[test]
 fn rfc_8707() {
-    let ask = |rest: &str| post_form(TOKEN, &[], format!("{GRANT}&{}{rest}", credentials("reseller")));
-    let target = |uri: &str| ask(&format!("&resource={}", form(uri)));
+    let token_request =
+        |rest: &str| post_form(TOKEN, &[], format!("{GRANT}&{}{rest}", credentials("reseller")));
+    let target = |uri: &str| token_request(&format!("&resource={}", form(uri)));
     let refused = Want::Error(400, "invalid_target");
     check(
         fixture(),
@@ -225,7 +236,7 @@ fn rfc_8707() {
                 target("https://a.example"),
                 granted(Value::Null),
             ),
-            row("8707 §2", "is optional", ask(""), granted(Value::Null)),
+            row("8707 §2", "is optional", token_request(""), granted(Value::Null)),
             row("8707 §2", "MUST be an absolute URI", target("a.example"), refused.clone()),
             row("8707 §2", "MUST NOT include a fragment", target("https://a.example#x"), refused.clone()),
             row("8707 §2", "unknown: invalid_target", target("https://c.example"), refused.clone()),
@@ -234,7 +245,7 @@ fn rfc_8707() {
             row(
                 "8707 §2",
                 "several are more than a token is for here",
-                ask("&resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fb.example"),
+                token_request("&resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fb.example"),
                 Want::Error(400, "invalid_request"),
             ),
         ],

@@ -4,13 +4,13 @@ use super::message::Message;
 use std::fmt;
 
 /// A response together with its request.
-pub(crate) struct Answer {
-    pub(super) asked: String,
+pub(crate) struct TestResponse {
+    pub(super) request: String,
     pub(super) status: u16,
     pub(super) message: Message,
 }
 
-impl Answer {
+impl TestResponse {
     /// Returns the status code.
     pub(crate) fn code(&self) -> u16 {
         self.status
@@ -71,7 +71,7 @@ impl Answer {
     #[track_caller]
     pub(crate) fn own(&self) -> &Self {
         self.has("cache-control", "no-store").has("x-content-type-options", "nosniff");
-        if !self.asked.contains(super::TOKEN) {
+        if !self.request.contains(super::TOKEN) {
             self.lacks("pragma");
         }
         let head = self.head().to_ascii_lowercase();
@@ -83,7 +83,7 @@ impl Answer {
     #[track_caller]
     pub(crate) fn oauth_error(&self, status: u16, code: &str) -> &Self {
         self.status(status).own();
-        if self.asked.contains(super::TOKEN) {
+        if self.request.contains(super::TOKEN) {
             // RFC 6749 §5.1.
             self.has("pragma", "no-cache");
         }
@@ -111,8 +111,8 @@ impl Answer {
         let json: serde_json::Value =
             serde_json::from_slice(self.body()).unwrap_or_else(|e| panic!("no JSON: {e}\n{self}"));
         assert!(json["title"].is_string(), "a problem without a title\n{self}");
-        if let Some(told) = json.get("status") {
-            assert_eq!(*told, status, "the problem's status\n{self}");
+        if let Some(member) = json.get("status") {
+            assert_eq!(*member, status, "the problem's status\n{self}");
         }
         self
     }
@@ -166,10 +166,10 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for TestResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let body = &self.message.body[..self.message.body.len().min(2000)];
-        write!(f, "{}\n--- answered\n{}{}\n---", self.asked, self.head(), String::from_utf8_lossy(body))
+        write!(f, "{}\n--- response\n{}{}\n---", self.request, self.head(), String::from_utf8_lossy(body))
     }
 }
 
