@@ -52,7 +52,7 @@ for i = 2, #ARGV, 3 do
   else
     local known = tonumber(redis.call('HGET', KEYS[2], ARGV[i + 1]) or '0')
     local epoch = tonumber(ARGV[i + 2])
-    if kind == 'end' then epoch = math.max(epoch, known + 1) else epoch = math.max(epoch, known) end
+    if kind == 'end' and epoch > 0 then epoch = math.max(epoch, known + 1) else epoch = math.max(epoch, known) end
     redis.call('HSET', KEYS[2], ARGV[i + 1], string.format('%.0f', epoch))
     entry = string.format('e%.0f ', epoch) .. ARGV[i + 1]
     epochs[#epochs + 1] = epoch

@@ -9,7 +9,7 @@ use tollgate::clock::ManualClock;
 use tollgate::store::testing::Contract;
 use tollgate::store::{RedisOptions, RedisStore, Topology};
 
-use super::engine::Engine;
+use super::engine::{Cluster, Engine};
 
 /// Makes stores on one engine. Each begins with another prefix, so that it is empty.
 fn options(topology: Topology, number: u32) -> RedisOptions {
@@ -51,4 +51,45 @@ fn one_server_keeps_the_contract_of_a_store() {
     let topology = Topology::Single(engine.address());
     let stopped = Rc::clone(&engine);
     contract(topology).faults(move |_, broken| stopped.signal(if broken { "STOP" } else { "CONT" })).check();
+}
+
+#[test]
+fn a_primary_that_sentinels_know_keeps_the_contract_of_a_store() {
+    let primary = Rc::new(Engine::start(&[]));
+    let replica = Engine::start(&["--replicaof", "127.0.0.1", &primary.port().to_string()]);
+    replica.wait_for(&["INFO", "replication"], "master_link_status:up");
+    let sentinel = Engine::start_sentinel(&primary);
+    // The first address is that of a sentinel that has gone.
+    let gone = Engine::start_sentinel(&primary).address();
+    let topology =
+        Topology::Sentinel { sentinels: vec![gone, sentinel.address()], primary: "tollgate".to_owned() };
+    contract(topology).check();
+}
+
+#[test]
+fn a_cluster_keeps_the_contract_of_a_store() {
+    let cluster = Rc::new(Cluster::start());
+    let stopped = Rc::clone(&cluster);
+    contract(Topology::Cluster(cluster.addresses()))
+        .faults(move |_, broken| {
+            for node in &stopped.nodes {
+                node.signal(if broken { "STOP" } else { "CONT" });
+            }
+        })
+        .check();
+}
+
+#[test]
+fn a_server_that_begins_empty_keeps_the_contract_of_a_store() {
+    let engine = Rc::new(std::cell::RefCell::new(Engine::start(&[])));
+    let topology = Topology::Single(engine.borrow().address());
+    let killed = Rc::clone(&engine);
+    contract(topology)
+        .faults(
+            move |_, broken| {
+                if broken { killed.borrow_mut().kill() } else { killed.borrow_mut().restart() }
+            },
+        )
+        .check();
+    assert!(engine.borrow().run(&["PING"]).contains("PONG"));
 }

@@ -29,9 +29,26 @@ impl Engine {
         Self::start_program("redis-server", arguments)
     }
 
+    /// Starts a sentinel that knows a primary by the name `tollgate`.
+    pub(super) fn start_sentinel(primary: &Self) -> Self {
+        let monitor = format!(
+            "sentinel monitor tollgate 127.0.0.1 {} 1\nsentinel down-after-milliseconds tollgate 500\n\
+             sentinel failover-timeout tollgate 3000\n",
+            primary.port
+        );
+        Self::start_in("redis-server", &["--sentinel"], |dir| {
+            std::fs::write(dir.join("sentinel.conf"), monitor).expect("sentinel.conf");
+        })
+    }
+
     /// Starts a program that takes the arguments of `redis-server`.
     pub(super) fn start_program(program: &'static str, arguments: &[&str]) -> Self {
+        Self::start_in(program, arguments, |_| {})
+    }
+
+    fn start_in(program: &'static str, arguments: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::Builder::new().prefix("tollgate-engine-").tempdir().expect("a folder");
+        prepare(dir.path());
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         // Another process may take the port before the server does.
         for _ in 0..20 {
@@ -49,11 +66,6 @@ impl Engine {
 
     pub(super) fn address(&self) -> EngineAddress {
         EngineAddress::Tcp { host: "127.0.0.1".to_owned(), port: self.port }
-    }
-
-    /// Returns the folder of the server.
-    pub(super) fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// Sends a signal.
@@ -104,6 +116,33 @@ impl Engine {
             assert!(Instant::now() < deadline, "{command:?} does not answer {text:?} but {answer}");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// A cluster of three servers.
+pub(super) struct Cluster {
+    pub(super) nodes: Vec<Engine>,
+}
+
+impl Cluster {
+    pub(super) fn start() -> Self {
+        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+        let nodes: Vec<Engine> = (0..3).map(|_| Engine::start(&arguments)).collect();
+        let mut create = Command::new("redis-cli");
+        create
+            .args(["--cluster", "create"])
+            .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
+        let created =
+            create.args(["--cluster-replicas", "0", "--cluster-yes"]).output().expect("redis-cli runs");
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
+        for node in &nodes {
+            node.wait_for(&["CLUSTER", "INFO"], "cluster_state:ok");
+        }
+        Self { nodes }
+    }
+
+    pub(super) fn addresses(&self) -> Vec<EngineAddress> {
+        self.nodes.iter().map(Engine::address).collect()
     }
 }
 
