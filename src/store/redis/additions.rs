@@ -5,18 +5,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::redis::connect::{Data, PATIENCE};
-use crate::store::redis::scripts::{Addition, append};
+use crate::store::redis::scripts::{Addition, Job, append};
 use crate::store::redis::shared::Shared;
 use crate::store::token_store::StoreError;
 
 /// The most entries that are added at once.
 const AT_ONCE: usize = 256;
-
-/// An entry, and who waits until it is in the log.
-pub(super) struct Job {
-    addition: Addition,
-    done: oneshot::Sender<u32>,
-}
 
 impl Shared {
     /// Adds an entry to the log. Returns the epoch of the client, if it is about one.

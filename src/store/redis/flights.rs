@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
@@ -14,9 +14,7 @@ use tokio::time::Instant;
 
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
-use crate::store::redis::connect::PATIENCE;
-use crate::store::redis::shared::{Shared, State};
-use crate::store::token_store::{Pending, StoreError};
+use crate::store::token_store::StoreError;
 
 /// The most tokens about which questions wait or are under way.
 const MOST: usize = 4_096;
@@ -24,14 +22,12 @@ const MOST: usize = 4_096;
 const AT_ONCE: usize = 64;
 /// The most questions per second about tokens that turn out to be unknown.
 const UNKNOWN_PER_SECOND: f64 = 10_000.0;
-/// How long to wait before a question that has failed is asked again.
-const AGAIN: Duration = Duration::from_millis(10);
 
 pub(super) type Answer = Result<Option<Record>, StoreError>;
 
 pub(super) struct Flights {
     waiting: Mutex<HashMap<TokenDigest, Vec<oneshot::Sender<Answer>>>>,
-    places: Semaphore,
+    pub(super) places: Semaphore,
     budget: Mutex<Budget>,
 }
 
@@ -51,7 +47,7 @@ impl Default for Flights {
     }
 }
 
-enum Joined {
+pub(super) enum Joined {
     /// Somebody has to ask.
     First(oneshot::Receiver<Answer>),
     /// Somebody is asking.
@@ -60,7 +56,8 @@ enum Joined {
 }
 
 impl Flights {
-    fn join(&self, token: TokenDigest) -> Joined {
+    /// Joins those who wait for an answer about a token.
+    pub(super) fn join(&self, token: TokenDigest) -> Joined {
         let (sender, answer) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let full = waiting.len() >= MOST;
@@ -77,7 +74,8 @@ impl Flights {
         }
     }
 
-    fn land(&self, token: &TokenDigest, answer: &Answer) {
+    /// Gives those who wait the answer.
+    pub(super) fn land(&self, token: &TokenDigest, answer: &Answer) {
         // A thread that panicked with the lock held left the table whole.
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
         for sender in waiting.into_iter().flatten() {
@@ -86,7 +84,7 @@ impl Flights {
     }
 
     /// Waits until one more question may be asked.
-    async fn spend(&self) {
+    pub(super) async fn spend(&self) {
         loop {
             let pause = self.budget.lock().unwrap_or_else(PoisonError::into_inner).spend(Instant::now());
             match pause {
@@ -97,7 +95,7 @@ impl Flights {
     }
 
     /// Takes back that a question was asked, because the token is known.
-    fn refund(&self) {
+    pub(super) fn refund(&self) {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         budget.left = (budget.left + 1.0).min(UNKNOWN_PER_SECOND);
     }
@@ -113,69 +111,6 @@ impl Budget {
             return None;
         }
         Some(Duration::from_millis(1))
-    }
-}
-
-/// Asks the engine about a token.
-pub(super) fn ask(
-    shared: &Arc<Shared>,
-    runtime: &tokio::runtime::Handle,
-    token: TokenDigest,
-) -> Pending<'static, Answer> {
-    if shared.tombstones.has(&token) {
-        return Pending::Ready(Ok(None));
-    }
-    let answer = match shared.flights.join(token) {
-        Joined::TooMany => {
-            shared.stats.unanswered.add(1);
-            return Pending::Ready(Err(StoreError::Unavailable));
-        }
-        Joined::Waits(answer) => answer,
-        Joined::First(answer) => {
-            let shared = Arc::clone(shared);
-            runtime.spawn(async move {
-                let answer = tokio::time::timeout(PATIENCE, answer_to(&shared, token)).await;
-                let answer = answer.unwrap_or(Err(StoreError::Unavailable));
-                let counter = match &answer {
-                    Ok(Some(_)) => &shared.stats.known,
-                    Ok(None) => &shared.stats.unknown,
-                    Err(_) => &shared.stats.unanswered,
-                };
-                counter.add(1);
-                shared.flights.land(&token, &answer);
-            });
-            answer
-        }
-    };
-    // The sender is dropped if the store ends.
-    Pending::Wait(Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Unavailable)) }))
-}
-
-async fn answer_to(shared: &Shared, token: TokenDigest) -> Answer {
-    let _place = shared.flights.places.acquire().await.map_err(|_| StoreError::Unavailable)?;
-    loop {
-        shared.flights.spend().await;
-        let Ok(fetched) = shared.fetch(&token).await else {
-            tokio::time::sleep(AGAIN).await;
-            continue;
-        };
-        // An answer that took longer than the lease may be from before a revocation that was confirmed meanwhile.
-        if !shared.lease.covers(fetched.sent) {
-            continue;
-        }
-        return Ok(match fetched.state {
-            State::Absent => None,
-            State::Revoked { logged: _, until } => {
-                shared.flights.refund();
-                // It is refused here from now on even if the engine loses it.
-                shared.bury(token, until);
-                None
-            }
-            State::Token(record) => {
-                shared.flights.refund();
-                shared.adopt(token, record, fetched.generation)
-            }
-        });
     }
 }
 

@@ -9,6 +9,7 @@
 //! no lease and asks the engine, which has the tombstone.
 
 mod additions;
+mod ask;
 mod connect;
 mod entry;
 mod error;
@@ -193,7 +194,7 @@ impl TokenStore for RedisStore {
     }
 
     fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
-        flights::ask(&self.shared, &self.runtime, token)
+        ask::ask(&self.shared, &self.runtime, token)
     }
 
     fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>> {

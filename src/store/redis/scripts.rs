@@ -2,6 +2,7 @@
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue as _, Value};
+use tokio::sync::oneshot;
 
 use crate::oauth::client::ClientId;
 use crate::oauth::token::TokenDigest;
@@ -115,6 +116,13 @@ pub(super) enum Addition {
     End(ClientId, u32),
     /// The client has this epoch, at least.
     Epoch(ClientId, u32),
+}
+
+/// An addition, and who waits until it is in the log.
+pub(super) struct Job {
+    pub(super) addition: Addition,
+    /// Gets the epoch of the client, if it is about one.
+    pub(super) done: oneshot::Sender<u32>,
 }
 
 /// Adds entries to the log. Returns the epoch of each: 0 for one that is about a token.
