@@ -196,7 +196,7 @@ impl Proxy {
                     Err(error) => Err(error),
                 };
                 sent.map(|(mut connection, ())| {
-                    if route.carries_logins() {
+                    if route.carries_logins {
                         bind_login(&mut connection, login);
                     }
                     http1::respond(connection, writer, down.into_body(), to, limits)

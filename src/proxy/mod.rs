@@ -19,6 +19,7 @@ pub(crate) mod refusal;
 pub(crate) mod route;
 pub(crate) mod rules;
 pub(crate) mod session;
+pub(crate) mod shadow;
 pub(crate) mod stream;
 pub(crate) mod transform;
 pub(crate) mod tunnel;

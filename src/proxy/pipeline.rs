@@ -99,6 +99,15 @@ impl Proxy {
             routes: rules.meters.routes(),
             own: observe::builtin_meters(),
             upstreams: rules.meters.upstreams(),
+            shadow_routes: number(rules.shadow_routes),
+            shadow_refusals: rules
+                .learned
+                .routes()
+                .iter()
+                .flat_map(|route| {
+                    route.refusals().map(|(reason, count)| (route.name().to_owned(), reason, count))
+                })
+                .collect(),
             tokens_live: self.gate.tokens_live(),
             tokens_kept: number(self.gate.tokens_kept()),
             store_healthy: self.gate.is_store_healthy(),

@@ -50,6 +50,8 @@ mod rfc;
 mod secretless;
 mod secrets;
 mod service_manager;
+mod shadow;
+mod shared_store;
 mod slow;
 mod startup;
 mod streaming;
