@@ -17,6 +17,7 @@ mod output;
 mod route_json;
 mod routes;
 mod schema;
+mod self_test;
 mod state;
 mod token;
 mod upgrade;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
+        Command::SelfTest(arguments) => self_test::self_test(&config, arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),
         Command::State { json } => state::state(&config, json),

@@ -47,6 +47,7 @@ mod restart;
 mod rfc;
 mod secretless;
 mod secrets;
+mod self_test;
 mod service_manager;
 mod slow;
 mod startup;
