@@ -1,6 +1,7 @@
 //! The tokens that the test uses, from the gateway's own token endpoint.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -116,9 +117,9 @@ pub(super) fn fetch(config: &Config, settings: &Settings, trust: &Trust) -> Resu
     for route in config.routes.iter().filter(|route| plan::sample_method(route, settings).is_some()) {
         let wanted = [good(client, route), foreign(client, route), misdirected(client, route)];
         for wanted in wanted.into_iter().flatten() {
-            if !tokens.issued.contains_key(&wanted) {
-                let token = source.token(&wanted)?.0;
-                tokens.issued.insert(wanted, token);
+            if let Entry::Vacant(vacant) = tokens.issued.entry(wanted) {
+                let token = source.token(vacant.key())?.0;
+                vacant.insert(token);
             }
         }
     }
