@@ -13,6 +13,7 @@ mod judge;
 mod plan;
 mod report;
 mod request;
+mod settings;
 mod spelling;
 mod tokens;
 mod wire;
@@ -20,35 +21,12 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 pub(crate) use self::error::SelfTestError;
 pub(crate) use self::report::Report;
-pub(crate) use self::tokens::Tester;
+pub(crate) use self::settings::{Settings, Tester};
 use self::wire::Gateway;
-use crate::config::{Config, Origin};
+use crate::config::Config;
 use crate::http_client::Trust;
-
-/// What to test, and how far the test may go.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    /// Where the gateway is.
-    pub(crate) origin: Origin,
-    /// Whether the gateway may be on another machine.
-    pub(crate) remote: bool,
-    /// The client whose tokens are used. Without one, only attacks without a valid token are made.
-    pub(crate) tester: Option<Tester>,
-    /// Attack routes that have no safe method (RFC 9110 §9.2.1), too.
-    pub(crate) unsafe_methods: bool,
-    /// How long to wait for a token to expire.
-    pub(crate) wait_for_expiry: Duration,
-    /// The largest number of requests.
-    pub(crate) max_requests: usize,
-    /// The time for one answer.
-    pub(crate) timeout: Duration,
-    /// Count refusals that do not look like the gateway's as refusals: a proxy in front of the gateway makes them.
-    pub(crate) foreign_refusals: bool,
-}
 
 /// Attacks the gateway.
 ///

@@ -5,23 +5,17 @@ use http::Method;
 use super::attack::{Attack, Case, Expected, Suite};
 use super::error::SelfTestError;
 use super::request::{request, token_field};
+use super::settings::Settings;
 use super::tokens::{self, Tokens, Wanted};
-use super::{Settings, framing, identity, spelling};
+use super::{framing, identity, spelling};
 use crate::access::explain::{Credential, ExplainError, SampleRequest, Target, Verdict, explain};
-use crate::config::{Access, Client, Config, Methods, Origin, Route, Scheme};
+use crate::config::{Access, Client, Config, Origin, Route, Scheme};
 use crate::gateway::build;
 use crate::oauth::scope::Scopes;
 use crate::oauth::token::AccessToken;
 
 /// A header that no route takes tokens from, unless the configuration says so.
 const AUTHORIZATION: &str = "Authorization";
-
-/// Returns the method of the requests to a route: one without effect, or any if that is allowed.
-pub(super) fn sample_method(route: &Route, settings: &Settings) -> Option<Method> {
-    let Methods::Only(methods) = &route.methods else { return Some(Method::GET) };
-    let safe = [Method::GET, Method::HEAD].into_iter().find(|method| methods.contains(method));
-    safe.or_else(|| methods.first().filter(|_| settings.unsafe_methods).cloned())
-}
 
 /// Returns the attacks on every route and on no route.
 ///
@@ -111,7 +105,7 @@ impl Planner<'_> {
         );
         let line = Some(route.position.line);
         let mut suite = Suite { name, line, cases: vec![], skipped: vec![] };
-        let Some(method) = sample_method(route, self.settings) else {
+        let Some(method) = self.settings.method(route) else {
             suite.skipped.push((
                 Attack::NoToken,
                 "the route has no method without an effect; --unsafe-methods attacks it anyway".to_owned(),

@@ -7,20 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::error::SelfTestError;
-use super::{Settings, plan};
+use super::settings::{Settings, Tester};
 use crate::access::reach::{self, SenderConstraint};
 use crate::config::{Access, Client, Config, Route};
 use crate::gateway_client::{Endpoint, RequestError, post};
 use crate::http_client::Trust;
 use crate::oauth::scope::Scopes;
-use crate::oauth::secret::Secret;
-
-/// The client whose tokens are used.
-#[derive(Debug)]
-pub(crate) struct Tester {
-    pub(crate) client: String,
-    pub(crate) secret: Secret,
-}
 
 /// What a token is asked for: scopes and an audience.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,14 +99,14 @@ pub(super) fn fetch(config: &Config, settings: &Settings, trust: &Trust) -> Resu
         std::thread::sleep(lifetime + Duration::from_secs(1));
         Ok(expiring)
     } else {
+        let seconds = lifetime.as_secs();
         Err(format!(
-            "a token of \"{}\" lives for {} s; --wait-for-expiry {0}s waits for it",
-            tester.client,
-            lifetime.as_secs()
+            "a token of \"{}\" lives for {seconds} s; --wait-for-expiry {seconds}s waits for it",
+            tester.client
         ))
     });
     // After the wait, because these tokens may live as short.
-    for route in config.routes.iter().filter(|route| plan::sample_method(route, settings).is_some()) {
+    for route in config.routes.iter().filter(|route| settings.method(route).is_some()) {
         let wanted = [good(client, route), foreign(client, route), misdirected(client, route)];
         for wanted in wanted.into_iter().flatten() {
             if let Entry::Vacant(vacant) = tokens.issued.entry(wanted) {
