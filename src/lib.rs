@@ -169,6 +169,8 @@ mod route;
 mod self_test;
 #[cfg(feature = "gateway")]
 mod server;
+#[cfg(feature = "gateway")]
+mod shadow;
 #[cfg(any(feature = "gateway", feature = "journal"))]
 mod state_file;
 pub mod store;

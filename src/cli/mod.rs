@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod admin;
 mod arguments;
 mod ask_secret;
 mod bench;
@@ -18,6 +19,7 @@ mod route_json;
 mod routes;
 mod schema;
 mod self_test;
+mod shadow;
 mod state;
 mod token;
 mod upgrade;
@@ -40,12 +42,14 @@ pub fn main() -> ExitCode {
         Command::Run => start::run(&config).map_err(Failure::from),
         Command::Check(arguments) => check::check(&config, &arguments),
         Command::Client(command) => client::run(&config, command),
+        Command::Admin(command) => admin::run(&config, &command),
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Health(arguments) => health::health(&config, &arguments),
         Command::Upgrade(arguments) => upgrade::upgrade(&config, &arguments),
         Command::Import(arguments) => import::import(&config, &arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
+        Command::Shadow { json } => shadow::shadow(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
         Command::SelfTest(arguments) => self_test::self_test(&config, arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),

@@ -66,9 +66,10 @@ pub(super) fn good(client: &Client, route: &Route) -> Option<Wanted> {
 pub(super) fn foreign(client: &Client, route: &Route) -> Option<Wanted> {
     let Access::Token { requirement, audience } = &route.access else { return None };
     let audience = audience.clone().filter(|wanted| reach::may_ask_for(client, wanted));
-    let scope = client.scopes.iter().find(|scope| {
-        Scopes::parse(scope).is_ok_and(|alone| !reach::missing(requirement, &alone).is_empty())
-    })?;
+    let scope = client
+        .scopes
+        .iter()
+        .find(|scope| Scopes::parse(scope).is_ok_and(|alone| !requirement.is_met_by(&alone)))?;
     Some(Wanted { scope: Some(scope.to_owned()), audience })
 }
 

@@ -7,6 +7,7 @@
 mod support;
 
 mod access_log;
+mod admin;
 mod balance;
 mod bench;
 mod certificates;
@@ -49,6 +50,8 @@ mod secretless;
 mod secrets;
 mod self_test;
 mod service_manager;
+mod shadow;
+mod shared_store;
 mod slow;
 mod startup;
 mod streaming;

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{address::Host, error::Position};
 use crate::gate::SecretHash;
 
@@ -28,6 +30,17 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// Returns the URL of the console at the address that its listener has.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn url(&self, address: SocketAddr) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        if !address.ip().is_unspecified() {
+            return format!("{scheme}://{address}");
+        }
+        let name = self.hosts.first().map_or_else(|| "localhost".to_owned(), ToString::to_string);
+        format!("{scheme}://{name}:{}", address.port())
+    }
+
     /// Returns the user with this name.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<&AdminUser> {
@@ -50,7 +63,8 @@ pub struct AdminUser {
 }
 
 /// What a user of the console may do. A later role may do everything that an earlier one may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees everything but secrets, and changes nothing.
     Viewer,
