@@ -21,4 +21,3 @@ pub(crate) mod retry_budget;
 pub(crate) mod select;
 pub(crate) mod server;
 pub(crate) mod state;
-pub(crate) mod tls;
