@@ -168,6 +168,8 @@ mod route;
 #[cfg(feature = "gateway")]
 mod server;
 #[cfg(feature = "gateway")]
+mod shadow;
+#[cfg(feature = "gateway")]
 mod splitmix;
 #[cfg(any(feature = "gateway", feature = "journal"))]
 mod state_file;

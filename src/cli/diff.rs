@@ -48,6 +48,10 @@ fn as_json(change: &Change) -> Value {
         Change::BecomesProtected { route, needs } => {
             ("becomes_protected", json!({ "route": route, "needs": needs }))
         }
+        Change::BecomesShadow { route } => ("becomes_shadow", json!({ "route": route })),
+        Change::BecomesEnforced { route, needs } => {
+            ("becomes_enforced", json!({ "route": route, "needs": needs }))
+        }
         Change::RouteRemoved { route } => ("route_removed", json!({ "route": route })),
         Change::Redirected { route, before, after } => {
             ("redirected", json!({ "route": route, "before": before, "after": after }))

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod admin;
 mod arguments;
 mod ask_secret;
 mod bench;
@@ -17,6 +18,7 @@ mod output;
 mod route_json;
 mod routes;
 mod schema;
+mod shadow;
 mod state;
 mod token;
 mod upgrade;
@@ -39,12 +41,14 @@ pub fn main() -> ExitCode {
         Command::Run => start::run(&config).map_err(Failure::from),
         Command::Check(arguments) => check::check(&config, &arguments),
         Command::Client(command) => client::run(&config, command),
+        Command::Admin(command) => admin::run(&config, &command),
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Health(arguments) => health::health(&config, &arguments),
         Command::Upgrade(arguments) => upgrade::upgrade(&config, &arguments),
         Command::Import(arguments) => import::import(&config, &arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
+        Command::Shadow { json } => shadow::shadow(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),

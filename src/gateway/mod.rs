@@ -3,6 +3,7 @@
 mod banner;
 pub(crate) mod build;
 mod changes;
+mod console;
 pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod file_watch;
@@ -14,6 +15,7 @@ pub(crate) mod reload;
 pub(crate) mod secret_usage;
 mod service_manager;
 pub(crate) mod settings;
+mod shadow_keeper;
 pub(crate) mod start;
 mod store;
 mod upstream_tls;

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::sync::Notify;
 
 use super::banner::banner;
+use super::console::Console;
 use super::demo::Demo;
 use super::error::StartError;
 use super::handover::{Handover, Parts, Predecessor};
@@ -21,6 +22,7 @@ use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::shadow_keeper::ShadowKeeper;
 use super::store;
 use crate::admin::listener::AdminListener;
 use crate::admin::state::AdminState;
@@ -37,6 +39,7 @@ use crate::server::{
 };
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
+use crate::upstream::own_listener;
 
 /// Runs the gateway until a signal stops it.
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
@@ -89,23 +92,27 @@ fn start(
     let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
     let (journal, alone) = (stored.journal(), predecessor.is_none());
-    let keeper = Keeper::start(gate.clone(), journal, &config.server.state_dir, alone);
-    let keeper = keeper.map_err(StartError::system)?;
-    secret_usage::warn_of_expired(&gate);
     // The proxy lives as long as the process. A plain reference spares each request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
+    let state_dir = &config.server.state_dir;
+    let shadow = ShadowKeeper::new(proxy, state_dir);
+    let keeper = Keeper::start(proxy.gate().clone(), journal, state_dir, alone, shadow);
+    let keeper = keeper.map_err(StartError::system)?;
+    secret_usage::warn_of_expired(proxy.gate());
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
+    let console = admin.as_ref().and_then(|listener| Console::open(&config, listener.address()));
     let shortage = bound.live_limits().shortage();
     if let Some(shortage) = shortage {
         log::warn!("{shortage}");
     }
-    banner(&config, &bound, demo.as_ref(), metrics.as_ref(), admin.as_ref()).map_err(StartError::system)?;
+    banner(&config, &bound, demo.as_ref(), metrics.as_ref(), console.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
     let metrics_end = Arc::new(Notify::new());
     let admin_end = Arc::new(Notify::new());
     if let (Some(listener), Some(admin)) = (admin, &config.admin) {
+        own_listener::set(listener.address());
         let state =
             AdminState::new(Arc::<Reloader>::clone(&reloader), proxy, admin.clone(), listener.address());
         listener.spawn(state, Arc::clone(&admin_end)).map_err(StartError::system)?;

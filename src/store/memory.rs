@@ -85,6 +85,16 @@ impl MemoryStore {
         Some(record)
     }
 
+    /// Removes all tokens, and passes each record to `forgotten`.
+    #[cfg(feature = "redis")]
+    pub(super) fn clear(&self, forgotten: &mut dyn FnMut(Record)) {
+        // The entries of the wheel stay until their second is over, as those of revoked tokens do.
+        let tokens: Vec<TokenDigest> = self.tokens.iter().map(|token| *token.key()).collect();
+        for token in tokens {
+            self.forget(&token).into_iter().for_each(&mut *forgotten);
+        }
+    }
+
     fn forget(&self, token: &TokenDigest) -> Option<Record> {
         let (_, record) = self.tokens.remove(token)?;
         self.kept.fetch_sub(1, Ordering::Relaxed);
@@ -137,6 +147,12 @@ impl TokenStore for MemoryStore {
             }
         }
         true
+    }
+
+    fn scan(&self, at_most: usize, look: &mut dyn FnMut(&Record)) -> bool {
+        let mut records = self.tokens.iter();
+        records.by_ref().take(at_most).for_each(|record| look(&record));
+        records.next().is_none()
     }
 
     fn len(&self) -> usize {

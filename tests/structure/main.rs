@@ -33,6 +33,7 @@ const ROOMS: [&str; 30] = [
     "http_client",
     "config",
     "change",
+    "shadow",
     "limit",
     "upstream",
     "proxy",

@@ -7,6 +7,7 @@
 mod support;
 
 mod access_log;
+mod admin;
 mod balance;
 mod bench;
 mod certificates;
@@ -48,6 +49,8 @@ mod rfc;
 mod secretless;
 mod secrets;
 mod service_manager;
+mod shared_store;
+mod shadow;
 mod slow;
 mod startup;
 mod streaming;
