@@ -44,6 +44,7 @@ const ROOMS: &[&str] = &[
     "gateway",
     "gateway_client",
     "bench",
+    "self_test",
     "cli",
     // The functions for the fuzz targets. It exposes parts of every room.
     "fuzzing",
