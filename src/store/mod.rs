@@ -12,7 +12,7 @@ mod wheel;
 
 #[cfg(feature = "journal")]
 pub use journal::{Journal, JournalError};
-pub use lasting::Lasting;
+pub use lasting::{Lasting, OnFound};
 pub use memory::MemoryStore;
 pub use stored::{Interner, StoredGrant};
 pub use token_store::{BoxFuture, Found, Health, Pending, StoreError, TokenStore, Use};

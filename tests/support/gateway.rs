@@ -96,6 +96,31 @@ impl Gateway {
         })
     }
 
+    /// Like `start`, with a file system of this size in `folder`, which only the gateway sees. Returns `None` if the system
+    /// does not allow that.
+    pub(crate) fn start_on_small_disk(config: &Config, folder: &Path, size: &str) -> Option<Self> {
+        let mount = format!("mount -t tmpfs -o size={size},mode=700 tmpfs \"$0\"");
+        let unshare = |script: &str| {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(folder);
+            unshare
+        };
+        let tried = unshare(&mount).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if !tried.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        Some(Self::spawn(&config.text(), |dir| {
+            let mut shell = unshare(&format!("{mount} && exec \"$@\""));
+            shell
+                .arg(env!("CARGO_BIN_EXE_tollgate"))
+                .current_dir(dir)
+                .stdin(Stdio::null())
+                .env_remove("RUST_LOG")
+                .env("NO_COLOR", "1");
+            shell
+        }))
+    }
+
     fn spawn(config: &str, command: impl FnOnce(&Path) -> Command) -> Self {
         let dir = tempfile::Builder::new().prefix("tollgate-test-").tempdir().expect("a folder");
         let path = dir.path().join("gateway.toml");

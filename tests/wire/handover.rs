@@ -220,6 +220,48 @@ fn the_replaced_process_ends_with_success_and_an_idle_connection_may_still_send(
 }
 
 #[test]
+fn a_reload_of_the_new_process_reaches_tokens_that_the_old_one_has_issued_since() {
+    let fixture = start(|config| config);
+    let gateway = &fixture.gateway;
+    let connect = |_| {
+        let mut idle = fixture.connect();
+        idle.request(get("/public/here", &[])).status(200);
+        idle
+    };
+    let idle: Vec<Conn> = (0..3).map(connect).collect();
+    gateway.signal("USR2");
+    gateway.wait_for(" has taken over");
+    let _guard = Guard::of_successor(gateway);
+    // The old process answers on these connections. The new one has seen no token of these clients.
+    let asks = [("other", "read"), ("administrator", "write"), ("administrator", "read")];
+    let tokens: Vec<String> = idle
+        .into_iter()
+        .zip(asks)
+        .map(|(mut idle, (client, scope))| {
+            let ask = credentials(client) + "&grant_type=client_credentials&scope=" + scope;
+            bearer(&token_of(&idle.request(post_form(TOKEN, &[], ask))))
+        })
+        .collect();
+    let open = || -> Vec<u16> {
+        let paths = ["/hello", "/write", "/hello"];
+        let open = |(path, token): (&str, &String)| fixture.raw(get(path, &[token])).code();
+        paths.into_iter().zip(&tokens).map(open).collect()
+    };
+    assert_eq!(open(), [200, 200, 200]);
+    let before = gateway.times_written(" reloaded: ");
+    assert_eq!(run(gateway.dir(), &["client", "disable", "other"]).code, Some(0));
+    let scopes = "scopes = [\"admin\", \"read\", \"write\"]";
+    gateway.rewrite(|text| text.replace(scopes, "scopes = [\"read\"]"));
+    gateway.wait_until_written(" reloaded: ", before);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // The new process may have applied the two changes one after the other.
+    while open() != [401, 401, 200] {
+        assert!(Instant::now() < deadline, "{:?}\n{}", open(), gateway.written());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_new_process_that_fails_leaves_the_running_gateway_as_it_is_and_the_command_says_why() {
     let mut fixture = start(|config| config);
     let token = fixture.bearer("server", "read");

@@ -24,6 +24,7 @@ mod expiry;
 mod explain;
 mod faults_under_load;
 mod forward;
+mod full_disk;
 mod grpc;
 mod handover;
 mod hangup;

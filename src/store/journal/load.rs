@@ -28,6 +28,8 @@ pub(super) struct Target<'a> {
     pub(super) used: &'a UsedNames,
     /// What is added to the gate's clock to get the journal's.
     pub(super) offset: i64,
+    /// Is called with each grant that another process has made, its number, and until when the file keeps it.
+    pub(super) found: Option<&'a dyn Fn(&Arc<Grant>, u64, i64)>,
 }
 
 /// What was found.
