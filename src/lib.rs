@@ -127,6 +127,9 @@
 #[cfg(feature = "gateway")]
 mod access;
 #[cfg(feature = "gateway")]
+#[allow(dead_code, reason = "the pages use it")]
+mod admin;
+#[cfg(feature = "gateway")]
 mod bench;
 #[cfg(feature = "gateway")]
 mod change;

@@ -1,14 +1,14 @@
-//! How the files of a configuration are read.
+//! Options for reading the files of a configuration.
 
 use std::{fs::File, io::Read, path::Path};
 
 use super::error::Position;
 
-/// How a configuration is read.
+/// Options for reading a configuration.
 pub(super) struct Reading<'a> {
     /// Looks up environment variables.
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
-    /// What a secret is whose environment variable is not set; `None` is an error.
+    /// The value of a secret whose environment variable is not set. With `None`, that is an error.
     pub(super) unset_secret: Option<&'static str>,
     /// A file whose text is not the one on the disk.
     pub(super) edited: Option<(&'a Path, &'a str)>,

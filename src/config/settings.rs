@@ -142,6 +142,22 @@ pub(crate) mod upstreams {
         Setting::new("queue_timeout", seconds(1), Duration::from_millis(1), seconds(60));
 }
 
+/// `[admin]`.
+pub(crate) mod admin {
+    use super::*;
+
+    pub(crate) const SESSION_IDLE_TIMEOUT: Setting<Duration> =
+        Setting::new("session_idle_timeout", seconds(30 * 60), seconds(60), DAY);
+    pub(crate) const SESSION_LIFETIME: Setting<Duration> =
+        Setting::new("session_lifetime", seconds(12 * 3600), seconds(60), DAY);
+    pub(crate) const MAX_USERS: usize = 100;
+    pub(crate) const USER_NAME_LENGTH: usize = 64;
+    /// The scopes with which a client may use the API. They are always defined, and their prefix is reserved.
+    pub(crate) const READ_SCOPE: &str = "tollgate:admin.read";
+    pub(crate) const WRITE_SCOPE: &str = "tollgate:admin.write";
+    pub(crate) const RESERVED_SCOPES: &str = "tollgate:";
+}
+
 /// `[[expect]]`.
 pub(crate) mod expect {
     use super::*;

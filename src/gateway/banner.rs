@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::console::Console;
 use super::demo::Demo;
 use crate::access::describe;
 use crate::access::lint::exposure::has_tutorial_secret;
@@ -20,11 +21,12 @@ pub(super) fn banner(
     bound: &Bound,
     demo: Option<&Demo>,
     metrics: Option<&MetricsListener>,
+    console: Option<&Console>,
 ) -> io::Result<()> {
     match config.server.access_log {
-        AccessLog::Stdout => write_to(&mut io::stderr().lock(), config, bound, demo, metrics),
+        AccessLog::Stdout => write_to(&mut io::stderr().lock(), config, bound, demo, metrics, console),
         AccessLog::Off | AccessLog::File(_) => {
-            write_to(&mut io::stdout().lock(), config, bound, demo, metrics)
+            write_to(&mut io::stdout().lock(), config, bound, demo, metrics, console)
         }
     }
 }
@@ -35,6 +37,7 @@ fn write_to(
     bound: &Bound,
     demo: Option<&Demo>,
     metrics: Option<&MetricsListener>,
+    console: Option<&Console>,
 ) -> io::Result<()> {
     writeln!(out, "Protects:")?;
     if config.routes.is_empty() {
@@ -66,6 +69,9 @@ fn write_to(
     }
     if let Some(demo) = demo {
         writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
+    }
+    if let Some(console) = console {
+        console.write_to(out)?;
     }
     out.flush()
 }

@@ -3,6 +3,7 @@
 mod banner;
 pub(crate) mod build;
 mod changes;
+mod console;
 pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod file_watch;

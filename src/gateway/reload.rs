@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use super::build;
 use super::changes;
 use super::error::StartError;
 use super::file_watch::Watched;
@@ -13,8 +14,9 @@ use super::load::{load, log_warnings};
 use super::secret_usage;
 use super::service_manager;
 use super::settings::{start_access_log, tls_paths};
+use crate::admin::control::{Control, Reload};
 use crate::config::restart::needs_restart;
-use crate::config::{Config, Issuer};
+use crate::config::{Config, ConfigErrors, Issuer};
 use crate::gate::GateSpec;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::rules::Rules;
@@ -33,7 +35,9 @@ pub(crate) struct Reloader {
     issuer: Issuer,
     started_with: Config,
     /// The configuration that was applied last.
-    in_force: Mutex<Config>,
+    in_force: Mutex<Arc<Config>>,
+    /// What became of the last reload.
+    last: Mutex<Option<Reload>>,
     /// The state of the files at the last reload. Its lock also keeps reloads apart.
     seen: Mutex<Watched>,
     /// Whether another process has taken over.
@@ -61,7 +65,8 @@ impl Reloader {
             limits,
             issuer: config.token_service.issuer.clone(),
             started_with: config.clone(),
-            in_force: Mutex::new(config.clone()),
+            in_force: Mutex::new(Arc::new(config.clone())),
+            last: Mutex::default(),
             seen: Mutex::new(Watched::new(path, &config.files)),
             retired: AtomicBool::new(false),
         }
@@ -74,12 +79,18 @@ impl Reloader {
             return;
         }
         service_manager::reloading();
-        let good = self.apply();
-        telemetry::record_reload(good.is_some());
-        service_manager::ready(&match good {
-            Some(status) => status,
-            None => "the changed configuration has errors: the one before it stays in force".to_owned(),
-        });
+        let outcome = self.apply();
+        telemetry::record_reload(outcome.is_ok());
+        let (status, error) = match outcome {
+            Ok(status) => (status, None),
+            Err(error) => {
+                let status = "the changed configuration has errors: the one before it stays in force";
+                (status.to_owned(), Some(error.to_string()))
+            }
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Reload { at: SystemTime::now(), error });
+        service_manager::ready(&status);
     }
 
     /// Leaves changes of the configuration to another process.
@@ -92,8 +103,11 @@ impl Reloader {
         self.retired.load(Relaxed)
     }
 
-    /// Returns the status for the service manager, or `None` if the configuration was not applied.
-    fn apply(&self) -> Option<String> {
+    /// Returns the status for the service manager.
+    ///
+    /// # Errors
+    /// Fails if the configuration is not applied. That was logged.
+    fn apply(&self) -> Result<String, StartError> {
         let mut seen = self.seen();
         // The files are looked at before they are read, so that the next look finds a change in between.
         seen.look_again();
@@ -112,7 +126,7 @@ impl Reloader {
                         seen.path().display(),
                         failure
                     );
-                    return None;
+                    return Err(failure);
                 }
             };
         seen.follow(&config.files);
@@ -130,7 +144,7 @@ impl Reloader {
         if let Some(shortage) = self.limits.shortage() {
             log::warn!("{shortage}");
         }
-        let before = std::mem::replace(&mut *self.in_force(), config.clone());
+        let before = std::mem::replace(&mut *self.in_force(), Arc::new(config.clone()));
         self.reopen_access_log();
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(rules);
@@ -147,7 +161,7 @@ impl Reloader {
         for key in needs_restart(&self.started_with, &config) {
             log::warn!("a change of {key} takes effect only after a restart");
         }
-        Some(service_manager::status(&config))
+        Ok(service_manager::status(&config))
     }
 
     /// Opens the access log again, even if the configuration is unchanged or has errors: a program that rotates logs renames
@@ -196,11 +210,25 @@ impl Reloader {
         Ok(())
     }
 
-    fn in_force(&self) -> MutexGuard<'_, Config> {
+    fn in_force(&self) -> MutexGuard<'_, Arc<Config>> {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seen(&self) -> MutexGuard<'_, Watched> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Control for Reloader {
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.in_force())
+    }
+
+    fn last_reload(&self) -> Option<Reload> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn rules(&self, config: &Config) -> Result<Rules, ConfigErrors> {
+        build::rules(config, None)
     }
 }

@@ -49,6 +49,7 @@ pub(crate) fn name_issuer(config: &mut Config, bound: &Bound) {
 
 fn listens_with_tls(config: &Config) -> bool {
     config.server.listen.iter().any(|listener| listener.protocol == ListenerProtocol::Https)
+        || config.admin.as_ref().is_some_and(|admin| admin.tls)
 }
 
 /// Returns the certificates to serve. Creates the self-signed one if it is needed and does not exist.

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::sync::Notify;
 
 use super::banner::banner;
+use super::console::Console;
 use super::demo::Demo;
 use super::error::StartError;
 use super::handover::{Handover, Parts, Predecessor};
@@ -22,7 +23,9 @@ use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
 use super::store;
-use crate::config::{Config, ListenerProtocol, Metrics};
+use crate::admin::listener::AdminListener;
+use crate::admin::state::AdminState;
+use crate::config::{Admin, Config, ListenerProtocol, Metrics};
 use crate::oauth::evidence::PeerCertificate;
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::client::{Client, Socket};
@@ -30,10 +33,12 @@ use crate::proxy::http1::Session;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::route::{ClientConnection, ConnectionCertificate};
 use crate::server::{
-    Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, Trust, handle_signals,
+    Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, TlsReloader, Trust,
+    handle_signals,
 };
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
+use crate::upstream::own_listener;
 
 /// Runs the gateway until a signal stops it.
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
@@ -68,9 +73,12 @@ fn start(
     let mut bound = Bound::bind_with(server_options(&config)?, &mut inherited).map_err(StartError::config)?;
     let metrics = config.metrics.as_ref().map(|metrics| bind_metrics(metrics, &mut inherited)).transpose()?;
     let demo = config.demo.as_ref().map(|demo| bind_demo(demo, &mut inherited)).transpose()?;
+    let admin =
+        config.admin.as_ref().map(|admin| bind_admin(admin, bound.tls(), &mut inherited)).transpose()?;
     let sockets = bound.passable_sockets().map_err(StartError::system)?;
     let others = metrics.as_ref().map(MetricsListener::socket).into_iter();
-    let mut others = others.chain(demo.as_ref().map(Demo::socket));
+    let others = others.chain(demo.as_ref().map(Demo::socket));
+    let mut others = others.chain(admin.as_ref().map(AdminListener::socket));
     others.try_for_each(|socket| sockets.add(socket)).map_err(StartError::system)?;
     drop(others);
     for address in inherited.left() {
@@ -90,14 +98,22 @@ fn start(
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
+    let console = admin.as_ref().and_then(|listener| Console::open(&config, listener.address()));
     let shortage = bound.live_limits().shortage();
     if let Some(shortage) = shortage {
         log::warn!("{shortage}");
     }
-    banner(&config, &bound, demo.as_ref(), metrics.as_ref()).map_err(StartError::system)?;
+    banner(&config, &bound, demo.as_ref(), metrics.as_ref(), console.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
     let metrics_end = Arc::new(Notify::new());
+    let admin_end = Arc::new(Notify::new());
+    if let (Some(listener), Some(admin)) = (admin, &config.admin) {
+        own_listener::set(listener.address());
+        let state =
+            AdminState::new(Arc::<Reloader>::clone(&reloader), proxy, admin.clone(), listener.address());
+        listener.spawn(state, Arc::clone(&admin_end)).map_err(StartError::system)?;
+    }
     if let Some(metrics) = metrics {
         let end = Arc::clone(&metrics_end);
         metrics
@@ -115,6 +131,7 @@ fn start(
             keeper: keeper.handle(),
             reloader: Arc::clone(&reloader),
             metrics: metrics_end,
+            admin: admin_end,
         },
         &config.server.state_dir,
     );
@@ -244,6 +261,20 @@ fn bind_metrics(metrics: &Metrics, inherited: &mut InheritedSockets) -> Result<M
         StartError::config(format!(
             "metrics cannot be served on {} ({error}): change metrics.listen",
             metrics.listen
+        ))
+    })
+}
+
+fn bind_admin(
+    admin: &Admin,
+    tls: Option<Arc<TlsReloader>>,
+    inherited: &mut InheritedSockets,
+) -> Result<AdminListener, StartError> {
+    let tls = tls.filter(|_| admin.tls);
+    listener(admin.listen, inherited).and_then(|socket| AdminListener::new(socket, tls)).map_err(|error| {
+        StartError::config(format!(
+            "the console cannot be served on {} ({error}): change admin.listen",
+            admin.listen
         ))
     })
 }

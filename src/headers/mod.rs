@@ -11,6 +11,8 @@ mod class;
 #[cfg(feature = "gateway")]
 mod connection;
 #[cfg(feature = "gateway")]
+mod console_cookie;
+#[cfg(feature = "gateway")]
 mod field;
 #[cfg(feature = "gateway")]
 mod framing;
@@ -44,6 +46,8 @@ use http::{HeaderName, Version, header};
 
 #[cfg(feature = "gateway")]
 pub(crate) use self::class::{Class, ClassSet};
+#[cfg(feature = "gateway")]
+pub(crate) use self::console_cookie::console_cookie;
 #[cfg(feature = "gateway")]
 pub(crate) use self::field::Field;
 #[cfg(feature = "gateway")]

@@ -55,9 +55,10 @@ impl Bound {
             return Err(BindError::NoListeners);
         }
         let tls = match (options.listeners.iter().find(|spec| spec.tls), &options.tls) {
-            (None, _) => None,
+            (None, None) => None,
             (Some(spec), None) => return Err(BindError::NoCertificate { listener: spec.clone() }),
-            (Some(_), Some(paths)) => Some(Arc::new(TlsReloader::load(paths)?)),
+            // A listener of another kind may need the certificate, too.
+            (_, Some(paths)) => Some(Arc::new(TlsReloader::load(paths)?)),
         };
         let threads = options.worker_threads();
         let mut taken: Vec<Vec<TcpListener>> = options.listeners.iter().map(|_| Vec::new()).collect();

@@ -64,6 +64,8 @@ pub(crate) struct PreparedTls(TlsSettings);
 #[derive(Debug)]
 pub(super) struct TlsSettings {
     config: Arc<ServerConfig>,
+    /// The same certificates for a listener that speaks HTTP/1.1 alone and asks for no certificate of the client.
+    http1_config: Arc<ServerConfig>,
     client_verification: ClientVerification,
     /// The SHA-256 digest of the files and options that the settings were built from.
     source_digest: [u8; 32],
@@ -111,6 +113,11 @@ impl TlsReloader {
         changed
     }
 
+    /// Returns an acceptor for a listener that speaks HTTP/1.1 alone and asks for no certificate of the client.
+    pub(crate) fn http1_acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.settings.load().http1_config))
+    }
+
     pub(super) fn settings(&self) -> Arc<TlsSettings> {
         self.settings.load_full()
     }
@@ -153,7 +160,14 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
             (builder.with_client_cert_verifier(Arc::new(any)), verification)
         }
     };
-    let mut config = builder.with_cert_resolver(Arc::new(CertificatesByName::new(certificates)));
+    let certificates = Arc::new(CertificatesByName::new(certificates));
+    let http1 = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Settings)?;
+    let mut http1_config =
+        http1.with_no_client_auth().with_cert_resolver(Arc::<CertificatesByName>::clone(&certificates));
+    http1_config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut config = builder.with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Tickets are stateless: resuming a session saves a signature on both sides and needs no memory on the
     // server. One ticket is enough for one connection at a time. Each ticket costs an encryption and a write
@@ -161,7 +175,12 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Settings)?;
     config.send_tls13_tickets = 1;
     let source_digest = digest.finalize().into();
-    Ok(TlsSettings { config: Arc::new(config), client_verification, source_digest })
+    Ok(TlsSettings {
+        config: Arc::new(config),
+        http1_config: Arc::new(http1_config),
+        client_verification,
+        source_digest,
+    })
 }
 
 /// Reads a file and adds it to the digest. The file may contain a private key.

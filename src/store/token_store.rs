@@ -27,7 +27,7 @@ use crate::store::used_name::UsedName;
 ///
 /// ```
 /// use tollgate::clock::Millis;
-/// use tollgate::oauth::{client::ClientId, grant::Record, token::TokenDigest};
+/// use tollgate::oauth::{ClientId, Record, TokenDigest};
 /// use tollgate::store::{Found, Health, Pending, StoreError, TokenStore};
 ///
 /// /// A store whose server is unreachable: every request is answered with 503. `examples/custom_store.rs` has one that
@@ -148,6 +148,15 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Forgets about `at_most` tokens that have expired by `now`, and passes each record to `forgotten`. Returns whether
     /// more are waiting. A call must be short, because it runs beside traffic.
     fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool;
+
+    /// Shows records to `look`, in no particular order, until `at_most` of them were shown. Returns whether these were all
+    /// that are kept in this process. The default shows none. It is for occasional use: what operators look at.
+    ///
+    /// `look` is short and does not call the store.
+    fn scan(&self, at_most: usize, look: &mut dyn FnMut(&Record)) -> bool {
+        let _ = (at_most, look);
+        false
+    }
 
     /// Returns how many tokens are kept in this process, including expired ones that are not swept yet.
     fn len(&self) -> usize;

@@ -258,6 +258,16 @@ fn secret_list(value: &Value<'_>, client: &str) -> Option<Vec<ClientSecret>> {
 }
 
 fn secret_hash(value: Value<'_>, client: &str) -> Option<SecretHash> {
+    hash(value, &format!("`tollgate client reset-secret {client}` makes a secret and puts its hash here"))
+}
+
+/// Reads the hash of the password of a user of the console.
+pub(super) fn password_hash(value: Value<'_>, user: &str) -> Option<SecretHash> {
+    hash(value, &format!("`tollgate admin user {user}` asks for a password and puts its hash here"))
+}
+
+/// Reads an argon2id hash. `how` says how to get one.
+fn hash(value: Value<'_>, how: &str) -> Option<SecretHash> {
     let value = value.secret();
     let text = value.clone().secret_text("an argon2id hash (a PHC string, \"$argon2id$v=19$…\")")?;
     SecretHash::parse(text.expose()).map_or_else(
@@ -266,8 +276,6 @@ fn secret_hash(value: Value<'_>, client: &str) -> Option<SecretHash> {
                 SecretHashError::Plaintext => ErrorKind::PlaintextSecret,
                 _ => ErrorKind::InvalidValue,
             };
-            let how =
-                format!("`tollgate client reset-secret {client}` makes a secret and puts its hash here");
             value.fail(
                 kind,
                 format!("{error}: it must be an argon2id PHC string, \"$argon2id$v=19$…\"; {how}"),

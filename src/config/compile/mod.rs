@@ -3,6 +3,7 @@
 //! A function here returns `None` only after it reported an error.
 
 mod addresses;
+pub(crate) mod admin;
 mod authentication;
 mod clients;
 mod cors;
@@ -65,10 +66,15 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     });
     let expectations = root.take("expect").map(|value| expect::expectations(&value, &client_ids));
     let metrics = root.take("metrics").map(|value| metrics::metrics(&value, &server));
+    let admin = root.take("admin").map(|value| (admin::admin(&value, &server), value));
     let demo = match root.take("demo") {
         Some(value) => Some(demo::demo(&value, &server)?),
         None => None,
     };
+    if let Some((Some(admin), value)) = &admin {
+        let metrics = metrics.as_ref().and_then(Option::as_ref);
+        admin::separate(value, admin, upstreams.as_deref().unwrap_or_default(), metrics, demo.as_ref());
+    }
     Some(Config {
         file: file.to_owned(),
         files: Vec::new(),
@@ -83,6 +89,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         routes: routes.unwrap_or(Some(Vec::new()))?,
         expectations: expectations.unwrap_or(Some(Vec::new()))?,
         metrics: metrics.map_or(Some(None), |metrics| metrics.map(Some))?,
+        admin: admin.map_or(Some(None), |(admin, _)| admin.map(Some))?,
         demo,
     })
 }

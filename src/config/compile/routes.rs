@@ -5,7 +5,7 @@ use super::{
     clients, cors, forwarding, headers, hosts,
     methods::methods,
     resilience::max_in_flight,
-    scopes::{Names, scopes},
+    scopes::{Names, scopes_of_route},
     server,
 };
 use crate::{
@@ -293,18 +293,18 @@ fn access(table: &mut Table<'_>, names: &Names<'_>) -> Option<Access> {
     }
     let requirement = match (all, any) {
         (Some(all), Some(any)) => {
-            scopes(&all, names);
-            scopes(&any, names);
+            scopes_of_route(&all, names);
+            scopes_of_route(&any, names);
             any.fail(
                 ErrorKind::Conflict,
                 "is beside `scopes`: a route needs all of `scopes` or one of `any_scope`",
             )
         }
-        (Some(all), None) => scopes(&all, names).map(|scopes| match scopes.is_empty() {
+        (Some(all), None) => scopes_of_route(&all, names).map(|scopes| match scopes.is_empty() {
             true => Requirement::AnyToken,
             false => Requirement::All(scopes),
         }),
-        (None, Some(any)) => match scopes(&any, names) {
+        (None, Some(any)) => match scopes_of_route(&any, names) {
             Some(scopes) if scopes.is_empty() => {
                 any.invalid("is empty, so no token would be accepted: leave it out for any valid token")
             }

@@ -18,9 +18,9 @@ use crate::{
 pub struct Client {
     /// The client id.
     pub id: ClientId,
-    /// Whether it may authenticate, and whether its tokens are valid.
+    /// Whether the client may authenticate, and whether its tokens are valid.
     pub enabled: bool,
-    /// What it may do at the OAuth endpoints.
+    /// The capabilities of the client at the OAuth endpoints.
     pub capabilities: Capabilities,
     /// The scopes it may ask for.
     pub scopes: Scopes,
@@ -30,11 +30,11 @@ pub struct Client {
     pub token_lifetime: Duration,
     /// The API requests that it may make with all its tokens together.
     pub rate_limit: Option<Rate>,
-    /// How it authenticates: in at least one way.
+    /// The ways in which the client authenticates: at least one.
     pub authentication: ClientAuthentication,
-    /// Whether its tokens are bound to the certificate that it got them with (RFC 8705 §3).
+    /// Whether the client's tokens are bound to the certificate with which it requested them (RFC 8705 §3).
     pub certificate_bound_tokens: bool,
-    /// Whether its tokens are bound to a key by DPoP (RFC 9449).
+    /// Whether the client's tokens are bound to a key by DPoP (RFC 9449).
     pub dpop_bound_tokens: bool,
     /// The number that ends the client's tokens when it changes.
     pub token_generation: u64,
@@ -42,6 +42,34 @@ pub struct Client {
     pub audiences: Vec<String>,
     /// The position in the file.
     pub position: Position,
+}
+
+impl Client {
+    /// Returns the names of its capabilities.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn capability_names(&self) -> Vec<&'static str> {
+        let has = self.capabilities;
+        [(has.client_credentials, "client_credentials"), (has.introspection, "introspection")]
+            .into_iter()
+            .filter_map(|(there, name)| there.then_some(name))
+            .collect()
+    }
+
+    /// Returns how it may authenticate, as `token_endpoint_auth_methods` names it.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn authentication_methods(&self) -> Vec<&'static str> {
+        let has = &self.authentication;
+        [
+            (has.secret.as_ref().is_some_and(|secret| secret.basic), "client_secret_basic"),
+            (has.secret.as_ref().is_some_and(|secret| secret.post), "client_secret_post"),
+            (has.private_key_jwt.is_some(), "private_key_jwt"),
+            (has.tls_client_auth.is_some(), "tls_client_auth"),
+            (has.self_signed_tls_client_auth.is_some(), "self_signed_tls_client_auth"),
+        ]
+        .into_iter()
+        .filter_map(|(there, name)| there.then_some(name))
+        .collect()
+    }
 }
 
 /// The ways in which a client may authenticate. Every other way is refused. At least one is set.
@@ -74,7 +102,7 @@ pub struct SecretAuthentication {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientSecret {
-    /// Its name in listings; [`ClientSecret::DEFAULT_ID`] for a client's only `secret`.
+    /// The name in listings; [`ClientSecret::DEFAULT_ID`] for a client's only `secret`.
     pub id: String,
     /// The hash that the secret is compared with.
     pub hash: SecretHash,

@@ -1,5 +1,6 @@
 //! The compiled configuration: plain data without invalid values.
 
+mod admin;
 mod client;
 mod cors;
 mod expect;
@@ -13,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use admin::{Admin, AdminUser, Role};
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
 pub use cors::{Cors, CorsOrigins};
 pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
@@ -41,7 +43,7 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// The files that it includes, in their order.
     pub included: Vec<PathBuf>,
-    /// Values that are valid and probably not what was meant, in the order in which they were read.
+    /// Warnings about valid values that are probably mistakes, in the order in which they were read.
     pub warnings: Vec<ConfigWarning>,
     /// `[server]`.
     pub server: Server,
@@ -61,6 +63,8 @@ pub struct Config {
     pub expectations: Vec<Expectation>,
     /// `[metrics]`.
     pub metrics: Option<Metrics>,
+    /// `[admin]`.
+    pub admin: Option<Admin>,
     /// `[demo]`.
     pub demo: Option<Demo>,
 }

@@ -14,6 +14,7 @@
 //! The tests here fail if a step was forgotten: the reader and this description are compared in both
 //! directions, each example is read, and the committed reference must be the generated one.
 
+mod admin;
 mod clients;
 mod expect;
 mod key;
@@ -108,6 +109,7 @@ fn document() -> Table {
         )
         .default_note("no access tests"),
         Key::table("metrics", server::metrics()),
+        Key::table("admin", admin::admin()),
         Key::table("demo", server::demo()),
     ])
 }

@@ -31,6 +31,8 @@ pub(in crate::gateway) struct Parts {
     pub(in crate::gateway) keeper: KeeperHandle,
     pub(in crate::gateway) reloader: Arc<Reloader>,
     pub(in crate::gateway) metrics: Arc<Notify>,
+    /// Stops the listener for operators.
+    pub(in crate::gateway) admin: Arc<Notify>,
 }
 
 /// The program and its arguments, as this process was started.
@@ -152,6 +154,7 @@ impl Successor {
         // From here on nothing fails.
         parts.reloader.retire();
         parts.metrics.notify_one();
+        parts.admin.notify_one();
         parts.shutdown.hand_over();
         service_manager::replaced_by(self.process.id());
         // A new process that is gone by now has accepted connections all the same: there is no way back.

@@ -82,7 +82,7 @@ const OTHERS_GRANTS: u64 = 1 << 32;
 /// use tollgate::{ClientSpec, Gate, GateSpec, Requirement};
 ///
 /// # let folder = tempfile::tempdir()?;
-/// # let headers = |token: &tollgate::oauth::token::AccessToken| -> Result<http::HeaderMap, Box<dyn std::error::Error>> {
+/// # let headers = |token: &tollgate::oauth::AccessToken| -> Result<http::HeaderMap, Box<dyn std::error::Error>> {
 /// #     Ok([(http::header::AUTHORIZATION, format!("Bearer {}", token.expose()).parse()?)].into_iter().collect())
 /// # };
 /// let gate = || -> Result<Gate, Box<dyn std::error::Error>> {
@@ -426,6 +426,10 @@ impl TokenStore for Journal {
 
     fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool {
         self.memory.sweep(now, at_most, forgotten)
+    }
+
+    fn scan(&self, at_most: usize, look: &mut dyn FnMut(&Record)) -> bool {
+        self.memory.scan(at_most, look)
     }
 
     fn len(&self) -> usize {

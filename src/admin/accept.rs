@@ -1,0 +1,83 @@
+//! Accepts connections and serves them.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower_service::Service as _;
+
+use super::peer::Peer;
+use crate::server::TlsReloader;
+
+/// The most connections at a time. Further ones wait in the accept queue.
+const MAX_CONNECTIONS: usize = 32;
+/// How long the head of a request may take, and how long a connection may be idle.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The maximum age of a connection, so that one that does not read cannot occupy its slot forever. Browsers connect again,
+/// also for a stream of events.
+const MAX_AGE: Duration = Duration::from_secs(600);
+/// The largest head of a request.
+const MAX_HEAD: usize = 32 << 10;
+
+/// Serves the connections of a listener.
+pub(super) async fn accept(socket: std::net::TcpListener, tls: Option<Arc<TlsReloader>>, router: Router) {
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            log::error!("the console cannot be served: {error}");
+            return;
+        }
+    };
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok((stream, client)) = listener.accept().await else {
+            // The process is probably out of descriptors: wait until some are closed.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let (tls, router) = (tls.clone(), router.clone());
+        tokio::spawn(async move {
+            let _ = timeout(MAX_AGE, connection(stream, client, tls, router)).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, client: SocketAddr, tls: Option<Arc<TlsReloader>>, router: Router) {
+    let Ok(local) = stream.local_addr() else { return };
+    let peer = Peer { client, local };
+    let _ = stream.set_nodelay(true);
+    match tls {
+        None => serve(stream, peer, router).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.http1_acceptor().accept(stream)).await {
+                serve(stream, peer, router).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, router: Router) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        let mut router = router.clone();
+        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
+    // A client that breaks off is no news.
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+}

@@ -1,0 +1,71 @@
+//! The listener's socket and thread.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
+
+use tokio::sync::Notify;
+
+use super::accept::accept;
+use super::router::router;
+use super::state::AdminState;
+use crate::server::TlsReloader;
+
+/// How long the connections of a process are served that another process has taken over from.
+const LAST_REQUESTS: Duration = Duration::from_secs(15);
+
+/// A bound listener for operators that does not serve yet.
+#[derive(Debug)]
+pub(crate) struct AdminListener {
+    socket: TcpListener,
+    address: SocketAddr,
+    tls: Option<Arc<TlsReloader>>,
+}
+
+impl AdminListener {
+    /// Makes a listener of a listening socket.
+    ///
+    /// # Errors
+    /// Fails if the options of the socket cannot be set.
+    pub(crate) fn new(socket: TcpListener, tls: Option<Arc<TlsReloader>>) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address, tls })
+    }
+
+    /// Returns the address that it listens on.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the listening socket.
+    pub(crate) fn socket(&self) -> &TcpListener {
+        &self.socket
+    }
+
+    /// Serves until `stop` is notified: then another process accepts on the socket. Otherwise it serves until the process
+    /// ends.
+    ///
+    /// # Errors
+    /// Fails if the thread or its runtime cannot be created.
+    pub(crate) fn spawn(self, state: AdminState, stop: Arc<Notify>) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(2)
+            .thread_name("tollgate-admin")
+            .build()?;
+        let serve = move || {
+            // Lower priority than the threads that serve traffic.
+            let _ = rustix::process::nice(5);
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(self.socket, self.tls, router(state)) => {}
+                    () = stop.notified() => tokio::time::sleep(LAST_REQUESTS).await,
+                }
+            });
+        };
+        thread::Builder::new().name("tollgate-admin".into()).spawn(serve)?;
+        Ok(())
+    }
+}

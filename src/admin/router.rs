@@ -1,0 +1,96 @@
+//! The routes of the listener, and what every request passes.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Router, body};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::api;
+use super::cross_site::refuse_cross_site;
+use super::guard::guard;
+use super::problem::{MEDIA_TYPE, Problem};
+use super::response_headers::protect;
+use super::state::AdminState;
+
+/// The largest body of a request: a whole gateway.toml fits.
+const MAX_BODY: usize = 1 << 20;
+/// How long a request may take until its response begins.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest error body that is turned into a problem.
+const MAX_ERROR: usize = 16 << 10;
+
+/// Makes the routes.
+pub(super) fn router(state: AdminState) -> Router {
+    let pages = Router::new().layer(middleware::from_fn_with_state(state.clone(), refuse_cross_site));
+    Router::new()
+        .merge(pages)
+        .nest(api::PREFIX, api::router(state.gate()))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(api::ready))
+        .fallback(async || Problem::not_found("there is nothing at this path"))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(errors_are_problems))
+        .layer(middleware::from_fn_with_state(state.clone(), guard))
+        .layer(middleware::from_fn(protect))
+        .with_state(state)
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    log::error!("a request of the console panicked");
+    Problem::internal().into_response()
+}
+
+/// Gives every error the form of RFC 9457, also those of axum and of the layer in front of the API. Pages keep theirs.
+async fn errors_are_problems(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let has_form = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
+        value == MEDIA_TYPE || value.to_str().is_ok_and(|value| value.starts_with("text/html"))
+    });
+    if has_form || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (mut parts, old) = response.into_parts();
+    let text = body::to_bytes(old, MAX_ERROR).await.unwrap_or_default();
+    let (kind, detail) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => ("method-not-allowed", described(&text)),
+        StatusCode::UNAUTHORIZED => ("unauthorized", described(&text)),
+        StatusCode::FORBIDDEN => ("forbidden", described(&text)),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", described(&text)),
+        StatusCode::SERVICE_UNAVAILABLE => ("unavailable", described(&text)),
+        _ if status.is_server_error() => ("internal", None),
+        _ => ("bad-request", described(&text)),
+    };
+    let detail =
+        detail.unwrap_or_else(|| status.canonical_reason().unwrap_or("the request failed").to_owned());
+    let (fresh, body) = Problem::new(status, kind, detail).into_response().into_parts();
+    // The length is that of the new body.
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    parts.status = fresh.status;
+    Response::from_parts(parts, body)
+}
+
+/// Returns what an error says for people: the description in JSON of OAuth, or a short text.
+fn described(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct OAuthError {
+        #[serde(alias = "detail")]
+        error_description: String,
+    }
+    if let Ok(error) = serde_json::from_slice::<OAuthError>(body) {
+        return Some(error.error_description);
+    }
+    let text = std::str::from_utf8(body).ok()?.trim();
+    (!text.is_empty() && !text.starts_with(['{', '<'])).then(|| text.to_owned())
+}

@@ -1,0 +1,105 @@
+//! Signing in and out.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+
+use super::peer::Peer;
+use super::state::AdminState;
+use super::user::User;
+use crate::config::Admin;
+use crate::gate::SecretHash;
+use crate::oauth::secret::Secret;
+
+/// When to try again if too many wait.
+const RETRY_WHEN_BUSY: Duration = Duration::from_secs(2);
+/// The longest password that is hashed.
+pub(crate) const LONGEST_PASSWORD: usize = 1_024;
+/// What the password of an unknown user is compared with, if there is no user at all: it matches nothing.
+const DECOY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Why somebody could not sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignInError {
+    /// There is no such user, or the password is wrong. The two are not told apart.
+    Refused,
+    /// There were too many attempts from this address, or too many at a time.
+    Later(Duration),
+    /// The system gives no random bytes.
+    NoRandomness,
+}
+
+impl fmt::Display for SignInError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => f.write_str("the user name or the password is wrong"),
+            Self::Later(wait) => {
+                write!(f, "there were too many attempts: try again in {} seconds", wait.as_secs().max(1))
+            }
+            Self::NoRandomness => f.write_str("the system gives no random bytes: try again"),
+        }
+    }
+}
+
+/// Signs a user in, and returns the header that sets the cookie. A session that the browser had before ends.
+///
+/// # Errors
+/// [`SignInError`] if the user is not signed in.
+pub(crate) async fn sign_in(
+    state: &AdminState,
+    peer: &Peer,
+    headers: &HeaderMap,
+    name: &str,
+    password: Secret,
+) -> Result<HeaderValue, SignInError> {
+    let network = peer.network();
+    state.attempts().begin(network, state.now()).map_err(SignInError::Later)?;
+    let config = state.config();
+    let user = config.admin.as_ref().and_then(|admin| admin.user(name));
+    let hash = match (user, &config.admin) {
+        (Some(user), _) => Some(user.password.clone()),
+        (None, admin) => decoy(admin.as_ref()),
+    };
+    let fits = password.expose().len() <= LONGEST_PASSWORD;
+    let matches = match hash {
+        Some(hash) => {
+            let checked = state.passwords().matches(hash, password).await;
+            checked.ok_or(SignInError::Later(RETRY_WHEN_BUSY))?
+        }
+        None => false,
+    };
+    let user = user.filter(|_| matches && fits).ok_or(SignInError::Refused)?;
+    state.attempts().succeeded(network);
+    if let Some(before) = state.cookie().find(headers) {
+        state.sessions().end(&before.key());
+    }
+    let token = state.sessions().begin(user, state.now()).map_err(|_| SignInError::NoRandomness)?;
+    Ok(state.cookie().set(&token))
+}
+
+/// Ends the session of a user, and returns the header that removes the cookie.
+pub(crate) fn sign_out(state: &AdminState, user: &User) -> HeaderValue {
+    state.sessions().end(&user.session);
+    state.cookie().remove()
+}
+
+/// Returns a hash that costs as much as that of a user, and matches nothing.
+fn decoy(admin: Option<&Admin>) -> Option<SecretHash> {
+    let costliest = admin.and_then(|admin| admin.users.iter().max_by_key(|user| user.password.cost()));
+    match costliest {
+        Some(user) => Some(user.password.decoy()),
+        None => SecretHash::parse(DECOY).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_decoy_is_a_hash() {
+        assert!(decoy(None).is_some_and(|hash| !hash.verify(&Secret::new("Password1"))));
+    }
+}

@@ -1,0 +1,101 @@
+//! What every request of the listener can reach.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::attempts::Attempts;
+use super::control::Control;
+use super::cookie::CookieName;
+use super::password_check::PasswordCheck;
+use super::sessions::Sessions;
+use crate::clock::Millis;
+use crate::config::{Admin, Config, Host};
+use crate::gate::Gate;
+use crate::proxy::pipeline::Proxy;
+
+/// The state of the listener. A clone is a shared reference.
+#[derive(Clone)]
+pub(crate) struct AdminState(Arc<Inner>);
+
+struct Inner {
+    control: Arc<dyn Control>,
+    proxy: &'static Proxy,
+    /// The settings at the start, which name the listener.
+    started_with: Admin,
+    cookie: CookieName,
+    sessions: Sessions,
+    attempts: Attempts,
+    passwords: PasswordCheck,
+}
+
+impl AdminState {
+    /// Makes the state of a listener that is bound to `address`.
+    pub(crate) fn new(
+        control: Arc<dyn Control>,
+        proxy: &'static Proxy,
+        started_with: Admin,
+        address: SocketAddr,
+    ) -> Self {
+        let cookie = CookieName::new(address.port(), started_with.tls);
+        Self(Arc::new(Inner {
+            control,
+            proxy,
+            started_with,
+            cookie,
+            sessions: Sessions::default(),
+            attempts: Attempts::default(),
+            passwords: PasswordCheck::default(),
+        }))
+    }
+
+    /// Returns the running gateway.
+    pub(crate) fn control(&self) -> &dyn Control {
+        &*self.0.control
+    }
+
+    /// Returns the configuration in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.0.control.config()
+    }
+
+    /// Returns the proxy, whose counters and servers are shown.
+    pub(crate) fn proxy(&self) -> &'static Proxy {
+        self.0.proxy
+    }
+
+    /// Returns the gate, whose clients and tokens are shown.
+    pub(crate) fn gate(&self) -> &'static Gate {
+        self.0.proxy.gate()
+    }
+
+    /// Returns the time by which sessions end.
+    pub(super) fn now(&self) -> Millis {
+        self.gate().clock().now()
+    }
+
+    /// Returns `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.0.started_with.tls { "https" } else { "http" }
+    }
+
+    /// Returns whether the listener is reached under this name.
+    pub(super) fn has_host(&self, host: &Host) -> bool {
+        self.config().admin.as_ref().unwrap_or(&self.0.started_with).hosts.contains(host)
+    }
+
+    pub(super) fn cookie(&self) -> &CookieName {
+        &self.0.cookie
+    }
+
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(super) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    pub(super) fn passwords(&self) -> &PasswordCheck {
+        &self.0.passwords
+    }
+}
