@@ -1,7 +1,7 @@
 //! Whether a client can get through a route.
 
 use crate::config::{Access, Client, Route};
-use crate::oauth::scope::{Requirement, Scopes};
+use crate::oauth::scope::Requirement;
 
 /// What the sender of a token must show with each request, because the token is bound to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl<'r> Reach<'r> {
         if let Some(audience) = audience.as_deref().filter(|wanted| !may_ask_for(client, wanted)) {
             return Self::WrongAudience(audience);
         }
-        match missing(requirement, &client.scopes) {
+        match requirement.missing(&client.scopes) {
             scopes if scopes.is_empty() => Self::Allowed(SenderConstraint::of(client)),
             scopes => Self::MissingScopes { scopes, any: matches!(requirement, Requirement::Any(_)) },
         }
@@ -102,13 +102,19 @@ impl<'r> Reach<'r> {
     }
 }
 
-/// Returns the scopes that a token lacks. If one of several would be enough, all of them are returned.
-pub(crate) fn missing<'r>(requirement: &'r Requirement, held: &Scopes) -> Vec<&'r str> {
-    if requirement.is_met_by(held) {
-        return Vec::new();
-    }
-    let needed = requirement.scopes().into_iter().flat_map(Scopes::iter);
-    needed.filter(|scope| !held.contains(scope)).collect()
+/// Returns the scopes and the audience that a token needs for a route. If one of several scopes is enough, it is one
+/// that the client may have.
+pub(crate) fn needs(route: &Route, client: Option<&Client>) -> (Option<String>, Option<String>) {
+    let Access::Token { requirement, audience } = &route.access else { return (None, None) };
+    let scopes = match requirement {
+        Requirement::AnyToken => None,
+        Requirement::All(scopes) => Some(scopes.to_string()),
+        Requirement::Any(scopes) => {
+            let may = |scope: &&str| client.is_none_or(|client| client.scopes.contains(scope));
+            scopes.iter().find(may).map(str::to_owned)
+        }
+    };
+    (scopes, audience.clone())
 }
 
 /// Returns whether a client may ask for tokens for an audience (RFC 8707).

@@ -18,6 +18,8 @@ mod output;
 mod route_json;
 mod routes;
 mod schema;
+mod self_test;
+mod shadow;
 mod state;
 mod token;
 mod upgrade;
@@ -47,7 +49,9 @@ pub fn main() -> ExitCode {
         Command::Import(arguments) => import::import(&config, &arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
+        Command::Shadow { json } => shadow::shadow(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
+        Command::SelfTest(arguments) => self_test::self_test(&config, arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),
         Command::State { json } => state::state(&config, json),
