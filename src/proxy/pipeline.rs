@@ -7,16 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
-use http::request::Parts;
 use http_body_util::Full;
 use tokio::sync::watch;
 
 use super::forward::error::ForwardError;
-use super::observe::{self, RequestRecord};
-use super::route::ClientConnection;
+use super::observe;
 use super::rules::Rules;
-use crate::gate::{Endpoint, FormBody, Gate};
-use crate::headers::MapHead;
+use crate::gate::Gate;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::denial::Denial;
 use crate::telemetry::{Gauges, Reason};
@@ -130,32 +127,6 @@ impl Proxy {
             error => error.to_response(),
         };
         (observe::forward_error_reason(error), response)
-    }
-
-    /// Serves a request to one of the gate's endpoints, after its body has been read.
-    pub(super) async fn serve_endpoint(
-        &self,
-        endpoint: Endpoint,
-        parts: &Parts,
-        body: FormBody,
-        client: &ClientConnection<'_>,
-        record: &mut RequestRecord,
-    ) -> Response<Full<Bytes>> {
-        if let FormBody::Whole(body) = &body {
-            record.set_request_bytes(body.len());
-        }
-        let address = self.with_rules(|rules| rules.client_address(client.peer, &MapHead::new(parts)));
-        let mut origin = crate::gate::Origin::from_address(address);
-        origin.certificate = client.verified_certificate();
-        origin.https = Some(client.secure);
-        let (mut response, outcome) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
-        self.with_rules(|rules| {
-            if let Some(cors) = &rules.endpoint_cors {
-                cors.apply(endpoint, &MapHead::new(parts), response.headers_mut());
-            }
-        });
-        record.set_outcome(&outcome);
-        response
     }
 }
 
