@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use tokio::sync::mpsc;
 
-use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
+use super::authorize::{Authorized, Disposition, Scratch, authorize};
 use super::body::request::{BodyLimits, Origin};
 use super::client::{Changes, Client, Relayed, ResponseTimeouts, Socket, Upload, relay};
 use super::forward::buffer::buffer;
@@ -23,6 +23,7 @@ use super::observe::RequestRecord;
 use super::observer::RequestObserver as _;
 use super::pipeline::{Proxy, wait_in_queue};
 use super::refusal::{Refusal, local_response};
+use super::request_context::RequestContext;
 use super::route::{ClientConnection, Route};
 use super::tunnel;
 use crate::clock::turn;

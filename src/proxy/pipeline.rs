@@ -13,7 +13,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
-use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
+use super::authorize::{Authorized, Disposition, Scratch, authorize};
 use super::body::downstream::BodyDownstream;
 use super::body::drain::drain;
 use super::body::lease::TokenLease;
@@ -27,6 +27,7 @@ use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::observe::{self, RequestRecord};
 use super::refusal::{Refusal, into_grpc_if_called, local_response};
+use super::request_context::RequestContext;
 use super::route::ClientConnection;
 use super::rules::Rules;
 use crate::gate::question::{Answers, NO_ANSWERS};
