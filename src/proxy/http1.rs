@@ -9,7 +9,7 @@ use http_body_util::Full;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
+use super::authorize::{Authorized, Disposition, Scratch, authorize};
 use super::body::request::BodyLimits;
 use super::client::{Changes, Client, Relayed, ResponseTimeouts, Socket, Upload, relay};
 use super::forward::buffer::buffer;
@@ -21,6 +21,7 @@ use super::observe::RequestRecord;
 use super::observer::RequestObserver as _;
 use super::pipeline::{Proxy, wait_in_queue};
 use super::refusal::{Refusal, local_response};
+use super::request_context::RequestContext;
 use super::route::{ClientConnection, Route};
 use super::session::Session;
 use super::tunnel;

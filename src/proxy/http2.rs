@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
-use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
+use super::authorize::{Authorized, Disposition, Scratch, authorize};
 use super::body::downstream::BodyDownstream;
 use super::body::drain::drain;
 use super::body::lease::TokenLease;
@@ -22,6 +22,7 @@ use super::observe::RequestRecord;
 use super::observer::RequestObserver as _;
 use super::pipeline::{Proxy, wait_in_queue};
 use super::refusal::{Refusal, into_grpc_if_called, local_response};
+use super::request_context::RequestContext;
 use super::route::{ClientConnection, Route};
 use super::session::Session;
 use super::stream::{Reply, Stream, StreamDownstream};

@@ -18,6 +18,7 @@ pub(crate) mod observer;
 pub(crate) mod pipeline;
 mod redirect;
 pub(crate) mod refusal;
+pub(crate) mod request_context;
 pub(crate) mod route;
 pub(crate) mod rules;
 pub(crate) mod session;
