@@ -1,6 +1,6 @@
 //! An explanation as text and as JSON.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::access::describe;
 use crate::access::explain::{Explanation, SampleRequest, Verdict};
@@ -35,8 +35,15 @@ impl Report<'_> {
                 row(name, text);
             }
         }
-        row("verdict", self.verdict());
-        if let Verdict::Refused { setting: Some(setting), .. } = &self.explanation.verdict {
+        match &self.explanation.enforced {
+            None => row("verdict", self.verdict(&self.explanation.verdict)),
+            Some(enforced) => {
+                row("verdict", format!("passes (shadow); enforced: {}", self.verdict(enforced)));
+                row("", format!("{}, without its credentials", self.verdict(&self.explanation.verdict)));
+            }
+        }
+        let decisive = self.explanation.enforced.as_ref().unwrap_or(&self.explanation.verdict);
+        if let Verdict::Refused { setting: Some(setting), .. } = decisive {
             row("setting", self.remedy(setting));
         }
         let asked = self.explanation.token_request(self.config, &self.request.credential);
@@ -55,8 +62,8 @@ impl Report<'_> {
             .collect()
     }
 
-    fn verdict(&self) -> String {
-        match &self.explanation.verdict {
+    fn verdict(&self, verdict: &Verdict) -> String {
+        match verdict {
             Verdict::Passes { upstream, path } => {
                 let servers = self.config.upstreams.iter().find(|known| known.name == *upstream);
                 let servers: Vec<String> =
@@ -144,24 +151,10 @@ impl Report<'_> {
     }
 
     pub(super) fn json(&self) -> String {
-        let verdict = match &self.explanation.verdict {
-            Verdict::Passes { upstream, path } => {
-                json!({ "passes": true, "upstream": upstream, "path": path })
-            }
-            Verdict::Endpoint(name) => json!({ "passes": false, "endpoint": name }),
-            Verdict::Preflight { allowed } => {
-                json!({ "passes": false, "status": 204, "preflight": { "allowed": allowed } })
-            }
-            Verdict::Refused { status, error, reason, setting } => {
-                json!({
-                    "passes": false,
-                    "status": status,
-                    "error": error,
-                    "reason": reason,
-                    "setting": setting,
-                })
-            }
-        };
+        let mut verdict = verdict_json(&self.explanation.verdict);
+        if let Some(enforced) = &self.explanation.enforced {
+            verdict["shadow"] = verdict_json(enforced);
+        }
         let SampleRequest { method, target, credential, from, .. } = self.request;
         let route = self.explanation.route;
         let token = route.and_then(|route| credential.token(self.config, route));
@@ -179,5 +172,26 @@ impl Report<'_> {
             "page_reads_answer": self.explanation.page_reads_response,
             "verdict": verdict,
         }))
+    }
+}
+
+fn verdict_json(verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Passes { upstream, path } => {
+            json!({ "passes": true, "upstream": upstream, "path": path })
+        }
+        Verdict::Endpoint(name) => json!({ "passes": false, "endpoint": name }),
+        Verdict::Preflight { allowed } => {
+            json!({ "passes": false, "status": 204, "preflight": { "allowed": allowed } })
+        }
+        Verdict::Refused { status, error, reason, setting } => {
+            json!({
+                "passes": false,
+                "status": status,
+                "error": error,
+                "reason": reason,
+                "setting": setting,
+            })
+        }
     }
 }
