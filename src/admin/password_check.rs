@@ -29,7 +29,10 @@ impl PasswordCheck {
     }
 
     /// Does something that hashes a password; `None` if too many wait.
-    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let _waits = self.waiting.try_acquire().ok()?;
         let permit = Arc::clone(&self.hashing).acquire_owned().await.ok()?;
         // The permit lives with the hash: a client that goes away does not free it for the next.

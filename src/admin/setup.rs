@@ -32,7 +32,9 @@ pub(crate) enum SetupError {
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Link => f.write_str("the link was used, or is too old: `tollgate admin link` prints a new one"),
+            Self::Link => {
+                f.write_str("the link was used, or is too old: `tollgate admin link` prints a new one")
+            }
             Self::Later(wait) => {
                 write!(f, "there were too many attempts: try again in {} seconds", wait.as_secs().max(1))
             }
@@ -78,18 +80,20 @@ pub(crate) async fn set_up(
         return Err(SetupError::Link);
     }
     let (operation, comment) = if exists {
-        let operation = json!({ "op": "admin_user_password", "name": setup.name, "password": setup.password });
+        let operation = json!({ "op": "admin_user_password", "name": setup.name, "password": { "text": setup.password } });
         (operation, format!("New password of {} by a setup link", setup.name))
     } else {
-        let operation =
-            json!({ "op": "admin_user_add", "name": setup.name, "password": setup.password, "role": "owner" });
+        let operation = json!({ "op": "admin_user_add", "name": setup.name, "password": { "text": setup.password }, "role": "owner" });
         (operation, format!("User {} by a setup link", setup.name))
     };
     let changes = Arc::clone(state.changes());
     let committed = state.passwords().run(move || {
         let submitted = Submitted::read(operation, SystemTime::now())?;
         changes.change(&actor, &[submitted.operation], &comment, None)?;
-        changes.audit().record(&AuditLine::now(&actor, Event::Setup, "console", "ok")).map_err(ChangeError::Audit)
+        changes
+            .audit()
+            .record(&AuditLine::now(&actor, Event::Setup, "console", "ok"))
+            .map_err(ChangeError::Audit)
     });
     match committed.await {
         None => return Err(SetupError::Later(Duration::from_secs(2))),

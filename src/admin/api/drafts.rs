@@ -164,7 +164,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<DraftView>>, Problem> {
     query.limit()?;
     let drafts = act(&state, &caller, |changes, _| changes.drafts()).await?;
-    query.page(&drafts, |draft| draft.id.to_string(), |draft| DraftView::of(draft)).map(Json)
+    query.page(&drafts, |draft| draft.id.to_string(), DraftView::of).map(Json)
 }
 
 /// Begins a draft on the configuration of now.

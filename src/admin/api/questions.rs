@@ -134,7 +134,7 @@ fn sample(config: &Config, question: Question) -> Result<SampleRequest, Problem>
             Credential::Client { id, scopes, audience }
         }
     };
-    let origin = question.origin.map(|origin| HeaderValue::try_from(origin));
+    let origin = question.origin.map(HeaderValue::try_from);
     let origin = origin.transpose().map_err(|_| unprocessable("`origin` is no header value"))?;
     Ok(SampleRequest {
         method,

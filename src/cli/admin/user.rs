@@ -42,10 +42,12 @@ pub(super) fn user(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
             let password = ask_secret::password(name)?;
             let password = password.expose();
             match known {
-                Some(_) => json!({ "op": "admin_user_password", "name": name, "password": password }),
+                Some(_) => {
+                    json!({ "op": "admin_user_password", "name": name, "password": { "text": password } })
+                }
                 None => {
                     let role = role.unwrap_or(Role::Viewer).as_str();
-                    json!({ "op": "admin_user_add", "name": name, "password": password, "role": role })
+                    json!({ "op": "admin_user_add", "name": name, "password": { "text": password }, "role": role })
                 }
             }
         }
