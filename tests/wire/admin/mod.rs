@@ -5,7 +5,6 @@ mod changes;
 mod commands;
 mod guard;
 mod listener;
-mod sessions;
 
 use crate::support::{Config, Fixture, TestResponse, get, raw};
 use std::net::SocketAddr;
