@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 
@@ -16,6 +16,12 @@ use serde::Serialize;
 #[must_use]
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
     with_type(status, "application/json", body)
+}
+
+/// Builds a response with this JSON, which must not be cached.
+#[must_use]
+pub(crate) fn json_text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    of_type(status, "application/json", body.into())
 }
 
 /// Builds a problem details response (RFC 9457). `detail` says what the caller can do.
@@ -57,11 +63,17 @@ pub(crate) fn body(response: &Response<Full<Bytes>>) -> Bytes {
 fn with_type(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Full<Bytes>> {
     // Serialization cannot fail: every map in these bodies has string keys.
     let body = serde_json::to_vec(body).unwrap_or_default();
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    of_type(status, media_type, body.into())
+}
+
+fn of_type(status: StatusCode, media_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
-    let headers = response.headers_mut();
+    // With room for a challenge, and for headers that the caller adds.
+    let mut headers = HeaderMap::with_capacity(6);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    *response.headers_mut() = headers;
     response
 }

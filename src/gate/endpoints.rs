@@ -137,8 +137,8 @@ impl Gate {
     ) -> Result<Response<Full<Bytes>>, TokenError> {
         endpoints::check_head(parts, &token::PARAMETERS)?;
         let body = body.whole()?;
-        let request = token::TokenRequest::read(&parts.headers, &endpoints::form(&body)?)?;
-        let client = self.authenticate(settings, request.auth.clone(), origin).await?;
+        let (auth, request) = token::TokenRequest::read(&parts.headers, &endpoints::form(&body)?)?;
+        let client = self.authenticate(settings, auth, origin).await?;
         outcome.client = Some(Arc::clone(&client.state));
         let scopes = request.granted_scopes(&client.policy)?;
         let audience = match request.resource.as_deref() {

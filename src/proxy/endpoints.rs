@@ -88,7 +88,10 @@ impl Proxy {
         if let FormBody::Whole(body) = &body {
             record.set_request_bytes(body.len());
         }
-        let address = self.with_rules(|rules| rules.client_address(client.peer, &MapHead::new(parts)));
+        let address = self.with_rules(|rules| match rules.trusts(client.peer) {
+            true => rules.client_address(client.peer, &MapHead::new(parts)),
+            false => client.peer,
+        });
         let mut origin = crate::gate::Origin::from_address(address);
         origin.certificate = client.verified_certificate();
         origin.https = Some(client.secure);

@@ -27,7 +27,7 @@ use super::session::Session;
 use super::tunnel;
 use crate::gate::Endpoint;
 use crate::gate::question::{Answers, NO_ANSWERS, Question};
-use crate::headers::{HeaderSink as _, RequestView};
+use crate::headers::{Class, Field, HeaderSink as _, RequestView};
 use crate::http1::{RequestFraming, ResponseExpectation};
 use crate::limit::exchange::ExchangeLimits;
 use crate::response;
@@ -359,8 +359,13 @@ fn parts_of(request: &impl RequestView) -> Option<Parts> {
     parts.method = request.method().clone();
     parts.version = request.version();
     parts.uri = Uri::from(target);
-    let mut headers = HeaderMap::new();
-    for field in request.fields() {
+    let mut headers = HeaderMap::with_capacity(8);
+    // The endpoints look at the headers that have a class, and at those that describe the body.
+    let is_read = |field: &Field<'_>| {
+        field.class != Class::Other
+            || field.name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
+    };
+    for field in request.fields().filter(is_read) {
         headers.keep(&field);
     }
     parts.headers = headers;

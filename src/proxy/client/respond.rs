@@ -1,5 +1,7 @@
 //! Writes the heads of responses to the client.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
@@ -182,15 +184,24 @@ impl<I: Socket> Client<I> {
             self.close();
         }
         let body = response::body(response);
-        let mut headers = response.headers().clone();
-        let bodiless = response.status() == StatusCode::NO_CONTENT;
+        let (status, headers) = (response.status(), response.headers());
+        let bodiless = status == StatusCode::NO_CONTENT;
+        let out = self.out();
+        write_status_line(out, status, status.canonical_reason().unwrap_or("Unknown").as_bytes());
+        for (name, value) in headers {
+            let is_replaced = *name == CONTENT_LENGTH || request_id.is_some() && *name == REQUEST_ID.name;
+            if *name != CONNECTION && !is_replaced {
+                out.add(name, value.as_bytes());
+            }
+        }
         if !bodiless {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            // Writing to a vector cannot fail.
+            let _ = write!(out, "content-length: {}\r\n", body.len());
         }
-        if let Some(id) = request_id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
-            headers.insert(&REQUEST_ID.name, id);
+        if let Some(id) = request_id {
+            out.state(&REQUEST_ID, id);
         }
-        self.write_map(response.status(), &headers, BodyFraming::Declared);
+        self.end_head(BodyFraming::Declared, headers.contains_key(DATE), false);
         if self.is_head || bodiless {
             return 0;
         }
