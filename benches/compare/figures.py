@@ -74,8 +74,9 @@ def figures(results):
             rows.append(_row(scenario, f"p99.9 while {issued:,} tokens expire, against none expiring",
                              pooled(result, "expiring", "none", "p999_us"),
                              *((1.5, 1.1) if issued >= 1_000_000 else (None, None))))
-        elif scenario == "idle" and "tollgate" in result.get("peers", {}):
+        elif scenario in ("idle", "idle-tls") and "tollgate" in result.get("peers", {}):
             each, count = (result["peers"]["tollgate"][key] for key in ("bytes_each", "connections"))
+            bars = (6, 3) if scenario == "idle" else (10, 8)
             rows.append(_row(scenario, f"memory an idle kept-alive connection, of {count:,}", {"value": each / KIB},
-                             6, 3, "KiB"))
+                             *bars, "KiB"))
     return [row for row in rows if row]

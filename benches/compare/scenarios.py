@@ -2,6 +2,7 @@
 
 import dataclasses
 import socket
+import ssl
 import statistics
 import sys
 import time
@@ -130,28 +131,37 @@ def issuing(lab):
         lab.stop([proxied])
 
 
-def idle(lab):
+def idle(tls=False):
     """Memory of connections that made one request and then stay open: a new process for each peer."""
-    results = {}
-    for id in _ids(lab.options, wanted=set(PEERS) - {"tollgate-public"}):  # the same process as tollgate
-        target, = lab.start([id])
-        try:
-            say(f"    {id}")
-            # Warms up pools, allocator and code pages before the first reading.
-            load.wrk(lab.options.load_core, target.url(), target.tokens, 64, WARM_UP)
-            # A relay needs two descriptors per connection.
-            room = lab.options.open_files // (2 if id == "relay" else 1) - 300
-            results[id] = _hold(target, min(lab.options.idle_connections, room))
-            results[id] |= {"label": target.label, "authorises": target.peer.authorises}
-        finally:
-            lab.stop([target])
-    return {"kind": "memory", "peers": results}
+    def scenario(lab):
+        results = {}
+        for id in _ids(lab.options, tls, set(PEERS) - {"tollgate-public"}):  # the same process as tollgate
+            target, = lab.start([id])
+            try:
+                say(f"    {id}")
+                # Warms up pools, allocator and code pages before the first reading.
+                load.wrk(lab.options.load_core, target.url(tls=tls), target.tokens, 64, WARM_UP)
+                # A relay needs two descriptors per connection.
+                room = lab.options.open_files // (2 if id == "relay" else 1) - 300
+                results[id] = _hold(target, min(lab.options.idle_connections, room), tls)
+                results[id] |= {"label": target.label, "authorises": target.peer.authorises}
+            finally:
+                lab.stop([target])
+        return {"kind": "memory", "peers": results}
+    return scenario
 
 
-def _hold(target, count):
-    request = (f"GET {target.peer.base} HTTP/1.1\r\nHost: 127.0.0.1:{target.ports[0]}\r\n"
+def _hold(target, count, tls):
+    port = target.ports[1 if tls else 0]
+    request = (f"GET {target.peer.base} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
                f"Authorization: Bearer {target.token()}\r\n\r\n").encode()
     held, readings = [], []
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def connect():
+        connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+        return context.wrap_socket(connection) if tls else connection
 
     def ask(connection):
         connection.sendall(request)
@@ -163,7 +173,7 @@ def _hold(target, count):
     try:
         for wanted in (count // 10, count):
             while len(held) < wanted:
-                held.append(socket.create_connection(("127.0.0.1", target.ports[0]), timeout=10))
+                held.append(connect())
                 ask(held[-1])
             # A connection counts as idle after some seconds: before, a proxy may expect the next request.
             time.sleep(6)
@@ -284,7 +294,8 @@ SCENARIOS = {
     "tls": ("TLS kept alive, small GET", kept_alive(None, tls=True)),
     "tls-handshake": ("TLS, a new full handshake for each request", handshakes),
     "h2": ("HTTP/2 over TLS, 16 connections of 4 streams", http2),
-    "idle": ("idle kept-alive connections", idle),
+    "idle": ("idle kept-alive connections", idle()),
+    "idle-tls": ("idle kept-alive connections over TLS", idle(tls=True)),
     "threads2": ("two threads against one", two_threads),
     "issue": ("issuing tokens", issuing),
     "flood": ("a flood of wrong secrets", flood),

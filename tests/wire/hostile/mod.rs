@@ -35,6 +35,7 @@ fn table(rows: impl IntoIterator<Item = (String, Vec<u8>)>, statuses: &[u16], af
     let before = fixture.upstream.bytes();
     let mut failures = Vec::new();
     for (name, request) in rows {
+        keep_as_corpus(&name, &request);
         let request = replace(&request, b"BEARER", bearer.as_bytes());
         let mut conn = fixture.connect();
         conn.send(&request);
@@ -65,6 +66,18 @@ fn table(rows: impl IntoIterator<Item = (String, Vec<u8>)>, statuses: &[u16], af
     assert!(failures.is_empty(), "{} of the rows:\n{}", failures.len(), failures.join("\n\n"));
     fixture.raw(get("/hello", &[&bearer])).status(200);
     assert!(fixture.upstream.bytes() > before, "the upstream records nothing, so this test shows nothing");
+}
+
+/// Writes a request to the folder that `TOLLGATE_CORPUS` names, as an input for the fuzz target `connection`.
+fn keep_as_corpus(name: &str, request: &[u8]) {
+    let Some(folder) = std::env::var_os("TOLLGATE_CORPUS") else { return };
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
+    // Rows of two tables may have the same name.
+    let sum = crc32fast::hash(request);
+    let file = std::path::Path::new(&folder).join(format!("{name}-{sum:08x}"));
+    std::fs::write(file, replace(request, b"BEARER", b"Authorization: Bearer x"))
+        .expect("the folder is writable");
 }
 
 fn is_closed(conn: &mut Conn) -> bool {
