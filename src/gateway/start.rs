@@ -21,7 +21,7 @@ use super::log::start_log;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
-use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::settings::{is_secure, name_issuer, server_options, start_access_log, start_security_log};
 use super::shadow_keeper::ShadowKeeper;
 use super::store;
 use crate::admin::listener::AdminListener;
@@ -37,7 +37,7 @@ use crate::server::{
     Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, TlsReloader, Trust,
     handle_signals,
 };
-use crate::telemetry::{self, MetricsListener, access_log};
+use crate::telemetry::{self, MetricsListener, access_log, security_log};
 use crate::upstream::health::upkeep;
 use crate::upstream::own_listener;
 
@@ -109,6 +109,7 @@ fn start(
     banner(&config, &bound, demo.as_ref(), metrics.as_ref(), console.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
+    start_security_log(config.security_log.as_ref())?;
     let metrics_end = Arc::new(Notify::new());
     let admin_end = Arc::new(Notify::new());
     if let (Some(listener), Some(admin)) = (admin, &config.admin) {
@@ -120,7 +121,7 @@ fn start(
     if let Some(metrics) = metrics {
         let end = Arc::clone(&metrics_end);
         metrics
-            .spawn(end, |format| telemetry::render(&proxy.gauges(), format))
+            .spawn(end, |format| telemetry::render(&proxy.gauges(), format), || proxy.is_ready())
             .map_err(StartError::system)?;
     }
     if let Some(demo) = demo {
@@ -154,11 +155,13 @@ fn start(
     }
     let status = service_manager::status(&config);
     let exit = serve(&config, bound, proxy, move || {
+        telemetry::record_serving();
         handover.start(predecessor, move || service_manager::ready(&status));
     });
     keeper.finish();
     stored.finish();
     access_log::flush(LAST_LINES);
+    security_log::flush(LAST_LINES);
     match exit {
         ExitReason::Drained | ExitReason::Stopped => {}
         ExitReason::GraceExpired { connections } => {

@@ -8,7 +8,7 @@ use super::forward::error::ForwardError;
 use super::forward::http2;
 use super::forward::outbound::Head;
 use super::observe;
-use super::observer::RequestObserver;
+use super::observer::{Denied, RequestObserver};
 use super::refusal::Refusal;
 use super::route::{Access, ClientConnection, Route};
 use super::rules::Rules;
@@ -24,6 +24,7 @@ use crate::headers::{
 use crate::limit::concurrency::Admission;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
+use crate::oauth::denial::Denial;
 use crate::oauth::evidence::{Evidence, Target};
 use crate::response;
 use crate::route::host::{Host, HostError, HostRule, LastHost, TargetHost};
@@ -329,6 +330,12 @@ fn enforce<V: RequestView>(
         Ok(lease) => lease,
         Err(Undecided::Ask(question)) => return Ok(Enforced::Ask(question)),
         Err(Undecided::Denied(denial)) => {
+            // These are about a token that was found: the identity is its own, and not an earlier request's.
+            let found =
+                matches!(denial, Denial::InsufficientScope(_) | Denial::WrongAudience | Denial::NotHeld(_));
+            let client_id = identity.client().filter(|_| found);
+            let address = rules.client_address(client.peer, request);
+            observer.on_denial(&Denied { denial: &denial, client: client_id, address, target });
             let refusal = Refusal::new(gate.refuse(&denial), observe::denial_reason(&denial));
             return Err(Refusal { close: client.has_refused_certificate(), ..refusal });
         }

@@ -39,7 +39,7 @@ use crate::oauth::denial::Denial;
 use crate::plugin;
 use crate::response;
 use crate::route::host::LastHost;
-use crate::telemetry::{Gauges, Reason};
+use crate::telemetry::{self, Gauges, Reason};
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
@@ -113,6 +113,12 @@ impl Proxy {
         &self.gate
     }
 
+    /// Returns whether requests are accepted, and tokens can be issued and checked.
+    #[must_use]
+    pub(crate) fn is_ready(&self) -> bool {
+        telemetry::is_serving() && self.gate.is_store_healthy()
+    }
+
     /// Returns the metrics that are read when they are requested, and not counted.
     pub(crate) fn gauges(&self) -> Gauges {
         let rules = self.rules.load();
@@ -170,7 +176,7 @@ impl Proxy {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
                 }
                 Err(refusal) => {
-                    record.refused(&refusal);
+                    record.refused(&refusal, &client);
                     drain(body);
                     break refusal.into_grpc_if_called(&parts).into_response().map(ResponseBody::from);
                 }
@@ -368,7 +374,7 @@ impl Proxy {
                 cors.apply(endpoint, &MapHead::new(parts), response.headers_mut());
             }
         });
-        record.set_outcome(&outcome);
+        record.set_outcome(&outcome, address);
         response
     }
 }

@@ -11,17 +11,22 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub(crate) mod access_log;
 mod exposition;
+mod json;
 mod listener;
 mod meter;
 mod process;
+mod readiness;
 mod reason;
 pub(crate) mod request_id;
 mod scrape;
+pub(crate) mod security_log;
 mod setting;
+mod sink;
 mod thread;
 
 pub(crate) use listener::MetricsListener;
 pub(crate) use meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
+pub(crate) use readiness::{is_serving, record_end, record_serving};
 pub(crate) use reason::Reason;
 pub(crate) use scrape::{Gauges, record_reload, render};
 pub(crate) use thread::{EndpointName, Event, GaugeGuard, count, thread_counters};

@@ -28,7 +28,7 @@ use crate::oauth::token::AccessToken;
 use crate::proxy::authorize::{Disposition, RequestContext, Scratch, authorize};
 use crate::proxy::cors::Cors;
 use crate::proxy::observe::denial_reason;
-use crate::proxy::observer::RequestObserver;
+use crate::proxy::observer::{Denied, RequestObserver};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::{self, ClientConnection, ConnectionCertificate};
 use crate::proxy::rules::Rules;
@@ -307,6 +307,8 @@ impl RequestObserver for Seen {
     }
 
     fn on_permit(&mut self, _client: Option<&str>) {}
+
+    fn on_denial(&mut self, _denied: &Denied<'_>) {}
 
     fn on_shadow(&mut self, judged: &Judged<'_>) {
         self.shadow = judged.denial.cloned();

@@ -5,6 +5,7 @@ mod client;
 mod cors;
 mod expect;
 mod methods;
+mod observe;
 mod route;
 mod server;
 mod upstream;
@@ -19,6 +20,7 @@ pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthenticatio
 pub use cors::{Cors, CorsOrigins};
 pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
 pub use methods::Methods;
+pub use observe::{AcceptContext, SecurityLog, Tracing};
 pub use route::{
     Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Mode, Route,
 };
@@ -63,6 +65,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// `[[expect]]`, in the order of the file.
     pub expectations: Vec<Expectation>,
+    /// `[security_log]`.
+    pub security_log: Option<SecurityLog>,
+    /// `[tracing]`.
+    pub tracing: Option<Tracing>,
     /// `[metrics]`.
     pub metrics: Option<Metrics>,
     /// `[admin]`.

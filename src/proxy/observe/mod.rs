@@ -1,9 +1,11 @@
 //! The record of a request. It is filled while the request is served, and is counted and logged once at the end.
 
 mod reasons;
+mod security;
 pub(crate) mod trace;
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 use std::time::SystemTime;
@@ -13,7 +15,7 @@ use http::{Method, StatusCode, Version};
 use http_body::Frame;
 use tokio::time::Instant;
 
-use super::observer::RequestObserver;
+use super::observer::{Denied, RequestObserver};
 use super::refusal;
 use super::route::{ClientConnection, Route};
 use super::shadow::access::Judged;
@@ -128,8 +130,10 @@ impl RequestRecord {
     }
 
     /// Records a refusal.
-    pub(crate) fn refused(&mut self, refusal: &refusal::Refusal) {
+    pub(crate) fn refused(&mut self, refusal: &refusal::Refusal, client: &ClientConnection<'_>) {
         (self.reason, self.setting) = (refusal.reason, refusal.setting);
+        let route = self.route().map(|route| route.meter.name());
+        security::refused(refusal, client.peer, route, self.request_id());
     }
 
     /// Returns the setting that decided about a refused request.
@@ -182,9 +186,10 @@ impl RequestRecord {
     }
 
     /// Records the outcome of the endpoint.
-    pub(crate) fn set_outcome(&mut self, outcome: &EndpointOutcome) {
+    pub(crate) fn set_outcome(&mut self, outcome: &EndpointOutcome, address: IpAddr) {
         self.upstream.end_attempt();
         self.reason = outcome.refusal.as_ref().map(token_error_reason);
+        security::outcome(outcome, address, self.endpoint, self.request_id());
         if let Some(event) = success_event(outcome) {
             thread_counters().count(event);
         }
@@ -373,6 +378,11 @@ impl RequestObserver for RequestRecord {
         if let Some(logged) = self.logged() {
             set(&mut logged.client_id, client.unwrap_or_default());
         }
+    }
+
+    fn on_denial(&mut self, denied: &Denied<'_>) {
+        let route = self.meter().map(Meter::name);
+        security::denied(denied, route, self.request_id());
     }
 
     fn on_shadow(&mut self, judged: &Judged<'_>) {
