@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::error::StartError;
 use crate::config::{
-    AccessLog, Config, Issuer, Listener, ListenerProtocol, SecurityLog, Server, ServerCertificate,
+    AcceptContext, AccessLog, Config, Issuer, Listener, ListenerProtocol, SecurityLog, Server,
+    ServerCertificate,
 };
 use crate::server::{Bound, ListenerSpec, ServerOptions, TlsPaths, self_signed};
 use crate::telemetry::access_log::{self, Output};
+use crate::telemetry::tracing::{self, Collector, Sampling};
 use crate::telemetry::{request_id, security_log};
 
 /// Opens the output of the access log, or opens it again.
@@ -50,6 +52,23 @@ pub(crate) fn start_security_log(log: Option<&SecurityLog>) -> Result<(), StartE
         ))
     })?;
     security_log::set(opened, *max_per_second).map_err(StartError::system)
+}
+
+/// Begins to record traces, if the configuration says so.
+pub(crate) fn start_tracing(config: &Config) -> Result<(), StartError> {
+    let Some(settings) = &config.tracing else { return Ok(()) };
+    let sampling = Sampling {
+        ratio: settings.ratio,
+        accept_all: settings.accept_context == AcceptContext::All,
+        accept_trusted: settings.accept_context == AcceptContext::TrustedProxies,
+    };
+    let collector = Collector {
+        endpoint: settings.endpoint.clone(),
+        authorization: settings.authorization.as_ref().map(|secret| secret.expose().to_owned()),
+        service_name: settings.service_name.clone(),
+    };
+    tracing::start(sampling, &collector)
+        .map_err(|error| StartError::system(format!("traces cannot be sent ([tracing]): {error}")))
 }
 
 pub(super) fn is_secure(listener: &Listener) -> bool {

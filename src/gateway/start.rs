@@ -21,7 +21,9 @@ use super::log::start_log;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
-use super::settings::{is_secure, name_issuer, server_options, start_access_log, start_security_log};
+use super::settings::{
+    is_secure, name_issuer, server_options, start_access_log, start_security_log, start_tracing,
+};
 use super::shadow_keeper::ShadowKeeper;
 use super::store;
 use crate::admin::listener::AdminListener;
@@ -37,7 +39,7 @@ use crate::server::{
     Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, TlsReloader, Trust,
     handle_signals,
 };
-use crate::telemetry::{self, MetricsListener, access_log, security_log};
+use crate::telemetry::{self, MetricsListener, access_log, security_log, tracing};
 use crate::upstream::health::upkeep;
 use crate::upstream::own_listener;
 
@@ -110,6 +112,7 @@ fn start(
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
     start_security_log(config.security_log.as_ref())?;
+    start_tracing(&config)?;
     let metrics_end = Arc::new(Notify::new());
     let admin_end = Arc::new(Notify::new());
     if let (Some(listener), Some(admin)) = (admin, &config.admin) {
@@ -162,6 +165,7 @@ fn start(
     stored.finish();
     access_log::flush(LAST_LINES);
     security_log::flush(LAST_LINES);
+    tracing::flush(LAST_LINES);
     match exit {
         ExitReason::Drained | ExitReason::Stopped => {}
         ExitReason::GraceExpired { connections } => {

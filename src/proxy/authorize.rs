@@ -18,7 +18,7 @@ use super::tunnel;
 use crate::gate::question::{Answers, Question, Undecided};
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
-    Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
+    Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestRules, RequestView,
     authenticates_connection,
 };
 use crate::limit::concurrency::Admission;
@@ -212,6 +212,9 @@ fn outgoing<'a, V: RequestView>(
         Access::Shadow(shadow) if lease.digest().is_none() => shadow.forwarding(request),
         _ => (route.authorization, route.request_rules.as_deref()),
     };
+    if outgoing.rules.is_some_and(RequestRules::is_traced) {
+        outgoing.trace = observer.trace_context();
+    }
     outgoing.peer_is_trusted = rules.trusts(client.peer);
     outgoing.version = request.version();
     // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.

@@ -30,6 +30,8 @@ pub(crate) trait RequestObserver {
     fn on_denial(&mut self, denied: &Denied<'_>);
     /// Called with the verdict about the token, on a route in shadow mode.
     fn on_shadow(&mut self, judged: &Judged<'_>);
+    /// Returns the trace context for the upstream: `traceparent` and `tracestate`.
+    fn trace_context(&self) -> Option<(&[u8], Option<&[u8]>)>;
     /// Returns the id of the request, if it has one.
     fn request_id(&self) -> Option<&[u8]>;
 }

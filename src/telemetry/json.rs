@@ -96,6 +96,22 @@ pub(super) fn text(out: &mut Vec<u8>, beginning: &[u8], value: Option<&str>, lon
     out.push(b'"');
 }
 
+/// Returns a text with what looks like an access token shortened, as [`text`] does.
+pub(super) fn without_tokens(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, behind)) = rest.split_once(TOKEN) {
+        out.push_str(before);
+        out.push_str(TOKEN);
+        let length = behind.bytes().take_while(|byte| is_base64url(*byte)).count();
+        rest = behind;
+        if length >= TOKEN_LENGTH {
+            out.push('…');
+            rest = behind.get(length..).unwrap_or_default();
+        }
+    }
+    out + rest
+}
+
 /// Returns whether a text needs no escaping, like nearly all: visible ASCII without a quote, a backslash or a
 /// token.
 fn is_plain(text: &str) -> bool {
@@ -180,6 +196,7 @@ mod tests {
             ("/tg_short/tg_".to_owned(), "/tg_short/tg_"),
         ] {
             assert_eq!(written(&value, 1_000).1, shown, "{value}");
+            assert_eq!(without_tokens(&value), shown, "{value}");
         }
         // A token that the length limit cuts off is not written either.
         assert_eq!(written(&format!("abc{token}"), 5).1, "abctg_…");

@@ -10,6 +10,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub(crate) mod access_log;
+pub(crate) mod details;
 mod exposition;
 mod json;
 mod listener;
@@ -23,6 +24,7 @@ pub(crate) mod security_log;
 mod setting;
 mod sink;
 mod thread;
+pub(crate) mod tracing;
 
 pub(crate) use listener::MetricsListener;
 pub(crate) use meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
@@ -36,7 +38,7 @@ static TIMED: AtomicBool = AtomicBool::new(false);
 /// Returns whether requests are timed, which costs a read of the clock and two histograms per request.
 #[inline]
 pub(crate) fn is_timed() -> bool {
-    TIMED.load(Relaxed) || access_log::is_on()
+    TIMED.load(Relaxed) || details::are_recorded()
 }
 
 /// Records the start time of the process.

@@ -10,6 +10,7 @@ use super::process::{Process, started};
 use super::reason::Reason;
 use super::security_log;
 use super::thread::{EndpointName, Event, difference, total, total_endpoint_refused, total_refused};
+use super::tracing;
 
 /// The values that other modules provide.
 pub(crate) struct Gauges {
@@ -203,6 +204,11 @@ fn own(page: &mut Page) {
     );
     for (kind, _, left_out) in security_log::counts().filter(|(_, events, _)| *events > 0) {
         family.value(&[("kind", kind.action())], left_out);
+    }
+    if let Some((sent, lost)) = tracing::counts() {
+        page.counter("tollgate_spans", "Spans that were sent to the collector of traces, or lost.")
+            .value(&[("result", "sent")], sent)
+            .value(&[("result", "lost")], lost);
     }
     page.gauge("tollgate_build_info", "Always 1; the version is its label.")
         .value(&[("version", env!("CARGO_PKG_VERSION"))], 1);

@@ -59,6 +59,7 @@ mod streams;
 mod strip;
 mod tls;
 mod token_endpoint;
+mod tracing;
 mod trusted_proxies;
 mod tutorial;
 mod upgrade;

@@ -308,6 +308,10 @@ impl RequestObserver for Seen {
 
     fn on_permit(&mut self, _client: Option<&str>) {}
 
+    fn trace_context(&self) -> Option<(&[u8], Option<&[u8]>)> {
+        None
+    }
+
     fn on_denial(&mut self, _denied: &Denied<'_>) {}
 
     fn on_shadow(&mut self, judged: &Judged<'_>) {

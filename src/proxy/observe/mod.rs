@@ -2,6 +2,7 @@
 
 mod reasons;
 mod security;
+mod spans;
 pub(crate) mod trace;
 
 use std::error::Error;
@@ -25,13 +26,15 @@ use crate::headers::{Class, RequestView};
 use crate::proxy::body::request::BodyOutcome;
 use crate::shadow::{Refusal, Seen};
 use crate::telemetry::access_log::{self, Line};
+use crate::telemetry::tracing::{self, Trace};
 use crate::telemetry::{
-    Class as StatusClass, Event, Meter, Reason, RouteCells, is_timed, request_id, thread_counters,
+    Class as StatusClass, Event, Meter, Reason, RouteCells, details, is_timed, request_id, thread_counters,
 };
 use crate::upstream::downstream::BodyFault;
 
 pub(crate) use self::reasons::{denial_reason, forward_error_reason};
 use self::reasons::{endpoint_name, success_event, token_error_reason, upstream_failure};
+use self::spans::begin_trace;
 use self::trace::UpstreamTrace;
 
 /// Records one request, from its head to the last byte of its response, and then counts and logs it.
@@ -82,6 +85,7 @@ struct Logged {
     secure: bool,
     /// Why an enforced route would have refused the request.
     shadow: Option<Reason>,
+    trace: Option<Trace>,
 }
 
 impl RequestRecord {
@@ -91,7 +95,7 @@ impl RequestRecord {
         &mut self,
         request: &impl RequestView,
         client: &ClientConnection<'_>,
-        trusted: impl FnOnce() -> bool,
+        trusted: impl Fn() -> bool,
     ) {
         self.finish();
         thread_counters().count(Event::RequestBegun);
@@ -109,9 +113,12 @@ impl RequestRecord {
             let given = if trusted() { request.only(Class::RequestId) } else { None };
             request_id::write(&mut self.id, given);
         }
-        self.is_logged = access_log::is_on();
+        self.is_logged = details::are_recorded();
         if self.is_logged {
             self.begin_log(request, client);
+            if let (Some(sampling), Some(logged)) = (tracing::sampling(), self.logged()) {
+                logged.trace = Some(begin_trace(sampling, request, trusted));
+            }
         }
     }
 
@@ -127,6 +134,7 @@ impl RequestRecord {
         logged.version = request.version();
         logged.secure = client.secure;
         logged.shadow = None;
+        logged.trace = None;
     }
 
     /// Records a refusal.
@@ -325,7 +333,11 @@ impl RequestRecord {
                 None => counters.refused(reason),
             }
         }
-        if let (Some(logged), Some(end)) = (logged, end) {
+        let (Some(logged), Some(end)) = (logged, end) else { return };
+        if let Some(trace) = &logged.trace {
+            self.end_trace(trace, logged, end);
+        }
+        if access_log::is_on() {
             let upstream = self.route().map(|route| &route.upstream).filter(|_| self.upstream.counted);
             access_log::submit(&Line {
                 time: logged.time,
@@ -401,6 +413,11 @@ impl RequestObserver for RequestRecord {
         }
     }
 
+    fn trace_context(&self) -> Option<(&[u8], Option<&[u8]>)> {
+        let logged = self.logged.as_deref().filter(|_| self.is_logged)?;
+        logged.trace.as_ref().map(Trace::context)
+    }
+
     #[inline]
     fn request_id(&self) -> Option<&[u8]> {
         (!self.id.is_empty()).then_some(&*self.id)
@@ -427,6 +444,7 @@ impl Logged {
             version: Version::HTTP_11,
             secure: false,
             shadow: None,
+            trace: None,
         }
     }
 }

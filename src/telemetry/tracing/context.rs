@@ -16,15 +16,6 @@ pub(crate) struct TraceParent {
     pub(super) sampled: bool,
 }
 
-/// The trace headers of a request that goes upstream.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TraceHeaders<'a> {
-    /// `traceparent`.
-    pub(crate) parent: &'a [u8],
-    /// `tracestate`.
-    pub(crate) state: Option<&'a [u8]>,
-}
-
 impl TraceParent {
     /// Parses a `traceparent` (W3C Trace Context §3.2). Later versions may have more after the flags.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
@@ -60,7 +51,9 @@ pub(crate) fn tracestate<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<S
             state.push(',');
         }
         let text = std::str::from_utf8(value).ok()?;
-        if state.len() + text.len() > LONGEST_STATE || !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+        if state.len() + text.len() > LONGEST_STATE
+            || !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        {
             return None;
         }
         state.push_str(text);

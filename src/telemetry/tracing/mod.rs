@@ -10,7 +10,7 @@ mod span;
 use std::io;
 use std::sync::OnceLock;
 
-pub(crate) use self::context::{TraceHeaders, TraceParent};
+pub(crate) use self::context::{TraceParent, tracestate};
 pub(crate) use self::export::Collector;
 pub(crate) use self::span::{RequestSpan, UpstreamSpan};
 
@@ -52,6 +52,11 @@ pub(crate) fn sampling() -> Option<Sampling> {
     TRACING.get().map(|tracing| tracing.sampling)
 }
 
+/// Returns whether there are traces.
+pub(crate) fn is_on() -> bool {
+    TRACING.get().is_some()
+}
+
 /// Sends what was recorded, and waits for it up to a timeout.
 pub(crate) fn flush(timeout: std::time::Duration) {
     if let Some(tracing) = TRACING.get() {
@@ -91,9 +96,9 @@ impl Trace {
         Self { trace_id, parent, request, upstream, sampled, traceparent, tracestate }
     }
 
-    /// Returns the headers for the upstream.
-    pub(crate) fn headers(&self) -> TraceHeaders<'_> {
-        TraceHeaders { parent: self.traceparent.as_bytes(), state: self.tracestate.as_deref().map(str::as_bytes) }
+    /// Returns the trace context for the upstream: `traceparent` and `tracestate`.
+    pub(crate) fn context(&self) -> (&[u8], Option<&[u8]>) {
+        (self.traceparent.as_bytes(), self.tracestate.as_deref().map(str::as_bytes))
     }
 
     /// Hands the spans over to be sent, if the trace is recorded.

@@ -64,9 +64,8 @@ pub(super) fn of_request(trace: &Trace, request: &RequestSpan<'_>) -> SpanData {
         ("tollgate.request_id", request.request_id),
         ("error.type", request.reason.map(Reason::as_str)),
     ];
-    attributes.extend(
-        texts.into_iter().filter_map(|(name, text)| Some(KeyValue::new(name, text?.to_owned()))),
-    );
+    attributes
+        .extend(texts.into_iter().filter_map(|(name, text)| Some(KeyValue::new(name, text?.to_owned()))));
     attributes
         .extend(request.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
     let is_error = request.status.is_none_or(|status| status >= 500);
@@ -76,7 +75,15 @@ pub(super) fn of_request(trace: &Trace, request: &RequestSpan<'_>) -> SpanData {
     };
     let (from, to) = (request.began, request.began + request.took);
     let (id, parent) = (trace.request, trace.parent);
-    span(trace, Ids { id, parent, remote: parent.is_some() }, SpanKind::Server, name, (from, to), attributes, is_error)
+    span(
+        trace,
+        Ids { id, parent, remote: parent.is_some() },
+        SpanKind::Server,
+        name,
+        (from, to),
+        attributes,
+        is_error,
+    )
 }
 
 /// Makes the span of the upstream's part.
