@@ -166,9 +166,13 @@ mod response;
 #[expect(unreachable_pub, reason = "the fuzz targets reach it")]
 mod route;
 #[cfg(feature = "gateway")]
+mod self_test;
+#[cfg(feature = "gateway")]
 mod server;
 #[cfg(feature = "gateway")]
 mod shadow;
+#[cfg(feature = "gateway")]
+mod splitmix;
 #[cfg(any(feature = "gateway", feature = "journal"))]
 mod state_file;
 pub mod store;

@@ -2,6 +2,7 @@
 
 mod banner;
 pub(crate) mod build;
+pub(crate) mod change_control;
 mod changes;
 mod console;
 pub(crate) mod demo;

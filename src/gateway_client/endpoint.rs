@@ -1,5 +1,7 @@
 //! The URLs of the endpoints of a running gateway.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use crate::config::{Config, Issuer, Listener, ListenerProtocol};
 
 /// The path of the token endpoint if no configuration names one.
@@ -34,7 +36,7 @@ impl Endpoint {
 
 /// Returns the first listener that a client on this machine can use, or `None` if only the running gateway knows its
 /// port.
-pub(crate) fn local_listener(config: &Config) -> Option<&Listener> {
+fn local_listener(config: &Config) -> Option<&Listener> {
     let mut listeners = config.server.listen.iter();
     listeners.find(|listener| {
         listener.proxy_protocol.is_none()
@@ -43,33 +45,17 @@ pub(crate) fn local_listener(config: &Config) -> Option<&Listener> {
     })
 }
 
-/// Encodes a value for a form (`application/x-www-form-urlencoded`). The result may stand between single quotes in a
-/// shell.
-pub(crate) fn encode_form(value: &str) -> String {
-    let mut encoded = String::new();
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
-                encoded.push(char::from(byte));
-            }
-            b' ' => encoded.push('+'),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
+/// Returns the origin of the first listener that a client on this machine can use, by its address. A container may be
+/// unable to resolve `localhost`.
+pub(crate) fn local_origin(config: &Config) -> Option<String> {
+    let listener = local_listener(config)?;
+    let mut address = listener.address;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
     }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode_form;
-    use crate::oauth::form::decode;
-
-    #[test]
-    fn an_encoded_form_decodes_to_the_same_text() {
-        for text in ["a b:c+%&=/é'", "", "plain-text_1.*"] {
-            let encoded = encode_form(text);
-            assert!(encoded.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\''), "{encoded}");
-            assert_eq!(decode(encoded.as_bytes()).unwrap(), text);
-        }
-    }
+    Some(format!("{}://{address}", listener.protocol.scheme().as_str()))
 }

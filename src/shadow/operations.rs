@@ -36,7 +36,7 @@ impl Proposal {
 }
 
 /// Returns the address of a route in the file.
-pub(crate) fn address(route: &Route) -> RouteAddress {
+fn address(route: &Route) -> RouteAddress {
     let pattern = Some(route.path.as_str().to_owned());
     let (path, prefix) = if route.path.is_prefix() { (None, pattern) } else { (pattern, None) };
     let methods = match &route.methods {

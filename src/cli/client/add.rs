@@ -6,12 +6,14 @@ use std::time::SystemTime;
 use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
-use crate::change::{ConfigFile, NewClient, new_secret};
+use crate::change::operation::{Operation, millis};
+use crate::change::{ConfigFile, new_secret};
 use crate::cli::completed_names::scopes;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::{Config, ServerCertificate, parse_duration};
-use crate::gateway_client::{Endpoint, encode_form};
+use crate::gateway_client::Endpoint;
+use crate::oauth::form;
 use crate::oauth::secret::Secret;
 
 #[derive(clap::Args)]
@@ -65,22 +67,22 @@ pub(super) fn duration(text: &str) -> Result<String, String> {
 pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     // The secret is hashed first, because other edits wait while the file is open.
     let (secret, hash) = new_secret::generate()?;
-    let mut capabilities = vec!["client_credentials"];
+    let mut capabilities = vec!["client_credentials".to_owned()];
     if arguments.capabilities.contains(&Capability::Introspection) {
-        capabilities.push("introspection");
+        capabilities.push("introspection".to_owned());
     }
     let default_scopes = once(&arguments.default_scopes);
     // Without a list of its own, the client has the scopes that its tokens have by default.
     let scopes = if arguments.scopes.is_empty() { default_scopes.clone() } else { once(&arguments.scopes) };
     let mut file = ConfigFile::open(path)?;
-    file.add_client(&NewClient {
-        id: &arguments.name,
-        hash: &hash,
-        capabilities: &capabilities,
-        scopes: &scopes,
-        default_scopes: &default_scopes,
-        token_lifetime: arguments.token_lifetime.as_deref(),
-        now: SystemTime::now(),
+    file.apply(&Operation::ClientAdd {
+        id: arguments.name.clone(),
+        secret: hash.to_phc(),
+        capabilities,
+        scopes: scopes.clone(),
+        default_scopes: default_scopes.clone(),
+        token_lifetime: arguments.token_lifetime.clone(),
+        at: millis(SystemTime::now()),
     })?;
     let changed = file.path().to_owned();
     let config = file.save()?;
@@ -133,7 +135,7 @@ fn once(scopes: &[String]) -> Vec<String> {
 /// Returns a client's id and new secret for its owner, and a command to try them.
 pub(super) fn credentials(config: &Config, id: &str, secret: &Secret) -> String {
     let scopes = config.client(id).map(|client| client.scopes.as_str()).unwrap_or_default();
-    let scope = if scopes.is_empty() { String::new() } else { format!("&scope={}", encode_form(scopes)) };
+    let scope = if scopes.is_empty() { String::new() } else { format!("&scope={}", form::encode(scopes)) };
     let url = Endpoint::Token
         .url(config)
         .unwrap_or_else(|| format!("https://GATEWAY{}", config.token_service.token_endpoint));
@@ -144,7 +146,7 @@ pub(super) fn credentials(config: &Config, id: &str, secret: &Secret) -> String 
          gateway knows it within 2 seconds. Try it:\n\n  curl {insecure}-X POST {url} \\\n    -H 'content-type: \
          application/x-www-form-urlencoded' \\\n    -d 'grant_type=client_credentials&client_id={}&client_secret={}{scope}'\n",
         secret.expose(),
-        encode_form(id),
-        encode_form(secret.expose()),
+        form::encode(id),
+        form::encode(secret.expose()),
     )
 }

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::reasons::{denial_reason, token_error_reason};
 use crate::gate::{Endpoint, EndpointOutcome, REPLAYED_PROOF, Success};
-use crate::oauth::denial::{Denial, TokenError};
+use crate::oauth::TokenError;
+use crate::oauth::denial::Denial;
 use crate::proxy::observer::Denied;
 use crate::proxy::refusal::Refusal;
 use crate::telemetry::Reason;
