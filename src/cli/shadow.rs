@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::change::environment::read_config;
+use crate::change::proposals::operations;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::Config;
@@ -102,7 +103,7 @@ fn document(config: &Config, summary: &Summary, proposals: &[Proposal]) -> Strin
             let mut value = json!(proposal);
             value["message"] = json!(proposal.to_string());
             value["command"] = json!(proposal.command());
-            value["operations"] = json!(proposal.operations(config));
+            value["operations"] = json!(operations(proposal, config));
             value
         })
         .collect();

@@ -7,7 +7,6 @@
 mod counts;
 pub(crate) mod file;
 mod learned;
-mod operations;
 mod proposal;
 mod refusal;
 mod summary;

@@ -13,6 +13,7 @@ mod openapi;
 mod paging;
 mod routes;
 mod scopes;
+mod shadow;
 mod status;
 mod tokens;
 mod upstreams;

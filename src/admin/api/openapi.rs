@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{access, clients, routes, scopes, status, tokens, upstreams};
+use super::{access, clients, routes, scopes, shadow, status, tokens, upstreams};
 
 #[derive(OpenApi)]
 #[openapi(
