@@ -30,7 +30,9 @@ pub(crate) fn operations(proposal: &Proposal, config: &Config) -> Vec<Operation>
             let mode = RouteMode::Enforce;
             route.map(|route| Operation::RouteMode { route: address(route), mode }).into_iter().collect()
         }
-        Proposal::ChooseScope { .. } | Proposal::RequestAudience { .. } | Proposal::NewClient { .. } => Vec::new(),
+        Proposal::ChooseScope { .. } | Proposal::RequestAudience { .. } | Proposal::NewClient { .. } => {
+            Vec::new()
+        }
     }
 }
 
