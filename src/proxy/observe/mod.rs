@@ -4,6 +4,7 @@ mod reasons;
 mod security;
 mod spans;
 pub(crate) mod trace;
+mod traced;
 
 use std::error::Error;
 use std::net::IpAddr;

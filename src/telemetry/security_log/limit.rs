@@ -2,6 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::event::Kind;
+
+/// The limits of all kinds.
+pub(super) static LIMITS: [Limit; Kind::ALL.len()] = [const { Limit::new() }; Kind::ALL.len()];
+
 /// Counts the events of one kind.
 pub(super) struct Limit {
     second: AtomicU64,

@@ -13,11 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use self::event::{Event, Kind};
 
-use self::limit::{Limit, Verdict};
+use self::limit::{LIMITS, Verdict};
 use super::access_log::Output;
 
 static ON: AtomicBool = AtomicBool::new(false);
-static LIMITS: [Limit; Kind::ALL.len()] = [const { Limit::new() }; Kind::ALL.len()];
 /// The events of each kind, written or not.
 static EVENTS: [AtomicU64; Kind::ALL.len()] = [const { AtomicU64::new(0) }; Kind::ALL.len()];
 static PER_SECOND: AtomicU64 = AtomicU64::new(0);

@@ -7,8 +7,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::LIMITS;
 use super::event::{Kind, write_left_out};
+use super::limit::LIMITS;
 use crate::telemetry::access_log::Output;
 use crate::telemetry::sink::Sink;
 

@@ -6,6 +6,7 @@
 mod context;
 mod export;
 mod span;
+mod trace;
 
 use std::io;
 use std::sync::OnceLock;
@@ -13,21 +14,9 @@ use std::sync::OnceLock;
 pub(crate) use self::context::{TraceParent, tracestate};
 pub(crate) use self::export::Collector;
 pub(crate) use self::span::{RequestSpan, UpstreamSpan};
+pub(crate) use self::trace::{Sampling, Trace};
 
-use self::context::random_ids;
 use self::export::Exporter;
-use opentelemetry::trace::{SpanId, TraceId};
-
-/// How traces begin.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sampling {
-    /// The share of traces that are recorded, in millionths.
-    pub(crate) ratio: u32,
-    /// Whether the context of every client is accepted.
-    pub(crate) accept_all: bool,
-    /// Whether the context of trusted proxies is accepted.
-    pub(crate) accept_trusted: bool,
-}
 
 struct Tracing {
     sampling: Sampling,
@@ -69,48 +58,11 @@ pub(super) fn counts() -> Option<(u64, u64)> {
     TRACING.get().map(|tracing| tracing.exporter.counts())
 }
 
-/// The trace of one request.
-#[derive(Debug)]
-pub(crate) struct Trace {
-    trace_id: TraceId,
-    /// The span of the client, if its context was accepted.
-    parent: Option<SpanId>,
-    request: SpanId,
-    upstream: SpanId,
-    /// Whether the spans are sent.
-    sampled: bool,
-    /// The values of the headers for the upstream.
-    traceparent: String,
-    tracestate: Option<String>,
-}
-
-impl Trace {
-    /// Begins the trace of a request, or continues the trace of a client whose context is accepted.
-    pub(crate) fn begin(sampling: Sampling, context: Option<(TraceParent, Option<String>)>) -> Self {
-        let (trace_id, request, upstream) = random_ids();
-        let (trace_id, parent, sampled, tracestate) = match context {
-            Some((context, state)) => (context.trace_id, Some(context.span_id), context.sampled, state),
-            None => (trace_id, None, context::is_sampled(trace_id, sampling.ratio), None),
-        };
-        let traceparent = context::traceparent(trace_id, upstream, sampled);
-        Self { trace_id, parent, request, upstream, sampled, traceparent, tracestate }
+/// Hands the spans of a request over to be sent, if its trace is recorded.
+pub(crate) fn end(trace: &Trace, request: &RequestSpan<'_>, upstream: Option<&UpstreamSpan<'_>>) {
+    let Some(tracing) = TRACING.get().filter(|_| trace.sampled) else { return };
+    if let Some(upstream) = upstream {
+        tracing.exporter.submit(span::of_upstream(trace, request, upstream));
     }
-
-    /// Returns the trace context for the upstream: `traceparent` and `tracestate`.
-    pub(crate) fn context(&self) -> (&[u8], Option<&[u8]>) {
-        (self.traceparent.as_bytes(), self.tracestate.as_deref().map(str::as_bytes))
-    }
-
-    /// Hands the spans over to be sent, if the trace is recorded.
-    pub(crate) fn end(&self, request: &RequestSpan<'_>, upstream: Option<&UpstreamSpan<'_>>) {
-        if !self.sampled {
-            return;
-        }
-        if let Some(tracing) = TRACING.get() {
-            if let Some(upstream) = upstream {
-                tracing.exporter.submit(span::of_upstream(self, request, upstream));
-            }
-            tracing.exporter.submit(span::of_request(self, request));
-        }
-    }
+    tracing.exporter.submit(span::of_request(trace, request));
 }

@@ -6,7 +6,7 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, Tr
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::Trace;
+use super::trace::Trace;
 use crate::telemetry::Reason;
 
 /// The longest path in a span, in characters.
