@@ -8,6 +8,7 @@
 
 mod accept;
 mod attempts;
+mod console;
 pub(crate) mod control;
 mod cookie;
 mod cross_site;

@@ -13,6 +13,7 @@ use http::{HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use super::console;
 use super::cross_site::refuse_cross_site;
 use super::guard::guard;
 use super::problem::{MEDIA_TYPE, Problem};
@@ -28,7 +29,7 @@ const MAX_ERROR: usize = 16 << 10;
 
 /// Makes the routes.
 pub(super) fn router(state: AdminState) -> Router {
-    let pages = Router::new()
+    let pages = console::router(&state)
         .route("/healthz", get(|| async { "ok\n" }))
         .layer(middleware::from_fn_with_state(state.clone(), refuse_cross_site));
     Router::new()

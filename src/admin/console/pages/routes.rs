@@ -1,0 +1,174 @@
+//! The matrix of routes and clients, and the page of one route.
+
+use crate::access::describe;
+use crate::access::expect;
+use crate::access::matrix::{Row, matrix as access_matrix};
+use crate::access::reach::Reach;
+use crate::admin::console::view::access::{Cell, ExpectationRow, RoutePage, RouteRow, RoutesPage};
+use crate::admin::console::view::frame::Section;
+use crate::admin::console::view::parts::{Badge, Link, Term, Tone};
+use crate::admin::console::visit::{Answer, Visit};
+use crate::admin::console::wording;
+use crate::admin::problem::Problem;
+use crate::config::{Access, Config, Methods, Route};
+
+/// The most clients that are columns, and routes that are rows: more do not fit a page.
+const MOST_COLUMNS: usize = 60;
+const MOST_ROWS: usize = 300;
+
+/// Shows who gets through which route.
+pub(in crate::admin::console) async fn matrix(visit: Visit) -> Answer {
+    let config = visit.config();
+    let clients = config.clients.iter().take(MOST_COLUMNS).map(|client| Link {
+        url: super::clients::url(client.id.as_str()),
+        text: client.id.to_string(),
+    });
+    let rows = access_matrix(&config);
+    let more = (rows.len().saturating_sub(MOST_ROWS), config.clients.len().saturating_sub(MOST_COLUMNS));
+    let page = RoutesPage {
+        clients: clients.collect(),
+        rows: rows.iter().take(MOST_ROWS).map(|row| self::row(&config, row)).collect(),
+        more: match more {
+            (0, 0) => String::new(),
+            (routes, clients) => format!(
+                "{} and {} more are not shown; `tollgate routes` lists them.",
+                wording::count(routes as u64, "route"),
+                wording::count(clients as u64, "client")
+            ),
+        },
+        expectations: expectations(&visit, &config),
+        frame: visit.frame(Section::Routes, "Routes"),
+    };
+    visit.page(&page)
+}
+
+fn row(config: &Config, row: &Row<'_>) -> RouteRow {
+    let route = row.route;
+    RouteRow {
+        url: format!("/routes/show?route={}", wording::encode(&key(route))),
+        name: name(route),
+        upstream: describe::upstream(config, route).to_owned(),
+        mode: mode(route),
+        needs: describe::needs(route),
+        cells: row.cells.iter().take(MOST_COLUMNS).map(|(client, reach)| cell(route, client.id.as_str(), reach)).collect(),
+    }
+}
+
+fn cell(route: &Route, client: &str, reach: &Reach<'_>) -> Cell {
+    let (tone, text) = match reach {
+        Reach::Allowed(constraint) => match constraint.description() {
+            None => (Tone::Good, "yes".to_owned()),
+            Some(shown) => (Tone::Good, format!("yes, with {shown}")),
+        },
+        Reach::ShutOut(why) => (Tone::Plain, why.as_str().to_owned()),
+        Reach::WrongAudience(audience) => (Tone::Bad, format!("not for {audience}")),
+        Reach::MissingScopes { scopes, any } => {
+            (Tone::Bad, format!("lacks {}", scopes.join(if *any { " or " } else { ", " })))
+        }
+    };
+    let url = sample(route).map(|(method, url)| {
+        let [method, url, client] = [&method, &url, client].map(wording::encode);
+        format!("/explain?method={method}&url={url}&client={client}")
+    });
+    Cell { tone, text, url: url.unwrap_or_default() }
+}
+
+/// Returns a request that the route matches.
+fn sample(route: &Route) -> Option<(String, String)> {
+    let method = match &route.methods {
+        Methods::All => "GET".to_owned(),
+        Methods::Only(methods) => methods.first()?.to_string(),
+    };
+    let segments = route.path.as_str().split('/').map(|segment| if segment.starts_with('{') { "x" } else { segment });
+    let path = segments.collect::<Vec<_>>().join("/");
+    Some((method, route.sample_host().map(|host| format!("https://{host}{path}")).unwrap_or(path)))
+}
+
+/// Shows one route.
+pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
+    let config = visit.config();
+    let wanted = visit.query.value("route");
+    let route = config.routes.iter().find(|route| key(route) == wanted);
+    let route = route.ok_or_else(|| Problem::not_found("there is no such route"))?;
+    let mut terms = vec![
+        Term::new("Upstream", describe::upstream(&config, route)),
+        Term::new("Needs", describe::needs(route)),
+    ];
+    terms.extend(describe::terms(&config, route).into_iter().map(|term| Term::new("Term", term)));
+    terms.push(Term::new("Body", describe::body_limit(route)));
+    let (place, text) = excerpt(&config, route);
+    let page = RoutePage {
+        name: name(route),
+        mode: mode(route),
+        terms,
+        place,
+        text,
+        key: key(route),
+        switch: None,
+        frame: visit.frame(Section::Routes, name(route)),
+    };
+    visit.page(&page)
+}
+
+/// Returns the methods and the pattern of a route.
+pub(super) fn name(route: &Route) -> String {
+    let (methods, path) = describe::requests(route);
+    if methods == "any" { path } else { format!("{} {path}", methods.replace(',', ", ")) }
+}
+
+/// Returns a text that names a route in addresses and forms, and no other route of the file.
+pub(super) fn key(route: &Route) -> String {
+    let (methods, path) = describe::requests(route);
+    format!("{methods} {path}")
+}
+
+/// Returns whether a route refuses.
+pub(super) fn mode(route: &Route) -> Badge {
+    match route.access {
+        Access::Public => Badge::new(Tone::Plain, "public"),
+        Access::Token { .. } => Badge::new(Tone::Good, "enforced"),
+    }
+}
+
+/// Returns where a route is in the file, and its lines.
+pub(super) fn excerpt(config: &Config, route: &Route) -> (String, String) {
+    let file = config.file_of(route.position);
+    let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let place = format!("{name}, line {}", route.position.line);
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let first = usize::try_from(route.position.line).unwrap_or(1).saturating_sub(1);
+    let lines = text.lines().enumerate().skip(first);
+    let lines = lines.take_while(|(at, line)| *at == first || !line.trim_start().starts_with('['));
+    let lines: Vec<&str> = lines.map(|(_, line)| line).take(40).collect();
+    (place, hide_values(&lines).trim_end().to_owned())
+}
+
+/// Hides the values of request headers, which can be credentials.
+fn hide_values(lines: &[&str]) -> String {
+    let mut shown = String::new();
+    for line in lines {
+        let is_secret = ["request_headers", "response_headers", "credentials"].iter().any(|key| line.trim_start().starts_with(key));
+        match line.split_once('=') {
+            Some((key, _)) if is_secret => shown.push_str(&format!("{key}= …")),
+            _ => shown.push_str(line),
+        }
+        shown.push('\n');
+    }
+    shown
+}
+
+fn expectations(visit: &Visit, config: &Config) -> Vec<ExpectationRow> {
+    let violations = expect::violations(config, &|config| visit.admin.control().rules(config));
+    let rows = config.expectations.iter().enumerate().map(|(index, expectation)| {
+        let violation = violations.iter().find(|violation| violation.index == index);
+        ExpectationRow {
+            state: match violation {
+                None => Badge::new(Tone::Good, "holds"),
+                Some(_) => Badge::new(Tone::Bad, "violated"),
+            },
+            text: expect::describe(expectation),
+            detail: violation.map_or_else(String::new, |violation| violation.message.clone()),
+        }
+    });
+    rows.collect()
+}
