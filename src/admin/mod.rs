@@ -14,6 +14,7 @@ mod cookie;
 mod cross_site;
 mod guard;
 pub(crate) mod listener;
+mod password_check;
 mod peer;
 pub(crate) mod problem;
 mod response_headers;

@@ -1,11 +1,9 @@
 //! Signing in and out.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use tokio::sync::Semaphore;
 
 use super::peer::Peer;
 use super::state::AdminState;
@@ -14,8 +12,6 @@ use crate::config::Admin;
 use crate::gate::SecretHash;
 use crate::oauth::secret::Secret;
 
-/// The most attempts that wait for the one before them. Each is some milliseconds of a core.
-const MOST_WAITING: usize = 8;
 /// When to try again if too many wait.
 const RETRY_WHEN_BUSY: Duration = Duration::from_secs(2);
 /// The longest password that is hashed.
@@ -44,33 +40,6 @@ impl fmt::Display for SignInError {
             }
             Self::NoRandomness => f.write_str("the system gives no random bytes: try again"),
         }
-    }
-}
-
-/// Hashes passwords one at a time, apart from the hashing of client secrets, so that neither waits for the other.
-pub(super) struct PasswordCheck {
-    hashing: Arc<Semaphore>,
-    waiting: Semaphore,
-}
-
-impl Default for PasswordCheck {
-    fn default() -> Self {
-        Self { hashing: Arc::new(Semaphore::new(1)), waiting: Semaphore::new(MOST_WAITING) }
-    }
-}
-
-impl PasswordCheck {
-    /// Returns whether a password matches a hash; `None` if too many wait.
-    async fn matches(&self, hash: SecretHash, password: Secret) -> Option<bool> {
-        let _waits = self.waiting.try_acquire().ok()?;
-        let permit = Arc::clone(&self.hashing).acquire_owned().await.ok()?;
-        // The permit lives with the hash: a client that goes away does not free it for the next.
-        let hashed = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let _ = rustix::process::nice(10);
-            hash.verify(&password)
-        });
-        hashed.await.ok()
     }
 }
 

@@ -32,12 +32,12 @@ pub(super) fn state(path: &Path, as_json: bool) -> Result<(), Failure> {
 }
 
 fn text(found: &Report, now: Duration) -> String {
-    let Report { path, bytes, tokens, revoked, grants, epochs, used, created, written } = found;
+    let Report { path, bytes, tokens, revoked, grants, epochs, used, secrets, created, written } = found;
     let age = |then: Duration| now.saturating_sub(then).as_secs();
     format!(
         "{}\n  size               {bytes} bytes\n  begun              {} s ago\n  last written       {} s ago\n  \
          tokens             {tokens} issued, {revoked} of them revoked one by one\n  grants             {grants}\n  \
-         ended epochs       {epochs}\n  used assertions    {used}\n",
+         ended epochs       {epochs}\n  used assertions    {used}\n  use of secrets     of {secrets} client secrets\n",
         path.display(),
         age(*created),
         age(*written),
@@ -45,7 +45,7 @@ fn text(found: &Report, now: Duration) -> String {
 }
 
 fn document(found: &Report) -> serde_json::Value {
-    let Report { path, bytes, tokens, revoked, grants, epochs, used, created, written } = found;
+    let Report { path, bytes, tokens, revoked, grants, epochs, used, secrets, created, written } = found;
     let date = |moment: &Duration| utc::from_unix(moment.as_secs()).to_string();
     json!({
         "kind": "journal",
@@ -59,6 +59,7 @@ fn document(found: &Report) -> serde_json::Value {
             "grants": grants,
             "ended_epochs": epochs,
             "used_assertions": used,
+            "secrets": secrets,
         },
     })
 }

@@ -88,7 +88,9 @@ fn start(
     let stored = Arc::new(store::gate(&config, lock)?);
     let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
-    let keeper = Keeper::start(gate.clone(), &config.server.state_dir).map_err(StartError::system)?;
+    let (journal, alone) = (stored.journal(), predecessor.is_none());
+    let keeper = Keeper::start(gate.clone(), journal, &config.server.state_dir, alone);
+    let keeper = keeper.map_err(StartError::system)?;
     secret_usage::warn_of_expired(&gate);
     // The proxy lives as long as the process. A plain reference spares each request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));

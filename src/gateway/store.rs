@@ -87,6 +87,11 @@ impl Stored {
         }
     }
 
+    /// Returns the journal, if there is one.
+    pub(crate) fn journal(&self) -> Option<Arc<Journal>> {
+        self.journal.clone()
+    }
+
     /// Reads what the other process has written. An error is logged.
     pub(crate) fn catch_up(&self) {
         if let Some(journal) = &self.journal {
@@ -111,7 +116,10 @@ impl Stored {
     }
 }
 
-fn block_on<T>(pending: Pending<'_, Result<T, StoreError>>) -> Result<Result<T, StoreError>, StartError> {
+/// Waits for the store on this thread, which drives no runtime.
+pub(super) fn block_on<T>(
+    pending: Pending<'_, Result<T, StoreError>>,
+) -> Result<Result<T, StoreError>, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(StartError::system)?;
     Ok(runtime.block_on(pending.get()))
 }

@@ -343,6 +343,31 @@ pub(crate) fn guard(pid: u32, dir: &Path) -> Child {
         .expect("sh starts")
 }
 
+/// Ends a process that the test has not started itself, when it is dropped.
+pub(crate) struct Guard(Child);
+
+impl Guard {
+    pub(crate) fn of(process: u32) -> Self {
+        Self(guard(process, Path::new("nothing")))
+    }
+
+    /// Returns the guard of the process that has taken over from a gateway, according to its log.
+    #[track_caller]
+    pub(crate) fn of_successor(gateway: &Gateway) -> Self {
+        let text = gateway.written();
+        let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
+        Self::of(process.and_then(|process| process.parse().ok()).expect("the new process"))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // The end of its standard input makes it kill the process.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
 fn collect(stream: impl Read + Send + 'static, logs: &Arc<Logs>, part: fn(&mut Streams) -> &mut String) {
     let logs = Arc::clone(logs);
     thread::spawn(move || {

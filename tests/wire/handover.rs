@@ -1,6 +1,6 @@
 //! Upgrades: a new process takes over from the running gateway, and clients notice nothing.
 
-use crate::support::gateway::{Output, guard};
+use crate::support::gateway::{Guard, Output};
 use crate::support::{
     Config, Conn, Fixture, Gateway, REVOKE, TOKEN, TestResponse, credentials, get, post_form, raw,
 };
@@ -10,7 +10,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -19,23 +18,6 @@ use std::time::{Duration, Instant};
 /// How often the gateway is replaced. `TOLLGATE_UPGRADES=100` is for a run by hand.
 fn upgrades() -> usize {
     std::env::var("TOLLGATE_UPGRADES").ok().and_then(|upgrades| upgrades.parse().ok()).unwrap_or(20)
-}
-
-/// Ends a process that the test has not started itself.
-struct Guard(Child);
-
-impl Guard {
-    fn of(process: u32) -> Self {
-        Self(guard(process, Path::new("nothing")))
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The end of its standard input makes it kill the process.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
 }
 
 /// Runs `tollgate upgrade`, which must succeed. The new process ends when the guard is dropped.
@@ -226,10 +208,7 @@ fn the_replaced_process_ends_with_success_and_an_idle_connection_may_still_send(
     assert!(!is_last(idle.request(get("/hello", &[&field])).status(200)));
     fixture.gateway.signal("USR2");
     fixture.gateway.wait_for(" has taken over");
-    let text = fixture.gateway.written();
-    let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
-    let process: u32 = process.and_then(|process| process.parse().ok()).expect("the new process");
-    let _guard = Guard::of(process);
+    let _guard = Guard::of_successor(&fixture.gateway);
     // The old process says on this connection which response is its last, once it drains.
     let deadline = Instant::now() + Duration::from_secs(5);
     while !is_last(idle.request(get("/hello", &[&field])).status(200)) {

@@ -1,10 +1,9 @@
 //! Rotation of secrets as an operator sees it: when each secret was last used, across restarts, and warnings.
 
 use crate::support::config::{SECRET, cheap_hash};
-use crate::support::gateway::Output;
-use crate::support::{Config, Gateway, TOKEN, credentials, form, post_form, raw, run};
+use crate::support::gateway::{Guard, Output};
+use crate::support::{Config, Conn, Gateway, TOKEN, credentials, form, post_form, raw, run};
 use serde_json::{Value, json};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +27,47 @@ fn end(gateway: &mut Gateway) -> String {
     written
 }
 
+/// Opens the journal beside a gateway.
+fn journal(state: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(state.join("journal.db")).expect("a journal")
+}
+
+/// Returns the use of secrets in the journal: client, secret id and entry. None may be late.
+fn entries(state: &Path) -> Vec<(String, String, Value)> {
+    let journal = journal(state);
+    let mut rows = journal.prepare("SELECT client, secret, entry, late FROM secret_usage").expect("a table");
+    let rows = rows.query_map([], |row| {
+        assert_eq!(row.get::<_, i64>(3)?, 0, "a late row");
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
+    });
+    let rows = rows.expect("rows").map(|row| row.expect("a row"));
+    rows.map(|(client, id, entry)| (client, id, serde_json::from_str(&entry).expect("JSON"))).collect()
+}
+
+/// Waits until the command line says that the first secret of a client was used this many times.
+#[track_caller]
+fn wait_until_recorded(dir: &Path, id: &str, count: u64) {
+    let started = Instant::now();
+    loop {
+        let usage = &show(dir, id)["secrets"][0]["usage"];
+        if usage["count"] == count {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{usage}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Writes the file in which earlier versions kept what is in the journal.
+fn write_earlier_file(state: &Path, entries: &[(String, String, Value)]) {
+    let mut clients = serde_json::Map::new();
+    for (client, id, entry) in entries {
+        clients.entry(client).or_insert_with(|| json!({}))[id] = entry.clone();
+    }
+    let text = json!({ "version": 1, "clients": clients }).to_string();
+    std::fs::write(state.join("secrets.json"), text).expect("secrets.json");
+}
+
 #[track_caller]
 fn run_ok(dir: &Path, arguments: &[&str]) -> Output {
     let output = run(dir, arguments);
@@ -44,7 +84,6 @@ fn show(dir: &Path, id: &str) -> Value {
 #[test]
 fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     let state = tempfile::tempdir().expect("a folder");
-    let kept = state.path().join("secrets.json");
     let two = config(state.path()).client("one", SECRET, "scopes = []").client("two", SECRET, "scopes = []");
     let mut gateway = Gateway::start(&two);
     assert_eq!(show(gateway.dir(), "one")["secrets"][0]["usage"], Value::Null);
@@ -62,8 +101,11 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
         assert!(started.elapsed() < Duration::from_secs(5), "{list}\n{}", gateway.written());
         thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(std::fs::metadata(&kept).expect("secrets.json").permissions().mode() & 0o777, 0o600);
+    let shown = run_ok(gateway.dir(), &["state", "--json"]).stdout;
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["journal"]["secrets"], 2, "{shown}");
     end(&mut gateway);
+    assert!(!state.path().join("secrets.json").exists());
 
     let mut gateway = Gateway::start_text(&two.text().replace("[clients.two]", "[clients.three]"), &[]);
     assert_eq!(request_token(&gateway, "one", SECRET), 200);
@@ -75,12 +117,10 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
     assert!(usage["since"].as_str() <= usage["last_used"].as_str() && usage["since"].is_string(), "{usage}");
     let shown = run_ok(gateway.dir(), &["client", "show", "one"]).stdout;
     assert!(shown.contains("does not expire; last used ") && shown.contains(", 4 times"), "{shown}");
-    let text = std::fs::read_to_string(&kept).expect("secrets.json");
-    assert!(
-        text.contains("\"three\"") && !text.contains("\"two\""),
-        "a removed client is still in the file:\n{text}"
-    );
-    assert!(!text.contains("argon2"), "{text}");
+    let kept = entries(state.path());
+    let clients: Vec<&str> = kept.iter().map(|(client, ..)| &**client).collect();
+    assert_eq!(clients, ["one", "three"], "a removed client is forgotten");
+    assert!(!format!("{kept:?}").contains("argon2"), "{kept:?}");
 
     // A new secret under the same id counts as unused.
     run_ok(gateway.dir(), &["client", "reset-secret", "one"]);
@@ -90,19 +130,14 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
 #[test]
 fn an_old_secret_in_use_near_its_expiry_causes_a_warning() {
     let state = tempfile::tempdir().expect("a folder");
-    let kept = state.path().join("secrets.json");
     let mut gateway = Gateway::start(&config(state.path()).client("shop", SECRET, "scopes = []"));
     run_ok(gateway.dir(), &["client", "reset-secret", "shop", "--keep-old", "1h"]);
     gateway.signal("HUP");
     let written = end(&mut gateway);
     assert!(!written.contains("still used"), "{written}");
     // Both have existed for a long time.
-    let text = std::fs::read_to_string(&kept).expect("secrets.json");
-    let mut seen: Value = serde_json::from_str(&text).expect("JSON");
-    for secret in seen["clients"]["shop"].as_object_mut().expect("secrets").values_mut() {
-        secret["since"] = json!(1);
-    }
-    std::fs::write(&kept, seen.to_string()).expect("secrets.json");
+    let sql = "UPDATE secret_usage SET entry = json_set(entry, '$.since', 1)";
+    assert_eq!(journal(state.path()).execute(sql, []).expect("changed"), 2);
 
     let text = std::fs::read_to_string(gateway.dir().join("gateway.toml")).expect("gateway.toml");
     let mut gateway = Gateway::start_text(&text, &[]);
@@ -177,9 +212,10 @@ fn a_foreign_usage_file_does_not_stop_the_gateway() {
     let refuses = |text: &str| {
         let list = run_ok(dir.path(), &["client", "list"]);
         let notes: Vec<&str> = list.stderr.lines().collect();
-        assert!(notes.len() == 1 && notes[0].contains("secrets.json") && notes[0].contains(text), "{list:?}");
+        assert!(notes.len() == 1 && notes[0].contains("use of secrets is unknown"), "{list:?}");
+        assert!(notes[0].contains(text), "{list:?}");
     };
-    refuses("does not exist");
+    refuses("has no journal yet");
     for (text, why) in [("gar\"bage", "is not what this program writes"), ("{\"version\":99}", "(99)")] {
         std::fs::write(&kept, text).expect("secrets.json");
         refuses(why);
@@ -194,12 +230,100 @@ fn a_foreign_usage_file_does_not_stop_the_gateway() {
 }
 
 #[test]
+fn a_killed_gateway_keeps_the_use_of_secrets() {
+    let state = tempfile::tempdir().expect("a folder");
+    let config = config(state.path()).client("one", SECRET, "scopes = []");
+    for count in [2, 4] {
+        let mut gateway = Gateway::start(&config);
+        for _ in 0..2 {
+            assert_eq!(request_token(&gateway, "one", SECRET), 200);
+        }
+        wait_until_recorded(gateway.dir(), "one", count);
+        gateway.signal("KILL");
+        gateway.wait(Duration::from_secs(12));
+        wait_until_recorded(gateway.dir(), "one", count);
+    }
+}
+
+#[test]
+fn the_file_of_an_earlier_version_is_imported_once() {
+    let state = tempfile::tempdir().expect("a folder");
+    let config = config(state.path()).client("one", SECRET, "scopes = []");
+    let mut gateway = Gateway::start(&config);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
+    end(&mut gateway);
+    let kept = entries(state.path());
+    write_earlier_file(state.path(), &kept);
+    for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let _ = std::fs::remove_file(state.path().join(file));
+    }
+    wait_until_recorded(gateway.dir(), "one", 1);
+
+    let mut gateway = Gateway::start(&config);
+    gateway.wait_for("is in the journal now");
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
+    gateway.signal("KILL");
+    gateway.wait(Duration::from_secs(12));
+    assert!(state.path().join("secrets.json.imported").exists());
+    assert!(!state.path().join("secrets.json").exists());
+    // A crash between the two steps, or a rename that was undone.
+    std::fs::rename(state.path().join("secrets.json.imported"), state.path().join("secrets.json"))
+        .expect("renamed");
+    let before = entries(state.path())[0].2["count"].as_u64().expect("a count");
+    let mut gateway = Gateway::start(&config);
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
+    end(&mut gateway);
+    assert_eq!(entries(state.path())[0].2["count"], before + 1, "nothing is counted twice");
+}
+
+#[test]
+fn what_a_replaced_process_counts_until_its_end_is_added() {
+    let state = tempfile::tempdir().expect("a folder");
+    let config = config(state.path()).client("one", SECRET, "scopes = []").server("shutdown_grace = \"4s\"");
+    let mut gateway = Gateway::start(&config);
+    let request = || {
+        let ask = format!("grant_type=client_credentials&client_id=one&client_secret={}", form(SECRET));
+        post_form(TOKEN, &[], ask)
+    };
+    let mut idle = Conn::plain(gateway.plain());
+    idle.request(request()).status(200);
+    gateway.signal("USR2");
+    gateway.wait_for(" has taken over");
+    let _guard = Guard::of_successor(&gateway);
+    let mut count = 1;
+    loop {
+        let answer = idle.request(request());
+        answer.status(200);
+        count += 1;
+        if answer.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close")) {
+            break;
+        }
+    }
+    assert_eq!(request_token(&gateway, "one", SECRET), 200);
+    count += 1;
+    assert!(gateway.wait(Duration::from_secs(12)).success());
+    gateway.wait_for("the gateway before this one has ended");
+    wait_until_recorded(gateway.dir(), "one", count);
+    let started = Instant::now();
+    let late = || -> i64 {
+        let sql = "SELECT COUNT(*) FROM secret_usage WHERE late";
+        journal(state.path()).query_row(sql, [], |row| row.get(0)).expect("a count")
+    };
+    while late() > 0 {
+        assert!(started.elapsed() < Duration::from_secs(20), "late rows are left");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(entries(state.path())[0].2["count"], count);
+}
+
+#[test]
 fn the_gateway_runs_without_a_writable_state_directory() {
     let state = tempfile::NamedTempFile::new().expect("a file");
     // A directory cannot be created where a file exists.
     let mut gateway = Gateway::start(&config(state.path()).client("one", SECRET, "scopes = []"));
     assert_eq!(request_token(&gateway, "one", SECRET), 200);
     let written = end(&mut gateway);
-    assert_eq!(written.matches("cannot be written").count(), 1, "{written}");
     assert_eq!(written.matches("tokens are kept in memory alone").count(), 1, "{written}");
+    let list = run_ok(gateway.dir(), &["client", "list"]);
+    assert!(list.stderr.contains("the last use of secrets is unknown"), "{list:?}");
 }

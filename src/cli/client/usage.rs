@@ -8,7 +8,7 @@ use crate::change::environment::is_unknown;
 use crate::cli::output;
 use crate::config::{Client, ClientSecret, Config};
 use crate::gate::{SecretUsage, SeenSecret};
-use crate::gateway::secret_usage::{self, RotationStatus, UsageFile};
+use crate::gateway::secret_usage::{self, RotationStatus};
 use crate::utc;
 
 /// The recorded use of secrets, at one moment.
@@ -18,17 +18,13 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// Reads the file that the gateway of this configuration writes. If that fails, prints a note and continues without
+    /// Reads what the gateway of this configuration records. If that fails, prints a note and continues without
     /// records.
     pub(super) fn read(config: &Config, now: SystemTime) -> Self {
-        let file = UsageFile::in_folder(&config.server.state_dir);
         let has_secrets = config.clients.iter().any(|client| client.authentication.secret.is_some());
-        let seen = file.read().unwrap_or_else(|error| {
+        let seen = secret_usage::recorded(config).unwrap_or_else(|error| {
             if has_secrets {
-                output::note(&format!(
-                    "note: the last use of secrets is unknown: {} {error}",
-                    file.path().display()
-                ));
+                output::note(&format!("note: the last use of secrets is unknown: {error}"));
             }
             Vec::new()
         });

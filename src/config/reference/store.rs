@@ -10,8 +10,8 @@ pub(super) fn store() -> Table {
         "`journal`: in memory, and in a journal in `state_dir` from which a restart takes them. Revocations and used \
          client assertions are on disk before they are answered, tokens 10 ms after they were issued. \
          `state_dir` must be on a local disk. `memory`: in memory alone. A restart then ends every token, and \
-         forgets the client assertions that were used; those that are older than the restart are refused by \
-         their date. Left out, a gateway whose `state_dir` cannot be used starts with tokens in memory alone, \
+         forgets when each secret was last used and which client assertions were used; those that are older than the \
+         restart are refused by their date. Left out, a gateway whose `state_dir` cannot be used starts with tokens in memory alone, \
          and its log says so.",
     )
     .default_note("`journal` if `state_dir` can be used, else `memory`")

@@ -62,6 +62,7 @@ impl Handover {
                 let follower = Arc::clone(&self);
                 let follow = move || {
                     predecessor.follow(&follower.parts.stored);
+                    follower.parts.keeper.absorb();
                     follower.lock().has_predecessor = false;
                     follower.changed.notify_all();
                 };

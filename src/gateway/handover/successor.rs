@@ -118,6 +118,7 @@ impl Successor {
             },
         };
         end(&mut self.process);
+        parts.keeper.resume();
         if shares {
             parts.stored.unshare();
         }
@@ -131,7 +132,7 @@ impl Successor {
             other => return Err(ChannelError::Failed(format!("the new process sent {other:?}"))),
         }
         // What the new process reads must be complete.
-        parts.keeper.write();
+        parts.keeper.hand_over();
         let lock = parts.stored.share().map_err(|error| self.refuse(error.to_string()))?;
         *shares = true;
         parts.sockets.pass(|sockets| {
@@ -152,7 +153,6 @@ impl Successor {
         }
         // From here on nothing fails.
         parts.reloader.retire();
-        parts.keeper.retire();
         parts.metrics.notify_one();
         parts.admin.notify_one();
         parts.shutdown.hand_over();

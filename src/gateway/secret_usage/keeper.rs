@@ -1,23 +1,22 @@
 //! The thread that records the use of secrets and logs warnings about it.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::file::{UsageFile, UsageFileError};
 use super::messages;
-use super::rotation::{RotationStatus, rotation_status};
-use crate::gate::{Gate, SeenSecret};
+use super::record::Record;
+use super::watch::Watch;
+use crate::gate::Gate;
+use crate::store::Journal;
 
 /// How often the thread looks. If the process is killed, the uses since then are lost.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The shortest time between two lines about the same secret.
-const REPEAT_AFTER: Duration = Duration::from_secs(3_600);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Records the use of a gate's secrets in a file while the gateway runs.
+/// Records the use of a gate's secrets in the journal while the gateway runs.
 pub(crate) struct Keeper {
     handle: KeeperHandle,
     thread: JoinHandle<()>,
@@ -29,66 +28,79 @@ pub(crate) struct KeeperHandle(Sender<Task>);
 
 /// What the thread is asked for.
 enum Task {
-    /// To write what is not yet written, and to report that.
-    Write(Sender<()>),
-    /// To end without writing, because another process writes the file.
-    Retire,
-    /// To write for the last time, and to end.
+    /// To record everything, for another process that takes over.
+    HandOver(Sender<()>),
+    /// To go on as before, because no process takes over.
+    Resume,
+    /// To add what the process before this one has counted until its end.
+    Absorb(Sender<()>),
+    /// To record for the last time, and to end.
     Finish,
 }
 
 impl KeeperHandle {
-    /// Writes what is not yet written. Waits for that.
-    pub(crate) fn write(&self) {
-        let (done, wait) = channel();
-        if self.0.send(Task::Write(done)).is_ok() {
-            let _ = wait.recv();
-        }
+    /// Records everything that was counted, and counts apart from then on what another process does not know. Waits until
+    /// all of it is among what the journal writes next.
+    pub(crate) fn hand_over(&self) {
+        self.wait_for(Task::HandOver);
     }
 
-    /// Leaves the file to another process.
-    pub(crate) fn retire(&self) {
-        let _ = self.0.send(Task::Retire);
+    /// Goes on as before [`KeeperHandle::hand_over`].
+    pub(crate) fn resume(&self) {
+        let _ = self.0.send(Task::Resume);
+    }
+
+    /// Adds what the process before this one has counted since it handed over. It must have ended. Waits for that.
+    pub(crate) fn absorb(&self) {
+        self.wait_for(Task::Absorb);
+    }
+
+    fn wait_for(&self, task: fn(Sender<()>) -> Task) {
+        let (done, wait) = channel();
+        if self.0.send(task(done)).is_ok() {
+            let _ = wait.recv();
+        }
     }
 }
 
 impl Keeper {
-    /// Restores the records of the file and starts to update it. A file that cannot be read is renamed, with a warning.
+    /// Restores what the journal says and starts to update it. `alone` says that no other process writes it. Without a
+    /// journal, the thread logs warnings only.
     ///
     /// # Errors
     /// Fails if the system starts no thread.
-    pub(crate) fn start(gate: Gate, state_dir: &Path) -> io::Result<Self> {
-        let file = UsageFile::in_folder(state_dir);
-        let mut written = None;
-        match file.read() {
-            Ok(seen) => gate.restore_seen_secrets(&seen),
-            // This is the first start. If there are no secrets, no file is written.
-            Err(UsageFileError::Missing) => written = Some(Vec::new()),
-            Err(error) => {
-                let aside = match file.set_aside() {
-                    Ok(aside) => format!("it is kept as {}", aside.display()),
-                    Err(error) => format!("and it cannot be moved away: {error}"),
-                };
-                log::warn!(
-                    "{} {error}; the use of secrets is counted from now on ({aside})",
-                    file.path().display()
-                );
-            }
-        }
+    pub(crate) fn start(
+        gate: Gate,
+        journal: Option<Arc<Journal>>,
+        state_dir: &Path,
+        alone: bool,
+    ) -> io::Result<Self> {
+        let record = journal.map(|journal| Record::start(&gate, journal, state_dir, alone));
         let watch = Watch::new(&gate.seen_secrets());
-        let mut work = Work { gate, file, written, failed: false, watch };
+        let mut work = Work { gate, record, watch };
         let (tasks, asked) = channel();
         let thread = thread::Builder::new().name("tollgate-secrets".to_owned()).spawn(move || {
             loop {
                 let task = asked.recv_timeout(LOOK_EVERY);
-                if matches!(task, Ok(Task::Retire)) {
-                    return;
+                if let (Ok(Task::Absorb(_)), Some(record)) = (&task, &mut work.record) {
+                    record.absorb(&work.gate);
                 }
                 work.look();
                 match task {
-                    Ok(Task::Write(done)) => drop(done.send(())),
+                    Ok(Task::HandOver(done)) => {
+                        if let Some(record) = &mut work.record {
+                            record.hand_over();
+                        }
+                        drop(done);
+                    }
+                    Ok(Task::Resume) => {
+                        if let Some(record) = &mut work.record {
+                            record.resume();
+                        }
+                    }
+                    Ok(Task::Absorb(done)) => drop(done),
                     Err(RecvTimeoutError::Timeout) => {}
-                    Ok(Task::Finish | Task::Retire) | Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(Task::Finish) | Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         })?;
@@ -100,7 +112,7 @@ impl Keeper {
         self.handle.clone()
     }
 
-    /// Writes what is not yet written, and waits until that is done.
+    /// Records what is not yet recorded, and waits until the journal has it among what it writes next.
     pub(crate) fn finish(self) {
         let _ = self.handle.0.send(Task::Finish);
         let _ = self.thread.join();
@@ -109,11 +121,7 @@ impl Keeper {
 
 struct Work {
     gate: Gate,
-    file: UsageFile,
-    /// The content of the file, if it is known.
-    written: Option<Vec<SeenSecret>>,
-    /// Whether the log already says that the file cannot be written.
-    failed: bool,
+    record: Option<Record>,
     watch: Watch,
 }
 
@@ -123,22 +131,8 @@ impl Work {
         for line in self.watch.lines(&seen, self.gate.clock().unix_time()) {
             log::warn!("{line}");
         }
-        if self.written.as_ref() == Some(&seen) {
-            return;
-        }
-        match self.file.write(&seen) {
-            Ok(()) => {
-                self.written = Some(seen);
-                self.failed = false;
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failed, true) {
-                    log::warn!(
-                        "{} cannot be written ({error}): the last use of secrets will be unknown after a restart",
-                        self.file.path().display()
-                    );
-                }
-            }
+        if let Some(record) = &mut self.record {
+            record.write(seen);
         }
     }
 }
@@ -150,137 +144,5 @@ pub(crate) fn warn_of_expired(gate: &Gate) {
         if let Some(end) = secret.expires.filter(|end| *end <= now) {
             log::warn!("{}", messages::expired_line(&secret, end));
         }
-    }
-}
-
-/// The warnings that were logged. There are as many entries as secrets.
-#[derive(Default)]
-struct Watch {
-    known: HashMap<(String, String), Noted>,
-}
-
-/// The counts of a secret when there was last nothing to report, or when a line was last logged.
-#[derive(Clone, Copy, Default)]
-struct Noted {
-    count: u64,
-    refused_count: u64,
-    logged: Option<Duration>,
-}
-
-impl Watch {
-    /// Starts with the present counts: earlier uses are not reported.
-    fn new(seen: &[SeenSecret]) -> Self {
-        let noted = |secret: &SeenSecret| Noted {
-            count: secret.usage.count,
-            refused_count: secret.usage.refused_count,
-            logged: None,
-        };
-        Self { known: seen.iter().map(|secret| (key(secret), noted(secret))).collect() }
-    }
-
-    /// Returns the lines to log now.
-    fn lines(&mut self, seen: &[SeenSecret], now: Duration) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut known = HashMap::with_capacity(seen.len());
-        // The secrets of a client follow each other.
-        for of_client in seen.chunk_by(|one, other| one.client_id == other.client_id) {
-            for secret in of_client {
-                let mut noted = self.known.get(&key(secret)).copied().unwrap_or_default();
-                // A new secret with the same id has counts that are lower than those noted.
-                let used = secret.usage.count != noted.count;
-                let refused = secret.usage.refused_count != noted.refused_count;
-                let line = match rotation_status(secret, of_client, now) {
-                    RotationStatus::Ending { end, successor } if used => {
-                        messages::still_used_line(secret, end, successor, now)
-                    }
-                    RotationStatus::Expired { end } if refused => messages::refused_line(secret, end, now),
-                    _ => None,
-                };
-                // The difference is absolute, because the wall clock may have been set back.
-                let waits = noted.logged.is_some_and(|logged| now.abs_diff(logged) < REPEAT_AFTER);
-                if line.is_none() || !waits {
-                    noted.count = secret.usage.count;
-                    noted.refused_count = secret.usage.refused_count;
-                }
-                if let Some(line) = line.filter(|_| !waits) {
-                    noted.logged = Some(now);
-                    lines.push(line);
-                }
-                known.insert(key(secret), noted);
-            }
-        }
-        self.known = known;
-        lines
-    }
-}
-
-fn key(secret: &SeenSecret) -> (String, String) {
-    (secret.client_id.clone(), secret.id.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gateway::secret_usage::rotation::tests::secret;
-
-    fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn used(secret: &mut SeenSecret, now: u64) {
-        secret.usage.count += 1;
-        secret.usage.last_used = Some(at(now));
-    }
-
-    #[test]
-    fn an_old_secret_is_reported_once_an_hour_while_it_is_used() {
-        // Both are valid for 40,000 s. The last 10,000 s are near the end.
-        let mut all = vec![secret("old", 0, Some(40_000)), secret("new", 0, None)];
-        used(&mut all[0], 10);
-        let mut watch = Watch::new(&all);
-        assert!(watch.lines(&all, at(30_000)).is_empty(), "not used since the start");
-        used(&mut all[0], 29_000);
-        assert!(watch.lines(&all, at(29_000)).is_empty(), "the end is not near yet");
-        assert!(watch.lines(&all, at(30_000)).is_empty(), "the use was before that");
-        used(&mut all[0], 30_001);
-        used(&mut all[1], 30_001);
-        let lines = watch.lines(&all, at(30_002));
-        assert_eq!(
-            lines,
-            [
-                "shop: the secret \"old\" expires at 1970-01-01T11:06:40Z and is still used (last 1 second ago), \
-                 although \"new\" replaces it"
-            ]
-        );
-        used(&mut all[0], 30_010);
-        assert!(watch.lines(&all, at(33_601)).is_empty());
-        assert_eq!(watch.lines(&all, at(33_602)).len(), 1);
-        assert!(watch.lines(&all, at(39_000)).is_empty(), "not used any more");
-    }
-
-    #[test]
-    fn uses_of_an_expired_secret_are_reported_once_an_hour() {
-        let mut all = vec![secret("old", 0, Some(100)), secret("new", 0, None)];
-        let mut watch = Watch::new(&all);
-        assert!(watch.lines(&all, at(200)).is_empty());
-        for now in [200, 300, 4_000] {
-            all[0].usage.refused_count += 1;
-            all[0].usage.last_refused = Some(at(now));
-            let lines = watch.lines(&all, at(now));
-            assert_eq!(lines.len(), usize::from(now != 300), "{now}: {lines:?}");
-        }
-        assert!(watch.lines(&all, at(9_000)).is_empty());
-        all.remove(0);
-        watch.lines(&all, at(9_000));
-        assert_eq!(watch.known.len(), 1, "removed secrets are forgotten");
-    }
-
-    #[test]
-    fn secrets_of_other_clients_are_no_successors() {
-        let mut all = vec![secret("old", 0, Some(100)), secret("new", 0, None)];
-        all[1].client_id = "another".to_owned();
-        let mut watch = Watch::new(&all);
-        used(&mut all[0], 99);
-        assert!(watch.lines(&all, at(99)).is_empty());
     }
 }

@@ -1,15 +1,19 @@
 //! Rotation of client secrets: the use of each secret is recorded across restarts, and the log names clients that still
 //! use a secret shortly before it expires.
 //!
-//! The gate counts the uses. A thread writes the counts to a file and logs the warnings, so that no request waits for
-//! either. The command line reads the file.
+//! The gate counts the uses. A thread records the counts in the journal and logs the warnings, so that no request waits for
+//! either. The command line reads the journal.
 
-mod file;
+mod earlier_file;
+mod entry;
 mod keeper;
+mod kept;
 mod messages;
+mod record;
 mod rotation;
+mod watch;
 
-pub(crate) use self::file::UsageFile;
 pub(crate) use self::keeper::{Keeper, KeeperHandle, warn_of_expired};
+pub(crate) use self::kept::recorded;
 pub(crate) use self::messages::{expired_line, refused_line, still_used_line, usage_text};
 pub(crate) use self::rotation::{RotationStatus, rotation_status};

@@ -1,6 +1,7 @@
 //! What is written at once, and the form of its rows.
 
 use crate::oauth::token::TokenDigest;
+use crate::store::journal::usage::UsageRow;
 use crate::store::used_name::UsedName;
 
 /// The kinds of rows. A number is never used for anything else.
@@ -61,6 +62,7 @@ pub(super) struct Batch {
     pub(super) revoked: Vec<(TokenDigest, i64)>,
     pub(super) epochs: Vec<Epoch>,
     pub(super) used: Vec<(UsedName, i64)>,
+    pub(super) usage: Vec<UsageRow>,
 }
 
 /// One row of the table.
@@ -76,7 +78,7 @@ pub(super) struct Row {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { grants, ended, clients, issued, revoked, epochs, used } = self;
+        let Self { grants, ended, clients, issued, revoked, epochs, used, usage } = self;
         grants.is_empty()
             && ended.is_empty()
             && clients.is_empty()
@@ -84,6 +86,7 @@ impl Batch {
             && revoked.is_empty()
             && epochs.is_empty()
             && used.is_empty()
+            && usage.is_empty()
     }
 
     pub(super) fn append(&mut self, mut later: Self) {
@@ -94,6 +97,7 @@ impl Batch {
         self.revoked.append(&mut later.revoked);
         self.epochs.append(&mut later.epochs);
         self.used.append(&mut later.used);
+        self.usage.append(&mut later.usage);
     }
 
     /// Makes the rows: tokens first, because a token in the same batch may be revoked in it.

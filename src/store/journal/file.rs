@@ -16,6 +16,7 @@ use crate::store::journal::boot::Moment;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::network;
 use crate::store::journal::own_rows::OwnRows;
+use crate::store::journal::usage;
 
 /// The name of the file in its folder. SQLite adds `-wal` and `-shm`.
 pub(super) const NAME: &str = "journal.db";
@@ -108,6 +109,7 @@ impl JournalFile {
             WITHOUT_CLIENTS => add_clients(&connection, "").map_err(sqlite)?,
             version => return Err(JournalError::Version(path, version)),
         }
+        usage::prepare(&connection).map_err(sqlite)?;
         Ok(Self { connection, path, synced: true, lock, own })
     }
 
@@ -157,6 +159,7 @@ impl JournalFile {
                 None => write.execute("DELETE FROM clients WHERE id = ?1", [client])?,
             };
         }
+        usage::write(&write, &batch.usage)?;
         let mut own: Option<RangeInclusive<i64>> = None;
         for row in batch.rows() {
             write.execute(

@@ -12,6 +12,7 @@ mod own_rows;
 mod report;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod used;
 mod writer;
 
@@ -34,7 +35,9 @@ pub use self::error::JournalError;
 #[cfg(feature = "gateway")]
 pub(crate) use self::file::LOCK;
 #[cfg(feature = "gateway")]
-pub(crate) use self::report::{Report, report};
+pub(crate) use self::report::{Report, report, usage};
+#[cfg(feature = "gateway")]
+pub(crate) use self::usage::UsageRow;
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::{Grant, Record};
@@ -139,7 +142,10 @@ impl Journal {
         match Self::try_open(folder, max_tokens, Arc::clone(&clock), Arc::clone(&boot), None) {
             Err(error) if report::is_damage(&error) => {
                 let aside = report::set_aside(folder)?;
-                log::error!("{error}; it is kept as {}, and all tokens end", aside.display());
+                log::error!(
+                    "{error}; it is kept as {}, all tokens end, and the use of secrets is counted from now on",
+                    aside.display()
+                );
                 Self::try_open(folder, max_tokens, clock, boot, None)
             }
             opened => opened,
@@ -259,6 +265,19 @@ impl Journal {
         }
         self.following.stop();
         self.own.keep(false);
+    }
+
+    /// Keeps the use of secrets. It is written with the next batch, and survives a power loss a second later.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if nothing can be written at the moment. The rows are not kept then.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn keep_usage(&self, rows: Vec<UsageRow>) -> Result<(), StoreError> {
+        if self.shared.is_failing() {
+            return Err(StoreError::Unavailable);
+        }
+        self.shared.add(|batch| batch.usage.extend(rows));
+        Ok(())
     }
 
     /// Puts into memory what the other process has written.

@@ -9,6 +9,10 @@ use rusqlite::ErrorCode;
 
 use crate::store::journal::error::JournalError;
 use crate::store::journal::file::NAME;
+#[cfg(feature = "gateway")]
+use crate::store::journal::file::open_to_read;
+#[cfg(feature = "gateway")]
+use crate::store::journal::usage::{self, UsageRow};
 
 /// What a journal keeps.
 #[cfg(feature = "gateway")]
@@ -28,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) epochs: u64,
     /// The used assertions.
     pub(crate) used: u64,
+    /// The client secrets whose use is recorded.
+    pub(crate) secrets: u64,
     /// When the journal was begun, and when it was last written, since the Unix epoch.
     pub(crate) created: Duration,
     pub(crate) written: Duration,
@@ -37,7 +43,6 @@ pub(crate) struct Report {
 #[cfg(feature = "gateway")]
 pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
     use crate::store::journal::batch::{EPOCH, ISSUED, ISSUED_SIZE, REVOKED, REVOKED_SIZE, USED, USED_SIZE};
-    use crate::store::journal::file::open_to_read;
 
     let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
     let query = || {
@@ -58,11 +63,23 @@ pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
             grants: count("SELECT COUNT(*) FROM grants")?,
             epochs: count(&format!("SELECT COUNT(*) FROM batches WHERE kind = {EPOCH}"))?,
             used: entries(USED, USED_SIZE)?,
+            secrets: match usage::is_there(&connection)? {
+                true => count("SELECT COUNT(*) FROM secret_usage WHERE late = 0")?,
+                false => 0,
+            },
             created: millis("created")?,
             written: millis("wall")?,
         })
     };
     query().map(Some).map_err(|error| JournalError::Sqlite(path.clone(), error))
+}
+
+/// Returns the use of secrets in the journal in a folder, or `None` if there is no journal. A running gateway may have it
+/// open.
+#[cfg(feature = "gateway")]
+pub(crate) fn usage(folder: &Path) -> Result<Option<Vec<UsageRow>>, JournalError> {
+    let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
+    usage::rows(&connection).map(Some).map_err(|error| JournalError::Sqlite(path, error))
 }
 
 #[cfg(feature = "gateway")]

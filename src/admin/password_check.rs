@@ -1,0 +1,38 @@
+//! The hashing of passwords.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::gate::SecretHash;
+use crate::oauth::secret::Secret;
+
+/// The most attempts that wait for the one before them. Each is some milliseconds of a core.
+const MOST_WAITING: usize = 8;
+
+/// Hashes passwords one at a time, apart from the hashing of client secrets, so that neither waits for the other.
+pub(super) struct PasswordCheck {
+    hashing: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+impl Default for PasswordCheck {
+    fn default() -> Self {
+        Self { hashing: Arc::new(Semaphore::new(1)), waiting: Semaphore::new(MOST_WAITING) }
+    }
+}
+
+impl PasswordCheck {
+    /// Returns whether a password matches a hash; `None` if too many wait.
+    pub(super) async fn matches(&self, hash: SecretHash, password: Secret) -> Option<bool> {
+        let _waits = self.waiting.try_acquire().ok()?;
+        let permit = Arc::clone(&self.hashing).acquire_owned().await.ok()?;
+        // The permit lives with the hash: a client that goes away does not free it for the next.
+        let hashed = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let _ = rustix::process::nice(10);
+            hash.verify(&password)
+        });
+        hashed.await.ok()
+    }
+}

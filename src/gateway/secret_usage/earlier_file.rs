@@ -1,0 +1,166 @@
+//! `secrets.json`, in which versions before the journal recorded the use of secrets.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::{error, fmt};
+
+use serde::Deserialize;
+
+use super::entry::Entry;
+use crate::gate::SeenSecret;
+
+const NAME: &str = "secrets.json";
+/// The version that is read.
+const VERSION: u32 = 1;
+/// The largest file that is read. No configuration has so many secrets.
+const MAX_SIZE: u64 = 64 << 20;
+
+/// Why the file cannot be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum EarlierFileError {
+    /// The system refuses to read it.
+    Unreadable(io::Error),
+    /// It is not a regular file, or too large.
+    Strange,
+    /// Its content is not what this program wrote.
+    Malformed(serde_json::Error),
+    /// Another version of this program wrote it.
+    Version(u32),
+}
+
+impl fmt::Display for EarlierFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "cannot be read ({error})"),
+            Self::Strange => f.write_str("is not a file of this program"),
+            Self::Malformed(error) => write!(f, "is not what this program writes ({error})"),
+            Self::Version(version) => write!(f, "was written by another version of this program ({version})"),
+        }
+    }
+}
+
+impl error::Error for EarlierFileError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Unreadable(error) => Some(error),
+            Self::Malformed(error) => Some(error),
+            Self::Strange | Self::Version(_) => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    /// By client id and secret id.
+    clients: BTreeMap<String, BTreeMap<String, Entry>>,
+}
+
+/// The part of a document that all versions have.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// The location of the file.
+#[derive(Debug, Clone)]
+pub(super) struct EarlierFile {
+    path: PathBuf,
+}
+
+impl EarlierFile {
+    pub(super) fn in_folder(state_dir: &Path) -> Self {
+        Self { path: state_dir.join(NAME) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns what the file has, or `None` if there is no file.
+    pub(super) fn read(&self) -> Result<Option<Vec<SeenSecret>>, EarlierFileError> {
+        // Opening a named pipe would wait for a writer.
+        let is_file = match fs::metadata(&self.path) {
+            Ok(metadata) => metadata.is_file(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(EarlierFileError::Unreadable(error)),
+        };
+        if !is_file {
+            return Err(EarlierFileError::Strange);
+        }
+        let mut bytes = Vec::new();
+        let file = File::open(&self.path).map_err(EarlierFileError::Unreadable)?;
+        file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(EarlierFileError::Unreadable)?;
+        if bytes.len() as u64 > MAX_SIZE {
+            return Err(EarlierFileError::Strange);
+        }
+        let Version { version } = serde_json::from_slice(&bytes).map_err(EarlierFileError::Malformed)?;
+        if version != VERSION {
+            return Err(EarlierFileError::Version(version));
+        }
+        let document: Document = serde_json::from_slice(&bytes).map_err(EarlierFileError::Malformed)?;
+        let mut seen = Vec::new();
+        for (client_id, secrets) in document.clients {
+            seen.extend(secrets.into_iter().map(|(id, entry)| entry.seen(&client_id, &id)));
+        }
+        Ok(Some(seen))
+    }
+
+    /// Renames the file, so that it is not read again. Returns its new path.
+    pub(super) fn rename(&self, extension: &str) -> io::Result<PathBuf> {
+        let to = self.path.with_extension(extension);
+        fs::rename(&self.path, &to)?;
+        Ok(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_an_earlier_version_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = EarlierFile::in_folder(dir.path());
+        assert!(file.read().unwrap().is_none());
+        assert!(EarlierFile::in_folder(&dir.path().join("not/there")).read().unwrap().is_none());
+        let text = r#"{"version": 1, "clients": {"a": {"old": {"fingerprint": "00ff", "since": 10, "count": 3,
+            "last_used": 20, "last_address": "2001:db8::1", "refused_count": 1, "last_refused": 30,
+            "last_refused_address": "10.0.0.7"}}}}"#;
+        fs::write(file.path(), text).unwrap();
+        let seen = file.read().unwrap().unwrap();
+        assert_eq!((&*seen[0].client_id, &*seen[0].id, &*seen[0].fingerprint), ("a", "old", "00ff"));
+        assert_eq!((seen[0].usage.count, seen[0].usage.last_refused_address), (3, "10.0.0.7".parse().ok()));
+        assert_eq!(Entry::of(&seen[0]).seen("a", "old"), seen[0]);
+        assert!(file.rename("json.imported").unwrap().exists());
+        assert!(file.read().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_foreign_file_is_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = EarlierFile::in_folder(dir.path());
+        for (text, said) in [
+            ("", "EOF"),
+            ("{", "EOF"),
+            ("[1]", "not what this program writes"),
+            ("{\"version\": 2, \"clients\": []}", "another version of this program (2)"),
+            ("{\"version\": 1, \"clients\": {\"a\": 1}}", "not what this program writes"),
+            (
+                "{\"version\": 1, \"clients\": {\"a\": {\"x\": {\"count\": -1}}}}",
+                "not what this program writes",
+            ),
+        ] {
+            fs::write(file.path(), text).unwrap();
+            let error = file.read().unwrap_err().to_string();
+            assert!(error.contains(said) && !error.contains('\n'), "{text}: {error}");
+        }
+        fs::remove_file(file.path()).unwrap();
+        fs::create_dir(file.path()).unwrap();
+        assert!(matches!(file.read(), Err(EarlierFileError::Strange)));
+    }
+}
