@@ -13,11 +13,15 @@ mod state;
 mod view;
 mod visit;
 mod wording;
+mod workspace;
 
 use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
-use self::pages::{client, clients, explain, overview, routes, scopes, sign_in, upstreams};
+use self::pages::{
+    audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes, secret, sign_in,
+    upstreams, users, versions,
+};
 use super::state::AdminState;
 
 /// Makes the routes of the pages, and starts to observe the traffic.
@@ -28,12 +32,42 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-out", post(sign_in::leave))
         .route("/clients", get(clients::show))
+        .route("/clients/new", get(new_client::show).post(new_client::submit))
+        .route("/clients/secret", get(secret::show))
         .route("/clients/show/{id}", get(client::show))
-        .route("/scopes", get(scopes::show))
+        .route("/clients/show/{id}/edit", post(client::edit))
+        .route("/clients/show/{id}/reset-secret", post(client::reset_secret))
+        .route("/clients/show/{id}/drop-secret", post(client::drop_secret))
+        .route("/clients/show/{id}/revoke-tokens", post(client::revoke_tokens))
+        .route("/clients/show/{id}/remove", post(client::remove))
+        .route("/scopes", get(scopes::show).post(scopes::add))
+        .route("/scopes/describe", post(scopes::describe))
+        .route("/scopes/remove", post(scopes::remove))
         .route("/routes", get(routes::matrix))
+        .route("/routes/new", get(new_route::show).post(new_route::submit))
         .route("/routes/show", get(routes::show))
+        .route("/routes/mode", post(routes::set_mode))
+        .route("/routes/remove", post(routes::remove))
         .route("/explain", get(explain::show))
-        .route("/upstreams", get(upstreams::show))
+        .route("/changes", get(changes::show))
+        .route("/changes/undo", post(changes::undo))
+        .route("/changes/discard", post(changes::discard))
+        .route("/changes/rebase", post(changes::rebase))
+        .route("/changes/commit", post(changes::commit))
+        .route("/history", get(history::show))
+        .route("/history/compare", get(versions::compare))
+        .route("/history/{number}", get(versions::show))
+        .route("/history/{number}/confirm", post(versions::confirm))
+        .route("/history/{number}/undo", post(versions::undo))
+        .route("/history/{number}/rollback", post(versions::roll_back))
+        .route("/upstreams", get(upstreams::show).post(upstreams::add))
+        .route("/upstreams/set", post(upstreams::set))
+        .route("/upstreams/remove", post(upstreams::remove))
+        .route("/audit", get(audit::show))
+        .route("/users", get(users::show).post(users::add))
+        .route("/users/role", post(users::set_role))
+        .route("/users/password", post(users::set_password))
+        .route("/users/remove", post(users::remove))
         .route("/live", get(live::stream))
         .layer(middleware::from_fn_with_state(admin.clone(), problem_pages::show_problems))
         .layer(Extension(console))

@@ -13,6 +13,7 @@ use super::state::{Console, Message};
 use super::view::frame::{FileState, Frame, Notice, Section, SignedIn};
 use super::view::parts::Tone;
 use super::wording;
+use super::workspace::Workspace;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::admin::user::{Fields, NotSignedIn, Submitted, User};
@@ -32,6 +33,7 @@ pub(super) struct Visit {
     pub(super) console: Arc<Console>,
     pub(super) user: User,
     pub(super) query: Parameters,
+    pub(super) workspace: Workspace,
     /// The path and query, without what turns the refresh on.
     here: String,
 }
@@ -73,7 +75,8 @@ impl FromRequestParts<AdminState> for Visit {
             [] => parts.uri.path().to_owned(),
             kept => format!("{}?{}", parts.uri.path(), kept.join("&")),
         };
-        Ok(Self { admin: state.clone(), console, user, query, here })
+        let workspace = Workspace::read(state).await;
+        Ok(Self { admin: state.clone(), console, user, query, workspace, here })
     }
 }
 
@@ -102,8 +105,8 @@ impl Visit {
             section,
             here: self.here.clone(),
             gateway: gateway_name(&config),
-            file: file_state(&self.admin),
-            changes: 0,
+            file: file_state(&self.admin, self.workspace.version),
+            changes: self.workspace.own(&self.user.name).map_or(0, |draft| draft.operations.len()),
             user: Some(SignedIn {
                 name: self.user.name.clone(),
                 role: self.user.role.as_str(),
@@ -113,7 +116,7 @@ impl Visit {
             token: self.user.form_token.clone(),
             assets: assets::addresses(),
             notices: self.console.notices(&self.user.form_token),
-            pending: None,
+            pending: self.workspace.pending(),
             is_live: false,
             refresh: None,
         }
@@ -127,7 +130,12 @@ impl Visit {
 
     /// Returns a page, which may load itself again.
     pub(super) fn page(&self, page: &impl Template) -> Answer {
-        let mut response = show(StatusCode::OK, page)?;
+        self.page_with(StatusCode::OK, page)
+    }
+
+    /// Returns a page with a status.
+    pub(super) fn page_with(&self, status: StatusCode, page: &impl Template) -> Answer {
+        let mut response = show(status, page)?;
         if !self.query.value("refresh").is_empty() {
             response.headers_mut().insert(REFRESH, HeaderValue::from(REFRESH_EVERY));
         }
@@ -181,12 +189,15 @@ fn gateway_name(config: &Config) -> String {
     issuer.split_once("://").map_or(issuer, |(_, host)| host).trim_end_matches('/').to_owned()
 }
 
-fn file_state(admin: &AdminState) -> FileState {
+fn file_state(admin: &AdminState, version: Option<u64>) -> FileState {
     match admin.control().last_reload() {
         Some(reload) if reload.error.is_some() => FileState {
             text: format!("gateway.toml has errors since {}; what was before is in use", wording::moment(reload.at)),
             tone: Tone::Bad,
         },
-        _ => FileState { text: "gateway.toml is in use".to_owned(), tone: Tone::Good },
+        _ => {
+            let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
+            FileState { text: format!("gateway.toml is in use{version}"), tone: Tone::Good }
+        }
     }
 }

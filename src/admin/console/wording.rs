@@ -103,6 +103,11 @@ pub(super) fn encode(text: &str) -> String {
     encoded
 }
 
+/// Writes a name of scripts for people: `rolled_back` is `rolled back`.
+pub(super) fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,14 +7,14 @@ use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Tone};
 use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::console::wording;
-use crate::config::{Client, grouped};
+use crate::config::{Client, Position, grouped};
 
 /// The most clients on one page.
 const MOST: usize = 100;
 
 /// Shows the page.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
-    let config = visit.config();
+    let config = visit.planned().await;
     let (query, after) = (visit.query.value("q").to_owned(), visit.query.value("after"));
     let is_wanted = |client: &&Client| {
         query.is_empty() || client.id.as_str().contains(&query) || client.scopes.iter().any(|scope| scope == query)
@@ -44,9 +44,33 @@ pub(in crate::admin::console) fn url(id: &str) -> String {
     format!("/clients/show/{}", wording::encode(id))
 }
 
-/// Returns whether a client is enabled.
-pub(super) fn status(client: &Client) -> Badge {
-    if client.enabled { Badge::new(Tone::Good, "enabled") } else { Badge::new(Tone::Plain, "disabled") }
+/// Returns whether a client is enabled, and whether the user's changes are about it.
+pub(super) fn badges(visit: &Visit, client: &Client) -> Vec<Badge> {
+    let mut badges = vec![if client.enabled {
+        Badge::new(Tone::Good, "enabled")
+    } else {
+        Badge::new(Tone::Plain, "disabled")
+    }];
+    let config = visit.config();
+    match config.client(client.id.as_str()) {
+        None => badges.push(Badge::new(Tone::Warn, "new in your changes")),
+        Some(running) if !is_same(running, client) => badges.push(Badge::new(Tone::Warn, "changed in your changes")),
+        Some(_) => {}
+    }
+    badges
+}
+
+/// Returns whether two clients are the same, wherever in the file they are.
+fn is_same(one: &Client, other: &Client) -> bool {
+    let without_positions = |client: &Client| {
+        let mut client = client.clone();
+        client.position = Position::new(1, 1);
+        for secret in client.authentication.secret.iter_mut().flat_map(|secrets| &mut secrets.secrets) {
+            secret.position = Position::new(1, 1);
+        }
+        client
+    };
+    without_positions(one) == without_positions(other)
 }
 
 fn row(visit: &Visit, client: &Client) -> ClientRow {
@@ -55,7 +79,7 @@ fn row(visit: &Visit, client: &Client) -> ClientRow {
     ClientRow {
         url: url(client.id.as_str()),
         id: client.id.to_string(),
-        badges: vec![status(client)],
+        badges: badges(visit, client),
         scopes: client.scopes.iter().map(str::to_owned).collect(),
         tokens: gate.tokens_live_of(client.id.as_str()).map_or_else(|| "–".to_owned(), grouped),
         last_used: match used {

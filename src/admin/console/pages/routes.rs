@@ -1,5 +1,7 @@
 //! The matrix of routes and clients, and the page of one route.
 
+use serde_json::{Value as Json, json};
+
 use crate::access::describe;
 use crate::access::expect;
 use crate::access::matrix::{Row, matrix as access_matrix};
@@ -7,10 +9,11 @@ use crate::access::reach::Reach;
 use crate::admin::console::view::access::{Cell, ExpectationRow, RoutePage, RouteRow, RoutesPage};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Link, Term, Tone};
-use crate::admin::console::visit::{Answer, Visit};
+use crate::admin::console::visit::{Answer, Form, Visit, go_to};
 use crate::admin::console::wording;
+use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
-use crate::config::{Access, Config, Methods, Route};
+use crate::config::{Access, Config, Methods, Role, Route};
 
 /// The most clients that are columns, and routes that are rows: more do not fit a page.
 const MOST_COLUMNS: usize = 60;
@@ -74,7 +77,7 @@ fn cell(route: &Route, client: &str, reach: &Reach<'_>) -> Cell {
 }
 
 /// Returns a request that the route matches.
-fn sample(route: &Route) -> Option<(String, String)> {
+pub(super) fn sample(route: &Route) -> Option<(String, String)> {
     let method = match &route.methods {
         Methods::All => "GET".to_owned(),
         Methods::Only(methods) => methods.first()?.to_string(),
@@ -87,9 +90,7 @@ fn sample(route: &Route) -> Option<(String, String)> {
 /// Shows one route.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let config = visit.config();
-    let wanted = visit.query.value("route");
-    let route = config.routes.iter().find(|route| key(route) == wanted);
-    let route = route.ok_or_else(|| Problem::not_found("there is no such route"))?;
+    let route = find(&config, visit.query.value("route"))?;
     let mut terms = vec![
         Term::new("Upstream", describe::upstream(&config, route)),
         Term::new("Needs", describe::needs(route)),
@@ -171,4 +172,41 @@ fn expectations(visit: &Visit, config: &Config) -> Vec<ExpectationRow> {
         }
     });
     rows.collect()
+}
+
+/// Lets a route refuse, or only record.
+pub(in crate::admin::console) async fn set_mode(Form { visit, fields }: Form) -> Answer {
+    visit.user.require(Role::Editor)?;
+    let planned = visit.planned().await;
+    let route = find(&planned, fields.value("route"))?;
+    let operation = json!({ "op": "route_mode", "route": address(route), "mode": fields.value("mode") });
+    visit.add_and_notify(&format!("Mode of {}", name(route)), vec![operation]).await.map_err(problem)?;
+    go_to("/changes")
+}
+
+/// Removes a route.
+pub(in crate::admin::console) async fn remove(Form { visit, fields }: Form) -> Answer {
+    visit.user.require(Role::Editor)?;
+    let planned = visit.planned().await;
+    let route = find(&planned, fields.value("route"))?;
+    let operation = json!({ "op": "route_remove", "route": address(route) });
+    visit.add_and_notify(&format!("Remove {}", name(route)), vec![operation]).await.map_err(problem)?;
+    go_to("/changes")
+}
+
+/// Returns the route that a form names.
+pub(super) fn find<'c>(config: &'c Config, wanted: &str) -> Result<&'c Route, Problem> {
+    let route = config.routes.iter().find(|route| key(route) == wanted);
+    route.ok_or_else(|| Problem::not_found("there is no such route"))
+}
+
+/// Returns the members that name a route in an operation.
+fn address(route: &Route) -> Json {
+    let methods: Vec<&str> = match &route.methods {
+        Methods::All => Vec::new(),
+        Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect(),
+    };
+    let hosts: Vec<String> = route.hosts.iter().map(ToString::to_string).collect();
+    let kind = if route.path.is_prefix() { "prefix" } else { "path" };
+    json!({ "hosts": hosts, kind: route.path.as_str(), "methods": methods })
 }

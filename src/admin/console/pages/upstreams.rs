@@ -1,13 +1,20 @@
 //! The upstreams, and the state of their servers.
 
+use http::StatusCode;
+use serde_json::json;
+
+use super::sign_in::sentence;
 use crate::admin::console::view::edits::{ServerRow, UpstreamCard, UpstreamsPage};
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Tone};
-use crate::admin::console::visit::{Answer, Visit};
+use crate::admin::console::visit::{Answer, Form, Visit, go_to};
 use crate::admin::console::wording;
+use crate::admin::console::workspace::problem;
+use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
-use crate::config::{Balance, Config, Probe, Protocol, ShownDuration, Upstream};
+use crate::change::error::ChangeError;
+use crate::config::{Balance, Config, Probe, Protocol, Role, ShownDuration, Upstream};
 use crate::upstream::ejection::Phase;
 
 /// The state of one server.
@@ -20,20 +27,20 @@ pub(super) struct ServerStateShown {
 
 /// Shows the page.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
-    page(&visit, Errors::default(), String::new(), String::new())
+    page(&visit, StatusCode::OK, Errors::default(), "", "").await
 }
 
-fn page(visit: &Visit, errors: Errors, name: String, servers: String) -> Answer {
-    let config = visit.config();
+async fn page(visit: &Visit, status: StatusCode, errors: Errors, name: &str, servers: &str) -> Answer {
+    let config = visit.planned().await;
     let cards = config.upstreams.iter().enumerate().map(|(at, upstream)| card(visit, &config, at, upstream));
     let page = UpstreamsPage {
         upstreams: cards.collect(),
         errors,
-        name,
-        servers,
+        name: name.to_owned(),
+        servers: servers.to_owned(),
         frame: visit.live_frame(Section::Upstreams, "Upstreams"),
     };
-    visit.page(&page)
+    visit.page_with(status, &page)
 }
 
 fn card(visit: &Visit, config: &Config, at: usize, upstream: &Upstream) -> UpstreamCard {
@@ -101,4 +108,54 @@ pub(super) fn server_states(admin: &AdminState, upstream: &Upstream) -> Vec<Serv
         ServerStateShown { server: server.to_string(), is_up, badge }
     });
     states.collect()
+}
+
+/// Adds an upstream to the changes.
+pub(in crate::admin::console) async fn add(Form { visit, fields }: Form) -> Answer {
+    visit.user.require(Role::Editor)?;
+    let (name, servers) = (fields.value("name"), lines(fields.raw("servers")));
+    let mut errors = Errors::default();
+    if name.is_empty() {
+        errors.add("name", "Enter a name.");
+    }
+    if servers.is_empty() {
+        errors.add("servers", "Enter at least one server.");
+    }
+    if errors.is_empty() {
+        let operation = json!({ "op": "upstream_add", "name": name, "settings": { "servers": servers } });
+        match visit.add_and_notify(&format!("New upstream {name}"), vec![operation]).await {
+            Ok(()) => return go_to("/upstreams"),
+            Err(ChangeError::Conflict(_, conflict)) => errors.add("name", sentence(&conflict.to_string())),
+            Err(error) => return Err(problem(error)),
+        }
+    }
+    page(&visit, StatusCode::UNPROCESSABLE_ENTITY, errors, name, fields.raw("servers")).await
+}
+
+/// Changes the servers of an upstream.
+pub(in crate::admin::console) async fn set(Form { visit, fields }: Form) -> Answer {
+    visit.user.require(Role::Editor)?;
+    let (name, servers) = (fields.value("name"), lines(fields.raw("servers")));
+    let planned = visit.planned().await;
+    let before = planned.upstreams.iter().find(|upstream| upstream.name == name);
+    let before = before.ok_or_else(|| Problem::not_found(format!("there is no upstream \"{name}\"")))?;
+    let is_same = before.servers.iter().map(ToString::to_string).eq(servers.iter().cloned());
+    let operation = json!({ "op": "upstream_set", "name": name, "settings": { "servers": servers } });
+    let operations = if is_same { Vec::new() } else { vec![operation] };
+    visit.add_and_notify(&format!("Servers of {name}"), operations).await.map_err(problem)?;
+    go_to("/upstreams")
+}
+
+/// Removes an upstream.
+pub(in crate::admin::console) async fn remove(Form { visit, fields }: Form) -> Answer {
+    visit.user.require(Role::Editor)?;
+    let name = fields.value("name");
+    let operation = json!({ "op": "upstream_remove", "name": name });
+    visit.add_and_notify(&format!("Remove the upstream {name}"), vec![operation]).await.map_err(problem)?;
+    go_to("/upstreams")
+}
+
+/// Returns the lines of a field that are not empty.
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }

@@ -12,6 +12,12 @@ use super::parts::{Badge, Choice, DiffLine, Grant};
 pub(crate) struct ChangesPage {
     pub(crate) frame: Frame,
     pub(crate) errors: Errors,
+    /// The draft that the address names; empty for the user's own.
+    pub(crate) draft: String,
+    /// Whose draft it is, if it is not the user's own.
+    pub(crate) owner: String,
+    /// Whether the user may change and commit it.
+    pub(crate) can_commit: bool,
     /// What happened if the file changed after the draft was begun.
     pub(crate) stale: Option<String>,
     pub(crate) revision: String,
@@ -39,6 +45,7 @@ pub(crate) struct OperationLine {
 #[derive(Debug)]
 pub(crate) struct OtherDraft {
     pub(crate) owner: String,
+    pub(crate) url: String,
     pub(crate) title: String,
     pub(crate) detail: String,
 }
@@ -112,6 +119,7 @@ pub(crate) struct UsersPage {
 pub(crate) struct UserRow {
     pub(crate) name: String,
     pub(crate) is_self: bool,
+    /// Whether the user is only in the changes.
+    pub(crate) is_new: bool,
     pub(crate) roles: Vec<Choice>,
-    pub(crate) sessions: String,
 }

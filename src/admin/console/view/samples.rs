@@ -339,6 +339,9 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
         ChangesPage {
             frame: frame("Changes", Section::Changes, word),
             errors: Errors::default(),
+            draft: String::new(),
+            owner: String::new(),
+            can_commit: true,
             stale: Some("bob committed version 13 after you began.".into()),
             revision: "3".into(),
             operations: vec![
@@ -353,7 +356,7 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             blocked: None,
             comment: word.into(),
             windows: vec![Choice::new("", "not needed", true), Choice::new("5m", "5 minutes", false)],
-            others: vec![OtherDraft { owner: "bob".into(), title: word.into(), detail: "2 operations, 4 minutes ago".into() }],
+            others: vec![OtherDraft { owner: "bob".into(), url: "/changes?draft=1".into(), title: word.into(), detail: "2 operations, 4 minutes ago".into() }],
         }
         .render(),
     );
@@ -362,6 +365,9 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
         ChangesPage {
             frame: frame("Changes", Section::Changes, word),
             errors: Errors::default(),
+            draft: String::new(),
+            owner: String::new(),
+            can_commit: true,
             stale: None,
             revision: String::new(),
             operations: vec![],
@@ -511,8 +517,8 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             frame: frame("Users", Section::Users, word),
             errors: Errors::default(),
             rows: vec![
-                UserRow { name: "alice".into(), is_self: true, roles: roles("owner"), sessions: "1".into() },
-                UserRow { name: word.into(), is_self: false, roles: roles("editor"), sessions: "none".into() },
+                UserRow { name: "alice".into(), is_self: true, is_new: false, roles: roles("owner") },
+                UserRow { name: word.into(), is_self: false, is_new: true, roles: roles("editor") },
             ],
             name: word.into(),
             roles: roles("viewer"),
