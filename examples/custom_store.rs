@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use tollgate::clock::Millis;
-use tollgate::oauth::client::ClientId;
-use tollgate::oauth::grant::Record;
-use tollgate::oauth::token::TokenDigest;
+use tollgate::oauth::ClientId;
+use tollgate::oauth::Record;
+use tollgate::oauth::TokenDigest;
 use tollgate::store::{Found, Health, Pending, StoreError, TokenStore, Use, UsedName};
 use tollgate::{ClientSpec, Denial, Gate, GateSpec, Requirement};
 

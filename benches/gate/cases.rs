@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response, header};
-use tollgate::oauth::scope::{Requirement, Scopes};
+use tollgate::oauth::{Requirement, Scopes};
 use tower::{Layer as _, Service};
 
 use crate::jwt::{self, Jwt};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tollgate::clock::Millis;
-use tollgate::oauth::grant::Record;
+use tollgate::oauth::Record;
 use tollgate::store::{MemoryStore, TokenStore as _};
 
 use crate::tokens::{Random, grant};

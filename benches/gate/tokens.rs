@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Request, header};
 use tollgate::clock::{Clock as _, SystemClock};
 use tollgate::gate::{Gate, GateSpec};
-use tollgate::oauth::client::{ClientId, ClientState};
-use tollgate::oauth::grant::{Grant, Record, Terms};
-use tollgate::oauth::scope::Scopes;
-use tollgate::oauth::token::{AccessToken, LENGTH};
+use tollgate::oauth::AccessToken;
+use tollgate::oauth::Scopes;
+use tollgate::oauth::{ClientId, ClientState};
+use tollgate::oauth::{Grant, Record, Terms};
 use tollgate::store::{MemoryStore, TokenStore};
 
 /// Large enough that reading the clock does not matter, small enough that the requests stay in the
@@ -20,7 +20,7 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Tokens {
     pub(crate) gate: Gate,
-    texts: Vec<[u8; LENGTH]>,
+    texts: Vec<[u8; AccessToken::LENGTH]>,
 }
 
 impl Tokens {
@@ -50,7 +50,7 @@ impl Tokens {
         self.texts.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8; LENGTH]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8; AccessToken::LENGTH]> {
         self.texts.iter()
     }
 }

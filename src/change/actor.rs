@@ -1,43 +1,10 @@
 //! Who changes something, and what that person may change.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a user of the admin side may do. A later role may do what an earlier one may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
-    /// Read everything that is no secret.
-    Viewer,
-    /// Change scopes, clients, routes, upstreams and lifetimes.
-    Editor,
-    /// Change everything.
-    Owner,
-}
-
-impl Role {
-    /// Returns the name that the configuration and scripts have.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Editor => "editor",
-            Self::Owner => "owner",
-        }
-    }
-
-    /// Parses the name that the configuration has.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::Viewer, Self::Editor, Self::Owner].into_iter().find(|role| role.as_str() == name)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub(crate) use crate::config::Role;
 
 /// The way in which a change came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,12 +25,8 @@ pub(super) struct OwnAddresses {
 impl OwnAddresses {
     /// Collects the listeners of configurations: those for clients, the metrics and the admin side.
     pub(super) fn of(roots: &[&Json]) -> Self {
-        let mut own = Self {
-            ports: BTreeSet::new(),
-            addresses: BTreeSet::new(),
-            any: false,
-            host_name: host_name(),
-        };
+        let mut own =
+            Self { ports: BTreeSet::new(), addresses: BTreeSet::new(), any: false, host_name: host_name() };
         for root in roots {
             for table in ["server", "metrics", "admin"] {
                 let listen = root.get(table).and_then(|table| table.get("listen"));
@@ -62,7 +58,10 @@ impl OwnAddresses {
                 let ip = canonical(*ip);
                 is_link_local(ip)
                     || self.ports.contains(&port)
-                        && (ip.is_loopback() || ip.is_unspecified() || self.any || self.addresses.contains(&ip))
+                        && (ip.is_loopback()
+                            || ip.is_unspecified()
+                            || self.any
+                            || self.addresses.contains(&ip))
             }
             Host::Name(name) => {
                 METADATA_NAMES.contains(&&**name)
@@ -159,7 +158,9 @@ mod tests {
         ] {
             assert!(forbidden(url), "{url}");
         }
-        for url in ["http://127.0.0.1:9000", "http://10.0.0.1:80", "http://api.internal:9465", "http://localhost"] {
+        for url in
+            ["http://127.0.0.1:9000", "http://10.0.0.1:80", "http://api.internal:9465", "http://localhost"]
+        {
             assert!(!forbidden(url), "{url}");
         }
     }

@@ -140,7 +140,8 @@ impl ChangeControl {
         let head = history.head().map_err(ChangeError::State)?;
         let now = SystemTime::now();
         let deadline = confirm_within.map(|time| millis(now + time));
-        let confirm_by = deadline.map(|deadline| utc::at(UNIX_EPOCH + Duration::from_millis(deadline)).to_string());
+        let confirm_by =
+            deadline.map(|deadline| utc::at(UNIX_EPOCH + Duration::from_millis(deadline)).to_string());
         let mut version = Version {
             number: history.next().map_err(ChangeError::State)?,
             parent: head.map(|head| head.number),
@@ -158,7 +159,9 @@ impl ChangeControl {
             granted: granted.iter().take(MAX_GRANTED).map(Granted::of).collect(),
         };
         let line = |outcome| {
-            AuditLine::now(actor, Event::Commit, "configuration", outcome).version(version.number).detail(comment)
+            AuditLine::now(actor, Event::Commit, "configuration", outcome)
+                .version(version.number)
+                .detail(comment)
         };
         self.record(&line("begun"))?;
         let (applied, provisional, failed) = (line("applied"), line("provisional"), line("failed"));
@@ -176,8 +179,7 @@ impl ChangeControl {
             }
         };
         fault::point("applied");
-        version.state =
-            if deadline.is_some() { VersionState::Provisional } else { VersionState::Applied };
+        version.state = if deadline.is_some() { VersionState::Provisional } else { VersionState::Applied };
         // The configuration is in force. What fails from here on is settled at the next start.
         let recorded = history.update(&version).and_then(|()| history.prune());
         fault::point("recorded");

@@ -147,7 +147,11 @@ impl ConfigFile {
     pub(crate) fn save(self) -> Result<Config, EditError> {
         let after = self.document.texts();
         let config = read_edited(&self.main, after.files()).map_err(|errors| {
-            if self.config_before.is_some() { EditError::WrongAfter(errors) } else { EditError::WrongBefore(errors) }
+            if self.config_before.is_some() {
+                EditError::WrongAfter(errors)
+            } else {
+                EditError::WrongBefore(errors)
+            }
         })?;
         let changed = after.changed(&self.before);
         let (main, included): (Vec<_>, Vec<_>) =

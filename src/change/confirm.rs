@@ -90,12 +90,7 @@ impl ChangeControl {
     }
 
     /// Puts the texts before a commit back.
-    fn roll_back(
-        &self,
-        waiting: &Unconfirmed,
-        actor: &Actor,
-        comment: &str,
-    ) -> Result<Version, ChangeError> {
+    fn roll_back(&self, waiting: &Unconfirmed, actor: &Actor, comment: &str) -> Result<Version, ChangeError> {
         let now = self.texts()?;
         if now.hash() != waiting.sha256 {
             self.overtaken(waiting)?;

@@ -15,10 +15,8 @@ pub(super) fn unified(before: &Texts, after: &Texts) -> String {
     for (path, old, new) in after.changed(before) {
         let name = path.display().to_string();
         let name = name.trim_start_matches("./").trim_start_matches('/');
-        let difference = TextDiff::configure()
-            .algorithm(Algorithm::Myers)
-            .timeout(PATIENCE)
-            .diff_lines(old, new);
+        let difference =
+            TextDiff::configure().algorithm(Algorithm::Myers).timeout(PATIENCE).diff_lines(old, new);
         let mut unified = difference.unified_diff();
         let unified = unified.context_radius(3).header(&format!("a/{name}"), &format!("b/{name}"));
         text.push_str(&unified.to_string());

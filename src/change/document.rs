@@ -173,7 +173,8 @@ impl Document {
         let last = find(self.current().as_table(), parent).and_then(layout::last_position).unwrap_or(end);
         let (tables, inline) = self.table(parent)?;
         if inline {
-            let table = entries.into_iter().map(|(key, value)| (Key::new(key), value)).collect::<InlineTable>();
+            let table =
+                entries.into_iter().map(|(key, value)| (Key::new(key), value)).collect::<InlineTable>();
             insert_last(tables, true, name, Value::InlineTable(table));
             return Ok(());
         }

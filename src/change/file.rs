@@ -80,8 +80,7 @@ impl Opened {
         let target = fs::canonicalize(path).map_err(FileError::Open)?;
         for _ in 0..TRIES {
             // Opened for writing, so that a file without write permission is not replaced either.
-            let file =
-                OpenOptions::new().read(true).write(true).open(&target).map_err(FileError::Open)?;
+            let file = OpenOptions::new().read(true).write(true).open(&target).map_err(FileError::Open)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {

@@ -138,7 +138,8 @@ pub(super) fn is_credential(path: &str, text: &str) -> bool {
 
 /// Returns whether a URL has a password.
 fn has_password(text: &str) -> bool {
-    let authority = text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest));
+    let authority =
+        text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest));
     authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
 }
 

@@ -156,8 +156,8 @@ impl Operation {
             Self::ScopeAdd { name, description } => document.add_scope(name, description),
             Self::ScopeDescribe { name, description } => document.describe_scope(name, description),
             Self::ScopeRemove { name } => document.remove_scope(name),
-            Self::ClientAdd { id, secret, capabilities, scopes, default_scopes, token_lifetime, at } => document
-                .add_client(&NewClient {
+            Self::ClientAdd { id, secret, capabilities, scopes, default_scopes, token_lifetime, at } => {
+                document.add_client(&NewClient {
                     id,
                     hash: &hash(id, secret)?,
                     capabilities,
@@ -165,10 +165,9 @@ impl Operation {
                     default_scopes,
                     token_lifetime: token_lifetime.as_deref(),
                     now: moment(*at),
-                }),
-            Self::ClientScopes { id, scopes } => {
-                document.edit_client(id, ClientEdit::List("scopes", scopes))
+                })
             }
+            Self::ClientScopes { id, scopes } => document.edit_client(id, ClientEdit::List("scopes", scopes)),
             Self::ClientDefaultScopes { id, scopes } => {
                 document.edit_client(id, ClientEdit::List("default_scopes", scopes))
             }
@@ -210,9 +209,7 @@ impl Operation {
             Self::UpstreamAdd { name, settings } => document.add_upstream(name, settings),
             Self::UpstreamSet { name, settings } => document.set_upstream(name, settings),
             Self::UpstreamRemove { name } => document.remove_upstream(name),
-            Self::AdminUserAdd { name, password, role } => {
-                document.add_user(name, password, role.as_str())
-            }
+            Self::AdminUserAdd { name, password, role } => document.add_user(name, password, role.as_str()),
             Self::AdminUserRole { name, role } => document.set_user(name, "role", role.as_str()),
             Self::AdminUserPassword { name, password } => document.set_user(name, "password", password),
             Self::AdminUserRemove { name } => document.remove_user(name),

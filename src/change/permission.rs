@@ -49,7 +49,10 @@ impl fmt::Display for OwnerOnly {
         match self {
             Self::Key { key } => write!(f, "{key} is changed by owners only"),
             Self::Reference { key } => {
-                write!(f, "{key} would refer to another file or environment variable, which only owners may add")
+                write!(
+                    f,
+                    "{key} would refer to another file or environment variable, which only owners may add"
+                )
             }
             Self::File { key } => write!(f, "{key} would name another file, which only owners may add"),
             Self::Address { key, address } => write!(
@@ -106,12 +109,9 @@ fn keys(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
     differing("", Some(before), Some(after), &editable);
     let service = "token_service";
     match (before.get(service), after.get(service)) {
-        (None | Some(Json::Object(_)), None | Some(Json::Object(_))) => differing(
-            "token_service.",
-            before.get(service),
-            after.get(service),
-            &EDITABLE_TOKEN_SERVICE,
-        ),
+        (None | Some(Json::Object(_)), None | Some(Json::Object(_))) => {
+            differing("token_service.", before.get(service), after.get(service), &EDITABLE_TOKEN_SERVICE)
+        }
         (one, other) if one != other => {
             found.insert(OwnerOnly::Key { key: service.to_owned() });
         }

@@ -33,9 +33,7 @@ impl ChangeControl {
         let files = texts.iter().map(|(path, text)| (path.display().to_string(), text.to_owned())).collect();
         let restore = Operation::Restore { version: number, keep_today, files };
         let draft = self.begin(actor, &format!("Roll back to version {number}"), vec![restore])?;
-        self.record(
-            &AuditLine::now(actor, Event::Rollback, draft.id.as_str(), "draft").version(number),
-        )?;
+        self.record(&AuditLine::now(actor, Event::Rollback, draft.id.as_str(), "draft").version(number))?;
         Ok(draft)
     }
 }

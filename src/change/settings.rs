@@ -91,8 +91,7 @@ fn to_value(json: &Json, path: &str) -> Result<Value, Conflict> {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => {
-            let items: Result<Vec<Value>, Conflict> =
-                items.iter().map(|item| to_value(item, path)).collect();
+            let items: Result<Vec<Value>, Conflict> = items.iter().map(|item| to_value(item, path)).collect();
             Value::Array(items?.into_iter().collect())
         }
         Json::Object(settings) => {

@@ -42,9 +42,7 @@ impl ChangeControl {
         }
         history.prune().map_err(ChangeError::State)?;
         self.enforce_deadline_locked(now)?;
-        let is_first = history.head().map_err(ChangeError::State)?.is_none();
-        let comment = if is_first { "The first version that was seen" } else { "Edited outside of the gateway" };
-        self.record_observed(comment)
+        self.record_observed()
     }
 
     fn settle_version(
@@ -91,7 +89,10 @@ impl ChangeControl {
     }
 
     /// Records the configuration as a version if it is not the last one, and writes that into the audit.
-    fn record_observed(&self, comment: &str) -> Result<(), ChangeError> {
+    fn record_observed(&self) -> Result<(), ChangeError> {
+        let is_first = History(&self.folder).head().map_err(ChangeError::State)?.is_none();
+        let comment =
+            if is_first { "The first version that was seen" } else { "Edited outside of the gateway" };
         if let Some(version) = self.observe(Via::File, "file", comment)? {
             let actor = Actor { name: "file".to_owned(), via: Via::File, ..Actor::gateway() };
             let line = AuditLine::now(&actor, Event::Reload, "configuration", "changed");
@@ -123,7 +124,7 @@ impl ChangeControl {
         let texts = self.texts()?;
         let head = History(&self.folder).head().map_err(ChangeError::State)?;
         if head.is_none_or(|head| head.sha256 != texts.hash()) && self.live.check(&texts).is_ok() {
-            self.record_observed("Edited outside of the gateway")?;
+            self.record_observed()?;
         }
         Ok(true)
     }

@@ -8,6 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::hidden::HidingKey;
+use super::raw;
+use super::texts::Texts;
+use crate::config::settings::server::STATE_DIR;
 use crate::state_file;
 
 /// The mode of all files: for this user alone.
@@ -104,6 +107,20 @@ impl StateFolder {
         write(&path, &bytes)?;
         Ok(HidingKey::new(&bytes))
     }
+}
+
+/// Returns the state folder that texts name, even if they have errors otherwise. `None` if they are not TOML, or take it
+/// from a variable that is not set.
+pub(crate) fn state_dir(texts: &Texts) -> Option<PathBuf> {
+    let root = raw::merged(texts).ok()?;
+    let named = root.get("server").and_then(|server| server.get("state_dir")?.as_str());
+    let named = match named.map(|named| (named, named.strip_prefix("env:"))) {
+        None => STATE_DIR.to_owned(),
+        Some((named, None)) => named.to_owned(),
+        Some((_, Some(variable))) => std::env::var(variable).ok()?,
+    };
+    let folder = texts.main_path().parent().filter(|folder| !folder.as_os_str().is_empty());
+    Some(folder.unwrap_or(Path::new(".")).join(named))
 }
 
 /// Writes a file whole, or leaves the one that is there.

@@ -92,13 +92,7 @@ impl Document {
         self.remove_table(USERS, name)
     }
 
-    fn add_entry(
-        &mut self,
-        parent: &[&str],
-        name: &str,
-        kind: Kind,
-        new: &Settings,
-    ) -> Result<(), Conflict> {
+    fn add_entry(&mut self, parent: &[&str], name: &str, kind: Kind, new: &Settings) -> Result<(), Conflict> {
         if self.roots().any(|root| has(root, parent, name)) {
             return Err(Conflict::Exists(kind, name.to_owned()));
         }
@@ -106,13 +100,7 @@ impl Document {
         self.add_table(parent, name, entries)
     }
 
-    fn set_entry(
-        &mut self,
-        parent: &[&str],
-        name: &str,
-        kind: Kind,
-        new: &Settings,
-    ) -> Result<(), Conflict> {
+    fn set_entry(&mut self, parent: &[&str], name: &str, kind: Kind, new: &Settings) -> Result<(), Conflict> {
         self.turn_to_entry(parent, name, kind)?;
         let path: Vec<&str> = parent.iter().copied().chain([name]).collect();
         let (table, inline) = self.table(&path)?;

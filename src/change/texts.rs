@@ -52,6 +52,11 @@ impl Texts {
         &self.0
     }
 
+    /// Returns the path of the main file.
+    pub(crate) fn main_path(&self) -> &Path {
+        self.0.first().map_or(Path::new(""), |(path, _)| path)
+    }
+
     /// Returns the text of the main file.
     pub(crate) fn main(&self) -> &str {
         self.0.first().map_or("", |(_, text)| text)

@@ -256,7 +256,12 @@ impl ChangeControl {
     }
 
     /// Records the configuration of now as a version if it is not the last one. The lock must be held.
-    pub(super) fn observe(&self, via: Via, actor: &str, comment: &str) -> Result<Option<Version>, ChangeError> {
+    pub(super) fn observe(
+        &self,
+        via: Via,
+        actor: &str,
+        comment: &str,
+    ) -> Result<Option<Version>, ChangeError> {
         let texts = self.texts()?;
         let sha256 = texts.hash();
         let history = History(&self.folder);

@@ -94,7 +94,11 @@ fn keys(settings: &Settings) -> String {
 fn listed(one: &str, many: &str, edit: &ListEdit) -> String {
     let mut parts = Vec::new();
     if let Some(names) = &edit.set {
-        parts.push(if names.is_empty() { format!("no {many}") } else { format!("{many} {}", names.join(", ")) });
+        parts.push(if names.is_empty() {
+            format!("no {many}")
+        } else {
+            format!("{many} {}", names.join(", "))
+        });
     }
     for (verb, names) in [("add", &edit.add), ("remove", &edit.remove)] {
         if !names.is_empty() {

@@ -109,9 +109,9 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// It begins with neither `http://` nor `https://`.
+    /// The text begins with neither `http://` nor `https://`.
     Scheme,
-    /// It has a user name or password before the host.
+    /// The text has a user name or password before the host.
     UserInformation,
     /// The host is missing or malformed.
     Host,

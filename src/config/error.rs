@@ -1,4 +1,4 @@
-//! Errors of a configuration file: what is wrong, where, and what to write instead.
+//! Errors of a configuration file: the problem, its position, and what to write instead.
 
 use std::{
     fmt,
@@ -123,7 +123,7 @@ pub struct ConfigError {
     pub key: String,
     /// The wrong value, as far as it may be shown: a secret is not.
     pub value: Option<String>,
-    /// What is wrong, and what to write instead.
+    /// The problem, and what to write instead.
     pub message: String,
 }
 

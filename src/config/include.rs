@@ -30,7 +30,7 @@ pub(super) struct Included {
     pub(super) base: usize,
 }
 
-/// What `include` names.
+/// The files that `include` names.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) files: Vec<Named>,
@@ -68,7 +68,8 @@ impl Finding {
     }
 }
 
-/// Finds the files that a configuration includes. What is no text is left to the compiler, which reports it.
+/// Finds the files that a configuration includes. Values that are not texts are ignored here; the compiler
+/// reports them.
 pub(super) fn find(
     root: &DeTable<'_>,
     base_dir: &Path,
@@ -214,8 +215,8 @@ fn join<'t>(into: &mut DeTable<'t>, from: DeTable<'t>, path: &str, findings: &mu
     }
 }
 
-/// Returns whether what is under a key is joined if it is in several files: tables at the top, those of `[server]`, and
-/// lists of tables.
+/// Returns whether the values of a key are joined if it is in several files: tables at the top, those of
+/// `[server]`, and lists of tables.
 fn is_joined(path: &str) -> bool {
     !path.contains('.') || matches!(path, "server.tls" | "server.limits" | "server.tls.certificates")
 }

@@ -22,13 +22,13 @@ use super::{
     warning::{ConfigWarning, Lint},
 };
 
-/// What is shared while a configuration is read: its texts, the environment, and the errors so far.
+/// The shared state while a configuration is read: its texts, the environment, and the errors so far.
 pub(super) struct Context<'a> {
     sources: &'a Sources<'a>,
     variables: &'a Variables,
     /// The folder that relative paths in the file start at.
     pub(super) base_dir: &'a Path,
-    /// What a secret is whose environment variable is not set.
+    /// The value of a secret whose environment variable is not set.
     pub(super) unset_secret: Option<&'static str>,
     problems: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<ConfigWarning>>,
@@ -295,7 +295,7 @@ impl<'a> Value<'a> {
         self.cx.report(kind, self.cx.position(self.key_span.start), &self.path, None, message);
     }
 
-    /// Warns about a value that is valid and probably not what was meant.
+    /// Adds a warning about a valid value that is probably a mistake.
     pub(super) fn warn(&self, lint: Lint, message: impl Into<String>) {
         self.cx.warn(lint, self.position(), &self.path, Some(self.shown()), message);
     }

@@ -1,4 +1,4 @@
-//! How the files of a configuration are read.
+//! Options for reading the files of a configuration.
 
 use std::{
     fs::File,
@@ -8,11 +8,11 @@ use std::{
 
 use super::error::Position;
 
-/// How a configuration is read.
+/// Options for reading a configuration.
 pub(super) struct Reading<'a> {
     /// Looks up environment variables.
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
-    /// What a secret is whose environment variable is not set; `None` is an error.
+    /// The value of a secret whose environment variable is not set. With `None`, that is an error.
     pub(super) unset_secret: Option<&'static str>,
     /// Files whose texts are not those on the disk.
     pub(super) edited: &'a [(PathBuf, String)],

@@ -9,7 +9,7 @@ use super::model::{Config, Listener, ListenerProtocol};
 pub(crate) struct RestartKey {
     /// The title of its table, as the configuration reference has it.
     pub(super) table: &'static str,
-    /// Its name.
+    /// The name.
     pub(super) name: &'static str,
     is_same: fn(&Config, &Config) -> bool,
 }
@@ -68,7 +68,8 @@ pub(crate) fn needs_restart(started_with: &Config, now: &Config) -> Vec<String> 
     changed.map(|key| format!("{}.{}", key.table.trim_matches(['[', ']']), key.name)).collect()
 }
 
-/// What is bound of a listener. Its position in the file is not: it shifts with every edit above it.
+/// The address to which a listener is bound. Its position in the file is left out, because every edit above
+/// it changes the position.
 fn socket(listener: &Listener) -> (SocketAddr, &ListenerProtocol, Option<&[AddressRange]>) {
     (listener.address, &listener.protocol, listener.proxy_protocol.as_deref())
 }

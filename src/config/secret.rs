@@ -1,4 +1,4 @@
-//! Where the secrets of the file come from.
+//! The sources of secret values.
 
 use std::{io::Read, path::Path};
 
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::oauth::secret::Secret;
 
-/// Where the file says a secret is.
+/// The source of a secret, as the file names it.
 pub(super) enum Source<'a> {
     /// In the file itself.
     Literal(&'a str),

@@ -15,7 +15,8 @@ pub(super) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
-/// Keys of other gateways, and what has their meaning here. `table` is the start of the key path of the table.
+/// Keys of other gateways, and the key with the same meaning here. `table` is the start of the key path of
+/// the table.
 const ELSEWHERE: [(&str, &[&str], &str); 9] = [
     ("routes", &["public", "anonymous", "no_auth", "noauth"], "write `access = \"public\"`"),
     (

@@ -6,9 +6,9 @@ use std::{fmt, num::NonZeroU32, time::Duration};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnitError {
-    /// It does not begin with a whole number.
+    /// The text does not begin with a whole number.
     NotANumber,
-    /// It has no unit.
+    /// The text has no unit.
     NoUnit,
     /// The unit is unknown.
     UnknownUnit,

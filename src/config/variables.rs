@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) struct Variable {
     /// The name of the variable; `None` is a text that cannot be one.
     pub(super) name: Option<String>,
-    /// Its value; `None` if it is not set, or not UTF-8.
+    /// The value, or `None` if the variable is not set or not UTF-8.
     pub(super) value: Option<String>,
 }
 

@@ -71,7 +71,7 @@ impl Gate {
     /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
     /// use http::{HeaderMap, header::AUTHORIZATION};
     /// use tollgate::{Demand, Requirement};
-    /// use tollgate::oauth::evidence::Evidence;
+    /// use tollgate::oauth::Evidence;
     ///
     /// let demand = Demand::from(Requirement::AnyToken).for_audience("https://orders.example.com");
     /// let bearer = format!("Bearer {}", gate.issue_to("server", "read")?.expose());

@@ -23,11 +23,11 @@ use crate::gate::used_once::UsedOnce;
 use crate::oauth::replay::Capacity;
 use crate::store::{MemoryStore, TokenStore};
 
-/// How often expired tokens are swept.
+/// The interval at which expired tokens are swept.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
-/// How many tokens the sweeper forgets before it lets other threads run.
+/// The number of tokens that the sweeper removes before it lets other threads run.
 const SWEEP_SLICE: usize = 256;
-/// How many client assertions are remembered, in all. A client can have a quarter of them.
+/// The maximum number of client assertions that are remembered. One client can have a quarter of them.
 #[cfg(feature = "jose")]
 const ASSERTIONS: Capacity = Capacity { total: 262_144 };
 

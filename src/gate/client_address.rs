@@ -22,17 +22,13 @@ use http::header::FORWARDED;
 /// use http::HeaderMap;
 /// use tollgate::gate::forwarded_address;
 ///
-/// let mut headers = HeaderMap::new();
-/// // The client has sent 203.0.113.9, and the proxy has added where the request really came from.
-/// headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse()?);
-/// let proxy = IpAddr::from([10, 0, 0, 2]);
-/// let is_trusted = |address| address == proxy;
-/// assert_eq!(forwarded_address(proxy, &headers, is_trusted), IpAddr::from([198, 51, 100, 7]));
-/// // Anybody else is whoever the connection comes from.
-/// let other = IpAddr::from([192, 0, 2, 1]);
-/// assert_eq!(forwarded_address(other, &headers, is_trusted), other);
-/// # Ok::<(), http::header::InvalidHeaderValue>(())
-/// ```
+/// let mut headers = HeaderMap::new(); // The client has sent 203.0.113.9, and the proxy has added where the
+/// request really came from. headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse()?); let
+/// proxy = IpAddr::from([10, 0, 0, 2]); let is_trusted = |address| address == proxy;
+/// assert_eq!(forwarded_address(proxy, &headers, is_trusted), IpAddr::from([198, 51, 100, 7])); // For all
+/// others, it is the address of the connection. let other = IpAddr::from([192, 0, 2, 1]);
+/// assert_eq!(forwarded_address(other, &headers, is_trusted), other); # Ok::<(),
+/// http::header::InvalidHeaderValue>(()) ```
 #[must_use]
 pub fn forwarded_address(peer: IpAddr, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
     let values = |name| headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
@@ -70,7 +66,7 @@ struct Hops<'f, F> {
     last: Hop,
 }
 
-/// Who the client is, as far as the addresses were read.
+/// The client, as far as the addresses have been read.
 enum Hop {
     /// No address was read.
     Start,
@@ -104,7 +100,7 @@ fn address(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
     let address: IpAddr = text.parse().ok().or_else(bracketed).or_else(with_port)?;
-    // 0.0.0.0 is nobody's.
+    // 0.0.0.0 is not the address of a client.
     (address != IpAddr::V4(Ipv4Addr::UNSPECIFIED)).then(|| address.to_canonical())
 }
 
@@ -165,7 +161,7 @@ mod tests {
             (&["[2001:db8::7]"], "2001:db8::7"),
             (&["2001:db8::7, ,"], "2001:db8::7"),
             (&["::ffff:198.51.100.1"], "198.51.100.1"),
-            // What hides its client is the last that is known.
+            // A proxy that hides its client is the last known address.
             (&["198.51.100.1, unknown"], "10.0.0.2"),
             (&["198.51.100.1, unknown, 10.0.0.8"], "10.0.0.8"),
             (&["unknown, 198.51.100.1"], "198.51.100.1"),

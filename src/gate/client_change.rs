@@ -1,7 +1,8 @@
-//! What a change of the clients does to the tokens that they have.
+//! Applies a change of the clients to their tokens.
 //!
-//! A token is decided on by its grant alone, so if a client may do less, the grants that it has are ended or narrowed. The
-//! table of what changes what is in `docs/tokens-and-clients.md`, and `gate/tests/changes.rs` has a test of each row.
+//! A token is decided on by its grant alone, so if a client may do less, the grants that it has are ended or
+//! narrowed. The table of all changes is in `docs/tokens-and-clients.md`, and `gate/tests/changes.rs` has a
+//! test of each row.
 
 use std::sync::Arc;
 

@@ -61,7 +61,7 @@ impl SecretUsage {
     }
 }
 
-/// A secret of a client, by its ids, with its usage: what a program saves to keep the usage over a restart.
+/// The usage of a client's secret. A program saves it to keep the usage over a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SeenSecret {
@@ -73,7 +73,7 @@ pub struct SeenSecret {
     pub fingerprint: Arc<str>,
     /// When it expires, as time since the Unix epoch.
     pub expires: Option<Duration>,
-    /// Its usage.
+    /// The usage.
     pub usage: SecretUsage,
 }
 

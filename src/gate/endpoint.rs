@@ -1,4 +1,4 @@
-//! The endpoints that a gate answers, what they read, and what they report.
+//! The endpoints of a gate, their input and their outcome.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Endpoint {
     }
 }
 
-/// What an endpoint did, for metrics and logs.
+/// The outcome of an endpoint, for metrics and logs.
 #[derive(Debug, Default)]
 pub(crate) struct EndpointOutcome {
     /// The client, once it has authenticated.
@@ -46,7 +46,7 @@ pub(crate) struct EndpointOutcome {
     pub(crate) refusal: Option<TokenError>,
 }
 
-/// What an endpoint did on success.
+/// The success of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Success {
     Issued,

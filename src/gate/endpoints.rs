@@ -96,7 +96,7 @@ impl Gate {
         self.answer_and_report(endpoint, parts, body, origin).await.0
     }
 
-    /// Answers a request to one of the endpoints, and reports what was done.
+    /// Answers a request to one of the endpoints, and reports the outcome.
     pub(crate) async fn answer_and_report(
         &self,
         endpoint: Endpoint,

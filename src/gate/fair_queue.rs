@@ -15,7 +15,7 @@ pub(crate) struct FairQueue<T> {
     bounds: QueueBounds,
 }
 
-/// How many jobs may wait.
+/// The maximum number of waiting jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueueBounds {
     /// Of all networks together.

@@ -51,7 +51,7 @@ pub(crate) struct Candidate {
     pub(crate) suffices: bool,
 }
 
-/// What a thread does. It gets the memory that hashes are computed in, and the count of the work done.
+/// The work of a thread. It gets the memory for hashes and the counter of completed work.
 type Job = Box<dyn FnOnce(&mut Vec<Block>, &AtomicU64) + Send>;
 
 impl HashingPool {

@@ -1,4 +1,4 @@
-//! The gate itself: what all of its clones share.
+//! The gate, and the state that all of its clones share.
 
 use std::fmt;
 use std::future::Future;

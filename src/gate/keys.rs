@@ -9,7 +9,7 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use crate::oauth::jose::Jwks;
 
-/// Where a client's public keys come from.
+/// The source of a client's public keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySource {

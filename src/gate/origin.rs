@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::oauth::evidence::PeerCertificate;
 
-/// Where a request to the OAuth endpoints comes from.
+/// The origin of a request to the OAuth endpoints.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Origin<'a> {

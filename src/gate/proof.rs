@@ -15,10 +15,10 @@ use crate::store::{Use, UsedName};
 
 /// The oldest accepted proof, in seconds. A `jti` is remembered for as long (RFC 9449 §11.1).
 const MAX_AGE: u64 = 60;
-/// How far the client's clock may be ahead, in seconds.
+/// The maximum time by which the client's clock may be ahead, in seconds.
 const MAX_AHEAD: u64 = 30;
-/// How many proofs are remembered, in all. A client can have a quarter of them. A proof is remembered for about 90 s, so
-/// that is 2,900 requests a second of one client.
+/// The maximum number of proofs that are remembered. One client can have a quarter of them. A proof is
+/// remembered for about 90 s, so that is 2,900 requests a second of one client.
 const PROOFS: Capacity = Capacity { total: 1_048_576 };
 
 const NO_PROOF: &str = "the DPoP scheme needs a proof, in one DPoP header";
@@ -31,7 +31,7 @@ pub(super) struct ProofVerifier {
     used: UsedOnce,
 }
 
-/// What a gate knows about itself that a proof is checked against.
+/// The properties of a gate that a proof is checked against.
 #[derive(Clone, Copy)]
 pub(super) struct ProofScope<'a> {
     /// The origins of the server.
@@ -40,7 +40,7 @@ pub(super) struct ProofScope<'a> {
     pub(super) clients: usize,
 }
 
-/// Where the proofs of requests are used up.
+/// Where used proofs are recorded.
 #[derive(Clone, Copy)]
 pub(super) enum UseUp<'a> {
     /// In this process alone.
@@ -93,7 +93,7 @@ impl ProofVerifier {
             UseUp::InStore(answers) => {
                 let (name, keep) = used_name(&proof, clock);
                 match answers.used(name) {
-                    // It was used up here before the question.
+                    // It was recorded here before the store was queried.
                     Some(Ok(Use::First)) => {}
                     Some(Ok(Use::Again)) => return Err(Denial::InvalidProof(USED).into()),
                     Some(Err(_)) => return Err(Denial::Unavailable.into()),

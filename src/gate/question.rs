@@ -1,4 +1,4 @@
-//! What a decision has to ask the store, and the answers it is made again with.
+//! The questions of a decision to the store, and the answers with which the decision is made again.
 
 #[cfg(feature = "jose")]
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) enum Question {
     Use {
         /// The name.
         name: UsedName,
-        /// How long it is remembered.
+        /// The time for which the name is remembered.
         keep: Duration,
     },
 }

@@ -1,4 +1,4 @@
-//! What all tokens of a client depend on, in a form that a store keeps over a restart.
+//! The registration data on which all tokens of a client depend, in a form that a store keeps over a restart.
 
 use std::collections::BTreeSet;
 

@@ -31,19 +31,19 @@ pub struct SecretHash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretHashError {
-    /// It is not a PHC string; it is probably the secret itself.
+    /// The text is not a PHC string. It is probably the secret itself.
     Plaintext,
-    /// It begins like a PHC string but is malformed.
+    /// The text begins like a PHC string but is malformed.
     Malformed,
-    /// Its algorithm is not argon2id.
+    /// The algorithm is not argon2id.
     Algorithm,
-    /// Its version of argon2 is not 19.
+    /// The version of argon2 is not 19.
     Version,
-    /// Its parameters are not allowed by argon2.
+    /// argon2 does not allow the parameters.
     Parameters,
-    /// Its parameters would take too much memory or time at every check.
+    /// The parameters would need too much memory or time for every check.
     TooCostly,
-    /// Its salt or its hash is missing or too short.
+    /// The salt or the hash is missing or too short.
     Incomplete,
 }
 

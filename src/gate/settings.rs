@@ -37,7 +37,7 @@ pub(crate) struct Settings {
     /// The origins that the `htu` of a DPoP proof may name.
     #[cfg(feature = "jose")]
     pub(crate) origins: PublicOrigins,
-    /// Where a token that is restricted to a resource is accepted.
+    /// The routes that accept a token that is restricted to a resource.
     pub(crate) restricted_tokens: RestrictedTokens,
     /// The audiences that a client assertion may name: the issuer and the URLs of the endpoints.
     #[cfg(feature = "jose")]
@@ -72,7 +72,7 @@ pub(crate) struct Client {
     pub(crate) certificate_thumbprint: Option<[u8; 32]>,
     pub(crate) certificate_bound_tokens: bool,
     pub(crate) dpop_bound_tokens: bool,
-    /// What all tokens of the client depend on.
+    /// The registration data on which all tokens of the client depend.
     pub(crate) registration: Registration,
     /// The grants of live tokens. They outlive a reload.
     pub(crate) grants: Arc<Mutex<Grants>>,
@@ -169,7 +169,7 @@ impl Settings {
     }
 }
 
-/// What a client keeps over a reload.
+/// The state of a client that a reload keeps.
 struct Carryover<'a> {
     /// The client as it was in the settings before.
     known: Option<&'a Arc<Client>>,

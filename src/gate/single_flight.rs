@@ -21,7 +21,7 @@ pub(crate) struct SingleFlight {
 pub(crate) struct First<'a> {
     of: &'a SingleFlight,
     digest: [u8; 32],
-    // Nothing is ever sent: the others wait for it to be dropped.
+    // Nothing is ever sent. The other tasks wait until it is dropped.
     _end: watch::Sender<()>,
 }
 

@@ -44,7 +44,7 @@ impl Default for ThrottlePolicy {
     }
 }
 
-/// How many times the failures of one pair an address may have, because several clients may share it.
+/// The limit of an address, as a multiple of the limit of a pair. Several clients may share an address.
 const ADDRESS_FACTOR: u32 = 10;
 /// The largest number of counters of one kind. At the limit, the oldest windows are dropped.
 const MAX_COUNTERS: usize = 65_536;
@@ -166,7 +166,7 @@ fn count(counters: &mut HashMap<u64, Counter>, policy: ThrottlePolicy, key: u64,
 fn make_room(counters: &mut HashMap<u64, Counter>, policy: ThrottlePolicy, now: Millis) {
     counters.retain(|_, counter| now < counter.since.after(policy.per));
     if counters.len() >= MAX_COUNTERS {
-        // It is still full, so the older half of the windows ends early.
+        // The map is still full, so the older half of the windows ends early.
         let mut starts: Vec<Millis> = counters.values().map(|counter| counter.since).collect();
         let middle = starts.len() / 2;
         let (_, median, _) = starts.select_nth_unstable(middle);

@@ -183,7 +183,7 @@ impl Gate {
         self.inner.store.end_epoch(client.id(), epoch)
     }
 
-    /// Returns whether the store can keep what it promises at the moment.
+    /// Returns whether the store can currently fulfil its contract.
     #[cfg(feature = "gateway")]
     pub(crate) fn is_store_healthy(&self) -> bool {
         self.inner.store.health() == Health::Good

@@ -1,12 +1,12 @@
-//! What may be used once, client assertions and DPoP proofs, and when the memory of them began.
+//! Client assertions and DPoP proofs, which may be used once, and the start of their memory.
 
 use std::time::Duration;
 
 use crate::clock::{Clock, Millis};
 use crate::oauth::replay::{Capacity, Replay, ReplayMemory, UsedJti};
 
-/// How much longer than it is valid a name is remembered. If the wall clock is set back by less, a name does not become
-/// valid again after it was forgotten.
+/// The time for which a name is remembered after it has expired. If the wall clock is set back by less, a
+/// name does not become valid again after it was forgotten.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// The names that were used since the gate was made.

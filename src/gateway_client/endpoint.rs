@@ -1,4 +1,4 @@
-//! Where the endpoints of a running gateway are.
+//! The URLs of the endpoints of a running gateway.
 
 use crate::config::{Config, Issuer, Listener, ListenerProtocol};
 

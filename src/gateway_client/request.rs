@@ -18,7 +18,7 @@ use crate::http_client::{Bounds, HttpClient, HttpError, PlainHttp, Trust};
 /// Responses of these endpoints are far smaller.
 const BOUNDS: Bounds =
     Bounds { time: Duration::from_secs(30), body: 1 << 20, plain_http: PlainHttp::Allowed };
-/// How much of a description is shown, in characters.
+/// The maximum length of a description that is shown, in characters.
 const MAX_DESCRIPTION: usize = 500;
 
 /// Returns how the gateway's own certificate is verified: by the operating system, and by the files that the configuration
@@ -115,7 +115,7 @@ pub(crate) fn post(url: &str, trust: &Trust, fields: &[(&str, &str)]) -> Result<
     json(url, &send(url, trust, BOUNDS, request)?)
 }
 
-/// Fetches a document and returns the JSON of a successful response. The gateway has `time` to answer.
+/// Fetches a document and returns the JSON of a successful response. `time` is the timeout.
 ///
 /// # Errors
 /// [`RequestError`] if there is no such response.

@@ -27,7 +27,7 @@ pub(crate) enum HttpError {
 }
 
 impl HttpError {
-    /// Returns what is wrong with the server's certificate, if that is why there is no response.
+    /// Returns the error of the server's certificate, if it is the reason why there is no response.
     pub(crate) fn certificate(&self) -> Option<&CertificateError> {
         let Self::Tls(error) = self else { return None };
         match error.get_ref()?.downcast_ref::<TlsError>()? {

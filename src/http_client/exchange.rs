@@ -1,4 +1,4 @@
-//! One request and its response, on a connection of their own.
+//! One request and its response, on their own connection.
 
 use std::time::Duration;
 
@@ -21,26 +21,26 @@ use crate::http_client::trust::Trust;
 /// The largest response head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Where a request may go without TLS.
+/// The servers to which a request may be sent without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlainHttp {
-    /// To any server.
+    /// Any server.
     Allowed,
-    /// To servers on this machine only.
+    /// Servers on this machine only.
     OnLoopback,
 }
 
-/// What an exchange may take.
+/// The limits of an exchange.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// The time for all of it, from the lookup of the name to the last byte.
+    /// The timeout of the whole exchange, from the lookup of the name to the last byte.
     pub(crate) time: Duration,
     /// The longest response body, in bytes.
     pub(crate) body: usize,
     pub(crate) plain_http: PlainHttp,
 }
 
-/// Makes exchanges. Cheap to clone.
+/// Sends requests. Cloning it is cheap.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
     tls: TlsConnector,
@@ -48,10 +48,9 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    /// Makes a client that verifies servers as `trust` says.
+    /// Creates a client that verifies servers as `trust` says.
     ///
-    /// # Errors
-    /// If TLS cannot be set up.
+    /// # Errors Fails if TLS cannot be set up.
     pub(crate) fn new(trust: &Trust, bounds: Bounds) -> Result<Self, TlsError> {
         Ok(Self { tls: trust.connector()?, bounds })
     }
@@ -91,7 +90,7 @@ impl HttpClient {
     }
 }
 
-/// Where a URL leads.
+/// The destination of a URL.
 struct Destination {
     tls: bool,
     /// The name or address, an IPv6 address without its brackets.
@@ -144,7 +143,8 @@ async fn exchange(
     tokio::select! {
         biased;
         response = &mut response => response,
-        // The connection may end first. What it has read for the response is in the body's channel by then.
+        // The connection may end first. The body's channel then has everything that was read for the
+        // response.
         ended = &mut connection => match ended {
             Ok(()) => response.await,
             Err(error) => Err(HttpError::Http(error)),

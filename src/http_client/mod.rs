@@ -1,7 +1,7 @@
-//! The client for what the gateway fetches and the command line asks: one bounded HTTP/1.1 exchange at a time.
+//! The HTTP client of the gateway and the command line: one bounded HTTP/1.1 exchange at a time.
 //!
-//! Requests of clients do not come this way; they are forwarded by `upstream`. No connection is kept, no redirect is
-//! followed.
+//! Requests of clients are not sent by it; `upstream` forwards them. It reuses no connection and follows no
+//! redirect.
 
 mod error;
 mod exchange;

@@ -80,8 +80,8 @@ impl StateStore for Buckets {
     }
 }
 
-/// Forgets the half of the networks that is closest to a full bucket. They lose the least by it, and who has exceeded the
-/// rate is remembered. Nobody is refused because others fill the memory.
+/// Forgets the half of the networks that is closest to a full bucket. They lose the least, and a network that
+/// has exceeded the rate is remembered. No client is refused because others fill the memory.
 fn make_room(shard: &mut HashMap<IpAddr, Nanos>) {
     let mut times: Vec<Nanos> = shard.values().copied().collect();
     let middle = times.len() / 2;

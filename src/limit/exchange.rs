@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::concurrency::{ConcurrencyPermit, QueueTicket};
 
-/// What one exchange holds until the end of its response. Boxed where it is stored, because most exchanges
-/// have none.
+/// The permits that one exchange holds until its response has ended. Boxed where it is stored, because most
+/// exchanges have none.
 #[derive(Debug, Default)]
 pub(crate) struct ExchangeLimits {
     /// When the response must have ended.

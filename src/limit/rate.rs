@@ -25,7 +25,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// The longest period of a limiter, in nanoseconds. Its arithmetic is in 64 bits and must not overflow.
 const MAX_PERIOD: u64 = 1 << 60;
 
-/// What a rate limit applies to.
+/// The subject of a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Owner {
     Address,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fmt;
 
 /// The longest assertion, in bytes.
-pub const MAX_LENGTH: usize = 8 * 1024;
+pub(crate) const MAX_LENGTH: usize = 8 * 1024;
 
 /// The longest `sub` and `jti`, in bytes. Both are remembered or looked up.
 const MAX_NAME: usize = 256;
@@ -89,8 +89,8 @@ pub fn peek_client(assertion: &str) -> Result<String, AssertionError> {
 /// The first error that is found.
 pub fn check(assertion: &str, keys: &Jwks, expect: &Expect<'_>) -> Result<Claims, AssertionError> {
     let jws = Jws::parse(assertion, MAX_LENGTH).map_err(AssertionError::Signature)?;
-    // The signature comes before all else, so that only the holder of the key learns what is wrong with the rest, and
-    // every failure of anybody else costs the same.
+    // The signature is checked first, so that only the holder of the key learns what is wrong with the rest,
+    // and every failure of anybody else costs the same.
     jws.verify_with(keys).map_err(AssertionError::Signature)?;
     if !jws.typ.as_deref().is_none_or(is_assertion_type) {
         return Err(AssertionError::Type);
@@ -173,25 +173,6 @@ fn check_dates(claims: &Object, expect: &Expect<'_>) -> Result<u64, AssertionErr
         return Err(AssertionError::BeforeStart);
     }
     Ok(expires)
-}
-
-impl AssertionError {
-    /// Returns the text for the client. An error that [`peek_client`] finds is described as malformed. Everything that depends
-    /// on the client has one text, so that nobody can find out which clients exist.
-    #[must_use]
-    pub fn public_description(&self) -> &'static str {
-        match self {
-            Self::Signature(
-                JwsError::TooLong
-                | JwsError::Compact
-                | JwsError::Header
-                | JwsError::Algorithm
-                | JwsError::Critical
-                | JwsError::Claims,
-            ) => "the client assertion is malformed",
-            _ => "the client assertion is not valid",
-        }
-    }
 }
 
 impl fmt::Display for AssertionError {

@@ -1,5 +1,6 @@
 //! The `Authorization` header of a protected request (RFC 6750 §2.1).
 
+#[cfg(any(test, feature = "remote", feature = "_fuzzing"))]
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::denial::Denial;
@@ -19,7 +20,7 @@ pub enum Scheme {
 pub struct Presented<'a> {
     /// The scheme.
     pub scheme: Scheme,
-    /// Everything after the scheme and the spaces behind it. See [`Presented::check_syntax`].
+    /// Everything after the scheme and the spaces that follow it. See [`Presented::check_syntax`].
     pub token: &'a [u8],
 }
 
@@ -49,12 +50,13 @@ impl Presented<'_> {
 /// # Errors
 /// [`Denial::Missing`] without an `Authorization` header or with another scheme, [`Denial::Malformed`] for a second
 /// header.
+#[cfg(any(test, feature = "remote", feature = "_fuzzing"))]
 #[inline]
 pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
     only(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))
 }
 
-/// The one credential among these values of `Authorization`: see [`presented`].
+/// Returns the only credential among these values of `Authorization`: see [`presented`].
 #[inline]
 pub(crate) fn only<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Presented<'a>, Denial> {
     match (values.next(), values.next()) {

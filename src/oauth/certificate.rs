@@ -82,19 +82,22 @@ impl Certificate {
     }
 
     /// Returns the thumbprint, `x5t#S256`.
+    #[cfg(test)]
     #[must_use]
-    pub fn thumbprint(&self) -> Thumbprint {
+    pub(crate) fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
     }
 
     /// Returns the name of the subject, which may be empty.
+    #[cfg(test)]
     #[must_use]
-    pub fn subject(&self) -> &DistinguishedName {
+    pub(crate) fn subject(&self) -> &DistinguishedName {
         &self.subject
     }
 
     /// Returns the DNS names among the alternative names, wildcards included.
-    pub fn dns_names(&self) -> impl Iterator<Item = &str> {
+    #[cfg(any(test, feature = "gateway"))]
+    pub(crate) fn dns_names(&self) -> impl Iterator<Item = &str> {
         self.alternatives.iter().filter_map(|name| match name {
             Alternative::Dns(name) => Some(&**name),
             Alternative::Uri(_) | Alternative::Ip(_) | Alternative::Email(_) => None,
@@ -102,8 +105,9 @@ impl Certificate {
     }
 
     /// Returns whether the certificate is of X.509 version 3, the only one with extensions (RFC 5280 §4.1.2.1).
+    #[cfg(any(test, feature = "gateway"))]
     #[must_use]
-    pub fn is_version_3(&self) -> bool {
+    pub(crate) fn is_version_3(&self) -> bool {
         self.is_version_3
     }
 
@@ -125,7 +129,7 @@ impl Certificate {
     }
 }
 
-/// What is read of a certificate.
+/// The parts of a certificate that are used.
 struct Names {
     subject: DistinguishedName,
     alternatives: Vec<Alternative>,

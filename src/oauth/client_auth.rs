@@ -10,7 +10,7 @@ use super::form::{self, Form};
 use super::secret::Secret;
 
 /// `client_assertion_type` of RFC 7523 §2.2.
-pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The client authentication in a request, not yet verified.
 #[derive(Debug, Clone)]
@@ -26,6 +26,7 @@ pub enum ClientAuth {
         method: SecretMethod,
     },
     /// A signed assertion (RFC 7523); its `sub` names the client.
+    #[cfg_attr(not(any(test, feature = "jose")), expect(dead_code, reason = "read with the feature `jose`"))]
     Assertion {
         /// The `client_id`, if the body has one too.
         client_id: Option<String>,
@@ -33,6 +34,7 @@ pub enum ClientAuth {
         assertion: Secret,
     },
     /// Only a `client_id`. The client is authenticated by the certificate of its connection (RFC 8705 §2).
+    #[cfg_attr(not(any(test, feature = "jose")), expect(dead_code, reason = "read with the feature `jose`"))]
     Id(String),
 }
 

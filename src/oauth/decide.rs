@@ -19,7 +19,7 @@ use crate::clock::Millis;
 /// # let client = ClientSpec::with_id("server")?.scopes(["read"])?;
 /// # let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).build()?;
 /// use http::{HeaderMap, header::AUTHORIZATION};
-/// use tollgate::oauth::scope::Requirement;
+/// use tollgate::oauth::Requirement;
 /// use std::time::Duration;
 ///
 /// let bearer = format!("Bearer {}", gate.issue_to("server", ["read"])?.expose());
@@ -61,7 +61,7 @@ pub(crate) fn public() -> Permit {
 
 /// The proofs that the sender of a request has given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Possession<'a> {
+pub(crate) struct Possession<'a> {
     /// The SHA-256 of the certificate of the connection.
     pub certificate: Option<&'a [u8; 32]>,
     /// The thumbprint of the key of a DPoP proof that was checked for this request and token. `None` under the Bearer
@@ -71,7 +71,7 @@ pub struct Possession<'a> {
 
 /// What a route demands of a token.
 #[derive(Clone, Copy)]
-pub struct RouteDemand<'a> {
+pub(crate) struct RouteDemand<'a> {
     /// The required scopes.
     pub requirement: &'a Requirement,
     /// The resource that the token must be for (RFC 8707), if the route names one.
@@ -98,7 +98,7 @@ impl RouteDemand<'_> {
 /// `invalid_token` if there is no live record (RFC 6750 §3.1), if the token is bound to something that the sender has not
 /// proved to hold (RFC 8705 §3, RFC 9449 §7), or if it is for another resource than the route's (RFC 8707).
 /// `insufficient_scope` if its scopes do not meet the requirement.
-pub fn decide(
+pub(crate) fn decide(
     record: Option<Record>,
     digest: TokenDigest,
     demand: RouteDemand<'_>,

@@ -19,7 +19,7 @@ use crate::response;
 ///
 /// ```
 /// use tollgate::Denial;
-/// use tollgate::oauth::denial::Challenge;
+/// use tollgate::oauth::Challenge;
 ///
 /// let denial = Denial::refused("closed on Sundays");
 /// assert_eq!((denial.status().as_u16(), denial.code()), (403, Some("insufficient_scope")));

@@ -18,7 +18,7 @@ use target::TargetUri;
 pub const HEADER: http::HeaderName = http::HeaderName::from_static("dpop");
 
 /// The longest proof, in bytes.
-pub const MAX_LENGTH: usize = 4 * 1024;
+pub(crate) const MAX_LENGTH: usize = 4 * 1024;
 
 /// The longest `jti` and `nonce`, in bytes.
 const MAX_NAME: usize = 256;
@@ -190,16 +190,6 @@ fn name<'a>(claims: &'a Object, claim: &'static str) -> Result<Option<&'a str>, 
 }
 
 impl DpopError {
-    /// Returns the error code of the answer: `invalid_token` if the proof is valid but the token has another key (§7.1),
-    /// `invalid_dpop_proof` otherwise (§5, §7.1).
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Key => "invalid_token",
-            _ => "invalid_dpop_proof",
-        }
-    }
-
     /// Returns the text for the client. A proof is the client's own and reveals nothing about others, so the text can say what
     /// is wrong.
     #[must_use]

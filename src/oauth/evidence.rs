@@ -71,7 +71,7 @@ impl Target<'_> {
 ///
 /// ```
 /// use http::Method;
-/// use tollgate::oauth::evidence::{Evidence, Target};
+/// use tollgate::oauth::{Evidence, Target};
 ///
 /// let target = Target { method: &Method::GET, https: true, authority: "api.example.com", path: "/orders" };
 /// let shown = Evidence::default().to(target);

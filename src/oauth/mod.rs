@@ -1,26 +1,60 @@
 //! The protocol. It is pure: nothing here reads a clock, random bytes or a socket.
+//!
+//! These are the types that users of a [`Gate`](crate::Gate) name: what a route requires ([`Requirement`], [`Demand`],
+//! [`Scopes`], [`Audience`]), what a request gets ([`Permit`] or [`Denial`]), what a [store](crate::store) keeps
+//! ([`Record`], [`Grant`], [`TokenDigest`]), and with the feature `jose` the keys and certificates of clients. The
+//! rules themselves are internal.
 
 #[cfg(feature = "jose")]
-pub mod assertion;
-pub mod bearer;
+#[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
+pub(crate) mod assertion;
+#[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
+pub(crate) mod bearer;
 #[cfg(feature = "jose")]
-pub mod certificate;
-pub mod client;
-pub mod client_auth;
-pub mod decide;
-pub mod denial;
+#[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
+pub(crate) mod certificate;
+pub(crate) mod client;
+#[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
+pub(crate) mod client_auth;
+pub(crate) mod decide;
+pub(crate) mod denial;
 #[cfg(feature = "jose")]
-pub mod dpop;
-pub mod endpoints;
-pub mod evidence;
-pub mod form;
-pub mod grant;
+#[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
+pub(crate) mod dpop;
+pub(crate) mod endpoints;
+pub(crate) mod evidence;
+#[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
+pub(crate) mod form;
+pub(crate) mod grant;
 #[cfg(feature = "jose")]
-pub mod jose;
-pub mod public_origin;
+pub(crate) mod jose;
+#[cfg_attr(
+    all(feature = "jose", not(feature = "_fuzzing")),
+    expect(unreachable_pub, reason = "the fuzz targets reach it")
+)]
+pub(crate) mod public_origin;
 #[cfg(feature = "jose")]
-pub mod replay;
-pub mod scope;
-pub mod secret;
-pub mod thumbprint;
-pub mod token;
+pub(crate) mod replay;
+pub(crate) mod scope;
+pub(crate) mod secret;
+pub(crate) mod thumbprint;
+pub(crate) mod token;
+
+#[cfg(feature = "jose")]
+pub use certificate::{DistinguishedName, NameError, Subject};
+pub use client::{Capabilities, ClientId, ClientPolicy, ClientState};
+pub use client_auth::SecretMethod;
+pub use decide::Permit;
+pub use denial::{Challenge, Denial, Mismatch, TokenError};
+pub use evidence::{Evidence, PeerCertificate, Target};
+pub use grant::{Confirmation, Grant, Record, Terms};
+#[cfg(feature = "jose")]
+pub use jose::{Algorithm, Ignored, Jwk, JwkError, Jwks, JwksError};
+pub use public_origin::PublicOrigin;
+pub use scope::{
+    Audience, AudienceError, Demand, IntoDemand, IntoScopes, Requirement, RestrictedTokens, ScopeError,
+    Scopes,
+};
+pub use secret::Secret;
+pub use thumbprint::Thumbprint;
+pub use token::{AccessToken, TokenDigest};

@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A name that may be used once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsedJti<'a> {
+pub(crate) struct UsedJti<'a> {
     /// The client that used it. It owns the place in the memory.
     pub client: &'a str,
     /// The key that signed it, for a DPoP proof: each key has its own names.
@@ -33,7 +33,7 @@ pub struct UsedJti<'a> {
 /// The reason why a name is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Replay {
+pub(crate) enum Replay {
     /// It was used before.
     Seen,
     /// It may have been used before: it has expired, so it would have been forgotten.
@@ -46,7 +46,7 @@ pub enum Replay {
 
 /// The bounds of a memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capacity {
+pub(crate) struct Capacity {
     /// The largest number of names in all. A name takes about 100 bytes.
     pub total: usize,
 }
@@ -54,7 +54,7 @@ pub struct Capacity {
 impl Capacity {
     /// The largest number of names of one client.
     #[must_use]
-    pub fn per_client(self) -> usize {
+    pub(crate) fn per_client(self) -> usize {
         self.total / 4
     }
 
@@ -71,7 +71,7 @@ impl Capacity {
 }
 
 /// The memory of used names.
-pub struct ReplayMemory {
+pub(crate) struct ReplayMemory {
     shards: Box<[Mutex<Shard>]>,
     /// The number of names in all shards.
     held: AtomicUsize,
@@ -103,7 +103,7 @@ const SWEEP: usize = 4;
 impl ReplayMemory {
     /// Makes an empty memory. `seed` should be random and different in each process.
     #[must_use]
-    pub fn new(capacity: Capacity, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(capacity: Capacity, seed: [u8; 32]) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { shards, held: AtomicUsize::new(0), capacity, seed }
     }
@@ -113,7 +113,7 @@ impl ReplayMemory {
     ///
     /// # Errors
     /// A [`Replay`] if the name is not known to be new. It must not be accepted then.
-    pub fn check_and_remember(
+    pub(crate) fn check_and_remember(
         &self,
         name: UsedJti<'_>,
         until: Millis,
@@ -150,14 +150,8 @@ impl ReplayMemory {
 
     /// Returns the number of remembered names, including expired ones that are not swept yet.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.held.load(Ordering::Relaxed)
-    }
-
-    /// Returns whether no name is remembered.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     fn release(&self, count: usize) {

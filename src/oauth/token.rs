@@ -9,9 +9,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 /// The prefix of every token, by which scanners recognize a leaked one.
-pub const PREFIX: &str = "tg_";
-/// The length of a token: the prefix, 43 characters of randomness and 6 of checksum.
-pub const LENGTH: usize = PREFIX.len() + RANDOM + CHECKSUM;
+pub(crate) const PREFIX: &str = "tg_";
+const LENGTH: usize = PREFIX.len() + RANDOM + CHECKSUM;
 const RANDOM: usize = 43;
 const CHECKSUM: usize = 6;
 
@@ -22,6 +21,9 @@ const CHECKSUM: usize = 6;
 pub struct AccessToken(Zeroizing<String>);
 
 impl AccessToken {
+    /// The length of a token: the prefix, 43 characters of randomness and 6 of checksum.
+    pub const LENGTH: usize = LENGTH;
+
     /// Makes the token of these random bytes.
     #[must_use]
     pub fn from_random(random: &[u8; 32]) -> Self {

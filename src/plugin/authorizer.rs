@@ -1,4 +1,4 @@
-//! Where a layer gets its decisions from.
+//! The source of a layer's decisions.
 
 use std::mem;
 

@@ -161,7 +161,7 @@ where
 }
 
 /// A request that waits for the store's answer about its token, and the service that it is for.
-// Boxed: seldom, and it would make the future of every other request larger.
+// Boxed, because it is rare and would make the future of every request larger.
 pub struct Asking<S, B, C>(Box<Waiting<S, B, C>>);
 
 struct Waiting<S, B, C> {

@@ -6,14 +6,14 @@ use http::Method;
 
 use super::pattern::Pattern;
 
-/// What a route matches, as far as it decides which of two routes is more specific.
+/// The part of a route that decides which of two routes is more specific.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
     /// The host, without a port, in any case, or `*.` and a name. `None` is any host.
     pub host: Option<&'a str>,
-    /// The paths.
+    /// The pattern of the paths.
     pub pattern: &'a Pattern,
-    /// The methods. `None` is all of them.
+    /// The methods. `None` matches all methods.
     pub methods: Option<&'a [Method]>,
     /// Whether the path matches in any ASCII case.
     pub case_insensitive: bool,
@@ -36,7 +36,7 @@ struct Known<L> {
 }
 
 impl<L: Copy> Conflicts<L> {
-    /// No claims.
+    /// Creates an empty set of claims.
     pub fn new() -> Self {
         Self { claims: HashMap::new() }
     }
@@ -64,7 +64,7 @@ impl<L> Known<L> {
     /// Compares two claims whose patterns are the same but for case.
     fn conflicts_with(&self, other: &Self) -> bool {
         if self.case_insensitive != other.case_insensitive {
-            // Methods cannot tell them apart: the case of the path would decide which of the two is asked.
+            // Methods cannot distinguish them: the case of the path would decide which of the two matches.
             return true;
         }
         let same = self.case_insensitive || self.shape == other.shape;

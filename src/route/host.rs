@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// The host and port a request is for, as the client spelled them.
+/// The host and port of a request, as the client spelled them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Host<'a> {
     authority: &'a str,
@@ -49,7 +49,8 @@ impl<'a> Host<'a> {
         Ok(Self { authority, name, port })
     }
 
-    /// Returns it as the client sent it, with the port if there was one: for `X-Forwarded-Host` and `Host`.
+    /// Returns the host as the client sent it, with the port if it has one, for `X-Forwarded-Host` and
+    /// `Host`.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
         self.authority
@@ -91,28 +92,28 @@ impl fmt::Display for HostError {
 
 impl std::error::Error for HostError {}
 
-/// What a request target says of its host.
+/// The host in a request target.
 #[derive(Debug, Clone, Copy)]
 pub struct TargetHost<'a> {
-    /// The authority of the target: of absolute-form, or `:authority`.
+    /// The authority of an absolute-form target, or `:authority`.
     pub authority: &'a str,
-    /// The port that goes without saying, by the scheme.
+    /// The default port of the scheme.
     pub default_port: Option<u16>,
 }
 
-/// What a version of HTTP asks of `Host`.
+/// The requirement of an HTTP version on `Host`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostRule {
-    /// HTTP/1.0 may leave it out.
+    /// HTTP/1.0: optional.
     Optional,
-    /// HTTP/1.1 has exactly one.
+    /// HTTP/1.1: exactly one.
     Required,
-    /// HTTP/2 has none where it has `:authority` (RFC 9113 §8.3.1).
+    /// HTTP/2: not needed beside `:authority` (RFC 9113 §8.3.1).
     TargetSuffices,
 }
 
 impl Host<'static> {
-    /// The host of a request that names none. It has no name, so no route with a host is for it.
+    /// Creates the host of a request without one. It has no name, so no route with a host matches.
     #[must_use]
     pub fn none() -> Self {
         Self { authority: "", name: "", port: None }
@@ -120,14 +121,14 @@ impl Host<'static> {
 }
 
 impl Host<'_> {
-    /// Whether the request names none.
+    /// Returns whether the request has no host.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.authority.is_empty()
     }
 }
 
-/// The host that the target and the first `Host` header name.
+/// The host in the target and in the first `Host` header.
 fn resolve<'a>(
     target: Option<TargetHost<'a>>,
     header: Option<&'a [u8]>,
@@ -159,7 +160,8 @@ fn resolve<'a>(
     }
 }
 
-/// The host of the last request of a connection. The next request usually has the same, and then it is not parsed again.
+/// The host of the last request of a connection. The next request usually has the same host, which is then
+/// not parsed again.
 #[derive(Debug, Default)]
 pub struct LastHost {
     authority: String,
@@ -168,14 +170,13 @@ pub struct LastHost {
 }
 
 impl LastHost {
-    /// Hosts of more bytes are not kept.
+    /// Longer hosts are not cached.
     const MAX_LENGTH: usize = 255;
 
-    /// Returns the one host that a request is for: the authority of its target, or its `Host` header. If both are there,
-    /// they have to agree.
+    /// Returns the host of a request: the authority of its target, or its `Host` header. If both are present,
+    /// they must agree.
     ///
-    /// # Errors
-    /// A request that names several, one that is malformed, or none where it has to.
+    /// # Errors Fails if the request names several hosts, a malformed host, or no host where one is required.
     pub fn of_request<'a>(
         &'a mut self,
         target: Option<TargetHost<'a>>,
@@ -198,7 +199,7 @@ impl LastHost {
     fn keep(&mut self, host: Host<'_>) {
         self.authority.clear();
         self.authority.push_str(host.authority);
-        // The name is the beginning of the authority.
+        // The name is a prefix of the authority.
         (self.name_length, self.port) = (host.name.len(), host.port);
     }
 }
@@ -234,12 +235,12 @@ fn check_name(name: &str) -> Result<(), HostError> {
         }
         previous = byte;
     }
-    // Also an empty name.
+    // This includes an empty name.
     if previous == b'.' { Err(HostError::Malformed) } else { Ok(()) }
 }
 
 fn parse_port(digits: &str) -> Result<u16, HostError> {
-    // `u16::from_str` takes a sign; a port does not.
+    // `u16::from_str` accepts a sign, which a port cannot have.
     if digits.len() > 5 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(HostError::Malformed);
     }

@@ -1,4 +1,4 @@
-//! What is special about a path, and what a route accepts of it.
+//! Properties of a path that servers read differently, and the sets that routes accept.
 
 use std::ops::{BitOr, BitOrAssign};
 
@@ -8,7 +8,7 @@ use std::ops::{BitOr, BitOrAssign};
 pub struct Marks(u8);
 
 impl Marks {
-    /// None of them: all servers read the path in the same way.
+    /// No mark: all servers read the path in the same way.
     pub const NONE: Self = Self(0);
     /// A `;` or `%3B`.
     pub const SEMICOLON: Self = Self(1);
@@ -20,7 +20,7 @@ impl Marks {
     pub const EMPTY_SEGMENT: Self = Self(1 << 3);
     /// An escape of a character that is also allowed unescaped. Every route accepts it.
     pub const RESERVED_ESCAPE: Self = Self(1 << 4);
-    /// Not of a path, but of a table: some of its routes match in any case.
+    /// A property of a table, not of a path: some of its routes match in any case.
     pub(super) const FOLDED: Self = Self(1 << 7);
 
     /// Returns this set if `condition` holds, and the empty one otherwise.

@@ -115,7 +115,7 @@ impl Canonical<'_> {
         self.marks.has(Marks::RESERVED_ESCAPE)
     }
 
-    /// Returns what is special about it. All servers read a path without marks in the same way.
+    /// Returns the marks of the path. All servers read a path without marks in the same way.
     #[must_use]
     pub fn marks(&self) -> Marks {
         self.marks

@@ -1,7 +1,7 @@
-//! The grammar of a route's `path` and `prefix`: the only one there is.
+//! The grammar of a route's `path` and `prefix`.
 //!
-//! A pattern is written as the [canonical path](super::path) is, because requests are matched on that: a
-//! pattern in any other spelling would match nothing.
+//! A pattern is written like a [canonical path](super::path), because requests are matched on that. A pattern
+//! in any other spelling would match nothing.
 
 mod foreign;
 
@@ -42,7 +42,7 @@ enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Segment {
     Literal(Box<str>),
-    /// Any one segment that is not empty.
+    /// Any single segment that is not empty.
     Any,
 }
 
@@ -57,7 +57,7 @@ impl Segment {
     }
 }
 
-/// Why a text is not a path pattern. The text of the error says what is wrong and what to write instead.
+/// Why a text is not a path pattern. The error message says what is wrong and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PatternError {
@@ -65,9 +65,9 @@ pub enum PatternError {
     NoLeadingSlash,
     /// Two slashes in a row, or a segment of nothing but parameters.
     EmptySegment,
-    /// A `.` or `..` segment in any spelling, also with a `;parameter`, spaces or dots behind it.
+    /// A `.` or `..` segment in any spelling, also when followed by a `;parameter`, spaces or dots.
     DotSegment,
-    /// A wildcard or regular expression of another gateway, which would be taken literally.
+    /// A wildcard or regular expression of another gateway, which would be a literal here.
     ForeignSyntax(ForeignSyntax),
     /// A query or a fragment.
     QueryOrFragment,
@@ -85,10 +85,10 @@ pub enum PatternError {
     NotCanonical {
         /// The escape as it is in the pattern.
         written: String,
-        /// What the canonical path has in its place.
+        /// The spelling in the canonical path.
         canonical: String,
     },
-    /// A brace that does not enclose a whole segment `{name}`, the name made of letters, digits, `-` and `_`.
+    /// A brace that is not part of a whole segment `{name}`. A name consists of letters, digits, `-` and `_`.
     Brace,
     /// The same `{name}` twice.
     RepeatedName(String),
@@ -111,17 +111,16 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// The longest pattern, in bytes.
+    /// The maximum length of a pattern in bytes.
     pub const MAX_LENGTH: usize = 4096;
 
-    /// The most segments a pattern can have. The route table ranks patterns by one bit for each.
+    /// The maximum number of segments. The route table ranks patterns by one bit per segment.
     pub const MAX_SEGMENTS: usize = 64;
 
-    /// Parses a path that is matched as a whole; each segment `{name}` stands for any one segment.
-    /// `/a` and `/a/` are two paths.
+    /// Parses a path that is matched as a whole. Each segment `{name}` matches any single segment. `/a` and
+    /// `/a/` are two paths.
     ///
-    /// # Errors
-    /// Returns the first thing that keeps the pattern from matching as it is written.
+    /// # Errors Returns the first reason why the pattern would not match as it is written.
     pub fn path(text: &str) -> Result<Self, PatternError> {
         refuse_foreign_syntax(text, false)?;
         Ok(Self { text: text.into(), kind: Kind::Path, segments: segments(text)? })
@@ -131,8 +130,7 @@ impl Pattern {
     /// `/orders`, `/orders/` and `/orders/7`, never `/ordersX`. `/` matches everything. `{name}` stands for
     /// one segment here, too.
     ///
-    /// # Errors
-    /// As [`Pattern::path`], and a trailing slash.
+    /// # Errors Fails like [`Pattern::path`], and for a trailing slash.
     pub fn prefix(text: &str) -> Result<Self, PatternError> {
         refuse_foreign_syntax(text, true)?;
         let segments = if text == "/" { Box::default() } else { segments(text)? };
@@ -161,7 +159,7 @@ impl Pattern {
         Ok(())
     }
 
-    /// Checks that the pattern can stand for one thing only on an upstream that ignores case, as Windows does.
+    /// Checks that the pattern is unambiguous on an upstream that ignores case as Windows does.
     ///
     /// # Errors
     /// [`PatternError::TrailingDot`] or [`PatternError::NonAscii`].
@@ -172,25 +170,26 @@ impl Pattern {
         if windows::has_non_ascii(&self.text) { Err(PatternError::NonAscii) } else { Ok(()) }
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it is a prefix.
+    /// Returns whether the pattern is a prefix.
     #[must_use]
     pub fn is_prefix(&self) -> bool {
         self.kind == Kind::Prefix
     }
 
-    /// Whether a segment of it is a `{name}`.
+    /// Returns whether a segment is a `{name}`.
     #[must_use]
     pub fn has_names(&self) -> bool {
         self.segments.contains(&Segment::Any)
     }
 
-    /// The pattern with `{}` for every `{name}`: patterns of one kind and shape match the same paths.
+    /// Returns the pattern with `{}` for every `{name}`. Patterns of the same kind and shape match the same
+    /// paths.
     pub(super) fn shape(&self) -> String {
         if self.segments.is_empty() {
             return "/".to_owned();
@@ -212,7 +211,7 @@ impl Pattern {
         &self.segments
     }
 
-    /// The one path it matches, if there is only one.
+    /// Returns the only path that the pattern matches, if there is only one.
     #[cfg(feature = "gateway")]
     pub(super) fn exact(&self) -> Option<&str> {
         (!self.is_prefix() && !self.has_names()).then_some(&*self.text)
@@ -319,7 +318,8 @@ fn segments(text: &str) -> Result<Box<[Segment]>, PatternError> {
             return Err(PatternError::RepeatedName(repeated.to_owned()));
         }
     }
-    // With a plain word in each name's place, the function that judges requests judges the whole pattern.
+    // With a plain word in place of each name, the function that checks request paths checks the whole
+    // pattern.
     let words = text.split('/').zip(&names).map(|(segment, name)| name.map_or(segment, |_| "name"));
     let plain = words.collect::<Vec<_>>().join("/");
     let canonical = canonical(&plain).map_err(|error| explain(error, &plain))?;
@@ -337,7 +337,7 @@ fn segments(text: &str) -> Result<Box<[Segment]>, PatternError> {
     if segments.len() > Pattern::MAX_SEGMENTS { Err(PatternError::TooManySegments) } else { Ok(segments) }
 }
 
-/// The name in a segment `{name}`; `None` if the segment is a literal.
+/// Returns the name in a segment `{name}`, or `None` if the segment is a literal.
 fn name(segment: &str) -> Result<Option<&str>, PatternError> {
     if !segment.contains(['{', '}']) {
         return Ok(None);
@@ -348,7 +348,7 @@ fn name(segment: &str) -> Result<Option<&str>, PatternError> {
     if name.is_empty() || !name.bytes().all(allowed) { Err(PatternError::Brace) } else { Ok(Some(name)) }
 }
 
-/// Says in the terms of a pattern why a request's path would be refused.
+/// Converts the error of a request path to the error of a pattern.
 fn explain(error: PathError, text: &str) -> PatternError {
     match error {
         PathError::NotAbsolute => PatternError::NoLeadingSlash,
@@ -370,15 +370,15 @@ fn explain(error: PathError, text: &str) -> PatternError {
         PathError::EncodedDelimiter => PatternError::EncodedDelimiter,
         PathError::TrailingDot => PatternError::TrailingDot,
         PathError::Lookalike => PatternError::NonAscii,
-        // Only the table refuses a path for this.
+        // Only the table refuses a path for this reason.
         PathError::Ambiguous => PatternError::BrokenEscape,
     }
 }
 
-/// The first escape that is to be written otherwise: unescaped, or with upper-case digits.
+/// Returns the first escape that must be written differently: unescaped, or with upper-case digits.
 ///
-/// Escapes of characters that can be in a path unescaped are among them (`%3A` for `:`): RFC 3986 calls the
-/// two different, so every request would have to spell it in the same way.
+/// This includes escapes of characters that a path may contain unescaped (`%3A` for `:`): RFC 3986 treats the
+/// two as different, so every request would have to use the same spelling.
 fn escape_to_rewrite(text: &str) -> Option<PatternError> {
     text.match_indices('%').find_map(|(at, _)| {
         let written = text.get(at..at + 3)?;

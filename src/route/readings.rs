@@ -28,7 +28,7 @@ pub(super) fn other_readings(path: &Canonical<'_>) -> Vec<String> {
     readings.split_off(1)
 }
 
-/// Returns what is left for a server that decodes first and looks for the query then.
+/// Returns the path for a server that decodes first and then looks for the query.
 fn cut_at_delimiter(path: &str) -> String {
     let end = ["%3F", "%23"].iter().filter_map(|escape| path.find(escape)).min();
     path.get(..end.unwrap_or(path.len())).unwrap_or(path).to_owned()
@@ -58,7 +58,7 @@ fn decode_slashes(path: &str) -> String {
             out.push('/');
         }
     }
-    // The last piece gets no slash, unless it had one or is empty.
+    // The last piece is followed by a slash only if it had one or is empty.
     if !path.ends_with('/') && !path.ends_with("%2F") {
         out.pop();
     }

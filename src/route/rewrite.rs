@@ -1,28 +1,28 @@
-//! The path that the upstream gets instead of the canonical path, and the way back.
+//! Rewrites the canonical path for the upstream, and maps upstream paths back.
 
 use std::borrow::Cow;
 
 use super::strip::strip_prefix;
 use super::template::Template;
 
-/// How the path of a request is changed on its way to the upstream.
+/// The change of a request path for the upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rewrite {
-    /// What comes before every path; it is empty, or begins with a slash and ends without one.
+    /// The prefix that is added to every path. It is empty, or begins with a slash and ends without one.
     pub base: Box<str>,
-    /// What happens to the path itself.
+    /// The change of the path itself.
     pub path: PathRewrite,
 }
 
-/// What happens to the canonical path itself.
+/// The change of the canonical path itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum PathRewrite {
-    /// Nothing.
+    /// No change.
     #[default]
     Keep,
-    /// Its first segments are removed: as many as this has.
+    /// As many leading segments are removed as this prefix has.
     Strip(Box<str>),
-    /// It is made anew.
+    /// The path is built from a template.
     Template(Template),
 }
 
@@ -33,7 +33,8 @@ impl Rewrite {
         *self == Self::default()
     }
 
-    /// Returns the path for the upstream. `None` means that servers may find other segments in `path` than the route's.
+    /// Returns the path for the upstream, or `None` if servers may read other segments from `path` than the
+    /// route does.
     pub fn apply<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
         let path = match &self.path {
             PathRewrite::Keep => Cow::Borrowed(path),
@@ -43,15 +44,16 @@ impl Rewrite {
         if self.base.is_empty() { Some(path) } else { Some(Cow::Owned(format!("{}{path}", self.base))) }
     }
 
-    /// Returns what is removed from the front of `path`.
+    /// Returns the prefix that is removed from `path`.
     pub fn removed<'p>(&self, path: &'p str) -> Option<&'p str> {
         let PathRewrite::Strip(prefix) = &self.path else { return None };
         let rest = strip_prefix(path, prefix)?;
         path.strip_suffix(rest).or(Some(path))
     }
 
-    /// Returns the path that a client asks for to reach `path` of the upstream, as in a redirect. `request` is the
-    /// canonical path of the client's own request. `None` means that this route leads to no such path.
+    /// Returns the path that a client must request to reach `path` at the upstream, for example after a
+    /// redirect. `request` is the canonical path of the client's request. Returns `None` if this route does
+    /// not lead to `path`.
     pub fn restore(&self, request: &str, path: &str) -> Option<String> {
         let path = match path.strip_prefix(&*self.base)? {
             "" => "/",
@@ -62,17 +64,18 @@ impl Rewrite {
             PathRewrite::Keep => Some(path.to_owned()),
             PathRewrite::Strip(_) => {
                 let removed = self.removed(request)?;
-                // A server that knows X-Forwarded-Prefix has put it there itself.
+                // A server that supports X-Forwarded-Prefix has already added it.
                 Some(if is_below(path, removed) { path.to_owned() } else { format!("{removed}{path}") })
             }
             PathRewrite::Template(template) => template.restore(request, path),
         }
     }
 
-    /// Returns the path of a cookie for the client: `restore`, where a path covers everything below it.
+    /// Returns the path of a cookie for the client, like [`restore`](Self::restore). The path of a cookie
+    /// covers everything below it.
     pub fn restore_cookie(&self, request: &str, path: &str) -> Option<String> {
         let path = path.strip_suffix('/').unwrap_or(path);
-        // A cookie for more than what the upstream has below its base is one for all of it.
+        // A cookie whose path is above the base of the upstream applies to the whole upstream.
         let inside = if is_below(&self.base, path) { &*self.base } else { path };
         let inside = if inside.is_empty() { "/" } else { inside };
         let restored = match &self.path {
@@ -86,7 +89,7 @@ impl Rewrite {
     }
 }
 
-/// Returns whether `path` is `front`, or is below it by whole segments.
+/// Returns whether `path` equals `front` or is below it, in whole segments.
 fn is_below(path: &str, front: &str) -> bool {
     path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
 }

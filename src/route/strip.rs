@@ -1,6 +1,6 @@
-//! `strip_prefix`: removes the first segments of a path on its way to the upstream.
+//! `strip_prefix`: removes the first segments of a path for the upstream.
 
-/// Returns the path that goes to the upstream: `path` without as many leading segments as `prefix` has.
+/// Returns the path for the upstream: `path` without as many leading segments as `prefix` has.
 ///
 /// It counts segments, because a segment of the path may be longer or shorter than the one in the route: the
 /// route may say `{name}` there, or the segment may carry parameters.
@@ -13,7 +13,7 @@ pub fn strip_prefix<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     Some(if rest.is_empty() { "/" } else { rest })
 }
 
-/// Returns what is behind the first `depth` segments of a path: nothing, or a path.
+/// Returns the part of a path after its first `depth` segments: nothing, or a path.
 pub(super) fn after_segments(path: &str, depth: usize) -> Option<&str> {
     let end = path.match_indices('/').nth(depth).map_or(path.len(), |(at, _)| at);
     let (removed, rest) = path.split_at(end);

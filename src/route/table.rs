@@ -9,11 +9,9 @@
 //!    (`/a/{x}/c` before `/{y}/b/c`), before
 //! 4. prefixes: the one with more segments first, then as in 3.
 //!
-//! The method comes last. The most specific pattern decides; if none of its routes accepts the method, the
-//! answer is
-//! 405. A less specific pattern is never tried, because its routes could need less. Several routes may share
-//!      a
-//! pattern if their methods differ. HEAD is not implied by GET; TRACE and CONNECT match no route.
+//! The method comes last. The most specific pattern decides. If none of its routes accepts the method, the response is
+//! 405. A less specific pattern is never tried, because its routes might require less. Several routes may share a
+//! pattern if their methods differ. HEAD is not implied by GET. TRACE and CONNECT match no route.
 //!
 //! A case-insensitive route is as specific as a case-sensitive one: `/Orders` in any case wins over the
 //! prefix `/`. Two patterns that differ only in case conflict if exactly one of them is case-insensitive,
@@ -30,19 +28,19 @@ use super::readings::other_readings;
 use super::trie::Arm;
 use super::windows::{Alias, alias};
 
-/// A route, as the table is built from it.
+/// A route from which the table is built.
 #[derive(Debug, Clone)]
 pub struct Entry<T> {
-    /// The host it matches, without a port, in any case: a name, or `*.` and a name for everything below it. `None` is
-    /// any host.
+    /// The host without a port, in any case: a name, or `*.` and a name for everything below it. `None`
+    /// matches any host.
     pub host: Option<String>,
-    /// The paths it matches.
+    /// The pattern of the paths.
     pub pattern: Pattern,
-    /// The methods it matches, case-sensitively; `None` is all but TRACE and CONNECT.
+    /// The methods, which are case-sensitive. `None` matches all except TRACE and CONNECT.
     pub methods: Option<Vec<Method>>,
-    /// Whether it matches the path in any ASCII case, as its upstream does.
+    /// Whether the path matches in any ASCII case, as at the upstream.
     pub case_insensitive: bool,
-    /// What it accepts in a path that servers read in several ways.
+    /// The marks of a path that the route accepts.
     pub allowed: Marks,
     /// What the table returns for the route.
     pub value: T,
@@ -51,9 +49,9 @@ pub struct Entry<T> {
 /// Two entries, by their positions in the list, that some request would match equally well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conflict {
-    /// The one that comes first.
+    /// The first of the two.
     pub first: usize,
-    /// The one that comes later.
+    /// The second of the two.
     pub second: usize,
 }
 
@@ -62,14 +60,14 @@ pub struct Conflict {
 pub enum Match<'t, T> {
     /// The route.
     Found(&'t T),
-    /// The path has routes, but none for the method: 405.
+    /// The path has routes, but none accepts the method: 405.
     MethodNotAllowed {
-        /// The `Allow` header of the answer.
+        /// The `Allow` header of the response.
         allow: &'t HeaderValue,
     },
     /// No route matches the path: 404.
     NotFound,
-    /// The route does not accept such a path, or it might be the path of several routes: 400.
+    /// The route does not accept such a path, or several routes might match it: 400.
     PathRefused(PathError),
 }
 
@@ -77,7 +75,7 @@ pub enum Match<'t, T> {
 /// the path and the depth of the patterns, not on the number of routes.
 #[derive(Debug, Clone)]
 pub struct RouteTable<T> {
-    /// The routes of hosts; `None` if no route has one.
+    /// The routes with a host. `None` if no route has one.
     hosts: Option<Box<Hosts>>,
     any_host: HostTable,
     groups: Vec<Group<T>>,
@@ -89,7 +87,7 @@ pub struct RouteTable<T> {
 #[derive(Debug, Clone)]
 struct Hosts {
     exact: Index<HostTable>,
-    /// By the name behind `*.`.
+    /// The routes of wildcard hosts, by the name after `*.`.
     wildcards: Index<HostTable>,
 }
 

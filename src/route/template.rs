@@ -1,4 +1,4 @@
-//! `upstream_path`: a path for the upstream, made of the names in the route's own path.
+//! `upstream_path`: a path for the upstream, built from the names in the route's own path.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use super::pattern::{Pattern, PatternError, Segment};
 #[cfg(feature = "gateway")]
 use super::strip::after_segments;
 
-/// Makes the path for the upstream from the path of a request, and the reverse.
+/// Converts the path of a request to a path for the upstream, and back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     text: Box<str>,
     parts: Box<[Part]>,
     /// The segments of the route's own path; `None` is a `{name}`.
     own: Box<[Option<Box<str>>]>,
-    /// Whether the route has a prefix: what is below it is put behind the template.
+    /// Whether the route has a prefix. The part of a path below it is appended to the template.
     prefix: bool,
 }
 
@@ -27,9 +27,9 @@ enum Part {
 /// Why a text is not a template for a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateError {
-    /// It is not a path.
+    /// The text is not a path.
     Path(PatternError),
-    /// It has a name that the route's own path does not have.
+    /// The text has a name that the route's own path does not have.
     UnknownName(String),
 }
 
@@ -49,8 +49,7 @@ impl std::error::Error for TemplateError {}
 impl Template {
     /// Parses a template for a route with the pattern `own`.
     ///
-    /// # Errors
-    /// It is not a path, or it has a name that the pattern does not have.
+    /// # Errors Fails if the text is not a path, or has a name that the pattern does not have.
     pub fn parse(own: &Pattern, text: &str) -> Result<Self, TemplateError> {
         let parsed = if own.is_prefix() { Pattern::prefix(text) } else { Pattern::path(text) };
         let parsed = parsed.map_err(TemplateError::Path)?;
@@ -81,8 +80,8 @@ impl Template {
         &self.text
     }
 
-    /// Returns the path for the upstream. `None` means that servers may find other segments in `path` than the
-    /// route's.
+    /// Returns the path for the upstream, or `None` if servers may read other segments from `path` than the
+    /// route does.
     #[cfg(feature = "gateway")]
     pub(super) fn apply(&self, path: &str) -> Option<String> {
         let depth = self.own.len();
@@ -115,8 +114,8 @@ impl Template {
         Some(out)
     }
 
-    /// Returns the path that a client asks for to reach `path` of the upstream, or `None` if there is none.
-    /// Names that the template does not have are those of the path of the `request`.
+    /// Returns the path that a client must request to reach `path` at the upstream, or `None` if there is
+    /// none. Names that are not in the template have the values that they have in `request`.
     #[cfg(feature = "gateway")]
     pub(super) fn restore(&self, request: &str, path: &str) -> Option<String> {
         let theirs: Vec<&str> = path.split('/').skip(1).collect();

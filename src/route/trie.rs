@@ -21,7 +21,7 @@ impl Rank {
     }
 }
 
-/// What an [`Arm`] finds: how specific the pattern is, and the index of its group of routes.
+/// The result of a search: how specific the pattern is, and the index of its group of routes.
 pub(super) type Found = (Rank, u32);
 
 /// All patterns of one host that are case-sensitive, or all that are not.
@@ -44,7 +44,7 @@ struct Node {
 }
 
 impl Arm {
-    /// Makes an empty one. `folded` ignores ASCII case.
+    /// Creates an empty index. `folded` ignores ASCII case.
     pub(super) fn new(folded: bool) -> Self {
         Self { exact: Index::new(folded), nodes: Vec::new(), folded }
     }

@@ -1,8 +1,9 @@
-//! Names that a server on Windows takes for others. They matter for upstreams that are `case_insensitive`.
+//! Names that a server on Windows treats as other names. They matter for upstreams that are
+//! `case_insensitive`.
 
 use super::path::without_parameters;
 
-/// Why a path may lead to another resource on Windows than it says.
+/// Why a path may lead to another resource on Windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alias {
     /// A segment ends with a dot or a space, which the file system removes.
@@ -12,7 +13,7 @@ pub(super) enum Alias {
     Lookalike,
 }
 
-/// Returns what makes a canonical path ambiguous on Windows.
+/// Returns why a canonical path is ambiguous on Windows, if it is.
 pub(super) fn alias(path: &str) -> Option<Alias> {
     let pieces = path.split('/').flat_map(|segment| segment.split("%2F"));
     let trailing = |name: &str| name.ends_with('.') || name.ends_with("%20");
@@ -28,8 +29,8 @@ pub(super) fn alias(path: &str) -> Option<Alias> {
     lookalike.then_some(Alias::Lookalike)
 }
 
-/// Returns whether a path has a character outside of ASCII. The table folds the case of ASCII only, so a pattern
-/// with such a character would not match the other case of it.
+/// Returns whether a path has a character outside of ASCII. The table folds only ASCII case, so a pattern
+/// with such a character would not match its other case.
 pub fn has_non_ascii(path: &str) -> bool {
     path.match_indices('%').any(|(at, _)| {
         path.as_bytes().get(at + 1).is_some_and(|high| matches!(high, b'8' | b'9' | b'A'..=b'F'))

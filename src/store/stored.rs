@@ -17,7 +17,7 @@ const VERSION: u8 = 1;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tollgate::oauth::{client::ClientId, grant::Terms, scope::Scopes};
+/// use tollgate::oauth::{ClientId, Scopes, Terms};
 /// use tollgate::store::StoredGrant;
 ///
 /// let Some(client) = ClientId::new("server") else { unreachable!() };

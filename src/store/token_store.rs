@@ -27,7 +27,7 @@ use crate::store::used_name::UsedName;
 ///
 /// ```
 /// use tollgate::clock::Millis;
-/// use tollgate::oauth::{client::ClientId, grant::Record, token::TokenDigest};
+/// use tollgate::oauth::{ClientId, Record, TokenDigest};
 /// use tollgate::store::{Found, Health, Pending, StoreError, TokenStore};
 ///
 /// /// A store whose server is unreachable: every request is answered with 503. `examples/custom_store.rs` has one that

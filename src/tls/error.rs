@@ -38,9 +38,9 @@ pub(crate) enum TlsError {
 /// Why a private key cannot be used.
 #[derive(Debug)]
 pub(crate) enum KeyProblem {
-    /// It is encrypted with a passphrase.
+    /// The key is encrypted with a passphrase.
     Encrypted,
-    /// It is on the curve P-521.
+    /// The key is on the curve P-521.
     P521,
     /// Anything else.
     Other(rustls::Error),

@@ -1,7 +1,7 @@
 //! Certificates and private keys in PEM files: reading them, checking them, and errors that name the file, the
 //! problem and the remedy.
 //!
-//! The configuration checks with this what it is given, and the server and the upstreams load it.
+//! The configuration checks the files with it, and the server and the upstreams load them.
 
 pub(crate) mod error;
 pub(crate) mod pem_file;

@@ -43,7 +43,7 @@ impl PemFile {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
-    /// Returns what is in the file.
+    /// Returns the items of the file.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

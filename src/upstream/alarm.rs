@@ -16,7 +16,7 @@ use crate::clock::turn;
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// What the sleep is registered for; `None` where the task would not be woken.
+    /// The deadline for which the sleep is registered, or `None` if the task would not be woken.
     armed: Option<Instant>,
     waker: Option<Waker>,
 }

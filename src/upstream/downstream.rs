@@ -7,13 +7,13 @@ use std::task::{Context, Poll};
 use super::alarm::Alarm;
 use crate::http1::ResponseHead;
 
-/// What broke a body off.
+/// Why a request body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum BodyFault {
     /// A request's body is longer than the route allows.
     TooLarge,
-    /// Nothing came for too long.
+    /// No data arrived for too long.
     TooSlow,
     /// The token that the stream runs on expired or was revoked.
     TokenEnded,
@@ -38,17 +38,17 @@ impl Error for BodyFault {}
 /// be under way at once over one socket.
 pub(crate) trait Downstream {
     /// Appends the next piece of the request's body to `out`, framed as its head says it is. Ready with true:
-    /// that was the last piece, and what ends the body is with it.
+    /// this was the last piece, which includes the end of the body.
     fn poll_body(&mut self, out: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<Result<bool, BodyFault>>;
 
-    /// How many bytes of the body the client has sent so far.
+    /// Returns the number of body bytes that the client has sent so far.
     fn body_bytes(&self) -> u64;
 
     /// Passes an interim response on (RFC 9110 §15.2), or drops it where the client cannot be sent one.
     fn interim(&mut self, head: ResponseHead<'_>);
 
-    /// Looks after the client while the upstream is waited for: what it was sent goes on to be written.
-    /// Ready: the client's connection is broken, so nobody waits for the response.
+    /// Serves the client while the gateway waits for the upstream: pending output is written. Completes if
+    /// the client has disconnected, so that no response is needed.
     fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// The timer of the task that serves the client.

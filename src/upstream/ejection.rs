@@ -8,10 +8,10 @@ use std::time::Duration;
 use crate::clock::Millis;
 use crate::config::Ejection;
 
-/// How much of its share of requests a server gets.
+/// The part of its share of requests that a server gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Phase {
-    /// Its full share.
+    /// The full share.
     Active,
     /// No requests.
     Ejected,
@@ -25,7 +25,7 @@ pub(crate) struct EjectionState {
     consecutive_failures: AtomicU32,
     /// When the last ejection ends or ended, in milliseconds; 0 if the server was never ejected.
     ejected_until: AtomicU64,
-    /// Whether the end of the ejection has still to be logged.
+    /// Whether the end of the ejection must still be logged.
     return_unreported: AtomicBool,
     /// The number of ejections in short succession. The duration doubles with each.
     ejections: Mutex<u32>,

@@ -48,19 +48,19 @@ pub(crate) struct Upstream {
     pub total_timeout: Option<Duration>,
     /// The limit on requests in flight.
     pub(crate) in_flight: Option<ConcurrencyLimit>,
-    /// How often an idempotent request is retried.
+    /// The number of retries of an idempotent request.
     pub retries: u32,
     /// The header that authenticates the gateway to the servers.
     pub credentials: Option<(HeaderName, HeaderValue)>,
     /// Whether requests are sent over HTTP/2 instead of HTTP/1.1.
     pub http2: bool,
-    /// Where its servers are, as URLs in their responses say it.
+    /// The origins of the servers, as they appear in URLs of their responses.
     pub(crate) origins: Box<[ServerOrigin]>,
     /// The `Host` of requests and probes.
     host: UpstreamHost,
-    /// What comes before every path at its servers.
+    /// The prefix of every path at the servers.
     pub(crate) base_path: Box<str>,
-    /// Whether each server gets a `Host` of its own.
+    /// Whether each server gets its own `Host`.
     pub(crate) host_per_server: bool,
 }
 
@@ -147,7 +147,7 @@ impl Upstream {
         self.default_host.as_bytes()
     }
 
-    /// Its servers.
+    /// Returns the servers.
     pub(crate) fn servers(&self) -> &[Arc<Server>] {
         &self.servers
     }

@@ -38,7 +38,7 @@ impl Io {
         }
     }
 
-    /// Whether nothing is there to be read, not even the end. Leaves no waker, and costs no system call where
+    /// Returns whether nothing can be read, not even the end. Leaves no waker, and costs no system call where
     /// the reactor knows of nothing.
     pub(crate) fn is_quiet(&self) -> bool {
         let read = match self {

@@ -30,7 +30,7 @@ pub(crate) struct Server {
     pub socket: Option<Box<Path>>,
     /// The TLS settings and server name, or `None` for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    /// How long a connection without requests is used again.
+    /// The maximum idle time of a connection that is reused.
     pub(crate) idle_timeout: Duration,
     /// The requests in flight, counted if the balancing policy needs it.
     pub(crate) in_flight: Arc<InFlightGauge>,
@@ -63,7 +63,7 @@ impl Server {
         }
     }
 
-    /// Creates a server without TLS, with a state of its own.
+    /// Creates a server without TLS and with its own state.
     #[cfg(test)]
     pub(crate) fn alone(host: &str, port: u16) -> Self {
         let key = ServerKey { upstream: "a".to_owned(), origin: format!("{host}:{port}"), probed: true };

@@ -22,7 +22,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::net::TcpListener;
 use tollgate::gate::Gate;
-use tollgate::oauth::decide::Permit;
+use tollgate::oauth::Permit;
 use tollgate::plugin::pingora::{
     Access, PingoraModule, Refused, answer_denied, note_connection, serve_endpoint,
 };
@@ -66,10 +66,7 @@ fn module(gate: &Gate) -> PingoraModule {
         "/own" => own(permit, head.headers.contains_key("x-mine")),
         _ => Ok(()),
     };
-    gate.pingora_module(tollgate::oauth::scope::Requirement::AnyToken)
-        .ask_by(by_path)
-        .and(own)
-        .with_endpoints()
+    gate.pingora_module(tollgate::oauth::Requirement::AnyToken).ask_by(by_path).and(own).with_endpoints()
 }
 
 #[async_trait]

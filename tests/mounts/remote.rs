@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tollgate::clock::ManualClock;
 use tollgate::gate::{Credentials, IntrospectionError, RemoteGateBuilder};
-use tollgate::oauth::token::AccessToken;
+use tollgate::oauth::AccessToken;
 use tollgate::{Denial, Gate, Permit, RemoteGate};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 

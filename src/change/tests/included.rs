@@ -57,7 +57,10 @@ fn a_client_is_added_where_the_others_are() {
     );
     fixture.add("new").unwrap();
     assert!(fixture.text().contains("[clients.new]"));
-    assert!(matches!(fixture.add("one"), Err(EditError::Conflict(Conflict::Exists(Kind::Client, _)))), "also one of another file");
+    assert!(
+        matches!(fixture.add("one"), Err(EditError::Conflict(Conflict::Exists(Kind::Client, _)))),
+        "also one of another file"
+    );
 }
 
 #[test]

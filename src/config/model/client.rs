@@ -18,9 +18,9 @@ use crate::{
 pub struct Client {
     /// The client id.
     pub id: ClientId,
-    /// Whether it may authenticate, and whether its tokens are valid.
+    /// Whether the client may authenticate, and whether its tokens are valid.
     pub enabled: bool,
-    /// What it may do at the OAuth endpoints.
+    /// The capabilities of the client at the OAuth endpoints.
     pub capabilities: Capabilities,
     /// The scopes it may ask for.
     pub scopes: Scopes,
@@ -30,11 +30,11 @@ pub struct Client {
     pub token_lifetime: Duration,
     /// The API requests that it may make with all its tokens together.
     pub rate_limit: Option<Rate>,
-    /// How it authenticates: in at least one way.
+    /// The ways in which the client authenticates: at least one.
     pub authentication: ClientAuthentication,
-    /// Whether its tokens are bound to the certificate that it got them with (RFC 8705 §3).
+    /// Whether the client's tokens are bound to the certificate with which it requested them (RFC 8705 §3).
     pub certificate_bound_tokens: bool,
-    /// Whether its tokens are bound to a key by DPoP (RFC 9449).
+    /// Whether the client's tokens are bound to a key by DPoP (RFC 9449).
     pub dpop_bound_tokens: bool,
     /// The number that ends the client's tokens when it changes.
     pub token_generation: u64,
@@ -74,7 +74,7 @@ pub struct SecretAuthentication {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientSecret {
-    /// Its name in listings; [`ClientSecret::DEFAULT_ID`] for a client's only `secret`.
+    /// The name in listings; [`ClientSecret::DEFAULT_ID`] for a client's only `secret`.
     pub id: String,
     /// The hash that the secret is compared with.
     pub hash: SecretHash,

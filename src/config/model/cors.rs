@@ -17,7 +17,7 @@ pub struct Cors {
     pub methods: Methods,
     /// The request headers that pages may set, beside those that are always allowed.
     pub headers: Vec<HeaderName>,
-    /// How long a browser may remember the answer to a preflight request.
+    /// The time for which a browser may cache the response to a preflight request.
     pub max_age: Option<Duration>,
     /// Whether cookies and other credentials may be sent; never together with [`CorsOrigins::Any`].
     pub credentials: bool,

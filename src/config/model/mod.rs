@@ -43,7 +43,7 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// The files that it includes, in their order.
     pub included: Vec<PathBuf>,
-    /// Values that are valid and probably not what was meant, in the order in which they were read.
+    /// Warnings about valid values that are probably mistakes, in the order in which they were read.
     pub warnings: Vec<ConfigWarning>,
     /// `[server]`.
     pub server: Server,

@@ -27,15 +27,16 @@ pub struct Route {
     pub hosts: Vec<HostPattern>,
     /// The methods it matches.
     pub methods: Methods,
-    /// What a request needs.
+    /// The requirement of the route.
     pub access: Access,
     /// The upstream that requests are forwarded to.
     pub upstream: UpstreamIndex,
     /// The segments that are removed from the front of the path: the first ones of the route's own path.
     pub strip_prefix: Option<String>,
-    /// The path for the upstream, made of the names in the route's own path; never together with `strip_prefix`.
+    /// The path for the upstream, built from the names in the route's own path. Never together with
+    /// `strip_prefix`.
     pub upstream_path: Option<Template>,
-    /// Whether the upstream gets the client's `Authorization` header.
+    /// Whether the client's `Authorization` header is forwarded.
     pub forward_token: bool,
     /// Whether the path may contain a `;`.
     pub allow_semicolon: bool,
@@ -53,7 +54,7 @@ pub struct Route {
     pub buffer_request: Option<u64>,
     /// Changes to the headers of requests.
     pub request_headers: HeaderChanges,
-    /// Whether URLs and cookies of the upstream become those of the route.
+    /// Whether URLs and cookies of the upstream are mapped to those of the route.
     pub map_response_urls: bool,
     /// The largest request body: the route's own limit, or the server's.
     pub max_body_size: BodyLimit,
@@ -115,7 +116,7 @@ impl Route {
         })
     }
 
-    /// What the route accepts in a path that servers read in several ways.
+    /// The marks of a path that the route accepts.
     #[cfg(feature = "gateway")]
     pub(crate) fn allowed(&self) -> Marks {
         Marks::SEMICOLON.when(self.allow_semicolon)
@@ -125,7 +126,7 @@ impl Route {
     }
 }
 
-/// What a request needs.
+/// The requirement of the route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// No token.
@@ -165,7 +166,7 @@ pub struct IdentityHeaders {
     pub scope: IdentityHeader,
 }
 
-/// A header that says something about the client.
+/// A header with a part of the client's identity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum IdentityHeader {
     /// The usual one.

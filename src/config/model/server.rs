@@ -33,11 +33,11 @@ pub struct Server {
     pub tls: ServerTls,
     /// `[server.limits]`.
     pub limits: Limits,
-    /// How long requests in flight have to finish after SIGTERM.
+    /// The time that requests in flight have to finish after SIGTERM.
     pub shutdown_grace: Duration,
-    /// Where requests are logged.
+    /// The destination of the access log.
     pub access_log: AccessLog,
-    /// Whether requests get an `X-Request-Id`: if they are logged, unless the file says otherwise.
+    /// Whether requests get an `X-Request-Id`. By default they do if they are logged.
     pub request_id: bool,
     /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed. Each sets or removes all of
     /// them.
@@ -52,7 +52,7 @@ impl Server {
     }
 }
 
-/// Where the access log goes.
+/// The destination of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessLog {
     /// Nowhere.
@@ -85,9 +85,9 @@ pub enum ListenerProtocol {
     Https,
     /// HTTP without TLS.
     Http {
-        /// Whether a TLS terminator is in front of it, so that it may be open to the network.
+        /// Whether a TLS terminator is in front of the listener, so that it may be open to the network.
         behind_tls: bool,
-        /// Whether it speaks HTTP/2 instead of HTTP/1.1.
+        /// Whether the listener speaks HTTP/2 instead of HTTP/1.1.
         h2c: bool,
     },
     /// HTTP/1.1 without TLS; every request is redirected to `https`.
@@ -131,7 +131,7 @@ pub enum ServerCertificate {
 pub struct CertificateFiles {
     /// The chain (PEM), the server's or client's own certificate first.
     pub certificate: PathBuf,
-    /// Its private key (PEM).
+    /// The private key (PEM).
     pub key: PathBuf,
 }
 
@@ -139,13 +139,13 @@ pub struct CertificateFiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long a client may take to send the head of a request.
+    /// The timeout for the head of a request.
     pub header_timeout: Duration,
     /// The largest head of a request, in bytes.
     pub max_header_size: usize,
     /// The most header fields of a request.
     pub max_headers: usize,
-    /// How long a connection may be kept alive without a request.
+    /// The timeout of an idle connection.
     pub idle_timeout: Duration,
     /// The most connections.
     pub max_connections: usize,
@@ -155,13 +155,13 @@ pub struct Limits {
     pub rate_limit_by_address: Option<Rate>,
     /// The largest request body, unless the route says otherwise.
     pub max_body_size: BodyLimit,
-    /// How long a client may pause in a request body; the time for the whole body of a token request.
+    /// The timeout between two reads of a request body, and of the whole body of a token request.
     pub body_timeout: Duration,
-    /// How long a client may leave a response unread.
+    /// The timeout of a write to a client that does not read.
     pub write_timeout: Duration,
-    /// How long a TLS handshake may take.
+    /// The timeout of a TLS handshake.
     pub handshake_timeout: Duration,
-    /// How long a client that has closed its sending side is served without being sent anything.
+    /// The time for which a client that has closed its sending side is served while nothing is sent to it.
     pub half_closed_timeout: Duration,
 }
 
@@ -185,7 +185,7 @@ impl Default for Limits {
     }
 }
 
-/// How many of all connections one address may have.
+/// The maximum number of connections from one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionsPerAddress {
     /// A quarter of them, but not less than 64: enough for a whole site behind one address, and not all.
@@ -252,7 +252,7 @@ pub struct TokenService {
     pub realm: String,
     /// The origins under which clients know the gateway, besides the issuer's and the hosts of routes.
     pub public_origins: Vec<PublicOrigin>,
-    /// Where a token that is restricted to a resource is accepted (RFC 8707).
+    /// The routes that accept a token that is restricted to a resource (RFC 8707).
     pub restricted_tokens: RestrictedTokens,
 }
 
@@ -294,7 +294,7 @@ impl fmt::Display for Issuer {
     }
 }
 
-/// How many failed authentications are allowed in a period, for a client id from one address.
+/// The number of failed authentications that are allowed in a period, for a client id from one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Throttle {

@@ -25,43 +25,43 @@ pub struct UpstreamIndex(pub usize);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Upstream {
-    /// Its name in the file.
+    /// The name in the file.
     pub name: String,
-    /// Its servers: at least one, without duplicates.
+    /// The servers: at least one, without duplicates.
     pub servers: Vec<UpstreamServer>,
-    /// What comes before every path at its servers; empty, or a path without a slash at its end.
+    /// The prefix of every path at the servers. It is empty, or a path without a trailing slash.
     pub base_path: String,
     /// The `Host` of requests and health probes.
     pub host: UpstreamHost,
-    /// How a server is picked.
+    /// The algorithm that picks a server.
     pub balance: Balance,
     /// The protocol that its servers speak.
     pub protocol: Protocol,
-    /// How long it may take to connect, TLS included.
+    /// The connect timeout, including TLS.
     pub connect_timeout: Duration,
-    /// How long a server may pause in a response.
+    /// The timeout between two reads of a response.
     pub read_timeout: Duration,
-    /// How long a request may take, to the end of the response.
+    /// The timeout of a whole request, until the end of its response.
     pub total_timeout: Option<Duration>,
-    /// How long a connection without requests is used again.
+    /// The maximum idle time of a connection that is reused.
     pub idle_timeout: Duration,
-    /// How often a failed request is sent again, if that is safe.
+    /// The number of retries of a failed request, if a retry is safe.
     pub retries: u32,
-    /// How servers are probed; `None` is not at all.
+    /// The health check. `None` if servers are not probed.
     pub health_check: Option<HealthCheck>,
     /// The credentials that are added to each request.
     pub credentials: Option<Credentials>,
     /// TLS to the `https` servers.
     pub tls: UpstreamTls,
-    /// Whether its routes match in any case.
+    /// Whether the routes of the upstream match in any case.
     pub case_insensitive: bool,
     /// When a server that fails gets no requests for a while; `None` is never.
     pub ejection: Option<Ejection>,
-    /// How many requests may be retried; `None` is all of them.
+    /// The retry budget. `None` if all requests may be retried.
     pub retry_budget: Option<RetryBudget>,
     /// The most requests in flight.
     pub max_in_flight: Option<NonZeroUsize>,
-    /// How many more may wait; only set together with `max_in_flight`.
+    /// The queue of further requests. Set only together with `max_in_flight`.
     pub queue: Option<QueueLimits>,
     /// The position in the file.
     pub position: Position,
@@ -71,11 +71,11 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UpstreamServer {
-    /// Where it is; the port is never 0. For a Unix socket, what requests are said to be for: `http://localhost`.
+    /// The address. The port is never 0. For a Unix socket, the origin of requests: `http://localhost`.
     pub origin: Origin,
     /// The Unix socket that it listens on, instead of an address.
     pub socket: Option<PathBuf>,
-    /// Its share of the requests, compared with the other servers.
+    /// The share of the requests, relative to the other servers.
     pub weight: NonZeroU32,
     /// The position in the file.
     pub position: Position,
@@ -103,7 +103,7 @@ pub enum UpstreamHost {
     Name(String),
 }
 
-/// How a server is picked.
+/// The algorithm that picks a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Balance {
@@ -126,15 +126,15 @@ pub enum Protocol {
     Http2,
 }
 
-/// How servers are probed.
+/// A health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthCheck {
-    /// What a probe does.
+    /// The kind of probe.
     pub probe: Probe,
     /// The time from one probe to the next.
     pub interval: Duration,
-    /// How long a probe may take; never longer than `interval`.
+    /// The timeout of a probe. Never longer than `interval`.
     pub timeout: Duration,
     /// The good probes in a row that make a server healthy.
     pub healthy_after: NonZeroU32,
@@ -142,7 +142,7 @@ pub struct HealthCheck {
     pub unhealthy_after: NonZeroU32,
 }
 
-/// What a health check does.
+/// The kind of probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
     /// Opens a connection.
@@ -193,13 +193,14 @@ impl fmt::Display for ExpectedStatus {
 pub struct Ejection {
     /// The failures in a row after which it is ejected.
     pub failures: NonZeroU32,
-    /// Whether answers of 500 and above count, beside failed connections and missing answers.
+    /// Whether responses with status 500 and above count, in addition to failed connections and missing
+    /// responses.
     pub server_errors: bool,
     /// The time of the first ejection. Every one that follows soon is twice as long.
     pub span: Duration,
     /// The longest time.
     pub max: Duration,
-    /// How long it takes until a server that returns has its whole share of requests again.
+    /// The time until a server that returns gets its full share of requests again.
     pub return_over: Duration,
 }
 
@@ -215,7 +216,7 @@ impl Default for Ejection {
     }
 }
 
-/// How many of the requests of the last ten seconds may be retried.
+/// The part of the requests of the last ten seconds that may be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryBudget {
     /// The share of them, in percent.
@@ -235,7 +236,7 @@ impl Default for RetryBudget {
 pub struct QueueLimits {
     /// The most requests that wait.
     pub most: NonZeroUsize,
-    /// How long each may wait.
+    /// The maximum waiting time of each request.
     pub timeout: Duration,
 }
 
@@ -244,9 +245,9 @@ pub struct QueueLimits {
 pub enum Credentials {
     /// A header.
     Header {
-        /// Its name: not a header of the connection, and not one that the gateway sets.
+        /// The name. It is neither a connection header nor one that the gateway sets.
         name: HeaderName,
-        /// Its value, which is valid in a header.
+        /// The value, which is valid in a header.
         value: Secret,
     },
     /// HTTP Basic (RFC 7617).

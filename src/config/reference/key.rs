@@ -31,28 +31,28 @@ pub(super) struct Key {
     pub(super) example: Option<String>,
     /// A value that is refused, as TOML.
     pub(super) wrong: Option<String>,
-    /// Whether the schema refuses `wrong`, too. Names in other tables and files are beyond it.
+    /// Whether the schema refuses `wrong` too. It cannot check names in other tables and files.
     pub(super) schema_refuses: bool,
     /// The other lines of the table in the examples of this key; `None` is [`Table::base`].
     pub(super) beside: Option<&'static str>,
 }
 
-/// What a key is if the file does not set it.
+/// The value of a key that the file does not set.
 pub(super) enum Given {
     Nothing,
     /// This value, as TOML.
     Value(String),
-    /// What this text says.
+    /// Described by this text.
     Note(&'static str),
 }
 
-/// What several keys of a table must be together.
+/// A rule about several keys of a table.
 pub(super) struct Rule {
     pub(super) about: &'static str,
     pub(super) schema: Json,
 }
 
-/// What a value may be.
+/// The allowed values of a key.
 pub(super) enum Kind {
     Flag,
     Number(u32, u32),
@@ -63,7 +63,7 @@ pub(super) enum Kind {
         about: &'static str,
         /// A regular expression for the whole text.
         pattern: Option<String>,
-        /// What the text must not be.
+        /// A pattern that the text must not match.
         except: Option<String>,
     },
     DateTime,
@@ -81,7 +81,7 @@ pub(super) enum Kind {
         name: &'static str,
         about: &'static str,
         pattern: String,
-        /// What a key must not be.
+        /// A pattern that a key must not match.
         except: Option<String>,
         value: Box<Kind>,
     },
@@ -113,7 +113,7 @@ impl Table {
         self
     }
 
-    /// A whole file in which the table has `key = value` beside what it needs.
+    /// Returns a complete file in which the table has `key = value` and the keys that it needs.
     pub(super) fn file(&self, key: &Key, value: Option<&str>) -> String {
         let mut lines: Vec<String> = key.beside.unwrap_or(self.base).lines().map(str::to_owned).collect();
         lines.extend(value.map(|value| format!("{} = {value}", key.name)));

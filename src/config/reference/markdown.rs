@@ -137,7 +137,7 @@ fn facts(page: &mut String, table: &Table, key: &Key) {
     }
 }
 
-/// What `check` says about the bad value of a key.
+/// The message of `check` about the bad value of a key.
 fn said_of(table: &Table, key: &Key) -> Option<String> {
     let text = table.file(key, Some(key.wrong.as_deref()?));
     let errors = Config::parse(&text, Path::new("gateway.toml"), Path::new(""), &|_| None).err()?;

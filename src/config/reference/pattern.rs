@@ -1,6 +1,6 @@
 //! Regular expressions for texts, in the syntax that JSON Schema and Rust's `regex` share.
 //!
-//! Each says as much of the reader's grammar as a regular expression can. What is left (a repeated `{name}`,
+//! Each expresses as much of the reader's grammar as a regular expression can. The rest (a repeated `{name}`,
 //! bits behind an address prefix) is for `check` alone.
 
 use serde_json::{Value as Json, json};
@@ -20,7 +20,7 @@ pub(super) const HEADER_NAME: &str = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 pub(super) const METHOD: &str = "[!#$%&'*+.^_`|~0-9A-Z-]+";
 /// RFC 8707 §2: no fragment.
 pub(super) const AUDIENCE: &str = r#"[!-"$-~]{1,1024}"#;
-/// What fits into a quoted string as it is (RFC 9110 §5.6.4).
+/// Text that needs no escape in a quoted string (RFC 9110 §5.6.4).
 pub(super) const REALM: &str = r"[ !#-\[\]-~]{1,100}";
 /// Scheme, host and port.
 pub(super) const ORIGIN: &str =
@@ -40,7 +40,7 @@ pub(super) const DATE_TIME: &str =
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:[0-9]{2})";
 /// The environment variable that a text comes from.
 pub(super) const VARIABLE: &str = "env:[A-Za-z_][A-Za-z0-9_]*";
-/// Where a secret value comes from, if it is not in the file.
+/// The source of a secret value that is not in the file.
 const ELSEWHERE: &str = "env:[A-Za-z_][A-Za-z0-9_]*|file:.+";
 
 const OCTET: &str = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";

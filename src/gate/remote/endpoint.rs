@@ -21,7 +21,7 @@ use crate::oauth::secret::Secret;
 
 /// The largest answer that is read. The gateway's are below 1 KiB.
 const MAX_ANSWER: usize = 16 * 1024;
-/// How long an unused connection is kept.
+/// The time for which an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// The client id and secret that a [`RemoteGate`](super::RemoteGate) introspects with. The client needs the capability
@@ -74,7 +74,7 @@ impl Endpoint {
     ) -> Result<Self, RemoteGateError> {
         let uri = parse(url).ok_or(RemoteGateError::Url)?;
         let mut http = HttpConnector::new();
-        // TLS is the connector's around it.
+        // The outer connector adds TLS.
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(timeout));
@@ -91,11 +91,12 @@ impl Endpoint {
         Ok(Self { client, uri, authorization: credentials.header()? })
     }
 
-    /// Asks about a token. Returns the body of an answer with status 200.
+    /// Introspects a token. Returns the body of a response with status 200.
     pub(super) async fn ask(&self, token: &str) -> Result<Bytes, IntrospectionError> {
         let body = Bytes::from(format!("token={}", form::encode(token)));
         let answer = match self.send(body.clone()).await {
-            // A kept connection that the endpoint has closed meanwhile. To ask again does no harm: it changes nothing.
+            // The endpoint may have closed a pooled connection. Sending the request again is harmless,
+            // because introspection changes nothing.
             Err(error) if !error.is_connect() => self.send(body).await,
             answer => answer,
         };
@@ -126,8 +127,8 @@ impl Endpoint {
     }
 }
 
-/// Reads the URL of the endpoint. Credentials and tokens are sent there, so it has to be `https://`, or `http://` on
-/// loopback.
+/// Parses the URL of the endpoint. Credentials and tokens are sent there, so it must be `https://`, or
+/// `http://` on loopback.
 fn parse(url: &str) -> Option<Uri> {
     // A fragment would be dropped silently.
     let uri: Uri = url.parse().ok().filter(|_| !url.contains('#'))?;

@@ -20,7 +20,7 @@ pub(super) struct Flights<T> {
 struct Flight<T> {
     /// The number of questions that have begun.
     begun: AtomicU64,
-    /// The latest answer and the number of its question. Whoever asks holds the lock.
+    /// The latest answer and the number of its question. The request in flight holds the lock.
     landed: tokio::sync::Mutex<Option<(u64, T)>>,
 }
 

@@ -23,7 +23,7 @@ pub struct ClientSpec {
     pub id: ClientId,
     /// The tokens it may get.
     pub policy: ClientPolicy,
-    /// Its secrets, in the order in which they are tried.
+    /// The secrets, in the order in which they are tried.
     pub secrets: Vec<SecretSpec>,
     /// The ways in which it may send a secret.
     pub secret_methods: Vec<SecretMethod>,
@@ -38,10 +38,11 @@ pub struct ClientSpec {
     /// The SHA-256 of the only certificate that its connections may have (`self_signed_tls_client_auth`).
     #[cfg(feature = "jose")]
     pub certificate_thumbprint: Option<[u8; 32]>,
-    /// Whether its tokens are bound to the certificate of the connection that requested them (RFC 8705 §3).
+    /// Whether the client's tokens are bound to the certificate of the connection that requested them (RFC
+    /// 8705 §3).
     pub certificate_bound_tokens: bool,
-    /// Whether its tokens must be bound to a key (RFC 9449 §5.2). A client that sends a proof gets a bound token in any
-    /// case.
+    /// Whether the client's tokens must be bound to a key (RFC 9449 §5.2). A client that sends a proof gets a
+    /// bound token in any case.
     pub dpop_bound_tokens: bool,
     /// Ends the client's tokens when it changes, whatever it changes to.
     pub token_generation: u64,

@@ -29,7 +29,7 @@ pub struct GateSpec {
     pub throttle: ThrottlePolicy,
     /// The origins under which clients know the server, besides the issuer's.
     pub public_origins: Vec<PublicOrigin>,
-    /// Where a token that is restricted to a resource is accepted (RFC 8707).
+    /// The routes that accept a token that is restricted to a resource (RFC 8707).
     pub restricted_tokens: RestrictedTokens,
     /// The clients.
     pub clients: Vec<ClientSpec>,
@@ -194,7 +194,7 @@ impl GateSpec {
     ///
     /// ```
     /// use tollgate::GateSpec;
-    /// use tollgate::oauth::scope::RestrictedTokens;
+    /// use tollgate::oauth::RestrictedTokens;
     ///
     /// let spec = GateSpec::default().restricted_tokens(RestrictedTokens::AnyRoute);
     /// assert_eq!(spec.restricted_tokens, RestrictedTokens::AnyRoute);

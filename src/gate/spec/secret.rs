@@ -6,9 +6,9 @@ use crate::gate::secret_hash::SecretHash;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SecretSpec {
-    /// Its id, as shown in listings.
+    /// The id, as shown in listings.
     pub id: String,
-    /// Its hash.
+    /// The hash.
     pub hash: SecretHash,
     /// When it expires, as time since the Unix epoch.
     pub expires: Option<Duration>,

@@ -18,12 +18,12 @@ use crate::clock::Millis;
 use crate::response;
 
 /// The parameters of introspection and revocation.
-pub const PARAMETERS: [&str; 6] =
+pub(crate) const PARAMETERS: [&str; 6] =
     ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 /// A request to introspect or revoke one token. RFC 7662 §2.1 and RFC 7009 §2.1 have the same form.
 #[derive(Debug)]
-pub struct TokenQuery {
+pub(crate) struct TokenQuery {
     /// The client authentication.
     pub auth: ClientAuth,
     /// The token.
@@ -37,7 +37,7 @@ impl TokenQuery {
     ///
     /// # Errors
     /// `invalid_request` without a `token`, and the errors of [`ClientAuth::of`].
-    pub fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
+    pub(crate) fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
         let token = form.value("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
         let auth = ClientAuth::of(headers, form)?;
         Ok(Self { auth, token: Secret::new(token), hint: form.value("token_type_hint").map(str::to_owned) })
@@ -46,13 +46,18 @@ impl TokenQuery {
 
 /// Makes the answer about a token that is not valid, which is the same for every reason (RFC 7662 §2.2).
 #[must_use]
-pub fn inactive() -> Response<Full<Bytes>> {
+pub(crate) fn inactive() -> Response<Full<Bytes>> {
     response::json(StatusCode::OK, &json!({ "active": false }))
 }
 
 /// Makes the answer about a live token. `now` and `unix_time` are the same moment on the two clocks.
 #[must_use]
-pub fn active(record: &Record, issuer: &str, now: Millis, unix_time: Duration) -> Response<Full<Bytes>> {
+pub(crate) fn active(
+    record: &Record,
+    issuer: &str,
+    now: Millis,
+    unix_time: Duration,
+) -> Response<Full<Bytes>> {
     #[derive(Serialize)]
     struct Body<'a> {
         active: bool,

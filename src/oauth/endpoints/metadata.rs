@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::response;
 
 /// The path of the metadata of the authorization server (RFC 8414 §3).
-pub const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 /// The path of the metadata of the protected resource (RFC 9728 §3).
-pub const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
 /// The contents of the documents.
 #[derive(Debug, Clone)]
-pub struct Metadata {
+pub(crate) struct Metadata {
     /// The issuer identifier.
     pub issuer: String,
     /// The path of the token endpoint.
@@ -38,13 +38,13 @@ pub struct Metadata {
 impl Metadata {
     /// Returns the URL of one of the gate's paths.
     #[must_use]
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.issuer.trim_end_matches('/'))
     }
 
     /// Makes the document of RFC 8414 §2.
     #[must_use]
-    pub fn authorization_server(&self) -> Value {
+    pub(crate) fn authorization_server(&self) -> Value {
         let url = |path: &str| self.url(path);
         let mut document = json!({
             "issuer": self.issuer,
@@ -83,7 +83,7 @@ impl Metadata {
 
     /// Makes the document of RFC 9728 §2. The gateway is its own resource.
     #[must_use]
-    pub fn protected_resource(&self) -> Value {
+    pub(crate) fn protected_resource(&self) -> Value {
         let mut document = json!({
             "resource": self.issuer,
             "authorization_servers": [self.issuer],
@@ -108,7 +108,7 @@ impl Metadata {
     /// Returns the URL of the metadata of the protected resource, which challenges name (RFC 9728 §5.1). The path of the
     /// resource follows the path of the document (§3.1).
     #[must_use]
-    pub fn resource_metadata_url(&self) -> String {
+    pub(crate) fn resource_metadata_url(&self) -> String {
         let path = issuer_path(&self.issuer);
         let issuer = self.issuer.trim_end_matches('/');
         format!("{}{PROTECTED_RESOURCE}{path}", issuer.strip_suffix(path).unwrap_or(issuer))
@@ -123,7 +123,7 @@ pub(crate) fn issuer_path(issuer: &str) -> &str {
 
 /// Answers a request for one of the documents.
 #[must_use]
-pub fn respond(method: &Method, document: &Value) -> Response<Full<Bytes>> {
+pub(crate) fn respond(method: &Method, document: &Value) -> Response<Full<Bytes>> {
     if method == Method::GET || method == Method::HEAD {
         return response::json(StatusCode::OK, document);
     }

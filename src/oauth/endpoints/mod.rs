@@ -1,9 +1,9 @@
 //! The requests and answers of the OAuth endpoints. The gate authenticates the client.
 
-pub mod introspection;
-pub mod metadata;
-pub mod revocation;
-pub mod token;
+pub(crate) mod introspection;
+pub(crate) mod metadata;
+pub(crate) mod revocation;
+pub(crate) mod token;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method, request};
@@ -12,14 +12,14 @@ use super::denial::TokenError;
 use super::form::Form;
 
 /// The largest body that these endpoints read, in bytes.
-pub const MAX_BODY: usize = 16 * 1024;
+pub(crate) const MAX_BODY: usize = 16 * 1024;
 
 /// Checks the head of a request to one of the three form endpoints.
 ///
 /// # Errors
 /// 405 for another method, 415 for a content coding, 400 for another media type, or for a parameter in the query string that belongs in the body (RFC
 /// 6749 §2.3.1: "MUST NOT be included in the request URI").
-pub fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenError> {
+pub(crate) fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenError> {
     if parts.method != Method::POST {
         return Err(TokenError::MethodNotAllowed("POST"));
     }
@@ -43,7 +43,7 @@ pub fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenErr
 ///
 /// # Errors
 /// 400 `invalid_request` if it is not a valid form.
-pub fn form(body: &[u8]) -> Result<Form<'_>, TokenError> {
+pub(crate) fn form(body: &[u8]) -> Result<Form<'_>, TokenError> {
     Form::parse(body).map_err(|error| TokenError::InvalidRequest(error.public()))
 }
 

@@ -17,7 +17,7 @@ use crate::response;
 /// # Errors
 /// `unsupported_token_type` for other text that the hint calls a refresh token, because there are no refresh tokens (RFC
 /// 7009 §2.2.1).
-pub fn token(query: &TokenQuery) -> Result<Option<TokenDigest>, TokenError> {
+pub(crate) fn token(query: &TokenQuery) -> Result<Option<TokenDigest>, TokenError> {
     match (TokenDigest::of_presented(query.token.expose().as_bytes()), query.hint.as_deref()) {
         (None, Some("refresh_token")) => Err(TokenError::UnsupportedTokenType),
         (digest, _) => Ok(digest),
@@ -26,6 +26,6 @@ pub fn token(query: &TokenQuery) -> Result<Option<TokenDigest>, TokenError> {
 
 /// Makes the answer, which is the same whether a token was revoked or not. Only an attacker could use the difference.
 #[must_use]
-pub fn done() -> Response<Full<Bytes>> {
+pub(crate) fn done() -> Response<Full<Bytes>> {
     response::json(StatusCode::OK, &json!({}))
 }

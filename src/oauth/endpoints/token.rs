@@ -16,7 +16,7 @@ use super::super::token::AccessToken;
 use crate::response;
 
 /// The parameters of the token endpoint, which must not be in the query string.
-pub const PARAMETERS: [&str; 7] = [
+pub(crate) const PARAMETERS: [&str; 7] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -28,7 +28,7 @@ pub const PARAMETERS: [&str; 7] = [
 
 /// A request for a token, not yet verified.
 #[derive(Debug)]
-pub struct TokenRequest {
+pub(crate) struct TokenRequest {
     /// The client authentication.
     pub auth: ClientAuth,
     grant_type: String,
@@ -43,7 +43,7 @@ impl TokenRequest {
     ///
     /// # Errors
     /// `invalid_request` without a `grant_type`, and the errors of [`ClientAuth::of`].
-    pub fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
+    pub(crate) fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
         let grant_type =
             form.value("grant_type").ok_or(TokenError::InvalidRequest("grant_type is missing"))?.to_owned();
         let auth = ClientAuth::of(headers, form)?;
@@ -55,7 +55,7 @@ impl TokenRequest {
     ///
     /// # Errors
     /// `unsupported_grant_type`, `unauthorized_client` or `invalid_scope`, in this order.
-    pub fn granted_scopes(&self, policy: &ClientPolicy) -> Result<Scopes, TokenError> {
+    pub(crate) fn granted_scopes(&self, policy: &ClientPolicy) -> Result<Scopes, TokenError> {
         if self.grant_type != "client_credentials" {
             return Err(TokenError::UnsupportedGrantType);
         }
@@ -70,7 +70,7 @@ impl TokenRequest {
 
 /// Makes the answer with a token (RFC 6749 §5.1). It has a `scope` if any was granted.
 #[must_use]
-pub fn issued(
+pub(crate) fn issued(
     token: &AccessToken,
     token_type: &str,
     lifetime: Duration,

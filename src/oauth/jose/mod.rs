@@ -9,6 +9,7 @@ pub(in crate::oauth) mod base64url;
 pub(in crate::oauth) mod json;
 mod jwk;
 mod jwks;
+#[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
 mod jws;
 
 #[cfg(test)]
@@ -18,4 +19,4 @@ pub use algorithm::Algorithm;
 pub use jwk::{Jwk, JwkError};
 pub use jwks::{Ignored, Jwks, JwksError};
 pub(in crate::oauth) use jws::Jws;
-pub use jws::JwsError;
+pub(crate) use jws::JwsError;

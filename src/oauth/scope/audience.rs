@@ -3,11 +3,11 @@ use std::fmt;
 /// The identifier of a resource that a token is for (RFC 8707 §2), such as `https://orders.example.com`.
 ///
 /// ```
-/// use tollgate::oauth::scope::Audience;
+/// use tollgate::oauth::Audience;
 ///
 /// assert_eq!(Audience::new("https://orders.example.com")?.as_str(), "https://orders.example.com");
 /// assert!(Audience::new("https://orders.example.com/#top").is_err());
-/// # Ok::<(), tollgate::oauth::scope::AudienceError>(())
+/// # Ok::<(), tollgate::oauth::AudienceError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Audience(Box<str>);

@@ -10,7 +10,7 @@ use crate::oauth::scope::scopes::ScopeError;
 ///
 /// let demand = Demand::from(Requirement::all("read")?).for_audience("https://orders.example.com");
 /// assert_eq!(demand.audience.as_deref(), Some("https://orders.example.com"));
-/// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+/// # Ok::<(), tollgate::oauth::ScopeError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

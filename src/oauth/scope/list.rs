@@ -4,13 +4,13 @@ use crate::oauth::scope::scopes::{ScopeError, Scopes};
 /// slice or vector of strings. For an iterator, use [`Scopes::from_tokens`].
 ///
 /// ```
-/// use tollgate::oauth::scope::IntoScopes;
+/// use tollgate::oauth::IntoScopes;
 ///
 /// assert_eq!("read write".into_scopes()?.as_str(), "read write");
 /// assert_eq!(["read", "write"].into_scopes()?.as_str(), "read write");
 /// assert_eq!(vec!["read".to_owned()].into_scopes()?.as_str(), "read");
 /// assert!(["read write"].into_scopes().is_err(), "this is a list of one scope, and a scope has no spaces");
-/// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+/// # Ok::<(), tollgate::oauth::ScopeError>(())
 /// ```
 pub trait IntoScopes: sealed::Sealed {
     /// Checks the scopes.

@@ -21,7 +21,7 @@ impl Requirement {
     /// let needed = Requirement::all(["read", "write"])?;
     /// assert!(needed.is_met_by(&Scopes::parse("write read more")?));
     /// assert!(!needed.is_met_by(&Scopes::parse("read")?));
-    /// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+    /// # Ok::<(), tollgate::oauth::ScopeError>(())
     /// ```
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Requirement {
     /// let needed = Requirement::any(["write", "admin"])?;
     /// assert!(needed.is_met_by(&Scopes::parse("read admin")?));
     /// assert!(!needed.is_met_by(&Scopes::parse("read")?));
-    /// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+    /// # Ok::<(), tollgate::oauth::ScopeError>(())
     /// ```
     ///
     /// # Errors

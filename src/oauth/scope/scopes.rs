@@ -6,13 +6,13 @@ use std::fmt;
 /// scan over a few bytes.
 ///
 /// ```
-/// use tollgate::oauth::scope::Scopes;
+/// use tollgate::oauth::Scopes;
 ///
 /// let scopes = Scopes::parse("read write read")?;
 /// assert_eq!(scopes.as_str(), "read write");
 /// assert!(scopes.contains("write") && !scopes.contains("writ"));
 /// assert!(Scopes::parse("read  write").is_err(), "tokens are separated by one space");
-/// # Ok::<(), tollgate::oauth::scope::ScopeError>(())
+/// # Ok::<(), tollgate::oauth::ScopeError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Scopes(Box<str>);

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use crate::oauth::scope::{self, Demand, IntoDemand, ScopeError};
 
-/// What a request needs in order to be authorized. It is cheap to clone, so that a closure can return a clone of one that
-/// was made at start-up.
+/// The requirement on a request. It is cheap to clone, so that a closure can return a clone of one that was
+/// made at start-up.
 ///
 /// ```
 /// use tollgate::plugin::pingora::Access;

@@ -66,7 +66,7 @@ impl<A: ServeHttp + Send + Sync> ServeHttp for RequireTokenApp<A> {
         let answer = match endpoint {
             Some(endpoint) => match answer_endpoint(gate, endpoint, session).await {
                 Ok(answer) => answer,
-                // The client has disconnected, so this answer reaches nobody.
+                // The client has disconnected, so this response is not delivered.
                 Err(_) => response::problem(http::StatusCode::BAD_REQUEST, "the request broke off"),
             },
             None => {

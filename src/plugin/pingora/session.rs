@@ -16,11 +16,11 @@ use crate::plugin::pingora::module::RequireTokenModule;
 
 /// The time for the whole body of a token request, as in the gateway.
 const FORM_TIMEOUT: Duration = Duration::from_secs(30);
-/// How much of a refused request's body is read, so that its connection can serve another request.
+/// The amount of a refused request's body that is read, so that its connection can serve another request.
 const DRAIN_AT_MOST: usize = 64 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How a refused request ended.
+/// The end of a refused request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {

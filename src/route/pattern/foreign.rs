@@ -1,24 +1,24 @@
 //! Wildcards and regular expressions of other gateways, and what to write instead.
 //!
-//! Most of their characters are allowed in a path, so such a pattern would be taken as a literal. A route
-//! `/admin/*` would then protect a path that nobody requests, and leave `/admin/users` to the route `/`.
+//! Most of their characters are allowed in a path, so such a pattern would be a literal. A route `/admin/*`
+//! would then protect a path that no client requests, and leave `/admin/users` to the route `/`.
 
 /// A wildcard or regular expression in a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForeignSyntax {
-    /// The part of the pattern that is not taken literally elsewhere, such as `*` or `:id`.
+    /// The part of the pattern that is not a literal in other gateways, such as `*` or `:id`.
     pub found: String,
     /// The setting that has the same meaning here, such as `prefix = "/admin"`.
     pub instead: String,
 }
 
-/// What a segment means in the syntax of another gateway.
+/// The meaning of a segment in the syntax of another gateway.
 #[derive(Debug, PartialEq, Eq)]
 enum Meaning {
     /// The segment itself.
     Literal,
-    /// Any one segment; the name, if it has one.
+    /// Any single segment, with its name if it has one.
     One(Option<String>),
     /// Any number of segments.
     Rest,
@@ -127,7 +127,7 @@ fn meaning(segment: &str) -> Meaning {
         return match (catches_all, known) {
             (true, _) => Meaning::Rest,
             (false, true) => Meaning::One(named(name.trim_end_matches('?'))),
-            // A mistake in our own syntax, which has an error of its own.
+            // A mistake in the syntax of this gateway, which has its own error.
             (false, false) => Meaning::Literal,
         };
     }

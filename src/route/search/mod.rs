@@ -1,9 +1,10 @@
-//! Searches all paths for one with a property. There are infinitely many, and only finitely many that patterns can
-//! tell apart.
+//! Searches all paths for one with a property. There are infinitely many paths, but patterns distinguish only
+//! finitely many.
 //!
-//! A path is made piece by piece, from the texts in the patterns and one text that is in none of them. For each
-//! [reading](super::readings) of the path, the search keeps the patterns that the path still matches. Two beginnings
-//! of paths with the same patterns left can be continued in the same ways, so only the first of them is.
+//! A path is built piece by piece, from the texts in the patterns and one text that no pattern contains. For
+//! each [reading](super::readings) of the path, the search keeps the patterns that the path can still match.
+//! Two prefixes with the same remaining patterns have the same continuations, so only the first one is
+//! continued.
 //!
 //! Some paths need no search, because another one matches the same patterns and is accepted wherever they are:
 //! - reserved characters that are escaped (`%3A`) match what they match without the escape: no pattern has one;
@@ -22,9 +23,9 @@ use super::marks::Marks;
 use super::pattern::Pattern;
 use super::windows::alias;
 
-/// The most steps of a search. Route tables of people need some thousands.
+/// The maximum number of steps of a search. Real route tables need some thousands.
 const MAX_STEPS: usize = 5_000_000;
-/// The most beginnings of paths that a search keeps.
+/// The maximum number of prefixes that a search keeps.
 const MAX_BEGINNINGS: usize = 30_000;
 
 /// The result of a search.
@@ -34,16 +35,17 @@ pub enum Outcome {
     Accepted,
     /// No path is accepted.
     Exhausted,
-    /// The search has no end within its bounds.
+    /// The search was not finished within its limits.
     TooLarge,
 }
 
-/// Offers paths to `accept` until it takes one. The paths are canonical or refused by
+/// Offers paths to `accept` until it accepts one. The paths are canonical, or refused by
 /// [`canonical`](super::path::canonical).
 ///
-/// `accept` takes only paths of which a reading matches a goal. If no path is accepted, then `accept` takes no path at all that can be read as one of `wanted`. `accept` must
-/// depend only on which patterns of `wanted` and `others` the readings of a path match, on the path's marks, and on
-/// which of its first `marked_depth` segments have them. `marks` are those that a path may have to be accepted.
+/// `accept` may accept only paths with a reading that matches a goal. If no path is accepted, `accept` would
+/// accept no path at all that can be read as one of `wanted`. `accept` must depend only on which patterns of
+/// `wanted` and `others` the readings of a path match, on the path's marks, and on which of its first
+/// `marked_depth` segments have them. `marks` are those that a path may have to be accepted.
 pub fn find_path(
     wanted: &Pattern,
     others: &[Shape<'_>],
@@ -102,10 +104,10 @@ pub fn find_path(
     Outcome::Exhausted
 }
 
-/// The beginning of a path, up to and with a separator.
+/// A prefix of a path, including a separator at its end.
 struct Beginning {
     path: String,
-    /// For each reading, what is left.
+    /// The remaining patterns of each reading.
     views: Vec<View>,
     /// A bit for each of the first segments that has an encoded slash or delimiter.
     marked: u64,
@@ -114,7 +116,7 @@ struct Beginning {
 impl Beginning {
     /// Returns whether `piece` and `separator` may follow.
     fn can_continue(&self, piece: &str, separator: Separator) -> bool {
-        // An empty segment, or one of parameters only.
+        // An empty segment, or a segment of parameters only.
         let in_literal = self.path.ends_with("%2F") && self.views.first().is_some_and(View::is_in_literal);
         !piece.is_empty() || separator == Separator::Delimiter || in_literal
     }

@@ -1,11 +1,11 @@
-//! The texts that paths are made of.
+//! The texts from which paths are built.
 
 use std::collections::BTreeSet;
 
 use super::shape::Shape;
 use super::view::{Separator, View};
 
-/// Returns a text that is part of no pattern.
+/// Returns a text that no pattern contains.
 pub(super) fn fresh_text(shapes: &[Shape<'_>]) -> String {
     let known: BTreeSet<String> = shapes
         .iter()
@@ -24,8 +24,8 @@ pub(super) fn fresh_text(shapes: &[Shape<'_>]) -> String {
     text
 }
 
-/// Returns every text that may follow and that makes a difference. The text that no pattern has comes first: it matches
-/// the fewest patterns.
+/// Returns the texts that may follow and that patterns distinguish. The text that no pattern contains comes
+/// first, because it matches the fewest patterns.
 pub(super) fn next_pieces(
     shapes: &[Shape<'_>],
     views: &[View],
@@ -43,16 +43,16 @@ pub(super) fn next_pieces(
         };
     }
     let mut pieces = vec![fresh.to_owned(), String::new()];
-    // A spelling that only the patterns in any case match, if there is one.
+    // A spelling that only the case-insensitive patterns match, if there is one.
     pieces.extend(folded.iter().filter_map(|piece| other_spelling(piece, &exact)));
     pieces.extend(exact.iter().filter(|piece| !piece.is_empty()).map(|piece| (*piece).to_owned()));
     pieces
 }
 
-/// Returns `piece` in a case that is not among `taken`.
+/// Returns `piece` in a spelling that is not in `taken`.
 fn other_spelling(piece: &str, taken: &BTreeSet<&str>) -> Option<String> {
     let bytes = piece.as_bytes();
-    // The digits of an escape have one case only.
+    // The digits of an escape have only one spelling.
     let in_escape = |at: usize| (1..=2).any(|back| at >= back && bytes.get(at - back) == Some(&b'%'));
     let letters: Vec<usize> = piece
         .char_indices()
@@ -70,7 +70,7 @@ fn other_spelling(piece: &str, taken: &BTreeSet<&str>) -> Option<String> {
         };
         piece.char_indices().map(toggle).collect()
     };
-    // One more than are taken is enough.
+    // One more than the number of `taken` spellings is enough.
     let most = (1_u64 << letters.len()).min(taken.len() as u64 + 1);
     let spelling = (0..most).map(spelled).find(|spelling| !taken.contains(spelling.as_str()));
     spelling.filter(|spelling| !spelling.is_empty())

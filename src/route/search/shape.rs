@@ -1,17 +1,17 @@
-//! A pattern with the case that it matches in.
+//! A pattern with its case sensitivity.
 
 use crate::route::path::Canonical;
 use crate::route::pattern::{Pattern, Segment};
 use crate::route::readings::other_readings;
 
-/// A pattern that can tell paths apart.
+/// A pattern that distinguishes paths.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape<'a> {
     /// The pattern.
     pub pattern: &'a Pattern,
-    /// Whether it matches in any ASCII case.
+    /// Whether the pattern matches in any ASCII case.
     pub folded: bool,
-    /// Whether `accept` may take a path that matches it.
+    /// Whether `accept` may accept a path that matches the pattern.
     pub is_goal: bool,
 }
 
@@ -29,7 +29,7 @@ impl Shape<'_> {
             && (self.pattern.is_prefix() || of_path.next().is_none())
     }
 
-    /// Returns whether a segment of the pattern matches one of a path.
+    /// Returns whether a segment of the pattern matches a segment of a path.
     pub(super) fn takes(self, segment: &Segment, text: &str) -> bool {
         match segment {
             Segment::Any => !text.is_empty(),

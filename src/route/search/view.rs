@@ -1,9 +1,9 @@
-//! What is left of the patterns after the beginning of a path, in one reading of it.
+//! The patterns that a prefix of a path can still match, in one reading.
 
 use super::shape::Shape;
 use crate::route::marks::Marks;
 
-/// What is between two pieces of a path.
+/// A separator between two pieces of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
     /// `/`
@@ -17,7 +17,7 @@ pub(super) enum Separator {
 }
 
 impl Separator {
-    /// Returns those of paths with these marks.
+    /// Returns the separators of paths with these marks.
     pub(super) fn of(marks: Marks) -> Vec<Self> {
         let optional = [
             (Marks::SEMICOLON, Self::Semicolon),
@@ -73,16 +73,16 @@ impl Reading {
     }
 }
 
-/// The patterns that the beginning of a path can still match, in one reading.
+/// The patterns that a prefix of a path can still match, in one reading.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct View {
     /// The number of whole segments.
     depth: usize,
-    /// The shapes that match the whole segments and have more.
+    /// The shapes that match the whole segments and have further ones.
     pub(super) open: Vec<u32>,
     /// The prefixes that match whatever follows.
     done: Vec<u32>,
-    /// The text of the last segment so far; `None` if no pattern has such a text.
+    /// The text of the last segment so far, or `None` if no pattern has such a text.
     text: Option<String>,
     /// Whether the rest of the segment is ignored.
     skipping: bool,
@@ -91,7 +91,7 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Before the first segment.
+    /// Creates the view before the first segment.
     pub(super) fn start(shapes: &[Shape<'_>]) -> Self {
         let (mut open, mut done) = (Vec::new(), Vec::new());
         for (index, shape) in (0_u32..).zip(shapes) {
@@ -111,17 +111,18 @@ impl View {
         left.any(|index| shape(shapes, *index).is_some_and(|shape| shape.is_goal))
     }
 
-    /// Returns how much there is to look at.
+    /// Returns the amount of work for the next step.
     pub(super) fn size(&self) -> usize {
         self.open.len()
     }
 
-    /// Returns whether the last segment begins as one of a pattern does.
+    /// Returns whether the last segment begins like a segment of a pattern.
     pub(super) fn is_in_literal(&self) -> bool {
         self.text.is_some()
     }
 
-    /// Returns the rests of the literals that the last segment may become, and whether each is in any case.
+    /// Returns the remainders of the literals that the last segment may become, and whether each is
+    /// case-insensitive.
     pub(super) fn literals<'a>(&'a self, shapes: &'a [Shape<'a>]) -> impl Iterator<Item = (&'a str, bool)> {
         let text = self.text.as_deref().filter(|_| !self.skipping && !self.ended);
         text.into_iter().flat_map(move |text| {
@@ -133,12 +134,12 @@ impl View {
         })
     }
 
-    /// Returns the literal of a pattern that the last segment is compared with.
+    /// Returns the literal with which the last segment is compared.
     fn literal<'a>(&self, shape: Shape<'a>) -> Option<&'a str> {
         shape.pattern.segments().get(self.depth).and_then(|segment| segment.literal())
     }
 
-    /// Takes a piece and what follows it.
+    /// Adds a piece and the separator after it.
     pub(super) fn advance(
         &mut self,
         shapes: &[Shape<'_>],
@@ -165,7 +166,7 @@ impl View {
         }
     }
 
-    /// Adds to the last segment.
+    /// Adds text to the last segment.
     fn push(&mut self, shapes: &[Shape<'_>], text: &str) {
         let Some(mut known) = self.text.take() else { return };
         known.push_str(text);
@@ -177,7 +178,7 @@ impl View {
         self.text = is_known.then_some(known);
     }
 
-    /// Ends the segment, behind which there are more. Who decodes slashes merges empty segments.
+    /// Ends the segment; another one follows. Servers that decode slashes merge empty segments.
     fn close(&mut self, shapes: &[Shape<'_>], merge: bool) {
         self.skipping = false;
         if merge && self.text.as_deref() == Some("") {
@@ -209,7 +210,7 @@ fn shape<'a>(shapes: &[Shape<'a>], index: u32) -> Option<Shape<'a>> {
     usize::try_from(index).ok().and_then(|index| shapes.get(index)).copied()
 }
 
-/// Returns what follows `text` in a literal, in any case.
+/// Returns the part of a literal after `text`, ignoring case.
 fn rest<'l>(literal: &'l str, text: &str) -> Option<&'l str> {
     let (front, rest) = literal.split_at_checked(text.len())?;
     front.eq_ignore_ascii_case(text).then_some(rest)

@@ -1,11 +1,11 @@
-//! The route table against a matcher as plain as can be, over small alphabets.
+//! Compares the route table with a simple matcher, over small alphabets.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::route::path::canonical;
 
-/// A route that is matched by looking.
+/// A route of the simple matcher.
 #[derive(Debug, Clone)]
 struct Naive {
     host: Option<&'static str>,

@@ -82,7 +82,7 @@ const OTHERS_GRANTS: u64 = 1 << 32;
 /// use tollgate::{ClientSpec, Gate, GateSpec, Requirement};
 ///
 /// # let folder = tempfile::tempdir()?;
-/// # let headers = |token: &tollgate::oauth::token::AccessToken| -> Result<http::HeaderMap, Box<dyn std::error::Error>> {
+/// # let headers = |token: &tollgate::oauth::AccessToken| -> Result<http::HeaderMap, Box<dyn std::error::Error>> {
 /// #     Ok([(http::header::AUTHORIZATION, format!("Bearer {}", token.expose()).parse()?)].into_iter().collect())
 /// # };
 /// let gate = || -> Result<Gate, Box<dyn std::error::Error>> {

@@ -17,7 +17,7 @@ pub(crate) struct HealthCheck {
     pub(crate) thresholds: status::Thresholds,
 }
 
-/// What a probe does.
+/// The kind of probe.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// Opens a connection, TLS included.

@@ -129,7 +129,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     #[cfg(feature = "jose")]
     {
-        let _ = tollgate::oauth::jose::Algorithm::Es256;
+        let _ = tollgate::oauth::Algorithm::Es256;
     }
     #[cfg(feature = "gateway")]
     {

@@ -1,8 +1,8 @@
 //! A client assertion of any bytes: nothing panics, and nothing passes that was not signed.
 
 use std::sync::LazyLock;
-use tollgate::oauth::assertion::{self, Expect};
-use tollgate::oauth::jose::Jwks;
+use tollgate::fuzzing::assertion::{self, Expect};
+use tollgate::oauth::Jwks;
 
 /// The public key of RFC 7515 appendix A.3.
 static KEYS: LazyLock<Jwks> = LazyLock::new(|| {

@@ -5,8 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use tollgate::oauth::client_auth::{ClientAuth, SecretMethod};
-use tollgate::oauth::form::Form;
+use tollgate::fuzzing::ClientAuth;
+use tollgate::fuzzing::Form;
+use tollgate::oauth::SecretMethod;
 
 /// The client id and secret in a header's value (RFC 7617 §2, RFC 6749 §2.3.1).
 fn reference(value: &[u8]) -> Option<(String, String)> {

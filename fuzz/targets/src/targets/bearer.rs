@@ -2,9 +2,9 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use tollgate::oauth::bearer::{Scheme, presented};
-use tollgate::oauth::denial::Denial;
-use tollgate::oauth::token::{AccessToken, TokenDigest};
+use tollgate::fuzzing::{Scheme, presented};
+use tollgate::oauth::Denial;
+use tollgate::oauth::{AccessToken, TokenDigest};
 
 /// The scheme and the `b64token`; an error where the scheme is right and the rest is not.
 fn reference(value: &[u8]) -> Option<Result<(Scheme, &[u8]), ()>> {

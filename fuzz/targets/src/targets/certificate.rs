@@ -1,6 +1,7 @@
 //! A certificate of any bytes against a name of any text.
 
-use tollgate::oauth::certificate::{Certificate, Subject};
+use tollgate::fuzzing::Certificate;
+use tollgate::oauth::Subject;
 
 /// Tries one input.
 pub fn run(input: (&[u8], &str)) {

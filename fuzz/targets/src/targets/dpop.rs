@@ -1,9 +1,9 @@
 //! A DPoP proof of any bytes, in a header of any bytes.
 
 use http::{HeaderMap, HeaderValue};
-use tollgate::oauth::dpop::{self, BoundToken, Expect};
-use tollgate::oauth::public_origin::PublicOrigin;
-use tollgate::oauth::thumbprint::Thumbprint;
+use tollgate::fuzzing::dpop::{self, BoundToken, Expect};
+use tollgate::oauth::PublicOrigin;
+use tollgate::oauth::Thumbprint;
 
 /// Tries one input.
 pub fn run(input: (&[u8], &str)) {

@@ -1,7 +1,7 @@
 //! A form of any bytes: read as RFC 6749 §3.2 and appendix B say, or refused, and never otherwise.
 
 use crate::readers::{form_decoded, form_encoded};
-use tollgate::oauth::form::{Form, decode};
+use tollgate::fuzzing::{Form, decode};
 
 /// The parameters in their order.
 fn reference(bytes: &[u8]) -> Option<Vec<(String, String)>> {

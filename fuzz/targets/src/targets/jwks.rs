@@ -1,7 +1,7 @@
 //! Keys and sets of keys of any bytes: what is accepted has one thumbprint, which reads back.
 
-use tollgate::oauth::jose::{Jwk, Jwks};
-use tollgate::oauth::thumbprint::Thumbprint;
+use tollgate::oauth::Thumbprint;
+use tollgate::oauth::{Jwk, Jwks};
 
 /// Tries one input.
 pub fn run(bytes: &[u8]) {

@@ -1,6 +1,6 @@
 //! A scope of any text: the grammar of RFC 6749 §3.3 to the letter.
 
-use tollgate::oauth::scope::{Requirement, Scopes};
+use tollgate::oauth::{Requirement, Scopes};
 
 /// The tokens, each once.
 fn reference(text: &str) -> Option<Vec<&str>> {
