@@ -39,11 +39,6 @@ impl AdminListener {
         self.address
     }
 
-    /// Returns the URL of the console.
-    pub(crate) fn url(&self) -> String {
-        format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.address)
-    }
-
     /// Returns the listening socket.
     pub(crate) fn socket(&self) -> &TcpListener {
         &self.socket

@@ -7,6 +7,7 @@
 //! What changes the running gateway is behind [`control::Control`], which the assembly implements.
 
 mod accept;
+mod api;
 mod attempts;
 mod console;
 pub(crate) mod control;
@@ -20,6 +21,7 @@ pub(crate) mod problem;
 mod response_headers;
 pub(crate) mod router;
 mod sessions;
+pub(crate) mod setup_link;
 pub(crate) mod sign_in;
 pub(crate) mod state;
 pub(crate) mod user;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{bench, check, client, diff, explain, health, import, token, upgrade};
+use crate::cli::{admin, bench, check, client, diff, explain, health, import, token, upgrade};
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
 #[derive(Parser)]
@@ -26,6 +26,9 @@ pub(super) enum Command {
     /// Add, list and change the clients in the configuration.
     #[command(subcommand)]
     Client(client::Command),
+    /// Manage who may use the console.
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Get a token from a running gateway and print it.
     Token(token::Arguments),
     /// Ask the running gateway whether it serves. The exit code is 1 if it does not.

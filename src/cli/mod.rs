@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod admin;
 mod arguments;
 mod ask_secret;
 mod bench;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Run => start::run(&config).map_err(Failure::from),
         Command::Check(arguments) => check::check(&config, &arguments),
         Command::Client(command) => client::run(&config, command),
+        Command::Admin(command) => admin::run(&config, &command),
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Health(arguments) => health::health(&config, &arguments),
         Command::Upgrade(arguments) => upgrade::upgrade(&config, &arguments),

@@ -40,6 +40,8 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod throttle;
+#[cfg(feature = "gateway")]
+mod token_scan;
 mod tokens;
 #[cfg(feature = "jose")]
 mod used_once;
@@ -65,5 +67,7 @@ pub use spec::{ClientSpec, GateSpec, SecretSpec, SpecError};
 pub use throttle::ThrottlePolicy;
 #[cfg(feature = "gateway")]
 pub(crate) use throttle::network;
+#[cfg(feature = "gateway")]
+pub(crate) use token_scan::TokenInfo;
 #[cfg(feature = "gateway")]
 pub(crate) use weak::WeakGate;

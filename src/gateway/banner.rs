@@ -2,10 +2,10 @@
 
 use std::io;
 
+use super::console::Console;
 use super::demo::Demo;
 use crate::access::describe;
 use crate::access::lint::exposure::has_tutorial_secret;
-use crate::admin::listener::AdminListener;
 use crate::config::{Access, AccessLog, Config, Issuer, ListenerProtocol, Methods, ServerCertificate};
 use crate::server::Bound;
 use crate::telemetry::MetricsListener;
@@ -21,12 +21,12 @@ pub(super) fn banner(
     bound: &Bound,
     demo: Option<&Demo>,
     metrics: Option<&MetricsListener>,
-    admin: Option<&AdminListener>,
+    console: Option<&Console>,
 ) -> io::Result<()> {
     match config.server.access_log {
-        AccessLog::Stdout => write_to(&mut io::stderr().lock(), config, bound, demo, metrics, admin),
+        AccessLog::Stdout => write_to(&mut io::stderr().lock(), config, bound, demo, metrics, console),
         AccessLog::Off | AccessLog::File(_) => {
-            write_to(&mut io::stdout().lock(), config, bound, demo, metrics, admin)
+            write_to(&mut io::stdout().lock(), config, bound, demo, metrics, console)
         }
     }
 }
@@ -37,7 +37,7 @@ fn write_to(
     bound: &Bound,
     demo: Option<&Demo>,
     metrics: Option<&MetricsListener>,
-    admin: Option<&AdminListener>,
+    console: Option<&Console>,
 ) -> io::Result<()> {
     writeln!(out, "Protects:")?;
     if config.routes.is_empty() {
@@ -70,8 +70,8 @@ fn write_to(
     if let Some(demo) = demo {
         writeln!(out, "tollgate: demo API on http://{} (a stand-in, from [demo])", demo.addr())?;
     }
-    if let Some(admin) = admin {
-        writeln!(out, "tollgate: console {}", admin.url())?;
+    if let Some(console) = console {
+        console.write_to(out)?;
     }
     out.flush()
 }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::banner::banner;
 use super::change_control;
+use super::console::Console;
 use super::demo::Demo;
 use super::error::StartError;
 use super::handover::{Handover, Parts, Predecessor};
@@ -38,6 +39,7 @@ use crate::server::{
 };
 use crate::telemetry::{self, MetricsListener, access_log};
 use crate::upstream::health::upkeep;
+use crate::upstream::own_listener;
 
 /// Runs the gateway until a signal stops it.
 pub(crate) fn run(path: &Path) -> Result<(), StartError> {
@@ -98,17 +100,19 @@ fn start(
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
+    let console = admin.as_ref().and_then(|listener| Console::open(&config, listener.address()));
     let shortage = bound.live_limits().shortage();
     if let Some(shortage) = shortage {
         log::warn!("{shortage}");
     }
-    banner(&config, &bound, demo.as_ref(), metrics.as_ref(), admin.as_ref()).map_err(StartError::system)?;
+    banner(&config, &bound, demo.as_ref(), metrics.as_ref(), console.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
     let metrics_end = Arc::new(Notify::new());
     let admin_end = Arc::new(Notify::new());
     let mut changes = None;
     if let (Some(listener), Some(admin)) = (admin, &config.admin) {
+        own_listener::set(listener.address());
         let opened = change_control::of_running(path, &config.server.state_dir, &reloader);
         let opened = opened.map_err(|error| {
             StartError::config(format!(

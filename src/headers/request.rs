@@ -5,6 +5,8 @@ use http::{HeaderName, Version};
 
 use super::class::{Class, ClassSet, PLAIN};
 use super::connection::Nominated;
+use super::console_cookie::without_console_cookies;
+use super::field::Field;
 use super::list::elements;
 use super::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
 use super::sink::{HeaderSink, OwnHeader};
@@ -26,7 +28,9 @@ static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefi
 
 /// The classes that are always forwarded, in addition to plain headers.
 const ALWAYS: ClassSet =
-    PLAIN.with(Class::ContentLength, true).with(Class::Trailer, true).with(Class::Via, true);
+    NOT_COOKIES.with(Class::ContentLength, true).with(Class::Trailer, true).with(Class::Via, true);
+/// The plain headers without cookies, which [`keep_cookies`] decides about.
+const NOT_COOKIES: ClassSet = PLAIN.with(Class::Cookie, false);
 
 /// Writes the headers of a forwarded request to `sink`: the client's headers, and then those of the gateway.
 /// Returns how the body is framed.
@@ -52,7 +56,7 @@ pub(crate) fn for_upstream(
     };
     keep_clients(request, outgoing, cookies.is_some(), sink);
 
-    if let Some(cookies) = &cookies {
+    if let Some(cookies) = cookies.as_ref().filter(|cookies| !cookies.is_empty()) {
         sink.add(&COOKIE, cookies);
     }
     match outgoing.rules {
@@ -148,10 +152,9 @@ fn keep_clients(
     let names_host = outgoing.upstream_host.or(outgoing.authority).is_some() || outgoing.upstream_http2;
     // Another spelling is another header. It is forwarded only if no server could read it as a header that
     // matters.
-    let disguised = PLAIN.with(Class::RequestId, outgoing.request_id.is_none()).with(Class::Cookie, !joined);
+    let disguised = NOT_COOKIES.with(Class::RequestId, outgoing.request_id.is_none());
     let kept = ALWAYS
         .with(Class::RequestId, outgoing.request_id.is_none())
-        .with(Class::Cookie, !joined)
         .with(Class::Dpop, outgoing.proof)
         .with(Class::Host, !names_host)
         .with(Class::Authorization, authorization && !removes(AUTHORIZATION.as_str().as_bytes()))
@@ -165,9 +168,23 @@ fn keep_clients(
         let classes = if field.disguised { disguised } else { kept };
         let removed_by_name =
             || field.class.is_plain() && (nominated.contains(field.name) || removes(field.name));
-        if classes.has(field.class) && !(by_name && removed_by_name()) {
-            sink.keep(&field);
+        if classes.has(field.class) {
+            if !(by_name && removed_by_name()) {
+                sink.keep(&field);
+            }
+        } else if field.class == Class::Cookie && !joined && !(by_name && removed_by_name()) {
+            keep_cookies(&field, sink);
         }
+    }
+}
+
+/// Hands cookies to `sink`, without those of the console's sessions.
+#[inline(never)]
+fn keep_cookies(field: &Field<'_>, sink: &mut impl HeaderSink) {
+    match without_console_cookies(field.value) {
+        None => sink.keep(field),
+        Some(rest) if rest.is_empty() => {}
+        Some(rest) => sink.add(&COOKIE, &rest),
     }
 }
 
@@ -181,7 +198,7 @@ fn joined_cookies(request: &impl RequestView) -> Option<Vec<u8>> {
         joined.extend_from_slice(b"; ");
         joined.extend_from_slice(value);
     }
-    Some(joined)
+    Some(without_console_cookies(&joined).unwrap_or(joined))
 }
 
 /// Returns the existing addresses followed by `peer`, on one line: some servers read only the first line, and

@@ -139,6 +139,12 @@ impl TokenStore for MemoryStore {
         true
     }
 
+    fn scan(&self, at_most: usize, look: &mut dyn FnMut(&Record)) -> bool {
+        let mut records = self.tokens.iter();
+        records.by_ref().take(at_most).for_each(|record| look(&record));
+        records.next().is_none()
+    }
+
     fn len(&self) -> usize {
         self.kept.load(Ordering::Relaxed)
     }

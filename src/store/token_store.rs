@@ -149,6 +149,15 @@ pub trait TokenStore: Send + Sync + 'static {
     /// more are waiting. A call must be short, because it runs beside traffic.
     fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool;
 
+    /// Shows records to `look`, in no particular order, until `at_most` of them were shown. Returns whether these were all
+    /// that are kept in this process. The default shows none. It is for occasional use: what operators look at.
+    ///
+    /// `look` is short and does not call the store.
+    fn scan(&self, at_most: usize, look: &mut dyn FnMut(&Record)) -> bool {
+        let _ = (at_most, look);
+        false
+    }
+
     /// Returns how many tokens are kept in this process, including expired ones that are not swept yet.
     fn len(&self) -> usize;
 

@@ -8,6 +8,7 @@ use tokio::net::UnixStream;
 use tokio_rustls::TlsConnector;
 
 use super::io::Io;
+use super::own_listener;
 use super::resolve::ResolvedAddr;
 use super::server::Server;
 
@@ -21,6 +22,9 @@ pub(crate) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, R
         return Ok((Io::Unix(UnixStream::connect(path).await?), ResolvedAddr::fixed()));
     }
     let (stream, address) = server.resolver.connect(within).await?;
+    if own_listener::is(&stream) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is the address of the console"));
+    }
     stream.set_nodelay(true)?;
     let io = match &server.tls {
         None => Io::Plain(stream),

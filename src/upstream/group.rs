@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use super::balance::Balancer;
+use super::ejection::Phase;
 use super::health::HealthCheck;
 use super::pick::{PickContext, ServerSet};
 use super::retry_budget::RetryBudget;
@@ -237,6 +238,18 @@ impl Upstream {
         match status().filter(|status| rule.server_errors && status.is_server_error()) {
             Some(status) => self.record_failure(server, &status),
             None => server.state.ejection.success(),
+        }
+    }
+
+    /// Returns the state of a server in a word: `healthy`, `unhealthy` or `ejected`.
+    pub(crate) fn state_of(&self, server: &Server) -> &'static str {
+        let phase = self.ejection.as_ref().map(|rule| server.state.ejection.phase(rule, now()));
+        if self.health_check.is_some() && server.state.health.is_unhealthy() {
+            "unhealthy"
+        } else if matches!(phase, Some(Phase::Ejected)) {
+            "ejected"
+        } else {
+            "healthy"
         }
     }
 

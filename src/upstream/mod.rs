@@ -14,6 +14,7 @@ pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod io;
 pub(crate) mod local_fault;
+pub(crate) mod own_listener;
 pub(crate) mod pick;
 pub(crate) mod registry;
 pub(crate) mod resolve;

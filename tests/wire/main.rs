@@ -7,6 +7,7 @@
 mod support;
 
 mod access_log;
+mod admin;
 mod balance;
 mod bench;
 mod certificates;

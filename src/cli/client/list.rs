@@ -62,8 +62,11 @@ fn ways(client: &Client, usage: &Usage) -> Vec<[String; 2]> {
         let name = if secrets.len() == 1 { "secret".to_owned() } else { format!("secret {:?}", secret.id) };
         ways.push([name, usage.text(client, secret).unwrap_or_else(|| "-".to_owned())]);
     }
-    let others: Vec<&str> =
-        show::methods(client).into_iter().filter(|method| !method.starts_with("client_secret")).collect();
+    let others: Vec<&str> = client
+        .authentication_methods()
+        .into_iter()
+        .filter(|method| !method.starts_with("client_secret"))
+        .collect();
     if !others.is_empty() {
         ways.push([others.join(", "), String::new()]);
     }

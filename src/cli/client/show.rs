@@ -30,11 +30,11 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
     let mut rows = vec![
         vec!["client_id".to_owned(), client.id.to_string()],
         vec!["status".to_owned(), status(client).to_owned()],
-        vec!["capabilities".to_owned(), list(capabilities(client))],
+        vec!["capabilities".to_owned(), list(client.capability_names())],
         vec!["scopes".to_owned(), list(client.scopes.iter().collect())],
         vec!["default scopes".to_owned(), list(client.default_scopes.iter().collect())],
         vec!["token lifetime".to_owned(), ShownDuration(client.token_lifetime).to_string()],
-        vec!["authentication".to_owned(), list(methods(client))],
+        vec!["authentication".to_owned(), list(client.authentication_methods())],
         vec![
             "in the file".to_owned(),
             format!("{}:{}", config.file_of(client.position).display(), client.position.line),
@@ -80,11 +80,11 @@ pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
     json!({
         "client_id": client.id.as_str(),
         "enabled": client.enabled,
-        "capabilities": capabilities(client),
+        "capabilities": client.capability_names(),
         "scopes": client.scopes.iter().collect::<Vec<_>>(),
         "default_scopes": client.default_scopes.iter().collect::<Vec<_>>(),
         "token_lifetime": client.token_lifetime.as_secs(),
-        "token_endpoint_auth_methods": methods(client),
+        "token_endpoint_auth_methods": client.authentication_methods(),
         "audiences": client.audiences,
         "secrets": secrets,
         "line": client.position.line,
@@ -93,27 +93,4 @@ pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
 
 pub(super) fn status(client: &Client) -> &'static str {
     if client.enabled { "enabled" } else { "disabled" }
-}
-
-fn capabilities(client: &Client) -> Vec<&'static str> {
-    let has = client.capabilities;
-    [(has.client_credentials, "client_credentials"), (has.introspection, "introspection")]
-        .into_iter()
-        .filter_map(|(there, name)| there.then_some(name))
-        .collect()
-}
-
-/// Lists how a client may authenticate, as `token_endpoint_auth_methods` names it.
-pub(super) fn methods(client: &Client) -> Vec<&'static str> {
-    let has = &client.authentication;
-    [
-        (has.secret.as_ref().is_some_and(|secret| secret.basic), "client_secret_basic"),
-        (has.secret.as_ref().is_some_and(|secret| secret.post), "client_secret_post"),
-        (has.private_key_jwt.is_some(), "private_key_jwt"),
-        (has.tls_client_auth.is_some(), "tls_client_auth"),
-        (has.self_signed_tls_client_auth.is_some(), "self_signed_tls_client_auth"),
-    ]
-    .into_iter()
-    .filter_map(|(there, name)| there.then_some(name))
-    .collect()
 }

@@ -30,6 +30,17 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// Returns the URL of the console at the address that its listener has.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn url(&self, address: SocketAddr) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        if !address.ip().is_unspecified() {
+            return format!("{scheme}://{address}");
+        }
+        let name = self.hosts.first().map_or_else(|| "localhost".to_owned(), ToString::to_string);
+        format!("{scheme}://{name}:{}", address.port())
+    }
+
     /// Returns the user with this name.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<&AdminUser> {

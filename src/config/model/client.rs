@@ -44,6 +44,34 @@ pub struct Client {
     pub position: Position,
 }
 
+impl Client {
+    /// Returns the names of its capabilities.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn capability_names(&self) -> Vec<&'static str> {
+        let has = self.capabilities;
+        [(has.client_credentials, "client_credentials"), (has.introspection, "introspection")]
+            .into_iter()
+            .filter_map(|(there, name)| there.then_some(name))
+            .collect()
+    }
+
+    /// Returns how it may authenticate, as `token_endpoint_auth_methods` names it.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn authentication_methods(&self) -> Vec<&'static str> {
+        let has = &self.authentication;
+        [
+            (has.secret.as_ref().is_some_and(|secret| secret.basic), "client_secret_basic"),
+            (has.secret.as_ref().is_some_and(|secret| secret.post), "client_secret_post"),
+            (has.private_key_jwt.is_some(), "private_key_jwt"),
+            (has.tls_client_auth.is_some(), "tls_client_auth"),
+            (has.self_signed_tls_client_auth.is_some(), "self_signed_tls_client_auth"),
+        ]
+        .into_iter()
+        .filter_map(|(there, name)| there.then_some(name))
+        .collect()
+    }
+}
+
 /// The ways in which a client may authenticate. Every other way is refused. At least one is set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]

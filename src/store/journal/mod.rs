@@ -408,6 +408,10 @@ impl TokenStore for Journal {
         self.memory.sweep(now, at_most, forgotten)
     }
 
+    fn scan(&self, at_most: usize, look: &mut dyn FnMut(&Record)) -> bool {
+        self.memory.scan(at_most, look)
+    }
+
     fn len(&self) -> usize {
         self.memory.len()
     }

@@ -1,0 +1,73 @@
+//! The access matrix.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::extract::InQuery;
+use super::paging::{Page, PageQuery};
+use super::routes::{self, RouteView};
+use crate::access::matrix::{Row, matrix};
+use crate::access::reach::Reach;
+use crate::admin::problem::Problem;
+use crate::admin::state::AdminState;
+use crate::config::{Client, Config};
+
+/// A route of the matrix.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RowView {
+    route: RouteView,
+    /// One for each client, in the order of the file.
+    clients: Vec<CellView>,
+}
+
+/// Whether a client gets through a route.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CellView {
+    client: String,
+    allowed: bool,
+    /// Why the client does not get through.
+    reason: Option<&'static str>,
+    /// The scopes that it lacks.
+    missing: Vec<String>,
+    /// What it must show besides a token: `dpop` or `certificate`.
+    sender_constraint: Vec<&'static str>,
+}
+
+/// Shows which client gets through which route, the most specific route first.
+#[utoipa::path(get, path = "/access", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<RowView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn matrix_page(
+    State(state): State<AdminState>,
+    InQuery(query): InQuery<PageQuery>,
+) -> Result<Json<Page<RowView>>, Problem> {
+    let config = state.config();
+    let index =
+        |row: &Row<'_>| config.routes.iter().position(|route| std::ptr::eq(route, row.route)).unwrap_or(0);
+    query
+        .page(matrix(&config), |row| index(row).to_string(), |row| view(&config, index(&row), &row))
+        .map(Json)
+}
+
+fn view(config: &Config, index: usize, row: &Row<'_>) -> RowView {
+    let cells = row.cells.iter().map(|(client, reach)| cell(client, reach));
+    RowView { route: routes::view(config, index, row.route), clients: cells.collect() }
+}
+
+fn cell(client: &Client, reach: &Reach<'_>) -> CellView {
+    let (reason, missing, constraint) = match reach {
+        Reach::Allowed(constraint) => (None, Vec::new(), constraint.names()),
+        Reach::ShutOut(reason) => (Some(reason.as_str()), Vec::new(), Vec::new()),
+        Reach::WrongAudience(_) => (Some("audience"), Vec::new(), Vec::new()),
+        Reach::MissingScopes { scopes, .. } => {
+            (Some("scope missing"), scopes.iter().map(|scope| (*scope).to_owned()).collect(), Vec::new())
+        }
+    };
+    CellView {
+        client: client.id.to_string(),
+        allowed: reach.is_allowed(),
+        reason,
+        missing,
+        sender_constraint: constraint,
+    }
+}

@@ -1,0 +1,64 @@
+//! The description of the API, made from its code.
+
+use std::sync::LazyLock;
+
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{access, clients, routes, scopes, status, tokens, upstreams};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tollgate", description = "The API for operators of a Tollgate gateway."),
+    servers((url = "/api/v1")),
+    security(("token" = [])),
+    modifiers(&Bearer),
+    paths(
+        status::status,
+        status::reload,
+        scopes::list,
+        routes::list,
+        upstreams::list,
+        access::matrix_page,
+        clients::list,
+        clients::one,
+        tokens::list,
+        tokens::revoke,
+    )
+)]
+struct Description;
+
+/// Adds how callers authenticate.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let about = "A token of this gateway's own token endpoint with the scope tollgate:admin.read or \
+            tollgate:admin.write.";
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document, which does not change while the program runs.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
+
+/// Describes the API (OpenAPI 3.1). It is public.
+pub(super) async fn document() -> Response {
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_is_complete() {
+        let document: serde_json::Value = serde_json::from_str(&DOCUMENT).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        assert!(document["paths"]["/clients/{id}/tokens"]["get"].is_object(), "{document:#}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Pages of long lists.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::admin::problem::Problem;
+
+/// The most items of a page.
+const MOST: usize = 200;
+/// The items of a page if the caller does not say.
+const USUAL: usize = 50;
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// The most items of the page.
+    #[param(minimum = 1, maximum = 200)]
+    pub(super) limit: Option<usize>,
+    /// The item after which the page begins: `next` of the page before.
+    pub(super) after: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    /// The items.
+    pub(super) items: Vec<T>,
+    /// What `after` is for the next page; `null` if this is the last one.
+    pub(super) next: Option<String>,
+}
+
+impl PageQuery {
+    /// Returns the most items of the page.
+    ///
+    /// # Errors
+    /// 400 if the caller wants none, or too many.
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        match self.limit {
+            None => Ok(USUAL),
+            Some(limit @ 1..=MOST) => Ok(limit),
+            Some(_) => Err(Problem::bad_request("`limit` must be from 1 to 200")),
+        }
+    }
+
+    /// Returns the page of a whole list. `key` returns what `after` names an item by.
+    ///
+    /// # Errors
+    /// 400 if the limit is out of bounds, or if no item is named by `after`.
+    pub(super) fn page<I, T>(
+        &self,
+        all: impl IntoIterator<Item = I>,
+        key: impl Fn(&I) -> String,
+        show: impl Fn(I) -> T,
+    ) -> Result<Page<T>, Problem> {
+        let limit = self.limit()?;
+        let mut rest = all.into_iter();
+        if let Some(after) = &self.after
+            && !rest.any(|item| key(&item) == *after)
+        {
+            return Err(Problem::bad_request(
+                "`after` names nothing in this list: begin with the first page",
+            ));
+        }
+        let mut items: Vec<I> = rest.by_ref().take(limit).collect();
+        let next = rest.next().and_then(|_| items.last()).map(&key);
+        Ok(Page { items: items.drain(..).map(show).collect(), next })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(limit: Option<usize>, after: Option<&str>) -> Result<(Vec<u32>, Option<String>), String> {
+        let query = PageQuery { limit, after: after.map(str::to_owned) };
+        let page = query.page(0..5_u32, u32::to_string, |item| item);
+        page.map(|page| (page.items, page.next)).map_err(|problem| problem.detail().to_owned())
+    }
+
+    #[test]
+    fn pages_follow_each_other_and_have_an_end() {
+        assert_eq!(page(Some(2), None), Ok((vec![0, 1], Some("1".to_owned()))));
+        assert_eq!(page(Some(2), Some("1")), Ok((vec![2, 3], Some("3".to_owned()))));
+        assert_eq!(page(Some(2), Some("3")), Ok((vec![4], None)));
+        assert_eq!(page(Some(5), None), Ok((vec![0, 1, 2, 3, 4], None)));
+        assert_eq!(page(None, Some("4")), Ok((vec![], None)));
+        for (limit, after) in [(Some(0), None), (Some(201), None), (None, Some("7"))] {
+            assert!(page(limit, after).is_err());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The state of the gateway.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::moment;
+use crate::admin::problem::Problem;
+use crate::admin::state::AdminState;
+
+/// The state of the gateway.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Status {
+    /// The version of the program.
+    version: &'static str,
+    /// The path of gateway.toml.
+    file: String,
+    /// Whether changes can only be prepared.
+    read_only: bool,
+    /// Whether the store can keep what it promises.
+    store_healthy: bool,
+    /// The tokens that are valid.
+    tokens_live: u64,
+    /// The secrets that wait for a hashing thread.
+    hashing_queue: u64,
+    clients: usize,
+    routes: usize,
+    upstreams: usize,
+    scopes: usize,
+}
+
+/// Shows the state of the gateway.
+#[utoipa::path(get, path = "/status", tag = "state", responses((status = 200, body = Status), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn status(State(state): State<AdminState>) -> Json<Status> {
+    let (config, gauges) = (state.config(), state.proxy().gauges());
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        file: config.file.display().to_string(),
+        read_only: config.admin.as_ref().is_some_and(|admin| admin.read_only),
+        store_healthy: gauges.store_healthy,
+        tokens_live: gauges.tokens_live,
+        hashing_queue: gauges.hashing_queue,
+        clients: config.clients.len(),
+        routes: config.routes.len(),
+        upstreams: config.upstreams.len(),
+        scopes: config.scopes.len(),
+    })
+}
+
+/// What became of the last reload.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReloadStatus {
+    /// When it was; `null` if there was none since the start.
+    at: Option<String>,
+    /// Whether the file is in force.
+    applied: bool,
+    /// Why it is not.
+    error: Option<String>,
+}
+
+/// Shows what became of the last reload.
+#[utoipa::path(get, path = "/reload", tag = "state", responses((status = 200, body = ReloadStatus), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn reload(State(state): State<AdminState>) -> Json<ReloadStatus> {
+    let last = state.control().last_reload();
+    Json(match last {
+        None => ReloadStatus { at: None, applied: true, error: None },
+        Some(reload) => ReloadStatus {
+            at: Some(moment::at(reload.at)),
+            applied: reload.error.is_none(),
+            error: reload.error,
+        },
+    })
+}
+
+/// Answers 200 while the gateway can do all that it promises.
+pub(in crate::admin) async fn ready(State(state): State<AdminState>) -> Result<&'static str, Problem> {
+    if state.gate().is_store_healthy() {
+        Ok("ready\n")
+    } else {
+        Err(Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "not-ready", "the gateway is not ready"))
+    }
+}

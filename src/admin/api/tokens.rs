@@ -1,0 +1,96 @@
+//! The tokens of a client: what they are good for, never the tokens themselves.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::caller::Caller;
+use super::clients::unknown;
+use super::extract::InPath;
+use super::moment;
+use crate::admin::problem::Problem;
+use crate::admin::state::AdminState;
+use crate::gate::TokenInfo;
+
+/// The most records of the store that are looked at.
+const MOST_LOOKED_AT: usize = 100_000;
+/// The most tokens that are listed.
+const MOST_LISTED: usize = 200;
+
+/// The tokens of a client.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TokensView {
+    /// How many are valid.
+    live: u64,
+    /// Some of them, at most 200.
+    tokens: Vec<TokenView>,
+    /// Whether these are all. A large store is not searched to its end.
+    complete: bool,
+}
+
+/// What a token is good for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TokenView {
+    issued: String,
+    expires: String,
+    scopes: Vec<String>,
+    audience: Option<String>,
+    /// What its sender must show besides it: `dpop` or `certificate`.
+    bound_to: Vec<&'static str>,
+}
+
+/// Lists the valid tokens of a client.
+#[utoipa::path(get, path = "/clients/{id}/tokens", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = TokensView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(state): State<AdminState>,
+    InPath(id): InPath<String>,
+) -> Result<Json<TokensView>, Problem> {
+    let gate = state.gate();
+    let live = gate.live_tokens_of(&id).ok_or_else(unknown)?;
+    let (tokens, complete) = gate.tokens_of(&id, MOST_LOOKED_AT, MOST_LISTED);
+    Ok(Json(TokensView { live, tokens: tokens.into_iter().map(view).collect(), complete }))
+}
+
+fn view(token: TokenInfo) -> TokenView {
+    let bound = [(token.bound_to_key, "dpop"), (token.bound_to_certificate, "certificate")];
+    TokenView {
+        issued: moment::since_1970(token.issued),
+        expires: moment::since_1970(token.expires),
+        scopes: token.scopes.iter().map(str::to_owned).collect(),
+        audience: token.audience,
+        bound_to: bound.into_iter().filter_map(|(is, name)| is.then_some(name)).collect(),
+    }
+}
+
+/// How many tokens were revoked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Revoked {
+    /// How many were valid before.
+    revoked: u64,
+}
+
+/// Revokes all tokens of a client, at once. The client can get new ones.
+#[utoipa::path(post, path = "/clients/{id}/revoke-tokens", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = Revoked), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn revoke(
+    State(state): State<AdminState>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<Revoked>, Problem> {
+    let gate = state.gate();
+    let revoked = gate.live_tokens_of(&id).ok_or_else(unknown)?;
+    match gate.revoke_all_async(&id).await {
+        Ok(true) => {
+            log::info!("{} tokens of the client {id:?} were revoked by {:?}", revoked, caller.client);
+            Ok(Json(Revoked { revoked }))
+        }
+        Ok(false) => Err(unknown()),
+        Err(error) => Err(Problem::new(
+            http::StatusCode::SERVICE_UNAVAILABLE,
+            "store-unavailable",
+            format!(
+                "the tokens are refused here, and other gateways may still accept them: {error}; repeat the request"
+            ),
+        )),
+    }
+}

@@ -1,0 +1,56 @@
+//! The upstreams and their servers.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::extract::InQuery;
+use super::paging::{Page, PageQuery};
+use crate::admin::problem::Problem;
+use crate::admin::state::AdminState;
+use crate::upstream::group::Upstream;
+
+/// An upstream.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UpstreamView {
+    name: String,
+    /// `http1` or `http2`.
+    protocol: &'static str,
+    /// Whether the gateway adds credentials of its own to requests. What they are is not shown.
+    credentials: bool,
+    servers: Vec<ServerView>,
+}
+
+/// A server of an upstream.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ServerView {
+    server: String,
+    /// Whether it gets requests.
+    available: bool,
+    /// `healthy`, `unhealthy` (its probes fail), or `ejected` (requests to it fail).
+    state: &'static str,
+}
+
+/// Lists the upstreams, in the order of the file.
+#[utoipa::path(get, path = "/upstreams", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<UpstreamView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(state): State<AdminState>,
+    InQuery(query): InQuery<PageQuery>,
+) -> Result<Json<Page<UpstreamView>>, Problem> {
+    let rules = state.proxy().rules();
+    query.page(&rules.upstreams, |upstream| upstream.name.clone(), |upstream| view(upstream)).map(Json)
+}
+
+fn view(upstream: &Upstream) -> UpstreamView {
+    let servers = upstream.servers().iter().map(|server| {
+        let state = upstream.state_of(server);
+        ServerView { server: server.to_string(), available: state == "healthy", state }
+    });
+    UpstreamView {
+        name: upstream.name.clone(),
+        protocol: if upstream.http2 { "http2" } else { "http1" },
+        credentials: upstream.credentials.is_some(),
+        servers: servers.collect(),
+    }
+}
