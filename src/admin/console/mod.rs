@@ -19,8 +19,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use self::pages::{
-    audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes, secret, sign_in,
-    upstreams, users, versions,
+    audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes, secret, setup,
+    sign_in, upstreams, users, versions,
 };
 use super::state::AdminState;
 
@@ -31,6 +31,7 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/", get(overview::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-out", post(sign_in::leave))
+        .route("/setup", get(setup::show).post(setup::submit))
         .route("/clients", get(clients::show))
         .route("/clients/new", get(new_client::show).post(new_client::submit))
         .route("/clients/secret", get(secret::show))

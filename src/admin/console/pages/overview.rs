@@ -2,16 +2,18 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::history::{when, who};
 use super::upstreams::server_states;
 use crate::admin::console::series::{Point, Span};
 use crate::admin::console::view::chart::{Chart, stacked};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::overview::{
-    BusyRoute, Card, EndingSecret, Legend, OverviewPage, Span as SpanLink, UpstreamLine,
+    BusyRoute, Card, EndingSecret, LastVersion, Legend, OverviewPage, Span as SpanLink, UpstreamLine,
 };
 use crate::admin::console::view::parts::{Badge, Tone};
 use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::console::wording;
+use crate::change::versions::Version;
 use crate::config::grouped;
 use crate::telemetry::{is_timed, quantile};
 
@@ -52,7 +54,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
         upstreams: upstreams(&visit),
         ending: ending(&visit),
         shadow: Vec::new(),
-        last: Vec::new(),
+        last: last_versions(&visit).await,
         frame: visit.live_frame(Section::Overview, "Overview"),
     };
     visit.page(&page)
@@ -139,6 +141,17 @@ fn upstreams(visit: &Visit) -> Vec<UpstreamLine> {
         }
     });
     lines.take(MOST).collect()
+}
+
+async fn last_versions(visit: &Visit) -> Vec<LastVersion> {
+    let versions = visit.change(|changes, _| changes.history(None, 5)).await.unwrap_or_default();
+    let line = |version: &Version| LastVersion {
+        number: version.number,
+        comment: version.comment.clone(),
+        who: who(version),
+        when: when(version),
+    };
+    versions.iter().map(line).collect()
 }
 
 /// Lists the secrets that end soon, the next one first.

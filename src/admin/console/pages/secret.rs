@@ -10,7 +10,7 @@ use crate::admin::console::view::clients::SecretPage;
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::problem::Problem;
-use crate::config::{Access, Client, Config};
+use crate::config::{Access, Client, Config, ServerCertificate};
 
 /// Shows the secret that the last form made. A second look finds nothing.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
@@ -67,7 +67,7 @@ fn call_command(config: &Config, client: &Client) -> Option<String> {
 /// Returns the option for a certificate that the gateway has signed itself.
 fn insecure(config: &Config) -> &'static str {
     let is_tls = config.token_service.issuer.as_str().starts_with("https:");
-    if is_tls && config.server.tls.is_none() { "-k " } else { "" }
+    if is_tls && config.server.tls.certificate == ServerCertificate::SelfSigned { "-k " } else { "" }
 }
 
 /// Quotes a text for a shell.

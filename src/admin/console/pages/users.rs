@@ -14,7 +14,7 @@ use crate::change::error::ChangeError;
 use crate::config::Role;
 
 /// The shortest password that the form takes.
-const SHORTEST: usize = 12;
+pub(super) const SHORTEST: usize = 12;
 
 /// Shows the page.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
@@ -78,7 +78,8 @@ async fn change(visit: &Visit, title: &str, operations: Vec<Json>) -> Answer {
     go_to("/users")
 }
 
-fn check_password(errors: &mut Errors, password: &str) {
+/// Checks a new password.
+pub(super) fn check_password(errors: &mut Errors, password: &str) {
     if password.chars().count() < SHORTEST {
         errors.add("password", format!("A password has at least {SHORTEST} characters."));
     }

@@ -86,14 +86,14 @@ pub(in crate::admin::console) async fn compare(visit: Visit) -> Answer {
 }
 
 /// Confirms a commit.
-pub(in crate::admin::console) async fn confirm(Form { visit, .. }: Form, Path(number): Path<u64>) -> Answer {
+pub(in crate::admin::console) async fn confirm(Path(number): Path<u64>, Form { visit, .. }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let confirmed = visit.change(move |changes, actor| changes.confirm(actor, number)).await;
     finish(&visit, confirmed.map(drop), format!("Version {number} is confirmed and stays in use."))
 }
 
 /// Rolls a commit back that waits for its confirmation.
-pub(in crate::admin::console) async fn undo(Form { visit, .. }: Form, Path(number): Path<u64>) -> Answer {
+pub(in crate::admin::console) async fn undo(Path(number): Path<u64>, Form { visit, .. }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let undone = visit.change(move |changes, actor| changes.undo(actor, number)).await;
     finish(&visit, undone.map(drop), format!("Version {number} is rolled back: the file before it is in use."))

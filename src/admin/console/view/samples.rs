@@ -93,6 +93,7 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
         code: "c0de".into(),
         lead: "This user becomes an owner: it may change everything, other users included.",
         button: "Create the user",
+        hint: "At least 12 characters. Only its hash is written to gateway.toml.".into(),
         name: word.into(),
         errors: Errors::default(),
     };

@@ -26,6 +26,8 @@ pub(crate) struct SetupPage {
     pub(crate) code: String,
     pub(crate) lead: &'static str,
     pub(crate) button: &'static str,
+    /// What a password must be.
+    pub(crate) hint: String,
     pub(crate) name: String,
     pub(crate) errors: Errors,
 }
