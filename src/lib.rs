@@ -167,6 +167,8 @@ mod response;
 mod route;
 #[cfg(feature = "gateway")]
 mod server;
+#[cfg(feature = "gateway")]
+mod shadow;
 #[cfg(any(feature = "gateway", feature = "journal"))]
 mod state_file;
 pub mod store;

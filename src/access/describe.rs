@@ -7,7 +7,7 @@ use http::HeaderName;
 use crate::config::settings::upstreams::IDLE_TIMEOUT;
 use crate::config::{
     Access, AddressRules, BodyLimit, Config, CorsOrigins, HeaderChanges, IdentityHeader, IdentityHeaders,
-    Methods, Route, ShownDuration, ShownSize, Upstream, UpstreamHost,
+    Methods, Mode, Route, ShownDuration, ShownSize, Upstream, UpstreamHost,
 };
 use crate::oauth::scope::{Requirement, Scopes};
 
@@ -18,9 +18,13 @@ pub(crate) fn needs(route: &Route) -> String {
         Access::Token { requirement, audience } => (requirement, audience),
     };
     let scopes = scopes(requirement);
-    match audience {
+    let needed = match audience {
         None => scopes,
         Some(audience) => format!("{scopes}, for the audience {audience}"),
+    };
+    match route.mode {
+        Mode::Enforce => needed,
+        Mode::Shadow => format!("{needed} (shadow mode: refuses nobody)"),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use self::credentials::credentials;
 use crate::access::describe;
 use crate::access::reach::{Reach, SenderConstraint};
-use crate::config::{Access, Client, Config, Route};
+use crate::config::{Access, Client, Config, Mode, Route};
 
 /// One difference in access. Routes are named by their methods and pattern, as in the access matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub(crate) enum Change {
     BecomesPublic { route: String },
     /// A public route needs a token.
     BecomesProtected { route: String, needs: String },
+    /// A route that is new, or refused requests, is in shadow mode: it forwards requests without a valid token.
+    BecomesShadow { route: String },
+    /// A route that was in shadow mode refuses requests without a valid token.
+    BecomesEnforced { route: String, needs: String },
     /// A route is gone. A less specific one may match its requests.
     RouteRemoved { route: String },
     /// A route goes to another upstream, or its upstream has other servers.
@@ -52,6 +56,7 @@ impl Change {
     pub(crate) fn widens(&self) -> bool {
         match self {
             Self::BecomesPublic { .. }
+            | Self::BecomesShadow { .. }
             | Self::Redirected { .. }
             | Self::TermsChanged { .. }
             | Self::Gained { .. }
@@ -61,6 +66,7 @@ impl Change {
                 before.key && !after.key || before.certificate && !after.certificate
             }
             Self::BecomesProtected { .. }
+            | Self::BecomesEnforced { .. }
             | Self::RouteRemoved { .. }
             | Self::Lost { .. }
             | Self::MayNotIntrospect { .. }
@@ -148,6 +154,16 @@ fn exposure(old: Option<&Route>, new: &Route, changes: &mut Vec<Change>) {
         changes.push(Change::BecomesPublic { route: name(new) });
     } else if was_public && !is_public {
         changes.push(Change::BecomesProtected { route: name(new), needs: describe::needs(new) });
+    }
+    let was_shadow = old.is_some_and(|old| old.mode == Mode::Shadow);
+    match new.mode {
+        Mode::Shadow if !was_shadow && !was_public => {
+            changes.push(Change::BecomesShadow { route: name(new) });
+        }
+        Mode::Enforce if was_shadow && !is_public => {
+            changes.push(Change::BecomesEnforced { route: name(new), needs: describe::needs(new) });
+        }
+        Mode::Shadow | Mode::Enforce => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether a client can get through a route.
 
 use crate::config::{Access, Client, Route};
-use crate::oauth::scope::{Requirement, Scopes};
+use crate::oauth::scope::Requirement;
 
 /// What the sender of a token must show with each request, because the token is bound to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl<'r> Reach<'r> {
         if let Some(audience) = audience.as_deref().filter(|wanted| !may_ask_for(client, wanted)) {
             return Self::WrongAudience(audience);
         }
-        match missing(requirement, &client.scopes) {
+        match requirement.missing(&client.scopes) {
             scopes if scopes.is_empty() => Self::Allowed(SenderConstraint::of(client)),
             scopes => Self::MissingScopes { scopes, any: matches!(requirement, Requirement::Any(_)) },
         }
@@ -100,15 +100,6 @@ impl<'r> Reach<'r> {
     pub(crate) fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
     }
-}
-
-/// Returns the scopes that a token lacks. If one of several would be enough, all of them are returned.
-pub(crate) fn missing<'r>(requirement: &'r Requirement, held: &Scopes) -> Vec<&'r str> {
-    if requirement.is_met_by(held) {
-        return Vec::new();
-    }
-    let needed = requirement.scopes().into_iter().flat_map(Scopes::iter);
-    needed.filter(|scope| !held.contains(scope)).collect()
 }
 
 /// Returns whether a client may ask for tokens for an audience (RFC 8707).

@@ -46,6 +46,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show who calls routes in shadow mode, who would be refused, and which changes let everybody pass.
+    Shadow {
+        /// Print JSON, for scripts.
+        #[arg(long)]
+        json: bool,
+    },
     /// Compare what two configurations grant. The exit code is 1 if the second one grants more.
     Diff(diff::Arguments),
     /// Measure a gateway of this configuration: the cost of protection, the rate of tokens, and the latency for clients.

@@ -18,6 +18,7 @@ mod output;
 mod route_json;
 mod routes;
 mod schema;
+mod shadow;
 mod state;
 mod token;
 mod upgrade;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Import(arguments) => import::import(&config, &arguments),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
+        Command::Shadow { json } => shadow::shadow(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::describe;
-use crate::config::{Access, AddressRange, BodyLimit, Config, CorsOrigins, Methods, Route};
+use crate::config::{Access, AddressRange, BodyLimit, Config, CorsOrigins, Methods, Mode, Route};
 use crate::oauth::scope::Requirement;
 
 /// Returns the key that gateway.toml has for the route's pattern.
@@ -39,6 +39,9 @@ pub(super) fn route(config: &Config, route: &Route) -> Map<String, Value> {
                 object.insert("audience".to_owned(), json!(audience));
             }
         }
+    }
+    if route.mode == Mode::Shadow {
+        object.insert("mode".to_owned(), json!("shadow"));
     }
     let texts = |items: Vec<String>| (!items.is_empty()).then(|| json!(items));
     let ranges = |ranges: &[AddressRange]| texts(ranges.iter().map(ToString::to_string).collect());

@@ -47,11 +47,13 @@ pub enum Lint {
     HiddenAddresses,
     /// A store that a restart empties.
     ForgetsOnRestart,
+    /// A route that forwards what it is to refuse.
+    ShadowMode,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -70,6 +72,7 @@ impl Lint {
         Self::UnverifiedUpstream,
         Self::HiddenAddresses,
         Self::ForgetsOnRestart,
+        Self::ShadowMode,
     ];
 
     /// Returns the name, such as `unknown-method`.
@@ -94,6 +97,7 @@ impl Lint {
             Self::UnverifiedUpstream => "unverified-upstream",
             Self::HiddenAddresses => "hidden-addresses",
             Self::ForgetsOnRestart => "forgets-on-restart",
+            Self::ShadowMode => "shadow-mode",
         }
     }
 }

@@ -127,9 +127,21 @@ impl Gate {
         target: impl FnOnce() -> Option<Target<'a>>,
         answers: &Answers,
     ) -> Result<Permit, Undecided> {
-        let presented = bearer::only(credentials.authorization())?;
         let opens_unnamed = |resource: &str| self.opens_unnamed(resource);
         let demand = RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed };
+        self.authorize_demand(credentials, demand, certificate, target, answers)
+    }
+
+    #[inline]
+    fn authorize_demand<'a>(
+        &self,
+        credentials: &impl Credentials,
+        demand: RouteDemand<'_>,
+        certificate: Option<&[u8; 32]>,
+        target: impl FnOnce() -> Option<Target<'a>>,
+        answers: &Answers,
+    ) -> Result<Permit, Undecided> {
+        let presented = bearer::only(credentials.authorization())?;
         if presented.scheme == Scheme::Bearer {
             return self.authorize_bearer(presented, demand, certificate, answers);
         }
@@ -189,6 +201,29 @@ impl Gate {
             },
         }
         Ok(decided?)
+    }
+
+    /// Leases like [`Self::lease`], for a route in shadow mode: a valid token that does not meet the demand has a lease,
+    /// too, and the denial says what it lacks. `identity` is that of the token in both cases.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn lease_in_shadow(
+        &self,
+        credentials: &impl Credentials,
+        demand: &Demand,
+        evidence: &Evidence<'_>,
+        identity: &mut Identity,
+        answers: &Answers,
+    ) -> Result<(Lease, Option<Denial>), Undecided> {
+        let certificate = evidence.certificate.map(|certificate| certificate.sha256);
+        let target = || evidence.target;
+        let any =
+            RouteDemand { requirement: &Requirement::AnyToken, audience: None, opens_unnamed: &|_| true };
+        let permit = self.authorize_demand(credentials, any, certificate, target, answers)?;
+        let opens_unnamed = |resource: &str| self.opens_unnamed(resource);
+        let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
+        let denial =
+            decide::misfit(&permit, RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed });
+        Ok((Lease::of_permit(permit, identity), denial))
     }
 
     /// Returns whether the token behind a lease is still valid: see [`Self::still_permits`].

@@ -11,9 +11,9 @@ use rustls_pki_types::ServerName;
 
 use super::upstream_tls::client_config;
 use crate::config::{
-    self, BodyLimit, Config, ConfigError, ConfigErrors, Credentials, ErrorKind, Protocol, Scheme,
+    self, BodyLimit, Config, ConfigError, ConfigErrors, Credentials, ErrorKind, Mode, Protocol, Scheme,
 };
-use crate::headers::{IdentityHeader, RequestRules};
+use crate::headers::{ClientAuthorization, IdentityHeader, RequestRules};
 use crate::limit::by_address::AddressLimiter;
 use crate::limit::concurrency::QueueBounds;
 use crate::limit::rate::{ClientLimits, Limiter};
@@ -25,9 +25,11 @@ use crate::proxy::endpoint_cors::EndpointCors;
 use crate::proxy::meters::Meters;
 use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
 use crate::proxy::rules::Rules;
+use crate::proxy::shadow::access::ShadowAccess;
 use crate::proxy::transform::Transform;
 use crate::route::rewrite::{PathRewrite, Rewrite};
 use crate::route::table::{Conflict, Entry, RouteTable};
+use crate::shadow::Learned;
 use crate::upstream::group::{Upstream, UpstreamSpec};
 use crate::upstream::health::HealthCheck;
 use crate::upstream::registry::{ServerKey, ServerRegistry};
@@ -46,6 +48,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         registry: ServerRegistry::default(),
         meters_before: before.map(|rules| &rules.meters),
         meters: Meters::new(config),
+        learned: before.map(|rules| Arc::clone(&rules.learned)).unwrap_or_default(),
     };
     let mut errors = Vec::new();
     let upstreams: Vec<Option<Arc<Upstream>>> = config
@@ -95,6 +98,8 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         limits: counting.now,
         registry: counting.registry,
         meters: counting.meters,
+        learned: counting.learned,
+        shadow_routes: config.routes.iter().filter(|route| route.mode == Mode::Shadow).count(),
     })
 }
 
@@ -133,6 +138,7 @@ struct Carryover<'a> {
     registry: ServerRegistry,
     meters_before: Option<&'a Meters>,
     meters: Meters,
+    learned: Arc<Learned>,
 }
 
 impl Carryover<'_> {
@@ -181,11 +187,24 @@ fn route(
         config::Access::Token { requirement, audience } => {
             let demand =
                 Demand { requirement: requirement.clone(), audience: audience.as_deref().map(Into::into) };
-            match &route.token_header {
-                None => Access::Token(demand),
-                Some(header) => Access::TokenIn(header.clone(), demand),
+            match (route.mode, &route.token_header) {
+                (Mode::Shadow, header) => Access::Shadow(Box::new(ShadowAccess {
+                    demand,
+                    header: header.clone(),
+                    forward_token: route.forward_token,
+                    rules: request_rules(route, true, None).map(Arc::new),
+                    rules_with_header: request_rules(route, false, None).map(Arc::new),
+                    learned: counting.learned.route(&route.label()),
+                })),
+                (Mode::Enforce, None) => Access::Token(demand),
+                (Mode::Enforce, Some(header)) => Access::TokenIn(header.clone(), demand),
             }
         }
+    };
+    let authorization = match (&route.access, &route.token_header) {
+        _ if route.forward_token => ClientAuthorization::Forward,
+        (config::Access::Token { .. }, None) => ClientAuthorization::Remove,
+        _ => ClientAuthorization::RemoveOurs,
     };
     let needs_token = !matches!(route.access, config::Access::Public);
     let max_body_size = match route.max_body_size {
@@ -198,11 +217,13 @@ fn route(
         access,
         meter,
         transform: transform(route, &upstream),
-        request_rules: request_rules(route, upstream.credentials.as_ref()).map(Arc::new),
+        request_rules: request_rules(route, true, upstream.credentials.as_ref()).map(Arc::new),
         maps_urls: route.map_response_urls,
         max_body_size,
         body_timeout,
         forward_token: route.forward_token,
+        carries_logins: authorization != ClientAuthorization::Remove || route.mode == Mode::Shadow,
+        authorization,
         addresses: AddressPolicy::new(&route.addresses, rates),
         rate_limit: route.rate_limit.map(|rate| counting.now.limiter(counting.before, &key, rate)),
         in_flight: route.max_in_flight.map(|max| counting.now.concurrency(counting.before, &key, max, None)),
@@ -226,8 +247,11 @@ fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform
 
 /// Returns what a route and its upstream change in the headers of requests. The credentials are set last, so that nothing
 /// replaces them.
+///
+/// `removes_token` is whether the header that has the token is removed.
 fn request_rules(
     route: &config::Route,
+    removes_token: bool,
     credentials: Option<&(http::HeaderName, HeaderValue)>,
 ) -> Option<RequestRules> {
     let mut rules = RequestRules::default();
@@ -237,7 +261,7 @@ fn request_rules(
     for (name, value) in &route.request_headers.set {
         rules.set(name.clone(), value.clone());
     }
-    if let Some(header) = route.token_header.as_ref().filter(|_| !route.forward_token) {
+    if let Some(header) = route.token_header.as_ref().filter(|_| removes_token && !route.forward_token) {
         rules.remove(header.clone());
     }
     let header = |header: &config::IdentityHeader| match header {

@@ -16,6 +16,7 @@ pub(crate) mod reload;
 pub(crate) mod secret_usage;
 mod service_manager;
 pub(crate) mod settings;
+mod shadow_keeper;
 pub(crate) mod start;
 mod store;
 mod upstream_tls;

@@ -23,6 +23,7 @@ use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
 use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::shadow_keeper::ShadowKeeper;
 use super::store;
 use crate::admin::listener::AdminListener;
 use crate::admin::state::AdminState;
@@ -93,11 +94,13 @@ fn start(
     let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
     let (journal, alone) = (stored.journal(), predecessor.is_none());
-    let keeper = Keeper::start(gate.clone(), journal, &config.server.state_dir, alone);
-    let keeper = keeper.map_err(StartError::system)?;
-    secret_usage::warn_of_expired(&gate);
     // The proxy lives as long as the process. A plain reference spares each request a shared counter.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
+    let state_dir = &config.server.state_dir;
+    let shadow = ShadowKeeper::new(proxy, state_dir);
+    let keeper = Keeper::start(proxy.gate().clone(), journal, state_dir, alone, shadow);
+    let keeper = keeper.map_err(StartError::system)?;
+    secret_usage::warn_of_expired(proxy.gate());
     let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
 
     let console = admin.as_ref().and_then(|listener| Console::open(&config, listener.address()));

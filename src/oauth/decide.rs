@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::denial::{Denial, Mismatch};
-use super::grant::{Confirmation, Grant, Record};
+use super::grant::{Confirmation, Grant, Record, Terms};
 use super::scope::{Requirement, Scopes};
 use super::token::TokenDigest;
 use crate::clock::Millis;
@@ -120,6 +120,12 @@ fn check(record: &Record, demand: RouteDemand<'_>, held: Possession<'_>, now: Mi
     if terms.confirmation.is_some() || held.key.is_some() {
         check_possession(terms.confirmation.as_ref(), held)?;
     }
+    fits(terms, demand)
+}
+
+/// Checks what a valid token is good for.
+#[inline]
+fn fits(terms: &Terms, demand: RouteDemand<'_>) -> Result<(), Denial> {
     if !demand.accepts(terms.audience.as_deref()) {
         return Err(Denial::WrongAudience);
     }
@@ -128,6 +134,21 @@ fn check(record: &Record, demand: RouteDemand<'_>, held: Possession<'_>, now: Mi
     } else {
         Err(Denial::InsufficientScope(demand.requirement.scopes().cloned().unwrap_or_default()))
     }
+}
+
+/// Returns why a valid token does not meet a demand, in the words of the token's scheme; `None` if it does.
+#[cfg(feature = "gateway")]
+pub(crate) fn misfit(permit: &Permit, demand: RouteDemand<'_>) -> Option<Denial> {
+    let terms = permit.grant()?.terms();
+    let denial = fits(terms, demand).err()?;
+    Some(if permit.is_bound_to_key() { Denial::Dpop(Box::new(denial)) } else { denial })
+}
+
+/// Makes the lease of a request that an enforced route refuses, for a route in shadow mode. It needs the refusal, and it
+/// has no token: no credentials of the upstream go with it.
+#[cfg(feature = "gateway")]
+pub(crate) fn shadow(_refused: &Denial) -> Lease {
+    Lease { token: None }
 }
 
 /// Permission to forward one request: what is left of a [`Permit`] once the gateway has copied who the client is. It
@@ -332,7 +353,6 @@ mod tests {
 
     use super::*;
     use crate::oauth::client::{ClientId, ClientState};
-    use crate::oauth::grant::Terms;
     use crate::oauth::token::AccessToken;
 
     fn record(scopes: &str) -> (Arc<ClientState>, Record) {

@@ -12,6 +12,7 @@ use super::observer::RequestObserver;
 use super::refusal::Refusal;
 use super::route::{Access, ClientConnection, Route};
 use super::rules::Rules;
+use super::shadow::judge;
 use super::transform::Transform;
 use super::tunnel;
 use crate::gate::question::{Answers, Question, Undecided};
@@ -158,7 +159,7 @@ pub(crate) fn authorize<V: RequestView>(
         }
     };
     let origin = route.cors.as_ref().and_then(|cors| cors.origin(request));
-    let login = route.carries_logins() && request.values(Class::Authorization).any(authenticates_connection);
+    let login = route.carries_logins && request.values(Class::Authorization).any(authenticates_connection);
     let upgrade = upgrade.is_some();
     Ok(Disposition::Upstream(Authorized { lease, head, limits, upgrade, login, origin, request_path }))
 }
@@ -205,8 +206,11 @@ fn outgoing<'a, V: RequestView>(
     let mut outgoing = Outgoing::new(client.peer_value.as_bytes(), proto);
     outgoing.client_id = identity.client().map(str::as_bytes);
     outgoing.client_scope = identity.scope().map(str::as_bytes);
-    outgoing.authorization = route.client_authorization();
-    outgoing.rules = route.request_rules.as_deref();
+    (outgoing.authorization, outgoing.rules) = match &route.access {
+        // No token: an enforced route would refuse the request.
+        Access::Shadow(shadow) if lease.digest().is_none() => shadow.forwarding(request),
+        _ => (route.authorization, route.request_rules.as_deref()),
+    };
     outgoing.peer_is_trusted = rules.trusts(client.peer);
     outgoing.version = request.version();
     // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
@@ -319,6 +323,7 @@ fn enforce<V: RequestView>(
             let credentials = CredentialsIn::new(request, header);
             gate.lease(&credentials, demand, &evidence, identity, context.answers)
         }
+        Access::Shadow(shadow) => judge::lease(gate, rules, shadow, context, target, observer, identity),
     };
     let lease = match leased {
         Ok(lease) => lease,

@@ -207,7 +207,7 @@ impl Proxy {
                 return record.restore_route(route);
             }
         };
-        let carries_logins = route.carries_logins();
+        let carries_logins = route.carries_logins;
         let mut logins = if carries_logins { std::mem::take(client.logins()) } else { Logins::default() };
         let exchange = Exchange {
             upstream,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Methods};
+use crate::config::{self, Config};
 use crate::telemetry::{Meter, RouteCells, UpstreamCells};
 
 /// Meters by the names of their routes and upstreams.
@@ -22,7 +22,7 @@ impl Meters {
     }
 
     pub(crate) fn route(&mut self, before: Option<&Self>, route: &config::Route) -> Arc<Meter<RouteCells>> {
-        let name = name(route);
+        let name = route.label();
         let kept = self.routes.get(&name).or_else(|| before?.routes.get(&name)).cloned();
         let meter = kept.unwrap_or_else(|| Arc::new(Meter::new(&*name, self.threads)));
         self.routes.insert(name, Arc::clone(&meter));
@@ -45,24 +45,6 @@ impl Meters {
     }
 }
 
-/// Returns the name of a route in metrics and logs, such as `GET,HEAD api.example.com/orders/*`. Methods and
-/// host are included only if the route has them.
-fn name(route: &config::Route) -> String {
-    let methods = match &route.methods {
-        Methods::All => String::new(),
-        Methods::Only(methods) => {
-            let names: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
-            names.join(",") + " "
-        }
-    };
-    let host = route.host_names();
-    let path = match route.path.as_str() {
-        prefix if route.path.is_prefix() => format!("{}/*", prefix.trim_end_matches('/')),
-        path => path.to_owned(),
-    };
-    format!("{methods}{host}{path}")
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -76,7 +58,7 @@ mod tests {
             [[routes]]\nprefix = \"/x\"\nmethods = [\"GET\", \"HEAD\"]\nupstream = \"a\"\n\
             [[routes]]\nprefix = \"/\"\nhost = \"Api.example\"\nupstream = \"a\"\n";
         let config = Config::parse(text, Path::new("gateway.toml"), Path::new("."), &|_| None).unwrap();
-        let names: Vec<String> = config.routes.iter().map(name).collect();
+        let names: Vec<String> = config.routes.iter().map(config::Route::label).collect();
         assert_eq!(names, ["/x/{id}", "GET,HEAD /x/*", "api.example/*"]);
         let mut first = Meters::new(&config);
         let meters: Vec<_> = config.routes.iter().map(|route| first.route(None, route)).collect();

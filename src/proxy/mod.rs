@@ -16,5 +16,6 @@ mod redirect;
 pub(crate) mod refusal;
 pub(crate) mod route;
 pub(crate) mod rules;
+pub(crate) mod shadow;
 pub(crate) mod transform;
 pub(crate) mod tunnel;

@@ -121,6 +121,15 @@ impl Proxy {
             routes: rules.meters.routes(),
             own: observe::builtin_meters(),
             upstreams: rules.meters.upstreams(),
+            shadow_routes: number(rules.shadow_routes),
+            shadow_refusals: rules
+                .learned
+                .routes()
+                .iter()
+                .flat_map(|route| {
+                    route.refusals().map(|(reason, count)| (route.name().to_owned(), reason, count))
+                })
+                .collect(),
             tokens_live: self.gate.tokens_live(),
             tokens_kept: number(self.gate.tokens_kept()),
             store_healthy: self.gate.is_store_healthy(),
@@ -260,7 +269,7 @@ impl Proxy {
                             Http1::new(&exchange, expected, &mut writer, &mut down, &mut logins);
                         match exchange.run(&mut attempt, &mut limits, trace).await {
                             Ok((mut connection, ())) => {
-                                if route.carries_logins() {
+                                if route.carries_logins {
                                     bind_login(&mut connection, login);
                                 }
                                 let returning =

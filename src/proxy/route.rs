@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::addresses::AddressPolicy;
 use super::cors::Cors;
+use super::shadow::access::ShadowAccess;
 use super::transform::Transform;
 use crate::config;
 use crate::headers::{ClientAuthorization, Field, HeaderSink, PublicOrigin, RequestRules, UrlMap};
@@ -21,7 +22,7 @@ use crate::telemetry::{Meter, RouteCells};
 use crate::upstream::group::Upstream;
 
 /// The requirement of a route on the client's identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Access {
     /// A valid token that meets the requirement.
     Token(Demand),
@@ -29,6 +30,8 @@ pub(crate) enum Access {
     TokenIn(HeaderName, Demand),
     /// No token: `access = "public"`.
     Public,
+    /// Nothing yet: the configuration says `mode = "shadow"`.
+    Shadow(Box<ShadowAccess>),
 }
 
 /// A route: its requirements, its limits and its upstream.
@@ -51,6 +54,10 @@ pub(crate) struct Route {
     pub(crate) body_timeout: Duration,
     /// Whether the client's token is sent upstream.
     pub(crate) forward_token: bool,
+    /// What to do with the `Authorization` field of a permitted request.
+    pub(crate) authorization: ClientAuthorization,
+    /// Whether clients can log in to the upstream over this route.
+    pub(crate) carries_logins: bool,
     /// The requirements on client addresses, if any.
     pub(crate) addresses: Option<Box<AddressPolicy>>,
     pub(crate) rate_limit: Option<Arc<Limiter>>,
@@ -61,15 +68,6 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Returns what to do with the client's `Authorization` field.
-    pub(crate) fn client_authorization(&self) -> ClientAuthorization {
-        match (&self.access, self.forward_token) {
-            (_, true) => ClientAuthorization::Forward,
-            (Access::Public | Access::TokenIn(..), false) => ClientAuthorization::RemoveOurs,
-            (Access::Token(_), false) => ClientAuthorization::Remove,
-        }
-    }
-
     /// Returns what becomes of a URL or a cookie of the upstream, or `None` if it stays as it is. `request_path` is the
     /// canonical path of the request, on a route that changes it, and `sent` reads the request that went upstream.
     #[cold]
@@ -83,11 +81,6 @@ impl Route {
         let rewrite = rewrite.filter(|rewrite| !rewrite.is_empty());
         let map = UrlMap { servers: &self.upstream.origins, rewrite, request_path };
         if self.maps_urls { map.value(field, sent) } else { None }
-    }
-
-    /// Returns whether clients can log in to the upstream over this route.
-    pub(crate) fn carries_logins(&self) -> bool {
-        self.client_authorization() != ClientAuthorization::Remove
     }
 }
 

@@ -17,6 +17,7 @@ use crate::headers::{Class, RequestView};
 use crate::limit::by_address::AddressLimiter;
 use crate::limit::rate::ClientLimits;
 use crate::limit::state::LimitState;
+use crate::shadow::Learned;
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
 use crate::upstream::registry::ServerRegistry;
@@ -44,6 +45,10 @@ pub(crate) struct Rules {
     pub(crate) limits: LimitState,
     pub(crate) registry: ServerRegistry,
     pub(crate) meters: Meters,
+    /// What was learned on routes in shadow mode, by this configuration and those before it.
+    pub(crate) learned: Arc<Learned>,
+    /// The number of routes in shadow mode.
+    pub(crate) shadow_routes: usize,
 }
 
 impl Rules {

@@ -85,6 +85,16 @@ impl MemoryStore {
         Some(record)
     }
 
+    /// Removes all tokens, and passes each record to `forgotten`.
+    #[cfg(feature = "redis")]
+    pub(super) fn clear(&self, forgotten: &mut dyn FnMut(Record)) {
+        // The entries of the wheel stay until their second is over, as those of revoked tokens do.
+        let tokens: Vec<TokenDigest> = self.tokens.iter().map(|token| *token.key()).collect();
+        for token in tokens {
+            self.forget(&token).into_iter().for_each(&mut *forgotten);
+        }
+    }
+
     fn forget(&self, token: &TokenDigest) -> Option<Record> {
         let (_, record) = self.tokens.remove(token)?;
         self.kept.fetch_sub(1, Ordering::Relaxed);

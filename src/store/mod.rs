@@ -4,6 +4,8 @@
 pub(crate) mod journal;
 mod lasting;
 mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 mod stored;
 pub mod testing;
 mod token_store;
@@ -14,6 +16,10 @@ mod wheel;
 pub use journal::{Journal, JournalError};
 pub use lasting::Lasting;
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::{
+    EngineAddress, EngineLogin, EngineTls, RedisOptions, RedisStore, SharedStoreStatus, Topology,
+};
 pub use stored::{Interner, StoredGrant};
 pub use token_store::{BoxFuture, Found, Health, Pending, StoreError, TokenStore, Use};
 pub use used_name::UsedName;

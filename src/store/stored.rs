@@ -175,6 +175,14 @@ impl Interner {
         grant
     }
 
+    /// Lists the clients whose epoch has advanced.
+    #[cfg(feature = "redis")]
+    pub(super) fn epochs(&self) -> Vec<(ClientId, u32)> {
+        let clients = lock(&self.clients);
+        let advanced = clients.values().filter(|client| client.epoch() > 0);
+        advanced.map(|client| (client.id().clone(), client.epoch())).collect()
+    }
+
     /// Makes the record of a token that was issued at `issued` on this process's clock.
     #[must_use]
     pub fn record(&self, grant: &StoredGrant, issued: Millis) -> Record {

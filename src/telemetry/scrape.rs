@@ -18,6 +18,10 @@ pub(crate) struct Gauges {
     pub(crate) own: &'static [Meter<RouteCells>],
     /// The upstreams of the current configuration.
     pub(crate) upstreams: Vec<Arc<Meter<UpstreamCells>>>,
+    /// The number of routes in shadow mode.
+    pub(crate) shadow_routes: u64,
+    /// What routes in shadow mode would have refused: the route, the reason and the number.
+    pub(crate) shadow_refusals: Vec<(String, Reason, u64)>,
     /// The number of live tokens.
     pub(crate) tokens_live: u64,
     /// The number of tokens in the store, live or not.
@@ -89,6 +93,15 @@ fn traffic(page: &mut Page, gauges: &Gauges) {
         if refused > 0 {
             family.value(&[("reason", reason.as_str())], refused);
         }
+    }
+    page.gauge("tollgate_shadow_routes", "Routes in shadow mode: they forward what they are to refuse.")
+        .value(&[], gauges.shadow_routes);
+    let mut family = page.counter(
+        "tollgate_shadow_refusals",
+        "Requests that a route in shadow mode forwarded and would refuse if it were enforced, by reason.",
+    );
+    for (route, reason, refused) in &gauges.shadow_refusals {
+        family.value(&[("route", route), ("reason", reason.as_str())], *refused);
     }
     page.counter("tollgate_connections_refused", "Connections refused because there were too many.")
         .value(&[], total(Event::ConnectionRefused));

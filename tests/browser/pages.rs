@@ -19,7 +19,7 @@ const PAGES: [(&str, &str); 18] = [
     ("client", "/clients/show/server"),
     ("scopes", "/scopes"),
     ("routes", "/routes"),
-    ("route", "/routes/show?route=any%20%2Fhello_world"),
+    ("route", "/routes/show?route=%2Fhello_world"),
     ("new-route", "/routes/new"),
     ("explain", "/explain?method=POST&url=%2Forders&client=server"),
     ("changes", "/changes"),

@@ -49,6 +49,8 @@ mod rfc;
 mod secretless;
 mod secrets;
 mod service_manager;
+mod shared_store;
+mod shadow;
 mod slow;
 mod startup;
 mod streaming;

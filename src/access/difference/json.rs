@@ -13,6 +13,10 @@ impl Change {
             Self::BecomesProtected { route, needs } => {
                 ("becomes_protected", json!({ "route": route, "needs": needs }))
             }
+            Self::BecomesShadow { route } => ("becomes_shadow", json!({ "route": route })),
+            Self::BecomesEnforced { route, needs } => {
+                ("becomes_enforced", json!({ "route": route, "needs": needs }))
+            }
             Self::RouteRemoved { route } => ("route_removed", json!({ "route": route })),
             Self::Redirected { route, before, after } => {
                 ("redirected", json!({ "route": route, "before": before, "after": after }))

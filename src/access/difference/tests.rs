@@ -145,3 +145,29 @@ fn introspection_is_granted() {
     let both = "capabilities = [\"client_credentials\", \"introspection\"]";
     assert_eq!(changes(&[(capabilities, both)]), [Change::MayIntrospect { client: "reader".to_owned() }]);
 }
+
+#[test]
+fn shadow_mode_widens_and_its_end_does_not() {
+    let (enforced, shadow) = ("path = \"/orders\"\n", "path = \"/orders\"\nmode = \"shadow\"\n");
+    let all = changes(&[(enforced, shadow)]);
+    assert_eq!(all, [Change::BecomesShadow { route: "any /orders".to_owned() }]);
+    assert!(all[0].widens());
+    let (before, after) = (config(&BEFORE.replace(enforced, shadow)), config(BEFORE));
+    let all = difference(&before, &after, UNIX_EPOCH);
+    let (route, needs) = ("any /orders".to_owned(), "scope read".to_owned());
+    assert_eq!(all, [Change::BecomesEnforced { route, needs }]);
+    assert!(!all[0].widens());
+    let public = config(&BEFORE.replace("scopes = [\"read\"]\nupstream", "access = \"public\"\nupstream"));
+    assert_eq!(
+        difference(&before, &public, UNIX_EPOCH)[0],
+        Change::BecomesPublic { route: "any /orders".to_owned() }
+    );
+    let kinds = difference(&public, &before, UNIX_EPOCH);
+    assert!(
+        matches!(kinds[..], [Change::BecomesProtected { .. }]),
+        "shadow mode gives no credentials: {kinds:?}"
+    );
+    let by_default = config(&format!("[server]\nmode = \"shadow\"\n{BEFORE}"));
+    let all = difference(&config(BEFORE), &by_default, UNIX_EPOCH);
+    assert_eq!(all, [Change::BecomesShadow { route: "any /orders".to_owned() }], "not the public route");
+}

@@ -13,6 +13,12 @@ impl fmt::Display for Change {
             Self::BecomesProtected { route, needs } => {
                 write!(f, "{route} is no longer public: it needs {needs}")
             }
+            Self::BecomesShadow { route } => {
+                write!(f, "{route} is in shadow mode: it forwards requests without a valid token")
+            }
+            Self::BecomesEnforced { route, needs } => {
+                write!(f, "{route} leaves shadow mode: it refuses requests without {needs}")
+            }
             Self::RouteRemoved { route } => write!(f, "{route} is removed"),
             Self::Redirected { route, before, after } => {
                 write!(f, "{route} goes to {after} instead of {before}")

@@ -48,7 +48,9 @@ pub(super) fn verify(
     let explanation = decide(config, client, method, url, compile)?;
     let (is_expected, happens) = match &explanation.verdict {
         Verdict::Passes { upstream, .. } => {
-            (outcome == ExpectedOutcome::Pass, format!("it goes to the upstream \"{upstream}\""))
+            let shadow =
+                if explanation.enforced.is_some() { ", because the route is in shadow mode" } else { "" };
+            (outcome == ExpectedOutcome::Pass, format!("it goes to the upstream \"{upstream}\"{shadow}"))
         }
         Verdict::Endpoint(name) => (false, format!("it goes to {name}")),
         Verdict::Preflight { .. } => (false, "it is answered as a preflight".to_owned()),

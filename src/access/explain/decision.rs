@@ -20,16 +20,19 @@ use crate::gate::{ClientSpec, Gate, GateError, GateSpec};
 use crate::headers::MapHead;
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::decide::Identity;
+use crate::oauth::denial::Denial;
 use crate::oauth::evidence::PeerCertificate;
 use crate::oauth::grant::{Confirmation, Terms};
 use crate::oauth::scope::Scopes;
 use crate::oauth::token::AccessToken;
 use crate::proxy::authorize::{Disposition, RequestContext, Scratch, authorize};
 use crate::proxy::cors::Cors;
+use crate::proxy::observe::denial_reason;
 use crate::proxy::observer::RequestObserver;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::route::{self, ClientConnection, ConnectionCertificate};
 use crate::proxy::rules::Rules;
+use crate::proxy::shadow::access::Judged;
 use crate::route::host::LastHost;
 use crate::telemetry::Reason;
 
@@ -74,7 +77,7 @@ pub(crate) fn explain<'c, E>(
     let without_token = explainer.decide(None);
     let decision = match (&without_token.result, without_token.route) {
         // Which token the client has depends on the route: it asks for the audience that the route needs.
-        (Err(refusal), Some(route)) if refusal.reason == Some(Reason::NoToken) => {
+        (_, Some(route)) if without_token.lacks_token() => {
             match explainer.token(route).ok_or(ExplainError::Token)? {
                 None => without_token,
                 Some(token) => explainer.decide(Some(&token)),
@@ -153,6 +156,16 @@ struct Decision<'c> {
     route: Option<&'c Route>,
     matched: Option<Arc<route::Route>>,
     canonical_path: Option<String>,
+    /// Why the request would be refused if its route were enforced.
+    shadow: Option<Denial>,
+}
+
+impl Decision<'_> {
+    /// Returns whether the route needs a token, and the request has none.
+    fn lacks_token(&self) -> bool {
+        self.shadow == Some(Denial::Missing)
+            || self.result.as_ref().is_err_and(|refusal| refusal.reason == Some(Reason::NoToken))
+    }
 }
 
 impl<'c> Explainer<'_, 'c> {
@@ -165,7 +178,8 @@ impl<'c> Explainer<'_, 'c> {
             Err(text) => Err(Refusal::ambiguous(http::StatusCode::BAD_REQUEST, text)),
         };
         let route = seen.route.as_ref().and_then(|route| self.config.routes.get(route.index));
-        Decision { result, route, matched: seen.route, canonical_path: seen.canonical_path }
+        let Seen { canonical_path, route: matched, shadow } = seen;
+        Decision { result, route, matched, canonical_path, shadow }
     }
 
     fn authorize(&self, parts: &Parts, seen: &mut Seen) -> Result<Disposition, Refusal> {
@@ -234,7 +248,7 @@ impl<'c> Explainer<'_, 'c> {
     }
 
     fn explanation(&self, decision: Decision<'c>) -> Explanation<'c> {
-        let Decision { result, route, matched, canonical_path } = decision;
+        let Decision { result, route, matched, canonical_path, shadow } = decision;
         let path = canonical_path.as_deref().unwrap_or_default();
         let verdict = match (&result, &matched) {
             (Ok(Disposition::Endpoint(endpoint)), _) => Verdict::Endpoint(verdict::endpoint_name(*endpoint)),
@@ -250,8 +264,12 @@ impl<'c> Explainer<'_, 'c> {
             },
             (Err(refusal), _) => verdict::refused(self.config, self.request, route, refusal),
         };
+        let enforced = shadow.filter(|_| matches!(verdict, Verdict::Passes { .. })).map(|denial| {
+            let refusal = Refusal::new(self.gate.refuse(&denial), denial_reason(&denial));
+            verdict::refused(self.config, self.request, route, &refusal)
+        });
         let page_reads_response = self.page_reads(route);
-        Explanation { canonical_path, route, verdict, page_reads_response }
+        Explanation { canonical_path, route, verdict, enforced, page_reads_response }
     }
 
     fn page_reads(&self, route: Option<&Route>) -> Option<bool> {
@@ -276,6 +294,7 @@ fn authorization(scheme: &str, token: &AccessToken) -> Option<HeaderValue> {
 struct Seen {
     canonical_path: Option<String>,
     route: Option<Arc<route::Route>>,
+    shadow: Option<Denial>,
 }
 
 impl RequestObserver for Seen {
@@ -288,6 +307,10 @@ impl RequestObserver for Seen {
     }
 
     fn on_permit(&mut self, _client: Option<&str>) {}
+
+    fn on_shadow(&mut self, judged: &Judged<'_>) {
+        self.shadow = judged.denial.cloned();
+    }
 
     fn request_id(&self) -> Option<&[u8]> {
         None

@@ -1,7 +1,6 @@
 //! The decision about a request, and what led to it.
 
 use crate::access::explain::credential::Credential;
-use crate::access::reach;
 use crate::config::{Access, Config, Route};
 
 /// What becomes of a request.
@@ -32,6 +31,8 @@ pub(crate) struct Explanation<'c> {
     pub(crate) route: Option<&'c Route>,
     /// The decision.
     pub(crate) verdict: Verdict,
+    /// What the verdict would be if the route were enforced, for a request that passes only in shadow mode.
+    pub(crate) enforced: Option<Verdict>,
     /// Whether a page of the request's origin may read the response, or `None` if no page makes the request.
     pub(crate) page_reads_response: Option<bool>,
 }
@@ -56,7 +57,7 @@ impl Explanation<'_> {
         else {
             return asked;
         };
-        let lacking = reach::missing(requirement, &client.default_scopes);
+        let lacking = requirement.missing(&client.default_scopes);
         if !lacking.is_empty() {
             asked.push(format!("scope {}", lacking.join(" ")));
         }

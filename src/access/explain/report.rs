@@ -35,8 +35,15 @@ impl Report<'_> {
                 row(name, text);
             }
         }
-        row("verdict", self.verdict());
-        if let Verdict::Refused { setting: Some(setting), .. } = &self.explanation.verdict {
+        match &self.explanation.enforced {
+            None => row("verdict", self.verdict(&self.explanation.verdict)),
+            Some(enforced) => {
+                row("verdict", format!("passes (shadow); enforced: {}", self.verdict(enforced)));
+                row("", format!("{}, without its credentials", self.verdict(&self.explanation.verdict)));
+            }
+        }
+        let decisive = self.explanation.enforced.as_ref().unwrap_or(&self.explanation.verdict);
+        if let Verdict::Refused { setting: Some(setting), .. } = decisive {
             row("setting", self.remedy(setting));
         }
         let asked = self.explanation.token_request(self.config, &self.request.credential);
@@ -55,9 +62,9 @@ impl Report<'_> {
             .collect()
     }
 
-    /// Returns what becomes of the request.
-    pub(crate) fn verdict(&self) -> String {
-        match &self.explanation.verdict {
+    /// Describes what becomes of the request.
+    pub(crate) fn verdict(&self, verdict: &Verdict) -> String {
+        match verdict {
             Verdict::Passes { upstream, path } => {
                 let servers = self.config.upstreams.iter().find(|known| known.name == *upstream);
                 let servers: Vec<String> =

@@ -6,7 +6,6 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW};
 use crate::access::describe;
 use crate::access::explain::explanation::Verdict;
 use crate::access::explain::request::SampleRequest;
-use crate::access::reach::missing;
 use crate::config::{Access, BodyLimit, Config, Route, ShownSize};
 use crate::gate::Endpoint;
 use crate::oauth::scope::Requirement;
@@ -115,7 +114,7 @@ fn invalid_token(config: &Config, request: &SampleRequest, route: &Route) -> Opt
 fn insufficient_scope(config: &Config, request: &SampleRequest, route: &Route) -> Option<String> {
     let Access::Token { requirement, .. } = &route.access else { return None };
     let token = request.credential.token(config, route)?;
-    let missing = missing(requirement, token.scopes).join(", ");
+    let missing = requirement.missing(token.scopes).join(", ");
     Some(match requirement {
         Requirement::Any(_) => format!("the token has none of {missing}"),
         _ => format!("the token lacks {missing}"),

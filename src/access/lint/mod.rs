@@ -7,6 +7,7 @@
 pub(crate) mod exposure;
 mod findings;
 mod names;
+mod shadow;
 mod spellings;
 
 use self::findings::Findings;
@@ -19,6 +20,7 @@ pub(crate) fn lint(config: &Config) -> Vec<ConfigWarning> {
     names::names(config, &mut findings);
     spellings::spellings(config, &mut findings);
     exposure::exposure(config, &mut findings);
+    shadow::shadow(config, &mut findings);
     let mut all = findings.into_all();
     all.sort_by_key(|warning| warning.position);
     all

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use http::Method;
 
 use super::findings::Findings;
-use crate::config::{Access, Config, Lint, Route};
+use crate::config::{Access, Config, Lint, Mode, Route};
 use crate::oauth::scope::{Requirement, Scopes};
 use crate::route::path::canonical;
 use crate::route::table::{Entry, Match, RouteTable};
@@ -116,6 +116,7 @@ fn opens_more(other: &Route, route: &Route) -> bool {
     match (&other.access, &route.access) {
         (_, Access::Public) => false,
         (Access::Public, Access::Token { .. }) => true,
+        _ if other.mode == Mode::Shadow && route.mode == Mode::Enforce => true,
         (
             Access::Token { requirement: less, audience: other_audience },
             Access::Token { requirement, audience },
@@ -140,6 +141,9 @@ fn weakest(requirement: &Requirement) -> Vec<Scopes> {
 fn needs(route: &Route, weaker: &Route) -> String {
     match (&weaker.access, &route.access) {
         (Access::Public, Access::Token { .. }) => "needs no token".to_owned(),
+        _ if weaker.mode == Mode::Shadow && route.mode == Mode::Enforce => {
+            "refuses nobody (shadow mode)".to_owned()
+        }
         (Access::Token { requirement: Requirement::AnyToken, .. }, Access::Token { .. }) => {
             "any valid token opens".to_owned()
         }

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use super::extract::InQuery;
 use super::paging::{Page, PageQuery};
-use crate::access::reach;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::config::{Access, Config, Scope};
@@ -39,7 +38,7 @@ fn view(config: &Config, scope: &Scope) -> ScopeView {
     let needs = |access: &Access| match access {
         Access::Public => false,
         Access::Token { requirement, .. } => {
-            reach::missing(requirement, &crate::oauth::scope::Scopes::none()).contains(&scope.name.as_str())
+            requirement.missing(&crate::oauth::scope::Scopes::none()).contains(&scope.name.as_str())
         }
     };
     ScopeView {

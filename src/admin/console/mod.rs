@@ -20,7 +20,7 @@ use axum::{Extension, Router, middleware};
 
 use self::pages::{
     audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes, secret, setup,
-    sign_in, upstreams, users, versions,
+    shadow, sign_in, upstreams, users, versions,
 };
 use super::state::AdminState;
 
@@ -64,6 +64,8 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/upstreams", get(upstreams::show).post(upstreams::add))
         .route("/upstreams/set", post(upstreams::set))
         .route("/upstreams/remove", post(upstreams::remove))
+        .route("/shadow", get(shadow::show))
+        .route("/shadow/propose", post(shadow::propose))
         .route("/audit", get(audit::show))
         .route("/users", get(users::show).post(users::add))
         .route("/users/role", post(users::set_role))

@@ -54,6 +54,11 @@ impl Parameters {
         Self(Query::try_from_uri(uri).map(|Query(parameters)| parameters).unwrap_or_default())
     }
 
+    /// Returns all values of a parameter.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(parameter, _)| parameter == name).map(|(_, value)| value.trim())
+    }
+
     /// Returns the first value of a parameter, or an empty text.
     pub(super) fn value(&self, name: &str) -> &str {
         self.0.iter().find(|(parameter, _)| parameter == name).map_or("", |(_, value)| value.trim())

@@ -1,6 +1,6 @@
 //! An explanation as text and as JSON.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::access::explain::{Report, SampleRequest, Verdict};
 use crate::cli::{output, route_json};
@@ -14,24 +14,10 @@ pub(super) fn text(report: &Report<'_>) -> String {
 
 /// Returns the explanation for scripts.
 pub(super) fn json(report: &Report<'_>) -> String {
-    let verdict = match &report.explanation.verdict {
-        Verdict::Passes { upstream, path } => {
-            json!({ "passes": true, "upstream": upstream, "path": path })
-        }
-        Verdict::Endpoint(name) => json!({ "passes": false, "endpoint": name }),
-        Verdict::Preflight { allowed } => {
-            json!({ "passes": false, "status": 204, "preflight": { "allowed": allowed } })
-        }
-        Verdict::Refused { status, error, reason, setting } => {
-            json!({
-                "passes": false,
-                "status": status,
-                "error": error,
-                "reason": reason,
-                "setting": setting,
-            })
-        }
-    };
+    let mut verdict = verdict_json(&report.explanation.verdict);
+    if let Some(enforced) = &report.explanation.enforced {
+        verdict["shadow"] = verdict_json(enforced);
+    }
     let SampleRequest { method, target, credential, from, .. } = report.request;
     let route = report.explanation.route;
     let token = route.and_then(|route| credential.token(report.config, route));
@@ -49,4 +35,25 @@ pub(super) fn json(report: &Report<'_>) -> String {
         "page_reads_answer": report.explanation.page_reads_response,
         "verdict": verdict,
     }))
+}
+
+fn verdict_json(verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Passes { upstream, path } => {
+            json!({ "passes": true, "upstream": upstream, "path": path })
+        }
+        Verdict::Endpoint(name) => json!({ "passes": false, "endpoint": name }),
+        Verdict::Preflight { allowed } => {
+            json!({ "passes": false, "status": 204, "preflight": { "allowed": allowed } })
+        }
+        Verdict::Refused { status, error, reason, setting } => {
+            json!({
+                "passes": false,
+                "status": status,
+                "error": error,
+                "reason": reason,
+                "setting": setting,
+            })
+        }
+    }
 }

@@ -62,7 +62,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     let upstreams = read_all(upstreams, upstreams::upstream);
     let endpoints = token_service.endpoints();
     let routes = root.take("routes").map(|value| {
-        routes::routes(&value, &names, upstreams.as_deref().unwrap_or_default(), &endpoints, &server.limits)
+        routes::routes(&value, &names, upstreams.as_deref().unwrap_or_default(), &endpoints, &server)
     });
     let expectations = root.take("expect").map(|value| expect::expectations(&value, &client_ids));
     let metrics = root.take("metrics").map(|value| metrics::metrics(&value, &server));

@@ -12,8 +12,8 @@ use crate::{
     config::{
         error::ErrorKind,
         model::{
-            Access, AddressRules, Config, Credentials, HeaderChanges, IdentityHeaders, Limits, Methods,
-            Protocol, Route, Upstream, UpstreamIndex,
+            Access, AddressRules, Config, Credentials, HeaderChanges, IdentityHeaders, Methods, Mode,
+            Protocol, Route, Server, Upstream, UpstreamIndex,
         },
         reader::{Table, Value},
         settings::routes::BUFFER_REQUEST,
@@ -34,7 +34,7 @@ pub(super) fn routes(
     names: &Names<'_>,
     upstreams: &[Upstream],
     endpoints: &[(String, &'static str)],
-    limits: &Limits,
+    server: &Server,
 ) -> Option<Vec<Route>> {
     let count = value.inner().as_array().map_or(0, |array| array.len());
     if count > Config::MAX_ROUTES {
@@ -46,7 +46,7 @@ pub(super) fn routes(
     let mut conflicts = Conflicts::new();
     value.each("routes: [[routes]]", |item| {
         let route =
-            item.table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, limits))??;
+            item.table("a table: [[routes]]", |table| route(table, names, upstreams, endpoints, server))??;
         let mut others = Vec::new();
         for host in route.table_hosts() {
             let claim = Claim {
@@ -79,7 +79,7 @@ fn route(
     names: &Names<'_>,
     upstreams: &[Upstream],
     endpoints: &[(String, &'static str)],
-    limits: &Limits,
+    gateway: &Server,
 ) -> Option<Route> {
     let position = table.position();
     let allow_semicolon = table.flag("allow_semicolon");
@@ -134,6 +134,7 @@ fn route(
         table.problem(ErrorKind::Conflict, message);
     }
     let access = access(table, names);
+    let mode = mode(table, access.as_ref(), gateway.mode);
     let token_header = table.or("token_header", None, |value| {
         if access == Some(Access::Public) {
             return value.fail(
@@ -172,7 +173,7 @@ fn route(
         Some(changes)
     });
     let map_response_urls = table.or("map_response_urls", true, |value| value.boolean());
-    let max_body_size = server::body_limit(table, limits.max_body_size);
+    let max_body_size = server::body_limit(table, gateway.limits.max_body_size);
     let rate_limit = table.or("rate_limit", None, |value| value.rate().map(Some));
     let rate_limit_by_address = table.or("rate_limit_by_address", None, |value| value.rate().map(Some));
     let response_headers =
@@ -188,6 +189,7 @@ fn route(
         hosts,
         methods,
         access: access?,
+        mode,
         upstream: upstream?,
         strip_prefix,
         upstream_path,
@@ -210,6 +212,21 @@ fn route(
         cors,
         position,
     })
+}
+
+/// Reads `mode`. A public route has nothing to enforce.
+fn mode(table: &mut Table<'_>, access: Option<&Access>, default: Mode) -> Mode {
+    let (mode, value) = server::mode(table, default);
+    if access != Some(&Access::Public) {
+        return mode;
+    }
+    if let Some(value) = value {
+        value.problem(
+            ErrorKind::Conflict,
+            "is on a route with access = \"public\", which refuses nobody: remove one of the two",
+        );
+    }
+    Mode::Enforce
 }
 
 /// Reads `path` or `prefix`.

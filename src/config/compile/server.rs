@@ -11,7 +11,7 @@ use crate::config::{
     address::{AddressRange, Host, Origin, Scheme},
     error::{ErrorKind, Position},
     model::{
-        AccessLog, BodyLimit, ConnectionsPerAddress, Limits, Listener, ListenerProtocol, Server,
+        AccessLog, BodyLimit, ConnectionsPerAddress, Limits, Listener, ListenerProtocol, Mode, Server,
         ServerCertificate, ServerTls,
     },
     reader::{Table, Value},
@@ -40,6 +40,7 @@ fn defaults(state_dir: PathBuf, position: Position) -> Server {
         access_log: AccessLog::Off,
         request_id: false,
         trusted_proxies: Vec::new(),
+        mode: Mode::default(),
     }
 }
 
@@ -59,6 +60,7 @@ fn read(table: &mut Table<'_>) -> Server {
         access_log,
         request_id: _,
         trusted_proxies,
+        mode,
     } = defaults(table.base_dir().join(STATE_DIR), table.position());
     let access_log = table.or("access_log", access_log, |value| self::access_log(&value));
     Server {
@@ -71,7 +73,16 @@ fn read(table: &mut Table<'_>) -> Server {
         request_id: table.or("request_id", access_log != AccessLog::Off, |value| value.boolean()),
         access_log,
         trusted_proxies: table.or("trusted_proxies", trusted_proxies, |value| self::trusted_proxies(&value)),
+        mode: self::mode(table, mode).0,
     }
+}
+
+/// Reads `mode`, of the server or of a route. The second value is the value itself, if the table has one.
+pub(super) fn mode<'a>(table: &mut Table<'a>, default: Mode) -> (Mode, Option<Value<'a>>) {
+    let value = table.take("mode");
+    let modes = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
+    let chosen = value.as_ref().and_then(|value| value.choice(&modes));
+    (chosen.unwrap_or(default), value)
 }
 
 /// The shortest prefixes of a network that one operator can have: 10.0.0.0/8 and fc00::/7.

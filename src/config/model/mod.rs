@@ -19,7 +19,9 @@ pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthenticatio
 pub use cors::{Cors, CorsOrigins};
 pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
 pub use methods::Methods;
-pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
+pub use route::{
+    Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Mode, Route,
+};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
     ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle, TokenService,

@@ -29,6 +29,8 @@ pub struct Route {
     pub methods: Methods,
     /// The requirement of the route.
     pub access: Access,
+    /// Whether requests that do not have it are refused. A public route is always enforced.
+    pub mode: Mode,
     /// The upstream that requests are forwarded to.
     pub upstream: UpstreamIndex,
     /// The segments that are removed from the front of the path: the first ones of the route's own path.
@@ -99,6 +101,24 @@ impl Route {
         self.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 
+    /// Returns the name of the route in metrics, logs and the state folder, such as `GET,HEAD api.example.com/orders/*`.
+    /// Methods and host are included only if the route has them. No two routes have the same name.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn label(&self) -> String {
+        let methods = match &self.methods {
+            Methods::All => String::new(),
+            Methods::Only(methods) => {
+                let names: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
+                names.join(",") + " "
+            }
+        };
+        let path = match self.path.as_str() {
+            prefix if self.path.is_prefix() => format!("{}/*", prefix.trim_end_matches('/')),
+            path => path.to_owned(),
+        };
+        format!("{methods}{}{path}", self.host_names())
+    }
+
     /// Returns each host for the route table: `None` once if it is any host.
     pub(crate) fn table_hosts(&self) -> Vec<Option<String>> {
         match self.hosts.as_slice() {
@@ -138,6 +158,16 @@ pub enum Access {
         /// The audience that it must be for (RFC 8707).
         audience: Option<String>,
     },
+}
+
+/// Whether a route refuses requests whose token is missing or not good enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// They are refused.
+    #[default]
+    Enforce,
+    /// They are forwarded, and counted as what would be refused.
+    Shadow,
 }
 
 /// Changes to the headers of a message: first `remove`, then `set`.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::cors::Cors;
+use super::{cors::Cors, route::Mode};
 use crate::{
     config::{
         address::{AddressRange, Host, Origin, Scheme},
@@ -42,6 +42,8 @@ pub struct Server {
     /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed. Each sets or removes all of
     /// them.
     pub trusted_proxies: Vec<AddressRange>,
+    /// The mode of the routes that have none of their own.
+    pub mode: Mode,
 }
 
 impl Server {

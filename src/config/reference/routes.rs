@@ -77,6 +77,16 @@ pub(super) fn route() -> Table {
         .default(r#""token""#)
         .example(r#""public""#)
         .wrong(r#""open""#),
+        Key::new(
+            "mode",
+            Kind::Choice(vec!["enforce", "shadow"]),
+            "What becomes of requests whose token is missing or not good enough. `enforce` refuses them. `shadow` \
+             forwards them without the credentials of the upstream, and learns which callers would be refused. \
+             Everything else is enforced in both.",
+        )
+        .default_note("`mode` of `[server]`")
+        .example(r#""shadow""#)
+        .wrong(r#""off""#),
         Key::new("scopes", Kind::set(scope()), "The token needs all of these scopes.")
             .default_note("any valid token is accepted")
             .example(r#"["read"]"#)
@@ -251,11 +261,12 @@ pub(super) fn route() -> Table {
         )
         .rule("A route has `scopes` or `any_scope`, not both.", at_most_one(&["scopes", "any_scope"]))
         .rule(
-            "A `public` route has no `scopes`, `any_scope`, `audience` or `token_header`.",
+            "A `public` route has no `mode`, `scopes`, `any_scope`, `audience` or `token_header`.",
             json!({
                 "if": { "properties": { "access": { "const": "public" } }, "required": ["access"] },
                 "then": { "properties": {
-                    "scopes": false, "any_scope": false, "audience": false, "token_header": false,
+                    "mode": false, "scopes": false, "any_scope": false, "audience": false,
+                    "token_header": false,
                 } },
             }),
         );

@@ -67,6 +67,14 @@ pub(super) fn server() -> Table {
         .default("[]")
         .example(r#"["10.0.0.0/8", "2001:db8::/32"]"#)
         .wrong(r#"["proxy.internal"]"#),
+        Key::new(
+            "mode",
+            Kind::Choice(vec!["enforce", "shadow"]),
+            "The `mode` of the routes that have none of their own.",
+        )
+        .default(r#""enforce""#)
+        .example(r#""shadow""#)
+        .wrong(r#""off""#),
         Key::table("tls", tls()),
         Key::table("limits", limits()),
     ])

@@ -1,4 +1,4 @@
-//! The thread that records the use of secrets and logs warnings about it.
+//! The thread that records the use of secrets, and what routes in shadow mode learn, and logs warnings about both.
 
 use std::io;
 use std::path::Path;
@@ -11,12 +11,14 @@ use super::messages;
 use super::record::Record;
 use super::watch::Watch;
 use crate::gate::Gate;
+use crate::gateway::shadow_keeper::ShadowKeeper;
 use crate::store::Journal;
 
 /// How often the thread looks. If the process is killed, the uses since then are lost.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Records the use of a gate's secrets in the journal while the gateway runs.
+/// Records the use of a gate's secrets in the journal while the gateway runs, and what routes in shadow mode learn in a
+/// file.
 pub(crate) struct Keeper {
     handle: KeeperHandle,
     thread: JoinHandle<()>,
@@ -74,6 +76,7 @@ impl Keeper {
         journal: Option<Arc<Journal>>,
         state_dir: &Path,
         alone: bool,
+        mut shadow: ShadowKeeper,
     ) -> io::Result<Self> {
         let record = journal.map(|journal| Record::start(&gate, journal, state_dir, alone));
         let watch = Watch::new(&gate.seen_secrets());
@@ -86,17 +89,20 @@ impl Keeper {
                     record.absorb(&work.gate);
                 }
                 work.look();
+                shadow.look(task.is_ok());
                 match task {
                     Ok(Task::HandOver(done)) => {
                         if let Some(record) = &mut work.record {
                             record.hand_over();
                         }
+                        shadow.hand_over();
                         drop(done);
                     }
                     Ok(Task::Resume) => {
                         if let Some(record) = &mut work.record {
                             record.resume();
                         }
+                        shadow.resume();
                     }
                     Ok(Task::Absorb(done)) => drop(done),
                     Err(RecvTimeoutError::Timeout) => {}

@@ -58,6 +58,16 @@ impl Requirement {
         }
     }
 
+    /// Returns the scopes that a token with the scopes `held` lacks. If one of several would be enough, all of them are
+    /// returned.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn missing(&self, held: &Scopes) -> Vec<&str> {
+        if self.is_met_by(held) {
+            return Vec::new();
+        }
+        self.scopes().into_iter().flat_map(Scopes::iter).filter(|scope| !held.contains(scope)).collect()
+    }
+
     /// Returns the scopes that a challenge names (RFC 6750 §3).
     #[must_use]
     pub fn scopes(&self) -> Option<&Scopes> {

@@ -14,12 +14,14 @@ use http_body::Frame;
 use tokio::time::Instant;
 
 use super::observer::RequestObserver;
-use super::refusal::Refusal;
+use super::refusal;
 use super::route::{ClientConnection, Route};
+use super::shadow::access::Judged;
 use crate::clock::turn;
 use crate::gate::{Endpoint, EndpointOutcome};
 use crate::headers::{Class, RequestView};
 use crate::proxy::body::request::BodyOutcome;
+use crate::shadow::{Refusal, Seen};
 use crate::telemetry::access_log::{self, Line};
 use crate::telemetry::{
     Class as StatusClass, Event, Meter, Reason, RouteCells, is_timed, request_id, thread_counters,
@@ -76,6 +78,8 @@ struct Logged {
     path: String,
     version: Version,
     secure: bool,
+    /// Why an enforced route would have refused the request.
+    shadow: Option<Reason>,
 }
 
 impl RequestRecord {
@@ -120,10 +124,11 @@ impl RequestRecord {
         set(&mut logged.path, request.path());
         logged.version = request.version();
         logged.secure = client.secure;
+        logged.shadow = None;
     }
 
     /// Records a refusal.
-    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+    pub(crate) fn refused(&mut self, refusal: &refusal::Refusal) {
         (self.reason, self.setting) = (refusal.reason, refusal.setting);
     }
 
@@ -329,6 +334,7 @@ impl RequestRecord {
                 status: (self.status != 0).then_some(self.status),
                 reason: self.reason,
                 setting: self.reason.and_then(|reason| self.setting_for(reason)),
+                shadow: logged.shadow,
                 upstream: upstream.map(|upstream| &*upstream.name),
                 server: upstream.zip(self.upstream.server).and_then(|(upstream, key)| upstream.server(key)),
                 retries: self.upstream.retries(),
@@ -369,6 +375,22 @@ impl RequestObserver for RequestRecord {
         }
     }
 
+    fn on_shadow(&mut self, judged: &Judged<'_>) {
+        let Judged { learned, denial, client, address, user_agent, now } = *judged;
+        let reason = denial.map(denial_reason);
+        if let Some(reason) = reason {
+            learned.count_refusal(reason);
+            if let Some(logged) = self.logged() {
+                logged.shadow = Some(reason);
+            }
+        }
+        let refused = denial.and_then(Refusal::of);
+        // If the store cannot answer, nothing is known about the caller.
+        if refused.is_some() || denial.is_none() {
+            learned.learn(&Seen { client, address, user_agent, refused, now });
+        }
+    }
+
     #[inline]
     fn request_id(&self) -> Option<&[u8]> {
         (!self.id.is_empty()).then_some(&*self.id)
@@ -394,6 +416,7 @@ impl Logged {
             path: String::new(),
             version: Version::HTTP_11,
             secure: false,
+            shadow: None,
         }
     }
 }

@@ -10,6 +10,8 @@ mod load;
 mod network;
 mod own_rows;
 mod report;
+#[cfg(feature = "redis")]
+mod revocations;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -24,7 +26,7 @@ use std::io;
 #[cfg(feature = "gateway")]
 use std::os::fd::OwnedFd;
 use std::path::Path;
-#[cfg(feature = "gateway")]
+#[cfg(any(feature = "gateway", feature = "redis"))]
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,7 +109,7 @@ pub struct Journal {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
     boot: Arc<dyn BootClock>,
-    #[cfg(feature = "gateway")]
+    #[cfg(any(feature = "gateway", feature = "redis"))]
     folder: PathBuf,
     #[cfg(feature = "gateway")]
     lock: File,
@@ -210,7 +212,7 @@ impl Journal {
             shared,
             writer: Some(writer),
             boot,
-            #[cfg(feature = "gateway")]
+            #[cfg(any(feature = "gateway", feature = "redis"))]
             folder: folder.to_owned(),
             #[cfg(feature = "gateway")]
             lock: held,

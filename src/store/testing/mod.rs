@@ -14,8 +14,15 @@ mod support;
 use std::fmt;
 
 use crate::clock::Millis;
-use crate::store::testing::support::{find, grant, insert, record, revoke, sweep, token, wait};
+use crate::store::testing::support::{find, grant, insert, insert_all, record, revoke, sweep, token, wait};
 use crate::store::{Found, StoreError, TokenStore};
+
+/// The lifetime of tokens, in milliseconds. No time passes for a store on the clock of the tests; another one that measures
+/// lifetimes itself has to keep them until a check is over.
+const LIFETIME: u64 = 3_600_000;
+
+/// How many operations are begun before one is waited for.
+const AT_ONCE: usize = 100;
 
 /// Checks that a store in memory keeps the contract of [`TokenStore`]. It is [`Contract::check`] without a restart and
 /// without faults.
@@ -94,15 +101,15 @@ impl<S> fmt::Debug for Contract<S> {
 }
 
 fn finds_what_it_keeps(store: &dyn TokenStore) {
-    let grant = grant(10_000);
+    let grant = grant(LIFETIME);
     assert!(store.is_empty(), "a new store is empty");
     assert!(find(store, 1).is_none(), "a new store finds nothing");
     insert(store, 1, &grant, 500);
     let found = find(store, 1).map(|record| record.expires());
-    assert_eq!(found, Some(Millis::new(10_500)), "a token is found as it was inserted");
+    assert_eq!(found, Some(Millis::new(LIFETIME + 500)), "a token is found as it was inserted");
     let mut shown = Vec::new();
     match store.look(&token(1), &mut |record| shown.push(record.expires())) {
-        Found::Known(()) => assert_eq!(shown, [Millis::new(10_500)], "a look shows the same record"),
+        Found::Known(()) => assert_eq!(shown, [Millis::new(LIFETIME + 500)], "a look shows the same record"),
         Found::Ask => assert!(shown.is_empty(), "a look that ends in a question shows nothing"),
         Found::Unknown => panic!("a look finds the token too"),
     }
@@ -116,7 +123,7 @@ fn finds_what_it_keeps(store: &dyn TokenStore) {
 }
 
 fn has_a_hard_limit_and_forgets_what_expires(store: &dyn TokenStore) {
-    let grant = grant(10_000);
+    let grant = grant(LIFETIME);
     for number in 0..10 {
         insert(store, number, &grant, 0);
     }
@@ -126,53 +133,64 @@ fn has_a_hard_limit_and_forgets_what_expires(store: &dyn TokenStore) {
     revoke(store, 3);
     insert(store, 10, &grant, 0);
 
-    assert_eq!(sweep(store, 9_999), 0, "no token is forgotten before it expires");
-    assert_eq!(sweep(store, 12_000), 10, "every token is forgotten within two seconds of its expiry");
-    assert_eq!((store.len(), sweep(store, 20_000)), (0, 0), "a token is forgotten once");
+    assert_eq!(sweep(store, LIFETIME - 1), 0, "no token is forgotten before it expires");
+    assert_eq!(
+        sweep(store, LIFETIME + 2_000),
+        10,
+        "every token is forgotten within two seconds of its expiry"
+    );
+    assert_eq!((store.len(), sweep(store, 2 * LIFETIME)), (0, 0), "a token is forgotten once");
 }
 
 fn sweeps_in_slices(store: &dyn TokenStore) {
-    let grant = grant(10_000);
-    for number in 0..5_000 {
-        insert(store, number, &grant, 0);
-    }
+    let grant = grant(LIFETIME);
+    insert_all(store, 0..5_000, &grant, 0);
     let mut forgotten = 0;
-    let more = store.sweep(Millis::new(60_000), 100, &mut |_| forgotten += 1);
+    let more = store.sweep(Millis::new(2 * LIFETIME), 100, &mut |_| forgotten += 1);
     assert!(more, "a sweep of a slice reports that more tokens are waiting");
     assert!((100..400).contains(&forgotten), "a slice of 100 tokens forgot {forgotten}");
-    assert_eq!(sweep(store, 60_000), 5_000 - forgotten, "later sweeps forget the rest");
+    assert_eq!(sweep(store, 2 * LIFETIME), 5_000 - forgotten, "later sweeps forget the rest");
 
-    for number in 0..5_000 {
-        insert(store, number, &grant, 100_000);
+    insert_all(store, 10_000..15_000, &grant, LIFETIME);
+    // Several at once, because each takes its time in a store that others share.
+    for first in (10_000..14_900).step_by(AT_ONCE) {
+        let revoked: Vec<_> =
+            (first..first + AT_ONCE as u64).map(|number| store.revoke(token(number))).collect();
+        for revoked in revoked {
+            assert!(matches!(wait(revoked), Ok(Some(_))), "revoking a token returns its record");
+        }
     }
-    for number in 0..4_900 {
-        revoke(store, number);
-    }
-    let kept = (4_900..5_000).all(|number| find(store, number).is_some());
+    let kept = (14_900..15_000).all(|number| find(store, number).is_some());
     assert!(kept, "revoking most tokens of one second loses none of the others");
-    assert_eq!(sweep(store, 200_000), 100, "the others are forgotten when they expire");
+    assert_eq!(sweep(store, 3 * LIFETIME), 100, "the others are forgotten when they expire");
     assert!(store.is_empty(), "nothing is left");
 }
 
 fn is_shared_between_threads(store: &dyn TokenStore) {
-    let grant = grant(1_000);
+    let grant = grant(LIFETIME);
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let grant = &grant;
             scope.spawn(move || {
-                for number in 0..2_000 {
-                    let token = thread * 1_000_000 + number;
-                    insert(store, token, grant, number);
-                    assert!(find(store, token).is_some(), "a token is found as soon as it is inserted");
-                    if number % 2 == 0 {
-                        assert!(revoke(store, token).is_some(), "a token is revoked by one thread");
+                for first in (0..2_000).step_by(AT_ONCE) {
+                    let mut revoked = Vec::new();
+                    for number in first..first + AT_ONCE as u64 {
+                        let name = thread * 1_000_000 + number;
+                        insert(store, name, grant, number);
+                        assert!(find(store, name).is_some(), "a token is found as soon as it is inserted");
+                        if number % 2 == 0 {
+                            revoked.push(store.revoke(token(name)));
+                        }
+                    }
+                    for revoked in revoked {
+                        assert!(matches!(wait(revoked), Ok(Some(_))), "a token is revoked by one thread");
                     }
                 }
             });
         }
     });
     assert_eq!(store.len(), 4_000, "the count is right after concurrent changes");
-    assert_eq!(sweep(store, 100_000), 4_000, "all of them are forgotten");
+    assert_eq!(sweep(store, 2 * LIFETIME), 4_000, "all of them are forgotten");
     assert!(store.is_empty(), "nothing is left");
 }
 

@@ -1,5 +1,6 @@
 //! Tokens, grants and calls for the checks.
 
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -47,6 +48,19 @@ pub(super) fn record(grant: &Arc<Grant>, issued: u64) -> Record {
 pub(super) fn insert(store: &dyn TokenStore, number: u64, grant: &Arc<Grant>, issued: u64) {
     let inserted = wait(store.insert(token(number), record(grant, issued)));
     assert_eq!(inserted, Ok(()), "the store accepts a token within its limit");
+}
+
+/// Inserts tokens, several at once.
+#[track_caller]
+pub(super) fn insert_all(store: &dyn TokenStore, numbers: Range<u64>, grant: &Arc<Grant>, issued: u64) {
+    for first in numbers.clone().step_by(100) {
+        let some = first..numbers.end.min(first + 100);
+        let inserted: Vec<_> =
+            some.map(|number| store.insert(token(number), record(grant, issued))).collect();
+        for inserted in inserted {
+            assert_eq!(wait(inserted), Ok(()), "the store accepts a token within its limit");
+        }
+    }
 }
 
 /// Finds a token as a request does.

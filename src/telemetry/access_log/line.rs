@@ -44,6 +44,8 @@ pub(crate) struct Line<'a> {
     pub(crate) reason: Option<Reason>,
     /// The key of gateway.toml that decided about a refused request.
     pub(crate) setting: Option<&'static str>,
+    /// Why an enforced route would have refused the request, on a route in shadow mode.
+    pub(crate) shadow: Option<Reason>,
     pub(crate) upstream: Option<&'a str>,
     /// The host and port of the last server that the request was sent to.
     pub(crate) server: Option<(&'a str, u16)>,
@@ -85,6 +87,7 @@ impl Line<'_> {
         }
         text(out, b",\"reason\":\"", self.reason.map(Reason::as_str), LONGEST_NAME);
         text(out, b",\"setting\":\"", self.setting, LONGEST_NAME);
+        text(out, b",\"shadow\":\"", self.shadow.map(Reason::as_str), LONGEST_NAME);
         text(out, b",\"upstream\":\"", self.upstream, LONGEST_NAME);
         if let Some((path, 0)) = self.server {
             text(out, b",\"server\":\"", Some(&format!("unix:{path}")), LONGEST_HOST);
@@ -305,6 +308,7 @@ mod tests {
             status: Some(200),
             reason: None,
             setting: None,
+            shadow: Some(Reason::NoToken),
             upstream: Some("orders"),
             server: Some(("2001:db8::1", 8080)),
             retries: 1,
@@ -322,7 +326,7 @@ mod tests {
             json!({
                 "time": "1994-11-06T08:49:37.042Z", "request_id": "id-1", "client": "203.0.113.7", "method": "GET",
                 "host": "api.example.com", "path": "/orders/7", "route": "/orders/*", "client_id": "shop",
-                "status": 200, "upstream": "orders", "server": "[2001:db8::1]:8080", "retries": 1, "bytes_in": 3,
+                "status": 200, "shadow": "no_token", "upstream": "orders", "server": "[2001:db8::1]:8080", "retries": 1, "bytes_in": 3,
                 "bytes_out": 17, "duration_ms": 1234.567, "upstream_ms": 0.999, "protocol": "HTTP/2", "tls": true
             })
         );

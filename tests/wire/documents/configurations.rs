@@ -29,8 +29,8 @@ upstream = "api"
 "#;
 
 /// An excerpt shows one setting, and leaves out the parts that use it.
-const OF_EXCERPTS: [&str; 5] =
-    ["local-issuer", "no-scopes", "unused-upstream", "unused-scope", "opens-nothing"];
+const OF_EXCERPTS: [&str; 6] =
+    ["local-issuer", "no-scopes", "unused-upstream", "unused-scope", "opens-nothing", "shadow-mode"];
 
 #[test]
 fn configurations_pass_check() {

@@ -64,13 +64,15 @@ fn answer(
 }
 
 fn explained(report: &Report<'_>) -> Explained {
-    let Explanation { verdict, route, .. } = &report.explanation;
+    let Explanation { verdict, route, enforced, .. } = &report.explanation;
+    let decisive = enforced.as_ref().unwrap_or(verdict);
     let tone = match verdict {
+        Verdict::Passes { .. } if enforced.is_some() => Tone::Warn,
         Verdict::Passes { .. } => Tone::Good,
         Verdict::Endpoint(_) | Verdict::Preflight { allowed: true } => Tone::Plain,
         Verdict::Refused { .. } | Verdict::Preflight { allowed: false } => Tone::Bad,
     };
-    let remedies = match verdict {
+    let remedies = match decisive {
         Verdict::Refused { setting: Some(setting), .. } => vec![report.remedy(setting)],
         _ => Vec::new(),
     };
@@ -78,8 +80,14 @@ fn explained(report: &Report<'_>) -> Explained {
     let (place, text) = route.map(|route| excerpt(report.config, route)).unwrap_or_default();
     Explained {
         tone,
-        verdict: report.verdict(),
-        why: String::new(),
+        verdict: match enforced {
+            None => report.verdict(verdict),
+            Some(enforced) => format!("passes (shadow); enforced: {}", report.verdict(enforced)),
+        },
+        why: match enforced {
+            None => String::new(),
+            Some(_) => format!("{}, without its credentials", report.verdict(verdict)),
+        },
         remedies,
         steps: report.rows().into_iter().filter(is_step).map(|(name, value)| Term::new(name, value)).collect(),
         place,

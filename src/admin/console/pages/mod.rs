@@ -13,6 +13,7 @@ pub(super) mod routes;
 pub(super) mod scopes;
 pub(super) mod secret;
 pub(super) mod setup;
+pub(super) mod shadow;
 pub(super) mod sign_in;
 pub(super) mod upstreams;
 pub(super) mod users;

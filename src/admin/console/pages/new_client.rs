@@ -19,8 +19,8 @@ use http::StatusCode;
 /// Shows the form. The shadow page and other pages can fill it in.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.user.require(Role::Editor)?;
-    let wanted = visit.query.value("scope").to_owned();
-    let filled = Filled { id: visit.query.value("id").to_owned(), scopes: vec![wanted], ..Filled::default() };
+    let scopes = visit.query.all("scope").map(str::to_owned).collect();
+    let filled = Filled { id: visit.query.value("id").to_owned(), scopes, ..Filled::default() };
     let page = page(&visit, &filled, Errors::default()).await;
     visit.page(&page)
 }

@@ -3,18 +3,21 @@
 use std::time::{Duration, SystemTime};
 
 use super::history::{when, who};
+use super::routes::name as route_name;
+use super::shadow::share;
 use super::upstreams::server_states;
 use crate::admin::console::series::{Point, Span};
 use crate::admin::console::view::chart::{Chart, stacked};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::overview::{
-    BusyRoute, Card, EndingSecret, LastVersion, Legend, OverviewPage, Span as SpanLink, UpstreamLine,
+    BusyRoute, Card, EndingSecret, LastVersion, Legend, OverviewPage, ShadowedRoute, Span as SpanLink, UpstreamLine,
 };
 use crate::admin::console::view::parts::{Badge, Tone};
 use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::console::wording;
 use crate::change::versions::Version;
 use crate::config::grouped;
+use crate::shadow::{RouteSummary, Summary};
 use crate::telemetry::{is_timed, quantile};
 
 /// Secrets that end within this time are shown.
@@ -53,7 +56,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
         busiest: busiest.collect(),
         upstreams: upstreams(&visit),
         ending: ending(&visit),
-        shadow: Vec::new(),
+        shadow: shadow(&visit),
         last: last_versions(&visit).await,
         frame: visit.live_frame(Section::Overview, "Overview"),
     };
@@ -141,6 +144,21 @@ fn upstreams(visit: &Visit) -> Vec<UpstreamLine> {
         }
     });
     lines.take(MOST).collect()
+}
+
+fn shadow(visit: &Visit) -> Vec<ShadowedRoute> {
+    let config = visit.config();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let summary = Summary::of(&visit.admin.proxy().rules().learned, &config, now);
+    let line = |route: &RouteSummary| ShadowedRoute {
+        name: config.routes.get(route.index).map_or_else(|| route.route.clone(), route_name),
+        state: match share(route) {
+            share if share.is_empty() => Badge::new(Tone::Warn, "no request yet"),
+            share if route.waiting().next().is_none() => Badge::new(Tone::Good, format!("ready, {share} would pass")),
+            share => Badge::new(Tone::Warn, format!("{share} would pass")),
+        },
+    };
+    summary.routes.iter().take(MOST).map(line).collect()
 }
 
 async fn last_versions(visit: &Visit) -> Vec<LastVersion> {

@@ -6,14 +6,14 @@ use crate::access::describe;
 use crate::access::expect;
 use crate::access::matrix::{Row, matrix as access_matrix};
 use crate::access::reach::Reach;
-use crate::admin::console::view::access::{Cell, ExpectationRow, RoutePage, RouteRow, RoutesPage};
+use crate::admin::console::view::access::{Cell, ExpectationRow, ModeSwitch, RoutePage, RouteRow, RoutesPage};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Link, Term, Tone};
 use crate::admin::console::visit::{Answer, Form, Visit, go_to};
 use crate::admin::console::wording;
 use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
-use crate::config::{Access, Config, Methods, Role, Route};
+use crate::config::{Access, Config, Methods, Mode, Role, Route};
 
 /// The most clients that are columns, and routes that are rows: more do not fit a page.
 const MOST_COLUMNS: usize = 60;
@@ -48,7 +48,7 @@ pub(in crate::admin::console) async fn matrix(visit: Visit) -> Answer {
 fn row(config: &Config, row: &Row<'_>) -> RouteRow {
     let route = row.route;
     RouteRow {
-        url: format!("/routes/show?route={}", wording::encode(&key(route))),
+        url: format!("/routes/show?route={}", wording::encode(&route.label())),
         name: name(route),
         upstream: describe::upstream(config, route).to_owned(),
         mode: mode(route),
@@ -104,8 +104,8 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
         terms,
         place,
         text,
-        key: key(route),
-        switch: None,
+        key: route.label(),
+        switch: switch(&config, route),
         frame: visit.frame(Section::Routes, name(route)),
     };
     visit.page(&page)
@@ -117,17 +117,34 @@ pub(super) fn name(route: &Route) -> String {
     if methods == "any" { path } else { format!("{} {path}", methods.replace(',', ", ")) }
 }
 
-/// Returns a text that names a route in addresses and forms, and no other route of the file.
-pub(super) fn key(route: &Route) -> String {
-    let (methods, path) = describe::requests(route);
-    format!("{methods} {path}")
-}
-
 /// Returns whether a route refuses.
 pub(super) fn mode(route: &Route) -> Badge {
     match route.access {
         Access::Public => Badge::new(Tone::Plain, "public"),
+        Access::Token { .. } if route.mode == Mode::Shadow => Badge::new(Tone::Warn, "in shadow"),
         Access::Token { .. } => Badge::new(Tone::Good, "enforced"),
+    }
+}
+
+/// Returns the other mode that a route can have.
+fn switch(config: &Config, route: &Route) -> Option<ModeSwitch> {
+    match (&route.access, route.mode) {
+        (Access::Public, _) => None,
+        (Access::Token { .. }, Mode::Shadow) => Some(ModeSwitch {
+            mode: "enforce",
+            label: "Enforce in changes",
+            note: "Requests without a good token are refused from the commit on. The page Shadow says who they are."
+                .to_owned(),
+        }),
+        (Access::Token { .. }, Mode::Enforce) => {
+            let credentials = config.upstream_of(route).is_some_and(|upstream| upstream.credentials.is_some());
+            let note = if credentials {
+                "In shadow mode everybody reaches the upstream, but its credentials are sent with good tokens only."
+            } else {
+                "In shadow mode everybody reaches the upstream, with a token or without, and who would be refused is recorded."
+            };
+            Some(ModeSwitch { mode: "shadow", label: "Move to shadow in changes", note: note.to_owned() })
+        }
     }
 }
 
@@ -196,7 +213,7 @@ pub(in crate::admin::console) async fn remove(Form { visit, fields }: Form) -> A
 
 /// Returns the route that a form names.
 pub(super) fn find<'c>(config: &'c Config, wanted: &str) -> Result<&'c Route, Problem> {
-    let route = config.routes.iter().find(|route| key(route) == wanted);
+    let route = config.routes.iter().find(|route| route.label() == wanted);
     route.ok_or_else(|| Problem::not_found("there is no such route"))
 }
 

@@ -435,6 +435,7 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
         "shadow",
         ShadowPage {
             frame: frame("Shadow mode", Section::Shadow, word),
+            others: vec![OtherProposal { text: format!("client {word} has not needed read for seven days"), key: word.into() }],
             routes: vec![ShadowRoute {
                 anchor: "r1".into(),
                 url: "/routes/show?route=x".into(),

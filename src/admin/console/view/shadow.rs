@@ -11,6 +11,15 @@ use super::parts::{Badge, Link};
 pub(crate) struct ShadowPage {
     pub(crate) frame: Frame,
     pub(crate) routes: Vec<ShadowRoute>,
+    /// What is proposed for no single caller.
+    pub(crate) others: Vec<OtherProposal>,
+}
+
+/// A proposal that is for no single caller.
+#[derive(Debug)]
+pub(crate) struct OtherProposal {
+    pub(crate) text: String,
+    pub(crate) key: String,
 }
 
 /// A route in shadow mode.

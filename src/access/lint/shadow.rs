@@ -1,0 +1,38 @@
+//! Routes that forward what they are to refuse.
+
+use super::findings::Findings;
+use crate::config::{Config, Lint, Mode, Route};
+
+pub(super) fn shadow(config: &Config, findings: &mut Findings<'_>) {
+    let routes: Vec<(usize, &Route)> =
+        config.routes.iter().enumerate().filter(|(_, route)| route.mode == Mode::Shadow).collect();
+    // One warning for all of them, because one line of the file decides.
+    if config.server.mode == Mode::Shadow {
+        if !routes.is_empty() {
+            findings.add_of_file(
+                Lint::ShadowMode,
+                format!("server.mode = \"shadow\" holds for {} routes: {MEANING}", routes.len()),
+            );
+        }
+        return;
+    }
+    for (index, route) in routes {
+        let upstream = config.upstream_of(route);
+        let credentials = match upstream.filter(|upstream| upstream.credentials.is_some()) {
+            Some(upstream) => format!(
+                "; the credentials of the upstream {} go only with tokens that would pass",
+                upstream.name
+            ),
+            None => String::new(),
+        };
+        findings.add(
+            Lint::ShadowMode,
+            route.position,
+            format!("routes[{index}].mode"),
+            format!("{MEANING}{credentials}"),
+        );
+    }
+}
+
+const MEANING: &str = "requests without a valid token are forwarded, without X-Client-Id and without the credentials of \
+    the upstream, until the mode is \"enforce\"";

@@ -1,0 +1,137 @@
+//! Saves what routes in shadow mode have learned, and reminds of them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Millis;
+use crate::proxy::pipeline::Proxy;
+use crate::shadow::Learned;
+use crate::shadow::file::ShadowFile;
+
+/// How often what was learned is saved. If the process is killed, what it has learned since then is lost.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// How often routes in shadow mode are reported.
+const REMIND_EVERY: Duration = Duration::from_secs(86_400);
+
+/// Keeps what routes in shadow mode have learned in a file.
+pub(crate) struct ShadowKeeper {
+    proxy: &'static Proxy,
+    learned: Arc<Learned>,
+    file: ShadowFile,
+    saved_at: Millis,
+    /// Whether the log already says that the file cannot be written.
+    failed: bool,
+    /// Whether another process writes the file.
+    handed_over: bool,
+    reminder: Reminder,
+}
+
+impl ShadowKeeper {
+    /// Restores what earlier processes have learned. A file that cannot be read is renamed, with a warning.
+    pub(crate) fn new(proxy: &'static Proxy, state_dir: &Path) -> Self {
+        let learned = Arc::clone(&proxy.rules().learned);
+        let file = ShadowFile::in_folder(state_dir);
+        if let Err(error) = file.restore(&learned) {
+            let aside = match file.set_aside() {
+                Ok(aside) => format!("it is kept as {}", aside.display()),
+                Err(error) => format!("and it cannot be moved away: {error}"),
+            };
+            log::warn!(
+                "{} {error}; routes in shadow mode learn from the start ({aside})",
+                file.path().display()
+            );
+        }
+        let now = proxy.gate().clock().now();
+        let reminder = Reminder { at: now, refused: refused(&learned) };
+        Self { proxy, learned, file, saved_at: now, failed: false, handed_over: false, reminder }
+    }
+
+    /// Leaves the file to another process, which has what was saved. What this process still learns is lost.
+    pub(crate) fn hand_over(&mut self) {
+        self.handed_over = true;
+    }
+
+    /// Writes the file again, because no other process does.
+    pub(crate) fn resume(&mut self) {
+        self.handed_over = false;
+    }
+
+    /// Saves what was learned, if the last save was long enough ago or `at_once` is set, and reminds of routes that are
+    /// still in shadow mode.
+    pub(crate) fn look(&mut self, at_once: bool) {
+        let now = self.proxy.gate().clock().now();
+        if self.handed_over || !at_once && now.since(self.saved_at) < SAVE_EVERY {
+            return;
+        }
+        self.saved_at = now;
+        let rules = self.proxy.rules();
+        let routes = rules.meters.routes();
+        let names: BTreeSet<&str> = routes.iter().map(|route| route.name()).collect();
+        self.learned.retain(|name| names.contains(name));
+        if let Some(line) = self.reminder.line(now, rules.shadow_routes, refused(&self.learned)) {
+            log::warn!("{line}");
+        }
+        match self.file.save(&self.learned) {
+            Ok(()) => self.failed = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.failed, true) {
+                    log::warn!(
+                        "{} cannot be written ({error}): what routes in shadow mode have learned will be lost at a restart",
+                        self.file.path().display()
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Returns how many requests would have been refused since the start.
+fn refused(learned: &Learned) -> u64 {
+    let routes = learned.routes();
+    routes.iter().flat_map(|route| route.refusals()).fold(0, |sum, (_, count)| sum.saturating_add(count))
+}
+
+/// When routes in shadow mode were last reported, and what would have been refused until then.
+struct Reminder {
+    at: Millis,
+    refused: u64,
+}
+
+impl Reminder {
+    /// Returns the line to log, once a day.
+    fn line(&mut self, now: Millis, routes: usize, refused: u64) -> Option<String> {
+        if now.since(self.at) < REMIND_EVERY {
+            return None;
+        }
+        let lately = refused.saturating_sub(self.refused);
+        (self.at, self.refused) = (now, refused);
+        let subject = match routes {
+            0 => return None,
+            1 => "1 route is in shadow mode and refuses".to_owned(),
+            routes => format!("{routes} routes are in shadow mode and refuse"),
+        };
+        Some(format!(
+            "{subject} nobody: {lately} requests of the last 24 hours would have been refused; `mode = \"enforce\"` ends that"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_in_shadow_mode_are_reported_once_a_day() {
+        let at = |hours: u64| Millis::new(hours * 3_600_000);
+        let mut reminder = Reminder { at: at(0), refused: 5 };
+        assert_eq!(reminder.line(at(23), 2, 10), None);
+        let line = reminder.line(at(24), 2, 12).unwrap();
+        assert!(line.starts_with("2 routes are in shadow mode") && line.contains(" 7 requests"), "{line}");
+        assert_eq!(reminder.line(at(47), 2, 13), None);
+        assert!(reminder.line(at(48), 1, 13).unwrap().contains(" 1 requests of the last 24 hours"));
+        assert_eq!(reminder.line(at(72), 0, 14), None);
+        assert_eq!(reminder.line(at(73), 1, 14), None, "the last look was an hour ago");
+    }
+}

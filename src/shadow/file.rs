@@ -1,0 +1,300 @@
+//! The file that keeps what was learned over a restart.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::{error, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::counts::{Counts, DAYS, Day, Week};
+use super::learned::{Caller, Learned, Table};
+use super::refusal::Refusal;
+use crate::state_file;
+
+const NAME: &str = "shadow.json";
+/// The version that this program writes and reads.
+const VERSION: u32 = 1;
+/// The largest file that is read. What is learned is bounded, and smaller.
+const MAX_SIZE: u64 = 64 << 20;
+
+/// Why the file cannot be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum ShadowFileError {
+    /// The system refuses to read it.
+    Unreadable(io::Error),
+    /// It is not a regular file, or too large.
+    Strange,
+    /// Its content is not what this program writes.
+    Malformed(serde_json::Error),
+    /// Another version of this program wrote it.
+    Version(u32),
+}
+
+impl fmt::Display for ShadowFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "cannot be read ({error})"),
+            Self::Strange => f.write_str("is not a file of this program"),
+            Self::Malformed(error) => write!(f, "is not what this program writes ({error})"),
+            Self::Version(version) => write!(f, "was written by another version of this program ({version})"),
+        }
+    }
+}
+
+impl error::Error for ShadowFileError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Unreadable(error) => Some(error),
+            Self::Malformed(error) => Some(error),
+            Self::Strange | Self::Version(_) => None,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    /// By the name of the route.
+    routes: BTreeMap<String, RouteEntry>,
+}
+
+/// The part of a document that all versions have.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RouteEntry {
+    since: u64,
+    /// Day since 1970, passed, refused.
+    days: Vec<(u64, u64, u64)>,
+    clients: BTreeMap<String, Entry>,
+    callers: BTreeMap<IpAddr, CallerEntry>,
+    others: Entry,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CallerEntry {
+    user_agent: Option<String>,
+    #[serde(flatten)]
+    counts: Entry,
+}
+
+/// Times are seconds since 1970; 0 is never.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    passed: u64,
+    refused: BTreeMap<String, u64>,
+    first_seen: u64,
+    last_passed: u64,
+    last_refused: u64,
+    refused_last: bool,
+}
+
+impl Entry {
+    fn of(counts: &Counts) -> Self {
+        let kinds = Refusal::ALL.into_iter().zip(counts.refused).filter(|(_, count)| *count > 0);
+        Self {
+            passed: counts.passed,
+            refused: kinds.map(|(kind, count)| (kind.as_str().to_owned(), count)).collect(),
+            first_seen: counts.first_seen,
+            last_passed: counts.last_passed,
+            last_refused: counts.last_refused,
+            refused_last: counts.refused_last,
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let mut refused = [0; Refusal::ALL.len()];
+        for (name, count) in &self.refused {
+            if let Some(at) = Refusal::named(name).and_then(|kind| refused.get_mut(kind as usize)) {
+                *at = *count;
+            }
+        }
+        Counts {
+            passed: self.passed,
+            refused,
+            first_seen: self.first_seen,
+            last_passed: self.last_passed,
+            last_refused: self.last_refused,
+            refused_last: self.refused_last,
+        }
+    }
+}
+
+impl RouteEntry {
+    fn of(table: &Table) -> Self {
+        let caller = |caller: &Caller| CallerEntry {
+            user_agent: caller.user_agent.as_deref().map(str::to_owned),
+            counts: Entry::of(&caller.counts),
+        };
+        Self {
+            since: table.since,
+            days: table.week.0.iter().map(|day| (day.day, day.passed, day.refused)).collect(),
+            clients: table.clients.iter().map(|(id, counts)| (id.to_string(), Entry::of(counts))).collect(),
+            callers: table.callers.iter().map(|(address, known)| (*address, caller(known))).collect(),
+            others: Entry::of(&table.others),
+        }
+    }
+
+    fn table(self) -> Table {
+        let mut days: Vec<Day> =
+            self.days.into_iter().map(|(day, passed, refused)| Day { day, passed, refused }).collect();
+        days.sort_by_key(|day| day.day);
+        days.drain(..days.len().saturating_sub(DAYS));
+        let caller = |entry: CallerEntry| Caller {
+            counts: entry.counts.counts(),
+            user_agent: entry.user_agent.map(Into::into),
+        };
+        Table {
+            since: self.since,
+            week: Week(days),
+            clients: self.clients.iter().map(|(id, entry)| (id.as_str().into(), entry.counts())).collect(),
+            callers: self
+                .callers
+                .into_iter()
+                .map(|(address, entry)| (address, caller(entry)))
+                .collect::<HashMap<_, _>>(),
+            others: self.others.counts(),
+        }
+    }
+}
+
+/// The location of the file.
+#[derive(Debug, Clone)]
+pub(crate) struct ShadowFile {
+    path: PathBuf,
+}
+
+impl ShadowFile {
+    /// Returns the file in a state folder.
+    pub(crate) fn in_folder(state_dir: &Path) -> Self {
+        Self { path: state_dir.join(NAME) }
+    }
+
+    /// Returns the path of the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds what the file has to `learned`. A file that does not exist has nothing.
+    ///
+    /// # Errors
+    /// Fails if the file is not what this program writes, or cannot be read.
+    pub(crate) fn restore(&self, learned: &Learned) -> Result<(), ShadowFileError> {
+        let metadata = match fs::metadata(&self.path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
+            metadata => metadata.map_err(ShadowFileError::Unreadable)?,
+        };
+        // Opening a named pipe would wait for a writer.
+        if !metadata.is_file() {
+            return Err(ShadowFileError::Strange);
+        }
+        let mut bytes = Vec::new();
+        let file = File::open(&self.path).map_err(ShadowFileError::Unreadable)?;
+        file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(ShadowFileError::Unreadable)?;
+        if bytes.len() as u64 > MAX_SIZE {
+            return Err(ShadowFileError::Strange);
+        }
+        let Version { version } = serde_json::from_slice(&bytes).map_err(ShadowFileError::Malformed)?;
+        if version != VERSION {
+            return Err(ShadowFileError::Version(version));
+        }
+        let document: Document = serde_json::from_slice(&bytes).map_err(ShadowFileError::Malformed)?;
+        for (name, entry) in document.routes {
+            learned.route(&name).restore(entry.table());
+        }
+        Ok(())
+    }
+
+    /// Replaces the content of the file with what was learned, if that is new since the last save.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be replaced. The next call tries again.
+    pub(crate) fn save(&self, learned: &Learned) -> io::Result<()> {
+        if !learned.take_changed() {
+            return Ok(());
+        }
+        let tables = learned.routes().into_iter().map(|route| (route.name().to_owned(), route.table()));
+        let routes = tables.filter(|(_, table)| table.since != 0);
+        let routes = routes.map(|(name, table)| (name, RouteEntry::of(&table))).collect();
+        let written = serde_json::to_vec(&Document { version: VERSION, routes })
+            .map_err(io::Error::from)
+            .and_then(|text| state_file::replace(&self.path, &text, 0o600));
+        if written.is_err() {
+            learned.set_changed();
+        }
+        written
+    }
+
+    /// Renames whatever is at the path. Returns the new path.
+    ///
+    /// # Errors
+    /// Fails if the system refuses.
+    pub(crate) fn set_aside(&self) -> io::Result<PathBuf> {
+        let aside = self.path.with_extension("json.unread");
+        fs::rename(&self.path, &aside)?;
+        Ok(aside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
+
+    use super::super::learned::Seen;
+    use super::*;
+
+    #[test]
+    fn what_was_learned_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ShadowFile::in_folder(&dir.path().join("state"));
+        let learned = Learned::default();
+        file.restore(&learned).unwrap();
+        file.save(&learned).unwrap();
+        assert!(!file.path().exists(), "nothing was learned");
+        let route = learned.route("GET /a/*");
+        for (client, refused, now) in [
+            (None, Some(Refusal::NoToken), 86_400),
+            (Some("shop"), Some(Refusal::MissingScope), 2 * 86_400),
+            (Some("shop"), None, 3 * 86_400),
+        ] {
+            let address = "2001:db8::7".parse().unwrap();
+            let now = Duration::from_secs(now);
+            route.learn(&Seen { client, address, user_agent: Some(b"\"curl\""), refused, now });
+        }
+        file.save(&learned).unwrap();
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        let again = Learned::default();
+        file.restore(&again).unwrap();
+        assert_eq!(again.route("GET /a/*").table(), route.table());
+        assert_eq!(route.table().week.0.len(), 3);
+        file.restore(&again).unwrap();
+        assert_eq!(again.route("GET /a/*").table(), route.table(), "it is not counted twice");
+    }
+
+    #[test]
+    fn a_foreign_file_is_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ShadowFile::in_folder(dir.path());
+        for (text, said) in [
+            ("", "EOF"),
+            ("[1]", "not what this program writes"),
+            ("{\"version\": 2, \"routes\": []}", "another version of this program (2)"),
+            ("{\"version\": 1, \"routes\": {\"a\": 1}}", "not what this program writes"),
+        ] {
+            fs::write(file.path(), text).unwrap();
+            let error = file.restore(&Learned::default()).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        assert!(file.set_aside().unwrap().exists() && !file.path().exists());
+    }
+}

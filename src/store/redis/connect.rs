@@ -1,0 +1,266 @@
+//! Connections to the engine, whatever its servers are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClientBuilder;
+use redis::cluster_async::ClusterConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue,
+    IntoConnectionInfo as _, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
+    TlsCertificates,
+};
+use tokio::sync::Notify;
+
+use crate::store::redis::error::EngineError;
+use crate::store::redis::identity::{Identity, Role};
+use crate::store::redis::keys::Keys;
+use crate::store::redis::options::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
+
+/// How long a connection or an answer is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The connections to the engine.
+#[derive(Clone)]
+pub(super) struct Link {
+    /// The server that has the log.
+    pub(super) address: EngineAddress,
+    /// To the server that has the log: reads of the log. Its notifications come here.
+    pub(super) log: MultiplexedConnection,
+    /// To the same server: entries for the log. It may wait for replicas.
+    pub(super) writes: MultiplexedConnection,
+    /// Tokens and used names.
+    pub(super) data: Data,
+}
+
+/// A connection for keys that any server may have.
+#[derive(Clone)]
+pub(super) enum Data {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Data {
+    pub(super) async fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, EngineError> {
+        let answer = match self {
+            Self::One(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
+        };
+        answer.map_err(EngineError::from)
+    }
+
+    /// Runs commands whose keys are on one server.
+    pub(super) async fn query_all<T: FromRedisValue>(
+        &mut self,
+        commands: &Pipeline,
+    ) -> Result<T, EngineError> {
+        let answer = match self {
+            Self::One(connection) => commands.query_async(connection).await,
+            Self::Cluster(connection) => commands.query_async(connection).await,
+        };
+        answer.map_err(EngineError::from)
+    }
+}
+
+impl Link {
+    /// Connects to the engine. `ring` is notified when the log has changed, and when the connection to it has ended.
+    pub(super) async fn connect(
+        options: &RedisOptions,
+        keys: &Keys,
+        ring: Arc<Notify>,
+    ) -> Result<(Self, Identity), EngineError> {
+        let address = primary(options, keys).await?;
+        let mut log = open(&address, options.tls.as_ref(), &options.login, Some(ring)).await?;
+        let identity = Identity::ask(&mut log).await?;
+        if identity.role == Role::Replica {
+            return Err(EngineError::Replica(address));
+        }
+        redis::cmd("CLIENT")
+            .arg(&["TRACKING", "ON", "BCAST", "PREFIX"])
+            .arg(&keys.log)
+            .query_async::<()>(&mut log)
+            .await?;
+        let writes = open(&address, options.tls.as_ref(), &options.login, None).await?;
+        let data = match &options.topology {
+            Topology::Cluster(nodes) => Data::Cluster(open_cluster(nodes, options).await?),
+            Topology::Single(_) | Topology::Sentinel { .. } => {
+                Data::One(open(&address, options.tls.as_ref(), &options.login, None).await?)
+            }
+        };
+        Ok((Self { address, log, writes, data }, identity))
+    }
+}
+
+/// Finds the server that has the log.
+pub(super) async fn primary(options: &RedisOptions, keys: &Keys) -> Result<EngineAddress, EngineError> {
+    let tls = options.tls.as_ref();
+    match &options.topology {
+        Topology::Single(address) => Ok(address.clone()),
+        Topology::Sentinel { sentinels, primary } => {
+            let mut last = EngineError::UnknownPrimary(primary.clone());
+            for sentinel in sentinels {
+                match ask_sentinel(sentinel, primary, tls, &options.sentinel_login).await {
+                    Ok(Some(address)) => return Ok(address),
+                    Ok(None) => last = EngineError::UnknownPrimary(primary.clone()),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        }
+        Topology::Cluster(nodes) => {
+            let mut last = EngineError::NoSlot;
+            for node in nodes {
+                match ask_node(node, keys, tls, &options.login).await {
+                    Ok(Some(address)) => return Ok(address),
+                    Ok(None) => last = EngineError::NoSlot,
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        }
+    }
+}
+
+async fn ask_sentinel(
+    sentinel: &EngineAddress,
+    primary: &str,
+    tls: Option<&EngineTls>,
+    login: &EngineLogin,
+) -> Result<Option<EngineAddress>, EngineError> {
+    let mut connection = open(sentinel, tls, login, None).await?;
+    let question = redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(primary).to_owned();
+    let found: Option<(String, u16)> = question.query_async(&mut connection).await?;
+    Ok(found.map(|(host, port)| EngineAddress::Tcp { host, port }))
+}
+
+/// Asks a node of a cluster which one has the slot of the log.
+async fn ask_node(
+    node: &EngineAddress,
+    keys: &Keys,
+    tls: Option<&EngineTls>,
+    login: &EngineLogin,
+) -> Result<Option<EngineAddress>, EngineError> {
+    type Node = (Option<String>, u16);
+    let mut connection = open(node, tls, login, None).await?;
+    let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(&keys.log).query_async(&mut connection).await?;
+    let ranges: Vec<Vec<redis::Value>> =
+        redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
+    for range in ranges {
+        let [first, last, owner, ..] = &range[..] else { continue };
+        let (first, last) = (u16::from_redis_value_ref(first)?, u16::from_redis_value_ref(last)?);
+        if !(first..=last).contains(&slot) {
+            continue;
+        }
+        // Behind the host and the port there are the node's id and its other names.
+        let redis::Value::Array(owner) = owner else { continue };
+        let [host, port, ..] = &owner[..] else { continue };
+        let (host, port): Node = (Option::from_redis_value_ref(host)?, u16::from_redis_value_ref(port)?);
+        // A node that does not know its own address leaves it out.
+        return Ok(match (host.filter(|host| !host.is_empty()), node) {
+            (Some(host), _) => Some(EngineAddress::Tcp { host, port }),
+            (None, EngineAddress::Tcp { host, .. }) => Some(EngineAddress::Tcp { host: host.clone(), port }),
+            (None, EngineAddress::Unix(_)) => Some(node.clone()),
+        });
+    }
+    Ok(None)
+}
+
+/// Opens a connection. With `ring` it receives notifications.
+pub(super) async fn open(
+    address: &EngineAddress,
+    tls: Option<&EngineTls>,
+    login: &EngineLogin,
+    ring: Option<Arc<Notify>>,
+) -> Result<MultiplexedConnection, EngineError> {
+    let info = info(address, tls.is_some(), login)?;
+    let client = match tls {
+        Some(tls) if !matches!(address, EngineAddress::Unix(_)) => {
+            Client::build_with_tls(info, certificates(tls)?)?
+        }
+        _ => Client::open(info)?,
+    };
+    let mut config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    if let Some(ring) = ring {
+        config = config.set_push_sender(move |push: PushInfo| {
+            if matches!(push.kind, PushKind::Invalidate | PushKind::Disconnection) {
+                ring.notify_one();
+            }
+            Ok::<(), ()>(())
+        });
+    }
+    // The handshake of the protocol has no timeout of its own.
+    let opened = client.get_multiplexed_async_connection_with_config(&config);
+    tokio::time::timeout(PATIENCE * 2, opened)
+        .await
+        .map_err(|_| EngineError::Silent)?
+        .map_err(EngineError::from)
+}
+
+async fn open_cluster(
+    nodes: &[EngineAddress],
+    options: &RedisOptions,
+) -> Result<ClusterConnection, EngineError> {
+    let login = &options.login;
+    let infos: Result<Vec<_>, _> =
+        nodes.iter().map(|node| info(node, options.tls.is_some(), login)).collect();
+    let mut builder = ClusterClientBuilder::new(infos?)
+        .use_protocol(ProtocolVersion::RESP3)
+        .connection_timeout(PATIENCE)
+        .response_timeout(PATIENCE)
+        .overall_response_timeout(Some(PATIENCE))
+        .retries(4)
+        .min_retry_wait(5)
+        .max_retry_wait(50);
+    if let Some(user) = &login.user {
+        builder = builder.username(user);
+    }
+    if let Some(password) = &login.password {
+        builder = builder.password(password.expose());
+    }
+    if let Some(tls) = &options.tls {
+        builder = builder.tls(redis::TlsMode::Secure).certs(certificates(tls)?);
+    }
+    let client = builder.build()?;
+    let opened = client.get_async_connection();
+    tokio::time::timeout(PATIENCE * 2, opened)
+        .await
+        .map_err(|_| EngineError::Silent)?
+        .map_err(EngineError::from)
+}
+
+fn info(address: &EngineAddress, tls: bool, login: &EngineLogin) -> Result<ConnectionInfo, EngineError> {
+    let addr = match address {
+        EngineAddress::Unix(path) => ConnectionAddr::Unix(path.clone()),
+        EngineAddress::Tcp { host, port } if tls => {
+            ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None }
+        }
+        EngineAddress::Tcp { host, port } => ConnectionAddr::Tcp(host.clone(), *port),
+    };
+    let mut settings = RedisConnectionInfo::default()
+        .set_protocol(ProtocolVersion::RESP3)
+        .set_lib_name("tollgate", env!("CARGO_PKG_VERSION"));
+    if let Some(user) = &login.user {
+        settings = settings.set_username(user);
+    }
+    if let Some(password) = &login.password {
+        settings = settings.set_password(password.expose());
+    }
+    Ok(addr.into_connection_info()?.set_redis_settings(settings))
+}
+
+fn certificates(tls: &EngineTls) -> Result<TlsCertificates, EngineError> {
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| EngineError::File(path.to_owned(), error))
+    };
+    let client_tls = match &tls.client {
+        None => None,
+        Some((certificate, key)) => {
+            Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+        }
+    };
+    let root_cert = tls.ca.as_deref().map(read).transpose()?;
+    Ok(TlsCertificates { client_tls, root_cert })
+}

@@ -1,0 +1,290 @@
+//! A store that several gateways share: Redis or Valkey, one server, sentinels or a cluster.
+//!
+//! A token has one key. Revoking it writes a tombstone under that key and an entry into a log. Each gateway has the tokens
+//! in memory that it has issued or was asked about, and reads the log: when the engine rings (client-side tracking of the
+//! log's key) and every 25 ms. The log is the truth, and the ring only makes it faster: a lost ring costs 25 ms.
+//!
+//! What is in memory counts only until one *lease* after the last completed read was sent. A revocation is confirmed one
+//! lease after it was carried out. So after the confirmation nobody accepts the token: a gateway has read the entry, or has
+//! no lease and asks the engine, which has the tombstone.
+
+mod additions;
+mod ask;
+mod connect;
+mod entry;
+mod error;
+mod flights;
+mod identity;
+mod keys;
+mod lease;
+mod options;
+mod recent;
+mod replay;
+mod revoke;
+mod scripts;
+mod shared;
+mod stats;
+mod tombstones;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+pub use self::options::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
+pub use self::stats::SharedStoreStatus;
+use crate::clock::{Clock, Millis};
+use crate::oauth::client::{ClientId, ClientState};
+use crate::oauth::grant::Record;
+use crate::oauth::token::TokenDigest;
+use crate::store::journal::{Journal, JournalError};
+use crate::store::redis::connect::PATIENCE;
+use crate::store::redis::shared::{Shared, lock};
+use crate::store::stored::StoredGrant;
+use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
+use crate::store::used_name::UsedName;
+
+/// A store that several gateways share.
+///
+/// Tokens, ended epochs and used names are in the engine: Redis 7.0 or Valkey 7.2, or later. Each process keeps in memory
+/// what it has issued or was asked about.
+///
+/// - *A token that was revoked* is accepted by no gateway once [`TokenStore::revoke`] has succeeded, which takes one
+///   [lease](RedisOptions::lease).
+/// - *A process that is cut off* from the engine answers from memory for at most one lease, or for
+///   [`RedisOptions::allow_cached`]. After that it cannot answer, which results in 503.
+/// - *An engine that has lost something* (a failover, a restart) gets it again from the processes that know it: revoked
+///   tokens until their expiry, epochs, and the tokens that were issued in the last 30 seconds.
+/// - *The lifetime of a token* is measured by the engine alone, and never exceeds that of its grant.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use tollgate::clock::SystemClock;
+/// use tollgate::store::{EngineAddress, Journal, RedisOptions, RedisStore};
+/// use tollgate::{ClientSpec, Gate, GateSpec};
+///
+/// let clock = Arc::new(SystemClock::new());
+/// // Revocations that the engine could not carry out survive a restart here.
+/// let journal = Journal::open("/var/lib/orders".as_ref(), 1_000, clock.clone())?;
+/// let address = EngineAddress::Tcp { host: "redis.example.com".into(), port: 6379 };
+/// let store = RedisStore::open(RedisOptions::single(address), 1_000_000, clock.clone(), Some(journal))?;
+/// let client = ClientSpec::with_id("server")?.scopes("read")?;
+/// let gate = Gate::builder(GateSpec::default().client(client)).clock(clock).store(Arc::new(store)).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct RedisStore {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RedisStore {
+    /// Starts the thread that talks to the engine, and returns at once: until the engine answers, the store is unavailable.
+    ///
+    /// `clock` must be the clock of the gate, and at most `max_tokens` tokens are kept in memory. `journal` keeps what was
+    /// revoked; it must be open on the same clock.
+    ///
+    /// # Errors
+    /// A [`JournalError`] if the journal cannot be read, or if the operating system starts no thread.
+    pub fn open(
+        mut options: RedisOptions,
+        max_tokens: usize,
+        clock: Arc<dyn Clock>,
+        journal: Option<Journal>,
+    ) -> Result<Self, JournalError> {
+        let mut random = [0; 4];
+        // Two gateways of one name would only be counted as one.
+        let _ = getrandom::fill(&mut random);
+        options.name = format!("{}-{:08x}", options.name, u32::from_be_bytes(random));
+        let revoked = journal.as_ref().map(Journal::revoked).transpose()?.unwrap_or_default();
+        let (additions, jobs) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(options, max_tokens, clock, journal, additions));
+        for (token, until) in revoked {
+            shared.tombstones.add(token, until);
+            shared.tombstones.is_lacking(token);
+        }
+        let thread_error = |error| JournalError::Io("the thread of the shared store".into(), error);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(thread_error)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let tasks = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("tollgate-store".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::spawn(additions::run(Arc::clone(&tasks), jobs));
+                tokio::spawn(worker::run(tasks));
+                let _ = stopped.await;
+            });
+        });
+        let thread = thread.map_err(thread_error)?;
+        Ok(Self { shared, runtime: handle, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Sets the digest of this gateway's clients, which other gateways compare with theirs.
+    pub fn set_client_set(&self, digest: u64) {
+        *lock(&self.shared.client_set) = format!("{digest:016x}");
+    }
+
+    /// Returns the journal.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.shared.journal.as_ref()
+    }
+
+    /// Returns what the store reports about itself.
+    #[must_use]
+    pub fn status(&self) -> SharedStoreStatus {
+        let shared = &self.shared;
+        let stats = &shared.stats;
+        SharedStoreStatus {
+            connected: self.is_connected(),
+            lease_age: shared.lease.age(),
+            entries_behind: stats.behind.get(),
+            round_trip: Duration::from_micros(stats.round_trip.get()),
+            reads: stats.reads.get(),
+            misses_known: stats.known.get(),
+            misses_unknown: stats.unknown.get(),
+            misses_unanswered: stats.unanswered.get(),
+            tombstones: shared.tombstones.len(),
+            cleared: stats.cleared.get(),
+            unconfirmed: stats.unconfirmed.get(),
+            gateways: lock(&shared.gateways).len() + 1,
+            differing_gateways: usize::try_from(stats.differing.get()).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.shared.link.borrow().is_some()
+    }
+
+    /// Begins an operation. It goes on if nobody waits for it.
+    fn begin<T: Send + 'static>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Pending<'static, Result<T, StoreError>> {
+        let running = self.runtime.spawn(operation);
+        Pending::Wait(Box::pin(async move { running.await.unwrap_or(Err(StoreError::Unavailable)) }))
+    }
+}
+
+impl TokenStore for RedisStore {
+    fn find(&self, token: &TokenDigest) -> Found {
+        if !self.shared.lease.is_held() {
+            return Found::Ask;
+        }
+        match self.shared.memory.find(token) {
+            Found::Unknown => Found::Ask,
+            found => found,
+        }
+    }
+
+    fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Found<()> {
+        if !self.shared.lease.is_held() {
+            return Found::Ask;
+        }
+        match self.shared.memory.look(token, look) {
+            Found::Unknown => Found::Ask,
+            found => found,
+        }
+    }
+
+    fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+        ask::ask(&self.shared, &self.runtime, token)
+    }
+
+    fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        if let Err(full) = shared.memory.keep(token, record.clone()) {
+            return Pending::Ready(Err(full));
+        }
+        shared.expires_at(record.expires());
+        self.begin(async move {
+            let value = entry::token(&StoredGrant::of(record.grant()));
+            let command = replay::keep(&shared, &token, &value, shared.left(record.expires()));
+            let kept = tokio::time::timeout(PATIENCE, shared.query::<Option<String>>(&command)).await;
+            match kept.unwrap_or(Err(StoreError::Unavailable)) {
+                Ok(Some(_)) => {
+                    shared.recent.add(shared.clock.now(), token, record);
+                    Ok(())
+                }
+                // There is something under the key already.
+                Ok(None) | Err(_) => {
+                    shared.memory.remove(&token);
+                    Err(StoreError::Unavailable)
+                }
+            }
+        })
+    }
+
+    fn revoke(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {
+        let here = revoke::refuse_here(&self.shared, &token);
+        self.begin(revoke::revoke(Arc::clone(&self.shared), token, here))
+    }
+
+    fn end_epoch(&self, client: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>> {
+        self.begin(revoke::end_epoch(Arc::clone(&self.shared), client.clone(), epoch))
+    }
+
+    fn use_once(&self, name: UsedName, keep: Duration) -> Pending<'_, Result<Use, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.begin(async move {
+            let mut command = redis::cmd("SET");
+            let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX).clamp(1, u64::from(u32::MAX));
+            command.arg(shared.keys.used(name)).arg(1).arg("NX").arg("PX").arg(keep);
+            let used = tokio::time::timeout(PATIENCE, shared.query::<Option<String>>(&command)).await;
+            match used.unwrap_or(Err(StoreError::Unavailable))? {
+                Some(_) => Ok(Use::First),
+                None => Ok(Use::Again),
+            }
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn client(&self, id: &ClientId) -> Arc<ClientState> {
+        self.shared.interner().client(id)
+    }
+
+    fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool {
+        self.shared.tombstones.sweep(now, at_most);
+        self.shared.recent.sweep(now);
+        let more = self.shared.memory.sweep(now, at_most, forgotten);
+        // It may have tokens from a time in which it was the store.
+        let journal = self.shared.journal.as_ref();
+        journal.is_some_and(|journal| journal.sweep(now, at_most, forgotten)) || more
+    }
+
+    fn len(&self) -> usize {
+        self.shared.memory.len()
+    }
+
+    fn health(&self) -> Health {
+        match (self.is_connected(), self.shared.lease.is_held()) {
+            (true, true) => Health::Good,
+            (false, true) => Health::ReadOnly,
+            (_, false) => Health::Unavailable,
+        }
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("tokens", &self.shared.memory.len()).finish_non_exhaustive()
+    }
+}

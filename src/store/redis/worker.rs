@@ -1,0 +1,341 @@
+//! The task that keeps the connection to the engine, reads the log, and notices when the engine has become another one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::oauth::client::ClientId;
+use crate::store::redis::connect::{self, Link};
+use crate::store::redis::entry::{Entry, Position};
+use crate::store::redis::error::EngineError;
+use crate::store::redis::identity::{Identity, Role};
+use crate::store::redis::options::Topology;
+use crate::store::redis::replay::{Extent, replay};
+use crate::store::redis::scripts::{self, Continuity, Read};
+use crate::store::redis::shared::{Shared, lock};
+
+/// How often the log is read if nothing rings.
+const READ_EVERY: Duration = Duration::from_millis(25);
+/// How often the engine is asked who it is, and sentinels and cluster nodes who the primary is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long to wait before the engine is connected again: at first, and at most.
+const PAUSE: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(500)];
+/// How long other gateways are waited for after the engine has lost something.
+const OTHERS: Duration = Duration::from_secs(2);
+/// How long ago another gateway may have been seen to be waited for.
+const SEEN: Duration = Duration::from_secs(5);
+
+/// What is known about the engine, also while there is no connection.
+#[derive(Default)]
+struct Known {
+    /// Its history, once there was a connection.
+    history: Option<String>,
+    position: Option<Position>,
+    /// What is written about this gateway: the history and the log that it has read.
+    marker: String,
+    /// Whether the engine was not given yet what it may have lost.
+    unfinished: bool,
+    /// Whether it was logged that the engine cannot be used.
+    down: bool,
+}
+
+/// Connects to the engine, again and again.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let (mut known, mut pause) = (Known::default(), PAUSE[0]);
+    loop {
+        let ring = Arc::new(Notify::new());
+        let error = match Link::connect(&shared.options, &shared.keys, Arc::clone(&ring)).await {
+            Ok((link, identity)) => serve(&shared, link, identity, &ring, &mut known, &mut pause).await,
+            Err(error) => error,
+        };
+        // What waits for an answer goes on to wait, for a moment.
+        shared.link.send_replace(None);
+        if !std::mem::replace(&mut known.down, true) {
+            let engine = &shared.options.topology;
+            if error.is_about_configuration() {
+                log::error!("the shared store at {engine} cannot be used: {error}");
+            } else {
+                log::error!(
+                    "the shared store at {engine} cannot be reached: {error}. Until it can, tokens that need it are \
+                     answered with 503, and so are issuing and revoking"
+                );
+            }
+        } else {
+            log::debug!("the shared store cannot be reached: {error}");
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE[1]);
+    }
+}
+
+/// Uses a connection until it fails.
+async fn serve(
+    shared: &Arc<Shared>,
+    link: Link,
+    identity: Identity,
+    ring: &Notify,
+    known: &mut Known,
+    pause: &mut Duration,
+) -> EngineError {
+    let link = Arc::new(link);
+    shared.replicas.store(identity.replicas, Ordering::Relaxed);
+    let prepared = prepare(shared, &link, &identity, known).await;
+    if let Err(error) = prepared {
+        return error;
+    }
+    // A complaint from before is about another connection.
+    let _ = tokio::time::timeout(Duration::ZERO, shared.broken.notified()).await;
+    let supervision = supervise(shared, &link, &identity);
+    let mut supervision = std::pin::pin!(supervision);
+    loop {
+        let turn = async {
+            // A write of this gateway may wait for its connection.
+            turn(shared, &link, &identity, known).await?;
+            if std::mem::take(&mut known.down) || !is_linked(shared) {
+                log::info!(
+                    "the shared store at {} answers: {}, {} replicas",
+                    link.address,
+                    identity.version,
+                    shared.replicas()
+                );
+            }
+            *pause = PAUSE[0];
+            if !is_linked(shared) {
+                shared.link.send_replace(Some(Arc::clone(&link)));
+            }
+            replay(shared, &link, Extent::Unconfirmed).await?;
+            let _ = tokio::time::timeout(READ_EVERY, ring.notified()).await;
+            Ok::<(), EngineError>(())
+        };
+        let outcome = tokio::select! {
+            outcome = turn => outcome,
+            error = &mut supervision => Err(error),
+            () = shared.broken.notified(), if is_linked(shared) => Err(EngineError::Silent),
+        };
+        if let Err(error) = outcome {
+            return error;
+        }
+    }
+}
+
+fn is_linked(shared: &Shared) -> bool {
+    shared.link.borrow().is_some()
+}
+
+/// Makes this gateway and the engine know the same, before anybody uses the connection.
+async fn prepare(
+    shared: &Shared,
+    link: &Link,
+    identity: &Identity,
+    known: &mut Known,
+) -> Result<(), EngineError> {
+    let is_new = known.history.as_ref() != Some(&identity.history);
+    if is_new || known.unfinished {
+        if is_new && known.history.is_some() {
+            log::warn!(
+                "the shared store at {} has another history than before (a restart or a failover): it gets again what it \
+                 may have lost",
+                link.address
+            );
+        }
+        return begin_again(shared, link, identity, known).await;
+    }
+    replay(shared, link, Extent::Unconfirmed).await
+}
+
+/// Clears memory, gives the engine everything that it may have lost, and waits until the other gateways have done so, too.
+async fn begin_again(
+    shared: &Shared,
+    link: &Link,
+    identity: &Identity,
+    known: &mut Known,
+) -> Result<(), EngineError> {
+    let before = known.history.as_ref().map(|_| known.marker.clone());
+    known.unfinished = true;
+    forget_position(shared, link, known).await?;
+    replay(shared, link, Extent::Everything).await?;
+    known.unfinished = false;
+    // The entries that were added are read again. They change nothing.
+    known.history = Some(identity.history.clone());
+    known.marker = marker(identity, known.position);
+    let Some(before) = before else { return Ok(()) };
+    let now = shared.lease.now();
+    let others: Vec<String> = lock(&shared.gateways)
+        .iter()
+        .filter(|(_, (seen, _))| now.since(*seen) < OTHERS + SEEN)
+        .map(|(name, _)| name.clone())
+        .collect();
+    let until = Instant::now() + OTHERS;
+    let mut log = link.log.clone();
+    loop {
+        let about = about(shared, known);
+        let read =
+            scripts::read(&mut log, &shared.keys, known.position, (&shared.options.name, &about)).await?;
+        let done = |name: &String| {
+            let found = read.gateways.iter().find(|(other, ..)| other == name);
+            found.is_some_and(|(.., about)| about.split(' ').next().is_some_and(|marker| marker != before))
+        };
+        if others.iter().all(done) {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            log::warn!("the shared store: a gateway that was there before the failover has not come back");
+            return Ok(());
+        }
+        tokio::time::sleep(READ_EVERY).await;
+    }
+}
+
+/// Clears memory and goes on at the end of the log.
+async fn forget_position(shared: &Shared, link: &Link, known: &mut Known) -> Result<(), EngineError> {
+    shared.clear();
+    shared.stats.cleared.add(1);
+    let (position, epochs) = scripts::snapshot(&mut link.log.clone(), &shared.keys).await?;
+    for (client, epoch) in epochs {
+        if let Some(client) = ClientId::new(&client) {
+            shared.interner().client(&client).advance_to(epoch);
+        }
+    }
+    known.position = position;
+    Ok(())
+}
+
+/// Reads the log until its end, and extends the lease.
+async fn turn(
+    shared: &Shared,
+    link: &Link,
+    identity: &Identity,
+    known: &mut Known,
+) -> Result<(), EngineError> {
+    loop {
+        let about = about(shared, known);
+        let (sent, begun) = (shared.lease.now(), Instant::now());
+        let mut log = link.log.clone();
+        let read =
+            scripts::read(&mut log, &shared.keys, known.position, (&shared.options.name, &about)).await?;
+        shared.stats.reads.add(1);
+        shared.stats.round_trip.set(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+        match read.continuity(known.position) {
+            Continuity::Continues => {}
+            Continuity::Trimmed => {
+                log::warn!(
+                    "the shared store: entries of the log were missed, so all tokens are asked for again"
+                );
+                forget_position(shared, link, known).await?;
+                continue;
+            }
+            Continuity::Replaced => {
+                log::warn!(
+                    "the shared store at {} has lost its log: it gets again what it may have lost",
+                    link.address
+                );
+                shared.link.send_replace(None);
+                shared.lease.end();
+                begin_again(shared, link, identity, known).await?;
+                continue;
+            }
+        }
+        apply(shared, &read);
+        if let Some((last, _)) = read.entries.last() {
+            known.position = Some(*last);
+            known.marker = marker(identity, known.position);
+        }
+        shared.stats.behind.set(read.behind());
+        if read.behind() == 0 {
+            note_gateways(shared, &read);
+            shared.lease.extend(sent);
+            return Ok(());
+        }
+    }
+}
+
+fn apply(shared: &Shared, read: &Read) {
+    for (_, text) in &read.entries {
+        match Entry::read(text) {
+            Some(Entry::Revoked(token, left)) => {
+                let until = shared.clock.now().after(Duration::from_millis(left));
+                if shared.bury(token, until)
+                    && let Some(journal) = &shared.journal
+                {
+                    journal.note_revoked(token, until);
+                }
+            }
+            Some(Entry::Epoch(client, epoch)) => shared.interner().client(&client).advance_to(epoch),
+            None => log::debug!("the log of the shared store has an entry of another version"),
+        }
+    }
+}
+
+/// Returns what identifies the history and the log.
+fn marker(identity: &Identity, position: Option<Position>) -> String {
+    format!("{}#{}", identity.history, position.map_or(0, |position| position.log))
+}
+
+/// Returns what is written about this gateway.
+fn about(shared: &Shared, known: &Known) -> String {
+    format!("{} {} {}", known.marker, *lock(&shared.client_set), env!("CARGO_PKG_VERSION"))
+}
+
+/// Remembers which gateways there are, and logs when their clients begin or cease to differ.
+fn note_gateways(shared: &Shared, read: &Read) {
+    let now = shared.lease.now();
+    let own = lock(&shared.client_set).clone();
+    let mut gateways = lock(&shared.gateways);
+    let differing = |gateways: &std::collections::HashMap<String, (crate::clock::Millis, String)>| {
+        gateways.values().filter(|(_, clients)| *clients != own).count()
+    };
+    let before = differing(&gateways);
+    let seen = u64::try_from(SEEN.as_millis()).unwrap_or(u64::MAX);
+    for (name, at, about) in &read.gateways {
+        let is_live = read.now.saturating_sub(*at) < seen;
+        if is_live && *name != shared.options.name {
+            let clients = about.split(' ').nth(1).unwrap_or_default();
+            match gateways.get_mut(name) {
+                Some(known) => {
+                    known.0 = now;
+                    if known.1 != clients {
+                        clients.clone_into(&mut known.1);
+                    }
+                }
+                None => drop(gateways.insert(name.clone(), (now, clients.to_owned()))),
+            }
+        }
+    }
+    gateways.retain(|_, (at, _)| now.since(*at) < OTHERS + SEEN);
+    let after = differing(&gateways);
+    shared.stats.differing.set(u64::try_from(after).unwrap_or(u64::MAX));
+    drop(gateways);
+    match (before, after) {
+        (0, 1..) => log::warn!(
+            "the shared store: {after} gateways have other clients than this one. `tollgate state` lists them"
+        ),
+        (1.., 0) => log::info!("the shared store: all gateways have the same clients"),
+        _ => {}
+    }
+}
+
+/// Looks whether the engine is still the same, and the primary.
+async fn supervise(shared: &Shared, link: &Link, identity: &Identity) -> EngineError {
+    let mut connection = link.log.clone();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match Identity::ask(&mut connection).await {
+            Err(error) => return error,
+            Ok(now) if now.role == Role::Replica => return EngineError::Replica(link.address.clone()),
+            Ok(now) if now.history != identity.history => return EngineError::Moved(link.address.clone()),
+            Ok(now) => shared.replicas.store(now.replicas, Ordering::Relaxed),
+        }
+        if matches!(shared.options.topology, Topology::Single(_)) {
+            continue;
+        }
+        // Sentinels that do not answer change nothing.
+        if let Ok(primary) = connect::primary(&shared.options, &shared.keys).await
+            && primary != link.address
+        {
+            return EngineError::Moved(primary);
+        }
+    }
+}

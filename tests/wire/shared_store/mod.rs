@@ -1,0 +1,4 @@
+//! The store that several gateways share, on real engines.
+
+mod contract;
+mod engine;
