@@ -37,7 +37,6 @@ pub(super) fn router(state: AdminState) -> Router {
         .nest(api::PREFIX, api::router(state.gate()))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(api::ready))
-        .fallback(async || Problem::not_found("there is nothing at this path"))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))

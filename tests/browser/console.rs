@@ -60,9 +60,15 @@ pub(crate) fn file() -> String {
     text.push_str(&format!(
         "\n[clients.server]\nsecret = \"{hash}\"\ncapabilities = [\"client_credentials\"]\nscopes = [\"read\"]\n\
          \n[[routes]]\npath = \"/hello_world\"\nscopes = [\"read\"]\nupstream = \"hello\"\n\
-         \n[[routes]]\nprefix = \"/orders\"\nmethods = [\"POST\"]\nscopes = [\"write\"]\nupstream = \"hello\"\n\
-         \n[admin]\nlisten = \"http://127.0.0.1:0\"\n"
+         \n[[routes]]\nprefix = \"/orders\"\nmethods = [\"POST\"]\nscopes = [\"write\"]\nupstream = \"hello\"\n"
     ));
+    text + &users()
+}
+
+/// Returns the part of a gateway.toml that has the console and its users.
+pub(crate) fn users() -> String {
+    let hash = cheap_hash(PASSWORD);
+    let mut text = "\n[admin]\nlisten = \"http://127.0.0.1:0\"\n".to_owned();
     for (name, role) in [("alice", "owner"), ("edgar", "editor"), ("vera", "viewer"), ("olga", "owner")] {
         text.push_str(&format!("[admin.users.{name}]\npassword = \"{hash}\"\nrole = \"{role}\"\n"));
     }

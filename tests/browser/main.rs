@@ -8,6 +8,7 @@ mod changes;
 mod console;
 mod operators;
 mod pages;
+mod shadow;
 #[allow(
     dead_code,
     unused_imports,

@@ -22,6 +22,7 @@ use self::pages::{
     audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes, secret, setup,
     shadow, sign_in, upstreams, users, versions,
 };
+use super::problem::Problem;
 use super::state::AdminState;
 
 /// Makes the routes of the pages, and starts to observe the traffic.
@@ -72,6 +73,7 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/users/password", post(users::set_password))
         .route("/users/remove", post(users::remove))
         .route("/live", get(live::stream))
+        .fallback(async || Problem::not_found("there is nothing at this path"))
         .layer(middleware::from_fn_with_state(admin.clone(), problem_pages::show_problems))
         .layer(Extension(console))
         .route("/assets/{digest}/{name}", get(assets::serve))
