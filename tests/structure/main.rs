@@ -43,6 +43,7 @@ const ROOMS: [&str; 30] = [
     "gateway",
     "gateway_client",
     "bench",
+    "self_test",
     "cli",
     // The functions for the fuzz targets. It exposes parts of every room.
     "fuzzing",
