@@ -102,7 +102,8 @@ impl Totals {
 }
 
 fn route(meter: &Meter<RouteCells>) -> RouteTotals {
-    let of = |class: Class| meter.sum(|cells| cells.requests.get(class as usize).map_or(0, |count| count.now()));
+    let of =
+        |class: Class| meter.sum(|cells| cells.requests.get(class as usize).map_or(0, |count| count.now()));
     RouteTotals {
         name: meter.name().into(),
         requests: Class::ALL.into_iter().map(of).sum(),

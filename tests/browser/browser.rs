@@ -93,7 +93,8 @@ impl Browser {
     #[track_caller]
     pub(crate) fn sees(&self, text: &str) -> impl Future<Output = ()> {
         let place = std::panic::Location::caller();
-        let (path, text) = (format!("//body[contains(normalize-space(.), {})]", quoted(text)), text.to_owned());
+        let (path, text) =
+            (format!("//body[contains(normalize-space(.), {})]", quoted(text)), text.to_owned());
         async move {
             let found = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&path)).await;
             if found.is_err() {
@@ -134,13 +135,16 @@ impl Browser {
 
     /// Opens a part that is folded, by its summary.
     pub(crate) async fn unfold(&self, summary: &str) {
-        let path = format!("//details[not(@open)]/summary[starts-with(normalize-space(.), {})]", quoted(summary));
+        let path =
+            format!("//details[not(@open)]/summary[starts-with(normalize-space(.), {})]", quoted(summary));
         self.find(&path).await.click().await.expect(summary);
     }
 
     /// Presses the button with a text, and waits for the page that follows.
     pub(crate) async fn press(&self, text: &str) {
-        let path = format!("//button[starts-with(normalize-space(.), {})]", quoted(text));
+        // Not one in a part that is folded.
+        let shown = "not(ancestor::details[not(@open)])";
+        let path = format!("//button[starts-with(normalize-space(.), {})][{shown}]", quoted(text));
         self.find(&path).await.click().await.expect(text);
     }
 
@@ -167,7 +171,8 @@ impl Browser {
 
     /// Sets the width of the window and the colour scheme.
     pub(crate) async fn resize(&self, width: u32, height: u32, dark: bool) {
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
         let scheme = if dark { "dark" } else { "light" };
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
@@ -229,11 +234,7 @@ impl Browser {
 struct Devtools(Json);
 
 impl fantoccini::wd::WebDriverCompatibleCommand for Devtools {
-    fn endpoint(
-        &self,
-        base: &url::Url,
-        session: Option<&str>,
-    ) -> Result<url::Url, url::ParseError> {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
         base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
     }
 

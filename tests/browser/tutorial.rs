@@ -76,7 +76,8 @@ fn shipped_without_client() -> String {
     let from = shipped.find("[clients.server]").expect("the client");
     let to = shipped.find("[upstreams.hello]").expect("the upstream");
     let mut text = format!("{}{}", &shipped[..from], &shipped[to..]);
-    let demo = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let demo =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
     text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9000", &demo.to_string());
     if text.contains("[admin]") {
         text.replace("127.0.0.1:9465", "127.0.0.1:0")

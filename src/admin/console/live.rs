@@ -32,13 +32,8 @@ pub(super) async fn stream(visit: Visit) -> Answer {
         let busy = "too many pages are open: this one does not change by itself";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", busy).retry_after(30));
     };
-    let body = Events {
-        _place: place,
-        admin: visit.admin,
-        looks: interval(LOOK_EVERY),
-        looked: 0,
-        seen: None,
-    };
+    let body =
+        Events { _place: place, admin: visit.admin, looks: interval(LOOK_EVERY), looked: 0, seen: None };
     let mut response: Response = Body::new(body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(response)
@@ -71,7 +66,10 @@ impl http_body::Body for Events {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         loop {
             ready!(self.looks.poll_tick(cx));
             self.looked += 1;

@@ -19,8 +19,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use self::pages::{
-    audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes, secret, setup,
-    shadow, sign_in, upstreams, users, versions,
+    audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes,
+    secret, setup, shadow, sign_in, upstreams, users, versions,
 };
 use super::problem::Problem;
 use super::state::AdminState;

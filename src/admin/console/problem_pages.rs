@@ -41,7 +41,8 @@ pub(super) async fn show_problems(State(state): State<AdminState>, request: Requ
     let (mut parts, body) = request.into_parts();
     let again = parts.clone();
     let response = next.run(Request::from_parts(again, body)).await;
-    let is_html = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_html =
+        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if is_html || !(response.status().is_client_error() || response.status().is_server_error()) {
         return response;
     }
@@ -53,7 +54,10 @@ pub(super) async fn show_problems(State(state): State<AdminState>, request: Requ
         errors: Vec::new(),
     });
     let (frame, back) = match Visit::from_request_parts(&mut parts, &state).await {
-        Ok(visit) => (visit.frame(Section::None, shown.title.clone()), Link { url: "/".into(), text: "Overview".into() }),
+        Ok(visit) => (
+            visit.frame(Section::None, shown.title.clone()),
+            Link { url: "/".into(), text: "Overview".into() },
+        ),
         Err(_) => (frame_alone(shown.title.clone()), Link { url: "/sign-in".into(), text: "Sign in".into() }),
     };
     let line = |error: ShownError| match error.line {

@@ -84,7 +84,8 @@ impl Console {
     pub(super) fn notices(&self, session: &str) -> Vec<Notice> {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let mut notices = Vec::new();
-        let is_notice = |entry: &(String, Message)| entry.0 == session && matches!(entry.1, Message::Notice(_));
+        let is_notice =
+            |entry: &(String, Message)| entry.0 == session && matches!(entry.1, Message::Notice(_));
         while let Some(at) = messages.iter().position(is_notice) {
             if let Some((_, Message::Notice(notice))) = messages.remove(at) {
                 notices.push(notice);
@@ -96,7 +97,8 @@ impl Console {
     /// Takes the last new secret of a session: it is shown once.
     pub(super) fn secret(&self, session: &str) -> Option<NewSecret> {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_secret = |entry: &(String, Message)| entry.0 == session && matches!(entry.1, Message::Secret(_));
+        let is_secret =
+            |entry: &(String, Message)| entry.0 == session && matches!(entry.1, Message::Secret(_));
         let at = messages.iter().rposition(is_secret)?;
         match messages.remove(at)? {
             (_, Message::Secret(secret)) => Some(secret),

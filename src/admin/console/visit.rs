@@ -74,8 +74,9 @@ impl FromRequestParts<AdminState> for Visit {
         let Ok(Extension(console)) = console else { return Err(Problem::internal().into()) };
         let query = Parameters::of(&parts.uri);
         let kept = query.0.iter().filter(|(name, _)| name != "refresh");
-        let kept: Vec<String> =
-            kept.map(|(name, value)| format!("{}={}", wording::encode(name), wording::encode(value))).collect();
+        let kept: Vec<String> = kept
+            .map(|(name, value)| format!("{}={}", wording::encode(name), wording::encode(value)))
+            .collect();
         let here = match kept.as_slice() {
             [] => parts.uri.path().to_owned(),
             kept => format!("{}?{}", parts.uri.path(), kept.join("&")),
@@ -91,7 +92,8 @@ impl FromRequest<AdminState> for Form {
     async fn from_request(request: Request, state: &AdminState) -> Result<Self, NotSignedIn> {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, state).await?;
-        let Submitted { fields, .. } = Submitted::from_request(Request::from_parts(parts, body), state).await?;
+        let Submitted { fields, .. } =
+            Submitted::from_request(Request::from_parts(parts, body), state).await?;
         Ok(Self { visit, fields })
     }
 }
@@ -197,7 +199,10 @@ fn gateway_name(config: &Config) -> String {
 fn file_state(admin: &AdminState, version: Option<u64>) -> FileState {
     match admin.control().last_reload() {
         Some(reload) if reload.error.is_some() => FileState {
-            text: format!("gateway.toml has errors since {}; what was before is in use", wording::moment(reload.at)),
+            text: format!(
+                "gateway.toml has errors since {}; what was before is in use",
+                wording::moment(reload.at)
+            ),
             tone: Tone::Bad,
         },
         _ => {

@@ -141,7 +141,10 @@ impl Visit {
     /// Adds operations, and leaves a notice for the next page.
     pub(super) async fn add_and_notify(&self, title: &str, operations: Vec<Json>) -> Result<(), ChangeError> {
         if operations.is_empty() {
-            self.notify(Notice::new(Tone::Plain, "Nothing is different, so nothing was added to your changes."));
+            self.notify(Notice::new(
+                Tone::Plain,
+                "Nothing is different, so nothing was added to your changes.",
+            ));
             return Ok(());
         }
         self.add(title, operations).await?;

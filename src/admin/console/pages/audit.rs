@@ -20,10 +20,12 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let skip = visit.query.value("skip").parse::<usize>().unwrap_or(0).min(1_000_000);
     let is_filtered = !actor.is_empty() || !event.is_empty();
     let wanted = if is_filtered { MOST_SEARCHED } else { MOST };
-    let lines = visit.change(move |changes, _| changes.audit().newest(skip, wanted).map_err(ChangeError::State));
+    let lines =
+        visit.change(move |changes, _| changes.audit().newest(skip, wanted).map_err(ChangeError::State));
     let lines = lines.await.map_err(problem)?;
     let matches = |line: &&AuditLine| {
-        (actor.is_empty() || line.actor.contains(&actor)) && (event.is_empty() || name(line).contains(&event.replace('-', "_")))
+        (actor.is_empty() || line.actor.contains(&actor))
+            && (event.is_empty() || name(line).contains(&event.replace('-', "_")))
     };
     let rows: Vec<AuditRow> = lines.iter().filter(matches).take(MOST).map(row).collect();
     let next = (!is_filtered && lines.len() == MOST).then(|| format!("/audit?skip={}", skip + MOST));

@@ -72,9 +72,15 @@ pub(in crate::admin::console) async fn rebase(Form { visit, fields }: Form) -> A
     let (id, revision) = named(&visit, &fields)?;
     let rebased = visit.change(move |changes, actor| changes.rebase(actor, &id, revision)).await;
     match rebased {
-        Ok(_) => visit.notify(Notice::new(Tone::Good, "The changes are now on the file of now: look at what they grant again.")),
+        Ok(_) => visit.notify(Notice::new(
+            Tone::Good,
+            "The changes are now on the file of now: look at what they grant again.",
+        )),
         Err(ChangeError::Conflict(index, conflict)) => {
-            let text = format!("Change {} cannot be made on the file of now: {conflict}. Undo it, or discard all.", index + 1);
+            let text = format!(
+                "Change {} cannot be made on the file of now: {conflict}. Undo it, or discard all.",
+                index + 1
+            );
             visit.notify(Notice::new(Tone::Bad, text));
         }
         Err(error) => return Err(problem(error)),
@@ -95,14 +101,17 @@ pub(in crate::admin::console) async fn commit(Form { visit, fields }: Form) -> A
         "" => None,
         text => Some(parse_duration(text).unwrap_or(Duration::from_secs(300))),
     };
-    let committed =
-        visit.change(move |changes, actor| changes.commit(actor, &id, revision, &comment, confirm_within)).await;
+    let committed = visit
+        .change(move |changes, actor| changes.commit(actor, &id, revision, &comment, confirm_within))
+        .await;
     match committed {
         Ok(committed) => {
             let number = committed.version.number;
             let text = match confirm_within {
                 None => format!("Version {number} is committed and in use."),
-                Some(_) => format!("Version {number} is committed and in use. Confirm it in time, or it is rolled back."),
+                Some(_) => format!(
+                    "Version {number} is committed and in use. Confirm it in time, or it is rolled back."
+                ),
             };
             let link = Some(Link { url: format!("/history/{number}"), text: "See the version".to_owned() });
             visit.notify(Notice { link, ..Notice::new(Tone::Good, text) });
@@ -113,7 +122,12 @@ pub(in crate::admin::console) async fn commit(Form { visit, fields }: Form) -> A
             again(&visit, &fields, errors).await
         }
         // The page shows these beside what caused them.
-        Err(error @ (ChangeError::StaleBase | ChangeError::Invalid(_) | ChangeError::OwnerOnly(_) | ChangeError::NotApplied(_))) => {
+        Err(
+            error @ (ChangeError::StaleBase
+            | ChangeError::Invalid(_)
+            | ChangeError::OwnerOnly(_)
+            | ChangeError::NotApplied(_)),
+        ) => {
             errors.add("", sentence(error.to_string().lines().next().unwrap_or_default()));
             again(&visit, &fields, errors).await
         }
@@ -131,18 +145,30 @@ async fn again(visit: &Visit, fields: &Fields, errors: Errors) -> Answer {
 fn named(visit: &Visit, fields: &Fields) -> Result<(DraftId, u64), Problem> {
     visit.user.require(Role::Editor)?;
     let draft = visit.draft(fields.value("draft"));
-    let draft = draft.ok_or_else(|| Problem::not_found("there are no such changes: they were committed or discarded"))?;
+    let draft = draft
+        .ok_or_else(|| Problem::not_found("there are no such changes: they were committed or discarded"))?;
     Ok((draft.id.clone(), fields.value("revision").parse().unwrap_or(draft.revision)))
 }
 
 fn path(draft: &str) -> String {
-    if draft.is_empty() { "/changes".to_owned() } else { format!("/changes?draft={}", wording::encode(draft)) }
+    if draft.is_empty() {
+        "/changes".to_owned()
+    } else {
+        format!("/changes?draft={}", wording::encode(draft))
+    }
 }
 
-async fn page(visit: &Visit, named: &str, errors: Errors, comment: &str, window: &str) -> Result<ChangesPage, Problem> {
+async fn page(
+    visit: &Visit,
+    named: &str,
+    errors: Errors,
+    comment: &str,
+    window: &str,
+) -> Result<ChangesPage, Problem> {
     let draft = visit.draft(named).cloned();
     let now = SystemTime::now();
-    let others = visit.workspace.drafts.iter().filter(|other| draft.as_ref().is_none_or(|shown| shown.id != other.id));
+    let others =
+        visit.workspace.drafts.iter().filter(|other| draft.as_ref().is_none_or(|shown| shown.id != other.id));
     let others = others.map(|other| OtherDraft {
         owner: other.owner.clone(),
         url: format!("/changes?draft={}", other.id),
@@ -192,9 +218,14 @@ async fn show_draft(visit: &Visit, page: &mut ChangesPage, draft: Draft) -> Resu
         .collect();
     let waiting = page.frame.pending.as_ref().map(|pending| pending.version);
     page.blocked = if visit.config().admin.as_ref().is_some_and(|admin| admin.read_only) {
-        Some("The configuration is only read here (admin.read_only): make this change where it is kept.".to_owned())
+        Some(
+            "The configuration is only read here (admin.read_only): make this change where it is kept."
+                .to_owned(),
+        )
     } else {
-        waiting.map(|version| format!("Version {version} waits for its confirmation: confirm it or undo it first."))
+        waiting.map(|version| {
+            format!("Version {version} waits for its confirmation: confirm it or undo it first.")
+        })
     };
     let preview = visit.change(move |changes, actor| {
         let preview = changes.preview(actor, &draft)?;
@@ -214,7 +245,10 @@ async fn show_draft(visit: &Visit, page: &mut ChangesPage, draft: Draft) -> Resu
 
 fn show_preview(visit: &Visit, page: &mut ChangesPage, preview: Preview, diff: &str) {
     if preview.stale {
-        page.stale = Some("The file was changed after you began. Below is what your changes would do to the file of now.".to_owned());
+        page.stale = Some(
+            "The file was changed after you began. Below is what your changes would do to the file of now."
+                .to_owned(),
+        );
         page.blocked.get_or_insert_with(|| "Apply your changes to the file of now first.".to_owned());
     }
     if !preview.owner_only.is_empty() && visit.user.role < Role::Owner {

@@ -34,12 +34,15 @@ pub(in crate::admin::console) async fn show(visit: Visit, Path(id): Path<String>
 fn page(visit: &Visit, status: StatusCode, config: &Config, client: &Client, errors: Errors) -> Answer {
     let id = client.id.as_str();
     let held = |scope: &str| client.scopes.contains(scope);
-    let scopes = config.scopes.iter().map(|scope| Choice::new(&*scope.name, &*scope.description, held(&scope.name)));
-    let defaults = client.scopes.iter().map(|scope| Choice::new(scope, "", client.default_scopes.contains(scope)));
-    let [credentials, introspection] = [client.capabilities.client_credentials, client.capabilities.introspection];
-    let reached = matrix(config).into_iter().filter(|row| {
-        row.cells.iter().any(|(other, reach)| other.id == client.id && reach.is_allowed())
-    });
+    let scopes =
+        config.scopes.iter().map(|scope| Choice::new(&*scope.name, &*scope.description, held(&scope.name)));
+    let defaults =
+        client.scopes.iter().map(|scope| Choice::new(scope, "", client.default_scopes.contains(scope)));
+    let [credentials, introspection] =
+        [client.capabilities.client_credentials, client.capabilities.introspection];
+    let reached = matrix(config)
+        .into_iter()
+        .filter(|row| row.cells.iter().any(|(other, reach)| other.id == client.id && reach.is_allowed()));
     let secrets = secrets(visit, client);
     let page = ClientPage {
         errors,
@@ -56,7 +59,10 @@ fn page(visit: &Visit, status: StatusCode, config: &Config, client: &Client, err
         held_capabilities: client.capability_names().into_iter().map(str::to_owned).collect(),
         held_scopes: client.scopes.iter().map(str::to_owned).collect(),
         token_lifetime: ShownDuration(client.token_lifetime).to_string(),
-        token_lifetime_hint: format!("Empty: the profile's, {}.", ShownDuration(config.token_service.token_lifetime)),
+        token_lifetime_hint: format!(
+            "Empty: the profile's, {}.",
+            ShownDuration(config.token_service.token_lifetime)
+        ),
         rate_limit: client.rate_limit.map(|rate| rate.to_string()).unwrap_or_default(),
         enabled: client.enabled,
         routes: reached.map(|row| route_name(row.route)).collect(),
@@ -82,7 +88,9 @@ fn secrets(visit: &Visit, client: &Client) -> Vec<SecretRow> {
                 Some(used) => wording::relative(UNIX_EPOCH + used, now),
                 None => "not yet".to_owned(),
             },
-            from: used.and_then(|used| used.last_address).map_or_else(|| "–".to_owned(), |from| from.to_string()),
+            from: used
+                .and_then(|used| used.last_address)
+                .map_or_else(|| "–".to_owned(), |from| from.to_string()),
             refused: grouped(used.map_or(0, |used| used.refused_count)),
             can_drop,
         }
@@ -152,7 +160,8 @@ fn differences(config: &Config, client: &Client, fields: &Fields, errors: &mut E
     let defaults: Vec<&str> = fields.all("default_scope").filter(|scope| scopes.contains(scope)).collect();
     lists("client_default_scopes", "scopes", kept, &defaults);
     let lifetime = fields.value("token_lifetime");
-    let wanted = if lifetime.is_empty() { Ok(config.token_service.token_lifetime) } else { parse_duration(lifetime) };
+    let wanted =
+        if lifetime.is_empty() { Ok(config.token_service.token_lifetime) } else { parse_duration(lifetime) };
     match wanted {
         Err(error) => errors.add("token_lifetime", sentence(&error.to_string())),
         Ok(wanted) if wanted == client.token_lifetime => {}
@@ -178,7 +187,10 @@ fn differences(config: &Config, client: &Client, fields: &Fields, errors: &mut E
 }
 
 /// Gives a client a new secret, which the next page shows once.
-pub(in crate::admin::console) async fn reset_secret(Path(id): Path<String>, Form { visit, fields }: Form) -> Answer {
+pub(in crate::admin::console) async fn reset_secret(
+    Path(id): Path<String>,
+    Form { visit, fields }: Form,
+) -> Answer {
     visit.user.require(Role::Editor)?;
     let config = visit.planned().await;
     let client = find(&config, &id)?;
@@ -200,7 +212,10 @@ pub(in crate::admin::console) async fn reset_secret(Path(id): Path<String>, Form
 }
 
 /// Takes one of a client's secrets away.
-pub(in crate::admin::console) async fn drop_secret(Path(id): Path<String>, Form { visit, fields }: Form) -> Answer {
+pub(in crate::admin::console) async fn drop_secret(
+    Path(id): Path<String>,
+    Form { visit, fields }: Form,
+) -> Answer {
     visit.user.require(Role::Editor)?;
     let secret = fields.value("secret_id");
     let operation = json!({ "op": "client_drop_secret", "id": id, "secret_id": secret });
@@ -209,7 +224,10 @@ pub(in crate::admin::console) async fn drop_secret(Path(id): Path<String>, Form 
 }
 
 /// Revokes all tokens of a client, at once.
-pub(in crate::admin::console) async fn revoke_tokens(Path(id): Path<String>, Form { visit, .. }: Form) -> Answer {
+pub(in crate::admin::console) async fn revoke_tokens(
+    Path(id): Path<String>,
+    Form { visit, .. }: Form,
+) -> Answer {
     visit.user.require(Role::Editor)?;
     let object = id.clone();
     // What cannot be recorded is not done.
@@ -223,7 +241,8 @@ pub(in crate::admin::console) async fn revoke_tokens(Path(id): Path<String>, For
         Ok(false) => return Err(Problem::not_found(format!("there is no client \"{id}\""))),
         Err(error) => {
             log::error!("the revocation of all tokens of \"{id}\" is not kept: {error}");
-            let text = "The tokens are refused by this process, but the store could not keep that: try again.";
+            let text =
+                "The tokens are refused by this process, but the store could not keep that: try again.";
             visit.notify(Notice::new(Tone::Bad, text));
         }
     }

@@ -17,15 +17,19 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let config = visit.planned().await;
     let (query, after) = (visit.query.value("q").to_owned(), visit.query.value("after"));
     let is_wanted = |client: &&Client| {
-        query.is_empty() || client.id.as_str().contains(&query) || client.scopes.iter().any(|scope| scope == query)
+        query.is_empty()
+            || client.id.as_str().contains(&query)
+            || client.scopes.iter().any(|scope| scope == query)
     };
     let all: Vec<&Client> = config.clients.iter().filter(is_wanted).collect();
     let from = all.iter().position(|client| client.id.as_str() == after).map_or(0, |at| at + 1);
     let shown: Vec<&Client> = all.iter().skip(from).take(MOST).copied().collect();
     let next = match shown.last() {
-        Some(last) if from + shown.len() < all.len() => {
-            Some(format!("/clients?q={}&after={}", wording::encode(&query), wording::encode(last.id.as_str())))
-        }
+        Some(last) if from + shown.len() < all.len() => Some(format!(
+            "/clients?q={}&after={}",
+            wording::encode(&query),
+            wording::encode(last.id.as_str())
+        )),
         _ => None,
     };
     let count = wording::count(all.len() as u64, "client");
@@ -54,7 +58,9 @@ pub(super) fn badges(visit: &Visit, client: &Client) -> Vec<Badge> {
     let config = visit.config();
     match config.client(client.id.as_str()) {
         None => badges.push(Badge::new(Tone::Warn, "new in your changes")),
-        Some(running) if !is_same(running, client) => badges.push(Badge::new(Tone::Warn, "changed in your changes")),
+        Some(running) if !is_same(running, client) => {
+            badges.push(Badge::new(Tone::Warn, "changed in your changes"))
+        }
         Some(_) => {}
     }
     badges
@@ -75,7 +81,8 @@ fn is_same(one: &Client, other: &Client) -> bool {
 
 fn row(visit: &Visit, client: &Client) -> ClientRow {
     let gate = visit.admin.gate();
-    let used = gate.secret_usage(client.id.as_str()).into_iter().filter_map(|(_, usage)| usage.last_used).max();
+    let used =
+        gate.secret_usage(client.id.as_str()).into_iter().filter_map(|(_, usage)| usage.last_used).max();
     ClientRow {
         url: url(client.id.as_str()),
         id: client.id.to_string(),

@@ -19,12 +19,17 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let config = visit.config();
     let [method, url, client] = ["method", "url", "client"].map(|name| visit.query.value(name));
     let mut errors = Errors::default();
-    let answer = if url.is_empty() { None } else { answer(&visit, &config, method, url, client, &mut errors)? };
+    let answer =
+        if url.is_empty() { None } else { answer(&visit, &config, method, url, client, &mut errors)? };
     let page = ExplainPage {
         errors,
         methods: METHODS.map(|known| Choice::new(known, "", known == method)).into(),
         url: url.to_owned(),
-        clients: config.clients.iter().map(|known| Choice::new(known.id.as_str(), "", known.id.as_str() == client)).collect(),
+        clients: config
+            .clients
+            .iter()
+            .map(|known| Choice::new(known.id.as_str(), "", known.id.as_str() == client))
+            .collect(),
         answer,
         frame: visit.frame(Section::Explain, "Explain a request"),
     };
@@ -54,7 +59,8 @@ fn answer(
     };
     let method = METHODS.iter().find(|known| **known == method).unwrap_or(&"GET");
     let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
-    let request = SampleRequest { method, target, credential, from: None, origin: None, request_method: None, body: 0 };
+    let request =
+        SampleRequest { method, target, credential, from: None, origin: None, request_method: None, body: 0 };
     let explanation = explain(config, &request, |config| visit.admin.control().rules(config));
     let explanation = explanation.map_err(|error| {
         log::error!("a request cannot be explained: {error}");
@@ -89,7 +95,12 @@ fn explained(report: &Report<'_>) -> Explained {
             Some(_) => format!("{}, without its credentials", report.verdict(verdict)),
         },
         remedies,
-        steps: report.rows().into_iter().filter(is_step).map(|(name, value)| Term::new(name, value)).collect(),
+        steps: report
+            .rows()
+            .into_iter()
+            .filter(is_step)
+            .map(|(name, value)| Term::new(name, value))
+            .collect(),
         place,
         text,
     }

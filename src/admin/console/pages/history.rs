@@ -16,7 +16,9 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let before = visit.query.value("before").parse().ok();
     let versions = visit.change(move |changes, _| changes.history(before, MOST)).await.map_err(problem)?;
     let next = match versions.last() {
-        Some(last) if versions.len() == MOST && last.number > 1 => Some(format!("/history?before={}", last.number)),
+        Some(last) if versions.len() == MOST && last.number > 1 => {
+            Some(format!("/history?before={}", last.number))
+        }
         _ => None,
     };
     let current = visit.workspace.version;
@@ -30,7 +32,8 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
         is_from: at == 1,
         is_to: at == 0,
     });
-    let page = HistoryPage { versions: rows.collect(), next, frame: visit.frame(Section::History, "History") };
+    let page =
+        HistoryPage { versions: rows.collect(), next, frame: visit.frame(Section::History, "History") };
     visit.page(&page)
 }
 
@@ -75,4 +78,3 @@ fn granted(version: &Version) -> String {
 pub(super) fn moment_text(text: &str) -> String {
     text.chars().take(19).collect::<String>().replace('T', " ")
 }
-

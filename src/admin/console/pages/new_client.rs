@@ -41,7 +41,8 @@ pub(in crate::admin::console) async fn submit(Form { visit, fields }: Form) -> A
         }));
         scopes.push(&filled.new_scope);
     }
-    let secret = if filled.own_secret { json!({ "text": fields.raw("secret") }) } else { json!({ "generate": true }) };
+    let secret =
+        if filled.own_secret { json!({ "text": fields.raw("secret") }) } else { json!({ "generate": true }) };
     operations.push(json!({
         "op": "client_add",
         "id": filled.id,
@@ -52,13 +53,17 @@ pub(in crate::admin::console) async fn submit(Form { visit, fields }: Form) -> A
     match visit.add(&format!("New client {}", filled.id), operations).await {
         Ok(made) => {
             if let Some(secret) = made.secret {
-                let secret = NewSecret { client: filled.id, is_new_client: true, secret, warnings: made.warnings };
+                let secret =
+                    NewSecret { client: filled.id, is_new_client: true, secret, warnings: made.warnings };
                 visit.console.leave(&visit.user.form_token, Message::Secret(secret));
             }
             go_to("/clients/secret")
         }
         Err(ChangeError::Conflict(_, conflict)) => {
-            errors.add(if conflict.to_string().contains("client") { "id" } else { "new_scope" }, conflict.to_string());
+            errors.add(
+                if conflict.to_string().contains("client") { "id" } else { "new_scope" },
+                conflict.to_string(),
+            );
             render(StatusCode::UNPROCESSABLE_ENTITY, &page(&visit, &filled, errors).await)
         }
         Err(error) => Err(problem(error)),
@@ -127,15 +132,18 @@ pub(super) fn check_scope(errors: &mut Errors, field: &'static str, scope: &str)
 
 async fn page(visit: &Visit, filled: &Filled, errors: Errors) -> NewClientPage {
     let config = visit.planned().await;
-    let scopes = config.scopes.iter().map(|scope| {
-        Choice::new(&*scope.name, &*scope.description, filled.scopes.contains(&scope.name))
-    });
+    let scopes = config
+        .scopes
+        .iter()
+        .map(|scope| Choice::new(&*scope.name, &*scope.description, filled.scopes.contains(&scope.name)));
     NewClientPage {
         id: filled.id.clone(),
         client_credentials: !filled.no_credentials,
         introspection: filled.introspection,
         own_secret: filled.own_secret,
-        open_scope: config.scopes.is_empty() || !filled.new_scope.is_empty() || errors.of("new_scope").is_some(),
+        open_scope: config.scopes.is_empty()
+            || !filled.new_scope.is_empty()
+            || errors.of("new_scope").is_some(),
         scopes: scopes.collect(),
         new_scope: filled.new_scope.clone(),
         new_scope_description: filled.new_scope_description.clone(),

@@ -31,7 +31,10 @@ pub(in crate::admin::console) async fn submit(Form { visit, fields }: Form) -> A
     }
     if errors.is_empty() {
         let kind = if fields.value("kind") == "prefix" { "prefix" } else { "path" };
-        let mut route = Map::from_iter([(kind.to_owned(), json!(path)), ("upstream".to_owned(), json!(fields.value("upstream")))]);
+        let mut route = Map::from_iter([
+            (kind.to_owned(), json!(path)),
+            ("upstream".to_owned(), json!(fields.value("upstream"))),
+        ]);
         let scopes: Vec<&str> = fields.all("scope").collect();
         if !scopes.is_empty() {
             route.insert("scopes".to_owned(), json!(scopes));
@@ -64,10 +67,12 @@ pub(in crate::admin::console) async fn submit(Form { visit, fields }: Form) -> A
 async fn page(visit: &Visit, fields: &Fields, errors: Errors) -> NewRoutePage {
     let config = visit.planned().await;
     let chosen = |scope: &str| fields.all("scope").any(|wanted| wanted == scope);
-    let scopes = config.scopes.iter().map(|scope| Choice::new(&*scope.name, &*scope.description, chosen(&scope.name)));
-    let upstreams = config.upstreams.iter().map(|upstream| {
-        Choice::new(&*upstream.name, "", upstream.name == fields.value("upstream"))
-    });
+    let scopes =
+        config.scopes.iter().map(|scope| Choice::new(&*scope.name, &*scope.description, chosen(&scope.name)));
+    let upstreams = config
+        .upstreams
+        .iter()
+        .map(|upstream| Choice::new(&*upstream.name, "", upstream.name == fields.value("upstream")));
     NewRoutePage {
         errors,
         is_prefix: fields.value("kind") == "prefix",

@@ -10,7 +10,8 @@ use crate::admin::console::series::{Point, Span};
 use crate::admin::console::view::chart::{Chart, stacked};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::overview::{
-    BusyRoute, Card, EndingSecret, LastVersion, Legend, OverviewPage, ShadowedRoute, Span as SpanLink, UpstreamLine,
+    BusyRoute, Card, EndingSecret, LastVersion, Legend, OverviewPage, ShadowedRoute, Span as SpanLink,
+    UpstreamLine,
 };
 use crate::admin::console::view::parts::{Badge, Tone};
 use crate::admin::console::visit::{Answer, Visit};
@@ -36,7 +37,11 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let points = series.points(span);
     let sum = |of: fn(&Point) -> u32| -> u64 { points.iter().map(|point| u64::from(of(point))).sum() };
     let counts = [sum(|p| p.passed), sum(|p| p.refused), sum(|p| p.limited), sum(|p| p.failed)];
-    let legend = VERDICTS.iter().zip(counts).map(|((class, name), count)| Legend { class, name, count: grouped(count) });
+    let legend = VERDICTS.iter().zip(counts).map(|((class, name), count)| Legend {
+        class,
+        name,
+        count: grouped(count),
+    });
     let busiest = series.busiest(span, BUSIEST).into_iter().map(|route| {
         let all: u64 = route.points.iter().map(Point::all).sum();
         let refused: u64 = route.points.iter().map(|point| u64::from(point.refused)).sum();
@@ -64,8 +69,12 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
 }
 
 /// The classes of the style sheet, and what they stand for.
-const VERDICTS: [(&str, &str); 4] =
-    [("passed", "passed"), ("refused", "refused"), ("limited", "rate limited"), ("failed", "upstream failed")];
+const VERDICTS: [(&str, &str); 4] = [
+    ("passed", "passed"),
+    ("refused", "refused"),
+    ("limited", "rate limited"),
+    ("failed", "upstream failed"),
+];
 
 fn cards(visit: &Visit) -> Vec<Card> {
     let series = &visit.console.series;
@@ -92,7 +101,8 @@ fn cards(visit: &Visit) -> Vec<Card> {
 
 fn chart(label: String, points: &[Point], span: Span, height: u32) -> Chart {
     let step = span.step().as_secs_f64();
-    let values = |of: fn(&Point) -> u32| -> Vec<f64> { points.iter().map(|p| f64::from(of(p)) / step).collect() };
+    let values =
+        |of: fn(&Point) -> u32| -> Vec<f64> { points.iter().map(|p| f64::from(of(p)) / step).collect() };
     let all = [values(|p| p.passed), values(|p| p.refused), values(|p| p.limited), values(|p| p.failed)];
     let series: Vec<(&'static str, &[f64])> =
         VERDICTS.iter().zip(&all).map(|((class, _), values)| (*class, values.as_slice())).collect();
@@ -138,9 +148,10 @@ fn upstreams(visit: &Visit) -> Vec<UpstreamLine> {
             anchor: format!("upstream-{at}"),
             name: upstream.name.clone(),
             state: Badge::new(tone, format!("{up} of {} up", states.len())),
-            detail: states.iter().find(|state| !state.is_up).map_or(String::new(), |state| {
-                format!("{}: {}", state.server, state.badge.text)
-            }),
+            detail: states
+                .iter()
+                .find(|state| !state.is_up)
+                .map_or(String::new(), |state| format!("{}: {}", state.server, state.badge.text)),
         }
     });
     lines.take(MOST).collect()
@@ -154,7 +165,9 @@ fn shadow(visit: &Visit) -> Vec<ShadowedRoute> {
         name: config.routes.get(route.index).map_or_else(|| route.route.clone(), route_name),
         state: match share(route) {
             share if share.is_empty() => Badge::new(Tone::Warn, "no request yet"),
-            share if route.waiting().next().is_none() => Badge::new(Tone::Good, format!("ready, {share} would pass")),
+            share if route.waiting().next().is_none() => {
+                Badge::new(Tone::Good, format!("ready, {share} would pass"))
+            }
             share => Badge::new(Tone::Warn, format!("{share} would pass")),
         },
     };

@@ -6,7 +6,9 @@ use crate::access::describe;
 use crate::access::expect;
 use crate::access::matrix::{Row, matrix as access_matrix};
 use crate::access::reach::Reach;
-use crate::admin::console::view::access::{Cell, ExpectationRow, ModeSwitch, RoutePage, RouteRow, RoutesPage};
+use crate::admin::console::view::access::{
+    Cell, ExpectationRow, ModeSwitch, RoutePage, RouteRow, RoutesPage,
+};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Link, Term, Tone};
 use crate::admin::console::visit::{Answer, Form, Visit, go_to};
@@ -22,10 +24,11 @@ const MOST_ROWS: usize = 300;
 /// Shows who gets through which route.
 pub(in crate::admin::console) async fn matrix(visit: Visit) -> Answer {
     let config = visit.config();
-    let clients = config.clients.iter().take(MOST_COLUMNS).map(|client| Link {
-        url: super::clients::url(client.id.as_str()),
-        text: client.id.to_string(),
-    });
+    let clients = config
+        .clients
+        .iter()
+        .take(MOST_COLUMNS)
+        .map(|client| Link { url: super::clients::url(client.id.as_str()), text: client.id.to_string() });
     let rows = access_matrix(&config);
     let more = (rows.len().saturating_sub(MOST_ROWS), config.clients.len().saturating_sub(MOST_COLUMNS));
     let page = RoutesPage {
@@ -53,7 +56,12 @@ fn row(config: &Config, row: &Row<'_>) -> RouteRow {
         upstream: describe::upstream(config, route).to_owned(),
         mode: mode(route),
         needs: describe::needs(route),
-        cells: row.cells.iter().take(MOST_COLUMNS).map(|(client, reach)| cell(route, client.id.as_str(), reach)).collect(),
+        cells: row
+            .cells
+            .iter()
+            .take(MOST_COLUMNS)
+            .map(|(client, reach)| cell(route, client.id.as_str(), reach))
+            .collect(),
     }
 }
 
@@ -82,7 +90,8 @@ pub(super) fn sample(route: &Route) -> Option<(String, String)> {
         Methods::All => "GET".to_owned(),
         Methods::Only(methods) => methods.first()?.to_string(),
     };
-    let segments = route.path.as_str().split('/').map(|segment| if segment.starts_with('{') { "x" } else { segment });
+    let segments =
+        route.path.as_str().split('/').map(|segment| if segment.starts_with('{') { "x" } else { segment });
     let path = segments.collect::<Vec<_>>().join("/");
     Some((method, route.sample_host().map(|host| format!("https://{host}{path}")).unwrap_or(path)))
 }
@@ -165,7 +174,9 @@ pub(super) fn excerpt(config: &Config, route: &Route) -> (String, String) {
 fn hide_values(lines: &[&str]) -> String {
     let mut shown = String::new();
     for line in lines {
-        let is_secret = ["request_headers", "response_headers", "credentials"].iter().any(|key| line.trim_start().starts_with(key));
+        let is_secret = ["request_headers", "response_headers", "credentials"]
+            .iter()
+            .any(|key| line.trim_start().starts_with(key));
         match line.split_once('=') {
             Some((key, _)) if is_secret => shown.push_str(&format!("{key}= …")),
             _ => shown.push_str(line),

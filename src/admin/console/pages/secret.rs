@@ -20,7 +20,8 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     };
     let config = visit.planned().await;
     let client = config.client(&made.client);
-    let title = if made.is_new_client { "Client added to your changes" } else { "New secret in your changes" };
+    let title =
+        if made.is_new_client { "Client added to your changes" } else { "New secret in your changes" };
     let page = SecretPage {
         curl_token: token_command(&config, client, &made),
         curl_call: client.and_then(|client| call_command(&config, client)),
@@ -81,7 +82,9 @@ fn form_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b':' | b'/' => encoded.push(byte.into()),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b':' | b'/' => {
+                encoded.push(byte.into())
+            }
             b' ' => encoded.push('+'),
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }

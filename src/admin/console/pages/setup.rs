@@ -66,7 +66,11 @@ pub(in crate::admin::console) async fn submit(
     } else {
         json!({ "op": "admin_user_add", "name": name, "password": { "text": password }, "role": "owner" })
     };
-    let comment = if exists { format!("New password of {name}, with a setup link") } else { format!("The user {name}, with a setup link") };
+    let comment = if exists {
+        format!("New password of {name}, with a setup link")
+    } else {
+        format!("The user {name}, with a setup link")
+    };
     let code_sent = code.to_owned();
     let made = spawn_blocking(move || {
         if !links.accepts(&code_sent, SystemTime::now()).map_err(ChangeError::State)? {

@@ -27,7 +27,9 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let others = proposals.iter().filter(|proposal| matches!(proposal, Proposal::RemoveScopes { .. }));
     let page = ShadowPage {
         routes: routes.collect(),
-        others: others.map(|other| OtherProposal { text: sentence(&other.to_string()), key: other.to_string() }).collect(),
+        others: others
+            .map(|other| OtherProposal { text: sentence(&other.to_string()), key: other.to_string() })
+            .collect(),
         frame: visit.live_frame(Section::Shadow, "Shadow mode"),
     };
     visit.page(&page)
@@ -40,7 +42,8 @@ pub(in crate::admin::console) async fn propose(Form { visit, fields }: Form) -> 
     let (_, proposals, _) = learned(&visit, &config);
     let wanted = fields.value("proposal");
     let operation = proposals.iter().find(|proposal| proposal.to_string() == wanted).and_then(operation);
-    let operation = operation.ok_or_else(|| Problem::not_found("this is proposed no longer: look at the page again"))?;
+    let operation =
+        operation.ok_or_else(|| Problem::not_found("this is proposed no longer: look at the page again"))?;
     visit.add_and_notify("Proposals of shadow mode", vec![operation]).await.map_err(problem)?;
     go_to("/shadow")
 }
@@ -79,7 +82,8 @@ fn route(config: &Config, learned: &RouteSummary, proposals: &[Proposal], now: D
     let all = learned.passed.saturating_add(learned.refused);
     let waiting: Vec<&CallerSummary> = learned.waiting().collect();
     let is_ready = waiting.is_empty() && all > 0;
-    let has_credentials = route.and_then(|route| config.upstream_of(route)).is_some_and(|up| up.credentials.is_some());
+    let has_credentials =
+        route.and_then(|route| config.upstream_of(route)).is_some_and(|up| up.credentials.is_some());
     ShadowRoute {
         anchor: format!("route-{}", learned.index),
         url: format!("/routes/show?route={}", wording::encode(&learned.route)),
@@ -97,7 +101,8 @@ fn route(config: &Config, learned: &RouteSummary, proposals: &[Proposal], now: D
             ),
         },
         warning: if has_credentials {
-            "The upstream's credentials are sent with good tokens only: other callers reach it without them.".to_owned()
+            "The upstream's credentials are sent with good tokens only: other callers reach it without them."
+                .to_owned()
         } else {
             String::new()
         },
@@ -133,9 +138,9 @@ fn caller(learned: &RouteSummary, caller: &CallerSummary, proposals: &[Proposal]
         agent: caller.user_agent.clone().unwrap_or_default(),
         verdict: reasons.join(", "),
         requests: grouped(caller.refused_in_all()),
-        last: caller.last_refused.map_or_else(String::new, |last| {
-            wording::relative(UNIX_EPOCH + Duration::from_secs(last), at)
-        }),
+        last: caller
+            .last_refused
+            .map_or_else(String::new, |last| wording::relative(UNIX_EPOCH + Duration::from_secs(last), at)),
         proposal: match (proposal, &caller.who) {
             (Some(proposal), _) => short(proposal),
             (None, Who::Client(_)) => "Its next token will pass.".to_owned(),
@@ -156,7 +161,9 @@ fn is_about(proposal: &Proposal, name: &str, who: &Who) -> bool {
             | Proposal::RequestAudience { client, route, .. },
             Who::Client(id),
         ) => route == name && client == id,
-        (Proposal::NewClient { route, address, .. }, Who::Address(caller)) => route == name && address == caller,
+        (Proposal::NewClient { route, address, .. }, Who::Address(caller)) => {
+            route == name && address == caller
+        }
         _ => false,
     }
 }
@@ -167,10 +174,15 @@ fn short(proposal: &Proposal) -> String {
         Proposal::AddScopes { scopes, .. } => format!("Give it {}.", scopes.join(", ")),
         Proposal::ChooseScope { scopes, .. } => format!("Give it one of {}.", scopes.join(", ")),
         Proposal::AddDefaultScopes { scopes, .. } => {
-            format!("It has {} and does not ask for it: make it a default, or change the caller.", scopes.join(", "))
+            format!(
+                "It has {} and does not ask for it: make it a default, or change the caller.",
+                scopes.join(", ")
+            )
         }
         Proposal::AddAudience { audience, .. } => format!("Let it ask for tokens for {audience}."),
-        Proposal::RequestAudience { audience, .. } => format!("It may ask for tokens for {audience}, and does not: change the caller."),
+        Proposal::RequestAudience { audience, .. } => {
+            format!("It may ask for tokens for {audience}, and does not: change the caller.")
+        }
         Proposal::NewClient { .. } => "It has no valid token: make it a client.".to_owned(),
         Proposal::RemoveScopes { .. } | Proposal::Enforce { .. } => sentence(&proposal.to_string()),
     }
@@ -180,10 +192,16 @@ fn link(proposal: &Proposal) -> Option<Link> {
     match proposal {
         Proposal::NewClient { id, scopes, choose, .. } => {
             let scopes: &[String] = if *choose { &[] } else { scopes };
-            let scopes: String = scopes.iter().map(|scope| format!("&scope={}", wording::encode(scope))).collect();
-            Some(Link { url: format!("/clients/new?id={}{scopes}", wording::encode(id)), text: format!("New client {id}") })
+            let scopes: String =
+                scopes.iter().map(|scope| format!("&scope={}", wording::encode(scope))).collect();
+            Some(Link {
+                url: format!("/clients/new?id={}{scopes}", wording::encode(id)),
+                text: format!("New client {id}"),
+            })
         }
-        Proposal::ChooseScope { client, .. } => Some(Link { url: super::clients::url(client), text: "Choose".to_owned() }),
+        Proposal::ChooseScope { client, .. } => {
+            Some(Link { url: super::clients::url(client), text: "Choose".to_owned() })
+        }
         _ => None,
     }
 }

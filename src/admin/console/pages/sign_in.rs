@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn the_way_back_stays_in_the_console() {
         assert_eq!(way_back("/clients?q=a"), "/clients?q=a");
-        for other in ["", "//evil.example", "/\\evil.example", "https://evil.example/", "/a\r\nb", "clients"] {
+        for other in ["", "//evil.example", "/\\evil.example", "https://evil.example/", "/a\r\nb", "clients"]
+        {
             assert_eq!(way_back(other), "/", "{other:?}");
         }
     }

@@ -46,14 +46,23 @@ async fn page(visit: &Visit, status: StatusCode, errors: Errors, name: &str, ser
 fn card(visit: &Visit, config: &Config, at: usize, upstream: &Upstream) -> UpstreamCard {
     let states = server_states(&visit.admin, upstream);
     let up = states.iter().filter(|state| state.is_up).count();
-    let tone = if up == 0 { Tone::Bad } else if up < states.len() { Tone::Warn } else { Tone::Good };
+    let tone = if up == 0 {
+        Tone::Bad
+    } else if up < states.len() {
+        Tone::Warn
+    } else {
+        Tone::Good
+    };
     let routes = config.routes.iter().filter(|route| route.upstream.0 == at).count();
     UpstreamCard {
         anchor: format!("upstream-{at}"),
         name: upstream.name.clone(),
         state: Badge::new(tone, format!("{up} of {} up", states.len())),
         detail: detail(upstream),
-        servers: states.into_iter().map(|state| ServerRow { url: state.server, state: state.badge }).collect(),
+        servers: states
+            .into_iter()
+            .map(|state| ServerRow { url: state.server, state: state.badge })
+            .collect(),
         used_by: if routes == 0 { "no route".to_owned() } else { wording::count(routes as u64, "route") },
         text: upstream.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         can_remove: routes == 0,

@@ -33,8 +33,7 @@ pub(in crate::admin::console) async fn add(Form { visit, fields }: Form) -> Answ
     }
     check_password(&mut errors, password);
     if errors.is_empty() {
-        let operation =
-            json!({ "op": "admin_user_add", "name": name, "password": { "text": password }, "role": role.as_str() });
+        let operation = json!({ "op": "admin_user_add", "name": name, "password": { "text": password }, "role": role.as_str() });
         match visit.add_and_notify(&format!("New user {name}"), vec![operation]).await {
             Ok(()) => return go_to("/users"),
             Err(ChangeError::Conflict(_, conflict)) => errors.add("name", sentence(&conflict.to_string())),
@@ -47,7 +46,13 @@ pub(in crate::admin::console) async fn add(Form { visit, fields }: Form) -> Answ
 /// Changes the role of a user.
 pub(in crate::admin::console) async fn set_role(Form { visit, fields }: Form) -> Answer {
     let (name, role) = (fields.value("name"), role(fields.value("role")));
-    let is_same = visit.planned().await.admin.as_ref().and_then(|admin| admin.user(name)).is_some_and(|user| user.role == role);
+    let is_same = visit
+        .planned()
+        .await
+        .admin
+        .as_ref()
+        .and_then(|admin| admin.user(name))
+        .is_some_and(|user| user.role == role);
     let operation = json!({ "op": "admin_user_role", "name": name, "role": role.as_str() });
     change(&visit, &format!("Role of {name}"), if is_same { Vec::new() } else { vec![operation] }).await
 }

@@ -29,8 +29,11 @@ pub(in crate::admin::console) async fn show(visit: Visit, Path(number): Path<u64
         Ok((version, diff))
     });
     let (version, diff) = found.await.map_err(problem)?;
-    let mut terms =
-        vec![Term::new("When", when(&version)), Term::new("Who", who(&version)), Term::new("Comment", &*version.comment)];
+    let mut terms = vec![
+        Term::new("When", when(&version)),
+        Term::new("Who", who(&version)),
+        Term::new("Comment", &*version.comment),
+    ];
     if !version.operations.is_empty() {
         terms.push(Term::new("Operations", version.operations.join("\n")));
     }
@@ -75,7 +78,9 @@ pub(in crate::admin::console) async fn compare(visit: Visit) -> Answer {
     let page = VersionPage {
         state: None,
         terms: vec![Term::new("From", format!("version {from}")), Term::new("To", format!("version {to}"))],
-        problem: grants.is_none().then(|| "What they grant cannot be compared: one of the two would be refused today.".to_owned()),
+        problem: grants
+            .is_none()
+            .then(|| "What they grant cannot be compared: one of the two would be refused today.".to_owned()),
         grants: grants.iter().flatten().map(grant).collect(),
         diff_note: format!("From version {from} to version {to}. Secrets are hidden."),
         diff: diff_lines(&diff),
@@ -96,14 +101,21 @@ pub(in crate::admin::console) async fn confirm(Path(number): Path<u64>, Form { v
 pub(in crate::admin::console) async fn undo(Path(number): Path<u64>, Form { visit, .. }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let undone = visit.change(move |changes, actor| changes.undo(actor, number)).await;
-    finish(&visit, undone.map(drop), format!("Version {number} is rolled back: the file before it is in use."))
+    finish(
+        &visit,
+        undone.map(drop),
+        format!("Version {number} is rolled back: the file before it is in use."),
+    )
 }
 
 fn finish(visit: &Visit, done: Result<(), ChangeError>, text: String) -> Answer {
     match done {
         Ok(()) => visit.notify(Notice::new(Tone::Good, text)),
         Err(ChangeError::NotUnconfirmed) => {
-            visit.notify(Notice::new(Tone::Warn, "It waits for no confirmation any more: see its state below."));
+            visit.notify(Notice::new(
+                Tone::Warn,
+                "It waits for no confirmation any more: see its state below.",
+            ));
         }
         Err(error) => return Err(problem(error)),
     }
@@ -111,11 +123,17 @@ fn finish(visit: &Visit, done: Result<(), ChangeError>, text: String) -> Answer 
 }
 
 /// Makes a draft that puts a version back.
-pub(in crate::admin::console) async fn roll_back(Path(number): Path<u64>, Form { visit, fields }: Form) -> Answer {
+pub(in crate::admin::console) async fn roll_back(
+    Path(number): Path<u64>,
+    Form { visit, fields }: Form,
+) -> Answer {
     visit.user.require(Role::Editor)?;
     let keep = fields.has("keep");
-    let draft = visit.change(move |changes, actor| changes.rollback(actor, number, keep)).await.map_err(problem)?;
-    visit.notify(Notice::new(Tone::Good, format!("Version {number} is in your changes: look at what it grants, and commit.")));
+    let draft =
+        visit.change(move |changes, actor| changes.rollback(actor, number, keep)).await.map_err(problem)?;
+    visit.notify(Notice::new(
+        Tone::Good,
+        format!("Version {number} is in your changes: look at what it grants, and commit."),
+    ));
     go_to(&format!("/changes?draft={}", draft.id))
 }
-

@@ -53,11 +53,16 @@ impl SeriesStore {
     /// Returns the busiest routes, the busiest first.
     pub(crate) fn busiest(&self, span: Span, most: usize) -> Vec<RouteSeries> {
         let state = self.lock();
-        let mut routes: Vec<_> = state.routes.iter().map(|(name, rings)| (rings.last_minute(), name, rings)).collect();
+        let mut routes: Vec<_> =
+            state.routes.iter().map(|(name, rings)| (rings.last_minute(), name, rings)).collect();
         routes.sort_by(|one, other| (other.0, one.1).cmp(&(one.0, other.1)));
         let busy = routes.into_iter().take(most);
-        busy.map(|(last_minute, name, rings)| RouteSeries { name: name.clone(), points: rings.points(span), last_minute })
-            .collect()
+        busy.map(|(last_minute, name, rings)| RouteSeries {
+            name: name.clone(),
+            points: rings.points(span),
+            last_minute,
+        })
+        .collect()
     }
 
     /// Returns the requests of the last minute.
@@ -68,7 +73,9 @@ impl SeriesStore {
     /// Returns how long the requests of the last minute took, as counts of buckets.
     pub(crate) fn durations(&self) -> [u64; BUCKETS] {
         let state = self.lock();
-        let (Some(first), Some(last)) = (state.durations.first(), state.durations.last()) else { return [0; BUCKETS] };
+        let (Some(first), Some(last)) = (state.durations.first(), state.durations.last()) else {
+            return [0; BUCKETS];
+        };
         let mut added = [0; BUCKETS];
         for ((added, last), first) in added.iter_mut().zip(last).zip(first) {
             *added = last.saturating_sub(*first);

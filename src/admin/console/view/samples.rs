@@ -15,7 +15,8 @@ use super::records::*;
 use super::shadow::*;
 use super::sign_in::*;
 
-const ASSETS: Assets = Assets { style: "/assets/console.css", script: "/assets/console.js", icon: "/assets/icon.svg" };
+const ASSETS: Assets =
+    Assets { style: "/assets/console.css", script: "/assets/console.js", icon: "/assets/icon.svg" };
 
 fn frame(title: &str, section: Section, word: &str) -> Frame {
     Frame {
@@ -48,14 +49,25 @@ fn choices(word: &str) -> Vec<Choice> {
 }
 
 fn wave(scale: f64) -> Vec<f64> {
-    (0..300_u32).map(|at| scale * (2.0 + (f64::from(at) / 24.0).sin() + (f64::from(at * at) / 77.0).cos() / 3.0)).collect()
+    (0..300_u32)
+        .map(|at| scale * (2.0 + (f64::from(at) / 24.0).sin() + (f64::from(at * at) / 77.0).cos() / 3.0))
+        .collect()
 }
 
 fn grants(word: &str) -> Vec<Grant> {
     vec![
-        Grant { effect: Effect::Widens, text: format!("client \"{word}\" gets through GET, HEAD /hello_world") },
-        Grant { effect: Effect::Widens, text: "client \"report\" can authenticate with a new secret 2026-11-27".into() },
-        Grant { effect: Effect::Narrows, text: "client \"old\" no longer gets through POST /orders/{id}/items".into() },
+        Grant {
+            effect: Effect::Widens,
+            text: format!("client \"{word}\" gets through GET, HEAD /hello_world"),
+        },
+        Grant {
+            effect: Effect::Widens,
+            text: "client \"report\" can authenticate with a new secret 2026-11-27".into(),
+        },
+        Grant {
+            effect: Effect::Narrows,
+            text: "client \"old\" no longer gets through POST /orders/{id}/items".into(),
+        },
         Grant { effect: Effect::Other, text: "the scope orders:write is new".into() },
     ]
 }
@@ -68,7 +80,10 @@ fn diff(word: &str) -> Vec<DiffLine> {
         line(DiffKind::Removed, "read = \"Read from the API\""),
         line(DiffKind::Added, "read = \"Read from the APIs\""),
         line(DiffKind::Added, &format!("orders = \"{word}\"")),
-        line(DiffKind::Added, "secret = \"$argon2id$v=19$m=19456,t=2,p=1$hidden$hidden\"  # the hash of the client's secret, which is hidden here because it is long"),
+        line(
+            DiffKind::Added,
+            "secret = \"$argon2id$v=19$m=19456,t=2,p=1$hidden$hidden\"  # the hash of the client's secret, which is hidden here because it is long",
+        ),
         line(DiffKind::Same, ""),
     ]
 }
@@ -80,13 +95,27 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
     let mut errors = Errors::default();
     errors.add("id", format!("there is already a client {word}"));
     errors.add("secret", "the secret has 3 characters; at least 8 are needed");
-    let mut add = |name: &'static str, page: Result<String, askama::Error>| pages.push((name, page.expect(name)));
+    let mut add =
+        |name: &'static str, page: Result<String, askama::Error>| pages.push((name, page.expect(name)));
     let alone = |title: &str| Frame { user: None, ..frame(title, Section::None, word) };
 
-    add("sign-in", SignInPage { frame: alone("Sign in"), next: "/clients".into(), name: word.into(), errors: Errors::default() }.render());
+    add(
+        "sign-in",
+        SignInPage {
+            frame: alone("Sign in"),
+            next: "/clients".into(),
+            name: word.into(),
+            errors: Errors::default(),
+        }
+        .render(),
+    );
     let mut wrong = Errors::default();
     wrong.add("", "Name or password is wrong.");
-    add("sign-in-wrong", SignInPage { frame: alone("Sign in"), next: "/clients".into(), name: word.into(), errors: wrong }.render());
+    add(
+        "sign-in-wrong",
+        SignInPage { frame: alone("Sign in"), next: "/clients".into(), name: word.into(), errors: wrong }
+            .render(),
+    );
     let setup = |is_valid| SetupPage {
         frame: alone("Create the first user"),
         is_valid,
@@ -118,7 +147,10 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
         at: "12:40:00 UTC".into(),
         left: "4:12".into(),
     });
-    overview.notices.push(Notice::new(Tone::Warn, "gateway.toml has an error since 11:58; the gateway keeps what it had."));
+    overview.notices.push(Notice::new(
+        Tone::Warn,
+        "gateway.toml has an error since 11:58; the gateway keeps what it had.",
+    ));
     let (passed, refused) = (wave(400.0), wave(23.0));
     let chart = |height| {
         let mut chart = stacked(
@@ -159,18 +191,48 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             chart: chart(150),
             busiest_title: "last 5 minutes",
             busiest: vec![
-                BusyRoute { name: "GET, HEAD /hello_world".into(), rate: "1,021".into(), refused: "0.1 %".into(), chart: chart(22) },
+                BusyRoute {
+                    name: "GET, HEAD /hello_world".into(),
+                    rate: "1,021".into(),
+                    refused: "0.1 %".into(),
+                    chart: chart(22),
+                },
                 BusyRoute { name: word.into(), rate: "263".into(), refused: "11 %".into(), chart: chart(22) },
             ],
             upstreams: vec![
-                UpstreamLine { anchor: "u1".into(), name: "hello".into(), state: badge(Tone::Good, "3 of 3"), detail: "no fault since the start".into() },
-                UpstreamLine { anchor: "u2".into(), name: word.into(), state: badge(Tone::Warn, "2 of 3"), detail: "connection refused, 2 minutes ago".into() },
+                UpstreamLine {
+                    anchor: "u1".into(),
+                    name: "hello".into(),
+                    state: badge(Tone::Good, "3 of 3"),
+                    detail: "no fault since the start".into(),
+                },
+                UpstreamLine {
+                    anchor: "u2".into(),
+                    name: word.into(),
+                    state: badge(Tone::Warn, "2 of 3"),
+                    detail: "connection refused, 2 minutes ago".into(),
+                },
             ],
-            ending: vec![EndingSecret { url: "/clients/x".into(), client: word.into(), state: badge(Tone::Warn, "in 3 days"), detail: "secret 2026-11, used 4 minutes ago".into() }],
+            ending: vec![EndingSecret {
+                url: "/clients/x".into(),
+                client: word.into(),
+                state: badge(Tone::Warn, "in 3 days"),
+                detail: "secret 2026-11, used 4 minutes ago".into(),
+            }],
             shadow: vec![ShadowedRoute { name: word.into(), state: badge(Tone::Warn, "99.2 % would pass") }],
             last: vec![
-                LastVersion { number: 12, comment: word.into(), who: "alice".into(), when: "5 minutes ago".into() },
-                LastVersion { number: 11, comment: "edited by hand".into(), who: "file".into(), when: "yesterday".into() },
+                LastVersion {
+                    number: 12,
+                    comment: word.into(),
+                    who: "alice".into(),
+                    when: "5 minutes ago".into(),
+                },
+                LastVersion {
+                    number: 11,
+                    comment: "edited by hand".into(),
+                    who: "file".into(),
+                    when: "yesterday".into(),
+                },
             ],
         }
         .render(),
@@ -200,7 +262,14 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
     );
     add(
         "clients-empty",
-        ClientsPage { frame: frame("Clients", Section::Clients, word), query: String::new(), count: String::new(), rows: vec![], next: None }.render(),
+        ClientsPage {
+            frame: frame("Clients", Section::Clients, word),
+            query: String::new(),
+            count: String::new(),
+            rows: vec![],
+            next: None,
+        }
+        .render(),
     );
     let new = |errors: Errors| NewClientPage {
         frame: frame("New client", Section::Clients, word),
@@ -239,10 +308,27 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             badges: vec![badge(Tone::Good, "enabled"), badge(Tone::Warn, "in your changes")],
             methods: vec!["private_key_jwt with 2 keys".into()],
             secrets: vec![
-                SecretRow { id: "2026-10".into(), ends: "in 3 days".into(), last_used: "2 days ago".into(), from: "10.1.2.3".into(), refused: "0".into(), can_drop: true },
-                SecretRow { id: word.into(), ends: "never".into(), last_used: "4 minutes ago".into(), from: "2001:db8::7".into(), refused: "17".into(), can_drop: true },
+                SecretRow {
+                    id: "2026-10".into(),
+                    ends: "in 3 days".into(),
+                    last_used: "2 days ago".into(),
+                    from: "10.1.2.3".into(),
+                    refused: "0".into(),
+                    can_drop: true,
+                },
+                SecretRow {
+                    id: word.into(),
+                    ends: "never".into(),
+                    last_used: "4 minutes ago".into(),
+                    from: "2001:db8::7".into(),
+                    refused: "17".into(),
+                    can_drop: true,
+                },
             ],
-            capabilities: vec![Choice::new("client_credentials", "may get tokens", true), Choice::new("introspection", "may ask about tokens", false)],
+            capabilities: vec![
+                Choice::new("client_credentials", "may get tokens", true),
+                Choice::new("introspection", "may ask about tokens", false),
+            ],
             scopes: choices(word),
             default_scopes: vec![Choice::new("read", "", true)],
             held_capabilities: vec![],
@@ -266,13 +352,26 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             Cell { tone: Tone::Bad, text: "lacks read".into(), url: "/explain?x".into() },
         ]
     };
-    let route = |name: &str, mode| RouteRow { url: "/routes/show?route=x".into(), name: name.into(), upstream: "hello".into(), mode, needs: "read".into(), cells: cells() };
+    let route = |name: &str, mode| RouteRow {
+        url: "/routes/show?route=x".into(),
+        name: name.into(),
+        upstream: "hello".into(),
+        mode,
+        needs: "read".into(),
+        cells: cells(),
+    };
     let client = |text: &str| Link { url: "/clients/x".into(), text: text.into() };
     add(
         "routes",
         RoutesPage {
             frame: frame("Routes", Section::Routes, word),
-            clients: vec![client("server"), client(word), client("old"), client("report"), client("batch-import")],
+            clients: vec![
+                client("server"),
+                client(word),
+                client("old"),
+                client("report"),
+                client("batch-import"),
+            ],
             rows: vec![
                 route("GET, HEAD /hello_world", badge(Tone::Good, "enforced")),
                 route(word, badge(Tone::Warn, "shadow")),
@@ -280,8 +379,16 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             ],
             more: String::new(),
             expectations: vec![
-                ExpectationRow { state: badge(Tone::Good, "holds"), text: "GET /hello_world with client server: pass".into(), detail: String::new() },
-                ExpectationRow { state: badge(Tone::Bad, "violated"), text: word.into(), detail: "DELETE /orders/1 gets through".into() },
+                ExpectationRow {
+                    state: badge(Tone::Good, "holds"),
+                    text: "GET /hello_world with client server: pass".into(),
+                    detail: String::new(),
+                },
+                ExpectationRow {
+                    state: badge(Tone::Bad, "violated"),
+                    text: word.into(),
+                    detail: "DELETE /orders/1 gets through".into(),
+                },
             ],
         }
         .render(),
@@ -296,7 +403,11 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             place: "gateway.toml, line 25".into(),
             text: format!("[[routes]]\npath = \"{word}\""),
             key: word.into(),
-            switch: Some(ModeSwitch { mode: "enforce", label: "Enforce in changes", note: "99.2 % of its requests would pass.".into() }),
+            switch: Some(ModeSwitch {
+                mode: "enforce",
+                label: "Enforce in changes",
+                note: "99.2 % of its requests would pass.".into(),
+            }),
         }
         .render(),
     );
@@ -328,7 +439,11 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
                 verdict: "403 insufficient_scope".into(),
                 why: format!("the token of {word} lacks the scope orders:write"),
                 remedies: vec![format!("give {word} the scope orders:write")],
-                steps: vec![Term::new("canonical path", word), Term::new("route", "POST /orders"), Term::new("token", "good, scopes read")],
+                steps: vec![
+                    Term::new("canonical path", word),
+                    Term::new("route", "POST /orders"),
+                    Term::new("token", "good, scopes read"),
+                ],
                 place: "gateway.toml, line 25".into(),
                 text: "[[routes]]\npath = \"/orders\"\nscopes = [\"orders:write\"]".into(),
             }),
@@ -357,7 +472,12 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             blocked: None,
             comment: word.into(),
             windows: vec![Choice::new("", "not needed", true), Choice::new("5m", "5 minutes", false)],
-            others: vec![OtherDraft { owner: "bob".into(), url: "/changes?draft=1".into(), title: word.into(), detail: "2 operations, 4 minutes ago".into() }],
+            others: vec![OtherDraft {
+                owner: "bob".into(),
+                url: "/changes?draft=1".into(),
+                title: word.into(),
+                detail: "2 operations, 4 minutes ago".into(),
+            }],
         }
         .render(),
     );
@@ -412,7 +532,11 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
         VersionPage {
             frame: frame("Version 12", Section::History, word),
             state: Some(badge(Tone::Good, "in use")),
-            terms: vec![Term::new("When", "2026-11-27 11:58 UTC"), Term::new("Who", word), Term::new("Comment", word)],
+            terms: vec![
+                Term::new("When", "2026-11-27 11:58 UTC"),
+                Term::new("Who", word),
+                Term::new("Comment", word),
+            ],
             grants: grants(word),
             problem: None,
             diff_note: "From version 11 to version 12. Secrets are hidden.".into(),
@@ -435,7 +559,10 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
         "shadow",
         ShadowPage {
             frame: frame("Shadow mode", Section::Shadow, word),
-            others: vec![OtherProposal { text: format!("client {word} has not needed read for seven days"), key: word.into() }],
+            others: vec![OtherProposal {
+                text: format!("client {word} has not needed read for seven days"),
+                key: word.into(),
+            }],
             routes: vec![ShadowRoute {
                 anchor: "r1".into(),
                 url: "/routes/show?route=x".into(),
@@ -448,8 +575,20 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
                 empty: String::new(),
                 callers: vec![
                     caller("10.1.2.3", word, "401, no token", "Create a client for it", Some("x")),
-                    caller("client report", "", "403 insufficient_scope", "Give it the scope orders:write", Some("y")),
-                    caller("2001:db8::/64", "python-requests/2.31", "401 invalid_token", "Tell the caller to get a new token", None),
+                    caller(
+                        "client report",
+                        "",
+                        "403 insufficient_scope",
+                        "Give it the scope orders:write",
+                        Some("y"),
+                    ),
+                    caller(
+                        "2001:db8::/64",
+                        "python-requests/2.31",
+                        "401 invalid_token",
+                        "Tell the caller to get a new token",
+                        None,
+                    ),
                 ],
                 is_ready: false,
             }],
@@ -462,8 +601,20 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             frame: frame("Scopes", Section::Scopes, word),
             errors: Errors::default(),
             rows: vec![
-                ScopeRow { name: "read".into(), description: "Read from the APIs".into(), held_by: "2 clients".into(), needed_by: "1 route".into(), can_remove: false },
-                ScopeRow { name: word.into(), description: word.into(), held_by: "nobody".into(), needed_by: "no route".into(), can_remove: true },
+                ScopeRow {
+                    name: "read".into(),
+                    description: "Read from the APIs".into(),
+                    held_by: "2 clients".into(),
+                    needed_by: "1 route".into(),
+                    can_remove: false,
+                },
+                ScopeRow {
+                    name: word.into(),
+                    description: word.into(),
+                    held_by: "nobody".into(),
+                    needed_by: "no route".into(),
+                    can_remove: true,
+                },
             ],
             scope: word.into(),
             description: word.into(),
@@ -507,12 +658,17 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
             frame: frame("Audit", Section::Audit, word),
             actor: String::new(),
             event: String::new(),
-            rows: vec![event("commit", badge(Tone::Good, "applied")), event("sign-in", badge(Tone::Bad, "refused")), event("draft", badge(Tone::Good, "done"))],
+            rows: vec![
+                event("commit", badge(Tone::Good, "applied")),
+                event("sign-in", badge(Tone::Bad, "refused")),
+                event("draft", badge(Tone::Good, "done")),
+            ],
             next: Some("/audit?before=1".into()),
         }
         .render(),
     );
-    let roles = |role: &str| ["viewer", "editor", "owner"].map(|name| Choice::new(name, "", name == role)).to_vec();
+    let roles =
+        |role: &str| ["viewer", "editor", "owner"].map(|name| Choice::new(name, "", name == role)).to_vec();
     add(
         "users",
         UsersPage {

@@ -19,7 +19,9 @@ fn hostile_text_is_escaped_on_every_page() {
 #[test]
 fn nothing_is_inline() {
     for (name, html) in pages("server") {
-        for inline in [" style=", "<style", " onclick=", " onload=", " onsubmit=", "javascript:", "http-equiv"] {
+        for inline in
+            [" style=", "<style", " onclick=", " onload=", " onsubmit=", "javascript:", "http-equiv"]
+        {
             assert!(!html.contains(inline), "{name} has {inline:?}");
         }
     }
@@ -29,7 +31,10 @@ fn nothing_is_inline() {
 fn ids_are_unique_and_labels_lead_to_them() {
     for (name, html) in pages("server") {
         let values = |attribute: &str| -> Vec<String> {
-            html.split(&format!(" {attribute}=\"")).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+            html.split(&format!(" {attribute}=\""))
+                .skip(1)
+                .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
+                .collect()
         };
         let mut ids = values("id");
         let count = ids.len();
