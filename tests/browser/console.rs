@@ -1,6 +1,7 @@
 //! A gateway with a console.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::browser::{Browser, Driver, Javascript};
 use crate::support::config::cheap_hash;
@@ -43,6 +44,16 @@ impl Console {
         browser.sign_in(name, PASSWORD).await;
         browser.sees("Overview").await;
         browser
+    }
+
+    /// Makes a picture for the documents, if they are to be made again (`TOLLGATE_BLESS=1`). What it shows was checked before.
+    pub(crate) async fn picture(&self, browser: &Browser, name: &str) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images").join(name);
+        if std::env::var_os("TOLLGATE_BLESS").is_some() {
+            std::fs::create_dir_all(file.with_file_name("")).expect("a folder");
+            std::fs::write(&file, browser.picture(900).await).expect("a picture");
+        }
+        assert!(file.exists(), "{} is missing: TOLLGATE_BLESS=1 makes it", file.display());
     }
 
     /// Returns the gateway's file.

@@ -88,5 +88,10 @@ async fn signing_in_refusal_and_roles() {
     browser.follow("New upstream metadata").await;
     browser.sees("Changes of edgar").await;
     assert!(browser.offers("Commit").await);
+
+    // All of it is in the audit.
+    browser.go("/audit?event=sign-in").await;
+    browser.sees("refused").await;
+    browser.sees("vera (console)").await;
     browser.close().await;
 }

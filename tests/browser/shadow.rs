@@ -30,6 +30,7 @@ async fn a_proposal_becomes_a_change_and_the_route_is_enforced() {
     // The page changes by itself.
     edgar.sees("2 callers would not").await;
     edgar.sees("inventory/1.0").await;
+    console.picture(&edgar, "console-shadow.png").await;
     edgar.press("Propose for client report").await;
     edgar.sees("Added to your changes").await;
     edgar.follow("New client inventory").await;

@@ -51,6 +51,9 @@ pub(crate) async fn from_new_client_to_commit(javascript: Javascript) {
     browser.sees("gets through").await;
     browser.sees("[clients.server]").await;
     assert!(!browser.text().await.contains("$argon2"), "hashes are hidden");
+    if javascript == Javascript::On {
+        console.picture(&browser, "console-changes.png").await;
+    }
     assert!(!console.file().contains("[clients.server]"), "nothing changes before the commit");
     browser.press("Commit").await;
     browser.sees("Enter a comment").await;

@@ -82,7 +82,7 @@ impl http_body::Body for Events {
             let text = match before {
                 None => ": open\n\n",
                 Some(before) if before != now => "data: changed\n\n",
-                Some(_) if self.looked % 8 == 0 => ": still here\n\n",
+                Some(_) if self.looked.is_multiple_of(8) => ": still here\n\n",
                 Some(_) => continue,
             };
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(text.as_bytes())))));

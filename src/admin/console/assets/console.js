@@ -11,6 +11,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 document.getElementById("errors")?.focus();
+// On a phone, the navigation is a line that scrolls.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 for (const time of document.querySelectorAll("[data-until]")) {
   const show = () => {

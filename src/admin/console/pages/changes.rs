@@ -273,9 +273,11 @@ pub(super) fn grant(change: &Change) -> Grant {
 /// Returns the lines of a unified difference.
 pub(super) fn diff_lines(unified: &str) -> Vec<DiffLine> {
     let mut lines = Vec::new();
+    let is_one_file = unified.lines().filter(|line| line.starts_with("+++ ")).count() == 1;
     for line in unified.lines() {
         let (kind, text) = match line.as_bytes().first() {
             _ if line.starts_with("--- ") => continue,
+            _ if line.starts_with("+++ ") && is_one_file => continue,
             _ if line.starts_with("+++ ") => (DiffKind::Skipped, line.trim_start_matches("+++ b/")),
             Some(b'@') => (DiffKind::Skipped, line),
             Some(b'+') => (DiffKind::Added, &line[1..]),

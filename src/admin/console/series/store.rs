@@ -1,5 +1,6 @@
 //! All series of the console.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -111,7 +112,7 @@ impl State {
             let old: HashMap<&str, _> = before.routes.iter().map(|route| (&*route.name, route)).collect();
             let mut idle: Vec<Box<str>> = self.routes.keys().cloned().collect();
             for route in &now.routes {
-                let earlier = |of: fn(&_) -> u64| old.get(&*route.name).map_or(0, |route| of(*route));
+                let earlier = |of: fn(&_) -> u64| old.get(&*route.name).map_or(0, |route| of(route));
                 let all = added(route.requests, earlier(|route| route.requests));
                 let refused = added(route.client_errors, earlier(|route| route.client_errors));
                 let failed = added(route.server_errors, earlier(|route| route.server_errors));
@@ -124,7 +125,7 @@ impl State {
                 self.push(&name, &Point::default());
             }
             self.seconds += 1;
-            if self.seconds % TAKE_OVER_EVERY == 0 {
+            if self.seconds.is_multiple_of(TAKE_OVER_EVERY) {
                 self.take_over();
             }
         }
@@ -145,7 +146,7 @@ impl State {
     /// Gives the series of the quietest routes to busier ones without series.
     fn take_over(&mut self) {
         let mut others: Vec<(Box<str>, u64)> = std::mem::take(&mut self.others).into_iter().collect();
-        others.sort_by(|one, other| other.1.cmp(&one.1));
+        others.sort_by_key(|(_, requests)| Reverse(*requests));
         for (name, requests) in others.into_iter().take(MOST_ROUTES) {
             let quietest = self.routes.iter().map(|(name, rings)| (rings.last_minute(), name)).min();
             match quietest.map(|(requests, name)| (requests, name.clone())) {
