@@ -90,6 +90,7 @@ pub(crate) fn shipped() -> Gateway {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let config = shipped
         .replace("https://127.0.0.1:8443\"", "https://127.0.0.1:0\"")
+        .replace("127.0.0.1:9465", "127.0.0.1:0")
         .replace("127.0.0.1:9000", &free.to_string());
     assert!(config.contains("https://127.0.0.1:0\"") && config.contains(&free.to_string()), "{shipped}");
     let gateway = Gateway::start_text(&config, &[]);

@@ -1,5 +1,8 @@
 //! Signing in and out.
 
+use std::time::Duration;
+
+use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::header::{RETRY_AFTER, SET_COOKIE};
@@ -33,16 +36,12 @@ pub(in crate::admin::console) async fn submit(
         Err(error) => {
             let mut errors = Errors::default();
             errors.add("", sentence(&error.to_string()));
-            let (status, wait) = match error {
-                SignInError::Refused => (StatusCode::FORBIDDEN, None),
-                SignInError::Later(wait) => (StatusCode::TOO_MANY_REQUESTS, Some(wait.as_secs().max(1))),
-                SignInError::NoRandomness => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
-            };
-            let mut response = page(status, &form(next.to_owned(), name.to_owned(), errors))?;
-            if let Some(seconds) = wait {
-                response.headers_mut().insert(RETRY_AFTER, seconds.into());
+            let form = form(next.to_owned(), name.to_owned(), errors);
+            match error {
+                SignInError::Refused => page(StatusCode::FORBIDDEN, &form),
+                SignInError::Later(wait) => too_many(wait, &form),
+                SignInError::NoRandomness => page(StatusCode::SERVICE_UNAVAILABLE, &form),
             }
-            Ok(response)
         }
     }
 }
@@ -51,6 +50,13 @@ pub(in crate::admin::console) async fn submit(
 pub(in crate::admin::console) async fn leave(Form { visit, .. }: Form) -> Answer {
     let cookie = sign_out(&visit.admin, &visit.user);
     Ok(with_cookie(Redirect::to("/sign-in").into_response(), cookie))
+}
+
+/// Returns a page that says when to try again.
+pub(in crate::admin::console) fn too_many(wait: Duration, form: &impl Template) -> Answer {
+    let mut response = page(StatusCode::TOO_MANY_REQUESTS, form)?;
+    response.headers_mut().insert(RETRY_AFTER, wait.as_secs().max(1).into());
+    Ok(response)
 }
 
 fn form(next: String, name: String, errors: Errors) -> SignInPage {

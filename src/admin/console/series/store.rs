@@ -112,7 +112,7 @@ impl State {
             let old: HashMap<&str, _> = before.routes.iter().map(|route| (&*route.name, route)).collect();
             let mut idle: Vec<Box<str>> = self.routes.keys().cloned().collect();
             for route in &now.routes {
-                let earlier = |of: fn(&_) -> u64| old.get(&*route.name).map_or(0, |route| of(route));
+                let earlier = |of: fn(&_) -> u64| old.get(&*route.name).map_or(0, of);
                 let all = added(route.requests, earlier(|route| route.requests));
                 let refused = added(route.client_errors, earlier(|route| route.client_errors));
                 let failed = added(route.server_errors, earlier(|route| route.server_errors));
