@@ -17,7 +17,7 @@ use super::extract::{Body, InPath, InQuery};
 use super::headers::{IfMatch, etag};
 use super::moment;
 use super::paging::{Page, PageQuery};
-use crate::admin::api::PREFIX;
+use super::prefix::PREFIX;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::change::draft::{Draft, DraftId};

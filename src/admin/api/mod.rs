@@ -18,6 +18,7 @@ mod idempotency;
 mod moment;
 mod openapi;
 mod paging;
+mod prefix;
 mod previews;
 mod questions;
 mod routes;
@@ -32,15 +33,13 @@ use axum::routing::{delete, get, patch, post};
 use axum::{Router, middleware};
 
 use self::idempotency::Outcomes;
+pub(super) use self::prefix::PREFIX;
 pub(super) use self::status::ready;
 use super::problem::Problem;
 use super::state::AdminState;
 use crate::config::settings::admin::{READ_SCOPE, WRITE_SCOPE};
 use crate::gate::Gate;
 use crate::oauth::scope::{Requirement, ScopeError, Scopes};
-
-/// Where the API is.
-pub(super) const PREFIX: &str = "/api/v1";
 
 /// Makes the routes, each behind the layer that requires a token for it.
 pub(super) fn router(gate: &Gate) -> Router<AdminState> {
