@@ -6,6 +6,7 @@
 
 mod assets;
 mod live;
+mod own_changes;
 mod pages;
 mod problem_pages;
 mod series;

@@ -279,7 +279,12 @@ pub(super) fn diff_lines(unified: &str) -> Vec<DiffLine> {
             _ if line.starts_with("--- ") => continue,
             _ if line.starts_with("+++ ") && is_one_file => continue,
             _ if line.starts_with("+++ ") => (DiffKind::Skipped, line.trim_start_matches("+++ b/")),
-            Some(b'@') => (DiffKind::Skipped, line),
+            Some(b'@') => {
+                let place = line.split('+').nth(1).and_then(|place| place.split([',', ' ']).next());
+                let place = place.map_or_else(|| line.to_owned(), |number| format!("line {number}"));
+                lines.push(DiffLine { kind: DiffKind::Skipped, text: place });
+                continue;
+            }
             Some(b'+') => (DiffKind::Added, &line[1..]),
             Some(b'-') => (DiffKind::Removed, &line[1..]),
             Some(b' ') => (DiffKind::Same, &line[1..]),
