@@ -10,6 +10,7 @@ use super::document::{Document, find};
 use super::draft::Draft;
 use super::error::ChangeError;
 use super::operation::Operation;
+use super::settings::item_as_json;
 use super::table::insert_last;
 
 /// The keys of a client that a rollback leaves as they are today.
@@ -60,8 +61,7 @@ impl Document {
             for key in KEPT {
                 let now = today.roots().find_map(|root| find(root, &["clients", &id, key]));
                 let client = self.client(&id)?;
-                let same = client.get(key).map(ToString::to_string) == now.map(ToString::to_string);
-                if same {
+                if client.get(key).map(item_as_json) == now.map(item_as_json) {
                     continue;
                 }
                 let value = now.and_then(|now| now.clone().into_value().ok());
@@ -90,7 +90,7 @@ impl Document {
         let now = today.roots().find_map(|root| root.get(name)).cloned();
         self.turn_to(|root| root.contains_key(name))?;
         let then = self.current().get(name).cloned();
-        if now.as_ref().map(ToString::to_string) == then.as_ref().map(ToString::to_string) {
+        if now.as_ref().map(item_as_json) == then.as_ref().map(item_as_json) {
             return Ok(());
         }
         self.remove_table(&[], name)?;

@@ -5,16 +5,35 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::actor::Via;
+use super::actor::{Actor, Via};
 use super::audit::{AuditLine, Event};
 use super::commit::Pending;
 use super::config_file::replace;
 use super::control::ChangeControl;
 use super::error::ChangeError;
-use super::state;
+use super::state::{self, StateLock};
 use super::unconfirmed::Unconfirmed;
 use super::versions::{History, Version, VersionState};
-use crate::change::actor::Actor;
+
+/// A time in which only one command edits the configuration.
+pub(crate) struct Held<'c> {
+    control: &'c ChangeControl,
+    _lock: StateLock,
+}
+
+impl Held<'_> {
+    /// Records the configuration as a version after a command edited it. Does nothing if it is the last one already.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub(crate) fn record(&self, actor: &Actor, comment: &str) -> Result<(), ChangeError> {
+        if let Some(version) = self.control.observe(Via::Cli, &actor.name, comment)? {
+            let line = AuditLine::now(actor, Event::Commit, "configuration", "applied");
+            self.control.record(&line.version(version.number).detail(comment))?;
+        }
+        Ok(())
+    }
+}
 
 impl ChangeControl {
     /// Settles what a crash left behind, carries out a rollback that is due, and records the configuration as a version if
@@ -101,17 +120,14 @@ impl ChangeControl {
         Ok(())
     }
 
-    /// Records the configuration as a version after a command changed it. Does nothing if it is the last one already.
+    /// Keeps other changes apart until the result is dropped. What was edited before is recorded.
     ///
     /// # Errors
-    /// The state cannot be written.
-    pub(crate) fn record_command(&self, actor: &Actor, comment: &str) -> Result<(), ChangeError> {
-        let _lock = self.folder.lock().map_err(ChangeError::State)?;
-        if let Some(version) = self.observe(Via::Cli, &actor.name, comment)? {
-            let line = AuditLine::now(actor, Event::Commit, "configuration", "applied");
-            self.record(&line.version(version.number).detail(comment))?;
-        }
-        Ok(())
+    /// The state cannot be read or written.
+    pub(crate) fn hold(&self) -> Result<Held<'_>, ChangeError> {
+        let lock = self.folder.lock().map_err(ChangeError::State)?;
+        self.record_observed()?;
+        Ok(Held { control: self, _lock: lock })
     }
 
     /// Records a configuration that others changed, if it is valid. Does nothing while another change runs; `false` means
