@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::cli::{
-    admin, bench, change, check, client, diff, explain, health, history, import, token, upgrade,
+    admin, bench, change, check, client, diff, explain, health, history, import, self_test, token, upgrade,
 };
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
@@ -67,6 +67,9 @@ pub(super) enum Command {
     Rollback(history::RollbackArguments),
     /// Measure a gateway of this configuration: the cost of protection, the rate of tokens, and the latency for clients.
     Bench(bench::Arguments),
+    /// Attack the running gateway with its own configuration, and report what passes that must not. The exit code is 1 if
+    /// anything does.
+    SelfTest(self_test::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
     Schema {
         /// Print the configuration reference in Markdown instead.

@@ -20,6 +20,7 @@ mod output;
 mod route_json;
 mod routes;
 mod schema;
+mod self_test;
 mod shadow;
 mod state;
 mod token;
@@ -56,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::History(arguments) => history::history(&config, &arguments),
         Command::Confirm(arguments) => history::confirm(&config, &arguments),
         Command::Rollback(arguments) => history::rollback(&config, &arguments),
+        Command::SelfTest(arguments) => self_test::self_test(&config, arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),
         Command::State { json } => state::state(&config, json),
