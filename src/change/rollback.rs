@@ -31,7 +31,8 @@ impl ChangeControl {
         let hidden = self.version_texts(number)?;
         let filled = self.key.refill(&hidden, &self.texts()?, keep_today);
         let texts = filled.map_err(|conflict| ChangeError::Conflict(0, conflict))?;
-        let files = texts.iter().map(|(path, text)| (path.display().to_string(), text.to_owned())).collect();
+        let named = texts.named().into_iter();
+        let files = named.map(|(name, text)| (name.display().to_string(), text)).collect();
         let restore = Operation::Restore { version: number, keep_today, files };
         let draft = self.begin(actor, &format!("Roll back to version {number}"), vec![restore])?;
         self.record(&AuditLine::now(actor, Event::Rollback, draft.id.as_str(), "draft").version(number))?;

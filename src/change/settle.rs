@@ -94,12 +94,16 @@ impl ChangeControl {
         // A file that was not written whole was written before anything was replaced.
         if let Ok(Pending { version, files }) = serde_json::from_slice(&bytes) {
             let texts = self.texts()?;
-            let is = |path: &PathBuf, text: &str| texts.of(path).is_some_and(|now| now == text);
-            let all_new = files.iter().all(|(path, _, new)| is(path, new));
-            let known = files.iter().all(|(path, old, new)| is(path, old) || is(path, new));
+            let path_of =
+                |name: &PathBuf| texts.iter().map(|(path, _)| path).find(|path| texts.name(path) == *name);
+            let is = |name: &PathBuf, text: &str| path_of(name).and_then(|path| texts.of(path)) == Some(text);
+            let all_new = files.iter().all(|(name, _, new)| is(name, new));
+            let known = files.iter().all(|(name, old, new)| is(name, old) || is(name, new));
             if known && !all_new {
-                for (path, old, new) in files.iter().filter(|(path, _, new)| is(path, new)) {
-                    replace(path, new, old)?;
+                for (name, old, new) in files.iter().filter(|(name, _, new)| is(name, new)) {
+                    if let Some(path) = path_of(name) {
+                        replace(path, new, old)?;
+                    }
                 }
                 log::warn!("the commit of version {version} was interrupted: the files before it are back");
             }

@@ -252,7 +252,7 @@ fn no_editor_commits_what_only_owners_may() {
             vec![Operation::Restore {
                 version: 1,
                 keep_today: random.below(2) == 0,
-                files: vec![(desk.fixture.path.display().to_string(), lines.join("\n"))],
+                files: vec![("gateway.toml".to_owned(), lines.join("\n"))],
             }]
         } else {
             (0..=random.below(3)).map(|_| operation(submitted(&mut random))).collect()
