@@ -14,7 +14,7 @@ mod wheel;
 
 #[cfg(feature = "journal")]
 pub use journal::{Journal, JournalError};
-pub use lasting::Lasting;
+pub use lasting::{Lasting, OnFound};
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::{
