@@ -317,7 +317,7 @@ fn a_commit_that_nobody_confirms_is_rolled_back() {
 
     // Rolled back at once.
     let remove = operation(json!({ "op": "scope_remove", "name": "w" }));
-    let version = desk.control.change(&ann, &[remove.clone()], "c", within).unwrap().version;
+    let version = desk.control.change(&ann, std::slice::from_ref(&remove), "c", within).unwrap().version;
     desk.control.undo(&ann, version.number).unwrap();
     assert!(desk.fixture.text().contains("w = \"D\""));
 
