@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::change::actor::Actor;
 use crate::change::versions::{Version, VersionState};
-use crate::cli::change::{self, CommitArguments, commit_draft, committed_text};
+use crate::cli::change::draft::{CommitArguments, commit_draft, committed_text, open};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
@@ -54,7 +54,7 @@ pub(super) struct RollbackArguments {
 
 /// Shows the history.
 pub(super) fn history(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let control = change::open(path)?;
+    let control = open(path)?;
     if let Some(number) = arguments.version {
         let version = control.version(number)?;
         if arguments.text {
@@ -124,7 +124,7 @@ fn described(version: &Version) -> String {
 
 /// Confirms a commit, or rolls it back.
 pub(super) fn confirm(path: &Path, arguments: &ConfirmArguments) -> Result<(), Failure> {
-    let control = change::open(path)?;
+    let control = open(path)?;
     let actor = Actor::command_line();
     if arguments.undo {
         let version = control.undo(&actor, arguments.version)?;
@@ -139,7 +139,7 @@ pub(super) fn confirm(path: &Path, arguments: &ConfirmArguments) -> Result<(), F
 
 /// Makes a draft that returns to a version, and commits it if there is a comment.
 pub(super) fn rollback(path: &Path, arguments: &RollbackArguments) -> Result<(), Failure> {
-    let control = change::open(path)?;
+    let control = open(path)?;
     let actor = Actor::command_line();
     let draft = control.rollback(&actor, arguments.version, !arguments.with_secrets)?;
     match &arguments.commit {

@@ -1,24 +1,22 @@
 //! `tollgate change …`: drafts of changes, what they grant, and their commit.
 
+pub(super) mod draft;
 mod show;
 
 use std::io::Read as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use self::draft::{CommitArguments, commit_draft, committed_text, find, open};
 use crate::change::actor::Actor;
-use crate::change::commit::Committed;
 use crate::change::control::ChangeControl;
-use crate::change::draft::{Draft, DraftId};
 use crate::change::error::ChangeError;
 use crate::change::submission::Submitted;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::config::parse_duration;
-use crate::gateway::change_control;
 
 /// More than an operation needs.
 const LONGEST: u64 = 8 << 20;
@@ -75,21 +73,6 @@ pub(super) enum Command {
     },
 }
 
-/// The arguments of a commit.
-#[derive(clap::Args)]
-pub(super) struct CommitArguments {
-    /// Why the change is made.
-    #[arg(long, short = 'm', value_name = "TEXT")]
-    comment: String,
-    /// Roll the change back after this time, such as 10m, unless `tollgate confirm` confirms it.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    confirm_within: Option<Duration>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| format!("{error}: write it with its unit, such as 10m"))
-}
-
 pub(super) fn run(path: &Path, command: Command) -> Result<(), Failure> {
     let control = open(path)?;
     let actor = Actor::command_line();
@@ -123,41 +106,6 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), Failure> {
             output::print("The draft is discarded.\n")
         }
     }
-}
-
-/// Opens the staged changes of a configuration.
-pub(super) fn open(path: &Path) -> Result<ChangeControl, Failure> {
-    Ok(change_control::of_command(path)?)
-}
-
-fn find(control: &ChangeControl, id: &str) -> Result<Draft, Failure> {
-    let id = DraftId::parse(id).ok_or(ChangeError::NotFound("draft"))?;
-    Ok(control.draft(&id)?)
-}
-
-/// Commits a draft.
-pub(super) fn commit_draft(
-    control: &ChangeControl,
-    actor: &Actor,
-    draft: &Draft,
-    arguments: &CommitArguments,
-) -> Result<Committed, Failure> {
-    let CommitArguments { comment, confirm_within } = arguments;
-    Ok(control.commit(actor, &draft.id, draft.revision, comment, *confirm_within)?)
-}
-
-/// Says what a commit did.
-pub(super) fn committed_text(committed: &Committed) -> String {
-    let version = &committed.version;
-    let mut text =
-        format!("Version {} is in place. A running gateway applies it within 2 seconds.\n", version.number);
-    if let Some(until) = &version.confirm_by {
-        text.push_str(&format!(
-            "It is rolled back at {until} unless it is confirmed:\n\n  tollgate confirm {}\n",
-            version.number
-        ));
-    }
-    text
 }
 
 fn list(control: &ChangeControl, as_json: bool) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::find;
+use super::draft::find;
 use crate::access::difference::Change;
 use crate::change::actor::Actor;
 use crate::change::control::ChangeControl;
