@@ -38,6 +38,7 @@ mod hostile;
 mod hosts;
 mod import;
 mod included;
+mod interim;
 mod legacy;
 mod legacy_servers;
 mod lifecycle;
