@@ -122,12 +122,7 @@ pub(in crate::admin::console) async fn commit(Form { visit, fields }: Form) -> A
             again(&visit, &fields, errors).await
         }
         // The page shows these beside what caused them.
-        Err(
-            error @ (ChangeError::StaleBase
-            | ChangeError::Invalid(_)
-            | ChangeError::OwnerOnly(_)
-            | ChangeError::NotApplied(_)),
-        ) => {
+        Err(error @ (ChangeError::StaleBase | ChangeError::Invalid(_) | ChangeError::OwnerOnly(_))) => {
             errors.add("", sentence(error.to_string().lines().next().unwrap_or_default()));
             again(&visit, &fields, errors).await
         }
