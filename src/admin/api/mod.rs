@@ -23,6 +23,7 @@ mod previews;
 mod questions;
 mod routes;
 mod scopes;
+mod shadow;
 mod status;
 mod tokens;
 mod upstreams;
@@ -63,6 +64,8 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
         .route("/drafts/{id}/patch", get(previews::patch))
         .route("/history", get(history::list))
         .route("/history/{number}", get(history::one))
+        .route("/shadow", get(shadow::list))
+        .route("/shadow/proposals", get(shadow::proposals))
         .route("/audit", get(audit::list));
     let write = Router::new()
         .route("/clients/{id}/revoke-tokens", post(tokens::revoke))

@@ -8,8 +8,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    access, audit, clients, commits, drafts, history, previews, questions, routes, scopes, status, tokens,
-    upstreams,
+    access, audit, clients, commits, drafts, history, previews, questions, routes, scopes, shadow, status,
+    tokens, upstreams,
 };
 
 #[derive(OpenApi)]
@@ -51,6 +51,8 @@ use super::{
         history::undo,
         history::roll_back,
         audit::list,
+        shadow::list,
+        shadow::proposals,
     )
 )]
 struct Description;
