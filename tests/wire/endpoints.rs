@@ -45,7 +45,7 @@ fn an_active_token_is_described() {
     assert!(iat.abs_diff(now) <= 5, "iat {iat}, now {now}\n{answer}");
     assert!((exp - iat).abs_diff(299) <= 1, "{answer}");
     assert!(
-        !answer.to_string().split("--- answered").nth(1).expect("an answer").contains(&token),
+        !answer.to_string().split("--- response").nth(1).expect("an answer").contains(&token),
         "{answer}"
     );
 }

@@ -94,7 +94,7 @@ fn unknown_tokens_are_invalid_token() {
         let parameters = answer.bearer_error(401, Some("invalid_token"));
         assert!(parameter(&parameters, "error_description").to_lowercase().contains("new"), "{answer}");
         let text = answer.to_string();
-        let answered = text.split("--- answered").nth(1).expect("an answer");
+        let answered = text.split("--- response").nth(1).expect("an answer");
         assert!(token.len() < 10 || !answered.contains(&token), "the response contains the token\n{answer}");
     }
     assert!(!gateway.upstream.saw("m=unknown-token"));

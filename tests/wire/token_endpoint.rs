@@ -322,7 +322,7 @@ fn the_response_contains_nothing_of_the_input() {
     ] {
         let answer = gateway.raw(post_form(TOKEN, &[], form));
         let text = answer.to_string();
-        let answered = text.split("--- answered").nth(1).expect("an answer");
+        let answered = text.split("--- response").nth(1).expect("an answer");
         assert!(!answered.contains("<script") && !answered.contains("X-Evil"), "{answer}");
     }
 }
