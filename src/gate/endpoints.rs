@@ -247,6 +247,9 @@ impl Gate {
                     }
                 }
                 // An earlier request may have revoked the token without being able to promise that it stays revoked.
+                None if self.inner.store.is_shared() => {
+                    self.inner.store.confirm_revoked(digest).get().await.map_err(unavailable)?;
+                }
                 None if self.inner.store.health() != Health::Good => {
                     return Err(unavailable(StoreError::Unavailable));
                 }

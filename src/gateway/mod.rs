@@ -3,6 +3,7 @@
 mod banner;
 pub(crate) mod build;
 mod changes;
+pub(crate) mod client_set;
 mod console;
 pub(crate) mod demo;
 pub(crate) mod error;

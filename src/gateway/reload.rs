@@ -14,6 +14,7 @@ use super::load::{load, log_warnings};
 use super::secret_usage;
 use super::service_manager;
 use super::settings::{start_access_log, tls_paths};
+use super::store::Stored;
 use crate::admin::control::{Control, Reload};
 use crate::config::restart::needs_restart;
 use crate::config::{Config, ConfigErrors, Issuer};
@@ -30,6 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Applies changes of the configuration while the gateway runs.
 pub(crate) struct Reloader {
     proxy: &'static Proxy,
+    stored: Arc<Stored>,
     tls: Option<Arc<TlsReloader>>,
     limits: Arc<LiveLimits>,
     issuer: Issuer,
@@ -55,12 +57,14 @@ impl Reloader {
     pub(crate) fn new(
         path: &Path,
         proxy: &'static Proxy,
+        stored: Arc<Stored>,
         tls: Option<Arc<TlsReloader>>,
         limits: Arc<LiveLimits>,
         config: &Config,
     ) -> Self {
         Self {
             proxy,
+            stored,
             tls,
             limits,
             issuer: config.token_service.issuer.clone(),
@@ -147,6 +151,7 @@ impl Reloader {
         let before = std::mem::replace(&mut *self.in_force(), Arc::new(config.clone()));
         self.reopen_access_log();
         self.proxy.gate().reload(GateSpec::from(&config));
+        self.stored.set_clients(&config);
         self.proxy.reload(rules);
         log::info!(
             "{} reloaded: {}; {}",

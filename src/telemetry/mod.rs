@@ -18,6 +18,7 @@ mod reason;
 pub(crate) mod request_id;
 mod scrape;
 mod setting;
+mod shared_store;
 mod thread;
 
 pub(crate) use listener::MetricsListener;

@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use redis::{ErrorKind, ParsingError, RedisError};
 
-use crate::store::redis::options::EngineAddress;
+use crate::store::engine::EngineAddress;
 
 /// The error when the engine cannot be used at the moment.
 #[derive(Debug)]

@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::oauth::client::ClientId;
+use crate::store::engine::Topology;
 use crate::store::redis::connect::{self, Link};
 use crate::store::redis::entry::{Entry, Position};
 use crate::store::redis::error::EngineError;
 use crate::store::redis::identity::{Identity, Role};
-use crate::store::redis::options::Topology;
 use crate::store::redis::replay::{Extent, replay};
 use crate::store::redis::scripts::{self, Continuity, Read};
 use crate::store::redis::shared::{Shared, lock};
