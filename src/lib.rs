@@ -166,6 +166,8 @@ mod response;
 #[expect(unreachable_pub, reason = "the fuzz targets reach it")]
 mod route;
 #[cfg(feature = "gateway")]
+mod self_test;
+#[cfg(feature = "gateway")]
 mod server;
 #[cfg(feature = "gateway")]
 mod shadow;

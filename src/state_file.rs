@@ -34,5 +34,7 @@ pub(crate) fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()>
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
     file.write_all(contents)?;
     file.sync_all()?;
-    fs::rename(&temporary, path)
+    fs::rename(&temporary, path)?;
+    // The rename must reach the disk too.
+    path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
 }

@@ -4,6 +4,7 @@
 //! by a command or by a rollback.
 
 mod credentials;
+mod json;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

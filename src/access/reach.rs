@@ -102,6 +102,21 @@ impl<'r> Reach<'r> {
     }
 }
 
+/// Returns the scopes and the audience that a token needs for a route. If one of several scopes is enough, it is one
+/// that the client may have.
+pub(crate) fn needs(route: &Route, client: Option<&Client>) -> (Option<String>, Option<String>) {
+    let Access::Token { requirement, audience } = &route.access else { return (None, None) };
+    let scopes = match requirement {
+        Requirement::AnyToken => None,
+        Requirement::All(scopes) => Some(scopes.to_string()),
+        Requirement::Any(scopes) => {
+            let may = |scope: &&str| client.is_none_or(|client| client.scopes.contains(scope));
+            scopes.iter().find(may).map(str::to_owned)
+        }
+    };
+    (scopes, audience.clone())
+}
+
 /// Returns whether a client may ask for tokens for an audience (RFC 8707).
 pub(crate) fn may_ask_for(client: &Client, audience: &str) -> bool {
     client.audiences.iter().any(|known| known == audience)

@@ -8,6 +8,7 @@ use super::control::Control;
 use super::cookie::CookieName;
 use super::password_check::PasswordCheck;
 use super::sessions::Sessions;
+use crate::change::control::ChangeControl;
 use crate::clock::Millis;
 use crate::config::{Admin, Config, Host};
 use crate::gate::Gate;
@@ -19,6 +20,7 @@ pub(crate) struct AdminState(Arc<Inner>);
 
 struct Inner {
     control: Arc<dyn Control>,
+    changes: Arc<ChangeControl>,
     proxy: &'static Proxy,
     /// The settings at the start, which name the listener.
     started_with: Admin,
@@ -32,6 +34,7 @@ impl AdminState {
     /// Makes the state of a listener that is bound to `address`.
     pub(crate) fn new(
         control: Arc<dyn Control>,
+        changes: Arc<ChangeControl>,
         proxy: &'static Proxy,
         started_with: Admin,
         address: SocketAddr,
@@ -39,6 +42,7 @@ impl AdminState {
         let cookie = CookieName::new(address.port(), started_with.tls);
         Self(Arc::new(Inner {
             control,
+            changes,
             proxy,
             started_with,
             cookie,
@@ -51,6 +55,11 @@ impl AdminState {
     /// Returns the running gateway.
     pub(crate) fn control(&self) -> &dyn Control {
         &*self.0.control
+    }
+
+    /// Returns drafts, commits, the history and the audit. Its methods block: call them where a thread may wait.
+    pub(crate) fn changes(&self) -> &Arc<ChangeControl> {
+        &self.0.changes
     }
 
     /// Returns the configuration in force.

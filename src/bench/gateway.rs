@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
+use crate::access::reach;
 use crate::bench::connect::Destination;
 use crate::bench::cpu::Process;
 use crate::bench::error::BenchError;
@@ -121,7 +122,7 @@ impl Gateway {
         };
         let process = address.ip().is_loopback().then(|| Process::listening_on(address)).flatten();
         let route = protected.as_ref().and_then(|choice| config?.routes.get(choice.index?));
-        let (scope, audience) = route.map_or((None, None), |route| routes::needs(route, client));
+        let (scope, audience) = route.map_or((None, None), |route| reach::needs(route, client));
         Ok(Self {
             destination: destination(&origin, address, &trust, plan.http2)?,
             plain: destination(&origin, address, &trust, false)?,
@@ -161,7 +162,7 @@ impl Gateway {
         }
         let kinds = kinds(plan, protected.as_ref(), public.as_ref(), true, &mut notes)?;
         let route = protected.as_ref().and_then(|choice| config.routes.get(choice.index?));
-        let (scope, audience) = route.map_or((None, None), |route| routes::needs(route, None));
+        let (scope, audience) = route.map_or((None, None), |route| reach::needs(route, None));
         // The gateway is our own child process, on the port that it reported.
         let trust = Trust { insecure: true, certificates: Vec::new() };
         let address = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, origin.port));

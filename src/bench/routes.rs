@@ -6,9 +6,8 @@ use crate::access::offline::without_upstream_tls;
 use crate::access::reach::{Reach, SenderConstraint};
 use crate::bench::error::BenchError;
 use crate::bench::plan::RequestLine;
-use crate::config::{Access, Client, Config, Methods, Pattern, Route};
+use crate::config::{Access, Client, Config, Methods, Route};
 use crate::gateway::build;
-use crate::oauth::scope::Requirement;
 use crate::route::path::canonical;
 use crate::route::table::Match;
 
@@ -87,47 +86,6 @@ fn first(config: &Config, is_meant: impl Fn(&Route) -> bool) -> Option<Choice> {
     };
     let index = config.routes.iter().position(|route| accepts_get(route) && is_meant(route))?;
     let route = config.routes.get(index)?;
-    let line = RequestLine { method: Method::GET, path: some_path(&route.path) };
+    let line = RequestLine { method: Method::GET, path: route.path.sample() };
     Some(Choice { line, index: Some(index), host: route.sample_host() })
-}
-
-/// Returns a path that matches a pattern.
-fn some_path(pattern: &Pattern) -> String {
-    let segment = |segment: &str| match segment.starts_with('{') {
-        true => "1".to_owned(),
-        false => segment.to_owned(),
-    };
-    pattern.as_str().split('/').map(segment).collect::<Vec<_>>().join("/")
-}
-
-/// Returns the scopes and the audience that a token needs for a route. If one of several scopes is enough, it is one
-/// that the client may have.
-pub(crate) fn needs(route: &Route, client: Option<&Client>) -> (Option<String>, Option<String>) {
-    let Access::Token { requirement, audience } = &route.access else { return (None, None) };
-    let scopes = match requirement {
-        Requirement::AnyToken => None,
-        Requirement::All(scopes) => Some(scopes.to_string()),
-        Requirement::Any(scopes) => {
-            let may = |scope: &&str| client.is_none_or(|client| client.scopes.contains(scope));
-            scopes.iter().find(may).map(str::to_owned)
-        }
-    };
-    (scopes, audience.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_matches_its_pattern() {
-        for (pattern, path) in [
-            (Pattern::path("/hello"), "/hello"),
-            (Pattern::path("/users/{name}/orders/{id}"), "/users/1/orders/1"),
-            (Pattern::prefix("/"), "/"),
-            (Pattern::prefix("/v1/orders"), "/v1/orders"),
-        ] {
-            assert_eq!(some_path(&pattern.unwrap()), path);
-        }
-    }
 }

@@ -1,102 +1,62 @@
 //! Changes of what a client may do: lists of names, and single settings.
 
+use serde::{Deserialize, Serialize};
 use toml_edit::{Array, Item, TableLike, Value};
 
+use super::conflict::Conflict;
+use super::document::Document;
 use super::table::set;
-use super::{ConfigFile, EditError};
 use crate::config::suggestion;
 
 /// A change of a list: the new list, or names to add and names to remove.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ListEdit {
     /// The whole new list, to which `add` and `remove` apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) set: Option<Vec<String>>,
     /// Names to add. Those that are already in the list keep their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) add: Vec<String>,
     /// Names to remove.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) remove: Vec<String>,
 }
 
-/// A change of an optional setting.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) enum SettingEdit<T> {
-    /// The setting stays as it is.
-    #[default]
-    Keep,
-    /// The setting gets this value.
-    Set(T),
-    /// The setting is removed, so that its default applies.
-    Remove,
+/// A change of what one client may do.
+#[derive(Debug)]
+pub(super) enum ClientEdit<'a> {
+    /// A list of names.
+    List(&'static str, &'a ListEdit),
+    /// A setting with its new value. `None` removes it, so that its default applies.
+    Setting(&'static str, Option<Value>),
 }
 
-/// The changes of a client.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct ClientEdit {
-    pub(crate) scopes: ListEdit,
-    pub(crate) default_scopes: ListEdit,
-    pub(crate) capabilities: ListEdit,
-    pub(crate) audiences: ListEdit,
-    /// The text that the file gets.
-    pub(crate) token_lifetime: SettingEdit<String>,
-    /// The text that the file gets.
-    pub(crate) rate_limit: SettingEdit<String>,
-    pub(crate) dpop_bound_tokens: SettingEdit<bool>,
-    pub(crate) certificate_bound_tokens: SettingEdit<bool>,
-}
-
-impl ConfigFile {
-    /// Changes a client, and returns the keys whose values changed. The rest of the file stays as it is written.
-    pub(crate) fn edit_client(
-        &mut self,
-        id: &str,
-        edit: &ClientEdit,
-    ) -> Result<Vec<&'static str>, EditError> {
-        let named = [&edit.scopes, &edit.default_scopes];
-        let named = named.iter().flat_map(|list| list.set.iter().flatten().chain(&list.add));
-        self.check_scopes(named)?;
-        self.turn_to_client(id)?;
+impl Document {
+    /// Changes a client. The rest of the file stays as it is written.
+    pub(super) fn edit_client(&mut self, id: &str, edit: ClientEdit<'_>) -> Result<(), Conflict> {
+        if let ClientEdit::List("scopes" | "default_scopes", list) = &edit {
+            self.check_scopes(list.set.iter().flatten().chain(&list.add))?;
+        }
+        self.client(id)?;
         let inline = self.is_inline(id);
         let client = self.client(id)?;
-        let mut defaults = edit.default_scopes.clone();
-        // A default scope must be one of the client's scopes.
-        for scope in &edit.scopes.remove {
-            if names(client, "default_scopes").contains(scope) && !defaults.remove.contains(scope) {
-                defaults.remove.push(scope.clone());
+        match edit {
+            ClientEdit::List("scopes", list) => {
+                edit_list(client, inline, "scopes", list, id)?;
+                // A default scope must be one of the client's scopes.
+                let scopes = names(client, "scopes");
+                let mut defaults = names(client, "default_scopes");
+                defaults.retain(|scope| !scopes.contains(scope));
+                let gone = ListEdit { remove: defaults, ..ListEdit::default() };
+                edit_list(client, inline, "default_scopes", &gone, id)
+            }
+            ClientEdit::List(key, list) => edit_list(client, inline, key, list, id),
+            ClientEdit::Setting(key, value) => {
+                edit_setting(client, inline, key, value);
+                Ok(())
             }
         }
-        if let Some(scopes) = &edit.scopes.set {
-            for scope in names(client, "default_scopes") {
-                let stays = scopes.contains(&scope) || edit.scopes.add.contains(&scope);
-                if defaults.set.is_none() && !stays && !defaults.remove.contains(&scope) {
-                    defaults.remove.push(scope);
-                }
-            }
-        }
-        let mut changed = Vec::new();
-        for (key, list) in [
-            ("scopes", &edit.scopes),
-            ("default_scopes", &defaults),
-            ("capabilities", &edit.capabilities),
-            ("audiences", &edit.audiences),
-        ] {
-            if edit_list(client, inline, key, list, id)? {
-                changed.push(key);
-            }
-        }
-        for (key, setting) in [("token_lifetime", &edit.token_lifetime), ("rate_limit", &edit.rate_limit)] {
-            if edit_setting(client, inline, key, setting, |text| Value::from(text.as_str())) {
-                changed.push(key);
-            }
-        }
-        for (key, setting) in [
-            ("dpop_bound_tokens", &edit.dpop_bound_tokens),
-            ("certificate_bound_tokens", &edit.certificate_bound_tokens),
-        ] {
-            if edit_setting(client, inline, key, setting, |on| Value::from(*on)) {
-                changed.push(key);
-            }
-        }
-        Ok(changed)
     }
 }
 
@@ -112,13 +72,13 @@ fn edit_list(
     key: &'static str,
     edit: &ListEdit,
     id: &str,
-) -> Result<bool, EditError> {
+) -> Result<(), Conflict> {
     let before = names(client, key);
     let known =
         |name: &String| edit.set.as_ref().unwrap_or(&before).contains(name) || edit.add.contains(name);
     if let Some(name) = edit.remove.iter().find(|name| !known(name)) {
         let hint = suggestion(name, before.iter().map(String::as_str));
-        return Err(EditError::NotInList { client: id.to_owned(), key, name: name.clone(), hint });
+        return Err(Conflict::NotInList { client: id.to_owned(), key, name: name.clone(), hint });
     }
     let mut after = edit.set.clone().unwrap_or_else(|| before.clone());
     after.extend(edit.add.iter().cloned());
@@ -131,13 +91,13 @@ fn edit_list(
         }
     });
     if after == before {
-        return Ok(false);
+        return Ok(());
     }
     match client.get_mut(key).and_then(Item::as_array_mut) {
         Some(array) => rewrite(array, &after),
         None => set(client, inline, key, Value::Array(after.iter().map(String::as_str).collect())),
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Replaces the names of a list. Names that stay keep the lines, spaces and comments around them.
@@ -190,32 +150,22 @@ fn keep_comment_before(array: &mut Array, at: usize, removed: &Value) {
     }
 }
 
-fn edit_setting<T>(
-    client: &mut dyn TableLike,
-    inline: bool,
-    key: &'static str,
-    edit: &SettingEdit<T>,
-    value: impl FnOnce(&T) -> Value,
-) -> bool {
-    match edit {
-        SettingEdit::Keep => false,
-        SettingEdit::Remove => client.remove(key).is_some(),
-        SettingEdit::Set(new) => {
-            let new = value(new);
-            let same = |old: &Value| match (old.as_str(), old.as_bool()) {
-                (Some(old), _) => new.as_str() == Some(old),
-                (_, Some(old)) => new.as_bool() == Some(old),
-                _ => false,
-            };
-            if client.get(key).and_then(Item::as_value).is_some_and(same) {
-                return false;
-            }
-            // A rate may be a table of its own, [clients.NAME.rate_limit].
-            if client.get(key).is_some_and(Item::is_table) {
-                client.remove(key);
-            }
-            set(client, inline, key, new);
-            true
-        }
+fn edit_setting(client: &mut dyn TableLike, inline: bool, key: &'static str, value: Option<Value>) {
+    let Some(new) = value else {
+        client.remove(key);
+        return;
+    };
+    let same = |old: &Value| match (old.as_str(), old.as_bool()) {
+        (Some(old), _) => new.as_str() == Some(old),
+        (_, Some(old)) => new.as_bool() == Some(old),
+        _ => false,
+    };
+    if client.get(key).and_then(Item::as_value).is_some_and(same) {
+        return;
     }
+    // A rate may be a table of its own, [clients.NAME.rate_limit].
+    if client.get(key).is_some_and(Item::is_table) {
+        client.remove(key);
+    }
+    set(client, inline, key, new);
 }

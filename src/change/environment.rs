@@ -1,6 +1,6 @@
 //! Reads gateway.toml for an editor, which may lack the secrets in the environment of the gateway.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfigErrors};
 use crate::gate::SecretHash;
@@ -10,15 +10,15 @@ use crate::gate::SecretHash;
 /// # Errors
 /// Returns every error of the file.
 pub(crate) fn read_config(path: &Path) -> Result<Config, ConfigErrors> {
-    Config::load_for_editing(path, SOME_SECRET, None)
+    Config::load_for_editing(path, SOME_SECRET, &[])
 }
 
-/// Reads a configuration in which one file has a new text.
+/// Reads a configuration whose files have other texts than on the disk.
 ///
 /// # Errors
 /// Returns every error of the configuration.
-pub(crate) fn read_edited(path: &Path, file: &Path, text: &str) -> Result<Config, ConfigErrors> {
-    Config::load_for_editing(path, SOME_SECRET, Some((file, text)))
+pub(crate) fn read_edited(path: &Path, texts: &[(PathBuf, String)]) -> Result<Config, ConfigErrors> {
+    Config::load_for_editing(path, SOME_SECRET, texts)
 }
 
 /// The value of a secret whose variable is not set.

@@ -1,7 +1,7 @@
 //! Replaces a file so that no reader sees a part of it, and no change that another program made is lost.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -11,8 +11,6 @@ use std::{error, fmt};
 /// How often the lock is tried while another edit of the same file runs.
 const TRIES: u32 = 250;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-/// The largest file that is edited. It is the limit of the configuration.
-const MAX_SIZE: u64 = 64 << 20;
 
 /// Why a file cannot be replaced.
 #[derive(Debug)]
@@ -20,8 +18,6 @@ const MAX_SIZE: u64 = 64 << 20;
 pub(crate) enum FileError {
     /// The file cannot be opened for reading and writing.
     Open(io::Error),
-    /// The file is larger than any configuration.
-    TooLarge,
     /// Another edit of the file does not finish.
     Busy,
     /// The file was changed after it was read.
@@ -38,7 +34,6 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(error) => write!(f, "cannot be opened for a change: {error}"),
-            Self::TooLarge => f.write_str("is larger than 64 MiB"),
             Self::Busy => f.write_str("is locked by another program that changes it; try again"),
             Self::ChangedMeanwhile => f.write_str(
                 "was changed by another program in the meantime, so it is left unchanged; try again",
@@ -67,18 +62,17 @@ impl error::Error for FileError {
             Self::Open(error) | Self::Owner(error) | Self::Write(error) | Self::Folder(_, error) => {
                 Some(error)
             }
-            Self::TooLarge | Self::Busy | Self::ChangedMeanwhile => None,
+            Self::Busy | Self::ChangedMeanwhile => None,
         }
     }
 }
 
-/// A file as it was read, locked against edits by other commands of this program until it is dropped.
+/// A file that is open for a change, locked against edits by other commands of this program until it is dropped.
 #[derive(Debug)]
 pub(super) struct Opened {
     /// The path after all symbolic links.
     target: PathBuf,
     file: File,
-    bytes: Vec<u8>,
 }
 
 impl Opened {
@@ -86,8 +80,7 @@ impl Opened {
         let target = fs::canonicalize(path).map_err(FileError::Open)?;
         for _ in 0..TRIES {
             // Opened for writing, so that a file without write permission is not replaced either.
-            let mut file =
-                OpenOptions::new().read(true).write(true).open(&target).map_err(FileError::Open)?;
+            let file = OpenOptions::new().read(true).write(true).open(&target).map_err(FileError::Open)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -101,22 +94,13 @@ impl Opened {
             if !is_at(&file, &target).map_err(FileError::Open)? {
                 continue;
             }
-            let mut bytes = Vec::new();
-            (&mut file).take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(FileError::Open)?;
-            if bytes.len() as u64 > MAX_SIZE {
-                return Err(FileError::TooLarge);
-            }
-            return Ok(Self { target, file, bytes });
+            return Ok(Self { target, file });
         }
         Err(FileError::Busy)
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Replaces the file with `new`, completely or not at all, even if the power fails.
-    pub(super) fn replace(self, new: &[u8]) -> Result<(), FileError> {
+    /// Replaces the file with `new` if it still consists of `old`: completely or not at all, even if the power fails.
+    pub(super) fn replace(self, old: &[u8], new: &[u8]) -> Result<(), FileError> {
         let metadata = self.file.metadata().map_err(FileError::Write)?;
         let folder = self.target.parent().unwrap_or(Path::new("/"));
         let mut temporary = Temporary::create(folder, &self.target)
@@ -125,7 +109,7 @@ impl Opened {
         keep_access(&temporary.file, &metadata)?;
         temporary.file.sync_all().map_err(FileError::Write)?;
         let unchanged = is_at(&self.file, &self.target).unwrap_or(false)
-            && fs::read(&self.target).is_ok_and(|now| now == self.bytes);
+            && fs::read(&self.target).is_ok_and(|now| now == old);
         if !unchanged {
             return Err(FileError::ChangedMeanwhile);
         }

@@ -8,15 +8,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use toml_edit::{Item, TableLike, Value};
 
+use super::conflict::Conflict;
+use super::document::Document;
 use super::table::set;
-use super::{ConfigFile, EditError};
 
 /// The key in the table of a client.
 pub(super) const KEY: &str = "token_generation";
 
-impl ConfigFile {
+impl Document {
     /// Ends all tokens of a client that were issued before.
-    pub(crate) fn end_tokens(&mut self, id: &str, now: SystemTime) -> Result<(), EditError> {
+    pub(super) fn end_tokens(&mut self, id: &str, now: SystemTime) -> Result<(), Conflict> {
         self.turn_to_client(id)?;
         let inline = self.is_inline(id);
         advance(self.client(id)?, inline, now);

@@ -42,11 +42,19 @@ impl Error for NewSecretError {
 /// # Errors
 /// [`NewSecretError`] if the system does not allow it.
 pub(crate) fn generate() -> Result<(Secret, SecretHash), NewSecretError> {
-    let (mut random, mut salt) = ([0; 32], [0; 16]);
-    getrandom::fill(&mut random)
-        .and_then(|()| getrandom::fill(&mut salt))
-        .map_err(NewSecretError::Randomness)?;
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(NewSecretError::Randomness)?;
     let secret = Secret::new(URL_SAFE_NO_PAD.encode(random));
-    let hash = SecretHash::of(&secret, &salt).map_err(NewSecretError::Hash)?;
+    let hash = hash(&secret)?;
     Ok((secret, hash))
+}
+
+/// Hashes a secret with a random salt.
+///
+/// # Errors
+/// [`NewSecretError`] if the system does not allow it.
+pub(crate) fn hash(secret: &Secret) -> Result<SecretHash, NewSecretError> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(NewSecretError::Randomness)?;
+    SecretHash::of(secret, &salt).map_err(NewSecretError::Hash)
 }

@@ -4,15 +4,16 @@ use std::time::{Duration, SystemTime};
 
 use toml_edit::{Array, Datetime, InlineTable, Item, Key, TableLike, Value};
 
+use super::conflict::{Conflict, Kind};
+use super::document::Document;
 use super::table::{insert_last, set};
-use super::{ConfigFile, EditError};
 use crate::config::ClientSecret;
 use crate::gate::SecretHash;
 use crate::utc;
 
 /// A new secret for a client.
 #[derive(Debug)]
-pub(crate) struct Rotation<'a> {
+pub(super) struct Rotation<'a> {
     pub(crate) hash: &'a SecretHash,
     /// How long the present secrets stay valid. `None` ends them at once.
     pub(crate) keep_old: Option<Duration>,
@@ -23,7 +24,7 @@ pub(crate) struct Rotation<'a> {
 
 /// The result of a rotation.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Rotated {
+pub(super) struct Rotated {
     /// The id of the new secret.
     pub(crate) id: String,
     /// The ids of the secrets that stay valid for a while.
@@ -34,33 +35,21 @@ pub(crate) struct Rotated {
     pub(crate) until: Option<SystemTime>,
 }
 
-impl ConfigFile {
+impl Document {
     /// Gives a client a new secret.
-    pub(crate) fn rotate(&mut self, id: &str, rotation: &Rotation<'_>) -> Result<Rotated, EditError> {
-        let old: Vec<ClientSecret> = match &self.before {
-            Ok(config) => config
-                .client(id)
-                .and_then(|client| client.authentication.secret.clone())
-                .map_or_else(Vec::new, |secret| secret.secrets),
-            // The new secret may be what the file lacks. There is nothing to keep.
-            Err(_) if rotation.keep_old.is_none() => Vec::new(),
-            Err(errors) => {
-                let errors = errors.clone();
-                self.client(id)?;
-                return Err(EditError::WrongBefore(errors));
-            }
-        };
-        self.turn_to_client(id)?;
+    pub(super) fn rotate(&mut self, id: &str, rotation: &Rotation<'_>) -> Result<Rotated, Conflict> {
+        self.client(id)?;
         if rotation.revoke_tokens {
             self.end_tokens(id, rotation.now)?;
         }
         let inline = self.is_inline(id);
         let client = self.client(id)?;
+        let old = present(client);
         let until = rotation.keep_old.and_then(|keep| rotation.now.checked_add(keep));
-        let (kept, dropped): (Vec<&ClientSecret>, Vec<&ClientSecret>) = old
+        let (kept, dropped): (Vec<&PresentSecret>, Vec<&PresentSecret>) = old
             .iter()
             .partition(|secret| until.is_some() && secret.expires.is_none_or(|end| end > rotation.now));
-        let names = |secrets: &[&ClientSecret]| secrets.iter().map(|secret| secret.id.clone()).collect();
+        let names = |secrets: &[&PresentSecret]| secrets.iter().map(|secret| secret.id.clone()).collect();
         let mut rotated =
             Rotated { id: String::new(), kept: names(&kept), dropped: names(&dropped), until: None };
         if !client.contains_key("secrets") && kept.is_empty() {
@@ -93,7 +82,7 @@ impl ConfigFile {
             _ => {
                 let list = old.iter().filter_map(|secret| {
                     let (id, expires) = kept.iter().find(|(id, _)| *id == secret.id)?;
-                    Some(entry(id, &secret.hash.to_phc(), *expires))
+                    Some(entry(id, &secret.hash, *expires))
                 });
                 let indent = (!inline).then_some("  ");
                 let mut array = Array::new();
@@ -104,6 +93,56 @@ impl ConfigFile {
         }
         Ok(rotated)
     }
+}
+
+impl Document {
+    /// Removes one of a client's secrets.
+    pub(super) fn drop_secret(&mut self, id: &str, secret: &str) -> Result<(), Conflict> {
+        let client = self.client(id)?;
+        let missing = || Conflict::Missing(Kind::Secret, secret.to_owned(), String::new());
+        if !present(client).iter().any(|known| known.id == secret) {
+            return Err(missing());
+        }
+        let other = |table: &dyn TableLike| table.get("id").and_then(Item::as_str) != Some(secret);
+        match client.get_mut("secrets") {
+            Some(Item::ArrayOfTables(tables)) => tables.retain(|table| other(table)),
+            Some(Item::Value(Value::Array(array))) => {
+                array.retain(|value| value.as_inline_table().is_none_or(|table| other(table)));
+            }
+            _ => drop(client.remove("secret")),
+        }
+        Ok(())
+    }
+}
+
+/// A secret as the file has it.
+struct PresentSecret {
+    id: String,
+    /// Its hash, or where the hash is.
+    hash: String,
+    expires: Option<SystemTime>,
+}
+
+/// Returns the secrets of a client.
+fn present(client: &dyn TableLike) -> Vec<PresentSecret> {
+    let id = || ClientSecret::DEFAULT_ID.to_owned();
+    let only = client.get("secret").and_then(Item::as_str);
+    let only = only.map(|hash| PresentSecret { id: id(), hash: hash.to_owned(), expires: None });
+    let tables: Vec<&dyn TableLike> = match client.get("secrets") {
+        Some(Item::ArrayOfTables(tables)) => tables.iter().map(|table| table as &dyn TableLike).collect(),
+        Some(Item::Value(Value::Array(array))) => array
+            .iter()
+            .filter_map(|value| value.as_inline_table().map(|table| table as &dyn TableLike))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let of = |table: &dyn TableLike| {
+        let text = |key| Some(table.get(key)?.as_str()?.to_owned());
+        let expires = table.get("expires").and_then(Item::as_datetime);
+        let expires = expires.and_then(|date| date.to_string().parse::<jiff::Timestamp>().ok());
+        Some(PresentSecret { id: text("id")?, hash: text("hash")?, expires: expires.map(SystemTime::from) })
+    };
+    only.into_iter().chain(tables.into_iter().filter_map(of)).collect()
 }
 
 /// Replaces a key and its value. The comments around them stay.
@@ -127,7 +166,7 @@ fn replace_key(table: &mut dyn TableLike, inline: bool, old: &str, new: &str, mu
 }
 
 /// Returns an id for a secret that is created today.
-fn new_id(now: SystemTime, others: &[&ClientSecret]) -> String {
+fn new_id(now: SystemTime, others: &[&PresentSecret]) -> String {
     let today = utc::at(now).strftime("%Y-%m-%d").to_string();
     let taken = |id: &str| others.iter().any(|secret| secret.id == id);
     let mut id = today.clone();

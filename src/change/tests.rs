@@ -11,7 +11,12 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
+use super::clients::NewClient;
+use super::conflict::{Conflict, Kind};
+use super::document::Document;
+use super::secrets::Rotation;
 use super::*;
+use crate::config::Config;
 use crate::gate::SecretHash;
 
 /// A hash with the lowest cost.
@@ -50,9 +55,9 @@ impl Fixture {
         assert!(text == wanted, "--- wanted\n{wanted}\n--- is\n{text}");
     }
 
-    fn edit<T>(&self, change: impl FnOnce(&mut ConfigFile) -> Result<T, EditError>) -> Result<T, EditError> {
+    fn edit<T>(&self, change: impl FnOnce(&mut Document) -> Result<T, Conflict>) -> Result<T, EditError> {
         let mut file = ConfigFile::open(&self.path)?;
-        let made = change(&mut file)?;
+        let made = change(file.document())?;
         file.save()?;
         Ok(made)
     }
@@ -76,11 +81,11 @@ fn hash() -> SecretHash {
     SecretHash::parse(NEW).unwrap()
 }
 
-fn add(file: &mut ConfigFile, id: &str) -> Result<(), EditError> {
+fn add(file: &mut Document, id: &str) -> Result<(), Conflict> {
     file.add_client(&NewClient {
         id,
         hash: &hash(),
-        capabilities: &["client_credentials"],
+        capabilities: &["client_credentials".to_owned()],
         scopes: &["read".to_owned()],
         default_scopes: &[],
         token_lifetime: None,
@@ -89,9 +94,9 @@ fn add(file: &mut ConfigFile, id: &str) -> Result<(), EditError> {
 }
 
 fn rotate(
-    file: &mut ConfigFile,
+    file: &mut Document,
     keep_old: Option<Duration>,
-) -> Result<crate::change::secrets::Rotated, EditError> {
+) -> Result<crate::change::secrets::Rotated, Conflict> {
     file.rotate("a", &Rotation { hash: &hash(), keep_old, now: now(), revoke_tokens: false })
 }
 
@@ -145,7 +150,11 @@ fn the_shipped_file_keeps_every_line() {
 fn a_client_is_disabled_and_enabled() {
     let text = "[clients.a]\nsecret = \"OLD\" # s  \n# more\n\n[clients.c]\nenabled = true  # now\nsecret = \"OLD\"\n";
     let fixture = Fixture::new(text);
-    let switch = |id: &str, enabled| fixture.edit(|file| file.set_enabled(id, enabled, now())).unwrap();
+    let switch = |id: &str, enabled| {
+        let before = fixture.text();
+        fixture.edit(|file| file.set_enabled(id, enabled, now())).unwrap();
+        fixture.text() != before
+    };
     assert!(!switch("a", true));
     assert!(!switch("c", true));
     fixture.is(text);
@@ -188,7 +197,7 @@ fn tokens_end_by_a_generation_that_is_never_used_again() {
             file.add_client(&NewClient {
                 id: "a",
                 hash: &hash(),
-                capabilities: &["client_credentials"],
+                capabilities: &["client_credentials".to_owned()],
                 scopes: &["read".to_owned()],
                 default_scopes: &[],
                 token_lifetime: None,
@@ -297,14 +306,14 @@ fn an_invalid_result_is_not_written() {
     let good = "[scopes]\nread = \"R\"\n[clients.a]\nsecret = \"OLD\"\n";
     let wrong = format!("{good}\n[serve]\n");
     let not_toml = format!("{good}secret : \"OLD\"\n");
-    type Change = fn(&mut ConfigFile) -> Result<(), EditError>;
+    type Change = fn(&mut Document) -> Result<(), Conflict>;
     let table: [(&str, Change, &str); 9] = [
         (good, |file| add(file, "a"), "the client \"a\" already exists"),
         (good, |file| add(file, ""), "the changed file would have errors"),
         (good, |file| add(file, "ü"), "the changed file would have errors"),
         ("", |file| add(file, "b"), "[scopes]\n  read = \"What it allows\""),
         (good, |file| file.remove_client("b"), "there is no client \"b\" (did you mean \"a\"?)"),
-        (good, |file| file.set_enabled("xyz", false, now()).map(|_| ()), "there is no client \"xyz\";"),
+        (good, |file| file.set_enabled("xyz", false, now()), "there is no client \"xyz\";"),
         (&wrong, |file| add(file, "b"), "the file already has errors"),
         (&not_toml, |file| add(file, "b"), "is not TOML"),
         ("clients = 1\nscopes.read = \"R\"\n", |file| add(file, "b"), "clients is not a table"),
@@ -326,7 +335,7 @@ fn a_change_by_another_program_is_kept() {
     for how in ["written", "renamed"] {
         let fixture = Fixture::new("[scopes]\nread = \"R\"\n");
         let mut file = ConfigFile::open(&fixture.path).unwrap();
-        add(&mut file, "b").unwrap();
+        add(file.document(), "b").unwrap();
         let theirs = "[scopes]\nread = \"S\"\n";
         if how == "written" {
             fs::write(&fixture.path, theirs).unwrap();
@@ -365,7 +374,7 @@ fn a_link_stays_a_link_and_the_mode_stays() {
     let link = elsewhere.path().join("linked.toml");
     symlink(&fixture.path, &link).unwrap();
     let mut file = ConfigFile::open(&link).unwrap();
-    add(&mut file, "b").unwrap();
+    add(file.document(), "b").unwrap();
     file.save().unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(fixture.text().contains("[clients.b]"));
@@ -379,7 +388,7 @@ fn a_link_stays_a_link_and_the_mode_stays() {
 fn a_folder_without_write_permission_is_named() {
     let fixture = Fixture::new("[scopes]\nread = \"R\"\n");
     let mut file = ConfigFile::open(&fixture.path).unwrap();
-    add(&mut file, "b").unwrap();
+    add(file.document(), "b").unwrap();
     // The folder is removed, because permissions do not stop a privileged user.
     fs::remove_dir_all(fixture.dir.path()).unwrap();
     let error = file.save().unwrap_err();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{admin, bench, check, client, diff, explain, health, import, token, upgrade};
+use crate::cli::{admin, bench, check, client, diff, explain, health, import, self_test, token, upgrade};
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
 #[derive(Parser)]
@@ -56,6 +56,9 @@ pub(super) enum Command {
     Diff(diff::Arguments),
     /// Measure a gateway of this configuration: the cost of protection, the rate of tokens, and the latency for clients.
     Bench(bench::Arguments),
+    /// Attack the running gateway with its own configuration, and report what passes that must not. The exit code is 1 if
+    /// anything does.
+    SelfTest(self_test::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
     Schema {
         /// Print the configuration reference in Markdown instead.

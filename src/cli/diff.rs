@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::access::difference::{Change, difference};
 use crate::change::environment::read_config;
@@ -27,7 +27,7 @@ pub(super) fn diff(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let after = read_config(arguments.after.as_deref().unwrap_or(path))?;
     let changes = difference(&before, &after, SystemTime::now());
     if arguments.json {
-        let changes: Vec<Value> = changes.iter().map(as_json).collect();
+        let changes: Vec<Value> = changes.iter().map(Change::to_json).collect();
         output::print(&output::json(&Value::Array(changes)))?;
     } else if changes.is_empty() {
         output::print("Nothing that clients can reach changes.\n")?;
@@ -40,41 +40,4 @@ pub(super) fn diff(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         1 => Err(Failure::other("1 change widens access")),
         count => Err(Failure::other(format!("{count} changes widen access"))),
     }
-}
-
-fn as_json(change: &Change) -> Value {
-    let (kind, mut object) = match change {
-        Change::BecomesPublic { route } => ("becomes_public", json!({ "route": route })),
-        Change::BecomesProtected { route, needs } => {
-            ("becomes_protected", json!({ "route": route, "needs": needs }))
-        }
-        Change::BecomesShadow { route } => ("becomes_shadow", json!({ "route": route })),
-        Change::BecomesEnforced { route, needs } => {
-            ("becomes_enforced", json!({ "route": route, "needs": needs }))
-        }
-        Change::RouteRemoved { route } => ("route_removed", json!({ "route": route })),
-        Change::Redirected { route, before, after } => {
-            ("redirected", json!({ "route": route, "before": before, "after": after }))
-        }
-        Change::TermsChanged { route, added, removed } => {
-            ("terms_changed", json!({ "route": route, "added": added, "removed": removed }))
-        }
-        Change::Gained { client, route } => ("gained", json!({ "client": client, "route": route })),
-        Change::Lost { client, route } => ("lost", json!({ "client": client, "route": route })),
-        Change::SenderConstraint { client, before, after } => (
-            "sender_constraint",
-            json!({ "client": client, "before": before.names(), "after": after.names() }),
-        ),
-        Change::MayIntrospect { client } => ("may_introspect", json!({ "client": client })),
-        Change::MayNotIntrospect { client } => ("may_not_introspect", json!({ "client": client })),
-        Change::CredentialAdded { client, credential } => {
-            ("credential_added", json!({ "client": client, "credential": credential }))
-        }
-        Change::CredentialRemoved { client, credential } => {
-            ("credential_removed", json!({ "client": client, "credential": credential }))
-        }
-    };
-    object["change"] = json!(kind);
-    object["widens"] = json!(change.widens());
-    object
 }

@@ -2,6 +2,7 @@
 
 use crate::bench::error::BenchError;
 use crate::change::EditError;
+use crate::change::conflict::Conflict;
 use crate::change::new_secret::NewSecretError;
 use crate::config::ConfigErrors;
 use crate::gateway::error::StartError;
@@ -31,6 +32,12 @@ impl Failure {
 impl From<EditError> for Failure {
     fn from(error: EditError) -> Self {
         if error.is_usage() { Self::config(error) } else { Self::other(error) }
+    }
+}
+
+impl From<Conflict> for Failure {
+    fn from(conflict: Conflict) -> Self {
+        Self::config(conflict)
     }
 }
 

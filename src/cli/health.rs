@@ -1,14 +1,13 @@
 //! `tollgate health`: asks a running gateway whether it serves.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::config::{Listener, Origin};
-use crate::gateway_client::{gateway_trust, get, local_listener};
+use crate::config::Origin;
+use crate::gateway_client::{gateway_trust, get, local_origin};
 use crate::oauth::endpoints::metadata::AUTHORIZATION_SERVER;
 
 #[derive(clap::Args)]
@@ -35,7 +34,7 @@ pub(super) fn health(path: &Path, arguments: &Arguments) -> Result<(), Failure> 
                 )));
             }
         },
-        None => local_listener(&read_config(path)?).map(own_origin).ok_or_else(|| {
+        None => local_origin(&read_config(path)?).ok_or_else(|| {
             Failure::config(
                 "the configuration has no listener with a port of its own: name the gateway with --url",
             )
@@ -48,17 +47,4 @@ pub(super) fn health(path: &Path, arguments: &Arguments) -> Result<(), Failure> 
         Duration::from_secs(arguments.timeout),
     )?;
     output::print(&format!("{origin} serves\n"))
-}
-
-/// The origin of a listener by its address. A container may be unable to resolve `localhost`.
-fn own_origin(listener: &Listener) -> String {
-    let mut address = listener.address;
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() {
-            Ipv4Addr::LOCALHOST.into()
-        } else {
-            Ipv6Addr::LOCALHOST.into()
-        });
-    }
-    format!("{}://{address}", listener.protocol.scheme().as_str())
 }

@@ -18,6 +18,7 @@ mod output;
 mod route_json;
 mod routes;
 mod schema;
+mod self_test;
 mod shadow;
 mod state;
 mod token;
@@ -50,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Routes { json } => routes::routes(&config, json),
         Command::Shadow { json } => shadow::shadow(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
+        Command::SelfTest(arguments) => self_test::self_test(&config, arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),
         Command::State { json } => state::state(&config, json),

@@ -36,7 +36,7 @@ impl Config {
     /// # Errors
     /// Every error at once.
     pub fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        load(path, &Reading { env, unset_secret: None, edited: None })
+        load(path, &Reading { env, unset_secret: None, edited: &[] })
     }
 
     /// Compiles a text. `file_name` appears in errors, relative paths start at `base_dir`, `env` looks up
@@ -50,11 +50,11 @@ impl Config {
         base_dir: &Path,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigErrors> {
-        read(text, file_name, base_dir, &Reading { env, unset_secret: None, edited: None })
+        read(text, file_name, base_dir, &Reading { env, unset_secret: None, edited: &[] })
     }
 
     /// Reads and compiles a file in order to describe or edit it. `unset_secret` stands for secrets whose environment
-    /// variable is not set. `edited` is the new text of a file, which is not written yet.
+    /// variable is not set. `edited` has texts of files that are not written yet.
     ///
     /// # Errors
     /// Every error at once.
@@ -62,10 +62,19 @@ impl Config {
     pub(crate) fn load_for_editing(
         path: &Path,
         unset_secret: &'static str,
-        edited: Option<(&Path, &str)>,
+        edited: &[(PathBuf, String)],
     ) -> Result<Self, ConfigErrors> {
         let env = |name: &str| std::env::var(name).ok();
         load(path, &Reading { env: &env, unset_secret: Some(unset_secret), edited })
+    }
+
+    /// Reads and compiles a file as [`load`](Self::load) does, with texts that are not written yet.
+    ///
+    /// # Errors
+    /// Every error at once.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn load_edited(path: &Path, edited: &[(PathBuf, String)]) -> Result<Self, ConfigErrors> {
+        load(path, &Reading { env: &|name| std::env::var(name).ok(), unset_secret: None, edited })
     }
 }
 

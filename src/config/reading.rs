@@ -1,6 +1,10 @@
 //! Options for reading the files of a configuration.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use super::error::Position;
 
@@ -10,8 +14,8 @@ pub(super) struct Reading<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     /// The value of a secret whose environment variable is not set. With `None`, that is an error.
     pub(super) unset_secret: Option<&'static str>,
-    /// A file whose text is not the one on the disk.
-    pub(super) edited: Option<(&'a Path, &'a str)>,
+    /// Files whose texts are not those on the disk.
+    pub(super) edited: &'a [(PathBuf, String)],
 }
 
 /// Returns the text of a file, or what is wrong with it and where.
@@ -20,10 +24,8 @@ pub(super) fn read_text(
     most: u64,
     reading: &Reading<'_>,
 ) -> Result<String, (Option<Position>, String)> {
-    if let Some((edited, text)) = reading.edited
-        && edited == path
-    {
-        return Ok(text.to_owned());
+    if let Some((_, text)) = reading.edited.iter().find(|(edited, _)| edited == path) {
+        return Ok(text.clone());
     }
     let mut bytes = Vec::new();
     File::open(path)

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::build;
 use crate::access::expect::{self, Violation};
 use crate::access::lint::lint;
+use crate::change::texts::Texts;
 use crate::config::{Config, ConfigErrors, Lint};
 use crate::proxy::rules::Rules;
 
@@ -50,7 +51,21 @@ pub(crate) fn compile(path: &Path, before: Option<&Rules>) -> Result<(Config, Ru
 /// # Errors
 /// Everything that is wrong with the file, or else the access tests that it violates.
 pub(crate) fn load(path: &Path, before: Option<&Rules>) -> Result<(Config, Rules), ConfigErrors> {
-    let (config, rules) = compile(path, before)?;
+    test_access(compile(path, before)?)
+}
+
+/// Compiles texts that are not written yet as [`load`] compiles the files.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_texts(texts: &Texts, before: Option<&Rules>) -> Result<(Config, Rules), ConfigErrors> {
+    let config = Config::load_edited(texts.main_path(), texts.files())?;
+    let rules = build::rules(&config, before)?;
+    test_access((config, rules))
+}
+
+/// Verifies the access tests of a configuration.
+pub(super) fn test_access((config, rules): (Config, Rules)) -> Result<(Config, Rules), ConfigErrors> {
     match expect::as_errors(&config, &violations(&config)) {
         None => Ok((config, rules)),
         // A change of one of these files may remove the violation.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -10,14 +10,16 @@ use super::build;
 use super::changes;
 use super::error::StartError;
 use super::file_watch::Watched;
-use super::load::{load, log_warnings};
+use super::load::{load, load_texts, log_warnings};
 use super::secret_usage;
 use super::service_manager;
 use super::settings::{start_access_log, tls_paths};
 use super::store::Stored;
 use crate::admin::control::{Control, Reload};
+use crate::change::error::ChangeError;
+use crate::change::texts::Texts;
 use crate::config::restart::needs_restart;
-use crate::config::{Config, ConfigErrors, Issuer};
+use crate::config::{Config, ConfigError, ConfigErrors, ErrorKind, Issuer, Position};
 use crate::gate::GateSpec;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::rules::Rules;
@@ -42,8 +44,22 @@ pub(crate) struct Reloader {
     last: Mutex<Option<Reload>>,
     /// The state of the files at the last reload. Its lock also keeps reloads apart.
     seen: Mutex<Watched>,
+    /// The number of the configuration in force.
+    generation: AtomicU64,
     /// Whether another process has taken over.
     retired: AtomicBool,
+}
+
+/// Returns an error that was found after a configuration was compiled.
+fn late(texts: &Texts, error: &StartError) -> ConfigErrors {
+    let position = Position::new(1, 1);
+    ConfigErrors::sorted(vec![ConfigError::late(
+        ErrorKind::FileUnusable,
+        texts.main_path(),
+        position,
+        String::new(),
+        error.to_string(),
+    )])
 }
 
 /// A configuration whose every part can be applied.
@@ -72,6 +88,7 @@ impl Reloader {
             in_force: Mutex::new(Arc::new(config.clone())),
             last: Mutex::default(),
             seen: Mutex::new(Watched::new(path, &config.files)),
+            generation: AtomicU64::new(1),
             retired: AtomicBool::new(false),
         }
     }
@@ -120,19 +137,74 @@ impl Reloader {
             seen.follow_also(errors.files());
             StartError::config(errors)
         });
-        let Ready { config, rules, tls } =
-            match loaded.and_then(|(config, rules)| self.prepare(config, rules)) {
-                Ok(ready) => ready,
-                Err(failure) => {
-                    self.reopen_access_log();
-                    log::error!(
-                        "the changed {} is not applied, and the configuration before it stays in force:\n{}",
-                        seen.path().display(),
-                        failure
-                    );
-                    return Err(failure);
-                }
-            };
+        match loaded.and_then(|(config, rules)| self.prepare(config, rules)) {
+            Ok(ready) => Ok(self.enforce(&mut seen, ready)),
+            Err(failure) => {
+                self.reopen_access_log();
+                log::error!(
+                    "the changed {} is not applied, and the configuration before it stays in force:\n{}",
+                    seen.path().display(),
+                    failure
+                );
+                Err(failure)
+            }
+        }
+    }
+
+    /// Compiles texts that are not written yet, and prepares everything that could fail with them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(super) fn check(&self, texts: &Texts) -> Result<Config, ConfigErrors> {
+        let (config, rules) = load_texts(texts, None)?;
+        let ready = self.prepare(config, rules).map_err(|error| late(texts, &error))?;
+        Ok(ready.config)
+    }
+
+    /// Puts texts into force. Everything is prepared before `replace` writes the files, and no other reload runs meanwhile.
+    /// Returns the number of the configuration.
+    ///
+    /// # Errors
+    /// Fails if the texts have errors, or if `replace` does.
+    pub(super) fn apply_texts(
+        &self,
+        texts: &Texts,
+        replace: &mut dyn FnMut() -> Result<(), ChangeError>,
+    ) -> Result<u64, ChangeError> {
+        let mut seen = self.seen();
+        if self.is_retired() {
+            return Err(ChangeError::Retired);
+        }
+        let (config, rules) = load_texts(texts, Some(&self.proxy.rules())).map_err(ChangeError::Invalid)?;
+        let ready = self.prepare(config, rules).map_err(|error| ChangeError::Invalid(late(texts, &error)))?;
+        service_manager::reloading();
+        if let Err(error) = replace() {
+            service_manager::ready(&service_manager::status(&self.in_force()));
+            return Err(error);
+        }
+        let before = seen.clone();
+        seen.look_again();
+        // If another program has written a file since then, the watch must still find that.
+        if !Texts::read(texts.main_path()).is_ok_and(|now| now.hash() == texts.hash()) {
+            *seen = before;
+        }
+        let status = self.enforce(&mut seen, ready);
+        drop(seen);
+        telemetry::record_reload(true);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Reload { at: SystemTime::now(), error: None });
+        service_manager::ready(&status);
+        Ok(self.generation())
+    }
+
+    /// Returns the number of the configuration in force. It is 1 at the start, and grows with each one.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// Puts a configuration into force. Nothing here can fail. Returns the status for the service manager.
+    fn enforce(&self, seen: &mut Watched, ready: Ready) -> String {
+        let Ready { config, rules, tls } = ready;
         seen.follow(&config.files);
         log_warnings(&config);
         if let (Some(reloader), Some(tls)) = (&self.tls, tls)
@@ -166,7 +238,8 @@ impl Reloader {
         for key in needs_restart(&self.started_with, &config) {
             log::warn!("a change of {key} takes effect only after a restart");
         }
-        Ok(service_manager::status(&config))
+        self.generation.fetch_add(1, Relaxed);
+        service_manager::status(&config)
     }
 
     /// Opens the access log again, even if the configuration is unchanged or has errors: a program that rotates logs renames

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::sync::Notify;
 
 use super::banner::banner;
+use super::change_control;
 use super::console::Console;
 use super::demo::Demo;
 use super::error::StartError;
@@ -60,6 +61,7 @@ fn start(
     predecessor: Option<Arc<Predecessor>>,
 ) -> Result<(), StartError> {
     telemetry::record_start();
+    change_control::settle(path)?;
     let (mut config, rules) = load(path, None).map_err(StartError::config)?;
     log_warnings(&config);
     let mut inherited = inherited.map_err(|error| {
@@ -112,10 +114,20 @@ fn start(
     start_access_log(&config.server)?;
     let metrics_end = Arc::new(Notify::new());
     let admin_end = Arc::new(Notify::new());
+    let mut changes = None;
     if let (Some(listener), Some(admin)) = (admin, &config.admin) {
         own_listener::set(listener.address());
-        let state =
-            AdminState::new(Arc::<Reloader>::clone(&reloader), proxy, admin.clone(), listener.address());
+        let opened = change_control::of_running(path, &config.server.state_dir, &reloader);
+        let opened = opened.map_err(|error| {
+            StartError::config(format!(
+                "the changes that are prepared in the console cannot be kept in {} ({error}): change server.state_dir",
+                config.server.state_dir.join("admin").display()
+            ))
+        })?;
+        let control = Arc::<Reloader>::clone(&reloader);
+        let address = listener.address();
+        let state = AdminState::new(control, Arc::clone(&opened), proxy, admin.clone(), address);
+        changes = Some(opened);
         listener.spawn(state, Arc::clone(&admin_end)).map_err(StartError::system)?;
     }
     if let Some(metrics) = metrics {
@@ -152,6 +164,7 @@ fn start(
     };
     handle_signals(bound.shutdown_handle(), act).map_err(StartError::system)?;
     reloader.watch().map_err(StartError::system)?;
+    change_control::watch(path, &config.server.state_dir, &reloader, changes).map_err(StartError::system)?;
     upkeep::start(proxy.watched()).map_err(StartError::system)?;
     if let Some(watchdog) = Watchdog::of_process() {
         watchdog.watch(&mut bound).map_err(StartError::system)?;

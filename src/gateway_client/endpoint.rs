@@ -1,5 +1,7 @@
 //! The URLs of the endpoints of a running gateway.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use crate::config::{Config, Issuer, Listener, ListenerProtocol};
 
 /// The path of the token endpoint if no configuration names one.
@@ -34,13 +36,28 @@ impl Endpoint {
 
 /// Returns the first listener that a client on this machine can use, or `None` if only the running gateway knows its
 /// port.
-pub(crate) fn local_listener(config: &Config) -> Option<&Listener> {
+fn local_listener(config: &Config) -> Option<&Listener> {
     let mut listeners = config.server.listen.iter();
     listeners.find(|listener| {
         listener.proxy_protocol.is_none()
             && listener.address.port() != 0
             && listener.protocol != ListenerProtocol::Redirect
     })
+}
+
+/// Returns the origin of the first listener that a client on this machine can use, by its address. A container may be
+/// unable to resolve `localhost`.
+pub(crate) fn local_origin(config: &Config) -> Option<String> {
+    let listener = local_listener(config)?;
+    let mut address = listener.address;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    Some(format!("{}://{address}", listener.protocol.scheme().as_str()))
 }
 
 /// Encodes a value for a form (`application/x-www-form-urlencoded`). The result may stand between single quotes in a

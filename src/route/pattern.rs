@@ -211,6 +211,14 @@ impl Pattern {
         &self.segments
     }
 
+    /// Returns a path that the pattern matches.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn sample(&self) -> String {
+        let segments =
+            self.text.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
     /// Returns the only path that the pattern matches, if there is only one.
     #[cfg(feature = "gateway")]
     pub(super) fn exact(&self) -> Option<&str> {

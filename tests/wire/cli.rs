@@ -515,9 +515,10 @@ fn a_change_that_widens_access_fails_a_review() {
     // The same change in reverse removes access.
     let narrowed = json(dir, &["diff", "gateway.toml", "before.toml", "--json"]);
     let narrowed = narrowed.as_array().expect("a list");
-    let lost = serde_json::json!(
-        { "change": "lost", "client": "two", "route": "GET /hello", "widens": false }
-    );
+    let lost = serde_json::json!({
+        "change": "lost", "client": "two", "route": "GET /hello", "widens": false,
+        "text": "client \"two\" no longer gets through GET /hello",
+    });
     assert!(narrowed.contains(&lost), "{narrowed:?}");
     assert!(narrowed.iter().all(|change| change["widens"] == false), "{narrowed:?}");
     run_err(dir, 2, &["diff", "nosuch.toml"]);

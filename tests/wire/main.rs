@@ -48,6 +48,7 @@ mod restart;
 mod rfc;
 mod secretless;
 mod secrets;
+mod self_test;
 mod service_manager;
 mod shadow;
 mod shared_store;

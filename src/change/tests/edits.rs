@@ -1,7 +1,8 @@
 //! `client edit`: what a client may do.
 
 use super::*;
-use crate::change::{ClientEdit, ListEdit, SettingEdit};
+use crate::change::ListEdit;
+use crate::change::operation::Operation;
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -13,6 +14,18 @@ fn added(list: &[&str]) -> ListEdit {
 
 fn removed(list: &[&str]) -> ListEdit {
     ListEdit { remove: names(list), ..ListEdit::default() }
+}
+
+fn scopes(id: &str, scopes: ListEdit) -> Operation {
+    Operation::ClientScopes { id: id.to_owned(), scopes }
+}
+
+fn default_scopes(id: &str, scopes: ListEdit) -> Operation {
+    Operation::ClientDefaultScopes { id: id.to_owned(), scopes }
+}
+
+fn make(fixture: &Fixture, operations: &[Operation]) -> Result<(), EditError> {
+    fixture.edit(|file| operations.iter().try_for_each(|operation| operation.apply(file)))
 }
 
 const FILE: &str = "# top
@@ -42,33 +55,33 @@ capabilities = [\"client_credentials\"]
 #[test]
 fn only_the_named_settings_change() {
     let fixture = Fixture::new(FILE);
-    let edit = ClientEdit {
-        scopes: added(&["write", "read"]),
-        default_scopes: added(&["read"]),
-        token_lifetime: SettingEdit::Set("10m".to_owned()),
-        rate_limit: SettingEdit::Set("5/s".to_owned()),
-        dpop_bound_tokens: SettingEdit::Set(true),
-        ..ClientEdit::default()
-    };
-    let changed = fixture.edit(|file| file.edit_client("a", &edit)).unwrap();
-    assert_eq!(changed, ["scopes", "default_scopes", "token_lifetime", "rate_limit", "dpop_bound_tokens"]);
-    fixture.is(&FILE
+    let id = || "a".to_owned();
+    let binding = serde_json::json!({ "dpop_bound_tokens": true });
+    let edit = [
+        scopes("a", added(&["write", "read"])),
+        default_scopes("a", added(&["read"])),
+        Operation::ClientLifetime { id: id(), token_lifetime: Some("10m".to_owned()) },
+        Operation::ClientRate { id: id(), rate_limit: Some("5/s".to_owned()) },
+        Operation::ClientAuthentication { id: id(), settings: binding.as_object().unwrap().clone() },
+    ];
+    make(&fixture, &edit).unwrap();
+    let after = FILE
         .replace("scopes = [\"read\"]    # may", "scopes = [\"read\", \"write\"]    # may")
         .replace(
             "token_lifetime = \"5m\"\n",
             "token_lifetime = \"10m\"\ndefault_scopes = [\"read\"]\nrate_limit = \"5/s\"\ndpop_bound_tokens = true\n",
-        ));
-    let again = fixture.edit(|file| file.edit_client("a", &edit)).unwrap();
-    assert!(again.is_empty(), "{again:?}");
+        );
+    fixture.is(&after);
+    make(&fixture, &edit).unwrap();
+    fixture.is(&after);
 
-    let back = ClientEdit {
-        scopes: removed(&["write"]),
-        default_scopes: removed(&["read"]),
-        token_lifetime: SettingEdit::Remove,
-        rate_limit: SettingEdit::Remove,
-        ..ClientEdit::default()
-    };
-    fixture.edit(|file| file.edit_client("a", &back)).unwrap();
+    let back = [
+        scopes("a", removed(&["write"])),
+        default_scopes("a", removed(&["read"])),
+        Operation::ClientLifetime { id: id(), token_lifetime: None },
+        Operation::ClientRate { id: id(), rate_limit: None },
+    ];
+    make(&fixture, &back).unwrap();
     let client = fixture.text();
     assert!(client.contains("scopes = [\"read\"]    # may read\n"), "{client}");
     assert!(!client.contains("rate_limit") && !client.contains("10m"), "{client}");
@@ -77,21 +90,17 @@ fn only_the_named_settings_change() {
 #[test]
 fn lists_keep_their_lines_and_comments() {
     let fixture = Fixture::new(FILE);
-    let edit = ClientEdit { scopes: added(&["admin"]), ..ClientEdit::default() };
-    fixture.edit(|file| file.edit_client("b", &edit)).unwrap();
+    make(&fixture, &[scopes("b", added(&["admin"]))]).unwrap();
     fixture.is(&FILE.replace("  \"write\",\n]", "  \"write\",\n  \"admin\",\n]"));
-    let edit = ClientEdit { scopes: removed(&["admin"]), ..ClientEdit::default() };
-    fixture.edit(|file| file.edit_client("b", &edit)).unwrap();
+    make(&fixture, &[scopes("b", removed(&["admin"]))]).unwrap();
     fixture.is(FILE);
 }
 
 #[test]
 fn a_removed_scope_is_no_default_scope_any_more() {
-    for scopes in [removed(&["write"]), ListEdit { set: Some(names(&["read"])), ..ListEdit::default() }] {
+    for edit in [removed(&["write"]), ListEdit { set: Some(names(&["read"])), ..ListEdit::default() }] {
         let fixture = Fixture::new(FILE);
-        let edit = ClientEdit { scopes, ..ClientEdit::default() };
-        let changed = fixture.edit(|file| file.edit_client("b", &edit)).unwrap();
-        assert_eq!(changed, ["scopes", "default_scopes"]);
+        make(&fixture, &[scopes("b", edit)]).unwrap();
         let text = fixture.text();
         assert!(!text.contains("\"write\"") && text.contains("\"read\",   # always"), "{text}");
     }
@@ -100,30 +109,29 @@ fn a_removed_scope_is_no_default_scope_any_more() {
 #[test]
 fn wrong_edits_change_nothing() {
     let fixture = Fixture::new(FILE);
-    let fails = |id: &str, edit: ClientEdit| {
-        let error = fixture.edit(|file| file.edit_client(id, &edit)).unwrap_err();
+    let fails = |operation: Operation| {
+        let error = make(&fixture, &[operation]).unwrap_err();
         assert!(error.is_usage());
         fixture.is(FILE);
         error.to_string()
     };
-    let scopes = |scopes| ClientEdit { scopes, ..ClientEdit::default() };
-    let text = fails("b", scopes(removed(&["wrote"])));
+    let text = fails(scopes("b", removed(&["wrote"])));
     assert!(
         text.contains("\"wrote\" is not in the scopes of the client \"b\" (did you mean \"write\"?)"),
         "{text}"
     );
-    assert!(fails("a", scopes(added(&["delete"]))).contains("there is no scope \"delete\""));
-    assert!(fails("c", scopes(added(&["read"]))).contains("no client \"c\""));
-    let text = fails("a", ClientEdit { default_scopes: added(&["admin"]), ..ClientEdit::default() });
+    assert!(fails(scopes("a", added(&["delete"]))).contains("there is no scope \"delete\""));
+    assert!(fails(scopes("c", added(&["read"]))).contains("no client \"c\""));
+    let text = fails(default_scopes("a", added(&["admin"])));
     assert!(text.contains("is not one of the client's own `scopes`"), "{text}");
-    let text = fails("a", ClientEdit { capabilities: added(&["fly"]), ..ClientEdit::default() });
+    let capabilities = added(&["fly"]);
+    let text = fails(Operation::ClientCapabilities { id: "a".to_owned(), capabilities });
     assert!(text.contains("clients.a.capabilities"), "{text}");
 }
 
 #[test]
 fn an_inline_client_stays_inline() {
     let fixture = Fixture::new("[scopes]\nread = \"R\"\n[clients]\na = { secret = \"OLD\" } # one\n");
-    let edit = ClientEdit { scopes: added(&["read"]), ..ClientEdit::default() };
-    fixture.edit(|file| file.edit_client("a", &edit)).unwrap();
+    make(&fixture, &[scopes("a", added(&["read"]))]).unwrap();
     fixture.is("[scopes]\nread = \"R\"\n[clients]\na = { secret = \"OLD\", scopes = [\"read\"] } # one\n");
 }

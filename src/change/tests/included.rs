@@ -40,7 +40,7 @@ fn a_client_is_changed_where_it_is() {
     assert!(!text(&fixture, "1.toml").contains("clients.one"));
     assert_eq!(fixture.text(), main);
     let unknown = fixture.edit(|file| file.remove_client("three")).unwrap_err();
-    assert!(matches!(unknown, EditError::NoSuchClient(..)), "{unknown}");
+    assert!(matches!(unknown, EditError::Conflict(Conflict::Missing(Kind::Client, ..))), "{unknown}");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_client_is_added_where_the_others_are() {
     let fixture = folder("[scopes]\nread = \"r\"\n", "[clients.one]\nsecret = \"OLD\"\n", "");
     fixture.add("new").unwrap();
     assert!(text(&fixture, "1.toml").contains("[clients.new]"));
-    assert!(matches!(fixture.add("one"), Err(EditError::ClientExists(_))));
+    assert!(matches!(fixture.add("one"), Err(EditError::Conflict(Conflict::Exists(Kind::Client, _)))));
 
     let fixture = folder(
         "[scopes]\nread = \"r\"\n[clients.main]\nsecret = \"OLD\"\n",
@@ -57,7 +57,10 @@ fn a_client_is_added_where_the_others_are() {
     );
     fixture.add("new").unwrap();
     assert!(fixture.text().contains("[clients.new]"));
-    assert!(matches!(fixture.add("one"), Err(EditError::ClientExists(_))), "also one of another file");
+    assert!(
+        matches!(fixture.add("one"), Err(EditError::Conflict(Conflict::Exists(Kind::Client, _)))),
+        "also one of another file"
+    );
 }
 
 #[test]

@@ -26,13 +26,14 @@ fn a_name_that_needs_quotes_gets_them() {
     let fixture = Fixture::new("[scopes]\nread = \"R\"\n");
     fixture.add("an app.1").unwrap();
     assert!(fixture.text().contains("[clients.\"an app.1\"]"), "{}", fixture.text());
-    assert!(fixture.edit(|file| file.set_enabled("an app.1", false, now())).unwrap());
+    fixture.edit(|file| file.set_enabled("an app.1", false, now())).unwrap();
+    assert!(fixture.text().contains("enabled = false"));
 }
 
 #[test]
 fn every_way_of_writing_a_client_is_changed_in_its_place() {
-    type Change = fn(&mut ConfigFile) -> Result<(), EditError>;
-    let disable: Change = |file| file.set_enabled("a", false, now()).map(drop);
+    type Change = fn(&mut Document) -> Result<(), Conflict>;
+    let disable: Change = |file| file.set_enabled("a", false, now());
     let renew: Change = |file| rotate(file, None).map(drop);
     let keep: Change = |file| rotate(file, Some(DAY)).map(drop);
     let remove: Change = |file| file.remove_client("a");

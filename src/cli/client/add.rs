@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
-use crate::change::{ConfigFile, NewClient, new_secret};
+use crate::change::operation::{Operation, millis};
+use crate::change::{ConfigFile, new_secret};
 use crate::cli::completed_names::scopes;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -65,22 +66,22 @@ pub(super) fn duration(text: &str) -> Result<String, String> {
 pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     // The secret is hashed first, because other edits wait while the file is open.
     let (secret, hash) = new_secret::generate()?;
-    let mut capabilities = vec!["client_credentials"];
+    let mut capabilities = vec!["client_credentials".to_owned()];
     if arguments.capabilities.contains(&Capability::Introspection) {
-        capabilities.push("introspection");
+        capabilities.push("introspection".to_owned());
     }
     let default_scopes = once(&arguments.default_scopes);
     // Without a list of its own, the client has the scopes that its tokens have by default.
     let scopes = if arguments.scopes.is_empty() { default_scopes.clone() } else { once(&arguments.scopes) };
     let mut file = ConfigFile::open(path)?;
-    file.add_client(&NewClient {
-        id: &arguments.name,
-        hash: &hash,
-        capabilities: &capabilities,
-        scopes: &scopes,
-        default_scopes: &default_scopes,
-        token_lifetime: arguments.token_lifetime.as_deref(),
-        now: SystemTime::now(),
+    file.apply(&Operation::ClientAdd {
+        id: arguments.name.clone(),
+        secret: hash.to_phc(),
+        capabilities,
+        scopes: scopes.clone(),
+        default_scopes: default_scopes.clone(),
+        token_lifetime: arguments.token_lifetime.clone(),
+        at: millis(SystemTime::now()),
     })?;
     let changed = file.path().to_owned();
     let config = file.save()?;

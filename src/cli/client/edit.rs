@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use clap_complete::engine::ArgValueCompleter;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::add::{Capability, duration};
-use crate::change::{ClientEdit, ConfigFile, ListEdit, SettingEdit};
+use crate::change::operation::Operation;
+use crate::change::{ConfigFile, ListEdit};
 use crate::cli::completed_names::{clients, scopes};
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::config::parse_rate;
+use crate::config::{Client, parse_rate};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -81,47 +82,96 @@ fn rate(text: &str) -> Result<String, String> {
 }
 
 impl Arguments {
-    fn edit(&self) -> ClientEdit {
-        let list = |set: &Option<Vec<String>>, add: &[String], remove: &[String]| ListEdit {
-            set: set.clone(),
-            add: add.to_vec(),
-            remove: remove.to_vec(),
+    /// Translates the arguments into operations.
+    fn operations(&self) -> Vec<Operation> {
+        let id = || self.name.clone();
+        let list = |set: &Option<Vec<String>>, add: &[String], remove: &[String]| {
+            let edit = ListEdit { set: set.clone(), add: add.to_vec(), remove: remove.to_vec() };
+            (edit != ListEdit::default()).then_some(edit)
         };
-        let capabilities = |all: &[Capability]| all.iter().map(|it| it.name().to_owned()).collect();
+        let capabilities =
+            |all: &[Capability]| all.iter().map(|it| it.name().to_owned()).collect::<Vec<String>>();
         let setting = |set: &Option<String>, remove: bool| match set {
-            Some(text) => SettingEdit::Set(text.clone()),
-            None if remove => SettingEdit::Remove,
-            None => SettingEdit::Keep,
+            Some(text) => Some(Some(text.clone())),
+            None => remove.then_some(None),
         };
-        let flag = |set: Option<bool>| set.map_or(SettingEdit::Keep, SettingEdit::Set);
-        ClientEdit {
-            scopes: list(&self.scopes, &self.add_scopes, &self.remove_scopes),
-            default_scopes: list(&self.default_scopes, &self.add_default_scopes, &self.remove_default_scopes),
-            capabilities: ListEdit {
-                set: self.capabilities.as_deref().map(capabilities),
-                add: capabilities(&self.add_capabilities),
-                remove: capabilities(&self.remove_capabilities),
-            },
-            audiences: list(&self.audiences, &self.add_audiences, &self.remove_audiences),
-            token_lifetime: setting(&self.token_lifetime, self.no_token_lifetime),
-            rate_limit: setting(&self.rate_limit, self.no_rate_limit),
-            dpop_bound_tokens: flag(self.dpop_bound_tokens),
-            certificate_bound_tokens: flag(self.certificate_bound_tokens),
+        let mut operations = Vec::new();
+        // Before the scopes: a scope that is removed is removed from the default scopes too.
+        operations.extend(
+            list(&self.default_scopes, &self.add_default_scopes, &self.remove_default_scopes)
+                .map(|scopes| Operation::ClientDefaultScopes { id: id(), scopes }),
+        );
+        operations.extend(
+            list(&self.scopes, &self.add_scopes, &self.remove_scopes)
+                .map(|scopes| Operation::ClientScopes { id: id(), scopes }),
+        );
+        let (set, add, remove) = (
+            self.capabilities.as_deref().map(capabilities),
+            capabilities(&self.add_capabilities),
+            capabilities(&self.remove_capabilities),
+        );
+        operations.extend(
+            list(&set, &add, &remove)
+                .map(|capabilities| Operation::ClientCapabilities { id: id(), capabilities }),
+        );
+        operations.extend(
+            list(&self.audiences, &self.add_audiences, &self.remove_audiences)
+                .map(|audiences| Operation::ClientAudiences { id: id(), audiences }),
+        );
+        operations.extend(
+            setting(&self.token_lifetime, self.no_token_lifetime)
+                .map(|token_lifetime| Operation::ClientLifetime { id: id(), token_lifetime }),
+        );
+        operations.extend(
+            setting(&self.rate_limit, self.no_rate_limit)
+                .map(|rate_limit| Operation::ClientRate { id: id(), rate_limit }),
+        );
+        let bindings = [
+            ("dpop_bound_tokens", self.dpop_bound_tokens),
+            ("certificate_bound_tokens", self.certificate_bound_tokens),
+        ];
+        let settings: Map<String, Value> =
+            bindings.into_iter().filter_map(|(key, on)| Some((key.to_owned(), on?.into()))).collect();
+        if !settings.is_empty() {
+            operations.push(Operation::ClientAuthentication { id: id(), settings });
         }
+        operations
     }
+}
+
+/// Returns the keys that differ.
+fn changed_keys(before: &Client, after: &Client) -> Vec<&'static str> {
+    let keys = [
+        ("scopes", before.scopes != after.scopes),
+        ("default_scopes", before.default_scopes != after.default_scopes),
+        ("capabilities", before.capabilities != after.capabilities),
+        ("audiences", before.audiences != after.audiences),
+        ("token_lifetime", before.token_lifetime != after.token_lifetime),
+        ("rate_limit", before.rate_limit != after.rate_limit),
+        ("dpop_bound_tokens", before.dpop_bound_tokens != after.dpop_bound_tokens),
+        ("certificate_bound_tokens", before.certificate_bound_tokens != after.certificate_bound_tokens),
+    ];
+    keys.into_iter().filter_map(|(key, is_changed)| is_changed.then_some(key)).collect()
 }
 
 pub(super) fn edit(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let name = &arguments.name;
-    let edit = arguments.edit();
-    if edit == ClientEdit::default() {
+    let operations = arguments.operations();
+    if operations.is_empty() {
         return Err(Failure::config(
             "no change is given: use an option such as --add-scope SCOPE; `tollgate client edit --help` lists them",
         ));
     }
     let mut file = ConfigFile::open(path)?;
-    let changed = file.edit_client(name, &edit)?;
+    for operation in &operations {
+        file.apply(operation)?;
+    }
+    let before = file.config_before().and_then(|config| config.client(name)).cloned();
     let config = file.save()?;
+    let changed = match (&before, config.client(name)) {
+        (Some(before), Some(after)) => changed_keys(before, after),
+        _ => Vec::new(),
+    };
     if arguments.json {
         return output::print(&output::json(&json!({ "client_id": name, "changed": changed })));
     }

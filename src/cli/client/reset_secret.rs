@@ -8,11 +8,13 @@ use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
 use super::add;
-use crate::change::{ConfigFile, Rotation, new_secret};
+use crate::change::operation::{Operation, millis};
+use crate::change::{ConfigFile, new_secret};
 use crate::cli::completed_names::clients;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::config::parse_duration;
+use crate::config::{ClientSecret, Config, parse_duration};
+use crate::gate::SecretHash;
 use crate::utc;
 
 #[derive(clap::Args)]
@@ -45,15 +47,19 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let (secret, hash) = new_secret::generate()?;
     let mut file = ConfigFile::open(path)?;
-    let rotation = Rotation {
-        hash: &hash,
-        keep_old: arguments.keep_old,
-        now: SystemTime::now(),
+    let now = SystemTime::now();
+    file.apply(&Operation::ClientResetSecret {
+        id: arguments.name.clone(),
+        secret: hash.to_phc(),
+        at: millis(now),
+        keep_old: arguments.keep_old.map(|keep| keep.as_secs()),
         revoke_tokens: arguments.revoke_tokens,
-    };
-    let rotated = file.rotate(&arguments.name, &rotation)?;
+    })?;
+    let before = file.config_before().map(|config| secrets(config, &arguments.name)).unwrap_or_default();
     let config = file.save()?;
-    let until = rotated.until.filter(|_| !rotated.kept.is_empty()).map(|until| utc::at(until).to_string());
+    let rotated = Rotated::between(&before, &secrets(&config, &arguments.name), &hash);
+    let until = arguments.keep_old.and_then(|keep| now.checked_add(keep));
+    let until = until.filter(|_| !rotated.kept.is_empty()).map(|until| utc::at(until).to_string());
     let text = if arguments.json {
         output::json(&json!({
             "client_id": arguments.name,
@@ -88,6 +94,32 @@ pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Fai
         text
     };
     output::print_once(&text, "reset it again")
+}
+
+/// What became of a client's secrets.
+struct Rotated {
+    /// The id of the new secret.
+    id: String,
+    /// The ids of the secrets that stay valid for a while.
+    kept: Vec<String>,
+    /// The ids of the secrets that were removed.
+    dropped: Vec<String>,
+}
+
+impl Rotated {
+    fn between(before: &[ClientSecret], after: &[ClientSecret], new: &SecretHash) -> Self {
+        let (new, kept): (Vec<_>, Vec<_>) = after.iter().partition(|secret| secret.hash == *new);
+        let kept: Vec<String> = kept.into_iter().map(|secret| secret.id.clone()).collect();
+        let id = new.first().map(|secret| secret.id.clone()).unwrap_or_default();
+        let old = before.iter().map(|secret| secret.id.clone());
+        let dropped = old.filter(|old| !kept.contains(old)).collect();
+        Self { id, kept, dropped }
+    }
+}
+
+fn secrets(config: &Config, id: &str) -> Vec<ClientSecret> {
+    let secret = config.client(id).and_then(|client| client.authentication.secret.as_ref());
+    secret.map(|secret| secret.secrets.clone()).unwrap_or_default()
 }
 
 fn quoted(ids: &[String]) -> String {

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::change::ConfigFile;
+use crate::change::operation::{Operation, millis};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
 pub(super) fn revoke_tokens(path: &Path, name: &str) -> Result<(), Failure> {
     let mut file = ConfigFile::open(path)?;
-    file.end_tokens(name, SystemTime::now())?;
+    file.apply(&Operation::ClientEndTokens { id: name.to_owned(), at: millis(SystemTime::now()) })?;
     file.save()?;
     output::print(&format!(
         "All tokens of the client {name:?} end. A running gateway refuses them within 2 seconds, and issues new ones.\n"

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::secrets::{self, End};
 use super::usage::Usage;
 use crate::change::EditError;
+use crate::change::conflict::{Conflict, Kind};
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -18,7 +19,7 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
     let config = read_config(path)?;
     let Some(client) = config.client(name) else {
         let hint = suggestion(name, config.clients.iter().map(|client| client.id.as_str()));
-        return Err(EditError::NoSuchClient(name.to_owned(), hint).into());
+        return Err(EditError::from(Conflict::Missing(Kind::Client, name.to_owned(), hint)).into());
     };
     let now = SystemTime::now();
     let usage = Usage::read(&config, now);

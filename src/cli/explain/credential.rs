@@ -6,6 +6,7 @@ use super::arguments::Arguments;
 use crate::access::explain::Credential;
 use crate::access::reach::{self, SenderConstraint};
 use crate::change::EditError;
+use crate::change::conflict::{Conflict, Kind};
 use crate::cli::failure::Failure;
 use crate::cli::{ask_secret, token};
 use crate::config::{Config, suggestion};
@@ -27,7 +28,7 @@ pub(super) fn read(config: &Config, arguments: Arguments) -> Result<Credential, 
     };
     let Some(client) = config.client(&id) else {
         let hint = suggestion(&id, config.clients.iter().map(|client| client.id.as_str()));
-        return Err(EditError::NoSuchClient(id, hint).into());
+        return Err(EditError::from(Conflict::Missing(Kind::Client, id, hint)).into());
     };
     if let Some(scope) = asked.iter().find(|scope| !client.scopes.contains(scope)) {
         return Err(Failure::config(format!(

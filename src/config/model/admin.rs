@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{address::Host, error::Position};
 use crate::gate::SecretHash;
 
@@ -61,7 +63,8 @@ pub struct AdminUser {
 }
 
 /// What a user of the console may do. A later role may do everything that an earlier one may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees everything but secrets, and changes nothing.
     Viewer,

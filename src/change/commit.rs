@@ -1,0 +1,271 @@
+//! Commits: a draft replaces the configuration, all of it or not at all.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::actor::{Actor, Role};
+use super::audit::{AuditLine, Event};
+use super::config_file::replace;
+use super::control::ChangeControl;
+use super::draft::{DraftId, Drafts};
+use super::drafts::{allow, replay};
+use super::error::ChangeError;
+use super::fault;
+use super::file::FileError;
+use super::operation::{Operation, millis};
+use super::permission::owner_only;
+use super::preview::grants;
+use super::raw;
+use super::state;
+use super::texts::Texts;
+use super::unconfirmed::Unconfirmed;
+use super::versions::{Granted, History, MAX_GRANTED, Version, VersionState};
+use crate::utc;
+
+/// The times for a confirmation that are accepted.
+const CONFIRM_WITHIN: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(10)..=Duration::from_secs(86_400);
+/// The most characters of a comment.
+const MAX_COMMENT: usize = 1_000;
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// The version that it made.
+    pub(crate) version: Version,
+    /// The number of the configuration in this process. `None` if the gateway runs in another process.
+    pub(crate) generation: Option<u64>,
+}
+
+/// What is committed, and by whom.
+pub(super) struct Commitment<'a> {
+    pub(super) actor: &'a Actor,
+    pub(super) comment: &'a str,
+    pub(super) confirm_within: Option<Duration>,
+    pub(super) before: Texts,
+    pub(super) after: Texts,
+    pub(super) operations: &'a [Operation],
+}
+
+/// The files of a commit that replaces several of them. A crash in between leaves some of the old ones and some of the new
+/// ones; the next start puts the old ones back.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Pending {
+    pub(super) version: u64,
+    /// The path, the text before and the text after.
+    pub(super) files: Vec<(PathBuf, String, String)>,
+}
+
+impl ChangeControl {
+    /// Commits a draft. With `confirm_within`, it is rolled back after that time unless somebody confirms it.
+    ///
+    /// # Errors
+    /// Everything that keeps the draft from being committed. The configuration is then the one before.
+    pub(crate) fn commit(
+        &self,
+        actor: &Actor,
+        id: &DraftId,
+        revision: u64,
+        comment: &str,
+        confirm_within: Option<Duration>,
+    ) -> Result<Committed, ChangeError> {
+        let _lock = self.folder.lock().map_err(ChangeError::State)?;
+        let draft = self.own_draft(actor, id, revision)?;
+        allow(actor, &draft.operations)?;
+        let before = self.texts()?;
+        if before.hash() != draft.base {
+            return Err(ChangeError::StaleBase);
+        }
+        let after = replay(&draft.operations, &before)?;
+        let operations = &draft.operations;
+        let committed =
+            self.commit_texts(Commitment { actor, comment, confirm_within, before, after, operations })?;
+        Drafts(&self.folder).remove(id).map_err(ChangeError::State)?;
+        Ok(committed)
+    }
+
+    /// Makes operations and commits them in one call.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(crate) fn change(
+        &self,
+        actor: &Actor,
+        operations: &[Operation],
+        comment: &str,
+        confirm_within: Option<Duration>,
+    ) -> Result<Committed, ChangeError> {
+        allow(actor, operations)?;
+        let _lock = self.folder.lock().map_err(ChangeError::State)?;
+        let before = self.texts()?;
+        let after = replay(operations, &before)?;
+        self.commit_texts(Commitment { actor, comment, confirm_within, before, after, operations })
+    }
+
+    /// Replaces the configuration. The lock must be held.
+    pub(super) fn commit_texts(&self, commitment: Commitment<'_>) -> Result<Committed, ChangeError> {
+        let Commitment { actor, comment, confirm_within, before, after, operations } = commitment;
+        let comment = comment.trim();
+        if comment.is_empty() || comment.chars().count() > MAX_COMMENT || comment.contains('\0') {
+            return Err(ChangeError::Comment);
+        }
+        if confirm_within.is_some_and(|time| !CONFIRM_WITHIN.contains(&time)) {
+            return Err(ChangeError::ConfirmWithin);
+        }
+        if let Some(waiting) = Unconfirmed::read(&self.folder).map_err(ChangeError::State)? {
+            return Err(ChangeError::Unconfirmed(waiting.version));
+        }
+        if before == after {
+            return Err(ChangeError::Nothing);
+        }
+        if is_read_only(&before)? {
+            return Err(ChangeError::ReadOnly);
+        }
+        let forbidden = owner_only(&before, &after)?;
+        if !forbidden.is_empty() && actor.role < Role::Owner {
+            let reasons: Vec<String> = forbidden.iter().map(ToString::to_string).collect();
+            let line = AuditLine::now(actor, Event::Refusal, "commit", "refused");
+            self.record(&line.detail(&reasons.join("; ")))?;
+            return Err(ChangeError::OwnerOnly(forbidden));
+        }
+        let config = self.live.check(&after).map_err(ChangeError::Invalid)?;
+        let granted = self.live.check(&before).map(|before| grants(&before, &config)).unwrap_or_default();
+        // What is in place now must be in the history before something else is.
+        self.observe(super::actor::Via::File, "file", "Edited outside of the gateway")?;
+        let history = History(&self.folder);
+        let head = history.head().map_err(ChangeError::State)?;
+        let now = SystemTime::now();
+        let deadline = confirm_within.map(|time| millis(now + time));
+        let confirm_by =
+            deadline.map(|deadline| utc::at(UNIX_EPOCH + Duration::from_millis(deadline)).to_string());
+        let mut version = Version {
+            number: history.next().map_err(ChangeError::State)?,
+            parent: head.map(|head| head.number),
+            state: VersionState::Prepared,
+            time: utc::at(now).to_string(),
+            actor: actor.name.clone(),
+            role: actor.role,
+            via: actor.via,
+            comment: comment.to_owned(),
+            sha256: after.hash(),
+            parent_sha256: before.hash(),
+            files: after.iter().map(|(path, _)| path.to_owned()).collect(),
+            confirm_by,
+            operations: operations.iter().map(ToString::to_string).collect(),
+            granted: granted.iter().take(MAX_GRANTED).map(Granted::of).collect(),
+        };
+        let line = |outcome| {
+            AuditLine::now(actor, Event::Commit, "configuration", outcome)
+                .version(version.number)
+                .detail(comment)
+        };
+        self.record(&line("begun"))?;
+        let (applied, provisional, failed) = (line("applied"), line("provisional"), line("failed"));
+        fault::point("begun");
+        history.create(&version, &self.key.hide(&after)).map_err(ChangeError::State)?;
+        fault::point("prepared");
+        let put = self.put_in_place(&version, deadline, actor, &before, &after);
+        let generation = match put {
+            Ok(generation) => generation,
+            Err(error) => {
+                version.state = VersionState::Abandoned;
+                let _ = history.update(&version);
+                let _ = self.record(&failed.detail(error.name()));
+                return Err(error);
+            }
+        };
+        fault::point("applied");
+        version.state = if deadline.is_some() { VersionState::Provisional } else { VersionState::Applied };
+        // The configuration is in force. What fails from here on is settled at the next start.
+        let recorded = history.update(&version).and_then(|()| history.prune());
+        fault::point("recorded");
+        let audited = self.audit.record(if deadline.is_some() { &provisional } else { &applied });
+        for error in [recorded.err(), audited.err()].into_iter().flatten() {
+            log::error!("version {} is in force, and this could not be recorded: {error}", version.number);
+        }
+        Ok(Committed { version, generation })
+    }
+
+    fn put_in_place(
+        &self,
+        version: &Version,
+        deadline: Option<u64>,
+        actor: &Actor,
+        before: &Texts,
+        after: &Texts,
+    ) -> Result<Option<u64>, ChangeError> {
+        if let Some(deadline) = deadline {
+            let waiting = Unconfirmed {
+                version: version.number,
+                deadline,
+                actor: actor.name.clone(),
+                role: actor.role,
+                sha256: version.sha256.clone(),
+                before: before.files().to_vec(),
+            };
+            waiting.write(&self.folder).map_err(ChangeError::State)?;
+            fault::point("armed");
+        }
+        let outcome = self.swap(version.number, before, after);
+        if outcome.is_err() && deadline.is_some() {
+            Unconfirmed::remove(&self.folder).map_err(ChangeError::State)?;
+        }
+        outcome
+    }
+
+    /// Replaces the files and applies them. Where that fails, the old texts are back.
+    pub(super) fn swap(
+        &self,
+        version: u64,
+        before: &Texts,
+        after: &Texts,
+    ) -> Result<Option<u64>, ChangeError> {
+        let files = after.changed(before);
+        if files.len() > 1 {
+            let own = |(path, old, new): &(&std::path::Path, &str, &str)| {
+                (path.to_path_buf(), (*old).to_owned(), (*new).to_owned())
+            };
+            let pending = Pending { version, files: files.iter().map(own).collect() };
+            write_json(&self.folder.pending(), &pending).map_err(ChangeError::State)?;
+            fault::point("pending");
+        }
+        let mut replaced = Vec::new();
+        let mut replace_all = || -> Result<(), ChangeError> {
+            for (path, old, new) in &files {
+                replace(path, old, new).map_err(|error| match error {
+                    FileError::ChangedMeanwhile => ChangeError::StaleBase,
+                    error => ChangeError::File(error),
+                })?;
+                replaced.push((*path, *old, *new));
+                fault::point("replaced");
+            }
+            Ok(())
+        };
+        let outcome = self.live.apply(after, &mut replace_all);
+        if outcome.is_err() {
+            for (path, old, new) in replaced.into_iter().rev() {
+                if let Err(error) = replace(path, new, old) {
+                    log::error!("{} is not restored: it {error}", path.display());
+                }
+            }
+        }
+        if files.len() > 1 {
+            state::remove(&self.folder.pending()).map_err(ChangeError::State)?;
+        }
+        outcome
+    }
+}
+
+/// Returns whether the configuration says that it is changed elsewhere.
+fn is_read_only(texts: &Texts) -> Result<bool, ChangeError> {
+    let root = raw::merged(texts)?;
+    Ok(root.get("admin").and_then(|admin| admin.get("read_only")) == Some(&Json::Bool(true)))
+}
+
+fn write_json(path: &std::path::Path, value: &impl Serialize) -> io::Result<()> {
+    state::write(path, &serde_json::to_vec(value)?)
+}

@@ -1,0 +1,218 @@
+//! Makes, changes and discards drafts.
+
+use std::time::SystemTime;
+
+use super::actor::{Actor, Role};
+use super::audit::{AuditLine, Event};
+use super::control::ChangeControl;
+use super::document::Document;
+use super::draft::{Draft, DraftId, Drafts, MAX_DRAFTS, MAX_OPERATIONS, MAX_TITLE};
+use super::error::ChangeError;
+use super::operation::{Operation, millis};
+use super::texts::Texts;
+
+impl ChangeControl {
+    /// Lists all drafts, the one that was changed last first.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(crate) fn drafts(&self) -> Result<Vec<Draft>, ChangeError> {
+        Drafts(&self.folder).all().map_err(ChangeError::State)
+    }
+
+    /// Returns a draft. Everybody who may sign in may read drafts: show operations with
+    /// [`shown`](Operation::shown) and texts with [`HidingKey::shown`](super::hidden::HidingKey::shown).
+    ///
+    /// # Errors
+    /// There is no such draft.
+    pub(crate) fn draft(&self, id: &DraftId) -> Result<Draft, ChangeError> {
+        Drafts(&self.folder).get(id).map_err(ChangeError::State)?.ok_or(ChangeError::NotFound("draft"))
+    }
+
+    /// Begins a draft on the configuration of now.
+    ///
+    /// # Errors
+    /// The actor may not change anything, or there are too many drafts.
+    pub(crate) fn begin(
+        &self,
+        actor: &Actor,
+        title: &str,
+        operations: Vec<Operation>,
+    ) -> Result<Draft, ChangeError> {
+        allow(actor, &operations)?;
+        if operations.len() > MAX_OPERATIONS {
+            return Err(ChangeError::TooMany("changes in a draft", MAX_OPERATIONS));
+        }
+        let _lock = self.folder.lock().map_err(ChangeError::State)?;
+        let drafts = Drafts(&self.folder);
+        if drafts.all().map_err(ChangeError::State)?.len() >= MAX_DRAFTS {
+            return Err(ChangeError::TooMany("drafts", MAX_DRAFTS));
+        }
+        let texts = self.texts()?;
+        let operations = self.refilled(operations, &texts)?;
+        replay(&operations, &texts)?;
+        let now = millis(SystemTime::now());
+        let draft = Draft {
+            id: DraftId::random().map_err(ChangeError::State)?,
+            owner: actor.name.clone(),
+            title: title.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect(),
+            base: texts.hash(),
+            revision: 1,
+            created: now,
+            changed: now,
+            operations,
+        };
+        self.record(&AuditLine::now(actor, Event::Draft, draft.id.as_str(), "begun"))?;
+        drafts.put(&draft).map_err(ChangeError::State)?;
+        Ok(draft)
+    }
+
+    /// Gives a draft another title.
+    ///
+    /// # Errors
+    /// The draft has another revision, or the actor may not change it.
+    pub(crate) fn rename(
+        &self,
+        actor: &Actor,
+        id: &DraftId,
+        revision: u64,
+        title: &str,
+    ) -> Result<Draft, ChangeError> {
+        self.change_draft(actor, id, revision, "renamed", |draft| {
+            draft.title = title.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect();
+            Ok(())
+        })
+    }
+
+    /// Adds operations at the end of a draft.
+    ///
+    /// # Errors
+    /// An operation cannot be made after the others, the draft has another revision or would have too many operations, or
+    /// the actor may not do this.
+    pub(crate) fn add(
+        &self,
+        actor: &Actor,
+        id: &DraftId,
+        revision: u64,
+        operations: Vec<Operation>,
+    ) -> Result<Draft, ChangeError> {
+        allow(actor, &operations)?;
+        self.change_draft(actor, id, revision, "changed", |draft| {
+            draft.operations.extend(self.refilled(operations, &self.texts()?)?);
+            if draft.operations.len() > MAX_OPERATIONS {
+                return Err(ChangeError::TooMany("changes in a draft", MAX_OPERATIONS));
+            }
+            replay(&draft.operations, &self.texts()?).map(drop)
+        })
+    }
+
+    /// Removes an operation of a draft, counted from 0.
+    ///
+    /// # Errors
+    /// A later operation needs it, there is no such operation, the draft has another revision, or the actor may not do
+    /// this.
+    pub(crate) fn remove_operation(
+        &self,
+        actor: &Actor,
+        id: &DraftId,
+        revision: u64,
+        index: usize,
+    ) -> Result<Draft, ChangeError> {
+        self.change_draft(actor, id, revision, "changed", |draft| {
+            if index >= draft.operations.len() {
+                return Err(ChangeError::NotFound("change in the draft"));
+            }
+            draft.operations.remove(index);
+            replay(&draft.operations, &self.texts()?).map(drop)
+        })
+    }
+
+    /// Puts a draft on the configuration of now: its operations are made on that one. What was edited by hand meanwhile
+    /// stays.
+    ///
+    /// # Errors
+    /// An operation cannot be made on it, the draft has another revision, or the actor may not do this.
+    pub(crate) fn rebase(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<Draft, ChangeError> {
+        self.change_draft(actor, id, revision, "rebased", |draft| {
+            let texts = self.texts()?;
+            replay(&draft.operations, &texts)?;
+            draft.base = texts.hash();
+            Ok(())
+        })
+    }
+
+    /// Discards a draft.
+    ///
+    /// # Errors
+    /// The draft has another revision, or the actor may not do this.
+    pub(crate) fn discard(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<(), ChangeError> {
+        let _lock = self.folder.lock().map_err(ChangeError::State)?;
+        self.own_draft(actor, id, revision)?;
+        self.record(&AuditLine::now(actor, Event::Draft, id.as_str(), "discarded"))?;
+        Drafts(&self.folder).remove(id).map_err(ChangeError::State)
+    }
+
+    /// Puts credentials where a text has their stand-ins: whoever edits a text has seen it without them.
+    pub(super) fn refilled(
+        &self,
+        operations: Vec<Operation>,
+        today: &Texts,
+    ) -> Result<Vec<Operation>, ChangeError> {
+        let refill = |(index, operation)| match operation {
+            Operation::ReplaceText { file, text } => {
+                let texts = Texts::new(vec![(Default::default(), text)]);
+                let filled = self.key.refill(&texts, today, false);
+                let filled = filled.map_err(|conflict| ChangeError::Conflict(index, conflict))?;
+                Ok(Operation::ReplaceText { file, text: filled.main().to_owned() })
+            }
+            other => Ok(other),
+        };
+        operations.into_iter().enumerate().map(refill).collect()
+    }
+
+    fn change_draft(
+        &self,
+        actor: &Actor,
+        id: &DraftId,
+        revision: u64,
+        outcome: &str,
+        change: impl FnOnce(&mut Draft) -> Result<(), ChangeError>,
+    ) -> Result<Draft, ChangeError> {
+        let _lock = self.folder.lock().map_err(ChangeError::State)?;
+        let mut draft = self.own_draft(actor, id, revision)?;
+        change(&mut draft)?;
+        draft.revision += 1;
+        draft.changed = millis(SystemTime::now());
+        self.record(&AuditLine::now(actor, Event::Draft, id.as_str(), outcome))?;
+        Drafts(&self.folder).put(&draft).map_err(ChangeError::State)?;
+        Ok(draft)
+    }
+
+    /// Returns a draft that the actor may change, if it has this revision. The lock must be held.
+    pub(super) fn own_draft(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<Draft, ChangeError> {
+        allow(actor, &[])?;
+        let draft = self.draft(id)?;
+        if draft.owner != actor.name && actor.role < Role::Owner {
+            return Err(ChangeError::NotYours(draft.owner));
+        }
+        if draft.revision != revision {
+            return Err(ChangeError::Revision(draft.revision));
+        }
+        Ok(draft)
+    }
+}
+
+/// Checks that an actor may make such operations at all.
+pub(super) fn allow(actor: &Actor, operations: &[Operation]) -> Result<(), ChangeError> {
+    let needed = operations.iter().map(Operation::role).fold(Role::Editor, Ord::max);
+    if actor.role < needed { Err(ChangeError::Role(needed)) } else { Ok(()) }
+}
+
+/// Makes operations on texts.
+pub(super) fn replay(operations: &[Operation], texts: &Texts) -> Result<Texts, ChangeError> {
+    let mut document = Document::new(texts);
+    for (index, operation) in operations.iter().enumerate() {
+        operation.apply(&mut document).map_err(|conflict| ChangeError::Conflict(index, conflict))?;
+    }
+    Ok(document.texts())
+}

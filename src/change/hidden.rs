@@ -1,0 +1,188 @@
+//! Secrets in the texts of configurations: what hides them, and what puts them back.
+//!
+//! The history keeps no credential in clear. It has `hidden:` and a keyed digest instead, which shows whether a credential
+//! changed, and from which a rollback finds it again in the configuration of today.
+
+use std::ops::Range;
+
+use ring::hmac;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::conflict::Conflict;
+use super::texts::{Texts, hex};
+
+/// What stands in front of the digest of a hidden credential.
+const PREFIX: &str = "hidden:";
+/// What argon2 hashes begin with.
+const HASH: &str = "$argon2";
+/// The bytes of a digest that are shown.
+const DIGEST: usize = 16;
+
+/// The key with which digests are made.
+pub(crate) struct HidingKey(hmac::Key);
+
+/// A credential in a text.
+struct Found<'t> {
+    /// Its path of keys, without numbers of places in lists.
+    path: String,
+    /// Where its value is.
+    span: Range<usize>,
+    /// The value as the file has it, with the quotation marks.
+    quoted: &'t str,
+    /// The value as the file has it. Escapes in it are not resolved.
+    text: &'t str,
+}
+
+impl HidingKey {
+    /// Makes a key of 32 random bytes.
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    fn digest(&self, text: &str) -> String {
+        let digest = hmac::sign(&self.0, text.as_bytes());
+        hex(digest.as_ref().get(..DIGEST).unwrap_or_default())
+    }
+
+    /// Returns texts in which every literal credential is replaced by its digest. Hashes of secrets stay.
+    pub(crate) fn hide(&self, texts: &Texts) -> Texts {
+        let hide = |text: &str| {
+            replace(text, |found| {
+                (!found.text.starts_with(PREFIX)).then(|| format!("\"{PREFIX}{}\"", self.digest(found.text)))
+            })
+        };
+        Texts::new(texts.iter().map(|(path, text)| (path.to_owned(), hide(text))).collect())
+    }
+
+    /// Returns texts that can be shown: without credentials and without hashes of secrets.
+    pub(crate) fn shown(&self, texts: &Texts) -> Texts {
+        let hidden = self.hide(texts);
+        Texts::new(hidden.iter().map(|(path, text)| (path.to_owned(), self.without_hashes(text))).collect())
+    }
+
+    /// Replaces argon2 hashes, wherever they are in a text.
+    fn without_hashes(&self, text: &str) -> String {
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(HASH) {
+            let (before, from) = rest.split_at(at);
+            let is_part = |c: char| c.is_ascii_alphanumeric() || "$+/=,.-_".contains(c);
+            let end = from.find(|c| !is_part(c)).unwrap_or(from.len());
+            let (hash, after) = from.split_at(end);
+            let digest = self.digest(hash);
+            shown.push_str(before);
+            shown.push_str(PREFIX);
+            shown.push_str(digest.get(..12).unwrap_or_default());
+            rest = after;
+        }
+        shown.push_str(rest);
+        shown
+    }
+
+    /// Puts the credentials of `today` where `texts` have their digests.
+    ///
+    /// # Errors
+    /// A credential that is at no key of today. With `any`, one that changed since then is replaced by that of today at the
+    /// same key; otherwise it is an error too.
+    pub(crate) fn refill(&self, texts: &Texts, today: &Texts, any: bool) -> Result<Texts, Conflict> {
+        let known: Vec<Found<'_>> = today.iter().flat_map(|(_, text)| credentials(text)).collect();
+        let mut gone = None;
+        let mut fill = |text: &str| {
+            replace(text, |found| {
+                let digest = found.text.strip_prefix(PREFIX)?;
+                let mut same_key = known.iter().filter(|known| known.path == found.path);
+                let same = same_key.clone().find(|known| self.digest(known.text) == digest);
+                match same.or_else(|| same_key.next().filter(|_| any)) {
+                    Some(known) => Some(known.quoted.to_owned()),
+                    None => {
+                        gone = Some(found.path.clone());
+                        None
+                    }
+                }
+            })
+        };
+        let filled = texts.iter().map(|(path, text)| (path.to_owned(), fill(text))).collect();
+        match gone {
+            None => Ok(Texts::new(filled)),
+            Some(key) => Err(Conflict::CredentialGone(key)),
+        }
+    }
+}
+
+/// Returns whether a text is the stand-in for a credential.
+pub(super) fn is_hidden(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
+/// Returns whether the value at a path of keys is a credential if it is literal.
+pub(super) fn is_credential(path: &str, text: &str) -> bool {
+    if text.starts_with(HASH) || text.starts_with("env:") || text.starts_with("file:") {
+        return false;
+    }
+    let (table, leaf) = (path.split('.').next().unwrap_or(path), path.rsplit('.').next().unwrap_or(path));
+    if has_password(text) {
+        return true;
+    }
+    match table {
+        "upstreams" => path.ends_with(".credentials.value") || path.ends_with(".credentials.basic.password"),
+        // A secret in clear is an error there. It may be in a text that is not committed yet.
+        "clients" => matches!(leaf, "secret" | "hash"),
+        "scopes" | "routes" | "expect" | "include" => false,
+        _ => {
+            matches!(leaf, "password" | "secret" | "token" | "value" | "passphrase")
+                || path.starts_with("tracing.headers")
+        }
+    }
+}
+
+/// Returns whether a URL has a password.
+fn has_password(text: &str) -> bool {
+    let authority =
+        text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest));
+    authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
+}
+
+/// Finds the literal credentials of a text, and the stand-ins for them.
+fn credentials(text: &str) -> Vec<Found<'_>> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let mut found = Vec::new();
+    for (key, value) in table.get_ref() {
+        collect(text, key.get_ref(), value, &mut found);
+    }
+    found
+}
+
+fn collect<'t>(text: &'t str, path: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<Found<'t>>) {
+    match value.get_ref() {
+        DeValue::String(string) if is_credential(path, string) || is_hidden(string) => {
+            let span = value.span();
+            let quoted = text.get(span.clone()).unwrap_or_default();
+            found.push(Found { path: path.to_owned(), span, quoted, text: quoted.trim_matches(['"', '\'']) });
+        }
+        DeValue::Array(items) => items.iter().for_each(|item| collect(text, path, item, found)),
+        DeValue::Table(table) => {
+            for (key, value) in table {
+                collect(text, &format!("{path}.{}", key.get_ref()), value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Replaces the credentials for which `new` returns a value as TOML writes it.
+fn replace(text: &str, mut new: impl FnMut(&Found<'_>) -> Option<String>) -> String {
+    let mut found = credentials(text);
+    found.sort_by_key(|found| found.span.start);
+    let mut replaced = String::with_capacity(text.len());
+    let mut at = 0;
+    for one in &found {
+        if let Some(value) = new(one) {
+            replaced.push_str(text.get(at..one.span.start).unwrap_or_default());
+            replaced.push_str(&value);
+            at = one.span.end;
+        }
+    }
+    replaced.push_str(text.get(at..).unwrap_or_default());
+    replaced
+}

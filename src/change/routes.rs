@@ -1,0 +1,201 @@
+//! Adds, changes and removes routes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use toml_edit::{Array, ArrayOfTables, InlineTable, Item, Table, TableLike, Value};
+
+use super::conflict::{Conflict, Kind};
+use super::document::Document;
+use super::settings::{self, Settings};
+use super::{layout, table};
+
+/// Which route of the file is meant: the one with these hosts, this pattern and these methods.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RouteAddress {
+    /// Its hosts, in any order. Empty is a route for any host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hosts: Vec<String>,
+    /// Its `path`, as the file has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+    /// Its `prefix`, as the file has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) prefix: Option<String>,
+    /// Its methods, in any order. Empty is a route for all methods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) methods: Vec<String>,
+}
+
+impl RouteAddress {
+    /// Returns the address that a route in the file has.
+    fn of(route: &dyn TableLike) -> Self {
+        let text = |key| route.get(key).and_then(Item::as_str).map(str::to_owned);
+        let list = |key| match route.get(key).and_then(Item::as_value) {
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Some(Value::String(text)) => vec![text.value().clone()],
+            _ => Vec::new(),
+        };
+        Self { hosts: list("host"), path: text("path"), prefix: text("prefix"), methods: list("methods") }
+            .normal()
+    }
+
+    /// Returns the address that a new route would have.
+    pub(crate) fn of_settings(route: &Settings) -> Self {
+        let text = |key| Some(route.get(key)?.as_str()?.to_owned());
+        let list = |key| match route.get(key) {
+            Some(serde_json::Value::Array(items)) => {
+                items.iter().filter_map(|item| Some(item.as_str()?.to_owned())).collect()
+            }
+            Some(serde_json::Value::String(text)) => vec![text.clone()],
+            _ => Vec::new(),
+        };
+        Self { hosts: list("host"), path: text("path"), prefix: text("prefix"), methods: list("methods") }
+    }
+
+    fn normal(&self) -> Self {
+        let mut hosts: Vec<String> = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let mut methods = self.methods.clone();
+        hosts.sort();
+        methods.sort();
+        Self { hosts, methods, path: self.path.clone(), prefix: self.prefix.clone() }
+    }
+}
+
+impl fmt::Display for RouteAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let methods = if self.methods.is_empty() { "any".to_owned() } else { self.methods.join(",") };
+        write!(f, "{methods} {}", self.hosts.join(","))?;
+        match (&self.path, &self.prefix) {
+            (Some(path), _) => f.write_str(path),
+            (None, Some(prefix)) => write!(f, "{}/…", prefix.trim_end_matches('/')),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl Document {
+    /// Adds a route after the others.
+    pub(super) fn add_route(&mut self, route: &Settings) -> Result<(), Conflict> {
+        let address = RouteAddress::of_settings(route);
+        if self.roots().any(|root| at(root, &address) > 0) {
+            return Err(Conflict::Exists(Kind::Route, address.to_string()));
+        }
+        let entries = settings::entries(route, "routes")?;
+        self.turn_to(|root| root.contains_key("routes"))?;
+        let blank = if self.is_blank() { "" } else { "\n" };
+        let end = self.end();
+        let last = self.current().get("routes").and_then(layout::last_position).unwrap_or(end);
+        let tail = if matches!(self.current().get("routes"), Some(Item::Value(_))) {
+            String::new()
+        } else {
+            layout::take_tail(self.current(), last)
+        };
+        let routes = self.current().entry("routes").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+        match routes {
+            Item::ArrayOfTables(tables) => {
+                let mut table = Table::new();
+                for (key, value) in entries {
+                    table.insert(&key, Item::Value(value));
+                }
+                table.set_position(Some(last));
+                table.decor_mut().set_prefix(format!("{tail}{blank}"));
+                tables.push(table);
+                Ok(())
+            }
+            Item::Value(Value::Array(array)) => {
+                let mut table = InlineTable::new();
+                for (key, value) in entries {
+                    table.insert(key, value);
+                }
+                array.push(Value::InlineTable(table));
+                Ok(())
+            }
+            _ => Err(Conflict::NotATable("routes".to_owned())),
+        }
+    }
+
+    /// Changes settings of a route.
+    pub(super) fn set_route(&mut self, address: &RouteAddress, new: &Settings) -> Result<(), Conflict> {
+        let (route, inline) = self.route(address)?;
+        settings::apply(route, inline, new, "routes")
+    }
+
+    /// Sets whether a route only observes the verdict on tokens.
+    pub(super) fn set_route_mode(&mut self, address: &RouteAddress, mode: &str) -> Result<(), Conflict> {
+        let (route, inline) = self.route(address)?;
+        table::set(route, inline, "mode", Value::from(mode));
+        Ok(())
+    }
+
+    /// Removes a route, with the comment directly above it.
+    pub(super) fn remove_route(&mut self, address: &RouteAddress) -> Result<(), Conflict> {
+        self.route(address)?;
+        let normal = address.normal();
+        match self.current().get_mut("routes") {
+            Some(Item::ArrayOfTables(tables)) => {
+                let Some(index) = tables.iter().position(|route| RouteAddress::of(route) == normal) else {
+                    return Ok(());
+                };
+                let removed = tables.remove(index);
+                let above = removed.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+                let above = above.to_owned();
+                let (first, is_last) = (removed.position(), tables.is_empty());
+                let last = layout::last_position(&Item::Table(removed));
+                if is_last {
+                    self.current().remove("routes");
+                }
+                if let (Some(first), Some(last)) = (first, last) {
+                    layout::close_gap(self.current(), first, last, &above);
+                }
+            }
+            Some(Item::Value(Value::Array(routes))) => retain_others(routes, &normal),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Changes to the file that has this route, and returns its table.
+    fn route(&mut self, address: &RouteAddress) -> Result<(&mut dyn TableLike, bool), Conflict> {
+        match self.roots().map(|root| at(root, address)).sum() {
+            0 => return Err(Conflict::Missing(Kind::Route, address.to_string(), String::new())),
+            1 => {}
+            _ => return Err(Conflict::Ambiguous(address.to_string())),
+        }
+        self.turn_to(|root| at(root, address) > 0)?;
+        let normal = address.normal();
+        let found: Option<(&mut dyn TableLike, bool)> = match self.current().get_mut("routes") {
+            Some(Item::ArrayOfTables(tables)) => {
+                let mut tables = tables.iter_mut();
+                tables.find(|route| RouteAddress::of(*route) == normal).map(|it| (it as _, false))
+            }
+            Some(Item::Value(Value::Array(routes))) => {
+                let mut tables = routes.iter_mut().filter_map(Value::as_inline_table_mut);
+                tables.find(|route| RouteAddress::of(*route) == normal).map(|it| (it as _, true))
+            }
+            _ => None,
+        };
+        found.ok_or_else(|| Conflict::NotATable("routes".to_owned()))
+    }
+}
+
+fn retain_others(routes: &mut Array, address: &RouteAddress) {
+    routes.retain(|route| route.as_inline_table().is_none_or(|route| RouteAddress::of(route) != *address));
+}
+
+/// Returns how many routes of a file have an address.
+fn at(root: &Table, address: &RouteAddress) -> usize {
+    let normal = address.normal();
+    match root.get("routes") {
+        Some(Item::ArrayOfTables(tables)) => {
+            tables.iter().filter(|route| RouteAddress::of(*route) == normal).count()
+        }
+        Some(Item::Value(Value::Array(routes))) => routes
+            .iter()
+            .filter_map(Value::as_inline_table)
+            .filter(|route| RouteAddress::of(*route) == normal)
+            .count(),
+        _ => 0,
+    }
+}

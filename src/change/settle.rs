@@ -1,0 +1,141 @@
+//! Settles what a crash left behind, and records what others changed.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::actor::Via;
+use super::audit::{AuditLine, Event};
+use super::commit::Pending;
+use super::config_file::replace;
+use super::control::ChangeControl;
+use super::error::ChangeError;
+use super::state;
+use super::unconfirmed::Unconfirmed;
+use super::versions::{History, Version, VersionState};
+use crate::change::actor::Actor;
+
+impl ChangeControl {
+    /// Settles what a crash left behind, carries out a rollback that is due, and records the configuration as a version if
+    /// it was changed meanwhile. This is called before the gateway serves, and by commands that change something.
+    ///
+    /// # Errors
+    /// The state cannot be read or written.
+    pub(crate) fn settle(&self, now: SystemTime) -> Result<(), ChangeError> {
+        let _lock = self.folder.lock().map_err(ChangeError::State)?;
+        self.settle_locked(now)
+    }
+
+    fn settle_locked(&self, now: SystemTime) -> Result<(), ChangeError> {
+        let history = History(&self.folder);
+        self.complete_pending()?;
+        let in_place = self.texts()?.hash();
+        let waiting = Unconfirmed::read(&self.folder).map_err(ChangeError::State)?;
+        for number in history.numbers().map_err(ChangeError::State)?.into_iter().rev() {
+            let version = history.get(number).map_err(ChangeError::State)?;
+            let Some(version) = version.filter(|version| version.state == VersionState::Prepared) else {
+                // Only the last one can be prepared: the next commit settles it first.
+                break;
+            };
+            self.settle_version(version, &in_place, waiting.as_ref())?;
+        }
+        history.prune().map_err(ChangeError::State)?;
+        self.enforce_deadline_locked(now)?;
+        self.record_observed()
+    }
+
+    fn settle_version(
+        &self,
+        version: Version,
+        in_place: &str,
+        waiting: Option<&Unconfirmed>,
+    ) -> Result<(), ChangeError> {
+        let waits = waiting.is_some_and(|waiting| waiting.version == version.number);
+        let state = match (version.sha256 == in_place, waits) {
+            (true, true) => VersionState::Provisional,
+            (true, false) => VersionState::Applied,
+            (false, _) => VersionState::Abandoned,
+        };
+        if waits && state == VersionState::Abandoned {
+            Unconfirmed::remove(&self.folder).map_err(ChangeError::State)?;
+        }
+        self.finish(version.number, state)?;
+        let outcome = if state == VersionState::Abandoned { "abandoned" } else { "applied" };
+        log::warn!("the commit of version {} was interrupted: it is {outcome}", version.number);
+        let line = AuditLine::now(&Actor::gateway(), Event::Commit, "configuration", outcome);
+        self.record(&line.version(version.number).detail("settled after an interruption"))
+    }
+
+    /// Puts the old files back if a commit of several files was interrupted between them.
+    fn complete_pending(&self) -> Result<(), ChangeError> {
+        let Some(bytes) = state::read(&self.folder.pending()).map_err(ChangeError::State)? else {
+            return Ok(());
+        };
+        // A file that was not written whole was written before anything was replaced.
+        if let Ok(Pending { version, files }) = serde_json::from_slice(&bytes) {
+            let texts = self.texts()?;
+            let is = |path: &PathBuf, text: &str| texts.of(path).is_some_and(|now| now == text);
+            let all_new = files.iter().all(|(path, _, new)| is(path, new));
+            let known = files.iter().all(|(path, old, new)| is(path, old) || is(path, new));
+            if known && !all_new {
+                for (path, old, new) in files.iter().filter(|(path, _, new)| is(path, new)) {
+                    replace(path, new, old)?;
+                }
+                log::warn!("the commit of version {version} was interrupted: the files before it are back");
+            }
+        }
+        state::remove(&self.folder.pending()).map_err(ChangeError::State)
+    }
+
+    /// Records the configuration as a version if it is not the last one, and writes that into the audit.
+    fn record_observed(&self) -> Result<(), ChangeError> {
+        let is_first = History(&self.folder).head().map_err(ChangeError::State)?.is_none();
+        let comment =
+            if is_first { "The first version that was seen" } else { "Edited outside of the gateway" };
+        if let Some(version) = self.observe(Via::File, "file", comment)? {
+            let actor = Actor { name: "file".to_owned(), via: Via::File, ..Actor::gateway() };
+            let line = AuditLine::now(&actor, Event::Reload, "configuration", "changed");
+            self.record(&line.version(version.number))?;
+        }
+        Ok(())
+    }
+
+    /// Records the configuration as a version after a command changed it. Does nothing if it is the last one already.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub(crate) fn record_command(&self, actor: &Actor, comment: &str) -> Result<(), ChangeError> {
+        let _lock = self.folder.lock().map_err(ChangeError::State)?;
+        if let Some(version) = self.observe(Via::Cli, &actor.name, comment)? {
+            let line = AuditLine::now(actor, Event::Commit, "configuration", "applied");
+            self.record(&line.version(version.number).detail(comment))?;
+        }
+        Ok(())
+    }
+
+    /// Records a configuration that others changed, if it is valid. Does nothing while another change runs; `false` means
+    /// that it should be tried again.
+    ///
+    /// # Errors
+    /// The state cannot be read or written.
+    pub(crate) fn record_outside_edit(&self) -> Result<bool, ChangeError> {
+        let Some(_lock) = self.folder.try_lock().map_err(ChangeError::State)? else { return Ok(false) };
+        let texts = self.texts()?;
+        let head = History(&self.folder).head().map_err(ChangeError::State)?;
+        if head.is_none_or(|head| head.sha256 != texts.hash()) && self.live.check(&texts).is_ok() {
+            self.record_observed()?;
+        }
+        Ok(true)
+    }
+
+    /// Returns what differs if a file of the configuration is replaced or written.
+    pub(crate) fn look(&self) -> Vec<(PathBuf, u64, u64, i64, i64)> {
+        let files = crate::config::included_files(&self.config);
+        let look = |path: PathBuf| {
+            let metadata = fs::metadata(&path).ok()?;
+            Some((path, metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+        };
+        std::iter::once(self.config.clone()).chain(files).filter_map(look).collect()
+    }
+}

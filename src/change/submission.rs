@@ -1,0 +1,144 @@
+//! Operations as a request brings them: secrets are asked for instead of being hashes, and moments are left out.
+
+use std::time::SystemTime;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::error::ChangeError;
+use super::new_secret;
+use super::operation::{Operation, millis};
+use crate::gate::SecretHash;
+use crate::oauth::secret::Secret;
+
+/// The shortest secret that a person may choose.
+const SHORTEST: usize = 8;
+/// The longest secret that the token endpoint accepts with room to spare.
+const LONGEST: usize = 1_024;
+/// The length from which a secret that a person chose is not warned about.
+const LONG: usize = 20;
+
+/// An operation that was submitted, with what is shown once.
+#[derive(Debug)]
+pub(crate) struct Submitted {
+    /// The operation, as a draft keeps it.
+    pub(crate) operation: Operation,
+    /// The new secret. It is shown once, and kept nowhere.
+    pub(crate) secret: Option<Secret>,
+    /// What is probably not meant.
+    pub(crate) warning: Option<&'static str>,
+}
+
+impl Submitted {
+    /// Reads an operation from JSON. Its form is that of [`Operation`], except that
+    ///
+    /// - `secret` (`client_add`, `client_reset_secret`) and `password` (`admin_user_add`, `admin_user_password`) are
+    ///   `{"generate": true}` or `{"text": "…"}`, and left out is the former;
+    /// - `at` is left out;
+    /// - `restore` is refused: [`rollback`](super::control::ChangeControl::rollback) makes it.
+    ///
+    /// This hashes secrets, which takes some 50 ms and 19 MiB: bound how many run at once.
+    ///
+    /// # Errors
+    /// The JSON is no operation, or a secret is too short.
+    pub(crate) fn read(json: Json, now: SystemTime) -> Result<Self, ChangeError> {
+        let wrong = |message: &str| ChangeError::Operation(message.to_owned());
+        let Json::Object(mut members) = json else { return Err(wrong("an operation is a JSON object")) };
+        let op = members.get("op").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let field = match op.as_str() {
+            "restore" => return Err(wrong("a rollback makes this operation")),
+            "client_add" | "client_reset_secret" => Some("secret"),
+            "admin_user_add" | "admin_user_password" => Some("password"),
+            _ => None,
+        };
+        let (mut secret, mut warning) = (None, None);
+        if let Some(field) = field {
+            let (made, hash, remark) = make(members.remove(field))?;
+            members.insert(field.to_owned(), json!(hash.to_phc()));
+            (secret, warning) = (Some(made), remark);
+        }
+        if ["client_add", "client_reset_secret", "client_enabled", "client_end_tokens"].contains(&&*op) {
+            members.insert("at".to_owned(), json!(millis(now)));
+        }
+        if op == "client_add" {
+            let defaults = [("capabilities", json!(["client_credentials"])), ("scopes", json!([]))];
+            for (key, value) in defaults {
+                members.entry(key).or_insert(value);
+            }
+        }
+        // The error of the JSON reader can quote a value, which could be a secret. It names members only.
+        let operation = serde_json::from_value(Json::Object(members)).map_err(|error| {
+            let message = error.to_string();
+            ChangeError::Operation(message.split(": \"").next().unwrap_or("malformed").to_owned())
+        })?;
+        Ok(Self { operation, secret, warning })
+    }
+}
+
+fn make(wanted: Option<Json>) -> Result<(Secret, SecretHash, Option<&'static str>), ChangeError> {
+    let wrong = |message: &str| ChangeError::Operation(message.to_owned());
+    let generate = json!({ "generate": true });
+    let mut wanted = match wanted.unwrap_or(generate) {
+        Json::Object(wanted) => wanted,
+        _ => return Err(wrong("a secret is {\"generate\": true} or {\"text\": \"…\"}")),
+    };
+    let unavailable = |error: new_secret::NewSecretError| ChangeError::State(std::io::Error::other(error));
+    match (wanted.remove("generate"), wanted.remove("text"), wanted.is_empty()) {
+        (Some(Json::Bool(true)), None, true) => {
+            let (secret, hash) = new_secret::generate().map_err(unavailable)?;
+            Ok((secret, hash, None))
+        }
+        (None, Some(Json::String(text)), true) => {
+            let length = text.chars().count();
+            if length < SHORTEST {
+                return Err(wrong("a secret that a person chooses has at least 8 characters"));
+            }
+            if text.len() > LONGEST || text.chars().any(char::is_control) {
+                return Err(wrong("a secret has at most 1024 bytes and no control characters"));
+            }
+            let warning = (length < LONG).then_some(
+                "A secret that a person chose can be guessed. A generated one cannot: use this one for trying things out.",
+            );
+            let secret = Secret::new(text);
+            let hash = new_secret::hash(&secret).map_err(unavailable)?;
+            Ok((secret, hash, warning))
+        }
+        _ => Err(wrong("a secret is {\"generate\": true} or {\"text\": \"…\"}")),
+    }
+}
+
+/// The members of an operation whose values are secrets or hashes of them.
+const SECRET_MEMBERS: [&str; 2] = ["secret", "password"];
+
+impl Operation {
+    /// Returns the operation as JSON that can be shown: without secrets, without hashes and without texts of files.
+    pub(crate) fn shown(&self) -> Json {
+        let mut shown = serde_json::to_value(self).unwrap_or(Json::Null);
+        if let Some(members) = shown.as_object_mut() {
+            for member in SECRET_MEMBERS.into_iter().chain(["text", "files"]) {
+                if members.contains_key(member) {
+                    members.insert(member.to_owned(), json!("hidden"));
+                }
+            }
+            if let Some(Json::Object(settings)) = members.get_mut("settings") {
+                hide_credentials(settings);
+            }
+        }
+        shown
+    }
+}
+
+/// Hides the values of `credentials` that are literal.
+fn hide_credentials(settings: &mut Map<String, Json>) {
+    let hide = |value: Option<&mut Json>| {
+        if let Some(Json::String(text)) = value
+            && !text.starts_with("env:")
+            && !text.starts_with("file:")
+        {
+            "hidden".clone_into(text);
+        }
+    };
+    if let Some(Json::Object(credentials)) = settings.get_mut("credentials") {
+        hide(credentials.get_mut("value"));
+        hide(credentials.get_mut("basic").and_then(|basic| basic.get_mut("password")));
+    }
+}

@@ -1,0 +1,50 @@
+//! A commit that is rolled back unless somebody confirms it in time. It is on the disk, so that it outlives the process.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::actor::Role;
+use super::state::{self, StateFolder};
+use super::texts::Texts;
+
+/// The commit that waits for its confirmation. There is at most one.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Unconfirmed {
+    /// The version.
+    pub(crate) version: u64,
+    /// When it is rolled back, in milliseconds since 1970.
+    pub(crate) deadline: u64,
+    /// The name of the user who committed it.
+    pub(crate) actor: String,
+    /// The role of that user.
+    pub(crate) role: Role,
+    /// The SHA-256 of the configuration that was committed.
+    pub(super) sha256: String,
+    /// The texts before the commit. They may contain credentials: the file is deleted when the commit is confirmed.
+    pub(super) before: Vec<(PathBuf, String)>,
+}
+
+impl Unconfirmed {
+    /// Reads the commit that waits. `None` if there is none.
+    pub(super) fn read(folder: &StateFolder) -> io::Result<Option<Self>> {
+        let Some(bytes) = state::read(&folder.unconfirmed())? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other)
+    }
+
+    /// Writes it, before the configuration is replaced.
+    pub(super) fn write(&self, folder: &StateFolder) -> io::Result<()> {
+        state::write(&folder.unconfirmed(), &serde_json::to_vec(self)?)
+    }
+
+    /// Removes it.
+    pub(super) fn remove(folder: &StateFolder) -> io::Result<()> {
+        state::remove(&folder.unconfirmed())
+    }
+
+    /// Returns the texts before the commit.
+    pub(super) fn texts_before(&self) -> Texts {
+        Texts::new(self.before.clone())
+    }
+}

@@ -1,0 +1,141 @@
+//! Staged changes of the configuration, and the gateway that they are applied to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use std::{io, thread};
+
+use super::build;
+use super::error::StartError;
+use super::load::test_access;
+use super::reload::Reloader;
+use crate::change::control::ChangeControl;
+use crate::change::environment::read_edited;
+use crate::change::error::ChangeError;
+use crate::change::live::Live;
+use crate::change::state::StateFolder;
+use crate::change::texts::Texts;
+use crate::config::{Config, ConfigErrors};
+
+/// How often deadlines of commits and edits from outside are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A gateway that runs in this process.
+struct Running(Arc<Reloader>);
+
+impl Live for Running {
+    fn check(&self, texts: &Texts) -> Result<Config, ConfigErrors> {
+        self.0.check(texts)
+    }
+
+    fn apply(
+        &self,
+        texts: &Texts,
+        replace: &mut dyn FnMut() -> Result<(), ChangeError>,
+    ) -> Result<Option<u64>, ChangeError> {
+        self.0.apply_texts(texts, replace).map(Some)
+    }
+}
+
+/// A gateway that runs in another process, or not at all. It finds the files by itself.
+struct Elsewhere;
+
+impl Live for Elsewhere {
+    fn check(&self, texts: &Texts) -> Result<Config, ConfigErrors> {
+        let config = read_edited(texts.main_path(), texts.files())?;
+        let rules = build::rules(&config, None)?;
+        test_access((config, rules)).map(|(config, _)| config)
+    }
+
+    fn apply(
+        &self,
+        _texts: &Texts,
+        replace: &mut dyn FnMut() -> Result<(), ChangeError>,
+    ) -> Result<Option<u64>, ChangeError> {
+        replace().map(|()| None)
+    }
+}
+
+/// Opens the staged changes of the configuration that this process runs.
+///
+/// # Errors
+/// The state folder cannot be used.
+pub(super) fn of_running(
+    path: &Path,
+    state_dir: &Path,
+    reloader: &Arc<Reloader>,
+) -> io::Result<Arc<ChangeControl>> {
+    let live = Box::new(Running(Arc::clone(reloader)));
+    ChangeControl::open(path, state_dir, live).map(Arc::new)
+}
+
+/// Opens the staged changes of a configuration for a command, and settles what a crash left behind.
+///
+/// # Errors
+/// The state folder cannot be used.
+pub(crate) fn of_command(path: &Path, state_dir: &Path) -> Result<ChangeControl, ChangeError> {
+    let control = ChangeControl::open(path, state_dir, Box::new(Elsewhere)).map_err(ChangeError::State)?;
+    control.settle(SystemTime::now())?;
+    Ok(control)
+}
+
+/// Settles what a crash left behind, before the configuration is read: a commit that was interrupted, and one that nobody
+/// confirmed in time. Does nothing if there were never staged changes.
+pub(super) fn settle(path: &Path) -> Result<(), StartError> {
+    let Some(state_dir) = state_dir(path) else { return Ok(()) };
+    if !StateFolder::in_state_dir(&state_dir).exists() {
+        return Ok(());
+    }
+    of_command(path, &state_dir).map(drop).map_err(|error| {
+        StartError::system(format!(
+            "the staged changes in {} cannot be settled: {error}",
+            state_dir.join("admin").display()
+        ))
+    })
+}
+
+/// Returns the state folder that a configuration names, even if the configuration has errors.
+fn state_dir(path: &Path) -> Option<PathBuf> {
+    let texts = Texts::read(path).ok()?;
+    crate::change::state::state_dir(&texts)
+}
+
+/// Starts the thread that keeps the deadlines of commits, also of those that a command made, and records edits from
+/// outside.
+pub(super) fn watch(
+    path: &Path,
+    state_dir: &Path,
+    reloader: &Arc<Reloader>,
+    control: Option<Arc<ChangeControl>>,
+) -> io::Result<()> {
+    let (path, state_dir, reloader) = (path.to_owned(), state_dir.to_owned(), Arc::clone(reloader));
+    let run = move || {
+        let folder = StateFolder::in_state_dir(&state_dir);
+        let mut control = control;
+        let (mut before, mut recorded) = (None, None);
+        let mut reported = String::new();
+        while !reloader.is_retired() {
+            thread::sleep(LOOK_EVERY);
+            if control.is_none() && folder.exists() {
+                control = of_running(&path, &state_dir, &reloader).ok();
+            }
+            let Some(control) = &control else { continue };
+            let now = Some(control.look());
+            let mut keep = || -> Result<(), ChangeError> {
+                control.enforce_deadline(SystemTime::now())?;
+                // A file that is being written looks different each time.
+                if now == before && now != recorded && control.record_outside_edit()? {
+                    recorded.clone_from(&now);
+                }
+                Ok(())
+            };
+            let outcome = keep().err().map(|error| error.to_string()).unwrap_or_default();
+            if !outcome.is_empty() && outcome != reported {
+                log::error!("staged changes: {outcome}");
+            }
+            reported = outcome;
+            before = now;
+        }
+    };
+    thread::Builder::new().name("tollgate-change".to_owned()).spawn(run).map(drop)
+}

@@ -1,0 +1,52 @@
+//! Headers by which a client pretends to be another one.
+
+use super::attack::{Attack, Case, Expected};
+use super::request::request;
+use crate::config::{IdentityHeader, Route};
+
+/// The header that the API must show, so that the absence of the others means something.
+const CONTROL: &str = "X-Tollgate-Self-Test";
+
+/// Returns a request that claims to come from another client. `nonce` marks what it sends.
+pub(super) fn case(
+    route: &Route,
+    (method, path, host): (&str, &str, &str),
+    token: Option<&str>,
+    nonce: &str,
+) -> Case {
+    let control = format!("control-{nonce}");
+    let mut fields = vec![format!("{CONTROL}: {control}")];
+    let mut values = Vec::new();
+    for (at, name) in names(route).into_iter().enumerate() {
+        let value = format!("forged-{at}-{nonce}");
+        fields.push(format!("{name}: {value}"));
+        values.push((name, value));
+    }
+    fields.extend(token.map(str::to_owned));
+    Case {
+        attack: Attack::Identity,
+        what: "headers that name another client".to_owned(),
+        bytes: request(method, path.as_bytes(), host, &fields),
+        expected: Expected::Hides { control, values },
+    }
+}
+
+/// Returns the headers that the gateway sets on the route, in the spellings that servers take for the same header.
+fn names(route: &Route) -> Vec<String> {
+    let name = |header: &IdentityHeader, usual: &str| match header {
+        IdentityHeader::Named(name) => name.to_string(),
+        IdentityHeader::Usual | IdentityHeader::Off => usual.to_owned(),
+    };
+    let headers = &route.identity_headers;
+    let mut names = Vec::new();
+    for name in [name(&headers.client_id, "X-Client-Id"), name(&headers.scope, "X-Client-Scope")] {
+        for spelled in
+            [name.clone(), name.to_ascii_lowercase(), name.replace('-', "_"), name.replace('-', ".")]
+        {
+            if !names.contains(&spelled) {
+                names.push(spelled);
+            }
+        }
+    }
+    names
+}

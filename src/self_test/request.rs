@@ -1,0 +1,30 @@
+//! Requests as bytes. An HTTP library would repair what is wrong with them on purpose.
+
+/// The name that every request has as its `User-Agent`, so that operators find them in their logs.
+pub(super) const USER_AGENT: &str = "tollgate-self-test";
+
+/// Builds a request without a body. `fields` are whole header lines.
+pub(super) fn request(method: &str, target: &[u8], host: &str, fields: &[String]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(method.as_bytes());
+    bytes.push(b' ');
+    bytes.extend_from_slice(target);
+    bytes.extend_from_slice(b" HTTP/1.1\r\n");
+    for field in
+        [format!("Host: {host}"), format!("User-Agent: {USER_AGENT}"), "Connection: close".to_owned()]
+    {
+        bytes.extend_from_slice(field.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    for field in fields {
+        bytes.extend_from_slice(field.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+/// Returns the header line that carries a token.
+pub(super) fn token_field(header: &str, token: &str) -> String {
+    format!("{header}: Bearer {token}")
+}

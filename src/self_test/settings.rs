@@ -1,0 +1,45 @@
+//! What to test, and how far the test may go.
+
+use std::time::Duration;
+
+use http::Method;
+
+use crate::config::{Methods, Origin, Route};
+use crate::oauth::secret::Secret;
+
+/// What to test, and how far the test may go.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Where the gateway is.
+    pub(crate) origin: Origin,
+    /// Whether the gateway may be on another machine.
+    pub(crate) remote: bool,
+    /// The client whose tokens are used. Without one, only attacks without a valid token are made.
+    pub(crate) tester: Option<Tester>,
+    /// Attack routes that have no safe method (RFC 9110 §9.2.1), too.
+    pub(crate) unsafe_methods: bool,
+    /// How long to wait for a token to expire.
+    pub(crate) wait_for_expiry: Duration,
+    /// The largest number of requests.
+    pub(crate) max_requests: usize,
+    /// The time for one answer.
+    pub(crate) timeout: Duration,
+    /// Count refusals that do not look like the gateway's as refusals: a proxy in front of the gateway makes them.
+    pub(crate) foreign_refusals: bool,
+}
+
+/// The client whose tokens are used.
+#[derive(Debug)]
+pub(crate) struct Tester {
+    pub(crate) client: String,
+    pub(crate) secret: Secret,
+}
+
+impl Settings {
+    /// Returns the method of the requests to a route: one without effect, or any if that is allowed.
+    pub(super) fn method(&self, route: &Route) -> Option<Method> {
+        let Methods::Only(methods) = &route.methods else { return Some(Method::GET) };
+        let safe = [Method::GET, Method::HEAD].into_iter().find(|method| methods.contains(method));
+        safe.or_else(|| methods.first().filter(|_| self.unsafe_methods).cloned())
+    }
+}

@@ -1,0 +1,166 @@
+//! The tokens that the test uses, from the gateway's own token endpoint.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::SelfTestError;
+use super::settings::{Settings, Tester};
+use crate::access::reach::{self, SenderConstraint};
+use crate::config::{Access, Client, Config, Route};
+use crate::gateway_client::{Endpoint, RequestError, post};
+use crate::http_client::Trust;
+use crate::oauth::scope::Scopes;
+
+/// What a token is asked for: scopes and an audience.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wanted {
+    pub(super) scope: Option<String>,
+    pub(super) audience: Option<String>,
+}
+
+/// The tokens that the gateway has issued, as far as the routes need them.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    issued: BTreeMap<Wanted, String>,
+    pub(super) revoked: Option<String>,
+    /// A token that has expired, or why there is none.
+    pub(super) expired: Option<Result<String, String>>,
+}
+
+impl Tokens {
+    pub(super) fn get(&self, wanted: &Wanted) -> Option<&str> {
+        self.issued.get(wanted).map(String::as_str)
+    }
+}
+
+/// Returns the client of the tester in the configuration.
+///
+/// # Errors
+/// There is no such client, or its tokens alone are not enough.
+pub(super) fn client<'c>(config: &'c Config, tester: &Tester) -> Result<&'c Client, SelfTestError> {
+    let id = &tester.client;
+    let client = config
+        .client(id)
+        .ok_or_else(|| SelfTestError::Usage(format!("the configuration has no client \"{id}\"")))?;
+    match SenderConstraint::of(client).description() {
+        None => Ok(client),
+        Some(needed) => Err(SelfTestError::Usage(format!(
+            "the tokens of \"{id}\" need a {needed}, which the test does not have: name another client with --client"
+        ))),
+    }
+}
+
+/// Returns what a token needs for a route, if the client may get it.
+pub(super) fn good(client: &Client, route: &Route) -> Option<Wanted> {
+    if route.access == Access::Public || !reach::Reach::of(client, route).is_allowed() {
+        return None;
+    }
+    let (scope, audience) = reach::needs(route, Some(client));
+    Some(Wanted { scope, audience })
+}
+
+/// Returns a scope that the client may have and that does not open the route, with the audience that the route needs.
+pub(super) fn foreign(client: &Client, route: &Route) -> Option<Wanted> {
+    let Access::Token { requirement, audience } = &route.access else { return None };
+    let audience = audience.clone().filter(|wanted| reach::may_ask_for(client, wanted));
+    let scope = client
+        .scopes
+        .iter()
+        .find(|scope| Scopes::parse(scope).is_ok_and(|alone| !requirement.is_met_by(&alone)))?;
+    Some(Wanted { scope: Some(scope.to_owned()), audience })
+}
+
+/// Returns what a token needs that has the scopes of the route and another audience than the route wants.
+pub(super) fn misdirected(client: &Client, route: &Route) -> Option<Wanted> {
+    let Access::Token { audience: Some(needed), .. } = &route.access else { return None };
+    let other = client.audiences.iter().find(|audience| *audience != needed);
+    let scope = good(client, route)?.scope;
+    Some(Wanted { scope, audience: other.cloned() })
+}
+
+/// Gets all tokens that the routes need.
+///
+/// # Errors
+/// The gateway does not issue them.
+pub(super) fn fetch(config: &Config, settings: &Settings, trust: &Trust) -> Result<Tokens, SelfTestError> {
+    let mut tokens = Tokens::default();
+    let Some(tester) = &settings.tester else { return Ok(tokens) };
+    let client = client(config, tester)?;
+    let source = Source { config, settings, trust, tester };
+    let any = client.scopes.iter().next().map(str::to_owned);
+    let any = Wanted { scope: any, audience: None };
+    let revoked = source.token(&any)?.0;
+    source.revoke(&revoked)?;
+    tokens.revoked = Some(revoked);
+    let (expiring, lifetime) = source.token(&any)?;
+    tokens.expired = Some(if lifetime <= settings.wait_for_expiry {
+        std::thread::sleep(lifetime + Duration::from_secs(1));
+        Ok(expiring)
+    } else {
+        let seconds = lifetime.as_secs();
+        Err(format!(
+            "a token of \"{}\" lives for {seconds} s; --wait-for-expiry {seconds}s waits for it",
+            tester.client
+        ))
+    });
+    // After the wait, because these tokens may live as short.
+    for route in config.routes.iter().filter(|route| settings.method(route).is_some()) {
+        let wanted = [good(client, route), foreign(client, route), misdirected(client, route)];
+        for wanted in wanted.into_iter().flatten() {
+            if let Entry::Vacant(vacant) = tokens.issued.entry(wanted) {
+                let token = source.token(vacant.key())?.0;
+                vacant.insert(token);
+            }
+        }
+    }
+    Ok(tokens)
+}
+
+/// Where tokens come from.
+struct Source<'a> {
+    config: &'a Config,
+    settings: &'a Settings,
+    trust: &'a Trust,
+    tester: &'a Tester,
+}
+
+impl Source<'_> {
+    fn url(&self, endpoint: Endpoint) -> String {
+        format!("{}{}", self.settings.origin, endpoint.path(self.config))
+    }
+
+    /// Gets a token, and its lifetime.
+    fn token(&self, wanted: &Wanted) -> Result<(String, Duration), SelfTestError> {
+        let mut fields = vec![
+            ("grant_type", "client_credentials"),
+            ("client_id", &*self.tester.client),
+            ("client_secret", self.tester.secret.expose()),
+        ];
+        fields.extend(wanted.scope.as_deref().map(|scope| ("scope", scope)));
+        fields.extend(wanted.audience.as_deref().map(|audience| ("resource", audience)));
+        let url = self.url(Endpoint::Token);
+        let body =
+            post(&url, self.trust, &fields).map_err(|error| SelfTestError::Failed(error.to_string()))?;
+        let token = body.get("access_token").and_then(Value::as_str);
+        let token =
+            token.ok_or_else(|| SelfTestError::Failed(format!("{url} answered without an access_token")))?;
+        let lifetime = body.get("expires_in").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        Ok((token.to_owned(), Duration::from_secs(lifetime)))
+    }
+
+    fn revoke(&self, token: &str) -> Result<(), SelfTestError> {
+        let fields = [
+            ("client_id", &*self.tester.client),
+            ("client_secret", self.tester.secret.expose()),
+            ("token", token),
+        ];
+        match post(&self.url(Endpoint::Revocation), self.trust, &fields) {
+            // A revocation is answered without a body (RFC 7009 §2.2).
+            Ok(_) | Err(RequestError::NotJson(_)) => Ok(()),
+            Err(error) => Err(SelfTestError::Failed(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `tollgate self-test` against the gateway, and against servers with a hole each.
+
+use crate::support::config::SECRET;
+use crate::support::gateway::{Output, finish};
+use crate::support::{Config, Fixture, Gateway, Upstream, get, raw};
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// One client, one protected and one public route, and a route that has no safe method.
+fn config(upstream: SocketAddr) -> Config {
+    Config::bare()
+        .upstream("api", upstream)
+        .client(
+            "tester",
+            SECRET,
+            "scopes = [\"read\", \"write\"]\naudiences = [\"https://other.example\", \"https://api.example\"]\ntoken_lifetime = \"2s\"",
+        )
+        .route("path = \"/v1/orders/{id}\"\nmethods = [\"GET\"]\nscopes = [\"read\"]\naudience = \"https://api.example\"\nupstream = \"api\"")
+        .route("prefix = \"/open\"\naccess = \"public\"\nupstream = \"api\"")
+        .route("path = \"/pay\"\nmethods = [\"POST\"]\nscopes = [\"write\"]\nupstream = \"api\"")
+}
+
+/// Runs the test of the configuration in the gateway's folder against `address`.
+fn self_test(gateway: &Gateway, address: SocketAddr, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command
+        .args(["self-test", "--url", &format!("http://{address}")])
+        .args(arguments)
+        .env("TOLLGATE_CLIENT_SECRET", SECRET)
+        .env("NO_COLOR", "1")
+        .current_dir(gateway.dir());
+    finish(command, Duration::from_secs(60))
+}
+
+/// Returns the attacks that passed, with what was special about them.
+fn passed(output: &Output) -> Vec<(String, String)> {
+    let report: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    let routes = report["routes"].as_array().expect("routes");
+    let cases = routes.iter().flat_map(|route| route["cases"].as_array().expect("cases"));
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    cases
+        .filter(|case| case["result"] == "passed")
+        .map(|case| (text(&case["attack"]), text(&case["what"])))
+        .collect()
+}
+
+#[test]
+fn a_gateway_that_keeps_its_configuration_lets_nothing_through() {
+    let upstream = Upstream::start();
+    upstream.on("/open", |request, stream| {
+        // An API that shows the headers that it gets.
+        let body = &request.head;
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
+        stream.write_all(body)?;
+        Ok(crate::support::upstream::Next::KeepAlive)
+    });
+    let gateway = Gateway::start(&config(upstream.address()));
+    let output = self_test(&gateway, gateway.plain(), &["--junit", "junit.xml"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.stdout.contains("and nothing passed that must not"), "{output:?}");
+    let skipped =
+        "no_token: the route has no method without an effect; --unsafe-methods attacks it anyway (1 route)";
+    assert!(output.stdout.contains(skipped), "{output:?}");
+    let junit = fs::read_to_string(gateway.dir().join("junit.xml")).expect("junit.xml");
+    assert!(
+        junit.contains("failures=\"0\"") && junit.contains("name=\"expired_token: an expired token\"/>"),
+        "{junit}"
+    );
+    assert!(!junit.contains(SECRET) && !output.all().contains(SECRET), "{output:?}");
+
+    // What reached the API: the good token, the forged headers, and well-formed heads with a broken body.
+    for request in upstream.requests("/") {
+        assert!(["/v1/orders/1", "/open"].contains(&request.target()), "{}", request.text());
+        assert_eq!(request.method(), "GET", "{}", request.text());
+        assert!(!request.text().contains("forged-"), "{}", request.text());
+    }
+    assert!(upstream.requests("/v1/orders/1").iter().all(|request| request.all("x-client-id") == ["tester"]));
+    let report = self_test(&gateway, gateway.plain(), &["--json"]);
+    assert_eq!(passed(&report), [], "{report:?}");
+    for attack in [
+        "control",
+        "no_token",
+        "invalid_token",
+        "token_elsewhere",
+        "foreign_scope",
+        "other_audience",
+        "revoked_token",
+        "expired_token",
+        "path_spelling",
+        "method",
+        "identity_header",
+        "framing",
+    ] {
+        assert!(report.stdout.contains(&format!("\"attack\": \"{attack}\"")), "{attack}: {report:?}");
+    }
+}
+
+/// A server in front of the gateway that answers as the API would where it has its hole.
+fn with_hole(
+    gateway: SocketAddr,
+    hole: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let hole = Arc::new(hole);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let hole = Arc::clone(&hole);
+            thread::spawn(move || serve(client, gateway, &*hole));
+        }
+    });
+    address
+}
+
+fn serve(mut client: TcpStream, gateway: SocketAddr, hole: &dyn Fn(&str) -> Option<String>) {
+    let mut bytes = vec![0; 64 * 1024];
+    // The test sends a request at once, and it fits in a segment on loopback.
+    let Ok(read) = client.read(&mut bytes) else { return };
+    bytes.truncate(read);
+    if let Some(answer) = hole(&String::from_utf8_lossy(&bytes)) {
+        let _ = client.write_all(answer.as_bytes());
+        return;
+    }
+    let Ok(mut server) = TcpStream::connect(gateway) else { return };
+    let _ = server.write_all(&bytes);
+    let (Ok(mut from), Ok(mut to)) = (client.try_clone(), server.try_clone()) else { return };
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+    let _ = std::io::copy(&mut server, &mut client);
+    let _ = client.shutdown(Shutdown::Both);
+}
+
+const API: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+
+#[test]
+fn every_planted_hole_is_found() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&config(upstream.address()));
+    let is_token = |request: &str| request.contains("/oauth/");
+    let has_bearer = |request: &str| request.contains("Authorization: Bearer tg_");
+    type Hole = Box<dyn Fn(&str) -> bool + Send + Sync>;
+    let holes: Vec<(Hole, &[&str])> = vec![
+        (
+            Box::new(|request| {
+                request.starts_with("GET /v1/orders/1 ")
+                    && !request.contains("Bearer")
+                    && !request.contains("tg_")
+                    && !request.contains("Content-Length")
+            }),
+            &["no_token"],
+        ),
+        (
+            Box::new(move |request| request.starts_with("GET /v1/orders/1 ") && has_bearer(request)),
+            &["invalid_token", "foreign_scope", "other_audience", "revoked_token", "expired_token"],
+        ),
+        (Box::new(|request| request.contains("Authorization: Basic tg_")), &["invalid_token"]),
+        (Box::new(|request| request.contains("?access_token=")), &["token_elsewhere"]),
+        (Box::new(|request| request.contains("Cookie: access_token=")), &["token_elsewhere"]),
+        (Box::new(|request| request.contains("/..;/")), &["path_spelling"]),
+        (Box::new(|request| request.starts_with("GET /V1/ORDERS/1 ")), &["path_spelling"]),
+        (Box::new(|request| request.starts_with("TRACE ")), &["method"]),
+        (Box::new(|request| request.contains("Content-Length: +5")), &["framing"]),
+    ];
+    for (hole, attacks) in holes {
+        let address = with_hole(gateway.plain(), move |request| {
+            (!is_token(request) && hole(request)).then(|| API.to_owned())
+        });
+        let output = self_test(&gateway, address, &["--json"]);
+        assert_eq!(output.code, Some(1), "{attacks:?}: {output:?}");
+        let found = passed(&output);
+        for attack in attacks {
+            assert!(found.iter().any(|(name, _)| name == attack), "{attack}: {found:?}");
+        }
+        // A server that accepts every token accepts other attacks, too.
+        if attacks.len() == 1 {
+            assert!(found.iter().all(|(name, _)| attacks.contains(&&**name)), "{attacks:?}: {found:?}");
+        }
+    }
+
+    // The client's headers reach an API that shows them.
+    let shows = with_hole(gateway.plain(), |request| {
+        let length = request.len();
+        request.contains("X-Tollgate-Self-Test").then(|| {
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{request}")
+        })
+    });
+    let output = self_test(&gateway, shows, &[]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stdout.contains("the API got the client's X-Client-Id"), "{output:?}");
+    // A second request hides in the body of the first one.
+    let smuggles = with_hole(gateway.plain(), |request| {
+        request.contains("10000000000000005\r\n").then(|| [API, API].concat())
+    });
+    let output = self_test(&gateway, smuggles, &["--json"]);
+    let expected = ("framing".to_owned(), "a chunk size beyond 64 bits".to_owned());
+    assert!(passed(&output).contains(&expected), "{output:?}");
+}
+
+#[test]
+fn a_gateway_with_another_configuration_is_found() {
+    let upstream = Upstream::start();
+    let text = config(upstream.address());
+    let gateway = Gateway::start(&text);
+    let wide = text.text().replace("scopes = [\"read\"]\naudience", "access = \"public\"\n#");
+    let running = Gateway::start_text(&wide, &[]);
+    let output = self_test(&gateway, running.plain(), &["--json"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(passed(&output).iter().any(|(attack, _)| attack == "no_token"), "{output:?}");
+
+    // And one that refuses what must pass.
+    let narrow = text
+        .text()
+        .replace("scopes = [\"read\"]\naudience", "scopes = [\"read\", \"write\", \"admin\"]\naudience");
+    let running = Gateway::start_text(&narrow, &[]);
+    let output = self_test(&gateway, running.plain(), &[]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(
+        output.stdout.contains("DIFFERS") && output.stdout.contains("another configuration"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn the_test_stays_on_this_machine_and_within_its_bounds() {
+    let fixture = Fixture::start(|config| config);
+    let far: SocketAddr = "192.0.2.1:80".parse().expect("an address");
+    let output = self_test(&fixture.gateway, far, &["--no-client"]);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(output.stderr.contains("--remote"), "{output:?}");
+    let output = self_test(&fixture.gateway, fixture.address(), &["--no-client", "--max-requests", "10"]);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(output.stderr.contains("--max-requests is 10"), "{output:?}");
+    // Nothing was sent.
+    assert!(fixture.upstream.requests("/").is_empty());
+    raw(fixture.address(), get("/nowhere", &[])).status(404);
+    let output = self_test(&fixture.gateway, fixture.address(), &["--no-client"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+}
