@@ -95,6 +95,13 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] if the store cannot answer.
     fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>>;
 
+    /// Returns what this process remembers about a token for which [`TokenStore::find`] has returned [`Found::Ask`]. It may
+    /// be out of date, so it decides only whose token it is. The default remembers nothing.
+    fn recall(&self, token: &TokenDigest) -> Option<Record> {
+        let _ = token;
+        None
+    }
+
     /// Keeps a token. Once this has succeeded, every thread finds the token.
     ///
     /// # Errors

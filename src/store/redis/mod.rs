@@ -194,6 +194,10 @@ impl TokenStore for RedisStore {
         ask::ask(&self.shared, &self.runtime, token)
     }
 
+    fn recall(&self, token: &TokenDigest) -> Option<Record> {
+        self.shared.memory.find(token).known()
+    }
+
     fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>> {
         let shared = Arc::clone(&self.shared);
         if let Err(full) = shared.memory.keep(token, record.clone()) {
