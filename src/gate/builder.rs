@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::clock::{Clock, SystemClock};
+use crate::gate::changed_clients::ChangedClients;
 use crate::gate::deadline::Deadlines;
 use crate::gate::defaults;
 use crate::gate::hashing::HashingPool;
@@ -187,6 +188,7 @@ impl GateBuilder {
             throttle: Throttle::default(),
             deadlines: Deadlines::default(),
             single_flight: SingleFlight::default(),
+            changed_clients: ChangedClients::default(),
             process_key,
             #[cfg(feature = "jose")]
             assertions: UsedOnce::new(ASSERTIONS, &*clock).map_err(GateError::Randomness)?,
@@ -197,6 +199,7 @@ impl GateBuilder {
             clock,
         });
         let gate = Gate { inner };
+        gate.watch_found_grants();
         gate.adopt_kept_tokens();
         if gate.inner.store.is_shared() {
             let weak = Arc::downgrade(&gate.inner);

@@ -14,8 +14,9 @@ const GRANTS_BEFORE_CLEANING: usize = 64;
 #[derive(Default)]
 pub(crate) struct Grants {
     by_terms: HashMap<(Terms, u32), Weak<Grant>>,
-    /// Grants whose lifetime was shortened, which new tokens do not share.
-    shortened: Vec<Weak<Grant>>,
+    /// Grants that new tokens do not share: their lifetime was shortened, or another grant on the same terms was there
+    /// first.
+    unshared: Vec<Weak<Grant>>,
 }
 
 impl Grants {
@@ -34,9 +35,19 @@ impl Grants {
         grant
     }
 
-    /// Adds a grant of tokens from before a restart, which new tokens on the same terms share.
+    /// Adds a grant of tokens from before a restart or from another process. New tokens on the same terms share it, if
+    /// there is no other such grant.
     pub(super) fn adopt(&mut self, grant: &Arc<Grant>) {
-        self.by_terms.insert((grant.terms().clone(), grant.epoch()), Arc::downgrade(grant));
+        let is_it = |known: &Weak<Grant>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(grant));
+        if self.unshared.iter().any(is_it) {
+            return;
+        }
+        let key = (grant.terms().clone(), grant.epoch());
+        match self.by_terms.get(&key).filter(|known| known.strong_count() > 0) {
+            Some(known) if is_it(known) => {}
+            Some(_) => self.unshared.push(Arc::downgrade(grant)),
+            None => drop(self.by_terms.insert(key, Arc::downgrade(grant))),
+        }
     }
 
     /// Ends the grants on terms that are not allowed any more, and shortens those that live longer than `longest`.
@@ -46,9 +57,9 @@ impl Grants {
         allowed: impl Fn(&Terms) -> bool,
         longest: Duration,
     ) -> Vec<Arc<Grant>> {
-        let Self { by_terms, shortened } = self;
+        let Self { by_terms, unshared } = self;
         let mut restricted = Vec::new();
-        shortened.retain(|grant| {
+        unshared.retain(|grant| {
             let Some(grant) = grant.upgrade() else { return false };
             let shorter = grant.shorten(longest);
             let stays = allowed(grant.terms()) || grant.end();
@@ -62,7 +73,7 @@ impl Grants {
             if !allowed(terms) {
                 grant.end();
             } else if grant.shorten(longest) {
-                shortened.push(Weak::clone(weak));
+                unshared.push(Weak::clone(weak));
             } else {
                 return true;
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::clock::Clock;
+use crate::gate::changed_clients::ChangedClients;
 use crate::gate::deadline::Deadlines;
 use crate::gate::hashing::HashingPool;
 #[cfg(feature = "jose")]
@@ -77,6 +78,8 @@ pub(crate) struct Inner {
     pub(super) throttle: Throttle,
     pub(super) deadlines: Deadlines,
     pub(super) single_flight: SingleFlight,
+    /// The clients of which no other process may issue tokens.
+    pub(super) changed_clients: ChangedClients,
     pub(super) process_key: [u8; 32],
     /// The client assertions that were used.
     #[cfg(feature = "jose")]
@@ -118,6 +121,9 @@ impl Gate {
         self.inner.settings.store(Arc::clone(&after));
         let store = &*self.inner.store;
         for client in after.restrict_tokens(&before, store) {
+            if store.lasting().is_some() {
+                self.inner.changed_clients.add(client.id());
+            }
             // The store has begun to end the epoch. A reload does not wait for it.
             drop(self.end_epoch(client));
         }

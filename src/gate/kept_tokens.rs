@@ -18,6 +18,12 @@ impl Gate {
         let Some(lasting) = store.lasting() else { return };
         let settings = self.settings();
         let registered = lasting.registrations();
+        for (client, registration) in &registered {
+            let known = settings.clients.get(client.as_str());
+            if !known.is_some_and(|known| known.keeps_tokens_of(Some(registration))) {
+                self.inner.changed_clients.add(client);
+            }
+        }
         for grant in lasting.grants() {
             let state = grant.client();
             let known = settings.clients.get(state.id().as_str());

@@ -26,6 +26,8 @@ mod audience;
 mod bound;
 #[cfg(feature = "jose")]
 mod changes;
+#[cfg(feature = "gateway")]
+mod overlap;
 #[cfg(feature = "jose")]
 mod plugin;
 #[cfg(feature = "jose")]

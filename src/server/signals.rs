@@ -3,7 +3,7 @@
 use std::io;
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::ShutdownHandle;
@@ -20,7 +20,7 @@ pub(crate) enum Signal {
 }
 
 /// Starts a thread that handles signals: SIGTERM and SIGQUIT drain the server, SIGINT stops it immediately
-/// (also during a drain). It calls `act` for every signal.
+/// (also during a drain). It calls `act` for each of them, for SIGHUP and for SIGUSR2.
 ///
 /// # Errors
 /// Fails if the handlers cannot be installed or the thread cannot be started.
@@ -28,12 +28,14 @@ pub(crate) fn handle_signals(
     handle: ShutdownHandle,
     act: impl Fn(Signal) + Send + 'static,
 ) -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2])?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGXFSZ])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             match signal {
                 SIGHUP => act(Signal::Reload),
                 SIGUSR2 => act(Signal::Upgrade),
+                // A file has reached its size limit. The write has failed, and that is handled where it happened.
+                SIGXFSZ => {}
                 ends => {
                     act(Signal::End);
                     if ends == SIGINT { handle.stop() } else { handle.drain() }

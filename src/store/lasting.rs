@@ -6,6 +6,9 @@ use std::sync::Arc;
 use crate::oauth::client::ClientId;
 use crate::oauth::grant::Grant;
 
+/// Is called with a grant that another process has made.
+pub type OnFound = Box<dyn Fn(&Arc<Grant>) + Send + Sync>;
+
 /// The part of a [`TokenStore`](crate::store::TokenStore) whose tokens outlive the process.
 ///
 /// While the process does not run, a client may lose something that its tokens carry. The gate compares the two when it is
@@ -22,6 +25,13 @@ pub trait Lasting {
 
     /// Keeps the registration of a client, which is opaque to the store. `None` forgets it.
     fn register(&self, client: &ClientId, registration: Option<Vec<u8>>);
+
+    /// Calls `on_found` with each grant that another process makes while both use the store, before a token of it is found.
+    /// A store that no other process writes to keeps the default. It is called from the threads that call the store, and
+    /// calls [`Lasting::restrict`].
+    fn on_found(&self, on_found: OnFound) {
+        drop(on_found);
+    }
 
     /// Keeps that each of these grants has ended ([`Grant::is_current`]) or that its lifetime is shorter than that of its
     /// terms.

@@ -18,7 +18,7 @@ mod wheel;
 pub use engine::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
 #[cfg(feature = "journal")]
 pub use journal::{Journal, JournalError};
-pub use lasting::Lasting;
+pub use lasting::{Lasting, OnFound};
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, SharedStoreStatus};

@@ -1,6 +1,7 @@
 //! The gateway as a child process.
 
 use super::Config;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -72,7 +73,7 @@ impl Gateway {
             // `exec` replaces the shell, so the child's id is the gateway's.
             shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
             shell
-                .arg(env!("CARGO_BIN_EXE_tollgate"))
+                .arg(program())
                 .current_dir(dir)
                 .stdin(Stdio::null())
                 .env_remove("RUST_LOG")
@@ -87,13 +88,38 @@ impl Gateway {
             let mut shell = Command::new("sh");
             shell.args(["-c", "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\""]);
             shell
-                .arg(env!("CARGO_BIN_EXE_tollgate"))
+                .arg(program())
                 .current_dir(dir)
                 .stdin(OwnedFd::from(socket))
                 .env_remove("RUST_LOG")
                 .env("NO_COLOR", "1");
             shell
         })
+    }
+
+    /// Like `start`, with a file system of this size in `folder`, which only the gateway sees. Returns `None` if the system
+    /// does not allow that.
+    pub(crate) fn start_on_small_disk(config: &Config, folder: &Path, size: &str) -> Option<Self> {
+        let mount = format!("mount -t tmpfs -o size={size},mode=700 tmpfs \"$0\"");
+        let unshare = |script: &str| {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(folder);
+            unshare
+        };
+        let tried = unshare(&mount).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if !tried.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        Some(Self::spawn(&config.text(), |dir| {
+            let mut shell = unshare(&format!("{mount} && exec \"$@\""));
+            shell
+                .arg(program())
+                .current_dir(dir)
+                .stdin(Stdio::null())
+                .env_remove("RUST_LOG")
+                .env("NO_COLOR", "1");
+            shell
+        }))
     }
 
     fn spawn(config: &str, command: impl FnOnce(&Path) -> Command) -> Self {
@@ -298,6 +324,23 @@ pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     finish(tollgate, Duration::from_secs(15))
 }
 
+/// Runs `tollgate upgrade`, which must succeed. The new process ends when the guard is dropped.
+#[track_caller]
+pub(crate) fn run_upgrade(dir: &Path) -> (u32, Guard) {
+    // The process that was replaced by the last upgrade may still own the socket for a moment.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let output = loop {
+        let output = run(dir, &["upgrade"]);
+        if !output.stderr.contains("has already taken over") || Instant::now() > deadline {
+            break output;
+        }
+    };
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let process = output.stdout.split_whitespace().nth(3).and_then(|process| process.parse().ok());
+    let process = process.unwrap_or_else(|| panic!("no process: {output:?}"));
+    (process, Guard::of(process))
+}
+
 /// Runs a command for at most `limit`.
 #[track_caller]
 pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
@@ -323,8 +366,13 @@ pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
     Output { code: child.wait().expect("its status").code(), stdout, stderr }
 }
 
+/// Returns the gateway under test: the one that cargo has built for the tests, unless `TOLLGATE_PROGRAM` names another.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("TOLLGATE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_tollgate").into())
+}
+
 fn command(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    let mut command = Command::new(program());
     command.current_dir(dir).stdin(Stdio::null()).env_remove("RUST_LOG").env("NO_COLOR", "1");
     command
 }

@@ -291,6 +291,27 @@ impl Read for Tap<'_> {
     }
 }
 
+/// Starts a server that upgrades every connection and returns what it receives.
+pub(crate) fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer);
+                let _ = stream.write_all(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+                );
+                while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    let _ = stream.write_all(&buffer[..length]);
+                }
+            });
+        }
+    });
+    address
+}
+
 pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }

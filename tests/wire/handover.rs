@@ -1,6 +1,7 @@
 //! Upgrades: a new process takes over from the running gateway, and clients notice nothing.
 
-use crate::support::gateway::{Guard, Output};
+use crate::support::gateway::{Guard, Output, run_upgrade};
+use crate::support::upstream::echo;
 use crate::support::{
     Config, Conn, Fixture, Gateway, REVOKE, TOKEN, TestResponse, credentials, get, post_form, raw,
 };
@@ -9,7 +10,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,23 +18,6 @@ use std::time::{Duration, Instant};
 /// How often the gateway is replaced. `TOLLGATE_UPGRADES=100` is for a run by hand.
 fn upgrades() -> usize {
     std::env::var("TOLLGATE_UPGRADES").ok().and_then(|upgrades| upgrades.parse().ok()).unwrap_or(20)
-}
-
-/// Runs `tollgate upgrade`, which must succeed. The new process ends when the guard is dropped.
-#[track_caller]
-fn upgrade(dir: &Path) -> (u32, Guard) {
-    // The process that was replaced by the last upgrade may still own the socket for a moment.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let output = loop {
-        let output = run(dir, &["upgrade"]);
-        if !output.stderr.contains("has already taken over") || Instant::now() > deadline {
-            break output;
-        }
-    };
-    assert_eq!(output.code, Some(0), "{output:?}");
-    let process = output.stdout.split_whitespace().nth(3).and_then(|process| process.parse().ok());
-    let process = process.unwrap_or_else(|| panic!("no process: {output:?}"));
-    (process, Guard::of(process))
 }
 
 /// Runs `tollgate upgrade`, which must fail and leave the gateway as it was.
@@ -52,27 +35,6 @@ fn failed_upgrade(fixture: &mut Fixture, reason: &str) -> Output {
 
 fn start(config: impl FnOnce(Config) -> Config) -> Fixture {
     Fixture::start(|standard| config(standard).server("shutdown_grace = \"4s\"\nstate_dir = \"state\""))
-}
-
-/// Starts a server that upgrades every connection and returns what it receives.
-fn echo() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            thread::spawn(move || {
-                let mut buffer = [0; 4096];
-                let _ = stream.read(&mut buffer);
-                let _ = stream.write_all(
-                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-                );
-                while let Ok(length @ 1..) = stream.read(&mut buffer) {
-                    let _ = stream.write_all(&buffer[..length]);
-                }
-            });
-        }
-    });
-    address
 }
 
 /// Clients that send requests until they are stopped. Every response must have status 200.
@@ -173,7 +135,7 @@ fn upgrades_under_load_lose_no_connection_no_token_and_no_revocation() {
             let to = if number % 2 == 0 { "threads = 3" } else { "threads = 1" };
             text.replace(from, to)
         });
-        let (next, guard) = upgrade(dir);
+        let (next, guard) = run_upgrade(dir);
         assert_ne!(next, process);
         process = next;
         guards.push(guard);
@@ -220,6 +182,48 @@ fn the_replaced_process_ends_with_success_and_an_idle_connection_may_still_send(
 }
 
 #[test]
+fn a_reload_of_the_new_process_reaches_tokens_that_the_old_one_has_issued_since() {
+    let fixture = start(|config| config);
+    let gateway = &fixture.gateway;
+    let connect = |_| {
+        let mut idle = fixture.connect();
+        idle.request(get("/public/here", &[])).status(200);
+        idle
+    };
+    let idle: Vec<Conn> = (0..3).map(connect).collect();
+    gateway.signal("USR2");
+    gateway.wait_for(" has taken over");
+    let _guard = Guard::of_successor(gateway);
+    // The old process answers on these connections. The new one has seen no token of these clients.
+    let asks = [("other", "read"), ("administrator", "write"), ("administrator", "read")];
+    let tokens: Vec<String> = idle
+        .into_iter()
+        .zip(asks)
+        .map(|(mut idle, (client, scope))| {
+            let ask = credentials(client) + "&grant_type=client_credentials&scope=" + scope;
+            bearer(&token_of(&idle.request(post_form(TOKEN, &[], ask))))
+        })
+        .collect();
+    let open = || -> Vec<u16> {
+        let paths = ["/hello", "/write", "/hello"];
+        let open = |(path, token): (&str, &String)| fixture.raw(get(path, &[token])).code();
+        paths.into_iter().zip(&tokens).map(open).collect()
+    };
+    assert_eq!(open(), [200, 200, 200]);
+    let before = gateway.times_written(" reloaded: ");
+    assert_eq!(run(gateway.dir(), &["client", "disable", "other"]).code, Some(0));
+    let scopes = "scopes = [\"admin\", \"read\", \"write\"]";
+    gateway.rewrite(|text| text.replace(scopes, "scopes = [\"read\"]"));
+    gateway.wait_until_written(" reloaded: ", before);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // The new process may have applied the two changes one after the other.
+    while open() != [401, 401, 200] {
+        assert!(Instant::now() < deadline, "{:?}\n{}", open(), gateway.written());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_new_process_that_fails_leaves_the_running_gateway_as_it_is_and_the_command_says_why() {
     let mut fixture = start(|config| config);
     let token = fixture.bearer("server", "read");
@@ -239,7 +243,7 @@ fn a_new_process_that_fails_leaves_the_running_gateway_as_it_is_and_the_command_
     // Issuing and revoking go on, and the next upgrade succeeds.
     let other = fixture.bearer("server", "read");
     fixture.gateway.rewrite(|_| good);
-    let (_, _guard) = upgrade(fixture.gateway.dir());
+    let (_, _guard) = run_upgrade(fixture.gateway.dir());
     for token in [token, other] {
         fixture.raw(get("/hello", &[&token])).status(200);
     }
@@ -296,7 +300,7 @@ fn metrics_and_a_service_manager_follow_the_new_process() {
     let text = gateway.written();
     let metrics = text.split("metrics on http://").nth(1).and_then(|text| text.split('/').next());
     let metrics: SocketAddr = metrics.and_then(|address| address.parse().ok()).expect("an address");
-    let (process, _guard) = upgrade(gateway.dir());
+    let (process, _guard) = run_upgrade(gateway.dir());
     assert_eq!(notified().trim(), format!("MAINPID={process}"));
     assert!(notified().starts_with("READY=1"), "from the new process");
     assert!(gateway.wait(Duration::from_secs(10)).success());

@@ -6,6 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../chaos/mod.rs"]
+mod chaos;
+
 mod access_log;
 mod admin;
 mod balance;
@@ -25,6 +28,7 @@ mod expiry;
 mod explain;
 mod faults_under_load;
 mod forward;
+mod full_disk;
 mod grpc;
 mod handover;
 mod hangup;

@@ -92,8 +92,11 @@ impl Follower {
                 if kind == batch::ISSUED {
                     for (_, id, _) in batch::issued(content, base) {
                         if let std::collections::hash_map::Entry::Vacant(vacant) = grants.entry(id)
-                            && let Some(grant) = read_grant(connection, id, target)?
+                            && let Some((grant, until)) = read_grant(connection, id, target)?
                         {
+                            if let Some(found) = target.found {
+                                found(&grant, id, until);
+                            }
                             vacant.insert(grant);
                         }
                     }
@@ -108,8 +111,14 @@ impl Follower {
     }
 }
 
-fn read_grant(connection: &Connection, id: u64, target: &Target<'_>) -> rusqlite::Result<Option<Arc<Grant>>> {
-    let mut statement = connection.prepare("SELECT blob FROM grants WHERE id = ?1")?;
-    let blob: Option<Vec<u8>> = statement.query_row([id.cast_signed()], |row| row.get(0)).optional()?;
-    Ok(blob.and_then(|blob: Vec<u8>| grant(&blob, target)))
+/// Returns a grant, and until when the file keeps it.
+fn read_grant(
+    connection: &Connection,
+    id: u64,
+    target: &Target<'_>,
+) -> rusqlite::Result<Option<(Arc<Grant>, i64)>> {
+    let mut statement = connection.prepare("SELECT blob, until FROM grants WHERE id = ?1")?;
+    let row: Option<(Vec<u8>, i64)> =
+        statement.query_row([id.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(row.and_then(|(blob, until)| Some((grant(&blob, target)?, until))))
 }

@@ -21,6 +21,9 @@ use crate::store::stored::{Interner, StoredGrant};
 /// kernel's tick, and what remains of a lifetime must not grow.
 const MARGIN: i64 = 10;
 
+/// Is called with each grant that another process has made, its number, and until when the file keeps it.
+pub(super) type Found<'a> = dyn Fn(&Arc<Grant>, u64, i64) + 'a;
+
 /// Where everything goes.
 pub(super) struct Target<'a> {
     pub(super) memory: &'a MemoryStore,
@@ -28,6 +31,7 @@ pub(super) struct Target<'a> {
     pub(super) used: &'a UsedNames,
     /// What is added to the gate's clock to get the journal's.
     pub(super) offset: i64,
+    pub(super) found: Option<&'a Found<'a>>,
 }
 
 /// What was found.

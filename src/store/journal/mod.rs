@@ -28,8 +28,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 #[cfg(any(feature = "gateway", feature = "redis"))]
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ use crate::store::journal::load::{Loaded, Target, load};
 use crate::store::journal::own_rows::OwnRows;
 use crate::store::journal::used::UsedNames;
 use crate::store::journal::writer::{Clocks, Shared};
-use crate::store::lasting::Lasting;
+use crate::store::lasting::{Lasting, OnFound};
 use crate::store::memory::MemoryStore;
 use crate::store::stored::{Interner, StoredGrant};
 use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
@@ -115,6 +115,9 @@ pub struct Journal {
     lock: File,
     own: Arc<OwnRows>,
     following: Following,
+    /// Whether the other process that has the file open was there first.
+    is_successor: AtomicBool,
+    on_found: OnceLock<OnFound>,
     /// What is added to the gate's clock to get the journal's.
     offset: i64,
     /// When the last token expires, on the journal's clock.
@@ -172,7 +175,7 @@ impl Journal {
         let offset = now.boot - gate_now;
         let (memory, interner, used) =
             (MemoryStore::new(max_tokens), Interner::default(), UsedNames::default());
-        let target = Target { memory: &memory, interner: &interner, used: &used, offset };
+        let target = Target { memory: &memory, interner: &interner, used: &used, offset, found: None };
         let Loaded { tokens, no_room, dropped, mut grants, registrations, last_expiry, last_row } =
             load(&mut file, before.as_ref(), &now, &target)?;
         if dropped {
@@ -218,6 +221,8 @@ impl Journal {
             lock: held,
             own,
             following,
+            is_successor: AtomicBool::new(is_shared),
+            on_found: OnceLock::new(),
             offset,
             last_expiry: AtomicI64::new(last_expiry),
         })
@@ -256,6 +261,7 @@ impl Journal {
     #[cfg(feature = "gateway")]
     pub(crate) fn share(&self) -> Result<(), JournalError> {
         self.own.keep(true);
+        self.is_successor.store(false, Ordering::Relaxed);
         self.following.start(&self.folder, None).inspect_err(|_| self.own.keep(false))
     }
 
@@ -287,8 +293,22 @@ impl Journal {
         if !self.following.is_active() {
             return Ok(());
         }
-        let target =
-            Target { memory: &self.memory, interner: &self.interner, used: &self.used, offset: self.offset };
+        let found = |grant: &Arc<Grant>, id, until| {
+            lock(&self.grants).keep(grant, id, until);
+            // The settings of a process that is being replaced are older than those of the other one.
+            if self.is_successor.load(Ordering::Relaxed)
+                && let Some(on_found) = self.on_found.get()
+            {
+                on_found(grant);
+            }
+        };
+        let target = Target {
+            memory: &self.memory,
+            interner: &self.interner,
+            used: &self.used,
+            offset: self.offset,
+            found: Some(&found),
+        };
         let last_expiry =
             self.following.catch_up(&self.own, self.boot.boot_millis(), &target).map_err(|error| {
                 log::error!("what another gateway has written cannot be read: {error}");
@@ -441,6 +461,11 @@ impl Lasting for Journal {
         }
         let row = ClientRow { client: client.as_str().to_owned(), registration };
         self.shared.add(|batch| batch.clients.push(row));
+    }
+
+    fn on_found(&self, on_found: OnFound) {
+        // A journal belongs to one gate.
+        let _ = self.on_found.set(on_found);
     }
 
     fn restrict(&self, grants: &[Arc<Grant>]) {

@@ -4,67 +4,142 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::store::journal::report::is_damage;
 
-/// How much of the end is damaged.
+/// How much of the end of a file is damaged.
 const LAST: usize = 8 * 1_024;
 const LAST_TOKEN: u64 = 40;
 /// The distance of the damage before that.
 const FAR: usize = 97 * 1_024;
 
-/// Every how many bytes the damage is. `TOLLGATE_TORN_STEP=1` is for a run by hand.
-fn step() -> usize {
-    std::env::var("TOLLGATE_TORN_STEP").ok().and_then(|step| step.parse().ok()).unwrap_or(509)
+const MAIN: &str = "journal.db";
+const LOG: &str = "journal.db-wal";
+
+/// Returns a folder in memory if there is one: thousands of journals are opened, and each open waits for the disk.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// Copies the files of a journal that a killed process has left behind.
-fn killed(from: &Path, to: &Path) {
-    for name in ["journal.db", "journal.db-wal"] {
-        fs::copy(from.join(name), to.join(name)).unwrap();
+/// The two files of a journal.
+#[derive(Clone)]
+struct Files {
+    main: Vec<u8>,
+    log: Vec<u8>,
+}
+
+impl Files {
+    fn of(folder: &Path) -> Self {
+        Self {
+            main: fs::read(folder.join(MAIN)).unwrap(),
+            log: fs::read(folder.join(LOG)).unwrap_or_default(),
+        }
+    }
+
+    /// Loads these files as a start does, and returns which tokens there are. `None` says that the file is set aside.
+    fn load(&self, folder: &Path) -> Option<Vec<u64>> {
+        fs::write(folder.join(MAIN), &self.main).unwrap();
+        fs::write(folder.join(LOG), &self.log).unwrap();
+        let _ = fs::remove_file(folder.join("journal.db-shm"));
+        let (memory, interner, used) = (MemoryStore::new(1_000), Interner::default(), UsedNames::default());
+        let target = Target { memory: &memory, interner: &interner, used: &used, offset: 0, found: None };
+        let now = boot::Moment { boot_id: "a".to_owned(), boot: 600_000, wall: 1_800_000_000_000 };
+        let loaded = JournalFile::open(folder, None).and_then(|mut file| {
+            let before = file.last_tick().map_err(|error| file.sqlite(error))?;
+            load(&mut file, before.as_ref(), &now, &target)
+        });
+        match loaded {
+            Ok(_) => Some((0..200).filter(|number| memory.find(&token(*number)).known().is_some()).collect()),
+            Err(error) => {
+                assert!(is_damage(&error), "the gateway would not start: {error}");
+                None
+            }
+        }
     }
 }
 
-/// Opens a copy of the journal whose log was changed, and returns which tokens it has.
-fn tokens_of(source: &Path, change: impl Fn(&mut Vec<u8>)) -> Vec<u64> {
-    let copy = tempfile::tempdir().unwrap();
-    killed(source, copy.path());
-    let log = copy.path().join("journal.db-wal");
-    let mut bytes = fs::read(&log).unwrap();
-    change(&mut bytes);
-    fs::write(&log, bytes).unwrap();
-    let journal = Journal::open_on(copy.path(), 1_000, clock(WALL), FakeBoot::new("a", 1_000)).unwrap();
-    (0..200).filter(|number| journal.find(&token(*number)).known().is_some()).collect()
-}
-
-#[test]
-fn a_torn_journal_is_a_prefix_of_history() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = clock(WALL);
-    let journal = Journal::open_on(folder.path(), 1_000, clock.clone(), FakeBoot::new("a", 1_000)).unwrap();
-    // Token n is issued, and token n - 1 is revoked: a prefix of this history has one or two tokens, neighbours.
-    // Few enough for the log to be in the file: a longer one is written into the database, and begins again.
+/// Writes a history and returns the files that a killed process leaves behind, and those of one that has ended.
+///
+/// Token n is issued, and token n - 1 is revoked: a prefix of this history has one or two tokens, neighbours. It is short
+/// enough for the log to be in the file: a longer one is written into the database, and begins again.
+fn history() -> (Files, Files) {
+    let folder = folder();
+    let clock = ManualClock::new(Duration::ZERO);
+    clock.advance(Duration::from_secs(500));
+    let boot = FakeBoot::new("a", 500_000);
+    let journal = Journal::open_on(folder.path(), 1_000, Arc::new(clock), boot).unwrap();
     for number in 0..LAST_TOKEN + 1 {
-        issue(&journal, number, 3_600, clock.now());
+        issue(&journal, number, 3_600, Millis::new(500_000));
         block_on(journal.flush()).unwrap();
         if number > 0 {
             assert!(block_on(journal.revoke(token(number - 1))).unwrap().is_some());
         }
     }
-    let copy = tempfile::tempdir().unwrap();
-    killed(folder.path(), copy.path());
+    let killed = Files::of(folder.path());
     drop(journal);
-    assert_eq!(tokens_of(copy.path(), |_| ()), [LAST_TOKEN], "whole");
-    let length = fs::metadata(copy.path().join("journal.db-wal")).unwrap().len() as usize;
+    (killed, Files::of(folder.path()))
+}
+
+/// Every how many bytes the damage is. `tests/chaos/run` sets it to 1.
+fn step() -> usize {
+    std::env::var("TOLLGATE_TORN_STEP").ok().and_then(|step| step.parse().ok()).unwrap_or(131)
+}
+
+/// The places of the damage in a file of this length.
+fn places(length: usize) -> impl Iterator<Item = usize> {
+    (length.saturating_sub(LAST)..length).step_by(step()).chain((length % FAR..length).step_by(FAR))
+}
+
+#[track_caller]
+fn assert_prefix(at: usize, tokens: &[u64]) {
+    let is_prefix = matches!(tokens, [] | [_]) || matches!(tokens, [one, next] if *next == one + 1);
+    assert!(is_prefix, "damage at byte {at}: {tokens:?}");
+}
+
+#[test]
+fn a_torn_log_is_a_prefix_of_history() {
+    let ((killed, _), folder) = (history(), folder());
+    assert_eq!(killed.load(folder.path()).unwrap(), [LAST_TOKEN], "whole");
     let mut seen = std::collections::HashSet::new();
-    let everywhere = (length % FAR..length).step_by(FAR);
-    for at in (length.saturating_sub(LAST)..length).step_by(step()).chain(everywhere) {
-        let cut = tokens_of(copy.path(), |log| log.truncate(at));
-        let flipped = tokens_of(copy.path(), |log| log[at] ^= 0x40);
-        for tokens in [cut, flipped] {
-            let is_prefix =
-                matches!(tokens[..], [] | [_]) || matches!(tokens[..], [one, next] if next == one + 1);
-            assert!(is_prefix, "damage at byte {at}: {tokens:?}");
+    for at in places(killed.log.len()) {
+        let (mut cut, mut flipped) = (killed.clone(), killed.clone());
+        cut.log.truncate(at);
+        flipped.log[at] ^= 0x40;
+        for files in [cut, flipped] {
+            let tokens = files.load(folder.path()).expect("the log repairs itself");
+            assert_prefix(at, &tokens);
             seen.insert(tokens);
         }
     }
     assert!(seen.len() > 1, "the damage reaches the history");
+}
+
+#[test]
+fn a_database_that_was_torn_while_the_log_was_written_into_it_is_whole() {
+    let ((killed, ended), folder) = (history(), folder());
+    for at in places(ended.main.len()) {
+        let (mut cut, mut flipped) = (ended.main.clone(), ended.main.clone());
+        cut.truncate(at);
+        flipped[at] ^= 0x40;
+        for main in [cut, flipped] {
+            let tokens = Files { main, log: killed.log.clone() }.load(folder.path());
+            assert_eq!(tokens.as_deref(), Some(&[LAST_TOKEN][..]), "damage at byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_database_that_lost_its_end_is_set_aside_or_a_prefix_of_history() {
+    let ((_, ended), folder) = (history(), folder());
+    assert_eq!(ended.load(folder.path()).unwrap(), [LAST_TOKEN], "whole");
+    for at in places(ended.main.len()) {
+        let (mut cut, mut flipped) = (ended.clone(), ended.clone());
+        cut.main.truncate(at);
+        flipped.main[at] ^= 0x40;
+        for files in [cut, flipped] {
+            if let Some(tokens) = files.load(folder.path()) {
+                assert_prefix(at, &tokens);
+            }
+        }
+    }
 }

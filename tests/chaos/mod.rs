@@ -1,0 +1,11 @@
+//! Faults by the hundred, run by hand with `tests/chaos/run`: a gateway that is killed while it issues and revokes, and
+//! one that is replaced under load. Each test prints what it has seen.
+
+mod kills;
+mod load;
+mod upgrades;
+
+/// Returns a number from the environment, or `otherwise`.
+fn number(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(otherwise)
+}
