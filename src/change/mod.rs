@@ -32,6 +32,7 @@ pub(crate) mod new_secret;
 pub(crate) mod operation;
 pub(crate) mod permission;
 pub(crate) mod preview;
+pub(crate) mod proposals;
 pub(crate) mod raw;
 mod rollback;
 mod routes;

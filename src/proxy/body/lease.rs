@@ -13,7 +13,7 @@ pub(crate) const TOKEN_CHECK: Duration = Duration::from_secs(1);
 /// The interval at which a stream looks whether the store has answered.
 const ANSWER_CHECK: Duration = Duration::from_millis(10);
 
-/// The token that a stream depends on.
+/// The token that a request body depends on, which may outlive the task that serves its client.
 pub(crate) struct TokenLease {
     gate: Gate,
     lease: Lease,
@@ -21,7 +21,7 @@ pub(crate) struct TokenLease {
 }
 
 impl TokenLease {
-    /// Creates the lease of a request that may outlive its handler, or returns `None` if the request has no token.
+    /// Creates the lease, or returns `None` if the request has no token.
     pub(crate) fn new(gate: &Gate, lease: &Lease) -> Option<Self> {
         lease.digest()?;
         Some(Self { gate: gate.clone(), lease: lease.clone(), check: TokenCheck::default() })
@@ -30,11 +30,6 @@ impl TokenLease {
     /// Checks the token: see [`TokenCheck::check`].
     pub(crate) fn check(&mut self) -> Option<Duration> {
         self.check.check(&self.gate, &self.lease)
-    }
-
-    /// Returns the time until the next check: see [`check_in`].
-    pub(crate) fn check_in(&self) -> Duration {
-        check_in(&self.gate, &self.lease)
     }
 }
 
@@ -69,6 +64,31 @@ impl TokenCheck {
 #[cold]
 fn ask(gate: Gate, lease: Lease) -> BoxFuture<'static, bool> {
     Box::pin(async move { gate.still_leases_async(&lease).await })
+}
+
+/// The token that a response depends on.
+pub(crate) struct ResponseLease<'a> {
+    gate: &'a Gate,
+    lease: &'a Lease,
+    check: TokenCheck,
+}
+
+impl<'a> ResponseLease<'a> {
+    /// Creates the lease, or returns `None` if the request has no token.
+    pub(crate) fn new(gate: &'a Gate, lease: &'a Lease) -> Option<Self> {
+        lease.digest()?;
+        Some(Self { gate, lease, check: TokenCheck::default() })
+    }
+
+    /// Checks the token: see [`TokenCheck::check`].
+    pub(crate) fn check(&mut self) -> Option<Duration> {
+        self.check.check(self.gate, self.lease)
+    }
+
+    /// Returns the time until the next check: see [`check_in`].
+    pub(crate) fn check_in(&self) -> Duration {
+        check_in(self.gate, self.lease)
+    }
 }
 
 /// Returns the time until the next check of the token: [`TOKEN_CHECK`], or less if the token expires sooner.
