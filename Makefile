@@ -36,7 +36,8 @@ run-cluster:
 	$(call step,building the gateway (the first time takes some minutes),$(CARGO) build $(LOCKED) --release,The reason stands above.)
 	@exec packaging/cluster/run "$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/tollgate"
 
-# The tests act as clients: they run curl, and kill to send signals.
+# The tests act as clients: they run curl, and kill to send signals. Those of the console run Chromium, and look at its
+# pages with axe-core, which they fetch from npm.
 #
 # Most of the time goes into compiling, so the steps share what they build. The lints and the documentation check one
 # graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account, as `--all-targets` does,
@@ -44,7 +45,7 @@ run-cluster:
 # graph, those of the plugin alone included (see the dev-dependencies). Only the feature sets, which are checked as users
 # get them, have graphs of their own.
 test:
-	@sh .ci/need cargo cc cmake curl kill redis-server redis-cli
+	@sh .ci/need cargo cc cmake curl kill chromium chromedriver npm redis-server redis-cli
 	$(call step,rustfmt and clippy,$(CARGO) fmt --version && $(CARGO) clippy --version || rustup component add rustfmt clippy,The toolchain lacks them and rustup did not add them.)
 	$(call step,format,$(CARGO) fmt --all --check,Run 'cargo fmt --all'.)
 	$(call step,lints,$(NO_LIBFUZZER) $(CARGO) clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings,The warnings stand above.)

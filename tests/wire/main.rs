@@ -14,6 +14,7 @@ mod admin;
 mod balance;
 mod bench;
 mod certificates;
+mod changes;
 mod check;
 mod claims;
 mod cli;
