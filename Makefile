@@ -29,7 +29,8 @@ run:
 	@echo "==> running it on gateway.toml"
 	@exec "$${CARGO_TARGET_DIR:-target}/release/tollgate" --config gateway.toml
 
-# The tests act as clients: they run curl, and kill to send signals.
+# The tests act as clients: they run curl, and kill to send signals. Those of the console run Chromium, and look at its
+# pages with axe-core, which they fetch from npm.
 #
 # Most of the time goes into compiling, so the steps share what they build. The lints and the documentation check one
 # graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account, as `--all-targets` does,
@@ -37,7 +38,7 @@ run:
 # graph, those of the plugin alone included (see the dev-dependencies). Only the feature sets, which are checked as users
 # get them, have graphs of their own.
 test:
-	@sh .ci/need cargo cc cmake curl kill
+	@sh .ci/need cargo cc cmake curl kill chromium chromedriver npm
 	$(call step,rustfmt and clippy,$(CARGO) fmt --version && $(CARGO) clippy --version || rustup component add rustfmt clippy,The toolchain lacks them and rustup did not add them.)
 	$(call step,format,$(CARGO) fmt --all --check,Run 'cargo fmt --all'.)
 	$(call step,lints,$(NO_LIBFUZZER) $(CARGO) clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings,The warnings stand above.)

@@ -19,12 +19,16 @@ pub(crate) mod request_id;
 mod scrape;
 mod setting;
 mod thread;
+mod totals;
 
 pub(crate) use listener::MetricsListener;
 pub(crate) use meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 pub(crate) use reason::Reason;
 pub(crate) use scrape::{Gauges, record_reload, render};
 pub(crate) use thread::{EndpointName, Event, GaugeGuard, count, thread_counters};
+#[cfg(test)]
+pub(crate) use totals::RouteTotals;
+pub(crate) use totals::{BUCKETS, Totals, quantile};
 
 static TIMED: AtomicBool = AtomicBool::new(false);
 
