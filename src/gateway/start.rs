@@ -3,12 +3,9 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::Notify;
 
 use super::banner::banner;
@@ -29,11 +26,11 @@ use crate::admin::listener::AdminListener;
 use crate::admin::state::AdminState;
 use crate::config::{Admin, Config, ListenerProtocol, Metrics};
 use crate::oauth::evidence::PeerCertificate;
-use crate::proxy::body::response::ResponseBody;
 use crate::proxy::client::{Client, Socket};
-use crate::proxy::http1::Session;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::route::{ClientConnection, ConnectionCertificate};
+use crate::proxy::session::Session;
+use crate::proxy::stream::Stream;
 use crate::server::{
     Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, TlsReloader, Trust,
     handle_signals,
@@ -248,8 +245,6 @@ impl ConnectionCertificate for ClientCertificate {
 
 impl Handler for Gateway {
     type Session = Session;
-    type Body = ResponseBody;
-    type Future = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 
     async fn serve<I: Socket>(&self, http1: &mut Client<I>, connection: &ConnInfo, session: &mut Session) {
         let role = self.role(connection);
@@ -261,11 +256,10 @@ impl Handler for Gateway {
         self.proxy.serve_http1(http1, &client, session).await;
     }
 
-    fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Self::Future {
-        let (proxy, connection) = (self.proxy, Arc::clone(connection));
+    async fn serve_stream(&self, stream: Stream, connection: &ConnInfo, session: &mut Session) {
         // A listener that redirects speaks HTTP/1.1 only.
-        let secure = matches!(self.role(&connection), Role::Secure);
-        Box::pin(async move { proxy.serve(request, client(&connection, secure)).await })
+        let secure = matches!(self.role(connection), Role::Secure);
+        self.proxy.serve_http2(stream, &client(connection, secure), session).await;
     }
 }
 

@@ -37,6 +37,7 @@ mod hostile;
 mod hosts;
 mod import;
 mod included;
+mod interim;
 mod legacy;
 mod legacy_servers;
 mod lifecycle;
