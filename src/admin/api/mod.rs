@@ -15,6 +15,7 @@ mod extract;
 mod headers;
 mod history;
 mod idempotency;
+mod live;
 mod moment;
 mod openapi;
 mod paging;
@@ -23,6 +24,7 @@ mod previews;
 mod questions;
 mod routes;
 mod scopes;
+mod shadow;
 mod status;
 mod tokens;
 mod upstreams;
@@ -46,6 +48,9 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
     let read = Router::new()
         .route("/status", get(status::status))
         .route("/reload", get(status::reload))
+        .route("/live", get(live::live))
+        .route("/shadow", get(shadow::list))
+        .route("/shadow/proposals", get(shadow::propose))
         .route("/scopes", get(scopes::list))
         .route("/routes", get(routes::list))
         .route("/upstreams", get(upstreams::list))

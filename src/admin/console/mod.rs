@@ -8,7 +8,7 @@ mod assets;
 mod live;
 mod pages;
 mod problem_pages;
-mod series;
+pub(in crate::admin) mod series;
 mod state;
 mod view;
 mod visit;
