@@ -19,7 +19,9 @@ use super::log::start_log;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
-use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::settings::{
+    is_secure, name_issuer, server_options, start_access_log, start_security_log, start_tracing,
+};
 use super::shadow_keeper::ShadowKeeper;
 use super::store;
 use crate::admin::listener::AdminListener;
@@ -35,7 +37,7 @@ use crate::server::{
     Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, TlsReloader, Trust,
     handle_signals,
 };
-use crate::telemetry::{self, MetricsListener, access_log};
+use crate::telemetry::{self, MetricsListener, access_log, security_log, tracing};
 use crate::upstream::health::upkeep;
 use crate::upstream::own_listener;
 
@@ -108,6 +110,8 @@ fn start(
     banner(&config, &bound, demo.as_ref(), metrics.as_ref(), console.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
+    start_security_log(config.security_log.as_ref())?;
+    start_tracing(&config)?;
     let metrics_end = Arc::new(Notify::new());
     let admin_end = Arc::new(Notify::new());
     let mut changes = None;
@@ -129,7 +133,7 @@ fn start(
     if let Some(metrics) = metrics {
         let end = Arc::clone(&metrics_end);
         metrics
-            .spawn(end, |format| telemetry::render(&proxy.gauges(), format))
+            .spawn(end, |format| telemetry::render(&proxy.gauges(), format), || proxy.is_ready())
             .map_err(StartError::system)?;
     }
     if let Some(demo) = demo {
@@ -164,11 +168,14 @@ fn start(
     }
     let status = service_manager::status(&config);
     let exit = serve(&config, bound, proxy, move || {
+        telemetry::record_serving();
         handover.start(predecessor, move || service_manager::ready(&status));
     });
     keeper.finish();
     stored.finish();
     access_log::flush(LAST_LINES);
+    security_log::flush(LAST_LINES);
+    tracing::flush(LAST_LINES);
     match exit {
         ExitReason::Drained | ExitReason::Stopped => {}
         ExitReason::GraceExpired { connections } => {

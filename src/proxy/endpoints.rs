@@ -98,7 +98,7 @@ impl Proxy {
                 cors.apply(endpoint, &MapHead::new(parts), response.headers_mut());
             }
         });
-        record.set_outcome(&outcome);
+        record.set_outcome(&outcome, address);
         response
     }
 }

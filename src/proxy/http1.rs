@@ -70,7 +70,7 @@ impl Proxy {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
                 }
                 Err(refusal) => {
-                    session.record.refused(&refusal);
+                    session.record.refused(&refusal, connection);
                     break respond(client, &refusal.response, refusal.close, &mut session.record).await;
                 }
             }

@@ -94,7 +94,7 @@ impl Proxy {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
                 }
                 Err(refusal) => {
-                    session.record.refused(&refusal);
+                    session.record.refused(&refusal, client);
                     drain(body);
                     break respond(reply, refusal.into_grpc_if_called(parts).response, &mut session.record)
                         .await;

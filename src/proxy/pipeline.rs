@@ -16,7 +16,7 @@ use super::rules::Rules;
 use crate::gate::Gate;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::denial::Denial;
-use crate::telemetry::{Gauges, Reason};
+use crate::telemetry::{self, Gauges, Reason};
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
@@ -86,6 +86,12 @@ impl Proxy {
     #[must_use]
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Returns whether requests are accepted, and tokens can be issued and checked.
+    #[must_use]
+    pub(crate) fn is_ready(&self) -> bool {
+        telemetry::is_serving() && self.gate.is_store_healthy()
     }
 
     /// Returns the metrics that are read when they are requested, and not counted.

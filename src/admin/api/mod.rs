@@ -49,8 +49,6 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
         .route("/status", get(status::status))
         .route("/reload", get(status::reload))
         .route("/live", get(live::live))
-        .route("/shadow", get(shadow::list))
-        .route("/shadow/proposals", get(shadow::propose))
         .route("/scopes", get(scopes::list))
         .route("/routes", get(routes::list))
         .route("/upstreams", get(upstreams::list))
@@ -68,6 +66,8 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
         .route("/drafts/{id}/patch", get(previews::patch))
         .route("/history", get(history::list))
         .route("/history/{number}", get(history::one))
+        .route("/shadow", get(shadow::list))
+        .route("/shadow/proposals", get(shadow::proposals))
         .route("/audit", get(audit::list));
     let write = Router::new()
         .route("/clients/{id}/revoke-tokens", post(tokens::revoke))

@@ -22,8 +22,6 @@ use super::{
         status::status,
         status::reload,
         live::live,
-        shadow::list,
-        shadow::propose,
         scopes::list,
         routes::list,
         upstreams::list,
@@ -54,6 +52,8 @@ use super::{
         history::undo,
         history::roll_back,
         audit::list,
+        shadow::list,
+        shadow::proposals,
     )
 )]
 struct Description;

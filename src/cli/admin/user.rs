@@ -59,7 +59,7 @@ pub(super) fn user(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         (None, _) => format!("Add the user {name}"),
     };
     let submitted = Submitted::read(operation, SystemTime::now()).map_err(Failure::config)?;
-    let control = change_control::of_command(path, &config.server.state_dir).map_err(Failure::other)?;
+    let control = change_control::of_command(path)?;
     let actor = Actor::command_line();
     control.change(&actor, &[submitted.operation], &comment, None).map_err(|error| {
         // What the caller can correct is a matter of the arguments or the file.
