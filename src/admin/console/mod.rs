@@ -6,6 +6,7 @@
 
 mod assets;
 mod live;
+mod own_changes;
 mod pages;
 mod problem_pages;
 pub(in crate::admin) mod series;

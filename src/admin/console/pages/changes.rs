@@ -122,12 +122,7 @@ pub(in crate::admin::console) async fn commit(Form { visit, fields }: Form) -> A
             again(&visit, &fields, errors).await
         }
         // The page shows these beside what caused them.
-        Err(
-            error @ (ChangeError::StaleBase
-            | ChangeError::Invalid(_)
-            | ChangeError::OwnerOnly(_)
-            | ChangeError::NotApplied(_)),
-        ) => {
+        Err(error @ (ChangeError::StaleBase | ChangeError::Invalid(_) | ChangeError::OwnerOnly(_))) => {
             errors.add("", sentence(error.to_string().lines().next().unwrap_or_default()));
             again(&visit, &fields, errors).await
         }
@@ -279,7 +274,12 @@ pub(super) fn diff_lines(unified: &str) -> Vec<DiffLine> {
             _ if line.starts_with("--- ") => continue,
             _ if line.starts_with("+++ ") && is_one_file => continue,
             _ if line.starts_with("+++ ") => (DiffKind::Skipped, line.trim_start_matches("+++ b/")),
-            Some(b'@') => (DiffKind::Skipped, line),
+            Some(b'@') => {
+                let place = line.split('+').nth(1).and_then(|place| place.split([',', ' ']).next());
+                let place = place.map_or_else(|| line.to_owned(), |number| format!("line {number}"));
+                lines.push(DiffLine { kind: DiffKind::Skipped, text: place });
+                continue;
+            }
             Some(b'+') => (DiffKind::Added, &line[1..]),
             Some(b'-') => (DiffKind::Removed, &line[1..]),
             Some(b' ') => (DiffKind::Same, &line[1..]),

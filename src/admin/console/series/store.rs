@@ -145,17 +145,18 @@ impl State {
 
     /// Gives the series of the quietest routes to busier ones without series.
     fn take_over(&mut self) {
-        let mut others: Vec<(Box<str>, u64)> = std::mem::take(&mut self.others).into_iter().collect();
-        others.sort_by_key(|(_, requests)| Reverse(*requests));
-        for (name, requests) in others.into_iter().take(MOST_ROUTES) {
-            let quietest = self.routes.iter().map(|(name, rings)| (rings.last_minute(), name)).min();
-            match quietest.map(|(requests, name)| (requests, name.clone())) {
-                Some((fewest, quietest)) if fewest < requests => {
-                    self.routes.remove(&quietest);
-                    self.routes.insert(name, Rings::default());
-                }
-                _ => break,
+        let mut busy: Vec<(u64, Box<str>)> =
+            self.others.drain().map(|(name, requests)| (requests, name)).collect();
+        busy.sort_by_key(|(requests, _)| Reverse(*requests));
+        let mut quiet: Vec<(u64, Box<str>)> =
+            self.routes.iter().map(|(name, rings)| (rings.last_minute(), name.clone())).collect();
+        quiet.sort_unstable();
+        for ((more, busy), (fewer, quiet)) in busy.into_iter().zip(quiet) {
+            if more <= fewer {
+                break;
             }
+            self.routes.remove(&quiet);
+            self.routes.insert(busy, Rings::default());
         }
     }
 }
