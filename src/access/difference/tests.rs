@@ -180,7 +180,7 @@ fn only_looser_terms_widen() {
     // The stricter setting and the looser one. An empty one is the default.
     for (place, strict, loose) in [
         (orders, "rate_limit = \"5/s\"", ""),
-        (orders, "rate_limit = \"60/m\"", "rate_limit = \"2/s\""),
+        (orders, "rate_limit = { rate = \"60/m\", burst = 2 }", "rate_limit = \"2/s\""),
         (orders, "rate_limit = { rate = \"5/s\", burst = 5 }", "rate_limit = { rate = \"5/s\", burst = 6 }"),
         (orders, "rate_limit_by_address = \"5/s\"", "rate_limit_by_address = \"6/s\""),
         (orders, "max_in_flight = 5", "max_in_flight = 6"),
