@@ -22,6 +22,7 @@ pub(crate) mod request_id;
 mod scrape;
 pub(crate) mod security_log;
 mod setting;
+mod shared_store;
 mod sink;
 mod thread;
 mod totals;
