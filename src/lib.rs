@@ -171,6 +171,8 @@ mod self_test;
 mod server;
 #[cfg(feature = "gateway")]
 mod shadow;
+#[cfg(feature = "gateway")]
+mod splitmix;
 #[cfg(any(feature = "gateway", feature = "journal"))]
 mod state_file;
 pub mod store;

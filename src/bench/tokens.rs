@@ -10,7 +10,8 @@ use crate::bench::error::BenchError;
 use crate::bench::gateway::Gateway;
 use crate::bench::http1::Http1;
 use crate::bench::scenario::Message;
-use crate::gateway_client::{encode_form, post};
+use crate::gateway_client::post;
+use crate::oauth::form;
 use crate::oauth::secret::Secret;
 
 /// How long getting all tokens may take.
@@ -110,7 +111,7 @@ fn fields(gateway: &Gateway) -> Vec<(&'static str, Secret)> {
 pub(crate) fn request(gateway: &Gateway) -> Result<Message, BenchError> {
     let fields: Vec<String> = fields(gateway)
         .iter()
-        .map(|(name, value)| format!("{name}={}", encode_form(value.expose())))
+        .map(|(name, value)| format!("{name}={}", form::encode(value.expose())))
         .collect();
     message(gateway, &gateway.token_path, &fields.join("&"))
 }
@@ -130,9 +131,9 @@ pub(crate) fn revoke(gateway: &Gateway, tokens: &[Secret]) {
         for token in tokens {
             let body = format!(
                 "token={}&client_id={}&client_secret={}",
-                encode_form(token.expose()),
-                encode_form(id),
-                encode_form(secret.expose())
+                form::encode(token.expose()),
+                form::encode(id),
+                form::encode(secret.expose())
             );
             let Ok(message) = message(gateway, path, &body) else { return };
             match connection.exchange(&message.http1, false, None).await {

@@ -8,7 +8,7 @@ use crate::access::expect::{self, Violation};
 use crate::access::lint::lint;
 use crate::cli::failure::Failure;
 use crate::cli::output::{json as pretty, note, print};
-use crate::config::{Config, ConfigError, ConfigErrors, ConfigWarning, Expectation, Lint};
+use crate::config::{Config, ConfigError, ConfigErrors, ConfigWarning, Expectation, Lint, Position};
 use crate::gateway::load;
 
 /// The arguments of `tollgate check`.
@@ -120,29 +120,34 @@ fn of_expectation<'a>(
 }
 
 fn error_json(error: &ConfigError) -> Value {
-    json!({
-        "kind": error.kind.name(),
-        "file": error.file.display().to_string(),
-        "line": error.position.map(|position| position.line),
-        "column": error.position.map(|position| position.column),
-        "key": error.key,
-        "value": error.value,
-        "message": error.message,
-    })
+    let ConfigError { kind, file, position, key, value, message } = error;
+    finding_json("kind", kind.name(), (file, *position), key, value.as_deref(), message)
 }
 
 fn warning_json(warning: &ConfigWarning) -> Value {
-    json!({
-        "lint": warning.lint.name(),
-        "file": warning.file.display().to_string(),
-        "line": warning.position.map(|position| position.line),
-        "column": warning.position.map(|position| position.column),
-        "key": warning.key,
-        "value": warning.value,
-        "message": warning.message,
-    })
+    let ConfigWarning { lint, file, position, key, value, message } = warning;
+    finding_json("lint", lint.name(), (file, *position), key, value.as_deref(), message)
 }
 
+/// Describes an error or a warning. `class` is the name of the member with its kind.
+fn finding_json(
+    class: &str,
+    kind: &str,
+    (file, position): (&Path, Option<Position>),
+    key: &str,
+    value: Option<&str>,
+    message: &str,
+) -> Value {
+    json!({
+        class: kind,
+        "file": file.display().to_string(),
+        "line": position.map(|position| position.line),
+        "column": position.map(|position| position.column),
+        "key": key,
+        "value": value,
+        "message": message,
+    })
+}
 fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

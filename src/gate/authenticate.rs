@@ -18,8 +18,8 @@ use crate::gate::origin::Origin;
 use crate::gate::settings::{Client, Settings};
 use crate::gate::throttle::{Attempt, network};
 use crate::oauth::client_auth::{ClientAuth, SecretMethod};
-use crate::oauth::denial::TokenError;
 use crate::oauth::secret::Secret;
+use crate::oauth::token_error::TokenError;
 
 /// `Retry-After` of a refusal because all hashing threads are busy.
 const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::oauth::client::ClientState;
-use crate::oauth::denial::TokenError;
+use crate::oauth::token_error::TokenError;
 
 /// One of the paths that the gate answers itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

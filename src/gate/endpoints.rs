@@ -11,11 +11,11 @@ use crate::gate::endpoint::{Endpoint, EndpointOutcome, FormBody, Success};
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
 use crate::gate::settings::{Client, Settings};
-use crate::oauth::denial::TokenError;
 use crate::oauth::endpoints::introspection::TokenQuery;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
 use crate::oauth::grant::{Confirmation, Record, Terms};
 use crate::oauth::token::TokenDigest;
+use crate::oauth::token_error::TokenError;
 use crate::store::{Found, Health, StoreError};
 
 const NO_CERTIFICATE: &str =

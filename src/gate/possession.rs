@@ -9,12 +9,13 @@ use crate::gate::question::{Answers, Undecided};
 use crate::gate::settings::{Client, Settings};
 use crate::oauth::bearer::Presented;
 use crate::oauth::decide::{self, Permit, Possession, RouteDemand};
-use crate::oauth::denial::{Denial, Mismatch, TokenError};
+use crate::oauth::denial::{Denial, Mismatch};
 use crate::oauth::dpop::{self, DpopError};
 use crate::oauth::evidence::{Credentials, Target};
 use crate::oauth::grant::Record;
 use crate::oauth::replay::Replay;
 use crate::oauth::token::TokenDigest;
+use crate::oauth::token_error::TokenError;
 use crate::store::Use;
 
 /// A request with a token under the DPoP scheme, and what it is checked against.

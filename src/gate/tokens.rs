@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::settings::Client;
 use crate::oauth::client::ClientState;
-use crate::oauth::denial::TokenError;
 use crate::oauth::grant::{Grant, Record, Terms};
 use crate::oauth::scope::IntoScopes;
 use crate::oauth::token::AccessToken;
+use crate::oauth::token_error::TokenError;
 #[cfg(feature = "gateway")]
 use crate::store::Health;
 use crate::store::{Pending, StoreError};

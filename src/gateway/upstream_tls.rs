@@ -10,7 +10,7 @@ use crate::config::{CertificateFiles, Protocol, Upstream, UpstreamTls};
 use crate::tls::error::TlsError;
 use crate::tls::pem_file::PemFile;
 use crate::tls::provider;
-use crate::upstream::tls::ServerVerifier;
+use crate::tls::server_verifier::ServerVerifier;
 
 /// Makes the TLS settings of an upstream with `https` servers.
 ///

@@ -59,34 +59,3 @@ pub(crate) fn local_origin(config: &Config) -> Option<String> {
     }
     Some(format!("{}://{address}", listener.protocol.scheme().as_str()))
 }
-
-/// Encodes a value for a form (`application/x-www-form-urlencoded`). The result may stand between single quotes in a
-/// shell.
-pub(crate) fn encode_form(value: &str) -> String {
-    let mut encoded = String::new();
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
-                encoded.push(char::from(byte));
-            }
-            b' ' => encoded.push('+'),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode_form;
-    use crate::oauth::form::decode;
-
-    #[test]
-    fn an_encoded_form_decodes_to_the_same_text() {
-        for text in ["a b:c+%&=/é'", "", "plain-text_1.*"] {
-            let encoded = encode_form(text);
-            assert!(encoded.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\''), "{encoded}");
-            assert_eq!(decode(encoded.as_bytes()).unwrap(), text);
-        }
-    }
-}

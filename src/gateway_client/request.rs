@@ -12,8 +12,8 @@ use serde_json::Value;
 use tokio_rustls::rustls::{CertificateError, Error as TlsError};
 
 use crate::config::{Config, ServerCertificate};
-use crate::gateway_client::endpoint::encode_form;
 use crate::http_client::{Bounds, HttpClient, HttpError, PlainHttp, Trust};
+use crate::oauth::form;
 
 /// Responses of these endpoints are far smaller.
 const BOUNDS: Bounds =
@@ -105,8 +105,10 @@ impl Error for RequestError {
 /// # Errors
 /// [`RequestError`] if there is no such response.
 pub(crate) fn post(url: &str, trust: &Trust, fields: &[(&str, &str)]) -> Result<Value, RequestError> {
-    let fields: Vec<String> =
-        fields.iter().map(|(name, value)| format!("{}={}", encode_form(name), encode_form(value))).collect();
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", form::encode(name), form::encode(value)))
+        .collect();
     let request = Request::post(url)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
         .header(ACCEPT, HeaderValue::from_static("application/json"))

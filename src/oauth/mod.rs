@@ -39,13 +39,14 @@ pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod thumbprint;
 pub(crate) mod token;
+pub(crate) mod token_error;
 
 #[cfg(feature = "jose")]
 pub use certificate::{DistinguishedName, NameError, Subject};
 pub use client::{Capabilities, ClientId, ClientPolicy, ClientState};
 pub use client_auth::SecretMethod;
 pub use decide::Permit;
-pub use denial::{Challenge, Denial, Mismatch, TokenError};
+pub use denial::{Challenge, Denial, Mismatch};
 pub use evidence::{Evidence, PeerCertificate, Target};
 pub use grant::{Confirmation, Grant, Record, Terms};
 #[cfg(feature = "jose")]
@@ -58,3 +59,4 @@ pub use scope::{
 pub use secret::Secret;
 pub use thumbprint::Thumbprint;
 pub use token::{AccessToken, TokenDigest};
+pub use token_error::TokenError;

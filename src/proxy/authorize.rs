@@ -1,7 +1,6 @@
 //! Authorizes requests: one function decides for the pipeline and for `tollgate explain`.
 
 use http::{HeaderValue, Method, StatusCode, Version};
-use http_body::SizeHint;
 
 use super::cors;
 use super::forward::error::ForwardError;
@@ -10,12 +9,13 @@ use super::forward::outbound::Head;
 use super::observe;
 use super::observer::RequestObserver;
 use super::refusal::Refusal;
+use super::request_context::RequestContext;
 use super::route::{Access, ClientConnection, Route};
 use super::rules::Rules;
 use super::shadow::judge;
 use super::transform::Transform;
 use super::tunnel;
-use crate::gate::question::{Answers, Question, Undecided};
+use crate::gate::question::{Question, Undecided};
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
     Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
@@ -59,18 +59,6 @@ pub(crate) enum Disposition {
 enum Enforced {
     Permitted(Lease, Option<Box<ExchangeLimits>>),
     Ask(Question),
-}
-
-/// What the gateway knows about a request before it decides.
-pub(crate) struct RequestContext<'a, V> {
-    pub(crate) request: &'a V,
-    /// Whether the request has no body.
-    pub(crate) bodiless: bool,
-    /// The length of the body, as far as the request declares it.
-    pub(crate) body_size: SizeHint,
-    pub(crate) client: &'a ClientConnection<'a>,
-    /// The store's answers about the request.
-    pub(crate) answers: &'a Answers,
 }
 
 /// The buffers that a decision is written to. They are reused by the requests of a connection.

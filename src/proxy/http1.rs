@@ -8,35 +8,31 @@ use http_body::SizeHint;
 use http_body_util::Full;
 use std::future::poll_fn;
 use std::task::Poll;
-use tokio::sync::mpsc;
 
-use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
-use super::body::request::{BodyLimits, Origin};
+use super::authorize::{Authorized, Disposition, Scratch, authorize};
+use super::body::request::BodyLimits;
 use super::client::{Changes, Client, Relayed, ResponseTimeouts, Socket, Upload, relay};
 use super::forward::buffer::buffer;
 use super::forward::error::ForwardError;
 use super::forward::exchange::Exchange;
 use super::forward::http1::{Http1, bind_login};
-use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::observe::RequestRecord;
 use super::observer::RequestObserver as _;
 use super::pipeline::{Proxy, wait_in_queue};
 use super::refusal::{Refusal, local_response};
+use super::request_context::RequestContext;
 use super::route::{ClientConnection, Route};
 use super::tunnel;
-use crate::clock::turn;
+use crate::gate::Endpoint;
 use crate::gate::question::{Answers, NO_ANSWERS, Question};
-use crate::gate::{Endpoint, FormBody};
 use crate::headers::{HeaderSink as _, RequestView};
 use crate::http1::{RequestFraming, ResponseExpectation};
 use crate::limit::exchange::ExchangeLimits;
-use crate::oauth::decide::{Identity, Lease};
-use crate::oauth::endpoints::MAX_BODY;
+use crate::oauth::decide::Identity;
 use crate::response;
 use crate::route::host::LastHost;
 use crate::telemetry::Reason;
-use crate::upstream::downstream::{BodyFault, Downstream as _};
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::fault::Fault;
 use crate::upstream::http1::logins::Logins;
@@ -323,86 +319,6 @@ impl Proxy {
         record.end_tunnel(carried.bytes, carried.token_ended);
     }
 
-    /// Forwards a request to an HTTP/2 server and relays the response.
-    async fn forward_over_http2<I: Socket>(
-        &self,
-        client: &mut Client<I>,
-        (head, mut outbound): (Request<()>, Outbound),
-        lease: &Lease,
-        identity: &Identity,
-        (route, request_path): (&Route, Option<&str>),
-        record: &mut RequestRecord,
-    ) -> Result<(), ForwardError> {
-        let body_limits = outbound.body_limits;
-        // This task reads the client's socket. The HTTP/2 connection receives a piece whenever it has room for one.
-        let (pieces, received) = mpsc::channel(1);
-        let mut pieces = client.has_body().then_some(pieces);
-        let mut trailers_sent = false;
-        outbound.body = client.has_body().then(|| Origin::Http1 {
-            pieces: received,
-            size: client.body_size(),
-            ended: false,
-        });
-        let rules = route.request_rules.as_deref();
-        let mut pump = |client: &mut Client<I>, cx: &mut std::task::Context<'_>| {
-            while let Some(sender) = pieces.clone() {
-                let Ok(place) = sender.try_reserve() else {
-                    if sender.is_closed() {
-                        pieces = None;
-                    }
-                    return;
-                };
-                let mut upload = Upload::new(client, &self.gate, lease, body_limits, false, rules);
-                match upload.poll_frame(cx) {
-                    Poll::Pending => return,
-                    Poll::Ready(Ok(Some(frame))) => place.send(Ok(frame)),
-                    Poll::Ready(Ok(None)) => {
-                        let trailers = upload.trailers();
-                        if !trailers.is_empty() && !std::mem::replace(&mut trailers_sent, true) {
-                            place.send(Ok(http_body::Frame::trailers(trailers)));
-                        } else {
-                            pieces = None;
-                        }
-                    }
-                    Poll::Ready(Err(fault)) => {
-                        place.send(Err(fault));
-                        pieces = None;
-                    }
-                }
-            }
-        };
-        let mut response = {
-            let forward = http2::forward(
-                lease,
-                identity.client(),
-                &self.gate,
-                (route, request_path),
-                (head, outbound),
-                &mut record.upstream,
-            );
-            let mut forward = std::pin::pin!(forward);
-            poll_fn(|cx| {
-                pump(client, cx);
-                forward.as_mut().poll(cx)
-            })
-            .await?
-        };
-        record.upstream.end_attempt();
-        if let Some(changes) = &route.response_headers {
-            changes.apply(response.headers_mut());
-        }
-        let relayed = client.send(response, pump, record).await;
-        match relayed {
-            Relayed::Complete => record.end_response(),
-            Relayed::ClientGone | Relayed::Unsent(_) => client.close(),
-            Relayed::Truncated(fault) => {
-                client.close();
-                record.fail_response(fault);
-            }
-        }
-        Ok(())
-    }
-
     /// Responds to a request that failed upstream.
     async fn respond_with_error<I: Socket>(
         &self,
@@ -418,59 +334,6 @@ impl Proxy {
             return client.close();
         }
         respond(client, &local_response(response, route, origin), false, record).await;
-    }
-
-    /// Serves a request to one of the gate's endpoints.
-    async fn serve_endpoint_http1<I: Socket>(
-        &self,
-        client: &mut Client<I>,
-        connection: &ClientConnection<'_>,
-        endpoint: Endpoint,
-        parts: &Parts,
-        record: &mut RequestRecord,
-    ) {
-        record.set_endpoint(endpoint);
-        let body = if endpoint.reads_body() {
-            // For other bodies this is the timeout between two reads. For a form it is the timeout of the whole body.
-            let within = self.rules.load().body_timeout;
-            self.read_form(client, within).await
-        } else {
-            FormBody::Whole(Bytes::new())
-        };
-        let close = !matches!(body, FormBody::Whole(_)) || connection.has_refused_certificate();
-        let response = self.serve_endpoint(endpoint, parts, body, connection, record).await;
-        respond(client, &response, close, record).await;
-    }
-
-    /// Reads the form of a request to an endpoint. Both its size and the time to read it are limited.
-    async fn read_form<I: Socket>(&self, client: &mut Client<I>, within: std::time::Duration) -> FormBody {
-        let max = MAX_BODY as u64;
-        // A body that is declared too long is refused without being read.
-        if client.body_size().lower() > max {
-            return FormBody::TooLarge;
-        }
-        let deadline = turn::now() + within;
-        let lease = Lease::public();
-        let body_limits = BodyLimits { max: Some(max), timeout: within };
-        let mut upload = Upload::new(client, &self.gate, &lease, body_limits, false, None);
-        let mut form = Vec::new();
-        poll_fn(|cx| {
-            loop {
-                match upload.poll_body(&mut form, cx) {
-                    Poll::Ready(Ok(true)) => {
-                        return Poll::Ready(FormBody::Whole(std::mem::take(&mut form).into()));
-                    }
-                    Poll::Ready(Ok(false)) => {}
-                    Poll::Ready(Err(BodyFault::TooLarge)) => return Poll::Ready(FormBody::TooLarge),
-                    Poll::Ready(Err(BodyFault::TooSlow)) => return Poll::Ready(FormBody::TooSlow),
-                    Poll::Ready(Err(_)) => return Poll::Ready(FormBody::Broken),
-                    Poll::Pending => {
-                        return upload.alarm().poll(deadline, cx).map(|_| FormBody::TooSlow);
-                    }
-                }
-            }
-        })
-        .await
     }
 }
 

@@ -13,7 +13,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
-use super::authorize::{Authorized, Disposition, RequestContext, Scratch, authorize};
+use super::authorize::{Authorized, Disposition, Scratch, authorize};
 use super::body::downstream::BodyDownstream;
 use super::body::drain::drain;
 use super::body::lease::TokenLease;
@@ -27,16 +27,16 @@ use super::forward::http2;
 use super::forward::outbound::{Head, Outbound};
 use super::observe::{self, RequestRecord};
 use super::refusal::{Refusal, into_grpc_if_called, local_response};
+use super::request_context::RequestContext;
 use super::route::ClientConnection;
 use super::rules::Rules;
+use crate::gate::Gate;
 use crate::gate::question::{Answers, NO_ANSWERS};
-use crate::gate::{Endpoint, FormBody, Gate};
 use crate::headers::{MapHead, check_request};
 use crate::http1::ResponseExpectation;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::Identity;
 use crate::oauth::denial::Denial;
-use crate::plugin;
 use crate::response;
 use crate::route::host::LastHost;
 use crate::telemetry::{Gauges, Reason};
@@ -318,58 +318,6 @@ impl Proxy {
             error => error.to_response(),
         };
         (observe::forward_error_reason(error), response)
-    }
-
-    /// Serves an HTTP/2 request to one of the gate's endpoints.
-    async fn serve_endpoint_http2(
-        &self,
-        endpoint: Endpoint,
-        parts: Parts,
-        mut body: Incoming,
-        client: ClientConnection<'_>,
-        record: &mut RequestRecord,
-    ) -> Response<ResponseBody> {
-        record.set_endpoint(endpoint);
-        let form = if endpoint.reads_body() {
-            // For other bodies this is the timeout between two reads. For a form it is the timeout of the whole body.
-            let within = self.rules.load().body_timeout;
-            match tokio::time::timeout(within, plugin::read_form(&mut body)).await {
-                Ok(body) => body,
-                Err(_) => FormBody::TooSlow,
-            }
-        } else {
-            FormBody::Whole(Bytes::new())
-        };
-        drain(body);
-        let close = !matches!(form, FormBody::Whole(_)) || client.has_refused_certificate();
-        let response = self.serve_endpoint(endpoint, &parts, form, &client, record).await;
-        Refusal { response, close, reason: None, setting: None }.into_response().map(ResponseBody::from)
-    }
-
-    /// Serves a request to one of the gate's endpoints, after its body has been read.
-    pub(super) async fn serve_endpoint(
-        &self,
-        endpoint: Endpoint,
-        parts: &Parts,
-        body: FormBody,
-        client: &ClientConnection<'_>,
-        record: &mut RequestRecord,
-    ) -> Response<Full<Bytes>> {
-        if let FormBody::Whole(body) = &body {
-            record.set_request_bytes(body.len());
-        }
-        let address = self.with_rules(|rules| rules.client_address(client.peer, &MapHead::new(parts)));
-        let mut origin = crate::gate::Origin::from_address(address);
-        origin.certificate = client.verified_certificate();
-        origin.https = Some(client.secure);
-        let (mut response, outcome) = self.gate.answer_and_report(endpoint, parts, body, origin).await;
-        self.with_rules(|rules| {
-            if let Some(cors) = &rules.endpoint_cors {
-                cors.apply(endpoint, &MapHead::new(parts), response.headers_mut());
-            }
-        });
-        record.set_outcome(&outcome);
-        response
     }
 }
 

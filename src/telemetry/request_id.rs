@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::thread::thread_counters;
+use crate::splitmix::mix;
 
 /// The maximum length in bytes of an id accepted from a trusted proxy.
 const MAX_LENGTH: usize = 64;
@@ -68,13 +69,6 @@ fn hex(number: u32) -> [u8; 8] {
     // 1 in the bytes of the digits from ten on, which are letters.
     let letters = (digits + ONES * 6) >> 4 & ONES;
     (digits + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'9' - 1)).to_be_bytes()
-}
-
-/// The finalizer of splitmix64: a bijection that makes consecutive numbers look unrelated.
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

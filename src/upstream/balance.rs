@@ -5,9 +5,10 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::pick::{PickContext, ServerSet, hash, mix};
+use super::pick::{PickContext, ServerSet, hash};
 use super::server::Server;
 use crate::config::Balance;
+use crate::splitmix::mix;
 
 /// The balancing policy of an upstream, with its state.
 #[derive(Debug)]

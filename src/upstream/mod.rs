@@ -22,4 +22,3 @@ pub(crate) mod retry_budget;
 pub(crate) mod select;
 pub(crate) mod server;
 pub(crate) mod state;
-pub(crate) mod tls;

@@ -1,6 +1,7 @@
 //! The context of picking a server: the client, and the servers that the request has already tried.
 
 use super::server::Server;
+use crate::splitmix::mix;
 
 /// A set of an upstream's servers, by index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,11 +101,4 @@ impl<'a> PickContext<'a> {
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     mix(bytes.iter().fold(0xcbf2_9ce4_8422_2325, fnv))
-}
-
-/// The finalizer of splitmix64: a bijection in which every input bit affects every output bit.
-pub(crate) fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -12,7 +12,8 @@ use crate::cli::completed_names::scopes;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::{Config, ServerCertificate, parse_duration};
-use crate::gateway_client::{Endpoint, encode_form};
+use crate::gateway_client::Endpoint;
+use crate::oauth::form;
 use crate::oauth::secret::Secret;
 
 #[derive(clap::Args)]
@@ -134,7 +135,7 @@ fn once(scopes: &[String]) -> Vec<String> {
 /// Returns a client's id and new secret for its owner, and a command to try them.
 pub(super) fn credentials(config: &Config, id: &str, secret: &Secret) -> String {
     let scopes = config.client(id).map(|client| client.scopes.as_str()).unwrap_or_default();
-    let scope = if scopes.is_empty() { String::new() } else { format!("&scope={}", encode_form(scopes)) };
+    let scope = if scopes.is_empty() { String::new() } else { format!("&scope={}", form::encode(scopes)) };
     let url = Endpoint::Token
         .url(config)
         .unwrap_or_else(|| format!("https://GATEWAY{}", config.token_service.token_endpoint));
@@ -145,7 +146,7 @@ pub(super) fn credentials(config: &Config, id: &str, secret: &Secret) -> String 
          gateway knows it within 2 seconds. Try it:\n\n  curl {insecure}-X POST {url} \\\n    -H 'content-type: \
          application/x-www-form-urlencoded' \\\n    -d 'grant_type=client_credentials&client_id={}&client_secret={}{scope}'\n",
         secret.expose(),
-        encode_form(id),
-        encode_form(secret.expose()),
+        form::encode(id),
+        form::encode(secret.expose()),
     )
 }

@@ -5,6 +5,7 @@ mod client;
 mod cors;
 mod expect;
 mod methods;
+mod mode;
 mod route;
 mod server;
 mod upstream;
@@ -19,9 +20,8 @@ pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthenticatio
 pub use cors::{Cors, CorsOrigins};
 pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
 pub use methods::Methods;
-pub use route::{
-    Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Mode, Route,
-};
+pub use mode::Mode;
+pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
     ListenerProtocol, Server, ServerCertificate, ServerTls, Throttle, TokenService,

@@ -4,6 +4,7 @@ use std::{fmt, num::NonZeroUsize};
 
 use http::{HeaderName, HeaderValue};
 
+use super::mode::Mode;
 use super::{cors::Cors, methods::Methods, server::BodyLimit, upstream::UpstreamIndex};
 #[cfg(feature = "gateway")]
 use crate::route::marks::Marks;
@@ -158,16 +159,6 @@ pub enum Access {
         /// The audience that it must be for (RFC 8707).
         audience: Option<String>,
     },
-}
-
-/// Whether a route refuses requests whose token is missing or not good enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// They are refused.
-    #[default]
-    Enforce,
-    /// They are forwarded, and counted as what would be refused.
-    Shadow,
 }
 
 /// Changes to the headers of a message: first `remove`, then `set`.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{cors::Cors, route::Mode};
+use super::{cors::Cors, mode::Mode};
 use crate::{
     config::{
         address::{AddressRange, Host, Origin, Scheme},

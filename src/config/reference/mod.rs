@@ -16,6 +16,7 @@
 
 mod admin;
 mod clients;
+mod cors;
 mod expect;
 mod key;
 mod markdown;

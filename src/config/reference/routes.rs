@@ -3,11 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::clients::at_most_one;
+use super::cors;
 use super::key::{Key, Kind, Table};
 use super::pattern;
 use crate::config::compile::headers::{CONNECTION, GATEWAY};
 use crate::config::settings::routes::BUFFER_REQUEST;
-use crate::config::settings::{cors, limits, upstreams};
+use crate::config::settings::{limits, upstreams};
 
 const DOCUMENT: &str = "[scopes]\nread = \"Read\"\nadmin = \"All\"\n[upstreams.hello]\nservers = \
     [\"http://127.0.0.1:9000\"]\n[[routes]]\n§";
@@ -242,7 +243,7 @@ pub(super) fn route() -> Table {
             .wrong(r#"["10.0.0.0/33"]"#),
         Key::new(
             "cors",
-            Kind::Table(cors()),
+            Kind::Table(cors::of_route(methods())),
             "Allows web pages from other origins to call the route, and \
             answers their preflight requests.",
         )
@@ -381,57 +382,4 @@ fn response_headers() -> Table {
         .example(r#"{ X-Frame-Options = "DENY" }"#)
         .wrong(r#"{ "X Frame" = "DENY" }"#),
     ])
-}
-
-fn cors() -> Table {
-    Table::new(
-        "cors",
-        "Cross-origin requests from web pages.",
-        "[upstreams.hello]\nservers = [\"http://127.0.0.1:9000\"]\n[[routes]]\npath = \"/\"\nupstream = \
-         \"hello\"\ncors = { § }",
-    )
-    .base("origins = [\"https://app.example.com\"]")
-    .keys([
-        Key::new(
-            "origins",
-            Kind::set(Kind::text("origin, or `*` alone for any", pattern::web_origin())).not_empty(),
-            "The origins of the pages.",
-        )
-        .required()
-        .example(r#"["https://app.example.com"]"#)
-        .wrong(r#"["https://app.example.com/"]"#)
-        .beside(""),
-        Key::new("methods", methods(), "The methods that the pages may use.")
-            .default_note("those of the route")
-            .example(r#"["GET"]"#)
-            .wrong(r#"["get"]"#),
-        Key::new(
-            "headers",
-            Kind::set(Kind::text("header name", pattern::HEADER_NAME)),
-            "The request headers that the pages may set, beside those that are always allowed.",
-        )
-        .default("[]")
-        .example(r#"["X-Request-Id"]"#)
-        .wrong(r#"["X Request"]"#),
-        Key::optional_duration(
-            &cors::MAX_AGE,
-            "How long a browser may remember the answer to a preflight \
-            request.",
-        )
-        .default_note("the browser decides")
-        .example(r#""10m""#),
-        Key::flag(
-            "credentials",
-            false,
-            "Allows cookies and other credentials of the browser. Not together \
-            with the origin `*`.",
-        ),
-    ])
-    .rule(
-        "`*` is alone in `origins`, and not together with `credentials = true`.",
-        json!({
-            "if": { "properties": { "origins": { "contains": { "const": "*" } } } },
-            "then": { "properties": { "origins": { "maxItems": 1 }, "credentials": { "const": false } } },
-        }),
-    )
 }

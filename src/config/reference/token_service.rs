@@ -1,8 +1,8 @@
 //! `[token_service]`.
 
+use super::cors;
 use super::key::{Key, Kind, Table};
 use super::pattern;
-use crate::config::settings::cors::MAX_AGE;
 use crate::config::settings::token_service as settings;
 use crate::gate::defaults;
 
@@ -69,7 +69,7 @@ pub(super) fn token_service() -> Table {
         .wrong("10"),
         Key::new(
             "cors",
-            Kind::Table(cors()),
+            Kind::Table(cors::of_endpoints()),
             "Allows web pages from other origins, such as a Swagger UI, to use the OAuth endpoints, and answers their \
              preflight requests.",
         )
@@ -117,39 +117,4 @@ fn throttle() -> Table {
             ),
         ],
     )
-}
-
-fn cors() -> Table {
-    Table::new(
-        "cors",
-        "Cross-origin requests from web pages. They send the client's credentials themselves, so those of the browser are \
-         never asked for.",
-        "[token_service]\ncors = { § }",
-    )
-    .base("origins = [\"https://docs.example.com\"]")
-    .keys([
-        Key::new(
-            "origins",
-            Kind::set(Kind::text("origin, or `*` alone for any", pattern::web_origin())).not_empty(),
-            "The origins of the pages.",
-        )
-        .required()
-        .example(r#"["https://docs.example.com"]"#)
-        .wrong(r#"["https://docs.example.com/"]"#)
-        .beside(""),
-        Key::new(
-            "headers",
-            Kind::set(Kind::text("header name", pattern::HEADER_NAME)),
-            "The request headers that the pages may set, beside `Authorization`, `DPoP` and `X-Requested-With`.",
-        )
-        .default("[]")
-        .example(r#"["X-Request-Id"]"#)
-        .wrong(r#"["X Request"]"#),
-        Key::optional_duration(
-            &MAX_AGE,
-            "How long a browser may remember the answer to a preflight request.",
-        )
-        .default_note("the browser decides")
-        .example(r#""10m""#),
-    ])
 }

@@ -9,10 +9,10 @@ use crate::gate::settings::{Client, Settings};
 use crate::gate::throttle::network;
 use crate::gate::used_once;
 use crate::oauth::assertion::{self, AssertionError, Claims, Expect};
-use crate::oauth::denial::TokenError;
 use crate::oauth::jose::JwsError;
 use crate::oauth::replay::{Replay, UsedJti};
 use crate::oauth::secret::Secret;
+use crate::oauth::token_error::TokenError;
 use crate::store::{Use, UsedName};
 
 /// The longest lifetime of an assertion, in seconds. Its `jti` is remembered for all of it.

@@ -6,7 +6,7 @@ use crate::gate::instance::Gate;
 use crate::gate::origin::Origin;
 use crate::gate::settings::{Client, Settings};
 use crate::oauth::certificate::Certificate;
-use crate::oauth::denial::TokenError;
+use crate::oauth::token_error::TokenError;
 
 impl Gate {
     pub(super) fn authenticate_certificate(

@@ -9,11 +9,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::client_auth::ClientAuth;
-use super::super::denial::TokenError;
 use super::super::form::Form;
 use super::super::grant::{Confirmation, Record};
 use super::super::secret::Secret;
 use super::super::thumbprint::Thumbprint;
+use super::super::token_error::TokenError;
 use crate::clock::Millis;
 use crate::response;
 

@@ -8,8 +8,8 @@ pub(crate) mod token;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method, request};
 
-use super::denial::TokenError;
 use super::form::Form;
+use super::token_error::TokenError;
 
 /// The largest body that these endpoints read, in bytes.
 pub(crate) const MAX_BODY: usize = 16 * 1024;

@@ -5,8 +5,8 @@ use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use super::super::denial::TokenError;
 use super::super::token::TokenDigest;
+use super::super::token_error::TokenError;
 use super::introspection::TokenQuery;
 use crate::response;
 

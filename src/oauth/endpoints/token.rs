@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::super::client::ClientPolicy;
 use super::super::client_auth::ClientAuth;
-use super::super::denial::TokenError;
 use super::super::form::Form;
 use super::super::scope::Scopes;
 use super::super::token::AccessToken;
+use super::super::token_error::TokenError;
 use crate::response;
 
 /// The parameters of the token endpoint, which must not be in the query string.

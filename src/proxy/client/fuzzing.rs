@@ -2,11 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::OnceLock;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::*;
 use crate::gate::{Gate, GateSpec};
+use crate::http1::HeadLimits;
 use crate::oauth::decide::Lease;
 use crate::proxy::body::request::BodyLimits;
 use crate::upstream::downstream::Downstream as _;

@@ -1,11 +1,13 @@
 //! The timeouts of a client during an exchange, on a clock that the tests control.
 
 use std::ops::Range;
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
 use crate::gate::{Gate, GateSpec};
+use crate::http1::HeadLimits;
 use crate::oauth::decide::Lease;
 use crate::proxy::body::request::BodyLimits;
 use crate::upstream::downstream::{BodyFault, Downstream as _};

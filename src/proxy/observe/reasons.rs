@@ -2,7 +2,8 @@
 
 use super::super::forward::error::ForwardError;
 use crate::gate::{Endpoint, EndpointOutcome, Success};
-use crate::oauth::denial::{Denial, TokenError};
+use crate::oauth::denial::Denial;
+use crate::oauth::token_error::TokenError;
 use crate::telemetry::{EndpointName, Event, Reason, UpstreamFailure};
 use crate::upstream::downstream::BodyFault;
 

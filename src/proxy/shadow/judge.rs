@@ -7,8 +7,8 @@ use crate::headers::{CredentialsIn, CredentialsOf, RequestView};
 use crate::oauth::decide::{self, Identity, Lease};
 use crate::oauth::denial::Denial;
 use crate::oauth::evidence::{Evidence, Target};
-use crate::proxy::authorize::RequestContext;
 use crate::proxy::observer::RequestObserver;
+use crate::proxy::request_context::RequestContext;
 use crate::proxy::rules::Rules;
 
 /// Judges the token of a request as on an enforced route, and leases whatever the verdict. `identity` is that of a valid
