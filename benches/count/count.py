@@ -17,7 +17,7 @@ import machine  # noqa: E402
 from callgrind import CountError  # noqa: E402
 from peers import fetch_tokens  # noqa: E402
 from process import BenchError, Server  # noqa: E402
-from traffic import SCENARIOS, Traffic  # noqa: E402
+from traffic import SCENARIOS, STREAMS, Traffic  # noqa: E402
 
 RECORD = HERE / "figures.json"
 CONNECTIONS, TOKENS, WARM_UP, REQUESTS = 64, 100, 320, 1920
@@ -29,10 +29,10 @@ NOISE = 0.1  # of one: a timer that fires once in the window is no growth
 
 def count(binary, scenarios, logged, folder):
     """Returns the figures of `scenarios` from one gateway, with or without an access log."""
-    port, upstream_port, metrics_port = machine.free_ports(3)
+    port, http2_port, upstream_port, metrics_port = machine.free_ports(4)
     config = (HERE / "gateway.toml").read_text()
-    values = {"PORT": port, "UPSTREAM_PORT": upstream_port, "METRICS_PORT": metrics_port,
-              "ACCESS_LOG": 'access_log = { file = "access.log" }' if logged else ""}
+    values = {"PORT": port, "HTTP2_PORT": http2_port, "UPSTREAM_PORT": upstream_port,
+              "METRICS_PORT": metrics_port, "ACCESS_LOG": 'access_log = { file = "access.log" }' if logged else ""}
     for name, value in values.items():
         config = config.replace(f"@{name}@", str(value))
     (folder / "gateway.toml").write_text(config)
@@ -43,12 +43,14 @@ def count(binary, scenarios, logged, folder):
         server.wait_ready(60)
         tokens = fetch_tokens(port, TOKENS)
         traffic.connect(port, CONNECTIONS)
+        traffic.connect_http2(http2_port, CONNECTIONS // STREAMS)
         callgrind.control(server.process.pid, "--instr=on")
         figures = {}
         for scenario in scenarios:
-            traffic.run(scenario, port, tokens, WARM_UP)
+            to = http2_port if scenario.http2 else port
+            traffic.run(scenario, to, tokens, WARM_UP)
             counts = callgrind.window(
-                server.process.pid, folder, lambda: traffic.run(scenario, port, tokens, REQUESTS))
+                server.process.pid, folder, lambda: traffic.run(scenario, to, tokens, REQUESTS))
             figures[scenario.name] = {name: round(value / REQUESTS, 2) for name, value in counts.items()}
         return figures
     finally:

@@ -20,6 +20,7 @@ pub(crate) mod problem;
 mod response_headers;
 pub(crate) mod router;
 mod sessions;
+pub(crate) mod setup;
 pub(crate) mod setup_link;
 pub(crate) mod sign_in;
 pub(crate) mod state;

@@ -25,13 +25,21 @@ impl Default for PasswordCheck {
 impl PasswordCheck {
     /// Returns whether a password matches a hash; `None` if too many wait.
     pub(super) async fn matches(&self, hash: SecretHash, password: Secret) -> Option<bool> {
+        self.run(move || hash.verify(&password)).await
+    }
+
+    /// Does something that hashes a password; `None` if too many wait.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let _waits = self.waiting.try_acquire().ok()?;
         let permit = Arc::clone(&self.hashing).acquire_owned().await.ok()?;
         // The permit lives with the hash: a client that goes away does not free it for the next.
         let hashed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let _ = rustix::process::nice(10);
-            hash.verify(&password)
+            work()
         });
         hashed.await.ok()
     }

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::config::ConfigErrors;
+use crate::config::{ConfigError, ConfigErrors};
 
 /// The media type of every error.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -47,6 +47,19 @@ pub(crate) struct FieldError {
     pub(crate) key: String,
     /// What is wrong, and what would be right.
     pub(crate) message: String,
+}
+
+impl FieldError {
+    /// Returns the errors of a configuration.
+    pub(crate) fn all(errors: &ConfigErrors) -> Vec<Self> {
+        let field = |error: &ConfigError| Self {
+            line: error.position.map(|position| position.line),
+            column: error.position.map(|position| position.column),
+            key: error.key.clone(),
+            message: error.message.clone(),
+        };
+        errors.iter().map(field).collect()
+    }
 }
 
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -88,14 +101,10 @@ impl Problem {
 
     /// A configuration with errors.
     pub(crate) fn of_config(detail: impl Into<Cow<'static, str>>, errors: &ConfigErrors) -> Self {
-        let errors = errors.iter().map(|error| FieldError {
-            line: error.position.map(|position| position.line),
-            column: error.position.map(|position| position.column),
-            key: error.key.clone(),
-            message: error.message.clone(),
-        });
-        let errors = errors.collect();
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-configuration", detail) }
+        Self {
+            errors: FieldError::all(errors),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-configuration", detail)
+        }
     }
 
     /// Adds when to try again, in seconds.

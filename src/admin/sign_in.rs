@@ -8,7 +8,9 @@ use http::{HeaderMap, HeaderValue};
 use super::peer::Peer;
 use super::state::AdminState;
 use super::user::User;
-use crate::config::Admin;
+use crate::change::actor::{Actor, Via};
+use crate::change::audit::{AuditLine, Event};
+use crate::config::{Admin, AdminUser, Role};
 use crate::gate::SecretHash;
 use crate::oauth::secret::Secret;
 
@@ -70,8 +72,23 @@ pub(crate) async fn sign_in(
         }
         None => false,
     };
-    let user = user.filter(|_| matches && fits).ok_or(SignInError::Refused)?;
+    let user = user.filter(|_| matches && fits);
+    let role = user.map_or(Role::Viewer, |user| user.role);
+    let address = Some(peer.client.ip().to_canonical());
+    let actor = Actor { name: name.to_owned(), role, via: Via::Console, address };
+    let outcome = if user.is_some() { "ok" } else { "refused" };
+    state.audit(AuditLine::now(&actor, Event::SignIn, "console", outcome)).await;
+    let user = user.ok_or(SignInError::Refused)?;
     state.attempts().succeeded(network);
+    begin_session(state, headers, user)
+}
+
+/// Begins a session, and returns the header that sets the cookie. A session that the browser had before ends.
+pub(super) fn begin_session(
+    state: &AdminState,
+    headers: &HeaderMap,
+    user: &AdminUser,
+) -> Result<HeaderValue, SignInError> {
     if let Some(before) = state.cookie().find(headers) {
         state.sessions().end(&before.key());
     }

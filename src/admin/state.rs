@@ -3,11 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
 use super::attempts::Attempts;
 use super::control::Control;
 use super::cookie::CookieName;
 use super::password_check::PasswordCheck;
 use super::sessions::Sessions;
+use crate::change::audit::AuditLine;
 use crate::change::control::ChangeControl;
 use crate::clock::Millis;
 use crate::config::{Admin, Config, Host};
@@ -28,6 +32,8 @@ struct Inner {
     sessions: Sessions,
     attempts: Attempts,
     passwords: PasswordCheck,
+    /// Held while somebody is set up with a link.
+    setups: Mutex<()>,
 }
 
 impl AdminState {
@@ -49,6 +55,7 @@ impl AdminState {
             sessions: Sessions::default(),
             attempts: Attempts::default(),
             passwords: PasswordCheck::default(),
+            setups: Mutex::default(),
         }))
     }
 
@@ -102,6 +109,19 @@ impl AdminState {
 
     pub(super) fn attempts(&self) -> &Attempts {
         &self.0.attempts
+    }
+
+    pub(super) fn setups(&self) -> &Mutex<()> {
+        &self.0.setups
+    }
+
+    /// Adds a line to the audit about something that is no change. Where it cannot be written, the log says so.
+    pub(crate) async fn audit(&self, line: AuditLine) {
+        let changes = Arc::clone(self.changes());
+        let recorded = spawn_blocking(move || changes.audit().record(&line));
+        if let Ok(Err(error)) = recorded.await {
+            log::error!("the audit cannot be written: {error}");
+        }
     }
 
     pub(super) fn passwords(&self) -> &PasswordCheck {

@@ -8,6 +8,7 @@ use super::conflict::{Conflict, Kind};
 use super::document::{Document, find};
 use super::generation;
 use super::table::set;
+use crate::config::settings::admin::{READ_SCOPE, WRITE_SCOPE};
 use crate::config::suggestion;
 use crate::gate::SecretHash;
 
@@ -65,7 +66,8 @@ impl Document {
         let scopes = self.roots().filter_map(|root| root.get("scopes")?.as_table_like());
         let known: Vec<String> =
             scopes.flat_map(|scopes| scopes.iter()).map(|(name, _)| name.to_owned()).collect();
-        match named.find(|scope| !known.contains(scope)) {
+        let is_known = |scope: &String| known.contains(scope) || matches!(&**scope, READ_SCOPE | WRITE_SCOPE);
+        match named.find(|scope| !is_known(scope)) {
             Some(scope) => {
                 Err(Conflict::NoSuchScope { scope: scope.clone(), file: self.main_path().to_owned(), known })
             }

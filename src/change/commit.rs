@@ -56,7 +56,7 @@ pub(super) struct Commitment<'a> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) version: u64,
-    /// The path, the text before and the text after.
+    /// The name, the text before and the text after.
     pub(super) files: Vec<(PathBuf, String, String)>,
 }
 
@@ -153,7 +153,7 @@ impl ChangeControl {
             comment: comment.to_owned(),
             sha256: after.hash(),
             parent_sha256: before.hash(),
-            files: after.iter().map(|(path, _)| path.to_owned()).collect(),
+            files: after.iter().map(|(path, _)| after.name(path)).collect(),
             confirm_by,
             operations: operations.iter().map(ToString::to_string).collect(),
             granted: granted.iter().take(MAX_GRANTED).map(Granted::of).collect(),
@@ -205,7 +205,7 @@ impl ChangeControl {
                 actor: actor.name.clone(),
                 role: actor.role,
                 sha256: version.sha256.clone(),
-                before: before.files().to_vec(),
+                before: before.named(),
             };
             waiting.write(&self.folder).map_err(ChangeError::State)?;
             fault::point("armed");
@@ -227,7 +227,7 @@ impl ChangeControl {
         let files = after.changed(before);
         if files.len() > 1 {
             let own = |(path, old, new): &(&std::path::Path, &str, &str)| {
-                (path.to_path_buf(), (*old).to_owned(), (*new).to_owned())
+                (after.name(path), (*old).to_owned(), (*new).to_owned())
             };
             let pending = Pending { version, files: files.iter().map(own).collect() };
             write_json(&self.folder.pending(), &pending).map_err(ChangeError::State)?;

@@ -94,6 +94,8 @@ pub(crate) struct ConfigFile {
     /// them.
     config_before: Option<Config>,
     document: Document,
+    /// The changes, in words.
+    words: Vec<String>,
 }
 
 impl ConfigFile {
@@ -114,12 +116,18 @@ impl ConfigFile {
         };
         let document = Document::new(&before);
         document.check_main()?;
-        Ok(Self { main: path.to_owned(), opened, before, config_before, document })
+        Ok(Self { main: path.to_owned(), opened, before, config_before, document, words: Vec::new() })
     }
 
     /// Makes a change in memory.
     pub(crate) fn apply(&mut self, operation: &Operation) -> Result<(), Conflict> {
+        self.words.push(operation.to_string());
         operation.apply(&mut self.document)
+    }
+
+    /// Returns the changes in words.
+    pub(crate) fn words(&self) -> String {
+        self.words.join("; ")
     }
 
     /// Returns the document, to make changes in it.

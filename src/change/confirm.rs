@@ -65,7 +65,7 @@ impl ChangeControl {
     pub(super) fn enforce_deadline_locked(&self, now: SystemTime) -> Result<(), ChangeError> {
         let Some(waiting) = self.unconfirmed()? else { return Ok(()) };
         let now_in_place = self.texts()?.hash();
-        if now_in_place == waiting.texts_before().hash() {
+        if now_in_place == waiting.texts_before(&self.config).hash() {
             // The process ended between the rollback and its record.
             return self.rolled_back(&waiting, &Actor::gateway(), "Not confirmed in time").map(drop);
         }
@@ -101,7 +101,7 @@ impl ChangeControl {
         if let Err(error) = self.audit.record(&line.version(waiting.version).detail(comment)) {
             log::error!("the rollback of version {} is not in the audit: {error}", waiting.version);
         }
-        self.swap(waiting.version, &now, &waiting.texts_before())?;
+        self.swap(waiting.version, &now, &waiting.texts_before(&self.config))?;
         fault::point("rolled-back");
         self.rolled_back(waiting, actor, comment)
     }

@@ -13,8 +13,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) fn unified(before: &Texts, after: &Texts) -> String {
     let mut text = String::new();
     for (path, old, new) in after.changed(before) {
-        let name = path.display().to_string();
-        let name = name.trim_start_matches("./").trim_start_matches('/');
+        let name = after.name(path).display().to_string();
+        let name = name.trim_start_matches('/');
         let difference =
             TextDiff::configure().algorithm(Algorithm::Myers).timeout(PATIENCE).diff_lines(old, new);
         let mut unified = difference.unified_diff();

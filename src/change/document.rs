@@ -21,6 +21,8 @@ pub(crate) struct Document {
 #[derive(Debug, Clone)]
 struct DocumentFile {
     path: PathBuf,
+    /// Its name, as [`Texts::named`] has it.
+    name: PathBuf,
     /// The text before the changes.
     text: String,
     /// Empty if the file cannot be changed.
@@ -30,7 +32,7 @@ struct DocumentFile {
 }
 
 impl DocumentFile {
-    fn new(path: PathBuf, text: String) -> Self {
+    fn new(path: PathBuf, name: PathBuf, text: String) -> Self {
         let plain = layout::plain(&text);
         let (document, unfaithful) = match plain.parse::<DocumentMut>() {
             Ok(document) => match layout::first_difference(&plain, &document.to_string()) {
@@ -39,7 +41,7 @@ impl DocumentFile {
             },
             Err(_) => (DocumentMut::new(), Some(None)),
         };
-        Self { path, text, document, unfaithful }
+        Self { path, name, text, document, unfaithful }
     }
 
     fn text(&self) -> String {
@@ -53,7 +55,9 @@ impl DocumentFile {
 impl Document {
     /// Parses the files of a configuration. A file that is not TOML cannot be changed.
     pub(crate) fn new(texts: &Texts) -> Self {
-        let file = |(path, text): (&Path, &str)| DocumentFile::new(path.to_owned(), text.to_owned());
+        let file = |(path, text): (&Path, &str)| {
+            DocumentFile::new(path.to_owned(), texts.name(path), text.to_owned())
+        };
         Self { files: texts.iter().map(file).collect(), current: 0 }
     }
 
@@ -86,7 +90,7 @@ impl Document {
     pub(super) fn replace_text(&mut self, name: Option<&str>, text: &str) -> Result<(), Conflict> {
         let at = match name {
             None => Some(0),
-            Some(name) => self.files.iter().position(|file| file.path == Path::new(name)),
+            Some(name) => self.files.iter().position(|file| file.name == Path::new(name)),
         };
         let Some((at, file)) = at.and_then(|at| Some((at, self.files.get_mut(at)?))) else {
             return Err(Conflict::NoSuchFile(name.unwrap_or_default().to_owned()));
@@ -95,7 +99,7 @@ impl Document {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             return Err(Conflict::Syntax(1 + before.matches('\n').count()));
         }
-        *file = DocumentFile::new(file.path.clone(), text.to_owned());
+        *file = DocumentFile::new(file.path.clone(), file.name.clone(), text.to_owned());
         self.current = at;
         Ok(())
     }

@@ -53,8 +53,6 @@ pub(crate) enum ChangeError {
     State(io::Error),
     /// The configuration cannot be read or replaced.
     File(FileError),
-    /// The changed configuration was refused when it was applied, and the one before it is back.
-    NotApplied(String),
     /// Another process has taken over from this one.
     Retired,
 }
@@ -80,7 +78,6 @@ impl ChangeError {
             Self::TooMany(..) => "too-many",
             Self::Audit(_) => "audit-unavailable",
             Self::State(_) | Self::File(_) => "state-unavailable",
-            Self::NotApplied(_) => "not-applied",
             Self::Retired => "retired",
         }
     }
@@ -102,7 +99,7 @@ impl ChangeError {
             | Self::Comment
             | Self::ConfirmWithin
             | Self::Nothing => 422,
-            Self::Audit(_) | Self::State(_) | Self::File(_) | Self::NotApplied(_) | Self::Retired => 503,
+            Self::Audit(_) | Self::State(_) | Self::File(_) | Self::Retired => 503,
         }
     }
 }
@@ -155,9 +152,6 @@ impl fmt::Display for ChangeError {
             Self::Audit(error) => write!(f, "the audit cannot be written, so nothing is changed: {error}"),
             Self::State(error) => write!(f, "the gateway's own files cannot be used: {error}"),
             Self::File(error) => write!(f, "the configuration {error}"),
-            Self::NotApplied(reason) => {
-                write!(f, "the change could not be applied, and the configuration before it is back: {reason}")
-            }
             Self::Retired => f.write_str("another process has taken over: ask that one"),
         }
     }

@@ -8,6 +8,8 @@ use std::thread;
 use std::time::Duration;
 use std::{error, fmt};
 
+use super::fault;
+
 /// How often the lock is tried while another edit of the same file runs.
 const TRIES: u32 = 250;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
@@ -113,7 +115,9 @@ impl Opened {
         if !unchanged {
             return Err(FileError::ChangedMeanwhile);
         }
+        fault::point("written");
         fs::rename(&temporary.path, &self.target).map_err(FileError::Write)?;
+        fault::point("renamed");
         temporary.in_place = true;
         // The rename must reach the disk too.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(FileError::Write)

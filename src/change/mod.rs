@@ -4,7 +4,7 @@
 //! keeps everything outside the change as it is written. A [`Draft`](draft::Draft) is a list of operations that an operator
 //! collects. [`ChangeControl`](control::ChangeControl) keeps drafts, shows what they grant, and commits them.
 
-#![allow(dead_code, unused_imports, reason = "the admin side and the command line are about to call it")]
+#![allow(dead_code, unused_imports, reason = "the admin side is about to call it")]
 
 pub(crate) mod actor;
 mod addresses;
@@ -32,6 +32,7 @@ pub(crate) mod new_secret;
 pub(crate) mod operation;
 pub(crate) mod permission;
 pub(crate) mod preview;
+pub(crate) mod proposals;
 pub(crate) mod raw;
 mod rollback;
 mod routes;

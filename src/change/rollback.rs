@@ -10,6 +10,7 @@ use super::document::{Document, find};
 use super::draft::Draft;
 use super::error::ChangeError;
 use super::operation::Operation;
+use super::settings::item_as_json;
 use super::table::insert_last;
 
 /// The keys of a client that a rollback leaves as they are today.
@@ -30,7 +31,8 @@ impl ChangeControl {
         let hidden = self.version_texts(number)?;
         let filled = self.key.refill(&hidden, &self.texts()?, keep_today);
         let texts = filled.map_err(|conflict| ChangeError::Conflict(0, conflict))?;
-        let files = texts.iter().map(|(path, text)| (path.display().to_string(), text.to_owned())).collect();
+        let named = texts.named().into_iter();
+        let files = named.map(|(name, text)| (name.display().to_string(), text)).collect();
         let restore = Operation::Restore { version: number, keep_today, files };
         let draft = self.begin(actor, &format!("Roll back to version {number}"), vec![restore])?;
         self.record(&AuditLine::now(actor, Event::Rollback, draft.id.as_str(), "draft").version(number))?;
@@ -60,8 +62,7 @@ impl Document {
             for key in KEPT {
                 let now = today.roots().find_map(|root| find(root, &["clients", &id, key]));
                 let client = self.client(&id)?;
-                let same = client.get(key).map(ToString::to_string) == now.map(ToString::to_string);
-                if same {
+                if client.get(key).map(item_as_json) == now.map(item_as_json) {
                     continue;
                 }
                 let value = now.and_then(|now| now.clone().into_value().ok());
@@ -90,7 +91,7 @@ impl Document {
         let now = today.roots().find_map(|root| root.get(name)).cloned();
         self.turn_to(|root| root.contains_key(name))?;
         let then = self.current().get(name).cloned();
-        if now.as_ref().map(ToString::to_string) == then.as_ref().map(ToString::to_string) {
+        if now.as_ref().map(item_as_json) == then.as_ref().map(item_as_json) {
             return Ok(());
         }
         self.remove_table(&[], name)?;

@@ -72,10 +72,33 @@ fn rewrite(old: &mut Array, new: &Array) {
     }
 }
 
-/// Returns the keys and values of a new table.
+/// The keys with which people begin a table, in their order. The others follow by name.
+const FIRST: [&str; 16] = [
+    "path",
+    "prefix",
+    "host",
+    "methods",
+    "access",
+    "scopes",
+    "any_scope",
+    "audience",
+    "upstream",
+    "servers",
+    "url",
+    "header",
+    "value",
+    "user",
+    "password",
+    "role",
+];
+
+/// Returns the keys and values of a new table, in the order in which a person would write them.
 pub(super) fn entries(settings: &Settings, path: &str) -> Result<Vec<(String, Value)>, Conflict> {
-    let set = settings.iter().filter(|(_, value)| !value.is_null());
-    set.map(|(key, value)| Ok((key.clone(), to_value(value, &format!("{path}.{key}"))?))).collect()
+    let mut set: Vec<(&String, &Json)> = settings.iter().filter(|(_, value)| !value.is_null()).collect();
+    set.sort_by_key(|(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+    let entry =
+        |(key, value): (&String, &Json)| Ok((key.clone(), to_value(value, &format!("{path}.{key}"))?));
+    set.into_iter().map(entry).collect()
 }
 
 /// Converts a value to TOML.

@@ -5,16 +5,35 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::actor::Via;
+use super::actor::{Actor, Via};
 use super::audit::{AuditLine, Event};
 use super::commit::Pending;
 use super::config_file::replace;
 use super::control::ChangeControl;
 use super::error::ChangeError;
-use super::state;
+use super::state::{self, StateLock};
 use super::unconfirmed::Unconfirmed;
 use super::versions::{History, Version, VersionState};
-use crate::change::actor::Actor;
+
+/// A time in which only one command edits the configuration.
+pub(crate) struct Held<'c> {
+    control: &'c ChangeControl,
+    _lock: StateLock,
+}
+
+impl Held<'_> {
+    /// Records the configuration as a version after a command edited it. Does nothing if it is the last one already.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub(crate) fn record(&self, actor: &Actor, comment: &str) -> Result<(), ChangeError> {
+        if let Some(version) = self.control.observe(Via::Cli, &actor.name, comment)? {
+            let line = AuditLine::now(actor, Event::Commit, "configuration", "applied");
+            self.control.record(&line.version(version.number).detail(comment))?;
+        }
+        Ok(())
+    }
+}
 
 impl ChangeControl {
     /// Settles what a crash left behind, carries out a rollback that is due, and records the configuration as a version if
@@ -75,12 +94,16 @@ impl ChangeControl {
         // A file that was not written whole was written before anything was replaced.
         if let Ok(Pending { version, files }) = serde_json::from_slice(&bytes) {
             let texts = self.texts()?;
-            let is = |path: &PathBuf, text: &str| texts.of(path).is_some_and(|now| now == text);
-            let all_new = files.iter().all(|(path, _, new)| is(path, new));
-            let known = files.iter().all(|(path, old, new)| is(path, old) || is(path, new));
+            let path_of =
+                |name: &PathBuf| texts.iter().map(|(path, _)| path).find(|path| texts.name(path) == *name);
+            let is = |name: &PathBuf, text: &str| path_of(name).and_then(|path| texts.of(path)) == Some(text);
+            let all_new = files.iter().all(|(name, _, new)| is(name, new));
+            let known = files.iter().all(|(name, old, new)| is(name, old) || is(name, new));
             if known && !all_new {
-                for (path, old, new) in files.iter().filter(|(path, _, new)| is(path, new)) {
-                    replace(path, new, old)?;
+                for (name, old, new) in files.iter().filter(|(name, _, new)| is(name, new)) {
+                    if let Some(path) = path_of(name) {
+                        replace(path, new, old)?;
+                    }
                 }
                 log::warn!("the commit of version {version} was interrupted: the files before it are back");
             }
@@ -101,17 +124,14 @@ impl ChangeControl {
         Ok(())
     }
 
-    /// Records the configuration as a version after a command changed it. Does nothing if it is the last one already.
+    /// Keeps other changes apart until the result is dropped. What was edited before is recorded.
     ///
     /// # Errors
-    /// The state cannot be written.
-    pub(crate) fn record_command(&self, actor: &Actor, comment: &str) -> Result<(), ChangeError> {
-        let _lock = self.folder.lock().map_err(ChangeError::State)?;
-        if let Some(version) = self.observe(Via::Cli, &actor.name, comment)? {
-            let line = AuditLine::now(actor, Event::Commit, "configuration", "applied");
-            self.record(&line.version(version.number).detail(comment))?;
-        }
-        Ok(())
+    /// The state cannot be read or written.
+    pub(crate) fn hold(&self) -> Result<Held<'_>, ChangeError> {
+        let lock = self.folder.lock().map_err(ChangeError::State)?;
+        self.record_observed()?;
+        Ok(Held { control: self, _lock: lock })
     }
 
     /// Records a configuration that others changed, if it is valid. Does nothing while another change runs; `false` means

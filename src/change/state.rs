@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::error::ChangeError;
 use super::hidden::HidingKey;
 use super::raw;
 use super::texts::Texts;
@@ -109,18 +110,22 @@ impl StateFolder {
     }
 }
 
-/// Returns the state folder that texts name, even if they have errors otherwise. `None` if they are not TOML, or take it
-/// from a variable that is not set.
-pub(crate) fn state_dir(texts: &Texts) -> Option<PathBuf> {
-    let root = raw::merged(texts).ok()?;
+/// Returns the state folder that texts name, even if they have errors otherwise.
+///
+/// # Errors
+/// They are not TOML, or take the folder from a variable that is not set.
+pub(crate) fn state_dir(texts: &Texts) -> Result<PathBuf, ChangeError> {
+    let root = raw::merged(texts)?;
     let named = root.get("server").and_then(|server| server.get("state_dir")?.as_str());
     let named = match named.map(|named| (named, named.strip_prefix("env:"))) {
         None => STATE_DIR.to_owned(),
         Some((named, None)) => named.to_owned(),
-        Some((_, Some(variable))) => std::env::var(variable).ok()?,
+        Some((_, Some(variable))) => std::env::var(variable).map_err(|error| {
+            ChangeError::State(io::Error::other(format!("server.state_dir: {error}: {variable}")))
+        })?,
     };
     let folder = texts.main_path().parent().filter(|folder| !folder.as_os_str().is_empty());
-    Some(folder.unwrap_or(Path::new(".")).join(named))
+    Ok(folder.unwrap_or(Path::new(".")).join(named))
 }
 
 /// Writes a file whole, or leaves the one that is there.

@@ -1,7 +1,12 @@
 //! Edits change nothing but what they are meant to change.
 
+mod control;
 mod edits;
 mod included;
+mod operations;
+mod permission;
+mod property;
+mod rollback;
 mod shapes;
 
 use std::fs;

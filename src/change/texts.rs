@@ -42,6 +42,35 @@ impl Texts {
         Self(texts)
     }
 
+    /// Combines texts whose files have the names of [`named`](Self::named).
+    pub(crate) fn from_named(main: &Path, texts: Vec<(PathBuf, String)>) -> Self {
+        let resolved = |(at, (name, text)): (usize, (PathBuf, String))| {
+            let path = match folder(main) {
+                _ if at == 0 => main.to_owned(),
+                None => name,
+                Some(folder) => folder.join(name),
+            };
+            (path, text)
+        };
+        Self(texts.into_iter().enumerate().map(resolved).collect())
+    }
+
+    /// Returns the texts with the names of their files. A name is relative to the folder of the main file, so that it is the
+    /// same for every process, whatever folder that runs in.
+    pub(crate) fn named(&self) -> Vec<(PathBuf, String)> {
+        self.iter().map(|(path, text)| (self.name(path), text.to_owned())).collect()
+    }
+
+    /// Returns the name of a file.
+    pub(crate) fn name(&self, path: &Path) -> PathBuf {
+        let main = self.main_path();
+        if path == main {
+            return main.file_name().map(PathBuf::from).unwrap_or_default();
+        }
+        let inside = folder(main).and_then(|folder| path.strip_prefix(folder).ok());
+        inside.unwrap_or(path).to_owned()
+    }
+
     /// Iterates over the files, the main one first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Path, &str)> {
         self.0.iter().map(|(path, text)| (path.as_path(), text.as_str()))
@@ -81,13 +110,18 @@ impl Texts {
             if at > 0 {
                 // A byte that no TOML file contains keeps the parts apart.
                 hash.update([0]);
-                hash.update(path.to_string_lossy().as_bytes());
+                hash.update(self.name(path).to_string_lossy().as_bytes());
                 hash.update([0]);
             }
             hash.update(text.as_bytes());
         }
         hex(&hash.finalize())
     }
+}
+
+/// Returns the folder of a file. `None` is the folder that the process runs in.
+fn folder(path: &Path) -> Option<&Path> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty() && *folder != Path::new("."))
 }
 
 /// Returns bytes as hexadecimal digits.
@@ -105,4 +139,24 @@ fn read(path: &Path) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 MiB"));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_depend_on_the_folder_of_the_process() {
+        let names = |main: &str, other: &str| {
+            let texts = Texts::new(vec![(main.into(), "a".to_owned()), (other.into(), "b".to_owned())]);
+            let again = Texts::from_named(Path::new(main), texts.named());
+            assert_eq!(again, texts);
+            (texts.named().into_iter().map(|(name, _)| name).collect::<Vec<_>>(), texts.hash())
+        };
+        let here = names("gateway.toml", "conf.d/1.toml");
+        assert_eq!(here.0, [Path::new("gateway.toml"), Path::new("conf.d/1.toml")]);
+        assert_eq!(names("/etc/t/gateway.toml", "/etc/t/conf.d/1.toml"), here);
+        assert_eq!(names("./gateway.toml", "conf.d/1.toml"), here);
+        assert_eq!(names("t/gateway.toml", "/else/1.toml").0[1], Path::new("/else/1.toml"));
+    }
 }

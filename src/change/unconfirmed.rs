@@ -1,7 +1,7 @@
 //! A commit that is rolled back unless somebody confirms it in time. It is on the disk, so that it outlives the process.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub(crate) struct Unconfirmed {
     pub(crate) role: Role,
     /// The SHA-256 of the configuration that was committed.
     pub(super) sha256: String,
-    /// The texts before the commit. They may contain credentials: the file is deleted when the commit is confirmed.
+    /// The names of the files, and their texts before the commit. They may contain credentials: the file is deleted when the commit is confirmed.
     pub(super) before: Vec<(PathBuf, String)>,
 }
 
@@ -44,7 +44,7 @@ impl Unconfirmed {
     }
 
     /// Returns the texts before the commit.
-    pub(super) fn texts_before(&self) -> Texts {
-        Texts::new(self.before.clone())
+    pub(super) fn texts_before(&self, main: &Path) -> Texts {
+        Texts::from_named(main, self.before.clone())
     }
 }

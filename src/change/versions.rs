@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,7 @@ pub(crate) struct Version {
     pub(crate) sha256: String,
     /// The SHA-256 of the configuration before it.
     pub(crate) parent_sha256: String,
-    /// The files, the main one first.
+    /// The names of the files, the main one first.
     pub(crate) files: Vec<PathBuf>,
     /// Until when it must be confirmed, in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,14 +162,14 @@ impl History<'_> {
     }
 
     /// Reads the texts of a version. Credentials in them are hidden.
-    pub(super) fn texts(&self, version: &Version) -> io::Result<Option<Texts>> {
+    pub(super) fn texts(&self, version: &Version, main: &Path) -> io::Result<Option<Texts>> {
         let mut texts = Vec::new();
         for (at, path) in version.files.iter().enumerate() {
             let Some(bytes) = state::read(&self.text_path(version.number, at))? else { return Ok(None) };
             let text = String::from_utf8(bytes).map_err(io::Error::other)?;
             texts.push((path.clone(), text));
         }
-        Ok(Some(Texts::new(texts)))
+        Ok(Some(Texts::from_named(main, texts)))
     }
 
     fn text_path(&self, number: u64, at: usize) -> PathBuf {
@@ -251,7 +251,8 @@ impl ChangeControl {
     /// # Errors
     /// There is no such version.
     pub(crate) fn version_texts(&self, number: u64) -> Result<Texts, ChangeError> {
-        let texts = History(&self.folder).texts(&self.version(number)?).map_err(ChangeError::State)?;
+        let texts =
+            History(&self.folder).texts(&self.version(number)?, &self.config).map_err(ChangeError::State)?;
         texts.ok_or(ChangeError::NotFound("version"))
     }
 
@@ -280,7 +281,7 @@ impl ChangeControl {
             comment: comment.to_owned(),
             sha256,
             parent_sha256: head.map(|head| head.sha256).unwrap_or_default(),
-            files: texts.iter().map(|(path, _)| path.to_owned()).collect(),
+            files: texts.iter().map(|(path, _)| texts.name(path)).collect(),
             confirm_by: None,
             operations: Vec::new(),
             granted: Vec::new(),

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{admin, bench, check, client, diff, explain, health, import, self_test, token, upgrade};
+use crate::cli::{
+    admin, bench, change, check, client, diff, explain, health, history, import, self_test, token, upgrade,
+};
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
 #[derive(Parser)]
@@ -54,6 +56,15 @@ pub(super) enum Command {
     },
     /// Compare what two configurations grant. The exit code is 1 if the second one grants more.
     Diff(diff::Arguments),
+    /// Prepare changes of the configuration, see what they grant, and commit them.
+    #[command(subcommand)]
+    Change(change::Command),
+    /// Show the versions of the configuration: who made them, when, why, and what they granted.
+    History(history::Arguments),
+    /// Confirm a change that is rolled back otherwise.
+    Confirm(history::ConfirmArguments),
+    /// Return to a version of the configuration.
+    Rollback(history::RollbackArguments),
     /// Measure a gateway of this configuration: the cost of protection, the rate of tokens, and the latency for clients.
     Bench(bench::Arguments),
     /// Attack the running gateway with its own configuration, and report what passes that must not. The exit code is 1 if

@@ -21,21 +21,38 @@ pub(super) fn secret(argument: Option<String>, client: &str) -> Result<Secret, F
     if let Ok(secret) = std::env::var(VARIABLE) {
         return Ok(Secret::new(secret));
     }
-    let stdin = io::stdin();
-    let line = if stdin.is_terminal() {
-        ask(client)
-    } else {
-        let mut line = String::new();
-        stdin.lock().take(LONGEST).read_line(&mut line).map(|_| line)
-    };
-    let line = line.map_err(|error| Failure::other(format!("cannot read the secret: {error}")))?;
-    let secret = line.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
+    let secret = line(&format!("Secret of {client:?}"))?;
+    if secret.expose().is_empty() {
         return Err(Failure::config(format!(
             "no secret for the client {client:?}: set {VARIABLE}, pipe it in, or give --secret"
         )));
     }
-    Ok(Secret::new(secret))
+    Ok(secret)
+}
+
+/// Returns the new password of a user of the console from a line of standard input. On a terminal it asks for it twice.
+pub(super) fn password(user: &str) -> Result<Secret, Failure> {
+    let password = line(&format!("New password of {user:?}"))?;
+    if password.expose().is_empty() {
+        return Err(Failure::config(format!("no password for the user {user:?}: type it, or pipe it in")));
+    }
+    if io::stdin().is_terminal() && line("The same again")?.expose() != password.expose() {
+        return Err(Failure::config("the two passwords differ: nothing is changed"));
+    }
+    Ok(password)
+}
+
+/// Reads a line of standard input. On a terminal it asks, and shows no echo.
+fn line(prompt: &str) -> Result<Secret, Failure> {
+    let stdin = io::stdin();
+    let line = if stdin.is_terminal() {
+        ask(prompt)
+    } else {
+        let mut line = String::new();
+        stdin.lock().take(LONGEST).read_line(&mut line).map(|_| line)
+    };
+    let line = line.map_err(|error| Failure::other(format!("cannot read it: {error}")))?;
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
 }
 
 /// A terminal without echo. Dropping this restores it.
@@ -60,12 +77,12 @@ impl Drop for Quiet {
     }
 }
 
-fn ask(client: &str) -> io::Result<String> {
+fn ask(prompt: &str) -> io::Result<String> {
     const CTRL_C: u8 = 0x03;
     const CTRL_D: u8 = 0x04;
     const BACKSPACE: [u8; 2] = [0x08, 0x7f];
     let mut terminal = io::stderr();
-    write!(terminal, "Secret of {client:?} (not shown): ")?;
+    write!(terminal, "{prompt} (not shown): ")?;
     terminal.flush()?;
     let quiet = Quiet::start()?;
     let mut line = Vec::new();

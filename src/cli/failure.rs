@@ -3,6 +3,7 @@
 use crate::bench::error::BenchError;
 use crate::change::EditError;
 use crate::change::conflict::Conflict;
+use crate::change::error::ChangeError;
 use crate::change::new_secret::NewSecretError;
 use crate::config::ConfigErrors;
 use crate::gateway::error::StartError;
@@ -38,6 +39,12 @@ impl From<EditError> for Failure {
 impl From<Conflict> for Failure {
     fn from(conflict: Conflict) -> Self {
         Self::config(conflict)
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        if error.status() == 503 { Self::other(error) } else { Self::config(error) }
     }
 }
 

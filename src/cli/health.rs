@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 
 /// Prints one line if the gateway serves.
 ///
-/// The certificate is not verified: no secret is sent, and the certificate of a listener seldom has the name by which
+/// The certificate is not verified: no secret is sent, and the certificate of a listener rarely has the name by which
 /// its own machine reaches it.
 pub(super) fn health(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let origin = match &arguments.url {

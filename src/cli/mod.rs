@@ -4,6 +4,7 @@ mod admin;
 mod arguments;
 mod ask_secret;
 mod bench;
+mod change;
 mod check;
 mod client;
 mod completed_names;
@@ -12,6 +13,7 @@ mod diff;
 mod explain;
 mod failure;
 mod health;
+mod history;
 mod import;
 mod man;
 mod output;
@@ -51,6 +53,10 @@ pub fn main() -> ExitCode {
         Command::Routes { json } => routes::routes(&config, json),
         Command::Shadow { json } => shadow::shadow(&config, json),
         Command::Diff(arguments) => diff::diff(&config, &arguments),
+        Command::Change(command) => change::run(&config, command),
+        Command::History(arguments) => history::history(&config, &arguments),
+        Command::Confirm(arguments) => history::confirm(&config, &arguments),
+        Command::Rollback(arguments) => history::rollback(&config, &arguments),
         Command::SelfTest(arguments) => self_test::self_test(&config, arguments),
         Command::Bench(arguments) => bench::bench(&config, &arguments),
         Command::Schema { markdown } => schema::schema(markdown),

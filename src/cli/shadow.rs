@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::change::environment::read_config;
+use crate::change::proposals::operations;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::Config;
@@ -22,8 +23,11 @@ pub(super) fn shadow(path: &Path, as_json: bool) -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let summary = Summary::of(&learned, &config, now);
     let proposals = proposals(&summary, &config, now.as_secs());
-    let text =
-        if as_json { document(&summary, &proposals) } else { text(&config, &summary, &proposals, now) };
+    let text = if as_json {
+        document(&config, &summary, &proposals)
+    } else {
+        text(&config, &summary, &proposals, now)
+    };
     output::print(&text)
 }
 
@@ -91,7 +95,7 @@ fn quoted(word: &str) -> String {
     if word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-fn document(summary: &Summary, proposals: &[Proposal]) -> String {
+fn document(config: &Config, summary: &Summary, proposals: &[Proposal]) -> String {
     let routes: Vec<Value> = summary.routes.iter().map(route_json).collect();
     let proposals: Vec<Value> = proposals
         .iter()
@@ -99,6 +103,7 @@ fn document(summary: &Summary, proposals: &[Proposal]) -> String {
             let mut value = json!(proposal);
             value["message"] = json!(proposal.to_string());
             value["command"] = json!(proposal.command());
+            value["operations"] = json!(operations(proposal, config));
             value
         })
         .collect();

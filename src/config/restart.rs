@@ -15,7 +15,7 @@ pub(crate) struct RestartKey {
 }
 
 /// All such keys. The reload warns of their changes, and the configuration reference marks them.
-pub(super) const RESTART_KEYS: [RestartKey; 8] = [
+pub(super) const RESTART_KEYS: [RestartKey; 13] = [
     RestartKey {
         table: "[server]",
         name: "listen",
@@ -43,6 +43,46 @@ pub(super) const RESTART_KEYS: [RestartKey; 8] = [
         is_same: |one, other| {
             one.metrics.as_ref().map(|metrics| metrics.listen)
                 == other.metrics.as_ref().map(|metrics| metrics.listen)
+        },
+    },
+    RestartKey {
+        table: "[tracing]",
+        name: "endpoint",
+        is_same: |one, other| {
+            one.tracing.as_ref().map(|tracing| &tracing.endpoint)
+                == other.tracing.as_ref().map(|tracing| &tracing.endpoint)
+        },
+    },
+    RestartKey {
+        table: "[tracing]",
+        name: "authorization",
+        is_same: |one, other| {
+            one.tracing.as_ref().map(|tracing| &tracing.authorization)
+                == other.tracing.as_ref().map(|tracing| &tracing.authorization)
+        },
+    },
+    RestartKey {
+        table: "[tracing]",
+        name: "service_name",
+        is_same: |one, other| {
+            one.tracing.as_ref().map(|tracing| &tracing.service_name)
+                == other.tracing.as_ref().map(|tracing| &tracing.service_name)
+        },
+    },
+    RestartKey {
+        table: "[tracing]",
+        name: "ratio",
+        is_same: |one, other| {
+            one.tracing.as_ref().map(|tracing| tracing.ratio)
+                == other.tracing.as_ref().map(|tracing| tracing.ratio)
+        },
+    },
+    RestartKey {
+        table: "[tracing]",
+        name: "accept_context",
+        is_same: |one, other| {
+            one.tracing.as_ref().map(|tracing| tracing.accept_context)
+                == other.tracing.as_ref().map(|tracing| tracing.accept_context)
         },
     },
     RestartKey {

@@ -158,6 +158,16 @@ pub(crate) mod admin {
     pub(crate) const RESERVED_SCOPES: &str = "tollgate:";
 }
 
+/// `[security_log]` and `[tracing]`.
+pub(crate) mod observe {
+    use super::*;
+
+    pub(crate) const MAX_PER_SECOND: Setting<u32> = Setting::new("max_per_second", 50, 1, 10_000);
+    pub(crate) const SERVICE_NAME: &str = "tollgate";
+    /// In millionths.
+    pub(crate) const RATIO: u32 = 10_000;
+}
+
 /// `[[expect]]`.
 pub(crate) mod expect {
     use super::*;

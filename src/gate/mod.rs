@@ -62,6 +62,8 @@ pub use instance::Gate;
 #[cfg(feature = "jose")]
 pub use keys::{KeySource, RemoteKeys};
 pub use origin::Origin;
+#[cfg(feature = "gateway")]
+pub(crate) use proof::USED as REPLAYED_PROOF;
 #[cfg(feature = "remote")]
 pub use remote::{Credentials, IntrospectionError, RemoteGate, RemoteGateBuilder, RemoteGateError};
 pub use secret_hash::{SecretHash, SecretHashError};

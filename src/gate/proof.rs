@@ -23,7 +23,7 @@ const PROOFS: Capacity = Capacity { total: 1_048_576 };
 
 const NO_PROOF: &str = "the DPoP scheme needs a proof, in one DPoP header";
 /// The refusal of a proof that was used before.
-pub(super) const USED: &str = "the jti of the DPoP proof was used before";
+pub(crate) const USED: &str = "the jti of the DPoP proof was used before";
 
 /// Verifies proofs and remembers them, so that none is accepted twice. Only proofs with a valid signature are
 /// remembered, at a protected resource only those by the key of a live token.

@@ -1,7 +1,6 @@
 //! Builds the rules of the proxy from a configuration: its upstreams, routes and limits.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +29,7 @@ use crate::proxy::transform::Transform;
 use crate::route::rewrite::{PathRewrite, Rewrite};
 use crate::route::table::{Conflict, Entry, RouteTable};
 use crate::shadow::Learned;
+use crate::telemetry::tracing;
 use crate::upstream::group::{Upstream, UpstreamSpec};
 use crate::upstream::health::HealthCheck;
 use crate::upstream::registry::{ServerKey, ServerRegistry};
@@ -49,6 +49,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         meters_before: before.map(|rules| &rules.meters),
         meters: Meters::new(config),
         learned: before.map(|rules| Arc::clone(&rules.learned)).unwrap_or_default(),
+        traced: if before.is_some() { tracing::is_on() } else { config.tracing.is_some() },
     };
     let mut errors = Vec::new();
     let upstreams: Vec<Option<Arc<Upstream>>> = config
@@ -72,8 +73,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
     for (index, route) in config.routes.iter().enumerate() {
         // A route without its upstream is left out. The error of the upstream is reported, and the table is not used.
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
-            let body_timeout = config.server.limits.body_timeout;
-            let value = self::route(index, route, upstream, body_timeout, &mut counting);
+            let value = self::route(config, index, route, upstream, &mut counting);
             for host in route.table_hosts() {
                 entries.push(entry(config, route, host, Arc::clone(&value)));
             }
@@ -139,6 +139,8 @@ struct Carryover<'a> {
     meters_before: Option<&'a Meters>,
     meters: Meters,
     learned: Arc<Learned>,
+    /// Whether the gateway sends a trace context upstream. That is decided when it starts.
+    traced: bool,
 }
 
 impl Carryover<'_> {
@@ -171,10 +173,10 @@ fn entry(
 }
 
 fn route(
+    config: &Config,
     index: usize,
     route: &config::Route,
     upstream: Arc<Upstream>,
-    body_timeout: Duration,
     counting: &mut Carryover<'_>,
 ) -> Arc<Route> {
     let key = limit_key(route);
@@ -192,8 +194,8 @@ fn route(
                     demand,
                     header: header.clone(),
                     forward_token: route.forward_token,
-                    rules: request_rules(route, true, None).map(Arc::new),
-                    rules_with_header: request_rules(route, false, None).map(Arc::new),
+                    rules: request_rules(counting.traced, route, true, None).map(Arc::new),
+                    rules_with_header: request_rules(counting.traced, route, false, None).map(Arc::new),
                     learned: counting.learned.route(&route.label()),
                 })),
                 (Mode::Enforce, None) => Access::Token(demand),
@@ -217,10 +219,11 @@ fn route(
         access,
         meter,
         transform: transform(route, &upstream),
-        request_rules: request_rules(route, true, upstream.credentials.as_ref()).map(Arc::new),
+        request_rules: request_rules(counting.traced, route, true, upstream.credentials.as_ref())
+            .map(Arc::new),
         maps_urls: route.map_response_urls,
         max_body_size,
-        body_timeout,
+        body_timeout: config.server.limits.body_timeout,
         forward_token: route.forward_token,
         carries_logins: authorization != ClientAuthorization::Remove || route.mode == Mode::Shadow,
         authorization,
@@ -250,11 +253,15 @@ fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform
 ///
 /// `removes_token` is whether the header that has the token is removed.
 fn request_rules(
+    traced: bool,
     route: &config::Route,
     removes_token: bool,
     credentials: Option<&(http::HeaderName, HeaderValue)>,
 ) -> Option<RequestRules> {
     let mut rules = RequestRules::default();
+    if traced {
+        rules.trace();
+    }
     for name in &route.request_headers.remove {
         rules.remove(name.clone());
     }

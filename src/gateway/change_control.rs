@@ -1,6 +1,6 @@
 //! Staged changes of the configuration, and the gateway that they are applied to.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{io, thread};
@@ -9,11 +9,12 @@ use super::build;
 use super::error::StartError;
 use super::load::test_access;
 use super::reload::Reloader;
+use crate::change::FileError;
 use crate::change::control::ChangeControl;
 use crate::change::environment::read_edited;
 use crate::change::error::ChangeError;
 use crate::change::live::Live;
-use crate::change::state::StateFolder;
+use crate::change::state::{StateFolder, state_dir as state_dir_of};
 use crate::change::texts::Texts;
 use crate::config::{Config, ConfigErrors};
 
@@ -72,32 +73,35 @@ pub(super) fn of_running(
 /// Opens the staged changes of a configuration for a command, and settles what a crash left behind.
 ///
 /// # Errors
-/// The state folder cannot be used.
-pub(crate) fn of_command(path: &Path, state_dir: &Path) -> Result<ChangeControl, ChangeError> {
-    let control = ChangeControl::open(path, state_dir, Box::new(Elsewhere)).map_err(ChangeError::State)?;
+/// The configuration cannot be read, or the state folder cannot be used.
+pub(crate) fn of_command(path: &Path) -> Result<ChangeControl, ChangeError> {
+    let texts = Texts::read(path).map_err(|error| ChangeError::File(FileError::Open(error)))?;
+    let control = ChangeControl::open(path, &state_dir_of(&texts)?, Box::new(Elsewhere));
+    let control = control.map_err(ChangeError::State)?;
     control.settle(SystemTime::now())?;
     Ok(control)
+}
+
+/// Returns the staged changes of a configuration that a command edits, if there ever were some.
+pub(crate) fn of_edit(path: &Path) -> Option<ChangeControl> {
+    let state_dir = state_dir_of(&Texts::read(path).ok()?).ok()?;
+    let exists = StateFolder::in_state_dir(&state_dir).exists();
+    exists.then(|| ChangeControl::open(path, &state_dir, Box::new(Elsewhere)).ok())?
 }
 
 /// Settles what a crash left behind, before the configuration is read: a commit that was interrupted, and one that nobody
 /// confirmed in time. Does nothing if there were never staged changes.
 pub(super) fn settle(path: &Path) -> Result<(), StartError> {
-    let Some(state_dir) = state_dir(path) else { return Ok(()) };
-    if !StateFolder::in_state_dir(&state_dir).exists() {
+    let state_dir = Texts::read(path).ok().and_then(|texts| state_dir_of(&texts).ok());
+    let Some(folder) = state_dir.map(|state_dir| StateFolder::in_state_dir(&state_dir)) else {
+        return Ok(());
+    };
+    if !folder.exists() {
         return Ok(());
     }
-    of_command(path, &state_dir).map(drop).map_err(|error| {
-        StartError::system(format!(
-            "the staged changes in {} cannot be settled: {error}",
-            state_dir.join("admin").display()
-        ))
+    of_command(path).map(drop).map_err(|error| {
+        StartError::system(format!("the staged changes of {} cannot be settled: {error}", path.display()))
     })
-}
-
-/// Returns the state folder that a configuration names, even if the configuration has errors.
-fn state_dir(path: &Path) -> Option<PathBuf> {
-    let texts = Texts::read(path).ok()?;
-    crate::change::state::state_dir(&texts)
 }
 
 /// Starts the thread that keeps the deadlines of commits, also of those that a command made, and records edits from

@@ -13,7 +13,7 @@ use super::file_watch::Watched;
 use super::load::{load, load_texts, log_warnings};
 use super::secret_usage;
 use super::service_manager;
-use super::settings::{start_access_log, tls_paths};
+use super::settings::{start_access_log, start_security_log, tls_paths};
 use crate::admin::control::{Control, Reload};
 use crate::change::error::ChangeError;
 use crate::change::texts::Texts;
@@ -136,7 +136,7 @@ impl Reloader {
         match loaded.and_then(|(config, rules)| self.prepare(config, rules)) {
             Ok(ready) => Ok(self.enforce(&mut seen, ready)),
             Err(failure) => {
-                self.reopen_access_log();
+                self.reopen_logs();
                 log::error!(
                     "the changed {} is not applied, and the configuration before it stays in force:\n{}",
                     seen.path().display(),
@@ -217,7 +217,7 @@ impl Reloader {
             log::warn!("{shortage}");
         }
         let before = std::mem::replace(&mut *self.in_force(), Arc::new(config.clone()));
-        self.reopen_access_log();
+        self.reopen_logs();
         self.proxy.gate().reload(GateSpec::from(&config));
         self.proxy.reload(rules);
         log::info!(
@@ -237,11 +237,15 @@ impl Reloader {
         service_manager::status(&config)
     }
 
-    /// Opens the access log again, even if the configuration is unchanged or has errors: a program that rotates logs renames
-    /// the file and sends SIGHUP.
-    fn reopen_access_log(&self) {
-        if let Err(failure) = start_access_log(&self.in_force().server) {
+    /// Opens the logs again, even if the configuration is unchanged or has errors: a program that rotates logs renames the
+    /// files and sends SIGHUP.
+    fn reopen_logs(&self) {
+        let in_force = self.in_force();
+        if let Err(failure) = start_access_log(&in_force.server) {
             log::error!("the access log is not reopened: {failure}");
+        }
+        if let Err(failure) = start_security_log(in_force.security_log.as_ref()) {
+            log::error!("the security log is not reopened: {failure}");
         }
     }
 

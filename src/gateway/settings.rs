@@ -3,10 +3,14 @@
 use std::path::Path;
 
 use super::error::StartError;
-use crate::config::{AccessLog, Config, Issuer, Listener, ListenerProtocol, Server, ServerCertificate};
+use crate::config::{
+    AcceptContext, AccessLog, Config, Issuer, Listener, ListenerProtocol, SecurityLog, Server,
+    ServerCertificate,
+};
 use crate::server::{Bound, ListenerSpec, ServerOptions, TlsPaths, self_signed};
 use crate::telemetry::access_log::{self, Output};
-use crate::telemetry::request_id;
+use crate::telemetry::tracing::{self, Collector, Sampling};
+use crate::telemetry::{request_id, security_log};
 
 /// Opens the output of the access log, or opens it again.
 pub(crate) fn start_access_log(server: &Server) -> Result<(), StartError> {
@@ -27,6 +31,44 @@ pub(crate) fn start_access_log(server: &Server) -> Result<(), StartError> {
     access_log::set(output).map_err(StartError::system)?;
     request_id::set(server.request_id);
     Ok(())
+}
+
+/// Opens the output of the security log, or opens it again.
+pub(crate) fn start_security_log(log: Option<&SecurityLog>) -> Result<(), StartError> {
+    let Some(SecurityLog { output, max_per_second, .. }) = log else {
+        return security_log::set(Output::off(), 0).map_err(StartError::system);
+    };
+    let opened = match output {
+        AccessLog::Off => Ok(Output::off()),
+        AccessLog::Stdout => Output::stdout(),
+        AccessLog::File(path) => Output::file(path),
+    };
+    let opened = opened.map_err(|error| {
+        let path =
+            if let AccessLog::File(path) = output { path.as_path() } else { Path::new("standard output") };
+        StartError::config(format!(
+            "the security log {} cannot be opened ({error}): change security_log.file",
+            path.display()
+        ))
+    })?;
+    security_log::set(opened, *max_per_second).map_err(StartError::system)
+}
+
+/// Begins to record traces, if the configuration says so.
+pub(crate) fn start_tracing(config: &Config) -> Result<(), StartError> {
+    let Some(settings) = &config.tracing else { return Ok(()) };
+    let sampling = Sampling {
+        ratio: settings.ratio,
+        accept_all: settings.accept_context == AcceptContext::All,
+        accept_trusted: settings.accept_context == AcceptContext::TrustedProxies,
+    };
+    let collector = Collector {
+        endpoint: settings.endpoint.clone(),
+        authorization: settings.authorization.as_ref().map(|secret| secret.expose().to_owned()),
+        service_name: settings.service_name.clone(),
+    };
+    tracing::start(sampling, &collector)
+        .map_err(|error| StartError::system(format!("traces cannot be sent ([tracing]): {error}")))
 }
 
 pub(super) fn is_secure(listener: &Listener) -> bool {

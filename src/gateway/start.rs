@@ -3,12 +3,9 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::Notify;
 
 use super::banner::banner;
@@ -22,23 +19,25 @@ use super::log::start_log;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
-use super::settings::{is_secure, name_issuer, server_options, start_access_log};
+use super::settings::{
+    is_secure, name_issuer, server_options, start_access_log, start_security_log, start_tracing,
+};
 use super::shadow_keeper::ShadowKeeper;
 use super::store;
 use crate::admin::listener::AdminListener;
 use crate::admin::state::AdminState;
 use crate::config::{Admin, Config, ListenerProtocol, Metrics};
 use crate::oauth::evidence::PeerCertificate;
-use crate::proxy::body::response::ResponseBody;
 use crate::proxy::client::{Client, Socket};
-use crate::proxy::http1::Session;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::route::{ClientConnection, ConnectionCertificate};
+use crate::proxy::session::Session;
+use crate::proxy::stream::Stream;
 use crate::server::{
     Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, TlsReloader, Trust,
     handle_signals,
 };
-use crate::telemetry::{self, MetricsListener, access_log};
+use crate::telemetry::{self, MetricsListener, access_log, security_log, tracing};
 use crate::upstream::health::upkeep;
 use crate::upstream::own_listener;
 
@@ -111,6 +110,8 @@ fn start(
     banner(&config, &bound, demo.as_ref(), metrics.as_ref(), console.as_ref()).map_err(StartError::system)?;
     // After the text for people, because the access log may be on standard output.
     start_access_log(&config.server)?;
+    start_security_log(config.security_log.as_ref())?;
+    start_tracing(&config)?;
     let metrics_end = Arc::new(Notify::new());
     let admin_end = Arc::new(Notify::new());
     let mut changes = None;
@@ -132,7 +133,7 @@ fn start(
     if let Some(metrics) = metrics {
         let end = Arc::clone(&metrics_end);
         metrics
-            .spawn(end, |format| telemetry::render(&proxy.gauges(), format))
+            .spawn(end, |format| telemetry::render(&proxy.gauges(), format), || proxy.is_ready())
             .map_err(StartError::system)?;
     }
     if let Some(demo) = demo {
@@ -167,11 +168,14 @@ fn start(
     }
     let status = service_manager::status(&config);
     let exit = serve(&config, bound, proxy, move || {
+        telemetry::record_serving();
         handover.start(predecessor, move || service_manager::ready(&status));
     });
     keeper.finish();
     stored.finish();
     access_log::flush(LAST_LINES);
+    security_log::flush(LAST_LINES);
+    tracing::flush(LAST_LINES);
     match exit {
         ExitReason::Drained | ExitReason::Stopped => {}
         ExitReason::GraceExpired { connections } => {
@@ -248,8 +252,6 @@ impl ConnectionCertificate for ClientCertificate {
 
 impl Handler for Gateway {
     type Session = Session;
-    type Body = ResponseBody;
-    type Future = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 
     async fn serve<I: Socket>(&self, http1: &mut Client<I>, connection: &ConnInfo, session: &mut Session) {
         let role = self.role(connection);
@@ -261,11 +263,10 @@ impl Handler for Gateway {
         self.proxy.serve_http1(http1, &client, session).await;
     }
 
-    fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Self::Future {
-        let (proxy, connection) = (self.proxy, Arc::clone(connection));
+    async fn serve_stream(&self, stream: Stream, connection: &ConnInfo, session: &mut Session) {
         // A listener that redirects speaks HTTP/1.1 only.
-        let secure = matches!(self.role(&connection), Role::Secure);
-        Box::pin(async move { proxy.serve(request, client(&connection, secure)).await })
+        let secure = matches!(self.role(connection), Role::Secure);
+        self.proxy.serve_http2(stream, &client(connection, secure), session).await;
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Outgoing<'a> {
     pub client_scope: Option<&'a [u8]>,
     /// The value of `X-Request-Id`. With `None`, the client's own value is forwarded.
     pub request_id: Option<&'a [u8]>,
+    /// `traceparent` and `tracestate`, on a route whose requests are traced. The client's own are removed then.
+    pub trace: Option<(&'a [u8], Option<&'a [u8]>)>,
     /// What to do with the client's `Authorization`.
     pub authorization: ClientAuthorization,
     /// The header changes of the route and its upstream, including credentials.
@@ -73,6 +75,7 @@ impl<'a> Outgoing<'a> {
             client_id: None,
             client_scope: None,
             request_id: None,
+            trace: None,
             authorization: ClientAuthorization::Remove,
             rules: None,
             prefix: None,

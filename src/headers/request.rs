@@ -24,6 +24,8 @@ static FORWARDED_PROTO: OwnHeader =
 static FORWARDED_HOST: OwnHeader =
     OwnHeader::new(HeaderName::from_static("x-forwarded-host"), "x-forwarded-host: ");
 
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// The classes that are always forwarded, in addition to plain headers.
@@ -77,6 +79,12 @@ pub(crate) fn for_upstream(
             }
             if let Some(prefix) = outgoing.prefix {
                 sink.add(&FORWARDED_PREFIX, &with_prefix(request, trusted, prefix));
+            }
+            if let Some((parent, state)) = outgoing.trace {
+                sink.add(&TRACEPARENT, parent);
+                if let Some(state) = state {
+                    sink.add(&TRACESTATE, state);
+                }
             }
             for (name, value) in &rules.set {
                 sink.add(name, value.as_bytes());

@@ -13,6 +13,8 @@ pub(crate) struct RequestRules {
     pub(crate) set: Vec<(HeaderName, HeaderValue)>,
     /// The header for the client id.
     pub(crate) client_id: IdentityHeader,
+    /// Whether the gateway sends a trace context.
+    traced: bool,
     /// The header for the scopes of the token.
     pub(crate) scope: IdentityHeader,
 }
@@ -65,6 +67,18 @@ impl RequestRules {
             }
         }
         (self.client_id, self.scope) = (client_id, scope);
+    }
+
+    /// Removes the trace context of the client. The gateway sends another one, or the client's again.
+    pub(crate) fn trace(&mut self) {
+        self.traced = true;
+        self.remove(HeaderName::from_static("traceparent"));
+        self.remove(HeaderName::from_static("tracestate"));
+    }
+
+    /// Returns whether the gateway sends a trace context.
+    pub(crate) fn is_traced(&self) -> bool {
+        self.traced
     }
 
     /// Returns whether a header of the client is removed.

@@ -9,7 +9,7 @@ mod framing;
 mod request;
 mod response;
 
-/// Headers from lines `name: value`.
+/// Parses headers from lines `name: value`.
 fn headers(lines: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in lines {
@@ -20,7 +20,7 @@ fn headers(lines: &[&str]) -> HeaderMap {
     headers
 }
 
-/// Lines again, sorted by name; those of one name in their order.
+/// Converts headers to lines, sorted by name. Lines with the same name keep their order.
 fn lines(headers: &HeaderMap) -> Vec<String> {
     let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
@@ -32,7 +32,7 @@ fn value(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
-/// What the gateway adds for the peer 192.0.2.7 over TLS and `Host: h`, if nothing else is known.
+/// The headers that the gateway adds for the peer 192.0.2.7 over TLS and `Host: h`.
 const OURS: [&str; 5] = [
     "host: h",
     "via: 1.1 tollgate",
@@ -54,7 +54,7 @@ fn upstream_sees<'a>(lines_in: &[&str], change: impl FnOnce(&mut Outgoing<'a>)) 
     lines(&sent)
 }
 
-/// `OURS` and `more`, sorted, without the names that `more` gives anew.
+/// Returns `OURS` and `more`, sorted. A line of `more` replaces the line of `OURS` with the same name.
 fn ours_and(more: &[&str]) -> Vec<String> {
     let name = |line: &str| line.split_once(':').map(|(name, _)| name.to_owned());
     let mut all: Vec<String> = more.iter().map(|line| (*line).to_owned()).collect();

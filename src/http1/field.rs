@@ -68,6 +68,11 @@ impl FieldSpans {
         self.spans.push(field);
     }
 
+    /// Returns the number of headers.
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
     /// Returns the headers in their order. `bytes` is the buffer that they were parsed from.
     pub(super) fn in_bytes<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Field<'a>> + use<'a> {
         self.spans.iter().map(move |field| field.in_bytes(bytes))
@@ -146,7 +151,13 @@ pub(super) fn parse_fields(
             Some(b' ' | b'\t') => return Err(FieldFault::Folded),
             Some(_) => {}
         }
-        let Some(field) = parse_field(bytes, at, reading)? else { return Ok(None) };
+        let field = match parse_usual_field(bytes, at, reading) {
+            Some(field) => field,
+            None => match parse_field(bytes, at, reading)? {
+                Some(field) => field,
+                None => return Ok(None),
+            },
+        };
         if fields.spans.len() >= most {
             return Err(FieldFault::TooMany);
         }
@@ -155,7 +166,32 @@ pub(super) fn parse_fields(
     }
 }
 
+/// Parses a line as nearly all senders write it: a name of letters, digits and `-`, a colon, one space, and a value that
+/// neither begins nor ends with a blank. Returns `None` for any other line, which [`parse_field`] decides about.
 #[inline]
+fn parse_usual_field(bytes: &[u8], start: usize, reading: Reading) -> Option<FieldSpan> {
+    let name_end = find_not_plain(bytes, start);
+    let value = name_end + 2;
+    let &[b':', b' ', first] = bytes.get(name_end..)?.first_chunk()? else { return None };
+    if first <= b' ' || name_end == start {
+        return None;
+    }
+    let value_end = find_control(bytes, value);
+    let &[last, b'\r', b'\n'] = bytes.get(value_end - 1..)?.first_chunk()? else { return None };
+    let end = value_end + 2;
+    // A response may continue on the next line.
+    let continues = reading == Reading::Lenient && matches!(bytes.get(end), None | Some(b' ' | b'\t'));
+    if last == b' ' || continues {
+        return None;
+    }
+    let class = Class::of_token(bytes.get(start..name_end)?, false);
+    // The size of a head always fits into 32 bits.
+    let [start, name_end, value, value_end, end] =
+        [start, name_end, value, value_end, end].map(|at| at as u32);
+    Some(FieldSpan { class, disguised: false, repaired: false, start, name_end, value, value_end, end })
+}
+
+#[cold]
 fn parse_field(bytes: &[u8], start: usize, reading: Reading) -> Result<Option<FieldSpan>, FieldFault> {
     let mut name_end = find_not_plain(bytes, start);
     let disguised = bytes.get(name_end).is_some_and(|byte| TOKENS[usize::from(*byte)] != NONE);

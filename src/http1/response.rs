@@ -176,6 +176,11 @@ impl<'a> ResponseHead<'a> {
         self.spans.fields.in_bytes(self.bytes)
     }
 
+    /// Returns the number of headers.
+    pub(crate) fn len(&self) -> usize {
+        self.spans.fields.len()
+    }
+
     /// Returns the values of the `Connection` headers.
     pub(crate) fn connection(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.spans.fields.values(Class::Connection, self.bytes)

@@ -210,7 +210,7 @@ impl Lease {
         Self { token: None }
     }
 
-    /// Decides like [`decide`], on a record that stays where it is, and notes whose token it was.
+    /// Decides like [`decide`], on a record that stays where it is, and notes whose token it was, good enough or not.
     ///
     /// # Errors
     /// Those of [`decide`].
@@ -222,8 +222,9 @@ impl Lease {
         now: Millis,
         identity: &mut Identity,
     ) -> Result<Self, Denial> {
-        check(record, demand, held, now)?;
+        // The log names the client of a token that is not good enough.
         identity.set(record.grant());
+        check(record, demand, held, now)?;
         Ok(Self::of(record, digest))
     }
 

@@ -27,6 +27,8 @@ pub enum TokenError {
     MethodNotAllowed(&'static str),
     /// Client authentication failed: 401 `invalid_client`, with the same bytes for every reason.
     InvalidClient,
+    /// The assertion of the client was used before (RFC 7523 §3): the same answer as [`TokenError::InvalidClient`].
+    ReplayedAssertion,
     /// 400 `unauthorized_client`: the client lacks the capability.
     UnauthorizedClient,
     /// 400 `unsupported_grant_type`.
@@ -66,7 +68,7 @@ impl TokenError {
             Self::MethodNotAllowed(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "the method is not one of this endpoint")
             }
-            Self::InvalidClient => {
+            Self::InvalidClient | Self::ReplayedAssertion => {
                 (StatusCode::UNAUTHORIZED, "invalid_client", "client authentication failed")
             }
             Self::UnauthorizedClient => (bad, "unauthorized_client", "the client may not do this"),
@@ -117,7 +119,7 @@ impl TokenError {
         let mut response = response::json(status, &OAuthBody { error, error_description });
         let headers = response.headers_mut();
         match self {
-            Self::InvalidClient => {
+            Self::InvalidClient | Self::ReplayedAssertion => {
                 // Some clients read only the challenge, so it has the code too.
                 let challenge = format!("Basic realm=\"{}\", error=\"{error}\"", quoted(realm));
                 if let Ok(value) = HeaderValue::from_str(&challenge) {

@@ -7,7 +7,7 @@ use super::forward::error::ForwardError;
 use super::forward::http2;
 use super::forward::outbound::Head;
 use super::observe;
-use super::observer::RequestObserver;
+use super::observer::{Denied, RequestObserver};
 use super::refusal::Refusal;
 use super::request_context::RequestContext;
 use super::route::{Access, ClientConnection, Route};
@@ -18,12 +18,13 @@ use super::tunnel;
 use crate::gate::question::{Question, Undecided};
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
-    Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
+    Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestRules, RequestView,
     authenticates_connection,
 };
 use crate::limit::concurrency::Admission;
 use crate::limit::exchange::ExchangeLimits;
 use crate::oauth::decide::{Identity, Lease};
+use crate::oauth::denial::Denial;
 use crate::oauth::evidence::{Evidence, Target};
 use crate::response;
 use crate::route::host::{Host, HostError, HostRule, LastHost, TargetHost};
@@ -199,6 +200,9 @@ fn outgoing<'a, V: RequestView>(
         Access::Shadow(shadow) if lease.digest().is_none() => shadow.forwarding(request),
         _ => (route.authorization, route.request_rules.as_deref()),
     };
+    if outgoing.rules.is_some_and(RequestRules::is_traced) {
+        outgoing.trace = observer.trace_context();
+    }
     outgoing.peer_is_trusted = rules.trusts(client.peer);
     outgoing.version = request.version();
     // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
@@ -317,6 +321,12 @@ fn enforce<V: RequestView>(
         Ok(lease) => lease,
         Err(Undecided::Ask(question)) => return Ok(Enforced::Ask(question)),
         Err(Undecided::Denied(denial)) => {
+            // These are about a token that was found: the identity is its own, and not an earlier request's.
+            let found =
+                matches!(denial, Denial::InsufficientScope(_) | Denial::WrongAudience | Denial::NotHeld(_));
+            let client_id = identity.client().filter(|_| found);
+            let address = rules.client_address(client.peer, request);
+            observer.on_denial(&Denied { denial: &denial, client: client_id, address, target });
             let refusal = Refusal::new(gate.refuse(&denial), observe::denial_reason(&denial));
             return Err(Refusal { close: client.has_refused_certificate(), ..refusal });
         }

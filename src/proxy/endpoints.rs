@@ -8,23 +8,18 @@ use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use http_body_util::Full;
-use hyper::body::Incoming;
 
-use super::body::drain::drain;
 use super::body::request::BodyLimits;
-use super::body::response::ResponseBody;
 use super::client::{Client, Socket, Upload};
 use super::http1::respond;
 use super::observe::RequestRecord;
 use super::pipeline::Proxy;
-use super::refusal::Refusal;
 use super::route::ClientConnection;
 use crate::clock::turn;
 use crate::gate::{Endpoint, FormBody};
 use crate::headers::MapHead;
 use crate::oauth::decide::Lease;
 use crate::oauth::endpoints::MAX_BODY;
-use crate::plugin;
 use crate::upstream::downstream::{BodyFault, Downstream as _};
 
 impl Proxy {
@@ -81,34 +76,8 @@ impl Proxy {
         .await
     }
 
-    /// Serves an HTTP/2 request to one of the gate's endpoints.
-    pub(super) async fn serve_endpoint_http2(
-        &self,
-        endpoint: Endpoint,
-        parts: Parts,
-        mut body: Incoming,
-        client: ClientConnection<'_>,
-        record: &mut RequestRecord,
-    ) -> Response<ResponseBody> {
-        record.set_endpoint(endpoint);
-        let form = if endpoint.reads_body() {
-            // For other bodies this is the timeout between two reads. For a form it is the timeout of the whole body.
-            let within = self.rules.load().body_timeout;
-            match tokio::time::timeout(within, plugin::read_form(&mut body)).await {
-                Ok(body) => body,
-                Err(_) => FormBody::TooSlow,
-            }
-        } else {
-            FormBody::Whole(Bytes::new())
-        };
-        drain(body);
-        let close = !matches!(form, FormBody::Whole(_)) || client.has_refused_certificate();
-        let response = self.serve_endpoint(endpoint, &parts, form, &client, record).await;
-        Refusal { response, close, reason: None, setting: None }.into_response().map(ResponseBody::from)
-    }
-
     /// Serves a request to one of the gate's endpoints, after its body has been read.
-    async fn serve_endpoint(
+    pub(super) async fn serve_endpoint(
         &self,
         endpoint: Endpoint,
         parts: &Parts,
@@ -129,7 +98,7 @@ impl Proxy {
                 cors.apply(endpoint, &MapHead::new(parts), response.headers_mut());
             }
         });
-        record.set_outcome(&outcome);
+        record.set_outcome(&outcome, address);
         response
     }
 }

@@ -23,15 +23,14 @@ use super::pipeline::{Proxy, wait_in_queue};
 use super::refusal::{Refusal, local_response};
 use super::request_context::RequestContext;
 use super::route::{ClientConnection, Route};
+use super::session::Session;
 use super::tunnel;
 use crate::gate::Endpoint;
 use crate::gate::question::{Answers, NO_ANSWERS, Question};
 use crate::headers::{HeaderSink as _, RequestView};
 use crate::http1::{RequestFraming, ResponseExpectation};
 use crate::limit::exchange::ExchangeLimits;
-use crate::oauth::decide::Identity;
 use crate::response;
-use crate::route::host::LastHost;
 use crate::telemetry::Reason;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::fault::Fault;
@@ -39,23 +38,7 @@ use crate::upstream::http1::logins::Logins;
 use crate::upstream::http1::pool;
 use crate::upstream::http1::writer::RequestWriter;
 
-/// The state that the requests of a connection reuse.
-#[derive(Default)]
-pub(crate) struct Session {
-    record: RequestRecord,
-    identity: Identity,
-    last_host: LastHost,
-    writer: RequestWriter,
-}
-
-impl Session {
-    /// Returns the record of the current request.
-    pub(super) fn record(&mut self) -> &mut RequestRecord {
-        &mut self.record
-    }
-}
-
-/// What to do with a request, once its head has been authorized.
+/// Where a request goes, and what its head is needed for there.
 enum Decided {
     Upstream(Authorized),
     /// Boxed to keep the more frequent variant small.
@@ -87,7 +70,7 @@ impl Proxy {
                     answers = Some(Box::pin(self.gate.ask(question, answers)).await);
                 }
                 Err(refusal) => {
-                    session.record.refused(&refusal);
+                    session.record.refused(&refusal, connection);
                     break respond(client, &refusal.response, refusal.close, &mut session.record).await;
                 }
             }

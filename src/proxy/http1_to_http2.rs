@@ -1,6 +1,7 @@
 //! Forwards HTTP/1 requests to HTTP/2 servers.
 
 use std::future::poll_fn;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use http::Request;
@@ -11,7 +12,7 @@ use super::body::request::Origin;
 use super::client::{Client, Relayed, Socket, Upload};
 use super::forward::error::ForwardError;
 use super::forward::http2;
-use super::forward::outbound::Outbound;
+use super::forward::outbound::{Outbound, ReturnTo};
 use super::observe::RequestRecord;
 use super::pipeline::Proxy;
 use super::route::Route;
@@ -67,18 +68,23 @@ impl Proxy {
             }
         };
         let mut response = {
-            let forward = http2::forward(
-                lease,
-                identity.client(),
-                &self.gate,
-                (route, request_path),
-                (head, outbound),
-                &mut record.upstream,
-            );
+            let to = ReturnTo { gate: &self.gate, lease, route, request_path };
+            let interims = Mutex::new(Vec::new());
+            let interim = |response| interims.lock().unwrap_or_else(PoisonError::into_inner).push(response);
+            let forward =
+                http2::forward(to, identity.client(), (head, outbound), &interim, &mut record.upstream);
             let mut forward = std::pin::pin!(forward);
             poll_fn(|cx| {
                 pump(client, cx);
-                forward.as_mut().poll(cx)
+                let polled = forward.as_mut().poll(cx);
+                for interim in interims.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+                    client.write_interim(&interim);
+                }
+                // An error is found again when the response is sent.
+                if !client.is_flushed() {
+                    let _ = client.poll_out(cx);
+                }
+                polled
             })
             .await?
         };

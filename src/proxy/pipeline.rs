@@ -1,4 +1,4 @@
-//! The proxy: authorizes requests, and then serves them from an endpoint, with a refusal, or from the upstream.
+//! The proxy: the gate and the rules, and the steps that requests of both protocols share.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -6,45 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body as _;
+use http::Response;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::sync::watch;
 
-use super::authorize::{Authorized, Disposition, Scratch, authorize};
-use super::body::downstream::BodyDownstream;
-use super::body::drain::drain;
-use super::body::lease::TokenLease;
-use super::body::request::{BodyLimits, Origin, RequestBody};
-use super::body::response::{ResponseBody, with_record};
-use super::forward::buffer::buffer;
 use super::forward::error::ForwardError;
-use super::forward::exchange::Exchange;
-use super::forward::http1::{self, Http1, ReturnTo, bind_login};
-use super::forward::http2;
-use super::forward::outbound::{Head, Outbound};
-use super::observe::{self, RequestRecord};
-use super::refusal::{Refusal, into_grpc_if_called, local_response};
-use super::request_context::RequestContext;
-use super::route::ClientConnection;
+use super::observe;
 use super::rules::Rules;
 use crate::gate::Gate;
-use crate::gate::question::{Answers, NO_ANSWERS};
-use crate::headers::{MapHead, check_request};
-use crate::http1::ResponseExpectation;
 use crate::limit::exchange::ExchangeLimits;
-use crate::oauth::decide::Identity;
 use crate::oauth::denial::Denial;
-use crate::response;
-use crate::route::host::LastHost;
-use crate::telemetry::{Gauges, Reason};
+use crate::telemetry::{self, Gauges, Reason};
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
 use crate::upstream::health::upkeep::Watched;
-use crate::upstream::http1::logins::Logins;
-use crate::upstream::http1::writer::RequestWriter;
 
 thread_local! {
     /// The rules that this thread used last, and their version.
@@ -113,6 +88,12 @@ impl Proxy {
         &self.gate
     }
 
+    /// Returns whether requests are accepted, and tokens can be issued and checked.
+    #[must_use]
+    pub(crate) fn is_ready(&self) -> bool {
+        telemetry::is_serving() && self.gate.is_store_healthy()
+    }
+
     /// Returns the metrics that are read when they are requested, and not counted.
     pub(crate) fn gauges(&self) -> Gauges {
         let rules = self.rules.load();
@@ -135,172 +116,6 @@ impl Proxy {
             store_healthy: self.gate.is_store_healthy(),
             hashing_queue: number(self.gate.hashing_queue()),
         }
-    }
-
-    /// Serves an HTTP/2 request.
-    pub(crate) async fn serve(
-        &self,
-        request: Request<Incoming>,
-        client: ClientConnection<'_>,
-    ) -> Response<ResponseBody> {
-        let (parts, body) = request.into_parts();
-        let mut record = RequestRecord::default();
-        // From here on, the request is counted and logged even if this future is dropped.
-        let head = MapHead::new(&parts);
-        record.begin(&head, &client, || self.with_rules(|rules| rules.trusts(client.peer)));
-        let (mut identity, mut writer) = (Identity::default(), RequestWriter::default());
-        let mut last_host = LastHost::default();
-        let mut answers = None;
-        let response = loop {
-            let scratch =
-                Scratch { identity: &mut identity, head: writer.begin(true), last_host: &mut last_host };
-            let known = answers.as_deref().unwrap_or(&NO_ANSWERS);
-            match self.authorize_http2(&head, &body, &client, &mut record, scratch, known) {
-                Ok(Disposition::Upstream(authorized)) => {
-                    break self
-                        .forward_http2(authorized, &parts, body, (identity, writer), &mut record)
-                        .await;
-                }
-                // Boxed, because it is rare and its state would make the future of every request larger.
-                Ok(Disposition::Endpoint(endpoint)) => {
-                    break Box::pin(self.serve_endpoint_http2(endpoint, parts, body, client, &mut record))
-                        .await;
-                }
-                Ok(Disposition::Ask(question)) => {
-                    answers = Some(Box::pin(self.gate.ask(question, answers)).await);
-                }
-                Err(refusal) => {
-                    record.refused(&refusal);
-                    drain(body);
-                    break refusal.into_grpc_if_called(&parts).into_response().map(ResponseBody::from);
-                }
-            }
-        };
-        with_record(response, record)
-    }
-
-    fn authorize_http2(
-        &self,
-        head: &MapHead<'_>,
-        body: &Incoming,
-        client: &ClientConnection<'_>,
-        record: &mut RequestRecord,
-        mut scratch: Scratch<'_>,
-        answers: &Answers,
-    ) -> Result<Disposition, Refusal> {
-        self.with_rules(|rules| {
-            if head.len() > rules.max_headers {
-                let detail = "the request has more headers than this server accepts";
-                let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
-                return Err(Refusal::new(response, Reason::Ambiguous));
-            }
-            check_request(head).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
-            let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
-            let context = RequestContext { request: head, bodiless, body_size, client, answers };
-            authorize(&self.gate, rules, &context, record, &mut scratch)
-        })
-    }
-
-    /// Forwards an authorized request, and applies the route's changes to the response.
-    async fn forward_http2(
-        &self,
-        authorized: Authorized,
-        parts: &Parts,
-        body: Incoming,
-        (identity, mut writer): (Identity, RequestWriter),
-        record: &mut RequestRecord,
-    ) -> Response<ResponseBody> {
-        let Authorized { lease, head, mut limits, login, origin, request_path, .. } = authorized;
-        let Some(route) = record.take_route() else {
-            return Response::new(ResponseBody::from(Full::default()));
-        };
-        let upstream = &route.upstream;
-        let forwarded = match wait_in_queue(&mut limits).await {
-            Err(refusal) => Err((Reason::UpstreamBusy, refusal)),
-            Ok(()) => {
-                let body_limits = BodyLimits { max: route.max_body_size, timeout: route.body_timeout };
-                let body = (!body.is_end_stream()).then_some(Origin::Http2(body));
-                let trace = &mut record.upstream;
-                trace.begin(upstream);
-                let rules = route.request_rules.clone();
-                let forwarded = match head {
-                    Head::Http2(head) => {
-                        let outbound = Outbound { body, body_limits, limits, rules };
-                        // Boxed, because its state would make the future of every other request larger.
-                        let forward = http2::forward(
-                            &lease,
-                            identity.client(),
-                            &self.gate,
-                            (&route, request_path.as_deref()),
-                            (*head, outbound),
-                            trace,
-                        );
-                        Box::pin(forward).await
-                    }
-                    head @ (Head::Http1 { .. } | Head::Buffered) => {
-                        let chunked = matches!(head, Head::Http1 { chunked: true });
-                        let has_body = body.is_some();
-                        writer.expect_body(has_body);
-                        let exchange = Exchange {
-                            upstream,
-                            replayable: parts.method.is_idempotent() && !has_body,
-                            client: identity.client(),
-                            pinned: None,
-                        };
-                        let token = || TokenLease::new(&self.gate, &lease);
-                        let (body, outcome) = RequestBody::new(body, body_limits, rules.as_ref(), token);
-                        trace.body.clone_from(&outcome);
-                        let mut down = BodyDownstream::new(body, outcome, chunked);
-                        let expected =
-                            ResponseExpectation { head: parts.method == Method::HEAD, upgrade: false };
-                        // The requests of an HTTP/2 connection run at the same time and cannot share a login.
-                        let mut logins = Logins::default();
-                        if matches!(head, Head::Buffered)
-                            && let Err(error) = Box::pin(buffer(&mut writer, &mut down)).await
-                        {
-                            let (reason, response) = self.error_response(&error, upstream);
-                            record.reason = Some(reason);
-                            let response =
-                                local_response(into_grpc_if_called(response, parts), &route, origin);
-                            record.restore_route(route);
-                            return response.map(ResponseBody::from);
-                        }
-                        let mut attempt =
-                            Http1::new(&exchange, expected, &mut writer, &mut down, &mut logins);
-                        match exchange.run(&mut attempt, &mut limits, trace).await {
-                            Ok((mut connection, ())) => {
-                                if route.carries_logins {
-                                    bind_login(&mut connection, login);
-                                }
-                                let returning =
-                                    ReturnTo { gate: &self.gate, lease: &lease, route: &route, request_path };
-                                Ok(http1::respond(connection, writer, down, returning, limits))
-                            }
-                            Err(error) => Err(error),
-                        }
-                    }
-                };
-                forwarded.map_err(|error| self.error_response(&error, upstream))
-            }
-        };
-        let response = match forwarded {
-            Ok(mut response) => {
-                record.upstream.end_attempt();
-                if let Some(changes) = &route.response_headers {
-                    changes.apply(response.headers_mut());
-                }
-                if let Some(cors) = &route.cors {
-                    cors.apply(response.headers_mut(), origin);
-                }
-                response
-            }
-            Err((reason, response)) => {
-                record.reason = Some(reason);
-                local_response(into_grpc_if_called(response, parts), &route, origin).map(ResponseBody::from)
-            }
-        };
-        record.restore_route(route);
-        response
     }
 
     /// Returns the response to a request that failed upstream, and the reason to record.

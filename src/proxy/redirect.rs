@@ -7,11 +7,12 @@ use http::{HeaderValue, StatusCode};
 
 use super::authorize::host_of;
 use super::client::{Client, Socket};
-use super::http1::{Session, respond};
+use super::http1::respond;
 use super::observer::RequestObserver as _;
 use super::pipeline::Proxy;
 use super::refusal::Refusal;
 use super::route::ClientConnection;
+use super::session::Session;
 use crate::http1::RequestFraming;
 use crate::response;
 use crate::route::host::LastHost;
@@ -30,7 +31,7 @@ impl Proxy {
         let refusal = match self.redirection(client, connection, session, port) {
             Ok(refusal) | Err(refusal) => refusal,
         };
-        let record = session.record();
+        let record = &mut session.record;
         record.reason = refusal.reason;
         respond(client, &refusal.response, refusal.close, record).await;
         record.finish();
@@ -44,7 +45,7 @@ impl Proxy {
         session: &mut Session,
         port: u16,
     ) -> Result<Refusal, Refusal> {
-        let record = session.record();
+        let record = &mut session.record;
         let malformed = |status, text: &'static str| Refusal::ambiguous(status, text);
         let Some(head) = client.head() else {
             let response = response::problem(StatusCode::BAD_REQUEST, "the request is not well-formed");

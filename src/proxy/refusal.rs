@@ -1,7 +1,7 @@
 //! Responses that the gateway sends in place of the upstream's.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION};
+use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, Version};
 use http_body_util::Full;
@@ -58,14 +58,6 @@ impl Refusal {
     /// Converts the response to a gRPC status if the request is a gRPC call.
     pub(crate) fn into_grpc_if_called(self, parts: &Parts) -> Self {
         if is_grpc_call(parts) { Self { response: in_grpc(self.response), ..self } } else { self }
-    }
-
-    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = self.response;
-        if self.close {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
     }
 }
 

@@ -1,8 +1,5 @@
-//! Counters of what an HTTP/2 connection is doing. The socket, the service and the response body write them;
-//! the timeout logic in [`drive`](super::drive) reads them.
-//!
-//! No clock is read here. A typical request costs a few uncontended atomic operations.
-//! [`drive`](super::drive) reads the clock only when the send buffer is full.
+//! What the socket of an HTTP/2 connection is doing. The wrapper of the socket writes it; the timeouts of the
+//! connection read it. No clock is read here.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -14,33 +11,10 @@ pub(super) const WRITE_BLOCKED: u32 = 1;
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     flags: AtomicU32,
-    in_flight: AtomicU32,
-    requests: AtomicU32,
     writes: AtomicU32,
 }
 
 impl Activity {
-    /// Counts a request that was passed to the handler.
-    pub(super) fn request_begins(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
-        self.requests.fetch_add(1, Relaxed);
-    }
-
-    /// Counts a response that was sent completely or abandoned.
-    pub(super) fn request_ends(&self) {
-        self.in_flight.fetch_sub(1, Relaxed);
-    }
-
-    /// Returns the number of requests in flight: from the request head to the end of the response.
-    pub(super) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Relaxed)
-    }
-
-    /// Returns the number of requests received so far. The counter wraps, so compare it for equality only.
-    pub(super) fn requests(&self) -> u32 {
-        self.requests.load(Relaxed)
-    }
-
     /// Counts a write in which the socket accepted bytes. The counter wraps.
     pub(super) fn bytes_written(&self) {
         self.writes.store(self.writes.load(Relaxed).wrapping_add(1), Relaxed);

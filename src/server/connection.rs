@@ -6,34 +6,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http2;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::connection_info::ConnInfo;
 use super::connection_slots::ConnectionSlot;
-use super::drive::{End, HttpConnection, drive};
-use super::handler::{Handler, Serve};
-use super::http1;
-use super::io::Watched;
+use super::handler::Handler;
 use super::listener::Listener;
 use super::live_limits::{ConnectionSettings, LiveLimits};
 use super::peer_certificate::ClientCertificate;
 use super::problem::too_many_connections;
 use super::proxy_protocol;
 use super::shutdown::DrainSignal;
-use super::streams::StreamExecutor;
 use super::tls::TlsReloader;
+use super::{http1, http2};
 use crate::clock::turn::Turns;
 use crate::config::Limits;
 use crate::proxy::client::Socket;
 use crate::telemetry::{Event, count};
-
-/// How long an idle connection may take to send its last frame (HTTP/2 GOAWAY).
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The state that all worker threads share.
 pub(super) struct Shared<H> {
@@ -118,25 +110,16 @@ impl<H: Handler> Shared<H> {
         }))
     }
 
-    pub(super) fn http2<S>(
+    /// Serves an HTTP/2 connection.
+    pub(super) fn http2<S: Socket + 'static>(
         self: Arc<Self>,
         io: S,
         info: Arc<ConnInfo>,
         settings: Arc<ConnectionSettings>,
-    ) -> Pin<Box<impl Future<Output = ()> + Send>>
-    where
-        S: Socket + 'static,
-    {
-        Box::pin(async move {
-            let service = Serve::new(Arc::clone(&self.handler), Arc::clone(&info));
-            let io = Watched::new(io, Arc::clone(&info));
-            let mut connection = settings.http2.serve_connection(TokioIo::new(io), service);
-            let end = drive(Pin::new(&mut connection), &info, &settings.limits, &self.drain).await;
-            if matches!(end, End::IdleTimeout) {
-                Pin::new(&mut connection).finish();
-                let _ = timeout(GOODBYE, &mut connection).await;
-            }
-        })
+    ) -> Pin<Box<impl Future<Output = ()> + Send>> {
+        Box::pin(Turns::of(async move {
+            http2::serve(&self.handler, io, info, &settings, &self.drain).await;
+        }))
     }
 }
 
@@ -189,16 +172,6 @@ pub(super) fn refuse(socket: TcpStream, listener: &Listener) {
 /// response is worth.
 fn is_told(listener: &Listener) -> bool {
     !listener.spec.tls && !listener.spec.h2c
-}
-
-impl<S, H> HttpConnection for http2::Connection<TokioIo<Watched<S>>, Serve<H>, StreamExecutor>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Handler,
-{
-    fn finish(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
 }
 
 /// Returns the memory in bytes that an idle connection uses: its task, and the HTTP/1 state on a plain socket

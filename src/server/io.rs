@@ -1,4 +1,4 @@
-//! A wrapper around the socket that hyper uses. It records progress for the timeouts.
+//! A wrapper around the socket of an HTTP/2 connection. It records progress for the timeouts.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -6,29 +6,25 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hyper::server::conn::http2;
-use hyper_util::rt::TokioTimer;
+use h2::server::Builder;
 
 use super::connection_slots::ConnectionSlots;
 use super::descriptors::{Descriptors, Shortage};
+use super::http2;
 use super::options::ServerOptions;
-use super::streams::StreamExecutor;
 use crate::config::{AddressRange, Limits};
-
-/// The maximum size of hyper's write buffer per stream.
-const MAX_BUFFER: usize = 64 * 1024;
 
 /// The settings of a connection, fixed when it is accepted.
 pub(crate) struct ConnectionSettings {
     pub(crate) limits: Limits,
     /// The addresses of proxies, each of which represents many clients.
     pub(super) trusted_proxies: Box<[AddressRange]>,
-    pub(super) http2: http2::Builder<StreamExecutor>,
+    pub(super) http2: Builder,
 }
 
 impl ConnectionSettings {
     fn new(limits: Limits, trusted_proxies: &[AddressRange]) -> Self {
-        Self { http2: http2(&limits), limits, trusted_proxies: trusted_proxies.into() }
+        Self { http2: http2::settings(&limits), limits, trusted_proxies: trusted_proxies.into() }
     }
 }
 
@@ -94,24 +90,4 @@ impl fmt::Debug for LiveLimits {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn http2(limits: &Limits) -> http2::Builder<StreamExecutor> {
-    let mut builder = http2::Builder::new(StreamExecutor::new(limits.write_timeout));
-    builder
-        .timer(TokioTimer::new())
-        .adaptive_window(false)
-        .max_concurrent_streams(128)
-        // A client may fill these windows before the gateway reads anything. They limit the memory per
-        // connection, and are large enough for uploads.
-        .initial_stream_window_size(256 * 1024)
-        .initial_connection_window_size(1024 * 1024)
-        .max_frame_size(16 * 1024)
-        .max_send_buf_size(MAX_BUFFER)
-        .max_header_list_size(u32::try_from(limits.max_header_size).unwrap_or(u32::MAX))
-        // Limits the streams that a client resets before they are accepted ("rapid reset"), and the streams
-        // that are reset because of the client's errors.
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(128);
-    builder
 }

@@ -1,7 +1,7 @@
 //! The gateway process: listeners, TLS, one runtime per core, the client side of HTTP, and draining.
 //!
 //! pingora-core manages the process (services, runtimes, shutdown). The codec in `http1/` reads and writes
-//! HTTP/1; hyper handles HTTP/2. This module does not interpret requests; it passes them to the
+//! HTTP/1; the crate `h2` handles the frames of HTTP/2. This module does not interpret requests; it passes them to the
 //! [`Handler`](handler::Handler).
 //!
 //! [`Bound::bind`] does everything that can fail (sockets, certificates), so that such errors are reported
@@ -18,10 +18,10 @@ mod connection;
 mod connection_info;
 mod connection_slots;
 mod descriptors;
-mod drive;
 mod handler;
 mod heartbeat;
 mod http1;
+mod http2;
 mod inherited;
 mod io;
 mod listener;
@@ -36,7 +36,6 @@ mod self_signed;
 mod shutdown;
 mod signals;
 mod sni;
-mod streams;
 mod tls;
 
 pub(crate) use self::bind::Bound;

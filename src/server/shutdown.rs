@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, watch};
 
+use crate::telemetry;
+
 /// The phase of the shutdown. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
@@ -43,6 +45,7 @@ impl ShutdownHandle {
     }
 
     fn advance(&self, to: Phase) {
+        telemetry::record_end();
         self.phase.send_if_modified(|phase| {
             let forward = *phase < to;
             if forward {

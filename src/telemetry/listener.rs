@@ -1,4 +1,4 @@
-//! The metrics endpoint: a small HTTP/1.1 server on its own thread, apart from the traffic.
+//! The listener of metrics and of health: a small HTTP/1.1 server on its own thread, apart from the traffic.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -27,6 +27,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum age of a connection, so that an idle one does not occupy its slot forever.
 const MAX_AGE: Duration = Duration::from_secs(120);
 const PATH: &str = "/metrics";
+/// Answers while the process lives.
+const ALIVE: &str = "/healthz";
+/// Answers 200 while requests are accepted.
+const READY: &str = "/readyz";
 
 /// A bound listener for metrics that does not serve yet.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ impl MetricsListener {
     }
 
     /// Serves the page until `stop` is notified: then another process accepts on the socket. Otherwise it serves the page
-    /// until the process ends. `page` renders it for each request.
+    /// until the process ends. `page` renders it for each request, and `ready` is whether requests are accepted.
     ///
     /// # Errors
     /// Fails if the thread or its runtime cannot be created.
@@ -65,6 +69,7 @@ impl MetricsListener {
         self,
         stop: Arc<Notify>,
         page: impl Fn(Format) -> String + Send + Sync + 'static,
+        ready: impl Fn() -> bool + Send + Sync + 'static,
     ) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = move || {
@@ -72,7 +77,7 @@ impl MetricsListener {
             let _ = rustix::process::nice(10);
             runtime.block_on(async {
                 tokio::select! {
-                    () = serve(self.socket, Arc::new(page)) => {}
+                    () = serve(self.socket, Arc::new(Served { page, ready })) => {}
                     // The connections that it has accepted are served for a while.
                     () = stop.notified() => tokio::time::sleep(HEADER_TIMEOUT).await,
                 }
@@ -84,7 +89,17 @@ impl MetricsListener {
     }
 }
 
-async fn serve(socket: TcpListener, page: Arc<impl Fn(Format) -> String + Send + Sync + 'static>) {
+/// What the listener serves.
+struct Served<P, R> {
+    page: P,
+    ready: R,
+}
+
+async fn serve<P, R>(socket: TcpListener, served: Arc<Served<P, R>>)
+where
+    P: Fn(Format) -> String + Send + Sync + 'static,
+    R: Fn() -> bool + Send + Sync + 'static,
+{
     let listener = match tokio::net::TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => {
@@ -102,9 +117,9 @@ async fn serve(socket: TcpListener, page: Arc<impl Fn(Format) -> String + Send +
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let page = Arc::clone(&page);
+        let served = Arc::clone(&served);
         let service = service_fn(move |request| {
-            let response = respond(&request, &*page);
+            let response = respond(&request, &served);
             async move { Ok::<_, Infallible>(response) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), service);
@@ -115,19 +130,37 @@ async fn serve(socket: TcpListener, page: Arc<impl Fn(Format) -> String + Send +
     }
 }
 
-fn respond(request: &Request<Incoming>, page: &impl Fn(Format) -> String) -> Response<Full<Bytes>> {
-    if request.uri().path() != PATH {
-        return response::problem(StatusCode::NOT_FOUND, "metrics are at /metrics");
+fn respond<P, R>(request: &Request<Incoming>, served: &Served<P, R>) -> Response<Full<Bytes>>
+where
+    P: Fn(Format) -> String,
+    R: Fn() -> bool,
+{
+    let path = request.uri().path();
+    if !matches!(path, PATH | ALIVE | READY) {
+        return response::problem(
+            StatusCode::NOT_FOUND,
+            "metrics are at /metrics, and health is at /healthz and /readyz",
+        );
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = response::problem(StatusCode::METHOD_NOT_ALLOWED, "metrics are only read");
+        let mut response = response::problem(StatusCode::METHOD_NOT_ALLOWED, "this is only read");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
+    match path {
+        ALIVE => return plain("ok\n", "text/plain"),
+        READY if (served.ready)() => return plain("ready\n", "text/plain"),
+        READY => return response::problem(StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+        _ => {}
+    }
     let format = Format::accepted(request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()));
-    let mut response = Response::new(Full::new(Bytes::from(page(format))));
+    plain((served.page)(format), format.media_type())
+}
+
+fn plain(text: impl Into<Bytes>, media_type: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

@@ -10,18 +10,25 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub(crate) mod access_log;
+pub(crate) mod details;
 mod exposition;
+mod json;
 mod listener;
 mod meter;
 mod process;
+mod readiness;
 mod reason;
 pub(crate) mod request_id;
 mod scrape;
+pub(crate) mod security_log;
 mod setting;
+mod sink;
 mod thread;
+pub(crate) mod tracing;
 
 pub(crate) use listener::MetricsListener;
 pub(crate) use meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
+pub(crate) use readiness::{is_serving, record_end, record_serving};
 pub(crate) use reason::Reason;
 pub(crate) use scrape::{Gauges, record_reload, render};
 pub(crate) use thread::{EndpointName, Event, GaugeGuard, count, thread_counters};
@@ -31,7 +38,7 @@ static TIMED: AtomicBool = AtomicBool::new(false);
 /// Returns whether requests are timed, which costs a read of the clock and two histograms per request.
 #[inline]
 pub(crate) fn is_timed() -> bool {
-    TIMED.load(Relaxed) || access_log::is_on()
+    TIMED.load(Relaxed) || details::are_recorded()
 }
 
 /// Records the start time of the process.

@@ -8,7 +8,9 @@ use super::exposition::{Format, Page};
 use super::meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 use super::process::{Process, started};
 use super::reason::Reason;
+use super::security_log;
 use super::thread::{EndpointName, Event, difference, total, total_endpoint_refused, total_refused};
+use super::tracing;
 
 /// The values that other modules provide.
 pub(crate) struct Gauges {
@@ -192,6 +194,22 @@ fn own(page: &mut Page) {
         .value(&[], access_log::written());
     page.counter("tollgate_access_log_lines_dropped", "Lines of the access log that were dropped.")
         .value(&[], access_log::dropped());
+    let mut family = page.counter("tollgate_security_events", "Events of the security log, written or not.");
+    for (kind, events, _) in security_log::counts().filter(|(_, events, _)| *events > 0) {
+        family.value(&[("kind", kind.action())], events);
+    }
+    let mut family = page.counter(
+        "tollgate_security_events_left_out",
+        "Events that were left out of the security log, because there were too many of their kind.",
+    );
+    for (kind, _, left_out) in security_log::counts().filter(|(_, events, _)| *events > 0) {
+        family.value(&[("kind", kind.action())], left_out);
+    }
+    if let Some((sent, lost)) = tracing::counts() {
+        page.counter("tollgate_spans", "Spans that were sent to the collector of traces, or lost.")
+            .value(&[("result", "sent")], sent)
+            .value(&[("result", "lost")], lost);
+    }
     page.gauge("tollgate_build_info", "Always 1; the version is its label.")
         .value(&[("version", env!("CARGO_PKG_VERSION"))], 1);
 }

@@ -87,9 +87,12 @@ pub(crate) fn shipped() -> Gateway {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml");
     let shipped = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     // The file names the port of the demo API twice, as its listener and as an upstream, so it cannot be 0.
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    // Documents replace the port of the gateway by its real one, so that of the console cannot be 0 either.
+    let bound = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let [free, console] = bound.map(|socket| socket.local_addr().expect("its address"));
     let config = shipped
         .replace("https://127.0.0.1:8443\"", "https://127.0.0.1:0\"")
+        .replace("127.0.0.1:9465", &console.to_string())
         .replace("127.0.0.1:9000", &free.to_string());
     assert!(config.contains("https://127.0.0.1:0\"") && config.contains(&free.to_string()), "{shipped}");
     let gateway = Gateway::start_text(&config, &[]);

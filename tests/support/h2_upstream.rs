@@ -30,6 +30,8 @@ pub(crate) struct Arrived {
 pub(crate) enum Act {
     /// A response: head, pieces of the body, trailers.
     TestResponse(Response<()>, Vec<Bytes>, Option<HeaderMap>),
+    /// Interim responses, and then an empty response.
+    Interim(Vec<Response<()>>),
     /// A response that is sent once the test [releases](H2Upstream::release) it.
     Hold(Response<()>),
     /// A reset before the response.
@@ -228,6 +230,12 @@ impl Shared {
         match act {
             Act::TestResponse(head, pieces, trailers) => answer(respond, head, pieces, trailers).await,
             Act::GoAway => answer(respond, Response::new(()), Vec::new(), None).await,
+            Act::Interim(interim) => {
+                for response in interim {
+                    respond.send_informational(response).expect("an interim response");
+                }
+                answer(respond, Response::new(()), Vec::new(), None).await;
+            }
             Act::Hold(head) => {
                 self.held.acquire().await.expect("a permit").forget();
                 answer(respond, head, Vec::new(), None).await;

@@ -28,7 +28,7 @@ use crate::oauth::token::AccessToken;
 use crate::proxy::authorize::{Disposition, Scratch, authorize};
 use crate::proxy::cors::Cors;
 use crate::proxy::observe::denial_reason;
-use crate::proxy::observer::RequestObserver;
+use crate::proxy::observer::{Denied, RequestObserver};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request_context::RequestContext;
 use crate::proxy::route::{self, ClientConnection, ConnectionCertificate};
@@ -308,6 +308,12 @@ impl RequestObserver for Seen {
     }
 
     fn on_permit(&mut self, _client: Option<&str>) {}
+
+    fn trace_context(&self) -> Option<(&[u8], Option<&[u8]>)> {
+        None
+    }
+
+    fn on_denial(&mut self, _denied: &Denied<'_>) {}
 
     fn on_shadow(&mut self, judged: &Judged<'_>) {
         self.shadow = judged.denial.cloned();

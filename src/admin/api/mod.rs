@@ -5,30 +5,42 @@
 //! or `tollgate:admin.write`. Cookies count for nothing here, so a page of another site cannot use a browser's session.
 
 mod access;
+mod act;
+mod audit;
 mod caller;
 mod clients;
+mod commits;
+mod drafts;
 mod extract;
+mod headers;
+mod history;
+mod idempotency;
 mod moment;
 mod openapi;
 mod paging;
+mod prefix;
+mod previews;
+mod questions;
 mod routes;
 mod scopes;
+mod shadow;
 mod status;
 mod tokens;
 mod upstreams;
 
-use axum::Router;
-use axum::routing::{get, post};
+use std::sync::Arc;
 
+use axum::routing::{delete, get, patch, post};
+use axum::{Router, middleware};
+
+use self::idempotency::Outcomes;
+pub(super) use self::prefix::PREFIX;
 pub(super) use self::status::ready;
 use super::problem::Problem;
 use super::state::AdminState;
 use crate::config::settings::admin::{READ_SCOPE, WRITE_SCOPE};
 use crate::gate::Gate;
 use crate::oauth::scope::{Requirement, ScopeError, Scopes};
-
-/// Where the API is.
-pub(super) const PREFIX: &str = "/api/v1";
 
 /// Makes the routes, each behind the layer that requires a token for it.
 pub(super) fn router(gate: &Gate) -> Router<AdminState> {
@@ -41,8 +53,33 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
         .route("/access", get(access::matrix_page))
         .route("/clients", get(clients::list))
         .route("/clients/{id}", get(clients::one))
-        .route("/clients/{id}/tokens", get(tokens::list));
-    let write = Router::new().route("/clients/{id}/revoke-tokens", post(tokens::revoke));
+        .route("/clients/{id}/tokens", get(tokens::list))
+        .route("/explain", post(questions::explain))
+        .route("/check", post(questions::check))
+        .route("/drafts", get(drafts::list))
+        .route("/drafts/{id}", get(drafts::one))
+        .route("/drafts/{id}/grants", get(previews::grants))
+        .route("/drafts/{id}/diff", get(previews::diff))
+        .route("/drafts/{id}/text", get(previews::text))
+        .route("/drafts/{id}/patch", get(previews::patch))
+        .route("/history", get(history::list))
+        .route("/history/{number}", get(history::one))
+        .route("/shadow", get(shadow::list))
+        .route("/shadow/proposals", get(shadow::proposals))
+        .route("/audit", get(audit::list));
+    let write = Router::new()
+        .route("/clients/{id}/revoke-tokens", post(tokens::revoke))
+        .route("/drafts", post(drafts::begin))
+        .route("/drafts/{id}", patch(drafts::rename).delete(drafts::discard))
+        .route("/drafts/{id}/operations", post(drafts::add))
+        .route("/drafts/{id}/operations/{index}", delete(drafts::remove_operation))
+        .route("/drafts/{id}/rebase", post(drafts::rebase))
+        .route("/drafts/{id}/commit", post(commits::commit))
+        .route("/changes", post(commits::change))
+        .route("/history/{number}/confirm", post(history::confirm))
+        .route("/history/{number}/undo", post(history::undo))
+        .route("/history/{number}/rollback", post(history::roll_back))
+        .route_layer(middleware::from_fn_with_state(Arc::<Outcomes>::default(), idempotency::once));
     let (Ok(readers), Ok(writers)) = (readers(), Scopes::parse(WRITE_SCOPE)) else {
         // The names are constants, and a test reads them.
         return Router::new();

@@ -7,7 +7,10 @@ use http::header::CONTENT_TYPE;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{access, clients, routes, scopes, status, tokens, upstreams};
+use super::{
+    access, audit, clients, commits, drafts, history, previews, questions, routes, scopes, shadow, status,
+    tokens, upstreams,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +29,30 @@ use super::{access, clients, routes, scopes, status, tokens, upstreams};
         clients::one,
         tokens::list,
         tokens::revoke,
+        questions::explain,
+        questions::check,
+        drafts::list,
+        drafts::begin,
+        drafts::one,
+        drafts::rename,
+        drafts::discard,
+        drafts::add,
+        drafts::remove_operation,
+        drafts::rebase,
+        previews::grants,
+        previews::diff,
+        previews::text,
+        previews::patch,
+        commits::commit,
+        commits::change,
+        history::list,
+        history::one,
+        history::confirm,
+        history::undo,
+        history::roll_back,
+        audit::list,
+        shadow::list,
+        shadow::proposals,
     )
 )]
 struct Description;

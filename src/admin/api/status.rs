@@ -75,7 +75,7 @@ pub(super) async fn reload(State(state): State<AdminState>) -> Json<ReloadStatus
 
 /// Answers 200 while the gateway can do all that it promises.
 pub(in crate::admin) async fn ready(State(state): State<AdminState>) -> Result<&'static str, Problem> {
-    if state.gate().is_store_healthy() {
+    if state.proxy().is_ready() {
         Ok("ready\n")
     } else {
         Err(Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "not-ready", "the gateway is not ready"))

@@ -11,6 +11,7 @@ use super::extract::InPath;
 use super::moment;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
+use crate::change::audit::{AuditLine, Event};
 use crate::gate::TokenInfo;
 
 /// The most records of the store that are looked at.
@@ -81,7 +82,8 @@ pub(super) async fn revoke(
     let revoked = gate.live_tokens_of(&id).ok_or_else(unknown)?;
     match gate.revoke_all_async(&id).await {
         Ok(true) => {
-            log::info!("{} tokens of the client {id:?} were revoked by {:?}", revoked, caller.client);
+            let line = AuditLine::now(&caller.actor(), Event::Revoke, &id, "ok");
+            state.audit(line.detail(&format!("{revoked} tokens"))).await;
             Ok(Json(Revoked { revoked }))
         }
         Ok(false) => Err(unknown()),

@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
+use super::save;
+use crate::change::new_secret;
 use crate::change::operation::{Operation, millis};
-use crate::change::{ConfigFile, new_secret};
 use crate::cli::completed_names::scopes;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -74,8 +75,7 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let default_scopes = once(&arguments.default_scopes);
     // Without a list of its own, the client has the scopes that its tokens have by default.
     let scopes = if arguments.scopes.is_empty() { default_scopes.clone() } else { once(&arguments.scopes) };
-    let mut file = ConfigFile::open(path)?;
-    file.apply(&Operation::ClientAdd {
+    let operation = Operation::ClientAdd {
         id: arguments.name.clone(),
         secret: hash.to_phc(),
         capabilities,
@@ -83,9 +83,11 @@ pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         default_scopes: default_scopes.clone(),
         token_lifetime: arguments.token_lifetime.clone(),
         at: millis(SystemTime::now()),
+    };
+    let (changed, config) = save::edit(path, |file| {
+        file.apply(&operation)?;
+        Ok(file.path().to_owned())
     })?;
-    let changed = file.path().to_owned();
-    let config = file.save()?;
     let text = if arguments.json {
         output::json(&json!({
             "client_id": arguments.name,

@@ -6,8 +6,9 @@ use clap_complete::engine::ArgValueCompleter;
 use serde_json::{Map, Value, json};
 
 use super::add::{Capability, duration};
+use super::save;
+use crate::change::ListEdit;
 use crate::change::operation::Operation;
-use crate::change::{ConfigFile, ListEdit};
 use crate::cli::completed_names::{clients, scopes};
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -162,12 +163,12 @@ pub(super) fn edit(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
             "no change is given: use an option such as --add-scope SCOPE; `tollgate client edit --help` lists them",
         ));
     }
-    let mut file = ConfigFile::open(path)?;
-    for operation in &operations {
-        file.apply(operation)?;
-    }
-    let before = file.config_before().and_then(|config| config.client(name)).cloned();
-    let config = file.save()?;
+    let (before, config) = save::edit(path, |file| {
+        for operation in &operations {
+            file.apply(operation)?;
+        }
+        Ok(file.config_before().and_then(|config| config.client(name)).cloned())
+    })?;
     let changed = match (&before, config.client(name)) {
         (Some(before), Some(after)) => changed_keys(before, after),
         _ => Vec::new(),

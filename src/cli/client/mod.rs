@@ -6,6 +6,7 @@ mod list;
 mod remove;
 mod reset_secret;
 mod revoke_tokens;
+mod save;
 pub(super) mod secrets;
 mod show;
 mod switch;

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use clap_complete::engine::ArgValueCompleter;
 use serde_json::json;
 
-use super::add;
+use super::{add, save};
+use crate::change::new_secret;
 use crate::change::operation::{Operation, millis};
-use crate::change::{ConfigFile, new_secret};
 use crate::cli::completed_names::clients;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -46,17 +46,18 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let (secret, hash) = new_secret::generate()?;
-    let mut file = ConfigFile::open(path)?;
     let now = SystemTime::now();
-    file.apply(&Operation::ClientResetSecret {
+    let operation = Operation::ClientResetSecret {
         id: arguments.name.clone(),
         secret: hash.to_phc(),
         at: millis(now),
         keep_old: arguments.keep_old.map(|keep| keep.as_secs()),
         revoke_tokens: arguments.revoke_tokens,
+    };
+    let (before, config) = save::edit(path, |file| {
+        file.apply(&operation)?;
+        Ok(file.config_before().map(|config| secrets(config, &arguments.name)).unwrap_or_default())
     })?;
-    let before = file.config_before().map(|config| secrets(config, &arguments.name)).unwrap_or_default();
-    let config = file.save()?;
     let rotated = Rotated::between(&before, &secrets(&config, &arguments.name), &hash);
     let until = arguments.keep_old.and_then(|keep| now.checked_add(keep));
     let until = until.filter(|_| !rotated.kept.is_empty()).map(|until| utc::at(until).to_string());

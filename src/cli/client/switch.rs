@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::change::ConfigFile;
+use super::save;
 use crate::change::operation::{Operation, millis};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
 pub(super) fn switch(path: &Path, name: &str, enabled: bool) -> Result<(), Failure> {
-    let mut file = ConfigFile::open(path)?;
-    file.apply(&Operation::ClientEnabled { id: name.to_owned(), enabled, at: millis(SystemTime::now()) })?;
-    let changed = file.is_changed();
-    file.save()?;
+    let operation = Operation::ClientEnabled { id: name.to_owned(), enabled, at: millis(SystemTime::now()) };
+    let (changed, _) = save::edit(path, |file| {
+        file.apply(&operation)?;
+        Ok(file.is_changed())
+    })?;
     let word = if enabled { "enabled" } else { "disabled" };
     output::print(&if changed {
         let effect =

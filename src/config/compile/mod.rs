@@ -15,6 +15,7 @@ mod hosts;
 mod jwks;
 mod methods;
 mod metrics;
+mod observe;
 mod proxy_protocol;
 mod resilience;
 mod routes;
@@ -65,6 +66,8 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         routes::routes(&value, &names, upstreams.as_deref().unwrap_or_default(), &endpoints, &server)
     });
     let expectations = root.take("expect").map(|value| expect::expectations(&value, &client_ids));
+    let security_log = root.take("security_log").map(|value| observe::security_log(&value));
+    let tracing = root.take("tracing").map(|value| observe::tracing(&value));
     let metrics = root.take("metrics").map(|value| metrics::metrics(&value, &server));
     let admin = root.take("admin").map(|value| (admin::admin(&value, &server), value));
     let demo = match root.take("demo") {
@@ -88,6 +91,8 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         upstreams: upstreams?,
         routes: routes.unwrap_or(Some(Vec::new()))?,
         expectations: expectations.unwrap_or(Some(Vec::new()))?,
+        security_log: security_log.map_or(Some(None), |log| log.map(Some))?,
+        tracing: tracing.map_or(Some(None), |tracing| tracing.map(Some))?,
         metrics: metrics.map_or(Some(None), |metrics| metrics.map(Some))?,
         admin: admin.map_or(Some(None), |(admin, _)| admin.map(Some))?,
         demo,

@@ -117,15 +117,20 @@ fn access_log(value: &Value<'_>) -> Option<AccessLog> {
             _ => value.invalid("must be \"json\", the only format there is"),
         });
         let Some(file) = table.take("file") else { return Some(AccessLog::Stdout) };
-        let path = file.path("the path of a file")?;
-        match path.parent() {
-            Some(folder) if !folder.is_dir() => file.fail(
-                ErrorKind::FileUnavailable,
-                format!("cannot be written: there is no folder {}", folder.display()),
-            ),
-            _ => Some(AccessLog::File(path)),
-        }
+        log_file(&file).map(AccessLog::File)
     })?
+}
+
+/// Reads the path of a log file, whose folder must exist.
+pub(super) fn log_file(value: &Value<'_>) -> Option<PathBuf> {
+    let path = value.path("the path of a file")?;
+    match path.parent() {
+        Some(folder) if !folder.is_dir() => value.fail(
+            ErrorKind::FileUnavailable,
+            format!("cannot be written: there is no folder {}", folder.display()),
+        ),
+        _ => Some(path),
+    }
 }
 
 fn read_limits(table: &mut Table<'_>) -> Limits {

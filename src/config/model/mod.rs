@@ -6,6 +6,7 @@ mod cors;
 mod expect;
 mod methods;
 mod mode;
+mod observe;
 mod route;
 mod server;
 mod upstream;
@@ -21,6 +22,7 @@ pub use cors::{Cors, CorsOrigins};
 pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
 pub use methods::Methods;
 pub use mode::Mode;
+pub use observe::{AcceptContext, SecurityLog, Tracing};
 pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,
@@ -63,6 +65,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// `[[expect]]`, in the order of the file.
     pub expectations: Vec<Expectation>,
+    /// `[security_log]`.
+    pub security_log: Option<SecurityLog>,
+    /// `[tracing]`.
+    pub tracing: Option<Tracing>,
     /// `[metrics]`.
     pub metrics: Option<Metrics>,
     /// `[admin]`.

@@ -21,6 +21,7 @@ mod expect;
 mod key;
 mod markdown;
 mod number;
+mod observe;
 mod pattern;
 mod routes;
 mod schema;
@@ -110,6 +111,8 @@ fn document() -> Table {
         )
         .default_note("no access tests"),
         Key::table("metrics", server::metrics()),
+        Key::table("security_log", observe::security_log()),
+        Key::table("tracing", observe::tracing()),
         Key::table("admin", admin::admin()),
         Key::table("demo", server::demo()),
     ])

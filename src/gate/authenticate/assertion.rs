@@ -76,7 +76,7 @@ impl Gate {
             Ok(()) => {}
             Err(Replay::Seen | Replay::Expired) => {
                 throttle.note_wrong_signature(settings.throttle, address, now);
-                return Err(TokenError::InvalidClient);
+                return Err(TokenError::ReplayedAssertion);
             }
             // There is no room to remember it, so it is refused: it could be used again.
             Err(_) => return Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
@@ -88,7 +88,7 @@ impl Gate {
             Ok(Use::First) => Ok(client),
             Ok(Use::Again) => {
                 throttle.note_wrong_signature(settings.throttle, address, now);
-                Err(TokenError::InvalidClient)
+                Err(TokenError::ReplayedAssertion)
             }
             Err(_) => Err(TokenError::Unavailable(RETRY_WHEN_FULL)),
         }

@@ -75,11 +75,11 @@ impl Downstream for BodyDownstream {
     }
 
     fn interim(&mut self, _: ResponseHead<'_>) {
-        // hyper's server cannot send interim responses.
+        // The response has begun: an interim one would be too late.
     }
 
     fn poll_client(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        // hyper drops the request when the client disconnects.
+        // The task of the request ends when the client resets the stream.
         Poll::Pending
     }
 

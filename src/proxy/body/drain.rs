@@ -1,13 +1,14 @@
 //! Reads a bounded part of the body of a refused HTTP/2 request.
 //!
-//! hyper resets a stream with an unread body once the response is complete. Some clients that are still sending,
-//! such as curl 7, then report the reset instead of the response.
+//! A stream with an unread body is reset once the response is complete. Some clients that are still sending, such as
+//! curl 7, then report the reset instead of the response.
 
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
+
+use crate::upstream::http2::received::ReceivedBody;
 
 /// The maximum number of bytes to read.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -15,7 +16,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 const MAX_TIME: Duration = Duration::from_secs(2);
 
 /// Reads the body in its own task. The task ends with the body, at one of the limits, or with the connection.
-pub(crate) fn drain(mut body: Incoming) {
+pub(crate) fn drain(mut body: ReceivedBody) {
     if body.is_end_stream() {
         return;
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -16,6 +15,7 @@ use super::BoxError;
 use super::lease::{TOKEN_CHECK, TokenLease};
 use crate::headers::RequestRules;
 use crate::upstream::downstream::BodyFault;
+use crate::upstream::http2::received::ReceivedBody;
 
 /// The limits of a route for request bodies.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub(crate) struct RequestBody {
 /// The source of a request body.
 pub(crate) enum Origin {
     /// An HTTP/2 request.
-    Http2(Incoming),
+    Http2(ReceivedBody),
     /// An HTTP/1 request to an HTTP/2 upstream. The task that reads the client's socket sends the frames.
     Http1 {
         /// The frames of the body.
@@ -49,7 +49,7 @@ pub(crate) enum Origin {
 impl Origin {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self {
-            Self::Http2(incoming) => Pin::new(incoming).poll_frame(cx).map_err(Into::into),
+            Self::Http2(received) => received.poll_frame(cx).map_err(Into::into),
             Self::Http1 { pieces, ended, .. } => {
                 let piece = ready!(pieces.poll_recv(cx));
                 *ended |= piece.is_none();
@@ -60,14 +60,14 @@ impl Origin {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http2(incoming) => incoming.is_end_stream(),
+            Self::Http2(received) => received.is_end_stream(),
             Self::Http1 { ended, .. } => *ended,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Http2(incoming) => incoming.size_hint(),
+            Self::Http2(received) => received.size_hint(),
             Self::Http1 { size, .. } => *size,
         }
     }

@@ -4,57 +4,35 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
 use super::BoxError;
 use super::upstream_body::UpstreamBody;
-use crate::headers::REQUEST_ID;
-use crate::proxy::observe::RequestRecord;
-use crate::proxy::observer::RequestObserver as _;
 
 /// The body of a response.
-pub(crate) struct ResponseBody(Kind);
+pub(crate) struct ResponseBody<'a>(Kind<'a>);
 
-enum Kind {
+enum Kind<'a> {
     /// The complete body of a local response, or of an upstream response without a body.
     Whole(Full<Bytes>),
     /// Boxed to keep every response small.
-    Upstream(Box<UpstreamBody>),
+    Upstream(Box<UpstreamBody<'a>>),
 }
 
-/// Attaches the record to a response whose head is sent now. The record follows the body of an upstream response
-/// to its end. For a complete body, the record ends here.
-#[inline]
-pub(crate) fn with_record(
-    mut response: Response<ResponseBody>,
-    mut record: RequestRecord,
-) -> Response<ResponseBody> {
-    record.begin_response(response.status());
-    if let Some(id) = record.request_id().and_then(|id| HeaderValue::from_bytes(id).ok()) {
-        response.headers_mut().insert(&REQUEST_ID.name, id);
-    }
-    match &mut response.body_mut().0 {
-        Kind::Whole(body) => record.end_local_response(body.size_hint().exact().unwrap_or(0)),
-        Kind::Upstream(body) => body.record = Some(record),
-    }
-    response
-}
-
-impl From<UpstreamBody> for ResponseBody {
-    fn from(body: UpstreamBody) -> Self {
+impl<'a> From<UpstreamBody<'a>> for ResponseBody<'a> {
+    fn from(body: UpstreamBody<'a>) -> Self {
         Self(Kind::Upstream(Box::new(body)))
     }
 }
 
-impl From<Full<Bytes>> for ResponseBody {
+impl From<Full<Bytes>> for ResponseBody<'_> {
     fn from(body: Full<Bytes>) -> Self {
         Self(Kind::Whole(body))
     }
 }
 
-impl Body for ResponseBody {
+impl Body for ResponseBody<'_> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -64,7 +42,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.get_mut().0 {
             Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Kind::Upstream(body) => body.poll_recorded(cx),
+            Kind::Upstream(body) => body.poll_frame(cx),
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) enum Source {
 pub(crate) struct Http1Source {
     /// The connection. It returns to the pool once the response is complete, and is closed otherwise.
     connection: Option<Box<Connection>>,
+    /// What is left of the request.
     writer: RequestWriter,
     down: BodyDownstream,
     /// The bytes of the request body that the client had sent at the last progress check.

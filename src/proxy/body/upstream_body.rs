@@ -8,34 +8,31 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::BoxError;
-use super::lease::TokenLease;
+use super::lease::ResponseLease;
 use super::source::Source;
 use crate::limit::exchange::ExchangeLimits;
-use crate::proxy::observe::RequestRecord;
 use crate::upstream::downstream::BodyFault;
 
 /// The number of frames between two reads of the clock. It is small because a slow client takes long for each.
 const FRAMES_UNCHECKED: u32 = 8;
 
 /// The body of an upstream response.
-pub(crate) struct UpstreamBody {
+pub(crate) struct UpstreamBody<'a> {
     source: Source,
     read_timeout: Duration,
     /// When the wait for the next frame began.
     waiting_since: Option<Instant>,
     frames_unchecked: u32,
     next_check: Option<Instant>,
-    lease: Option<TokenLease>,
+    lease: Option<ResponseLease<'a>>,
     limits: Option<Box<ExchangeLimits>>,
-    /// The record of the request, which ends with this body.
-    pub(super) record: Option<RequestRecord>,
 }
 
-impl UpstreamBody {
+impl<'a> UpstreamBody<'a> {
     pub(crate) fn new(
         source: Source,
         read_timeout: Duration,
-        lease: Option<TokenLease>,
+        lease: Option<ResponseLease<'a>>,
         limits: Option<Box<ExchangeLimits>>,
     ) -> Self {
         Self {
@@ -46,20 +43,7 @@ impl UpstreamBody {
             next_check: None,
             lease,
             limits,
-            record: None,
         }
-    }
-
-    /// Polls the next frame and records the result.
-    pub(crate) fn poll_recorded(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = self.poll(cx);
-        if let Some(record) = &mut self.record {
-            record.record_frame(&polled);
-        }
-        polled
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
@@ -70,7 +54,11 @@ impl UpstreamBody {
         self.source.size_hint()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    /// Polls the next frame.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.source.poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.waiting_since = None;
@@ -138,7 +126,7 @@ impl UpstreamBody {
     }
 
     fn check_token(&mut self, now: Instant) -> Result<(), BodyFault> {
-        let Some(lease) = &self.lease else { return Ok(()) };
+        let Some(lease) = self.lease else { return Ok(()) };
         if self.next_check.is_some_and(|check| now >= check) && !lease.holds() {
             return Err(BodyFault::TokenEnded);
         }
@@ -149,13 +137,10 @@ impl UpstreamBody {
     }
 }
 
-impl Drop for UpstreamBody {
+impl Drop for UpstreamBody<'_> {
     fn drop(&mut self) {
-        // hyper drops a body of known length after the last frame, without polling for the end.
+        // The last frame of a body of known length is not followed by another poll.
         if self.source.is_end_stream() {
-            if let Some(record) = &mut self.record {
-                record.end_response();
-            }
             self.source.finish();
         }
     }

@@ -1,6 +1,5 @@
 //! The client's side of an HTTP/1 connection: reads requests and writes responses, one at a time.
 
-mod date;
 #[cfg(feature = "_fuzzing")]
 pub(crate) mod fuzzing;
 mod io;

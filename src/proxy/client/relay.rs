@@ -301,7 +301,7 @@ impl<I: Socket> Client<I> {
     /// upstream.
     pub(crate) async fn send(
         &mut self,
-        response: Response<ResponseBody>,
+        response: Response<ResponseBody<'_>>,
         mut pump: impl FnMut(&mut Self, &mut Context<'_>),
         record: &mut RequestRecord,
     ) -> Relayed {

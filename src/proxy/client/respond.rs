@@ -5,10 +5,10 @@ use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 use http_body_util::Full;
 
-use super::date::write_date;
 use super::{Client, Socket};
 use crate::headers::{Class, Field, HeaderSink as _, PublicOrigin, REQUEST_ID, Returning, for_client};
 use crate::http1::{ResponseFacts, ResponseFraming, ResponseHead, Runs};
+use crate::proxy::date::write_date;
 use crate::proxy::route::Route;
 use crate::response;
 
@@ -119,6 +119,19 @@ impl<I: Socket> Client<I> {
             }
         }
         self.end_head(framing, headers.contains_key(DATE), false);
+    }
+
+    /// Writes an interim response. HTTP/1.0 has none (RFC 9110 §15.2).
+    pub(crate) fn write_interim(&mut self, response: &Response<()>) {
+        if self.version == Version::HTTP_10 {
+            return;
+        }
+        let (out, status) = (self.out(), response.status());
+        write_status_line(out, status, status.canonical_reason().unwrap_or("Unknown").as_bytes());
+        for (name, value) in response.headers() {
+            out.add(name, value.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
     }
 
     /// Returns the framing for a body of unknown length.

@@ -4,24 +4,23 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
+use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
 use tokio::time::Instant;
 
 use super::error::ForwardError;
 use super::exchange::{Exchange, Overdue, Protocol, ResponseTimer};
+use super::outbound::ReturnTo;
 use super::retry::{Failure, FailureKind};
-use crate::gate::Gate;
 use crate::headers::{Field, PublicOrigin, Returning, announces_connection_login, for_client};
 use crate::http1::{ResponseExpectation, ResponseFraming};
 use crate::limit::exchange::ExchangeLimits;
-use crate::oauth::decide::Lease;
 use crate::proxy::body::downstream::BodyDownstream;
-use crate::proxy::body::lease::TokenLease;
+use crate::proxy::body::lease::ResponseLease;
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::body::source::{Http1Source, Source};
 use crate::proxy::body::upstream_body::UpstreamBody;
-use crate::proxy::route::Route;
 use crate::upstream::downstream::Downstream;
 use crate::upstream::group::Upstream;
 use crate::upstream::http1::connection::Connection;
@@ -168,45 +167,53 @@ pub(crate) fn bind_login(connection: &mut Connection, requested: bool) {
     }
 }
 
-/// The context of a response to an HTTP/2 client.
-pub(crate) struct ReturnTo<'a> {
-    pub(crate) gate: &'a Gate,
-    pub(crate) lease: &'a Lease,
-    pub(crate) route: &'a Route,
-    /// The canonical path of the request, on a route that rewrites paths.
-    pub(crate) request_path: Option<Box<str>>,
-}
-
 /// Builds the response to an HTTP/2 client.
-pub(crate) fn respond(
+pub(crate) fn respond<'a>(
     mut connection: Box<Connection>,
-    writer: RequestWriter,
+    writer: &mut RequestWriter,
     down: BodyDownstream,
-    to: ReturnTo<'_>,
+    to: ReturnTo<'a>,
     limits: Option<Box<ExchangeLimits>>,
-) -> Response<ResponseBody> {
+) -> Response<ResponseBody<'a>> {
     let ReturnTo { gate, lease, route, request_path } = to;
     let mut response = Response::new(());
     if let Some(head) = connection.head() {
         *response.status_mut() = head.status();
-        let mut headers = HeaderMap::new();
+        // Room for the headers of the gateway itself.
+        let mut headers = HeaderMap::with_capacity(head.len() + 3);
         let returning = Returning {
             upgraded: false,
             length: !head.status().is_informational() && head.status() != StatusCode::NO_CONTENT,
             version: head.version(),
         };
         let public = || PublicOrigin::of_head(writer.head());
-        let map = |field: &Field<'_>| route.map_url(field, request_path.as_deref(), public);
+        let map = |field: &Field<'_>| route.map_url(field, request_path, public);
         for_client(head.fields(), head.connection(), returning, |_| false, map, &mut headers);
         *response.headers_mut() = headers;
     }
     let framing = connection.facts().framing;
     connection.consume_head();
-    if writer.is_done() && matches!(framing, ResponseFraming::None | ResponseFraming::Length(0)) {
+    if writer.is_done()
+        && let Some(body) = whole_body(&mut connection, framing)
+    {
         pool::give_back(connection);
-        return response.map(|()| ResponseBody::from(Full::default()));
+        return response.map(|()| ResponseBody::from(Full::new(body)));
     }
-    let source = Source::Http1(Box::new(Http1Source::new(connection, writer, down)));
-    let stream = UpstreamBody::new(source, route.upstream.read_timeout, TokenLease::new(gate, lease), limits);
+    let source = Source::Http1(Box::new(Http1Source::new(connection, std::mem::take(writer), down)));
+    let lease = ResponseLease::new(gate, lease);
+    let stream = UpstreamBody::new(source, route.upstream.read_timeout, lease, limits);
     response.map(|()| ResponseBody::from(stream))
+}
+
+/// Returns the body of a response if all of it has been received with the head.
+fn whole_body(connection: &mut Connection, framing: ResponseFraming) -> Option<Bytes> {
+    match framing {
+        ResponseFraming::None | ResponseFraming::Length(0) => Some(Bytes::new()),
+        ResponseFraming::Length(length) => {
+            let body = Bytes::copy_from_slice(connection.received_whole(length)?);
+            connection.use_data(body.len());
+            Some(body)
+        }
+        ResponseFraming::Chunked | ResponseFraming::Close => None,
+    }
 }

@@ -15,28 +15,26 @@ use h2::{Reason, RecvStream, SendStream};
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ForwardError;
 use super::exchange::{Exchange, Overdue, Protocol, ResponseTimer};
-use super::outbound::Outbound;
+use super::outbound::{Outbound, ReturnTo};
 use super::retry::{Failure, FailureKind};
-use crate::gate::Gate;
 use crate::headers::{self, Field, Outgoing, PublicOrigin, RequestView, Returning};
-use crate::oauth::decide::Lease;
-use crate::proxy::body::lease::TokenLease;
+use crate::proxy::body::lease::{ResponseLease, TokenLease};
 use crate::proxy::body::request::{BodyOutcome, RequestBody};
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::body::source::Source;
 use crate::proxy::body::upstream_body::UpstreamBody;
 use crate::proxy::observe::trace::UpstreamTrace;
-use crate::proxy::route::Route;
 use crate::upstream::alarm::Alarm;
 use crate::upstream::downstream::BodyFault;
 use crate::upstream::group::Upstream;
 use crate::upstream::http2::connection::{Connection, ConnectionStatus, OpenError, StreamGuard};
 use crate::upstream::http2::pool::{self, AcquireError};
+use crate::upstream::http2::received::ReceivedBody;
 use crate::upstream::http2::response::Http2Body;
 use crate::upstream::http2::upload::{self, Upload};
 use crate::upstream::server::Server;
@@ -65,15 +63,21 @@ pub(crate) fn head(
     Ok(head)
 }
 
-/// Sends a request upstream and returns the response.
-pub(crate) async fn forward(
-    lease: &Lease,
+/// The largest number of interim responses (RFC 9110 §15.2) before the final response.
+const MAX_INTERIM: u32 = 16;
+
+/// Sends an interim response to the client.
+pub(crate) type Interim<'a> = &'a (dyn Fn(Response<()>) + Sync);
+
+/// Sends a request upstream and returns the response. Interim responses are passed to `interim`.
+pub(crate) async fn forward<'a>(
+    to: ReturnTo<'a>,
     client: Option<&str>,
-    gate: &Gate,
-    (route, request_path): (&Route, Option<&str>),
     (head, outbound): (Request<()>, Outbound),
+    interim: Interim<'_>,
     trace: &mut UpstreamTrace,
-) -> Result<Response<ResponseBody>, ForwardError> {
+) -> Result<Response<ResponseBody<'a>>, ForwardError> {
+    let ReturnTo { gate, lease, route, request_path } = to;
     let Outbound { body, body_limits, mut limits, rules } = outbound;
     let upstream = &*route.upstream;
     let (body, outcome) =
@@ -93,6 +97,8 @@ pub(crate) async fn forward(
         newer_than: 0,
         authority: None,
         alarm: Alarm::default(),
+        interim,
+        interims: 0,
     };
     let (_, StreamResponse { response, stream, guard }) =
         exchange.run(&mut attempt, &mut limits, trace).await?;
@@ -100,23 +106,31 @@ pub(crate) async fn forward(
     let (mut head, body) = response.into_parts();
     headers::check_response(&head.headers)
         .map_err(|error| ForwardError::InvalidResponse(error.to_string()))?;
-    let mut kept = HeaderMap::with_capacity(head.headers.len() + 1);
-    let returning = Returning { upgraded: false, length: true, version: Version::HTTP_2 };
-    let fields = head.headers.iter().map(|(name, value)| Field::in_map(name, value));
     let public = || {
         let host = parts.uri.authority().map(|host| (&b"host"[..], host.as_str().as_bytes()));
         let headers = parts.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         PublicOrigin::of(headers.chain(host))
     };
     let map = |field: &Field<'_>| route.map_url(field, request_path, public);
-    let connection = head.headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
-    headers::for_client(fields, connection, returning, |_| false, map, &mut kept);
-    head.headers = kept;
-    head.version = Version::HTTP_11;
-    let body = Http2Body::new(body, &head.headers, guard, upload);
+    head.headers = for_client(&head.headers, true, map);
+    let body = Http2Body::new(ReceivedBody::new(body, &head.headers), guard, upload);
     let source = Source::Http2(body, Alarm::default());
-    let body = UpstreamBody::new(source, upstream.read_timeout, TokenLease::new(gate, lease), limits);
+    let body = UpstreamBody::new(source, upstream.read_timeout, ResponseLease::new(gate, lease), limits);
     Ok(Response::from_parts(head, body.into()))
+}
+
+/// Returns the headers of a response that go to the client. `length` is whether it may declare the length of its body.
+fn for_client(
+    headers: &HeaderMap,
+    length: bool,
+    map: impl Fn(&Field<'_>) -> Option<(&'static HeaderName, String)>,
+) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(headers.len() + 3);
+    let returning = Returning { upgraded: false, length, version: Version::HTTP_2 };
+    let fields = headers.iter().map(|(name, value)| Field::in_map(name, value));
+    let connection = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+    headers::for_client(fields, connection, returning, |_| false, map, &mut kept);
+    kept
 }
 
 /// A response whose head has been received, with its stream.
@@ -138,6 +152,9 @@ struct Http2<'a> {
     /// The authority of the server, if the upstream sends each server its own name as the host.
     authority: Option<Authority>,
     alarm: Alarm,
+    interim: Interim<'a>,
+    /// The number of interim responses so far.
+    interims: u32,
 }
 
 /// Why no response head was received.
@@ -146,6 +163,8 @@ enum HeadError {
     Overdue(Overdue),
     /// The request body failed.
     Body(BodyFault),
+    /// The server sends one interim response after the other.
+    TooManyInterim,
 }
 
 impl Protocol for Http2<'_> {
@@ -250,7 +269,7 @@ impl Http2<'_> {
         stream: &mut SendStream<bytes::Bytes>,
         deadline: Option<Instant>,
     ) -> Result<Response<RecvStream>, HeadError> {
-        let Self { upstream, upload, outcome, alarm, .. } = self;
+        let Self { upstream, upload, outcome, alarm, interim, interims, .. } = self;
         let mut timer = ResponseTimer::new(Instant::now(), upstream.read_timeout, deadline);
         poll_fn(|cx| {
             if !upload.is_done()
@@ -258,6 +277,17 @@ impl Http2<'_> {
             {
                 let fault = outcome.as_ref().and_then(BodyOutcome::fault);
                 return Poll::Ready(Err(HeadError::Body(fault.unwrap_or(BodyFault::BrokenOff))));
+            }
+            while let Poll::Ready(Some(Ok(mut response))) = answer.poll_informational(cx) {
+                *interims += 1;
+                if *interims > MAX_INTERIM {
+                    return Poll::Ready(Err(HeadError::TooManyInterim));
+                }
+                // Nothing is waited for here, so 100 (Continue) has no meaning for the client.
+                if response.status() != StatusCode::CONTINUE {
+                    *response.headers_mut() = for_client(response.headers(), false, |_| None);
+                    interim(response);
+                }
             }
             if let Poll::Ready(answer) = Pin::new(&mut answer).poll(cx) {
                 return Poll::Ready(answer.map_err(HeadError::Error));
@@ -283,6 +313,10 @@ impl Http2<'_> {
                 return Failure::fatal(ForwardError::TooSlow, counts);
             }
             HeadError::Body(fault) => return Failure::fatal(ForwardError::Body(fault), false),
+            HeadError::TooManyInterim => {
+                let error = ForwardError::InvalidResponse("too many interim responses".to_owned());
+                return Failure::fatal(error, true);
+            }
             HeadError::Error(error) => error,
         };
         let status = &connection.status;

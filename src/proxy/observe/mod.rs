@@ -1,9 +1,13 @@
 //! The record of a request. It is filled while the request is served, and is counted and logged once at the end.
 
 mod reasons;
+mod security;
+mod spans;
 pub(crate) mod trace;
+mod traced;
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 use std::time::SystemTime;
@@ -13,7 +17,7 @@ use http::{Method, StatusCode, Version};
 use http_body::Frame;
 use tokio::time::Instant;
 
-use super::observer::RequestObserver;
+use super::observer::{Denied, RequestObserver};
 use super::refusal;
 use super::route::{ClientConnection, Route};
 use super::shadow::access::Judged;
@@ -23,13 +27,15 @@ use crate::headers::{Class, RequestView};
 use crate::proxy::body::request::BodyOutcome;
 use crate::shadow::{Refusal, Seen};
 use crate::telemetry::access_log::{self, Line};
+use crate::telemetry::tracing::{self, Trace};
 use crate::telemetry::{
-    Class as StatusClass, Event, Meter, Reason, RouteCells, is_timed, request_id, thread_counters,
+    Class as StatusClass, Event, Meter, Reason, RouteCells, details, is_timed, request_id, thread_counters,
 };
 use crate::upstream::downstream::BodyFault;
 
 pub(crate) use self::reasons::{denial_reason, forward_error_reason};
 use self::reasons::{endpoint_name, success_event, token_error_reason, upstream_failure};
+use self::spans::begin_trace;
 use self::trace::UpstreamTrace;
 
 /// Records one request, from its head to the last byte of its response, and then counts and logs it.
@@ -80,6 +86,7 @@ struct Logged {
     secure: bool,
     /// Why an enforced route would have refused the request.
     shadow: Option<Reason>,
+    trace: Option<Trace>,
 }
 
 impl RequestRecord {
@@ -89,7 +96,7 @@ impl RequestRecord {
         &mut self,
         request: &impl RequestView,
         client: &ClientConnection<'_>,
-        trusted: impl FnOnce() -> bool,
+        trusted: impl Fn() -> bool,
     ) {
         self.finish();
         thread_counters().count(Event::RequestBegun);
@@ -107,9 +114,12 @@ impl RequestRecord {
             let given = if trusted() { request.only(Class::RequestId) } else { None };
             request_id::write(&mut self.id, given);
         }
-        self.is_logged = access_log::is_on();
+        self.is_logged = details::are_recorded();
         if self.is_logged {
             self.begin_log(request, client);
+            if let (Some(sampling), Some(logged)) = (tracing::sampling(), self.logged()) {
+                logged.trace = Some(begin_trace(sampling, request, trusted));
+            }
         }
     }
 
@@ -125,11 +135,14 @@ impl RequestRecord {
         logged.version = request.version();
         logged.secure = client.secure;
         logged.shadow = None;
+        logged.trace = None;
     }
 
     /// Records a refusal.
-    pub(crate) fn refused(&mut self, refusal: &refusal::Refusal) {
+    pub(crate) fn refused(&mut self, refusal: &refusal::Refusal, client: &ClientConnection<'_>) {
         (self.reason, self.setting) = (refusal.reason, refusal.setting);
+        let route = self.route().map(|route| route.meter.name());
+        security::refused(refusal, client.peer, route, self.request_id());
     }
 
     /// Returns the setting that decided about a refused request.
@@ -182,9 +195,10 @@ impl RequestRecord {
     }
 
     /// Records the outcome of the endpoint.
-    pub(crate) fn set_outcome(&mut self, outcome: &EndpointOutcome) {
+    pub(crate) fn set_outcome(&mut self, outcome: &EndpointOutcome, address: IpAddr) {
         self.upstream.end_attempt();
         self.reason = outcome.refusal.as_ref().map(token_error_reason);
+        security::outcome(outcome, address, self.endpoint, self.request_id());
         if let Some(event) = success_event(outcome) {
             thread_counters().count(event);
         }
@@ -320,7 +334,11 @@ impl RequestRecord {
                 None => counters.refused(reason),
             }
         }
-        if let (Some(logged), Some(end)) = (logged, end) {
+        let (Some(logged), Some(end)) = (logged, end) else { return };
+        if let Some(trace) = &logged.trace {
+            self.end_trace(trace, logged, end);
+        }
+        if access_log::is_on() {
             let upstream = self.route().map(|route| &route.upstream).filter(|_| self.upstream.counted);
             access_log::submit(&Line {
                 time: logged.time,
@@ -375,6 +393,11 @@ impl RequestObserver for RequestRecord {
         }
     }
 
+    fn on_denial(&mut self, denied: &Denied<'_>) {
+        let route = self.meter().map(Meter::name);
+        security::denied(denied, route, self.request_id());
+    }
+
     fn on_shadow(&mut self, judged: &Judged<'_>) {
         let Judged { learned, denial, client, address, user_agent, now } = *judged;
         let reason = denial.map(denial_reason);
@@ -389,6 +412,11 @@ impl RequestObserver for RequestRecord {
         if refused.is_some() || denial.is_none() {
             learned.learn(&Seen { client, address, user_agent, refused, now });
         }
+    }
+
+    fn trace_context(&self) -> Option<(&[u8], Option<&[u8]>)> {
+        let logged = self.logged.as_deref().filter(|_| self.is_logged)?;
+        logged.trace.as_ref().map(Trace::context)
     }
 
     #[inline]
@@ -417,6 +445,7 @@ impl Logged {
             version: Version::HTTP_11,
             secure: false,
             shadow: None,
+            trace: None,
         }
     }
 }

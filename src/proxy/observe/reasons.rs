@@ -47,7 +47,7 @@ pub(super) fn token_error_reason(error: &TokenError) -> Reason {
         TokenError::TooLarge => Reason::BodyTooLarge,
         TokenError::TooSlow => Reason::BodyTooSlow,
         TokenError::MethodNotAllowed(_) => Reason::MethodNotAllowed,
-        TokenError::InvalidClient => Reason::InvalidClient,
+        TokenError::InvalidClient | TokenError::ReplayedAssertion => Reason::InvalidClient,
         TokenError::UnauthorizedClient => Reason::UnauthorizedClient,
         TokenError::UnsupportedGrantType => Reason::UnsupportedGrantType,
         TokenError::InvalidScope => Reason::InvalidScope,

@@ -11,13 +11,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Response, Version};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use super::*;
 use crate::config::Limits;
 use crate::proxy::client::{Client, Socket};
+use crate::proxy::stream::Stream;
 
 mod limits;
 mod sni;
@@ -81,8 +81,6 @@ struct Answers<F>(F);
 
 impl<F: Fn(Version, &str, &ConnInfo) -> Answer + Send + Sync + 'static> Handler for Answers<F> {
     type Session = ();
-    type Body = Full<Bytes>;
-    type Future = Answer;
 
     async fn serve<I: Socket>(&self, client: &mut Client<I>, connection: &ConnInfo, (): &mut ()) {
         let Some(head) = client.head() else { return client.close() };
@@ -94,8 +92,12 @@ impl<F: Fn(Version, &str, &ConnInfo) -> Answer + Send + Sync + 'static> Handler 
         }
     }
 
-    fn handle(&self, request: Request<Incoming>, connection: &Arc<ConnInfo>) -> Answer {
-        (self.0)(request.version(), request.uri().path(), connection)
+    async fn serve_stream(&self, stream: Stream, connection: &ConnInfo, (): &mut ()) {
+        let Stream { request, reply } = stream;
+        let answer = (self.0)(request.version(), request.uri().path(), connection);
+        if let Some(response) = reply.unless_reset(answer).await {
+            reply.send(response, |_| ()).await;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::task::{Context, Poll};
 
+use http::Request;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::Instant;
 
@@ -129,15 +130,13 @@ struct Endless;
 
 impl Handler for Endless {
     type Session = ();
-    type Body = Self;
-    type Future = std::future::Ready<Response<Self>>;
 
     async fn serve<I: Socket>(&self, client: &mut Client<I>, _: &ConnInfo, (): &mut ()) {
         client.close();
     }
 
-    fn handle(&self, _: Request<Incoming>, _: &Arc<ConnInfo>) -> Self::Future {
-        std::future::ready(Response::new(Self))
+    async fn serve_stream(&self, stream: Stream, _: &ConnInfo, (): &mut ()) {
+        stream.reply.send(Response::new(Self), |_| ()).await;
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 pub(crate) use self::line::Line;
 pub(crate) use self::output::Output;
 
+use super::details;
 use super::thread::{Event, thread_counters, total};
 
 /// The maximum size of a thread's buffer.
@@ -48,6 +49,11 @@ pub(crate) fn set(output: Output) -> io::Result<()> {
     // A file that was rotated away is complete once a reload is reported.
     writer::flush(SWITCH);
     ON.store(on, Relaxed);
+    if on {
+        details::turn_on(details::ACCESS_LOG);
+    } else {
+        details::turn_off(details::ACCESS_LOG);
+    }
     Ok(())
 }
 

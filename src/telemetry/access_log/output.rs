@@ -1,4 +1,4 @@
-//! The output of the access log.
+//! The output of a log.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -6,12 +6,12 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// An output of the access log, or none.
+/// The output of a log, or none.
 #[derive(Debug)]
-pub(crate) struct Output(pub(super) Option<File>);
+pub(crate) struct Output(pub(in crate::telemetry) Option<File>);
 
 impl Output {
-    /// Turns the access log off.
+    /// Turns the log off.
     pub(crate) fn off() -> Self {
         Self(None)
     }

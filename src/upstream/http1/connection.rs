@@ -253,6 +253,17 @@ impl Connection {
         Poll::Ready(Ok(self.data()))
     }
 
+    /// Returns the body of this length, if all of it has already been received.
+    pub(crate) fn received_whole(&mut self, length: u64) -> Option<&[u8]> {
+        if u64::try_from(self.input.bytes().len()).ok()? < length {
+            return None;
+        }
+        let decoded = self.body.decode(self.input.bytes()).ok()?;
+        (self.piece, self.body_ended) =
+            ((decoded.consumed - decoded.data.len(), decoded.consumed), decoded.ended);
+        Some(self.data())
+    }
+
     /// Returns the unconsumed rest of the last piece.
     pub(crate) fn data(&self) -> &[u8] {
         self.input.bytes().get(self.piece.0..self.piece.1).unwrap_or_default()

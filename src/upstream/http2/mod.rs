@@ -2,5 +2,6 @@
 
 pub(crate) mod connection;
 pub(crate) mod pool;
+pub(crate) mod received;
 pub(crate) mod response;
 pub(crate) mod upload;

@@ -61,6 +61,8 @@ fn a_route_to_the_console_does_not_connect() {
     // A name shows its address only when it is resolved, and port 0 has one only when it is bound.
     let admin = Admin::start("");
     let gateway = &admin.fixture.gateway;
+    // Once it serves, it handles signals.
+    admin.fixture.raw(get("/nothing", &[])).problem(404);
     let before = gateway.times_written(" reloaded: ");
     gateway.rewrite(|text| {
         format!(

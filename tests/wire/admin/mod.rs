@@ -1,6 +1,8 @@
 //! The listener for operators: its API, its pages, and what protects them.
 
 mod api;
+mod changes;
+mod commands;
 mod guard;
 mod listener;
 

@@ -48,7 +48,7 @@ impl Folder {
 
     fn parse(&self, text: &str) -> Result<Config, ConfigErrors> {
         let env = |name: &str| match name {
-            "LEGACY_KEY" => Some("key".to_owned()),
+            "LEGACY_KEY" | "OTLP_AUTHORIZATION" => Some("key".to_owned()),
             "SERVER_SECRET_HASH" => Some(HASH.to_owned()),
             _ => None,
         };

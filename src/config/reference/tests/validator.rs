@@ -51,6 +51,7 @@ fn holds(
         list.as_array().expect("names").iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
     };
     let number = || wanted.as_u64().expect("a number");
+    let float = || wanted.as_f64().expect("a number");
     match keyword {
         "$schema" | "title" | "description" | "default" | "format" | "then" | "else" => true,
         "type" => match wanted.as_str() {
@@ -58,13 +59,14 @@ fn holds(
             Some("array") => value.is_array(),
             Some("string") => value.is_string(),
             Some("boolean") => value.is_boolean(),
+            Some("number") => value.is_number(),
             Some("integer") => value.is_i64() || value.is_u64(),
             other => panic!("type {other:?}"),
         },
         "const" => value == wanted,
         "enum" => wanted.as_array().expect("enum").contains(value),
-        "minimum" => !value.is_number() || value.as_u64().is_some_and(|value| value >= number()),
-        "maximum" => value.as_u64().is_none_or(|value| value <= number()),
+        "minimum" => value.as_f64().is_none_or(|value| value >= float()),
+        "maximum" => value.as_f64().is_none_or(|value| value <= float()),
         "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= number()),
         "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= number()),
         "uniqueItems" => value

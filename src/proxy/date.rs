@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
 use tokio::time::Instant;
 
 use crate::clock::turn;
@@ -12,8 +13,18 @@ thread_local! {
     static DATE: RefCell<Option<(Instant, String)>> = const { RefCell::new(None) };
 }
 
-/// Appends the current date (RFC 9110 §6.6.1). Each thread formats it at most five times a second.
+/// Appends the current date (RFC 9110 §6.6.1).
 pub(super) fn write_date(out: &mut Vec<u8>) {
+    with_date(|date| out.extend_from_slice(date.as_bytes()));
+}
+
+/// Returns the current date.
+pub(super) fn date_value() -> HeaderValue {
+    with_date(|date| HeaderValue::from_str(date).unwrap_or(const { HeaderValue::from_static("") }))
+}
+
+/// Calls `with` with the current date. Each thread formats it at most five times a second.
+fn with_date<R>(with: impl FnOnce(&str) -> R) -> R {
     let now = turn::now();
     DATE.with_borrow_mut(|date| {
         let (until, text) = date.get_or_insert_with(|| (now, String::new()));
@@ -21,6 +32,6 @@ pub(super) fn write_date(out: &mut Vec<u8>) {
             *text = httpdate::fmt_http_date(SystemTime::now());
             *until = now + Duration::from_millis(200);
         }
-        out.extend_from_slice(text.as_bytes());
-    });
+        with(text)
+    })
 }

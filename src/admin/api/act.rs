@@ -1,0 +1,50 @@
+//! Changes, on a thread that may wait.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use tokio::task::spawn_blocking;
+
+use super::caller::Caller;
+use crate::admin::problem::Problem;
+use crate::admin::state::AdminState;
+use crate::change::actor::{Actor, Via};
+use crate::change::control::ChangeControl;
+use crate::change::error::ChangeError;
+
+impl Caller {
+    /// Returns the caller as the author of changes.
+    pub(super) fn actor(&self) -> Actor {
+        let address = Some(self.peer.client.ip().to_canonical());
+        Actor { name: self.client.clone(), role: self.role, via: Via::Api, address }
+    }
+}
+
+/// Does something with drafts, the history or the audit.
+///
+/// # Errors
+/// The problem that the error is.
+pub(super) async fn act<T: Send + 'static>(
+    state: &AdminState,
+    caller: &Caller,
+    act: impl FnOnce(&ChangeControl, &Actor) -> Result<T, ChangeError> + Send + 'static,
+) -> Result<T, Problem> {
+    let (changes, actor) = (Arc::clone(state.changes()), caller.actor());
+    match spawn_blocking(move || act(&changes, &actor)).await {
+        Ok(done) => done.map_err(|error| Problem::from(&error)),
+        Err(error) => {
+            log::error!("a change through the API panicked: {error}");
+            Err(Problem::internal())
+        }
+    }
+}
+
+impl From<&ChangeError> for Problem {
+    fn from(error: &ChangeError) -> Self {
+        if let ChangeError::Invalid(errors) = error {
+            return Self::of_config("the changed configuration would have errors", errors);
+        }
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(status, error.name(), error.to_string())
+    }
+}

@@ -1,0 +1,48 @@
+//! What shadow mode proposes, as operations of a draft.
+
+use super::edit::ListEdit;
+use super::operation::{Operation, RouteMode};
+use super::routes::RouteAddress;
+use crate::config::{Config, Methods, Route};
+use crate::shadow::Proposal;
+
+/// Returns the operations that make the change that shadow mode proposes. There are none if a person has to decide first:
+/// which scope, and the secret of a new client.
+pub(crate) fn operations(proposal: &Proposal, config: &Config) -> Vec<Operation> {
+    let add = |names: &[String]| ListEdit { add: names.to_vec(), ..ListEdit::default() };
+    match proposal {
+        Proposal::AddScopes { client, scopes, .. } => {
+            vec![Operation::ClientScopes { id: client.clone(), scopes: add(scopes) }]
+        }
+        Proposal::AddDefaultScopes { client, scopes, .. } => {
+            vec![Operation::ClientDefaultScopes { id: client.clone(), scopes: add(scopes) }]
+        }
+        Proposal::AddAudience { client, audience, .. } => vec![Operation::ClientAudiences {
+            id: client.clone(),
+            audiences: add(std::slice::from_ref(audience)),
+        }],
+        Proposal::RemoveScopes { client, scopes } => {
+            let scopes = ListEdit { remove: scopes.clone(), ..ListEdit::default() };
+            vec![Operation::ClientScopes { id: client.clone(), scopes }]
+        }
+        Proposal::Enforce { route } => {
+            let route = config.routes.iter().find(|known| known.label() == *route);
+            let mode = RouteMode::Enforce;
+            route.map(|route| Operation::RouteMode { route: address(route), mode }).into_iter().collect()
+        }
+        Proposal::ChooseScope { .. } | Proposal::RequestAudience { .. } | Proposal::NewClient { .. } => {
+            Vec::new()
+        }
+    }
+}
+
+/// Returns the address of a route in the file.
+fn address(route: &Route) -> RouteAddress {
+    let pattern = Some(route.path.as_str().to_owned());
+    let (path, prefix) = if route.path.is_prefix() { (None, pattern) } else { (pattern, None) };
+    let methods = match &route.methods {
+        Methods::All => Vec::new(),
+        Methods::Only(methods) => methods.iter().map(|method| method.as_str().to_owned()).collect(),
+    };
+    RouteAddress { hosts: route.hosts.iter().map(ToString::to_string).collect(), path, prefix, methods }
+}

@@ -1,0 +1,405 @@
+//! Drafts and their commit.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Mutex;
+
+use serde_json::json;
+
+use super::*;
+use crate::change::actor::{Actor, Role, Via};
+use crate::change::audit::{AuditLine, Event};
+use crate::change::control::ChangeControl;
+use crate::change::draft::{DraftId, MAX_DRAFTS, MAX_OPERATIONS};
+use crate::change::environment::read_edited;
+use crate::change::error::ChangeError;
+use crate::change::live::Live;
+use crate::change::operation::{Operation, millis};
+use crate::change::submission::Submitted;
+use crate::change::texts::Texts;
+use crate::change::versions::VersionState;
+use crate::config::{Config, ConfigErrors};
+
+pub(super) const TEXT: &str = "# top
+[server]
+listen = [\"http://127.0.0.1:8080\"]
+[scopes]
+read = \"R\" # reading
+[clients.a]
+secret = \"OLD\"
+capabilities = [\"client_credentials\"]
+scopes = [\"read\"]
+[upstreams.shop]
+servers = [\"http://127.0.0.1:9000\"]
+[[routes]]
+path = \"/orders\"
+scopes = [\"read\"]
+upstream = \"shop\"
+";
+
+/// A gateway that refuses to apply texts while it is told to.
+#[derive(Default)]
+pub(super) struct Gateway {
+    refuses: &'static Mutex2,
+}
+
+/// Whether the gateway refuses.
+#[derive(Default)]
+pub(super) struct Mutex2(Mutex<bool>);
+
+static WILLING: Mutex2 = Mutex2(Mutex::new(false));
+
+impl Default for &'static Mutex2 {
+    fn default() -> Self {
+        &WILLING
+    }
+}
+
+impl Live for Gateway {
+    fn check(&self, texts: &Texts) -> Result<Config, ConfigErrors> {
+        read_edited(texts.main_path(), texts.files())
+    }
+
+    fn apply(
+        &self,
+        _: &Texts,
+        replace: &mut dyn FnMut() -> Result<(), ChangeError>,
+    ) -> Result<Option<u64>, ChangeError> {
+        replace()?;
+        if *self.refuses.0.lock().unwrap() { Err(ChangeError::Retired) } else { Ok(Some(7)) }
+    }
+}
+
+pub(super) struct Desk {
+    pub(super) fixture: Fixture,
+    pub(super) control: ChangeControl,
+}
+
+impl Desk {
+    pub(super) fn new(text: &str) -> Self {
+        Self::with(text, Gateway::default())
+    }
+
+    fn with(text: &str, gateway: Gateway) -> Self {
+        let fixture = Fixture::new(text);
+        let control =
+            ChangeControl::open(&fixture.path, &fixture.dir.path().join("state"), Box::new(gateway)).unwrap();
+        control.settle(SystemTime::now()).unwrap();
+        Self { fixture, control }
+    }
+
+    fn audit(&self) -> Vec<AuditLine> {
+        self.control.audit().newest(0, 1000).unwrap()
+    }
+}
+
+pub(super) fn actor(name: &str, role: Role) -> Actor {
+    Actor { name: name.to_owned(), role, via: Via::Api, address: "192.0.2.1".parse().ok() }
+}
+
+pub(super) fn operation(json: serde_json::Value) -> Operation {
+    Submitted::read(json, now()).unwrap().operation
+}
+
+fn add_scope(name: &str) -> Operation {
+    operation(json!({ "op": "scope_add", "name": name, "description": "D" }))
+}
+
+#[test]
+fn a_draft_becomes_a_version() {
+    let desk = Desk::new(TEXT);
+    let ann = actor("ann", Role::Editor);
+    let draft = desk.control.begin(&ann, "First", vec![add_scope("write")]).unwrap();
+    let scopes = operation(json!({ "op": "client_scopes", "id": "a", "scopes": { "add": ["write"] } }));
+    let route = json!({ "path": "/write", "scopes": ["write"], "upstream": "shop" });
+    let route = operation(json!({ "op": "route_add", "route": route }));
+    let draft = desk.control.add(&ann, &draft.id, draft.revision, vec![scopes, route]).unwrap();
+    assert_eq!((draft.revision, draft.operations.len()), (2, 3));
+    desk.fixture.is(TEXT);
+
+    let preview = desk.control.preview(&ann, &draft).unwrap();
+    assert!(!preview.stale && preview.owner_only.is_empty() && preview.errors.is_none());
+    let grants: Vec<String> = preview.grants.iter().flatten().map(ToString::to_string).collect();
+    assert_eq!(grants, ["client \"a\" gets through any /write"]);
+    let diff = preview.diff(desk.control.key());
+    assert!(diff.contains("+write = \"D\"\n") && diff.contains("@@") && diff.contains("--- a/"), "{diff}");
+    assert!(!diff.contains("argon2"), "{diff}");
+
+    let committed = desk.control.commit(&ann, &draft.id, 2, "For the importer", None).unwrap();
+    assert_eq!(committed.generation, Some(7));
+    let version = committed.version;
+    assert_eq!((version.number, version.parent, version.state), (2, Some(1), VersionState::Applied));
+    assert!(desk.fixture.text().contains("read = \"R\" # reading\nwrite = \"D\"\n"));
+    assert!(matches!(desk.control.draft(&draft.id), Err(ChangeError::NotFound(_))));
+    assert_eq!(desk.control.version(2).unwrap(), version);
+    assert_eq!(desk.control.version_texts(2).unwrap().main(), desk.fixture.text());
+    assert_eq!(version.granted[0].text, "client \"a\" gets through any /write");
+    let lines: Vec<(Event, String)> =
+        desk.audit().into_iter().map(|line| (line.event, line.outcome)).take(2).collect();
+    assert_eq!(lines, [(Event::Commit, "applied".to_owned()), (Event::Commit, "begun".to_owned())]);
+    assert_eq!(desk.audit()[0].address.as_deref(), Some("192.0.2.1"));
+    for entry in walk(&desk.fixture.dir.path().join("state")) {
+        let mode = fs::metadata(&entry).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, if entry.is_dir() { 0o700 } else { 0o600 }, "{}", entry.display());
+    }
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![folder.to_owned()];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn a_new_secret_is_nowhere_but_in_the_answer() {
+    let desk = Desk::new(TEXT);
+    let ann = actor("ann", Role::Owner);
+    let submitted = Submitted::read(
+        json!({ "op": "client_add", "id": "b", "scopes": ["read"], "secret": { "text": "Password1" } }),
+        now(),
+    )
+    .unwrap();
+    assert_eq!(submitted.secret.unwrap().expose(), "Password1");
+    assert!(submitted.warning.is_some());
+    let draft = desk.control.begin(&ann, "", vec![submitted.operation]).unwrap();
+    let upstream = json!({ "credentials": { "header": "X-Key", "value": "open sesame" } });
+    let upstream = operation(json!({ "op": "upstream_set", "name": "shop", "settings": upstream }));
+    let draft = desk.control.add(&ann, &draft.id, 1, vec![upstream]).unwrap();
+    let preview = desk.control.preview(&ann, &draft).unwrap();
+    let shown = format!("{}{:?}", preview.diff(desk.control.key()), draft.operations[1].shown());
+    assert!(!shown.contains("sesame") && !shown.contains("argon2"), "{shown}");
+    assert!(!preview.patch(desk.control.key()).contains("sesame"));
+    assert!(!format!("{preview:?}").contains("sesame"));
+    desk.control.commit(&ann, &draft.id, 2, "c", None).unwrap();
+    assert!(desk.fixture.text().contains("open sesame"));
+    for file in walk(&desk.fixture.dir.path().join("state")).iter().filter(|path| path.is_file()) {
+        let text = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
+        assert!(!text.contains("sesame") && !text.contains("Password1"), "{}: {text}", file.display());
+    }
+    for wrong in [json!({ "text": "short12" }), json!({ "generate": false }), json!("Password1"), json!({})] {
+        let sent = json!({ "op": "client_reset_secret", "id": "a", "secret": wrong });
+        let error = Submitted::read(sent, now()).unwrap_err();
+        assert!(!error.to_string().contains("Password1"), "{error}");
+    }
+    let generated = Submitted::read(json!({ "op": "client_reset_secret", "id": "a" }), now()).unwrap();
+    assert_eq!(generated.secret.unwrap().expose().len(), 43);
+    let restore = json!({ "op": "restore", "version": 1, "keep_today": false, "files": [] });
+    assert!(Submitted::read(restore, now()).is_err());
+}
+
+#[test]
+fn two_operators_and_a_stale_base() {
+    let desk = Desk::new(TEXT);
+    let (ann, bob) = (actor("ann", Role::Editor), actor("bob", Role::Editor));
+    let hers = desk.control.begin(&ann, "", vec![add_scope("hers")]).unwrap();
+    let his = desk.control.begin(&bob, "", vec![add_scope("his")]).unwrap();
+    // Each changes only the own draft, and only as it is now.
+    assert!(matches!(desk.control.rename(&bob, &hers.id, 1, "x"), Err(ChangeError::NotYours(_))));
+    assert!(matches!(desk.control.commit(&bob, &hers.id, 1, "x", None), Err(ChangeError::NotYours(_))));
+    desk.control.rename(&ann, &hers.id, 1, "Mine").unwrap();
+    assert!(matches!(desk.control.rename(&ann, &hers.id, 1, "x"), Err(ChangeError::Revision(2))));
+    desk.control.commit(&ann, &hers.id, 2, "hers", None).unwrap();
+
+    let stale = desk.control.commit(&bob, &his.id, 1, "his", None).unwrap_err();
+    assert_eq!((stale.name(), stale.status()), ("stale-base", 412));
+    assert!(desk.control.preview(&bob, &his).unwrap().stale);
+    // What was edited by hand survives, too.
+    fs::write(&desk.fixture.path, desk.fixture.text().replace("# top", "# by hand")).unwrap();
+    let his = desk.control.rebase(&bob, &his.id, 1).unwrap();
+    desk.control.commit(&bob, &his.id, his.revision, "his", None).unwrap();
+    let text = desk.fixture.text();
+    assert!(text.starts_with("# by hand") && text.contains("hers = \"D\"\nhis = \"D\"\n"), "{text}");
+    // The edit by hand is a version of its own, before his.
+    let versions = desk.control.history(None, 10).unwrap();
+    let of = |at: usize| (versions[at].number, versions[at].via, versions[at].comment.as_str());
+    assert_eq!(of(0), (4, Via::Api, "his"));
+    assert_eq!(of(1), (3, Via::File, "Edited outside of the gateway"));
+    assert_eq!(desk.control.history(Some(3), 1).unwrap()[0].comment, "hers");
+
+    // A conflict is typed, and names the operation.
+    let draft = desk.control.begin(&ann, "", vec![add_scope("x"), add_scope("y")]).unwrap();
+    fs::write(&desk.fixture.path, text.replace("[scopes]\n", "[scopes]\ny = \"by hand\"\n")).unwrap();
+    let conflict = desk.control.rebase(&ann, &draft.id, 1).unwrap_err();
+    assert!(matches!(conflict, ChangeError::Conflict(1, Conflict::Exists(Kind::Scope, _))), "{conflict}");
+}
+
+#[test]
+fn a_commit_is_refused_and_changes_nothing() {
+    let desk = Desk::new(TEXT);
+    let ann = actor("ann", Role::Editor);
+    let fails = |operations: Vec<Operation>, comment: &str| {
+        let error = desk.control.change(&ann, &operations, comment, None).unwrap_err();
+        desk.fixture.is(TEXT);
+        assert_eq!(desk.control.history(None, 10).unwrap().len(), 1, "{error}");
+        error.name()
+    };
+    assert_eq!(fails(vec![add_scope("w")], " \n"), "comment-required");
+    assert_eq!(fails(vec![], "nothing"), "nothing-to-commit");
+    assert_eq!(
+        fails(vec![operation(json!({ "op": "scope_remove", "name": "read" }))], "c"),
+        "invalid-configuration"
+    );
+    let replace = operation(json!({ "op": "replace_text", "text": "" }));
+    assert_eq!(fails(vec![replace], "c"), "forbidden");
+    let viewer = actor("eve", Role::Viewer);
+    assert!(matches!(desk.control.begin(&viewer, "", vec![]), Err(ChangeError::Role(Role::Editor))));
+    let within = Some(Duration::from_secs(9));
+    let short = desk.control.change(&ann, &[add_scope("w")], "c", within).unwrap_err();
+    assert_eq!(short.name(), "confirm-within");
+
+    let read_only = Desk::new(&format!("{TEXT}[admin]\nlisten = \"http://127.0.0.1:0\"\nread_only = true\n"));
+    let owner = actor("ann", Role::Owner);
+    let refused = read_only.control.change(&owner, &[add_scope("w")], "c", None).unwrap_err();
+    assert_eq!(refused.name(), "read-only");
+    let draft = read_only.control.begin(&owner, "", vec![add_scope("w")]).unwrap();
+    let patch = read_only.control.preview(&owner, &draft).unwrap().patch(read_only.control.key());
+    assert!(patch.contains("+w = \"D\"\n"), "{patch}");
+}
+
+#[test]
+fn what_cannot_be_applied_is_undone() {
+    static REFUSES: Mutex2 = Mutex2(Mutex::new(true));
+    let desk = Desk::with(TEXT, Gateway { refuses: &REFUSES });
+    let ann = actor("ann", Role::Editor);
+    let within = Some(Duration::from_secs(60));
+    assert!(desk.control.change(&ann, &[add_scope("w")], "c", within).is_err());
+    desk.fixture.is(TEXT);
+    assert_eq!(desk.control.version(2).unwrap().state, VersionState::Abandoned);
+    assert!(desk.control.unconfirmed().unwrap().is_none());
+    *REFUSES.0.lock().unwrap() = false;
+    assert_eq!(desk.control.change(&ann, &[add_scope("w")], "c", None).unwrap().version.parent, Some(1));
+}
+
+#[test]
+fn without_an_audit_nothing_is_changed() {
+    let desk = Desk::new(TEXT);
+    let ann = actor("ann", Role::Owner);
+    let audit = desk.fixture.dir.path().join("state/admin/audit.jsonl");
+    fs::remove_file(&audit).unwrap();
+    fs::create_dir(&audit).unwrap();
+    let error = desk.control.change(&ann, &[add_scope("w")], "c", None).unwrap_err();
+    assert_eq!((error.name(), error.status()), ("audit-unavailable", 503));
+    assert!(desk.control.begin(&ann, "", vec![]).is_err());
+    desk.fixture.is(TEXT);
+    assert_eq!(desk.control.history(None, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn a_commit_that_nobody_confirms_is_rolled_back() {
+    let desk = Desk::new(TEXT);
+    let (ann, bob) = (actor("ann", Role::Editor), actor("bob", Role::Editor));
+    let within = Some(Duration::from_secs(60));
+    let commit = || desk.control.change(&ann, &[add_scope("w")], "c", within).unwrap().version;
+    let later = SystemTime::now() + Duration::from_secs(61);
+    let waits = desk.fixture.dir.path().join("state/admin/unconfirmed.json");
+
+    let version = commit();
+    assert_eq!(version.state, VersionState::Provisional);
+    let other = desk.control.change(&bob, &[add_scope("x")], "c", None).unwrap_err();
+    assert_eq!((other.name(), other.status()), ("unconfirmed", 409));
+    assert!(matches!(desk.control.confirm(&bob, version.number), Err(ChangeError::NotYours(_))));
+    desk.control.enforce_deadline(SystemTime::now()).unwrap();
+    assert!(desk.fixture.text().contains("w = \"D\""));
+    desk.control.enforce_deadline(later).unwrap();
+    desk.fixture.is(TEXT);
+    assert!(!waits.exists());
+    assert_eq!(desk.control.version(version.number).unwrap().state, VersionState::RolledBack);
+    let last = &desk.control.history(None, 1).unwrap()[0];
+    assert_eq!((last.via, last.number), (Via::Gateway, version.number + 1));
+
+    let version = commit();
+    assert_eq!(desk.control.confirm(&ann, version.number).unwrap().state, VersionState::Applied);
+    desk.control.enforce_deadline(later).unwrap();
+    assert!(desk.fixture.text().contains("w = \"D\"") && !waits.exists());
+    assert!(matches!(desk.control.confirm(&ann, version.number), Err(ChangeError::NotUnconfirmed)));
+
+    // Rolled back at once.
+    let remove = operation(json!({ "op": "scope_remove", "name": "w" }));
+    let version = desk.control.change(&ann, std::slice::from_ref(&remove), "c", within).unwrap().version;
+    desk.control.undo(&ann, version.number).unwrap();
+    assert!(desk.fixture.text().contains("w = \"D\""));
+
+    // Edited by hand: there is nothing to return to.
+    let version = desk.control.change(&ann, &[remove], "c", within).unwrap().version;
+    let edited = desk.fixture.text().replace("# top", "# by hand");
+    fs::write(&desk.fixture.path, &edited).unwrap();
+    desk.control.enforce_deadline(later).unwrap();
+    assert_eq!(desk.fixture.text(), edited);
+    assert_eq!(desk.control.version(version.number).unwrap().state, VersionState::Overtaken);
+    assert!(!waits.exists());
+}
+
+#[test]
+fn a_restart_arms_the_deadline_again_or_carries_it_out() {
+    for (late, state) in [(false, VersionState::Provisional), (true, VersionState::RolledBack)] {
+        let desk = Desk::new(TEXT);
+        let ann = actor("ann", Role::Owner);
+        let within = Some(Duration::from_secs(60));
+        let number = desk.control.change(&ann, &[add_scope("w")], "c", within).unwrap().version.number;
+        let Desk { fixture, control } = desk;
+        drop(control);
+        let control = ChangeControl::open(
+            &fixture.path,
+            &fixture.dir.path().join("state"),
+            Box::new(Gateway::default()),
+        );
+        let control = control.unwrap();
+        let at = SystemTime::now() + Duration::from_secs(if late { 61 } else { 0 });
+        control.settle(at).unwrap();
+        assert_eq!(control.version(number).unwrap().state, state);
+        assert_eq!(fixture.text().contains("w = \"D\""), !late);
+        assert_eq!(control.unconfirmed().unwrap().is_some(), !late);
+    }
+}
+
+#[test]
+fn drafts_are_bounded_and_their_ids_are_no_paths() {
+    let desk = Desk::new(TEXT);
+    let ann = actor("ann", Role::Editor);
+    for id in [
+        "",
+        "../../gateway.toml",
+        "0123456789abcde",
+        "0123456789ABCDEF",
+        "0123456789abcde/",
+        "é123456789abcdef",
+    ] {
+        assert!(DraftId::parse(id).is_none(), "{id}");
+    }
+    let enable = operation(json!({ "op": "client_enabled", "id": "a", "enabled": true }));
+    let draft = desk.control.begin(&ann, "a\nb", vec![enable.clone(); MAX_OPERATIONS]).unwrap();
+    assert_eq!(draft.title, "ab");
+    let more = desk.control.add(&ann, &draft.id, 1, vec![enable]).unwrap_err();
+    assert!(matches!(more, ChangeError::TooMany(..)));
+    for _ in 1..MAX_DRAFTS {
+        desk.control.begin(&ann, "", vec![]).unwrap();
+    }
+    assert!(matches!(desk.control.begin(&ann, "", vec![]), Err(ChangeError::TooMany(..))));
+    assert_eq!(desk.control.drafts().unwrap().len(), MAX_DRAFTS);
+    desk.control.discard(&ann, &draft.id, 1).unwrap();
+    desk.control.begin(&ann, "", vec![]).unwrap();
+    // A damaged draft is left out, and none of its text is shown.
+    fs::write(desk.fixture.dir.path().join("state/admin/drafts/0123456789abcdef.json"), "{").unwrap();
+    assert_eq!(desk.control.drafts().unwrap().len(), MAX_DRAFTS);
+}
+
+#[test]
+fn the_audit_is_rotated_and_read_from_its_end() {
+    let desk = Desk::new(TEXT);
+    let ann = actor("ann\u{1b}[2J\n", Role::Owner);
+    let path = desk.fixture.dir.path().join("state/admin/audit.jsonl");
+    for number in 0..3 {
+        desk.control.audit().record(&AuditLine::now(&ann, Event::User, &number.to_string(), "ok")).unwrap();
+    }
+    let whole = fs::read_to_string(&path).unwrap();
+    assert!(whole.lines().all(|line| !line.contains('\u{1b}')), "{whole}");
+    // A sparse file stands for one that is full.
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(64 << 20).unwrap();
+    desk.control.audit().record(&AuditLine::now(&ann, Event::User, "last", "ok")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+    assert!(path.with_file_name("audit.1.jsonl").exists());
+    assert_eq!(desk.control.audit().newest(0, 1).unwrap()[0].object, "last");
+    assert_eq!(millis(now()), NOW * 1000);
+}

@@ -1,0 +1,34 @@
+//! Edits of the configuration by commands. They are versions of the history, if there is one.
+
+use std::path::Path;
+
+use crate::change::actor::Actor;
+use crate::change::{ConfigFile, EditError};
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::config::Config;
+use crate::gateway::change_control;
+
+/// Opens the configuration, makes changes in it with `change`, and saves it. Returns what `change` returns, and the
+/// configuration.
+///
+/// If the history cannot be written, the edit is made all the same: a running gateway records it as one that was made by
+/// hand.
+pub(super) fn edit<T>(
+    path: &Path,
+    change: impl FnOnce(&mut ConfigFile) -> Result<T, EditError>,
+) -> Result<(T, Config), Failure> {
+    let control = change_control::of_edit(path);
+    // Held before the file is opened, in the order in which commits do it.
+    let held = control.as_ref().and_then(|control| control.hold().ok());
+    let mut file = ConfigFile::open(path)?;
+    let made = change(&mut file)?;
+    let words = file.words();
+    let config = file.save()?;
+    if let Some(held) = held
+        && let Err(error) = held.record(&Actor::command_line(), &words)
+    {
+        output::note(&format!("the change is made, but not recorded in the history: {error}"));
+    }
+    Ok((made, config))
+}

@@ -1,0 +1,34 @@
+//! The client's side of an HTTP/2 stream: one request and its response.
+
+mod downstream;
+mod reply;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{Method, Request};
+use std::time::Duration;
+
+pub(crate) use self::downstream::StreamDownstream;
+pub(crate) use self::reply::Reply;
+use crate::upstream::http2::received::ReceivedBody;
+
+/// A request that a client has sent on an HTTP/2 stream, and what its response is sent with.
+pub(crate) struct Stream {
+    pub(crate) request: Request<ReceivedBody>,
+    pub(crate) reply: Reply,
+}
+
+impl Stream {
+    /// Creates the stream of a request. It is reset if the client accepts no data of the response for `write_timeout`.
+    pub(crate) fn new(
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+        write_timeout: Duration,
+    ) -> Self {
+        let (parts, body) = request.into_parts();
+        let reply = Reply::new(respond, parts.method == Method::HEAD, write_timeout);
+        let body = ReceivedBody::new(body, &parts.headers);
+        Self { request: Request::from_parts(parts, body), reply }
+    }
+}

@@ -1,0 +1,166 @@
+//! One HTTP/2 connection: accepts streams, and runs them until they are answered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use h2::server::{Builder, Handshake};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop;
+
+use super::streams::{Handoff, Streams};
+use super::wakers::{Wakers, parts};
+use crate::config::Limits;
+use crate::proxy::stream::Stream;
+
+/// The part of the connection itself among the parts that are woken.
+const CONNECTION: usize = 0;
+
+/// The bytes of one response that may wait in the connection.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// Returns the settings of HTTP/2 connections.
+pub(in crate::server) fn settings(limits: &Limits) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(128)
+        // A client may fill these windows before the gateway reads anything. They limit the memory per
+        // connection, and are large enough for uploads.
+        .initial_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_frame_size(16 * 1024)
+        .max_send_buffer_size(MAX_BUFFER)
+        .max_header_list_size(u32::try_from(limits.max_header_size).unwrap_or(u32::MAX))
+        // Limits the streams that a client resets before they are accepted ("rapid reset"), and the streams
+        // that are reset because of the client's errors.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(Some(128));
+    builder
+}
+
+enum State<I> {
+    /// The client has not sent its preface yet.
+    Handshake(Handshake<I, Bytes>),
+    Open(h2::server::Connection<I, Bytes>),
+}
+
+/// One connection. `P` creates the future that answers the streams of one place.
+pub(super) struct Connection<I, P, F> {
+    state: State<I>,
+    place: P,
+    streams: Streams<F>,
+    wakers: Arc<Wakers>,
+    /// The waker of the connection itself.
+    waker: Waker,
+    write_timeout: Duration,
+    /// The number of streams accepted so far. It wraps.
+    accepted: u32,
+    /// Whether no further streams are accepted.
+    finishing: bool,
+}
+
+impl<I, P, F> Connection<I, P, F>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    P: Fn(Arc<Handoff>) -> F,
+    F: Future,
+{
+    pub(super) fn new(io: I, settings: &Builder, write_timeout: Duration, place: P) -> Self {
+        let wakers = Arc::<Wakers>::default();
+        let waker = wakers.waker(CONNECTION);
+        wakers.wake(CONNECTION);
+        Self {
+            state: State::Handshake(settings.handshake(io)),
+            place,
+            streams: Streams::new(),
+            wakers,
+            waker,
+            write_timeout,
+            accepted: 0,
+            finishing: false,
+        }
+    }
+
+    /// Returns the number of streams that have not been answered.
+    pub(super) fn in_flight(&self) -> usize {
+        self.streams.in_flight()
+    }
+
+    /// Returns the number of streams accepted so far. The counter wraps, so compare it for equality only.
+    pub(super) fn accepted(&self) -> u32 {
+        self.accepted
+    }
+
+    /// Frees the memory that only requests need.
+    pub(super) fn rest(&mut self) {
+        self.streams.rest();
+    }
+
+    /// Starts a graceful shutdown: completes the requests in flight, and accepts no new ones.
+    pub(super) fn finish(&mut self) {
+        self.finishing = true;
+        if let State::Open(connection) = &mut self.state {
+            connection.graceful_shutdown();
+        }
+        self.wakers.wake(CONNECTION);
+    }
+
+    /// Runs the connection and its streams. Completes when the connection has ended.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wakers.begin(cx.waker());
+        while let Some(woken) = self.wakers.take() {
+            let mut connection = false;
+            for part in parts(woken) {
+                match part {
+                    CONNECTION => connection = true,
+                    stream => self.streams.poll(stream - 1),
+                }
+            }
+            // Last, so that everything that the streams have to send is sent at once.
+            if connection && self.poll_connection().is_ready() {
+                return Poll::Ready(());
+            }
+            // Without budget, nothing makes progress, but everything is woken.
+            if !coop::has_budget_remaining() {
+                break;
+            }
+        }
+        self.wakers.end();
+        Poll::Pending
+    }
+
+    fn poll_connection(&mut self) -> Poll<()> {
+        let cx = &mut Context::from_waker(&self.waker);
+        loop {
+            match &mut self.state {
+                State::Handshake(handshake) => match Pin::new(handshake).poll(cx) {
+                    Poll::Ready(Ok(mut connection)) => {
+                        if self.finishing {
+                            connection.graceful_shutdown();
+                        }
+                        self.state = State::Open(connection);
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                },
+                State::Open(connection) => match connection.poll_accept(cx) {
+                    Poll::Ready(Some(Ok((request, mut respond)))) => {
+                        if self.streams.is_full() {
+                            respond.send_reset(Reason::REFUSED_STREAM);
+                            continue;
+                        }
+                        self.accepted = self.accepted.wrapping_add(1);
+                        let stream = Stream::new(request, respond, self.write_timeout);
+                        self.streams.start(stream, &self.wakers, &self.place);
+                    }
+                    // An error has been answered with a GOAWAY, or the socket is broken.
+                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Trace contexts of W3C: `traceparent` and `tracestate`.
+
+use std::fmt::Write as _;
+
+use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
+
+/// The longest `tracestate` that is passed on (W3C Trace Context §3.3.1.5).
+const LONGEST_STATE: usize = 512;
+
+/// What a client says about the trace that its request belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TraceParent {
+    pub(super) trace_id: TraceId,
+    pub(super) span_id: SpanId,
+    pub(super) sampled: bool,
+}
+
+impl TraceParent {
+    /// Parses a `traceparent` (W3C Trace Context §3.2). Later versions may have more after the flags.
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(value).ok()?;
+        let (version, rest) = text.split_once('-')?;
+        let (trace_id, rest) = rest.split_once('-')?;
+        let (span_id, rest) = rest.split_once('-')?;
+        let (flags, more) = match rest.split_once('-') {
+            None => (rest, false),
+            Some((flags, _)) => (flags, true),
+        };
+        let hex = |text: &str, length: usize| {
+            text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        if !hex(version, 2) || version == "ff" || (version == "00" && more) {
+            return None;
+        }
+        if !hex(trace_id, 32) || !hex(span_id, 16) || !hex(flags, 2) {
+            return None;
+        }
+        let trace_id = TraceId::from_hex(trace_id).ok().filter(|id| *id != TraceId::INVALID)?;
+        let span_id = SpanId::from_hex(span_id).ok().filter(|id| *id != SpanId::INVALID)?;
+        let sampled = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
+        Some(Self { trace_id, span_id, sampled })
+    }
+}
+
+/// Joins the values of `tracestate`. One that is too long, or not visible ASCII, is left out.
+pub(crate) fn tracestate<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let mut state = String::new();
+    for value in values {
+        if !state.is_empty() {
+            state.push(',');
+        }
+        let text = std::str::from_utf8(value).ok()?;
+        if state.len() + text.len() > LONGEST_STATE
+            || !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        {
+            return None;
+        }
+        state.push_str(text);
+    }
+    (!state.is_empty()).then_some(state)
+}
+
+/// Writes a `traceparent`.
+pub(super) fn traceparent(trace_id: TraceId, span_id: SpanId, sampled: bool) -> String {
+    let mut text = String::with_capacity(55);
+    let _ = write!(text, "00-{trace_id:032x}-{span_id:016x}-0{}", u8::from(sampled));
+    text
+}
+
+/// Returns a new id of a trace, and of two spans.
+pub(super) fn random_ids() -> (TraceId, SpanId, SpanId) {
+    let ids = RandomIdGenerator::default();
+    (ids.new_trace_id(), ids.new_span_id(), ids.new_span_id())
+}
+
+/// Decides by the id, as all services with the same ratio do, so that a trace is recorded whole or not at all.
+pub(super) fn is_sampled(trace_id: TraceId, ratio: u32) -> bool {
+    let bytes = trace_id.to_bytes();
+    let (_, low) = bytes.split_at(8);
+    let low = u64::from_be_bytes(low.try_into().unwrap_or_default());
+    // Sixty-three random bits against the ratio in millionths.
+    u128::from(low >> 1) * 1_000_000 < u128::from(ratio) << 63
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_are_read_by_the_letter() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let parsed = TraceParent::parse(good.as_bytes()).unwrap();
+        assert_eq!(traceparent(parsed.trace_id, parsed.span_id, parsed.sampled), good);
+        let later = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more";
+        assert_eq!(TraceParent::parse(later.as_bytes()).map(|context| context.sampled), Some(false));
+        for bad in [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+        ] {
+            assert_eq!(TraceParent::parse(bad.as_bytes()), None, "{bad}");
+        }
+        let state = |values: &[&str]| tracestate(values.iter().map(|value| value.as_bytes()));
+        assert_eq!(state(&["a=1", "b=2"]).as_deref(), Some("a=1,b=2"));
+        assert_eq!(state(&[&"a".repeat(513)]), None);
+        assert_eq!(state(&["a=1\u{1}"]), None);
+    }
+
+    #[test]
+    fn the_ratio_is_that_of_the_ids() {
+        let id = |low: u64| TraceId::from_bytes((u128::from(low) | 1 << 100).to_be_bytes());
+        assert!(is_sampled(id(u64::MAX), 1_000_000) && !is_sampled(id(0), 0));
+        assert!(is_sampled(id(u64::MAX / 2 - 2), 500_000) && !is_sampled(id(u64::MAX / 2 + 3), 500_000));
+        let sampled = (0..10_000).filter(|_| is_sampled(random_ids().0, 100_000)).count();
+        assert!((600..1_400).contains(&sampled), "{sampled}");
+    }
+}
