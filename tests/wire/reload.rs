@@ -302,9 +302,8 @@ fn limits_proxies_and_secrets_are_reloaded_and_other_changes_are_named() {
     let limits =
         "[server.limits]\nmax_header_size = \"8KiB\"\nmax_body_size = \"10B\"\nbody_timeout = \"1s\"\n";
     gateway.rewrite(|text| format!("{text}\n{limits}"));
-    // New connections have the limit before the routes have theirs. All is in force once the log says so, for the second
-    // time after the trusted proxies.
-    gateway.wait_until_written("changed [server", 1);
+    // New connections have the limit before the routes have theirs. All is in force once the log says so.
+    gateway.wait_for("changed route any /open");
     Conn::plain(address).request(&long).status(431);
     before.request(&long).status(200);
     let post =
