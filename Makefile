@@ -8,7 +8,7 @@ LOCKED := $(if $(CI),--locked)
 # The binary for libFuzzer is only checked here, never linked, so its C++ part need not be compiled. Any path will do.
 NO_LIBFUZZER := CUSTOM_LIBFUZZER_PATH=/none
 
-.PHONY: help run test count package
+.PHONY: help run run-cluster test count package
 
 # $(call step,what is done,how,what to do when it fails)
 define step
@@ -18,6 +18,7 @@ endef
 
 help:
 	@echo "make run      build the gateway and run it on gateway.toml"
+	@echo "make run-cluster   run three gateways that share a Redis server, until Ctrl-C"
 	@echo "make package  build the Debian package and the bill of materials into target/package"
 	@echo "make test     everything that must pass: format, lints, documentation, tests"
 	@echo "make count    the work of a request, counted in the release binary and compared with the recorded counts"
@@ -29,7 +30,14 @@ run:
 	@echo "==> running it on gateway.toml"
 	@exec "$${CARGO_TARGET_DIR:-target}/release/tollgate" --config gateway.toml
 
-# The tests act as clients: they run curl, and kill to send signals.
+# One server and three gateways on the loopback interface.
+run-cluster:
+	@sh .ci/need cargo cc cmake redis-server
+	$(call step,building the gateway (the first time takes some minutes),$(CARGO) build $(LOCKED) --release,The reason stands above.)
+	@exec packaging/cluster/run "$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/tollgate"
+
+# The tests act as clients: they run curl, and kill to send signals. Those of the console run Chromium, and look at its
+# pages with axe-core, which they fetch from npm.
 #
 # Most of the time goes into compiling, so the steps share what they build. The lints and the documentation check one
 # graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account, as `--all-targets` does,
@@ -37,7 +45,7 @@ run:
 # graph, those of the plugin alone included (see the dev-dependencies). Only the feature sets, which are checked as users
 # get them, have graphs of their own.
 test:
-	@sh .ci/need cargo cc cmake curl kill
+	@sh .ci/need cargo cc cmake curl kill chromium chromedriver npm redis-server redis-cli
 	$(call step,rustfmt and clippy,$(CARGO) fmt --version && $(CARGO) clippy --version || rustup component add rustfmt clippy,The toolchain lacks them and rustup did not add them.)
 	$(call step,format,$(CARGO) fmt --all --check,Run 'cargo fmt --all'.)
 	$(call step,lints,$(NO_LIBFUZZER) $(CARGO) clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings,The warnings stand above.)

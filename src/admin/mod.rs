@@ -9,6 +9,7 @@
 mod accept;
 mod api;
 mod attempts;
+mod console;
 pub(crate) mod control;
 mod cookie;
 mod cross_site;

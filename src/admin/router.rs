@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::api;
+use super::console;
 use super::cross_site::refuse_cross_site;
 use super::guard::guard;
 use super::problem::{MEDIA_TYPE, Problem};
@@ -29,13 +30,13 @@ const MAX_ERROR: usize = 16 << 10;
 
 /// Makes the routes.
 pub(super) fn router(state: AdminState) -> Router {
-    let pages = Router::new().layer(middleware::from_fn_with_state(state.clone(), refuse_cross_site));
+    let pages = console::router(&state);
+    let pages = pages.layer(middleware::from_fn_with_state(state.clone(), refuse_cross_site));
     Router::new()
         .merge(pages)
         .nest(api::PREFIX, api::router(state.gate()))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(api::ready))
-        .fallback(async || Problem::not_found("there is nothing at this path"))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(CatchPanicLayer::custom(panicked))

@@ -31,6 +31,8 @@ pub(crate) struct Preview {
     /// What the change grants, widening first. `None` if one of the two configurations has errors, or if the actor may not
     /// have it compiled.
     pub(crate) grants: Option<Vec<Change>>,
+    /// The configuration after the change. `None` if it has errors, or if the actor may not have it compiled.
+    pub(crate) config: Option<Config>,
     /// The keys whose change takes effect only after a restart.
     pub(crate) needs_restart: Vec<String>,
     /// The errors that the changed configuration would have.
@@ -94,6 +96,7 @@ impl ChangeControl {
             after,
             owner_only,
             grants: None,
+            config: None,
             needs_restart: Vec::new(),
             errors: None,
         };
@@ -108,6 +111,7 @@ impl ChangeControl {
                     preview.needs_restart = needs_restart(&before, &after);
                     preview.grants = Some(grants(&before, &after));
                 }
+                preview.config = Some(after);
             }
         }
         Ok(preview)

@@ -10,8 +10,7 @@ use http::{HeaderValue, Method};
 
 pub(super) use self::arguments::Arguments;
 use self::arguments::Expected;
-use self::report::Report;
-use crate::access::explain::{ExplainError, Explanation, SampleRequest, Target, Verdict};
+use crate::access::explain::{ExplainError, Explanation, Report, SampleRequest, Target, Verdict};
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -23,7 +22,7 @@ pub(super) fn explain(path: &Path, arguments: Arguments) -> Result<(), Failure> 
     let (json, expected) = (arguments.json, arguments.expect);
     let request = request(&config, arguments)?;
     let report = report(&config, &request)?;
-    output::print(&if json { report.json() } else { report.text() })?;
+    output::print(&if json { report::json(&report) } else { report::text(&report) })?;
     judge(&report.explanation, expected)
 }
 

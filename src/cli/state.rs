@@ -8,8 +8,11 @@ use serde_json::json;
 use crate::cli::failure::Failure;
 use crate::cli::output::{json as pretty, print};
 use crate::config::StoreKind;
+use crate::gateway::client_set::client_set;
 use crate::gateway::load::load;
+use crate::store::RedisOptions;
 use crate::store::journal::{Report, report};
+use crate::store::redis::{Survey, survey};
 use crate::utc;
 
 /// Shows what is kept over a restart, also while a gateway runs.
@@ -21,6 +24,9 @@ pub(super) fn state(path: &Path, as_json: bool) -> Result<(), Failure> {
             "tokens are kept in memory alone ([store] kind = \"memory\"): a restart ends all of them\n";
         return print(if as_json { "{\n  \"kind\": \"memory\"\n}\n" } else { nothing });
     }
+    if let StoreKind::Redis(options) = &config.store {
+        return shared(options, client_set(&config), report(folder).map_err(Failure::other)?, as_json);
+    }
     let found = report(folder).map_err(Failure::other)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     match (found, as_json) {
@@ -29,6 +35,62 @@ pub(super) fn state(path: &Path, as_json: bool) -> Result<(), Failure> {
         (Some(found), false) => print(&text(&found, now)),
         (Some(found), true) => print(&pretty(&document(&found))),
     }
+}
+
+/// Shows what the shared store has, and the journal of this gateway.
+fn shared(options: &RedisOptions, own: u64, journal: Option<Report>, as_json: bool) -> Result<(), Failure> {
+    let found = survey(options).map_err(Failure::other)?;
+    let own = format!("{own:016x}");
+    let differing = found.gateways.iter().filter(|gateway| gateway.clients != own).count();
+    if as_json {
+        let gateways: Vec<_> = found
+            .gateways
+            .iter()
+            .map(|gateway| {
+                json!({
+                    "name": gateway.name,
+                    "last_read_ms": u64::try_from(gateway.age.as_millis()).unwrap_or(u64::MAX),
+                    "clients": gateway.clients,
+                    "same_clients": gateway.clients == own,
+                    "version": gateway.version,
+                })
+            })
+            .collect();
+        let engine = json!({
+            "address": found.address,
+            "version": found.version,
+            "replicas": found.replicas,
+            "log_entries": found.entries,
+            "clients_ended": found.epochs,
+            "gateways": gateways,
+        });
+        let journal = journal.as_ref().map(document).map(|mut journal| journal["journal"].take());
+        return print(&pretty(
+            &json!({ "kind": "redis", "clients": own, "engine": engine, "journal": journal }),
+        ));
+    }
+    let Survey { address, version, replicas, entries, epochs, gateways } = found;
+    let mut shown = format!(
+        "{address}\n  engine             {version}, {replicas} replicas\n  log                {entries} entries\n  \
+         clients ended      {epochs}\n  gateways           {}\n",
+        gateways.len()
+    );
+    for gateway in &gateways {
+        let same =
+            if gateway.clients == own { "the clients of this file" } else { "OTHER CLIENTS than this file" };
+        let (name, age) = (&gateway.name, gateway.age.as_millis());
+        shown.push_str(&format!("    {name}: read {age} ms ago, {same}, version {}\n", gateway.version));
+    }
+    if differing > 0 {
+        shown.push_str(&format!(
+            "{differing} gateways run with other clients than this file has: a token can be good at one and refused at another\n"
+        ));
+    }
+    if let Some(journal) = journal {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        shown.push_str(&text(&journal, now));
+    }
+    print(&shown)
 }
 
 fn text(found: &Report, now: Duration) -> String {

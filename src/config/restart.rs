@@ -1,9 +1,11 @@
 //! The keys whose change takes effect only after a restart.
 
+use std::mem::discriminant;
 use std::net::SocketAddr;
 
 use super::address::AddressRange;
-use super::model::{Config, Listener, ListenerProtocol};
+use super::model::{Config, Listener, ListenerProtocol, StoreKind};
+use crate::store::{EngineAddress, RedisOptions, Topology};
 
 /// A key that is read when the gateway starts, and only then.
 pub(crate) struct RestartKey {
@@ -15,7 +17,7 @@ pub(crate) struct RestartKey {
 }
 
 /// All such keys. The reload warns of their changes, and the configuration reference marks them.
-pub(super) const RESTART_KEYS: [RestartKey; 13] = [
+pub(super) const RESTART_KEYS: [RestartKey; 25] = [
     RestartKey {
         table: "[server]",
         name: "listen",
@@ -36,7 +38,71 @@ pub(super) const RESTART_KEYS: [RestartKey; 13] = [
         name: "max_tokens",
         is_same: |one, other| one.token_service.max_tokens == other.token_service.max_tokens,
     },
-    RestartKey { table: "[store]", name: "kind", is_same: |one, other| one.store == other.store },
+    RestartKey {
+        table: "[store]",
+        name: "kind",
+        is_same: |one, other| discriminant(&one.store) == discriminant(&other.store),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "url",
+        is_same: |one, other| same(one, other, |engine| single(&engine.topology).cloned()),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "urls",
+        is_same: |one, other| same(one, other, |engine| several(&engine.topology).to_vec()),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "sentinel",
+        is_same: |one, other| same(one, other, |engine| primary(&engine.topology).map(str::to_owned)),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "cluster",
+        is_same: |one, other| same(one, other, |engine| matches!(engine.topology, Topology::Cluster(_))),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "user",
+        is_same: |one, other| same(one, other, |engine| engine.login.user.clone()),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "password",
+        is_same: |one, other| same(one, other, |engine| engine.login.password.clone()),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "sentinel_user",
+        is_same: |one, other| same(one, other, |engine| engine.sentinel_login.user.clone()),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "sentinel_password",
+        is_same: |one, other| same(one, other, |engine| engine.sentinel_login.password.clone()),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "tls",
+        is_same: |one, other| same(one, other, |engine| engine.tls.clone()),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "prefix",
+        is_same: |one, other| same(one, other, |engine| engine.prefix.clone()),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "lease",
+        is_same: |one, other| same(one, other, |engine| engine.lease),
+    },
+    RestartKey {
+        table: "[store]",
+        name: "allow_cached",
+        is_same: |one, other| same(one, other, |engine| engine.allow_cached),
+    },
     RestartKey {
         table: "[metrics]",
         name: "listen",
@@ -112,4 +178,34 @@ pub(crate) fn needs_restart(started_with: &Config, now: &Config) -> Vec<String> 
 /// it changes the position.
 fn socket(listener: &Listener) -> (SocketAddr, &ListenerProtocol, Option<&[AddressRange]>) {
     (listener.address, &listener.protocol, listener.proxy_protocol.as_deref())
+}
+
+/// Returns whether two configurations have the same about the engine, if both have one.
+fn same<T: PartialEq>(one: &Config, other: &Config, of: fn(&RedisOptions) -> T) -> bool {
+    match (&one.store, &other.store) {
+        (StoreKind::Redis(one), StoreKind::Redis(other)) => of(one) == of(other),
+        _ => true,
+    }
+}
+
+fn single(topology: &Topology) -> Option<&EngineAddress> {
+    match topology {
+        Topology::Single(address) => Some(address),
+        _ => None,
+    }
+}
+
+fn several(topology: &Topology) -> &[EngineAddress] {
+    match topology {
+        Topology::Single(_) => &[],
+        Topology::Sentinel { sentinels, .. } => sentinels,
+        Topology::Cluster(nodes) => nodes,
+    }
+}
+
+fn primary(topology: &Topology) -> Option<&str> {
+    match topology {
+        Topology::Sentinel { primary, .. } => Some(primary),
+        _ => None,
+    }
 }

@@ -61,6 +61,21 @@ pub(crate) mod server {
     pub(crate) const PORT: u16 = 8443;
 }
 
+/// `[store]`.
+pub(crate) mod store {
+    use super::*;
+    use crate::store::RedisOptions;
+
+    pub(crate) const PREFIX: &str = RedisOptions::PREFIX;
+    /// A shorter one is over before the log was read.
+    pub(crate) const LEASE: Setting<Duration> =
+        Setting::new("lease", RedisOptions::LEASE, Duration::from_millis(50), seconds(10));
+    pub(crate) const ALLOW_CACHED: Setting<Duration> =
+        Setting::new("allow_cached", Duration::ZERO, Duration::ZERO, seconds(3_600));
+    pub(crate) const PORT: u16 = 6_379;
+    pub(crate) const SENTINEL_PORT: u16 = 26_379;
+}
+
 /// `[server.limits]`.
 pub(crate) mod limits {
     use super::*;

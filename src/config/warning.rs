@@ -47,13 +47,15 @@ pub enum Lint {
     HiddenAddresses,
     /// A store that a restart empties.
     ForgetsOnRestart,
+    /// A store whose tokens are accepted for a while without knowing what was revoked.
+    AcceptsRevoked,
     /// A route that forwards what it is to refuse.
     ShadowMode,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -72,6 +74,7 @@ impl Lint {
         Self::UnverifiedUpstream,
         Self::HiddenAddresses,
         Self::ForgetsOnRestart,
+        Self::AcceptsRevoked,
         Self::ShadowMode,
     ];
 
@@ -97,6 +100,7 @@ impl Lint {
             Self::UnverifiedUpstream => "unverified-upstream",
             Self::HiddenAddresses => "hidden-addresses",
             Self::ForgetsOnRestart => "forgets-on-restart",
+            Self::AcceptsRevoked => "accepts-revoked",
             Self::ShadowMode => "shadow-mode",
         }
     }

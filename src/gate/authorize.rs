@@ -226,13 +226,17 @@ impl Gate {
         Ok((Lease::of_permit(permit, identity), denial))
     }
 
-    /// Returns whether the token behind a lease is still valid: see [`Self::still_permits`].
+    /// Returns whether the token behind a lease is still valid: see [`Self::still_permits`]. `None` means that the store has
+    /// to be asked ([`Self::still_leases_async`]).
     #[cfg(feature = "gateway")]
-    pub(crate) fn still_leases(&self, lease: &Lease) -> bool {
-        let Some(digest) = lease.digest() else { return true };
+    pub(crate) fn still_leases(&self, lease: &Lease) -> Option<bool> {
+        let Some(digest) = lease.digest() else { return Some(true) };
         let (now, mut live) = (self.inner.clock.now(), false);
-        let found = self.inner.store.look(digest, &mut |record| live = record.is_live(now));
-        found == Found::Known(()) && live
+        match self.inner.store.look(digest, &mut |record| live = record.is_live(now)) {
+            Found::Known(()) => Some(live),
+            Found::Unknown => Some(false),
+            Found::Ask => None,
+        }
     }
 
     /// Returns whether the token behind a lease is still valid, and waits for the store if it has to be asked.

@@ -20,6 +20,7 @@ use crate::gate::spec::GateSpec;
 use crate::gate::throttle::Throttle;
 #[cfg(feature = "jose")]
 use crate::gate::used_once::UsedOnce;
+use crate::oauth::grant::Record;
 #[cfg(feature = "jose")]
 use crate::oauth::replay::Capacity;
 use crate::store::{MemoryStore, TokenStore};
@@ -200,6 +201,12 @@ impl GateBuilder {
         let gate = Gate { inner };
         gate.watch_found_grants();
         gate.adopt_kept_tokens();
+        if gate.inner.store.is_shared() {
+            let weak = Arc::downgrade(&gate.inner);
+            let admits =
+                move |record: &Record| weak.upgrade().is_some_and(|inner| Gate { inner }.admits(record));
+            gate.inner.store.admit_with(Box::new(admits));
+        }
         Ok(gate)
     }
 }

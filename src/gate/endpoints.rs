@@ -239,7 +239,13 @@ impl Gate {
         let (client, query) = self.open_token_query(settings, parts, body, origin, outcome).await?;
         if let Some(digest) = revocation::token(&query)? {
             let unavailable = |_| TokenError::Unavailable(RETRY_WHEN_FULL);
-            match self.find_or_ask(digest).await? {
+            let found = match self.find_or_ask(digest).await {
+                // A store that cannot answer may still know whose token it is. It is refused here then, and everywhere as soon
+                // as the store can be reached.
+                Err(error) => Some(self.inner.store.recall(&digest).ok_or(error)?),
+                Ok(found) => found,
+            };
+            match found {
                 // RFC 7009 §2.1: the token must have been issued to the client that asks.
                 Some(record) if record.grant().client().id() == client.state.id() => {
                     if let Some(record) = self.inner.store.revoke(digest).get().await.map_err(unavailable)? {
@@ -247,6 +253,9 @@ impl Gate {
                     }
                 }
                 // An earlier request may have revoked the token without being able to promise that it stays revoked.
+                None if self.inner.store.is_shared() => {
+                    self.inner.store.confirm_revoked(digest).get().await.map_err(unavailable)?;
+                }
                 None if self.inner.store.health() != Health::Good => {
                     return Err(unavailable(StoreError::Unavailable));
                 }

@@ -7,6 +7,7 @@ use crate::gate::instance::Gate;
 use crate::gate::registration::Registration;
 use crate::gate::settings::{Client, Settings};
 use crate::oauth::client::ClientId;
+use crate::oauth::grant::Record;
 use crate::store::TokenStore;
 
 impl Gate {
@@ -39,6 +40,31 @@ impl Gate {
             client.restrict_tokens(store);
         }
         settings.register_clients(&registered, store);
+    }
+
+    /// Returns whether these settings accept a token that another gate has issued, and narrows its grant to what they
+    /// permit. From then on a reload does to it what it does to tokens of this gate.
+    pub(super) fn admits(&self, record: &Record) -> bool {
+        let grant = record.grant();
+        let id = grant.client().id().as_str();
+        let Some(grants) = self.settings().clients.get(id).map(|client| Arc::clone(&client.grants)) else {
+            return false;
+        };
+        // A reload swaps the settings first and then restricts the grants that it finds. So the settings are read under the
+        // lock of the grants.
+        let mut grants = grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let settings = self.settings();
+        let Some(client) = settings.clients.get(id).filter(|client| {
+            client.policy.enabled
+                && client.policy.capabilities.client_credentials
+                && Arc::ptr_eq(&client.state, grant.client())
+                && client.allows(grant.terms())
+        }) else {
+            return false;
+        };
+        grant.shorten(client.policy.token_lifetime);
+        grants.adopt(grant);
+        true
     }
 }
 

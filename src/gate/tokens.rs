@@ -202,6 +202,12 @@ impl Gate {
         self.settings().clients.values().map(|client| client.state.live_tokens()).sum()
     }
 
+    /// Returns how many tokens of a client are valid; `None` if there is no such client.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn tokens_live_of(&self, client_id: &str) -> Option<u64> {
+        self.settings().clients.get(client_id).map(|client| client.state.live_tokens())
+    }
+
     /// Returns the work spent on verifying secrets so far, in KiB of memory filled by argon2id, counted once per pass.
     /// Each kind of refusal takes the same amount of it.
     #[must_use]

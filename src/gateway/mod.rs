@@ -4,6 +4,7 @@ mod banner;
 pub(crate) mod build;
 pub(crate) mod change_control;
 mod changes;
+pub(crate) mod client_set;
 mod console;
 pub(crate) mod demo;
 pub(crate) mod error;

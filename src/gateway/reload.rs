@@ -14,6 +14,7 @@ use super::load::{load, load_texts, log_warnings};
 use super::secret_usage;
 use super::service_manager;
 use super::settings::{start_access_log, start_security_log, tls_paths};
+use super::store::Stored;
 use crate::admin::control::{Control, Reload};
 use crate::change::error::ChangeError;
 use crate::change::texts::Texts;
@@ -32,6 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Applies changes of the configuration while the gateway runs.
 pub(crate) struct Reloader {
     proxy: &'static Proxy,
+    stored: Arc<Stored>,
     tls: Option<Arc<TlsReloader>>,
     limits: Arc<LiveLimits>,
     issuer: Issuer,
@@ -71,12 +73,14 @@ impl Reloader {
     pub(crate) fn new(
         path: &Path,
         proxy: &'static Proxy,
+        stored: Arc<Stored>,
         tls: Option<Arc<TlsReloader>>,
         limits: Arc<LiveLimits>,
         config: &Config,
     ) -> Self {
         Self {
             proxy,
+            stored,
             tls,
             limits,
             issuer: config.token_service.issuer.clone(),
@@ -219,6 +223,7 @@ impl Reloader {
         let before = std::mem::replace(&mut *self.in_force(), Arc::new(config.clone()));
         self.reopen_logs();
         self.proxy.gate().reload(GateSpec::from(&config));
+        self.stored.set_clients(&config);
         self.proxy.reload(rules);
         log::info!(
             "{} reloaded: {}; {}",

@@ -37,7 +37,7 @@ use crate::server::{
     Bound, ClientCertificate, ConnInfo, ExitReason, Handler, InheritedSockets, Signal, TlsReloader, Trust,
     handle_signals,
 };
-use crate::telemetry::{self, MetricsListener, access_log, security_log, tracing};
+use crate::telemetry::{self, Gauges, MetricsListener, access_log, security_log, tracing};
 use crate::upstream::health::upkeep;
 use crate::upstream::own_listener;
 
@@ -100,7 +100,8 @@ fn start(
     let keeper = Keeper::start(proxy.gate().clone(), journal, state_dir, alone, shadow);
     let keeper = keeper.map_err(StartError::system)?;
     secret_usage::warn_of_expired(proxy.gate());
-    let reloader = Arc::new(Reloader::new(path, proxy, bound.tls(), bound.live_limits(), &config));
+    let reloader =
+        Arc::new(Reloader::new(path, proxy, Arc::clone(&stored), bound.tls(), bound.live_limits(), &config));
 
     let console = admin.as_ref().and_then(|listener| Console::open(&config, listener.address()));
     let shortage = bound.live_limits().shortage();
@@ -131,9 +132,16 @@ fn start(
         listener.spawn(state, Arc::clone(&admin_end)).map_err(StartError::system)?;
     }
     if let Some(metrics) = metrics {
-        let end = Arc::clone(&metrics_end);
+        let (end, counted) = (Arc::clone(&metrics_end), Arc::clone(&stored));
         metrics
-            .spawn(end, |format| telemetry::render(&proxy.gauges(), format), || proxy.is_ready())
+            .spawn(
+                end,
+                move |format| {
+                    let shared_store = counted.shared_status();
+                    telemetry::render(&Gauges { shared_store, ..proxy.gauges() }, format)
+                },
+                || proxy.is_ready(),
+            )
             .map_err(StartError::system)?;
     }
     if let Some(demo) = demo {

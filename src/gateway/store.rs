@@ -1,20 +1,22 @@
-//! The store of the gateway: in memory, with a journal unless the configuration says otherwise.
+//! The store of the gateway: in memory with a journal, in memory alone, or shared with other gateways.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::client_set::client_set;
 use super::error::StartError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreKind};
 use crate::gate::{Gate, GateSpec};
 use crate::store::journal::LOCK;
-use crate::store::{Journal, Pending, StoreError};
+use crate::store::{Journal, Pending, RedisOptions, RedisStore, SharedStoreStatus, StoreError};
 
-/// A gate, and the journal of its store.
+/// A gate, and its store.
 pub(crate) struct Stored {
     pub(crate) gate: Gate,
     journal: Option<Arc<Journal>>,
+    shared: Option<Arc<RedisStore>>,
 }
 
 /// Makes the gate of a configuration, with the tokens from before a restart. `lock` is that of a gateway that shares its
@@ -23,36 +25,21 @@ pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, Sta
     let max_tokens = usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let builder = Gate::builder(GateSpec::from(config)).max_tokens(max_tokens).clock(Arc::clone(&clock));
-    let journal = match config.store {
-        StoreKind::Memory => None,
-        StoreKind::Journal | StoreKind::JournalIfPossible => {
-            let folder = &config.server.state_dir;
-            // With another folder it is another journal.
-            let lock = lock.filter(|lock| is_lock_of(lock, folder));
-            let may_fail = config.store == StoreKind::JournalIfPossible && lock.is_none();
-            let journal = match lock {
-                Some(lock) => Journal::open_shared(folder, max_tokens, clock, lock),
-                None => Journal::open(folder, max_tokens, clock),
-            };
-            match journal {
-                Ok(journal) => Some(Arc::new(journal)),
-                // A gateway that cannot write anywhere can still serve, and nothing is promised that the file asks for.
-                Err(error) if may_fail && error.is_about_the_folder() => {
-                    log::error!(
-                        "tokens are kept in memory alone, so a restart ends all of them: {error}. [store] kind = \
-                         \"memory\" accepts that, and kind = \"journal\" makes it an error"
-                    );
-                    None
-                }
-                Err(error) => return Err(StartError::system(error)),
-            }
+    let journal = journal(config, lock, max_tokens, &clock)?;
+    let mut shared = None;
+    let builder = match (&config.store, &journal) {
+        (StoreKind::Redis(options), _) => {
+            let options = RedisOptions { name: name(), ..(**options).clone() };
+            let store =
+                RedisStore::open(options, max_tokens, clock, journal.clone()).map_err(StartError::system)?;
+            let store = Arc::new(store);
+            store.set_client_set(client_set(config));
+            builder.store(Arc::<RedisStore>::clone(shared.insert(store)))
         }
+        (_, Some(journal)) => builder.store(Arc::<Journal>::clone(journal)),
+        (_, None) => builder,
     };
-    let gate = match &journal {
-        None => builder.build(),
-        Some(journal) => builder.store(Arc::<Journal>::clone(journal)).build(),
-    };
-    let gate = gate.map_err(StartError::system)?;
+    let gate = builder.build().map_err(StartError::system)?;
     // The gate has compared the tokens from before with the configuration. What ended by that has to be on disk before
     // anybody is answered, so that no later configuration revives it.
     if let Some(journal) = &journal
@@ -62,7 +49,53 @@ pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, Sta
             "the journal cannot be written, so tokens that have ended might come back",
         ));
     }
-    Ok(Stored { gate, journal })
+    Ok(Stored { gate, journal, shared })
+}
+
+/// Opens the journal, if the configuration has one and it can be used.
+fn journal(
+    config: &Config,
+    lock: Option<OwnedFd>,
+    max_tokens: usize,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Arc<Journal>>, StartError> {
+    // What is lost without it, if the gateway can do without it.
+    let without = match config.store {
+        StoreKind::Memory => return Ok(None),
+        StoreKind::Journal => None,
+        StoreKind::JournalIfPossible => Some(
+            "tokens are kept in memory alone, so a restart ends all of them. [store] kind = \"memory\" accepts that, and \
+             kind = \"journal\" makes it an error",
+        ),
+        StoreKind::Redis(_) => Some(
+            "revocations that the shared store cannot carry out are kept in memory alone, so a restart of this gateway \
+             forgets them. Set server.state_dir to a folder that it can write",
+        ),
+    };
+    let folder = &config.server.state_dir;
+    // With another folder it is another journal.
+    let lock = lock.filter(|lock| is_lock_of(lock, folder));
+    let without = without.filter(|_| lock.is_none());
+    let journal = match lock {
+        Some(lock) => Journal::open_shared(folder, max_tokens, Arc::clone(clock), lock),
+        None => Journal::open(folder, max_tokens, Arc::clone(clock)),
+    };
+    match (journal, without) {
+        (Ok(journal), _) => Ok(Some(Arc::new(journal))),
+        // A gateway that cannot write anywhere can still serve, and nothing is promised that the file asks for.
+        (Err(error), Some(without)) if error.is_about_the_folder() => {
+            log::error!("{error}: {without}");
+            Ok(None)
+        }
+        (Err(error), _) => Err(StartError::system(error)),
+    }
+}
+
+/// Returns what other gateways call this one: the name of the host and the process.
+fn name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{}/{}", if host.is_empty() { "gateway" } else { host }, std::process::id())
 }
 
 /// Returns whether a descriptor is that of the journal's lock in a folder.
@@ -90,6 +123,18 @@ impl Stored {
     /// Returns the journal, if there is one.
     pub(crate) fn journal(&self) -> Option<Arc<Journal>> {
         self.journal.clone()
+    }
+
+    /// Tells other gateways on the shared store which clients this one has.
+    pub(crate) fn set_clients(&self, config: &Config) {
+        if let Some(shared) = &self.shared {
+            shared.set_client_set(client_set(config));
+        }
+    }
+
+    /// Returns what the shared store reports about itself, if there is one.
+    pub(crate) fn shared_status(&self) -> Option<SharedStoreStatus> {
+        self.shared.as_ref().map(|shared| shared.status())
     }
 
     /// Reads what the other process has written. An error is logged.

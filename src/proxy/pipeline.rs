@@ -114,6 +114,7 @@ impl Proxy {
             tokens_live: self.gate.tokens_live(),
             tokens_kept: number(self.gate.tokens_kept()),
             store_healthy: self.gate.is_store_healthy(),
+            shared_store: None,
             hashing_queue: number(self.gate.hashing_queue()),
         }
     }

@@ -15,4 +15,4 @@ mod text;
 pub(crate) use self::learned::{Learned, LearnedRoute, Seen};
 pub(crate) use self::proposal::{Proposal, proposals};
 pub(crate) use self::refusal::Refusal;
-pub(crate) use self::summary::{CallerSummary, RouteSummary, Summary};
+pub(crate) use self::summary::{CallerSummary, RouteSummary, Summary, Who};

@@ -1,5 +1,7 @@
 //! Where issued tokens are kept: the [`TokenStore`] trait and a [`MemoryStore`].
 
+#[cfg(any(feature = "config", feature = "redis"))]
+mod engine;
 #[cfg(feature = "journal")]
 pub(crate) mod journal;
 mod lasting;
@@ -12,14 +14,14 @@ mod token_store;
 mod used_name;
 mod wheel;
 
+#[cfg(any(feature = "config", feature = "redis"))]
+pub use engine::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
 #[cfg(feature = "journal")]
 pub use journal::{Journal, JournalError};
 pub use lasting::{Lasting, OnFound};
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use redis::{
-    EngineAddress, EngineLogin, EngineTls, RedisOptions, RedisStore, SharedStoreStatus, Topology,
-};
+pub use redis::{RedisStore, SharedStoreStatus};
 pub use stored::{Interner, StoredGrant};
-pub use token_store::{BoxFuture, Found, Health, Pending, StoreError, TokenStore, Use};
+pub use token_store::{Admits, BoxFuture, Found, Health, Pending, StoreError, TokenStore, Use};
 pub use used_name::UsedName;

@@ -95,6 +95,13 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] if the store cannot answer.
     fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>>;
 
+    /// Returns what this process remembers about a token for which [`TokenStore::find`] has returned [`Found::Ask`]. It may
+    /// be out of date, so it decides only whose token it is. The default remembers nothing.
+    fn recall(&self, token: &TokenDigest) -> Option<Record> {
+        let _ = token;
+        None
+    }
+
     /// Keeps a token. Once this has succeeded, every thread finds the token.
     ///
     /// # Errors
@@ -108,6 +115,16 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] if the store does not know whether the token was revoked everywhere and for good. It may
     /// be refused already; the caller tries again.
     fn revoke(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>>;
+
+    /// Succeeds once nobody accepts a token that this process does not find, if it was revoked. A shared store may have
+    /// carried a revocation out without having been able to confirm it. The default has nothing to wait for.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] as [`TokenStore::revoke`].
+    fn confirm_revoked(&self, token: TokenDigest) -> Pending<'_, Result<(), StoreError>> {
+        let _ = token;
+        Pending::Ready(Ok(()))
+    }
 
     /// Ends the tokens of a client that were issued before `epoch`, everywhere and for good. Returns the client's epoch,
     /// which is later than `epoch` if another gateway has ended more.
@@ -132,6 +149,15 @@ pub trait TokenStore: Send + Sync + 'static {
     /// are used up in the store then too.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// Gives a shared store the judgement of its gate. Before the store puts a token into memory that another process has
+    /// issued, it calls `admits`; if the answer is no, the token is unknown to this process. The default ignores it.
+    ///
+    /// Each gate decides by its own settings: a token is refused if they do not have its client, or do not permit its
+    /// terms.
+    fn admit_with(&self, admits: Admits) {
+        let _ = admits;
     }
 
     /// Returns what is remembered from before a restart, if this store remembers anything. The default does not.
@@ -191,6 +217,9 @@ impl<T> Found<T> {
         }
     }
 }
+
+/// Whether a gate accepts a token that another one has issued: see [`TokenStore::admit_with`].
+pub type Admits = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

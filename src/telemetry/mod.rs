@@ -22,8 +22,10 @@ pub(crate) mod request_id;
 mod scrape;
 pub(crate) mod security_log;
 mod setting;
+mod shared_store;
 mod sink;
 mod thread;
+mod totals;
 pub(crate) mod tracing;
 
 pub(crate) use listener::MetricsListener;
@@ -32,6 +34,9 @@ pub(crate) use readiness::{is_serving, record_end, record_serving};
 pub(crate) use reason::Reason;
 pub(crate) use scrape::{Gauges, record_reload, render};
 pub(crate) use thread::{EndpointName, Event, GaugeGuard, count, thread_counters};
+#[cfg(test)]
+pub(crate) use totals::RouteTotals;
+pub(crate) use totals::{BUCKETS, Totals, quantile};
 
 static TIMED: AtomicBool = AtomicBool::new(false);
 

@@ -9,8 +9,10 @@ use super::meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 use super::process::{Process, started};
 use super::reason::Reason;
 use super::security_log;
+use super::shared_store;
 use super::thread::{EndpointName, Event, difference, total, total_endpoint_refused, total_refused};
 use super::tracing;
+use crate::store::SharedStoreStatus;
 
 /// The values that other modules provide.
 pub(crate) struct Gauges {
@@ -30,6 +32,8 @@ pub(crate) struct Gauges {
     pub(crate) tokens_kept: u64,
     /// Whether the store can keep what it promises.
     pub(crate) store_healthy: bool,
+    /// What a store that several gateways share reports about itself.
+    pub(crate) shared_store: Option<SharedStoreStatus>,
     /// The number of secrets that wait for a hashing thread.
     pub(crate) hashing_queue: u64,
 }
@@ -47,6 +51,7 @@ pub(crate) fn render(gauges: &Gauges, format: Format) -> String {
     let mut page = Page::new(format);
     traffic(&mut page, gauges);
     tokens(&mut page, gauges);
+    shared_store::write(&mut page, gauges.shared_store.as_ref());
     upstreams(&mut page, gauges);
     own(&mut page);
     process(&mut page);

@@ -156,3 +156,28 @@ fn no_room_imports_a_later_one() {
 fn no_files_import_each_other() {
     assert_none(&circular(&imports(&read(&sources()))), "files must not import each other in a circle:");
 }
+
+/// Everything that a page shows is escaped: ids, comments and user agents are chosen by others.
+#[test]
+fn no_template_turns_escaping_off() {
+    let folder = src().with_file_name("templates");
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+        let path = entry.expect("an entry of the folder").path();
+        // askama escapes by the ending of the name.
+        assert!(path.extension().is_some_and(|ending| ending == "html"), "{} is not HTML", path.display());
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let dense: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
+        for filter in ["|safe", "|escape", "|e(", "|e}", "filtersafe", "filterescape"] {
+            assert!(!dense.contains(filter), "{} has {filter:?}", path.display());
+        }
+        count += 1;
+    }
+    assert!(count > 10, "the templates are in {}", folder.display());
+    for (file, text) in sources() {
+        let settings =
+            text.contains("#[template(") && (text.contains("escape =") || text.contains("source ="));
+        assert!(!settings, "{file} changes how a template is escaped");
+        assert!(!text.contains("HtmlSafe"), "{file} marks something as HTML");
+    }
+}

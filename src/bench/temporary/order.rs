@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::config::{
     Access, AccessLog, AddressRules, Client, ClientAuthentication, ClientSecret, Config, Host,
-    ListenerProtocol, Origin, Pattern, Position, Protocol, Scheme, SecretAuthentication, UpstreamServer,
-    UpstreamTls,
+    ListenerProtocol, Mode, Origin, Pattern, Position, Protocol, Scheme, SecretAuthentication,
+    UpstreamServer, UpstreamTls,
 };
 use crate::gate::SecretHash;
 use crate::oauth::client::{Capabilities, ClientId};
@@ -57,6 +57,8 @@ impl Order {
         }
         config.server.access_log = AccessLog::Off;
         config.metrics = None;
+        config.security_log = None;
+        config.tracing = None;
         config.server.limits.rate_limit_by_address = None;
         // The load must not reach a real API.
         for upstream in &mut config.upstreams {
@@ -80,6 +82,7 @@ impl Order {
             route.rate_limit_by_address = None;
             route.max_in_flight = None;
             route.addresses = AddressRules::default();
+            route.mode = Mode::Enforce;
         }
         if let Some(route) = self.route.and_then(|index| config.routes.get(index))
             && let Ok(path) = Pattern::path(PUBLIC_PATH)

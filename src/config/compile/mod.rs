@@ -21,6 +21,7 @@ mod resilience;
 mod routes;
 mod scopes;
 mod server;
+mod shared_store;
 mod socket;
 mod store;
 mod tls;
@@ -85,7 +86,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         warnings: Vec::new(),
         server,
         token_service,
-        store,
+        store: store?,
         scopes: scopes?,
         clients: clients?,
         upstreams: upstreams?,

@@ -68,7 +68,7 @@ pub(super) fn upstream(table: &mut Table<'_>) -> UpstreamTls {
 }
 
 /// Takes a certificate and its private key, which go together.
-fn pair(
+pub(super) fn pair(
     table: &mut Table<'_>,
     certificate: &'static str,
     key: &'static str,
@@ -90,7 +90,7 @@ fn read_pair(certificate_value: Option<Value<'_>>, key_value: Option<Value<'_>>)
 }
 
 /// Reads the path of a file with the certificates of authorities.
-fn authorities(value: &Value<'_>) -> Option<PathBuf> {
+pub(super) fn authorities(value: &Value<'_>) -> Option<PathBuf> {
     let path = value.path(AUTHORITIES)?;
     if value.readable_file(AUTHORITIES).is_some() {
         content::authorities(value, &path);

@@ -34,6 +34,7 @@ pub use upstream::{
 };
 
 use super::{error::Position, warning::ConfigWarning};
+use crate::store::RedisOptions;
 
 /// A whole, valid `gateway.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +103,7 @@ impl Config {
 }
 
 /// `store.kind`: where tokens are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StoreKind {
     /// In memory, and in a journal in [`Server::state_dir`] if that folder can be used; otherwise in memory alone. The
@@ -113,6 +114,8 @@ pub enum StoreKind {
     Journal,
     /// In memory alone.
     Memory,
+    /// In Redis or Valkey, which several gateways share.
+    Redis(Box<RedisOptions>),
 }
 
 /// One scope of `[scopes]`.

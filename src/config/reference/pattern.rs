@@ -25,6 +25,11 @@ pub(super) const REALM: &str = r"[ !#-\[\]-~]{1,100}";
 /// Scheme, host and port.
 pub(super) const ORIGIN: &str =
     r#"[Hh][Tt][Tt][Pp][Ss]?://([!"$-.0-9;->A-Z\\^-~]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?/?"#;
+/// A server of a shared store.
+pub(super) const ENGINE_URL: &str =
+    r"(redis|valkey)s?://([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?|unix:/[^\x00-\x1f\x7f-\x9f]+";
+/// What the names of keys in a shared store begin with.
+pub(super) const KEY_PREFIX: &str = "[A-Za-z0-9._:-]{1,64}";
 /// A SHA-256 in base64url without padding.
 pub(super) const SHA256: &str = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
 /// A SHA-256 in base64 with padding.

@@ -90,9 +90,10 @@ struct RequestWatch {
 impl RequestWatch {
     /// Returns whether the token has ended. It is checked only when a check is due.
     fn token_ended(&mut self, now: Instant) -> bool {
-        let Some(lease) = self.lease.as_ref().filter(|_| now >= self.next_check) else { return false };
-        self.next_check = now + lease.check_in();
-        !lease.holds()
+        let Some(lease) = self.lease.as_mut().filter(|_| now >= self.next_check) else { return false };
+        let next = lease.check();
+        self.next_check = now + next.unwrap_or(TOKEN_CHECK);
+        next.is_none()
     }
 
     /// Waits for the client until the read timeout or the end of the token.

@@ -126,13 +126,13 @@ impl<'a> UpstreamBody<'a> {
     }
 
     fn check_token(&mut self, now: Instant) -> Result<(), BodyFault> {
-        let Some(lease) = self.lease else { return Ok(()) };
-        if self.next_check.is_some_and(|check| now >= check) && !lease.holds() {
-            return Err(BodyFault::TokenEnded);
-        }
-        if self.next_check.is_none_or(|check| now >= check) {
-            self.next_check = Some(now + lease.check_in());
-        }
+        let Some(lease) = &mut self.lease else { return Ok(()) };
+        let next = match self.next_check {
+            Some(check) if now < check => return Ok(()),
+            Some(_) => lease.check().ok_or(BodyFault::TokenEnded)?,
+            None => lease.check_in(),
+        };
+        self.next_check = Some(now + next);
         Ok(())
     }
 }

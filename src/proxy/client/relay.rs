@@ -224,7 +224,7 @@ impl Relay {
     }
 
     /// Checks the deadline of the response, and the token if a check is due.
-    fn check_token<I: Socket>(&mut self, upload: &Upload<'_, I>, waits: bool) -> Result<(), BodyFault> {
+    fn check_token<I: Socket>(&mut self, upload: &mut Upload<'_, I>, waits: bool) -> Result<(), BodyFault> {
         if self.timeouts.deadline.is_none() && upload.lease.digest().is_none() || self.over {
             return Ok(());
         }
@@ -242,10 +242,9 @@ impl Relay {
         match self.next_check {
             None => self.next_check = Some(now + check_in(upload.gate, upload.lease).min(TOKEN_CHECK)),
             Some(check) if now >= check => {
-                if !upload.gate.still_leases(upload.lease) {
-                    return Err(BodyFault::TokenEnded);
-                }
-                self.next_check = Some(now + check_in(upload.gate, upload.lease));
+                let next =
+                    upload.token_check.check(upload.gate, upload.lease).ok_or(BodyFault::TokenEnded)?;
+                self.next_check = Some(now + next);
             }
             Some(_) => {}
         }

@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::headers::{RequestRules, Returning, for_client, passes_as_trailer};
 use crate::http1::{ResponseHead, Runs, write_chunk, write_last_chunk};
 use crate::oauth::decide::Lease;
-use crate::proxy::body::lease::{TOKEN_CHECK, check_in};
+use crate::proxy::body::lease::{TOKEN_CHECK, TokenCheck};
 use crate::proxy::body::request::BodyLimits;
 use crate::upstream::alarm::Alarm;
 use crate::upstream::downstream::{BodyFault, Downstream};
@@ -35,6 +35,8 @@ pub(crate) struct Upload<'a, I> {
     waiting_until: Option<Instant>,
     /// When to check the token next.
     next_check: Option<Instant>,
+    /// The check that is under way, of the upload or of its response.
+    pub(crate) token_check: TokenCheck,
 }
 
 impl<'a, I: Socket> Upload<'a, I> {
@@ -47,7 +49,8 @@ impl<'a, I: Socket> Upload<'a, I> {
         chunked: bool,
         rules: Option<&'a RequestRules>,
     ) -> Self {
-        Self { client, gate, lease, limits, chunked, rules, waiting_until: None, next_check: None }
+        let (waiting_until, next_check, token_check) = Default::default();
+        Self { client, gate, lease, limits, chunked, rules, waiting_until, next_check, token_check }
     }
 
     /// Polls the next piece of the body as a frame, for an HTTP/2 server.
@@ -173,10 +176,8 @@ impl<'a, I: Socket> Upload<'a, I> {
         match self.next_check {
             None if self.lease.digest().is_some() => self.next_check = Some(now + TOKEN_CHECK),
             Some(check) if now >= check => {
-                if !self.gate.still_leases(self.lease) {
-                    return Err(BodyFault::TokenEnded);
-                }
-                self.next_check = Some(now + check_in(self.gate, self.lease));
+                let next = self.token_check.check(self.gate, self.lease).ok_or(BodyFault::TokenEnded)?;
+                self.next_check = Some(now + next);
             }
             _ => {}
         }

@@ -13,10 +13,10 @@ use redis::{
 };
 use tokio::sync::Notify;
 
+use crate::store::engine::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
 use crate::store::redis::error::EngineError;
 use crate::store::redis::identity::{Identity, Role};
 use crate::store::redis::keys::Keys;
-use crate::store::redis::options::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
 
 /// How long a connection or an answer is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);

@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use redis::{ErrorKind, ParsingError, RedisError};
 
-use crate::store::redis::options::EngineAddress;
+use crate::store::engine::EngineAddress;
 
 /// The error when the engine cannot be used at the moment.
 #[derive(Debug)]
@@ -36,6 +36,7 @@ impl EngineError {
         match self {
             Self::Engine(error) => {
                 matches!(error.kind(), ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig)
+                    || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"))
             }
             Self::NotAnEngine | Self::TooOld(_) | Self::File(..) => true,
             _ => false,
@@ -75,7 +76,7 @@ impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Engine(error) => match (error.code(), error.detail()) {
-                (Some(code), Some(detail)) => write!(f, "{code} {detail}"),
+                (Some(code), Some(detail)) => write!(f, "{code} {}", detail.trim_end_matches('.')),
                 _ => write!(f, "{error}"),
             },
             Self::Silent => f.write_str("it does not answer"),

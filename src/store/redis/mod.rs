@@ -17,13 +17,14 @@ mod flights;
 mod identity;
 mod keys;
 mod lease;
-mod options;
 mod recent;
 mod replay;
 mod revoke;
 mod scripts;
 mod shared;
 mod stats;
+#[cfg(feature = "gateway")]
+mod survey;
 mod tombstones;
 mod worker;
 
@@ -35,17 +36,19 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::options::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
 pub use self::stats::SharedStoreStatus;
+#[cfg(feature = "gateway")]
+pub(crate) use self::survey::{Survey, survey};
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
+use crate::store::engine::RedisOptions;
 use crate::store::journal::{Journal, JournalError};
 use crate::store::redis::connect::PATIENCE;
 use crate::store::redis::shared::{Shared, lock};
 use crate::store::stored::StoredGrant;
-use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
+use crate::store::token_store::{Admits, Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
 
 /// A store that several gateways share.
@@ -71,7 +74,7 @@ use crate::store::used_name::UsedName;
 /// // Revocations that the engine could not carry out survive a restart here.
 /// let journal = Journal::open("/var/lib/orders".as_ref(), 1_000, clock.clone())?;
 /// let address = EngineAddress::Tcp { host: "redis.example.com".into(), port: 6379 };
-/// let store = RedisStore::open(RedisOptions::single(address), 1_000_000, clock.clone(), Some(journal))?;
+/// let store = RedisStore::open(RedisOptions::single(address), 1_000_000, clock.clone(), Some(Arc::new(journal)))?;
 /// let client = ClientSpec::with_id("server")?.scopes("read")?;
 /// let gate = Gate::builder(GateSpec::default().client(client)).clock(clock).store(Arc::new(store)).build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -95,13 +98,13 @@ impl RedisStore {
         mut options: RedisOptions,
         max_tokens: usize,
         clock: Arc<dyn Clock>,
-        journal: Option<Journal>,
+        journal: Option<Arc<Journal>>,
     ) -> Result<Self, JournalError> {
         let mut random = [0; 4];
         // Two gateways of one name would only be counted as one.
         let _ = getrandom::fill(&mut random);
         options.name = format!("{}-{:08x}", options.name, u32::from_be_bytes(random));
-        let revoked = journal.as_ref().map(Journal::revoked).transpose()?.unwrap_or_default();
+        let revoked = journal.as_ref().map(|journal| journal.revoked()).transpose()?.unwrap_or_default();
         let (additions, jobs) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(options, max_tokens, clock, journal, additions));
         for (token, until) in revoked {
@@ -128,12 +131,6 @@ impl RedisStore {
     /// Sets the digest of this gateway's clients, which other gateways compare with theirs.
     pub fn set_client_set(&self, digest: u64) {
         *lock(&self.shared.client_set) = format!("{digest:016x}");
-    }
-
-    /// Returns the journal.
-    #[must_use]
-    pub fn journal(&self) -> Option<&Journal> {
-        self.shared.journal.as_ref()
     }
 
     /// Returns what the store reports about itself.
@@ -197,6 +194,10 @@ impl TokenStore for RedisStore {
         ask::ask(&self.shared, &self.runtime, token)
     }
 
+    fn recall(&self, token: &TokenDigest) -> Option<Record> {
+        self.shared.memory.find(token).known()
+    }
+
     fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>> {
         let shared = Arc::clone(&self.shared);
         if let Err(full) = shared.memory.keep(token, record.clone()) {
@@ -226,6 +227,10 @@ impl TokenStore for RedisStore {
         self.begin(revoke::revoke(Arc::clone(&self.shared), token, here))
     }
 
+    fn confirm_revoked(&self, token: TokenDigest) -> Pending<'_, Result<(), StoreError>> {
+        self.begin(revoke::confirm(Arc::clone(&self.shared), token))
+    }
+
     fn end_epoch(&self, client: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>> {
         self.begin(revoke::end_epoch(Arc::clone(&self.shared), client.clone(), epoch))
     }
@@ -246,6 +251,11 @@ impl TokenStore for RedisStore {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn admit_with(&self, admits: Admits) {
+        // The first gate is the one whose store this is.
+        let _ = self.shared.admits.set(admits);
     }
 
     fn client(&self, id: &ClientId) -> Arc<ClientState> {

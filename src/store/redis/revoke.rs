@@ -115,6 +115,17 @@ async fn finish(
     Ok(carried_out)
 }
 
+/// Waits until nobody accepts a token that was revoked before. Any other token is left as it is.
+pub(super) async fn confirm(shared: Arc<Shared>, token: TokenDigest) -> Result<(), StoreError> {
+    let fetched = tokio::time::timeout(PATIENCE, shared.fetch(&token)).await;
+    match fetched.unwrap_or(Err(StoreError::Unavailable))?.state {
+        State::Revoked { .. } => revoke(shared, token, None).await.map(|_| ()),
+        // It was revoked here, and the engine does not know that yet.
+        State::Token(_) if shared.tombstones.has(&token) => Err(StoreError::Unavailable),
+        State::Token(_) | State::Absent => Ok(()),
+    }
+}
+
 /// Writes a tombstone. Returns what was there before.
 async fn set(
     shared: &Shared,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue};
@@ -12,6 +12,7 @@ use crate::clock::{Clock, Millis};
 use crate::oauth::client::ClientId;
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
+use crate::store::engine::RedisOptions;
 use crate::store::journal::Journal;
 use crate::store::memory::MemoryStore;
 use crate::store::redis::connect::{Data, Link};
@@ -20,13 +21,12 @@ use crate::store::redis::error::EngineError;
 use crate::store::redis::flights::Flights;
 use crate::store::redis::keys::Keys;
 use crate::store::redis::lease::Lease;
-use crate::store::redis::options::RedisOptions;
 use crate::store::redis::recent::Recent;
 use crate::store::redis::scripts::Job;
 use crate::store::redis::stats::Stats;
 use crate::store::redis::tombstones::Tombstones;
 use crate::store::stored::Interner;
-use crate::store::token_store::{Found, StoreError, TokenStore as _};
+use crate::store::token_store::{Admits, Found, StoreError, TokenStore as _};
 
 pub(super) struct Shared {
     pub(super) options: RedisOptions,
@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) memory: MemoryStore,
     pub(super) tombstones: Tombstones,
     pub(super) recent: Recent,
-    pub(super) journal: Option<Journal>,
+    pub(super) journal: Option<Arc<Journal>>,
     own_interner: Interner,
     pub(super) flights: Flights,
     /// The connections to the engine, while there are any.
@@ -61,6 +61,8 @@ pub(super) struct Shared {
     /// The other gateways: when each was seen last on the clock of the lease, and the digest of its clients.
     pub(super) gateways: Mutex<HashMap<String, (Millis, String)>>,
     pub(super) stats: Stats,
+    /// Whether this gate accepts a token that another one has issued.
+    pub(super) admits: OnceLock<Admits>,
 }
 
 impl Shared {
@@ -68,7 +70,7 @@ impl Shared {
         options: RedisOptions,
         max_tokens: usize,
         clock: Arc<dyn Clock>,
-        journal: Option<Journal>,
+        journal: Option<Arc<Journal>>,
         additions: mpsc::UnboundedSender<Job>,
     ) -> Self {
         Self {
@@ -93,12 +95,13 @@ impl Shared {
             client_set: Mutex::new("-".to_owned()),
             gateways: Mutex::default(),
             stats: Stats::default(),
+            admits: OnceLock::new(),
         }
     }
 
     /// Returns the table of clients and grants, which is the journal's if there is one.
     pub(super) fn interner(&self) -> &Interner {
-        self.journal.as_ref().map_or(&self.own_interner, Journal::interner)
+        self.journal.as_ref().map_or(&self.own_interner, |journal| journal.interner())
     }
 
     /// Returns the connections, once there are any. The caller bounds the wait.
@@ -161,6 +164,9 @@ impl Shared {
     pub(super) fn adopt(&self, token: TokenDigest, record: Record, generation: u64) -> Option<Record> {
         if let Found::Known(known) = self.memory.find(&token) {
             return Some(known);
+        }
+        if self.admits.get().is_some_and(|admits| !admits(&record)) {
+            return None;
         }
         self.expires_at(record.expires());
         if self.memory.keep(token, record.clone()).is_ok() {

@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::oauth::client::ClientId;
+use crate::store::engine::Topology;
 use crate::store::redis::connect::{self, Link};
 use crate::store::redis::entry::{Entry, Position};
 use crate::store::redis::error::EngineError;
 use crate::store::redis::identity::{Identity, Role};
-use crate::store::redis::options::Topology;
 use crate::store::redis::replay::{Extent, replay};
 use crate::store::redis::scripts::{self, Continuity, Read};
 use crate::store::redis::shared::{Shared, lock};
@@ -284,10 +284,6 @@ fn note_gateways(shared: &Shared, read: &Read) {
     let now = shared.lease.now();
     let own = lock(&shared.client_set).clone();
     let mut gateways = lock(&shared.gateways);
-    let differing = |gateways: &std::collections::HashMap<String, (crate::clock::Millis, String)>| {
-        gateways.values().filter(|(_, clients)| *clients != own).count()
-    };
-    let before = differing(&gateways);
     let seen = u64::try_from(SEEN.as_millis()).unwrap_or(u64::MAX);
     for (name, at, about) in &read.gateways {
         let is_live = read.now.saturating_sub(*at) < seen;
@@ -305,9 +301,10 @@ fn note_gateways(shared: &Shared, read: &Read) {
         }
     }
     gateways.retain(|_, (at, _)| now.since(*at) < OTHERS + SEEN);
-    let after = differing(&gateways);
-    shared.stats.differing.set(u64::try_from(after).unwrap_or(u64::MAX));
+    let after = gateways.values().filter(|(_, clients)| *clients != own).count() as u64;
     drop(gateways);
+    let before = shared.stats.differing.get();
+    shared.stats.differing.set(after);
     match (before, after) {
         (0, 1..) => log::warn!(
             "the shared store: {after} gateways have other clients than this one. `tollgate state` lists them"

@@ -2,3 +2,8 @@
 
 mod contract;
 mod engine;
+mod faults;
+mod gateways;
+mod link;
+mod measure;
+mod requests;

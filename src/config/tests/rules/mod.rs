@@ -4,6 +4,7 @@ mod clients;
 mod listeners;
 mod routes;
 mod server;
+mod store;
 mod tls;
 mod upstreams;
 

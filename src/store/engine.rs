@@ -1,4 +1,4 @@
-//! Where the engine is, and how it is used.
+//! Where the engine of a store is that several gateways share, and how it is used.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::oauth::secret::Secret;
 
-/// Where the engine of a [`RedisStore`](crate::store::RedisStore) is, and how it is used.
+/// Where the engine (Redis or Valkey) of a store is that several gateways share, and how it is used.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::oauth::secret::Secret;
 /// let options = RedisOptions { lease: Duration::from_millis(200), ..RedisOptions::single(address) };
 /// # drop(options);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisOptions {
     /// The servers, and how they form one engine.
     pub topology: Topology,
@@ -39,7 +39,7 @@ pub struct RedisOptions {
 }
 
 /// The servers of an engine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Topology {
     /// One server.
@@ -80,7 +80,7 @@ pub struct EngineTls {
 }
 
 /// A login to a server.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineLogin {
     /// The user. `None` is the default user.
     pub user: Option<String>,

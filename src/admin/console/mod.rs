@@ -1,0 +1,81 @@
+//! The console: pages for operators, made on the server. They work without JavaScript: links and forms, and each form
+//! answers with a redirect to the page that shows what it did.
+//!
+//! [`view`] has the templates and what they show, [`pages`] a file for each section, which reads the running gateway and the
+//! draft of the user and translates forms into operations.
+
+mod assets;
+mod live;
+mod own_changes;
+mod pages;
+mod problem_pages;
+mod series;
+mod state;
+mod view;
+mod visit;
+mod wording;
+mod workspace;
+
+use axum::routing::{get, post};
+use axum::{Extension, Router, middleware};
+
+use self::pages::{
+    audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes,
+    secret, setup, shadow, sign_in, upstreams, users, versions,
+};
+use super::problem::Problem;
+use super::state::AdminState;
+
+/// Makes the routes of the pages, and starts to observe the traffic.
+pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
+    let console = state::Console::start(admin);
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-out", post(sign_in::leave))
+        .route("/setup", get(setup::show).post(setup::submit))
+        .route("/clients", get(clients::show))
+        .route("/clients/new", get(new_client::show).post(new_client::submit))
+        .route("/clients/secret", get(secret::show))
+        .route("/clients/show/{id}", get(client::show))
+        .route("/clients/show/{id}/edit", post(client::edit))
+        .route("/clients/show/{id}/reset-secret", post(client::reset_secret))
+        .route("/clients/show/{id}/drop-secret", post(client::drop_secret))
+        .route("/clients/show/{id}/revoke-tokens", post(client::revoke_tokens))
+        .route("/clients/show/{id}/remove", post(client::remove))
+        .route("/scopes", get(scopes::show).post(scopes::add))
+        .route("/scopes/describe", post(scopes::describe))
+        .route("/scopes/remove", post(scopes::remove))
+        .route("/routes", get(routes::matrix))
+        .route("/routes/new", get(new_route::show).post(new_route::submit))
+        .route("/routes/show", get(routes::show))
+        .route("/routes/mode", post(routes::set_mode))
+        .route("/routes/remove", post(routes::remove))
+        .route("/explain", get(explain::show))
+        .route("/changes", get(changes::show))
+        .route("/changes/undo", post(changes::undo))
+        .route("/changes/discard", post(changes::discard))
+        .route("/changes/rebase", post(changes::rebase))
+        .route("/changes/commit", post(changes::commit))
+        .route("/history", get(history::show))
+        .route("/history/compare", get(versions::compare))
+        .route("/history/{number}", get(versions::show))
+        .route("/history/{number}/confirm", post(versions::confirm))
+        .route("/history/{number}/undo", post(versions::undo))
+        .route("/history/{number}/rollback", post(versions::roll_back))
+        .route("/upstreams", get(upstreams::show).post(upstreams::add))
+        .route("/upstreams/set", post(upstreams::set))
+        .route("/upstreams/remove", post(upstreams::remove))
+        .route("/shadow", get(shadow::show))
+        .route("/shadow/propose", post(shadow::propose))
+        .route("/audit", get(audit::show))
+        .route("/users", get(users::show).post(users::add))
+        .route("/users/role", post(users::set_role))
+        .route("/users/password", post(users::set_password))
+        .route("/users/remove", post(users::remove))
+        .route("/live", get(live::stream))
+        .fallback(async || Problem::not_found("there is nothing at this path"))
+        .layer(middleware::from_fn_with_state(admin.clone(), problem_pages::show_problems))
+        .layer(Extension(console))
+        .route("/assets/{digest}/{name}", get(assets::serve))
+}

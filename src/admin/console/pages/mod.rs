@@ -1,0 +1,20 @@
+//! A file for each section of the console: what it shows, and what its forms do.
+
+pub(super) mod audit;
+pub(super) mod changes;
+pub(super) mod client;
+pub(super) mod clients;
+pub(super) mod explain;
+pub(super) mod history;
+pub(super) mod new_client;
+pub(super) mod new_route;
+pub(super) mod overview;
+pub(super) mod routes;
+pub(super) mod scopes;
+pub(super) mod secret;
+pub(super) mod setup;
+pub(super) mod shadow;
+pub(super) mod sign_in;
+pub(super) mod upstreams;
+pub(super) mod users;
+pub(super) mod versions;

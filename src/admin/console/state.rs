@@ -1,0 +1,108 @@
+//! What the console keeps in memory: series of the traffic, and messages between a form and the page after it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::series::SeriesStore;
+use super::view::frame::Notice;
+use crate::admin::state::AdminState;
+use crate::oauth::secret::Secret;
+use crate::telemetry::Totals;
+
+/// The most messages that wait for their page. The oldest one goes first: a message is read within a second.
+const MOST_MESSAGES: usize = 256;
+/// The most pages that are informed of changes at a time.
+pub(super) const MOST_STREAMS: usize = 8;
+
+/// What the console keeps.
+pub(super) struct Console {
+    pub(super) series: SeriesStore,
+    pub(super) streams: Arc<Semaphore>,
+    messages: Mutex<VecDeque<(String, Message)>>,
+}
+
+/// What a form leaves for the page after it.
+pub(super) enum Message {
+    Notice(Notice),
+    Secret(NewSecret),
+}
+
+/// A new secret that is shown once.
+pub(super) struct NewSecret {
+    pub(super) client: String,
+    pub(super) is_new_client: bool,
+    pub(super) secret: Secret,
+    pub(super) warnings: Vec<String>,
+}
+
+impl fmt::Debug for NewSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSecret").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+impl Console {
+    /// Makes the state, and a task that reads the counters once a second as long as the state is used.
+    pub(super) fn start(admin: &AdminState) -> Arc<Self> {
+        let console = Arc::new(Self {
+            series: SeriesStore::default(),
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+            messages: Mutex::default(),
+        });
+        // Without a runtime nothing is served either.
+        if let Ok(runtime) = Handle::try_current() {
+            let (weak, proxy) = (Arc::downgrade(&console), admin.proxy());
+            runtime.spawn(async move {
+                let mut seconds = interval(Duration::from_secs(1));
+                seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                loop {
+                    seconds.tick().await;
+                    let Some(console) = weak.upgrade() else { return };
+                    console.series.sample(Totals::read(&proxy.gauges()));
+                }
+            });
+        }
+        console
+    }
+
+    /// Leaves a message for the next page of a session, which its form token names.
+    pub(super) fn leave(&self, session: &str, message: Message) {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        if messages.len() >= MOST_MESSAGES {
+            messages.pop_front();
+        }
+        messages.push_back((session.to_owned(), message));
+    }
+
+    /// Takes the notices for a session.
+    pub(super) fn notices(&self, session: &str) -> Vec<Notice> {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notices = Vec::new();
+        let is_notice =
+            |entry: &(String, Message)| entry.0 == session && matches!(entry.1, Message::Notice(_));
+        while let Some(at) = messages.iter().position(is_notice) {
+            if let Some((_, Message::Notice(notice))) = messages.remove(at) {
+                notices.push(notice);
+            }
+        }
+        notices
+    }
+
+    /// Takes the last new secret of a session: it is shown once.
+    pub(super) fn secret(&self, session: &str) -> Option<NewSecret> {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_secret =
+            |entry: &(String, Message)| entry.0 == session && matches!(entry.1, Message::Secret(_));
+        let at = messages.iter().rposition(is_secret)?;
+        match messages.remove(at)? {
+            (_, Message::Secret(secret)) => Some(secret),
+            (_, Message::Notice(_)) => None,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The pages about routes: who gets through, and why.
+
+use askama::Template;
+
+use super::form::Errors;
+use super::frame::Frame;
+use super::parts::{Badge, Choice, Link, Term, Tone};
+
+/// The matrix of routes and clients.
+#[derive(Debug, Template)]
+#[template(path = "routes.html")]
+pub(crate) struct RoutesPage {
+    pub(crate) frame: Frame,
+    pub(crate) clients: Vec<Link>,
+    pub(crate) rows: Vec<RouteRow>,
+    /// What does not fit the page.
+    pub(crate) more: String,
+    pub(crate) expectations: Vec<ExpectationRow>,
+}
+
+/// A route of the matrix.
+#[derive(Debug)]
+pub(crate) struct RouteRow {
+    pub(crate) url: String,
+    pub(crate) name: String,
+    pub(crate) upstream: String,
+    pub(crate) mode: Badge,
+    pub(crate) needs: String,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// What a client gets from a route.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) tone: Tone,
+    pub(crate) text: String,
+    pub(crate) url: String,
+}
+
+/// An access test.
+#[derive(Debug)]
+pub(crate) struct ExpectationRow {
+    pub(crate) state: Badge,
+    pub(crate) text: String,
+    pub(crate) detail: String,
+}
+
+/// One route.
+#[derive(Debug, Template)]
+#[template(path = "route.html")]
+pub(crate) struct RoutePage {
+    pub(crate) frame: Frame,
+    pub(crate) name: String,
+    pub(crate) mode: Badge,
+    pub(crate) terms: Vec<Term>,
+    pub(crate) place: String,
+    pub(crate) text: String,
+    /// What forms send to name this route.
+    pub(crate) key: String,
+    pub(crate) switch: Option<ModeSwitch>,
+}
+
+/// The other mode that a route can have.
+#[derive(Debug)]
+pub(crate) struct ModeSwitch {
+    pub(crate) mode: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) note: String,
+}
+
+/// The form of a new route.
+#[derive(Debug, Template)]
+#[template(path = "new_route.html")]
+pub(crate) struct NewRoutePage {
+    pub(crate) frame: Frame,
+    pub(crate) errors: Errors,
+    pub(crate) is_prefix: bool,
+    pub(crate) path: String,
+    pub(crate) host: String,
+    pub(crate) methods: String,
+    pub(crate) upstreams: Vec<Choice>,
+    pub(crate) scopes: Vec<Choice>,
+    pub(crate) is_shadow: bool,
+}
+
+/// Why a request gets through or not.
+#[derive(Debug, Template)]
+#[template(path = "explain.html")]
+pub(crate) struct ExplainPage {
+    pub(crate) frame: Frame,
+    pub(crate) errors: Errors,
+    pub(crate) methods: Vec<Choice>,
+    pub(crate) url: String,
+    pub(crate) clients: Vec<Choice>,
+    pub(crate) answer: Option<Explained>,
+}
+
+/// The decision about a request.
+#[derive(Debug)]
+pub(crate) struct Explained {
+    pub(crate) tone: Tone,
+    pub(crate) verdict: String,
+    pub(crate) why: String,
+    pub(crate) remedies: Vec<String>,
+    pub(crate) steps: Vec<Term>,
+    pub(crate) place: String,
+    pub(crate) text: String,
+}

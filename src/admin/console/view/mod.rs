@@ -1,0 +1,20 @@
+//! What the pages show, as plain data, and the templates that show it. Nothing here knows where the data comes from, and
+//! askama escapes every value.
+
+pub(crate) mod access;
+pub(crate) mod chart;
+pub(crate) mod clients;
+pub(crate) mod edits;
+pub(crate) mod form;
+pub(crate) mod frame;
+pub(crate) mod history;
+pub(crate) mod overview;
+pub(crate) mod parts;
+pub(crate) mod records;
+pub(crate) mod shadow;
+pub(crate) mod sign_in;
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

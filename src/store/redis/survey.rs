@@ -1,0 +1,75 @@
+//! What an engine has, for people who look at it.
+
+use std::time::Duration;
+
+use crate::store::engine::RedisOptions;
+use crate::store::redis::connect;
+use crate::store::redis::error::EngineError;
+use crate::store::redis::identity::Identity;
+use crate::store::redis::keys::Keys;
+
+/// What an engine has.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// The server that has the log.
+    pub(crate) address: String,
+    /// The name and version of its program.
+    pub(crate) version: String,
+    /// How many replicas it has.
+    pub(crate) replicas: u32,
+    /// The entries of the log.
+    pub(crate) entries: u64,
+    /// The clients whose tokens were ended at least once.
+    pub(crate) epochs: u64,
+    /// The gateways, in the order of their names.
+    pub(crate) gateways: Vec<Gateway>,
+}
+
+/// A gateway on the engine.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) name: String,
+    /// The time since it has read the log.
+    pub(crate) age: Duration,
+    /// The digest of its clients.
+    pub(crate) clients: String,
+    pub(crate) version: String,
+}
+
+/// Asks an engine what it has. Nothing is written.
+///
+/// # Errors
+/// Why the engine does not answer, for people.
+pub(crate) fn survey(options: &RedisOptions) -> Result<Survey, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime
+        .block_on(ask(options))
+        .map_err(|error| format!("the shared store at {} cannot be read: {error}", options.topology))
+}
+
+async fn ask(options: &RedisOptions) -> Result<Survey, EngineError> {
+    let keys = Keys::new(&options.prefix);
+    let address = connect::primary(options, &keys).await?;
+    let mut connection = connect::open(&address, options.tls.as_ref(), &options.login, None).await?;
+    let identity = Identity::ask(&mut connection).await?;
+    let mut commands = redis::pipe();
+    commands.cmd("TIME").cmd("XLEN").arg(&keys.log).cmd("HLEN").arg(&keys.epochs);
+    commands.cmd("HGETALL").arg(&keys.gateways);
+    type Found = ((u64, u64), u64, u64, Vec<(String, String)>);
+    let ((seconds, micros), entries, epochs, found): Found = commands.query_async(&mut connection).await?;
+    let now = Duration::from_secs(seconds) + Duration::from_micros(micros);
+    let mut gateways: Vec<Gateway> = found
+        .into_iter()
+        .map(|(name, written)| {
+            let mut fields = written.split(' ');
+            let read =
+                fields.next().and_then(|millis| millis.parse().ok()).map_or(now, Duration::from_millis);
+            let mut field = |at| fields.nth(at).unwrap_or_default().to_owned();
+            Gateway { name, age: now.saturating_sub(read), clients: field(1), version: field(0) }
+        })
+        .collect();
+    gateways.sort_by(|one, other| one.name.cmp(&other.name));
+    let (version, replicas) = (identity.version, identity.replicas);
+    Ok(Survey { address: address.to_string(), version, replicas, entries, epochs, gateways })
+}

@@ -1,0 +1,250 @@
+//! A browser, and what a person does with it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value as Json, json};
+
+/// How long a page may take to show something. The machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether pages may run scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Javascript {
+    On,
+    Off,
+}
+
+/// The process that drives browsers, ended on drop with all of them.
+pub(crate) struct Driver {
+    process: Child,
+    url: String,
+}
+
+/// A browser window with its own cookies.
+pub(crate) struct Browser {
+    client: Client,
+    origin: String,
+}
+
+impl Driver {
+    /// Starts the driver on a port that the system picks.
+    pub(crate) fn start() -> Self {
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts (`sh .ci/need chromium chromedriver` installs it)");
+        let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let port = line.split_once("started successfully on port ")?.1.trim_end_matches('.');
+            port.parse::<u16>().ok()
+        });
+        // What it writes later must not fill the pipe.
+        thread::spawn(move || lines.for_each(drop));
+        Self { process, url: format!("http://127.0.0.1:{}", port.expect("the port of chromedriver")) }
+    }
+
+    /// Opens a browser whose addresses begin with `origin`.
+    pub(crate) async fn open(&self, origin: &str, javascript: Javascript) -> Browser {
+        let allowed = if javascript == Javascript::On { 1 } else { 2 };
+        let capabilities = json!({
+            "goog:chromeOptions": {
+                "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1280,900"],
+                "prefs": { "profile.managed_default_content_settings.javascript": allowed },
+            },
+        });
+        let Json::Object(capabilities) = capabilities else { unreachable!("an object") };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .expect("Chromium starts (`sh .ci/need chromium` installs it)");
+        Browser { client, origin: origin.to_owned() }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Browser {
+    /// Opens a page of the console.
+    pub(crate) async fn go(&self, path: &str) {
+        self.client.goto(&format!("{}{path}", self.origin)).await.expect(path);
+    }
+
+    /// Returns the path of the page.
+    pub(crate) async fn path(&self) -> String {
+        self.client.current_url().await.expect("an address").path().to_owned()
+    }
+
+    /// Waits until the page shows a text.
+    #[track_caller]
+    pub(crate) fn sees(&self, text: &str) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        let (path, text) =
+            (format!("//body[contains(normalize-space(.), {})]", quoted(text)), text.to_owned());
+        async move {
+            let found = self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(&path)).await;
+            if found.is_err() {
+                panic!("{place}: the page does not show {text:?}:\n{}", self.text().await);
+            }
+        }
+    }
+
+    /// Returns what the page shows.
+    pub(crate) async fn text(&self) -> String {
+        let body = self.client.find(Locator::Css("body")).await.expect("a body");
+        body.text().await.expect("its text")
+    }
+
+    /// Returns the text of the element with an id.
+    pub(crate) async fn text_of(&self, id: &str) -> String {
+        self.find(&format!("//*[@id={}]", quoted(id))).await.text().await.expect("its text")
+    }
+
+    /// Enters a text into the field with a label.
+    pub(crate) async fn fill(&self, label: &str, text: &str) {
+        let field = self.field(label).await;
+        field.clear().await.expect(label);
+        field.send_keys(text).await.expect(label);
+    }
+
+    /// Chooses an entry of the list with a label.
+    pub(crate) async fn select(&self, label: &str, entry: &str) {
+        let list = self.field(label).await;
+        list.select_by_label(entry).await.expect(entry);
+    }
+
+    /// Clicks a checkbox or a radio button by the text beside it.
+    pub(crate) async fn choose(&self, text: &str) {
+        let path = format!("//label[contains(normalize-space(.), {})]/input", quoted(text));
+        self.find(&path).await.click().await.expect(text);
+    }
+
+    /// Opens a part that is folded, by its summary.
+    pub(crate) async fn unfold(&self, summary: &str) {
+        let path =
+            format!("//details[not(@open)]/summary[starts-with(normalize-space(.), {})]", quoted(summary));
+        self.find(&path).await.click().await.expect(summary);
+    }
+
+    /// Presses the button with a text, and waits for the page that follows.
+    pub(crate) async fn press(&self, text: &str) {
+        // Not one in a part that is folded.
+        let shown = "not(ancestor::details[not(@open)])";
+        let path = format!("//button[starts-with(normalize-space(.), {})][{shown}]", quoted(text));
+        self.find(&path).await.click().await.expect(text);
+    }
+
+    /// Follows the link with a text.
+    pub(crate) async fn follow(&self, text: &str) {
+        let path = format!("//a[starts-with(normalize-space(.), {})]", quoted(text));
+        self.find(&path).await.click().await.expect(text);
+    }
+
+    /// Returns whether the page has a button or a link with a text.
+    pub(crate) async fn offers(&self, text: &str) -> bool {
+        let text = quoted(text);
+        let path = format!("//*[self::button or self::a][starts-with(normalize-space(.), {text})]");
+        !self.client.find_all(Locator::XPath(&path)).await.expect("a page").is_empty()
+    }
+
+    /// Signs in.
+    pub(crate) async fn sign_in(&self, name: &str, password: &str) {
+        self.go("/sign-in").await;
+        self.fill("Name", name).await;
+        self.fill("Password", password).await;
+        self.press("Sign in").await;
+    }
+
+    /// Sets the width of the window and the colour scheme.
+    pub(crate) async fn resize(&self, width: u32, height: u32, dark: bool) {
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        let scheme = if dark { "dark" } else { "light" };
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// Returns a picture (PNG) of the whole page, at most `height` high.
+    pub(crate) async fn picture(&self, height: u32) -> Vec<u8> {
+        let size = self.devtools("Page.getLayoutMetrics", json!({})).await["cssContentSize"].clone();
+        let whole = size["height"].as_f64().unwrap_or(0.0).min(f64::from(height));
+        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": whole, "scale": 1 });
+        let shot = json!({ "captureBeyondViewport": true, "clip": clip });
+        let shot = self.devtools("Page.captureScreenshot", shot).await;
+        let data = shot["data"].as_str().expect("a picture");
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data).expect("base64")
+    }
+
+    /// Returns how much wider than the window the page is.
+    pub(crate) async fn overflow(&self) -> i64 {
+        let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        self.script(script, vec![]).await.as_i64().expect("a number")
+    }
+
+    /// Runs a script that returns something.
+    pub(crate) async fn script(&self, script: &str, arguments: Vec<Json>) -> Json {
+        self.client.execute(script, arguments).await.expect("the script")
+    }
+
+    /// Runs a script that calls its last argument with something.
+    pub(crate) async fn script_with_callback(&self, script: &str) -> Json {
+        self.client.execute_async(script, vec![]).await.expect("the script")
+    }
+
+    /// Closes the browser.
+    pub(crate) async fn close(self) {
+        self.client.close().await.expect("the browser closes");
+    }
+
+    async fn devtools(&self, command: &str, parameters: Json) -> Json {
+        let command = Devtools(json!({ "cmd": command, "params": parameters }));
+        self.client.issue_cmd(command).await.expect("a command of the developer tools")
+    }
+
+    async fn field(&self, label: &str) -> Element {
+        let path = format!("//*[@id=//label[normalize-space(.)={}]/@for]", quoted(label));
+        self.find(&path).await
+    }
+
+    async fn find(&self, path: &str) -> Element {
+        match self.client.wait().at_most(PATIENCE).for_element(Locator::XPath(path)).await {
+            Ok(found) => found,
+            Err(error) => panic!("{path} is not on the page ({error}):\n{}", self.text().await),
+        }
+    }
+}
+
+/// A command of Chromium's developer tools, over WebDriver.
+#[derive(Debug)]
+struct Devtools(Json);
+
+impl fantoccini::wd::WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.0.to_string()))
+    }
+}
+
+/// Writes a text as a literal of XPath.
+fn quoted(text: &str) -> String {
+    assert!(!text.contains('"'), "the tests need no quotation marks");
+    format!("\"{text}\"")
+}

@@ -1,0 +1,231 @@
+//! What is promised while something is broken.
+
+use std::collections::HashSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::engine::Engine;
+use super::gateways::{Gateways, revoke_at};
+use super::link::Link;
+use super::requests::wait_until;
+use crate::support::metrics::Scrape;
+use crate::support::{get, raw};
+
+/// Returns the lines of `[store]` for one server.
+fn at(engine: &Engine) -> String {
+    format!("url = \"redis://127.0.0.1:{}\"", engine.port())
+}
+
+#[test]
+fn an_engine_that_stops_means_503_and_never_401_and_the_first_request_after_its_return_succeeds() {
+    let engine = Engine::start(&[]);
+    let store = at(&engine);
+    let gateways = Gateways::start(&[&store, &format!("{store}\nallow_cached = \"1h\"")]);
+    let (known, unknown) = (gateways.token(0), gateways.token(0));
+    gateways.all_answer(&known, 200);
+    engine.signal("STOP");
+    wait_until(|| gateways.uses(0, &known).code() == 503);
+    // By its own policy the other one goes on with what it knows, and with nothing else.
+    gateways.uses(1, &known).status(200);
+    gateways.uses(1, &unknown).status(503);
+    gateways.uses(0, &unknown).status(503);
+    gateways.ask_token(0).status(503);
+    // It is carried out here, and everywhere later.
+    gateways.revoke(1, &known).status(503);
+    gateways.uses(1, &known).bearer_error(401, Some("invalid_token"));
+    assert_eq!(Scrape::of(&gateways.all[0]).value("tollgate_store_healthy"), 0.0);
+    engine.signal("CONT");
+    for at in 0..2 {
+        gateways.uses(at, &unknown).status(200);
+    }
+    wait_until(|| gateways.uses(0, &known).code() == 401);
+    gateways.revoke(1, &known).status(200);
+    gateways.token(1);
+}
+
+#[test]
+fn a_revocation_that_the_engine_has_lost_holds_everywhere_also_at_a_new_gateway() {
+    let mut engine = Engine::start(&[]);
+    let store = at(&engine);
+    let mut gateways = Gateways::start(&[&store, &store]);
+    let (revoked, kept) = (gateways.token(0), gateways.token(1));
+    gateways.all_answer(&revoked, 200);
+    gateways.all_answer(&kept, 200);
+    gateways.revoke(1, &revoked).status(200);
+    engine.restart();
+    gateways.add(&store);
+    // Tokens of the last 30 seconds come back.
+    wait_until(|| (0..3).all(|at| gateways.uses(at, &kept).code() == 200));
+    gateways.all_answer(&revoked, 401);
+    // By hand.
+    engine.run(&["FLUSHALL"]);
+    gateways.add(&store);
+    wait_until(|| (0..4).all(|at| gateways.uses(at, &kept).code() == 200));
+    gateways.all_answer(&revoked, 401);
+    gateways.revoke(3, &kept).status(200);
+    gateways.all_answer(&kept, 401);
+}
+
+#[test]
+fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_its_restart() {
+    let engine = Engine::start(&[]);
+    let gateways = Gateways::start(&[&at(&engine), &at(&engine)]);
+    let token = gateways.token(0);
+    gateways.all_answer(&token, 200);
+    engine.signal("STOP");
+    wait_until(|| gateways.uses(0, &token).code() == 503);
+    gateways.revoke(0, &token).status(503);
+    gateways.all[0].signal("KILL");
+    // Its folder is where its journal is.
+    let folder = gateways.all[0].dir().to_owned();
+    engine.signal("CONT");
+    wait_until(|| gateways.uses(1, &token).code() == 200);
+    let text = std::fs::read_to_string(folder.join("gateway.toml")).expect("gateway.toml");
+    let mut again = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["run", "--config"])
+        .arg(folder.join("gateway.toml"))
+        .current_dir(&folder)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the gateway starts");
+    let refused = (0..2_000).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        gateways.uses(1, &token).code() == 401
+    });
+    let _ = again.kill();
+    let _ = again.wait();
+    assert!(refused, "the revocation is not carried out\n{text}");
+}
+
+#[test]
+fn nothing_is_accepted_after_its_200_through_a_bad_network() {
+    let engine = Engine::start(&[]);
+    let link = Link::to(engine.port());
+    let (far, near) = (link.store(), at(&engine));
+    let gateways = Gateways::start(&[&far, &near]);
+    for round in 0..24 {
+        match round % 4 {
+            0 => link.lose(0),
+            1 => link.lose(20),
+            2 => link.reset(),
+            _ => link.cut(true),
+        }
+        let token = loop {
+            let answer = gateways.ask_token(1);
+            if answer.code() == 200 {
+                break crate::support::token_of(&answer);
+            }
+        };
+        // The far gateway has it in memory, if it can.
+        let before = gateways.uses(0, &token).code();
+        assert!([200, 503].contains(&before), "{before}");
+        gateways.revoke(1, &token).status(200);
+        let after = gateways.uses(0, &token).code();
+        assert!([401, 503].contains(&after), "round {round}: {after} after the 200 of its revocation");
+        link.cut(false);
+        link.lose(0);
+    }
+    wait_until(|| gateways.uses(0, &gateways.token(1)).code() == 200);
+}
+
+#[test]
+fn a_failover_that_loses_a_revocation_does_not_revive_the_token() {
+    let durable = ["--repl-diskless-sync-delay", "0"];
+    let mut primary = Engine::start(&durable);
+    let mut arguments = durable.to_vec();
+    let port = primary.port().to_string();
+    arguments.extend(["--replicaof", "127.0.0.1", &port]);
+    let replica = Engine::start(&arguments);
+    replica.wait_for(&["INFO", "replication"], "master_link_status:up");
+    let sentinel = Engine::start_sentinel(&primary);
+    sentinel.wait_for(&["SENTINEL", "REPLICAS", "tollgate"], &replica.port().to_string());
+    let store = format!("urls = [\"redis://127.0.0.1:{}\"]\nsentinel = \"tollgate\"", sentinel.port());
+    let mut gateways = Gateways::start(&[&store, &store]);
+    let (revoked, kept) = (gateways.token(0), gateways.token(1));
+    gateways.all_answer(&revoked, 200);
+    gateways.all_answer(&kept, 200);
+    // Both tokens are at the replica, and then nothing more reaches it.
+    replica.wait_for(&["--scan", "--pattern", "tg:t:*"], "\n");
+    replica.signal("STOP");
+    gateways.revoke(0, &revoked).status(200);
+    gateways.all_answer(&revoked, 401);
+    primary.kill();
+    replica.signal("CONT");
+    replica.wait_for(&["INFO", "replication"], "role:master");
+    gateways.add(&store);
+    wait_until(|| (0..3).all(|at| gateways.uses(at, &kept).code() == 200));
+    gateways.all_answer(&revoked, 401);
+    gateways.revoke(2, &kept).status(200);
+    gateways.all_answer(&kept, 401);
+}
+
+#[test]
+fn a_primary_without_its_replicas_is_not_trusted() {
+    let primary = Engine::start(&["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"]);
+    let port = primary.port().to_string();
+    let replica = Engine::start(&["--replicaof", "127.0.0.1", &port]);
+    replica.wait_for(&["INFO", "replication"], "master_link_status:up");
+    primary.wait_for(&["INFO", "replication"], "connected_slaves:1");
+    let gateways = Gateways::start(&[&at(&primary)]);
+    let token = gateways.token(0);
+    gateways.uses(0, &token).status(200);
+    replica.signal("STOP");
+    // It still answers reads. As nobody knows who else is the primary now, they do not count.
+    wait_until(|| gateways.uses(0, &token).code() == 503);
+    replica.signal("CONT");
+    wait_until(|| gateways.uses(0, &token).code() == 200);
+}
+
+#[test]
+fn a_flood_of_unknown_tokens_reaches_the_engine_in_bounded_numbers() {
+    let engine = Engine::start(&[]);
+    let gateways = Gateways::start(&[&at(&engine)]);
+    let good = gateways.token(0);
+    let begun = Instant::now();
+    let address = gateways.all[0].plain();
+    let statuses: HashSet<u16> = thread::scope(|scope| {
+        let floods: Vec<_> = (0..8_u32)
+            .map(|thread| {
+                scope.spawn(move || {
+                    let mut seen = HashSet::new();
+                    for number in 0..250_u32 {
+                        let mut random = [0; 32];
+                        random[..4].copy_from_slice(&thread.to_be_bytes());
+                        random[4..8].copy_from_slice(&number.to_be_bytes());
+                        let token = tollgate::oauth::AccessToken::from_random(&random);
+                        let bearer = format!("Authorization: Bearer {}", token.expose());
+                        seen.insert(raw(address, get("/hello", &[&bearer])).code());
+                    }
+                    seen
+                })
+            })
+            .collect();
+        floods.into_iter().flat_map(|flood| flood.join().expect("a flood")).collect()
+    });
+    gateways.uses(0, &good).status(200);
+    assert!(statuses.iter().all(|status| [401, 503].contains(status)), "{statuses:?}");
+    let metrics = Scrape::of(&gateways.all[0]);
+    let asked = metrics.value("tollgate_shared_store_misses_total{answer=\"unknown\"}");
+    let most = 10_000.0 * (begun.elapsed().as_secs_f64() + 1.0);
+    assert!(asked > 0.0 && asked <= most, "{asked} of at most {most}");
+    let same = revoke_at(address, &good);
+    same.status(200);
+}
+
+#[test]
+fn an_engine_that_cannot_be_used_is_named_with_its_reason() {
+    let engine = Engine::start(&["--requirepass", "right"]);
+    let upstream = crate::support::Upstream::start();
+    let wrong = format!("{}\npassword = \"wrong\"", at(&engine));
+    let config = super::gateways::config(upstream.address(), &wrong);
+    let gateway = crate::support::Gateway::start(&config);
+    gateway.wait_for("cannot be used");
+    assert!(!gateway.written().contains("\"wrong\""), "{}", gateway.written());
+    let token =
+        format!("Authorization: Bearer {}", tollgate::oauth::AccessToken::from_random(&[7; 32]).expose());
+    raw(gateway.plain(), get("/hello", &[&token])).status(503);
+    raw(gateway.plain(), get("/public/x", &[])).status(200);
+    let right = format!("{}\npassword = \"right\"", at(&engine));
+    Gateways::start(&[&right]).token(0);
+}
