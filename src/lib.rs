@@ -127,7 +127,6 @@
 #[cfg(feature = "gateway")]
 mod access;
 #[cfg(feature = "gateway")]
-#[allow(dead_code, reason = "the pages use it")]
 mod admin;
 #[cfg(feature = "gateway")]
 mod bench;

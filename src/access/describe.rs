@@ -91,7 +91,7 @@ pub(crate) fn terms(config: &Config, route: &Route) -> Vec<String> {
 }
 
 /// Describes what a route changes in its requests beyond what every route does. The path is not among it.
-fn forwarding(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
+pub(super) fn forwarding(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
     let mut changes = Vec::new();
     changes.extend(
         route

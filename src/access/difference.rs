@@ -5,6 +5,7 @@
 
 mod credentials;
 mod json;
+mod looser;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,7 +14,7 @@ use std::time::SystemTime;
 use self::credentials::credentials;
 use crate::access::describe;
 use crate::access::reach::{Reach, SenderConstraint};
-use crate::config::{Access, Client, Config, Mode, Route};
+use crate::config::{Access, Client, Config, Mode, Route, ShownDuration};
 
 /// One difference in access. Routes are named by their methods and pattern, as in the access matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +31,11 @@ pub(crate) enum Change {
     RouteRemoved { route: String },
     /// A route goes to another upstream, or its upstream has other servers.
     Redirected { route: String, before: String, after: String },
-    /// A route has other terms.
-    TermsChanged { route: String, added: Vec<String>, removed: Vec<String> },
+    /// A route has other terms: limits, addresses, origins, what the upstream gets to see. `looser` is whether they may let
+    /// something through that was refused before.
+    TermsChanged { route: String, added: Vec<String>, removed: Vec<String>, looser: bool },
+    /// A client has other terms: the lifetime of its tokens, and its rate limit.
+    ClientTermsChanged { client: String, added: Vec<String>, removed: Vec<String>, looser: bool },
     /// A client gets through a route that needs a token.
     Gained { client: String, route: String },
     /// A client no longer gets through a route that needs a token.
@@ -51,17 +55,17 @@ pub(crate) enum Change {
 impl Change {
     /// Returns whether something may get through that was refused before.
     ///
-    /// Another upstream or other terms count as that: whether a rate or a list of addresses is looser is for a person
-    /// to judge.
+    /// Another upstream counts as that, and so do terms that cannot be ordered: whether those are looser is for a person to
+    /// judge.
     pub(crate) fn widens(&self) -> bool {
         match self {
             Self::BecomesPublic { .. }
             | Self::BecomesShadow { .. }
             | Self::Redirected { .. }
-            | Self::TermsChanged { .. }
             | Self::Gained { .. }
             | Self::MayIntrospect { .. }
             | Self::CredentialAdded { .. } => true,
+            Self::TermsChanged { looser, .. } | Self::ClientTermsChanged { looser, .. } => *looser,
             Self::SenderConstraint { before, after, .. } => {
                 before.key && !after.key || before.certificate && !after.certificate
             }
@@ -184,7 +188,8 @@ fn direction((before, old): (&Config, &Route), (after, new): (&Config, &Route), 
     if from != to {
         let (added, removed) = (to.difference(&from), from.difference(&to));
         let (added, removed) = (added.cloned().collect(), removed.cloned().collect());
-        changes.push(Change::TermsChanged { route: name(new), added, removed });
+        let looser = looser::route((before, old), (after, new));
+        changes.push(Change::TermsChanged { route: name(new), added, removed, looser });
     }
 }
 
@@ -217,6 +222,12 @@ fn cells(
     }
 }
 
+/// Describes the terms of a client: the lifetime of its tokens, and its rate limit.
+fn client_terms(client: &Client) -> Vec<String> {
+    let lifetime = format!("tokens live for {}", ShownDuration(client.token_lifetime));
+    std::iter::once(lifetime).chain(client.rate_limit.map(|rate| rate.to_string())).collect()
+}
+
 fn authentication(
     id: &str,
     old: Option<&Client>,
@@ -229,6 +240,15 @@ fn authentication(
         let (before, after) = (SenderConstraint::of(old), SenderConstraint::of(new));
         if before != after {
             changes.push(Change::SenderConstraint { client: client(), before, after });
+        }
+        let (before, after) = (client_terms(old), client_terms(new));
+        if before != after {
+            let new_ones = |these: &[String], those: &[String]| {
+                these.iter().filter(|term| !those.contains(term)).cloned().collect::<Vec<_>>()
+            };
+            let (added, removed) = (new_ones(&after, &before), new_ones(&before, &after));
+            let looser = looser::client(old, new);
+            changes.push(Change::ClientTermsChanged { client: client(), added, removed, looser });
         }
     }
     let may_introspect = |client: Option<&Client>| {

@@ -36,6 +36,10 @@ pub(crate) struct Problem {
     retry_after: Option<u64>,
 }
 
+/// Marks a response that is one of these, and not one of a layer in front of the handlers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IsProblem;
+
 /// One error of a configuration.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FieldError {
@@ -111,21 +115,6 @@ impl Problem {
     pub(crate) fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
-
-    /// Returns the status.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Returns what happened and what to do.
-    pub(crate) fn detail(&self) -> &str {
-        &self.detail
-    }
-
-    /// Returns the errors of the configuration.
-    pub(crate) fn errors(&self) -> &[FieldError] {
-        &self.errors
-    }
 }
 
 impl IntoResponse for Problem {
@@ -133,6 +122,7 @@ impl IntoResponse for Problem {
         // Serialization cannot fail: there is no map in it.
         let mut response = Response::new(Body::from(serde_json::to_vec(&self).unwrap_or_default()));
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(IsProblem);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(seconds) = self.retry_after {

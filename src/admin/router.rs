@@ -17,7 +17,7 @@ use super::api;
 use super::console;
 use super::cross_site::refuse_cross_site;
 use super::guard::guard;
-use super::problem::{MEDIA_TYPE, Problem};
+use super::problem::{IsProblem, MEDIA_TYPE, Problem};
 use super::response_headers::protect;
 use super::state::AdminState;
 
@@ -55,9 +55,11 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 async fn errors_are_problems(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
-    let has_form = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
-        value == MEDIA_TYPE || value.to_str().is_ok_and(|value| value.starts_with("text/html"))
-    });
+    let is_page = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.to_str().is_ok_and(|value| value.starts_with("text/html")));
+    let has_form = is_page || response.extensions().get::<IsProblem>().is_some();
     if has_form || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }

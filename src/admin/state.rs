@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::attempts::Attempts;
+use super::console::series::SeriesStore;
 use super::control::Control;
 use super::cookie::CookieName;
 use super::password_check::PasswordCheck;
@@ -34,6 +35,8 @@ struct Inner {
     passwords: PasswordCheck,
     /// Held while somebody is set up with a link.
     setups: Mutex<()>,
+    /// What the traffic was like lately.
+    series: Arc<SeriesStore>,
 }
 
 impl AdminState {
@@ -56,6 +59,7 @@ impl AdminState {
             attempts: Attempts::default(),
             passwords: PasswordCheck::default(),
             setups: Mutex::default(),
+            series: Arc::default(),
         }))
     }
 
@@ -109,6 +113,11 @@ impl AdminState {
 
     pub(super) fn attempts(&self) -> &Attempts {
         &self.0.attempts
+    }
+
+    /// Returns what the traffic was like lately.
+    pub(super) fn series(&self) -> &Arc<SeriesStore> {
+        &self.0.series
     }
 
     pub(super) fn setups(&self) -> &Mutex<()> {

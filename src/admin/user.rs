@@ -139,7 +139,6 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 /// A form that a signed-in user has sent from a page of their session.
 #[derive(Debug)]
 pub(crate) struct Submitted {
-    pub(crate) user: User,
     pub(crate) fields: Fields,
 }
 
@@ -154,7 +153,7 @@ impl FromRequest<AdminState> for Submitted {
             let detail = "the form belongs to another session: open the page again and repeat";
             return Err(Problem::forbidden("form-token", detail).into());
         }
-        Ok(Self { user, fields })
+        Ok(Self { fields })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::actor::{Actor, Role};
+use super::actor::{Actor, Role, Via};
 use super::audit::{AuditLine, Event};
 use super::config_file::replace;
 use super::control::ChangeControl;
@@ -17,7 +17,7 @@ use super::error::ChangeError;
 use super::fault;
 use super::file::FileError;
 use super::operation::{Operation, millis};
-use super::permission::owner_only;
+use super::permission::{OwnerOnly, owner_only};
 use super::preview::grants;
 use super::raw;
 use super::state;
@@ -125,17 +125,16 @@ impl ChangeControl {
         if is_read_only(&before)? {
             return Err(ChangeError::ReadOnly);
         }
-        let forbidden = owner_only(&before, &after)?;
-        if !forbidden.is_empty() && actor.role < Role::Owner {
-            let reasons: Vec<String> = forbidden.iter().map(ToString::to_string).collect();
-            let line = AuditLine::now(actor, Event::Refusal, "commit", "refused");
-            self.record(&line.detail(&reasons.join("; ")))?;
-            return Err(ChangeError::OwnerOnly(forbidden));
-        }
+        self.permit(actor, owner_only(&before, &after)?)?;
         let config = self.live.check(&after).map_err(ChangeError::Invalid)?;
-        let granted = self.live.check(&before).map(|before| grants(&before, &config)).unwrap_or_default();
+        let config_before = self.live.check(&before).ok();
+        // The texts named no other file above. This holds for keys that are added to the configuration later, too.
+        let known = config_before.as_ref().map(|config| config.files.as_slice()).unwrap_or_default();
+        let others = config.files.iter().filter(|file| !known.contains(file));
+        self.permit(actor, others.map(|file| OwnerOnly::File { key: file.display().to_string() }).collect())?;
+        let granted = config_before.map(|before| grants(&before, &config)).unwrap_or_default();
         // What is in place now must be in the history before something else is.
-        self.observe(super::actor::Via::File, "file", "Edited outside of the gateway")?;
+        self.observe(Via::File, "file", "Edited outside of the gateway")?;
         let history = History(&self.folder);
         let head = history.head().map_err(ChangeError::State)?;
         let now = SystemTime::now();
@@ -188,6 +187,17 @@ impl ChangeControl {
             log::error!("version {} is in force, and this could not be recorded: {error}", version.number);
         }
         Ok(Committed { version, generation })
+    }
+
+    /// Refuses differences that only an owner may commit, and records the refusal.
+    fn permit(&self, actor: &Actor, differences: Vec<OwnerOnly>) -> Result<(), ChangeError> {
+        if differences.is_empty() || actor.role == Role::Owner {
+            return Ok(());
+        }
+        let reasons: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        let line = AuditLine::now(actor, Event::Refusal, "commit", "refused");
+        self.record(&line.detail(&reasons.join("; ")))?;
+        Err(ChangeError::OwnerOnly(differences))
     }
 
     fn put_in_place(

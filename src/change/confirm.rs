@@ -1,6 +1,6 @@
 //! Confirms provisional commits, and rolls them back if nobody does.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::actor::{Actor, Role, Via};
 use super::audit::{AuditLine, Event};
@@ -54,7 +54,7 @@ impl ChangeControl {
     /// # Errors
     /// The texts before it cannot be restored. The next call tries again.
     pub(crate) fn enforce_deadline(&self, now: SystemTime) -> Result<(), ChangeError> {
-        if !self.folder.unconfirmed().exists() {
+        if !self.folder.has_unconfirmed() {
             return Ok(());
         }
         let Some(_lock) = self.folder.try_lock().map_err(ChangeError::State)? else { return Ok(()) };
@@ -138,12 +138,5 @@ impl ChangeControl {
         version.state = state;
         History(&self.folder).update(&version).map_err(ChangeError::State)?;
         Ok(version)
-    }
-}
-
-impl Unconfirmed {
-    /// Returns the moment at which the commit is rolled back.
-    pub(crate) fn deadline(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(self.deadline)
     }
 }

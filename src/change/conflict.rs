@@ -80,25 +80,6 @@ pub(crate) enum Conflict {
     CredentialGone(String),
 }
 
-impl Conflict {
-    /// Returns the name that scripts see.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::NotATable(_) => "not-a-table",
-            Self::Exists(..) => "exists",
-            Self::Missing(..) => "missing",
-            Self::Ambiguous(_) => "ambiguous",
-            Self::NoSuchScope { .. } => "no-such-scope",
-            Self::NotInList { .. } => "not-in-list",
-            Self::Unfaithful(..) => "unfaithful",
-            Self::Value(_) => "value",
-            Self::Syntax(_) => "syntax",
-            Self::NoSuchFile(_) => "no-such-file",
-            Self::CredentialGone(_) => "credential-gone",
-        }
-    }
-}
-
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

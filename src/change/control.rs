@@ -39,11 +39,6 @@ impl ChangeControl {
         Ok(Self { config: config.to_owned(), folder, audit, key, live })
     }
 
-    /// Returns the path of the configuration.
-    pub(crate) fn config_path(&self) -> &Path {
-        &self.config
-    }
-
     /// Returns the audit, for events that are no changes of the configuration.
     pub(crate) fn audit(&self) -> &Audit {
         &self.audit

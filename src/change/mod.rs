@@ -4,8 +4,6 @@
 //! keeps everything outside the change as it is written. A [`Draft`](draft::Draft) is a list of operations that an operator
 //! collects. [`ChangeControl`](control::ChangeControl) keeps drafts, shows what they grant, and commits them.
 
-#![allow(dead_code, unused_imports, reason = "the admin side is about to call it")]
-
 pub(crate) mod actor;
 mod addresses;
 pub(crate) mod audit;
@@ -53,4 +51,3 @@ mod words;
 pub(crate) use self::config_file::{ConfigFile, EditError};
 pub(crate) use self::edit::ListEdit;
 pub(crate) use self::file::FileError;
-pub(crate) use self::routes::RouteAddress;

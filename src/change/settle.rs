@@ -1,7 +1,5 @@
 //! Settles what a crash left behind, and records what others changed.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -147,15 +145,5 @@ impl ChangeControl {
             self.record_observed()?;
         }
         Ok(true)
-    }
-
-    /// Returns what differs if a file of the configuration is replaced or written.
-    pub(crate) fn look(&self) -> Vec<(PathBuf, u64, u64, i64, i64)> {
-        let files = crate::config::included_files(&self.config);
-        let look = |path: PathBuf| {
-            let metadata = fs::metadata(&path).ok()?;
-            Some((path, metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
-        };
-        std::iter::once(self.config.clone()).chain(files).filter_map(look).collect()
     }
 }

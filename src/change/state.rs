@@ -41,6 +41,11 @@ impl StateFolder {
         self.0.is_dir()
     }
 
+    /// Returns whether a commit waits for its confirmation.
+    pub(crate) fn has_unconfirmed(&self) -> bool {
+        self.unconfirmed().exists()
+    }
+
     /// Makes the folder and those in it, if they do not exist.
     pub(super) fn make(&self) -> io::Result<()> {
         state_file::make_folder(&self.drafts())?;

@@ -1,6 +1,8 @@
 //! Staged changes of the configuration, and the gateway that they are applied to.
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{io, thread};
@@ -9,6 +11,7 @@ use super::build;
 use super::error::StartError;
 use super::load::test_access;
 use super::reload::Reloader;
+use crate::admin::control::Control as _;
 use crate::change::FileError;
 use crate::change::control::ChangeControl;
 use crate::change::environment::read_edited;
@@ -99,9 +102,14 @@ pub(super) fn settle(path: &Path) -> Result<(), StartError> {
     if !folder.exists() {
         return Ok(());
     }
-    of_command(path).map(drop).map_err(|error| {
-        StartError::system(format!("the staged changes of {} cannot be settled: {error}", path.display()))
-    })
+    let Err(error) = of_command(path) else { return Ok(()) };
+    let message = format!("the staged changes of {} cannot be settled: {error}", path.display());
+    if folder.has_unconfirmed() {
+        // It may be time to roll that commit back, and then its configuration must not be served.
+        return Err(StartError::system(message));
+    }
+    log::error!("{message}");
+    Ok(())
 }
 
 /// Starts the thread that keeps the deadlines of commits, also of those that a command made, and records edits from
@@ -124,7 +132,7 @@ pub(super) fn watch(
                 control = of_running(&path, &state_dir, &reloader).ok();
             }
             let Some(control) = &control else { continue };
-            let now = Some(control.look());
+            let now = Some(look(&path, &reloader));
             let mut keep = || -> Result<(), ChangeError> {
                 control.enforce_deadline(SystemTime::now())?;
                 // A file that is being written looks different each time.
@@ -142,4 +150,14 @@ pub(super) fn watch(
         }
     };
     thread::Builder::new().name("tollgate-change".to_owned()).spawn(run).map(drop)
+}
+
+/// Returns what differs if a file of the configuration is replaced or written.
+fn look(main: &Path, reloader: &Reloader) -> Vec<(PathBuf, u64, u64, i64, i64)> {
+    let config = reloader.config();
+    let look = |path: &Path| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((path.to_owned(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+    };
+    std::iter::once(main).chain(config.included.iter().map(PathBuf::as_path)).filter_map(look).collect()
 }

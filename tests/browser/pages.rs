@@ -43,11 +43,11 @@ async fn every_page_is_accessible_and_fits_its_window() {
     let pictures = std::env::var_os("TOLLGATE_PICTURES").map(PathBuf::from);
     let mut failures = Vec::new();
     for (name, path) in PAGES.into_iter().chain([("sign-in", "/sign-in"), ("setup", "/setup?code=x")]) {
+        browser.go(path).await;
         // Colours differ in the two schemes and places at the two widths, so two of the four show all that can be wrong.
         let all = [(1280, false), (390, true), (1280, true), (390, false)];
         for (width, dark) in all.into_iter().take(if pictures.is_some() { 4 } else { 2 }) {
             browser.resize(width, 900, dark).await;
-            browser.go(path).await;
             let scheme = if dark { "dark" } else { "light" };
             let overflow = browser.overflow().await;
             if overflow > 0 {

@@ -311,6 +311,19 @@ fn a_draft_shows_what_it_grants_and_no_secret() {
     assert_eq!(text(dir), FILE);
 }
 
+#[test]
+fn a_commit_that_violates_an_access_test_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path();
+    let file = format!("{FILE}\n[[expect]]\nnever = [\"GET /late\"]\n");
+    std::fs::write(dir.join("gateway.toml"), &file).expect("gateway.toml");
+    let id = draft(dir, &[ROUTE]);
+    assert!(good(dir, &["change", "show", &id]).contains("expect[0].never[0]"));
+    let refused = run(dir, &["change", "commit", &id, "-m", "Open it"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("expect[0].never[0]"), "{refused:?}");
+    assert_eq!(text(dir), file);
+}
+
 fn resident_kib(process: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory");

@@ -21,7 +21,10 @@ impl Change {
             Self::Redirected { route, before, after } => {
                 ("redirected", json!({ "route": route, "before": before, "after": after }))
             }
-            Self::TermsChanged { route, added, removed } => {
+            Self::ClientTermsChanged { client, added, removed, .. } => {
+                ("client_terms_changed", json!({ "client": client, "added": added, "removed": removed }))
+            }
+            Self::TermsChanged { route, added, removed, .. } => {
                 ("terms_changed", json!({ "route": route, "added": added, "removed": removed }))
             }
             Self::Gained { client, route } => ("gained", json!({ "client": client, "route": route })),

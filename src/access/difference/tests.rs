@@ -136,7 +136,7 @@ fn another_server_and_other_terms_are_changes() {
     assert!(matches!(&moved[..], [Change::Redirected { .. }, Change::Redirected { .. }]), "{moved:?}");
     let (added, removed) = (vec!["5/s".to_owned()], Vec::new());
     let limited = [("path = \"/orders\"", "path = \"/orders\"\nrate_limit = \"5/s\"")];
-    assert_eq!(changes(&limited), [Change::TermsChanged { route: route(), added, removed }]);
+    assert_eq!(changes(&limited), [Change::TermsChanged { route: route(), added, removed, looser: false }]);
 }
 
 #[test]
@@ -170,4 +170,42 @@ fn shadow_mode_widens_and_its_end_does_not() {
     let by_default = config(&format!("[server]\nmode = \"shadow\"\n{BEFORE}"));
     let all = difference(&config(BEFORE), &by_default, UNIX_EPOCH);
     assert_eq!(all, [Change::BecomesShadow { route: "any /orders".to_owned() }], "not the public route");
+}
+
+#[test]
+fn only_looser_terms_widen() {
+    let reader = "[clients.reader]\n";
+    let orders = "path = \"/orders\"\n";
+    let api = "[upstreams.api]\n";
+    // The stricter setting and the looser one. An empty one is the default.
+    for (place, strict, loose) in [
+        (orders, "rate_limit = \"5/s\"", ""),
+        (orders, "rate_limit = { rate = \"60/m\", burst = 2 }", "rate_limit = \"2/s\""),
+        (orders, "rate_limit = { rate = \"5/s\", burst = 5 }", "rate_limit = { rate = \"5/s\", burst = 6 }"),
+        (orders, "rate_limit_by_address = \"5/s\"", "rate_limit_by_address = \"6/s\""),
+        (orders, "max_in_flight = 5", "max_in_flight = 6"),
+        (orders, "max_body_size = \"1KiB\"", "max_body_size = \"0B\""),
+        (orders, "allow = [\"10.1.0.0/16\"]", "allow = [\"10.0.0.0/8\"]"),
+        (orders, "allow = [\"10.1.0.0/16\"]", ""),
+        (orders, "deny = [\"10.0.0.0/8\"]", "deny = [\"10.1.0.0/16\"]"),
+        (orders, "", "cors = { origins = [\"https://a.example\"] }"),
+        (orders, "", "forward_token = true"),
+        (api, "max_in_flight = 5", ""),
+        (reader, "token_lifetime = \"1m\"", "token_lifetime = \"2m\""),
+        (reader, "rate_limit = \"5/s\"", ""),
+    ] {
+        let text = |setting: &str| config(&BEFORE.replacen(place, &format!("{place}{setting}\n"), 1));
+        let (strict_config, loose_config) = (text(strict), text(loose));
+        let at = UNIX_EPOCH + Duration::from_secs(10);
+        let wider = difference(&strict_config, &loose_config, at);
+        assert!(!wider.is_empty() && wider.iter().all(Change::widens), "{strict} -> {loose}: {wider:?}");
+        let narrower = difference(&loose_config, &strict_config, at);
+        let none = !narrower.is_empty() && !narrower.iter().any(Change::widens);
+        assert!(none, "{loose} -> {strict}: {narrower:?}");
+        assert_eq!(narrower[0].to_json()["widens"], false);
+    }
+    // What cannot be ordered is for a person to judge.
+    let other =
+        [("path = \"/orders\"\n", "path = \"/orders\"\nrequest_headers = { remove = [\"Cookie\"] }\n")];
+    assert!(changes(&other)[0].widens());
 }

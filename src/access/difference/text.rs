@@ -7,6 +7,7 @@ use crate::access::reach::SenderConstraint;
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let terms = |terms: &[String]| if terms.is_empty() { "none".to_owned() } else { terms.join("; ") };
         let shown = |constraint: &SenderConstraint| constraint.description().unwrap_or("nothing");
         match self {
             Self::BecomesPublic { route } => write!(f, "{route} becomes public: it needs no token"),
@@ -23,9 +24,15 @@ impl fmt::Display for Change {
             Self::Redirected { route, before, after } => {
                 write!(f, "{route} goes to {after} instead of {before}")
             }
-            Self::TermsChanged { route, added, removed } => {
-                let terms =
-                    |terms: &[String]| if terms.is_empty() { "none".to_owned() } else { terms.join("; ") };
+            Self::ClientTermsChanged { client, added, removed, .. } => {
+                write!(
+                    f,
+                    "client \"{client}\" has other terms: {} instead of {}",
+                    terms(added),
+                    terms(removed)
+                )
+            }
+            Self::TermsChanged { route, added, removed, .. } => {
                 write!(f, "{route} has other terms: {} instead of {}", terms(added), terms(removed))
             }
             Self::Gained { client, route } => write!(f, "client \"{client}\" gets through {route}"),

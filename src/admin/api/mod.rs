@@ -15,6 +15,7 @@ mod extract;
 mod headers;
 mod history;
 mod idempotency;
+mod live;
 mod moment;
 mod openapi;
 mod paging;
@@ -47,6 +48,7 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
     let read = Router::new()
         .route("/status", get(status::status))
         .route("/reload", get(status::reload))
+        .route("/live", get(live::live))
         .route("/scopes", get(scopes::list))
         .route("/routes", get(routes::list))
         .route("/upstreams", get(upstreams::list))

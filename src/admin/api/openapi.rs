@@ -8,8 +8,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    access, audit, clients, commits, drafts, history, previews, questions, routes, scopes, shadow, status,
-    tokens, upstreams,
+    access, audit, clients, commits, drafts, history, live, previews, questions, routes, scopes, shadow,
+    status, tokens, upstreams,
 };
 
 #[derive(OpenApi)]
@@ -21,6 +21,7 @@ use super::{
     paths(
         status::status,
         status::reload,
+        live::live,
         scopes::list,
         routes::list,
         upstreams::list,

@@ -73,10 +73,10 @@ impl PageQuery {
 mod tests {
     use super::*;
 
-    fn page(limit: Option<usize>, after: Option<&str>) -> Result<(Vec<u32>, Option<String>), String> {
+    fn page(limit: Option<usize>, after: Option<&str>) -> Result<(Vec<u32>, Option<String>), ()> {
         let query = PageQuery { limit, after: after.map(str::to_owned) };
         let page = query.page(0..5_u32, u32::to_string, |item| item);
-        page.map(|page| (page.items, page.next)).map_err(|problem| problem.detail().to_owned())
+        page.map(|page| (page.items, page.next)).map_err(drop)
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod live;
 mod own_changes;
 mod pages;
 mod problem_pages;
-mod series;
+pub(in crate::admin) mod series;
 mod state;
 mod view;
 mod visit;

@@ -22,7 +22,7 @@ pub(super) const MOST_STREAMS: usize = 8;
 
 /// What the console keeps.
 pub(super) struct Console {
-    pub(super) series: SeriesStore,
+    pub(super) series: Arc<SeriesStore>,
     pub(super) streams: Arc<Semaphore>,
     messages: Mutex<VecDeque<(String, Message)>>,
 }
@@ -51,7 +51,7 @@ impl Console {
     /// Makes the state, and a task that reads the counters once a second as long as the state is used.
     pub(super) fn start(admin: &AdminState) -> Arc<Self> {
         let console = Arc::new(Self {
-            series: SeriesStore::default(),
+            series: Arc::clone(admin.series()),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             messages: Mutex::default(),
         });

@@ -92,8 +92,7 @@ impl FromRequest<AdminState> for Form {
     async fn from_request(request: Request, state: &AdminState) -> Result<Self, NotSignedIn> {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, state).await?;
-        let Submitted { fields, .. } =
-            Submitted::from_request(Request::from_parts(parts, body), state).await?;
+        let Submitted { fields } = Submitted::from_request(Request::from_parts(parts, body), state).await?;
         Ok(Self { visit, fields })
     }
 }

@@ -3,8 +3,10 @@
 mod api;
 mod changes;
 mod commands;
+mod figures;
 mod guard;
 mod listener;
+mod sessions;
 
 use crate::support::{Config, Fixture, TestResponse, get, raw};
 use std::net::SocketAddr;

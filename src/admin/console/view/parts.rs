@@ -122,7 +122,6 @@ pub(crate) struct Grant {
 pub(crate) enum Effect {
     Widens,
     Narrows,
-    Other,
 }
 
 impl Grant {
@@ -130,7 +129,6 @@ impl Grant {
         match self.effect {
             Effect::Widens => "widens",
             Effect::Narrows => "narrows",
-            Effect::Other => "other",
         }
     }
 
@@ -138,7 +136,6 @@ impl Grant {
         match self.effect {
             Effect::Widens => "widens",
             Effect::Narrows => "narrows",
-            Effect::Other => "also",
         }
     }
 }

@@ -68,7 +68,7 @@ fn grants(word: &str) -> Vec<Grant> {
             effect: Effect::Narrows,
             text: "client \"old\" no longer gets through POST /orders/{id}/items".into(),
         },
-        Grant { effect: Effect::Other, text: "the scope orders:write is new".into() },
+        Grant { effect: Effect::Narrows, text: "the scope orders:write is new".into() },
     ]
 }
 

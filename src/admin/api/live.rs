@@ -1,0 +1,144 @@
+//! The traffic: what was counted since the start, and what it was like lately.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::InQuery;
+use crate::admin::console::series::{Point, Span};
+use crate::admin::problem::Problem;
+use crate::admin::state::AdminState;
+use crate::telemetry::Totals;
+
+/// The most routes with points of their own.
+const MOST_ROUTES: usize = 20;
+
+/// How far back.
+#[derive(Debug, Default, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum SpanName {
+    /// Five minutes, a point each second.
+    #[default]
+    Minutes,
+    /// An hour, a point each ten seconds.
+    Hour,
+    /// A day, a point each five minutes.
+    Day,
+}
+
+/// Which part of the past.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LiveQuery {
+    /// How far back the points go: five minutes, an hour or a day.
+    #[serde(default)]
+    #[param(inline)]
+    span: Option<SpanName>,
+}
+
+/// The traffic.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LiveView {
+    /// Requests that are over, since the start.
+    requests: u64,
+    /// Those that the gateway refused for another reason than a rate.
+    refused: u64,
+    /// Those that were refused because there were too many.
+    limited: u64,
+    /// Those that an upstream failed.
+    failed: u64,
+    tokens_issued: u64,
+    /// Requests for tokens that were refused.
+    tokens_refused: u64,
+    /// The tokens that are valid now.
+    tokens_live: u64,
+    /// The routes that had requests, and the gateway's own endpoints.
+    routes: Vec<RouteTotalsView>,
+    /// The requests of the last minute.
+    last_minute: u64,
+    /// The seconds between two points.
+    step: u64,
+    /// The newest point is the last one.
+    points: Vec<PointView>,
+    /// The busiest routes, with points of their own.
+    busiest: Vec<BusyView>,
+}
+
+/// What was counted on a route since the start.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RouteTotalsView {
+    route: String,
+    requests: u64,
+    /// Requests that were answered with 4xx.
+    client_errors: u64,
+    /// Requests that were answered with 5xx, or not at all.
+    server_errors: u64,
+}
+
+/// The points of a busy route.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BusyView {
+    route: String,
+    /// The requests of the last minute.
+    last_minute: u64,
+    points: Vec<PointView>,
+}
+
+/// The requests of one interval.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PointView {
+    passed: u32,
+    refused: u32,
+    limited: u32,
+    failed: u32,
+}
+
+impl From<&Point> for PointView {
+    fn from(point: &Point) -> Self {
+        let Point { passed, refused, limited, failed } = *point;
+        Self { passed, refused, limited, failed }
+    }
+}
+
+/// Shows the traffic. Since the start, the numbers are those of the metrics.
+#[utoipa::path(get, path = "/live", tag = "state", params(LiveQuery), responses((status = 200, body = LiveView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn live(
+    State(state): State<AdminState>,
+    InQuery(query): InQuery<LiveQuery>,
+) -> Json<LiveView> {
+    let span = match query.span.unwrap_or_default() {
+        SpanName::Minutes => Span::Minutes,
+        SpanName::Hour => Span::Hour,
+        SpanName::Day => Span::Day,
+    };
+    let gauges = state.proxy().gauges();
+    let totals = Totals::read(&gauges);
+    let points = |points: &[Point]| points.iter().map(PointView::from).collect();
+    let routes = totals.routes.iter().map(|route| RouteTotalsView {
+        route: route.name.to_string(),
+        requests: route.requests,
+        client_errors: route.client_errors,
+        server_errors: route.server_errors,
+    });
+    let busiest = state.series().busiest(span, MOST_ROUTES).into_iter().map(|route| BusyView {
+        route: route.name.to_string(),
+        last_minute: route.last_minute,
+        points: points(&route.points),
+    });
+    Json(LiveView {
+        requests: totals.requests,
+        refused: totals.refused,
+        limited: totals.limited,
+        failed: totals.failed,
+        tokens_issued: totals.issued,
+        tokens_refused: totals.not_issued,
+        tokens_live: gauges.tokens_live,
+        routes: routes.collect(),
+        last_minute: state.series().last_minute(),
+        step: span.step().as_secs(),
+        points: points(&state.series().points(span)),
+        busiest: busiest.collect(),
+    })
+}
