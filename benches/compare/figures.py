@@ -63,6 +63,10 @@ def figures(results):
         elif scenario == "issue":
             rows.append(_row(scenario, "token issued, client seen before, CPU against a proxied GET",
                              paired(result, "issue", "tollgate"), 0.7, 0.5))
+        elif scenario == "journal":
+            for kind, name, bar in (("get", "protected GET", (1.01, 1.00)), ("issue", "token issued", (1.15, 1.05))):
+                rows.append(_row(scenario, f"{name}: CPU with the journal against memory alone",
+                                 paired(result, f"{kind}-journal", f"{kind}-memory"), *bar))
         elif scenario == "flood":
             rows.append(_row(scenario, "p99 of validated traffic during a flood of wrong secrets, against idle",
                              paired(result, "flood", "idle", "p99_us"), 2, 1.2))

@@ -82,6 +82,7 @@ class Lab:
             "NGINX_MODULES": machine.NGINX_MODULES,
             "ISSUE_LIFETIME": "5s",
             "MORE_SECRETS": "",
+            "STORE": "journal",
         }
         self._certificate()
         self._tokens([f"tg_{secrets.token_urlsafe(32)}bench1" for _ in range(options.tokens)])

@@ -131,6 +131,32 @@ def issuing(lab):
         lab.stop([proxied])
 
 
+def journal(lab):
+    """The same requests with the journal and with tokens in memory alone."""
+    if "tollgate" not in lab.options.peers:
+        return {"skipped": "tollgate is not selected"}
+    running = {"journal": lab.start(["tollgate"]), "memory": lab.start(["tollgate"], STORE="memory")}
+    targets, issuing = [], set()
+    for store, (get,) in running.items():
+        fetch_tokens(get.ports[0], 1, "issuer")
+        issue = dataclasses.replace(get, key=f"issue-{store}", label=f"token issued, {store}")
+        get.key, get.label = f"get-{store}", f"protected GET, {store}"
+        issuing.add(issue.key)
+        targets += [get, issue]
+
+    def drive(target, seconds):
+        url, body = target.url(), None
+        if target.key in issuing:
+            url, body = f"http://127.0.0.1:{target.ports[0]}{TOKEN_ENDPOINT}", form("issuer")
+        return load.wrk(lab.options.load_core, url, target.tokens, lab.options.connections, seconds, body)
+
+    try:
+        return interleave(lab.options, targets, drive)
+    finally:
+        for started in running.values():
+            lab.stop(started)
+
+
 def idle(tls=False):
     """Memory of connections that made one request and then stay open: a new process for each peer."""
     def scenario(lab):
@@ -298,6 +324,7 @@ SCENARIOS = {
     "idle-tls": ("idle kept-alive connections over TLS", idle(tls=True)),
     "threads2": ("two threads against one", two_threads),
     "issue": ("issuing tokens", issuing),
+    "journal": ("the journal, on and off", journal),
     "flood": ("a flood of wrong secrets", flood),
     "timing": ("refusals by their reason: how long each takes", refusals),
     "expiry": ("many tokens expire", expiry),

@@ -34,6 +34,7 @@ fn config(upstream: &Upstream, state: &Path) -> Config {
     let lasting = "scopes = [\"read\"]\ntoken_lifetime = \"1h\"";
     Config::bare()
         .server(&format!("state_dir = {state:?}"))
+        .token_service("max_tokens_per_client = 10000000")
         .upstream("api", upstream.address())
         .client("lasting", crate::support::config::SECRET, lasting)
         .route("path = \"/hello\"\nscopes = [\"read\"]\nupstream = \"api\"")

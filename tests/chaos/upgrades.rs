@@ -30,6 +30,8 @@ fn replaced_under_load() {
     let seen = Seen::default();
     let upgrades = number("TOLLGATE_UPGRADES", 100);
     let started = Instant::now();
+    // They outlive the clients.
+    let mut guards = VecDeque::<Guard>::new();
     thread::scope(|scope| {
         for _ in 0..number("TOLLGATE_CLIENTS", 6) {
             scope.spawn(|| load::connections(&seen, plain, &token));
@@ -44,7 +46,6 @@ fn replaced_under_load() {
             scope.spawn(|| load::tunnel(&seen, plain, GRACE));
         }
         scope.spawn(|| load::tokens(&seen, plain));
-        let mut guards = VecDeque::<Guard>::new();
         for _ in 0..upgrades {
             let (_, guard) = run_upgrade(gateway.dir());
             seen.upgraded();
@@ -56,8 +57,8 @@ fn replaced_under_load() {
             thread::sleep(Duration::from_millis(300));
         }
         seen.stop.store(true, Ordering::Relaxed);
-        drop(guards);
     });
+    drop(guards);
     let seconds = started.elapsed().as_secs_f64();
     let rate = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed) as f64 / seconds;
     let faults = seen.faults();

@@ -133,7 +133,9 @@ fn change_everything(fixture: &Fixture, bearer: &str, load: &Load) {
         let behind = behind.replacen("scopes = [\"read\"]", "scopes = [\"write\"]", 1);
         format!("{before}[clients.other]{behind}")
     });
-    eventually(gateway, "the other scope", || fixture.ask_token("other", "&scope=read").code() == 400);
+    // One part of a reload is seen before another. All of it is in force once the log says so.
+    gateway.wait_for("changed client \"other\"");
+    fixture.ask_token("other", "&scope=read").status(400);
     fixture.ask_token("other", "&scope=write").status(200);
     // A token does not outlive a scope that it has.
     fixture.raw(get("/hello?m=lost", &[&others])).bearer_error(401, Some("invalid_token"));
@@ -300,7 +302,9 @@ fn limits_proxies_and_secrets_are_reloaded_and_other_changes_are_named() {
     let limits =
         "[server.limits]\nmax_header_size = \"8KiB\"\nmax_body_size = \"10B\"\nbody_timeout = \"1s\"\n";
     gateway.rewrite(|text| format!("{text}\n{limits}"));
-    eventually(&gateway, "the other limit", || Conn::plain(address).request(&long).code() == 431);
+    // New connections have the limit before the routes have theirs. All is in force once the log says so.
+    gateway.wait_for("changed route any /open");
+    Conn::plain(address).request(&long).status(431);
     before.request(&long).status(200);
     let post =
         |length| format!("POST /open?m=post HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");

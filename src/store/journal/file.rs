@@ -57,7 +57,6 @@ const SCHEMA: &str = "
 pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
-    synced: bool,
     /// Held for as long as the file is open, so that no other gateway opens it.
     #[cfg_attr(
         not(feature = "gateway"),
@@ -110,7 +109,7 @@ impl JournalFile {
             version => return Err(JournalError::Version(path, version)),
         }
         usage::prepare(&connection).map_err(sqlite)?;
-        Ok(Self { connection, path, synced: true, lock, own })
+        Ok(Self { connection, path, lock, own })
     }
 
     /// Returns a duplicate of the descriptor that holds the lock.
@@ -177,13 +176,12 @@ impl JournalFile {
             }
             return Err(error);
         }
-        self.synced = sync;
         Ok(())
     }
 
-    /// Returns whether everything that was written survives a power loss.
-    pub(super) fn is_synced(&self) -> bool {
-        self.synced
+    /// Writes the whole log into the database, and syncs it.
+    pub(super) fn copy_log(&self) -> rusqlite::Result<()> {
+        checkpoint(&self.connection, "TRUNCATE")
     }
 
     /// Deletes what no longer matters at `now`. Returns whether there is more of it.
@@ -233,6 +231,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // Another thread copies the log into the database, so that no batch waits for that.
+    connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
     if tables == 0 {
         add_clients(connection, SCHEMA)?;
     }
@@ -243,6 +243,21 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 fn add_clients(connection: &Connection, others: &str) -> rusqlite::Result<()> {
     // All or nothing: a process that is killed here leaves the file as it was.
     connection.execute_batch(&format!("BEGIN; {others} {CLIENTS} PRAGMA user_version = {VERSION}; COMMIT;"))
+}
+
+/// Opens a database whose log is copied into it from time to time.
+pub(super) fn open_to_copy(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+/// Copies the log into the database.
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let is_busy: bool = connection.query_row(&sql, [], |row| row.get(0))?;
+    let busy = || rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    if is_busy { Err(rusqlite::Error::SqliteFailure(busy(), None)) } else { Ok(()) }
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -12,6 +12,7 @@ mod own_rows;
 mod report;
 #[cfg(feature = "redis")]
 mod revocations;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -51,6 +52,7 @@ use crate::store::journal::follow::Following;
 use crate::store::journal::grant_ids::GrantIds;
 use crate::store::journal::load::{Loaded, Target, load};
 use crate::store::journal::own_rows::OwnRows;
+use crate::store::journal::sync::Syncer;
 use crate::store::journal::used::UsedNames;
 use crate::store::journal::writer::{Clocks, Shared};
 use crate::store::lasting::{Lasting, OnFound};
@@ -67,7 +69,7 @@ const OTHERS_GRANTS: u64 = 1 << 32;
 /// Memory answers every request. A thread of its own writes the journal, which is an SQLite database used as a log.
 ///
 /// - *Revoking a token, ending a client's epoch and using an assertion up* succeed once they survive a power loss.
-/// - *Issued tokens* are written 10 ms later and synced each second. A process that is killed loses those of the last
+/// - *Issued tokens* are written within 10 ms and synced each second. A process that is killed loses those of the last
 ///   10 ms; their clients get 401 and request new ones.
 /// - *Clients that change* while the process does not run lose the tokens that a reload would have ended, and what a reload
 ///   has ended does not come back. A file of an earlier version does not say what its tokens depend on, so they end.
@@ -202,9 +204,10 @@ impl Journal {
         let shared = Arc::<Shared>::default();
         let path = file.path().to_owned();
         let to_write = Arc::clone(&shared);
+        let syncer = Syncer::start(&path)?;
         let writer = std::thread::Builder::new()
             .name("tollgate-journal".to_owned())
-            .spawn(move || writer::run(&to_write, file, &clocks))
+            .spawn(move || writer::run(&to_write, file, syncer, &clocks))
             .map_err(|error| JournalError::Io(path, error))?;
         Ok(Self {
             memory,

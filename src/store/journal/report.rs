@@ -88,7 +88,7 @@ fn size(path: &Path, suffix: &str) -> u64 {
 }
 
 /// Returns the path of a file that SQLite keeps beside the database.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::store::journal::batch::Batch;
 use crate::store::journal::boot::{BootClock, Moment};
 use crate::store::journal::file::JournalFile;
+use crate::store::journal::sync::{Syncer, Waiting};
 use crate::store::token_store::{BoxFuture, StoreError};
 
 /// How long issued tokens are gathered before they are written. With the write, it takes less than the 10 ms that a process
@@ -36,7 +37,7 @@ pub(super) struct Shared {
 struct Queue {
     batch: Batch,
     /// Those who wait until the batch has been written and synced.
-    waiting: Vec<oneshot::Sender<()>>,
+    waiting: Waiting,
     stop: bool,
 }
 
@@ -115,21 +116,22 @@ impl Clocks {
 }
 
 /// Writes until it is told to stop.
-pub(super) fn run(shared: &Shared, mut file: JournalFile, clocks: &Clocks) {
+pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks: &Clocks) {
     // What could not be written yet. Nothing is dropped: it is tried again with the next batch.
     let mut unwritten = Batch::default();
-    let (mut last_tick, mut ticks) = (clocks.now().boot, 0_u32);
+    let (mut last_tick, mut ticks, mut unsynced) = (clocks.now().boot, 0_u32, false);
     loop {
         let Queue { batch, waiting, stop } = shared.take(if shared.is_failing() { RETRY } else { TICK });
         unwritten.append(batch);
         let now = clocks.now();
         let is_due = now.boot.abs_diff(last_tick) >= TICK.as_millis() as u64 || stop;
-        if unwritten.is_empty() && waiting.is_empty() && !is_due {
+        if unwritten.is_empty() && waiting.is_empty() && !is_due && !syncer.has_failed() {
             continue;
         }
-        let sync = !waiting.is_empty() || is_due && !(unwritten.is_empty() && file.is_synced());
-        match write(shared, &mut file, &unwritten, &now, sync) {
+        // The last batch is synced here.
+        match recover(&file, &syncer).and_then(|()| write(shared, &mut file, &unwritten, &now, stop)) {
             Ok(()) => {
+                unsynced |= !unwritten.is_empty();
                 unwritten = Batch::default();
                 if shared.failing.swap(false, Ordering::Relaxed) {
                     log::info!(
@@ -137,8 +139,13 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, clocks: &Clocks) {
                         file.path().display()
                     );
                 }
-                for waiting in waiting {
-                    let _ = waiting.send(());
+                if stop {
+                    for waiting in waiting {
+                        let _ = waiting.send(());
+                    }
+                } else if !waiting.is_empty() || is_due && unsynced {
+                    syncer.sync(waiting);
+                    unsynced = false;
                 }
             }
             Err(error) => {
@@ -163,9 +170,19 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, clocks: &Clocks) {
             }
         }
         if stop {
+            syncer.finish();
             return;
         }
     }
+}
+
+/// Makes what could not be synced survive a power loss: it is copied into the database.
+fn recover(file: &JournalFile, syncer: &Syncer) -> rusqlite::Result<()> {
+    if syncer.has_failed() {
+        file.copy_log()?;
+        syncer.recovered();
+    }
+    Ok(())
 }
 
 fn write(

@@ -24,6 +24,8 @@ use super::thread::{Event, thread_counters, total};
 const MAX_BUFFERED: usize = 1 << 20;
 /// The size of a buffer at which the writer is woken.
 const WAKE_AT: usize = 64 << 10;
+/// How long a change of the output waits for the lines before it.
+const SWITCH: Duration = Duration::from_secs(2);
 
 static ON: AtomicBool = AtomicBool::new(false);
 
@@ -33,7 +35,8 @@ pub(crate) fn is_on() -> bool {
     ON.load(Relaxed)
 }
 
-/// Sets the output of new lines. Lines submitted before still go to the previous output.
+/// Sets the output of new lines. Lines submitted before still go to the previous output, and those
+/// submitted after this call go to the new one, unless the previous one does not accept its lines for two seconds.
 ///
 /// # Errors
 /// Fails if the writer thread cannot be started.
@@ -43,6 +46,8 @@ pub(crate) fn set(output: Output) -> io::Result<()> {
         writer::start()?;
     }
     writer::set_output(output);
+    // A file that was rotated away is complete once a reload is reported.
+    writer::flush(SWITCH);
     ON.store(on, Relaxed);
     if on {
         details::turn_on(details::ACCESS_LOG);
