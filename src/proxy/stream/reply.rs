@@ -19,8 +19,8 @@ use crate::clock::turn;
 use crate::proxy::date::date_value;
 use crate::upstream::alarm::Alarm;
 
-/// The largest body that is handed to the connection before the client has made room for it, if it is complete.
-const UNASKED: usize = 16 * 1024;
+/// The most room that a stream asks for at once.
+const MOST_ROOM: usize = 16 * 1024;
 
 /// The response of an HTTP/2 stream, until it has been sent.
 pub(crate) struct Reply {
@@ -143,7 +143,6 @@ struct Transfer {
     stream: SendStream<Bytes>,
     /// A piece that is sent next, and whether it is the last one.
     piece: Option<(Bytes, bool)>,
-    is_first: bool,
     is_complete: bool,
     write_timeout: Duration,
     /// When the stream is reset because the client does not read.
@@ -156,7 +155,6 @@ impl Transfer {
         Self {
             stream,
             piece: None,
-            is_first: true,
             is_complete: false,
             write_timeout,
             blocked_until: None,
@@ -164,43 +162,55 @@ impl Transfer {
         }
     }
 
-    /// Sends the piece, if there is one, once the client has room for it. Returns whether more may follow.
+    /// Sends the piece, if there is one, as far as the client has room for it. Returns whether more may follow.
+    ///
+    /// The connection never gets more than the client has room for. It would wait there without a timeout.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        let Some((data, last)) = &self.piece else { return Poll::Ready(true) };
-        let last = *last;
-        // A small response is sent without a look at the window. It waits in the connection if that is closed.
-        let goes_at_once = data.is_empty() || self.is_first && last && data.len() <= UNASKED;
-        if !goes_at_once && !ready!(self.poll_room(cx)) {
-            return Poll::Ready(false);
+        while let Some((data, last)) = &self.piece {
+            let (len, last) = (data.len(), *last);
+            // The end of the stream needs no room.
+            let room = if len == 0 { 0 } else { ready!(self.poll_room(len, cx)) };
+            if len > 0 && room == 0 {
+                return Poll::Ready(false);
+            }
+            let Some((mut data, _)) = self.piece.take() else { break };
+            let part = data.split_to(len.min(room));
+            let ends = last && data.is_empty();
+            if !data.is_empty() {
+                self.piece = Some((data, last));
+            }
+            let sent = self.stream.send_data(part, ends).is_ok();
+            self.is_complete = sent && ends;
+            if ends || !sent {
+                return Poll::Ready(false);
+            }
         }
-        self.is_first = false;
-        let Some((data, _)) = self.piece.take() else { return Poll::Ready(true) };
-        let sent = self.stream.send_data(data, last).is_ok();
-        self.is_complete = sent && last;
-        Poll::Ready(sent && !last)
+        Poll::Ready(true)
     }
 
-    /// Waits until the client has room for data. Returns false if the stream has ended, or if the client accepts nothing
-    /// for the write timeout.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        // One byte is enough to ask for: the connection then waits for room for the whole piece. A reservation of the whole
-        // piece would take room from other streams while this one waits.
-        self.stream.reserve_capacity(1);
-        while self.stream.capacity() == 0 {
+    /// Waits until the client has room for some of the next `len` bytes, and returns for how many. Returns 0 if the stream
+    /// has ended, or if the client accepts nothing for the write timeout.
+    fn poll_room(&mut self, len: usize, cx: &mut Context<'_>) -> Poll<usize> {
+        // All room that there is gets used at once, so none is taken from other streams while this one waits.
+        self.stream.reserve_capacity(len.min(MOST_ROOM));
+        loop {
+            let room = self.stream.capacity();
+            if room > 0 {
+                self.blocked_until = None;
+                return Poll::Ready(room);
+            }
             match self.stream.poll_capacity(cx) {
                 Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(_) => return Poll::Ready(false),
+                Poll::Ready(_) => return Poll::Ready(0),
                 Poll::Pending => {
                     let timeout = self.write_timeout;
                     let until = *self.blocked_until.get_or_insert_with(|| turn::now() + timeout);
                     ready!(self.alarm.poll(until, cx));
                     self.stream.send_reset(Reason::CANCEL);
-                    return Poll::Ready(false);
+                    return Poll::Ready(0);
                 }
             }
         }
-        self.blocked_until = None;
-        Poll::Ready(true)
     }
 }
 

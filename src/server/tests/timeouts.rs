@@ -226,6 +226,29 @@ async fn an_http_2_stream_that_is_not_read_is_cut_at_the_write_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn small_http_2_responses_do_not_wait_longer_than_the_write_timeout() {
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(0);
+    let (mut sender, connection) =
+        builder.handshake::<_, Bytes>(connect_to(answering(), true)).await.unwrap();
+    let driver = tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    let mut bodies = Vec::new();
+    let start = Instant::now();
+    for _ in 0..100 {
+        let (answer, _) = sender.send_request(request("/"), true).unwrap();
+        bodies.push(answer.await.unwrap().into_body());
+    }
+    for mut body in bodies {
+        let error = body.data().await.unwrap().unwrap_err();
+        assert!(error.is_reset(), "{error}");
+        assert!(about(limits().write_timeout).contains(&start.elapsed()), "{:?}", start.elapsed());
+    }
+    driver.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_handshake_ends_at_the_handshake_timeout() {
     let state = tempfile::tempdir().unwrap();
     let tls = Some(Arc::new(TlsReloader::load(&own_tls(state.path())).unwrap()));
