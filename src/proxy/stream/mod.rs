@@ -7,6 +7,8 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{Method, Request};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 pub(crate) use self::downstream::StreamDownstream;
@@ -21,13 +23,15 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Creates the stream of a request. It is reset if the client accepts no data of the response for `write_timeout`.
+    /// `resets` counts it if the client resets it.
     pub(crate) fn new(
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
         write_timeout: Duration,
+        resets: Arc<AtomicU32>,
     ) -> Self {
         let (parts, body) = request.into_parts();
-        let reply = Reply::new(respond, parts.method == Method::HEAD, write_timeout);
+        let reply = Reply::new(respond, parts.method == Method::HEAD, write_timeout, resets);
         let body = ReceivedBody::new(body, &parts.headers);
         Self { request: Request::from_parts(parts, body), reply }
     }

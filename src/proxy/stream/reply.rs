@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,11 +29,25 @@ pub(crate) struct Reply {
     respond: Mutex<Option<SendResponse<Bytes>>>,
     to_head: bool,
     write_timeout: Duration,
+    /// Counts the streams of the connection that the client has reset.
+    resets: Arc<AtomicU32>,
 }
 
 impl Reply {
-    pub(super) fn new(respond: SendResponse<Bytes>, to_head: bool, write_timeout: Duration) -> Self {
-        Self { respond: Mutex::new(Some(respond)), to_head, write_timeout }
+    pub(super) fn new(
+        respond: SendResponse<Bytes>,
+        to_head: bool,
+        write_timeout: Duration,
+        resets: Arc<AtomicU32>,
+    ) -> Self {
+        Self { respond: Mutex::new(Some(respond)), to_head, write_timeout, resets }
+    }
+
+    /// Counts the stream if it was reset, and not if the whole connection has failed.
+    fn count(&self, reset: Poll<Result<Reason, h2::Error>>) {
+        if matches!(reset, Poll::Ready(Ok(_))) {
+            self.resets.fetch_add(1, Relaxed);
+        }
     }
 
     fn respond(&self) -> MutexGuard<'_, Option<SendResponse<Bytes>>> {
@@ -48,7 +63,11 @@ impl Reply {
             }
             match &mut *self.respond() {
                 // It is also ready once the connection has failed.
-                Some(respond) => respond.poll_reset(cx).map(|_| None),
+                Some(respond) => {
+                    let reset = ready!(respond.poll_reset(cx));
+                    self.count(Poll::Ready(reset));
+                    Poll::Ready(None)
+                }
                 None => Poll::Pending,
             }
         })
@@ -92,6 +111,7 @@ impl Reply {
             Err(error) => {
                 // The stream has ended, or the head has a header that HTTP/2 does not have.
                 log::debug!("a response was not sent: {error}");
+                self.count(respond.poll_reset(&mut Context::from_waker(Waker::noop())));
                 return respond.send_reset(Reason::INTERNAL_ERROR);
             }
         };
@@ -105,6 +125,8 @@ impl Reply {
                 if !ready!(transfer.poll_piece(cx)) {
                     if transfer.is_complete {
                         seen(&Poll::Ready(None));
+                    } else if !transfer.timed_out {
+                        self.count(transfer.stream.poll_reset(cx));
                     }
                     return Poll::Ready(());
                 }
@@ -130,7 +152,11 @@ impl Reply {
                         return Poll::Ready(());
                     }
                     // The task is also woken when the client resets the stream.
-                    Poll::Pending => return transfer.stream.poll_reset(cx).map(|_| ()),
+                    Poll::Pending => {
+                        let reset = ready!(transfer.stream.poll_reset(cx));
+                        self.count(Poll::Ready(reset));
+                        return Poll::Ready(());
+                    }
                 }
             }
         })
@@ -144,6 +170,8 @@ struct Transfer {
     /// A piece that is sent next, and whether it is the last one.
     piece: Option<(Bytes, bool)>,
     is_complete: bool,
+    /// Whether the stream was reset here, because the client does not read.
+    timed_out: bool,
     write_timeout: Duration,
     /// When the stream is reset because the client does not read.
     blocked_until: Option<Instant>,
@@ -156,6 +184,7 @@ impl Transfer {
             stream,
             piece: None,
             is_complete: false,
+            timed_out: false,
             write_timeout,
             blocked_until: None,
             alarm: Alarm::default(),
@@ -207,6 +236,7 @@ impl Transfer {
                     let until = *self.blocked_until.get_or_insert_with(|| turn::now() + timeout);
                     ready!(self.alarm.poll(until, cx));
                     self.stream.send_reset(Reason::CANCEL);
+                    self.timed_out = true;
                     return Poll::Ready(0);
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ const CONNECTION: usize = 0;
 
 /// The bytes of one response that may wait in the connection.
 const MAX_BUFFER: usize = 64 * 1024;
+
+/// How many streams a client may reset, even if these are most of its streams.
+const FREE_RESETS: u32 = 100;
 
 /// Returns the settings of HTTP/2 connections.
 pub(in crate::server) fn settings(limits: &Limits) -> Builder {
@@ -58,6 +62,10 @@ pub(super) struct Connection<I, P, F> {
     write_timeout: Duration,
     /// The number of streams accepted so far. It wraps.
     accepted: u32,
+    /// The number of accepted streams that the client has reset.
+    resets: Arc<AtomicU32>,
+    /// Whether the connection was ended because of them.
+    is_ended: bool,
     /// Whether no further streams are accepted.
     finishing: bool,
 }
@@ -80,6 +88,8 @@ where
             waker,
             write_timeout,
             accepted: 0,
+            resets: Arc::default(),
+            is_ended: false,
             finishing: false,
         }
     }
@@ -146,20 +156,29 @@ where
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Pending => return Poll::Pending,
                 },
-                State::Open(connection) => match connection.poll_accept(cx) {
-                    Poll::Ready(Some(Ok((request, mut respond)))) => {
-                        if self.streams.is_full() {
-                            respond.send_reset(Reason::REFUSED_STREAM);
-                            continue;
-                        }
-                        self.accepted = self.accepted.wrapping_add(1);
-                        let stream = Stream::new(request, respond, self.write_timeout);
-                        self.streams.start(stream, &self.wakers, &self.place);
+                State::Open(connection) => {
+                    // A client that resets most of its streams costs more than it gets. "Rapid reset" is one way.
+                    let resets = self.resets.load(Relaxed);
+                    if !self.is_ended && resets > FREE_RESETS && resets > self.accepted / 2 {
+                        self.is_ended = true;
+                        connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                     }
-                    // An error has been answered with a GOAWAY, or the socket is broken.
-                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
-                    Poll::Pending => return Poll::Pending,
-                },
+                    match connection.poll_accept(cx) {
+                        Poll::Ready(Some(Ok((request, mut respond)))) => {
+                            if self.streams.is_full() {
+                                respond.send_reset(Reason::REFUSED_STREAM);
+                                continue;
+                            }
+                            self.accepted = self.accepted.wrapping_add(1);
+                            let resets = Arc::clone(&self.resets);
+                            let stream = Stream::new(request, respond, self.write_timeout, resets);
+                            self.streams.start(stream, &self.wakers, &self.place);
+                        }
+                        // An error has been answered with a GOAWAY, or the socket is broken.
+                        Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
             }
         }
     }

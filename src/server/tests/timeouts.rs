@@ -249,6 +249,41 @@ async fn small_http_2_responses_do_not_wait_longer_than_the_write_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_resets_most_of_its_streams_loses_its_connection() {
+    // As many streams are reset as are answered, or all are reset.
+    for answered in [1, 0] {
+        let (mut sender, driver) = connect_http2(answering()).await;
+        let mut resets = 0;
+        let error = loop {
+            for _ in 0..answered {
+                let (answer, _) = sender.send_request(request("/"), true).unwrap();
+                answer.await.unwrap();
+            }
+            match sender.ready().await {
+                Ok(ready) => sender = ready,
+                Err(error) => break Some(error),
+            }
+            let Ok((_, mut stream)) = sender.send_request(request("/slow"), true) else { continue };
+            // It is accepted before it is reset.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            stream.send_reset(h2::Reason::CANCEL);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            resets += 1;
+            if resets == 300 {
+                break None;
+            }
+        };
+        if answered == 1 {
+            assert!(error.is_none(), "{error:?}");
+        } else {
+            assert_eq!(error.and_then(|error| error.reason()), Some(h2::Reason::ENHANCE_YOUR_CALM));
+            assert!((100..110).contains(&resets), "{resets}");
+        }
+        driver.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_handshake_ends_at_the_handshake_timeout() {
     let state = tempfile::tempdir().unwrap();
     let tls = Some(Arc::new(TlsReloader::load(&own_tls(state.path())).unwrap()));
