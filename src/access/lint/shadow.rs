@@ -9,9 +9,11 @@ pub(super) fn shadow(config: &Config, findings: &mut Findings<'_>) {
     // One warning for all of them, because one line of the file decides.
     if config.server.mode == Mode::Shadow {
         if !routes.is_empty() {
+            let sets = routes.iter().any(|(_, route)| !route.request_headers.set.is_empty());
+            let headers = if sets { HEADERS } else { "" };
             findings.add_of_file(
                 Lint::ShadowMode,
-                format!("server.mode = \"shadow\" holds for {} routes: {MEANING}", routes.len()),
+                format!("server.mode = \"shadow\" holds for {} routes: {MEANING}{headers}", routes.len()),
             );
         }
         return;
@@ -25,14 +27,18 @@ pub(super) fn shadow(config: &Config, findings: &mut Findings<'_>) {
             ),
             None => String::new(),
         };
+        let headers = if route.request_headers.set.is_empty() { "" } else { HEADERS };
         findings.add(
             Lint::ShadowMode,
             route.position,
             format!("routes[{index}].mode"),
-            format!("{MEANING}{credentials}"),
+            format!("{MEANING}{credentials}{headers}"),
         );
     }
 }
 
 const MEANING: &str = "requests without a valid token are forwarded, without X-Client-Id and without the credentials of \
     the upstream, until the mode is \"enforce\"";
+
+const HEADERS: &str =
+    "; what `request_headers.set` has goes with all requests: if it authenticates, the API is open";

@@ -134,7 +134,8 @@ fn route(
         table.problem(ErrorKind::Conflict, message);
     }
     let access = access(table, names);
-    let mode = mode(table, access.as_ref(), gateway.mode);
+    let has_certificate = known.is_some_and(|upstream| upstream.tls.client_certificate.is_some());
+    let mode = mode(table, access.as_ref(), gateway.mode, has_certificate);
     let token_header = table.or("token_header", None, |value| {
         if access == Some(Access::Public) {
             return value.fail(
@@ -214,10 +215,22 @@ fn route(
     })
 }
 
-/// Reads `mode`. A public route has nothing to enforce.
-fn mode(table: &mut Table<'_>, access: Option<&Access>, default: Mode) -> Mode {
+/// Reads `mode`. A public route has nothing to enforce. The client certificate of an upstream is part of the connection, so
+/// it cannot be left out for requests without a token as other credentials are.
+fn mode(table: &mut Table<'_>, access: Option<&Access>, default: Mode, has_certificate: bool) -> Mode {
     let (mode, value) = server::mode(table, default);
     if access != Some(&Access::Public) {
+        if mode == Mode::Shadow && has_certificate {
+            let message = "is \"shadow\", and the upstream has a `tls.client_certificate`, with which requests \
+                without a token would be authenticated: write mode = \"enforce\" here, or name an upstream \
+                without a client certificate";
+            match value {
+                Some(value) => value.problem(ErrorKind::Conflict, message),
+                None => {
+                    table.problem(ErrorKind::Conflict, format!("has the `mode` of [server], which {message}"))
+                }
+            }
+        }
         return mode;
     }
     if let Some(value) = value {

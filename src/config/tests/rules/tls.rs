@@ -75,3 +75,37 @@ fn what_verifies_nothing_or_contradicts_itself_is_refused() {
     let good = super::super::good(&text("insecure_skip_verify = true"));
     assert!(good.upstreams[0].tls.insecure_skip_verify);
 }
+
+#[test]
+fn a_client_certificate_is_not_for_requests_without_a_token() {
+    let pair = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.pem"), pair.cert.pem()).unwrap();
+    fs::write(folder.path().join("a.key"), pair.signing_key.serialize_pem()).unwrap();
+    let text = |server: &str, route: &str| {
+        format!(
+            "[server]\n{server}\n[upstreams.a]\nservers = [\"https://a.test\"]\n\
+             tls = {{ client_certificate = \"a.pem\", client_key = \"a.key\" }}\n\
+             [[routes]]\nprefix = \"/a\"\nupstream = \"a\"\n{route}\n"
+        )
+    };
+    let shadow = "mode = \"shadow\"";
+    for (server, route, place) in [
+        ("", shadow, Some("gateway.toml:9:8: routes[0].mode")),
+        (shadow, "", Some("gateway.toml:6:1: routes[0]")),
+        (shadow, "access = \"public\"", None),
+        (shadow, "mode = \"enforce\"", None),
+    ] {
+        let parsed = parse_in(&text(server, route), folder.path());
+        let errors = parsed.as_ref().err().map(|errors| errors.iter().map(ToString::to_string));
+        let mut found: Vec<String> = errors.into_iter().flatten().collect();
+        found.retain(|line| line.contains("client_certificate"));
+        match place {
+            Some(place) => {
+                assert!(found.len() == 1 && found[0].starts_with(place), "{found:?}");
+                assert!(found[0].contains("write mode = \"enforce\""), "{found:?}");
+            }
+            None => assert!(found.is_empty(), "{found:?}"),
+        }
+    }
+}
