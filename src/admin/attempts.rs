@@ -47,9 +47,12 @@ impl Attempts {
         Ok(())
     }
 
-    /// Forgets the attempts of an address, after a good one.
+    /// Gives an attempt back that was good. Those before it still count: they may have been guesses at another account.
     pub(super) fn succeeded(&self, address: IpAddr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(window) = all.get_mut(&address) {
+            window.attempts = window.attempts.saturating_sub(1);
+        }
     }
 }
 
@@ -72,6 +75,9 @@ mod tests {
         for at in 0..5 {
             assert!(attempts.begin(one, second(61 + at)).is_ok());
         }
+        attempts.succeeded(one);
+        assert!(attempts.begin(one, second(70)).is_ok());
+        assert!(attempts.begin(one, second(70)).is_err(), "a good attempt gives back no others");
     }
 
     #[test]
