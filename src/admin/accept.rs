@@ -1,6 +1,5 @@
 //! Accepts connections and serves them.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service as _;
 
@@ -50,31 +49,48 @@ pub(super) async fn accept(socket: std::net::TcpListener, tls: Option<Arc<TlsRel
         };
         let (tls, router) = (tls.clone(), router.clone());
         tokio::spawn(async move {
-            let _ = timeout(MAX_AGE, connection(stream, client, tls, router)).await;
-            drop(slot);
+            let _ = timeout(MAX_AGE, connection(stream, client, tls, router, Arc::new(slot))).await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, client: SocketAddr, tls: Option<Arc<TlsReloader>>, router: Router) {
+async fn connection(
+    stream: TcpStream,
+    client: SocketAddr,
+    tls: Option<Arc<TlsReloader>>,
+    router: Router,
+    slot: Arc<OwnedSemaphorePermit>,
+) {
     let Ok(local) = stream.local_addr() else { return };
     let peer = Peer { client, local };
     let _ = stream.set_nodelay(true);
     match tls {
-        None => serve(stream, peer, router).await,
+        None => serve(stream, peer, router, slot).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.http1_acceptor().accept(stream)).await {
-                serve(stream, peer, router).await;
+                serve(stream, peer, router, slot).await;
             }
         }
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, router: Router) {
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    router: Router,
+    slot: Arc<OwnedSemaphorePermit>,
+) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        let mut router = router.clone();
-        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+        let (mut router, slot) = (router.clone(), Arc::clone(&slot));
+        // A client that breaks off must not stop a change halfway, such as between a change and its audit line. The slot
+        // of the connection stays taken until the handler has ended.
+        let handled = tokio::spawn(async move {
+            let response = router.call(request).await.unwrap_or_else(|never| match never {});
+            drop(slot);
+            response
+        });
+        async move { handled.await.inspect_err(|error| log::error!("a request to the console failed: {error}")) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);

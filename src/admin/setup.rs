@@ -90,17 +90,19 @@ pub(crate) async fn set_up(
     let committed = state.passwords().run(move || {
         let submitted = Submitted::read(operation, SystemTime::now())?;
         changes.change(&actor, &[submitted.operation], &comment, None)?;
+        // At once, so that nothing that fails after it leaves a link that can be used again.
+        let ended = links.end();
         changes
             .audit()
             .record(&AuditLine::now(&actor, Event::Setup, "console", "ok"))
-            .map_err(ChangeError::Audit)
+            .map_err(ChangeError::Audit)?;
+        ended.map_err(ChangeError::State)
     });
     match committed.await {
         None => return Err(SetupError::Later(Duration::from_secs(2))),
         Some(Err(error)) => return Err(SetupError::Change(error)),
         Some(Ok(())) => {}
     }
-    links.end().map_err(|error| failed(&error))?;
     state.attempts().succeeded(peer.network());
     let config = state.config();
     let user = config.admin.as_ref().and_then(|admin| admin.user(setup.name)).ok_or(SetupError::System)?;

@@ -80,12 +80,11 @@ pub(super) async fn revoke(
 ) -> Result<Json<Revoked>, Problem> {
     let gate = state.gate();
     let revoked = gate.live_tokens_of(&id).ok_or_else(unknown)?;
+    // Even if the store fails, this gateway refuses the tokens from now on: the audit has it before that.
+    let line = AuditLine::now(&caller.actor(), Event::Revoke, &id, "revoked");
+    state.audit(line.detail(&format!("{revoked} tokens"))).await;
     match gate.revoke_all_async(&id).await {
-        Ok(true) => {
-            let line = AuditLine::now(&caller.actor(), Event::Revoke, &id, "ok");
-            state.audit(line.detail(&format!("{revoked} tokens"))).await;
-            Ok(Json(Revoked { revoked }))
-        }
+        Ok(true) => Ok(Json(Revoked { revoked })),
         Ok(false) => Err(unknown()),
         Err(error) => Err(Problem::new(
             http::StatusCode::SERVICE_UNAVAILABLE,
