@@ -6,7 +6,7 @@ use super::actor::{Actor, Role};
 use super::control::ChangeControl;
 use super::difference_text::unified;
 use super::draft::Draft;
-use super::drafts::replay;
+use super::drafts::{allow, replay};
 use super::error::ChangeError;
 use super::hidden::HidingKey;
 use super::operation::Operation;
@@ -67,12 +67,15 @@ impl ChangeControl {
     /// Returns what operations would change, without a draft.
     ///
     /// # Errors
-    /// As [`preview`](Self::preview).
+    /// As [`preview`](Self::preview), or the actor may not make such operations.
     pub(crate) fn preview_operations(
         &self,
         actor: &Actor,
         operations: &[Operation],
     ) -> Result<Preview, ChangeError> {
+        if !operations.is_empty() {
+            allow(actor, operations)?;
+        }
         let before = self.texts()?;
         let after = replay(operations, &before)?;
         self.preview_texts(actor, before, after, false)
