@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use ring::hmac;
+use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -18,6 +19,10 @@ const PREFIX: &str = "hidden:";
 const HASH: &str = "$argon2";
 /// The bytes of a digest that are shown.
 const DIGEST: usize = 16;
+/// The last words of keys whose values are credentials: alone, or after `_`.
+const WORDS: [&str; 5] = ["password", "secret", "token", "value", "passphrase"];
+/// Where routes have the headers that requests get. Upstreams are given keys in them.
+const ROUTE_HEADERS: &str = "routes.request_headers.set.";
 
 /// The key with which digests are made.
 pub(crate) struct HidingKey(hmac::Key);
@@ -128,11 +133,28 @@ pub(super) fn is_credential(path: &str, text: &str) -> bool {
         "upstreams" => path.ends_with(".credentials.value") || path.ends_with(".credentials.basic.password"),
         // A secret in clear is an error there. It may be in a text that is not committed yet.
         "clients" => matches!(leaf, "secret" | "hash"),
-        "scopes" | "routes" | "expect" | "include" => false,
-        _ => {
-            matches!(leaf, "password" | "secret" | "token" | "value" | "passphrase")
-                || path.starts_with("tracing.headers")
+        "routes" => path.starts_with(ROUTE_HEADERS),
+        "scopes" | "expect" | "include" => false,
+        _ => is_secret_word(leaf) || path.starts_with("tracing.headers"),
+    }
+}
+
+/// Returns whether a key is, or ends with, a word for a credential, as `sentinel_password` does.
+fn is_secret_word(key: &str) -> bool {
+    WORDS.iter().any(|word| key.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
+}
+
+/// Hides the credentials in JSON that a configuration would have at a path of keys.
+pub(super) fn hide_json(path: &str, json: &mut Json) {
+    match json {
+        Json::String(text) if is_credential(path, text) => "hidden".clone_into(text),
+        Json::Array(items) => items.iter_mut().for_each(|item| hide_json(path, item)),
+        Json::Object(members) => {
+            for (key, value) in members {
+                hide_json(&format!("{path}.{key}"), value);
+            }
         }
+        _ => {}
     }
 }
 
@@ -185,4 +207,35 @@ fn replace(text: &str, mut new: impl FnMut(&Found<'_>) -> Option<String>) -> Str
     }
     replaced.push_str(text.get(at..).unwrap_or_default());
     replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_known_by_their_keys() {
+        for path in [
+            "store.password",
+            "store.sentinel_password",
+            "tracing.headers.X-Key",
+            "tracing.otlp_token",
+            "routes.request_headers.set.X-Api-Key",
+            "upstreams.shop.credentials.value",
+        ] {
+            assert!(is_credential(path, "sesame"), "{path}");
+            assert!(!is_credential(path, "env:SESAME"), "{path}");
+        }
+        for path in ["store.sentinel", "store.passwords", "routes.response_headers.set.X-Key", "routes.token"]
+        {
+            assert!(!is_credential(path, "sesame"), "{path}");
+        }
+        let key = HidingKey::new(&[1; 32]);
+        let text = "[store]\nsentinel_password = \"sesame\"\n\n[[routes]]\nrequest_headers.set = { X-Key = \"sesame\" }\n\
+                    \n[[routes]]\n[routes.request_headers.set]\n\"X-Key\" = \"sesame\"\n";
+        let texts = Texts::new(vec![(Default::default(), text.to_owned())]);
+        let hidden = key.hide(&texts);
+        assert!(!hidden.main().contains("sesame"), "{}", hidden.main());
+        assert_eq!(key.refill(&hidden, &texts, false).unwrap().main(), text);
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::error::ChangeError;
+use super::hidden::hide_json;
 use super::new_secret;
 use super::operation::{Operation, millis};
 use crate::gate::SecretHash;
@@ -119,26 +120,17 @@ impl Operation {
                     members.insert(member.to_owned(), json!("hidden"));
                 }
             }
-            if let Some(Json::Object(settings)) = members.get_mut("settings") {
-                hide_credentials(settings);
+            let table = match self {
+                Self::RouteAdd { .. } | Self::RouteSet { .. } => "routes",
+                Self::UpstreamAdd { .. } | Self::UpstreamSet { .. } => "upstreams.shown",
+                _ => "clients.shown",
+            };
+            for member in ["settings", "route"] {
+                if let Some(settings) = members.get_mut(member) {
+                    hide_json(table, settings);
+                }
             }
         }
         shown
-    }
-}
-
-/// Hides the values of `credentials` that are literal.
-fn hide_credentials(settings: &mut Map<String, Json>) {
-    let hide = |value: Option<&mut Json>| {
-        if let Some(Json::String(text)) = value
-            && !text.starts_with("env:")
-            && !text.starts_with("file:")
-        {
-            "hidden".clone_into(text);
-        }
-    };
-    if let Some(Json::Object(credentials)) = settings.get_mut("credentials") {
-        hide(credentials.get_mut("value"));
-        hide(credentials.get_mut("basic").and_then(|basic| basic.get_mut("password")));
     }
 }
