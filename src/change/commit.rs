@@ -213,6 +213,7 @@ impl ChangeControl {
                 version: version.number,
                 deadline,
                 actor: actor.name.clone(),
+                via: Some(actor.via),
                 role: actor.role,
                 sha256: version.sha256.clone(),
                 before: before.named(),

@@ -83,7 +83,7 @@ impl ChangeControl {
         allow(actor, &[])?;
         let waiting = self.unconfirmed()?.filter(|waiting| waiting.version == number);
         let waiting = waiting.ok_or(ChangeError::NotUnconfirmed)?;
-        if waiting.actor != actor.name && actor.role < Role::Owner {
+        if (&waiting.actor, waiting.via) != (&actor.name, Some(actor.via)) && actor.role < Role::Owner {
             return Err(ChangeError::NotYours(waiting.actor));
         }
         Ok(waiting)

@@ -5,6 +5,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::actor::Via;
+use super::error::ChangeError;
 use super::operation::Operation;
 use super::state::{self, StateFolder};
 use super::texts::hex;
@@ -13,6 +15,8 @@ use super::texts::hex;
 pub(crate) const MAX_DRAFTS: usize = 50;
 /// The most operations of a draft.
 pub(crate) const MAX_OPERATIONS: usize = 200;
+/// The most bytes of the operations of a draft, as JSON.
+pub(crate) const MAX_DRAFT_SIZE: usize = 4 << 20;
 /// The most characters of a title.
 pub(crate) const MAX_TITLE: usize = 200;
 
@@ -68,6 +72,10 @@ pub(crate) struct Draft {
     pub(crate) id: DraftId,
     /// The name of the user who made it.
     pub(crate) owner: String,
+    /// The way in which that user came: a client of the API can have the name of a user of the console. A draft of which
+    /// this is not known is only for owners.
+    #[serde(default)]
+    pub(crate) via: Option<Via>,
     /// A title for people. It may be empty.
     pub(crate) title: String,
     /// The SHA-256 of the configuration that it was begun or rebased on.
@@ -80,6 +88,24 @@ pub(crate) struct Draft {
     pub(crate) changed: u64,
     /// The operations, in the order in which they are applied.
     pub(crate) operations: Vec<Operation>,
+}
+
+impl Draft {
+    /// Returns whether this is a draft of the user or client with this name.
+    pub(crate) fn is_of(&self, name: &str, via: Via) -> bool {
+        self.owner == name && self.via == Some(via)
+    }
+
+    /// Checks its size. The texts of a rollback do not count: they are those of a version, however large that is.
+    ///
+    /// # Errors
+    /// It is too large.
+    pub(super) fn check_size(&self) -> Result<(), ChangeError> {
+        let sent = self.operations.iter().filter(|operation| !matches!(operation, Operation::Restore { .. }));
+        let sent: Vec<&Operation> = sent.collect();
+        let size = serde_json::to_vec(&sent).map_err(|error| ChangeError::State(error.into()))?.len();
+        if size > MAX_DRAFT_SIZE { Err(ChangeError::TooLarge(MAX_DRAFT_SIZE)) } else { Ok(()) }
+    }
 }
 
 /// The files of drafts.
@@ -104,6 +130,12 @@ impl Drafts<'_> {
     pub(super) fn get(&self, id: &DraftId) -> io::Result<Option<Draft>> {
         let bytes = state::read(&self.0.drafts().join(format!("{id}.json")))?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Returns whether there is a file of this draft that cannot be read as one.
+    pub(super) fn is_damaged(&self, id: &DraftId) -> io::Result<bool> {
+        let exists = self.0.drafts().join(format!("{id}.json")).try_exists()?;
+        Ok(exists && self.get(id)?.is_none())
     }
 
     /// Writes a draft.

@@ -55,6 +55,7 @@ impl ChangeControl {
         let draft = Draft {
             id: DraftId::random().map_err(ChangeError::State)?,
             owner: actor.name.clone(),
+            via: Some(actor.via),
             title: title.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect(),
             base: texts.hash(),
             revision: 1,
@@ -62,6 +63,7 @@ impl ChangeControl {
             changed: now,
             operations,
         };
+        draft.check_size()?;
         self.record(&AuditLine::now(actor, Event::Draft, draft.id.as_str(), "begun"))?;
         drafts.put(&draft).map_err(ChangeError::State)?;
         Ok(draft)
@@ -141,13 +143,18 @@ impl ChangeControl {
         })
     }
 
-    /// Discards a draft.
+    /// Discards a draft. An owner can discard one that is damaged, too.
     ///
     /// # Errors
     /// The draft has another revision, or the actor may not do this.
     pub(crate) fn discard(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<(), ChangeError> {
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
-        self.own_draft(actor, id, revision)?;
+        // The owner and the revision of a damaged draft are not known.
+        let damaged =
+            actor.role >= Role::Owner && Drafts(&self.folder).is_damaged(id).map_err(ChangeError::State)?;
+        if !damaged {
+            self.own_draft(actor, id, revision)?;
+        }
         self.record(&AuditLine::now(actor, Event::Draft, id.as_str(), "discarded"))?;
         Drafts(&self.folder).remove(id).map_err(ChangeError::State)
     }
@@ -181,6 +188,7 @@ impl ChangeControl {
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
         let mut draft = self.own_draft(actor, id, revision)?;
         change(&mut draft)?;
+        draft.check_size()?;
         draft.revision += 1;
         draft.changed = millis(SystemTime::now());
         self.record(&AuditLine::now(actor, Event::Draft, id.as_str(), outcome))?;
@@ -192,7 +200,7 @@ impl ChangeControl {
     pub(super) fn own_draft(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<Draft, ChangeError> {
         allow(actor, &[])?;
         let draft = self.draft(id)?;
-        if draft.owner != actor.name && actor.role < Role::Owner {
+        if !draft.is_of(&actor.name, actor.via) && actor.role < Role::Owner {
             return Err(ChangeError::NotYours(draft.owner));
         }
         if draft.revision != revision {

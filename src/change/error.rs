@@ -47,6 +47,8 @@ pub(crate) enum ChangeError {
     NotUnconfirmed,
     /// There are too many drafts, or too many operations in one: the limit.
     TooMany(&'static str, usize),
+    /// The operations of a draft are too large: the most bytes.
+    TooLarge(usize),
     /// The audit cannot be written.
     Audit(io::Error),
     /// A file of the gateway's own state cannot be read or written.
@@ -76,6 +78,7 @@ impl ChangeError {
             Self::Unconfirmed(_) => "unconfirmed",
             Self::NotUnconfirmed => "not-unconfirmed",
             Self::TooMany(..) => "too-many",
+            Self::TooLarge(_) => "too-large",
             Self::Audit(_) => "audit-unavailable",
             Self::State(_) | Self::File(_) => "state-unavailable",
             Self::Retired => "retired",
@@ -98,6 +101,7 @@ impl ChangeError {
             | Self::Operation(_)
             | Self::Comment
             | Self::ConfirmWithin
+            | Self::TooLarge(_)
             | Self::Nothing => 422,
             Self::Audit(_) | Self::State(_) | Self::File(_) | Self::Retired => 503,
         }
@@ -148,6 +152,9 @@ impl fmt::Display for ChangeError {
                 write!(f, "version {version} waits for its confirmation: confirm it or roll it back first")
             }
             Self::NotUnconfirmed => f.write_str("no commit of this version waits for a confirmation"),
+            Self::TooLarge(most) => {
+                write!(f, "the changes are too large: together they may have {} MiB", most >> 20)
+            }
             Self::TooMany(what, most) => write!(f, "there are {most} {what} already, which is the most"),
             Self::Audit(error) => write!(f, "the audit cannot be written, so nothing is changed: {error}"),
             Self::State(error) => write!(f, "the gateway's own files cannot be used: {error}"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::actor::Role;
+use super::actor::{Role, Via};
 use super::state::{self, StateFolder};
 use super::texts::Texts;
 
@@ -18,6 +18,9 @@ pub(crate) struct Unconfirmed {
     pub(crate) deadline: u64,
     /// The name of the user who committed it.
     pub(crate) actor: String,
+    /// The way in which that user came. Where it is not known, only owners decide about the commit.
+    #[serde(default)]
+    pub(crate) via: Option<Via>,
     /// The role of that user.
     pub(crate) role: Role,
     /// The SHA-256 of the configuration that was committed.

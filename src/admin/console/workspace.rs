@@ -10,6 +10,7 @@ use super::view::frame::Pending;
 use super::wording;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
+use crate::change::actor::Via;
 use crate::change::draft::Draft;
 use crate::change::error::ChangeError;
 
@@ -42,7 +43,7 @@ impl Workspace {
 
     /// Returns the draft that a user's forms add to: the own one that was changed last.
     pub(super) fn own(&self, user: &str) -> Option<&Draft> {
-        self.drafts.iter().find(|draft| draft.owner == user)
+        self.drafts.iter().find(|draft| draft.is_of(user, Via::Console))
     }
 
     /// Returns the commit that waits for its confirmation, as the header shows it.

@@ -15,6 +15,7 @@ use crate::admin::console::wording;
 use crate::admin::console::workspace::{moment, problem};
 use crate::admin::problem::Problem;
 use crate::admin::user::Fields;
+use crate::change::actor::Via;
 use crate::change::draft::{Draft, DraftId};
 use crate::change::error::ChangeError;
 use crate::change::preview::Preview;
@@ -142,7 +143,10 @@ fn named(visit: &Visit, fields: &Fields) -> Result<(DraftId, u64), Problem> {
     let draft = visit.draft(fields.value("draft"));
     let draft = draft
         .ok_or_else(|| Problem::not_found("there are no such changes: they were committed or discarded"))?;
-    Ok((draft.id.clone(), fields.value("revision").parse().unwrap_or(draft.revision)))
+    // Without it, a form could be about changes that its page did not show.
+    let revision = fields.value("revision").parse();
+    let revision = revision.map_err(|_| Problem::bad_request("the form has no revision of the changes"))?;
+    Ok((draft.id.clone(), revision))
 }
 
 fn path(draft: &str) -> String {
@@ -201,7 +205,7 @@ async fn page(
 
 async fn show_draft(visit: &Visit, page: &mut ChangesPage, draft: Draft) -> Result<(), Problem> {
     page.revision = draft.revision.to_string();
-    if draft.owner != visit.user.name {
+    if !draft.is_of(&visit.user.name, Via::Console) {
         page.owner.clone_from(&draft.owner);
         page.can_commit = visit.user.role >= Role::Owner;
     }
