@@ -19,15 +19,15 @@ use tower_service::Service as _;
 use super::peer::Peer;
 use crate::server::TlsReloader;
 
-/// The most connections at a time. Further ones wait in the accept queue.
+/// The maximum number of concurrent connections. Further connections wait in the accept queue.
 const MAX_CONNECTIONS: usize = 32;
-/// How long the head of a request may take, and how long a connection may be idle.
+/// The timeout for the head of a request, and for an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The maximum age of a connection, so that one that does not read cannot occupy its slot forever. Browsers connect again,
-/// also for a stream of events.
+/// The maximum age of a connection, so that a client that does not read cannot occupy a slot forever.
+/// Browsers reconnect, even for a stream of events.
 const MAX_AGE: Duration = Duration::from_secs(600);
-/// The largest head of a request.
+/// The maximum size of a request head.
 const MAX_HEAD: usize = 32 << 10;
 
 /// Serves the connections of a listener.
@@ -43,7 +43,7 @@ pub(super) async fn accept(socket: std::net::TcpListener, tls: Option<Arc<TlsRel
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let Ok((stream, client)) = listener.accept().await else {
-            // The process is probably out of descriptors: wait until some are closed.
+            // The process is probably out of file descriptors. It waits until some are closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -94,6 +94,6 @@ async fn serve(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
-    // A client that breaks off is no news.
+    // A client that closes its connection early is not logged.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,4 +1,4 @@
-//! Why a change is refused.
+//! Reasons why a change is refused.
 
 use std::{error, fmt, io};
 
@@ -9,29 +9,29 @@ use super::permission::OwnerOnly;
 use super::raw::SyntaxProblem;
 use crate::config::ConfigErrors;
 
-/// Why a change is refused, or cannot be made.
+/// The reason why a change is refused or fails.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ChangeError {
-    /// There is no such draft or version.
+    /// The draft or version does not exist.
     NotFound(&'static str),
     /// A higher role is needed.
     Role(Role),
-    /// The draft belongs to somebody else.
+    /// The draft belongs to another user.
     NotYours(String),
     /// The change has differences that only an owner may commit.
     OwnerOnly(Vec<OwnerOnly>),
-    /// The draft was changed since the revision that was named. This is its revision.
+    /// The draft was changed after the given revision. Contains the current revision.
     Revision(u64),
-    /// The configuration was changed since the draft was begun.
+    /// The configuration was changed after the draft was created.
     StaleBase,
-    /// An operation cannot be made on the configuration: its index in the draft, counted from 0.
+    /// An operation cannot be applied to the configuration. Contains its index in the draft, counted from 0.
     Conflict(usize, Conflict),
     /// The changed configuration would have errors.
     Invalid(ConfigErrors),
-    /// A text is not TOML.
+    /// A text is not valid TOML.
     Syntax(SyntaxProblem),
-    /// What was sent is no operation.
+    /// The JSON is not an operation.
     Operation(String),
     /// A commit needs a comment.
     Comment,
@@ -39,19 +39,19 @@ pub(crate) enum ChangeError {
     ConfirmWithin,
     /// The draft changes nothing.
     Nothing,
-    /// The configuration is changed elsewhere, and only read here (`admin.read_only`).
+    /// The configuration is managed elsewhere and is read-only here (`admin.read_only`).
     ReadOnly,
-    /// The commit of this version waits for its confirmation.
+    /// The commit of this version awaits confirmation.
     Unconfirmed(u64),
-    /// No commit of this version waits for a confirmation.
+    /// No commit of this version awaits confirmation.
     NotUnconfirmed,
-    /// There are too many drafts, or too many operations in one: the limit.
+    /// There are too many drafts, or too many operations in one. Contains the limit.
     TooMany(&'static str, usize),
     /// The operations of a draft are too large: the most bytes.
     TooLarge(usize),
     /// The audit cannot be written.
     Audit(io::Error),
-    /// A file of the gateway's own state cannot be read or written.
+    /// A file of the gateway's state cannot be read or written.
     State(io::Error),
     /// The configuration cannot be read or replaced.
     File(FileError),
@@ -60,7 +60,7 @@ pub(crate) enum ChangeError {
 }
 
 impl ChangeError {
-    /// Returns the name that scripts see, such as `stale-base`.
+    /// Returns the name for scripts, such as `stale-base`.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "not-found",
@@ -85,7 +85,7 @@ impl ChangeError {
         }
     }
 
-    /// Returns the HTTP status of an answer with this error.
+    /// Returns the HTTP status of a response with this error.
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::NotFound(_) => 404,

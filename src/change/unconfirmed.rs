@@ -1,4 +1,5 @@
-//! A commit that is rolled back unless somebody confirms it in time. It is on the disk, so that it outlives the process.
+//! A commit that is rolled back unless it is confirmed in time. It is stored on disk, so that it survives the
+//! process.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,12 @@ use super::actor::{Role, Via};
 use super::state::{self, StateFolder};
 use super::texts::Texts;
 
-/// The commit that waits for its confirmation. There is at most one.
+/// The commit that awaits confirmation. There is at most one.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Unconfirmed {
-    /// The version.
+    /// The number of its version.
     pub(crate) version: u64,
-    /// When it is rolled back, in milliseconds since 1970.
+    /// The deadline of the confirmation, in milliseconds since 1970.
     pub(crate) deadline: u64,
     /// The name of the user who committed it.
     pub(crate) actor: String,
@@ -30,18 +31,18 @@ pub(crate) struct Unconfirmed {
 }
 
 impl Unconfirmed {
-    /// Reads the commit that waits. `None` if there is none.
+    /// Reads the commit that awaits confirmation. Returns `None` if there is none.
     pub(super) fn read(folder: &StateFolder) -> io::Result<Option<Self>> {
         let Some(bytes) = state::read(&folder.unconfirmed())? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other)
     }
 
-    /// Writes it, before the configuration is replaced.
+    /// Writes the file, before the configuration is replaced.
     pub(super) fn write(&self, folder: &StateFolder) -> io::Result<()> {
         state::write(&folder.unconfirmed(), &serde_json::to_vec(self)?)
     }
 
-    /// Removes it.
+    /// Removes the file.
     pub(super) fn remove(folder: &StateFolder) -> io::Result<()> {
         state::remove(&folder.unconfirmed())
     }

@@ -1,4 +1,4 @@
-//! Questions without effect: what becomes of a request, and what is wrong with the configuration.
+//! Requests without effect: they explain a request, or check the configuration.
 
 use std::net::IpAddr;
 

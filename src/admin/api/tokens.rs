@@ -1,4 +1,4 @@
-//! The tokens of a client: what they are good for, never the tokens themselves.
+//! The tokens of a client: their scopes and audience, never the tokens themselves.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,9 +14,9 @@ use crate::admin::state::AdminState;
 use crate::change::audit::{AuditLine, Event};
 use crate::gate::TokenInfo;
 
-/// The most records of the store that are looked at.
+/// The maximum number of records in the store that are examined.
 const MOST_LOOKED_AT: usize = 100_000;
-/// The most tokens that are listed.
+/// The maximum number of tokens in the list.
 const MOST_LISTED: usize = 200;
 
 /// The tokens of a client.

@@ -9,11 +9,11 @@ use crate::admin::console::workspace::problem;
 use crate::change::audit::AuditLine;
 use crate::change::error::ChangeError;
 
-/// The events on one page.
+/// The number of events on one page.
 const MOST: usize = 100;
-/// The furthest event that a page can begin after.
+/// The maximum number of events before a page.
 const FURTHEST: usize = 10_000;
-/// The most events that are searched for a page.
+/// The maximum number of events that are searched for a page.
 const MOST_SEARCHED: usize = 5_000;
 
 /// Shows the page.
@@ -36,7 +36,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.page(&page)
 }
 
-/// Returns the name of the event, as the file has it.
+/// Returns the name of the event in the audit file.
 fn name(line: &AuditLine) -> String {
     let name = serde_json::to_value(line.event).ok();
     name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned()
