@@ -24,6 +24,7 @@ use super::state;
 use super::texts::Texts;
 use super::unconfirmed::Unconfirmed;
 use super::versions::{Granted, History, MAX_GRANTED, Version, VersionState};
+use crate::config::Config;
 use crate::utc;
 
 /// The range of accepted confirmation times.
@@ -134,6 +135,11 @@ impl ChangeControl {
         let known = config_before.as_ref().map(|config| config.files.as_slice()).unwrap_or_default();
         let others = config.files.iter().filter(|file| !known.contains(file));
         self.permit(actor, others.map(|file| OwnerOnly::File { key: file.display().to_string() }).collect())?;
+        let users = |config: &Config| -> Vec<String> {
+            config.admin.iter().flat_map(|admin| &admin.users).map(|user| user.name.clone()).collect()
+        };
+        let mut removed_users = config_before.as_ref().map(users).unwrap_or_default();
+        removed_users.retain(|name| !users(&config).contains(name));
         let granted = config_before.map(|before| grants(&before, &config)).unwrap_or_default();
         // The present configuration must be in the history before it is replaced.
         self.observe(Via::File, "file", "Edited outside of the gateway")?;
@@ -184,8 +190,10 @@ impl ChangeControl {
         // The configuration is in force. The next start recovers from a failure after this point.
         let recorded = history.update(&version).and_then(|()| history.prune());
         fault::point("recorded");
+        // Another user who gets the same name later must not get these drafts.
+        let discarded = Drafts(&self.folder).remove_of(&removed_users);
         let audited = self.audit.record(if deadline.is_some() { &provisional } else { &applied });
-        for error in [recorded.err(), audited.err()].into_iter().flatten() {
+        for error in [recorded.err(), audited.err(), discarded.err()].into_iter().flatten() {
             log::error!("version {} is in force, and this could not be recorded: {error}", version.number);
         }
         Ok(Committed { version, generation })

@@ -147,4 +147,17 @@ impl Drafts<'_> {
     pub(super) fn remove(&self, id: &DraftId) -> io::Result<()> {
         state::remove(&self.0.drafts().join(format!("{id}.json")))
     }
+
+    /// Removes the drafts of users of the console.
+    pub(super) fn remove_of(&self, users: &[String]) -> io::Result<()> {
+        if users.is_empty() {
+            return Ok(());
+        }
+        for draft in self.all()? {
+            if users.iter().any(|user| draft.is_of(user, Via::Console)) {
+                self.remove(&draft.id)?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -427,6 +427,26 @@ fn a_client_with_the_name_of_a_user_has_other_drafts() {
 }
 
 #[test]
+fn the_drafts_of_a_removed_user_are_discarded() {
+    let desk = Desk::new(&format!("{TEXT}[admin]\nlisten = \"http://127.0.0.1:0\"\n"));
+    let owner = actor("owen", Role::Owner);
+    let add = |name: &str| {
+        let user = json!({ "op": "admin_user_add", "name": name, "password": { "text": "Password1" }, "role": "editor" });
+        Submitted::read(user, now()).unwrap().operation
+    };
+    desk.control.change(&owner, &[add("ann"), add("ben")], "c", None).unwrap();
+    let begin = |name| {
+        let user = Actor { via: Via::Console, ..actor(name, Role::Editor) };
+        desk.control.begin(&user, "", vec![]).unwrap()
+    };
+    let (gone, kept) = (begin("ann"), begin("ben"));
+    let remove = operation(json!({ "op": "admin_user_remove", "name": "ann" }));
+    desk.control.change(&owner, &[remove], "c", None).unwrap();
+    assert!(matches!(desk.control.draft(&gone.id), Err(ChangeError::NotFound(_))));
+    desk.control.draft(&kept.id).unwrap();
+}
+
+#[test]
 fn the_audit_is_rotated_and_read_from_its_end() {
     let desk = Desk::new(TEXT);
     let ann = actor("ann\u{1b}[2J\n", Role::Owner);
