@@ -1,4 +1,4 @@
-//! What routes ask for, and on what terms they take requests, in words.
+//! Describes in words what routes require, and under which conditions they accept requests.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::config::{
 };
 use crate::oauth::scope::{Requirement, Scopes};
 
-/// Describes what a route needs of a request.
+/// Describes what a route requires of a request.
 pub(crate) fn needs(route: &Route) -> String {
     let (requirement, audience) = match &route.access {
         Access::Public => return "no token (public)".to_owned(),
@@ -47,7 +47,8 @@ fn enumerated(scopes: &Scopes, conjunction: &str) -> String {
     }
 }
 
-/// Returns which requests a route takes: its methods, and its host with the pattern. A prefix ends with `/…`.
+/// Returns which requests a route accepts: its methods, and its host with the pattern. A prefix ends with
+/// `/…`.
 pub(crate) fn requests(route: &Route) -> (String, String) {
     let methods = match &route.methods {
         Methods::All => "any".to_owned(),
@@ -66,7 +67,7 @@ pub(crate) fn upstream<'c>(config: &'c Config, route: &Route) -> &'c str {
     config.upstream_of(route).map_or("?", |upstream| &upstream.name)
 }
 
-/// Describes the terms of a route, those of its upstream included: everything that does not depend on the client.
+/// Describes the conditions of a route and of its upstream: everything that does not depend on the client.
 pub(crate) fn terms(config: &Config, route: &Route) -> Vec<String> {
     let mut terms = addresses(&route.addresses);
     terms.extend(route.rate_limit.map(|rate| rate.to_string()));
@@ -90,7 +91,8 @@ pub(crate) fn terms(config: &Config, route: &Route) -> Vec<String> {
     terms
 }
 
-/// Describes what a route changes in its requests beyond what every route does. The path is not among it.
+/// Describes what a route changes in its requests, in addition to what every route changes. The path is not
+/// included.
 pub(super) fn forwarding(route: &Route, upstream: Option<&Upstream>) -> Vec<String> {
     let mut changes = Vec::new();
     changes.extend(
@@ -148,7 +150,7 @@ fn addresses(rules: &AddressRules) -> Vec<String> {
     terms
 }
 
-/// Describes how long the body of a request may be.
+/// Describes the maximum size of a request body.
 pub(crate) fn body_limit(route: &Route) -> String {
     match route.max_body_size {
         BodyLimit::Unlimited => "a body of any size".to_owned(),

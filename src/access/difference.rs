@@ -1,4 +1,4 @@
-//! What one configuration grants that another does not.
+//! Compares what two configurations grant.
 //!
 //! The comparison is made on two compiled configurations, so that it does not depend on how a change was made: by hand,
 //! by a command or by a rollback.
@@ -16,35 +16,36 @@ use crate::access::describe;
 use crate::access::reach::{Reach, SenderConstraint};
 use crate::config::{Access, Client, Config, Mode, Route, ShownDuration};
 
-/// One difference in access. Routes are named by their methods and pattern, as in the access matrix.
+/// One difference in access. A route is named by its methods and pattern, as in the access matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// A route that is new, or needed a token, is public.
+    /// A route is public that did not exist before or required a token.
     BecomesPublic { route: String },
-    /// A public route needs a token.
+    /// A route that was public requires a token.
     BecomesProtected { route: String, needs: String },
-    /// A route that is new, or refused requests, is in shadow mode: it forwards requests without a valid token.
+    /// A route is in shadow mode that did not exist before or refused requests. It forwards requests without
+    /// a valid token.
     BecomesShadow { route: String },
     /// A route that was in shadow mode refuses requests without a valid token.
     BecomesEnforced { route: String, needs: String },
-    /// A route is gone. A less specific one may match its requests.
+    /// A route was removed. A less specific route may match its requests.
     RouteRemoved { route: String },
     /// A route goes to another upstream, or its upstream has other servers.
     Redirected { route: String, before: String, after: String },
-    /// A route has other terms: limits, addresses, origins, what the upstream gets to see. `looser` is whether they may let
-    /// something through that was refused before.
+    /// The conditions of a route changed: limits, addresses, origins, or what the upstream receives. `looser`
+    /// says whether the route may accept something that was refused before.
     TermsChanged { route: String, added: Vec<String>, removed: Vec<String>, looser: bool },
-    /// A client has other terms: the lifetime of its tokens, and its rate limit.
+    /// The conditions of a client changed: the lifetime of its tokens, or its rate limit.
     ClientTermsChanged { client: String, added: Vec<String>, removed: Vec<String>, looser: bool },
-    /// A client gets through a route that needs a token.
+    /// A client gets access to a route that requires a token.
     Gained { client: String, route: String },
-    /// A client no longer gets through a route that needs a token.
+    /// A client loses access to a route that requires a token.
     Lost { client: String, route: String },
-    /// A client must show something else with its tokens, or nothing.
+    /// A client must present another proof with its tokens, or no longer needs one.
     SenderConstraint { client: String, before: SenderConstraint, after: SenderConstraint },
-    /// A client may ask about the tokens of all clients.
+    /// A client may introspect the tokens of all clients.
     MayIntrospect { client: String },
-    /// A client may no longer ask about tokens.
+    /// A client may no longer introspect tokens.
     MayNotIntrospect { client: String },
     /// A client can authenticate with this credential.
     CredentialAdded { client: String, credential: String },
@@ -53,10 +54,10 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// Returns whether something may get through that was refused before.
+    /// Returns whether the gateway may accept something that was refused before.
     ///
-    /// Another upstream counts as that, and so do terms that cannot be ordered: whether those are looser is for a person to
-    /// judge.
+    /// Another upstream counts as wider access. So do conditions that cannot be ordered, because a person has
+    /// to judge whether they are looser.
     pub(crate) fn widens(&self) -> bool {
         match self {
             Self::BecomesPublic { .. }
@@ -81,7 +82,7 @@ impl Change {
 
 /// Lists what changes from one configuration to another, the changes that widen access first.
 ///
-/// A secret counts if it is valid at `now`.
+/// A secret is compared if it is valid at `now`.
 pub(crate) fn difference(before: &Config, after: &Config, now: SystemTime) -> Vec<Change> {
     let mut changes = Vec::new();
     let (old_routes, new_routes) = (Routes::of(before), Routes::of(after));
@@ -193,8 +194,8 @@ fn direction((before, old): (&Config, &Route), (after, new): (&Config, &Route), 
     }
 }
 
-/// Compares a row of the access matrix. A public route has no cells: every client gets through it, and so does a client
-/// without a token.
+/// Compares a row of the access matrix. A public route has no cells, because it accepts every client and
+/// requests without a token.
 fn cells(
     clients: &BTreeMap<&str, Pair<'_>>,
     old: Option<&Route>,
@@ -222,7 +223,7 @@ fn cells(
     }
 }
 
-/// Describes the terms of a client: the lifetime of its tokens, and its rate limit.
+/// Describes the conditions of a client: the lifetime of its tokens, and its rate limit.
 fn client_terms(client: &Client) -> Vec<String> {
     let lifetime = format!("tokens live for {}", ShownDuration(client.token_lifetime));
     std::iter::once(lifetime).chain(client.rate_limit.map(|rate| rate.to_string())).collect()

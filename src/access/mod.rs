@@ -1,7 +1,8 @@
-//! Who reaches what, and why: the matrix of clients and routes, what a change of it grants, and how one request is
-//! decided.
+//! Answers which client has access to which route, and why: the access matrix, the effect of a change on it,
+//! and the decision about one request.
 //!
-//! Everything here is computed from a configuration alone. [`explain`] asks the function that the pipeline asks.
+//! Everything in this module is computed from a configuration alone. [`explain`] calls the function that the
+//! pipeline calls.
 
 pub(crate) mod describe;
 pub(crate) mod difference;

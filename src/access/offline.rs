@@ -1,10 +1,10 @@
-//! A configuration as it decides about requests, without what only connections to upstreams need.
+//! A configuration without the parts that are only needed for connections to upstreams.
 
 use crate::config::{Config, Scheme, UpstreamTls};
 
 /// Returns the configuration with upstreams that need no certificate and no key.
 ///
-/// Whoever asks about a configuration may not be allowed to read the files that the gateway reads.
+/// A user who may query the configuration may not be allowed to read the files that the gateway reads.
 pub(crate) fn without_upstream_tls(config: &Config) -> Config {
     let mut config = config.clone();
     for upstream in &mut config.upstreams {

@@ -1,14 +1,14 @@
-//! Whether a client can get through a route.
+//! Decides whether a client has access to a route.
 
 use crate::config::{Access, Client, Route};
 use crate::oauth::scope::Requirement;
 
-/// What the sender of a token must show with each request, because the token is bound to it.
+/// The proof that a sender must present with a token, because the token is bound to a key or a certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SenderConstraint {
     /// A DPoP proof (RFC 9449).
     pub(crate) key: bool,
-    /// The client certificate that the token was issued over (RFC 8705 §3).
+    /// The client certificate that the token is bound to (RFC 8705 §3).
     pub(crate) certificate: bool,
 }
 
@@ -24,7 +24,7 @@ impl SenderConstraint {
         names.into_iter().filter_map(|(there, name)| there.then_some(name)).collect()
     }
 
-    /// Describes what must be shown, or returns `None` for a plain bearer token.
+    /// Describes the required proof, or returns `None` for a plain bearer token.
     pub(crate) fn description(self) -> Option<&'static str> {
         match (self.key, self.certificate) {
             (false, false) => None,
@@ -35,7 +35,7 @@ impl SenderConstraint {
     }
 }
 
-/// Why a client gets no tokens at all.
+/// The reason why a client gets no tokens at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShutOut {
     /// The client is disabled.
@@ -65,21 +65,21 @@ impl ShutOut {
     }
 }
 
-/// Whether a client can get through a route with the best token it may ask for.
+/// Whether a client has access to a route with the best token that it may request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reach<'r> {
-    /// The client gets through, and must show this with each request.
+    /// The client has access, and must present this proof with each request.
     Allowed(SenderConstraint),
     /// The client gets no tokens.
     ShutOut(ShutOut),
-    /// The client may not ask for tokens for this audience.
+    /// The client may not request tokens for this audience.
     WrongAudience(&'r str),
-    /// The client may not ask for these scopes. If `any` is set, one of them would be enough.
+    /// The client may not request these scopes. If `any` is set, one of them would be enough.
     MissingScopes { scopes: Vec<&'r str>, any: bool },
 }
 
 impl<'r> Reach<'r> {
-    /// Returns how far `client` gets on `route`.
+    /// Returns whether `client` has access to `route`, or why not.
     pub(crate) fn of(client: &Client, route: &'r Route) -> Self {
         let Access::Token { requirement, audience } = &route.access else {
             return Self::Allowed(SenderConstraint::default());
@@ -96,14 +96,14 @@ impl<'r> Reach<'r> {
         }
     }
 
-    /// Returns whether the client gets through.
+    /// Returns whether the client has access.
     pub(crate) fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
     }
 }
 
-/// Returns the scopes and the audience that a token needs for a route. If one of several scopes is enough, it is one
-/// that the client may have.
+/// Returns the scopes and the audience that a token needs for a route. If one of several scopes is enough,
+/// the function chooses one that the client may request.
 pub(crate) fn needs(route: &Route, client: Option<&Client>) -> (Option<String>, Option<String>) {
     let Access::Token { requirement, audience } = &route.access else { return (None, None) };
     let scopes = match requirement {
@@ -117,7 +117,7 @@ pub(crate) fn needs(route: &Route, client: Option<&Client>) -> (Option<String>, 
     (scopes, audience.clone())
 }
 
-/// Returns whether a client may ask for tokens for an audience (RFC 8707).
+/// Returns whether a client may request tokens for an audience (RFC 8707).
 pub(crate) fn may_ask_for(client: &Client, audience: &str) -> bool {
     client.audiences.iter().any(|known| known == audience)
 }

@@ -1,6 +1,5 @@
 //! Accepts connections and serves them.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +12,22 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service as _;
 
 use super::peer::Peer;
 use crate::server::TlsReloader;
 
-/// The most connections at a time. Further ones wait in the accept queue.
+/// The maximum number of concurrent connections. Further connections wait in the accept queue.
 const MAX_CONNECTIONS: usize = 32;
-/// How long the head of a request may take, and how long a connection may be idle.
+/// The timeout for the head of a request, and for an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The maximum age of a connection, so that one that does not read cannot occupy its slot forever. Browsers connect again,
-/// also for a stream of events.
+/// The maximum age of a connection, so that a client that does not read cannot occupy a slot forever.
+/// Browsers reconnect, even for a stream of events.
 const MAX_AGE: Duration = Duration::from_secs(600);
-/// The largest head of a request.
+/// The maximum size of a request head.
 const MAX_HEAD: usize = 32 << 10;
 
 /// Serves the connections of a listener.
@@ -44,40 +43,57 @@ pub(super) async fn accept(socket: std::net::TcpListener, tls: Option<Arc<TlsRel
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let Ok((stream, client)) = listener.accept().await else {
-            // The process is probably out of descriptors: wait until some are closed.
+            // The process is probably out of file descriptors. It waits until some are closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         let (tls, router) = (tls.clone(), router.clone());
         tokio::spawn(async move {
-            let _ = timeout(MAX_AGE, connection(stream, client, tls, router)).await;
-            drop(slot);
+            let _ = timeout(MAX_AGE, connection(stream, client, tls, router, Arc::new(slot))).await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, client: SocketAddr, tls: Option<Arc<TlsReloader>>, router: Router) {
+async fn connection(
+    stream: TcpStream,
+    client: SocketAddr,
+    tls: Option<Arc<TlsReloader>>,
+    router: Router,
+    slot: Arc<OwnedSemaphorePermit>,
+) {
     let Ok(local) = stream.local_addr() else { return };
     let peer = Peer { client, local };
     let _ = stream.set_nodelay(true);
     match tls {
-        None => serve(stream, peer, router).await,
+        None => serve(stream, peer, router, slot).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.http1_acceptor().accept(stream)).await {
-                serve(stream, peer, router).await;
+                serve(stream, peer, router, slot).await;
             }
         }
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, router: Router) {
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    router: Router,
+    slot: Arc<OwnedSemaphorePermit>,
+) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        let mut router = router.clone();
-        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+        let (mut router, slot) = (router.clone(), Arc::clone(&slot));
+        // A client that breaks off must not stop a change halfway, such as between a change and its audit line. The slot
+        // of the connection stays taken until the handler has ended.
+        let handled = tokio::spawn(async move {
+            let response = router.call(request).await.unwrap_or_else(|never| match never {});
+            drop(slot);
+            response
+        });
+        async move { handled.await.inspect_err(|error| log::error!("a request to the console failed: {error}")) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
-    // A client that breaks off is no news.
+    // A client that closes its connection early is not logged.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,4 +1,4 @@
-//! How often somebody may try a password.
+//! Limits how often an address may try a password.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::clock::Millis;
 
-/// The attempts of one address within [`WINDOW`].
+/// The number of attempts that one address has within [`WINDOW`].
 const MOST: u32 = 5;
-/// How long an attempt counts.
+/// How long an attempt is counted.
 const WINDOW: Duration = Duration::from_secs(60);
-/// The most addresses that are remembered. With more of them, new ones wait.
+/// The maximum number of addresses that are tracked. If it is reached, new addresses have to wait.
 const MOST_ADDRESSES: usize = 4_096;
 
 /// The attempts of the last minute, by address.
@@ -27,7 +27,7 @@ impl Attempts {
     /// Counts an attempt.
     ///
     /// # Errors
-    /// Returns after how long the next one is allowed, if this one is not.
+    /// If this attempt is not allowed, returns after how long the next one is.
     pub(super) fn begin(&self, address: IpAddr, now: Millis) -> Result<(), Duration> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains_key(&address) && all.len() >= MOST_ADDRESSES {
@@ -47,9 +47,12 @@ impl Attempts {
         Ok(())
     }
 
-    /// Forgets the attempts of an address, after a good one.
+    /// Takes back a successful attempt. Those before it still count: they may have been guesses for another account.
     pub(super) fn succeeded(&self, address: IpAddr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(window) = all.get_mut(&address) {
+            window.attempts = window.attempts.saturating_sub(1);
+        }
     }
 }
 
@@ -72,6 +75,9 @@ mod tests {
         for at in 0..5 {
             assert!(attempts.begin(one, second(61 + at)).is_ok());
         }
+        attempts.succeeded(one);
+        assert!(attempts.begin(one, second(70)).is_ok());
+        assert!(attempts.begin(one, second(70)).is_err(), "a good attempt gives back no others");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the listener asks of the running gateway.
+//! The interface of the running gateway for the listener.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,26 +6,26 @@ use std::time::SystemTime;
 use crate::config::{Config, ConfigErrors};
 use crate::proxy::rules::Rules;
 
-/// The running gateway, as the assembly passes it in.
+/// The running gateway, which the `gateway` module implements.
 pub(crate) trait Control: Send + Sync + 'static {
     /// Returns the configuration in force.
     fn config(&self) -> Arc<Config>;
 
-    /// Returns what became of the last reload; `None` if there was none since the start.
+    /// Returns the result of the last reload, or `None` if there was none since the start.
     fn last_reload(&self) -> Option<Reload>;
 
-    /// Builds the rules of a configuration that is not in force, to explain and to compare.
+    /// Compiles the rules of a configuration that is not in force, in order to explain and compare it.
     ///
     /// # Errors
-    /// As a reload.
+    /// Fails with the errors of a reload.
     fn rules(&self, config: &Config) -> Result<Rules, ConfigErrors>;
 }
 
-/// What became of a reload.
+/// The result of a reload.
 #[derive(Debug, Clone)]
 pub(crate) struct Reload {
-    /// When it was.
+    /// The time of the reload.
     pub(crate) at: SystemTime,
-    /// Why the configuration was not applied; `None` if it was.
+    /// The reason why the configuration was not applied, or `None` if it was.
     pub(crate) error: Option<String>,
 }

@@ -1,7 +1,8 @@
-//! Refuses forms of other sites (CSRF).
+//! Refuses forms that pages of other sites submit (CSRF).
 //!
-//! A form also has the token of its session, and the cookie of the session is not sent with a request of another site. This
-//! check comes before both, and also protects the forms without a session: signing in and the setup.
+//! A form also contains the token of its session, and the session cookie is not sent with cross-site
+//! requests. This check comes before both of them, and also protects the forms without a session: signing in
+//! and the setup.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -14,7 +15,7 @@ use super::state::AdminState;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Lets a request through that changes nothing, or that a page of this listener has sent.
+/// Accepts a request that changes nothing, or that was sent by a page of this listener.
 pub(super) async fn refuse_cross_site(
     State(state): State<AdminState>,
     request: Request,
@@ -28,8 +29,8 @@ pub(super) async fn refuse_cross_site(
     Problem::forbidden("cross-site", detail).into_response()
 }
 
-/// Returns whether the browser says that the request comes from a page of the same origin. A browser says nothing only if
-/// it is very old, and then it cannot be told from an attack.
+/// Returns whether the browser indicates that the request comes from a page of the same origin. Only very old
+/// browsers send no indication, and their requests cannot be distinguished from an attack.
 fn is_same_origin(headers: &HeaderMap, scheme: &str) -> bool {
     let only = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter();

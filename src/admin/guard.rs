@@ -1,4 +1,5 @@
-//! The first look at a request: is it for this listener, and does it come directly from the client?
+//! The first check of a request: whether it names this listener, and whether it comes directly from the
+//! client.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -11,8 +12,9 @@ use super::problem::Problem;
 use super::state::AdminState;
 use crate::config::Host;
 
-/// Refuses a request for another name, so that a name that an attacker's DNS points here reaches nothing (DNS rebinding),
-/// and a request that came through a proxy, such as a route of this gateway.
+/// Refuses a request for another host name, so that a name that an attacker's DNS resolves to this address
+/// has no access (DNS rebinding). Also refuses a request that came through a proxy, such as a route of this
+/// gateway.
 pub(super) async fn guard(
     State(state): State<AdminState>,
     peer: Peer,

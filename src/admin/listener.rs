@@ -1,4 +1,4 @@
-//! The listener's socket and thread.
+//! The socket and the thread of the listener.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::router::router;
 use super::state::AdminState;
 use crate::server::TlsReloader;
 
-/// How long the connections of a process are served that another process has taken over from.
+/// How long existing connections are served after another process has taken over.
 const LAST_REQUESTS: Duration = Duration::from_secs(15);
 
-/// A bound listener for operators that does not serve yet.
+/// A bound listener for operators that does not accept connections yet.
 #[derive(Debug)]
 pub(crate) struct AdminListener {
     socket: TcpListener,
@@ -24,7 +24,7 @@ pub(crate) struct AdminListener {
 }
 
 impl AdminListener {
-    /// Makes a listener of a listening socket.
+    /// Makes a listener from a listening socket.
     ///
     /// # Errors
     /// Fails if the options of the socket cannot be set.
@@ -44,8 +44,8 @@ impl AdminListener {
         &self.socket
     }
 
-    /// Serves until `stop` is notified: then another process accepts on the socket. Otherwise it serves until the process
-    /// ends.
+    /// Serves until `stop` is notified, after which another process accepts on the socket. Without a
+    /// notification, it serves until the process ends.
     ///
     /// # Errors
     /// Fails if the thread or its runtime cannot be created.
@@ -56,7 +56,7 @@ impl AdminListener {
             .thread_name("tollgate-admin")
             .build()?;
         let serve = move || {
-            // Lower priority than the threads that serve traffic.
+            // The priority is lower than that of the threads that serve traffic.
             let _ = rustix::process::nice(5);
             runtime.block_on(async {
                 tokio::select! {

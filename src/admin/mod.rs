@@ -1,10 +1,12 @@
-//! The listener for operators: the console and the API, apart from the traffic.
+//! The listener for operators: the console and the API, separate from the traffic.
 //!
-//! It has a thread of its own, which yields to the threads of the traffic, and its own bounds. A request passes the
-//! [`guard`] first, which answers only for the names of this listener and for nothing that came through a proxy. Pages
-//! take the cookie of a session ([`user`]), and the API takes bearer tokens of this gateway's own token endpoint.
+//! The listener has its own thread, which has a lower priority than the threads that serve traffic, and its
+//! own limits. A request first passes [`guard`], which accepts only requests that name this listener and did
+//! not come through a proxy. Pages use the session cookie ([`user`]), and the API uses bearer tokens from
+//! this gateway's token endpoint.
 //!
-//! What changes the running gateway is behind [`control::Control`], which the assembly implements.
+//! Functions that change the running gateway are in the trait [`control::Control`], which the module
+//! `gateway` implements.
 
 mod accept;
 mod api;

@@ -7,10 +7,10 @@ use tokio::sync::Semaphore;
 use crate::gate::SecretHash;
 use crate::oauth::secret::Secret;
 
-/// The most attempts that wait for the one before them. Each is some milliseconds of a core.
+/// The maximum number of attempts that wait. Each takes some milliseconds of processor time.
 const MOST_WAITING: usize = 8;
 
-/// Hashes passwords one at a time, apart from the hashing of client secrets, so that neither waits for the other.
+/// Hashes passwords one at a time, separately from client secrets, so that neither waits for the other.
 pub(super) struct PasswordCheck {
     hashing: Arc<Semaphore>,
     waiting: Semaphore,
@@ -23,19 +23,20 @@ impl Default for PasswordCheck {
 }
 
 impl PasswordCheck {
-    /// Returns whether a password matches a hash; `None` if too many wait.
+    /// Returns whether a password matches a hash, or `None` if too many attempts wait.
     pub(super) async fn matches(&self, hash: SecretHash, password: Secret) -> Option<bool> {
         self.run(move || hash.verify(&password)).await
     }
 
-    /// Does something that hashes a password; `None` if too many wait.
+    /// Runs a function that hashes a password. Returns `None` if too many attempts wait.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let _waits = self.waiting.try_acquire().ok()?;
         let permit = Arc::clone(&self.hashing).acquire_owned().await.ok()?;
-        // The permit lives with the hash: a client that goes away does not free it for the next.
+        // The permit is held until hashing ends: a client that disconnects does not free it for the next
+        // attempt.
         let hashed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let _ = rustix::process::nice(10);

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection.
+//! The addresses of a connection.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -7,17 +7,18 @@ use http::request::Parts;
 
 use super::problem::Problem;
 
-/// The two ends of a connection. Each of its requests has it as an extension.
+/// The two ends of a connection. The listener adds them to each request as an extension.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     /// The address of the client.
     pub(crate) client: SocketAddr,
-    /// The address of this machine that the client has connected to.
+    /// The address of this machine to which the client has connected.
     pub(super) local: SocketAddr,
 }
 
 impl Peer {
-    /// Returns the part of the address that attempts are counted for: all of IPv4, the network (/64) of IPv6.
+    /// Returns the part of the address by which attempts are counted: the whole IPv4 address, or the /64
+    /// network of an IPv6 address.
     pub(super) fn network(&self) -> IpAddr {
         match self.client.ip().to_canonical() {
             IpAddr::V4(ip) => ip.into(),

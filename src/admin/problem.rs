@@ -1,4 +1,4 @@
-//! Errors of the listener, in the form of RFC 9457.
+//! Errors of the listener, in the format of RFC 9457.
 
 use std::borrow::Cow;
 
@@ -36,7 +36,8 @@ pub(crate) struct Problem {
     retry_after: Option<u64>,
 }
 
-/// Marks a response that is one of these, and not one of a layer in front of the handlers.
+/// Marks a response as a problem of this module, in contrast to a response of a layer in front of the
+/// handlers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IsProblem;
 
@@ -98,7 +99,7 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, kind, detail)
     }
 
-    /// A state of the listener that its own code should not allow.
+    /// An internal state that should not be possible.
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error; the log has it")
     }
@@ -157,7 +158,7 @@ impl From<PathRejection> for Problem {
 }
 
 impl Problem {
-    /// A request that axum could not read.
+    /// A request that axum could not parse.
     fn rejected(status: StatusCode, detail: String) -> Self {
         let (status, kind) = match status {
             StatusCode::PAYLOAD_TOO_LARGE => (status, "too-large"),

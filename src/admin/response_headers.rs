@@ -8,12 +8,12 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue};
 
-/// Nothing is loaded but from this listener, and nothing inline runs.
+/// The content security policy: resources are loaded only from this listener, and inline scripts do not run.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The referrer stays on this listener. With `no-referrer`, browsers would send `Origin: null` with forms, and a form of a
-/// page could not be told from one of another site.
+/// The referrer is sent only to this listener. With `no-referrer`, browsers would send `Origin: null` with
+/// forms, and a form of this listener would look like a form of another site.
 const REFERRER: &str = "same-origin";
 
 const FIXED: [(HeaderName, &str); 6] = [
@@ -25,7 +25,7 @@ const FIXED: [(HeaderName, &str); 6] = [
     (X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Adds the headers. What says nothing about caching is not cached.
+/// Adds the headers. A response without a caching header is not cached.
 pub(super) async fn protect(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

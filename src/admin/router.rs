@@ -1,4 +1,4 @@
-//! The routes of the listener, and what every request passes.
+//! The routes of the listener, and the layers that every request passes.
 
 use std::any::Any;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use super::problem::{IsProblem, MEDIA_TYPE, Problem};
 use super::response_headers::protect;
 use super::state::AdminState;
 
-/// The largest body of a request: a whole gateway.toml fits.
+/// The maximum size of a request body, which is enough for a whole gateway.toml.
 const MAX_BODY: usize = 1 << 20;
-/// How long a request may take until its response begins.
+/// How long a request may take until its response starts.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest error body that is turned into a problem.
+/// The maximum size of an error body that is converted into a problem.
 const MAX_ERROR: usize = 16 << 10;
 
 /// Makes the routes.
@@ -51,7 +51,8 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::internal().into_response()
 }
 
-/// Gives every error the form of RFC 9457, also those of axum and of the layer in front of the API. Pages keep theirs.
+/// Converts every error to the format of RFC 9457, including those of axum and of the layer in front of the
+/// API. Error pages are not converted.
 async fn errors_are_problems(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
@@ -77,14 +78,14 @@ async fn errors_are_problems(request: Request, next: Next) -> Response {
     let detail =
         detail.unwrap_or_else(|| status.canonical_reason().unwrap_or("the request failed").to_owned());
     let (fresh, body) = Problem::new(status, kind, detail).into_response().into_parts();
-    // The length is that of the new body.
+    // The content length is that of the new body.
     parts.headers.remove(http::header::CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     parts.status = fresh.status;
     Response::from_parts(parts, body)
 }
 
-/// Returns what an error says for people: the description in JSON of OAuth, or a short text.
+/// Returns the message of an error: the description in OAuth's JSON, or a short text.
 fn described(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct OAuthError {

@@ -1,4 +1,5 @@
-//! The sessions of signed-in users: in memory, so that they can be ended, and bounded.
+//! The sessions of signed-in users. They are in memory, so that they can be ended, and their number is
+//! limited.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +14,7 @@ use crate::clock::Millis;
 use crate::config::{Admin, AdminUser, Role};
 use crate::gate::SecretHash;
 
-/// The most sessions of one user. A further one ends the session that was used least recently.
+/// The maximum number of sessions of one user. A further session ends the one that was used least recently.
 const MOST_OF_A_USER: usize = 16;
 /// The length of a token in the cookie: 256 bits in base64url.
 const TOKEN_LENGTH: usize = 43;
@@ -32,7 +33,7 @@ impl SessionToken {
         Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*random))))
     }
 
-    /// Reads the token in a cookie; `None` if it cannot be one.
+    /// Reads the token in a cookie. Returns `None` if it has the wrong format.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let good = text.len() == TOKEN_LENGTH
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
@@ -49,7 +50,8 @@ impl SessionToken {
         SessionKey(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// Returns what the forms of the session carry. It cannot be turned into the token, and needs no memory.
+    /// Returns the token of the session's forms. The session token cannot be derived from it, and it need not
+    /// be stored.
     pub(super) fn form_token(&self) -> String {
         let digest =
             Sha256::new().chain_update(b"tollgate form\0").chain_update(self.0.as_bytes()).finalize();
@@ -66,14 +68,15 @@ impl fmt::Debug for SessionToken {
 /// One session.
 struct Session {
     user: Box<str>,
-    /// The role and the password of the user when the session began. A change of either ends it.
+    /// The role and the password hash of the user when the session began. A change of either ends the
+    /// session.
     role: Role,
     password: SecretHash,
     begun: Millis,
     used: Millis,
 }
 
-/// All sessions. They are lost with a restart, and users sign in again.
+/// All sessions. They are lost at a restart, after which users sign in again.
 #[derive(Default)]
 pub(super) struct Sessions(Mutex<HashMap<SessionKey, Session>>);
 

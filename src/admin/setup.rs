@@ -1,4 +1,5 @@
-//! The setup: the first user of the console, or a new password, with a link that only the operator of the machine has.
+//! The setup with a link that only the operator of the machine has: creates the first user of the console, or
+//! sets a new password.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,14 +17,15 @@ use crate::change::audit::{AuditLine, Event};
 use crate::change::error::ChangeError;
 use crate::change::submission::Submitted;
 
-/// Why nobody was set up.
+/// The reason why the setup failed.
 #[derive(Debug)]
 pub(crate) enum SetupError {
     /// The link is wrong, used or too old.
     Link,
-    /// There were too many attempts from this address, or too many at a time.
+    /// There were too many attempts from this address, or too many attempts at the same time.
     Later(Duration),
-    /// The change cannot be made: the name or the password is not accepted, or the configuration cannot be written.
+    /// The change was refused: the name or the password is not accepted, or the configuration cannot be
+    /// written.
     Change(ChangeError),
     /// The state folder cannot be used, or the system gives no random bytes.
     System,
@@ -44,7 +46,7 @@ impl fmt::Display for SetupError {
     }
 }
 
-/// What a setup needs.
+/// The inputs of a setup.
 pub(crate) struct Setup<'a> {
     pub(crate) code: &'a str,
     pub(crate) name: &'a str,
@@ -63,7 +65,7 @@ pub(crate) async fn set_up(
     setup: Setup<'_>,
 ) -> Result<HeaderValue, SetupError> {
     state.attempts().begin(peer.network(), state.now()).map_err(SetupError::Later)?;
-    // One at a time, so that a link is used once.
+    // Setups run one at a time, so that a link can be used only once.
     let _one = state.setups().lock().await;
     let config = state.config();
     let links = SetupLinks::of(&config.server.state_dir);
@@ -90,17 +92,19 @@ pub(crate) async fn set_up(
     let committed = state.passwords().run(move || {
         let submitted = Submitted::read(operation, SystemTime::now())?;
         changes.change(&actor, &[submitted.operation], &comment, None)?;
+        // At once, so that nothing that fails after it leaves a link that can be used again.
+        let ended = links.end();
         changes
             .audit()
             .record(&AuditLine::now(&actor, Event::Setup, "console", "ok"))
-            .map_err(ChangeError::Audit)
+            .map_err(ChangeError::Audit)?;
+        ended.map_err(ChangeError::State)
     });
     match committed.await {
         None => return Err(SetupError::Later(Duration::from_secs(2))),
         Some(Err(error)) => return Err(SetupError::Change(error)),
         Some(Ok(())) => {}
     }
-    links.end().map_err(|error| failed(&error))?;
     state.attempts().succeeded(peer.network());
     let config = state.config();
     let user = config.admin.as_ref().and_then(|admin| admin.user(setup.name)).ok_or(SetupError::System)?;

@@ -1,7 +1,8 @@
-//! The link with which the first user of the console is made, or a lost password is reset.
+//! The link that creates the first user of the console, or resets a lost password.
 //!
-//! Whoever can write the state folder of the gateway may make one: the gateway itself, on a terminal, and
-//! `tollgate admin link`. The file has a digest of the code, so reading it is not enough to use the link.
+//! A process that can write to the state folder of the gateway can make a link: the gateway itself, on a
+//! terminal, and `tollgate admin link`. The file contains a digest of the code, so reading the file is not
+//! enough to use the link.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,21 +17,21 @@ use zeroize::Zeroizing;
 
 use crate::state_file;
 
-/// How long a link can be used.
+/// The lifetime of a link.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// How many wrong codes end a link.
+/// The number of wrong codes after which a link ends.
 const MOST_WRONG: u32 = 5;
 /// The mode of the files: for this user alone.
 const MODE: u32 = 0o600;
 
-/// What is kept of a link.
+/// The stored part of a link.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     /// The digest of the code, in base64url.
     digest: String,
-    /// When the link ends, in seconds since 1970.
+    /// The expiry of the link, in seconds since 1970.
     expires: u64,
-    /// The wrong codes so far.
+    /// The number of wrong codes so far.
     wrong: u32,
 }
 
@@ -50,7 +51,7 @@ impl fmt::Debug for Code {
     }
 }
 
-/// The links of a gateway: the last one that was made can be used.
+/// The links of a gateway. Only the most recent one is valid.
 #[derive(Debug, Clone)]
 pub(crate) struct SetupLinks(PathBuf);
 
@@ -60,7 +61,7 @@ impl SetupLinks {
         Self(state_dir.join("admin").join("setup.json"))
     }
 
-    /// Makes a link. Links from before end.
+    /// Makes a link. Earlier links become invalid.
     ///
     /// # Errors
     /// Fails if the file cannot be written, or if the system gives no random bytes.
@@ -73,7 +74,8 @@ impl SetupLinks {
         Ok(code)
     }
 
-    /// Returns whether a code is that of the link. A wrong one is counted, and too many of them end the link.
+    /// Returns whether a code belongs to the link. Wrong codes are counted, and too many of them end the
+    /// link.
     ///
     /// # Errors
     /// Fails if the file cannot be read or written.
@@ -93,7 +95,7 @@ impl SetupLinks {
         Ok(false)
     }
 
-    /// Ends the link, after it was used.
+    /// Ends the link after it was used.
     ///
     /// # Errors
     /// Fails if the file cannot be removed.
@@ -106,7 +108,7 @@ impl SetupLinks {
 
     fn kept(&self) -> io::Result<Option<Kept>> {
         match fs::read(&self.0) {
-            // A file that is not ours is no link.
+            // A file with other content is not a link.
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -131,7 +133,8 @@ pub(crate) fn url(console: &str, code: &Code) -> String {
     format!("{console}/setup?code={}", code.expose())
 }
 
-/// Writes the URL of the console, for commands that run beside the gateway: the port may be any.
+/// Writes the URL of the console for commands on the same machine, because the port may be chosen by the
+/// system.
 ///
 /// # Errors
 /// Fails if the file cannot be written.
@@ -139,7 +142,7 @@ pub(crate) fn keep_url(state_dir: &Path, url: &str) -> io::Result<()> {
     state_file::replace(&url_file(state_dir), url.as_bytes(), MODE)
 }
 
-/// Returns the URL of the console of the gateway that was started last.
+/// Returns the URL of the console of the gateway that was started most recently.
 pub(crate) fn kept_url(state_dir: &Path) -> Option<String> {
     let url = fs::read_to_string(url_file(state_dir)).ok()?;
     url.starts_with("http").then(|| url.trim().to_owned())

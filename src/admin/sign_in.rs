@@ -14,20 +14,21 @@ use crate::config::{Admin, AdminUser, Role};
 use crate::gate::SecretHash;
 use crate::oauth::secret::Secret;
 
-/// When to try again if too many wait.
+/// The delay before the next attempt if too many attempts wait.
 const RETRY_WHEN_BUSY: Duration = Duration::from_secs(2);
-/// The longest password that is hashed.
+/// The maximum length of a password.
 pub(crate) const LONGEST_PASSWORD: usize = 1_024;
-/// What the password of an unknown user is compared with, if there is no user at all: it matches nothing.
+/// The hash that the password of an unknown user is compared with if there are no users. It matches no
+/// password.
 const DECOY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Why somebody could not sign in.
+/// The reason why a user could not sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignInError {
-    /// There is no such user, or the password is wrong. The two are not told apart.
+    /// The user does not exist, or the password is wrong. The error does not say which.
     Refused,
-    /// There were too many attempts from this address, or too many at a time.
+    /// There were too many attempts from this address, or too many attempts at the same time.
     Later(Duration),
     /// The system gives no random bytes.
     NoRandomness,
@@ -45,7 +46,7 @@ impl fmt::Display for SignInError {
     }
 }
 
-/// Signs a user in, and returns the header that sets the cookie. A session that the browser had before ends.
+/// Signs a user in, and returns the header that sets the cookie. An earlier session of the browser ends.
 ///
 /// # Errors
 /// [`SignInError`] if the user is not signed in.
@@ -83,7 +84,7 @@ pub(crate) async fn sign_in(
     begin_session(state, headers, user)
 }
 
-/// Begins a session, and returns the header that sets the cookie. A session that the browser had before ends.
+/// Starts a session, and returns the header that sets the cookie. An earlier session of the browser ends.
 pub(super) fn begin_session(
     state: &AdminState,
     headers: &HeaderMap,
@@ -102,7 +103,7 @@ pub(crate) fn sign_out(state: &AdminState, user: &User) -> HeaderValue {
     state.cookie().remove()
 }
 
-/// Returns a hash that costs as much as that of a user, and matches nothing.
+/// Returns a hash that costs as much to check as that of a user, and matches no password.
 fn decoy(admin: Option<&Admin>) -> Option<SecretHash> {
     let costliest = admin.and_then(|admin| admin.users.iter().max_by_key(|user| user.password.cost()));
     match costliest {

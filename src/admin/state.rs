@@ -1,4 +1,4 @@
-//! What every request of the listener can reach.
+//! The state that every request of the listener can access.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ struct Inner {
     sessions: Sessions,
     attempts: Attempts,
     passwords: PasswordCheck,
-    /// Held while somebody is set up with a link.
+    /// Held while a setup link is being used.
     setups: Mutex<()>,
-    /// What the traffic was like lately.
+    /// The recent traffic.
     series: Arc<SeriesStore>,
 }
 
@@ -68,7 +68,8 @@ impl AdminState {
         &*self.0.control
     }
 
-    /// Returns drafts, commits, the history and the audit. Its methods block: call them where a thread may wait.
+    /// Returns drafts, commits, the history and the audit. The methods block: call them on a thread that may
+    /// block.
     pub(crate) fn changes(&self) -> &Arc<ChangeControl> {
         &self.0.changes
     }
@@ -88,7 +89,7 @@ impl AdminState {
         self.0.proxy.gate()
     }
 
-    /// Returns the time by which sessions end.
+    /// Returns the clock by which sessions expire.
     pub(super) fn now(&self) -> Millis {
         self.gate().clock().now()
     }
@@ -98,7 +99,7 @@ impl AdminState {
         if self.0.started_with.tls { "https" } else { "http" }
     }
 
-    /// Returns whether the listener is reached under this name.
+    /// Returns whether the listener is reachable under this name.
     pub(super) fn has_host(&self, host: &Host) -> bool {
         self.config().admin.as_ref().unwrap_or(&self.0.started_with).hosts.contains(host)
     }
@@ -115,7 +116,7 @@ impl AdminState {
         &self.0.attempts
     }
 
-    /// Returns what the traffic was like lately.
+    /// Returns the recent traffic.
     pub(super) fn series(&self) -> &Arc<SeriesStore> {
         &self.0.series
     }
@@ -124,7 +125,8 @@ impl AdminState {
         &self.0.setups
     }
 
-    /// Adds a line to the audit about something that is no change. Where it cannot be written, the log says so.
+    /// Adds a line to the audit about an event that is not a change. If the line cannot be written, the error
+    /// is logged.
     pub(crate) async fn audit(&self, line: AuditLine) {
         let changes = Arc::clone(self.changes());
         let recorded = spawn_blocking(move || changes.audit().record(&line));

@@ -1,4 +1,4 @@
-//! Who is signed in, as an argument of the handlers of pages.
+//! The signed-in user, as an argument of page handlers.
 
 use axum::extract::{Form, FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -12,27 +12,27 @@ use super::sessions::SessionKey;
 use super::state::AdminState;
 use crate::config::Role;
 
-/// The page on which users sign in.
+/// The path of the page on which users sign in.
 pub(crate) const SIGN_IN: &str = "/sign-in";
-/// The field of a form with the token of the session.
+/// The name of the form field with the token of the session.
 pub(crate) const FORM_TOKEN: &str = "form_token";
 
-/// The user of the session that the request's cookie names.
+/// The user of the session that the request's cookie identifies.
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) role: Role,
-    /// What forms carry in the field [`FORM_TOKEN`].
+    /// The value of the form field [`FORM_TOKEN`].
     pub(crate) form_token: String,
     pub(crate) peer: Peer,
     pub(super) session: SessionKey,
 }
 
 impl User {
-    /// Checks that the user has a role, or one that may do more.
+    /// Checks that the user has a role, or one with more permissions.
     ///
     /// # Errors
-    /// 403 if not.
+    /// Returns 403 if the user does not.
     pub(crate) fn require(&self, role: Role) -> Result<(), Problem> {
         if self.role >= role {
             return Ok(());
@@ -44,9 +44,9 @@ impl User {
     }
 }
 
-/// Why a page is not shown.
+/// The reason why a page is not shown.
 pub(crate) enum NotSignedIn {
-    /// The browser is sent to the page on which users sign in, and then back to this path.
+    /// The browser is redirected to the page on which users sign in, and then back to this path.
     GoTo(String),
     Problem(Problem),
 }
@@ -111,7 +111,8 @@ impl Fields {
         self.raw(name).trim()
     }
 
-    /// Returns the value of a field as it was sent, or an empty text: for passwords and texts.
+    /// Returns the value of a field exactly as it was sent, or an empty text. It is used for passwords and
+    /// texts.
     pub(crate) fn raw(&self, name: &str) -> &str {
         self.all(name).next().unwrap_or_default()
     }
@@ -121,7 +122,7 @@ impl Fields {
         self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns whether a field was sent: whether a checkbox is ticked, or which of several buttons was used.
+    /// Returns whether a field was sent: whether a checkbox is checked, or which of several buttons was used.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }
@@ -136,7 +137,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-/// A form that a signed-in user has sent from a page of their session.
+/// A form that a signed-in user has submitted from a page of their session.
 #[derive(Debug)]
 pub(crate) struct Submitted {
     pub(crate) fields: Fields,

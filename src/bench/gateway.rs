@@ -1,4 +1,4 @@
-//! Which gateway is measured, and with what.
+//! Finds or starts the gateway that is measured, and lists its scenarios.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -62,7 +62,7 @@ impl Gateway {
     ) -> Result<Self, BenchError> {
         let config = match read_config(path) {
             Ok(config) => Some(config),
-            // A machine that only measures needs no gateway.toml.
+            // A machine that only runs the benchmark needs no gateway.toml.
             Err(_) if matches!(plan.wanted, Wanted::Url(_)) && !path.exists() => None,
             Err(errors) => return Err(errors.into()),
         };
@@ -163,7 +163,7 @@ impl Gateway {
         let kinds = kinds(plan, protected.as_ref(), public.as_ref(), true, &mut notes)?;
         let route = protected.as_ref().and_then(|choice| config.routes.get(choice.index?));
         let (scope, audience) = route.map_or((None, None), |route| reach::needs(route, None));
-        // The gateway is our own child process, on the port that it reported.
+        // The gateway is a child process of this one, on the port that it reported.
         let trust = Trust { insecure: true, certificates: Vec::new() };
         let address = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, origin.port));
         Ok(Self {

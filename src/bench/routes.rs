@@ -72,7 +72,7 @@ pub(crate) fn public(config: &Config) -> Option<Choice> {
 pub(crate) fn protected(config: &Config, client: Option<&Client>) -> Option<Choice> {
     first(config, |route| {
         route.access != Access::Public
-            // The load shows no proofs and no certificates with its tokens.
+            // The load generator sends neither proofs nor certificates with its tokens.
             && client.is_none_or(|client| {
                 Reach::of(client, route) == Reach::Allowed(SenderConstraint::default())
             })

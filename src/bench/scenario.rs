@@ -105,7 +105,7 @@ pub(crate) struct Scenario {
     pub(crate) messages: Arc<[Message]>,
     /// The requests per second, all connections together. `None` sends the next request after each response.
     pub(crate) rate: Option<f64>,
-    /// The most requests in a round.
+    /// The maximum number of requests in a round.
     pub(crate) most: Option<u64>,
 }
 

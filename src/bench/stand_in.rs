@@ -40,7 +40,7 @@ async fn serve(socket: TcpListener) {
             Ok((stream, _)) => {
                 tokio::spawn(answer(stream));
             }
-            // Most likely there are no file descriptors left. Others are closed soon.
+            // The process is probably out of file descriptors. Other connections will be closed soon.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }
     }

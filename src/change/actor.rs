@@ -1,4 +1,4 @@
-//! Who changes something, and what that person may change.
+//! The author of a change, and what the author may change.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::config::Role;
 
-/// The way in which a change came.
+/// The interface through which a change was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Via {
@@ -23,7 +23,7 @@ pub(crate) enum Via {
 }
 
 impl Via {
-    /// Returns the name that the history and the audit have.
+    /// Returns the name that the history and the audit use.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Console => "console",
@@ -35,21 +35,22 @@ impl Via {
     }
 }
 
-/// Who does something.
+/// The author of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Actor {
     /// The name of the user, the id of the client, or the login on this machine.
     pub(crate) name: String,
     /// What the actor may do.
     pub(crate) role: Role,
-    /// The way in which the request came.
+    /// The interface through which the request was made.
     pub(crate) via: Via,
     /// The address that the request came from.
     pub(crate) address: Option<IpAddr>,
 }
 
 impl Actor {
-    /// Returns whoever runs a command on this machine: whoever can write the file may change everything in it.
+    /// Returns the user who runs a command on this machine. This user can write the file, and so may change
+    /// everything in it.
     pub(crate) fn command_line() -> Self {
         let login = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
         let name = login.unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()));

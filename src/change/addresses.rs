@@ -1,4 +1,4 @@
-//! Addresses that requests must not be sent to unless an owner says so.
+//! Addresses that only an owner may use as a target of requests.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::raw;
 use crate::config::Host;
 
-/// Names under which clouds have the credentials of a machine.
+/// Host names under which clouds provide the credentials of a machine.
 const METADATA_NAMES: [&str; 3] = ["metadata.google.internal", "metadata", "instance-data"];
 /// Addresses of the same services outside of the link-local ranges.
 const METADATA_ADDRESSES: [&str; 3] = ["100.100.100.200", "fd00:ec2::254", "168.63.129.16"];
@@ -17,7 +17,7 @@ const METADATA_ADDRESSES: [&str; 3] = ["100.100.100.200", "fd00:ec2::254", "168.
 pub(super) struct OwnAddresses {
     ports: BTreeSet<u16>,
     addresses: BTreeSet<IpAddr>,
-    /// Whether some listener has all addresses of the machine.
+    /// Whether a listener is bound to all addresses of the machine.
     any: bool,
     host_name: String,
 }
@@ -109,7 +109,7 @@ fn canonical(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Returns whether a resolver reads a name as a number, such as `0xa9fea9fe`, and with it as an address.
+/// Returns whether a resolver parses a name as a number, such as `0xa9fea9fe`, and so as an address.
 fn resolves_to_number(name: &str) -> bool {
     name.rsplit('.').next().is_some_and(|last| {
         let hex = last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));

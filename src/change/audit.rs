@@ -1,4 +1,4 @@
-//! The audit: who did what, and what came of it. One JSON object per line, appended and synced.
+//! The audit: who did what, and with which result. One JSON object per line, appended and synced.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
@@ -12,14 +12,14 @@ use super::actor::Actor;
 use super::state::StateFolder;
 use crate::utc;
 
-/// The size from which a new file is begun.
+/// The size at which a new file is started.
 const LARGEST: u64 = 64 << 20;
-/// The files that are kept, the one that is written to included.
+/// The number of files that are kept, including the current one.
 const KEPT: u32 = 8;
-/// The most characters of a text from outside in one line.
+/// The maximum length in characters of an external text in one line.
 const LONGEST: usize = 500;
 
-/// What an audit line is about.
+/// The kind of event in an audit line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
@@ -56,33 +56,33 @@ pub(crate) enum Event {
 /// One line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AuditLine {
-    /// When, in UTC.
+    /// The time of the event, in UTC.
     pub(crate) time: String,
-    /// Who.
+    /// The author of the event.
     pub(crate) actor: String,
     /// The role of the actor.
     pub(crate) role: String,
-    /// The way in which the request came.
+    /// The interface through which the request was made.
     pub(crate) via: String,
     /// The address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<String>,
-    /// What it was.
+    /// The kind of event.
     pub(crate) event: Event,
-    /// What it was done to, such as a draft or a client.
+    /// The object of the event, such as a draft or a client.
     pub(crate) object: String,
-    /// The version of the history that it is about.
+    /// The version of the history that the event concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<u64>,
-    /// What came of it, such as `ok` or `refused`.
+    /// The result, such as `ok` or `refused`.
     pub(crate) outcome: String,
-    /// More about it, in words.
+    /// Further details, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
 }
 
 impl AuditLine {
-    /// Makes a line about something that happens now. Nothing secret may be in it.
+    /// Makes a line for an event that happens now. It must not contain anything secret.
     pub(crate) fn now(actor: &Actor, event: Event, object: &str, outcome: &str) -> Self {
         Self {
             time: utc::at(SystemTime::now()).to_string(),
@@ -98,12 +98,12 @@ impl AuditLine {
         }
     }
 
-    /// Adds the version that the line is about.
+    /// Adds the version that the line concerns.
     pub(crate) fn version(self, version: u64) -> Self {
         Self { version: Some(version), ..self }
     }
 
-    /// Adds more about it, in words.
+    /// Adds further details, in words.
     pub(crate) fn detail(self, detail: &str) -> Self {
         Self { detail: Some(shortened(detail)), ..self }
     }
@@ -127,22 +127,22 @@ impl Audit {
         Self(folder.audit())
     }
 
-    /// Appends a line, and waits until it is on the disk.
+    /// Appends a line, and waits until it is on disk.
     ///
     /// # Errors
-    /// The line cannot be written. A change must then be refused.
+    /// Fails if the line cannot be written. The change must then be refused.
     pub(crate) fn record(&self, line: &AuditLine) -> io::Result<()> {
         let mut text = serde_json::to_string(line)?;
         text.push('\n');
         let mut file = self.open()?;
         if file.metadata()?.len() + text.len() as u64 > LARGEST {
             self.rotate()?;
-            // Closing the old file ends its lock.
+            // Closing the old file releases its lock.
             file = self.open()?;
         }
         let length = file.metadata()?.len();
         file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).inspect_err(|_| {
-            // A part of a line would spoil the next one.
+            // A partial line would corrupt the next one.
             let _ = file.set_len(length);
         })
     }
@@ -166,7 +166,7 @@ impl Audit {
         loop {
             let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.0)?;
             file.lock()?;
-            // Another process may have renamed it before it was locked.
+            // Another process may have renamed the file before this process locked it.
             let (open, there) = (file.metadata()?, fs::metadata(&self.0));
             if there.is_ok_and(|there| (open.dev(), open.ino()) == (there.dev(), there.ino())) {
                 return Ok(file);
@@ -191,7 +191,7 @@ impl Audit {
 
 /// Returns the last lines of a file, the newest first.
 fn last_lines(path: &Path, most: usize) -> io::Result<Vec<String>> {
-    /// More than a line has.
+    /// A size that no line exceeds.
     const LINE: u64 = 8 << 10;
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -20,7 +20,7 @@ pub(super) struct NewClient<'a> {
     pub(super) capabilities: &'a [String],
     pub(super) scopes: &'a [String],
     pub(super) default_scopes: &'a [String],
-    /// The text that the file gets.
+    /// The text of the secret in the file.
     pub(super) token_lifetime: Option<&'a str>,
     pub(super) now: SystemTime,
 }
@@ -75,12 +75,12 @@ impl Document {
         }
     }
 
-    /// Changes to the file that has this client.
+    /// Selects the file that has this client.
     pub(super) fn turn_to_client(&mut self, id: &str) -> Result<(), Conflict> {
         self.turn_to(|root| has_client(root, id))
     }
 
-    /// Changes to the file that has this client, and returns its table.
+    /// Selects the file that has this client, and returns the client's table.
     pub(super) fn client(&mut self, id: &str) -> Result<&mut dyn TableLike, Conflict> {
         if !self.roots().any(|root| has_client(root, id)) {
             let clients = self.roots().filter_map(|root| root.get("clients")?.as_table_like());
@@ -91,7 +91,7 @@ impl Document {
         Ok(self.table(&["clients", id])?.0)
     }
 
-    /// Returns whether a client is written in braces.
+    /// Returns whether a client is written as an inline table.
     pub(super) fn is_inline(&mut self, id: &str) -> bool {
         find(self.current().as_table(), &["clients", id]).is_some_and(Item::is_inline_table)
     }

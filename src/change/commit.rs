@@ -1,4 +1,4 @@
-//! Commits: a draft replaces the configuration, all of it or not at all.
+//! Commits: a draft replaces the configuration completely or not at all.
 
 use std::io;
 use std::path::PathBuf;
@@ -24,24 +24,25 @@ use super::state;
 use super::texts::Texts;
 use super::unconfirmed::Unconfirmed;
 use super::versions::{Granted, History, MAX_GRANTED, Version, VersionState};
+use crate::config::Config;
 use crate::utc;
 
-/// The times for a confirmation that are accepted.
+/// The range of accepted confirmation times.
 const CONFIRM_WITHIN: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(10)..=Duration::from_secs(86_400);
 /// The most characters of a comment.
 const MAX_COMMENT: usize = 1_000;
 
-/// What a commit did.
+/// The result of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Committed {
-    /// The version that it made.
+    /// The version that the commit created.
     pub(crate) version: Version,
     /// The number of the configuration in this process. `None` if the gateway runs in another process.
     pub(crate) generation: Option<u64>,
 }
 
-/// What is committed, and by whom.
+/// The texts to commit, and their author.
 pub(super) struct Commitment<'a> {
     pub(super) actor: &'a Actor,
     pub(super) comment: &'a str,
@@ -51,8 +52,8 @@ pub(super) struct Commitment<'a> {
     pub(super) operations: &'a [Operation],
 }
 
-/// The files of a commit that replaces several of them. A crash in between leaves some of the old ones and some of the new
-/// ones; the next start puts the old ones back.
+/// The files of a commit that replaces several of them. A crash in between leaves some old and some new
+/// files. The next start restores the old ones.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) version: u64,
@@ -61,10 +62,11 @@ pub(super) struct Pending {
 }
 
 impl ChangeControl {
-    /// Commits a draft. With `confirm_within`, it is rolled back after that time unless somebody confirms it.
+    /// Commits a draft. With `confirm_within`, the commit is rolled back after that time unless a user
+    /// confirms it.
     ///
     /// # Errors
-    /// Everything that keeps the draft from being committed. The configuration is then the one before.
+    /// Returns the reason why the draft cannot be committed. The configuration is then unchanged.
     pub(crate) fn commit(
         &self,
         actor: &Actor,
@@ -88,7 +90,7 @@ impl ChangeControl {
         Ok(committed)
     }
 
-    /// Makes operations and commits them in one call.
+    /// Collects operations and commits them in one call.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
@@ -128,12 +130,18 @@ impl ChangeControl {
         self.permit(actor, owner_only(&before, &after)?)?;
         let config = self.live.check(&after).map_err(ChangeError::Invalid)?;
         let config_before = self.live.check(&before).ok();
-        // The texts named no other file above. This holds for keys that are added to the configuration later, too.
+        // The earlier check found no references to other files. This check also covers keys that later
+        // versions of the configuration may add.
         let known = config_before.as_ref().map(|config| config.files.as_slice()).unwrap_or_default();
         let others = config.files.iter().filter(|file| !known.contains(file));
         self.permit(actor, others.map(|file| OwnerOnly::File { key: file.display().to_string() }).collect())?;
+        let users = |config: &Config| -> Vec<String> {
+            config.admin.iter().flat_map(|admin| &admin.users).map(|user| user.name.clone()).collect()
+        };
+        let mut removed_users = config_before.as_ref().map(users).unwrap_or_default();
+        removed_users.retain(|name| !users(&config).contains(name));
         let granted = config_before.map(|before| grants(&before, &config)).unwrap_or_default();
-        // What is in place now must be in the history before something else is.
+        // The present configuration must be in the history before it is replaced.
         self.observe(Via::File, "file", "Edited outside of the gateway")?;
         let history = History(&self.folder);
         let head = history.head().map_err(ChangeError::State)?;
@@ -179,11 +187,13 @@ impl ChangeControl {
         };
         fault::point("applied");
         version.state = if deadline.is_some() { VersionState::Provisional } else { VersionState::Applied };
-        // The configuration is in force. What fails from here on is settled at the next start.
+        // The configuration is in force. The next start recovers from a failure after this point.
         let recorded = history.update(&version).and_then(|()| history.prune());
         fault::point("recorded");
+        // Another user who gets the same name later must not get these drafts.
+        let discarded = Drafts(&self.folder).remove_of(&removed_users);
         let audited = self.audit.record(if deadline.is_some() { &provisional } else { &applied });
-        for error in [recorded.err(), audited.err()].into_iter().flatten() {
+        for error in [recorded.err(), audited.err(), discarded.err()].into_iter().flatten() {
             log::error!("version {} is in force, and this could not be recorded: {error}", version.number);
         }
         Ok(Committed { version, generation })
@@ -213,6 +223,7 @@ impl ChangeControl {
                 version: version.number,
                 deadline,
                 actor: actor.name.clone(),
+                via: Some(actor.via),
                 role: actor.role,
                 sha256: version.sha256.clone(),
                 before: before.named(),
@@ -227,7 +238,7 @@ impl ChangeControl {
         outcome
     }
 
-    /// Replaces the files and applies them. Where that fails, the old texts are back.
+    /// Replaces the files and applies them. If that fails, the old texts are restored.
     pub(super) fn swap(
         &self,
         version: u64,
@@ -270,7 +281,7 @@ impl ChangeControl {
     }
 }
 
-/// Returns whether the configuration says that it is changed elsewhere.
+/// Returns whether the configuration declares that it is managed elsewhere.
 fn is_read_only(texts: &Texts) -> Result<bool, ChangeError> {
     let root = raw::merged(texts)?;
     Ok(root.get("admin").and_then(|admin| admin.get("read_only")) == Some(&Json::Bool(true)))

@@ -1,4 +1,4 @@
-//! Edits of a configuration on the disk, for the command line.
+//! Edits of a configuration on disk, for the command line.
 
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
@@ -11,7 +11,7 @@ use super::operation::Operation;
 use super::texts::Texts;
 use crate::config::{Config, ConfigErrors};
 
-/// Why a configuration cannot be changed.
+/// The reason why a configuration cannot be changed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum EditError {
@@ -19,7 +19,7 @@ pub(crate) enum EditError {
     File(PathBuf, FileError),
     /// The file is not UTF-8, which TOML requires.
     NotUtf8(PathBuf),
-    /// The file is not TOML. These are the errors of the configuration's own reader.
+    /// The file is not valid TOML. The errors are those of the configuration's own reader.
     Syntax(ConfigErrors),
     /// The change cannot be made.
     Conflict(Conflict),
@@ -30,7 +30,8 @@ pub(crate) enum EditError {
 }
 
 impl EditError {
-    /// Returns whether the cause is in the arguments or in the configuration, not in the system or in another program.
+    /// Returns whether the cause is in the arguments or in the configuration, rather than in the system or in
+    /// another program.
     pub(crate) fn is_usage(&self) -> bool {
         !matches!(
             self,
@@ -83,10 +84,10 @@ impl error::Error for EditError {
     }
 }
 
-/// A configuration that is open for a change.
+/// A configuration that is open for changes.
 #[derive(Debug)]
 pub(crate) struct ConfigFile {
-    /// The path of the main file, as the program was given it.
+    /// The path of the main file, as it was passed to the program.
     main: PathBuf,
     opened: Opened,
     before: Texts,
@@ -99,7 +100,7 @@ pub(crate) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads a configuration for a change. Other edits wait until it is saved or dropped.
+    /// Reads a configuration in order to change it. Other edits wait until it is saved or dropped.
     pub(crate) fn open(path: &Path) -> Result<Self, EditError> {
         let opened = Opened::open(path).map_err(|error| EditError::File(path.to_owned(), error))?;
         let before = Texts::read(path).map_err(|error| match error.kind() {
@@ -108,7 +109,7 @@ impl ConfigFile {
         })?;
         let config_before = match read_edited(path, before.files()) {
             Ok(config) => Some(config),
-            // The TOML library's own error quotes the line, which may contain a secret.
+            // The error of the TOML library quotes the line, which may contain a secret.
             Err(errors) if before.main().parse::<toml_edit::DocumentMut>().is_err() => {
                 return Err(EditError::Syntax(errors));
             }
@@ -130,7 +131,7 @@ impl ConfigFile {
         self.words.join("; ")
     }
 
-    /// Returns the document, to make changes in it.
+    /// Returns the document, so that the caller can change it.
     #[cfg(test)]
     pub(super) fn document(&mut self) -> &mut Document {
         &mut self.document
@@ -146,12 +147,12 @@ impl ConfigFile {
         self.config_before.as_ref()
     }
 
-    /// Returns whether the changes change any text.
+    /// Returns whether the changes modify any text.
     pub(crate) fn is_changed(&self) -> bool {
         self.document.texts() != self.before
     }
 
-    /// Writes the changes if the result is a valid configuration. Returns that configuration.
+    /// Writes the changes if the result is a valid configuration. Returns the new configuration.
     pub(crate) fn save(self) -> Result<Config, EditError> {
         let after = self.document.texts();
         let config = read_edited(&self.main, after.files()).map_err(|errors| {
@@ -175,7 +176,7 @@ impl ConfigFile {
     }
 }
 
-/// Replaces the text of a file if it is still the old one.
+/// Replaces the text of a file if it is unchanged.
 pub(super) fn replace(path: &Path, old: &str, new: &str) -> Result<(), FileError> {
     Opened::open(path)?.replace(old.as_bytes(), new.as_bytes())
 }

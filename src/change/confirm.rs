@@ -1,4 +1,4 @@
-//! Confirms provisional commits, and rolls them back if nobody does.
+//! Confirms provisional commits, and rolls back those that are not confirmed in time.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use super::unconfirmed::Unconfirmed;
 use super::versions::{History, Version, VersionState};
 
 impl ChangeControl {
-    /// Returns the commit that waits for its confirmation.
+    /// Returns the commit that awaits confirmation.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -24,11 +24,11 @@ impl ChangeControl {
     /// Confirms the commit of a version.
     ///
     /// # Errors
-    /// That commit does not wait for a confirmation, or the actor may not confirm it.
+    /// Fails if that commit does not await confirmation, or if the actor may not confirm it.
     pub(crate) fn confirm(&self, actor: &Actor, number: u64) -> Result<Version, ChangeError> {
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
         let waiting = self.waiting(actor, number)?;
-        // A deadline that has passed counts, even if nobody has noticed it yet.
+        // A deadline that has passed is effective even before the rollback has run.
         if waiting.deadline <= millis(SystemTime::now()) {
             return Err(ChangeError::NotUnconfirmed);
         }
@@ -39,20 +39,22 @@ impl ChangeControl {
         self.finish(number, VersionState::Applied)
     }
 
-    /// Rolls back the commit of a version that waits for its confirmation.
+    /// Rolls back the commit of a version that awaits confirmation.
     ///
     /// # Errors
-    /// That commit does not wait for a confirmation, the actor may not do this, or the texts before it cannot be restored.
+    /// Fails if that commit does not await confirmation, the actor may not roll it back, or the previous
+    /// texts cannot be restored.
     pub(crate) fn undo(&self, actor: &Actor, number: u64) -> Result<Version, ChangeError> {
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
         let waiting = self.waiting(actor, number)?;
         self.roll_back(&waiting, actor, "Rolled back before its confirmation")
     }
 
-    /// Rolls back the commit that waits if its deadline has passed. Does nothing while another change runs.
+    /// Rolls back the commit that awaits confirmation if its deadline has passed. Does nothing while another
+    /// change runs.
     ///
     /// # Errors
-    /// The texts before it cannot be restored. The next call tries again.
+    /// Fails if the previous texts cannot be restored. The next call tries again.
     pub(crate) fn enforce_deadline(&self, now: SystemTime) -> Result<(), ChangeError> {
         if !self.folder.has_unconfirmed() {
             return Ok(());
@@ -61,12 +63,12 @@ impl ChangeControl {
         self.enforce_deadline_locked(now)
     }
 
-    /// As [`enforce_deadline`](Self::enforce_deadline), with the lock held.
+    /// Does the same as [`enforce_deadline`](Self::enforce_deadline), with the lock held by the caller.
     pub(super) fn enforce_deadline_locked(&self, now: SystemTime) -> Result<(), ChangeError> {
         let Some(waiting) = self.unconfirmed()? else { return Ok(()) };
         let now_in_place = self.texts()?.hash();
         if now_in_place == waiting.texts_before(&self.config).hash() {
-            // The process ended between the rollback and its record.
+            // The process ended after the rollback and before the rollback was recorded.
             return self.rolled_back(&waiting, &Actor::gateway(), "Not confirmed in time").map(drop);
         }
         if now_in_place != waiting.sha256 {
@@ -78,25 +80,26 @@ impl ChangeControl {
         self.roll_back(&waiting, &Actor::gateway(), "Not confirmed in time").map(drop)
     }
 
-    /// Returns the commit that waits, if it is of this version and the actor may decide about it.
+    /// Returns the commit that awaits confirmation, if it has this version and the actor may decide about it.
     fn waiting(&self, actor: &Actor, number: u64) -> Result<Unconfirmed, ChangeError> {
         allow(actor, &[])?;
         let waiting = self.unconfirmed()?.filter(|waiting| waiting.version == number);
         let waiting = waiting.ok_or(ChangeError::NotUnconfirmed)?;
-        if waiting.actor != actor.name && actor.role < Role::Owner {
+        if (&waiting.actor, waiting.via) != (&actor.name, Some(actor.via)) && actor.role < Role::Owner {
             return Err(ChangeError::NotYours(waiting.actor));
         }
         Ok(waiting)
     }
 
-    /// Puts the texts before a commit back.
+    /// Restores the texts before a commit.
     fn roll_back(&self, waiting: &Unconfirmed, actor: &Actor, comment: &str) -> Result<Version, ChangeError> {
         let now = self.texts()?;
         if now.hash() != waiting.sha256 {
             self.overtaken(waiting)?;
             return Err(ChangeError::NotUnconfirmed);
         }
-        // The deadline is kept even if the audit cannot be written: that was decided with the commit.
+        // The deadline is enforced even if the audit cannot be written, because it was decided with the
+        // commit.
         let line = AuditLine::now(actor, Event::Rollback, "configuration", "rolled back");
         if let Err(error) = self.audit.record(&line.version(waiting.version).detail(comment)) {
             log::error!("the rollback of version {} is not in the audit: {error}", waiting.version);
@@ -106,7 +109,7 @@ impl ChangeControl {
         self.rolled_back(waiting, actor, comment)
     }
 
-    /// Records that the texts before a commit are back.
+    /// Records that the texts before a commit were restored.
     fn rolled_back(
         &self,
         waiting: &Unconfirmed,
@@ -121,7 +124,7 @@ impl ChangeControl {
         version.map_or_else(|| self.version(waiting.version), Ok)
     }
 
-    /// Notes that the configuration was edited from outside while a commit waited.
+    /// Records that the configuration was edited from outside while a commit awaited confirmation.
     fn overtaken(&self, waiting: &Unconfirmed) -> Result<(), ChangeError> {
         log::warn!(
             "version {} waits for its confirmation no more: the configuration was edited, and stays as it is",
@@ -132,7 +135,7 @@ impl ChangeControl {
         self.observe(Via::File, "file", "Edited outside of the gateway").map(drop)
     }
 
-    /// Writes what became of a version.
+    /// Writes the new status of a version.
     pub(super) fn finish(&self, number: u64, state: VersionState) -> Result<Version, ChangeError> {
         let mut version = self.version(number)?;
         version.state = state;

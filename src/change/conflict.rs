@@ -1,11 +1,11 @@
-//! Why an operation cannot be made on a configuration.
+//! Reasons why an operation cannot be applied to a configuration.
 
 use std::path::PathBuf;
 use std::{error, fmt};
 
 use serde::Serialize;
 
-/// What an operation names.
+/// The kind of object that an operation names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -36,15 +36,15 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Why an operation cannot be made on a configuration: it expects something that the configuration does not have.
+/// The reason why an operation cannot be applied: it expects something that the configuration does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum Conflict {
-    /// A key that should be a table, or a list of tables, has another value.
+    /// A key that should contain a table or a list of tables has another value.
     NotATable(String),
-    /// Something of this name already exists.
+    /// An object with this name already exists.
     Exists(Kind, String),
-    /// Nothing has this name. The last text names something similar, or is empty.
+    /// No object has this name. The last text suggests a similar name, or is empty.
     Missing(Kind, String, String),
     /// Several routes have the same host, pattern and methods.
     Ambiguous(String),
@@ -68,15 +68,15 @@ pub(crate) enum Conflict {
         /// A text that names a similar name, or is empty.
         hint: String,
     },
-    /// The editor would change other parts of a file too. The first such line, if it is known.
+    /// The editor would also change other parts of a file. Contains the first such line, if it is known.
     Unfaithful(PathBuf, Option<usize>),
-    /// A value that TOML cannot have, such as `null` in a list.
+    /// A value that TOML cannot represent, such as `null` in a list.
     Value(String),
-    /// A text that is not TOML, and the line.
+    /// A text that is not valid TOML, and the line of the error.
     Syntax(usize),
-    /// A file that the configuration does not consist of.
+    /// A file that is not part of the configuration.
     NoSuchFile(String),
-    /// A credential that the history does not keep, and that the configuration does not have any more.
+    /// A credential that the history does not store, and that is no longer in the configuration.
     CredentialGone(String),
 }
 

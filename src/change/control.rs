@@ -1,4 +1,4 @@
-//! The one place through which drafts are kept and committed.
+//! The central interface for drafts and commits.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use super::texts::Texts;
 
 /// Drafts, commits, the history and the audit of one configuration.
 ///
-/// Its methods are in the files of this room: drafts in `drafts`, what they grant in `preview`, commits in `commit`,
-/// confirmations in `confirm`, versions in `versions`, rollbacks in `rollback`. All of them block, and hold a lock that
-/// keeps other processes apart: call them on a thread that may wait.
+/// The methods are spread over the files of this module: drafts in `drafts`, their effect in `preview`,
+/// commits in `commit`, confirmations in `confirm`, versions in `versions`, rollbacks in `rollback`. All of
+/// them block, and hold a lock that excludes other processes: call them on a thread that may block.
 pub(crate) struct ChangeControl {
     pub(super) config: PathBuf,
     pub(super) folder: StateFolder,
@@ -24,10 +24,10 @@ pub(crate) struct ChangeControl {
 }
 
 impl ChangeControl {
-    /// Opens the state of a configuration, and makes its folder first if it does not exist.
+    /// Opens the state of a configuration, and creates its folder if it does not exist.
     ///
     /// # Errors
-    /// The folder cannot be made or read.
+    /// Fails if the folder cannot be created or read.
     pub(crate) fn open(config: &Path, state_dir: &Path, live: Box<dyn Live>) -> io::Result<Self> {
         let folder = StateFolder::in_state_dir(state_dir);
         folder.make()?;
@@ -39,25 +39,25 @@ impl ChangeControl {
         Ok(Self { config: config.to_owned(), folder, audit, key, live })
     }
 
-    /// Returns the audit, for events that are no changes of the configuration.
+    /// Returns the audit, for events that are not changes of the configuration.
     pub(crate) fn audit(&self) -> &Audit {
         &self.audit
     }
 
-    /// Returns the key with which texts are made fit to be shown.
+    /// Returns the key that hides secrets in texts before they are shown.
     pub(crate) fn key(&self) -> &HidingKey {
         &self.key
     }
 
-    /// Reads the texts that are on the disk.
+    /// Reads the texts from disk.
     ///
     /// # Errors
-    /// The main file cannot be read.
+    /// Fails if the main file cannot be read.
     pub(crate) fn texts(&self) -> Result<Texts, ChangeError> {
         Texts::read(&self.config).map_err(ChangeError::State)
     }
 
-    /// Writes a line of the audit.
+    /// Writes a line to the audit.
     pub(super) fn record(&self, line: &AuditLine) -> Result<(), ChangeError> {
         self.audit.record(line).map_err(ChangeError::Audit)
     }

@@ -1,4 +1,4 @@
-//! Differences of texts, in the form that `diff -u` and `git apply` know.
+//! Differences between texts, in the format of `diff -u` and `git apply`.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use similar::{Algorithm, TextDiff};
 
 use super::texts::Texts;
 
-/// How long the search for the smallest difference may take. After that, a larger one is shown.
+/// The time limit of the search for the smallest difference. After that, a larger one is shown.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Returns the differences of all files. Empty if there are none.
+/// Returns the differences of all files. The text is empty if there are none.
 pub(super) fn unified(before: &Texts, after: &Texts) -> String {
     let mut text = String::new();
     for (path, old, new) in after.changed(before) {

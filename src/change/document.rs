@@ -1,4 +1,4 @@
-//! A configuration that is open for changes in memory. Everything outside a change stays as it is written.
+//! A configuration that is open for changes in memory. Text outside a change is preserved.
 
 use std::path::{Path, PathBuf};
 
@@ -14,20 +14,21 @@ use super::texts::Texts;
 pub(crate) struct Document {
     /// The main file comes first.
     files: Vec<DocumentFile>,
-    /// The file that the last change was made in.
+    /// The file in which the last change was made.
     current: usize,
 }
 
 #[derive(Debug, Clone)]
 struct DocumentFile {
     path: PathBuf,
-    /// Its name, as [`Texts::named`] has it.
+    /// The name of the file, in the form of [`Texts::named`].
     name: PathBuf,
     /// The text before the changes.
     text: String,
-    /// Empty if the file cannot be changed.
+    /// The parsed file. Empty if the file cannot be changed.
     document: DocumentMut,
-    /// Why the file cannot be changed: the first line that the editor would rewrite, if it is known.
+    /// The reason why the file cannot be changed: the first line that the editor would rewrite, if it is
+    /// known.
     unfaithful: Option<Option<usize>>,
 }
 
@@ -53,7 +54,7 @@ impl DocumentFile {
 }
 
 impl Document {
-    /// Parses the files of a configuration. A file that is not TOML cannot be changed.
+    /// Parses the files of a configuration. A file that is not valid TOML cannot be changed.
     pub(crate) fn new(texts: &Texts) -> Self {
         let file = |(path, text): (&Path, &str)| {
             DocumentFile::new(path.to_owned(), texts.name(path), text.to_owned())
@@ -71,7 +72,7 @@ impl Document {
         self.files.get(self.current).map_or(Path::new(""), |file| &file.path)
     }
 
-    /// Checks that the main file can be changed in one place without changing others.
+    /// Checks that an edit of the main file preserves its other parts.
     pub(super) fn check_main(&self) -> Result<(), Conflict> {
         match self.files.first() {
             Some(DocumentFile { path, unfaithful: Some(line), .. }) => {
@@ -86,7 +87,7 @@ impl Document {
         self.files.first().map_or(Path::new(""), |file| &file.path)
     }
 
-    /// Replaces the text of a file: the main one if `name` is `None`.
+    /// Replaces the text of a file, or that of the main file if `name` is `None`.
     pub(super) fn replace_text(&mut self, name: Option<&str>, text: &str) -> Result<(), Conflict> {
         let at = match name {
             None => Some(0),
@@ -109,7 +110,8 @@ impl Document {
         self.files.iter().map(|file| file.document.as_table())
     }
 
-    /// Changes to the last file that is meant, and stays with the main file if none is.
+    /// Selects the main file if `is_meant` accepts it, or else the last file that `is_meant` accepts. Selects the
+    /// main file if `is_meant` accepts none.
     pub(super) fn turn_to(&mut self, is_meant: impl Fn(&Table) -> bool) -> Result<(), Conflict> {
         let main = self.files.first().is_some_and(|file| is_meant(file.document.as_table()));
         let last = self.files.iter().rposition(|file| is_meant(file.document.as_table()));
@@ -122,18 +124,18 @@ impl Document {
         }
     }
 
-    /// Returns the document of the file that was turned to.
+    /// Returns the document of the selected file.
     pub(super) fn current(&mut self) -> &mut DocumentMut {
-        // The main file is always there.
+        // The main file always exists.
         &mut self.files[self.current].document
     }
 
-    /// Returns whether the file that was turned to has no text yet.
+    /// Returns whether the selected file has no text yet.
     pub(super) fn is_blank(&self) -> bool {
         self.files.get(self.current).is_some_and(|file| file.text.trim().is_empty())
     }
 
-    /// Returns the table with this name in the file that was turned to, and makes it if it is missing.
+    /// Returns the table with this name in the selected file. Creates the table if it does not exist.
     pub(super) fn table(&mut self, path: &[&str]) -> Result<(&mut dyn TableLike, bool), Conflict> {
         let not_a_table = || Conflict::NotATable(path.join("."));
         let mut inline = false;
@@ -156,7 +158,7 @@ impl Document {
         Ok((table, inline))
     }
 
-    /// Returns a position after every table of the file that was turned to.
+    /// Returns a position after every table of the selected file.
     pub(super) fn end(&mut self) -> isize {
         let tables = self.current().iter().filter_map(|(_, item)| layout::last_position(item));
         tables.max().unwrap_or(0) + 1
@@ -164,7 +166,8 @@ impl Document {
 }
 
 impl Document {
-    /// Adds a table of its own after the last one in the table `parent`, in braces if the others are.
+    /// Adds a table after the last one in the table `parent`, as an inline table if the others are inline
+    /// tables.
     pub(super) fn add_table(
         &mut self,
         parent: &[&str],
@@ -187,14 +190,15 @@ impl Document {
             table.insert(&key, Item::Value(value));
         }
         table.set_position(Some(last));
-        // Taken before the table is inserted, because afterwards the table itself would be the next one.
+        // The position is computed before the table is inserted. Afterwards, the table itself would be the
+        // next one.
         let tail = layout::take_tail(self.current(), last);
         table.decor_mut().set_prefix(format!("{tail}{blank}"));
         self.table(parent)?.0.insert(name, Item::Table(table));
         Ok(())
     }
 
-    /// Removes a key of the table `parent` in the file that was turned to, with the comment directly above it.
+    /// Removes a key of the table `parent` in the selected file, with the comment directly above it.
     pub(super) fn remove_table(&mut self, parent: &[&str], name: &str) -> Result<(), Conflict> {
         let Some(removed) = self.table(parent)?.0.remove(name) else { return Ok(()) };
         if let Item::Table(table) = &removed
@@ -208,7 +212,7 @@ impl Document {
     }
 }
 
-/// Returns what is at a path of keys.
+/// Returns the value at a path of keys.
 pub(super) fn find<'t>(root: &'t Table, path: &[&str]) -> Option<&'t Item> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(root.get(first)?, |item, key| item.as_table_like()?.get(key))

@@ -5,15 +5,19 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::actor::Via;
+use super::error::ChangeError;
 use super::operation::Operation;
 use super::state::{self, StateFolder};
 use super::texts::hex;
 
-/// The most drafts.
+/// The maximum number of drafts.
 pub(crate) const MAX_DRAFTS: usize = 50;
-/// The most operations of a draft.
+/// The maximum number of operations in a draft.
 pub(crate) const MAX_OPERATIONS: usize = 200;
-/// The most characters of a title.
+/// The maximum size of the operations in a draft, in bytes of JSON.
+pub(crate) const MAX_DRAFT_SIZE: usize = 4 << 20;
+/// The maximum length of a title, in characters.
 pub(crate) const MAX_TITLE: usize = 200;
 
 /// The id of a draft: 16 hexadecimal digits.
@@ -29,7 +33,7 @@ impl DraftId {
         Ok(Self(hex(&bytes)))
     }
 
-    /// Parses an id. Only what can be the name of a file without a path is one.
+    /// Parses an id. Only a text that is safe as a file name is accepted.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         (text.len() == 16 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
@@ -61,32 +65,54 @@ impl fmt::Display for DraftId {
     }
 }
 
-/// A draft. Its text is not kept: it is made by applying the operations to the configuration.
+/// A draft. The resulting text is not stored: it is computed by applying the operations to the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Draft {
     /// Its id.
     pub(crate) id: DraftId,
-    /// The name of the user who made it.
+    /// The name of the user who created it.
     pub(crate) owner: String,
-    /// A title for people. It may be empty.
+    /// The origin of that user, because a client of the API can have the name of a user of the console. If it is unknown,
+    /// only owners may change the draft.
+    #[serde(default)]
+    pub(crate) via: Option<Via>,
+    /// A title for people, which may be empty.
     pub(crate) title: String,
-    /// The SHA-256 of the configuration that it was begun or rebased on.
+    /// The SHA-256 of the configuration that the draft is based on.
     pub(crate) base: String,
-    /// Grows with every change of the draft. It is the ETag of the API.
+    /// The revision, which grows with every change of the draft. The API uses it as the ETag.
     pub(crate) revision: u64,
-    /// When it was begun, in milliseconds since 1970.
+    /// When the draft was created, in milliseconds since 1970.
     pub(crate) created: u64,
-    /// When it was changed last, in milliseconds since 1970.
+    /// When the draft was last changed, in milliseconds since 1970.
     pub(crate) changed: u64,
     /// The operations, in the order in which they are applied.
     pub(crate) operations: Vec<Operation>,
+}
+
+impl Draft {
+    /// Returns whether this is a draft of the user or client with this name.
+    pub(crate) fn is_of(&self, name: &str, via: Via) -> bool {
+        self.owner == name && self.via == Some(via)
+    }
+
+    /// Checks its size. The texts of a rollback do not count: they are those of a version, however large that is.
+    ///
+    /// # Errors
+    /// It is too large.
+    pub(super) fn check_size(&self) -> Result<(), ChangeError> {
+        let sent = self.operations.iter().filter(|operation| !matches!(operation, Operation::Restore { .. }));
+        let sent: Vec<&Operation> = sent.collect();
+        let size = serde_json::to_vec(&sent).map_err(|error| ChangeError::State(error.into()))?.len();
+        if size > MAX_DRAFT_SIZE { Err(ChangeError::TooLarge(MAX_DRAFT_SIZE)) } else { Ok(()) }
+    }
 }
 
 /// The files of drafts.
 pub(super) struct Drafts<'a>(pub(super) &'a StateFolder);
 
 impl Drafts<'_> {
-    /// Reads all drafts, the one that was changed last first. A damaged file is left out.
+    /// Reads all drafts, the most recently changed one first. A damaged file is left out.
     pub(super) fn all(&self) -> io::Result<Vec<Draft>> {
         let mut drafts = Vec::new();
         for entry in std::fs::read_dir(self.0.drafts())? {
@@ -100,10 +126,16 @@ impl Drafts<'_> {
         Ok(drafts)
     }
 
-    /// Reads a draft. `None` if it does not exist or is damaged.
+    /// Reads a draft. Returns `None` if it does not exist or is damaged.
     pub(super) fn get(&self, id: &DraftId) -> io::Result<Option<Draft>> {
         let bytes = state::read(&self.0.drafts().join(format!("{id}.json")))?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Returns whether there is a file of this draft that cannot be read as one.
+    pub(super) fn is_damaged(&self, id: &DraftId) -> io::Result<bool> {
+        let exists = self.0.drafts().join(format!("{id}.json")).try_exists()?;
+        Ok(exists && self.get(id)?.is_none())
     }
 
     /// Writes a draft.
@@ -114,5 +146,18 @@ impl Drafts<'_> {
     /// Removes a draft.
     pub(super) fn remove(&self, id: &DraftId) -> io::Result<()> {
         state::remove(&self.0.drafts().join(format!("{id}.json")))
+    }
+
+    /// Removes the drafts of users of the console.
+    pub(super) fn remove_of(&self, users: &[String]) -> io::Result<()> {
+        if users.is_empty() {
+            return Ok(());
+        }
+        for draft in self.all()? {
+            if users.iter().any(|user| draft.is_of(user, Via::Console)) {
+                self.remove(&draft.id)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Makes, changes and discards drafts.
+//! Creates, changes and discards drafts.
 
 use std::time::SystemTime;
 
@@ -12,27 +12,27 @@ use super::operation::{Operation, millis};
 use super::texts::Texts;
 
 impl ChangeControl {
-    /// Lists all drafts, the one that was changed last first.
+    /// Lists all drafts, the most recently changed one first.
     ///
     /// # Errors
-    /// The folder cannot be read.
+    /// Fails if the folder cannot be read.
     pub(crate) fn drafts(&self) -> Result<Vec<Draft>, ChangeError> {
         Drafts(&self.folder).all().map_err(ChangeError::State)
     }
 
-    /// Returns a draft. Everybody who may sign in may read drafts: show operations with
+    /// Returns a draft. Every user who may sign in may read drafts: show operations with
     /// [`shown`](Operation::shown) and texts with [`HidingKey::shown`](super::hidden::HidingKey::shown).
     ///
     /// # Errors
-    /// There is no such draft.
+    /// Fails if the draft does not exist.
     pub(crate) fn draft(&self, id: &DraftId) -> Result<Draft, ChangeError> {
         Drafts(&self.folder).get(id).map_err(ChangeError::State)?.ok_or(ChangeError::NotFound("draft"))
     }
 
-    /// Begins a draft on the configuration of now.
+    /// Creates a draft that is based on the current configuration.
     ///
     /// # Errors
-    /// The actor may not change anything, or there are too many drafts.
+    /// Fails if the actor may not change anything, or if there are too many drafts.
     pub(crate) fn begin(
         &self,
         actor: &Actor,
@@ -55,6 +55,7 @@ impl ChangeControl {
         let draft = Draft {
             id: DraftId::random().map_err(ChangeError::State)?,
             owner: actor.name.clone(),
+            via: Some(actor.via),
             title: title.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect(),
             base: texts.hash(),
             revision: 1,
@@ -62,15 +63,16 @@ impl ChangeControl {
             changed: now,
             operations,
         };
+        draft.check_size()?;
         self.record(&AuditLine::now(actor, Event::Draft, draft.id.as_str(), "begun"))?;
         drafts.put(&draft).map_err(ChangeError::State)?;
         Ok(draft)
     }
 
-    /// Gives a draft another title.
+    /// Changes the title of a draft.
     ///
     /// # Errors
-    /// The draft has another revision, or the actor may not change it.
+    /// Fails if the draft has another revision, or if the actor may not change it.
     pub(crate) fn rename(
         &self,
         actor: &Actor,
@@ -84,11 +86,11 @@ impl ChangeControl {
         })
     }
 
-    /// Adds operations at the end of a draft.
+    /// Appends operations to a draft.
     ///
     /// # Errors
-    /// An operation cannot be made after the others, the draft has another revision or would have too many operations, or
-    /// the actor may not do this.
+    /// Fails if an operation cannot be applied after the others, if the draft has another revision or would
+    /// have too many operations, or if the actor may not do this.
     pub(crate) fn add(
         &self,
         actor: &Actor,
@@ -106,11 +108,11 @@ impl ChangeControl {
         })
     }
 
-    /// Removes an operation of a draft, counted from 0.
+    /// Removes an operation from a draft. Operations are counted from 0.
     ///
     /// # Errors
-    /// A later operation needs it, there is no such operation, the draft has another revision, or the actor may not do
-    /// this.
+    /// Fails if a later operation needs it, if there is no such operation, if the draft has another revision,
+    /// or if the actor may not do this.
     pub(crate) fn remove_operation(
         &self,
         actor: &Actor,
@@ -127,11 +129,12 @@ impl ChangeControl {
         })
     }
 
-    /// Puts a draft on the configuration of now: its operations are made on that one. What was edited by hand meanwhile
-    /// stays.
+    /// Rebases a draft: its operations are applied to the current configuration. Edits by hand since then are
+    /// preserved.
     ///
     /// # Errors
-    /// An operation cannot be made on it, the draft has another revision, or the actor may not do this.
+    /// Fails if an operation cannot be applied, if the draft has another revision, or if the actor may not do
+    /// this.
     pub(crate) fn rebase(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<Draft, ChangeError> {
         self.change_draft(actor, id, revision, "rebased", |draft| {
             let texts = self.texts()?;
@@ -141,18 +144,24 @@ impl ChangeControl {
         })
     }
 
-    /// Discards a draft.
+    /// Discards a draft. An owner can discard one that is damaged, too.
     ///
     /// # Errors
-    /// The draft has another revision, or the actor may not do this.
+    /// Fails if the draft has another revision, or if the actor may not do this.
     pub(crate) fn discard(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<(), ChangeError> {
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
-        self.own_draft(actor, id, revision)?;
+        // The owner and the revision of a damaged draft are not known.
+        let damaged =
+            actor.role >= Role::Owner && Drafts(&self.folder).is_damaged(id).map_err(ChangeError::State)?;
+        if !damaged {
+            self.own_draft(actor, id, revision)?;
+        }
         self.record(&AuditLine::now(actor, Event::Draft, id.as_str(), "discarded"))?;
         Drafts(&self.folder).remove(id).map_err(ChangeError::State)
     }
 
-    /// Puts credentials where a text has their stand-ins: whoever edits a text has seen it without them.
+    /// Replaces placeholders in a text by the credentials that they represent, because the editor of a text
+    /// sees it without credentials.
     pub(super) fn refilled(
         &self,
         operations: Vec<Operation>,
@@ -181,6 +190,7 @@ impl ChangeControl {
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
         let mut draft = self.own_draft(actor, id, revision)?;
         change(&mut draft)?;
+        draft.check_size()?;
         draft.revision += 1;
         draft.changed = millis(SystemTime::now());
         self.record(&AuditLine::now(actor, Event::Draft, id.as_str(), outcome))?;
@@ -188,11 +198,11 @@ impl ChangeControl {
         Ok(draft)
     }
 
-    /// Returns a draft that the actor may change, if it has this revision. The lock must be held.
+    /// Returns a draft with this revision that the actor may change. The caller must hold the lock.
     pub(super) fn own_draft(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<Draft, ChangeError> {
         allow(actor, &[])?;
         let draft = self.draft(id)?;
-        if draft.owner != actor.name && actor.role < Role::Owner {
+        if !draft.is_of(&actor.name, actor.via) && actor.role < Role::Owner {
             return Err(ChangeError::NotYours(draft.owner));
         }
         if draft.revision != revision {
@@ -202,13 +212,13 @@ impl ChangeControl {
     }
 }
 
-/// Checks that an actor may make such operations at all.
+/// Checks that an actor may make operations of these kinds at all.
 pub(super) fn allow(actor: &Actor, operations: &[Operation]) -> Result<(), ChangeError> {
     let needed = operations.iter().map(Operation::role).fold(Role::Editor, Ord::max);
     if actor.role < needed { Err(ChangeError::Role(needed)) } else { Ok(()) }
 }
 
-/// Makes operations on texts.
+/// Applies operations to texts.
 pub(super) fn replay(operations: &[Operation], texts: &Texts) -> Result<Texts, ChangeError> {
     let mut document = Document::new(texts);
     for (index, operation) in operations.iter().enumerate() {

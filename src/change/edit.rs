@@ -1,4 +1,4 @@
-//! Changes of what a client may do: lists of names, and single settings.
+//! Changes of a client's permissions: lists of names, and single settings.
 
 use serde::{Deserialize, Serialize};
 use toml_edit::{Array, Item, TableLike, Value};
@@ -12,10 +12,10 @@ use crate::config::suggestion;
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListEdit {
-    /// The whole new list, to which `add` and `remove` apply.
+    /// The complete new list, to which `add` and `remove` are applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) set: Option<Vec<String>>,
-    /// Names to add. Those that are already in the list keep their place.
+    /// Names to add. Names that are already in the list keep their position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) add: Vec<String>,
     /// Names to remove.
@@ -23,17 +23,17 @@ pub(crate) struct ListEdit {
     pub(crate) remove: Vec<String>,
 }
 
-/// A change of what one client may do.
+/// A change of one client's permissions.
 #[derive(Debug)]
 pub(super) enum ClientEdit<'a> {
     /// A list of names.
     List(&'static str, &'a ListEdit),
-    /// A setting with its new value. `None` removes it, so that its default applies.
+    /// A setting with its new value. `None` removes the setting, so that its default applies.
     Setting(&'static str, Option<Value>),
 }
 
 impl Document {
-    /// Changes a client. The rest of the file stays as it is written.
+    /// Changes a client. The rest of the file is preserved.
     pub(super) fn edit_client(&mut self, id: &str, edit: ClientEdit<'_>) -> Result<(), Conflict> {
         if let ClientEdit::List("scopes" | "default_scopes", list) = &edit {
             self.check_scopes(list.set.iter().flatten().chain(&list.add))?;
@@ -44,7 +44,7 @@ impl Document {
         match edit {
             ClientEdit::List("scopes", list) => {
                 edit_list(client, inline, "scopes", list, id)?;
-                // A default scope must be one of the client's scopes.
+                // Default scopes must be scopes of the client.
                 let scopes = names(client, "scopes");
                 let mut defaults = names(client, "default_scopes");
                 defaults.retain(|scope| !scopes.contains(scope));
@@ -100,7 +100,7 @@ fn edit_list(
     Ok(())
 }
 
-/// Replaces the names of a list. Names that stay keep the lines, spaces and comments around them.
+/// Replaces the names in a list. Names that remain keep the lines, spaces and comments around them.
 fn rewrite(array: &mut Array, names: &[String]) {
     let mut at = 0;
     while let Some(value) = array.get(at) {
@@ -134,7 +134,8 @@ fn rewrite(array: &mut Array, names: &[String]) {
     }
 }
 
-/// Keeps the comment after the name before a removed one. The parser has it as a prefix of the removed name.
+/// Preserves the comment after the name before a removed one. The parser stores it as a prefix of the removed
+/// name.
 fn keep_comment_before(array: &mut Array, at: usize, removed: &Value) {
     let prefix = removed.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
     let Some((comment, _)) = prefix.split_once('\n').filter(|(first, _)| first.contains('#')) else { return };
@@ -163,7 +164,7 @@ fn edit_setting(client: &mut dyn TableLike, inline: bool, key: &'static str, val
     if client.get(key).and_then(Item::as_value).is_some_and(same) {
         return;
     }
-    // A rate may be a table of its own, [clients.NAME.rate_limit].
+    // A rate limit may be a separate table, [clients.NAME.rate_limit].
     if client.get(key).is_some_and(Item::is_table) {
         client.remove(key);
     }

@@ -1,4 +1,4 @@
-//! Reads gateway.toml for an editor, which may lack the secrets in the environment of the gateway.
+//! Reads gateway.toml for an editor whose environment may lack the secrets of the gateway.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub(crate) fn read_config(path: &Path) -> Result<Config, ConfigErrors> {
     Config::load_for_editing(path, SOME_SECRET, &[])
 }
 
-/// Reads a configuration whose files have other texts than on the disk.
+/// Reads a configuration from texts instead of the files on disk.
 ///
 /// # Errors
 /// Returns every error of the configuration.
@@ -21,16 +21,16 @@ pub(crate) fn read_edited(path: &Path, texts: &[(PathBuf, String)]) -> Result<Co
     Config::load_for_editing(path, SOME_SECRET, texts)
 }
 
-/// The value of a secret whose variable is not set.
+/// The placeholder for a secret whose variable is not set.
 ///
-/// Secrets are set for the process of the gateway, and usually not in the shell where an operator lists clients. A
-/// variable that is missing here is assumed to be set there.
+/// Secrets are set in the environment of the gateway process, and usually not in the shell where an operator
+/// lists clients. If a variable is missing here, it is assumed to be set for the gateway.
 ///
-/// The text is valid wherever a secret may be: as a hash, a header value or a password.
+/// The text is valid wherever a secret is allowed: as a hash, a header value or a password.
 const SOME_SECRET: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Returns whether a hash is the stand-in for one from the gateway's environment.
+/// Returns whether a hash is the placeholder for one from the gateway's environment.
 pub(crate) fn is_unknown(hash: &SecretHash) -> bool {
     hash.to_phc() == SOME_SECRET
 }

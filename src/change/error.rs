@@ -1,4 +1,4 @@
-//! Why a change is refused.
+//! Reasons why a change is refused.
 
 use std::{error, fmt, io};
 
@@ -9,29 +9,29 @@ use super::permission::OwnerOnly;
 use super::raw::SyntaxProblem;
 use crate::config::ConfigErrors;
 
-/// Why a change is refused, or cannot be made.
+/// The reason why a change is refused or fails.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ChangeError {
-    /// There is no such draft or version.
+    /// The draft or version does not exist.
     NotFound(&'static str),
     /// A higher role is needed.
     Role(Role),
-    /// The draft belongs to somebody else.
+    /// The draft belongs to another user.
     NotYours(String),
     /// The change has differences that only an owner may commit.
     OwnerOnly(Vec<OwnerOnly>),
-    /// The draft was changed since the revision that was named. This is its revision.
+    /// The draft was changed after the given revision. Contains the current revision.
     Revision(u64),
-    /// The configuration was changed since the draft was begun.
+    /// The configuration was changed after the draft was created.
     StaleBase,
-    /// An operation cannot be made on the configuration: its index in the draft, counted from 0.
+    /// An operation cannot be applied to the configuration. Contains its index in the draft, counted from 0.
     Conflict(usize, Conflict),
     /// The changed configuration would have errors.
     Invalid(ConfigErrors),
-    /// A text is not TOML.
+    /// A text is not valid TOML.
     Syntax(SyntaxProblem),
-    /// What was sent is no operation.
+    /// The JSON is not an operation.
     Operation(String),
     /// A commit needs a comment.
     Comment,
@@ -39,17 +39,19 @@ pub(crate) enum ChangeError {
     ConfirmWithin,
     /// The draft changes nothing.
     Nothing,
-    /// The configuration is changed elsewhere, and only read here (`admin.read_only`).
+    /// The configuration is managed elsewhere and is read-only here (`admin.read_only`).
     ReadOnly,
-    /// The commit of this version waits for its confirmation.
+    /// The commit of this version awaits confirmation.
     Unconfirmed(u64),
-    /// No commit of this version waits for a confirmation.
+    /// No commit of this version awaits confirmation.
     NotUnconfirmed,
-    /// There are too many drafts, or too many operations in one: the limit.
+    /// There are too many drafts, or too many operations in one. Contains the limit.
     TooMany(&'static str, usize),
+    /// The operations of a draft are too large: the most bytes.
+    TooLarge(usize),
     /// The audit cannot be written.
     Audit(io::Error),
-    /// A file of the gateway's own state cannot be read or written.
+    /// A file of the gateway's state cannot be read or written.
     State(io::Error),
     /// The configuration cannot be read or replaced.
     File(FileError),
@@ -58,7 +60,7 @@ pub(crate) enum ChangeError {
 }
 
 impl ChangeError {
-    /// Returns the name that scripts see, such as `stale-base`.
+    /// Returns the name for scripts, such as `stale-base`.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "not-found",
@@ -76,13 +78,14 @@ impl ChangeError {
             Self::Unconfirmed(_) => "unconfirmed",
             Self::NotUnconfirmed => "not-unconfirmed",
             Self::TooMany(..) => "too-many",
+            Self::TooLarge(_) => "too-large",
             Self::Audit(_) => "audit-unavailable",
             Self::State(_) | Self::File(_) => "state-unavailable",
             Self::Retired => "retired",
         }
     }
 
-    /// Returns the HTTP status of an answer with this error.
+    /// Returns the HTTP status of a response with this error.
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::NotFound(_) => 404,
@@ -98,6 +101,7 @@ impl ChangeError {
             | Self::Operation(_)
             | Self::Comment
             | Self::ConfirmWithin
+            | Self::TooLarge(_)
             | Self::Nothing => 422,
             Self::Audit(_) | Self::State(_) | Self::File(_) | Self::Retired => 503,
         }
@@ -148,6 +152,9 @@ impl fmt::Display for ChangeError {
                 write!(f, "version {version} waits for its confirmation: confirm it or roll it back first")
             }
             Self::NotUnconfirmed => f.write_str("no commit of this version waits for a confirmation"),
+            Self::TooLarge(most) => {
+                write!(f, "the changes are too large: together they may have {} MiB", most >> 20)
+            }
             Self::TooMany(what, most) => write!(f, "there are {most} {what} already, which is the most"),
             Self::Audit(error) => write!(f, "the audit cannot be written, so nothing is changed: {error}"),
             Self::State(error) => write!(f, "the gateway's own files cannot be used: {error}"),

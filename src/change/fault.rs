@@ -1,4 +1,5 @@
-//! Points at which a test ends the process as a power failure would. They exist in debug builds only.
+//! Points in the code at which a test ends the process, as a power failure would. They exist only in debug
+//! builds.
 
 /// Ends the process here if the environment variable `TOLLGATE_FAULT` names this point.
 #[cfg(debug_assertions)]

@@ -1,4 +1,4 @@
-//! Replaces a file so that no reader sees a part of it, and no change that another program made is lost.
+//! Replaces a file atomically: no reader sees a partial file, and no change by another program is lost.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
@@ -10,21 +10,21 @@ use std::{error, fmt};
 
 use super::fault;
 
-/// How often the lock is tried while another edit of the same file runs.
+/// How often the lock is tried while another program edits the same file.
 const TRIES: u32 = 250;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
-/// Why a file cannot be replaced.
+/// The reason why a file cannot be replaced.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum FileError {
     /// The file cannot be opened for reading and writing.
     Open(io::Error),
-    /// Another edit of the file does not finish.
+    /// Another edit of the file did not finish in time.
     Busy,
     /// The file was changed after it was read.
     ChangedMeanwhile,
-    /// The owner of the old file could not read the new one.
+    /// The owner of the old file would be unable to read the new one.
     Owner(io::Error),
     /// No file can be created in the folder, which every change needs because it replaces the whole file.
     Folder(PathBuf, io::Error),
@@ -72,7 +72,7 @@ impl error::Error for FileError {
 /// A file that is open for a change, locked against edits by other commands of this program until it is dropped.
 #[derive(Debug)]
 pub(super) struct Opened {
-    /// The path after all symbolic links.
+    /// The path after symbolic links were resolved.
     target: PathBuf,
     file: File,
 }
@@ -81,7 +81,7 @@ impl Opened {
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
         let target = fs::canonicalize(path).map_err(FileError::Open)?;
         for _ in 0..TRIES {
-            // Opened for writing, so that a file without write permission is not replaced either.
+            // The file is opened for writing, so that a file without write permission is not replaced either.
             let file = OpenOptions::new().read(true).write(true).open(&target).map_err(FileError::Open)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -89,7 +89,8 @@ impl Opened {
                     thread::sleep(BETWEEN_TRIES);
                     continue;
                 }
-                // Some file systems have no locks. The comparison in `replace` still notices other changes.
+                // Some file systems do not support locks. The comparison in `replace` still detects other
+                // changes.
                 Err(TryLockError::Error(_)) => {}
             }
             // The program that held the lock may have replaced the file.
@@ -101,7 +102,8 @@ impl Opened {
         Err(FileError::Busy)
     }
 
-    /// Replaces the file with `new` if it still consists of `old`: completely or not at all, even if the power fails.
+    /// Replaces the file with `new` if its content is still `old`. The file is replaced completely or not at
+    /// all, even if the power fails.
     pub(super) fn replace(self, old: &[u8], new: &[u8]) -> Result<(), FileError> {
         let metadata = self.file.metadata().map_err(FileError::Write)?;
         let folder = self.target.parent().unwrap_or(Path::new("/"));
@@ -119,12 +121,12 @@ impl Opened {
         fs::rename(&temporary.path, &self.target).map_err(FileError::Write)?;
         fault::point("renamed");
         temporary.in_place = true;
-        // The rename must reach the disk too.
+        // The rename must be on disk too.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(FileError::Write)
     }
 }
 
-/// Returns whether an open file is the one at a path.
+/// Returns whether an open file is the one that a path leads to.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let (open, there) = (file.metadata()?, fs::metadata(path)?);
     Ok((open.dev(), open.ino()) == (there.dev(), there.ino()))
@@ -145,7 +147,7 @@ fn keep_access(new: &File, old: &fs::Metadata) -> Result<(), FileError> {
     {
         return Err(FileError::Owner(error));
     }
-    // Set after the owner, because a change of the owner clears bits of the mode.
+    // The mode is set after the owner, because a change of the owner clears bits of the mode.
     new.set_permissions(Permissions::from_mode(mode)).map_err(FileError::Write)
 }
 
@@ -162,7 +164,7 @@ impl Temporary {
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let path = folder.join(format!(".{name}.{:016x}.tmp", u64::from_ne_bytes(random)));
-        // No other user can read it before it has the mode of the old file.
+        // No other user can read the file before it has the mode of the old file.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(Self { path, file, in_place: false })
     }

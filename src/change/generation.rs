@@ -1,8 +1,8 @@
-//! Ends the tokens of a client in a way that no gateway misses.
+//! Ends the tokens of a client in a way that every gateway detects.
 //!
-//! A gateway compares the file with the configuration that it runs. If a client is disabled and enabled again, or removed
-//! and added again, before the gateway reads the file, the gateway would see no change and keep the tokens. So each of
-//! these changes also changes the client's `token_generation`.
+//! A gateway compares the file with its running configuration. If a client is disabled and enabled again, or
+//! removed and added again, before the gateway reads the file, the gateway sees no difference and keeps the
+//! tokens. So each of these changes also changes the client's `token_generation`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,11 +12,11 @@ use super::conflict::Conflict;
 use super::document::Document;
 use super::table::set;
 
-/// The key in the table of a client.
+/// The name of the key in a client's table.
 pub(super) const KEY: &str = "token_generation";
 
 impl Document {
-    /// Ends all tokens of a client that were issued before.
+    /// Ends all tokens of a client that were issued before this change.
     pub(super) fn end_tokens(&mut self, id: &str, now: SystemTime) -> Result<(), Conflict> {
         self.turn_to_client(id)?;
         let inline = self.is_inline(id);
@@ -25,8 +25,8 @@ impl Document {
     }
 }
 
-/// Returns the generation of a client that is added now: the time in milliseconds, so that a client that is removed and
-/// added again does not get a number that it had before.
+/// Returns the generation of a new client: the time in milliseconds, so that a client that is removed and
+/// added again does not get an earlier number.
 pub(super) fn beginning(now: SystemTime) -> i64 {
     let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     i64::try_from(millis).unwrap_or(i64::MAX)

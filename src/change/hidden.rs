@@ -1,36 +1,42 @@
-//! Secrets in the texts of configurations: what hides them, and what puts them back.
+//! Hides secrets in the texts of configurations, and restores them.
 //!
-//! The history keeps no credential in clear. It has `hidden:` and a keyed digest instead, which shows whether a credential
-//! changed, and from which a rollback finds it again in the configuration of today.
+//! The history stores no credential in clear. It stores a placeholder instead: `hidden:` and a keyed digest.
+//! The digest shows whether a credential changed, and a rollback uses it to find the credential in the
+//! current configuration.
 
 use std::ops::Range;
 
 use ring::hmac;
+use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::conflict::Conflict;
 use super::texts::{Texts, hex};
 
-/// What stands in front of the digest of a hidden credential.
+/// The prefix of the digest of a hidden credential.
 const PREFIX: &str = "hidden:";
-/// What argon2 hashes begin with.
+/// The prefix of argon2 hashes.
 const HASH: &str = "$argon2";
-/// The bytes of a digest that are shown.
+/// The number of bytes of a digest that are shown.
 const DIGEST: usize = 16;
+/// The last words of keys whose values are credentials: alone, or after `_`.
+const WORDS: [&str; 5] = ["password", "secret", "token", "value", "passphrase"];
+/// Where routes have the headers that requests get. Upstreams are given keys in them.
+const ROUTE_HEADERS: &str = "routes.request_headers.set.";
 
 /// The key with which digests are made.
 pub(crate) struct HidingKey(hmac::Key);
 
 /// A credential in a text.
 struct Found<'t> {
-    /// Its path of keys, without numbers of places in lists.
+    /// Its path of keys, without the indexes of lists.
     path: String,
-    /// Where its value is.
+    /// The position of its value.
     span: Range<usize>,
-    /// The value as the file has it, with the quotation marks.
+    /// The value as the file contains it, including the quotation marks.
     quoted: &'t str,
-    /// The value as the file has it. Escapes in it are not resolved.
+    /// The value as the file contains it, with escapes that are not resolved.
     text: &'t str,
 }
 
@@ -45,7 +51,8 @@ impl HidingKey {
         hex(digest.as_ref().get(..DIGEST).unwrap_or_default())
     }
 
-    /// Returns texts in which every literal credential is replaced by its digest. Hashes of secrets stay.
+    /// Returns texts in which every literal credential is replaced by its digest. Hashes of secrets are
+    /// preserved.
     pub(crate) fn hide(&self, texts: &Texts) -> Texts {
         let hide = |text: &str| {
             replace(text, |found| {
@@ -55,13 +62,13 @@ impl HidingKey {
         Texts::new(texts.iter().map(|(path, text)| (path.to_owned(), hide(text))).collect())
     }
 
-    /// Returns texts that can be shown: without credentials and without hashes of secrets.
+    /// Returns texts that are safe to show: without credentials and without hashes of secrets.
     pub(crate) fn shown(&self, texts: &Texts) -> Texts {
         let hidden = self.hide(texts);
         Texts::new(hidden.iter().map(|(path, text)| (path.to_owned(), self.without_hashes(text))).collect())
     }
 
-    /// Replaces argon2 hashes, wherever they are in a text.
+    /// Replaces argon2 hashes at any position in a text.
     fn without_hashes(&self, text: &str) -> String {
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
@@ -80,11 +87,11 @@ impl HidingKey {
         shown
     }
 
-    /// Puts the credentials of `today` where `texts` have their digests.
+    /// Replaces the digests in `texts` by the credentials of `today`.
     ///
     /// # Errors
-    /// A credential that is at no key of today. With `any`, one that changed since then is replaced by that of today at the
-    /// same key; otherwise it is an error too.
+    /// Fails for a credential that is at no key of the current configuration. With `any`, a credential that
+    /// changed since then is replaced by the current one at the same key. Without `any`, it is an error too.
     pub(crate) fn refill(&self, texts: &Texts, today: &Texts, any: bool) -> Result<Texts, Conflict> {
         let known: Vec<Found<'_>> = today.iter().flat_map(|(_, text)| credentials(text)).collect();
         let mut gone = None;
@@ -110,12 +117,12 @@ impl HidingKey {
     }
 }
 
-/// Returns whether a text is the stand-in for a credential.
+/// Returns whether a text is the placeholder for a credential.
 pub(super) fn is_hidden(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
-/// Returns whether the value at a path of keys is a credential if it is literal.
+/// Returns whether a literal value at a path of keys is a credential.
 pub(super) fn is_credential(path: &str, text: &str) -> bool {
     if text.starts_with(HASH) || text.starts_with("env:") || text.starts_with("file:") {
         return false;
@@ -126,24 +133,41 @@ pub(super) fn is_credential(path: &str, text: &str) -> bool {
     }
     match table {
         "upstreams" => path.ends_with(".credentials.value") || path.ends_with(".credentials.basic.password"),
-        // A secret in clear is an error there. It may be in a text that is not committed yet.
+        // A secret in clear is an error at this key, but a text that is not committed yet may contain one.
         "clients" => matches!(leaf, "secret" | "hash"),
-        "scopes" | "routes" | "expect" | "include" => false,
-        _ => {
-            matches!(leaf, "password" | "secret" | "token" | "value" | "passphrase")
-                || path.starts_with("tracing.headers")
-        }
+        "routes" => path.starts_with(ROUTE_HEADERS),
+        "scopes" | "expect" | "include" => false,
+        _ => is_secret_word(leaf) || path.starts_with("tracing.headers"),
     }
 }
 
-/// Returns whether a URL has a password.
+/// Returns whether a key is, or ends with, a word for a credential, as `sentinel_password` does.
+fn is_secret_word(key: &str) -> bool {
+    WORDS.iter().any(|word| key.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
+}
+
+/// Hides the credentials in JSON that a configuration would have at a path of keys.
+pub(super) fn hide_json(path: &str, json: &mut Json) {
+    match json {
+        Json::String(text) if is_credential(path, text) => "hidden".clone_into(text),
+        Json::Array(items) => items.iter_mut().for_each(|item| hide_json(path, item)),
+        Json::Object(members) => {
+            for (key, value) in members {
+                hide_json(&format!("{path}.{key}"), value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Returns whether a URL contains a password.
 fn has_password(text: &str) -> bool {
     let authority =
         text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest));
     authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
 }
 
-/// Finds the literal credentials of a text, and the stand-ins for them.
+/// Finds the literal credentials in a text, and the placeholders for them.
 fn credentials(text: &str) -> Vec<Found<'_>> {
     let (table, _) = DeTable::parse_recoverable(text);
     let mut found = Vec::new();
@@ -185,4 +209,35 @@ fn replace(text: &str, mut new: impl FnMut(&Found<'_>) -> Option<String>) -> Str
     }
     replaced.push_str(text.get(at..).unwrap_or_default());
     replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_known_by_their_keys() {
+        for path in [
+            "store.password",
+            "store.sentinel_password",
+            "tracing.headers.X-Key",
+            "tracing.otlp_token",
+            "routes.request_headers.set.X-Api-Key",
+            "upstreams.shop.credentials.value",
+        ] {
+            assert!(is_credential(path, "sesame"), "{path}");
+            assert!(!is_credential(path, "env:SESAME"), "{path}");
+        }
+        for path in ["store.sentinel", "store.passwords", "routes.response_headers.set.X-Key", "routes.token"]
+        {
+            assert!(!is_credential(path, "sesame"), "{path}");
+        }
+        let key = HidingKey::new(&[1; 32]);
+        let text = "[store]\nsentinel_password = \"sesame\"\n\n[[routes]]\nrequest_headers.set = { X-Key = \"sesame\" }\n\
+                    \n[[routes]]\n[routes.request_headers.set]\n\"X-Key\" = \"sesame\"\n";
+        let texts = Texts::new(vec![(Default::default(), text.to_owned())]);
+        let hidden = key.hide(&texts);
+        assert!(!hidden.main().contains("sesame"), "{}", hidden.main());
+        assert_eq!(key.refill(&hidden, &texts, false).unwrap().main(), text);
+    }
 }

@@ -1,10 +1,10 @@
-//! Keeps comments, blank lines and line ends with the table that they belong to.
+//! Keeps comments, blank lines and line endings with the table that they belong to.
 
 use toml_edit::{DocumentMut, Item, Table};
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Returns the text as the TOML library writes it if nothing is changed.
+/// Returns the text as the TOML library writes it without changes.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = text.trim_start_matches(BYTE_ORDER_MARK).replace('\r', "");
     if !plain.is_empty() && !plain.ends_with('\n') {
@@ -22,8 +22,8 @@ pub(super) fn first_difference(one: &str, other: &str) -> Option<usize> {
     Some(same + 1)
 }
 
-/// Returns the edited text, in which every line before and after the change has its original bytes: line ends, a byte
-/// order mark, a missing last line end. New lines end like the first line.
+/// Returns the edited text, in which every line before and after the change has its original bytes: line
+/// endings, a byte order mark, a missing final line ending. New lines get the ending of the first line.
 pub(super) fn keep_lines(original: &str, edited: &str) -> String {
     let body = original.strip_prefix(BYTE_ORDER_MARK).unwrap_or(original);
     let mark = original.strip_suffix(body).unwrap_or_default();
@@ -37,7 +37,7 @@ pub(super) fn keep_lines(original: &str, edited: &str) -> String {
     let mut text = mark.to_owned();
     for (at, line) in old.iter().take(before).enumerate() {
         text.push_str(line);
-        // It was the last line, and another one follows now.
+        // The line was the last one, and is now followed by another line.
         if !line.ends_with('\n') && at + 1 < new.len() {
             text.push_str(line_end);
         }
@@ -97,7 +97,7 @@ fn has_header(table: &Table) -> bool {
     !table.is_implicit() && !table.is_dotted()
 }
 
-/// Changes the text between the table at `position` and the next one.
+/// Changes the text between the table at `position` and the next table.
 fn change_text_after(document: &mut DocumentMut, position: isize, change: impl FnOnce(&str) -> String) {
     match next_table(document.as_table_mut(), position) {
         Some(table) => {
@@ -132,7 +132,7 @@ fn table_at(item: &mut Item, position: isize) -> Option<&mut Table> {
     })
 }
 
-/// Removes what belongs to the table at `position` from the text after it, and returns it.
+/// Removes the part that belongs to the table at `position` from the text after it, and returns that part.
 pub(super) fn take_tail(document: &mut DocumentMut, position: isize) -> String {
     let mut tail = String::new();
     change_text_after(document, position, |text| {
@@ -143,7 +143,7 @@ pub(super) fn take_tail(document: &mut DocumentMut, position: isize) -> String {
     tail
 }
 
-/// Cleans up after a removed table. The text above it that belongs to other tables moves to the next table, and the text
+/// Cleans up after a removed table. Text above it that belongs to other tables moves to the next table. Text
 /// after it that belongs to it is removed.
 pub(super) fn close_gap(document: &mut DocumentMut, first: isize, last: isize, above: &str) {
     let _ = take_tail(document, last);

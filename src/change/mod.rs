@@ -1,8 +1,9 @@
-//! Changes of a gateway.toml: typed operations, drafts of them, what they grant, the commit, and the history.
+//! Changes of a gateway.toml: typed operations, drafts, previews of their effect, commits, and the history.
 //!
-//! An [`Operation`](operation::Operation) is one change. It is made on a [`Document`](document::Document) in memory, which
-//! keeps everything outside the change as it is written. A [`Draft`](draft::Draft) is a list of operations that an operator
-//! collects. [`ChangeControl`](control::ChangeControl) keeps drafts, shows what they grant, and commits them.
+//! An [`Operation`](operation::Operation) is one change. It is applied to a [`Document`](document::Document)
+//! in memory, which preserves the text outside the change. A [`Draft`](draft::Draft) is a list of operations
+//! that an operator collects. [`ChangeControl`](control::ChangeControl) stores drafts, shows their effect on
+//! access, and commits them.
 
 pub(crate) mod actor;
 mod addresses;

@@ -9,11 +9,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::gate::{SecretHash, SecretHashError};
 use crate::oauth::secret::Secret;
 
-/// Why no secret can be created.
+/// The reason why a secret cannot be created.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum NewSecretError {
-    /// The system gives no random bytes.
+    /// The system provides no random bytes.
     Randomness(getrandom::Error),
     /// The secret cannot be hashed.
     Hash(SecretHashError),
@@ -37,10 +37,10 @@ impl Error for NewSecretError {
     }
 }
 
-/// Creates a secret of 256 random bits, and its hash.
+/// Creates a secret from 256 random bits, and its hash.
 ///
 /// # Errors
-/// [`NewSecretError`] if the system does not allow it.
+/// Fails with [`NewSecretError`] if the system provides no random bytes, or if hashing fails.
 pub(crate) fn generate() -> Result<(Secret, SecretHash), NewSecretError> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(NewSecretError::Randomness)?;
@@ -52,7 +52,7 @@ pub(crate) fn generate() -> Result<(Secret, SecretHash), NewSecretError> {
 /// Hashes a secret with a random salt.
 ///
 /// # Errors
-/// [`NewSecretError`] if the system does not allow it.
+/// Fails with [`NewSecretError`] if the system provides no random bytes, or if hashing fails.
 pub(crate) fn hash(secret: &Secret) -> Result<SecretHash, NewSecretError> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).map_err(NewSecretError::Randomness)?;

@@ -1,8 +1,8 @@
-//! What only an owner may change.
+//! Decides which changes only an owner may commit.
 //!
-//! This is decided on the difference of two configurations, so it does not matter whether operations, a text or a rollback
-//! made it. The texts are compared before anything that they name is opened: a file that an editor names is not even
-//! looked for.
+//! The decision is based on the difference between two configurations, so it does not depend on whether
+//! operations, a text or a rollback made the change. The texts are compared before any file that they name is
+//! opened, so that an editor cannot find out whether a file exists.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::raw::{self, SyntaxProblem};
 use super::texts::Texts;
 use crate::config::Origin;
 
-/// The tables whose changes an editor may commit, unless a rule below forbids it.
+/// The tables that an editor may change, unless a rule below forbids the change.
 const EDITABLE: [&str; 4] = ["scopes", "clients", "routes", "upstreams"];
 /// The keys of `[token_service]` that an editor may change.
 const EDITABLE_TOKEN_SERVICE: [&str; 1] = ["token_lifetime"];
@@ -28,15 +28,15 @@ pub(crate) const ADMIN_SCOPES: &str = "tollgate:";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub(crate) enum OwnerOnly {
-    /// A key outside of the tables that editors change.
+    /// A key outside of the tables that editors may change.
     Key { key: String },
     /// A new `file:` or `env:` reference.
     Reference { key: String },
-    /// A file that the configuration did not name before.
+    /// A file that the configuration did not name before the change.
     File { key: String },
-    /// A Unix socket, a link-local address, or an address of the gateway itself as a target of requests.
+    /// A Unix socket, a link-local address, or an address of the gateway itself, as a target of requests.
     Address { key: String, address: String },
-    /// Existing credentials would be sent to a server that did not get them before, or with another verification.
+    /// Existing credentials would be sent to another server, or with another verification of its certificate.
     Credentials { key: String },
     /// A client that holds a scope of the admin API, before or after the change.
     AdminScope { client: String },
@@ -76,10 +76,10 @@ impl fmt::Display for OwnerOnly {
     }
 }
 
-/// Lists the differences that only an owner may commit, each once. Nothing that the texts name is opened.
+/// Lists the differences that only an owner may commit, each once. No file that the texts name is opened.
 ///
 /// # Errors
-/// One of the texts is not TOML.
+/// Fails if one of the texts is not valid TOML.
 pub(crate) fn owner_only(before: &Texts, after: &Texts) -> Result<Vec<OwnerOnly>, SyntaxProblem> {
     let (before, after) = (raw::merged(before)?, raw::merged(after)?);
     let mut found = BTreeSet::new();
@@ -119,12 +119,12 @@ fn keys(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
     }
 }
 
-/// A place where a value of the environment, of a file or of the configuration itself is used: its key, the value, and what
-/// receives it.
+/// A use of a value from the environment, from a file or from the configuration itself: the key, the value,
+/// and the server that receives it.
 type Use = (String, String, String);
 
-/// Returns everything that `is_meant` accepts, with each server that receives it. The servers of a header of a route are
-/// those of its upstream. A value that no server receives has one entry.
+/// Returns all values that `is_meant` accepts, with each server that receives them. The servers of a route's
+/// header are those of the route's upstream. A value that no server receives has one entry.
 fn uses(root: &Json, is_meant: impl Fn(&str, &str) -> bool) -> BTreeSet<Use> {
     let mut uses = BTreeSet::new();
     let mut add = |value: &Json, path: &str, receivers: &[String]| {
@@ -156,7 +156,7 @@ fn uses(root: &Json, is_meant: impl Fn(&str, &str) -> bool) -> BTreeSet<Use> {
     uses
 }
 
-/// Returns the servers of an upstream, each with how its certificate is verified.
+/// Returns the servers of an upstream, each with the verification of its certificate.
 fn receivers(root: &Json, upstream: &str) -> Vec<String> {
     let upstream = root.get("upstreams").and_then(|upstreams| upstreams.get(upstream));
     let tls = upstream.and_then(|upstream| upstream.get("tls")).unwrap_or(&Json::Null);
@@ -225,7 +225,7 @@ fn addresses(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
     let known = targets(before);
     for (key, address) in targets(after).into_iter().filter(|target| !known.contains(target)) {
         let forbidden = match Origin::parse_with_rest(&address) {
-            // What is not a URL names a socket, or is an error that the check reports.
+            // A text that is not a URL names a socket, or is an error that the check reports.
             Err(_) => true,
             Ok((origin, _)) => own.forbid(&origin.host, origin.port),
         };
@@ -235,7 +235,8 @@ fn addresses(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
     }
 }
 
-/// A literal value of credentials may go where it went before, and a new one anywhere.
+/// An existing literal credential may only be sent to the servers that received it before. A new one may be
+/// sent to any server.
 fn credentials(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
     let is_literal = |key: &str, text: &str| {
         (key.ends_with(".credentials.value") || key.ends_with(".credentials.basic.password"))

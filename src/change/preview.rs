@@ -1,4 +1,4 @@
-//! What a draft would change: texts, access, and whether it may be committed.
+//! The effect of a draft: changed texts, changed access, and whether it may be committed.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use super::actor::{Actor, Role};
 use super::control::ChangeControl;
 use super::difference_text::unified;
 use super::draft::Draft;
-use super::drafts::replay;
+use super::drafts::{allow, replay};
 use super::error::ChangeError;
 use super::hidden::HidingKey;
 use super::operation::Operation;
@@ -16,20 +16,20 @@ use crate::access::difference::{Change, difference};
 use crate::config::restart::needs_restart;
 use crate::config::{Config, ConfigErrors};
 
-/// What operations would change on the configuration of now.
+/// The effect of operations on the current configuration.
 #[derive(Debug)]
 pub(crate) struct Preview {
-    /// Whether the configuration was changed since the draft was begun. The operations are then shown on that of now, as a
-    /// rebase would make them.
+    /// Whether the configuration was changed after the draft was created. The preview then applies the
+    /// operations to the current configuration, as a rebase would.
     pub(crate) stale: bool,
-    /// The texts of now. Show them with [`HidingKey::shown`].
+    /// The current texts. Show them with [`HidingKey::shown`].
     pub(crate) before: Texts,
     /// The texts after the change. Show them with [`HidingKey::shown`].
     pub(crate) after: Texts,
-    /// What only an owner may commit.
+    /// The differences that only an owner may commit.
     pub(crate) owner_only: Vec<OwnerOnly>,
-    /// What the change grants, widening first. `None` if one of the two configurations has errors, or if the actor may not
-    /// have it compiled.
+    /// The differences in access, the wider access first. `None` if one of the configurations has errors, or
+    /// if the actor may not have it compiled.
     pub(crate) grants: Option<Vec<Change>>,
     /// The configuration after the change. `None` if it has errors, or if the actor may not have it compiled.
     pub(crate) config: Option<Config>,
@@ -40,23 +40,25 @@ pub(crate) struct Preview {
 }
 
 impl Preview {
-    /// Returns the difference of the texts as a unified diff that can be shown: no credentials, no hashes of secrets.
+    /// Returns the difference of the texts as a unified diff that is safe to show: without credentials and
+    /// hashes of secrets.
     pub(crate) fn diff(&self, key: &HidingKey) -> String {
         unified(&key.shown(&self.before), &key.shown(&self.after))
     }
 
-    /// Returns the difference of the texts as a patch for the place where the configuration is kept. Credentials in it are
-    /// hidden. It has the hashes of new secrets, so it is for editors and owners.
+    /// Returns the difference of the texts as a patch for the repository of the configuration. Credentials in
+    /// it are hidden. It contains the hashes of new secrets, so only editors and owners may see it.
     pub(crate) fn patch(&self, key: &HidingKey) -> String {
         unified(&key.hide(&self.before), &key.hide(&self.after))
     }
 }
 
 impl ChangeControl {
-    /// Returns what a draft would change.
+    /// Returns the effect of a draft.
     ///
     /// # Errors
-    /// An operation cannot be made on the configuration of now, or the configuration is not TOML.
+    /// Fails if an operation cannot be applied to the current configuration, or if the configuration is not
+    /// valid TOML.
     pub(crate) fn preview(&self, actor: &Actor, draft: &Draft) -> Result<Preview, ChangeError> {
         let before = self.texts()?;
         let stale = before.hash() != draft.base;
@@ -64,24 +66,27 @@ impl ChangeControl {
         self.preview_texts(actor, before, after, stale)
     }
 
-    /// Returns what operations would change, without a draft.
+    /// Returns the effect of operations, without a draft.
     ///
     /// # Errors
-    /// As [`preview`](Self::preview).
+    /// As [`preview`](Self::preview), or the actor may not make such operations.
     pub(crate) fn preview_operations(
         &self,
         actor: &Actor,
         operations: &[Operation],
     ) -> Result<Preview, ChangeError> {
+        if !operations.is_empty() {
+            allow(actor, operations)?;
+        }
         let before = self.texts()?;
         let after = replay(operations, &before)?;
         self.preview_texts(actor, before, after, false)
     }
 
-    /// Returns what another version of the configuration than that of now would change. Nothing is kept of it.
+    /// Returns the effect of replacing the current configuration by another version. Nothing is stored.
     ///
     /// # Errors
-    /// One of them is not TOML.
+    /// Fails if one of them is not valid TOML.
     pub(crate) fn preview_texts(
         &self,
         actor: &Actor,
@@ -100,7 +105,7 @@ impl ChangeControl {
             needs_restart: Vec::new(),
             errors: None,
         };
-        // Compiling opens the files that a configuration names, and its errors say whether they exist.
+        // Compiling opens the files that a configuration names, and the errors reveal whether they exist.
         if !preview.owner_only.is_empty() && actor.role < Role::Owner {
             return Ok(preview);
         }
@@ -118,7 +123,7 @@ impl ChangeControl {
     }
 }
 
-/// Lists what changes from one configuration to another, widening first.
+/// Lists the differences in access from one configuration to another, the wider access first.
 pub(super) fn grants(before: &Config, after: &Config) -> Vec<Change> {
     difference(before, after, SystemTime::now())
 }

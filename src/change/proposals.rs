@@ -1,4 +1,4 @@
-//! What shadow mode proposes, as operations of a draft.
+//! Converts the proposals of shadow mode into operations of a draft.
 
 use super::edit::ListEdit;
 use super::operation::{Operation, RouteMode};
@@ -6,8 +6,8 @@ use super::routes::RouteAddress;
 use crate::config::{Config, Methods, Route};
 use crate::shadow::Proposal;
 
-/// Returns the operations that make the change that shadow mode proposes. There are none if a person has to decide first:
-/// which scope, and the secret of a new client.
+/// Returns the operations that make the change that shadow mode proposes. The list is empty if a person has
+/// to decide first, for example about a scope or about the secret of a new client.
 pub(crate) fn operations(proposal: &Proposal, config: &Config) -> Vec<Operation> {
     let add = |names: &[String]| ListEdit { add: names.to_vec(), ..ListEdit::default() };
     match proposal {

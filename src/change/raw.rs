@@ -1,4 +1,4 @@
-//! A configuration as its files have it, before anything in it is looked up or opened.
+//! A configuration as its files contain it, before references to files and variables are resolved.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::layout;
 use super::settings::table_as_json;
 use super::texts::Texts;
 
-/// The line of a file that is not TOML.
+/// The position of an error in a file that is not valid TOML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SyntaxProblem {
     /// The file.
@@ -18,10 +18,11 @@ pub(crate) struct SyntaxProblem {
     pub(crate) line: usize,
 }
 
-/// Parses the files of a configuration and joins their tables. Neither files nor variables that they name are read.
+/// Parses the files of a configuration and merges their tables. Files and variables that they name are not
+/// read.
 ///
 /// # Errors
-/// The first line that is not TOML.
+/// Returns the first line that is not valid TOML.
 pub(super) fn merged(texts: &Texts) -> Result<Json, SyntaxProblem> {
     let mut merged = Map::new();
     for (path, text) in texts.iter() {
@@ -54,7 +55,8 @@ fn join(into: &mut Map<String, Json>, from: Map<String, Json>) {
     }
 }
 
-/// Calls `visit` for every text in a value, with its path of keys. Places in lists have no number.
+/// Calls `visit` for every string in a value, with its path of keys. The path does not contain the indexes of
+/// lists.
 pub(super) fn texts<'v>(value: &'v Json, path: &str, visit: &mut impl FnMut(&str, &'v str)) {
     match value {
         Json::String(text) => visit(path, text),

@@ -13,15 +13,16 @@ use super::operation::Operation;
 use super::settings::item_as_json;
 use super::table::insert_last;
 
-/// The keys of a client that a rollback leaves as they are today.
+/// The keys of a client that a rollback does not change.
 const KEPT: [&str; 3] = ["secret", "secrets", "token_generation"];
 
 impl ChangeControl {
-    /// Makes a draft that puts a version back. With `keep_today`, the secrets of clients and `[admin]` stay as they are
-    /// today: secrets that were reset since then do not become good again.
+    /// Creates a draft that restores a version. With `keep_today`, the secrets of clients and `[admin]` keep
+    /// their current values, so that secrets that were reset do not become valid again.
     ///
     /// # Errors
-    /// There is no such version, or it had a credential that is nowhere any more. That error names it.
+    /// Fails if the version does not exist, or if it had a credential that no longer exists. That error names
+    /// the credential.
     pub(crate) fn rollback(
         &self,
         actor: &Actor,
@@ -86,7 +87,7 @@ impl Document {
         self.keep_table("admin", today)
     }
 
-    /// Gives a table of the main file the content that it has today.
+    /// Restores the current content of a table in the main file.
     fn keep_table(&mut self, name: &str, today: &Document) -> Result<(), Conflict> {
         let now = today.roots().find_map(|root| root.get(name)).cloned();
         self.turn_to(|root| root.contains_key(name))?;
@@ -111,7 +112,7 @@ impl Document {
     }
 }
 
-/// Moves a table and those in it to the end of the file, in the order that they have.
+/// Moves a table and its subtables to the end of the file, in their present order.
 fn reposition(table: &mut Table, position: &mut isize) {
     table.set_position(Some(*position));
     *position += 1;

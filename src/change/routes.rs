@@ -10,20 +10,20 @@ use super::document::Document;
 use super::settings::{self, Settings};
 use super::{layout, table};
 
-/// Which route of the file is meant: the one with these hosts, this pattern and these methods.
+/// The address of a route in the file: its hosts, its pattern and its methods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RouteAddress {
-    /// Its hosts, in any order. Empty is a route for any host.
+    /// The hosts, in any order. Empty for a route that matches any host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) hosts: Vec<String>,
-    /// Its `path`, as the file has it.
+    /// The value of `path`, as the file contains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
-    /// Its `prefix`, as the file has it.
+    /// The value of `prefix`, as the file contains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) prefix: Option<String>,
-    /// Its methods, in any order. Empty is a route for all methods.
+    /// The methods, in any order. Empty for a route that matches all methods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) methods: Vec<String>,
 }
@@ -122,7 +122,7 @@ impl Document {
         settings::apply(route, inline, new, "routes")
     }
 
-    /// Sets whether a route only observes the verdict on tokens.
+    /// Sets whether a route only records refusals instead of enforcing them.
     pub(super) fn set_route_mode(&mut self, address: &RouteAddress, mode: &str) -> Result<(), Conflict> {
         let (route, inline) = self.route(address)?;
         table::set(route, inline, "mode", Value::from(mode));
@@ -156,7 +156,7 @@ impl Document {
         Ok(())
     }
 
-    /// Changes to the file that has this route, and returns its table.
+    /// Selects the file that has this route, and returns the route's table.
     fn route(&mut self, address: &RouteAddress) -> Result<(&mut dyn TableLike, bool), Conflict> {
         match self.roots().map(|root| at(root, address)).sum() {
             0 => return Err(Conflict::Missing(Kind::Route, address.to_string(), String::new())),
@@ -184,7 +184,7 @@ fn retain_others(routes: &mut Array, address: &RouteAddress) {
     routes.retain(|route| route.as_inline_table().is_none_or(|route| RouteAddress::of(route) != *address));
 }
 
-/// Returns how many routes of a file have an address.
+/// Returns the number of routes in a file that have this address.
 fn at(root: &Table, address: &RouteAddress) -> usize {
     let normal = address.normal();
     match root.get("routes") {

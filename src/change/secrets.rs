@@ -15,10 +15,10 @@ use crate::utc;
 #[derive(Debug)]
 pub(super) struct Rotation<'a> {
     pub(crate) hash: &'a SecretHash,
-    /// How long the present secrets stay valid. `None` ends them at once.
+    /// How long the existing secrets stay valid. `None` ends them at once.
     pub(crate) keep_old: Option<Duration>,
     pub(crate) now: SystemTime,
-    /// Whether the client's present tokens end.
+    /// Whether the existing tokens of the client end.
     pub(crate) revoke_tokens: bool,
 }
 
@@ -115,10 +115,10 @@ impl Document {
     }
 }
 
-/// A secret as the file has it.
+/// A secret as the file contains it.
 struct PresentSecret {
     id: String,
-    /// Its hash, or where the hash is.
+    /// Its hash, or the reference to the hash.
     hash: String,
     expires: Option<SystemTime>,
 }
@@ -145,7 +145,7 @@ fn present(client: &dyn TableLike) -> Vec<PresentSecret> {
     only.into_iter().chain(tables.into_iter().filter_map(of)).collect()
 }
 
-/// Replaces a key and its value. The comments around them stay.
+/// Replaces a key and its value. The comments around them are preserved.
 fn replace_key(table: &mut dyn TableLike, inline: bool, old: &str, new: &str, mut value: Value) {
     let keys: Vec<Key> = table.iter().filter_map(|(name, _)| table.key(name).cloned()).collect();
     let items: Vec<(Key, Item)> =
@@ -199,7 +199,7 @@ fn expiry(entry: &dyn TableLike, kept: &[(&str, Option<SystemTime>)]) -> Option<
     kept.iter().find(|(kept, _)| *kept == id).map(|(_, expires)| *expires)
 }
 
-/// Writes the new expiry of a kept secret.
+/// Writes the new expiry of a secret that stays valid.
 fn revise(entry: &mut dyn TableLike, inline: bool, kept: &[(&str, Option<SystemTime>)]) {
     if let Some(expires) = expiry(entry, kept).flatten().and_then(datetime) {
         set(entry, inline, "expires", Value::from(expires));
@@ -216,7 +216,7 @@ fn indent(array: &Array) -> Option<String> {
     prefixes.filter_map(|prefix| prefix.rsplit_once('\n')).map(|(_, indent)| indent.to_owned()).last()
 }
 
-/// Adds a secret at the end of a list, on a line of its own if the others have one.
+/// Adds a secret at the end of a list, on a separate line if the others have separate lines.
 fn push(array: &mut Array, entry: InlineTable, indent: Option<&str>) {
     let mut value = Value::InlineTable(entry);
     let Some(indent) = indent else {

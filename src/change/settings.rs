@@ -1,4 +1,4 @@
-//! Sets keys of tables to values that came as JSON. What stays the same keeps its spaces and comments.
+//! Sets keys of tables to JSON values. Unchanged parts keep their spaces and comments.
 
 use serde_json::{Map, Value as Json};
 use toml_edit::{Array, InlineTable, Item, TableLike, Value};
@@ -48,7 +48,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Gives a table exactly these keys.
+/// Sets the content of a table to exactly these keys.
 fn replace(table: &mut dyn TableLike, inline: bool, new: &Settings, path: &str) -> Result<(), Conflict> {
     let gone: Vec<String> =
         table.iter().map(|(key, _)| key.to_owned()).filter(|key| !new.contains_key(key)).collect();
@@ -58,7 +58,7 @@ fn replace(table: &mut dyn TableLike, inline: bool, new: &Settings, path: &str) 
     apply(table, inline, new, path)
 }
 
-/// Gives a list new items. Items that stay keep what is around them.
+/// Sets the items of a list. Items that remain keep the text around them.
 fn rewrite(old: &mut Array, new: &Array) {
     let written = |value: &Value| value.clone().decorated("", "").to_string();
     let wanted: Vec<String> = new.iter().map(written).collect();
@@ -72,7 +72,7 @@ fn rewrite(old: &mut Array, new: &Array) {
     }
 }
 
-/// The keys with which people begin a table, in their order. The others follow by name.
+/// The keys that people usually write first in a table, in their order. The other keys follow alphabetically.
 const FIRST: [&str; 16] = [
     "path",
     "prefix",
@@ -127,7 +127,7 @@ fn to_value(json: &Json, path: &str) -> Result<Value, Conflict> {
     })
 }
 
-/// Converts a value of the file to JSON. A date becomes its text.
+/// Converts a value of the file to JSON. A date becomes a string.
 pub(super) fn as_json(value: &Value) -> Json {
     match value {
         Value::String(text) => Json::from(text.value().as_str()),
@@ -142,7 +142,7 @@ pub(super) fn as_json(value: &Value) -> Json {
     }
 }
 
-/// Converts what the file has at a key to JSON.
+/// Converts the value of a key to JSON.
 pub(super) fn item_as_json(item: &Item) -> Json {
     match item {
         Item::None => Json::Null,

@@ -1,4 +1,4 @@
-//! Settles what a crash left behind, and records what others changed.
+//! Recovers from a crash, and records changes from outside.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -13,17 +13,18 @@ use super::state::{self, StateLock};
 use super::unconfirmed::Unconfirmed;
 use super::versions::{History, Version, VersionState};
 
-/// A time in which only one command edits the configuration.
+/// A guard for the time in which only one command edits the configuration.
 pub(crate) struct Held<'c> {
     control: &'c ChangeControl,
     _lock: StateLock,
 }
 
 impl Held<'_> {
-    /// Records the configuration as a version after a command edited it. Does nothing if it is the last one already.
+    /// Records the configuration as a version after a command edited it. Does nothing if the last version is
+    /// the same.
     ///
     /// # Errors
-    /// The state cannot be written.
+    /// Fails if the state cannot be written.
     pub(crate) fn record(&self, actor: &Actor, comment: &str) -> Result<(), ChangeError> {
         if let Some(version) = self.control.observe(Via::Cli, &actor.name, comment)? {
             let line = AuditLine::now(actor, Event::Commit, "configuration", "applied");
@@ -34,11 +35,12 @@ impl Held<'_> {
 }
 
 impl ChangeControl {
-    /// Settles what a crash left behind, carries out a rollback that is due, and records the configuration as a version if
-    /// it was changed meanwhile. This is called before the gateway serves, and by commands that change something.
+    /// Recovers from a crash, carries out a rollback that is due, and records the configuration as a version
+    /// if it was changed in the meantime. This is called before the gateway serves, and by commands that
+    /// change something.
     ///
     /// # Errors
-    /// The state cannot be read or written.
+    /// Fails if the state cannot be read or written.
     pub(crate) fn settle(&self, now: SystemTime) -> Result<(), ChangeError> {
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
         self.settle_locked(now)
@@ -52,7 +54,8 @@ impl ChangeControl {
         for number in history.numbers().map_err(ChangeError::State)?.into_iter().rev() {
             let version = history.get(number).map_err(ChangeError::State)?;
             let Some(version) = version.filter(|version| version.state == VersionState::Prepared) else {
-                // Only the last one can be prepared: the next commit settles it first.
+                // Only the last version can be in the state `prepared`, because the next commit resolves that
+                // state first.
                 break;
             };
             self.settle_version(version, &in_place, waiting.as_ref())?;
@@ -84,12 +87,12 @@ impl ChangeControl {
         self.record(&line.version(version.number).detail("settled after an interruption"))
     }
 
-    /// Puts the old files back if a commit of several files was interrupted between them.
+    /// Restores the old files if a commit of several files was interrupted.
     fn complete_pending(&self) -> Result<(), ChangeError> {
         let Some(bytes) = state::read(&self.folder.pending()).map_err(ChangeError::State)? else {
             return Ok(());
         };
-        // A file that was not written whole was written before anything was replaced.
+        // If this file is incomplete, the commit had not replaced any file yet.
         if let Ok(Pending { version, files }) = serde_json::from_slice(&bytes) {
             let texts = self.texts()?;
             let path_of =
@@ -109,7 +112,7 @@ impl ChangeControl {
         state::remove(&self.folder.pending()).map_err(ChangeError::State)
     }
 
-    /// Records the configuration as a version if it is not the last one, and writes that into the audit.
+    /// Records the configuration as a version if the last version is different, and writes that to the audit.
     fn record_observed(&self) -> Result<(), ChangeError> {
         let is_first = History(&self.folder).head().map_err(ChangeError::State)?.is_none();
         let comment =
@@ -122,21 +125,21 @@ impl ChangeControl {
         Ok(())
     }
 
-    /// Keeps other changes apart until the result is dropped. What was edited before is recorded.
+    /// Excludes other changes until the result is dropped. Earlier edits from outside are recorded.
     ///
     /// # Errors
-    /// The state cannot be read or written.
+    /// Fails if the state cannot be read or written.
     pub(crate) fn hold(&self) -> Result<Held<'_>, ChangeError> {
         let lock = self.folder.lock().map_err(ChangeError::State)?;
         self.record_observed()?;
         Ok(Held { control: self, _lock: lock })
     }
 
-    /// Records a configuration that others changed, if it is valid. Does nothing while another change runs; `false` means
-    /// that it should be tried again.
+    /// Records a configuration that was changed from outside, if it is valid. Does nothing while another
+    /// change runs; the result `false` means that the caller should try again.
     ///
     /// # Errors
-    /// The state cannot be read or written.
+    /// Fails if the state cannot be read or written.
     pub(crate) fn record_outside_edit(&self) -> Result<bool, ChangeError> {
         let Some(_lock) = self.folder.try_lock().map_err(ChangeError::State)? else { return Ok(false) };
         let texts = self.texts()?;

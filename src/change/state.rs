@@ -1,4 +1,4 @@
-//! The folder in which drafts, the history and the audit are: `admin` in `state_dir`.
+//! The folder that contains drafts, the history and the audit: `admin` in `state_dir`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -14,24 +14,24 @@ use super::texts::Texts;
 use crate::config::settings::server::STATE_DIR;
 use crate::state_file;
 
-/// The mode of all files: for this user alone.
+/// The mode of all files, which only this user can read.
 const MODE: u32 = 0o600;
 /// How often the lock is tried while another change runs.
 const TRIES: u32 = 500;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
-/// The largest file that is read.
+/// The maximum size of a file that is read.
 const MAX_SIZE: u64 = 128 << 20;
 
 /// The folder.
 #[derive(Debug, Clone)]
 pub(crate) struct StateFolder(PathBuf);
 
-/// Keeps other changes apart, those of other processes too, until it is dropped.
+/// The lock that excludes other changes, even by other processes, until it is dropped.
 #[derive(Debug)]
 pub(super) struct StateLock(#[expect(dead_code, reason = "closing it unlocks it")] File);
 
 impl StateFolder {
-    /// Returns the folder in `state_dir`. It is not made.
+    /// Returns the folder in `state_dir` without creating it.
     pub(crate) fn in_state_dir(state_dir: &Path) -> Self {
         Self(state_dir.join("admin"))
     }
@@ -41,12 +41,12 @@ impl StateFolder {
         self.0.is_dir()
     }
 
-    /// Returns whether a commit waits for its confirmation.
+    /// Returns whether a commit awaits confirmation.
     pub(crate) fn has_unconfirmed(&self) -> bool {
         self.unconfirmed().exists()
     }
 
-    /// Makes the folder and those in it, if they do not exist.
+    /// Creates the folder and its subfolders if they do not exist.
     pub(super) fn make(&self) -> io::Result<()> {
         state_file::make_folder(&self.drafts())?;
         state_file::make_folder(&self.history())
@@ -64,12 +64,12 @@ impl StateFolder {
         self.0.join("audit.jsonl")
     }
 
-    /// Returns the file that says which commit waits for its confirmation.
+    /// Returns the path of the file about the commit that awaits confirmation.
     pub(super) fn unconfirmed(&self) -> PathBuf {
         self.0.join("unconfirmed.json")
     }
 
-    /// Returns the file with the texts before a commit that replaces several files.
+    /// Returns the path of the file with the texts before a commit that replaces several files.
     pub(super) fn pending(&self) -> PathBuf {
         self.0.join("pending.json")
     }
@@ -88,7 +88,7 @@ impl StateFolder {
         Err(io::Error::new(io::ErrorKind::ResourceBusy, "another change runs"))
     }
 
-    /// Takes the lock if no other change runs.
+    /// Takes the lock, unless another change holds it.
     pub(super) fn try_lock(&self) -> io::Result<Option<StateLock>> {
         let path = self.0.join("lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(MODE).open(path)?;
@@ -99,7 +99,7 @@ impl StateFolder {
         }
     }
 
-    /// Reads the key that hides credentials, and makes it first if it does not exist.
+    /// Reads the key that hides credentials. Creates the key if it does not exist.
     pub(super) fn key(&self) -> io::Result<HidingKey> {
         let path = self.0.join("key");
         match fs::read(&path) {
@@ -115,10 +115,10 @@ impl StateFolder {
     }
 }
 
-/// Returns the state folder that texts name, even if they have errors otherwise.
+/// Returns the state folder that texts name, even if they contain other errors.
 ///
 /// # Errors
-/// They are not TOML, or take the folder from a variable that is not set.
+/// Fails if they are not valid TOML, or if the folder is in a variable that is not set.
 pub(crate) fn state_dir(texts: &Texts) -> Result<PathBuf, ChangeError> {
     let root = raw::merged(texts)?;
     let named = root.get("server").and_then(|server| server.get("state_dir")?.as_str());
@@ -133,7 +133,7 @@ pub(crate) fn state_dir(texts: &Texts) -> Result<PathBuf, ChangeError> {
     Ok(folder.unwrap_or(Path::new(".")).join(named))
 }
 
-/// Writes a file whole, or leaves the one that is there.
+/// Writes a file completely, or leaves the existing file.
 pub(super) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     state_file::replace(path, contents, MODE)
 }
@@ -146,7 +146,7 @@ pub(super) fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
-/// Removes a file, and waits until the disk knows it.
+/// Removes a file, and waits until the removal is on disk.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -155,7 +155,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads a file. `None` if it does not exist.
+/// Reads a file. Returns `None` if it does not exist.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -166,7 +166,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Waits until the disk has the names of a folder's files.
+/// Syncs the folder, so that the names of its files are on disk.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }

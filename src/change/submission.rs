@@ -1,45 +1,48 @@
-//! Operations as a request brings them: secrets are asked for instead of being hashes, and moments are left out.
+//! Operations in the form of a request: it asks for new secrets instead of containing hashes, and it contains
+//! no times.
 
 use std::time::SystemTime;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::error::ChangeError;
+use super::hidden::hide_json;
 use super::new_secret;
 use super::operation::{Operation, millis};
 use crate::gate::SecretHash;
 use crate::oauth::secret::Secret;
 
-/// The shortest secret that a person may choose.
+/// The minimum length of a secret that a person chooses.
 const SHORTEST: usize = 8;
-/// The longest secret that the token endpoint accepts with room to spare.
+/// The maximum length of a secret. The token endpoint accepts somewhat longer ones.
 const LONGEST: usize = 1_024;
-/// The length from which a secret that a person chose is not warned about.
+/// The minimum length of a chosen secret without a warning.
 const LONG: usize = 20;
 
-/// An operation that was submitted, with what is shown once.
+/// An operation that was submitted, with a new secret that is shown once.
 #[derive(Debug)]
 pub(crate) struct Submitted {
-    /// The operation, as a draft keeps it.
+    /// The operation in the form that a draft stores.
     pub(crate) operation: Operation,
-    /// The new secret. It is shown once, and kept nowhere.
+    /// The new secret. It is shown once and not stored.
     pub(crate) secret: Option<Secret>,
-    /// What is probably not meant.
+    /// Warnings about probable mistakes.
     pub(crate) warning: Option<&'static str>,
 }
 
 impl Submitted {
-    /// Reads an operation from JSON. Its form is that of [`Operation`], except that
+    /// Parses an operation from JSON. The format is that of [`Operation`], with these exceptions:
     ///
     /// - `secret` (`client_add`, `client_reset_secret`) and `password` (`admin_user_add`, `admin_user_password`) are
     ///   `{"generate": true}` or `{"text": "…"}`, and left out is the former;
     /// - `at` is left out;
     /// - `restore` is refused: [`rollback`](super::control::ChangeControl::rollback) makes it.
     ///
-    /// This hashes secrets, which takes some 50 ms and 19 MiB: bound how many run at once.
+    /// This function hashes secrets, which takes about 50 ms and 19 MiB. Callers must limit how many calls
+    /// run at once.
     ///
     /// # Errors
-    /// The JSON is no operation, or a secret is too short.
+    /// Fails if the JSON is not an operation, or if a secret is too short.
     pub(crate) fn read(json: Json, now: SystemTime) -> Result<Self, ChangeError> {
         let wrong = |message: &str| ChangeError::Operation(message.to_owned());
         let Json::Object(mut members) = json else { return Err(wrong("an operation is a JSON object")) };
@@ -65,7 +68,8 @@ impl Submitted {
                 members.entry(key).or_insert(value);
             }
         }
-        // The error of the JSON reader can quote a value, which could be a secret. It names members only.
+        // The error of the JSON parser can quote a value, which may be a secret. This message contains only
+        // names of members.
         let operation = serde_json::from_value(Json::Object(members)).map_err(|error| {
             let message = error.to_string();
             ChangeError::Operation(message.split(": \"").next().unwrap_or("malformed").to_owned())
@@ -110,7 +114,7 @@ fn make(wanted: Option<Json>) -> Result<(Secret, SecretHash, Option<&'static str
 const SECRET_MEMBERS: [&str; 2] = ["secret", "password"];
 
 impl Operation {
-    /// Returns the operation as JSON that can be shown: without secrets, without hashes and without texts of files.
+    /// Returns the operation as JSON that is safe to show: without secrets, hashes and texts of files.
     pub(crate) fn shown(&self) -> Json {
         let mut shown = serde_json::to_value(self).unwrap_or(Json::Null);
         if let Some(members) = shown.as_object_mut() {
@@ -119,26 +123,17 @@ impl Operation {
                     members.insert(member.to_owned(), json!("hidden"));
                 }
             }
-            if let Some(Json::Object(settings)) = members.get_mut("settings") {
-                hide_credentials(settings);
+            let table = match self {
+                Self::RouteAdd { .. } | Self::RouteSet { .. } => "routes",
+                Self::UpstreamAdd { .. } | Self::UpstreamSet { .. } => "upstreams.shown",
+                _ => "clients.shown",
+            };
+            for member in ["settings", "route"] {
+                if let Some(settings) = members.get_mut(member) {
+                    hide_json(table, settings);
+                }
             }
         }
         shown
-    }
-}
-
-/// Hides the values of `credentials` that are literal.
-fn hide_credentials(settings: &mut Map<String, Json>) {
-    let hide = |value: Option<&mut Json>| {
-        if let Some(Json::String(text)) = value
-            && !text.starts_with("env:")
-            && !text.starts_with("file:")
-        {
-            "hidden".clone_into(text);
-        }
-    };
-    if let Some(Json::Object(credentials)) = settings.get_mut("credentials") {
-        hide(credentials.get_mut("value"));
-        hide(credentials.get_mut("basic").and_then(|basic| basic.get_mut("password")));
     }
 }

@@ -1,8 +1,8 @@
-//! Sets keys of tables, whether these are written in lines or in braces.
+//! Sets keys of tables, in both regular and inline tables.
 
 use toml_edit::{Item, TableLike, Value};
 
-/// Sets a key. The spaces and comments around its value stay.
+/// Sets a key. The spaces and comments around its value are preserved.
 pub(super) fn set(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
     match table.get_mut(key) {
         Some(Item::Value(old)) => {
@@ -13,7 +13,8 @@ pub(super) fn set(table: &mut dyn TableLike, inline: bool, key: &str, mut value:
     }
 }
 
-/// Adds a key at the end of a table. In an inline table, the space before the closing brace moves after it.
+/// Adds a key at the end of a table. In an inline table, the space before the closing brace moves behind the
+/// new key.
 pub(super) fn insert_last(table: &mut dyn TableLike, inline: bool, key: &str, mut value: Value) {
     let last = table.iter().last().map(|(key, _)| key.to_owned()).filter(|_| inline);
     if let Some(last) = last.and_then(|last| table.get_mut(&last)).and_then(Item::as_value_mut) {

@@ -20,7 +20,8 @@ impl Document {
         }
         self.turn_to(|root| root.contains_key("scopes"))?;
         if !self.current().contains_key("scopes") {
-            // Before the tables of clients, which refer to it, would be nicer to read, and would move their comments.
+            // A place before the tables of clients, which refer to the scopes, would be easier to read, but
+            // would move their comments.
             let end = self.end();
             let blank = if self.is_blank() { "" } else { "\n" };
             let tail = layout::take_tail(self.current(), end - 1);
@@ -42,7 +43,7 @@ impl Document {
         Ok(())
     }
 
-    /// Removes a scope. Clients and routes that have it are left as they are.
+    /// Removes a scope. Clients and routes that name it are not changed.
     pub(super) fn remove_scope(&mut self, name: &str) -> Result<(), Conflict> {
         self.turn_to_entry(&["scopes"], name, Kind::Scope)?;
         self.table(&["scopes"])?.0.remove(name);
@@ -107,7 +108,7 @@ impl Document {
         settings::apply(table, inline, new, &path.join("."))
     }
 
-    /// Changes to the file that has this key of the table `parent`.
+    /// Selects the file that has this key of the table `parent`.
     fn turn_to_entry(&mut self, parent: &[&str], name: &str, kind: Kind) -> Result<(), Conflict> {
         if !self.roots().any(|root| has(root, parent, name)) {
             let tables = self.roots().filter_map(|root| find(root, parent)?.as_table_like());

@@ -1,4 +1,4 @@
-//! The texts that a configuration consists of.
+//! The texts of the files of a configuration.
 
 use std::fmt::{self, Write as _};
 use std::fs::File;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::included_files;
 
-/// The largest configuration that is read.
+/// The maximum size of a configuration.
 const MAX_SIZE: u64 = 64 << 20;
 
 /// The text of a configuration file, and those of the files that it includes. They may contain secrets.
@@ -23,10 +23,10 @@ impl fmt::Debug for Texts {
 }
 
 impl Texts {
-    /// Reads a configuration file, and those that it includes as far as they can be read.
+    /// Reads a configuration file, and the included files that can be read.
     ///
     /// # Errors
-    /// The main file cannot be read, or is not UTF-8.
+    /// Fails if the main file cannot be read, or is not UTF-8.
     pub(crate) fn read(main: &Path) -> io::Result<Self> {
         let mut texts = vec![(main.to_owned(), read(main)?)];
         for path in included_files(main) {
@@ -37,7 +37,7 @@ impl Texts {
         Ok(Self(texts))
     }
 
-    /// Combines a main file with those that it includes.
+    /// Combines a main file with its included files.
     pub(crate) fn new(texts: Vec<(PathBuf, String)>) -> Self {
         Self(texts)
     }
@@ -55,8 +55,8 @@ impl Texts {
         Self(texts.into_iter().enumerate().map(resolved).collect())
     }
 
-    /// Returns the texts with the names of their files. A name is relative to the folder of the main file, so that it is the
-    /// same for every process, whatever folder that runs in.
+    /// Returns the texts with the names of their files. A name is relative to the folder of the main file, so
+    /// that it does not depend on the working directory of the process.
     pub(crate) fn named(&self) -> Vec<(PathBuf, String)> {
         self.iter().map(|(path, text)| (self.name(path), text.to_owned())).collect()
     }
@@ -108,7 +108,7 @@ impl Texts {
         let mut hash = Sha256::new();
         for (at, (path, text)) in self.iter().enumerate() {
             if at > 0 {
-                // A byte that no TOML file contains keeps the parts apart.
+                // A byte that no TOML file contains separates the parts.
                 hash.update([0]);
                 hash.update(self.name(path).to_string_lossy().as_bytes());
                 hash.update([0]);
@@ -119,7 +119,7 @@ impl Texts {
     }
 }
 
-/// Returns the folder of a file. `None` is the folder that the process runs in.
+/// Returns the folder of a file. `None` means the working directory.
 fn folder(path: &Path) -> Option<&Path> {
     path.parent().filter(|folder| !folder.as_os_str().is_empty() && *folder != Path::new("."))
 }

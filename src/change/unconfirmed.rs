@@ -1,23 +1,27 @@
-//! A commit that is rolled back unless somebody confirms it in time. It is on the disk, so that it outlives the process.
+//! A commit that is rolled back unless it is confirmed in time. It is stored on disk, so that it survives the
+//! process.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::actor::Role;
+use super::actor::{Role, Via};
 use super::state::{self, StateFolder};
 use super::texts::Texts;
 
-/// The commit that waits for its confirmation. There is at most one.
+/// The commit that awaits confirmation. There is at most one.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Unconfirmed {
-    /// The version.
+    /// The number of its version.
     pub(crate) version: u64,
-    /// When it is rolled back, in milliseconds since 1970.
+    /// The deadline of the confirmation, in milliseconds since 1970.
     pub(crate) deadline: u64,
     /// The name of the user who committed it.
     pub(crate) actor: String,
+    /// The way in which that user came. Where it is not known, only owners decide about the commit.
+    #[serde(default)]
+    pub(crate) via: Option<Via>,
     /// The role of that user.
     pub(crate) role: Role,
     /// The SHA-256 of the configuration that was committed.
@@ -27,18 +31,18 @@ pub(crate) struct Unconfirmed {
 }
 
 impl Unconfirmed {
-    /// Reads the commit that waits. `None` if there is none.
+    /// Reads the commit that awaits confirmation. Returns `None` if there is none.
     pub(super) fn read(folder: &StateFolder) -> io::Result<Option<Self>> {
         let Some(bytes) = state::read(&folder.unconfirmed())? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other)
     }
 
-    /// Writes it, before the configuration is replaced.
+    /// Writes the file, before the configuration is replaced.
     pub(super) fn write(&self, folder: &StateFolder) -> io::Result<()> {
         state::write(&folder.unconfirmed(), &serde_json::to_vec(self)?)
     }
 
-    /// Removes it.
+    /// Removes the file.
     pub(super) fn remove(folder: &StateFolder) -> io::Result<()> {
         state::remove(&folder.unconfirmed())
     }

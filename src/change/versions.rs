@@ -1,4 +1,4 @@
-//! The history: versions of the configuration, each a text and a description of it.
+//! The history: versions of the configuration, each with its texts and a description.
 
 use std::fs;
 use std::io;
@@ -17,26 +17,26 @@ use super::texts::Texts;
 use crate::access::difference::Change;
 use crate::utc;
 
-/// The most versions that are kept.
+/// The maximum number of versions.
 const MAX_VERSIONS: usize = 500;
-/// The most bytes of all versions.
+/// The maximum size of all versions, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// What became of a version.
+/// The status of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum VersionState {
-    /// It is about to replace the configuration.
+    /// The version is about to replace the configuration.
     Prepared,
-    /// It replaced the configuration.
+    /// The version replaced the configuration.
     Applied,
-    /// It replaced the configuration, and waits for its confirmation.
+    /// The version replaced the configuration, and awaits confirmation.
     Provisional,
-    /// It replaced the configuration, and the one before it came back because nobody confirmed it.
+    /// The version replaced the configuration, and was rolled back because it was not confirmed.
     RolledBack,
-    /// It replaced the configuration, and was edited from outside before its confirmation.
+    /// The version replaced the configuration, which was then edited from outside before the confirmation.
     Overtaken,
-    /// It never replaced the configuration.
+    /// The version never replaced the configuration.
     Abandoned,
 }
 
@@ -47,10 +47,10 @@ impl VersionState {
     }
 }
 
-/// One difference in access that a version made, as it was shown before the commit.
+/// One difference in access that a version made, as the preview showed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Granted {
-    /// Whether something may get through that was refused before.
+    /// Whether the gateway may accept something that was refused before.
     pub(crate) widens: bool,
     /// The difference in words.
     pub(crate) text: String,
@@ -68,21 +68,21 @@ impl Granted {
 /// A version of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Version {
-    /// Its number. Numbers grow and are not used again.
+    /// The number. Numbers increase and are never reused.
     pub(crate) number: u64,
-    /// The version before it.
+    /// The number of the version before it.
     pub(crate) parent: Option<u64>,
-    /// What became of it.
+    /// Its status.
     pub(crate) state: VersionState,
-    /// When it was made, in UTC.
+    /// When it was created, in UTC.
     pub(crate) time: String,
-    /// Who made it.
+    /// Its author.
     pub(crate) actor: String,
-    /// The role of that user.
+    /// The role of its author.
     pub(crate) role: Role,
-    /// The way in which it came.
+    /// The interface through which it was made.
     pub(crate) via: Via,
-    /// Why it was made.
+    /// The comment of the author.
     pub(crate) comment: String,
     /// The SHA-256 of the configuration.
     pub(crate) sha256: String,
@@ -90,13 +90,13 @@ pub(crate) struct Version {
     pub(crate) parent_sha256: String,
     /// The names of the files, the main one first.
     pub(crate) files: Vec<PathBuf>,
-    /// Until when it must be confirmed, in UTC.
+    /// The deadline of the confirmation, in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) confirm_by: Option<String>,
     /// Its operations, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) operations: Vec<String>,
-    /// What it granted. At most [`MAX_GRANTED`] of them.
+    /// The differences in access, at most [`MAX_GRANTED`] of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) granted: Vec<Granted>,
 }
@@ -108,7 +108,7 @@ pub(crate) const MAX_GRANTED: usize = 1_000;
 pub(super) struct History<'a>(pub(super) &'a StateFolder);
 
 impl History<'_> {
-    /// Returns the numbers of all versions in their order.
+    /// Returns the numbers of all versions in ascending order.
     pub(super) fn numbers(&self) -> io::Result<Vec<u64>> {
         self.numbered(".json")
     }
@@ -123,13 +123,13 @@ impl History<'_> {
         Ok(numbers)
     }
 
-    /// Returns a number that no version has had.
+    /// Returns a number that no version has used.
     pub(super) fn next(&self) -> io::Result<u64> {
         let last = |numbers: Vec<u64>| numbers.last().copied().unwrap_or(0);
         Ok(last(self.numbered(".json")?).max(last(self.numbered(".toml")?)) + 1)
     }
 
-    /// Reads a version. `None` if it does not exist or is damaged.
+    /// Reads a version. Returns `None` if it does not exist or is damaged.
     pub(super) fn get(&self, number: u64) -> io::Result<Option<Version>> {
         let bytes = state::read(&self.0.history().join(format!("{number}.json")))?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
@@ -145,7 +145,7 @@ impl History<'_> {
         Ok(None)
     }
 
-    /// Writes a new version: the texts first, so that a description always has them.
+    /// Writes a new version. The texts are written first, so that every description has texts.
     pub(super) fn create(&self, version: &Version, hidden: &Texts) -> io::Result<()> {
         for (at, (_, text)) in hidden.iter().enumerate() {
             state::write_new(&self.text_path(version.number, at), text.as_bytes())?;
@@ -155,7 +155,7 @@ impl History<'_> {
         state::write_new(&path, &serde_json::to_vec_pretty(version)?)
     }
 
-    /// Writes what became of a version.
+    /// Writes the new status of a version.
     pub(super) fn update(&self, version: &Version) -> io::Result<()> {
         let path = self.0.history().join(format!("{}.json", version.number));
         state::write(&path, &serde_json::to_vec_pretty(version)?)
@@ -177,7 +177,7 @@ impl History<'_> {
         self.0.history().join(name)
     }
 
-    /// Removes the oldest versions beyond what is kept, and texts without a description.
+    /// Removes the oldest versions beyond the limits, and texts without a description.
     pub(super) fn prune(&self) -> io::Result<()> {
         let mut files: Vec<(u64, PathBuf, u64)> = Vec::new();
         for entry in fs::read_dir(self.0.history())? {
@@ -207,7 +207,7 @@ impl History<'_> {
             if own.is_empty() {
                 continue;
             }
-            // The description goes last: a description without texts would look damaged.
+            // The order matters: a description without texts would look damaged.
             for (_, path, length) in own.iter().rev() {
                 if path.exists() {
                     state::remove(path)?;
@@ -225,7 +225,7 @@ impl ChangeControl {
     /// Lists at most `limit` versions with numbers below `before`, the newest first.
     ///
     /// # Errors
-    /// The history cannot be read.
+    /// Fails if the history cannot be read.
     pub(crate) fn history(&self, before: Option<u64>, limit: usize) -> Result<Vec<Version>, ChangeError> {
         let history = History(&self.folder);
         let numbers = history.numbers().map_err(ChangeError::State)?;
@@ -240,7 +240,7 @@ impl ChangeControl {
     /// Returns a version.
     ///
     /// # Errors
-    /// There is no such version.
+    /// Fails if the version does not exist.
     pub(crate) fn version(&self, number: u64) -> Result<Version, ChangeError> {
         let version = History(&self.folder).get(number).map_err(ChangeError::State)?;
         version.ok_or(ChangeError::NotFound("version"))
@@ -249,14 +249,15 @@ impl ChangeControl {
     /// Returns the texts of a version. Credentials in them are hidden, and hashes of secrets are not.
     ///
     /// # Errors
-    /// There is no such version.
+    /// Fails if the version does not exist.
     pub(crate) fn version_texts(&self, number: u64) -> Result<Texts, ChangeError> {
         let texts =
             History(&self.folder).texts(&self.version(number)?, &self.config).map_err(ChangeError::State)?;
         texts.ok_or(ChangeError::NotFound("version"))
     }
 
-    /// Records the configuration of now as a version if it is not the last one. The lock must be held.
+    /// Records the current configuration as a version if the last version is different. The caller must hold
+    /// the lock.
     pub(super) fn observe(
         &self,
         via: Via,

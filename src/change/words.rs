@@ -1,4 +1,5 @@
-//! Operations in words, for lists of changes, the history and the audit. Nothing secret is in them.
+//! Describes operations in words, for lists of changes, the history and the audit. The words contain nothing
+//! secret.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -1,4 +1,4 @@
-//! Reads a client's secret from whoever runs the command.
+//! Reads a client's secret from the user who runs the command.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read, Write as _};
 
@@ -7,13 +7,14 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use crate::cli::failure::Failure;
 use crate::oauth::secret::Secret;
 
-/// The variable that a secret is read from. Other users of the machine cannot see it, unlike an argument.
+/// The environment variable that contains the secret. Other users of the machine cannot see it, unlike an
+/// argument.
 pub(super) const VARIABLE: &str = "TOLLGATE_CLIENT_SECRET";
-/// More than the token endpoint accepts.
+/// A length that exceeds what the token endpoint accepts.
 const LONGEST: u64 = 16 * 1024;
 
-/// Returns the secret from the argument, or else from the variable, or else from a line of standard input. On a terminal
-/// it asks for the secret and shows no echo.
+/// Returns the secret from the argument, or else from the environment variable, or else from a line of
+/// standard input. On a terminal, it prompts for the secret and disables the echo.
 pub(super) fn secret(argument: Option<String>, client: &str) -> Result<Secret, Failure> {
     if let Some(secret) = argument {
         return Ok(Secret::new(secret));
@@ -30,7 +31,7 @@ pub(super) fn secret(argument: Option<String>, client: &str) -> Result<Secret, F
     Ok(secret)
 }
 
-/// Returns the new password of a user of the console from a line of standard input. On a terminal it asks for it twice.
+/// Returns the new password of a console user from a line of standard input. On a terminal, it prompts twice.
 pub(super) fn password(user: &str) -> Result<Secret, Failure> {
     let password = line(&format!("New password of {user:?}"))?;
     if password.expose().is_empty() {
@@ -42,7 +43,7 @@ pub(super) fn password(user: &str) -> Result<Secret, Failure> {
     Ok(password)
 }
 
-/// Reads a line of standard input. On a terminal it asks, and shows no echo.
+/// Reads a line of standard input. On a terminal, it prompts and disables the echo.
 fn line(prompt: &str) -> Result<Secret, Failure> {
     let stdin = io::stdin();
     let line = if stdin.is_terminal() {
@@ -55,14 +56,15 @@ fn line(prompt: &str) -> Result<Secret, Failure> {
     Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
 }
 
-/// A terminal without echo. Dropping this restores it.
+/// A terminal without echo. Dropping the value restores the terminal.
 struct Quiet(Termios);
 
 impl Quiet {
     fn start() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut quiet = before.clone();
-        // Byte by byte and without signals: Ctrl-C must not end the process with the echo off.
+        // The input is read byte by byte and without signals: Ctrl-C must not end the process with the echo
+        // off.
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;

@@ -27,7 +27,7 @@ fn matching(current: &OsStr, names: impl Iterator<Item = String>) -> Vec<Complet
     names.filter(|name| name.starts_with(&*typed)).map(CompletionCandidate::new).collect()
 }
 
-/// Reads the configuration that the command line names so far. A file with a mistake completes nothing.
+/// Reads the configuration that the incomplete command line names. A file with errors yields no completions.
 fn configuration() -> Option<Config> {
     let mut arguments = std::env::args_os().skip_while(|argument| argument != "--").skip(1);
     let mut path = PathBuf::from("gateway.toml");

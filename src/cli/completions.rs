@@ -1,7 +1,7 @@
 //! `tollgate completions`.
 //!
-//! The script that a shell loads calls the program again for each completion, with [`VARIABLE`] set. So the names
-//! are always those of the file as it is.
+//! The script that a shell loads calls the program again for each completion, with [`VARIABLE`] set. The
+//! names therefore always come from the current file.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;

@@ -1,4 +1,4 @@
-//! Why a command failed.
+//! Failures of commands.
 
 use crate::bench::error::BenchError;
 use crate::change::EditError;
@@ -9,7 +9,7 @@ use crate::config::ConfigErrors;
 use crate::gateway::error::StartError;
 use crate::gateway_client::RequestError;
 
-/// Why a command failed: the exit code, and what to print if the command has not printed it.
+/// The failure of a command: the exit code, and the message if the command has not printed it.
 pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) text: String,

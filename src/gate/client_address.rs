@@ -22,13 +22,17 @@ use http::header::FORWARDED;
 /// use http::HeaderMap;
 /// use tollgate::gate::forwarded_address;
 ///
-/// let mut headers = HeaderMap::new(); // The client has sent 203.0.113.9, and the proxy has added where the
-/// request really came from. headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse()?); let
-/// proxy = IpAddr::from([10, 0, 0, 2]); let is_trusted = |address| address == proxy;
-/// assert_eq!(forwarded_address(proxy, &headers, is_trusted), IpAddr::from([198, 51, 100, 7])); // For all
-/// others, it is the address of the connection. let other = IpAddr::from([192, 0, 2, 1]);
-/// assert_eq!(forwarded_address(other, &headers, is_trusted), other); # Ok::<(),
-/// http::header::InvalidHeaderValue>(()) ```
+/// let mut headers = HeaderMap::new();
+/// // The client has sent 203.0.113.9, and the proxy has added where the request really came from.
+/// headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse()?);
+/// let proxy = IpAddr::from([10, 0, 0, 2]);
+/// let is_trusted = |address| address == proxy;
+/// assert_eq!(forwarded_address(proxy, &headers, is_trusted), IpAddr::from([198, 51, 100, 7]));
+/// // Anybody else is whoever the connection comes from.
+/// let other = IpAddr::from([192, 0, 2, 1]);
+/// assert_eq!(forwarded_address(other, &headers, is_trusted), other);
+/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// ```
 #[must_use]
 pub fn forwarded_address(peer: IpAddr, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
     let values = |name| headers.get_all(name).iter().map(http::HeaderValue::as_bytes);

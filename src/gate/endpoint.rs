@@ -25,7 +25,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Returns whether its requests have a body to read, of at most
-    /// [`MAX_BODY`](crate::oauth::endpoints::MAX_BODY) bytes.
+    /// 16 KiB.
     #[must_use]
     pub fn reads_body(self) -> bool {
         matches!(self, Self::Token | Self::Introspection | Self::Revocation)
@@ -60,7 +60,7 @@ pub(crate) enum Success {
 pub enum FormBody {
     /// The whole body.
     Whole(Bytes),
-    /// The body is longer than [`MAX_BODY`](crate::oauth::endpoints::MAX_BODY).
+    /// The body is longer than 16 KiB.
     TooLarge,
     /// The body did not arrive in time.
     TooSlow,

@@ -35,10 +35,10 @@ use crate::upstream::health::HealthCheck;
 use crate::upstream::registry::{ServerKey, ServerRegistry};
 use crate::upstream::server::Server;
 
-/// Builds the rules of a configuration, each route with its upstream. Counters of `before` continue.
+/// Builds the rules of a configuration, each route with its upstream. Counters of `before` are continued.
 ///
 /// # Errors
-/// Fails if something has changed since the configuration was read, such as a file.
+/// Fails if a file, for example, has changed since the configuration was read.
 pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, ConfigErrors> {
     let mut counting = Carryover {
         before: before.map(|rules| &rules.limits),
@@ -123,12 +123,12 @@ fn table(config: &Config, entries: Vec<Entry<Arc<Route>>>) -> Result<Routes, Con
 /// Why an upstream cannot be used.
 struct UpstreamError {
     kind: ErrorKind,
-    /// The key within the upstream, with a dot before it.
+    /// The key within the upstream, beginning with a dot.
     key: &'static str,
     message: String,
 }
 
-/// The counters and server states, with those of the rules before to take over.
+/// The counters and server states, including those taken over from the rules before.
 struct Carryover<'a> {
     before: Option<&'a LimitState>,
     now: LimitState,
@@ -139,7 +139,7 @@ struct Carryover<'a> {
     meters_before: Option<&'a Meters>,
     meters: Meters,
     learned: Arc<Learned>,
-    /// Whether the gateway sends a trace context upstream. That is decided when it starts.
+    /// Whether the gateway sends a trace context upstream. This setting is fixed at the start.
     traced: bool,
 }
 
@@ -236,7 +236,7 @@ fn route(
     })
 }
 
-/// Returns what a route changes in its requests beyond what every route does.
+/// Returns what a route changes in its requests, in addition to what every route changes.
 fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform>> {
     let path = match (&route.upstream_path, &route.strip_prefix) {
         (Some(template), _) => PathRewrite::Template(template.clone()),
@@ -251,7 +251,7 @@ fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform
 /// Returns what a route and its upstream change in the headers of requests. The credentials are set last, so that nothing
 /// replaces them.
 ///
-/// `removes_token` is whether the header that has the token is removed.
+/// `removes_token` says whether the header with the token is removed.
 fn request_rules(
     traced: bool,
     route: &config::Route,

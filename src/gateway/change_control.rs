@@ -21,7 +21,7 @@ use crate::change::state::{StateFolder, state_dir as state_dir_of};
 use crate::change::texts::Texts;
 use crate::config::{Config, ConfigErrors};
 
-/// How often deadlines of commits and edits from outside are looked for.
+/// How often the thread checks the deadlines of commits and edits from outside.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A gateway that runs in this process.
@@ -41,7 +41,7 @@ impl Live for Running {
     }
 }
 
-/// A gateway that runs in another process, or not at all. It finds the files by itself.
+/// A gateway that runs in another process, or does not run. It detects changed files by itself.
 struct Elsewhere;
 
 impl Live for Elsewhere {
@@ -73,7 +73,7 @@ pub(super) fn of_running(
     ChangeControl::open(path, state_dir, live).map(Arc::new)
 }
 
-/// Opens the staged changes of a configuration for a command, and settles what a crash left behind.
+/// Opens the staged changes of a configuration for a command, and recovers from a crash.
 ///
 /// # Errors
 /// The configuration cannot be read, or the state folder cannot be used.
@@ -85,15 +85,15 @@ pub(crate) fn of_command(path: &Path) -> Result<ChangeControl, ChangeError> {
     Ok(control)
 }
 
-/// Returns the staged changes of a configuration that a command edits, if there ever were some.
+/// Returns the staged changes of a configuration that a command edits, if its state folder exists.
 pub(crate) fn of_edit(path: &Path) -> Option<ChangeControl> {
     let state_dir = state_dir_of(&Texts::read(path).ok()?).ok()?;
     let exists = StateFolder::in_state_dir(&state_dir).exists();
     exists.then(|| ChangeControl::open(path, &state_dir, Box::new(Elsewhere)).ok())?
 }
 
-/// Settles what a crash left behind, before the configuration is read: a commit that was interrupted, and one that nobody
-/// confirmed in time. Does nothing if there were never staged changes.
+/// Recovers from a crash before the configuration is read: an interrupted commit, and a commit that was not
+/// confirmed in time. Does nothing if staged changes were never used.
 pub(super) fn settle(path: &Path) -> Result<(), StartError> {
     let state_dir = Texts::read(path).ok().and_then(|texts| state_dir_of(&texts).ok());
     let Some(folder) = state_dir.map(|state_dir| StateFolder::in_state_dir(&state_dir)) else {
@@ -105,15 +105,15 @@ pub(super) fn settle(path: &Path) -> Result<(), StartError> {
     let Err(error) = of_command(path) else { return Ok(()) };
     let message = format!("the staged changes of {} cannot be settled: {error}", path.display());
     if folder.has_unconfirmed() {
-        // It may be time to roll that commit back, and then its configuration must not be served.
+        // The commit may be due for its rollback, in which case its configuration must not be served.
         return Err(StartError::system(message));
     }
     log::error!("{message}");
     Ok(())
 }
 
-/// Starts the thread that keeps the deadlines of commits, also of those that a command made, and records edits from
-/// outside.
+/// Starts the thread that enforces the deadlines of commits, including commits by commands, and records edits
+/// from outside.
 pub(super) fn watch(
     path: &Path,
     state_dir: &Path,
@@ -135,7 +135,7 @@ pub(super) fn watch(
             let now = Some(look(&path, &reloader));
             let mut keep = || -> Result<(), ChangeError> {
                 control.enforce_deadline(SystemTime::now())?;
-                // A file that is being written looks different each time.
+                // A file that is being written is different at each check.
                 if now == before && now != recorded && control.record_outside_edit()? {
                     recorded.clone_from(&now);
                 }

@@ -1,4 +1,5 @@
-//! What a reload changed, for the log: the clients, routes and upstreams by name, and who reaches what since then.
+//! Describes the effect of a reload for the log: changed clients, routes and upstreams by name, and changes
+//! of access.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,9 +13,9 @@ use crate::config::{Client, Config, Position, Route, Scope, Upstream};
 const MOST_NAMES: usize = 10;
 /// The most characters of one name.
 const LONGEST_NAME: usize = 80;
-/// The most lines about who reaches what.
+/// The maximum number of lines about access.
 const MOST_LINES: usize = 20;
-/// The most pairs of a client and a route that are compared.
+/// The maximum number of pairs of a client and a route that are compared.
 const MOST_PAIRS: usize = 1_000_000;
 
 /// Describes how many clients and routes there are.
@@ -44,7 +45,7 @@ pub(super) fn summary(before: &Config, after: &Config) -> String {
     lists.text()
 }
 
-/// Describes who reaches what since a reload, a line for each difference in access.
+/// Describes how a reload changed access, with one line for each difference.
 pub(super) fn access(before: &Config, after: &Config) -> Vec<String> {
     let pairs = |config: &Config| (config.clients.len() + 1).saturating_mul(config.routes.len());
     if pairs(before).max(pairs(after)) > MOST_PAIRS {
@@ -77,7 +78,7 @@ struct Lists {
 }
 
 impl Lists {
-    /// Compares the items of the same `key`, as `compared` has them.
+    /// Compares items with the same `key`. `compared` returns the part to compare.
     fn compare<T, K: Eq + Hash, C: PartialEq>(
         &mut self,
         before: &[T],

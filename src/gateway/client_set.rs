@@ -1,11 +1,11 @@
-//! The digest of the clients of a configuration, by which gateways notice that their files differ.
+//! The digest of the clients of a configuration, by which gateways detect that their files differ.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{Client, ClientAuthentication, Config};
 
-/// Returns a digest of everything about the clients that decides what their tokens are good for and how they get them. The
-/// order of the file and what is written where do not matter.
+/// Returns a digest of all properties of the clients that affect their tokens and how they get them. The
+/// order and the layout of the file do not matter.
 pub(crate) fn client_set(config: &Config) -> u64 {
     let mut clients: Vec<String> = config.clients.iter().map(text).collect();
     clients.sort_unstable();

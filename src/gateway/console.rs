@@ -1,4 +1,4 @@
-//! What the gateway prints about the console when it starts: its URL, and how the first user is made.
+//! Prints the URL of the console at the start, and a link or command to create the first user.
 
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
@@ -7,26 +7,26 @@ use std::time::SystemTime;
 use crate::admin::setup_link::{self, SetupLinks};
 use crate::config::Config;
 
-/// The console of a gateway that starts.
+/// The console of a gateway that is starting.
 pub(super) struct Console {
     url: String,
     address: SocketAddr,
     first_user: FirstUser,
 }
 
-/// How the first user is made.
+/// How the first user is created.
 enum FirstUser {
-    /// There are users.
+    /// Users already exist.
     Exists,
-    /// With this link.
+    /// The first user is created with this link.
     Link(String),
-    /// With a link that a command prints.
+    /// The first user is created with a link that a command prints.
     Command,
 }
 
 impl Console {
-    /// Writes the URL for commands, and makes a link for the first user if there is none. The link is printed on a terminal
-    /// only: elsewhere, output is kept and read by others.
+    /// Writes the URL to a file for commands, and makes a link for the first user if there is no user. The
+    /// link is printed only on a terminal, because other output may be stored and read by others.
     pub(super) fn open(config: &Config, address: SocketAddr) -> Option<Self> {
         let admin = config.admin.as_ref()?;
         let (url, state_dir) = (admin.url(address), &config.server.state_dir);
@@ -49,7 +49,7 @@ impl Console {
         Some(Self { url, address, first_user })
     }
 
-    /// Prints it.
+    /// Prints the URL, and the link or the command.
     pub(super) fn write_to(&self, out: &mut impl io::Write) -> io::Result<()> {
         let Self { url, address, first_user } = self;
         match first_user {

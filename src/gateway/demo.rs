@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-/// The most connections that are served at a time. Others wait in the queue of the system.
+/// The maximum number of concurrent connections. Further connections wait in the accept queue.
 const MAX_CONNECTIONS: usize = 256;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -29,7 +29,7 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Makes a demo API of a listening socket.
+    /// Makes a demo API from a listening socket.
     ///
     /// # Errors
     /// Fails if the options of the socket cannot be set.
@@ -52,7 +52,7 @@ impl Demo {
     /// Starts a thread that serves until the process ends.
     ///
     /// # Errors
-    /// Fails if the system starts no thread, or the thread gets no runtime.
+    /// Fails if the thread or its runtime cannot be created.
     pub(crate) fn spawn(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("demo".into()).spawn(move || runtime.block_on(serve(self.socket)))?;
@@ -76,7 +76,7 @@ async fn serve(socket: TcpListener) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(_) => {
-                // Most likely there are no file descriptors left. Others are closed soon.
+                // The process is probably out of file descriptors. Other connections will be closed soon.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }

@@ -1,13 +1,13 @@
-//! Why the gateway cannot start, or cannot apply a changed configuration.
+//! Errors of the start, and of the application of a changed configuration.
 
 use std::fmt;
 
 /// Why the gateway cannot start, or cannot apply a changed configuration.
 #[derive(Debug)]
 pub(crate) enum StartError {
-    /// The configuration, or a file that it names, is wrong.
+    /// The configuration, or a file that it names, has an error.
     Config(String),
-    /// The system refused something: a thread, a file.
+    /// A system call failed, such as one that creates a thread or opens a file.
     System(String),
 }
 

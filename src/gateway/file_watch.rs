@@ -1,4 +1,4 @@
-//! Notices changes of files.
+//! Detects changes of files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,7 +19,7 @@ struct Look {
     seen: Option<Seen>,
 }
 
-/// What differs between a file and its predecessor. Symbolic links are followed.
+/// The attributes by which a file differs from its predecessor. Symbolic links are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     modified: Option<SystemTime>,
@@ -64,7 +64,7 @@ impl Watched {
         }
     }
 
-    /// Watches these files too.
+    /// Adds these files to the watched ones.
     pub(crate) fn follow_also(&mut self, others: &[PathBuf]) {
         for path in others {
             if !self.others.iter().any(|look| look.path == *path) {

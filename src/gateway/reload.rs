@@ -40,9 +40,9 @@ pub(crate) struct Reloader {
     started_with: Config,
     /// The configuration that was applied last.
     in_force: Mutex<Arc<Config>>,
-    /// What became of the last reload.
+    /// The result of the last reload.
     last: Mutex<Option<Reload>>,
-    /// The state of the files at the last reload. Its lock also keeps reloads apart.
+    /// The state of the files at the last reload. Its lock also serializes reloads.
     seen: Mutex<Watched>,
     /// The number of the configuration in force.
     generation: AtomicU64,
@@ -114,7 +114,7 @@ impl Reloader {
         service_manager::ready(&status);
     }
 
-    /// Leaves changes of the configuration to another process.
+    /// Leaves configuration changes to another process.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Relaxed);
     }
@@ -127,10 +127,10 @@ impl Reloader {
     /// Returns the status for the service manager.
     ///
     /// # Errors
-    /// Fails if the configuration is not applied. That was logged.
+    /// Fails if the configuration is not applied. The reason has already been logged.
     fn apply(&self) -> Result<String, StartError> {
         let mut seen = self.seen();
-        // The files are looked at before they are read, so that the next look finds a change in between.
+        // The file states are read before the contents, so that the next check detects a change in between.
         seen.look_again();
         let loaded = load(seen.path(), Some(&self.proxy.rules())).map_err(|errors| {
             // A change of one of these files may remove the error.
@@ -151,10 +151,10 @@ impl Reloader {
         }
     }
 
-    /// Compiles texts that are not written yet, and prepares everything that could fail with them.
+    /// Compiles texts that are not written yet, and runs all preparations that could fail with them.
     ///
     /// # Errors
-    /// Everything that is wrong with them.
+    /// Returns all errors in the texts.
     pub(super) fn check(&self, texts: &Texts) -> Result<Config, ConfigErrors> {
         let (config, rules) = load_texts(texts, None)?;
         let ready = self.prepare(config, rules).map_err(|error| late(texts, &error))?;
@@ -184,7 +184,7 @@ impl Reloader {
         }
         let before = seen.clone();
         seen.look_again();
-        // If another program has written a file since then, the watch must still find that.
+        // If another program has written a file since then, the next check must still detect it.
         if !Texts::read(texts.main_path()).is_ok_and(|now| now.hash() == texts.hash()) {
             *seen = before;
         }
@@ -202,7 +202,7 @@ impl Reloader {
         self.generation.load(Relaxed)
     }
 
-    /// Puts a configuration into force. Nothing here can fail. Returns the status for the service manager.
+    /// Puts a configuration into force. This step cannot fail. Returns the status for the service manager.
     fn enforce(&self, seen: &mut Watched, ready: Ready) -> String {
         let Ready { config, rules, tls } = ready;
         seen.follow(&config.files);
@@ -242,8 +242,8 @@ impl Reloader {
         service_manager::status(&config)
     }
 
-    /// Opens the logs again, even if the configuration is unchanged or has errors: a program that rotates logs renames the
-    /// files and sends SIGHUP.
+    /// Reopens the logs, even if the configuration is unchanged or has errors, because a program that rotates
+    /// logs renames the files and sends SIGHUP.
     fn reopen_logs(&self) {
         let in_force = self.in_force();
         if let Err(failure) = start_access_log(&in_force.server) {
@@ -254,16 +254,16 @@ impl Reloader {
         }
     }
 
-    /// Prepares what can still fail with a valid configuration.
+    /// Runs the preparations that can fail even with a valid configuration.
     fn prepare(&self, mut config: Config, rules: Rules) -> Result<Ready, StartError> {
-        // An issuer that comes from the listener has its real port.
+        // An issuer that is derived from the listener contains its real port.
         if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
             config.token_service.issuer = self.issuer.clone();
         }
         let tls = match &self.tls {
             None => None,
             Some(reloader) => {
-                // The folder that the gateway started with. A change of it needs a restart.
+                // The folder that the gateway started with is used. A change of the folder needs a restart.
                 let paths = tls_paths(&config, &self.started_with.server.state_dir)?;
                 Some(reloader.prepare(&paths).map_err(StartError::config)?)
             }

@@ -10,12 +10,12 @@ use sd_notify::NotifyState;
 use crate::config::Config;
 use crate::server::{Bound, Heartbeats};
 
-/// Reports that the gateway serves.
+/// Reports that the gateway is ready.
 pub(super) fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Reports that the gateway applies its configuration. [`ready`] reports the end of that.
+/// Reports that the gateway reloads its configuration. [`ready`] reports the end of the reload.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
@@ -23,12 +23,12 @@ pub(super) fn reloading() {
     }
 }
 
-/// Reports that the gateway ends.
+/// Reports that the gateway is stopping.
 pub(super) fn stopping() {
     notify(&[NotifyState::Stopping, NotifyState::Status("finishing requests in flight")]);
 }
 
-/// Reports that another process is the service from now on.
+/// Reports that another process is now the main process of the service.
 pub(super) fn replaced_by(process: u32) {
     notify(&[NotifyState::MainPid(process)]);
 }
@@ -38,19 +38,19 @@ pub(super) fn status(config: &Config) -> String {
     format!("serving {} routes to {} clients", config.routes.len(), config.clients.len())
 }
 
-/// The watchdog of the service manager, which waits for signs of life.
+/// The watchdog of the service manager, which expects regular keep-alive messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watchdog {
     period: Duration,
 }
 
 impl Watchdog {
-    /// Returns the watchdog of this process, or `None` if the service manager has none for it.
+    /// Returns the watchdog of this process, or `None` if the service manager has not enabled one.
     pub(super) fn of_process() -> Option<Self> {
         sd_notify::watchdog_enabled().filter(|period| !period.is_zero()).map(|period| Self { period })
     }
 
-    /// Sends signs of life, twice as often as needed, for as long as every worker thread gives one.
+    /// Sends keep-alive messages twice as often as required, as long as every worker thread makes progress.
     ///
     /// # Errors
     /// Fails if the thread cannot be started.

@@ -12,7 +12,7 @@ use crate::telemetry::access_log::{self, Output};
 use crate::telemetry::tracing::{self, Collector, Sampling};
 use crate::telemetry::{request_id, security_log};
 
-/// Opens the output of the access log, or opens it again.
+/// Opens or reopens the output of the access log.
 pub(crate) fn start_access_log(server: &Server) -> Result<(), StartError> {
     let output = match &server.access_log {
         AccessLog::Off => Ok(Output::off()),
@@ -33,7 +33,7 @@ pub(crate) fn start_access_log(server: &Server) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Opens the output of the security log, or opens it again.
+/// Opens or reopens the output of the security log.
 pub(crate) fn start_security_log(log: Option<&SecurityLog>) -> Result<(), StartError> {
     let Some(SecurityLog { output, max_per_second, .. }) = log else {
         return security_log::set(Output::off(), 0).map_err(StartError::system);
@@ -54,7 +54,7 @@ pub(crate) fn start_security_log(log: Option<&SecurityLog>) -> Result<(), StartE
     security_log::set(opened, *max_per_second).map_err(StartError::system)
 }
 
-/// Begins to record traces, if the configuration says so.
+/// Starts to record traces, if the configuration enables them.
 pub(crate) fn start_tracing(config: &Config) -> Result<(), StartError> {
     let Some(settings) = &config.tracing else { return Ok(()) };
     let sampling = Sampling {

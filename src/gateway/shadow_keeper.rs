@@ -1,4 +1,4 @@
-//! Saves what routes in shadow mode have learned, and reminds of them.
+//! Saves the observations of routes in shadow mode, and logs reminders about those routes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,18 +10,18 @@ use crate::proxy::pipeline::Proxy;
 use crate::shadow::Learned;
 use crate::shadow::file::ShadowFile;
 
-/// How often what was learned is saved. If the process is killed, what it has learned since then is lost.
+/// How often observations are saved. If the process is killed, the observations since the last save are lost.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// How often routes in shadow mode are reported.
 const REMIND_EVERY: Duration = Duration::from_secs(86_400);
 
-/// Keeps what routes in shadow mode have learned in a file.
+/// Saves the observations of routes in shadow mode to a file.
 pub(crate) struct ShadowKeeper {
     proxy: &'static Proxy,
     learned: Arc<Learned>,
     file: ShadowFile,
     saved_at: Millis,
-    /// Whether the log already says that the file cannot be written.
+    /// Whether the log already reports that the file cannot be written.
     failed: bool,
     /// Whether another process writes the file.
     handed_over: bool,
@@ -29,7 +29,7 @@ pub(crate) struct ShadowKeeper {
 }
 
 impl ShadowKeeper {
-    /// Restores what earlier processes have learned. A file that cannot be read is renamed, with a warning.
+    /// Restores the observations of earlier processes. A file that cannot be read is renamed, with a warning.
     pub(crate) fn new(proxy: &'static Proxy, state_dir: &Path) -> Self {
         let learned = Arc::clone(&proxy.rules().learned);
         let file = ShadowFile::in_folder(state_dir);
@@ -48,18 +48,19 @@ impl ShadowKeeper {
         Self { proxy, learned, file, saved_at: now, failed: false, handed_over: false, reminder }
     }
 
-    /// Leaves the file to another process, which has what was saved. What this process still learns is lost.
+    /// Leaves the file to another process, which has the saved observations. Later observations of this
+    /// process are lost.
     pub(crate) fn hand_over(&mut self) {
         self.handed_over = true;
     }
 
-    /// Writes the file again, because no other process does.
+    /// Resumes writing the file, because no other process writes it.
     pub(crate) fn resume(&mut self) {
         self.handed_over = false;
     }
 
-    /// Saves what was learned, if the last save was long enough ago or `at_once` is set, and reminds of routes that are
-    /// still in shadow mode.
+    /// Saves the observations if the last save was long enough ago or `at_once` is set, and logs a reminder
+    /// about routes that are still in shadow mode.
     pub(crate) fn look(&mut self, at_once: bool) {
         let now = self.proxy.gate().clock().now();
         if self.handed_over || !at_once && now.since(self.saved_at) < SAVE_EVERY {
@@ -87,13 +88,13 @@ impl ShadowKeeper {
     }
 }
 
-/// Returns how many requests would have been refused since the start.
+/// Returns how many requests an enforced route would have refused since the start.
 fn refused(learned: &Learned) -> u64 {
     let routes = learned.routes();
     routes.iter().flat_map(|route| route.refusals()).fold(0, |sum, (_, count)| sum.saturating_add(count))
 }
 
-/// When routes in shadow mode were last reported, and what would have been refused until then.
+/// The time of the last reminder, and the number of refusals that it reported.
 struct Reminder {
     at: Millis,
     refused: u64,

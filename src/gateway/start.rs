@@ -93,7 +93,8 @@ fn start(
     let gate = stored.gate.clone();
     gate.fetch_keys().map_err(StartError::system)?;
     let (journal, alone) = (stored.journal(), predecessor.is_none());
-    // The proxy lives as long as the process. A plain reference spares each request a shared counter.
+    // The proxy lives as long as the process. A plain reference avoids a shared reference count for each
+    // request.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let state_dir = &config.server.state_dir;
     let shadow = ShadowKeeper::new(proxy, state_dir);
@@ -109,7 +110,7 @@ fn start(
         log::warn!("{shortage}");
     }
     banner(&config, &bound, demo.as_ref(), metrics.as_ref(), console.as_ref()).map_err(StartError::system)?;
-    // After the text for people, because the access log may be on standard output.
+    // This comes after the text for people, because the access log may also be on standard output.
     start_access_log(&config.server)?;
     start_security_log(config.security_log.as_ref())?;
     start_tracing(&config)?;
@@ -163,7 +164,7 @@ fn start(
     let act = move |signal| match signal {
         Signal::Reload => on_signal.reload(),
         Signal::Upgrade => on_upgrade.upgrade_on_signal(),
-        // The service manager waits for the end of another process if there is one.
+        // If another process takes over, the service manager waits for the end of that process.
         Signal::End if on_signal.is_retired() => {}
         Signal::End => service_manager::stopping(),
     };
@@ -216,11 +217,11 @@ pub(crate) fn serve(
 /// The proxy behind the listeners.
 struct Gateway {
     proxy: &'static Proxy,
-    /// What each listener does.
+    /// The mode of each listener.
     roles: Arc<[Role]>,
 }
 
-/// What a listener does.
+/// The mode of a listener.
 #[derive(Debug, Clone, Copy)]
 enum Role {
     /// Serves requests without TLS.
@@ -237,7 +238,7 @@ impl Gateway {
     }
 }
 
-/// Returns what the proxy needs to know about a connection.
+/// Returns the properties of a connection that the proxy needs.
 fn client(connection: &ConnInfo, secure: bool) -> ClientConnection<'_> {
     ClientConnection {
         peer: connection.peer().ip(),
@@ -265,7 +266,7 @@ impl Handler for Gateway {
         let role = self.role(connection);
         let client = client(connection, matches!(role, Role::Secure));
         if let Role::Redirect { port } = role {
-            // Boxed, so that its state does not make the future of other requests larger.
+            // The future is boxed, so that its state does not enlarge the future of other requests.
             return Box::pin(self.proxy.redirect(http1, &client, session, port)).await;
         }
         self.proxy.serve_http1(http1, &client, session).await;
@@ -313,7 +314,7 @@ fn bind_demo(demo: &crate::config::Demo, inherited: &mut InheritedSockets) -> Re
     })
 }
 
-/// Takes the socket of an address from those that were passed on, or opens it.
+/// Returns the socket for an address: one of those that were passed on, or a new one.
 fn listener(address: SocketAddr, inherited: &mut InheritedSockets) -> io::Result<TcpListener> {
     inherited.take(address).pop().map_or_else(|| TcpListener::bind(address), Ok)
 }

@@ -19,8 +19,8 @@ pub(crate) struct Stored {
     shared: Option<Arc<RedisStore>>,
 }
 
-/// Makes the gate of a configuration, with the tokens from before a restart. `lock` is that of a gateway that shares its
-/// journal.
+/// Makes the gate of a configuration, with the tokens from before a restart. `lock` is the lock of a gateway
+/// that shares its journal.
 pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, StartError> {
     let max_tokens = usize::try_from(config.token_service.max_tokens.get()).unwrap_or(usize::MAX);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -40,8 +40,8 @@ pub(crate) fn gate(config: &Config, lock: Option<OwnedFd>) -> Result<Stored, Sta
         (_, None) => builder,
     };
     let gate = builder.build().map_err(StartError::system)?;
-    // The gate has compared the tokens from before with the configuration. What ended by that has to be on disk before
-    // anybody is answered, so that no later configuration revives it.
+    // The gate has compared the tokens from before with the configuration and ended some of them. That must
+    // be durable before the first response, so that no later configuration makes those tokens valid again.
     if let Some(journal) = &journal
         && block_on(journal.flush())?.is_err()
     {
@@ -59,7 +59,7 @@ fn journal(
     max_tokens: usize,
     clock: &Arc<dyn Clock>,
 ) -> Result<Option<Arc<Journal>>, StartError> {
-    // What is lost without it, if the gateway can do without it.
+    // What is lost without the journal, if the gateway can run without it.
     let without = match config.store {
         StoreKind::Memory => return Ok(None),
         StoreKind::Journal => None,
@@ -73,7 +73,7 @@ fn journal(
         ),
     };
     let folder = &config.server.state_dir;
-    // With another folder it is another journal.
+    // Another folder means another journal.
     let lock = lock.filter(|lock| is_lock_of(lock, folder));
     let without = without.filter(|_| lock.is_none());
     let journal = match lock {
@@ -82,7 +82,8 @@ fn journal(
     };
     match (journal, without) {
         (Ok(journal), _) => Ok(Some(Arc::new(journal))),
-        // A gateway that cannot write anywhere can still serve, and nothing is promised that the file asks for.
+        // A gateway that cannot write to any folder can still serve, if the file does not ask for durable
+        // state.
         (Err(error), Some(without)) if error.is_about_the_folder() => {
             log::error!("{error}: {without}");
             Ok(None)
@@ -91,7 +92,7 @@ fn journal(
     }
 }
 
-/// Returns what other gateways call this one: the name of the host and the process.
+/// Returns the name of this gateway for other gateways: the host name and the process id.
 fn name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();
@@ -106,8 +107,8 @@ fn is_lock_of(lock: &OwnedFd, folder: &Path) -> bool {
 }
 
 impl Stored {
-    /// Writes everything that was issued, and shares the journal from now on. Returns its lock, which lets the new process
-    /// open it, or `None` without a journal.
+    /// Writes all issued tokens, and starts to share the journal. Returns its lock, with which the new
+    /// process can open it, or `None` without a journal.
     pub(crate) fn share(&self) -> Result<Option<OwnedFd>, StartError> {
         let Some(journal) = &self.journal else { return Ok(None) };
         journal.share().map_err(StartError::system)?;
@@ -125,33 +126,33 @@ impl Stored {
         self.journal.clone()
     }
 
-    /// Tells other gateways on the shared store which clients this one has.
+    /// Publishes the digest of this gateway's clients to other gateways on the shared store.
     pub(crate) fn set_clients(&self, config: &Config) {
         if let Some(shared) = &self.shared {
             shared.set_client_set(client_set(config));
         }
     }
 
-    /// Returns what the shared store reports about itself, if there is one.
+    /// Returns the statistics of the shared store, if there is one.
     pub(crate) fn shared_status(&self) -> Option<SharedStoreStatus> {
         self.shared.as_ref().map(|shared| shared.status())
     }
 
-    /// Reads what the other process has written. An error is logged.
+    /// Reads what the other process has written. Errors are logged.
     pub(crate) fn catch_up(&self) {
         if let Some(journal) = &self.journal {
             let _ = journal.catch_up();
         }
     }
 
-    /// Ends the sharing of the journal.
+    /// Stops sharing the journal.
     pub(crate) fn unshare(&self) {
         if let Some(journal) = &self.journal {
             journal.unshare();
         }
     }
 
-    /// Writes everything that was issued. Waits for that.
+    /// Writes all issued tokens, and waits until that is done.
     pub(crate) fn finish(&self) {
         if let Some(journal) = &self.journal
             && !matches!(block_on(journal.flush()), Ok(Ok(())))
@@ -161,7 +162,7 @@ impl Stored {
     }
 }
 
-/// Waits for the store on this thread, which drives no runtime.
+/// Waits for the store on this thread, which runs no async runtime.
 pub(super) fn block_on<T>(
     pending: Pending<'_, Result<T, StoreError>>,
 ) -> Result<Result<T, StoreError>, StartError> {

@@ -15,7 +15,7 @@ use crate::tls::server_verifier::ServerVerifier;
 /// Makes the TLS settings of an upstream with `https` servers.
 ///
 /// # Errors
-/// Fails if a file cannot be used, although it could when the configuration was read.
+/// Fails if a file cannot be used that was usable when the configuration was read.
 pub(super) fn client_config(upstream: &Upstream) -> Result<ClientConfig, TlsError> {
     let provider = provider();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -23,7 +23,8 @@ pub(super) fn client_config(upstream: &Upstream) -> Result<ClientConfig, TlsErro
         .map_err(TlsError::Settings)?;
     let builder = match verifier(&upstream.tls)? {
         Some(verifier) => builder.dangerous().with_custom_certificate_verifier(verifier),
-        // The authorities of the system, as for curl and browsers. A certificate that cannot be parsed is not trusted.
+        // The authorities of the system are used, as by curl and browsers. A certificate that cannot be
+        // parsed is not trusted.
         None => {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -46,7 +47,7 @@ pub(super) fn client_config(upstream: &Upstream) -> Result<ClientConfig, TlsErro
     Ok(config)
 }
 
-/// Returns how the servers' certificates are verified if the authorities of the system do not do it.
+/// Returns how the servers' certificates are verified if the system's authorities are not used.
 fn verifier(tls: &UpstreamTls) -> Result<Option<Arc<dyn ServerCertVerifier>>, TlsError> {
     let verifier = ServerVerifier::new(&provider(), tls.pins.clone());
     if let Some(path) = &tls.ca {

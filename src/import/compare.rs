@@ -1,4 +1,4 @@
-//! What an import would change in a configuration: the second import of a description shows only that.
+//! Compares an import with an existing configuration, so that a second import shows only the differences.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,11 +14,11 @@ use crate::oauth::scope::{Requirement, Scopes};
 pub(crate) struct Comparison {
     /// Routes that the configuration does not have.
     pub(crate) new: Vec<Route>,
-    /// Routes that it has with other scopes or methods: what the source says, and what the file says.
+    /// Routes that exist with other scopes or methods: the source's version, and the file's version.
     pub(crate) changed: Vec<(Route, String)>,
     /// Routes of the configuration that the source no longer has.
     pub(crate) gone: Vec<String>,
-    /// How many are the same.
+    /// The number of identical routes.
     pub(crate) same: usize,
 }
 
@@ -57,12 +57,13 @@ pub(crate) fn compare(draft: &Draft, config: &Config) -> Comparison {
 }
 
 impl Comparison {
-    /// Whether an import would change nothing.
+    /// Returns whether the import would change nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.new.is_empty() && self.changed.is_empty() && self.gone.is_empty()
     }
 
-    /// The difference for people: `+` is new, `~` is changed, `-` is gone from the source. New routes stand as TOML.
+    /// Formats the difference for people: `+` is new, `~` is changed, `-` is missing in the source. New
+    /// routes are shown as TOML.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for route in &self.new {
@@ -95,7 +96,7 @@ fn label(route: &Configured) -> String {
     format!("{methods} {path} (line {})", route.position.line)
 }
 
-/// Whether both match the same paths, on the same host if the source names one.
+/// Returns whether both routes match the same paths, on the same host if the source names one.
 fn same_path(route: &Route, configured: &Configured) -> bool {
     let same_host = route
         .host
@@ -112,7 +113,7 @@ fn overlaps(route: &Route, configured: &Configured) -> bool {
     }
 }
 
-/// What differs, in words.
+/// Describes the differences in words.
 fn differences(route: &Route, configured: &Configured) -> Option<String> {
     let mut parts = Vec::new();
     let methods: Vec<String> = match &configured.methods {
@@ -138,7 +139,7 @@ fn differences(route: &Route, configured: &Configured) -> Option<String> {
     if parts.is_empty() { None } else { Some(parts.join("; ")) }
 }
 
-/// The requirement that a need stands for. Every translation names valid scopes only.
+/// Returns the requirement for a need. Every translation names valid scopes only.
 fn scopes_of(need: &Need) -> Requirement {
     let list = |scopes: &BTreeSet<String>| scopes.iter().cloned().collect::<Vec<_>>();
     let requirement = match need {
@@ -149,7 +150,7 @@ fn scopes_of(need: &Need) -> Requirement {
     requirement.unwrap_or(Requirement::AnyToken)
 }
 
-/// The scopes without their order, and whether one of several is enough.
+/// Returns the scopes in sorted order, and whether one of several is enough.
 fn sets(requirement: &Requirement) -> (bool, BTreeSet<&str>) {
     let scopes: BTreeSet<&str> = requirement.scopes().into_iter().flat_map(Scopes::iter).collect();
     (matches!(requirement, Requirement::Any(_)) && scopes.len() > 1, scopes)

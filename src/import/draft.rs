@@ -1,4 +1,4 @@
-//! What a translation makes, before it is text.
+//! The result of a translation, before it is written as text.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,13 +7,13 @@ use crate::config::{Pattern, PatternError, Position};
 /// The parts of a gateway.toml that a source was translated into.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Draft {
-    /// Scopes and what they are for.
+    /// The scopes with their descriptions.
     pub(crate) scopes: BTreeMap<String, String>,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) routes: Vec<Route>,
-    /// What has no equivalent, in the order of the source.
+    /// The parts of the source that have no equivalent, in the order of the source.
     pub(crate) findings: Vec<Finding>,
-    /// How many operations, routes or locations the source has.
+    /// The number of operations, routes or locations in the source.
     pub(crate) found: usize,
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct Server {
 pub(crate) struct Route {
     pub(crate) host: Option<String>,
     pub(crate) path: RoutePath,
-    /// All methods if there are none.
+    /// The methods. Empty means all methods.
     pub(crate) methods: BTreeSet<String>,
     pub(crate) need: Need,
     pub(crate) upstream: String,
     /// Further keys with their values, written as TOML.
     pub(crate) settings: Vec<(&'static str, String)>,
-    /// Where the source has it.
+    /// The position in the source.
     pub(crate) position: Position,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum RoutePath {
     Prefix(String),
 }
 
-/// What a request needs.
+/// What a route requires of a request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
     /// Any valid token.
@@ -62,7 +62,7 @@ pub(crate) enum Need {
     Any(BTreeSet<String>),
 }
 
-/// Something of the source that has no equivalent, or that the operator must look at.
+/// A part of the source that has no equivalent, or that the operator must review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) position: Position,
@@ -83,7 +83,8 @@ impl RoutePath {
         }
     }
 
-    /// The path with every `{name}` alike: two templates that differ only in names match the same requests.
+    /// Returns the path with all `{name}` segments made equal, because two templates that differ only in
+    /// names match the same requests.
     pub(super) fn shape(&self) -> String {
         shape(self.text(), matches!(self, Self::Prefix(_)))
     }
@@ -101,8 +102,8 @@ impl Draft {
         self.findings.push(Finding { position, text: text.into() });
     }
 
-    /// Removes what gateway.toml would refuse, and reports it: paths that are no patterns, and routes of which neither is
-    /// more specific. Routes that differ only in their methods become one.
+    /// Removes what gateway.toml would refuse, and reports it: invalid path patterns, and pairs of routes of
+    /// which neither is more specific. Routes that differ only in their methods are merged.
     pub(super) fn settle(&mut self) {
         let mut routes: Vec<Route> = Vec::new();
         // The routes that match the same paths on the same host.

@@ -1,15 +1,15 @@
-//! Why an import fails.
+//! Reasons why an import fails.
 
 use std::{error, fmt};
 
 use crate::config::Position;
 
-/// Why a file cannot be read as what it should be.
+/// The reason why a file cannot be parsed in the expected format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ImportError {
-    /// Where, if the error has a position.
+    /// The position, if the error has one.
     pub(crate) position: Option<Position>,
-    /// What is wrong.
+    /// The message.
     pub(crate) text: String,
 }
 

@@ -98,7 +98,7 @@ fn one(root: &Node, service: &Node, name: &str, route: &Node, draft: &mut Draft)
     if paths.is_empty() {
         paths.push("/".to_owned());
     }
-    // Kong's default.
+    // This is the default of Kong.
     let strip = route.get("strip_path").and_then(Node::flag).unwrap_or(true);
     for path in paths {
         if path.starts_with('~') {
@@ -137,7 +137,7 @@ fn one(root: &Node, service: &Node, name: &str, route: &Node, draft: &mut Draft)
     }
 }
 
-/// The servers of a service, with the path that is put before every request's.
+/// The servers of a service, with the path that is put before the path of every request.
 fn target(root: &Node, service: &Node, name: &str, draft: &mut Draft) -> Option<Vec<Server>> {
     let (scheme, host, port, path) = match service.text_of("url") {
         Some(url) => {

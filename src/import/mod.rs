@@ -1,8 +1,9 @@
-//! Descriptions that others wrote, translated into the text of a gateway.toml: an API in OpenAPI, or the configuration
-//! of another gateway.
+//! Translates existing descriptions into the text of a gateway.toml: an OpenAPI description of an API, or the
+//! configuration of another gateway.
 //!
-//! A translation never drops anything silently: what has no equivalent is a finding with its position. Every route needs a
-//! token. A route that keeps callers out in a way that cannot be translated is left out.
+//! A translation never drops anything silently: each part without an equivalent is reported with its
+//! position. Every route requires a token. A route is left out if it restricts access in a way that cannot be
+//! translated.
 
 pub(crate) mod compare;
 mod draft;

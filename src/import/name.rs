@@ -1,4 +1,4 @@
-//! Names of upstreams and scopes that are made of a text of the source.
+//! Derives the names of upstreams and scopes from texts of the source.
 
 use crate::oauth::scope::Scopes;
 
@@ -16,7 +16,7 @@ pub(super) fn slug(text: &str) -> String {
     if slug.is_empty() { "api".to_owned() } else { slug.to_owned() }
 }
 
-/// Whether a text can be a scope (RFC 6749 §3.3).
+/// Returns whether a text is a valid scope (RFC 6749 §3.3).
 pub(super) fn is_scope(text: &str) -> bool {
     Scopes::from_tokens([text]).is_ok()
 }

@@ -1,4 +1,4 @@
-//! A draft as the text of a gateway.toml.
+//! Writes a draft as the text of a gateway.toml.
 
 use std::fmt::Write as _;
 

@@ -8,7 +8,7 @@ use super::name::slug;
 use super::render::{quoted, quoted_list};
 use super::yaml::{Node, Value};
 
-/// Members that say how the API authenticates; the token takes their place.
+/// Members that configure authentication. The token replaces them.
 const AUTHENTICATION: [&str; 8] = [
     "use_basic_auth",
     "use_oauth2",
@@ -106,7 +106,7 @@ fn definition(api: &Node, draft: &mut Draft) {
     });
 }
 
-/// Whether a version allows or blocks single paths.
+/// Returns whether a version allows or blocks single paths.
 fn lists_paths(data: &Node) -> bool {
     let versions = data.get("versions").into_iter().flat_map(Node::entries);
     versions.filter_map(|(_, _, version)| version.get("extended_paths")).any(|paths| {
@@ -116,7 +116,7 @@ fn lists_paths(data: &Node) -> bool {
     })
 }
 
-/// `{rate, per}` in seconds as ours; none where it is switched off.
+/// Translates `{rate, per}` in seconds. Returns `None` if the limit is switched off.
 fn rate(value: &Node) -> Result<Option<String>, ()> {
     let number = |name| value.text_of(name).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
     let (rate, per) = (number("rate"), number("per"));
@@ -134,7 +134,7 @@ fn rate(value: &Node) -> Result<Option<String>, ()> {
     }
 }
 
-/// Whether a member says something: not false, zero, null or empty.
+/// Returns whether a member has a value other than false, zero, null or empty.
 fn is_set(node: &Node) -> bool {
     match &node.value {
         Value::Scalar { text, .. } => !(node.is_null() || matches!(&**text, "" | "0" | "false")),

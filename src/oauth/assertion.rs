@@ -54,7 +54,7 @@ pub struct Claims {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AssertionError {
-    /// The signature or its encoding is wrong. After [`JwsError::UnknownKey`] the client's keys should be fetched again.
+    /// The signature or its encoding is wrong. After an unknown key the client's keys should be fetched again.
     Signature(JwsError),
     /// Its `typ` is of another kind of JWT.
     Type,

@@ -12,7 +12,7 @@ use crate::clock::Millis;
 
 /// Permission to forward one request, or to serve it. It names the client and its scopes.
 ///
-/// Only an authorized request has one: [`decide`] makes it from the record of a valid token.
+/// Only an authorized request has one: the gate makes it from the record of a valid token.
 ///
 /// ```
 /// # use tollgate::gate::{ClientSpec, Gate, GateSpec};

@@ -3,12 +3,13 @@
 /// A kind of attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Attack {
-    /// Not an attack: a request with a good token. If it does not pass, the gateway has another configuration.
+    /// A request with a good token, which is not an attack. If it is refused, the gateway has another
+    /// configuration.
     Control,
     NoToken,
     /// A token that the gateway has not issued, or one in a form that it must not accept.
     InvalidToken,
-    /// A valid token where the gateway must not look for one.
+    /// A valid token at a place where the gateway must not look for one.
     TokenElsewhere,
     ForeignScope,
     OtherAudience,
@@ -17,7 +18,7 @@ pub(super) enum Attack {
     /// The path of the route in another spelling.
     Spelling,
     Method,
-    /// Headers by which a client pretends to be another one.
+    /// Headers by which a client claims to be another client.
     Identity,
     /// Requests whose end is ambiguous (request smuggling).
     Framing,
@@ -43,7 +44,7 @@ impl Attack {
     }
 }
 
-/// What must become of a request.
+/// The expected result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The request reaches the API.
@@ -52,7 +53,8 @@ pub(super) enum Expected {
     Refused,
     /// The gateway may forward it, but it must be one request to the API, not two.
     OneAtMost,
-    /// The request reaches the API without these values. They can only be seen if the API shows `control`.
+    /// The request reaches the API without these values. The result is visible only if the API shows
+    /// `control`.
     Hides { control: String, values: Vec<(String, String)> },
 }
 
@@ -60,9 +62,9 @@ pub(super) enum Expected {
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) attack: Attack,
-    /// What is special about the request.
+    /// The property that distinguishes the request.
     pub(super) what: String,
-    /// The request as it is sent.
+    /// The bytes of the request.
     pub(super) bytes: Vec<u8>,
     pub(super) expected: Expected,
 }
@@ -75,6 +77,6 @@ pub(super) struct Suite {
     /// The line of the route in gateway.toml.
     pub(super) line: Option<u32>,
     pub(super) cases: Vec<Case>,
-    /// The attacks that are not made, and why.
+    /// The attacks that are skipped, with the reason.
     pub(super) skipped: Vec<(Attack, String)>,
 }

@@ -1,14 +1,14 @@
-//! Why a self-test cannot be made.
+//! Reasons why a self-test cannot run.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a self-test cannot be made.
+/// The reason why a self-test cannot run.
 #[derive(Debug)]
 pub(crate) enum SelfTestError {
-    /// An argument or the configuration does not fit.
+    /// An argument or the configuration is unsuitable.
     Usage(String),
-    /// The gateway or the system does not answer.
+    /// The gateway or the system did not respond.
     Failed(String),
 }
 

@@ -3,7 +3,8 @@
 use super::attack::{Attack, Case, Expected};
 use super::request::USER_AGENT;
 
-/// What stands behind the ambiguous request: a second one, if the server believes that the first one has ended.
+/// The bytes after the ambiguous request: a second request, if the server believes that the first one has
+/// ended.
 const SECOND: &str = "GET /tollgate-self-test-smuggled HTTP/1.1\r\nHost: {host}\r\n\r\n";
 
 /// A header section that must be refused, and what follows it.

@@ -1,13 +1,13 @@
-//! Headers by which a client pretends to be another one.
+//! Headers by which a client claims to be another client.
 
 use super::attack::{Attack, Case, Expected};
 use super::request::request;
 use crate::config::{IdentityHeader, Route};
 
-/// The header that the API must show, so that the absence of the others means something.
+/// The header that the API must show, so that the absence of the other headers is meaningful.
 const CONTROL: &str = "X-Tollgate-Self-Test";
 
-/// Returns a request that claims to come from another client. `nonce` marks what it sends.
+/// Returns a request that claims to come from another client. `nonce` marks the values that it sends.
 pub(super) fn case(
     route: &Route,
     (method, path, host): (&str, &str, &str),
@@ -31,7 +31,8 @@ pub(super) fn case(
     }
 }
 
-/// Returns the headers that the gateway sets on the route, in the spellings that servers take for the same header.
+/// Returns the headers that the gateway sets on the route, in spellings that some servers treat as the same
+/// header.
 fn names(route: &Route) -> Vec<String> {
     let name = |header: &IdentityHeader, usual: &str| match header {
         IdentityHeader::Named(name) => name.to_string(),

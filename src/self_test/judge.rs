@@ -1,23 +1,23 @@
-//! Compares the answers with what must become of the requests.
+//! Compares the responses with the expected results.
 
 use super::attack::{Attack, Case, Expected, Suite};
 use super::error::SelfTestError;
 use super::wire::{Answer, Gateway};
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// As it must be.
+    /// The result is the expected one.
     Held,
-    /// Something passed that must not.
+    /// A request was accepted that must be refused.
     Passed(String),
-    /// A request was refused that must pass: the gateway does not have this configuration.
+    /// A request was refused that must be accepted: the gateway has another configuration.
     Differs(String),
-    /// It cannot be seen.
+    /// The result is not visible.
     Unseen(String),
 }
 
-/// A request with its answer.
+/// A request with its response.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) attack: Attack,
@@ -25,11 +25,11 @@ pub(super) struct Judged {
     /// The first line of the request, as printable text without its token.
     pub(super) request: String,
     pub(super) finding: Finding,
-    /// The status of the answer; 0 if there is none.
+    /// The status of the response, or 0 if there is none.
     pub(super) status: u16,
 }
 
-/// A suite with its answers.
+/// A suite with its responses.
 #[derive(Debug)]
 pub(crate) struct JudgedSuite {
     pub(super) name: String,
@@ -41,7 +41,7 @@ pub(crate) struct JudgedSuite {
 /// Sends every request of the suites, one after the other.
 ///
 /// # Errors
-/// The gateway no longer accepts connections.
+/// Fails if the gateway no longer accepts connections.
 pub(super) async fn suites(
     gateway: &Gateway,
     suites: Vec<Suite>,
@@ -64,7 +64,7 @@ pub(super) async fn suites(
     Ok(judged)
 }
 
-/// Compares an answer with what must become of the request.
+/// Compares a response with the expected result of its request.
 pub(super) fn judge(expected: &Expected, answer: &Answer, foreign_refusals: bool) -> Finding {
     let responses = answer.responses();
     match expected {
@@ -110,8 +110,8 @@ impl Answer {
 
     /// Returns how many final responses there are.
     ///
-    /// A response within the body of another one is counted, too: an API whose body has the text of a response is
-    /// reported, and the operator sees why.
+    /// A response inside the body of another response is counted too. If an API's body contains the text of a
+    /// response, the request is reported, and the operator sees the reason.
     fn responses(&self) -> usize {
         let mut count = usize::from(self.status().is_some());
         let first = self.final_response();
@@ -124,10 +124,11 @@ impl Answer {
         count
     }
 
-    /// Returns whether the gateway itself refuses the request, or what else happened.
+    /// Returns whether the gateway itself refused the request, or what happened instead.
     fn refusal(&self, foreign: bool) -> Result<(), String> {
         let Some(status) = self.status() else {
-            // Closing without a response is a refusal, too. Silence is not: the API may be working.
+            // Closing without a response counts as a refusal. A missing response on an open connection does
+            // not, because the API may be working.
             return if self.closed && self.bytes.is_empty() {
                 Ok(())
             } else {
@@ -141,7 +142,7 @@ impl Answer {
             && self.has_field("cache-control", "no-store")
             && (self.has_field("content-type", "application/problem+json")
                 || self.has_field("content-type", "application/json"));
-        // The response to HEAD and to a malformed head may have no body, but it has these fields.
+        // The response to HEAD or to a malformed head may have no body, but it has these fields.
         if is_ours || foreign {
             Ok(())
         } else {
@@ -170,7 +171,7 @@ impl Answer {
     }
 }
 
-/// Returns where the head of a response ends.
+/// Returns the position of the end of a response head.
 fn head_end(bytes: &[u8]) -> usize {
     find(bytes, b"\r\n\r\n").map_or(bytes.len(), |end| end + 4)
 }
@@ -179,7 +180,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, wanted)
 }
 
-/// Returns the status of a response that begins here.
+/// Returns the status of a response that begins at this position.
 fn status_line(bytes: &[u8]) -> Option<u16> {
     let rest = bytes.strip_prefix(b"HTTP/1.")?;
     let digits = rest.get(2..5).filter(|_| rest.get(1) == Some(&b' '))?;

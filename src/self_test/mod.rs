@@ -1,5 +1,5 @@
-//! `tollgate self-test`: attacks a running gateway with its own configuration, and reports what passes that
-//! `explain` says must not.
+//! `tollgate self-test`: attacks a running gateway, based on its own configuration, and reports requests that
+//! are accepted although `explain` says that they must be refused.
 //!
 //! [`plan`] derives the requests from the configuration, [`wire`] sends them as raw bytes, [`judge`] compares each
 //! answer with what `access::explain` says. The requests are bounded in number, and none of them has an effect if the
@@ -31,7 +31,7 @@ use crate::http_client::Trust;
 /// Attacks the gateway.
 ///
 /// # Errors
-/// The gateway cannot be reached, gives the tester no token, or the requests are too many.
+/// Fails if the gateway cannot be reached or issues no token to the tester, or if there are too many requests.
 pub(crate) fn run(config: &Config, settings: &Settings, trust: &Trust) -> Result<Report, SelfTestError> {
     let gateway = Gateway::find(&settings.origin, settings.remote, trust, settings.timeout)?;
     let tokens = tokens::fetch(config, settings, trust)?;

@@ -1,4 +1,4 @@
-//! The requests that the configuration leads to.
+//! Derives the requests of the test from the configuration.
 
 use http::Method;
 
@@ -20,7 +20,7 @@ const AUTHORIZATION: &str = "Authorization";
 /// Returns the attacks on every route and on no route.
 ///
 /// # Errors
-/// The configuration does not fit the tester, or makes no rules.
+/// Fails if the configuration does not suit the tester, or cannot be compiled.
 pub(super) fn suites(
     config: &Config,
     settings: &Settings,
@@ -50,13 +50,13 @@ struct Planner<'a> {
     nonce: String,
 }
 
-/// A request to a route that the other requests are varied from.
+/// The request to a route from which the other requests are derived.
 struct Sample<'a> {
     route: &'a Route,
     method: String,
     path: String,
     host: String,
-    /// The header that the route takes tokens from.
+    /// The header in which the route expects tokens.
     token_header: String,
 }
 
@@ -75,7 +75,7 @@ impl Sample<'_> {
 }
 
 impl Planner<'_> {
-    /// The attack on a path that no route is for.
+    /// The attack on a path that matches no route.
     fn no_route(&self) -> Result<Suite, SelfTestError> {
         let (path, host) = (format!("/tollgate-self-test-{}", self.nonce), self.settings.origin.to_string());
         let host = host.split_once("://").map_or(&*host, |(_, host)| host).to_owned();
@@ -91,7 +91,7 @@ impl Planner<'_> {
         Ok(suite)
     }
 
-    /// The attacks on a route.
+    /// Returns the attacks on a route.
     fn route(&self, route: &Route) -> Result<Suite, SelfTestError> {
         let methods = route
             .methods
@@ -218,7 +218,7 @@ impl Planner<'_> {
         });
     }
 
-    /// Tokens that are valid, but not for this route or not any more.
+    /// Tokens that are valid but not accepted on this route, or no longer valid.
     fn other_tokens(&self, sample: &Sample<'_>, suite: &mut Suite) -> Result<(), SelfTestError> {
         let Some(client) = self.client else {
             for attack in [Attack::ForeignScope, Attack::OtherAudience, Attack::Revoked, Attack::Expired] {

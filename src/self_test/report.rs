@@ -24,12 +24,12 @@ impl Report {
         self.findings().filter(|(_, case)| is_meant(&case.finding)).count()
     }
 
-    /// Returns how many requests passed that must not.
+    /// Returns how many requests were accepted that must be refused.
     pub(crate) fn passed(&self) -> usize {
         self.count(|finding| matches!(finding, Finding::Passed(_)))
     }
 
-    /// Returns how many requests were refused that must pass.
+    /// Returns how many requests were refused that must be accepted.
     pub(crate) fn differing(&self) -> usize {
         self.count(|finding| matches!(finding, Finding::Differs(_)))
     }
@@ -55,7 +55,7 @@ impl Report {
         rows
     }
 
-    /// Returns what follows the table: each finding, and what was not tested.
+    /// Returns the text after the table: each finding, and the attacks that were skipped.
     pub(crate) fn details(&self) -> String {
         let mut text = String::new();
         for (suite, case) in self.findings() {

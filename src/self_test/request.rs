@@ -1,6 +1,6 @@
-//! Requests as bytes. An HTTP library would repair what is wrong with them on purpose.
+//! Requests as bytes. An HTTP library would correct the errors that these requests contain on purpose.
 
-/// The name that every request has as its `User-Agent`, so that operators find them in their logs.
+/// The `User-Agent` of every request, by which operators find the requests in their logs.
 pub(super) const USER_AGENT: &str = "tollgate-self-test";
 
 /// Builds a request without a body. `fields` are whole header lines.

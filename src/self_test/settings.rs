@@ -1,4 +1,4 @@
-//! What to test, and how far the test may go.
+//! The target and the limits of the test.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use http::Method;
 use crate::config::{Methods, Origin, Route};
 use crate::oauth::secret::Secret;
 
-/// What to test, and how far the test may go.
+/// The target and the limits of the test.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// Where the gateway is.
@@ -16,15 +16,16 @@ pub(crate) struct Settings {
     pub(crate) remote: bool,
     /// The client whose tokens are used. Without one, only attacks without a valid token are made.
     pub(crate) tester: Option<Tester>,
-    /// Attack routes that have no safe method (RFC 9110 §9.2.1), too.
+    /// Whether routes without a safe method (RFC 9110 §9.2.1) are attacked too.
     pub(crate) unsafe_methods: bool,
     /// How long to wait for a token to expire.
     pub(crate) wait_for_expiry: Duration,
     /// The largest number of requests.
     pub(crate) max_requests: usize,
-    /// The time for one answer.
+    /// The timeout of one response.
     pub(crate) timeout: Duration,
-    /// Count refusals that do not look like the gateway's as refusals: a proxy in front of the gateway makes them.
+    /// Whether refusals that do not look like the gateway's count as refusals, because a proxy in front of
+    /// the gateway makes them.
     pub(crate) foreign_refusals: bool,
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct Tester {
 }
 
 impl Settings {
-    /// Returns the method of the requests to a route: one without effect, or any if that is allowed.
+    /// Returns the method of the requests to a route: a safe method, or any method if that is allowed.
     pub(super) fn method(&self, route: &Route) -> Option<Method> {
         let Methods::Only(methods) = &route.methods else { return Some(Method::GET) };
         let safe = [Method::GET, Method::HEAD].into_iter().find(|method| methods.contains(method));

@@ -1,8 +1,8 @@
-//! Other spellings of a path, which a server may take for the same path.
+//! Other spellings of a path that a server may treat as the same path.
 
 use std::collections::HashSet;
 
-/// Returns the targets of requests, each with what is special about it.
+/// Returns the targets of the requests, each with a description.
 pub(super) fn spellings(path: &str, host: &str) -> Vec<(&'static str, Vec<u8>)> {
     let rest = path.strip_prefix('/').unwrap_or(path);
     let mut found: Vec<(&'static str, String)> = vec![
@@ -49,13 +49,13 @@ pub(super) fn spellings(path: &str, host: &str) -> Vec<(&'static str, Vec<u8>)> 
     }
     let mut found: Vec<_> = found.into_iter().map(|(what, target)| (what, target.into_bytes())).collect();
     found.push(("a byte that is not ASCII", [path.as_bytes(), b"\xff"].concat()));
-    // Two rules may make the same of a short path.
+    // Two rules may produce the same spelling of a short path.
     let mut seen = HashSet::from([path.as_bytes().to_vec()]);
     found.retain(|(_, target)| seen.insert(target.clone()));
     found
 }
 
-/// A segment that no API has.
+/// A segment that no API uses.
 const SEGMENT: &str = "tollgate-self-test";
 
 #[cfg(test)]

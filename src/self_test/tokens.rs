@@ -14,19 +14,19 @@ use crate::gateway_client::{Endpoint, RequestError, post};
 use crate::http_client::Trust;
 use crate::oauth::scope::Scopes;
 
-/// What a token is asked for: scopes and an audience.
+/// The scopes and the audience of a token request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wanted {
     pub(super) scope: Option<String>,
     pub(super) audience: Option<String>,
 }
 
-/// The tokens that the gateway has issued, as far as the routes need them.
+/// The tokens that the gateway has issued for the test.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     issued: BTreeMap<Wanted, String>,
     pub(super) revoked: Option<String>,
-    /// A token that has expired, or why there is none.
+    /// A token that has expired, or the reason why there is none.
     pub(super) expired: Option<Result<String, String>>,
 }
 
@@ -39,7 +39,7 @@ impl Tokens {
 /// Returns the client of the tester in the configuration.
 ///
 /// # Errors
-/// There is no such client, or its tokens alone are not enough.
+/// Fails if there is no such client, or if its tokens require a further proof.
 pub(super) fn client<'c>(config: &'c Config, tester: &Tester) -> Result<&'c Client, SelfTestError> {
     let id = &tester.client;
     let client = config
@@ -53,7 +53,7 @@ pub(super) fn client<'c>(config: &'c Config, tester: &Tester) -> Result<&'c Clie
     }
 }
 
-/// Returns what a token needs for a route, if the client may get it.
+/// Returns the scopes and the audience that a route requires, if the client may request them.
 pub(super) fn good(client: &Client, route: &Route) -> Option<Wanted> {
     if route.access == Access::Public || !reach::Reach::of(client, route).is_allowed() {
         return None;
@@ -62,7 +62,8 @@ pub(super) fn good(client: &Client, route: &Route) -> Option<Wanted> {
     Some(Wanted { scope, audience })
 }
 
-/// Returns a scope that the client may have and that does not open the route, with the audience that the route needs.
+/// Returns a scope that the client may request and that the route does not accept, with the audience that the
+/// route requires.
 pub(super) fn foreign(client: &Client, route: &Route) -> Option<Wanted> {
     let Access::Token { requirement, audience } = &route.access else { return None };
     let audience = audience.clone().filter(|wanted| reach::may_ask_for(client, wanted));
@@ -73,7 +74,7 @@ pub(super) fn foreign(client: &Client, route: &Route) -> Option<Wanted> {
     Some(Wanted { scope: Some(scope.to_owned()), audience })
 }
 
-/// Returns what a token needs that has the scopes of the route and another audience than the route wants.
+/// Returns the scopes of the route with another audience than the route requires.
 pub(super) fn misdirected(client: &Client, route: &Route) -> Option<Wanted> {
     let Access::Token { audience: Some(needed), .. } = &route.access else { return None };
     let other = client.audiences.iter().find(|audience| *audience != needed);
@@ -84,7 +85,7 @@ pub(super) fn misdirected(client: &Client, route: &Route) -> Option<Wanted> {
 /// Gets all tokens that the routes need.
 ///
 /// # Errors
-/// The gateway does not issue them.
+/// Fails if the gateway does not issue them.
 pub(super) fn fetch(config: &Config, settings: &Settings, trust: &Trust) -> Result<Tokens, SelfTestError> {
     let mut tokens = Tokens::default();
     let Some(tester) = &settings.tester else { return Ok(tokens) };
@@ -106,7 +107,7 @@ pub(super) fn fetch(config: &Config, settings: &Settings, trust: &Trust) -> Resu
             tester.client
         ))
     });
-    // After the wait, because these tokens may live as short.
+    // These tokens are requested after the wait, because they may have a lifetime that is as short.
     for route in config.routes.iter().filter(|route| settings.method(route).is_some()) {
         let wanted = [good(client, route), foreign(client, route), misdirected(client, route)];
         for wanted in wanted.into_iter().flatten() {
@@ -119,7 +120,7 @@ pub(super) fn fetch(config: &Config, settings: &Settings, trust: &Trust) -> Resu
     Ok(tokens)
 }
 
-/// Where tokens come from.
+/// The source of the tokens.
 struct Source<'a> {
     config: &'a Config,
     settings: &'a Settings,
@@ -132,7 +133,7 @@ impl Source<'_> {
         format!("{}{}", self.settings.origin, endpoint.path(self.config))
     }
 
-    /// Gets a token, and its lifetime.
+    /// Requests a token. Returns the token and its lifetime.
     fn token(&self, wanted: &Wanted) -> Result<(String, Duration), SelfTestError> {
         let mut fields = vec![
             ("grant_type", "client_credentials"),

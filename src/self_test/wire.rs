@@ -1,4 +1,4 @@
-//! Sends the bytes of a request and reads what comes back.
+//! Sends the bytes of a request and reads the response.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -14,26 +14,26 @@ use super::error::SelfTestError;
 use crate::config::{Host, Origin, Scheme};
 use crate::http_client::Trust;
 
-/// The bytes of an answer that are read. What an API says beyond them decides nothing.
+/// The maximum number of bytes of a response that are read. The rest of an API's response does not matter.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// Where the gateway is.
+/// The address of the gateway.
 pub(super) struct Gateway {
     address: SocketAddr,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
 }
 
-/// What came back on a connection.
+/// The bytes that were received on a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) bytes: Vec<u8>,
-    /// Whether the gateway closed the connection, or the time passed before it did.
+    /// Whether the gateway closed the connection before the timeout.
     pub(super) closed: bool,
 }
 
 impl Gateway {
-    /// Finds the gateway of an origin.
+    /// Resolves the origin of the gateway.
     pub(super) fn find(
         origin: &Origin,
         remote: bool,
@@ -79,10 +79,10 @@ impl Gateway {
         Ok(Self { address, tls, timeout })
     }
 
-    /// Sends a request on a connection of its own and reads the answer until the connection ends.
+    /// Sends a request on a separate connection and reads the response until the connection ends.
     ///
     /// # Errors
-    /// There is no connection.
+    /// Fails if the connection cannot be established.
     pub(super) async fn exchange(&self, request: &[u8]) -> io::Result<Answer> {
         let open = async {
             let tcp = TcpStream::connect(self.address).await?;
@@ -95,7 +95,7 @@ impl Gateway {
         };
         let mut stream = timeout(self.timeout, open).await.map_err(|_| io::ErrorKind::TimedOut)??;
         let mut answer = Answer::default();
-        // The gateway may answer and close before it has read everything.
+        // The gateway may respond and close the connection before it has read the whole request.
         let sent = timeout(self.timeout, async {
             stream.write_all(request).await?;
             stream.flush().await
@@ -126,7 +126,7 @@ fn tls(host: &Host, trust: &Trust) -> Result<(TlsConnector, ServerName<'static>)
         Host::Name(name) => ServerName::try_from(name.to_string())
             .map_err(|_| SelfTestError::Usage(format!("{name} cannot be the name in a certificate")))?,
     };
-    // Without ALPN the gateway speaks HTTP/1.1.
+    // Without ALPN, the gateway speaks HTTP/1.1.
     let connector =
         trust.connector().map_err(|error| SelfTestError::Failed(format!("TLS cannot be set up: {error}")))?;
     Ok((connector, name))

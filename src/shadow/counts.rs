@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 
-/// The number of days that a share is computed over.
+/// The number of days over which a share is computed.
 pub(super) const DAYS: usize = 7;
 const DAY: u64 = 86_400;
 
@@ -76,7 +76,7 @@ impl Week {
             let surplus = self.0.len().saturating_sub(DAYS);
             self.0.drain(..surplus);
         }
-        // With a clock that was set back, the newest day goes on.
+        // If the clock was set back, the request is counted on the newest day.
         if let Some(last) = self.0.last_mut() {
             let count = if refused { &mut last.refused } else { &mut last.passed };
             *count = count.saturating_add(1);

@@ -1,4 +1,4 @@
-//! The file that keeps what was learned over a restart.
+//! The file that keeps the observations of shadow mode across restarts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -17,10 +17,10 @@ use crate::state_file;
 const NAME: &str = "shadow.json";
 /// The version that this program writes and reads.
 const VERSION: u32 = 1;
-/// The largest file that is read. What is learned is bounded, and smaller.
+/// The maximum size of the file. The observations are bounded and stay below it.
 const MAX_SIZE: u64 = 64 << 20;
 
-/// Why the file cannot be used.
+/// The reason why the file cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ShadowFileError {
@@ -28,7 +28,7 @@ pub(crate) enum ShadowFileError {
     Unreadable(io::Error),
     /// It is not a regular file, or too large.
     Strange,
-    /// Its content is not what this program writes.
+    /// Its content was not written by this program.
     Malformed(serde_json::Error),
     /// Another version of this program wrote it.
     Version(u32),
@@ -182,10 +182,10 @@ impl ShadowFile {
         &self.path
     }
 
-    /// Adds what the file has to `learned`. A file that does not exist has nothing.
+    /// Adds the content of the file to `learned`. A missing file counts as empty.
     ///
     /// # Errors
-    /// Fails if the file is not what this program writes, or cannot be read.
+    /// Fails if the file cannot be read, or was not written by this program.
     pub(crate) fn restore(&self, learned: &Learned) -> Result<(), ShadowFileError> {
         let metadata = match fs::metadata(&self.path) {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -214,7 +214,7 @@ impl ShadowFile {
         Ok(())
     }
 
-    /// Replaces the content of the file with what was learned, if that is new since the last save.
+    /// Replaces the content of the file with the observations, if they changed since the last save.
     ///
     /// # Errors
     /// Fails if the file cannot be replaced. The next call tries again.

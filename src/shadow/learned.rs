@@ -1,4 +1,4 @@
-//! What was learned about the callers of routes in shadow mode, in bounded memory.
+//! The observations about callers of routes in shadow mode, in bounded memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -19,46 +19,47 @@ pub(super) const MOST_CALLERS: usize = 4_096;
 /// The longest `User-Agent` that is kept, in bytes.
 const LONGEST_USER_AGENT: usize = 160;
 
-/// What was learned about all routes. Nothing is evicted: what is beyond a bound is counted as one caller for each route.
+/// The observations about all routes. Nothing is evicted: callers beyond a limit are counted together as one
+/// caller per route.
 #[derive(Debug, Default)]
 pub(crate) struct Learned {
     routes: Mutex<BTreeMap<Box<str>, Arc<LearnedRoute>>>,
     used: Arc<Used>,
 }
 
-/// How much of the memory is used.
+/// The number of used places.
 #[derive(Debug, Default)]
 struct Used {
     clients: AtomicUsize,
     callers: AtomicUsize,
-    /// Whether something was learned since the last look.
+    /// Whether there are new observations since the last check.
     changed: AtomicBool,
 }
 
-/// What was learned about one route.
+/// The observations about one route.
 #[derive(Debug)]
 pub(crate) struct LearnedRoute {
     name: Box<str>,
     used: Arc<Used>,
     table: Mutex<Table>,
-    /// What would have been refused since the start, by reason.
+    /// The number of requests that an enforced route would have refused since the start, by reason.
     refusals: [AtomicU64; Reason::COUNT],
 }
 
 /// The callers of one route.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Table {
-    /// When the first request was seen, in seconds since 1970; 0 before.
+    /// The time of the first request, in seconds since 1970; 0 if there was none.
     pub(super) since: u64,
     pub(super) week: Week,
     pub(super) clients: HashMap<Box<str>, Counts>,
     /// By address (IPv6: by its /64).
     pub(super) callers: HashMap<IpAddr, Caller>,
-    /// Everybody who is beyond a bound.
+    /// All callers beyond a limit.
     pub(super) others: Counts,
 }
 
-/// A caller that no client is known of.
+/// A caller whose client is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Caller {
     pub(super) counts: Counts,
@@ -82,7 +83,7 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Learned {
-    /// Returns what was learned about the route of this name. It is empty for a new route.
+    /// Returns the observations about the route with this name. They are empty for a new route.
     pub(crate) fn route(&self, name: &str) -> Arc<LearnedRoute> {
         let mut routes = self.lock();
         if let Some(route) = routes.get(name) {
@@ -103,7 +104,7 @@ impl Learned {
         self.lock().values().cloned().collect()
     }
 
-    /// Forgets the routes whose names `exists` does not accept. A route that is in use stays.
+    /// Removes the routes whose names `exists` does not accept. A route that is in use is kept.
     pub(crate) fn retain(&self, exists: impl Fn(&str) -> bool) {
         self.lock().retain(|name, route| {
             let stays = exists(name) || Arc::strong_count(route) > 1;
@@ -117,12 +118,12 @@ impl Learned {
         });
     }
 
-    /// Returns whether something was learned since the last call.
+    /// Returns whether there are new observations since the last call.
     pub(super) fn take_changed(&self) -> bool {
         self.used.changed.swap(false, Relaxed)
     }
 
-    /// Asks for another save.
+    /// Requests another save.
     pub(super) fn set_changed(&self) {
         self.used.changed.store(true, Relaxed);
     }
@@ -151,7 +152,7 @@ impl LearnedRoute {
         Reason::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0)
     }
 
-    /// Learns from a request. It holds a lock of this route for the time of one look into a map.
+    /// Records a request. It holds a lock of this route for the duration of one map lookup.
     pub(crate) fn learn(&self, seen: &Seen<'_>) {
         let Seen { client, address, user_agent, refused, now } = *seen;
         self.used.changed.store(true, Relaxed);
@@ -166,7 +167,7 @@ impl LearnedRoute {
             None => self.caller(&mut table.callers, network(address), user_agent),
         };
         counts.unwrap_or(&mut table.others).add(refused, now);
-        // The caller that had no token has one now, or another caller of the same address has.
+        // The caller without a token has a token now, or another caller has the same address.
         if refused.is_none()
             && let Some(caller) = table.callers.get_mut(&network(address))
         {
@@ -202,7 +203,7 @@ impl LearnedRoute {
         Some(&mut caller.counts)
     }
 
-    /// Takes over what an earlier process has learned, unless something was learned already.
+    /// Takes over the observations of an earlier process, unless there are already observations.
     pub(super) fn restore(&self, mut earlier: Table) {
         let mut table = self.lock();
         if table.since != 0 {
@@ -217,12 +218,12 @@ impl LearnedRoute {
         *table = earlier;
     }
 
-    /// Returns a copy of what was learned.
+    /// Returns a copy of the observations.
     pub(super) fn table(&self) -> Table {
         self.lock().clone()
     }
 
-    /// Counting cannot panic in between, so a poisoned lock is whole.
+    /// Counting cannot panic, so a poisoned lock protects a consistent state.
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,7 +234,7 @@ fn take(used: &AtomicUsize, most: usize) -> Option<()> {
     used.fetch_update(Relaxed, Relaxed, |used| (used < most).then_some(used + 1)).ok().map(drop)
 }
 
-/// Returns the beginning of a `User-Agent` that is visible ASCII.
+/// Returns the beginning of a `User-Agent`, with `?` for each byte that is not printable ASCII.
 fn readable(value: &[u8]) -> Option<Box<str>> {
     let value = value.get(..LONGEST_USER_AGENT).unwrap_or(value);
     let text: String =

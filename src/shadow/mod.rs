@@ -1,5 +1,5 @@
-//! Shadow mode: what was learned on routes that forward what they are to refuse, and what an operator can do before they
-//! are enforced.
+//! Shadow mode: observations about requests that an enforced route would refuse, and proposals for changes
+//! before a route is enforced.
 //!
 //! The proxy records the verdict about each request in a table of bounded size ([`Learned`]). A [`Summary`] says who
 //! would be refused and why, and [`proposals`] says which changes of the configuration would let those callers pass.

@@ -1,4 +1,4 @@
-//! What an operator can change, so that a route in shadow mode can be enforced without an outage.
+//! Proposals for changes, so that a route in shadow mode can be enforced without an outage.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +12,17 @@ use crate::oauth::scope::{Requirement, Scopes};
 
 /// The longest client id that is proposed, in characters.
 const LONGEST_ID: usize = 40;
-/// How long a route must have been learned about, before a scope that was never needed may go.
+/// How long a route must have been observed before the removal of an unused scope is proposed.
 const LONG_ENOUGH: u64 = 7 * DAY;
 const DAY: u64 = 86_400;
 
-/// One change that is proposed. Routes are named as in metrics and logs.
+/// A proposed change. Routes are named as in metrics and logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Proposal {
-    /// The client may not ask for these scopes, and the route needs them.
+    /// The route requires these scopes, and the client may not request them.
     AddScopes { client: String, route: String, scopes: Vec<String> },
-    /// The route needs one of these scopes, and the client may ask for none of them.
+    /// The route requires one of these scopes, and the client may not request any of them.
     ChooseScope { client: String, route: String, scopes: Vec<String> },
     /// The client may ask for these scopes and does not: give them to tokens that are asked for without scopes, or change
     /// the client.
@@ -31,8 +31,8 @@ pub(crate) enum Proposal {
     AddAudience { client: String, route: String, audience: String },
     /// The client may ask for tokens for this audience and does not. Only the client can be changed.
     RequestAudience { client: String, route: String, audience: String },
-    /// No client is known of this caller. The id is a suggestion, and the scopes are those that the route needs; if
-    /// `choose` is set, one of them is enough.
+    /// The caller is no known client. The id is a suggestion, and the scopes are those that the route
+    /// requires. If `choose` is set, one of them is enough.
     NewClient {
         id: String,
         route: String,
@@ -47,7 +47,7 @@ pub(crate) enum Proposal {
     Enforce { route: String },
 }
 
-/// Proposes changes for everybody who waits, and then those that narrow access.
+/// Proposes changes for all callers that would be refused, and then changes that narrow access.
 pub(crate) fn proposals(summary: &Summary, config: &Config, now: u64) -> Vec<Proposal> {
     let mut all = Vec::new();
     let mut ids = BTreeSet::new();
@@ -89,7 +89,7 @@ fn names<'s>(scopes: impl Iterator<Item = &'s str>) -> Vec<String> {
     scopes.map(str::to_owned).collect()
 }
 
-/// What a route needs.
+/// The requirement of a route.
 struct Needed<'a> {
     route: &'a str,
     requirement: &'a Requirement,
@@ -97,7 +97,7 @@ struct Needed<'a> {
 }
 
 impl Needed<'_> {
-    /// Proposes what lets a client pass. Nothing is proposed if the next token of the client will pass.
+    /// Proposes changes that let a client pass. Proposes nothing if the client's next token will be accepted.
     fn for_client(&self, client: &Client, caller: &CallerSummary) -> Vec<Proposal> {
         let mut all = Vec::new();
         let named = || (client.id.to_string(), self.route.to_owned());
@@ -120,7 +120,7 @@ impl Needed<'_> {
                 let asked = self.requirement.missing(&client.default_scopes);
                 let held = asked.into_iter().filter(|scope| client.scopes.contains(scope));
                 let scopes = match self.requirement {
-                    // One is enough, and the client has it.
+                    // One scope is enough, and the client has it.
                     Requirement::Any(_) => names(held.take(1)),
                     _ => names(held),
                 };
@@ -137,7 +137,7 @@ impl Needed<'_> {
     }
 }
 
-/// Suggests the id of a new client, after its `User-Agent` or its address.
+/// Suggests the id of a new client, based on its `User-Agent` or its address.
 fn new_id(config: &Config, taken: &mut BTreeSet<String>, address: &str, user_agent: Option<&str>) -> String {
     let product = user_agent.and_then(|text| text.split(['/', ' ', '(']).next());
     let word = |text: &str| -> String {
@@ -161,8 +161,8 @@ fn new_id(config: &Config, taken: &mut BTreeSet<String>, address: &str, user_age
     id
 }
 
-/// Finds the scopes of clients that no request has needed. Every route that needs such a scope must have been in shadow
-/// mode for long enough, because uses of other routes are not learned.
+/// Finds scopes of clients that no request has needed. Every route that requires such a scope must have been
+/// in shadow mode for long enough, because uses on other routes are not observed.
 fn unused_scopes(summary: &Summary, config: &Config, now: u64) -> Vec<Proposal> {
     let learned = |index: usize| summary.routes.iter().find(|route| route.index == index);
     let long_enough =

@@ -1,4 +1,5 @@
-//! What was learned, for people and scripts: who would be refused on which route, and why.
+//! A summary of the observations, for people and scripts: the callers that would be refused on each route,
+//! and why.
 
 use std::time::Duration;
 
@@ -9,14 +10,14 @@ use super::learned::{Learned, Table};
 use super::refusal::Refusal;
 use crate::config::{Config, Mode, Route};
 
-/// What was learned about all routes in shadow mode.
+/// The observations about all routes in shadow mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Summary {
-    /// In the order of the configuration.
+    /// The routes in the order of the configuration.
     pub(crate) routes: Vec<RouteSummary>,
 }
 
-/// What was learned about one route in shadow mode.
+/// The observations about one route in shadow mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct RouteSummary {
     /// The name of the route in metrics and logs.
@@ -30,11 +31,11 @@ pub(crate) struct RouteSummary {
     pub(crate) passed: u64,
     /// The requests of the last seven days that an enforced route would have refused.
     pub(crate) refused: u64,
-    /// Everybody who called. Those whose last request would be refused come first, the busiest of them first.
+    /// All callers. Callers whose last request would be refused come first, the busiest of them first.
     pub(crate) callers: Vec<CallerSummary>,
 }
 
-/// What was learned about one caller of a route.
+/// The observations about one caller of a route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct CallerSummary {
     #[serde(flatten)]
@@ -46,15 +47,15 @@ pub(crate) struct CallerSummary {
     /// Whether a request of the last seven days would have been refused.
     pub(crate) refused_lately: bool,
     pub(crate) passed: u64,
-    /// Why requests would have been refused, and how many.
+    /// The reasons for refusals, with the number of requests.
     pub(crate) refused: Vec<(&'static str, u64)>,
-    /// In seconds since 1970, as all times here.
+    /// The time of the last request, in seconds since 1970, like all times in this module.
     pub(crate) first_seen: u64,
     pub(crate) last_passed: Option<u64>,
     pub(crate) last_refused: Option<u64>,
 }
 
-/// Who a caller is.
+/// The identity of a caller.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Who {
@@ -62,12 +63,12 @@ pub(crate) enum Who {
     Client(String),
     /// An address, or a network of IPv6, without a valid token.
     Address(String),
-    /// Everybody who is beyond the bounds of what is remembered.
+    /// All callers beyond the limits of memory.
     Others(()),
 }
 
 impl Summary {
-    /// Summarizes what was learned about the routes that are in shadow mode.
+    /// Summarizes the observations about the routes that are in shadow mode.
     pub(crate) fn of(learned: &Learned, config: &Config, now: Duration) -> Self {
         let routes = config.routes.iter().enumerate().filter(|(_, route)| route.mode == Mode::Shadow);
         Self { routes: routes.map(|(index, route)| RouteSummary::of(learned, index, route, now)).collect() }

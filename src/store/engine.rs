@@ -1,4 +1,4 @@
-//! Where the engine of a store is that several gateways share, and how it is used.
+//! Options for a store that several gateways share: the address of the engine, and how it is used.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::oauth::secret::Secret;
 
-/// Where the engine (Redis or Valkey) of a store is that several gateways share, and how it is used.
+/// Options for a store that several gateways share: the address of the engine (Redis or Valkey), and how it
+/// is used.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,21 +21,21 @@ use crate::oauth::secret::Secret;
 pub struct RedisOptions {
     /// The servers, and how they form one engine.
     pub topology: Topology,
-    /// TLS to all of them. `None` is a connection in clear.
+    /// TLS settings for all connections. `None` connects without TLS.
     pub tls: Option<EngineTls>,
     /// The login to the engine.
     pub login: EngineLogin,
     /// The login to the sentinels.
     pub sentinel_login: EngineLogin,
-    /// What the names of all keys begin with. Gateways with one prefix on one engine are one.
+    /// The prefix of all keys. Gateways that use the same prefix on the same engine share their tokens.
     pub prefix: String,
-    /// How long tokens in memory count after the last completed read of the log was sent, and how long a revocation takes
-    /// until it is confirmed. It must be the same for all gateways.
+    /// How long a gateway trusts the tokens in its memory after it has sent a read of the log that was
+    /// completed. A revocation is confirmed after the same time. The value must be the same for all gateways.
     pub lease: Duration,
-    /// How long tokens in memory count while the engine cannot be reached, if that is longer than the lease. This gateway
-    /// accepts revoked tokens for that time.
+    /// How long a gateway trusts the tokens in its memory while the engine cannot be reached, if that is
+    /// longer than the lease. This gateway accepts revoked tokens for that time.
     pub allow_cached: Duration,
-    /// What other gateways call this one.
+    /// The name under which other gateways list this one.
     pub name: String,
 }
 
@@ -44,14 +45,14 @@ pub struct RedisOptions {
 pub enum Topology {
     /// One server.
     Single(EngineAddress),
-    /// Sentinels that know the primary of this name.
+    /// Sentinels, which know the address of the primary.
     Sentinel {
-        /// The sentinels. One that answers is enough.
+        /// The addresses of the sentinels. The store needs an answer from only one of them.
         sentinels: Vec<EngineAddress>,
         /// The name of the primary.
         primary: String,
     },
-    /// A cluster, some of whose nodes are these.
+    /// A cluster, by the addresses of some of its nodes.
     Cluster(Vec<EngineAddress>),
 }
 
@@ -70,10 +71,11 @@ pub enum EngineAddress {
     Unix(PathBuf),
 }
 
-/// The files of TLS to the engine. They are read for every connection, so that renewed certificates are used.
+/// The files for TLS connections to the engine. They are read for every connection, so that renewed
+/// certificates are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineTls {
-    /// The certificates of the authorities that are trusted, in PEM. `None` is those of the system.
+    /// The certificates of the trusted authorities, in PEM. `None` uses the authorities of the system.
     pub ca: Option<PathBuf>,
     /// The certificate of this gateway and its key, in PEM.
     pub client: Option<(PathBuf, PathBuf)>,

@@ -1,4 +1,4 @@
-//! What a store remembers from before a restart, besides the tokens themselves.
+//! What a store remembers across a restart, besides the tokens themselves.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::oauth::client::ClientId;
 use crate::oauth::grant::Grant;
 
-/// Is called with a grant that another process has made.
+/// A callback that receives each grant that another process has made.
 pub type OnFound = Box<dyn Fn(&Arc<Grant>) + Send + Sync>;
 
 /// The part of a [`TokenStore`](crate::store::TokenStore) whose tokens outlive the process.
@@ -19,11 +19,11 @@ pub trait Lasting {
     /// Lists the grants of the tokens that were issued before this process and are kept.
     fn grants(&self) -> Vec<Arc<Grant>>;
 
-    /// Returns the registration of each client, as it was last kept. A client without one has tokens of which nobody knows
-    /// what they depend on, so the gate ends them.
+    /// Returns the last stored registration of each client. If a client has no registration, it is unknown
+    /// what its tokens depend on, and the gate ends them.
     fn registrations(&self) -> HashMap<ClientId, Vec<u8>>;
 
-    /// Keeps the registration of a client, which is opaque to the store. `None` forgets it.
+    /// Stores the registration of a client, which is opaque to the store. `None` removes it.
     fn register(&self, client: &ClientId, registration: Option<Vec<u8>>);
 
     /// Calls `on_found` with each grant that another process makes while both use the store, before a token of it is found.

@@ -50,7 +50,7 @@ impl MemoryStore {
         }
     }
 
-    /// Keeps a token, unless the limit is reached.
+    /// Stores a token, unless the limit is reached.
     pub(super) fn keep(&self, token: TokenDigest, record: Record) -> Result<(), StoreError> {
         let one_more = |kept: usize| (kept < self.max_tokens).then(|| kept + 1);
         self.kept
@@ -58,15 +58,16 @@ impl MemoryStore {
             .map_err(|_| StoreError::Full)?;
         let expires = record.expires();
         if self.tokens.insert(token, record).is_some() {
-            // The same token twice. It never happens by chance (256 random bits), but a test's own randomness may cause
-            // it. The token counts once, and its first wheel entry is harmless.
+            // The same token was inserted twice. This never happens by chance (256 random bits), but the
+            // randomness of a test may cause it. The token counts once, and its first wheel entry is
+            // harmless.
             self.kept.fetch_sub(1, Ordering::Relaxed);
         }
         self.wheel.insert(token, expires);
         Ok(())
     }
 
-    /// Returns how many tokens are kept.
+    /// Returns the number of stored tokens.
     #[cfg(feature = "journal")]
     pub(super) fn kept(&self) -> usize {
         self.kept.load(Ordering::Relaxed)
@@ -88,7 +89,7 @@ impl MemoryStore {
     /// Removes all tokens, and passes each record to `forgotten`.
     #[cfg(feature = "redis")]
     pub(super) fn clear(&self, forgotten: &mut dyn FnMut(Record)) {
-        // The entries of the wheel stay until their second is over, as those of revoked tokens do.
+        // The entries in the wheel stay until their second is over, like those of revoked tokens.
         let tokens: Vec<TokenDigest> = self.tokens.iter().map(|token| *token.key()).collect();
         for token in tokens {
             self.forget(&token).into_iter().for_each(&mut *forgotten);

@@ -1,4 +1,4 @@
-//! The stored form of a grant, and the table that makes one grant of equal stored forms.
+//! The stored form of a grant, and the table that maps equal stored forms to one grant.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,10 +10,11 @@ use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::{Confirmation, Grant, Record, Terms};
 use crate::oauth::scope::Scopes;
 
-/// The first byte of every stored grant. Another version has another one.
+/// The first byte of every stored grant: the version of the format.
 const VERSION: u8 = 1;
 
-/// A grant as a store outside of this process keeps it: the client, its epoch, and the terms.
+/// A grant in the form in which a store outside of this process keeps it: the client, its epoch, and the
+/// terms.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +49,7 @@ impl StoredGrant {
         Self { client: grant.client().id().clone(), epoch: grant.epoch(), terms }
     }
 
-    /// Writes the grant: a version, then fields of fixed order, texts behind their lengths.
+    /// Serializes the grant: a version, then fields in a fixed order, with a length before each text.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let Self { client, epoch, terms } = self;
@@ -81,7 +82,7 @@ impl StoredGrant {
         out
     }
 
-    /// Reads what [`StoredGrant::to_bytes`] has written. Returns `None` for anything else.
+    /// Parses the output of [`StoredGrant::to_bytes`]. Returns `None` for anything else.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
@@ -145,11 +146,11 @@ pub struct Interner {
     grants: Mutex<HashMap<StoredGrant, Weak<Grant>>>,
 }
 
-/// From this many grants on, unused ones are removed before the map grows.
+/// The number of grants from which unused ones are removed before the map grows.
 const GRANTS_BEFORE_CLEANING: usize = 1024;
 
 impl Interner {
-    /// Returns the state of a client, which is made at the first call.
+    /// Returns the state of a client. The first call creates the state.
     #[must_use]
     pub fn client(&self, id: &ClientId) -> Arc<ClientState> {
         let mut clients = lock(&self.clients);

@@ -88,8 +88,8 @@ pub trait TokenStore: Send + Sync + 'static {
         }
     }
 
-    /// Finds a token for which [`TokenStore::find`] has returned [`Found::Ask`]. `Ok(None)` means that there is no such
-    /// token.
+    /// Finds a token for which [`TokenStore::find`] has returned [`Found::Ask`]. `Ok(None)` means that the
+    /// token does not exist.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the store cannot answer.
@@ -102,14 +102,15 @@ pub trait TokenStore: Send + Sync + 'static {
         None
     }
 
-    /// Keeps a token. Once this has succeeded, every thread finds the token.
+    /// Stores a token. After this has succeeded, every thread finds the token.
     ///
     /// # Errors
     /// [`StoreError::Full`] if the limit is reached. Tokens are never evicted to make room: a valid token that stops
     /// working is an outage for its client. [`StoreError::Unavailable`] if the token may not have been kept.
     fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>>;
 
-    /// Forgets a token and returns its record. Once this has succeeded, nobody finds the token, also after a restart.
+    /// Removes a token and returns its record. After this has succeeded, no process finds the token, even
+    /// after a restart.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the store does not know whether the token was revoked everywhere and for good. It may
@@ -135,8 +136,9 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] if the store does not know whether the epoch has ended everywhere and for good.
     fn end_epoch(&self, client: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>>;
 
-    /// Uses a name up that may be used once, and remembers it for `keep`. The caller remembers the names that this process
-    /// has used; the store adds those of other processes and of times before a restart. The default knows of none.
+    /// Marks a single-use name as used, and remembers it for `keep`. The caller remembers the names that this
+    /// process has used. The store adds the names of other processes and those from before a restart. The
+    /// default knows no such names.
     ///
     /// # Errors
     /// [`StoreError`] if the name is not certain to be remembered. It must not be accepted then.
@@ -160,7 +162,8 @@ pub trait TokenStore: Send + Sync + 'static {
         let _ = admits;
     }
 
-    /// Returns what is remembered from before a restart, if this store remembers anything. The default does not.
+    /// Returns what the store remembers from before a restart, if it remembers anything. The default
+    /// remembers nothing.
     fn lasting(&self) -> Option<&dyn Lasting> {
         None
     }
@@ -203,12 +206,12 @@ pub enum Found<T = Record> {
     Known(T),
     /// There is no such token.
     Unknown,
-    /// Only [`TokenStore::ask`] can tell.
+    /// Only [`TokenStore::ask`] can answer.
     Ask,
 }
 
 impl<T> Found<T> {
-    /// Returns what is known, if the token is known.
+    /// Returns the record if the token is known.
     #[must_use]
     pub fn known(self) -> Option<T> {
         match self {
@@ -224,7 +227,7 @@ pub type Admits = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A result that is there, or has to be waited for.
+/// A result that is available, or a future that computes it.
 ///
 /// ```
 /// use tollgate::store::Pending;
@@ -238,12 +241,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub enum Pending<'a, T> {
     /// The result.
     Ready(T),
-    /// The result once the future ends.
+    /// The future that computes the result.
     Wait(BoxFuture<'a, T>),
 }
 
 impl<T> Pending<'_, T> {
-    /// Returns the result, after waiting for it if it is not there.
+    /// Returns the result, and waits for it if necessary.
     pub async fn get(self) -> T {
         match self {
             Self::Ready(result) => result,
@@ -251,7 +254,7 @@ impl<T> Pending<'_, T> {
         }
     }
 
-    /// Returns the result if it is there, and stops waiting otherwise.
+    /// Returns the result if it is available, and drops the future otherwise.
     #[must_use]
     pub fn ready(self) -> Option<T> {
         match self {
@@ -273,9 +276,9 @@ impl<T: fmt::Debug> fmt::Debug for Pending<'_, T> {
 /// Whether a name was used before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It is new, and remembered now.
+    /// The name is new, and is remembered from now on.
     First,
-    /// It was used before.
+    /// The name was used before.
     Again,
 }
 
@@ -283,11 +286,11 @@ pub enum Use {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Health {
-    /// Everything.
+    /// The store works without restrictions.
     Good,
-    /// It answers about the tokens that it knows. Issuing and revoking fail with [`StoreError::Unavailable`].
+    /// The store finds the tokens that it knows. Issuing and revoking fail with [`StoreError::Unavailable`].
     ReadOnly,
-    /// Nothing.
+    /// The store cannot do anything.
     Unavailable,
 }
 

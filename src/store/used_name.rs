@@ -2,8 +2,8 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// A name that may be used once: the `jti` of a client assertion (RFC 7523 §3, 7) or of a DPoP proof (RFC 9449 §11.1), as
-/// the digest of its kind, its owner and its text.
+/// A single-use name, as the digest of its kind, its owner and its text. Such a name is the `jti` of a client
+/// assertion (RFC 7523 §3, 7) or of a DPoP proof (RFC 9449 §11.1).
 ///
 /// Every process makes the same digest of the same name. `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,4 +1,5 @@
-//! The tokens by the second in which they expire, so that the cost of expiry depends only on the tokens that expire.
+//! The tokens grouped by the second in which they expire, so that the cost of expiry depends only on the
+//! tokens that expire.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,7 @@ pub(super) struct Wheel {
 struct Bucket {
     chunks: Vec<Vec<TokenDigest>>,
     entries: usize,
-    /// Entries whose token was revoked.
+    /// The number of entries whose token was revoked.
     stale: usize,
 }
 
@@ -70,7 +71,7 @@ impl Wheel {
         shard.remove(&second(expires)).map(|bucket| bucket.chunks.concat()).unwrap_or_default()
     }
 
-    /// Takes up to one chunk of tokens of a second that is over at `now`.
+    /// Returns up to one chunk of tokens whose second is over at `now`, and removes them.
     pub(super) fn take_due(&self, now: Millis) -> Option<Vec<TokenDigest>> {
         // A token of second s expires before s + 1 begins.
         let due = |second: u64| second < now.as_u64() / 1000;

@@ -202,6 +202,19 @@ impl Resolver {
         let addresses = self.addresses().await?;
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
         for (tried, address) in addresses.iter().enumerate() {
+            // Whoever answers for a name could name one of these. Only the configuration itself may.
+            if self.is_name() && is_link_local(address.ip()) {
+                failure = io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    format!(
+                        "the name {} has the link-local address {}, which is not connected to",
+                        self.host,
+                        address.ip()
+                    ),
+                );
+                self.demote(*address);
+                continue;
+            }
             let connecting = TcpStream::connect(address);
             let others = u32::try_from(addresses.len() - tried - 1).unwrap_or(u32::MAX);
             let connected = if others == 0 {
@@ -246,6 +259,14 @@ impl Resolver {
     }
 }
 
+/// Returns whether an address is of this network segment alone. Clouds have the credentials of a machine there.
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -283,6 +304,20 @@ mod tests {
         assert_eq!(resolver.addresses().await.unwrap(), [a, b, c], "if all are demoted, all are tried");
         resolver.update(vec![b, a]);
         assert_eq!(resolver.addresses().await.unwrap().len(), 2, "a new lookup clears the demotions");
+    }
+
+    #[tokio::test]
+    async fn a_name_is_not_connected_to_at_a_link_local_address() {
+        for ip in ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1"] {
+            let resolver = resolver_with(&[SocketAddr::new(ip.parse().unwrap(), 80)]);
+            let error = resolver.connect(Duration::from_secs(1)).await.err().unwrap();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{ip}: {error}");
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let link_local = SocketAddr::new([169, 254, 169, 254].into(), 80);
+        let resolver = resolver_with(&[link_local, listener.local_addr().unwrap()]);
+        let (_, connected) = resolver.connect(Duration::from_secs(1)).await.unwrap();
+        assert_eq!(connected.peer, listener.local_addr().unwrap());
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a client can authenticate with.
+//! Lists the credentials of a client.
 
 use std::time::SystemTime;
 
@@ -10,22 +10,22 @@ use crate::oauth::thumbprint::Thumbprint;
 /// One credential of a client.
 #[derive(PartialEq, Eq)]
 pub(super) struct Credential {
-    /// Its name, which shows nothing secret.
+    /// The name of the credential, which contains nothing secret.
     pub(super) label: String,
     identity: Identity,
 }
 
-/// What distinguishes a credential from another one of the same name.
+/// The value that distinguishes credentials with the same name.
 #[derive(PartialEq, Eq)]
 enum Identity {
-    /// The label says it all.
+    /// The label alone identifies the credential.
     Label,
     Hash(String),
     Key(Thumbprint),
     Subject(Subject),
 }
 
-/// Lists what a client can authenticate with at `now`. A disabled client has no credentials.
+/// Lists the credentials that a client can authenticate with at `now`. A disabled client has none.
 pub(super) fn credentials(client: &Client, now: SystemTime) -> Vec<Credential> {
     let mut found = Vec::new();
     let mut add = |label: String, identity| found.push(Credential { label, identity });

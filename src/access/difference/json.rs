@@ -1,12 +1,13 @@
-//! Differences in access, for scripts.
+//! Differences in access as JSON, for scripts.
 
 use serde_json::{Value, json};
 
 use super::Change;
 
 impl Change {
-    /// Returns the difference as an object: `change` names it, `widens` says whether something may get through that was
-    /// refused before, `text` is the difference in words, and the other members are what it is about.
+    /// Returns the difference as an object. `change` names the kind of difference, `widens` says whether
+    /// access gets wider, `text` describes the difference in words, and the other members name what it
+    /// concerns.
     pub(crate) fn to_json(&self) -> Value {
         let (kind, mut object) = match self {
             Self::BecomesPublic { route } => ("becomes_public", json!({ "route": route })),

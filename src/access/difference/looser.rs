@@ -1,11 +1,12 @@
-//! Whether terms are looser than others. What cannot be ordered counts as looser, so that a person looks at it.
+//! Compares the conditions of a route or a client before and after a change. Conditions that cannot be
+//! ordered count as looser, so that a person reviews them.
 
 use std::num::NonZeroUsize;
 
 use crate::access::describe;
 use crate::config::{AddressRules, BodyLimit, Client, Config, Rate, Route};
 
-/// Returns whether the new terms of a route may let something through that the old ones refuse.
+/// Returns whether the new conditions of a route may accept a request that the old ones refuse.
 pub(super) fn route((before, old): (&Config, &Route), (after, new): (&Config, &Route)) -> bool {
     let in_flight = |config: &Config, route: &Route| {
         config.upstream_of(route).and_then(|upstream| upstream.max_in_flight)
@@ -28,7 +29,7 @@ pub(super) fn route((before, old): (&Config, &Route), (after, new): (&Config, &R
             != describe::forwarding(new, after.upstream_of(new))
 }
 
-/// Returns whether tokens of a client live longer, or whether it may make more requests.
+/// Returns whether the tokens of a client live longer, or whether the client may make more requests.
 pub(super) fn client(old: &Client, new: &Client) -> bool {
     new.token_lifetime > old.token_lifetime || rate(old.rate_limit, new.rate_limit)
 }
@@ -57,7 +58,7 @@ fn size(old: BodyLimit, new: BodyLimit) -> bool {
     }
 }
 
-/// A request passes if its address is in `allow`, or `allow` is empty, and if it is not in `deny`.
+/// An address is accepted if `allow` is empty or contains it, and `deny` does not contain it.
 fn addresses(old: &AddressRules, new: &AddressRules) -> bool {
     let more_allowed = !old.allow.is_empty()
         && (new.allow.is_empty()

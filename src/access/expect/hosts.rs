@@ -1,18 +1,19 @@
-//! The hosts that routes can tell apart.
+//! The hosts that the routes distinguish.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Config, HostPattern};
 
-/// A host that stands for all that the routes cannot tell from it; `None` is one that no route names.
+/// A host that represents all hosts that the routes treat alike. `None` represents the hosts that no route
+/// names.
 pub(super) type Host = Option<String>;
 
-/// Returns one host of every kind that a pattern matches.
+/// Returns one host for each group of hosts that a pattern matches and the routes treat alike.
 pub(super) fn hosts(config: &Config, pattern: Option<&HostPattern>) -> Vec<Host> {
     let named = config.routes.iter().flat_map(|route| &route.hosts).map(|host| (host.to_string(), host));
     let named: Vec<&HostPattern> = named.collect::<BTreeMap<_, _>>().into_values().collect();
     let label = unused_label(&named, pattern);
-    // Below a name, and below nothing that is below it.
+    // A host that matches this name and no longer name below it.
     let fresh = |name: &str| format!("{label}.{name}");
     match pattern {
         None => {
@@ -35,7 +36,7 @@ pub(super) fn hosts(config: &Config, pattern: Option<&HostPattern>) -> Vec<Host>
     }
 }
 
-/// Returns whether a host of a route is also one of `host`.
+/// Returns whether a host of a route also matches `host`.
 pub(super) fn takes(pattern: &HostPattern, host: &Host) -> bool {
     let Some(host) = host else { return false };
     match pattern {
@@ -48,7 +49,7 @@ fn is_below(host: &str, name: &str) -> bool {
     host.strip_suffix(name).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
 }
 
-/// Returns a label that no host has.
+/// Returns a label that no host of a route has.
 fn unused_label(named: &[&HostPattern], pattern: Option<&HostPattern>) -> String {
     let labels: BTreeSet<String> = named
         .iter()

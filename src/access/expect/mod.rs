@@ -1,7 +1,7 @@
-//! Access tests: what a configuration must do with requests, and what it must never let through.
+//! Access tests: what a configuration must do with requests, and which requests it must never accept.
 //!
-//! Whether one request gets through is asked of the gateway's own function, as `explain` does. That no request of a
-//! pattern gets through is proved: by a search of all hosts, methods and paths that the routes can tell apart.
+//! A test of one request calls the gateway's own function, as `explain` does. A test that no request of a
+//! pattern is accepted is proved, by a search of all hosts, methods and paths that the routes distinguish.
 
 mod hosts;
 mod never;
@@ -15,10 +15,10 @@ use crate::config::{Config, ConfigError, ConfigErrors, ErrorKind, Expectation, E
 pub(crate) struct Violation {
     /// Its position among the access tests.
     pub(crate) index: usize,
-    /// The key, and where it is.
+    /// The key, and its position.
     pub(crate) key: String,
     pub(crate) position: Position,
-    /// What is expected, and what becomes of the request.
+    /// The expected and the actual outcome of the request.
     pub(crate) message: String,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn violations(config: &Config, compile: Compile<'_>) -> Vec<Violation
     violations
 }
 
-/// Returns violations as errors of the configuration; `None` if there are none.
+/// Returns the violations as errors of the configuration, or `None` if there are none.
 pub(crate) fn as_errors(config: &Config, violations: &[Violation]) -> Option<ConfigErrors> {
     let error = |violation: &Violation| {
         let Violation { key, position, message, .. } = violation;

@@ -1,4 +1,4 @@
-//! Proves that no request of a pattern gets through.
+//! Proves that no request of a pattern is accepted.
 
 use std::cell::RefCell;
 
@@ -16,14 +16,15 @@ use crate::route::rewrite::{PathRewrite, Rewrite};
 use crate::route::search::{Outcome, Shape, find_path};
 use crate::route::table::{Entry, Match, RouteTable};
 
-/// How many requests that a route accepts the gateway's function may refuse before the proof is given up. It refuses
-/// none: what it looks at beyond the search does not depend on the path.
+/// The number of requests that the routes accept and the gateway's function refuses before the search gives
+/// up. The expected number is zero, because the function's additional checks do not depend on the path.
 const MOST_REFUSED: usize = 20;
 
-/// Proves that nobody gets through with a request of the pattern; `client` is the client, or `None` for no token.
+/// Proves that no request of the pattern is accepted. `client` is the client, or `None` for a request without
+/// a token.
 ///
 /// # Errors
-/// A request that gets through, or why there is no proof.
+/// Returns a request that is accepted, or the reason why there is no proof.
 pub(super) fn prove(
     config: &Config,
     client: Option<&str>,
@@ -41,7 +42,7 @@ pub(super) fn prove(
     hosts::hosts(config, pattern.host.as_ref()).into_iter().try_for_each(|host| prover.prove(&host))
 }
 
-/// Returns one method of every kind that the routes can tell apart.
+/// Returns one method for each group of methods that the routes treat alike.
 fn methods(config: &Config, pattern: &RequestPattern) -> Vec<Method> {
     if let Some(methods) = &pattern.methods {
         return methods.clone();
@@ -72,7 +73,7 @@ struct Prover<'c> {
     endpoints: Vec<String>,
 }
 
-/// What was found on the way.
+/// The state of the search.
 #[derive(Default)]
 struct Findings {
     counterexample: Option<String>,
@@ -80,7 +81,7 @@ struct Findings {
 }
 
 impl Prover<'_> {
-    /// Proves it for one host.
+    /// Proves the claim for one host.
     fn prove(&self, host: &Host) -> Result<(), String> {
         let routes: Vec<(usize, &Route)> = self
             .config
@@ -91,7 +92,7 @@ impl Prover<'_> {
                 route.hosts.is_empty() || route.hosts.iter().any(|pattern| hosts::takes(pattern, host))
             })
             .collect();
-        // Whatever the path, no route opens.
+        // No route accepts this host and method, whatever the path is.
         if !routes.iter().any(|(_, route)| self.opens(route)) {
             return Ok(());
         }
@@ -106,7 +107,7 @@ impl Prover<'_> {
         let shapes: Vec<Shape<'_>> = of_routes.chain(of_endpoints).collect();
         let opening = routes.iter().filter(|(_, route)| self.opens(route));
         let marks = opening.fold(Marks::NONE, |all, (_, route)| all | route.allowed());
-        // Where a route changes the path, it refuses marks in the part that it changes.
+        // A route that changes the path refuses ambiguous characters (marks) in the part that it changes.
         let rewriting = routes.iter().filter(|(_, route)| rewrite(route) != Rewrite::default());
         let marked_depth =
             rewriting.map(|(_, route)| route.path.as_str().matches('/').count()).max().unwrap_or(0);
@@ -144,18 +145,18 @@ impl Prover<'_> {
         self.config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive)
     }
 
-    /// Returns whether the client gets through a route with some request.
+    /// Returns whether a route accepts some request of the client.
     fn opens(&self, route: &Route) -> bool {
         match (self.client, &route.access) {
             (_, Access::Public) => true,
-            // In shadow mode, everybody gets through.
+            // A route in shadow mode accepts every request.
             _ if route.mode == Mode::Shadow => true,
             (None, Access::Token { .. }) => false,
             (Some(client), Access::Token { .. }) => Reach::of(client, route).is_allowed(),
         }
     }
 
-    /// Returns whether a request for `path` gets through, or the search is to end without a proof.
+    /// Returns whether a request for `path` is accepted, or whether the search has to end without a proof.
     fn gets_through(
         &self,
         table: &RouteTable<usize>,
@@ -188,7 +189,7 @@ impl Prover<'_> {
         })
     }
 
-    /// Returns the route that a request of the pattern gets through.
+    /// Returns the route that accepts a request of the pattern.
     fn route(
         &self,
         table: &RouteTable<usize>,
@@ -209,7 +210,7 @@ impl Prover<'_> {
     }
 }
 
-/// Returns what the route does to paths, as far as it may refuse some.
+/// Returns how the route rewrites paths, because some paths are refused when they are rewritten.
 fn rewrite(route: &Route) -> Rewrite {
     let path = match (&route.upstream_path, &route.strip_prefix) {
         (Some(template), _) => PathRewrite::Template(template.clone()),

@@ -1,4 +1,4 @@
-//! What becomes of one request.
+//! Evaluates one request.
 
 use http::Method;
 
@@ -6,13 +6,13 @@ use crate::access::explain::{Credential, Explanation, SampleRequest, Target, Ver
 use crate::config::{Config, ConfigErrors, ExpectedOutcome};
 use crate::proxy::rules::Rules;
 
-/// A function that makes the rules of a configuration.
+/// A function that compiles the rules of a configuration.
 pub(crate) type Compile<'a> = &'a dyn Fn(&Config) -> Result<Rules, ConfigErrors>;
 
-/// Asks what becomes of a request without a token, or with the best token of a client.
+/// Evaluates a request without a token, or with the best token of a client.
 ///
 /// # Errors
-/// Why that cannot be said.
+/// The reason why the request cannot be evaluated.
 pub(super) fn decide<'c>(
     config: &'c Config,
     client: Option<&str>,
@@ -33,7 +33,7 @@ pub(super) fn decide<'c>(
     explain(config, &request, compile).map_err(|error| error.to_string())
 }
 
-/// Compares what becomes of a request with what is expected.
+/// Compares the actual outcome of a request with the expected one.
 ///
 /// # Errors
 /// The difference.
@@ -80,7 +80,7 @@ pub(super) fn expected(outcome: ExpectedOutcome) -> String {
     }
 }
 
-/// Describes what a request carries.
+/// Describes the credential that a request carries.
 pub(super) fn who(client: Option<&str>) -> String {
     match client {
         None => "no token".to_owned(),

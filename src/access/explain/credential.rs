@@ -1,18 +1,19 @@
-//! What the client of a request proves itself with: a token of a client, of scopes, or of a running gateway.
+//! The credential of a request: a token of a client, a token with given scopes, or a token that a running
+//! gateway has described.
 
 use crate::access::reach::{self, SenderConstraint, ShutOut};
 use crate::config::{Access, Client, Config, Route};
 use crate::oauth::scope::Scopes;
 
-/// What a request carries to get through.
+/// The credential that a request carries.
 #[derive(Debug)]
 pub(crate) enum Credential {
     /// No token.
     None,
-    /// A token of a configured client, with these scopes. Without an audience, it is the one that the route needs if
-    /// the client may ask for it.
+    /// A token of a configured client, with these scopes. Without an audience, the token has the audience
+    /// that the route requires if the client may request it.
     Client { id: String, scopes: Scopes, audience: Option<String> },
-    /// A token with these scopes, whoever the client is.
+    /// A token with these scopes, of an unspecified client.
     Scopes { scopes: Scopes, audience: Option<String> },
     /// A token that a running gateway has described.
     Live { client: String, scopes: Scopes, audience: Option<String>, constraint: SenderConstraint },
@@ -20,7 +21,7 @@ pub(crate) enum Credential {
     Invalid(&'static str),
 }
 
-/// What a token is good for.
+/// The client, the scopes and the audience of a token.
 #[derive(Debug)]
 pub(crate) struct Token<'a> {
     pub(crate) scopes: &'a Scopes,
@@ -45,7 +46,7 @@ impl Credential {
         }
     }
 
-    /// Returns the token that goes with a request to `route`, if there is one.
+    /// Returns the token that a request to `route` carries, or `None` if it carries none.
     pub(crate) fn token(&self, config: &Config, route: &Route) -> Option<Token<'_>> {
         match self {
             Self::None | Self::Invalid(_) => None,
@@ -74,7 +75,7 @@ impl Credential {
         }
     }
 
-    /// Returns the client that the token belongs to.
+    /// Returns the client that the token was issued to.
     pub(crate) fn client(&self) -> Option<&str> {
         match self {
             Self::Client { id, .. } => Some(id),
@@ -83,7 +84,7 @@ impl Credential {
         }
     }
 
-    /// Returns why the token is not valid on any route, as far as that is known.
+    /// Returns the known reason why the token is not valid on any route.
     pub(super) fn why_invalid(&self, config: &Config) -> Option<String> {
         match self {
             Self::Invalid(reason) => Some((*reason).to_owned()),
@@ -99,7 +100,7 @@ impl Credential {
     }
 }
 
-/// Returns the audience that a client asks for to get through a route: the one it needs, if the client may.
+/// Returns the audience that the client requests for a route: the required one, if the client may request it.
 fn best_audience<'r>(client: &Client, route: &'r Route) -> Option<&'r str> {
     let Access::Token { audience, .. } = &route.access else { return None };
     audience.as_deref().filter(|wanted| reach::may_ask_for(client, wanted))

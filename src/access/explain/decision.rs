@@ -1,4 +1,4 @@
-//! Asks the gateway's own function about a request.
+//! Evaluates a request with the gateway's own function.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -37,18 +37,19 @@ use crate::proxy::shadow::access::Judged;
 use crate::route::host::LastHost;
 use crate::telemetry::Reason;
 
-/// The thumbprint of the certificate that the client shows. Nothing but equality matters.
+/// The thumbprint of the certificate that the client presents. Its value does not matter, because it is only
+/// compared.
 const CERTIFICATE: [u8; 32] = [1; 32];
-/// The randomness of a token that no gate has issued.
+/// The random bytes of a token that no gate has issued.
 const NOT_ISSUED: [u8; 32] = [0; 32];
 
 /// Why a request cannot be explained.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ExplainError<E> {
-    /// The configuration makes no rules.
+    /// The rules of the configuration cannot be compiled.
     Rules(E),
-    /// The system refuses what a gate needs.
+    /// The system cannot provide a resource that a gate needs.
     Gate(GateError),
     /// The token of the request cannot be made.
     Token,
@@ -64,10 +65,11 @@ impl<E: fmt::Display> fmt::Display for ExplainError<E> {
     }
 }
 
-/// Decides about `request` as a gateway with this configuration does. `compile` makes the rules of a configuration.
+/// Decides about `request` as a gateway with this configuration does. `compile` compiles the rules of a
+/// configuration.
 ///
 /// # Errors
-/// A configuration that makes no rules, and failures of the system.
+/// Fails if the configuration cannot be compiled, or if the system cannot provide a resource.
 pub(crate) fn explain<'c, E>(
     config: &'c Config,
     request: &SampleRequest,
@@ -77,7 +79,7 @@ pub(crate) fn explain<'c, E>(
     let explainer = Explainer { config, request, rules: &rules, gate: gate(config, &request.credential)? };
     let without_token = explainer.decide(None);
     let decision = match (&without_token.result, without_token.route) {
-        // Which token the client has depends on the route: it asks for the audience that the route needs.
+        // The token depends on the route, because the client requests the audience that the route requires.
         (_, Some(route)) if without_token.lacks_token() => {
             match explainer.token(route).ok_or(ExplainError::Token)? {
                 None => without_token,
@@ -89,11 +91,11 @@ pub(crate) fn explain<'c, E>(
     Ok(explainer.explanation(decision))
 }
 
-/// Returns the configuration as far as it decides about the request. The lists of addresses do not if the address of
-/// the client is not known.
+/// Returns the part of the configuration that decides about the request. Address lists are left out if the
+/// address of the client is unknown.
 fn as_applied(config: &Config, request: &SampleRequest) -> Config {
     let mut config = without_upstream_tls(config);
-    // Whether a rate is exceeded depends on other requests.
+    // Rate limits are left out, because they depend on other requests.
     config.server.limits.rate_limit_by_address = None;
     for route in &mut config.routes {
         route.rate_limit_by_address = None;
@@ -106,7 +108,7 @@ fn as_applied(config: &Config, request: &SampleRequest) -> Config {
     config
 }
 
-/// Makes a gate that has the configured clients, and one more for a token whose client is not known.
+/// Makes a gate that has the configured clients, and an additional client for tokens whose client is unknown.
 fn gate<E>(config: &Config, credential: &Credential) -> Result<Gate, ExplainError<E>> {
     let mut spec = GateSpec::from(config);
     if let Credential::Scopes { scopes, audience } | Credential::Live { scopes, audience, .. } = credential {
@@ -151,18 +153,18 @@ struct Explainer<'a, 'c> {
     gate: Gate,
 }
 
-/// What the gateway's function returned, and what it noted.
+/// The result of the gateway's function, and its observations.
 struct Decision<'c> {
     result: Result<Disposition, Refusal>,
     route: Option<&'c Route>,
     matched: Option<Arc<route::Route>>,
     canonical_path: Option<String>,
-    /// Why the request would be refused if its route were enforced.
+    /// The reason why the request would be refused if its route were enforced.
     shadow: Option<Denial>,
 }
 
 impl Decision<'_> {
-    /// Returns whether the route needs a token, and the request has none.
+    /// Returns whether the route requires a token and the request has none.
     fn lacks_token(&self) -> bool {
         self.shadow == Some(Denial::Missing)
             || self.result.as_ref().is_err_and(|refusal| refusal.reason == Some(Reason::NoToken))
@@ -170,7 +172,7 @@ impl Decision<'_> {
 }
 
 impl<'c> Explainer<'_, 'c> {
-    /// Calls the function of the pipeline.
+    /// Calls the function that the pipeline uses.
     fn decide(&self, token: Option<&TokenHeaders>) -> Decision<'c> {
         let mut seen = Seen::default();
         let result = match self.request.head(token) {
@@ -205,8 +207,8 @@ impl<'c> Explainer<'_, 'c> {
         authorize(&self.gate, self.rules, &context, seen, &mut scratch)
     }
 
-    /// Returns what the request sends to `route` as its token. `Some(None)` is a request without a token; `None` means
-    /// that the token cannot be made.
+    /// Returns the token that the request carries for `route`. `Some(None)` is a request without a token.
+    /// `None` means that the token cannot be made.
     fn token(&self, route: &Route) -> Option<Option<TokenHeaders>> {
         let credential = &self.request.credential;
         if matches!(credential, Credential::None) {
@@ -238,7 +240,8 @@ impl<'c> Explainer<'_, 'c> {
         let (scheme, proof) = match key {
             None => ("Bearer", None),
             Some(key) => {
-                // Rounded up: the gate was made in this second, and refuses what may be from before.
+                // The time is rounded up, because the gate was made in this second and refuses proofs that
+                // may be older than itself.
                 let now = self.gate.clock().unix_time().as_secs() + 1;
                 let issuer = self.config.token_service.issuer.as_str();
                 let (method, url) = (&self.request.method, self.request.url(issuer));
@@ -256,7 +259,7 @@ impl<'c> Explainer<'_, 'c> {
             (Ok(Disposition::Upstream(_)), Some(matched)) => {
                 verdict::passes(self.config, route, path, matched)
             }
-            // Only a matched route leads upstream, and the store of this gate is in memory.
+            // Only a matched route leads to an upstream, and the store of this gate is in memory.
             (Ok(Disposition::Upstream(_) | Disposition::Ask(_)), _) => Verdict::Refused {
                 status: 404,
                 error: None,
@@ -290,7 +293,7 @@ fn authorization(scheme: &str, token: &AccessToken) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("{scheme} {}", token.expose())).ok()
 }
 
-/// What the gateway's function observer on its way.
+/// The observations of the gateway's function.
 #[derive(Default)]
 struct Seen {
     canonical_path: Option<String>,

@@ -1,50 +1,51 @@
-//! The decision about a request, and what led to it.
+//! The decision about a request, with its reasons.
 
 use crate::access::explain::credential::Credential;
 use crate::config::{Access, Config, Route};
 
-/// What becomes of a request.
+/// The decision about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The request goes upstream, with this path.
+    /// The request is forwarded to the upstream, with this path.
     Passes { upstream: String, path: String },
     /// An endpoint of the gateway answers the request.
     Endpoint(&'static str),
-    /// The gateway answers a browser's preflight, and allows the page to go on or not.
+    /// The gateway answers a browser's preflight request, and allows or forbids the actual request.
     Preflight { allowed: bool },
     /// The gateway refuses the request.
     Refused {
         status: u16,
         error: Option<&'static str>,
         reason: String,
-        /// The key of gateway.toml that would have to change for such a request to be served.
+        /// The key of gateway.toml that must change before such a request is accepted.
         setting: Option<&'static str>,
     },
 }
 
-/// The decision about a request, and what led to it.
+/// The decision about a request, with its reasons.
 #[derive(Debug)]
 pub(crate) struct Explanation<'c> {
     /// The canonical path, or `None` if the request is refused before there is one.
     pub(crate) canonical_path: Option<String>,
-    /// The route that decides, or `None` if no route does.
+    /// The route that decides, or `None` if no route matches.
     pub(crate) route: Option<&'c Route>,
     /// The decision.
     pub(crate) verdict: Verdict,
-    /// What the verdict would be if the route were enforced, for a request that passes only in shadow mode.
+    /// The decision that an enforced route would make, for a request that is accepted only in shadow mode.
     pub(crate) enforced: Option<Verdict>,
-    /// Whether a page of the request's origin may read the response, or `None` if no page makes the request.
+    /// Whether a page of the request's origin may read the response, or `None` if the request has no origin.
     pub(crate) page_reads_response: Option<bool>,
 }
 
 impl Explanation<'_> {
-    /// Returns whether the gateway refuses the request, or a browser does after the gateway's answer.
+    /// Returns whether the request fails: the gateway refuses it, or the browser refuses it after the
+    /// gateway's answer.
     pub(crate) fn is_refused(&self) -> bool {
         matches!(self.verdict, Verdict::Refused { .. } | Verdict::Preflight { allowed: false })
     }
 
-    /// Returns what a client has to ask a token for, so that a request that passes does so. It is empty if the token
-    /// that the client gets without asking is enough.
+    /// Returns what a client must name in its token request to get a token for this request, if the request is
+    /// accepted. It is empty if the token that the client gets by default is enough.
     pub(crate) fn token_request(&self, config: &Config, credential: &Credential) -> Vec<String> {
         let mut asked = Vec::new();
         let (Verdict::Passes { .. }, Some(route), Credential::Client { id, audience, .. }) =

@@ -1,8 +1,9 @@
-//! How the gateway decides about one request, from the configuration alone.
+//! Explains how the gateway decides about one request, from the configuration alone.
 //!
-//! The decision is made by [`authorize`](crate::proxy::authorize::authorize), the function that the pipeline calls. It
-//! gets the head that the request would have, a gate that has issued the token in memory, and the rules of the
-//! configuration. What is added here is what a refusal does not say: the route, what its token needs and has, the terms.
+//! The decision is made by [`authorize`](crate::proxy::authorize::authorize), the function that the pipeline
+//! calls. Its input is the head of the request, a gate that has issued the token in memory, and the rules of
+//! the configuration. This module adds what a refusal does not say: the route, the scopes and the audience
+//! that its token needs and has, and the conditions of the route.
 
 mod credential;
 mod decision;

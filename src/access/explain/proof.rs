@@ -1,4 +1,4 @@
-//! A key that a token is bound to, and the DPoP proofs that show it is held (RFC 9449).
+//! A key that a token is bound to, and DPoP proofs of its possession (RFC 9449).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,7 +15,7 @@ use crate::oauth::thumbprint::Thumbprint;
 pub(super) struct ProofKey(Ed25519KeyPair);
 
 impl ProofKey {
-    /// Makes a key. Returns `None` if the system gives no randomness.
+    /// Makes a key. Returns `None` if the system provides no random bytes.
     pub(super) fn generate() -> Option<Self> {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).ok()?;
         Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).ok().map(Self)
@@ -25,7 +25,7 @@ impl ProofKey {
         json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(self.0.public_key().as_ref()) })
     }
 
-    /// Returns what a token that is bound to the key names.
+    /// Returns the confirmation of a token that is bound to the key.
     pub(super) fn thumbprint(&self) -> Option<Thumbprint> {
         let key = Jwk::parse(self.public().to_string().as_bytes()).ok()?;
         Some(key.thumbprint())

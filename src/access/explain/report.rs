@@ -5,7 +5,7 @@ use super::request::SampleRequest;
 use crate::access::describe;
 use crate::config::{Access, Config, Route, key_path};
 
-/// An explanation, and what it explains.
+/// An explanation, and the request that it explains.
 pub(crate) struct Report<'a> {
     pub(crate) config: &'a Config,
     pub(crate) request: &'a SampleRequest,
@@ -13,8 +13,8 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Returns what led to the decision, the decision, and what would change it. A row without a name continues the one
-    /// before.
+    /// Returns the reasons, the decision, and what would change the decision. A row without a name continues
+    /// the row before.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let request = format!("{} {}", self.request.method, self.requested());
         let mut rows = vec![("request", request)];
@@ -62,7 +62,7 @@ impl Report<'_> {
             .collect()
     }
 
-    /// Describes what becomes of the request.
+    /// Describes the decision about the request.
     pub(crate) fn verdict(&self, verdict: &Verdict) -> String {
         match verdict {
             Verdict::Passes { upstream, path } => {
@@ -87,7 +87,7 @@ impl Report<'_> {
         }
     }
 
-    /// Describes what would have to change for such a request to be served.
+    /// Describes what must change before such a request is accepted.
     pub(crate) fn remedy(&self, setting: &str) -> String {
         let client = self.request.credential.client();
         match (setting, client) {
@@ -113,7 +113,7 @@ impl Report<'_> {
         }
     }
 
-    /// Lists the limits of the route, and what must come with the request.
+    /// Lists the limits of the route, and what a request must contain.
     fn terms(&self, route: &Route) -> Vec<(&'static str, String)> {
         let mut rows = Vec::new();
         let credential = &self.request.credential;

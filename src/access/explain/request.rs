@@ -1,4 +1,4 @@
-//! The request to explain, and the head that it has on the wire.
+//! The request to explain, and its head on the wire.
 
 use std::net::IpAddr;
 
@@ -13,10 +13,10 @@ use crate::oauth::dpop;
 use crate::oauth::public_origin::PublicOrigin;
 use crate::route::path::{self, PathError};
 
-/// The host of a request for which only a path is given. No route is for it.
+/// The host of a request for which only a path is given. No route has this host.
 const ANY_HOST: &str = "_";
 
-/// A request, with all that is known of its client.
+/// A request, and the known properties of its client.
 #[derive(Debug)]
 pub(crate) struct SampleRequest {
     pub(crate) method: Method,
@@ -24,25 +24,25 @@ pub(crate) struct SampleRequest {
     pub(crate) credential: Credential,
     /// The address of the client. Address lists are not applied without it.
     pub(crate) from: Option<IpAddr>,
-    /// The page that makes the request.
+    /// The origin of the page that makes the request.
     pub(crate) origin: Option<HeaderValue>,
-    /// The method that a preflight asks for.
+    /// The method in a preflight request.
     pub(crate) request_method: Option<HeaderValue>,
     /// The size of the body, in bytes.
     pub(crate) body: u64,
 }
 
-/// What a request sends to show that it may use its token.
+/// The credential of a request.
 #[derive(Debug)]
 pub(super) struct TokenHeaders {
-    /// The header that the route takes tokens from.
+    /// The name of the header that contains the token on this route.
     pub(super) header: HeaderName,
     pub(super) authorization: HeaderValue,
     pub(super) proof: Option<HeaderValue>,
 }
 
 impl SampleRequest {
-    /// Returns whether the client uses TLS. A path alone is assumed to be requested over it.
+    /// Returns whether the client uses TLS. A request for which only a path is given is assumed to use TLS.
     pub(super) fn is_secure(&self) -> bool {
         self.target.scheme != Some(Scheme::Http)
     }
@@ -68,7 +68,7 @@ impl SampleRequest {
         format!("{scheme}://{}", self.authority())
     }
 
-    /// Returns the head of the request as the HTTP server reads it.
+    /// Returns the head of the request as the HTTP server parses it.
     ///
     /// # Errors
     /// A target or a host that no HTTP server accepts, as the text for the client.

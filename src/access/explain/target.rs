@@ -1,4 +1,5 @@
-//! The parts of a URL, each as it was typed. A URL library would repair some of what the gateway has to judge.
+//! The parts of a URL exactly as they were typed. A URL library would normalize parts that the gateway has to
+//! judge.
 
 use crate::config::Scheme;
 
@@ -17,7 +18,7 @@ impl Target {
     /// Splits a URL, or a path with an optional query.
     ///
     /// # Errors
-    /// A text that is neither, as a message.
+    /// Fails with a message if the text is neither.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (scheme, authority, rest) = if text.starts_with('/') {
             (None, None, text)
@@ -32,7 +33,7 @@ impl Target {
             let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
             (Some(scheme), Some(authority.to_owned()), rest)
         };
-        // Clients keep the fragment to themselves.
+        // Clients do not send the fragment.
         let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
         let (path, query) = match rest.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),

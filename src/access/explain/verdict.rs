@@ -1,4 +1,4 @@
-//! A decision in words: what the gateway's function decided, with the details that it does not tell clients.
+//! Describes a decision in words, with the details that the gateway does not send to clients.
 
 use http::Method;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW};
@@ -14,7 +14,7 @@ use crate::proxy::route;
 use crate::response;
 use crate::telemetry::Reason;
 
-/// Describes a request that goes upstream. `path` is its canonical path.
+/// Describes a request that is forwarded. `path` is its canonical path.
 pub(super) fn passes(config: &Config, route: Option<&Route>, path: &str, to: &route::Route) -> Verdict {
     let upstream = route.map_or("?", |route| describe::upstream(config, route)).to_owned();
     let sent = to.transform.as_ref().and_then(|transform| transform.path(path));
@@ -33,7 +33,7 @@ pub(super) fn endpoint_name(endpoint: Endpoint) -> &'static str {
     }
 }
 
-/// Describes what the gateway answers instead of the upstream.
+/// Describes the gateway's own answer to a request that is not forwarded.
 pub(super) fn refused(
     config: &Config,
     request: &SampleRequest,
@@ -77,7 +77,7 @@ pub(super) fn refused(
         }
         _ => None,
     };
-    // The text for the client says what is wrong with the request itself.
+    // The text for the client describes the error in the request itself.
     let reason = reason.unwrap_or_else(|| response::detail(&refusal.response));
     let setting = refusal.setting;
     Verdict::Refused { status: refusal.response.status().as_u16(), error, reason, setting }

@@ -1,4 +1,4 @@
-//! What a gateway shows to others: its secrets, its tokens, and the name under which it can be reached.
+//! Lints about exposure: secrets, tokens, and the name under which the gateway can be reached.
 
 use super::findings::Findings;
 use crate::config::{
@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::gate::SecretHash;
 
-/// The hash of the tutorial's secret in the shipped gateway.toml.
+/// The hash of the tutorial's secret in the gateway.toml that is shipped.
 pub(crate) const TUTORIAL_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
 
@@ -19,7 +19,7 @@ pub(super) fn exposure(config: &Config, findings: &mut Findings<'_>) {
     files(config, findings);
 }
 
-/// Returns whether a client is the tutorial's, with the secret that everybody knows.
+/// Returns whether a client is the tutorial's, with the published secret.
 pub(crate) fn has_tutorial_secret(client: &Client) -> bool {
     hashes(client).any(|hash| hash.to_phc() == TUTORIAL_HASH)
 }
@@ -69,7 +69,7 @@ fn listeners(config: &Config, findings: &mut Findings<'_>) {
 }
 
 fn tutorial(config: &Config, findings: &mut Findings<'_>) {
-    // The shipped file: nothing but the demo API, on this machine.
+    // This is the shipped file: it has only the demo API, on this machine.
     if config.demo.is_some() && config.server.listen.iter().all(is_local) {
         return;
     }

@@ -9,7 +9,7 @@ pub(super) struct Findings<'c> {
 }
 
 impl<'c> Findings<'c> {
-    /// Begins with the warnings that the reader of the file has found.
+    /// Starts with the warnings of the reader of the file.
     pub(super) fn new(config: &'c Config) -> Self {
         Self { config, all: config.warnings.clone() }
     }

@@ -1,8 +1,8 @@
-//! Warnings about a configuration as a whole: settings that are valid each, and together probably not what was
-//! meant.
+//! Warnings about a configuration as a whole: settings that are valid alone and probably a mistake in
+//! combination.
 //!
-//! What can be seen at one value is warned about where the value is read ([`Config::warnings`]). Here are the
-//! lints that compare routes, clients, scopes and listeners.
+//! A warning about a single value is made where the value is read ([`Config::warnings`]). The lints in this
+//! module compare routes, clients, scopes and listeners.
 
 pub(crate) mod exposure;
 mod findings;
@@ -13,8 +13,8 @@ mod spellings;
 use self::findings::Findings;
 use crate::config::{Config, ConfigWarning};
 
-/// Returns every warning about a configuration, in the order of its lines. What is about the file as a whole
-/// comes first.
+/// Returns every warning about a configuration, in the order of its lines. Warnings about the file as a whole
+/// come first.
 pub(crate) fn lint(config: &Config) -> Vec<ConfigWarning> {
     let mut findings = Findings::new(config);
     names::names(config, &mut findings);

@@ -1,4 +1,4 @@
-//! Names that nothing uses, clients that reach nothing, rules that can never apply.
+//! Lints about unused names, clients without access, and rules that never apply.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ fn scopes(config: &Config, findings: &mut Findings<'_>) {
         .flat_map(Scopes::iter)
         .collect();
     let held: BTreeSet<&str> = config.clients.iter().flat_map(|client| client.scopes.iter()).collect();
-    // A file without routes or without clients is not finished, and has one warning or none instead of many.
+    // A file without routes or without clients is unfinished. It gets at most one warning instead of many.
     let (no_routes, no_clients) = (config.routes.is_empty(), config.clients.is_empty());
     for scope in &config.scopes {
         let name = scope.name.as_str();

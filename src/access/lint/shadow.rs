@@ -1,4 +1,4 @@
-//! Routes that forward what they are to refuse.
+//! Lints about routes in shadow mode.
 
 use super::findings::Findings;
 use crate::config::{Config, Lint, Mode, Route};
@@ -6,7 +6,7 @@ use crate::config::{Config, Lint, Mode, Route};
 pub(super) fn shadow(config: &Config, findings: &mut Findings<'_>) {
     let routes: Vec<(usize, &Route)> =
         config.routes.iter().enumerate().filter(|(_, route)| route.mode == Mode::Shadow).collect();
-    // One warning for all of them, because one line of the file decides.
+    // All routes share one warning, because one line of the file sets their mode.
     if config.server.mode == Mode::Shadow {
         if !routes.is_empty() {
             let sets = routes.iter().any(|(_, route)| !route.request_headers.set.is_empty());

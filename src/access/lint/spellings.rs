@@ -1,7 +1,8 @@
-//! Exact paths beside a route that needs less: other spellings of the path take that route.
+//! Lints about exact paths beside a route that requires less: another spelling of the path matches that
+//! route.
 //!
-//! `/admin` and `/admin/` are two paths, and many servers answer both alike. If `/admin` needs a scope and the
-//! prefix `/` does not, `/admin/` reaches the same API without it.
+//! `/admin` and `/admin/` are two paths, and many servers answer both in the same way. If `/admin` requires a
+//! scope and the prefix `/` does not, `/admin/` reaches the same API without the scope.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::oauth::scope::{Requirement, Scopes};
 use crate::route::path::canonical;
 use crate::route::table::{Entry, Match, RouteTable};
 
-/// The methods that are tried for a route that takes all of them.
+/// The methods to try for a route that accepts all methods.
 const COMMON: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
 
 pub(super) fn spellings(config: &Config, findings: &mut Findings<'_>) {
@@ -27,7 +28,7 @@ pub(super) fn spellings(config: &Config, findings: &mut Findings<'_>) {
             value: index,
         })
     });
-    // Conflicts are errors, which have been reported.
+    // Conflicts between routes are errors, which have already been reported.
     let Ok(table) = RouteTable::build(entries) else { return };
     for (index, route) in config.routes.iter().enumerate() {
         if route.path.is_prefix() || route.path.as_str() == "/" {
@@ -53,7 +54,7 @@ pub(super) fn spellings(config: &Config, findings: &mut Findings<'_>) {
     }
 }
 
-/// Returns the spellings of a route's path that take a route that needs less, and that route.
+/// Returns the spellings of a route's path that match a route with a weaker requirement, and that route.
 fn weaker<'c>(
     config: &'c Config,
     table: &RouteTable<usize>,
@@ -87,7 +88,7 @@ fn weaker<'c>(
     Some((spellings, weaker))
 }
 
-/// A path that matches a pattern: with a number for each `{name}`.
+/// A path that matches a pattern. Each `{name}` is replaced by a number.
 fn example(pattern: &str) -> String {
     let segments = pattern.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment });
     segments.collect::<Vec<_>>().join("/")
@@ -105,7 +106,7 @@ fn share(config: &Config, one: &Route, other: &Route) -> bool {
     !servers(one).is_disjoint(&servers(other))
 }
 
-/// Returns whether some request passes `other` and would not pass `route`.
+/// Returns whether some request is accepted by `other` and would not be accepted by `route`.
 fn opens_more(other: &Route, route: &Route) -> bool {
     let (allow, deny) = (&route.addresses.allow, &route.addresses.deny);
     if (!allow.is_empty() && *allow != other.addresses.allow)

@@ -1,4 +1,4 @@
-//! Changes, on a thread that may wait.
+//! Runs changes on a thread that may block.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ impl Caller {
     }
 }
 
-/// Does something with drafts, the history or the audit.
+/// Runs a function on drafts, the history or the audit.
 ///
 /// # Errors
-/// The problem that the error is.
+/// Returns the problem response for the error.
 pub(super) async fn act<T: Send + 'static>(
     state: &AdminState,
     caller: &Caller,

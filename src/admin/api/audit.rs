@@ -16,7 +16,7 @@ use crate::change::audit::AuditLine;
 use crate::change::error::ChangeError;
 
 /// The furthest line that a page can begin after.
-const FURTHEST: usize = 1_000_000;
+const FURTHEST: usize = 10_000;
 
 /// A line of the audit.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +59,7 @@ pub(super) async fn list(
             .parse::<usize>()
             .ok()
             .filter(|skip| *skip <= FURTHEST)
-            .ok_or_else(|| Problem::bad_request("`after` must be a number up to 1000000"))?,
+            .ok_or_else(|| Problem::bad_request("`after` must be a number up to 10000"))?,
     };
     let mut lines = act(&state, &caller, move |changes, _| {
         changes.audit().newest(skip, limit + 1).map_err(ChangeError::State)
@@ -67,6 +67,6 @@ pub(super) async fn list(
     .await?;
     let more = lines.len() > limit;
     lines.truncate(limit);
-    let next = more.then(|| (skip + limit).to_string());
+    let next = (more && skip + limit <= FURTHEST).then(|| (skip + limit).to_string());
     Ok(Json(Page { items: lines.into_iter().map(AuditView::of).collect(), next }))
 }

@@ -1,4 +1,4 @@
-//! Who calls the API.
+//! The caller of the API.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -9,7 +9,7 @@ use crate::config::Role;
 use crate::config::settings::admin::WRITE_SCOPE;
 use crate::oauth::decide::Permit;
 
-/// The client whose token the request has. It is never an owner.
+/// The client whose token the request carries. It never has the role of an owner.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) client: String,
@@ -22,7 +22,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let peer = Peer::from_request_parts(parts, state).await?;
-        // The layer in front of every handler has put it there.
+        // The layer in front of every handler has inserted it.
         let permit = parts.extensions.get::<Permit>().ok_or_else(Problem::internal)?;
         let client = permit.client_id().ok_or_else(Problem::internal)?.to_owned();
         let writes = permit.scopes().is_some_and(|scopes| scopes.contains(WRITE_SCOPE));

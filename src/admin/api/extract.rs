@@ -1,4 +1,4 @@
-//! The parts of a request, with rejections in the form of all other errors.
+//! Extractors for the parts of a request. Their rejections have the format of all other errors.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};

@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::admin::problem::Problem;
 
-/// The revision of a draft in `If-Match`, without which a draft is not changed.
+/// The revision of a draft in `If-Match`. The header is required for every change of a draft.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IfMatch(pub(super) u64);
 

@@ -1,7 +1,7 @@
-//! `Idempotency-Key`: a request that is repeated because its response was lost does nothing twice.
+//! `Idempotency-Key`: a request that is repeated because its response was lost has no second effect.
 //!
-//! The outcome is kept without its body, which may have a secret that is shown once. So a repeated request is not answered
-//! as the first one was, but told what became of it.
+//! The outcome is stored without its body, which may contain a secret that is shown once. A repeated request
+//! therefore does not get the first response again. Its response reports the outcome of the first request.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,21 +18,21 @@ use crate::admin::problem::Problem;
 use crate::oauth::decide::Permit;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// How long an outcome is kept.
+/// How long an outcome is stored.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
-/// The most outcomes that are kept. The oldest one goes first.
+/// The maximum number of stored outcomes. The oldest one is removed first.
 const MOST: usize = 10_000;
 const LONGEST_KEY: usize = 255;
 
-/// The client and its key.
+/// The client and the key of the request.
 type Key = (String, String);
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone)]
 enum Outcome {
-    /// It is being answered.
+    /// The request is in progress.
     Begun,
-    /// It succeeded.
+    /// The request succeeded.
     Done { at: SystemTime, status: u16, location: Option<String> },
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Outcomes(Mutex<State_>);
 #[derive(Debug, Default)]
 struct State_ {
     outcomes: HashMap<Key, Outcome>,
-    /// The keys in the order in which they came.
+    /// The keys in the order of their requests.
     order: VecDeque<(SystemTime, Key)>,
 }
 
@@ -66,7 +66,7 @@ impl Outcomes {
         Ok(())
     }
 
-    /// Records the end of a request. One that failed may be repeated.
+    /// Records the end of a request. A request that failed may be repeated.
     fn end(&self, key: &Key, outcome: Option<Outcome>) {
         let mut state = self.lock();
         match outcome {
@@ -87,7 +87,7 @@ impl Outcomes {
     }
 }
 
-/// Forgets a request that was dropped before its end.
+/// Removes a request that was dropped before its end.
 struct Running<'a>(&'a Outcomes, Option<Key>);
 
 impl Drop for Running<'_> {
@@ -98,7 +98,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Answers a request once for each key of a client.
+/// Executes a request once for each key of a client.
 pub(super) async fn once(State(outcomes): State<Arc<Outcomes>>, request: Request, next: Next) -> Response {
     let mut values = request.headers().get_all(IDEMPOTENCY_KEY).iter();
     let key = match (values.next(), values.next()) {

@@ -1,4 +1,4 @@
-//! The traffic: what was counted since the start, and what it was like lately.
+//! The traffic: counters since the start, and points of the recent past.
 
 use axum::Json;
 use axum::extract::State;

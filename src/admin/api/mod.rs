@@ -1,8 +1,9 @@
 //! The API for scripts: `/api/v1`.
 //!
-//! It is an ordinary axum router behind this crate's own [`RequireTokenLayer`](crate::RequireTokenLayer), as the plugin is
-//! used in other programs. A caller has a token of this gateway's own token endpoint with the scope `tollgate:admin.read`
-//! or `tollgate:admin.write`. Cookies count for nothing here, so a page of another site cannot use a browser's session.
+//! The API is an ordinary axum router behind this crate's own
+//! [`RequireTokenLayer`](crate::RequireTokenLayer), which other programs use in the same way. A caller
+//! presents a token from this gateway's token endpoint with the scope `tollgate:admin.read` or
+//! `tollgate:admin.write`. Cookies are ignored, so a page of another site cannot use a browser's session.
 
 mod access;
 mod act;
@@ -83,7 +84,7 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
         .route("/history/{number}/rollback", post(history::roll_back))
         .route_layer(middleware::from_fn_with_state(Arc::<Outcomes>::default(), idempotency::once));
     let (Ok(readers), Ok(writers)) = (readers(), Scopes::parse(WRITE_SCOPE)) else {
-        // The names are constants, and a test reads them.
+        // The names are constants, and a test parses them.
         return Router::new();
     };
     let read = read.route_layer(gate.require(readers));
@@ -102,7 +103,7 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
         })
 }
 
-/// Returns what a token needs to read: one of the two scopes.
+/// Returns the requirement for reading: one of the two scopes.
 fn readers() -> Result<Requirement, ScopeError> {
     Scopes::from_tokens([READ_SCOPE, WRITE_SCOPE]).map(Requirement::Any)
 }

@@ -1,4 +1,4 @@
-//! The description of the API, made from its code.
+//! The OpenAPI description of the API, generated from the code.
 
 use std::sync::LazyLock;
 
@@ -58,7 +58,7 @@ use super::{
 )]
 struct Description;
 
-/// Adds how callers authenticate.
+/// Adds the authentication scheme of the API.
 struct Bearer;
 
 impl Modify for Bearer {
@@ -71,7 +71,7 @@ impl Modify for Bearer {
     }
 }
 
-/// The document, which does not change while the program runs.
+/// The document. It does not change while the program runs.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| Description::openapi().to_json().unwrap_or_default());
 
 /// Describes the API (OpenAPI 3.1). It is public.

@@ -1,4 +1,4 @@
-//! Where the API is.
+//! The path prefix of the API.
 
-/// The path in front of all paths of the API.
+/// The prefix of all paths of the API.
 pub(in crate::admin) const PREFIX: &str = "/api/v1";

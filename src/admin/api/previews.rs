@@ -1,4 +1,4 @@
-//! What a draft would change.
+//! Previews of the effect of a draft.
 
 use axum::Json;
 use axum::extract::State;

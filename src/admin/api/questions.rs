@@ -1,4 +1,4 @@
-//! Questions without effect: what becomes of a request, and what is wrong with the configuration.
+//! Requests without effect: they explain a request, or check the configuration.
 
 use std::net::IpAddr;
 
@@ -18,6 +18,8 @@ use crate::access::explain::{Credential, Explanation, SampleRequest, Target, Ver
 use crate::access::lint::lint;
 use crate::admin::problem::{FieldError, Problem};
 use crate::admin::state::AdminState;
+use crate::change::actor::Role;
+use crate::change::error::ChangeError;
 use crate::config::{Config, ConfigWarning};
 use crate::oauth::scope::Scopes;
 
@@ -223,6 +225,10 @@ pub(super) async fn check(
     Body(check): Body<Check>,
 ) -> Result<Json<CheckView>, Problem> {
     bounded(&check.operations)?;
+    // Reading operations hashes secrets, so it is for those who may make some.
+    if !check.operations.is_empty() && caller.role < Role::Editor {
+        return Err(Problem::from(&ChangeError::Role(Role::Editor)));
+    }
     let preview = act(&state, &caller, move |changes, actor| {
         let read = Operations::read(check.operations)?;
         changes.preview_operations(actor, &read.operations)

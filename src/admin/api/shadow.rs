@@ -1,4 +1,4 @@
-//! The routes in shadow mode: who would be refused, and which changes let everybody pass.
+//! The routes in shadow mode: callers that would be refused, and proposed changes that let them pass.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The tokens of a client: what they are good for, never the tokens themselves.
+//! The tokens of a client: their scopes and audience, never the tokens themselves.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,9 +14,9 @@ use crate::admin::state::AdminState;
 use crate::change::audit::{AuditLine, Event};
 use crate::gate::TokenInfo;
 
-/// The most records of the store that are looked at.
+/// The maximum number of records in the store that are examined.
 const MOST_LOOKED_AT: usize = 100_000;
-/// The most tokens that are listed.
+/// The maximum number of tokens in the list.
 const MOST_LISTED: usize = 200;
 
 /// The tokens of a client.
@@ -80,12 +80,11 @@ pub(super) async fn revoke(
 ) -> Result<Json<Revoked>, Problem> {
     let gate = state.gate();
     let revoked = gate.live_tokens_of(&id).ok_or_else(unknown)?;
+    // Even if the store fails, this gateway refuses the tokens from now on: the audit has it before that.
+    let line = AuditLine::now(&caller.actor(), Event::Revoke, &id, "revoked");
+    state.audit(line.detail(&format!("{revoked} tokens"))).await;
     match gate.revoke_all_async(&id).await {
-        Ok(true) => {
-            let line = AuditLine::now(&caller.actor(), Event::Revoke, &id, "ok");
-            state.audit(line.detail(&format!("{revoked} tokens"))).await;
-            Ok(Json(Revoked { revoked }))
-        }
+        Ok(true) => Ok(Json(Revoked { revoked })),
         Ok(false) => Err(unknown()),
         Err(error) => Err(Problem::new(
             http::StatusCode::SERVICE_UNAVAILABLE,

@@ -1,4 +1,5 @@
-//! The style sheet, the script and the icon: compiled in, and addressed by their digest, so that browsers may keep them.
+//! The style sheet, the script and the icon. They are compiled in and addressed by their digest, so that
+//! browsers can cache them.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -44,7 +45,7 @@ pub(super) fn addresses() -> Assets {
     Assets { style: &style.path, script: &script.path, icon: &icon.path }
 }
 
-/// Serves a file. Its content never changes under its address.
+/// Serves a file. The content at an address never changes.
 pub(super) async fn serve(Path((digest, name)): Path<(String, String)>) -> Response {
     let path = format!("/assets/{digest}/{name}");
     let Some(asset) = ALL.iter().find(|asset| asset.path == path) else {

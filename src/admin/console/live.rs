@@ -1,4 +1,4 @@
-//! Informs open pages that something changed (server-sent events). What changed, the page asks for itself.
+//! Notifies open pages that something changed (server-sent events). The page then requests the changed parts.
 
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -21,9 +21,10 @@ use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::telemetry::Totals;
 
-/// How often the gateway is looked at.
+/// How often the state of the gateway is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// After this many looks the stream ends. The browser opens another one, which checks the session again.
+/// The number of checks after which the stream ends. The browser then opens another one, which checks the
+/// session again.
 const MOST_LOOKS: u32 = 150;
 
 /// Opens a stream.
@@ -39,7 +40,7 @@ pub(super) async fn stream(visit: Visit) -> Answer {
     Ok(response)
 }
 
-/// Returns a number that differs if a page may look different.
+/// Returns a number that changes when a page may look different.
 fn fingerprint(admin: &AdminState) -> u64 {
     let gauges = admin.proxy().gauges();
     let totals = Totals::read(&gauges);
@@ -78,7 +79,7 @@ impl http_body::Body for Events {
             }
             let now = fingerprint(&self.admin);
             let before = self.seen.replace(now);
-            // The first look only opens the stream: the page was made just before.
+            // The first check only opens the stream, because the page was rendered just before.
             let text = match before {
                 None => ": open\n\n",
                 Some(before) if before != now => "data: changed\n\n",

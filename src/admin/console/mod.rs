@@ -1,8 +1,8 @@
-//! The console: pages for operators, made on the server. They work without JavaScript: links and forms, and each form
-//! answers with a redirect to the page that shows what it did.
+//! The console: pages for operators, rendered on the server. They work without JavaScript, with links and
+//! forms. The response to each form redirects to the page that shows the result.
 //!
-//! [`view`] has the templates and what they show, [`pages`] a file for each section, which reads the running gateway and the
-//! draft of the user and translates forms into operations.
+//! [`view`] contains the templates and the data that they show. [`pages`] contains a file for each section,
+//! which reads the running gateway and the user's draft, and translates forms into operations.
 
 mod assets;
 mod live;
@@ -26,7 +26,7 @@ use self::pages::{
 use super::problem::Problem;
 use super::state::AdminState;
 
-/// Makes the routes of the pages, and starts to observe the traffic.
+/// Makes the routes of the pages, and starts to sample the traffic.
 pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
     let console = state::Console::start(admin);
     Router::new()

@@ -1,4 +1,4 @@
-//! What a user does with the own changes: looks at what they would do, and adds operations to them.
+//! The changes that a user has collected: previews their effect, and adds operations.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ use crate::change::submission::Submitted;
 use crate::config::Config;
 use crate::oauth::secret::Secret;
 
-/// What an operation left to show once.
+/// The data that an operation returns to be shown once.
 pub(super) struct Made {
     pub(super) secret: Option<Secret>,
     pub(super) warnings: Vec<String>,
@@ -32,7 +32,7 @@ impl Visit {
         Actor { name: self.user.name.clone(), role: self.user.role, via: Via::Console, address }
     }
 
-    /// Does something with the changes, on a thread that may wait.
+    /// Runs a function on the staged changes, on a thread that may block.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         act: impl FnOnce(&ChangeControl, &Actor) -> Result<T, ChangeError> + Send + 'static,
@@ -45,14 +45,15 @@ impl Visit {
         })
     }
 
-    /// Returns what the user's draft would change; `None` without a draft or if it cannot be made any more.
+    /// Returns the effect of the user's draft, or `None` if there is no draft or its operations can no longer
+    /// be applied.
     pub(super) async fn preview(&self) -> Option<Preview> {
         let draft = self.workspace.own(&self.user.name)?.clone();
         self.change(move |changes, actor| changes.preview(actor, &draft)).await.ok()
     }
 
-    /// Returns the configuration that the user's draft would make: what forms and lists show. It is that in force without a
-    /// draft, and if the draft has errors.
+    /// Returns the configuration that the user's draft would produce, which forms and lists show. Without a
+    /// draft, or if the draft has errors, this is the configuration in force.
     pub(super) async fn planned(&self) -> Arc<Config> {
         match self.preview().await.and_then(|preview| preview.config) {
             Some(config) => Arc::new(config),
@@ -60,7 +61,8 @@ impl Visit {
         }
     }
 
-    /// Adds operations to the user's draft, or begins one. They are JSON, as the API takes them.
+    /// Adds operations to the user's draft, or creates a draft. The operations are JSON in the format of the
+    /// API.
     pub(super) async fn add(&self, title: &str, operations: Vec<Json>) -> Result<Made, ChangeError> {
         let draft = self.workspace.own(&self.user.name).map(|draft| (draft.id.clone(), draft.revision));
         let title = title.to_owned();
@@ -82,7 +84,7 @@ impl Visit {
         .await
     }
 
-    /// Adds operations, and leaves a notice for the next page.
+    /// Adds operations, and stores a notice for the next page.
     pub(super) async fn add_and_notify(&self, title: &str, operations: Vec<Json>) -> Result<(), ChangeError> {
         if operations.is_empty() {
             self.notify(Notice::new(
@@ -97,7 +99,7 @@ impl Visit {
         Ok(())
     }
 
-    /// Returns the draft that a form or an address names, or the user's own.
+    /// Returns the draft that a form or an address names, or else the user's own.
     pub(super) fn draft(&self, named: &str) -> Option<&Draft> {
         match DraftId::parse(named) {
             Some(id) => self.workspace.drafts.iter().find(|draft| draft.id == id),

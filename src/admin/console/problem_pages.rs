@@ -13,10 +13,10 @@ use super::view::sign_in::ProblemPage;
 use super::visit::{Visit, frame_alone, show};
 use crate::admin::state::AdminState;
 
-/// The largest error that is shown.
+/// The maximum size of an error body.
 const MAX_ERROR: usize = 64 << 10;
 
-/// What a problem says (RFC 9457).
+/// The content of a problem (RFC 9457).
 #[derive(Deserialize)]
 struct Shown {
     title: String,
@@ -32,7 +32,7 @@ struct ShownError {
     message: String,
 }
 
-/// Turns the errors of pages into pages, if the browser asks for one.
+/// Converts error responses into pages, if the browser requests a page.
 pub(super) async fn show_problems(State(state): State<AdminState>, request: Request, next: Next) -> Response {
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     if !accepts.is_some_and(|accepts| accepts.contains("text/html")) {

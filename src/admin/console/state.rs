@@ -1,4 +1,5 @@
-//! What the console keeps in memory: series of the traffic, and messages between a form and the page after it.
+//! The state that the console keeps in memory: series of the traffic, and messages from a form to the next
+//! page.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,19 +16,20 @@ use crate::admin::state::AdminState;
 use crate::oauth::secret::Secret;
 use crate::telemetry::Totals;
 
-/// The most messages that wait for their page. The oldest one goes first: a message is read within a second.
+/// The maximum number of messages that wait for their page. The oldest one is removed first, because messages
+/// are usually read within a second.
 const MOST_MESSAGES: usize = 256;
-/// The most pages that are informed of changes at a time.
+/// The maximum number of pages that are notified of changes at the same time.
 pub(super) const MOST_STREAMS: usize = 8;
 
-/// What the console keeps.
+/// The state of the console.
 pub(super) struct Console {
     pub(super) series: Arc<SeriesStore>,
     pub(super) streams: Arc<Semaphore>,
     messages: Mutex<VecDeque<(String, Message)>>,
 }
 
-/// What a form leaves for the page after it.
+/// A message from a form to the next page.
 pub(super) enum Message {
     Notice(Notice),
     Secret(NewSecret),
@@ -48,14 +50,14 @@ impl fmt::Debug for NewSecret {
 }
 
 impl Console {
-    /// Makes the state, and a task that reads the counters once a second as long as the state is used.
+    /// Makes the state, and starts a task that reads the counters once a second as long as the state is used.
     pub(super) fn start(admin: &AdminState) -> Arc<Self> {
         let console = Arc::new(Self {
             series: Arc::clone(admin.series()),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             messages: Mutex::default(),
         });
-        // Without a runtime nothing is served either.
+        // Without a runtime, no requests are served either.
         if let Ok(runtime) = Handle::try_current() {
             let (weak, proxy) = (Arc::downgrade(&console), admin.proxy());
             runtime.spawn(async move {
@@ -71,7 +73,7 @@ impl Console {
         console
     }
 
-    /// Leaves a message for the next page of a session, which its form token names.
+    /// Stores a message for the next page of a session, which is identified by its form token.
     pub(super) fn leave(&self, session: &str, message: Message) {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         if messages.len() >= MOST_MESSAGES {
@@ -80,7 +82,7 @@ impl Console {
         messages.push_back((session.to_owned(), message));
     }
 
-    /// Takes the notices for a session.
+    /// Removes and returns the notices for a session.
     pub(super) fn notices(&self, session: &str) -> Vec<Notice> {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let mut notices = Vec::new();
@@ -94,7 +96,7 @@ impl Console {
         notices
     }
 
-    /// Takes the last new secret of a session: it is shown once.
+    /// Removes and returns the last new secret of a session, because it is shown only once.
     pub(super) fn secret(&self, session: &str) -> Option<NewSecret> {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let is_secret =

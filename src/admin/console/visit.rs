@@ -1,4 +1,4 @@
-//! What a handler of a page has: the user, the gateway, and the frame around the page.
+//! The context of a page handler: the user, the gateway, and the frame around the page.
 
 use std::sync::Arc;
 
@@ -19,26 +19,26 @@ use crate::admin::state::AdminState;
 use crate::admin::user::{Fields, NotSignedIn, Submitted, User};
 use crate::config::{Config, Role};
 
-/// Makes browsers load a page again, without JavaScript.
+/// The parameter that makes browsers reload a page, without JavaScript.
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
-/// How often, in seconds.
+/// The reload interval, in seconds.
 const REFRESH_EVERY: u32 = 10;
 
-/// What a handler returns.
+/// The result of a handler.
 pub(super) type Answer = Result<Response, Problem>;
 
-/// A request for a page by a user who is signed in.
+/// A request for a page from a signed-in user.
 pub(super) struct Visit {
     pub(super) admin: AdminState,
     pub(super) console: Arc<Console>,
     pub(super) user: User,
     pub(super) query: Parameters,
     pub(super) workspace: Workspace,
-    /// The path and query, without what turns the refresh on.
+    /// The path and query, without the parameter that enables the reload.
     here: String,
 }
 
-/// A form that such a user has sent.
+/// A form from a signed-in user.
 pub(super) struct Form {
     pub(super) visit: Visit,
     pub(super) fields: Fields,
@@ -49,7 +49,7 @@ pub(super) struct Form {
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads the query of an address. One that cannot be read has none.
+    /// Parses the query of an address. A query that is invalid has no parameters.
     pub(super) fn of(uri: &Uri) -> Self {
         Self(Query::try_from_uri(uri).map(|Query(parameters)| parameters).unwrap_or_default())
     }
@@ -103,7 +103,7 @@ impl Visit {
         self.admin.config()
     }
 
-    /// Returns what surrounds a page.
+    /// Returns the frame of a page.
     pub(super) fn frame(&self, section: Section, title: impl Into<String>) -> Frame {
         let config = self.config();
         Frame {
@@ -128,13 +128,13 @@ impl Visit {
         }
     }
 
-    /// Returns the frame of a page whose parts change by themselves.
+    /// Returns the frame of a page whose parts update automatically.
     pub(super) fn live_frame(&self, section: Section, title: impl Into<String>) -> Frame {
         let refresh = (!self.query.value("refresh").is_empty()).then_some(REFRESH_EVERY);
         Frame { is_live: true, refresh, ..self.frame(section, title) }
     }
 
-    /// Returns a page, which may load itself again.
+    /// Returns a page that can reload itself.
     pub(super) fn page(&self, page: &impl Template) -> Answer {
         self.page_with(StatusCode::OK, page)
     }
@@ -148,7 +148,7 @@ impl Visit {
         Ok(response)
     }
 
-    /// Leaves a notice for the next page.
+    /// Stores a notice for the next page.
     pub(super) fn notify(&self, notice: Notice) {
         self.console.leave(&self.user.form_token, Message::Notice(notice));
     }
@@ -165,12 +165,12 @@ pub(super) fn show(status: StatusCode, page: &impl Template) -> Answer {
     }
 }
 
-/// Sends the browser to another page, after a form.
+/// Redirects the browser to another page after a form.
 pub(super) fn go_to(path: &str) -> Answer {
     Ok(Redirect::to(path).into_response())
 }
 
-/// Returns the frame of a page for somebody who is not signed in.
+/// Returns the frame of a page without a signed-in user.
 pub(super) fn frame_alone(title: impl Into<String>) -> Frame {
     Frame {
         title: title.into(),
@@ -189,7 +189,7 @@ pub(super) fn frame_alone(title: impl Into<String>) -> Frame {
     }
 }
 
-/// Returns the host that clients know the gateway by.
+/// Returns the host name under which clients reach the gateway.
 fn gateway_name(config: &Config) -> String {
     let issuer = config.token_service.issuer.as_str();
     issuer.split_once("://").map_or(issuer, |(_, host)| host).trim_end_matches('/').to_owned()

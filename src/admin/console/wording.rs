@@ -1,11 +1,11 @@
-//! Times, counts and addresses as pages show them.
+//! Formats times, counts and addresses for pages.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::utc;
 
-/// Describes how long ago a moment was, or how far away it is.
+/// Describes how far a moment is in the past or in the future.
 pub(super) fn relative(moment: SystemTime, now: SystemTime) -> String {
     match now.duration_since(moment) {
         Ok(past) if past < Duration::from_secs(5) => "just now".to_owned(),
@@ -37,7 +37,7 @@ pub(super) fn moment(moment: SystemTime) -> String {
     utc::at(moment).to_string().chars().take(19).collect::<String>().replace('T', " ") + " UTC"
 }
 
-/// Formats what is left of a time, as `4:12`.
+/// Formats the remaining time, as `4:12`.
 pub(super) fn left(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds / 3_600 {
@@ -77,7 +77,7 @@ pub(super) fn percent(part: u64, all: u64) -> String {
         (_, 0) => "–".to_owned(),
         (0, _) => "0 %".to_owned(),
         _ if part == all => "100 %".to_owned(),
-        // Never rounded to none or to all.
+        // A share is never rounded to none or to all.
         _ => format!("{:.1} %", (number(part) / number(all) * 100.0).clamp(0.1, 99.9)),
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn encode(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => encoded.push(byte.into()),
-            // A dot is left alone unless the segment would be one that browsers resolve.
+            // A dot is preserved unless the segment is one that browsers resolve.
             b'.' if text.bytes().any(|byte| byte != b'.') => encoded.push('.'),
             _ => {
                 let _ = write!(encoded, "%{byte:02X}");
@@ -103,7 +103,7 @@ pub(super) fn encode(text: &str) -> String {
     encoded
 }
 
-/// Writes a name of scripts for people: `rolled_back` is `rolled back`.
+/// Formats a name for scripts as words: `rolled_back` becomes `rolled back`.
 pub(super) fn words(name: &str) -> String {
     name.replace('_', " ")
 }

@@ -1,4 +1,4 @@
-//! The drafts, and what waits for a confirmation.
+//! The drafts, and the commit that awaits confirmation.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,22 +10,23 @@ use super::view::frame::Pending;
 use super::wording;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
+use crate::change::actor::Via;
 use crate::change::draft::Draft;
 use crate::change::error::ChangeError;
 
-/// The drafts and what waits for a confirmation, as they were when the request came.
+/// The drafts and the commit that awaits confirmation, at the time of the request.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    /// All drafts, the one that was changed last first.
+    /// All drafts, the most recently changed one first.
     pub(super) drafts: Vec<Draft>,
-    /// The commit that waits: its version, and when it is rolled back.
+    /// The commit that awaits confirmation: its version, and its deadline.
     unconfirmed: Option<(u64, SystemTime)>,
     /// The newest version of the history.
     pub(super) version: Option<u64>,
 }
 
 impl Workspace {
-    /// Reads the drafts. Where they cannot be read, there are none, and changes fail with the reason.
+    /// Reads the drafts. If they cannot be read, the list is empty, and changes fail with the reason.
     pub(super) async fn read(admin: &AdminState) -> Self {
         let changes = Arc::clone(admin.changes());
         let read = spawn_blocking(move || {
@@ -40,12 +41,12 @@ impl Workspace {
         read.await.unwrap_or_default()
     }
 
-    /// Returns the draft that a user's forms add to: the own one that was changed last.
+    /// Returns the draft that a user's forms add to: the user's own draft that was changed last.
     pub(super) fn own(&self, user: &str) -> Option<&Draft> {
-        self.drafts.iter().find(|draft| draft.owner == user)
+        self.drafts.iter().find(|draft| draft.is_of(user, Via::Console))
     }
 
-    /// Returns the commit that waits for its confirmation, as the header shows it.
+    /// Returns the commit that awaits confirmation, in the form that the header shows.
     pub(super) fn pending(&self) -> Option<Pending> {
         let (version, deadline) = self.unconfirmed?;
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
@@ -65,7 +66,7 @@ pub(super) fn moment(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)
 }
 
-/// Returns a refused change as an error of the listener.
+/// Converts a refused change into an error response of the listener.
 pub(super) fn problem(error: ChangeError) -> Problem {
     if let ChangeError::Invalid(errors) = &error {
         return Problem::of_config("the changed configuration would have errors", errors);

@@ -1,8 +1,9 @@
-//! A gateway that exists while a benchmark runs: the same binary in another process, so that its processor time can be
-//! measured.
+//! A gateway that runs only during a benchmark: the same binary in another process, so that its processor
+//! time can be measured.
 //!
-//! The parent process writes to its standard input what to change in the configuration; the file is never changed. The
-//! gateway writes its URL to standard output. It ends when its standard input ends, which it does with the parent.
+//! The parent process writes the changes of the configuration to the gateway's standard input. The file
+//! itself is never changed. The gateway writes its URL to standard output. It ends when its standard input is
+//! closed, which happens when the parent process ends.
 
 mod order;
 mod serve;
@@ -25,9 +26,9 @@ use crate::bench::routes::Choice;
 use crate::change::new_secret;
 use crate::oauth::secret::Secret;
 
-/// How long a gateway may take to start. The first start makes a certificate.
+/// How long a gateway may take to start. At the first start, it creates a certificate.
 const MAX_START: Duration = Duration::from_secs(20);
-/// How much is kept of the messages of a gateway that does not start, in bytes.
+/// The maximum size of the stored messages of a gateway that does not start, in bytes.
 const MAX_MESSAGES: u64 = 64 * 1024;
 
 /// A temporary gateway. It ends when this is dropped.

@@ -1,4 +1,4 @@
-//! What a temporary gateway changes in its configuration.
+//! The changes that a temporary gateway makes to its configuration.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -20,7 +20,7 @@ pub(super) const PUBLIC_PATH: &str = "/tollgate-bench/public";
 /// How many tokens the issuing scenario may leave.
 const MAX_TOKENS: u32 = 4_000_000;
 
-/// What the parent process asks of the temporary gateway.
+/// The instructions of the parent process to the temporary gateway.
 pub(super) struct Order {
     /// The address of the stand-in API.
     pub(super) stand_in: SocketAddr,
@@ -60,7 +60,7 @@ impl Order {
         config.security_log = None;
         config.tracing = None;
         config.server.limits.rate_limit_by_address = None;
-        // The load must not reach a real API.
+        // The load must not be sent to a real API.
         for upstream in &mut config.upstreams {
             upstream.servers.truncate(1);
             for server in &mut upstream.servers {

@@ -9,7 +9,7 @@ use super::*;
 use crate::change::actor::{Actor, Role, Via};
 use crate::change::audit::{AuditLine, Event};
 use crate::change::control::ChangeControl;
-use crate::change::draft::{DraftId, MAX_DRAFTS, MAX_OPERATIONS};
+use crate::change::draft::{DraftId, MAX_DRAFT_SIZE, MAX_DRAFTS, MAX_OPERATIONS};
 use crate::change::environment::read_edited;
 use crate::change::error::ChangeError;
 use crate::change::live::Live;
@@ -167,6 +167,14 @@ fn a_new_secret_is_nowhere_but_in_the_answer() {
     let upstream = json!({ "credentials": { "header": "X-Key", "value": "open sesame" } });
     let upstream = operation(json!({ "op": "upstream_set", "name": "shop", "settings": upstream }));
     let draft = desk.control.add(&ann, &draft.id, 1, vec![upstream]).unwrap();
+    let route = json!({ "path": "/x", "request_headers": { "set": { "X-Key": "open sesame" } } });
+    for of_route in [
+        json!({ "op": "route_add", "route": route }),
+        json!({ "op": "route_set", "route": { "path": "/x" }, "settings": route }),
+    ] {
+        let shown = operation(of_route).shown().to_string();
+        assert!(!shown.contains("sesame") && shown.contains("/x"), "{shown}");
+    }
     let preview = desk.control.preview(&ann, &draft).unwrap();
     let shown = format!("{}{:?}", preview.diff(desk.control.key()), draft.operations[1].shown());
     assert!(!shown.contains("sesame") && !shown.contains("argon2"), "{shown}");
@@ -383,6 +391,59 @@ fn drafts_are_bounded_and_their_ids_are_no_paths() {
     // A damaged draft is left out, and none of its text is shown.
     fs::write(desk.fixture.dir.path().join("state/admin/drafts/0123456789abcdef.json"), "{").unwrap();
     assert_eq!(desk.control.drafts().unwrap().len(), MAX_DRAFTS);
+    // Its revision cannot be known. An owner can discard it.
+    let damaged = DraftId::parse("0123456789abcdef").unwrap();
+    assert!(matches!(desk.control.discard(&ann, &damaged, 1), Err(ChangeError::NotFound(_))));
+    let owner = actor("owen", Role::Owner);
+    desk.control.discard(&owner, &damaged, 1).unwrap();
+    assert!(matches!(desk.control.discard(&owner, &damaged, 1), Err(ChangeError::NotFound(_))));
+}
+
+#[test]
+fn the_size_of_a_draft_is_bounded() {
+    let desk = Desk::new(TEXT);
+    let ann = actor("ann", Role::Editor);
+    let long = |length| {
+        let name = "x".repeat(length);
+        operation(json!({ "op": "scope_describe", "name": "read", "description": name }))
+    };
+    let error = desk.control.begin(&ann, "", vec![long(MAX_DRAFT_SIZE)]).unwrap_err();
+    assert!(matches!(error, ChangeError::TooLarge(_)) && error.status() == 422, "{error}");
+    let draft = desk.control.begin(&ann, "", vec![long(MAX_DRAFT_SIZE / 2)]).unwrap();
+    let error = desk.control.add(&ann, &draft.id, 1, vec![long(MAX_DRAFT_SIZE / 2)]).unwrap_err();
+    assert!(matches!(error, ChangeError::TooLarge(_)), "{error}");
+    assert_eq!(desk.control.draft(&draft.id).unwrap().revision, 1);
+}
+
+#[test]
+fn a_client_with_the_name_of_a_user_has_other_drafts() {
+    let desk = Desk::new(TEXT);
+    let client = actor("ann", Role::Editor);
+    let user = Actor { via: Via::Console, ..client.clone() };
+    let draft = desk.control.begin(&user, "", vec![]).unwrap();
+    assert!(draft.is_of("ann", Via::Console) && !draft.is_of("ann", Via::Api));
+    assert!(matches!(desk.control.rename(&client, &draft.id, 1, "x"), Err(ChangeError::NotYours(_))));
+    desk.control.rename(&user, &draft.id, 1, "x").unwrap();
+}
+
+#[test]
+fn the_drafts_of_a_removed_user_are_discarded() {
+    let desk = Desk::new(&format!("{TEXT}[admin]\nlisten = \"http://127.0.0.1:0\"\n"));
+    let owner = actor("owen", Role::Owner);
+    let add = |name: &str| {
+        let user = json!({ "op": "admin_user_add", "name": name, "password": { "text": "Password1" }, "role": "editor" });
+        Submitted::read(user, now()).unwrap().operation
+    };
+    desk.control.change(&owner, &[add("ann"), add("ben")], "c", None).unwrap();
+    let begin = |name| {
+        let user = Actor { via: Via::Console, ..actor(name, Role::Editor) };
+        desk.control.begin(&user, "", vec![]).unwrap()
+    };
+    let (gone, kept) = (begin("ann"), begin("ben"));
+    let remove = operation(json!({ "op": "admin_user_remove", "name": "ann" }));
+    desk.control.change(&owner, &[remove], "c", None).unwrap();
+    assert!(matches!(desk.control.draft(&gone.id), Err(ChangeError::NotFound(_))));
+    desk.control.draft(&kept.id).unwrap();
 }
 
 #[test]

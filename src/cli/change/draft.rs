@@ -1,4 +1,4 @@
-//! What several commands do with a draft.
+//! Functions on drafts that several commands share.
 
 use std::path::Path;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub(in crate::cli) fn commit_draft(
     Ok(control.commit(actor, &draft.id, draft.revision, comment, *confirm_within)?)
 }
 
-/// Says what a commit did.
+/// Prints the result of a commit.
 pub(in crate::cli) fn committed_text(committed: &Committed) -> String {
     let version = &committed.version;
     let mut text =

@@ -1,4 +1,4 @@
-//! `tollgate change …`: drafts of changes, what they grant, and their commit.
+//! `tollgate change …`: drafts of changes, their effect on access, and their commit.
 
 pub(super) mod draft;
 mod show;
@@ -18,7 +18,7 @@ use crate::change::submission::Submitted;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
-/// More than an operation needs.
+/// A size that no operation exceeds.
 const LONGEST: u64 = 8 << 20;
 
 /// The commands for drafts.
@@ -147,7 +147,7 @@ fn add(control: &ChangeControl, actor: &Actor, draft: &str, text: String) -> Res
     } else {
         text
     };
-    // The error could quote the text, in which a secret may be.
+    // The parser's error could quote the text, which may contain a secret.
     let json = serde_json::from_str(&text).map_err(|error| {
         Failure::config(format!(
             "the operation is not JSON (line {}, column {})",

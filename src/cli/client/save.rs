@@ -1,4 +1,4 @@
-//! Edits of the configuration by commands. They are versions of the history, if there is one.
+//! Edits of the configuration by commands. If there is a history, each edit becomes a version.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use crate::gateway::change_control;
 /// Opens the configuration, makes changes in it with `change`, and saves it. Returns what `change` returns, and the
 /// configuration.
 ///
-/// If the history cannot be written, the edit is made all the same: a running gateway records it as one that was made by
+/// If the history cannot be written, the edit is made anyway, and a running gateway records it as an edit by
 /// hand.
 pub(super) fn edit<T>(
     path: &Path,
     change: impl FnOnce(&mut ConfigFile) -> Result<T, EditError>,
 ) -> Result<(T, Config), Failure> {
     let control = change_control::of_edit(path);
-    // Held before the file is opened, in the order in which commits do it.
+    // The lock is taken before the file is opened, in the same order as in commits.
     let held = control.as_ref().and_then(|control| control.hold().ok());
     let mut file = ConfigFile::open(path)?;
     let made = change(&mut file)?;

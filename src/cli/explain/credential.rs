@@ -1,4 +1,5 @@
-//! What the request carries: a token of a client, bare scopes, or a token that a running gateway describes.
+//! The credential that the request carries: a token of a client, a token with given scopes, or a token that a
+//! running gateway describes.
 
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::gateway_client::{Endpoint, gateway_trust, post};
 use crate::oauth::scope::Scopes;
 use crate::oauth::token::TokenDigest;
 
-/// Reads what the request carries.
+/// Reads the credential from the arguments.
 pub(super) fn read(config: &Config, arguments: Arguments) -> Result<Credential, Failure> {
     let Arguments { client, token, scopes, audience, secret, gateway, insecure, .. } = arguments;
     if let Some(token) = token {

@@ -103,7 +103,7 @@ impl<'a> Keys<'a> {
             let files = value.table("a table: { ca = \"…\" }", engine_tls);
             (value, files)
         });
-        let prefix = self.prefix.map_or(Some(RedisOptions::PREFIX.to_owned()), |value| prefix(&value));
+        let prefix = self.prefix.map_or(Some(settings::PREFIX.to_owned()), |value| prefix(&value));
         let lease =
             self.lease.map_or(Some(settings::LEASE.default), |value| value.duration(&settings::LEASE.bounds));
         let allow_cached = self.allow_cached.map_or(Some(Duration::ZERO), |value| allow_cached(&value));

@@ -1,4 +1,4 @@
-//! Lines and descriptors over a Unix socket.
+//! Sends and receives lines and file descriptors over a Unix socket.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -11,9 +11,9 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 
-/// The descriptors of one message. Linux allows 253.
+/// The maximum number of descriptors in one message. Linux allows 253.
 const PER_MESSAGE: usize = 64;
-/// The maximum number of descriptors of a hand-over.
+/// The maximum number of descriptors that one upgrade passes on.
 const MOST: usize = 65_536;
 const LONGEST_LINE: usize = 256;
 const LONGEST_REASON: u64 = 64 * 1024;
@@ -22,12 +22,12 @@ const LONGEST_REASON: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Channel(UnixStream);
 
-/// Why the other end did not send what was expected.
+/// The reason why the other end did not send the expected message.
 #[derive(Debug)]
 pub(super) enum ChannelError {
-    /// The connection ended or broke, or nothing came in time.
+    /// The connection was closed or failed, or the other end did not send in time.
     Io(io::Error),
-    /// The other process has failed for this reason.
+    /// The other process reports that it failed for this reason.
     Failed(String),
 }
 
@@ -36,15 +36,15 @@ impl Channel {
         Self(stream)
     }
 
-    /// Returns the process and the user of the other end.
+    /// Returns the process and the user at the other end.
     pub(super) fn peer(&self) -> io::Result<(u32, u32)> {
         let peer = rustix::net::sockopt::socket_peercred(&self.0)?;
         Ok((peer.pid.as_raw_nonzero().get().cast_unsigned(), peer.uid.as_raw()))
     }
 
-    /// Limits how long each read and each write waits.
+    /// Sets the timeout of each read and each write.
     pub(super) fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        // Zero would be refused.
+        // A timeout of zero is an error.
         let timeout = timeout.map(|timeout| timeout.max(Duration::from_millis(1)));
         self.0.set_read_timeout(timeout)?;
         self.0.set_write_timeout(timeout)
@@ -54,14 +54,14 @@ impl Channel {
         (&self.0).write_all(format!("{line}\n").as_bytes())
     }
 
-    /// Sends why this process fails, and nothing after that.
+    /// Reports why this process fails. Nothing can be sent after that.
     pub(super) fn send_failure(&self, reason: &str) -> io::Result<()> {
         self.send("failed")?;
         (&self.0).write_all(reason.as_bytes())?;
         self.0.shutdown(std::net::Shutdown::Write)
     }
 
-    /// Receives a line. It is read byte by byte, because descriptors are attached to the byte after it.
+    /// Receives a line. It is read byte by byte, because the descriptors are attached to the byte after it.
     pub(super) fn receive(&self) -> Result<String, ChannelError> {
         let mut line = Vec::new();
         loop {
@@ -82,7 +82,8 @@ impl Channel {
         Ok(line)
     }
 
-    /// Waits until the other end closes the connection, for at most the timeout. Returns whether it has.
+    /// Waits until the other end closes the connection, at most for the timeout. Returns whether it was
+    /// closed.
     pub(super) fn has_ended(&self) -> bool {
         match (&self.0).read(&mut [0]) {
             Ok(0) => true,
@@ -123,7 +124,7 @@ impl Channel {
                 }
             }
             if message.bytes == 0 || descriptors.len() == before {
-                // Descriptors are left out if this process can open no more.
+                // The system drops descriptors if this process cannot open more.
                 return Err(io::Error::other("descriptors are missing: is the limit of open files too low?"));
             }
         }

@@ -1,7 +1,8 @@
-//! The upgrade of a running gateway: a new process takes the sockets over, and no connection is lost.
+//! Upgrades a running gateway: a new process takes over the sockets, and no connection is lost.
 //!
-//! The running gateway listens on a socket in `state_dir`. Asked for an upgrade (there, or by SIGUSR2), it starts its program
-//! again, which may be another version by now. The two processes speak in lines over that socket:
+//! The running gateway listens on a socket in `state_dir`. When an upgrade is requested over that socket or
+//! by SIGUSR2, it starts its program again, which may be a newer version. The two processes exchange lines
+//! over the socket:
 //!
 //! | new process | running gateway |
 //! |---|---|
@@ -9,8 +10,8 @@
 //! | `take 1`, once its configuration is compiled | `give N`, and N descriptors |
 //! | `ready`, once it accepts connections | `go`, and ends when its requests are finished |
 //!
-//! Instead of any line, either of them can send `failed` and a reason. Until `ready`, any failure leaves the running gateway as
-//! it is. The new process learns that the old one has ended by the end of the connection.
+//! Either process can send `failed` and a reason instead of any line. Before `ready`, a failure leaves the
+//! running gateway as it is. The new process detects the end of the old one by the end of the connection.
 
 mod channel;
 mod predecessor;
@@ -26,11 +27,13 @@ pub(crate) use self::request::request_upgrade;
 pub(super) use self::serving::Handover;
 pub(super) use self::successor::Parts;
 
-/// The variable that tells a new process on which socket the running gateway waits for it.
+/// The environment variable with the path of the socket on which the running gateway waits for the new
+/// process.
 const VARIABLE: &str = "TOLLGATE_HANDOVER";
-/// How long a new process may take until it serves. Ten million tokens load in a tenth of that.
+/// How long a new process may take until it accepts connections. Loading ten million tokens takes a tenth of
+/// that.
 const START: Duration = Duration::from_secs(120);
-/// How often each process reads what the other one has written into the journal.
+/// How often each process reads what the other one has written to the journal.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
 
 /// Returns the path of the socket in a state folder.

@@ -1,4 +1,4 @@
-//! The running gateway, as the new process sees it.
+//! The new process's connection to the running gateway.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ impl Predecessor {
     /// Returns the gateway that has started this process for an upgrade, or `None` if there is none.
     ///
     /// # Errors
-    /// Fails if it cannot be reached.
+    /// Fails if that gateway cannot be reached.
     pub(in crate::gateway) fn of_process() -> Result<Option<Self>, StartError> {
         let Some(path) = std::env::var_os(VARIABLE) else { return Ok(None) };
         let connect = || {
@@ -32,10 +32,10 @@ impl Predecessor {
         })
     }
 
-    /// Takes the listening sockets. Returns the lock of the journal, if the running gateway has one.
+    /// Receives the listening sockets. Returns the lock of the journal, if the running gateway has one.
     ///
     /// # Errors
-    /// Fails if the running gateway does not give them.
+    /// Fails if the running gateway does not send them.
     pub(in crate::gateway) fn take(
         &self,
         sockets: &mut InheritedSockets,
@@ -70,7 +70,7 @@ impl Predecessor {
 
     /// Reports that this process cannot take over.
     pub(in crate::gateway) fn report(&self, error: &StartError) {
-        // If the running gateway is gone, nobody needs to know.
+        // A running gateway that has ended does not need the report.
         let _ = self.0.send_failure(&error.to_string());
     }
 
@@ -81,7 +81,7 @@ impl Predecessor {
         }
     }
 
-    /// Reads what the other gateway writes into the journal until it has ended.
+    /// Reads what the other gateway writes to the journal until that gateway has ended.
     pub(in crate::gateway) fn follow(&self, stored: &Stored) {
         let _ = self.0.set_timeout(Some(CATCH_UP_EVERY));
         while !self.0.has_ended() {

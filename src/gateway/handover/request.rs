@@ -1,4 +1,4 @@
-//! How another process asks the running gateway for an upgrade.
+//! Requests an upgrade of the running gateway from another process.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
@@ -7,10 +7,11 @@ use std::path::Path;
 use super::START;
 use super::channel::{Channel, ChannelError};
 
-/// Asks the gateway that listens on `socket` to let a new process take over, and waits for that. Returns the new process.
+/// Asks the gateway that listens on `socket` to start an upgrade, and waits for the result. Returns the new
+/// process.
 ///
 /// # Errors
-/// The reason why the gateway still runs as before.
+/// Returns the reason why the upgrade failed and the gateway runs as before.
 pub(crate) fn request_upgrade(socket: &Path) -> Result<u32, String> {
     let cannot_reach = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
@@ -22,7 +23,8 @@ pub(crate) fn request_upgrade(socket: &Path) -> Result<u32, String> {
         _ => format!("cannot reach the gateway on {}: {error}", socket.display()),
     };
     let channel = Channel::new(UnixStream::connect(socket).map_err(cannot_reach)?);
-    // The gateway may first have to wait for the end of an earlier upgrade, and reports a new process that takes too long.
+    // The timeout covers the end of an earlier upgrade. The gateway itself reports a new process that takes
+    // too long.
     let ask = || channel.set_timeout(Some(START * 3)).and_then(|()| channel.send("upgrade"));
     ask().map_err(cannot_reach)?;
     match channel.receive() {

@@ -1,4 +1,4 @@
-//! The socket on which a running gateway is asked for an upgrade, and on which its successor connects.
+//! The socket on which a running gateway accepts requests for an upgrade, and connections of its successor.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ use super::successor::{Parts, Program, Replaced, Successor};
 use super::{CATCH_UP_EVERY, socket_path};
 use crate::state_file;
 
-/// How long a process that has connected may take to send its first line.
+/// How long a process may take to send its first line after it has connected.
 const FIRST_LINE: Duration = Duration::from_secs(5);
 
 /// The upgrades of this process.
@@ -29,9 +29,9 @@ pub(in crate::gateway) struct Handover {
 
 #[derive(Default)]
 struct State {
-    /// Whether the gateway before this one still finishes requests.
+    /// Whether the previous gateway is still finishing requests.
     has_predecessor: bool,
-    /// The process that is to connect, and where its connection goes.
+    /// The process that is expected to connect, and the channel that receives its connection.
     expected: Option<(u32, Sender<Channel>)>,
     is_upgrading: bool,
     replaced: Option<Replaced>,
@@ -48,7 +48,8 @@ impl Handover {
         })
     }
 
-    /// Takes over from `predecessor`, if there is one, and waits for requests from then on. Calls `serving` in between.
+    /// Takes over from `predecessor`, if there is one, and then accepts requests for upgrades. Calls
+    /// `serving` in between.
     pub(in crate::gateway) fn start(
         self: Arc<Self>,
         predecessor: Option<Arc<Predecessor>>,
@@ -84,7 +85,7 @@ impl Handover {
         }
     }
 
-    /// Starts the upgrade that a signal asks for.
+    /// Starts an upgrade that a signal has requested.
     pub(in crate::gateway) fn upgrade_on_signal(self: &Arc<Self>) {
         let handover = Arc::clone(self);
         let upgrade = move || drop(handover.upgrade());
@@ -93,8 +94,8 @@ impl Handover {
         }
     }
 
-    /// Binds a neighbour and renames it, so that there is always a socket to connect to. Only a process that replaces a gateway
-    /// takes its socket.
+    /// Binds a temporary name and renames it, so that clients can always connect. Only a process that
+    /// replaces a gateway may replace its socket.
     fn bind(&self, replaces: bool) -> io::Result<UnixListener> {
         if !replaces && UnixStream::connect(&self.socket).is_ok() {
             return Err(io::Error::other("another gateway listens on it: give each its own state_dir"));
@@ -116,7 +117,7 @@ impl Handover {
     fn listen(self: &Arc<Self>, listener: &UnixListener) {
         for stream in listener.incoming() {
             let Ok(stream) = stream else {
-                // Out of descriptors, probably.
+                // The process is probably out of file descriptors.
                 thread::sleep(FIRST_LINE);
                 continue;
             };
@@ -161,7 +162,7 @@ impl Handover {
         Ok(())
     }
 
-    /// Lets a new process take over. Returns it.
+    /// Lets a new process take over. Returns the new process.
     fn upgrade(&self) -> Result<u32, String> {
         {
             let mut state = self.lock();
@@ -192,11 +193,11 @@ impl Handover {
     }
 
     fn replace(&self) -> Result<Replaced, String> {
-        // Two processes share a journal, not three.
+        // At most two processes share a journal.
         let state = self.changed.wait_while(self.lock(), |state| state.has_predecessor);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         let (connected, connection) = channel();
-        // The lock is held until the process is expected, because it may connect at once.
+        // The lock is held until the process is registered as expected, because it may connect at once.
         let process = self.program.start(&self.socket)?;
         state.expected = Some((process.id(), connected));
         drop(state);
@@ -214,7 +215,8 @@ impl Handover {
         Ok(replaced)
     }
 
-    /// A thread that panicked with the lock held left at worst an upgrade that counts as under way.
+    /// A thread that panicked while it held the lock leaves, at worst, an upgrade that is still marked as in
+    /// progress.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

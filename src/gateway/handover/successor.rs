@@ -1,4 +1,4 @@
-//! The new process, as the running gateway sees it.
+//! The running gateway's connection to the new process.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,10 +20,10 @@ use crate::gateway::service_manager;
 use crate::gateway::store::Stored;
 use crate::server::{PassableSockets, ShutdownHandle};
 
-/// How often a process that has not connected yet is looked at.
+/// How often a process that has not connected yet is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What changes hands, and what ends then.
+/// The resources that are handed over or stopped.
 pub(in crate::gateway) struct Parts {
     pub(in crate::gateway) sockets: PassableSockets,
     pub(in crate::gateway) shutdown: ShutdownHandle,
@@ -42,11 +42,12 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Returns the program of this process. It is started by its path, where another version may be by then.
+    /// Returns the program of this process. It is started by its path, which may lead to another version by
+    /// then.
     pub(super) fn of_process() -> Self {
         let mut arguments = env::args_os();
         let name = arguments.next().unwrap_or_default();
-        // A name without a folder was found in the PATH.
+        // A name without a folder was found through PATH.
         let has_folder = Path::new(&name).components().count() > 1;
         let path = if has_folder { name } else { env::current_exe().map_or(name, Into::into) };
         Self { path, arguments: arguments.collect() }
@@ -57,7 +58,7 @@ impl Program {
         Command::new(&self.path)
             .args(&self.arguments)
             .env(VARIABLE, socket)
-            // What they name belongs to this process.
+            // These variables refer to this process.
             .env_remove("LISTEN_FDS")
             .env_remove("LISTEN_FDNAMES")
             .env_remove("LISTEN_PID")
@@ -102,7 +103,7 @@ impl Successor {
         }
     }
 
-    /// Lets it take over. If it fails, this gateway serves as before.
+    /// Lets the process take over. If that fails, this gateway continues to serve.
     pub(super) fn take_over(mut self, parts: &Parts) -> Result<Replaced, String> {
         let mut shares = false;
         let outcome = self.hand_over(parts, &mut shares);
@@ -131,7 +132,7 @@ impl Successor {
             "take 1" => {}
             other => return Err(ChannelError::Failed(format!("the new process sent {other:?}"))),
         }
-        // What the new process reads must be complete.
+        // The new process must read a complete state.
         parts.keeper.hand_over();
         let lock = parts.stored.share().map_err(|error| self.refuse(error.to_string()))?;
         *shares = true;
@@ -151,13 +152,14 @@ impl Successor {
             "ready" => {}
             other => return Err(ChannelError::Failed(format!("the new process sent {other:?}"))),
         }
-        // From here on nothing fails.
+        // No step after this one can fail.
         parts.reloader.retire();
         parts.metrics.notify_one();
         parts.admin.notify_one();
         parts.shutdown.hand_over();
         service_manager::replaced_by(self.process.id());
-        // A new process that is gone by now has accepted connections all the same: there is no way back.
+        // The new process may have ended by now, but it has already accepted connections, so this gateway
+        // cannot return.
         let _ = self.channel.send("go");
         Ok(())
     }
@@ -168,14 +170,14 @@ impl Successor {
     }
 }
 
-/// A process that has taken over. It learns of the end of this process by the end of the connection.
+/// A process that has taken over. It detects the end of this process by the end of the connection.
 pub(super) struct Replaced {
     pub(super) process: u32,
     _channel: Channel,
 }
 
 fn end(process: &mut Child) {
-    // It may have ended by itself.
+    // The process may have ended by itself.
     let _ = process.kill();
     let _ = process.wait();
 }

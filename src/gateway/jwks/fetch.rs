@@ -12,21 +12,22 @@ use http_body_util::Full;
 use crate::http_client::{Bounds, HttpClient, HttpError, PlainHttp, Trust};
 use crate::oauth::jose::{Jwks, JwksError};
 
-/// HTTP without TLS is allowed on loopback only: elsewhere an attacker on the way could replace the keys.
+/// HTTP without TLS is allowed only on loopback. Elsewhere, an attacker on the network path could replace the
+/// keys.
 const BOUNDS: Bounds =
     Bounds { time: Duration::from_secs(5), body: Jwks::MAX_LENGTH, plain_http: PlainHttp::OnLoopback };
 
-/// Why a fetch gives no keys.
+/// The reason why a fetch returns no keys.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum FetchError {
-    /// The URL is not a URL.
+    /// The URL is invalid.
     Url,
-    /// There is no response.
+    /// The server did not respond.
     Exchange(HttpError),
     /// The status of the response is not 200.
     Status(StatusCode),
-    /// The response is not a set of keys.
+    /// The response is not a key set.
     Keys(JwksError),
 }
 

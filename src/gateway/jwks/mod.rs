@@ -1,4 +1,4 @@
-//! Fetching the key sets of clients that publish them (`jwks_uri`), apart from requests.
+//! Fetches the key sets of clients that publish them (`jwks_uri`), independently of requests.
 //!
 //! One thread has a runtime of its own. It fetches a set at once and again every five minutes. A signature by an unknown
 //! key causes an earlier fetch, at most once a minute, so that strangers cannot cause many fetches. After a failure the
@@ -31,7 +31,7 @@ impl Gate {
     /// Starts the thread that fetches [`Gate::remote_keys`]. It ends with the gate.
     ///
     /// # Errors
-    /// If the system starts no thread, or TLS cannot be set up.
+    /// Fails if the thread cannot be created, or TLS cannot be set up.
     pub fn fetch_keys(&self) -> io::Result<()> {
         let client = fetch::client().map_err(io::Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -77,7 +77,7 @@ async fn keep_fetched(gate: WeakGate, client: HttpClient) {
     }
 }
 
-/// A set, and when to fetch it.
+/// A key set, and the schedule of its fetches.
 struct Watched {
     keys: Arc<RemoteKeys>,
     schedule: Schedule,
@@ -97,7 +97,7 @@ fn finish(keys: &RemoteKeys, fetched: Result<Jwks, FetchError>, known: Option<&m
     let failures = known.as_ref().map_or(0, |set| set.schedule.failures);
     if let Some(set) = known {
         let mut random = [0; 2];
-        // Without random bytes there is no jitter, and everything else works.
+        // Without random bytes there is no jitter. Fetches work the same otherwise.
         let _ = getrandom::fill(&mut random);
         set.schedule.end(fetched.is_ok(), u16::from_ne_bytes(random));
     }
@@ -111,7 +111,7 @@ fn finish(keys: &RemoteKeys, fetched: Result<Jwks, FetchError>, known: Option<&m
             }
             keys.replace(fetched);
         }
-        // Logged once for each outage.
+        // The failure is logged once for each outage.
         Err(error) if failures == 0 => {
             log::warn!(
                 "{}: the keys cannot be fetched, and the last good ones stay in use: {error}",

@@ -1,4 +1,4 @@
-//! When a key set is fetched.
+//! The schedule of the fetches of a key set.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const ON_DEMAND: Duration = Duration::from_secs(60);
 /// The wait after the first failure. It doubles with each further failure, up to [`INTERVAL`].
 const RETRY: Duration = Duration::from_secs(2);
 
-/// When one set is fetched. It reads no clock: the time is passed in.
+/// The schedule of one key set. It does not read a clock: the time is passed in.
 pub(super) struct Schedule {
     /// When the last fetch began.
     began: Millis,
@@ -48,7 +48,7 @@ impl Schedule {
         }
     }
 
-    /// Notes the end of a fetch. `random` spreads the next one over a fifth of the time until then.
+    /// Records the end of a fetch. `random` spreads the next fetch over a fifth of the interval.
     pub(super) fn end(&mut self, good: bool, random: u16) {
         self.is_fetching = false;
         self.failures = if good { 0 } else { self.failures.saturating_add(1) };

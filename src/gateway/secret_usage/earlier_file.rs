@@ -1,4 +1,4 @@
-//! `secrets.json`, in which versions before the journal recorded the use of secrets.
+//! Reads `secrets.json`, in which earlier versions recorded the use of secrets.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,12 +12,12 @@ use super::entry::Entry;
 use crate::gate::SeenSecret;
 
 const NAME: &str = "secrets.json";
-/// The version that is read.
+/// The supported version of the file.
 const VERSION: u32 = 1;
-/// The largest file that is read. No configuration has so many secrets.
+/// The maximum size of the file. No configuration has enough secrets to exceed it.
 const MAX_SIZE: u64 = 64 << 20;
 
-/// Why the file cannot be used.
+/// The reason why the file cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum EarlierFileError {
@@ -25,7 +25,7 @@ pub(crate) enum EarlierFileError {
     Unreadable(io::Error),
     /// It is not a regular file, or too large.
     Strange,
-    /// Its content is not what this program wrote.
+    /// Its content was not written by this program.
     Malformed(serde_json::Error),
     /// Another version of this program wrote it.
     Version(u32),
@@ -54,7 +54,7 @@ impl error::Error for EarlierFileError {
 
 #[derive(Deserialize)]
 struct Document {
-    /// By client id and secret id.
+    /// The entries by client id and secret id.
     clients: BTreeMap<String, BTreeMap<String, Entry>>,
 }
 
@@ -79,7 +79,7 @@ impl EarlierFile {
         &self.path
     }
 
-    /// Returns what the file has, or `None` if there is no file.
+    /// Returns the content of the file, or `None` if the file does not exist.
     pub(super) fn read(&self) -> Result<Option<Vec<SeenSecret>>, EarlierFileError> {
         // Opening a named pipe would wait for a writer.
         let is_file = match fs::metadata(&self.path) {

@@ -1,4 +1,5 @@
-//! The thread that records the use of secrets, and what routes in shadow mode learn, and logs warnings about both.
+//! The thread that records the use of secrets and the observations of shadow mode, and logs warnings about
+//! both.
 
 use std::io;
 use std::path::Path;
@@ -14,45 +15,46 @@ use crate::gate::Gate;
 use crate::gateway::shadow_keeper::ShadowKeeper;
 use crate::store::Journal;
 
-/// How often the thread looks. If the process is killed, the uses since then are lost.
+/// How often the thread records new uses. If the process is killed, the uses since the last time are lost.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Records the use of a gate's secrets in the journal while the gateway runs, and what routes in shadow mode learn in a
-/// file.
+/// Records the use of a gate's secrets in the journal, and the observations of shadow mode in a file, while
+/// the gateway runs.
 pub(crate) struct Keeper {
     handle: KeeperHandle,
     thread: JoinHandle<()>,
 }
 
-/// Asks the thread of a [`Keeper`] for something, from any thread.
+/// A handle that sends requests to the thread of a [`Keeper`], from any thread.
 #[derive(Clone)]
 pub(crate) struct KeeperHandle(Sender<Task>);
 
-/// What the thread is asked for.
+/// A request to the thread.
 enum Task {
-    /// To record everything, for another process that takes over.
+    /// Record everything, for another process that takes over.
     HandOver(Sender<()>),
-    /// To go on as before, because no process takes over.
+    /// Continue as before, because no process takes over.
     Resume,
-    /// To add what the process before this one has counted until its end.
+    /// Add the uses that the previous process has counted until its end.
     Absorb(Sender<()>),
-    /// To record for the last time, and to end.
+    /// Record everything a last time, and end.
     Finish,
 }
 
 impl KeeperHandle {
-    /// Records everything that was counted, and counts apart from then on what another process does not know. Waits until
-    /// all of it is among what the journal writes next.
+    /// Records everything that was counted, and then counts separately what another process does not know.
+    /// Waits until everything is in the queue of the journal.
     pub(crate) fn hand_over(&self) {
         self.wait_for(Task::HandOver);
     }
 
-    /// Goes on as before [`KeeperHandle::hand_over`].
+    /// Reverts [`KeeperHandle::hand_over`].
     pub(crate) fn resume(&self) {
         let _ = self.0.send(Task::Resume);
     }
 
-    /// Adds what the process before this one has counted since it handed over. It must have ended. Waits for that.
+    /// Adds the uses that the previous process has counted since it handed over, and waits until that is
+    /// done. That process must have ended.
     pub(crate) fn absorb(&self) {
         self.wait_for(Task::Absorb);
     }
@@ -66,8 +68,8 @@ impl KeeperHandle {
 }
 
 impl Keeper {
-    /// Restores what the journal says and starts to update it. `alone` says that no other process writes it. Without a
-    /// journal, the thread logs warnings only.
+    /// Restores the uses from the journal and starts to update it. `alone` says that no other process writes
+    /// to it. Without a journal, the thread only logs warnings.
     ///
     /// # Errors
     /// Fails if the system starts no thread.
@@ -113,12 +115,12 @@ impl Keeper {
         Ok(Self { handle: KeeperHandle(tasks), thread })
     }
 
-    /// Returns what asks the thread for something.
+    /// Returns a handle to the thread.
     pub(crate) fn handle(&self) -> KeeperHandle {
         self.handle.clone()
     }
 
-    /// Records what is not yet recorded, and waits until the journal has it among what it writes next.
+    /// Records the remaining uses, and waits until they are in the queue of the journal.
     pub(crate) fn finish(self) {
         let _ = self.handle.0.send(Task::Finish);
         let _ = self.thread.join();
@@ -143,7 +145,7 @@ impl Work {
     }
 }
 
-/// Warns about secrets that have expired and are still in the configuration, at a start and at a reload.
+/// Warns about expired secrets that are still in the configuration, at a start and at a reload.
 pub(crate) fn warn_of_expired(gate: &Gate) {
     let now = gate.clock().unix_time();
     for secret in gate.seen_secrets() {

@@ -1,4 +1,4 @@
-//! What is recorded about the use of secrets, before and while a gateway runs.
+//! Reads and merges the recorded use of secrets.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use crate::gate::{SecretUsage, SeenSecret};
 use crate::store::JournalError;
 use crate::store::journal::{UsageRow, usage};
 
-/// Why nothing is known about the use of secrets.
+/// The reason why nothing is known about the use of secrets.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum UsageError {
-    /// The configuration keeps nothing on disk.
+    /// The configuration stores nothing on disk.
     InMemory,
     /// No gateway has run with this state folder.
     Missing(PathBuf),
     /// The journal cannot be read.
     Journal(JournalError),
-    /// The file of an earlier version cannot be read, and the journal has nothing.
+    /// The file of an earlier version cannot be read, and the journal has no entries.
     Earlier(PathBuf, EarlierFileError),
 }
 
@@ -49,7 +49,7 @@ impl error::Error for UsageError {
 /// Returns the recorded use of secrets, for the command line.
 ///
 /// # Errors
-/// Fails if nothing is known.
+/// Fails if there are no records.
 pub(crate) fn recorded(config: &Config) -> Result<Vec<SeenSecret>, UsageError> {
     if config.store == StoreKind::Memory {
         return Err(UsageError::InMemory);
@@ -69,7 +69,7 @@ pub(crate) fn recorded(config: &Config) -> Result<Vec<SeenSecret>, UsageError> {
     Ok(kept.seen())
 }
 
-/// Returns the rows of the journal in a folder. If they cannot be read, logs that and returns none.
+/// Returns the rows of the journal in a folder. If they cannot be read, logs the error and returns none.
 pub(super) fn rows(folder: &Path) -> Vec<UsageRow> {
     match usage(folder) {
         Ok(rows) => rows.unwrap_or_default(),
@@ -80,12 +80,13 @@ pub(super) fn rows(folder: &Path) -> Vec<UsageRow> {
     }
 }
 
-/// The use of secrets, from several sources.
+/// The use of secrets, merged from several sources.
 #[derive(Default)]
 pub(super) struct Kept(BTreeMap<(String, String), SeenSecret>);
 
 impl Kept {
-    /// Adds a row of the journal. A late one is added to the other. A row that is not what this program writes is ignored.
+    /// Adds a row of the journal. A late row is added to the row of the same secret. A row that was not
+    /// written by this program is ignored.
     pub(super) fn add_row(&mut self, row: &UsageRow) {
         let UsageRow { client, secret: id, is_late, entry } = row;
         let Some(secret) = entry.as_deref().and_then(|entry| serde_json::from_str::<Entry>(entry).ok())
@@ -96,7 +97,7 @@ impl Kept {
         self.add(secret, if *is_late { sum } else { latest });
     }
 
-    /// Adds what another source says about the same uses.
+    /// Merges the records of another source about the same uses.
     pub(super) fn add_same(&mut self, secret: SeenSecret) {
         self.add(secret, latest);
     }
@@ -104,7 +105,7 @@ impl Kept {
     fn add(&mut self, secret: SeenSecret, combine: fn(&mut SecretUsage, &SecretUsage)) {
         let key = (secret.client_id.clone(), secret.id.clone());
         match self.0.get_mut(&key) {
-            // An earlier secret of the same id.
+            // The record is about an earlier secret with the same id.
             Some(known) if known.fingerprint != secret.fingerprint => {
                 if known.usage.since < secret.usage.since {
                     *known = secret;
@@ -120,12 +121,12 @@ impl Kept {
     }
 }
 
-/// Combines two records of the same uses: the one that knows more is right.
+/// Merges two records of the same uses, by choosing the more complete one.
 fn latest(one: &mut SecretUsage, other: &SecretUsage) {
     combine(one, other, u64::max);
 }
 
-/// Combines two records of different uses.
+/// Adds two records of different uses.
 fn sum(one: &mut SecretUsage, other: &SecretUsage) {
     combine(one, other, u64::saturating_add);
 }
@@ -144,12 +145,12 @@ fn combine(one: &mut SecretUsage, other: &SecretUsage, counts: fn(u64, u64) -> u
 
 /// Makes the row of a secret.
 pub(super) fn row(secret: &SeenSecret, is_late: bool) -> UsageRow {
-    // A structure of numbers and texts always has a form in JSON.
+    // A struct of numbers and strings can always be serialized as JSON.
     let entry = serde_json::to_string(&Entry::of(secret)).ok();
     UsageRow { client: secret.client_id.clone(), secret: secret.id.clone(), is_late, entry }
 }
 
-/// Returns the use of a secret since an earlier record, or `None` if it was not used since.
+/// Returns the use of a secret since an earlier record, or `None` if it was not used since then.
 pub(super) fn since(before: &SecretUsage, now: &SecretUsage) -> Option<SecretUsage> {
     let mut later = SecretUsage::counted_since(now.since);
     later.count = now.count.saturating_sub(before.count);

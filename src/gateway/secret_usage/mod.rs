@@ -1,8 +1,8 @@
 //! Rotation of client secrets: the use of each secret is recorded across restarts, and the log names clients that still
 //! use a secret shortly before it expires.
 //!
-//! The gate counts the uses. A thread records the counts in the journal and logs the warnings, so that no request waits for
-//! either. The command line reads the journal.
+//! The gate counts the uses. A separate thread writes the counts to the journal and logs the warnings, so
+//! that requests never wait for that. The command line reads the journal.
 
 mod earlier_file;
 mod entry;

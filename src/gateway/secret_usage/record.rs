@@ -1,4 +1,4 @@
-//! The use of secrets in the journal, as one process writes it.
+//! Writes the use of secrets to the journal, on behalf of one process.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,27 +11,28 @@ use crate::gateway::store::block_on;
 use crate::store::Journal;
 use crate::store::journal::UsageRow;
 
-/// Writes what has changed into the journal.
+/// Writes changed counts to the journal.
 ///
-/// While two processes share the journal (an upgrade), only the new one writes the rows. The old one writes *late* rows:
-/// what it has counted since the new one read the others. The new one adds them when the old one has ended.
+/// While two processes share the journal (an upgrade), only the new process writes the regular rows. The old
+/// process writes *late* rows, with the uses that it has counted since the new process read the journal. The
+/// new process adds the late rows when the old process has ended.
 pub(super) struct Record {
     journal: Arc<Journal>,
     folder: PathBuf,
-    /// What this process has written last.
+    /// The rows that this process has written last.
     written: Vec<SeenSecret>,
     /// Rows to delete with the next ones.
     obsolete: Vec<UsageRow>,
-    /// What another process has read when it took over.
+    /// The rows that another process read when it took over.
     handed_over: Option<Vec<SeenSecret>>,
 }
 
 impl Record {
-    /// Restores what the journal and the file of an earlier version say.
+    /// Restores the uses from the journal and from the file of an earlier version.
     pub(super) fn start(gate: &Gate, journal: Arc<Journal>, folder: &Path, alone: bool) -> Self {
         let mut kept = Kept::default();
         let rows = rows(folder);
-        // The late rows of a process that still runs are not complete.
+        // The late rows of a process that still runs are incomplete.
         let complete = rows.iter().filter(|row| alone || !row.is_late);
         complete.for_each(|row| kept.add_row(row));
         let earlier = EarlierFile::in_folder(folder);
@@ -65,7 +66,7 @@ impl Record {
         let mut record = Self { journal, folder, written: Vec::new(), obsolete, handed_over: None };
         if alone && has_earlier {
             record.write(seen);
-            // Were it renamed before the rows are safe, a power loss would lose both.
+            // If the file were renamed before the rows are durable, a power loss would lose both.
             if matches!(block_on(record.journal.flush()), Ok(Ok(()))) {
                 record.leave_earlier_file();
             }
@@ -90,7 +91,7 @@ impl Record {
         }
     }
 
-    /// Writes late rows from now on. Everything else must have been written.
+    /// Switches to late rows. Everything else must have been written.
     pub(super) fn hand_over(&mut self) {
         if self.handed_over.is_none() {
             self.handed_over = Some(std::mem::take(&mut self.written));
@@ -138,7 +139,7 @@ fn deleted(row: UsageRow) -> UsageRow {
     UsageRow { entry: None, ..row }
 }
 
-/// Returns what was counted since `before`.
+/// Returns the uses that were counted since `before`.
 fn later(before: &[SeenSecret], now: Vec<SeenSecret>) -> Vec<SeenSecret> {
     let before: HashMap<_, _> = before.iter().map(|secret| (key(secret), secret)).collect();
     let later = |secret: SeenSecret| {
@@ -149,7 +150,7 @@ fn later(before: &[SeenSecret], now: Vec<SeenSecret>) -> Vec<SeenSecret> {
     now.into_iter().filter_map(later).collect()
 }
 
-/// Returns the rows that make `now` of `before`.
+/// Returns the rows that turn `before` into `now`.
 fn changes(before: &[SeenSecret], now: &[SeenSecret], is_late: bool) -> Vec<UsageRow> {
     let mut before: HashMap<_, _> = before.iter().map(|secret| (key(secret), secret)).collect();
     let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! Which warnings about the use of secrets are due.
+//! Decides which warnings about the use of secrets are due.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Watch {
     known: HashMap<(String, String), Noted>,
 }
 
-/// The counts of a secret when there was last nothing to report, or when a line was last logged.
+/// The counts of a secret when a line about it was last logged, or when there was last nothing to report.
 #[derive(Clone, Copy, Default)]
 struct Noted {
     count: u64,
@@ -39,11 +39,11 @@ impl Watch {
     pub(super) fn lines(&mut self, seen: &[SeenSecret], now: Duration) -> Vec<String> {
         let mut lines = Vec::new();
         let mut known = HashMap::with_capacity(seen.len());
-        // The secrets of a client follow each other.
+        // The secrets of a client are adjacent.
         for of_client in seen.chunk_by(|one, other| one.client_id == other.client_id) {
             for secret in of_client {
                 let mut noted = self.known.get(&key(secret)).copied().unwrap_or_default();
-                // A new secret with the same id has counts that are lower than those noted.
+                // A new secret with the same id has lower counts than those recorded.
                 let used = secret.usage.count != noted.count;
                 let refused = secret.usage.refused_count != noted.refused_count;
                 let line = match rotation_status(secret, of_client, now) {

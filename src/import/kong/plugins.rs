@@ -1,4 +1,4 @@
-//! Kong's plugins: what routes have keys for.
+//! Translates Kong's plugins into the keys of routes.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::import::name::{is_scope, slug};
 use crate::import::render::{quoted, quoted_list};
 use crate::import::yaml::Node;
 
-/// Plugins that authenticate; the token takes their place.
+/// Plugins that authenticate callers. The token replaces them.
 const AUTHENTICATION: [&str; 8] = [
     "oauth2",
     "oauth2-introspection",
@@ -19,8 +19,8 @@ const AUTHENTICATION: [&str; 8] = [
     "ldap-auth",
 ];
 
-/// Applies the plugins of the whole file, of a service or of a route. Returns `false` if one of them keeps callers out in a
-/// way that a route cannot express.
+/// Applies the plugins of the whole file, of a service or of a route. Returns `false` if one of them
+/// restricts access in a way that a route cannot express.
 pub(super) fn plugins(
     owner: &Node,
     label: &str,
@@ -88,7 +88,7 @@ pub(super) fn plugins(
     true
 }
 
-/// The limit, if there is exactly one.
+/// Returns the limit if there is exactly one.
 fn rate(config: Option<&Node>) -> Option<String> {
     let config = config?;
     let units = [("second", "s"), ("minute", "m"), ("hour", "h")];

@@ -1,4 +1,4 @@
-//! `location` blocks: what becomes a route, and what it keeps of its server.
+//! Translates `location` blocks into routes, with the settings that they inherit from their server.
 
 use std::collections::BTreeSet;
 
@@ -8,24 +8,24 @@ use crate::import::draft::{Draft, Need, Route, RoutePath, Server, Upstream};
 use crate::import::name::slug;
 use crate::import::render::{quoted, quoted_list};
 
-/// What a location takes from the blocks around it, as routes have it.
+/// The settings that a location inherits from the blocks around it, in the form of routes.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Inherited {
     max_body_size: Option<String>,
     allow: Vec<String>,
     deny: Vec<String>,
-    /// `deny all` was seen: only what `allow` names gets through.
+    /// `deny all` was seen, so only addresses in `allow` are accepted.
     closed: bool,
-    /// The addresses are those of an outer block. The first `allow` or `deny` of a block replaces them.
+    /// The addresses come from an outer block. The first `allow` or `deny` of an inner block replaces them.
     outer: bool,
 }
 
-/// Directives that decide who gets through or what is answered. A location with one that a route cannot express is not
-/// imported, because its route would let more through than nginx does.
+/// Directives that restrict access or decide the response. A location with a directive that a route cannot
+/// express is not imported, because its route would accept more than nginx does.
 const RESTRICTIONS: [&str; 8] =
     ["allow", "deny", "if", "internal", "limit_except", "location", "return", "valid_referers"];
 
-/// Whether a directive that was not taken keeps its block from being imported.
+/// Returns whether a directive that was not translated prevents the import of its block.
 pub(super) fn is_restriction(directive: &Directive) -> bool {
     RESTRICTIONS.contains(&&*directive.name)
 }
@@ -36,7 +36,7 @@ impl Inherited {
         Self { outer: true, ..self.clone() }
     }
 
-    /// Takes a directive that a route has a key for. Returns `false` if it is another one.
+    /// Applies a directive that has an equivalent key of a route. Returns `false` for other directives.
     pub(super) fn take(&mut self, directive: &Directive) -> bool {
         let Some(value) = directive.arguments.first() else { return false };
         if self.outer && matches!(&*directive.name, "allow" | "deny") {
@@ -51,10 +51,11 @@ impl Inherited {
             },
             "allow" if value == "all" && !self.closed => {}
             "deny" if value == "all" => self.closed = true,
-            // After `deny all`, nginx reads no further.
+            // nginx ignores rules after `deny all`.
             "allow" | "deny" if self.closed => return false,
             "allow" => self.allow.push(value.clone()),
-            // nginx stops at the first match, and a route denies before it allows: the order matters only here.
+            // nginx stops at the first match, and a route checks `deny` before `allow`. The order matters
+            // only here.
             "deny" if self.allow.is_empty() => self.deny.push(value.clone()),
             _ => return false,
         }
@@ -151,7 +152,7 @@ fn one(
     }
     let mut settings = inherited.settings();
     let text = path.text().to_owned();
-    // With a path in proxy_pass, nginx puts it in the place of the location's own.
+    // If `proxy_pass` has a path, nginx replaces the location's path with it.
     match rest {
         "" => {}
         rest if rest == text => {}
@@ -196,7 +197,8 @@ fn is_deny_all(directive: &Directive) -> bool {
     matches!(directive.inner(), [only] if only.name == "deny" && only.arguments == ["all"])
 }
 
-/// Splits the target of `proxy_pass` into scheme and authority, and its path. `None` if variables decide.
+/// Splits the target of `proxy_pass` into scheme and authority, and its path. Returns `None` if the target
+/// contains variables.
 fn split(url: &str) -> Option<(&str, &str)> {
     if url.contains('$') {
         return None;
@@ -206,7 +208,7 @@ fn split(url: &str) -> Option<(&str, &str)> {
     Some((url.get(..end)?, url.get(end..)?))
 }
 
-/// The name of the upstream that a target means; one is made if nginx names a server itself.
+/// Returns the name of the upstream of a target. Makes a new upstream if nginx names a server directly.
 fn upstream(origin: &str, draft: &mut Draft) -> String {
     let (scheme, authority) = origin.split_once("://").unwrap_or(("http", origin));
     if let Some(upstream) = draft.upstreams.iter_mut().find(|upstream| upstream.name == authority) {
@@ -227,7 +229,7 @@ fn upstream(origin: &str, draft: &mut Draft) -> String {
     name
 }
 
-/// nginx's sizes (`10m`, `8k`) as ours; 0 is no limit in both.
+/// Translates nginx's sizes (`10m`, `8k`). In both formats, 0 means no limit.
 fn size(text: &str) -> Option<String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = text.strip_suffix(unit).filter(|number| !number.is_empty())?;

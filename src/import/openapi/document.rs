@@ -1,10 +1,10 @@
-//! The parts of a description, with its references followed.
+//! The parts of an OpenAPI description, with references resolved.
 
 use crate::config::Position;
 use crate::import::error::ImportError;
 use crate::import::yaml::Node;
 
-/// The most references that are followed from one place.
+/// The maximum number of references that are followed from one place.
 const MAX_REFERENCES: usize = 16;
 
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,8 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The requirements of an operation: its own, or those of the whole document. `None` if there are none at all.
+    /// Returns the security requirements of an operation: its own, or those of the whole document. Returns
+    /// `None` if there are none.
     pub(super) fn security(&self, operation: &'a Node) -> Option<&'a Node> {
         operation.get("security").or_else(|| self.root.get("security"))
     }

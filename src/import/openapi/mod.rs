@@ -18,17 +18,17 @@ use super::name::slug;
 use super::yaml::Node;
 use crate::import::error::ImportError;
 
-/// Members of a path item that are no operations.
+/// Members of a path item that are not operations.
 const OTHERS: [&str; 5] = ["summary", "description", "servers", "parameters", "$ref"];
 
-/// How a description is translated.
+/// Options for the translation of a description.
 #[derive(Debug, Default)]
 pub(crate) struct Options<'a> {
-    /// The origin that requests are forwarded to, instead of the description's own server.
+    /// The origin that requests are forwarded to, instead of the server in the description.
     pub(crate) upstream: Option<&'a str>,
     /// Left out: security requirements if they name scopes, otherwise tags if all operations have some, otherwise the path.
     pub(crate) scopes: Option<ScopeSource>,
-    /// The name of the upstream. Left out: made of the title.
+    /// The name of the upstream. If it is left out, the name is derived from the title.
     pub(crate) name: Option<&'a str>,
 }
 

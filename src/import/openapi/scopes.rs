@@ -1,4 +1,4 @@
-//! The scopes that an operation needs.
+//! Derives the scopes that an operation requires.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::import::draft::{Draft, Need};
 use crate::import::name::{is_scope, slug};
 use crate::import::yaml::Node;
 
-/// Chooses the source of scopes that the description serves best.
+/// Chooses the source of scopes that suits the description best.
 pub(super) fn choose(document: &Document<'_>) -> ScopeSource {
     let mut any_scope = false;
     let mut all_tagged = true;
@@ -79,7 +79,7 @@ pub(super) fn need(
     Need::All(BTreeSet::from([scope]))
 }
 
-/// Whether the description asks for no authentication, or makes it optional.
+/// Returns whether the description requires no authentication, or makes it optional.
 fn is_public(document: &Document<'_>, operation: &Node) -> bool {
     document.security(operation).is_some_and(|security| {
         let alternatives = security.items();
@@ -95,8 +95,9 @@ fn is_version(segment: &str) -> bool {
         && number.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
-/// Each alternative names schemes with scopes. One alternative becomes `scopes`; alternatives of one scope each become
-/// `any_scope`. Of anything else the union of all scopes is needed, which never opens more than the description.
+/// Each alternative names schemes with scopes. One alternative becomes `scopes`. Alternatives with one scope
+/// each become `any_scope`. In all other cases, the route requires the union of all scopes, which never
+/// grants more than the description.
 fn by_security(
     document: &Document<'_>,
     operation: &Node,
@@ -141,7 +142,7 @@ fn by_security(
     }
 }
 
-/// The description of a scope in its security scheme.
+/// Returns the description of a scope in its security scheme.
 fn describe(document: &Document<'_>, scheme: &str, scope: &str) -> String {
     let scheme = document
         .schemes()

@@ -1,4 +1,4 @@
-//! Where the API is: the origin of the upstream, and the path before every template.
+//! Derives the origin of the upstream, and the base path of the API.
 
 use super::document::Document;
 use crate::config::Origin;
@@ -52,7 +52,7 @@ fn first_server(document: &Document<'_>, draft: &mut Draft) -> (Option<String>, 
         url = url.replace(&format!("{{{name}}}"), variable.text_of("default").unwrap_or_default());
     }
     if url.starts_with("//") {
-        // Relative to the scheme of the page that shows the description.
+        // The URL is relative to the scheme of the page that shows the description.
         url.insert_str(0, "https:");
     }
     if url.starts_with('/') {

@@ -1,4 +1,4 @@
-//! Names that the parts of the translation share.
+//! Names that several modules of the translation share.
 
 /// The methods that a path item can have, and that a route can have.
 pub(super) const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::import::draft::RoutePath;
 
-/// The most alternatives that a rule may have once it is written out.
+/// The maximum number of alternatives after a rule was expanded.
 const MAX_ALTERNATIVES: usize = 64;
 
-/// One alternative of a rule: everything in it must hold.
+/// One alternative of a rule. All its conditions must be true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Match {
     pub(super) host: Option<String>,
@@ -22,7 +22,7 @@ struct Partial {
     methods: Option<BTreeSet<String>>,
 }
 
-/// Writes a rule out as alternatives.
+/// Expands a rule into alternatives.
 pub(super) fn parse(rule: &str) -> Result<Vec<Match>, String> {
     let mut parser = Parser { rest: rule.trim(), depth: 0 };
     let alternatives = parser.any()?;

@@ -1,16 +1,16 @@
-//! What is written at once, and the form of its rows.
+//! A batch of changes that is written in one transaction, and the format of its rows.
 
 use crate::oauth::token::TokenDigest;
 use crate::store::journal::usage::UsageRow;
 use crate::store::used_name::UsedName;
 
-/// The kinds of rows. A number is never used for anything else.
+/// The kinds of rows. The number of a kind is never reused for another kind.
 pub(super) const ISSUED: u8 = 1;
 pub(super) const REVOKED: u8 = 2;
 pub(super) const EPOCH: u8 = 3;
 pub(super) const USED: u8 = 4;
 
-/// The bytes in front of every blob: the CRC-32 of the kind and of the rest.
+/// The length of the checksum before every blob: the CRC-32 of the kind and of the rest of the blob.
 const CHECKSUM: usize = 4;
 /// The bytes of a token: its digest, its grant, and when it was issued after the base of the row.
 pub(super) const ISSUED_SIZE: usize = 28;
@@ -28,7 +28,7 @@ pub(super) struct Issued {
     pub(super) expires: i64,
 }
 
-/// The grant of tokens, kept as long as one of them lives.
+/// The grant of tokens, stored as long as one of them is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GrantRow {
     pub(super) id: u64,
@@ -44,14 +44,14 @@ pub(super) struct Epoch {
     pub(super) until: i64,
 }
 
-/// What the tokens of a client depend on. `None` forgets it.
+/// The registration that the tokens of a client depend on. `None` removes the registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ClientRow {
     pub(super) client: String,
     pub(super) registration: Option<Vec<u8>>,
 }
 
-/// What is written in one transaction.
+/// A batch of changes that is written in one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) grants: Vec<GrantRow>,
@@ -71,7 +71,7 @@ pub(super) struct Row {
     pub(super) kind: u8,
     /// The moment that the times in the blob count from.
     pub(super) base: i64,
-    /// When nothing in the row matters any more.
+    /// The time from which the row has no effect and can be deleted.
     pub(super) until: i64,
     pub(super) blob: Vec<u8>,
 }
@@ -161,7 +161,7 @@ fn checksum(kind: u8, content: &[u8]) -> [u8; CHECKSUM] {
     hasher.finalize().to_be_bytes()
 }
 
-/// Returns the content of a blob, if it is what was written.
+/// Returns the content of a blob, or `None` if its checksum does not match.
 pub(super) fn open(kind: u8, blob: &[u8]) -> Option<&[u8]> {
     let (sum, content) = blob.split_at_checked(CHECKSUM)?;
     let size = match kind {

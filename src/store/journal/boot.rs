@@ -1,4 +1,4 @@
-//! The clock that the journal counts on: the time since the machine started, and which start that was.
+//! The clock of the journal: the time since the machine started, and an identifier of that start.
 
 /// The clock of one start of the machine.
 pub(crate) trait BootClock: Send + Sync + 'static {
@@ -51,20 +51,21 @@ pub(super) struct Moment {
     pub(super) wall: i64,
 }
 
-/// What the times of an earlier moment are on the clock of now.
+/// The relation of the times of an earlier moment to the present clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shift {
-    /// This must be added to them.
+    /// The number to add to the earlier times.
     Add(i64),
-    /// How much time has passed is unknown: the clock shows a time before the last one that was written down.
+    /// The time that has passed is unknown, because the clock shows a time before the last recorded one.
     Unknown,
 }
 
-/// The clock rule. Within one start of the machine the clock decides, and steps of the wall clock do nothing. After
-/// another start, the wall clock says how much time has passed. What remains of a lifetime never grows.
+/// Applies the clock rule. Within one start of the machine, its clock decides, and steps of the wall clock
+/// have no effect. After another start, the wall clock says how much time has passed. The rest of a lifetime
+/// never grows.
 pub(super) fn shift(before: &Moment, now: &Moment) -> Shift {
     if before.boot_id == now.boot_id && !now.boot_id.is_empty() {
-        // A machine that was restored from a snapshot goes back in time.
+        // A machine that is restored from a snapshot goes back in time.
         return if now.boot >= before.boot { Shift::Add(0) } else { Shift::Unknown };
     }
     let passed = now.wall.saturating_sub(before.wall);

@@ -21,8 +21,8 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// Returns whether the folder cannot hold a journal: it cannot be written, or is on a network file system. A journal
-    /// that is there and cannot be used, or that another process uses, is another matter.
+    /// Returns whether the folder cannot hold a journal, because it is not writable or is on a network file
+    /// system. Returns `false` for a journal that exists but is damaged or in use by another process.
     #[must_use]
     pub fn is_about_the_folder(&self) -> bool {
         matches!(self, Self::Io(..) | Self::Network(..))

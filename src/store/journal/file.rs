@@ -1,4 +1,4 @@
-//! The file: SQLite used as a log. One row is one batch.
+//! The file of the journal: an SQLite database used as a log. Each row is one batch.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -22,15 +22,16 @@ use crate::store::journal::usage;
 pub(super) const NAME: &str = "journal.db";
 /// The name of the file that is locked while a gateway has the journal open.
 pub(crate) const LOCK: &str = "journal.lock";
-/// What this version writes (`PRAGMA user_version`).
+/// The version of the format that this program writes (`PRAGMA user_version`).
 const VERSION: i64 = 2;
-/// The version before, which has no table of clients. It is read, and becomes this version when it is opened.
+/// The previous version of the format, which has no table of clients. Such a file is upgraded when it is
+/// opened.
 const WITHOUT_CLIENTS: i64 = 1;
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
-/// The most rows that one compaction deletes, so that it does not keep others waiting.
+/// The maximum number of rows that one compaction deletes, so that other writers do not wait long.
 const COMPACT_ROWS: i64 = 512;
-/// The most free pages that one compaction gives back to the file system.
+/// The maximum number of free pages that one compaction returns to the file system.
 const COMPACT_PAGES: i64 = 256;
 
 const CLIENTS: &str = "CREATE TABLE clients (id TEXT PRIMARY KEY, registration BLOB NOT NULL) WITHOUT ROWID;";
@@ -57,7 +58,7 @@ const SCHEMA: &str = "
 pub(super) struct JournalFile {
     connection: Connection,
     path: PathBuf,
-    /// Held for as long as the file is open, so that no other gateway opens it.
+    /// The lock, held as long as the file is open, so that no other gateway opens the file.
     #[cfg_attr(
         not(feature = "gateway"),
         expect(dead_code, reason = "it is held, and only the gateway passes it on")
@@ -67,8 +68,8 @@ pub(super) struct JournalFile {
 }
 
 impl JournalFile {
-    /// Opens the file in a folder, and makes both if they are not there: for this user alone. `lock` is that of a process that
-    /// has the file open and shares it.
+    /// Opens the file in a folder. Creates both, readable for this user only, if they do not exist. `lock` is
+    /// the lock of a process that has the file open and shares it.
     pub(super) fn open(folder: &Path, lock: Option<File>) -> Result<Self, JournalError> {
         let unusable = |path: &Path, error: io::Error| JournalError::Io(path.to_owned(), error);
         state_file::make_folder(folder).map_err(|error| unusable(folder, error))?;
@@ -83,7 +84,8 @@ impl JournalFile {
         };
         let own = Arc::<OwnRows>::default();
         let lock = match lock {
-            // A duplicate of the descriptor that holds the lock: whoever closes it last gives the lock up.
+            // This is a duplicate of the descriptor that holds the lock. The lock is released when the last
+            // duplicate is closed.
             Some(lock) => {
                 own.keep(true);
                 lock
@@ -97,7 +99,7 @@ impl JournalFile {
                 }
             }
         };
-        // The mode is right from the first byte on. SQLite gives it to the files beside this one.
+        // The file has the right mode from the start. SQLite gives the same mode to the files beside it.
         drop(create(&path)?);
         let sqlite = |error| JournalError::Sqlite(path.clone(), error);
         let connection =
@@ -135,7 +137,8 @@ impl JournalFile {
         JournalError::Sqlite(self.path.clone(), error)
     }
 
-    /// Writes a batch, all of it or nothing. With `sync`, it and everything before it survives a power loss.
+    /// Writes a batch completely or not at all. With `sync`, the batch and everything before it survive a
+    /// power loss.
     pub(super) fn commit(&mut self, batch: &Batch, now: &Moment, sync: bool) -> rusqlite::Result<()> {
         self.connection.pragma_update(None, "synchronous", if sync { "FULL" } else { "NORMAL" })?;
         let write = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -184,7 +187,7 @@ impl JournalFile {
         checkpoint(&self.connection, "TRUNCATE")
     }
 
-    /// Deletes what no longer matters at `now`. Returns whether there is more of it.
+    /// Deletes rows that have no effect at `now`. Returns whether more of them are left.
     pub(super) fn compact(&mut self, now: i64) -> rusqlite::Result<bool> {
         let deleted = self.connection.execute(
             "DELETE FROM batches WHERE seq IN (SELECT seq FROM batches WHERE until <= ?1 LIMIT ?2)",
@@ -198,7 +201,7 @@ impl JournalFile {
         Ok(i64::try_from(deleted).is_ok_and(|deleted| deleted == COMPACT_ROWS))
     }
 
-    /// Returns the last moment that was written down.
+    /// Returns the last moment that was recorded.
     pub(super) fn last_tick(&self) -> rusqlite::Result<Option<Moment>> {
         last_tick(&self.connection)
     }
@@ -215,7 +218,7 @@ impl JournalFile {
         write.commit()
     }
 
-    /// Drops all tokens, and what is known about them.
+    /// Removes all tokens, and everything that is stored about them.
     pub(super) fn drop_tokens(&mut self) -> rusqlite::Result<()> {
         let write = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write.execute("DELETE FROM batches WHERE kind IN (?1, ?2, ?3)", [ISSUED, REVOKED, EPOCH])?;
@@ -231,7 +234,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    // Another thread copies the log into the database, so that no batch waits for that.
+    // Another thread runs the checkpoint, so that no batch waits for it.
     connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
     if tables == 0 {
         add_clients(connection, SCHEMA)?;
@@ -239,13 +242,13 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Adds the table of clients, after `others`, and makes the file one of this version.
+/// Adds the table of clients, runs the changes in `others` first, and sets the version of the file.
 fn add_clients(connection: &Connection, others: &str) -> rusqlite::Result<()> {
-    // All or nothing: a process that is killed here leaves the file as it was.
+    // The upgrade is one transaction: if the process is killed here, the file stays as it was.
     connection.execute_batch(&format!("BEGIN; {others} {CLIENTS} PRAGMA user_version = {VERSION}; COMMIT;"))
 }
 
-/// Opens a database whose log is copied into it from time to time.
+/// Opens a database whose log is checkpointed from time to time.
 pub(super) fn open_to_copy(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(BUSY)?;
@@ -281,7 +284,7 @@ fn last_tick(connection: &Connection) -> rusqlite::Result<Option<Moment>> {
         .optional()
 }
 
-/// Opens a journal that another process may have open, to be read only.
+/// Opens a journal for reading. Another process may have it open.
 pub(super) fn open_to_read(folder: &Path) -> Result<Option<(Connection, PathBuf)>, JournalError> {
     let path = folder.join(NAME);
     if !path.try_exists().map_err(|error| JournalError::Io(path.clone(), error))? {
@@ -293,7 +296,7 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Option<(Connection, PathBuf)
     let version = version(&connection).map_err(sqlite)?;
     match version {
         VERSION | WITHOUT_CLIENTS => Ok(Some((connection, path))),
-        // A gateway has made the file at this moment, and nothing is in it.
+        // A gateway is creating the file at this moment, and the file is still empty.
         0 => Ok(None),
         version => Err(JournalError::Version(path, version)),
     }

@@ -1,5 +1,5 @@
-//! Two processes with one journal: each reads what the other one has written. That is so while a new process takes over from
-//! an old one.
+//! Reads what another process writes into the same journal. Two processes share a journal while a new process
+//! takes over from an old one.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::store::journal::file;
 use crate::store::journal::load::{Loaded, Target, apply, grant};
 use crate::store::journal::own_rows::OwnRows;
 
-/// Reads what another process writes, while there is one.
+/// Reads the rows that another process writes, as long as there is such a process.
 #[derive(Default)]
 pub(super) struct Following {
     active: AtomicBool,
@@ -38,7 +38,7 @@ impl Following {
         self.active.load(Ordering::Acquire)
     }
 
-    /// Starts to follow, after row `seen` or after the last one that there is.
+    /// Starts to follow the journal after row `seen`, or after its last row.
     pub(super) fn start(&self, folder: &Path, seen: Option<i64>) -> Result<(), JournalError> {
         let mut follower = self.lock();
         let missing = || JournalError::Damaged(folder.to_owned(), "the journal is gone");
@@ -50,7 +50,7 @@ impl Following {
         Ok(())
     }
 
-    /// Stops to follow.
+    /// Stops following the journal.
     #[cfg(feature = "gateway")]
     pub(super) fn stop(&self) {
         let mut follower = self.lock();
@@ -58,7 +58,8 @@ impl Following {
         *follower = None;
     }
 
-    /// Puts into memory what another process has written since the last call. Returns when the last token of it expires.
+    /// Loads what another process has written since the last call into memory. Returns when the last of these
+    /// tokens expires.
     pub(super) fn catch_up(&self, own: &OwnRows, now: i64, target: &Target<'_>) -> Result<i64, JournalError> {
         let mut follower = self.lock();
         let Some(follower) = &mut *follower else { return Ok(0) };
@@ -71,14 +72,15 @@ impl Following {
         }
     }
 
-    /// A thread that panicked with the lock held may have left a row that is read again. Reading it again changes nothing.
+    /// A thread that panicked while it held the lock may have left a row that is read again. A second read
+    /// changes nothing.
     fn lock(&self) -> MutexGuard<'_, Option<Follower>> {
         self.follower.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Follower {
-    /// Returns `None` if a row is not what was written.
+    /// Returns `None` if a row is damaged.
     fn read(&mut self, own: &OwnRows, now: i64, target: &Target<'_>) -> rusqlite::Result<Option<i64>> {
         let Self { connection, seen, grants, .. } = self;
         let mut loaded = Loaded::default();
@@ -111,7 +113,7 @@ impl Follower {
     }
 }
 
-/// Returns a grant, and until when the file keeps it.
+/// Returns a grant, and the time until which the file stores it.
 fn read_grant(
     connection: &Connection,
     id: u64,

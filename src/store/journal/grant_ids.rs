@@ -7,7 +7,7 @@ use crate::oauth::grant::Grant;
 use crate::store::journal::batch::GrantRow;
 use crate::store::stored::StoredGrant;
 
-/// From this many grants on, unused ones are removed before the map grows.
+/// The number of grants from which unused ones are removed before the map grows.
 const BEFORE_CLEANING: usize = 1024;
 
 /// The grants that have a number, by their address. The weak reference keeps the address from being used again.
@@ -21,19 +21,20 @@ pub(super) struct GrantIds {
 struct Numbered {
     grant: Weak<Grant>,
     id: u64,
-    /// Until when the file keeps the grant.
+    /// The time until which the file stores the grant.
     until: i64,
-    /// The numbers that an equal grant had before a restart, and until when the file keeps them.
+    /// The numbers that an equal grant had before a restart, each with the time until which the file stores
+    /// it.
     earlier: Vec<(u64, i64)>,
 }
 
 impl GrantIds {
-    /// Notes that the file has a grant of this number.
+    /// Records that the file has a grant with this number.
     pub(super) fn skip(&mut self, id: u64) {
         self.next = self.next.max(id.saturating_add(1));
     }
 
-    /// Leaves the next `count` numbers to another process.
+    /// Reserves the next `count` numbers for another process.
     pub(super) fn leave(&mut self, count: u64) {
         self.next = self.next.saturating_add(count);
     }
@@ -55,7 +56,7 @@ impl GrantIds {
         self.known.values().filter_map(|known| known.grant.upgrade()).collect()
     }
 
-    /// Lists the numbers of a grant, and until when the file keeps each.
+    /// Lists the numbers of a grant, each with the time until which the file stores it.
     pub(super) fn rows(&self, grant: &Arc<Grant>) -> impl Iterator<Item = (u64, i64)> {
         let known = self.known.get(&Arc::as_ptr(grant).addr());
         known.into_iter().flat_map(|known| known.earlier.iter().copied().chain([(known.id, known.until)]))
@@ -75,11 +76,12 @@ impl GrantIds {
         if self.known.len() >= BEFORE_CLEANING && self.known.len() == self.known.capacity() {
             self.known.retain(|_, known| known.grant.strong_count() > 0);
         }
-        // A lifetime further than needed, so that one row serves the tokens of a whole lifetime.
+        // The row outlives this token, so that one row serves all tokens that are issued within a lifetime.
         let lifetime = i64::try_from(grant.terms().lifetime.as_millis()).unwrap_or(i64::MAX);
         let until = expires.saturating_add(lifetime);
         self.known.insert(address, Numbered { grant: Arc::downgrade(grant), id, until, earlier });
-        // A grant that has ended meanwhile is not written again. Without it, the token is not found after a restart.
+        // A grant that has ended in the meantime is not written again. Its token is then not found after a
+        // restart.
         let bytes = grant.is_current().then(|| StoredGrant::of(grant).to_bytes());
         (id, bytes.map(|bytes| GrantRow { id, until, bytes }))
     }

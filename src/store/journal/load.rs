@@ -1,4 +1,4 @@
-//! From the file to memory, at the start.
+//! Loads the file into memory at the start.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,29 +21,30 @@ use crate::store::stored::{Interner, StoredGrant};
 /// kernel's tick, and what remains of a lifetime must not grow.
 const MARGIN: i64 = 10;
 
-/// Is called with each grant that another process has made, its number, and until when the file keeps it.
+/// A callback that receives each grant of another process, its number, and the time until which the file
+/// stores it.
 pub(super) type Found<'a> = dyn Fn(&Arc<Grant>, u64, i64) + 'a;
 
-/// Where everything goes.
+/// The tables that the content of the file is loaded into.
 pub(super) struct Target<'a> {
     pub(super) memory: &'a MemoryStore,
     pub(super) interner: &'a Interner,
     pub(super) used: &'a UsedNames,
-    /// What is added to the gate's clock to get the journal's.
+    /// The difference to add to the gate's clock to get the journal's clock.
     pub(super) offset: i64,
     pub(super) found: Option<&'a Found<'a>>,
 }
 
-/// What was found.
+/// The result of loading a file.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     /// The tokens that are in memory now.
     pub(super) tokens: usize,
-    /// The tokens for which memory has no room.
+    /// The number of tokens that exceed the limit of the store.
     pub(super) no_room: usize,
-    /// Whether all tokens were dropped, because nobody knows how much time has passed.
+    /// Whether all tokens were dropped, because it is unknown how much time has passed.
     pub(super) dropped: bool,
-    /// The numbers of grants. It keeps no grant alive that no token has.
+    /// The numbers of the grants. A grant without tokens is not kept alive by its number.
     pub(super) grants: GrantIds,
     /// The registrations of clients.
     pub(super) registrations: HashMap<ClientId, Vec<u8>>,
@@ -53,7 +54,7 @@ pub(super) struct Loaded {
     pub(super) last_row: i64,
 }
 
-/// Loads the whole file. `before` is the last moment that was written down, read before the clock showed `now`.
+/// Loads the whole file. `before` is the last recorded moment. It is read before the clock shows `now`.
 pub(super) fn load(
     file: &mut JournalFile,
     before: Option<&Moment>,
@@ -67,12 +68,12 @@ pub(super) fn load(
         Some((before, Shift::Unknown)) => {
             loaded.dropped = true;
             file.drop_tokens().map_err(|error| file.sqlite(error))?;
-            // Names are remembered for as long as they would have been.
+            // A used name is remembered for the rest of the original time.
             now.boot - before.boot
         }
     };
     file.rebase(by, now).map_err(|error| file.sqlite(error))?;
-    // Another process may write (an upgrade): everything is read as it is at one moment.
+    // Another process may be writing (an upgrade), so everything is read in one snapshot.
     file.connection().execute_batch("BEGIN").map_err(|error| file.sqlite(error))?;
     let grants = grants(file, now, target, &mut loaded)?;
     loaded.registrations = registrations(file)?;
@@ -115,7 +116,7 @@ fn registrations(file: &JournalFile) -> Result<HashMap<ClientId, Vec<u8>>, Journ
     Ok(registrations)
 }
 
-/// Reads a grant. Returns `None` if the bytes are not what was written.
+/// Reads a grant. Returns `None` if the bytes are damaged.
 pub(super) fn grant(bytes: &[u8], target: &Target<'_>) -> Option<Arc<Grant>> {
     let stored = StoredGrant::from_bytes(bytes)?;
     // No token was issued in an epoch that had not begun.
@@ -130,7 +131,7 @@ fn epochs(file: &JournalFile, target: &Target<'_>) -> Result<(), JournalError> {
     })
 }
 
-/// Returns whether the content is what was written.
+/// Returns whether the content is undamaged.
 fn epoch(content: &[u8], target: &Target<'_>) -> bool {
     let Some((client, epoch)) = batch::epoch(content) else { return false };
     let Some(client) = ClientId::new(client) else { return false };
@@ -138,7 +139,7 @@ fn epoch(content: &[u8], target: &Target<'_>) -> bool {
     true
 }
 
-/// Repeats in memory what was written, in its order.
+/// Applies the rows of the file to memory, in their order.
 fn replay(
     file: &JournalFile,
     now: &Moment,
@@ -154,7 +155,7 @@ fn replay(
     })
 }
 
-/// Repeats one row in memory. Returns whether its content is what was written.
+/// Applies one row to memory. Returns whether its content is undamaged.
 pub(super) fn apply(
     kind: u8,
     base: i64,
@@ -167,7 +168,7 @@ pub(super) fn apply(
     match kind {
         ISSUED => {
             for (token, grant, issued) in batch::issued(content, base) {
-                // A grant that is gone has ended, or all its tokens have expired.
+                // A grant that is missing has ended, or all its tokens have expired.
                 let Some(grant) = grants.get(&grant).filter(|grant| grant.is_current()) else { continue };
                 // A token from before the origin of the gate's clock cannot be expressed, so it ends.
                 let Ok(issued) = u64::try_from(issued - target.offset - MARGIN) else { continue };
@@ -205,9 +206,9 @@ pub(super) fn apply(
     true
 }
 
-/// Calls `read` for each row. It returns `false` for a row that is not what was written.
+/// Calls `read` for each row. `read` returns `false` for a damaged row.
 ///
-/// Nothing of a damaged file is used: a revocation may be in the part that cannot be read.
+/// A damaged file is not used at all: a revocation may be in the part that cannot be read.
 fn each(
     file: &JournalFile,
     query: &str,

@@ -1,4 +1,4 @@
-//! A store in memory that keeps its promises over a restart, by a journal in a file.
+//! A store in memory whose changes are recorded in a journal file, so that they survive a restart.
 
 mod batch;
 mod boot;
@@ -61,12 +61,15 @@ use crate::store::stored::{Interner, StoredGrant};
 use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
 
-/// How many numbers of grants are left to a process that shares the file: it goes on from those that both have read.
+/// How many numbers of grants are reserved for a process that shares the file. That process continues from the
+/// numbers that both have read.
 const OTHERS_GRANTS: u64 = 1 << 32;
 
-/// A store in the memory of this process, with a journal in a file from which it starts again.
+/// A store in the memory of this process. It records its changes in a journal file, and loads the file when
+/// it starts.
 ///
-/// Memory answers every request. A thread of its own writes the journal, which is an SQLite database used as a log.
+/// Requests are answered from memory. A separate thread writes the journal, which is an SQLite database used
+/// as a log.
 ///
 /// - *Revoking a token, ending a client's epoch and using an assertion up* succeed once they survive a power loss.
 /// - *Issued tokens* are written within 10 ms and synced each second. A process that is killed loses those of the last
@@ -117,10 +120,10 @@ pub struct Journal {
     lock: File,
     own: Arc<OwnRows>,
     following: Following,
-    /// Whether the other process that has the file open was there first.
+    /// Whether the other process opened the file before this one.
     is_successor: AtomicBool,
     on_found: OnceLock<OnFound>,
-    /// What is added to the gate's clock to get the journal's.
+    /// The difference to add to the gate's clock to get the journal's clock.
     offset: i64,
     /// When the last token expires, on the journal's clock.
     last_expiry: AtomicI64,
@@ -169,8 +172,8 @@ impl Journal {
         let is_shared = lock.is_some();
         let mut file = JournalFile::open(folder, lock)?;
         let clocks = Clocks { boot_id: boot.boot_id(), clock, boot: Arc::clone(&boot) };
-        // Read before the clock: another process may be writing, and a moment that it writes down later would seem to be
-        // after now.
+        // The recorded moment is read before the clock. Another process may be writing, and a moment that it
+        // records later would seem to be after now.
         let before = file.last_tick().map_err(|error| file.sqlite(error))?;
         let now = clocks.now();
         let gate_now = i64::try_from(clocks.clock.now().as_u64()).unwrap_or(i64::MAX);
@@ -239,8 +242,8 @@ impl Journal {
         Pending::Wait(self.shared.add_for_good(|_| ()))
     }
 
-    /// Opens a journal that another process of this user has open and [shares](Self::share). `lock` is its
-    /// [`lock`](Self::lock). This one is shared from the start.
+    /// Opens a journal that another process of this user has open and [shares](Self::share). `lock` is the
+    /// [`lock`](Self::lock) of that process. This journal is shared from the start.
     #[cfg(feature = "gateway")]
     pub(crate) fn open_shared(
         folder: &Path,
@@ -257,10 +260,11 @@ impl Journal {
         self.lock.try_clone().map(Into::into)
     }
 
-    /// Shares the file with another process from now on.
+    /// Starts to share the file with another process.
     ///
-    /// What this process promises is written before it is promised, and a token that it does not know is looked for in the
-    /// file. [`catch_up`](Self::catch_up) must be called often, because it finds what the other process has revoked.
+    /// A change is written before its call succeeds, and a token that is not in memory is looked up in the
+    /// file. [`catch_up`](Self::catch_up) must be called often, because it finds the tokens that the other
+    /// process has revoked.
     #[cfg(feature = "gateway")]
     pub(crate) fn share(&self) -> Result<(), JournalError> {
         self.own.keep(true);
@@ -278,10 +282,11 @@ impl Journal {
         self.own.keep(false);
     }
 
-    /// Keeps the use of secrets. It is written with the next batch, and survives a power loss a second later.
+    /// Stores the use of secrets. It is written with the next batch, and survives a power loss one second
+    /// later.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if nothing can be written at the moment. The rows are not kept then.
+    /// [`StoreError::Unavailable`] if nothing can be written at the moment. The rows are then dropped.
     #[cfg(feature = "gateway")]
     pub(crate) fn keep_usage(&self, rows: Vec<UsageRow>) -> Result<(), StoreError> {
         if self.shared.is_failing() {
@@ -291,14 +296,14 @@ impl Journal {
         Ok(())
     }
 
-    /// Puts into memory what the other process has written.
+    /// Loads what the other process has written into memory.
     pub(crate) fn catch_up(&self) -> Result<(), StoreError> {
         if !self.following.is_active() {
             return Ok(());
         }
         let found = |grant: &Arc<Grant>, id, until| {
             lock(&self.grants).keep(grant, id, until);
-            // The settings of a process that is being replaced are older than those of the other one.
+            // The settings of a process that is being replaced are older than those of its successor.
             if self.is_successor.load(Ordering::Relaxed)
                 && let Some(on_found) = self.on_found.get()
             {
@@ -363,7 +368,7 @@ impl TokenStore for Journal {
             batch.issued.push(Issued { token, grant, issued, expires });
         };
         if self.following.is_active() {
-            // The client may show the token to the other process at once.
+            // The client may present the token to the other process at once.
             let written = self.shared.add_for_good(add);
             return Pending::Wait(Box::pin(async move {
                 written.await.inspect_err(|_| {
@@ -390,7 +395,7 @@ impl TokenStore for Journal {
             match written.await {
                 Ok(()) => Ok(Some(record)),
                 Err(error) => {
-                    // Nobody gets the record any more.
+                    // No caller receives the record any more.
                     record.release();
                     Err(error)
                 }
@@ -399,7 +404,7 @@ impl TokenStore for Journal {
     }
 
     fn end_epoch(&self, client: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>> {
-        // It matters until the last token of an earlier epoch has expired.
+        // The epoch is stored until the last token of an earlier epoch has expired.
         let until = self.last_expiry.load(Ordering::Relaxed).saturating_add(1);
         let ended = Epoch { client: client.as_str().to_owned(), epoch, until };
         let written = self.shared.add_for_good(|batch| batch.epochs.push(ended));
@@ -456,7 +461,8 @@ impl Lasting for Journal {
     }
 
     fn register(&self, client: &ClientId, registration: Option<Vec<u8>>) {
-        // The lock is held until the change is in the queue, so that the file has the last of several, as memory has.
+        // The lock is held until the change is in the queue, so that the file and memory end with the same
+        // change.
         let mut registrations = lock(&self.registrations);
         match &registration {
             Some(registration) => drop(registrations.insert(client.clone(), registration.clone())),
@@ -495,7 +501,7 @@ fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Drop for Journal {
-    /// Writes what is not written yet.
+    /// Writes the changes that are not written yet.
     fn drop(&mut self) {
         self.shared.stop();
         if let Some(writer) = self.writer.take() {

@@ -1,4 +1,4 @@
-//! Which file systems are on another machine.
+//! Detects file systems that are on another machine.
 
 use std::io;
 use std::path::Path;
@@ -21,7 +21,7 @@ const NETWORK: [(u32, &str); 13] = [
     (0x564c, "NCP"),
 ];
 
-/// Returns the kind of network file system that a folder is on, if it is on one.
+/// Returns the kind of network file system that a folder is on, or `None` for a local one.
 #[cfg(target_os = "linux")]
 pub(super) fn kind(folder: &Path) -> io::Result<Option<&'static str>> {
     let found = rustix::fs::statfs(folder)?.f_type;

@@ -1,14 +1,15 @@
-//! Which rows of a shared file this process has written.
+//! Records which rows of a shared file this process has written.
 
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The rows that this process has written while another one writes too. Empty, and not kept, while it is alone.
+/// The rows that this process has written while another process writes too. The list stays empty while there
+/// is no other process.
 #[derive(Default)]
 pub(super) struct OwnRows(Mutex<Option<Vec<RangeInclusive<i64>>>>);
 
 impl OwnRows {
-    /// Starts to keep them, or stops.
+    /// Starts or stops the recording of rows.
     pub(super) fn keep(&self, keep: bool) {
         *self.lock() = keep.then(Vec::new);
     }
@@ -18,7 +19,8 @@ impl OwnRows {
         self.lock().is_some()
     }
 
-    /// Adds rows. It must be called before they are committed, so that no reader takes them for those of another process.
+    /// Adds rows. Callers add them before they commit, so that no reader mistakes them for rows of another
+    /// process.
     pub(super) fn add(&self, rows: RangeInclusive<i64>) {
         if let Some(own) = &mut *self.lock() {
             own.push(rows);
@@ -36,7 +38,7 @@ impl OwnRows {
         self.lock().as_ref().is_some_and(|own| own.iter().any(|rows| rows.contains(&row)))
     }
 
-    /// Forgets rows up to `seen`, which nobody reads again.
+    /// Removes rows up to `seen`, which will not be read again.
     pub(super) fn forget_until(&self, seen: i64) {
         if let Some(own) = &mut *self.lock() {
             own.retain(|rows| *rows.end() > seen);

@@ -1,4 +1,4 @@
-//! What is in a journal, and what becomes of one that cannot be used.
+//! Reports the content of a journal, and renames a damaged one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::store::journal::file::open_to_read;
 #[cfg(feature = "gateway")]
 use crate::store::journal::usage::{self, UsageRow};
 
-/// What a journal keeps.
+/// The content of a journal.
 #[cfg(feature = "gateway")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
@@ -22,7 +22,7 @@ pub(crate) struct Report {
     pub(crate) path: PathBuf,
     /// The bytes of the file and of its log.
     pub(crate) bytes: u64,
-    /// The issued tokens that are written, with those that were revoked since.
+    /// The issued tokens in the file, including those that were revoked later.
     pub(crate) tokens: u64,
     /// The revoked tokens that have not expired.
     pub(crate) revoked: u64,
@@ -39,7 +39,8 @@ pub(crate) struct Report {
     pub(crate) written: Duration,
 }
 
-/// Reports what the journal in a folder keeps. Returns `None` if there is no journal. A running gateway may have it open.
+/// Returns the content of the journal in a folder, or `None` if there is no journal. A running gateway may
+/// have it open.
 #[cfg(feature = "gateway")]
 pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
     use crate::store::journal::batch::{EPOCH, ISSUED, ISSUED_SIZE, REVOKED, REVOKED_SIZE, USED, USED_SIZE};
@@ -94,7 +95,8 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Returns whether an error means that the content of the file is damaged, and not that it cannot be reached.
+/// Returns whether an error means that the content of the file is damaged, rather than that the file cannot
+/// be accessed.
 pub(super) fn is_damage(error: &JournalError) -> bool {
     match error {
         JournalError::Damaged(..) => true,
@@ -105,7 +107,7 @@ pub(super) fn is_damage(error: &JournalError) -> bool {
                     ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
                 )
             }
-            // A value of another type than every writer writes.
+            // The value has a type that this program never writes.
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::IntegralValueOutOfRange(..) => true,
@@ -115,7 +117,8 @@ pub(super) fn is_damage(error: &JournalError) -> bool {
     }
 }
 
-/// Renames the files of a damaged journal. An earlier one is replaced, so that damage does not fill the disk.
+/// Renames the files of a damaged journal. An earlier damaged journal is replaced, so that damage does not
+/// fill the disk.
 pub(super) fn set_aside(folder: &Path) -> Result<PathBuf, JournalError> {
     let path = folder.join(NAME);
     let aside = folder.join(format!("{NAME}.damaged"));

@@ -1,4 +1,4 @@
-//! The journal of a gateway whose tokens are elsewhere: it keeps only what was revoked.
+//! The journal of a gateway whose tokens are in a shared store. It contains only revocations.
 
 use rusqlite::Row;
 
@@ -13,13 +13,13 @@ use crate::store::stored::Interner;
 use crate::store::token_store::{BoxFuture, StoreError};
 
 impl Journal {
-    /// Returns the table of clients, with the epochs that the journal knows.
+    /// Returns the table of clients, with the epochs that are in the journal.
     pub(in crate::store) fn interner(&self) -> &Interner {
         &self.interner
     }
 
-    /// Keeps that a token was revoked that would have expired at `until`. It is in the queue when this returns, and survives
-    /// a power loss when the future has ended.
+    /// Records the revocation of a token that would have expired at `until`. The revocation is in the queue
+    /// when this returns, and survives a power loss when the future completes.
     pub(in crate::store) fn remember_revoked(
         &self,
         token: TokenDigest,
@@ -29,13 +29,13 @@ impl Journal {
         self.shared.add_for_good(|batch| batch.revoked.push((token, until)))
     }
 
-    /// Keeps that a token was revoked elsewhere, as soon as there is something else to write or 10 ms have passed.
+    /// Records a revocation by another gateway. It is written with the next batch, after at most 10 ms.
     pub(in crate::store) fn note_revoked(&self, token: TokenDigest, until: Millis) {
         let until = self.on_journal_clock(until);
         self.shared.add(|batch| batch.revoked.push((token, until)));
     }
 
-    /// Keeps that a client has reached an epoch, which matters until `until`.
+    /// Records that a client has reached an epoch. The epoch is stored until `until`.
     pub(in crate::store) fn remember_epoch(
         &self,
         client: &ClientId,
@@ -46,7 +46,7 @@ impl Journal {
         self.shared.add_for_good(|batch| batch.epochs.push(ended))
     }
 
-    /// Lists the revoked tokens that have not expired, each with a time by which it has.
+    /// Lists the revoked tokens that have not expired, each with a time at which it has expired.
     pub(in crate::store) fn revoked(&self) -> Result<Vec<(TokenDigest, Millis)>, JournalError> {
         let Some((connection, path)) = file::open_to_read(&self.folder)? else { return Ok(Vec::new()) };
         let now = self.boot.boot_millis();

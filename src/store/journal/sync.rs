@@ -1,5 +1,5 @@
-//! The thread that syncs what was written. Meanwhile issued tokens go on being written: a process that is killed loses none
-//! of them because a disk is slow.
+//! The thread that syncs the journal. Issued tokens are still written during a sync, so that a slow disk does
+//! not increase what a killed process loses.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,15 +16,15 @@ use crate::store::journal::error::JournalError;
 use crate::store::journal::file::{checkpoint, open_to_copy};
 use crate::store::journal::report::beside;
 
-/// From this size on, the log is copied into the database, while others write.
+/// The size of the log from which it is checkpointed while others write.
 const COPY_FROM: u64 = 4 << 20;
-/// From this size on, the log begins again. Those who write wait for that.
+/// The size of the log from which it is restarted. Writers wait for that.
 const RESTART_FROM: u64 = 16 << 20;
 
-/// Those who wait until something survives a power loss.
+/// The waiters for a sync.
 pub(super) type Waiting = Vec<oneshot::Sender<()>>;
 
-/// Asks the thread to sync.
+/// A handle that asks the thread for a sync.
 pub(super) struct Syncer {
     asked: Sender<Waiting>,
     thread: JoinHandle<()>,
@@ -47,23 +47,24 @@ impl Syncer {
         Ok(Self { asked, thread, failed })
     }
 
-    /// Syncs what was written before this call, and then answers those who wait. If that fails, they are dropped.
+    /// Syncs everything that was written before this call, and then notifies the waiters. If the sync fails,
+    /// the waiters are dropped.
     pub(super) fn sync(&self, waiting: Waiting) {
         let _ = self.asked.send(waiting);
     }
 
-    /// Returns whether something was written that may not survive a power loss, because a sync has failed. Another sync would
-    /// seem to succeed: the system forgets what it could not write.
+    /// Returns whether an earlier sync has failed, so that written data may be lost at a power loss. A second
+    /// sync would seem to succeed, because the system discards pages that it could not write.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Notes that everything is safe again.
+    /// Records that everything is durable again.
     pub(super) fn recovered(&self) {
         self.failed.store(false, Ordering::Release);
     }
 
-    /// Ends the thread, after it has done what it was asked for.
+    /// Ends the thread after it has handled all requests.
     pub(super) fn finish(self) {
         drop(self.asked);
         let _ = self.thread.join();
@@ -73,7 +74,7 @@ impl Syncer {
 struct Work {
     database: PathBuf,
     log: PathBuf,
-    /// Opened when the log is copied for the first time.
+    /// The connection, opened at the first checkpoint.
     connection: Option<Connection>,
     failed: Arc<AtomicBool>,
 }
@@ -81,7 +82,7 @@ struct Work {
 impl Work {
     fn run(&mut self, requests: &Receiver<Waiting>) {
         while let Ok(mut waiting) = requests.recv() {
-            // One sync serves all who have asked by now.
+            // One sync serves all requests that have arrived by now.
             requests.try_iter().for_each(|more| waiting.extend(more));
             match File::open(&self.log).and_then(|log| log.sync_data()) {
                 Ok(()) if !self.failed.load(Ordering::Acquire) => {
@@ -102,7 +103,8 @@ impl Work {
         }
     }
 
-    /// Keeps the log short. What cannot be copied now is copied later: nothing depends on it.
+    /// Keeps the log short. A checkpoint that fails is tried again later, and no other operation depends on
+    /// it.
     fn copy(&mut self) {
         let size = fs::metadata(&self.log).map_or(0, |log| log.len());
         if size < COPY_FROM {

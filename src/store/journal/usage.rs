@@ -1,8 +1,9 @@
-//! The use of client secrets, which the journal keeps for the gateway. What an entry says is not its business.
+//! The use of client secrets, which the journal stores for the gateway. The journal does not interpret the
+//! entries.
 
 use rusqlite::{Connection, params};
 
-/// The table. A version without it ignores it, so it needs no version of its own.
+/// The table. Versions without it ignore it, so the version of the format does not change.
 const TABLE: &str = "
     CREATE TABLE IF NOT EXISTS secret_usage (
         client TEXT NOT NULL,
@@ -24,13 +25,13 @@ pub(crate) struct UsageRow {
     pub(crate) client: String,
     /// The secret's id.
     pub(crate) secret: String,
-    /// Whether it is the use that a process has counted since another one took over from it.
+    /// Whether the row counts uses from after another process took over.
     pub(crate) is_late: bool,
-    /// What is known. `None` deletes the row.
+    /// The recorded use. `None` deletes the row.
     pub(crate) entry: Option<String>,
 }
 
-/// Makes the table, if it is not there.
+/// Creates the table if it does not exist.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLE)
 }
@@ -67,7 +68,8 @@ pub(super) fn rows(connection: &Connection) -> rusqlite::Result<Vec<UsageRow>> {
     rows.collect()
 }
 
-/// Returns whether the table is there. A journal of an earlier version has none until a gateway opens it.
+/// Returns whether the table exists. The journal of an earlier version has no such table until a gateway
+/// opens it.
 #[cfg(feature = "gateway")]
 pub(super) fn is_there(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(

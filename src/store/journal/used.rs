@@ -1,4 +1,4 @@
-//! The names that were used, until they need not be remembered.
+//! The used names, each stored as long as it must be remembered.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -9,7 +9,7 @@ use crate::store::used_name::UsedName;
 
 /// The most names. A name takes about 100 bytes.
 const MOST: usize = 262_144;
-/// The most names that one call forgets: more than it can add.
+/// The maximum number of names that one call removes. It is larger than the number that a call can add.
 const SWEEP: usize = 4;
 
 #[derive(Default)]

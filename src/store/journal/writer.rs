@@ -1,4 +1,5 @@
-//! The thread that writes. No request waits for it, except those that were promised something.
+//! The thread that writes the journal. A request waits for it only if its response requires that a change is
+//! durable.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,17 +14,17 @@ use crate::store::journal::file::JournalFile;
 use crate::store::journal::sync::{Syncer, Waiting};
 use crate::store::token_store::{BoxFuture, StoreError};
 
-/// How long issued tokens are gathered before they are written. With the write, it takes less than the 10 ms that a process
-/// may lose when it is killed.
+/// How long issued tokens are collected before they are written. Together with the write, this stays below
+/// the 10 ms of tokens that a killed process may lose.
 const GATHER: Duration = Duration::from_millis(5);
-/// How often the time is written down, and everything that was written is synced.
+/// How often the current time is recorded, and everything that was written is synced.
 const TICK: Duration = Duration::from_secs(1);
-/// How often writing is tried again while it fails.
+/// How often a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(250);
-/// After how many ticks the file is compacted.
+/// The number of ticks between two compactions.
 const COMPACT_EVERY: u32 = 10;
 
-/// What the threads that serve requests share with the one that writes.
+/// The state that the threads that serve requests share with the thread that writes.
 #[derive(Default)]
 pub(super) struct Shared {
     queue: Mutex<Queue>,
@@ -36,7 +37,7 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Queue {
     batch: Batch,
-    /// Those who wait until the batch has been written and synced.
+    /// The waiters for the batch to be written and synced.
     waiting: Waiting,
     stop: bool,
 }
@@ -47,7 +48,7 @@ impl Shared {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// Adds to what is written next.
+    /// Adds changes to the next batch.
     pub(super) fn add(&self, add: impl FnOnce(&mut Batch)) {
         let mut queue = self.lock();
         let was_empty = queue.batch.is_empty();
@@ -58,7 +59,7 @@ impl Shared {
         }
     }
 
-    /// Adds to what is written next. Once the future ends, that has been written, and survives a power loss.
+    /// Adds changes to the next batch. The future completes when they are written and survive a power loss.
     pub(super) fn add_for_good(
         &self,
         add: impl FnOnce(&mut Batch),
@@ -84,7 +85,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to write, for `at_most` this long, and takes it.
+    /// Waits for changes, at most for `at_most`, and takes them.
     fn take(&self, at_most: Duration) -> Queue {
         let idle = |queue: &mut Queue| queue.batch.is_empty() && queue.waiting.is_empty() && !queue.stop;
         let wait = |queue, time, pause: fn(&mut Queue) -> bool| {
@@ -115,9 +116,10 @@ impl Clocks {
     }
 }
 
-/// Writes until it is told to stop.
+/// Writes batches until it is asked to stop.
 pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks: &Clocks) {
-    // What could not be written yet. Nothing is dropped: it is tried again with the next batch.
+    // The changes that could not be written yet. They are tried again with the next batch, and none is
+    // dropped.
     let mut unwritten = Batch::default();
     let (mut last_tick, mut ticks, mut unsynced) = (clocks.now().boot, 0_u32, false);
     loop {
@@ -162,9 +164,10 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks
             last_tick = now.boot;
             ticks += 1;
         }
-        // The numbers of deleted rows are used again, which another process that follows would not notice.
+        // SQLite reuses the numbers of deleted rows. A process that follows the journal would not notice such
+        // rows.
         if ticks >= COMPACT_EVERY && !shared.is_failing() && !file.own_rows().are_kept() {
-            // What is left of an error is deleted the next time. The next write reports it.
+            // Rows that are left after an error are deleted the next time. The next write reports the error.
             if !matches!(file.compact(now.boot), Ok(true)) {
                 ticks = 0;
             }
@@ -176,7 +179,7 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks
     }
 }
 
-/// Makes what could not be synced survive a power loss: it is copied into the database.
+/// Makes data durable after a failed sync, by copying the log into the database.
 fn recover(file: &JournalFile, syncer: &Syncer) -> rusqlite::Result<()> {
     if syncer.has_failed() {
         file.copy_log()?;

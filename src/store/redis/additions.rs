@@ -1,4 +1,4 @@
-//! The task that adds entries to the log, several at once.
+//! The task that appends entries to the log, in batches.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use crate::store::redis::scripts::{Addition, Job, append};
 use crate::store::redis::shared::Shared;
 use crate::store::token_store::StoreError;
 
-/// The most entries that are added at once.
+/// The maximum number of entries in one batch.
 const AT_ONCE: usize = 256;
 
 impl Shared {
-    /// Adds an entry to the log. Returns the epoch of the client, if it is about one.
+    /// Appends an entry to the log. Returns the epoch of the client if the entry is about a client.
     pub(super) async fn add_to_log(&self, addition: Addition) -> Result<u32, StoreError> {
         let (done, added) = oneshot::channel();
         self.additions.send(Job { addition, done }).map_err(|_| StoreError::Unavailable)?;
-        // The sender is dropped if it fails.
+        // The sender is dropped if the append fails.
         added.await.map_err(|_| StoreError::Unavailable)
     }
 }
 
-/// Adds entries until the store ends.
+/// Appends entries until the store ends.
 pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::UnboundedReceiver<Job>) {
     let mut batch = Vec::new();
     while jobs.recv_many(&mut batch, AT_ONCE).await > 0 {
@@ -30,7 +30,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::UnboundedReceiver<J
             batch.clear();
             continue;
         };
-        // Nothing is added for somebody who has given up: it would be added again.
+        // An entry whose caller has given up is dropped, because that caller appends it again.
         batch.retain(|job: &Job| !job.done.is_closed());
         if batch.is_empty() {
             continue;
@@ -45,7 +45,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::UnboundedReceiver<J
             Err(error) => {
                 shared.failed(&link, &error);
                 if matches!(link.data, Data::Cluster(_)) {
-                    // The connection to the node that has the log is not the cluster's.
+                    // This connection leads to the node that has the log. It is not the connection to the
+                    // whole cluster.
                     shared.broken.notify_one();
                 }
                 batch.clear();
@@ -58,10 +59,10 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::UnboundedReceiver<J
     }
 }
 
-/// Waits until a replica has what was added. Those who wait for the revocation wait for one lease anyway.
+/// Waits until a replica has the appended entries. Callers wait for one lease after a revocation in any case.
 async fn confirm(shared: &Shared, writes: &mut redis::aio::MultiplexedConnection) {
     let lease = u64::try_from(shared.options.lease.as_millis()).unwrap_or(u64::MAX);
-    // It must not be longer than an answer is waited for.
+    // The wait must not exceed the timeout of a response.
     let at_most = lease.min(PATIENCE.as_millis() as u64 / 2);
     let confirmed: Result<u32, _> = redis::cmd("WAIT").arg(1).arg(at_most).query_async(writes).await;
     shared.note_confirmation(confirmed.is_ok_and(|replicas| replicas > 0));

@@ -1,4 +1,4 @@
-//! Asking the engine about a token that is not in memory.
+//! Queries the engine for a token that is not in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::store::redis::flights::{Answer, Joined};
 use crate::store::redis::shared::{Shared, State};
 use crate::store::token_store::{Pending, StoreError};
 
-/// How long to wait before a question that has failed is asked again.
+/// The wait before a failed query is repeated.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Asks the engine about a token.
+/// Queries the engine for a token.
 pub(super) fn ask(
     shared: &Arc<Shared>,
     runtime: &tokio::runtime::Handle,
@@ -55,7 +55,8 @@ async fn answer_to(shared: &Shared, token: TokenDigest) -> Answer {
             tokio::time::sleep(AGAIN).await;
             continue;
         };
-        // An answer that took longer than the lease may be from before a revocation that was confirmed meanwhile.
+        // A response that took longer than the lease may be older than a revocation that was confirmed in the
+        // meantime.
         if !shared.lease.covers(fetched.sent) {
             continue;
         }
@@ -63,7 +64,7 @@ async fn answer_to(shared: &Shared, token: TokenDigest) -> Answer {
             State::Absent => None,
             State::Revoked { logged: _, until } => {
                 shared.flights.refund();
-                // It is refused here from now on even if the engine loses it.
+                // This gateway refuses the token from now on, even if the engine loses the tombstone.
                 shared.bury(token, until);
                 None
             }

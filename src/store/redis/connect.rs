@@ -1,4 +1,4 @@
-//! Connections to the engine, whatever its servers are.
+//! Connections to the engine: to one server, through sentinels, or to a cluster.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::store::redis::error::EngineError;
 use crate::store::redis::identity::{Identity, Role};
 use crate::store::redis::keys::Keys;
 
-/// How long a connection or an answer is waited for.
+/// The timeout of a connection attempt and of a response.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The connections to the engine.
@@ -26,15 +26,15 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Link {
     /// The server that has the log.
     pub(super) address: EngineAddress,
-    /// To the server that has the log: reads of the log. Its notifications come here.
+    /// A connection to the server that has the log, for reads of the log. It receives the notifications.
     pub(super) log: MultiplexedConnection,
-    /// To the same server: entries for the log. It may wait for replicas.
+    /// A second connection to the same server, for appends to the log. It may wait for replicas.
     pub(super) writes: MultiplexedConnection,
-    /// Tokens and used names.
+    /// A connection for tokens and used names.
     pub(super) data: Data,
 }
 
-/// A connection for keys that any server may have.
+/// A connection for keys that may be on any server.
 #[derive(Clone)]
 pub(super) enum Data {
     One(MultiplexedConnection),
@@ -64,7 +64,8 @@ impl Data {
 }
 
 impl Link {
-    /// Connects to the engine. `ring` is notified when the log has changed, and when the connection to it has ended.
+    /// Connects to the engine. `ring` is notified when the log has changed, and when the connection to the
+    /// log has ended.
     pub(super) async fn connect(
         options: &RedisOptions,
         keys: &Keys,
@@ -152,7 +153,7 @@ async fn ask_node(
         if !(first..=last).contains(&slot) {
             continue;
         }
-        // Behind the host and the port there are the node's id and its other names.
+        // The host and the port are followed by the id of the node and its other names.
         let redis::Value::Array(owner) = owner else { continue };
         let [host, port, ..] = &owner[..] else { continue };
         let (host, port): Node = (Option::from_redis_value_ref(host)?, u16::from_redis_value_ref(port)?);
@@ -166,7 +167,7 @@ async fn ask_node(
     Ok(None)
 }
 
-/// Opens a connection. With `ring` it receives notifications.
+/// Opens a connection. With `ring`, the connection receives notifications.
 pub(super) async fn open(
     address: &EngineAddress,
     tls: Option<&EngineTls>,
@@ -191,7 +192,7 @@ pub(super) async fn open(
             Ok::<(), ()>(())
         });
     }
-    // The handshake of the protocol has no timeout of its own.
+    // The protocol handshake has no timeout of its own.
     let opened = client.get_multiplexed_async_connection_with_config(&config);
     tokio::time::timeout(PATIENCE * 2, opened)
         .await

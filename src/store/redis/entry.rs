@@ -7,9 +7,9 @@ use crate::store::stored::StoredGrant;
 
 /// The first byte of a token that is valid until it expires. Its grant follows.
 const TOKEN: u8 = b'T';
-/// The value of a token that is revoked, before its entry is in the log.
+/// The value of a revoked token whose entry is not in the log yet.
 pub(super) const REVOKED: &[u8] = b"R";
-/// The value of a token that is revoked, after its entry was added to the log.
+/// The value of a revoked token whose entry was appended to the log.
 pub(super) const REVOKED_AND_LOGGED: &[u8] = b"L";
 
 /// The value of a token's key.
@@ -17,12 +17,13 @@ pub(super) const REVOKED_AND_LOGGED: &[u8] = b"L";
 pub(super) enum Value {
     /// A token.
     Token(StoredGrant),
-    /// A tombstone: the token was revoked. `logged` says that the log has (or had) an entry about it.
+    /// A tombstone: the token was revoked. `logged` says whether an entry for the token was appended to the
+    /// log.
     Revoked { logged: bool },
 }
 
 impl Value {
-    /// Reads a value. Returns `None` for what no gateway has written.
+    /// Reads a value. Returns `None` for a value that no gateway has written.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         match bytes {
             REVOKED => Some(Self::Revoked { logged: false }),
@@ -43,14 +44,14 @@ pub(super) fn token(grant: &StoredGrant) -> Vec<u8> {
 /// An entry of the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// A token was revoked that would have lived for this many milliseconds more.
+    /// A token was revoked. Its remaining lifetime was this many milliseconds.
     Revoked(TokenDigest, u64),
     /// Tokens of the client that were issued in earlier epochs are revoked.
     Epoch(ClientId, u32),
 }
 
 impl Entry {
-    /// Reads an entry. Returns `None` for one of a later version.
+    /// Reads an entry. Returns `None` for an entry of a later version.
     pub(super) fn read(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_at_checked(1)?;
         let (first, second) = rest.split_once(' ')?;
@@ -69,8 +70,9 @@ pub(super) fn revocation(token: &TokenDigest, left: u64) -> String {
 
 /// A position in the log.
 ///
-/// The first number is the moment at which the log was begun, so that one that was begun again is another log. The second
-/// counts its entries without a gap, so that entries that were trimmed are noticed.
+/// The first number is the time at which the log was created, so that a log that was created again is a
+/// different one. The second number counts the entries without gaps, so that a reader notices entries that
+/// were trimmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) log: u64,

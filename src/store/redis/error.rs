@@ -1,4 +1,4 @@
-//! Why the engine cannot be used.
+//! Reasons why the engine cannot be used.
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -10,11 +10,11 @@ use crate::store::engine::EngineAddress;
 /// The error when the engine cannot be used at the moment.
 #[derive(Debug)]
 pub(super) enum EngineError {
-    /// The engine, or the connection to it.
+    /// The engine returned an error, or the connection to it failed.
     Engine(RedisError),
-    /// Nothing was heard in time.
+    /// The engine did not respond in time.
     Silent,
-    /// The server is no primary.
+    /// The server is not a primary.
     Replica(EngineAddress),
     /// No sentinel knows a primary of this name.
     UnknownPrimary(String),
@@ -22,16 +22,16 @@ pub(super) enum EngineError {
     NoSlot,
     /// Another server has become the primary.
     Moved(EngineAddress),
-    /// It is no Redis, or another version of it.
+    /// The server is not Redis or Valkey, or has an unsupported version.
     NotAnEngine,
-    /// It lacks what is needed.
+    /// The engine lacks a feature that the store needs.
     TooOld(String),
-    /// A file of TLS cannot be read.
+    /// A file for TLS cannot be read.
     File(PathBuf, io::Error),
 }
 
 impl EngineError {
-    /// Returns whether the server can do nothing for us until somebody changes something.
+    /// Returns whether the error persists until an operator changes something.
     pub(super) fn is_about_configuration(&self) -> bool {
         match self {
             Self::Engine(error) => {
@@ -45,7 +45,7 @@ impl EngineError {
 }
 
 impl EngineError {
-    /// Returns whether another connection may do better.
+    /// Returns whether a new connection may succeed.
     pub(super) fn is_about_connection(&self) -> bool {
         match self {
             Self::Engine(error) => {

@@ -1,8 +1,8 @@
-//! Questions to the engine about tokens that are not in memory: one at a time for each token, and not too many.
+//! Queries for tokens that are not in memory: one at a time for each token, and a bounded number in all.
 //!
-//! Anybody can make a token that is well-formed, so anybody can cause a question. The number of questions at the same time
-//! and the number of unknown tokens per second are bounded. No answer is remembered: a token that is unknown now may be
-//! issued in the next moment.
+//! Anyone can make up a well-formed token and so cause a query. The number of concurrent queries and the
+//! number of unknown tokens per second are therefore bounded. Responses are not cached: a token that is
+//! unknown now may be issued in the next moment.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,11 +16,11 @@ use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
 use crate::store::token_store::StoreError;
 
-/// The most tokens about which questions wait or are under way.
+/// The maximum number of tokens whose queries wait or are in flight.
 const MOST: usize = 4_096;
-/// The most questions that are under way.
+/// The maximum number of queries in flight.
 const AT_ONCE: usize = 64;
-/// The most questions per second about tokens that turn out to be unknown.
+/// The maximum number of queries per second for tokens that turn out to be unknown.
 const UNKNOWN_PER_SECOND: f64 = 10_000.0;
 
 pub(super) type Answer = Result<Option<Record>, StoreError>;
@@ -31,7 +31,7 @@ pub(super) struct Flights {
     budget: Mutex<Budget>,
 }
 
-/// The questions about unknown tokens that may be asked at once.
+/// The queries for unknown tokens that are allowed now. The number grows with time, up to a limit.
 struct Budget {
     left: f64,
     since: Option<Instant>,
@@ -48,15 +48,15 @@ impl Default for Flights {
 }
 
 pub(super) enum Joined {
-    /// Somebody has to ask.
+    /// The caller must send the query.
     First(oneshot::Receiver<Answer>),
-    /// Somebody is asking.
+    /// Another caller has sent the query.
     Waits(oneshot::Receiver<Answer>),
     TooMany,
 }
 
 impl Flights {
-    /// Joins those who wait for an answer about a token.
+    /// Joins the waiters for the response about a token.
     pub(super) fn join(&self, token: TokenDigest) -> Joined {
         let (sender, answer) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +74,7 @@ impl Flights {
         }
     }
 
-    /// Gives those who wait the answer.
+    /// Passes the response to the waiters.
     pub(super) fn land(&self, token: &TokenDigest, answer: &Answer) {
         // A thread that panicked with the lock held left the table whole.
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
@@ -83,7 +83,7 @@ impl Flights {
         }
     }
 
-    /// Waits until one more question may be asked.
+    /// Waits until another query is allowed.
     pub(super) async fn spend(&self) {
         loop {
             let pause = self.budget.lock().unwrap_or_else(PoisonError::into_inner).spend(Instant::now());
@@ -94,7 +94,7 @@ impl Flights {
         }
     }
 
-    /// Takes back that a question was asked, because the token is known.
+    /// Returns the permit of a query whose token is known.
     pub(super) fn refund(&self) {
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         budget.left = (budget.left + 1.0).min(UNKNOWN_PER_SECOND);
@@ -102,7 +102,7 @@ impl Flights {
 }
 
 impl Budget {
-    /// Returns how long to wait, if nothing is left.
+    /// Returns how long to wait if no permit is left.
     fn spend(&mut self, now: Instant) -> Option<Duration> {
         let passed = self.since.replace(now).map_or(0.0, |since| now.duration_since(since).as_secs_f64());
         self.left = (self.left + passed * UNKNOWN_PER_SECOND).min(UNKNOWN_PER_SECOND);

@@ -1,18 +1,18 @@
-//! What an engine says about itself.
+//! How an engine identifies itself.
 
 use redis::aio::MultiplexedConnection;
 
 use crate::store::redis::error::EngineError;
 
-/// Which history a server has. A restart and a failover make another one, which may lack what was written last.
+/// The history of a server. A restart or a failover starts a new history, which may lack the last writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     /// The replication id and the id of the process.
     pub(super) history: String,
     pub(super) role: Role,
-    /// How many replicas are connected.
+    /// The number of connected replicas.
     pub(super) replicas: u32,
-    /// The name and the version of the program.
+    /// The name and version of the server program.
     pub(super) version: String,
 }
 
@@ -22,11 +22,11 @@ pub(super) enum Role {
     Replica,
 }
 
-/// The first major version with everything that is used.
+/// The first major version that supports all commands that the store uses.
 const OLDEST: u32 = 7;
 
 impl Identity {
-    /// Asks a server.
+    /// Queries the identity of a server.
     pub(super) async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, EngineError> {
         let info: String =
             redis::cmd("INFO").arg("server").arg("replication").query_async(connection).await?;

@@ -8,13 +8,14 @@ use crate::store::used_name::UsedName;
 
 /// The names of all keys, under one prefix.
 ///
-/// The log and what is beside it have one hash tag, so that one node of a cluster has all of it. Tokens and used names are
-/// spread over the nodes.
+/// The log and the keys that belong to it have the same hash tag, so that one node of a cluster has all of
+/// them. Tokens and used names are spread over the nodes.
 #[derive(Debug)]
 pub(super) struct Keys {
     /// The stream of revocations and ended epochs.
     pub(super) log: String,
-    /// The hash of gateways: when each of them has read the log, and what it is.
+    /// The hash of gateways: the time of each gateway's last read of the log, and a description of the
+    /// gateway.
     pub(super) gateways: String,
     /// The hash of the epochs of clients.
     pub(super) epochs: String,

@@ -1,4 +1,4 @@
-//! How long the tokens in memory count without another word from the engine.
+//! How long the tokens in memory are trusted without contact to the engine.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,19 +8,20 @@ use crate::clock::{Clock as _, Millis, SystemClock};
 /// How far two threads' readings of the clock can be apart.
 const STEP: u64 = 10;
 
-/// The lease: what this process has in memory is right if it knows every revocation that was carried out more than one
-/// lease ago. It does until one lease after the last completed read of the log was sent.
+/// The lease. The tokens in memory can be trusted if this process knows every revocation that is older than
+/// one lease. That is the case until one lease after the last completed read of the log was sent.
 ///
 /// It is measured on the clock of this process alone.
 pub(super) struct Lease {
     clock: SystemClock,
-    /// When the tokens in memory stop to count, in milliseconds.
+    /// The time at which the tokens in memory stop being trusted, in milliseconds.
     until: AtomicU64,
     /// When the last completed read was sent.
     read: AtomicU64,
-    /// How long an answer counts.
+    /// How long a response of the engine is trusted.
     length: u64,
-    /// How long tokens in memory count: the same, or longer if the configuration accepts revoked tokens for a while.
+    /// How long the tokens in memory are trusted: the lease, or longer if the configuration accepts revoked
+    /// tokens for a while.
     cached: u64,
 }
 
@@ -32,7 +33,7 @@ impl Lease {
         Self { clock: SystemClock::new(), until, read, length: millis(length), cached }
     }
 
-    /// Returns whether the tokens in memory count.
+    /// Returns whether the tokens in memory are trusted.
     #[inline]
     pub(super) fn is_held(&self) -> bool {
         self.clock.now().as_u64() < self.until.load(Ordering::Acquire)
@@ -43,7 +44,8 @@ impl Lease {
         self.clock.now()
     }
 
-    /// Extends the lease, after everything was applied that a read has found. `sent` is from before the read was sent.
+    /// Extends the lease, after all entries that a read returned were applied. `sent` is a time before the
+    /// read was sent.
     pub(super) fn extend(&self, sent: Millis) {
         self.read.fetch_max(sent.as_u64(), Ordering::Relaxed);
         self.until
@@ -55,7 +57,7 @@ impl Lease {
         self.until.store(0, Ordering::Release);
     }
 
-    /// Returns whether an answer to a question that was sent at `sent` still counts.
+    /// Returns whether the response to a query that was sent at `sent` is still trusted.
     pub(super) fn covers(&self, sent: Millis) -> bool {
         self.now().as_u64().saturating_add(STEP) < sent.as_u64().saturating_add(self.length)
     }

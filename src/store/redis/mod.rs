@@ -1,12 +1,13 @@
 //! A store that several gateways share: Redis or Valkey, one server, sentinels or a cluster.
 //!
-//! A token has one key. Revoking it writes a tombstone under that key and an entry into a log. Each gateway has the tokens
-//! in memory that it has issued or was asked about, and reads the log: when the engine rings (client-side tracking of the
-//! log's key) and every 25 ms. The log is the truth, and the ring only makes it faster: a lost ring costs 25 ms.
+//! Each token has one key. Revoking the token writes a tombstone under that key and appends an entry to a
+//! log. Each gateway holds the tokens in memory that it has issued or queried. It reads the log every 25 ms,
+//! and when the engine notifies it of a change (client-side tracking of the log's key). The notification only
+//! makes a revocation faster: if it is lost, the next read finds the entry within 25 ms.
 //!
-//! What is in memory counts only until one *lease* after the last completed read was sent. A revocation is confirmed one
-//! lease after it was carried out. So after the confirmation nobody accepts the token: a gateway has read the entry, or has
-//! no lease and asks the engine, which has the tombstone.
+//! The tokens in memory are trusted until one *lease* after the last completed read was sent. A revocation is
+//! confirmed one lease after it was carried out. So no gateway accepts the token after the confirmation: a
+//! gateway has either read the entry, or has no lease and queries the engine, which has the tombstone.
 
 mod additions;
 mod ask;
@@ -53,8 +54,8 @@ use crate::store::used_name::UsedName;
 
 /// A store that several gateways share.
 ///
-/// Tokens, ended epochs and used names are in the engine: Redis 7.0 or Valkey 7.2, or later. Each process keeps in memory
-/// what it has issued or was asked about.
+/// Tokens, ended epochs and used names are in the engine: Redis 7.0 or Valkey 7.2, or later. Each process
+/// holds the tokens in memory that it has issued or queried.
 ///
 /// - *A token that was revoked* is accepted by no gateway once [`TokenStore::revoke`] has succeeded, which takes one
 ///   [lease](RedisOptions::lease).
@@ -87,10 +88,11 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Starts the thread that talks to the engine, and returns at once: until the engine answers, the store is unavailable.
+    /// Starts the thread that communicates with the engine, and returns at once. The store is unavailable
+    /// until the engine responds.
     ///
-    /// `clock` must be the clock of the gate, and at most `max_tokens` tokens are kept in memory. `journal` keeps what was
-    /// revoked; it must be open on the same clock.
+    /// `clock` must be the clock of the gate, and at most `max_tokens` tokens are held in memory. `journal`
+    /// records revocations; it must use the same clock.
     ///
     /// # Errors
     /// A [`JournalError`] if the journal cannot be read, or if the operating system starts no thread.
@@ -101,7 +103,7 @@ impl RedisStore {
         journal: Option<Arc<Journal>>,
     ) -> Result<Self, JournalError> {
         let mut random = [0; 4];
-        // Two gateways of one name would only be counted as one.
+        // Two gateways with the same name would be counted as one.
         let _ = getrandom::fill(&mut random);
         options.name = format!("{}-{:08x}", options.name, u32::from_be_bytes(random));
         let revoked = journal.as_ref().map(|journal| journal.revoked()).transpose()?.unwrap_or_default();
@@ -159,7 +161,7 @@ impl RedisStore {
         self.shared.link.borrow().is_some()
     }
 
-    /// Begins an operation. It goes on if nobody waits for it.
+    /// Starts an operation. The operation continues even if the caller stops waiting for it.
     fn begin<T: Send + 'static>(
         &self,
         operation: impl Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -213,7 +215,7 @@ impl TokenStore for RedisStore {
                     shared.recent.add(shared.clock.now(), token, record);
                     Ok(())
                 }
-                // There is something under the key already.
+                // The key already has a value.
                 Ok(None) | Err(_) => {
                     shared.memory.remove(&token);
                     Err(StoreError::Unavailable)
@@ -254,7 +256,7 @@ impl TokenStore for RedisStore {
     }
 
     fn admit_with(&self, admits: Admits) {
-        // The first gate is the one whose store this is.
+        // The store belongs to the first gate.
         let _ = self.shared.admits.set(admits);
     }
 
@@ -266,7 +268,7 @@ impl TokenStore for RedisStore {
         self.shared.tombstones.sweep(now, at_most);
         self.shared.recent.sweep(now);
         let more = self.shared.memory.sweep(now, at_most, forgotten);
-        // It may have tokens from a time in which it was the store.
+        // The journal may contain tokens from a time in which it was the only store of this gateway.
         let journal = self.shared.journal.as_ref();
         journal.is_some_and(|journal| journal.sweep(now, at_most, forgotten)) || more
     }

@@ -1,4 +1,4 @@
-//! The tokens that this gateway has issued last. An engine that has lost them gets them again.
+//! The tokens that this gateway has issued last. They are written again to an engine that has lost them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use crate::oauth::token::TokenDigest;
 
 /// How long a token is recent.
 const RECENT: Duration = Duration::from_secs(30);
-/// The most tokens that are kept: those of 30 s at 8,000 a second.
+/// The maximum number of tokens in the list: 30 s at 8,000 tokens per second.
 const MOST: usize = 240_000;
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl Recent {
         if tokens.len() > MOST {
             tokens.pop_front();
         }
-        // Two at a time, so that the queue becomes shorter after a burst.
+        // Two entries are removed at a time, so that the queue becomes shorter after a burst.
         for _ in 0..2 {
             match tokens.front() {
                 Some((issued, ..)) if now.since(*issued) > RECENT => drop(tokens.pop_front()),
@@ -32,7 +32,7 @@ impl Recent {
         }
     }
 
-    /// Forgets tokens that are not recent any more.
+    /// Removes tokens that are no longer recent.
     pub(super) fn sweep(&self, now: Millis) {
         let mut tokens = self.lock();
         while tokens.front().is_some_and(|(issued, ..)| now.since(*issued) > RECENT) {

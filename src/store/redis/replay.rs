@@ -1,4 +1,4 @@
-//! What the engine gets (again) when the connection to it is new.
+//! Writes to an engine, over a new connection, what the engine may have lost.
 
 use redis::Pipeline;
 use tokio::task::JoinSet;
@@ -14,19 +14,19 @@ use crate::store::redis::scripts::{Addition, append};
 use crate::store::redis::shared::{Shared, lock};
 use crate::store::stored::StoredGrant;
 
-/// How many commands are under way at the same time.
+/// The maximum number of commands in flight.
 const AT_ONCE: usize = 256;
 
-/// How much the engine gets.
+/// How much is written to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// What it has not confirmed.
+    /// The entries that the engine has not confirmed.
     Unconfirmed,
-    /// Everything that it may have lost: it has another history than before.
+    /// Everything that the engine may have lost, because its history is not the one from before.
     Everything,
 }
 
-/// Gives the engine what it may lack: tombstones, epochs, and the tokens that were issued last.
+/// Writes tombstones, epochs and recently issued tokens to the engine.
 pub(super) async fn replay(shared: &Shared, link: &Link, extent: Extent) -> Result<(), EngineError> {
     let all = extent == Extent::Everything;
     let tombstones = shared.tombstones.list(all);
@@ -37,7 +37,8 @@ pub(super) async fn replay(shared: &Shared, link: &Link, extent: Extent) -> Resu
     let lacking: Vec<ClientId> = lock(&shared.lacking_epochs).iter().cloned().collect();
     let known = known.into_iter().map(|(client, epoch)| Addition::Epoch(client, epoch));
     let ends = lacking.iter().map(|client| {
-        // It has ended here already. What others have issued in it meanwhile ends as well.
+        // The epoch has already ended on this gateway. Tokens that others have issued in it since then end
+        // too.
         Addition::End(client.clone(), shared.interner().client(client).epoch())
     });
     let additions: Vec<Addition> = known.chain(ends).collect();
@@ -67,7 +68,7 @@ pub(super) async fn replay(shared: &Shared, link: &Link, extent: Extent) -> Resu
     Ok(())
 }
 
-/// Makes the command that keeps a token, unless there is something under its key. A tombstone stays.
+/// Makes the command that stores a token, unless its key has a value. A tombstone is not replaced.
 pub(super) fn keep(shared: &Shared, token: &TokenDigest, value: &[u8], left: u64) -> redis::Cmd {
     let mut command = redis::cmd("SET");
     command.arg(shared.keys.token(token)).arg(value).arg("NX").arg("PX").arg(left.max(1));
@@ -103,7 +104,7 @@ async fn replay_tombstones(
     Ok(())
 }
 
-/// Runs commands about different tokens. The answers are in their order.
+/// Runs commands for different tokens. The responses have the order of the commands.
 async fn each<T: redis::FromRedisValue + Send + 'static>(
     data: &Data,
     commands: Vec<redis::Cmd>,
@@ -115,7 +116,7 @@ async fn each<T: redis::FromRedisValue + Send + 'static>(
         }
         return data.clone().query_all(&pipeline).await;
     }
-    // Their keys are on different nodes.
+    // The keys are on different nodes.
     let mut tasks = JoinSet::new();
     let count = commands.len();
     for (at, command) in commands.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Revoking a token, and ending the epoch of a client, everywhere.
+//! Revokes a token, or ends the epoch of a client, on all gateways.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,14 @@ use crate::store::redis::scripts::Addition;
 use crate::store::redis::shared::{Shared, State, lock};
 use crate::store::token_store::{BoxFuture, Found, StoreError, TokenStore as _};
 
-/// How much longer the engine keeps a tombstone than this gateway thinks that the token lives, in milliseconds.
+/// How much longer the engine stores a tombstone than the remaining lifetime of the token that this gateway
+/// knows, in milliseconds.
 const LONGER: u64 = 2_000;
-/// How long a revocation may take apart from the lease.
+/// The maximum time of a revocation, in addition to the lease.
 const AT_MOST: Duration = PATIENCE.saturating_mul(2);
 
-/// Revokes a token. `here` is its record if it was in memory, from which it is removed already.
+/// Revokes a token. `here` is the record of a token that was in memory; it has already been removed from
+/// there.
 pub(super) async fn revoke(
     shared: Arc<Shared>,
     token: TokenDigest,
@@ -31,7 +33,7 @@ pub(super) async fn revoke(
         Err(error) => Err(error),
     };
     match (outcome, here) {
-        // The record goes to the caller, who gives its place back.
+        // The caller receives the record and frees its place in the client's count.
         (Ok(Carried { was_valid: true, record, .. }), here) => Ok(here.or(record)),
         (outcome, here) => {
             if let Some(record) = here {
@@ -46,12 +48,12 @@ pub(super) async fn revoke(
 }
 
 struct Carried {
-    /// Whether the token was valid, so that its record is the caller's.
+    /// Whether the token was valid, so that the caller receives its record.
     was_valid: bool,
     record: Option<Record>,
-    /// When the tombstone is not needed any more. `None` means that there is no such token.
+    /// The time until which the tombstone is needed. `None` means that the token does not exist.
     until: Option<Millis>,
-    /// Ends when the journal has the tombstone.
+    /// A future that completes when the journal has the tombstone.
     journaled: Option<BoxFuture<'static, Result<(), StoreError>>>,
 }
 
@@ -61,7 +63,7 @@ impl Carried {
     }
 }
 
-/// Puts the tombstone into the engine and the entry into its log.
+/// Writes the tombstone to the engine and the entry to the log.
 async fn carry_out(
     shared: &Shared,
     token: TokenDigest,
@@ -76,7 +78,7 @@ async fn carry_out(
         },
     };
     shared.bury(token, until);
-    // What follows may fail, and must be repeated after a restart then.
+    // The following steps may fail, and must then be repeated after a restart.
     let journaled = shared.journal.as_ref().map(|journal| journal.remember_revoked(token, until));
     if logged {
         return Ok(Carried { was_valid: false, record: None, until: Some(until), journaled });
@@ -85,48 +87,50 @@ async fn carry_out(
     let before = set(shared, &token, REVOKED, left, false).await?;
     let was_valid = match before.as_deref().map(Value::read) {
         Some(Some(Value::Revoked { .. })) => false,
-        // The engine has lost a token that this gateway knows.
+        // The engine has lost a token that is in the memory of this gateway.
         None => here.is_some(),
         Some(_) => true,
     };
     shared.add_to_log(Addition::Revoked(token, left)).await?;
     if let Some(record) = &fetched {
-        // It was never in memory, so it has no place among the tokens of its client, and the caller gives one back.
+        // The token was never in memory and is not in the client's count, but the caller will free a place
+        // for it.
         let _ = record.grant().client().take_place(record.grant().epoch(), u32::MAX);
     }
     Ok(Carried { was_valid, record: fetched, until: Some(until), journaled })
 }
 
-/// Waits until nobody accepts the token any more, and until this gateway remembers that over a restart.
+/// Waits until no gateway accepts the token, and until the journal of this gateway has the revocation.
 async fn finish(
     shared: &Shared,
     token: TokenDigest,
     mut carried_out: Carried,
 ) -> Result<Carried, StoreError> {
     let Some(until) = carried_out.until else { return Ok(carried_out) };
-    // Whoever has not read the entry by then has no lease.
+    // A gateway that has not read the entry by then has no lease.
     tokio::time::sleep(shared.options.lease).await;
     if let Some(journaled) = carried_out.journaled.take() {
         journaled.await?;
     }
-    // That it is logged spares a retry of the client an entry. It changes nothing else, so nobody waits for it.
+    // The `logged` mark saves an entry if the client retries. It has no other effect, so the caller does not
+    // wait for it.
     set(shared, &token, REVOKED_AND_LOGGED, shared.left(until), true).await.ok();
     shared.tombstones.are_carried_out([token].iter());
     Ok(carried_out)
 }
 
-/// Waits until nobody accepts a token that was revoked before. Any other token is left as it is.
+/// Waits until no gateway accepts a token that was revoked earlier. Other tokens are not changed.
 pub(super) async fn confirm(shared: Arc<Shared>, token: TokenDigest) -> Result<(), StoreError> {
     let fetched = tokio::time::timeout(PATIENCE, shared.fetch(&token)).await;
     match fetched.unwrap_or(Err(StoreError::Unavailable))?.state {
         State::Revoked { .. } => revoke(shared, token, None).await.map(|_| ()),
-        // It was revoked here, and the engine does not know that yet.
+        // This gateway has revoked the token, and the engine does not know about it yet.
         State::Token(_) if shared.tombstones.has(&token) => Err(StoreError::Unavailable),
         State::Token(_) | State::Absent => Ok(()),
     }
 }
 
-/// Writes a tombstone. Returns what was there before.
+/// Writes a tombstone. Returns the previous value.
 async fn set(
     shared: &Shared,
     token: &TokenDigest,
@@ -153,12 +157,12 @@ pub(super) fn tombstone(
     command
 }
 
-/// Ends an epoch of a client. Returns the one that has begun.
+/// Ends an epoch of a client. Returns the epoch that has begun.
 pub(super) async fn end_epoch(shared: Arc<Shared>, client: ClientId, epoch: u32) -> Result<u32, StoreError> {
     let until = Millis::new(shared.last_expiry.load(std::sync::atomic::Ordering::Relaxed).saturating_add(1));
     let journaled =
         |epoch| shared.journal.as_ref().map(|journal| journal.remember_epoch(&client, epoch, until));
-    // In the journal before anything else, in case that the engine cannot be reached.
+    // The journal is written first, in case the engine cannot be reached.
     let first = journaled(epoch);
     let added = tokio::time::timeout(AT_MOST, shared.add_to_log(Addition::End(client.clone(), epoch))).await;
     let outcome = async {
@@ -178,10 +182,10 @@ pub(super) async fn end_epoch(shared: Arc<Shared>, client: ClientId, epoch: u32)
     outcome
 }
 
-/// Takes a token out of memory, so that it is refused here at once, and returns its record.
+/// Removes a token from memory, so that this gateway refuses it at once, and returns its record.
 pub(super) fn refuse_here(shared: &Shared, token: &TokenDigest) -> Option<Record> {
     let Found::Known(known) = shared.memory.find(token) else { return None };
     shared.tombstones.add(*token, known.expires());
-    // Somebody else may have been faster.
+    // Another thread may have removed it first.
     shared.memory.remove(token)
 }

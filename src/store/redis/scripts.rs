@@ -1,4 +1,4 @@
-//! What the engine does in one step: Lua scripts, whose keys are all on one node.
+//! Lua scripts, which the engine executes atomically. All keys of a script are on one node.
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue as _, Value};
@@ -12,13 +12,14 @@ use crate::store::redis::keys::Keys;
 
 /// The most entries that one read returns.
 const ENTRIES: usize = 1_000;
-/// How many entries the log keeps, about. A gateway that misses more of them at once clears its memory.
+/// The approximate number of entries that the log keeps. A gateway that misses more entries at once clears
+/// its memory.
 const LOG_LENGTH: u64 = 100_000;
-/// For how long a gateway that is silent is listed, in milliseconds.
+/// How long a gateway that does not read the log stays in the list, in milliseconds.
 const LISTED: u64 = 60_000;
 
-/// Reads the log, and writes that this gateway has done so. The write is part of it, so that a primary that has lost its
-/// replicas and must not accept writes (`min-replicas-to-write`) does not answer either.
+/// Reads the log, and records that this gateway has done so. The script writes on purpose: a primary that has
+/// lost its replicas and must not accept writes (`min-replicas-to-write`) then does not respond either.
 const READ: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -33,8 +34,8 @@ end
 return { string.format('%.0f', now), last[1] and last[1][1] or '', entries, gateways }
 ";
 
-/// Adds entries to the log, and advances epochs. The first number of an entry's id is when the log was begun; the second
-/// counts the entries.
+/// Appends entries to the log, and advances epochs. The first number of an entry's id is the time at which
+/// the log was created; the second number counts the entries.
 const APPEND: &str = r"
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local begun
@@ -63,26 +64,26 @@ end
 return epochs
 ";
 
-/// Returns where the log ends, and the epochs of all clients up to there.
+/// Returns the end of the log, and the epochs of all clients at that position.
 const SNAPSHOT: &str = r"
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 return { last[1] and last[1][1] or '', redis.call('HGETALL', KEYS[2]) }
 ";
 
-/// What a read of the log has found.
+/// The result of a read of the log.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// The time of the engine, in milliseconds.
     pub(super) now: u64,
-    /// Where the log ends.
+    /// The end of the log.
     pub(super) last: Option<Position>,
-    /// The entries that follow the position from which was read.
+    /// The entries after the requested position.
     pub(super) entries: Vec<(Position, String)>,
-    /// The gateways by name, each with the time of its last read and with what it has written about itself.
+    /// The gateways by name, each with the time of its last read and its description.
     pub(super) gateways: Vec<(String, u64, String)>,
 }
 
-/// Reads what follows `after`.
+/// Reads the entries after `after`.
 pub(super) async fn read(
     connection: &mut MultiplexedConnection,
     keys: &Keys,
@@ -96,7 +97,7 @@ pub(super) async fn read(
     let (now, last, entries, gateways): Found = command.query_async(connection).await?;
     let mut read = Read { now: now.parse().unwrap_or(0), last: Position::read(&last), ..Read::default() };
     for (id, fields) in entries {
-        // An entry that no gateway has written is a gap.
+        // An entry that no gateway has written counts as a gap.
         let Some(position) = Position::read(&id) else { continue };
         read.entries.push((position, fields.into_iter().nth(1).unwrap_or_default()));
     }
@@ -107,25 +108,25 @@ pub(super) async fn read(
     Ok(read)
 }
 
-/// What is added to the log.
+/// An entry to append to the log.
 #[derive(Debug, Clone)]
 pub(super) enum Addition {
-    /// A token was revoked that would have lived for this many milliseconds more.
+    /// A token was revoked. Its remaining lifetime was this many milliseconds.
     Revoked(TokenDigest, u64),
-    /// The tokens of the client end that were issued until now, and those of epochs before this one.
+    /// The tokens of the client that were issued until now end, and those of epochs before this one.
     End(ClientId, u32),
-    /// The client has this epoch, at least.
+    /// The epoch of the client is at least this one.
     Epoch(ClientId, u32),
 }
 
-/// An addition, and who waits until it is in the log.
+/// An entry to append, and the caller that waits for it.
 pub(super) struct Job {
     pub(super) addition: Addition,
-    /// Gets the epoch of the client, if it is about one.
+    /// The sender that receives the epoch of the client, if the entry is about a client.
     pub(super) done: oneshot::Sender<u32>,
 }
 
-/// Adds entries to the log. Returns the epoch of each: 0 for one that is about a token.
+/// Appends entries to the log. Returns the epoch for each entry: 0 for an entry about a token.
 pub(super) async fn append(
     connection: &mut MultiplexedConnection,
     keys: &Keys,
@@ -143,7 +144,7 @@ pub(super) async fn append(
     Ok(command.query_async(connection).await?)
 }
 
-/// Returns where the log ends, and the epochs of all clients up to there.
+/// Returns the end of the log, and the epochs of all clients at that position.
 pub(super) async fn snapshot(
     connection: &mut MultiplexedConnection,
     keys: &Keys,
@@ -154,7 +155,7 @@ pub(super) async fn snapshot(
     Ok((Position::read(&last), Vec::from_redis_value_ref(epochs)?))
 }
 
-/// Makes a call of a script. The engine keeps what it has compiled.
+/// Makes a call of a script. The engine caches the compiled script.
 fn eval(script: &str, keys: &[&String]) -> Cmd {
     let mut command = redis::cmd("EVAL");
     command.arg(script).arg(keys.len());
@@ -164,14 +165,14 @@ fn eval(script: &str, keys: &[&String]) -> Cmd {
     command
 }
 
-/// What a read says about the log.
+/// The state of the log, as a read found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuity {
     /// The entries follow the position without a gap.
     Continues,
     /// Entries are missing.
     Trimmed,
-    /// It is another log, or it lacks entries that were read.
+    /// The log was created again, or lacks entries that were read before.
     Replaced,
 }
 

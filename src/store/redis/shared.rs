@@ -1,4 +1,4 @@
-//! What the threads that serve requests share with the one that talks to the engine.
+//! The state that the threads that serve requests share with the thread that communicates with the engine.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -34,23 +34,24 @@ pub(super) struct Shared {
     /// The gate's clock.
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lease: Lease,
-    /// The tokens that were issued or asked for here.
+    /// The tokens that this gateway has issued or queried.
     pub(super) memory: MemoryStore,
     pub(super) tombstones: Tombstones,
     pub(super) recent: Recent,
     pub(super) journal: Option<Arc<Journal>>,
     own_interner: Interner,
     pub(super) flights: Flights,
-    /// The connections to the engine, while there are any.
+    /// The connections to the engine, while it is connected.
     pub(super) link: watch::Sender<Option<Arc<Link>>>,
     /// Notified when a connection seems to be broken.
     pub(super) broken: Notify,
     pub(super) additions: mpsc::UnboundedSender<Job>,
-    /// It changes when memory is cleared. An answer from before that is not put into memory.
+    /// The generation of memory, which changes when memory is cleared. A response to a query of an earlier
+    /// generation is not put into memory.
     pub(super) generation: AtomicU64,
     /// The clients whose epochs the engine may lack.
     pub(super) lacking_epochs: Mutex<HashSet<ClientId>>,
-    /// When the last token expires that this gateway knows.
+    /// The time at which the last token that this gateway knows expires.
     pub(super) last_expiry: AtomicU64,
     /// How many replicas the engine has.
     pub(super) replicas: AtomicU32,
@@ -58,10 +59,11 @@ pub(super) struct Shared {
     confirmed: AtomicBool,
     /// The digest of this gateway's clients.
     pub(super) client_set: Mutex<String>,
-    /// The other gateways: when each was seen last on the clock of the lease, and the digest of its clients.
+    /// The other gateways, each with the time of its last read on the clock of the lease, and the digest of
+    /// its clients.
     pub(super) gateways: Mutex<HashMap<String, (Millis, String)>>,
     pub(super) stats: Stats,
-    /// Whether this gate accepts a token that another one has issued.
+    /// Whether this gate accepts a token that another gate has issued.
     pub(super) admits: OnceLock<Admits>,
 }
 
@@ -104,7 +106,7 @@ impl Shared {
         self.journal.as_ref().map_or(&self.own_interner, |journal| journal.interner())
     }
 
-    /// Returns the connections, once there are any. The caller bounds the wait.
+    /// Waits for connections and returns them. The caller limits the wait.
     pub(super) async fn link(&self) -> Result<Arc<Link>, StoreError> {
         let mut link = self.link.subscribe();
         let link = link.wait_for(Option::is_some).await;
@@ -117,10 +119,10 @@ impl Shared {
         link.data.clone().query(command).await.map_err(|error| self.failed(&link, &error))
     }
 
-    /// Notes that the engine has failed to do something.
+    /// Records that the engine failed to execute a command.
     pub(super) fn failed(&self, link: &Arc<Link>, error: &EngineError) -> StoreError {
         log::debug!("the shared store has failed: {error}");
-        // A cluster's connection finds other nodes by itself.
+        // The connection to a cluster finds other nodes by itself.
         let is_current = self.link.borrow().as_ref().is_some_and(|current| Arc::ptr_eq(current, link));
         if is_current && error.is_about_connection() && matches!(link.data, Data::One(_)) {
             self.broken.notify_one();
@@ -128,7 +130,7 @@ impl Shared {
         StoreError::Unavailable
     }
 
-    /// Asks the engine about a token.
+    /// Queries the engine for a token.
     pub(super) async fn fetch(&self, token: &TokenDigest) -> Result<Fetched, StoreError> {
         let generation = self.generation.load(Ordering::Acquire);
         let key = self.keys.token(token);
@@ -139,7 +141,7 @@ impl Shared {
         let mut data = link.data.clone();
         let answer = data.query_all(&commands).await;
         let (value, left): (Option<Vec<u8>>, i64) = answer.map_err(|error| self.failed(&link, &error))?;
-        // A key that does not expire was not written by a gateway.
+        // A key without an expiry was not written by a gateway.
         let left = u64::try_from(left).unwrap_or(0);
         let state = match value.as_deref().and_then(Value::read) {
             _ if left == 0 => State::Absent,
@@ -148,7 +150,8 @@ impl Shared {
                 State::Revoked { logged, until: now.after(Duration::from_millis(left)) }
             }
             Some(Value::Token(grant)) => {
-                // The lifetime began when this much of it is left. It never is more than the grant's.
+                // The start of the lifetime is computed from the time that is left, which is never more than
+                // the lifetime of the grant.
                 let lifetime = u64::try_from(grant.terms.lifetime.as_millis()).unwrap_or(u64::MAX);
                 let used = lifetime.saturating_sub(left);
                 let issued = Millis::new(now.as_u64().saturating_sub(used));
@@ -160,7 +163,8 @@ impl Shared {
         Ok(Fetched { sent, generation, state })
     }
 
-    /// Puts a token into memory that the engine has. Returns its record, unless it was revoked meanwhile.
+    /// Puts a token from the engine into memory. Returns its record, unless the token was revoked in the
+    /// meantime.
     pub(super) fn adopt(&self, token: TokenDigest, record: Record, generation: u64) -> Option<Record> {
         if let Found::Known(known) = self.memory.find(&token) {
             return Some(known);
@@ -172,7 +176,7 @@ impl Shared {
         if self.memory.keep(token, record.clone()).is_ok() {
             let _ = record.grant().client().take_place(record.grant().epoch(), u32::MAX);
         }
-        // Both are looked at after the token is in memory: what is revoked from here on is removed from it.
+        // Both are checked after the token is in memory. Revocations from then on remove it from there.
         let revoked = self.tombstones.has(&token);
         if revoked || self.generation.load(Ordering::Acquire) != generation {
             self.forget(&token);
@@ -180,16 +184,16 @@ impl Shared {
         (!revoked).then_some(record)
     }
 
-    /// Removes a token from memory, and gives back its place among those of its client.
+    /// Removes a token from memory, and frees its place in the client's count.
     pub(super) fn forget(&self, token: &TokenDigest) {
         if let Some(record) = self.memory.remove(token) {
             record.release();
         }
     }
 
-    /// Refuses a token from now on. Returns whether that is new.
+    /// Refuses a token from now on. Returns whether the token was not refused before.
     pub(super) fn bury(&self, token: TokenDigest, until: Millis) -> bool {
-        // The tombstone is first, so that an answer about the token that comes in between is not kept.
+        // The tombstone is added first, so that a concurrent response about the token is not kept.
         let new = self.tombstones.add(token, until);
         self.forget(&token);
         new
@@ -202,7 +206,7 @@ impl Shared {
         self.memory.clear(&mut |record| record.release());
     }
 
-    /// Notes when a token expires.
+    /// Records when a token expires.
     pub(super) fn expires_at(&self, expires: Millis) {
         self.last_expiry.fetch_max(expires.as_u64(), Ordering::Relaxed);
     }
@@ -212,7 +216,7 @@ impl Shared {
         self.replicas.load(Ordering::Relaxed)
     }
 
-    /// Notes whether a replica has confirmed what was added to the log.
+    /// Records whether a replica has confirmed the appended entries.
     pub(super) fn note_confirmation(&self, confirmed: bool) {
         if !confirmed {
             self.stats.unconfirmed.add(1);
@@ -233,9 +237,9 @@ impl Shared {
     }
 }
 
-/// What the engine knows about a token.
+/// The response of the engine about a token.
 pub(super) struct Fetched {
-    /// When the question was sent, on the clock of the lease.
+    /// When the query was sent, on the clock of the lease.
     pub(super) sent: Millis,
     /// The generation of memory at that time.
     pub(super) generation: u64,

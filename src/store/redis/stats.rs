@@ -1,4 +1,4 @@
-//! What is counted.
+//! The counters of a shared store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,13 +24,13 @@ impl Counter {
 /// The counters of a shared store.
 #[derive(Default)]
 pub(super) struct Stats {
-    /// Tokens that were asked for: known, unknown, and without an answer.
+    /// Queried tokens: known, unknown, and without a response.
     pub(super) known: Counter,
     pub(super) unknown: Counter,
     pub(super) unanswered: Counter,
     /// Reads of the log that were completed.
     pub(super) reads: Counter,
-    /// How long the last of them took, in microseconds.
+    /// The duration of the last read, in microseconds.
     pub(super) round_trip: Counter,
     /// How many entries of the log were not read yet.
     pub(super) behind: Counter,
@@ -38,7 +38,7 @@ pub(super) struct Stats {
     pub(super) cleared: Counter,
     /// Revocations that no replica has confirmed in time.
     pub(super) unconfirmed: Counter,
-    /// The gateways whose clients are not those of this one.
+    /// The gateways whose clients differ from those of this gateway.
     pub(super) differing: Counter,
 }
 
@@ -62,7 +62,7 @@ pub struct SharedStoreStatus {
     pub misses_unknown: u64,
     /// Tokens that were not in memory and about which the engine did not answer.
     pub misses_unanswered: u64,
-    /// The revoked tokens that are remembered until they would have expired.
+    /// Revoked tokens that are stored until they would have expired.
     pub tombstones: usize,
     /// How often memory was cleared, because a revocation may have been missed.
     pub cleared: u64,
@@ -70,6 +70,6 @@ pub struct SharedStoreStatus {
     pub unconfirmed: u64,
     /// The gateways on the engine, with this one.
     pub gateways: usize,
-    /// Those of them whose clients are not the same as those of this one.
+    /// The gateways whose clients differ from those of this gateway.
     pub differing_gateways: usize,
 }

@@ -1,4 +1,4 @@
-//! What an engine has, for people who look at it.
+//! The content of an engine, for operators.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::store::redis::error::EngineError;
 use crate::store::redis::identity::Identity;
 use crate::store::redis::keys::Keys;
 
-/// What an engine has.
+/// The content of an engine.
 #[derive(Debug)]
 pub(crate) struct Survey {
     /// The server that has the log.
     pub(crate) address: String,
-    /// The name and version of its program.
+    /// The name and version of the server program.
     pub(crate) version: String,
-    /// How many replicas it has.
+    /// The number of connected replicas.
     pub(crate) replicas: u32,
-    /// The entries of the log.
+    /// The number of entries in the log.
     pub(crate) entries: u64,
     /// The clients whose tokens were ended at least once.
     pub(crate) epochs: u64,
@@ -29,17 +29,17 @@ pub(crate) struct Survey {
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) name: String,
-    /// The time since it has read the log.
+    /// The time since the gateway last read the log.
     pub(crate) age: Duration,
     /// The digest of its clients.
     pub(crate) clients: String,
     pub(crate) version: String,
 }
 
-/// Asks an engine what it has. Nothing is written.
+/// Queries the content of an engine. Nothing is written.
 ///
 /// # Errors
-/// Why the engine does not answer, for people.
+/// The reason why the engine does not respond, as a message for operators.
 pub(crate) fn survey(options: &RedisOptions) -> Result<Survey, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! The revoked tokens that this gateway knows, until they would have expired.
+//! The revoked tokens that this gateway knows, stored until they would have expired.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::clock::Millis;
 use crate::oauth::token::TokenDigest;
 
-/// The revoked tokens. They are refused whatever the engine says, and they are what an engine gets back that has lost
-/// them.
+/// The revoked tokens. This gateway refuses them whatever the engine returns, and writes them again to an
+/// engine that has lost them.
 pub(super) struct Tombstones {
     inner: Mutex<Inner>,
     at_most: usize,
@@ -18,12 +18,13 @@ pub(super) struct Tombstones {
 struct Inner {
     known: HashMap<TokenDigest, u64>,
     by_end: BinaryHeap<Reverse<(u64, [u8; 16])>>,
-    /// Those that the engine may lack.
+    /// The tombstones that the engine may lack.
     lacking: HashSet<TokenDigest>,
 }
 
 impl Tombstones {
-    /// Makes a set of at most `at_most` tombstones. With more of them, those are forgotten first that expire first.
+    /// Makes a set of at most `at_most` tombstones. If there are more, those that expire first are removed
+    /// first.
     pub(super) fn new(at_most: usize) -> Self {
         Self { inner: Mutex::default(), at_most }
     }
@@ -48,7 +49,7 @@ impl Tombstones {
         self.lock().known.contains_key(token)
     }
 
-    /// Notes that the engine may lack the tombstone of a token.
+    /// Records that the engine may lack the tombstone of a token.
     pub(super) fn is_lacking(&self, token: TokenDigest) {
         let mut inner = self.lock();
         if inner.known.contains_key(&token) {
@@ -56,7 +57,7 @@ impl Tombstones {
         }
     }
 
-    /// Notes that the engine has these tombstones.
+    /// Records that the engine has these tombstones.
     pub(super) fn are_carried_out<'a>(&self, tokens: impl Iterator<Item = &'a TokenDigest>) {
         let mut inner = self.lock();
         for token in tokens {
@@ -64,7 +65,7 @@ impl Tombstones {
         }
     }
 
-    /// Lists the tombstones with their ends: all, or those that the engine may lack.
+    /// Lists the tombstones with their expiry times: all, or those that the engine may lack.
     pub(super) fn list(&self, all: bool) -> Vec<(TokenDigest, Millis)> {
         let inner = self.lock();
         let entry = |token: &TokenDigest, until: &u64| (*token, Millis::new(*until));
@@ -74,7 +75,7 @@ impl Tombstones {
         inner.lacking.iter().filter_map(|token| Some(entry(token, inner.known.get(token)?))).collect()
     }
 
-    /// Forgets tokens that have expired at `now`, at most `at_most` of them.
+    /// Removes tokens that have expired at `now`, at most `at_most` of them.
     pub(super) fn sweep(&self, now: Millis, at_most: usize) {
         let mut inner = self.lock();
         for _ in 0..at_most {
@@ -85,7 +86,7 @@ impl Tombstones {
         }
     }
 
-    /// Returns how many there are.
+    /// Returns the number of tombstones.
     pub(super) fn len(&self) -> usize {
         self.lock().known.len()
     }
@@ -100,7 +101,7 @@ impl Inner {
     fn forget_first(&mut self) {
         let Some(Reverse((until, token))) = self.by_end.pop() else { return };
         let token = TokenDigest::from_bytes(token);
-        // A tombstone that was extended has a later entry, too.
+        // A tombstone whose expiry was extended also has a later entry.
         if self.known.get(&token) == Some(&until) {
             self.known.remove(&token);
             self.lacking.remove(&token);

@@ -1,4 +1,5 @@
-//! The task that keeps the connection to the engine, reads the log, and notices when the engine has become another one.
+//! The task that keeps the connection to the engine, reads the log, and detects when the engine has been
+//! replaced or has lost data.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,32 +18,33 @@ use crate::store::redis::replay::{Extent, replay};
 use crate::store::redis::scripts::{self, Continuity, Read};
 use crate::store::redis::shared::{Shared, lock};
 
-/// How often the log is read if nothing rings.
+/// How often the log is read without a notification.
 const READ_EVERY: Duration = Duration::from_millis(25);
-/// How often the engine is asked who it is, and sentinels and cluster nodes who the primary is.
+/// How often the identity of the engine is checked, and the primary is queried from sentinels or cluster
+/// nodes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long to wait before the engine is connected again: at first, and at most.
+/// The wait before the next connection attempt: the first one, and the maximum.
 const PAUSE: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(500)];
-/// How long other gateways are waited for after the engine has lost something.
+/// How long the task waits for other gateways after the engine has lost data.
 const OTHERS: Duration = Duration::from_secs(2);
-/// How long ago another gateway may have been seen to be waited for.
+/// The maximum age of another gateway's last read for which the task waits for that gateway.
 const SEEN: Duration = Duration::from_secs(5);
 
-/// What is known about the engine, also while there is no connection.
+/// The state of the engine, which is kept while there is no connection.
 #[derive(Default)]
 struct Known {
-    /// Its history, once there was a connection.
+    /// The history of the engine, after the first connection.
     history: Option<String>,
     position: Option<Position>,
-    /// What is written about this gateway: the history and the log that it has read.
+    /// The entry about this gateway: the history and the log that it has read.
     marker: String,
-    /// Whether the engine was not given yet what it may have lost.
+    /// Whether the data that the engine may have lost still has to be written to it.
     unfinished: bool,
-    /// Whether it was logged that the engine cannot be used.
+    /// Whether the log already reports that the engine cannot be used.
     down: bool,
 }
 
-/// Connects to the engine, again and again.
+/// Connects to the engine, and reconnects when a connection fails.
 pub(super) async fn run(shared: Arc<Shared>) {
     let (mut known, mut pause) = (Known::default(), PAUSE[0]);
     loop {
@@ -51,7 +53,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok((link, identity)) => serve(&shared, link, identity, &ring, &mut known, &mut pause).await,
             Err(error) => error,
         };
-        // What waits for an answer goes on to wait, for a moment.
+        // Callers that wait for a response keep waiting for a moment.
         shared.link.send_replace(None);
         if !std::mem::replace(&mut known.down, true) {
             let engine = &shared.options.topology;
@@ -86,13 +88,13 @@ async fn serve(
     if let Err(error) = prepared {
         return error;
     }
-    // A complaint from before is about another connection.
+    // An earlier report of a failure was about another connection.
     let _ = tokio::time::timeout(Duration::ZERO, shared.broken.notified()).await;
     let supervision = supervise(shared, &link, &identity);
     let mut supervision = std::pin::pin!(supervision);
     loop {
         let turn = async {
-            // A write of this gateway may wait for its connection.
+            // A write of this gateway may be waiting for its connection.
             turn(shared, &link, &identity, known).await?;
             if std::mem::take(&mut known.down) || !is_linked(shared) {
                 log::info!(
@@ -125,7 +127,7 @@ fn is_linked(shared: &Shared) -> bool {
     shared.link.borrow().is_some()
 }
 
-/// Makes this gateway and the engine know the same, before anybody uses the connection.
+/// Synchronizes this gateway and the engine before requests use the connection.
 async fn prepare(
     shared: &Shared,
     link: &Link,
@@ -146,7 +148,8 @@ async fn prepare(
     replay(shared, link, Extent::Unconfirmed).await
 }
 
-/// Clears memory, gives the engine everything that it may have lost, and waits until the other gateways have done so, too.
+/// Clears memory, writes everything to the engine that it may have lost, and waits until the other gateways
+/// have done so.
 async fn begin_again(
     shared: &Shared,
     link: &Link,
@@ -158,7 +161,7 @@ async fn begin_again(
     forget_position(shared, link, known).await?;
     replay(shared, link, Extent::Everything).await?;
     known.unfinished = false;
-    // The entries that were added are read again. They change nothing.
+    // The appended entries are read again, which has no effect.
     known.history = Some(identity.history.clone());
     known.marker = marker(identity, known.position);
     let Some(before) = before else { return Ok(()) };
@@ -189,7 +192,7 @@ async fn begin_again(
     }
 }
 
-/// Clears memory and goes on at the end of the log.
+/// Clears memory and continues at the end of the log.
 async fn forget_position(shared: &Shared, link: &Link, known: &mut Known) -> Result<(), EngineError> {
     shared.clear();
     shared.stats.cleared.add(1);
@@ -269,17 +272,17 @@ fn apply(shared: &Shared, read: &Read) {
     }
 }
 
-/// Returns what identifies the history and the log.
+/// Returns the identifier of the history and the log.
 fn marker(identity: &Identity, position: Option<Position>) -> String {
     format!("{}#{}", identity.history, position.map_or(0, |position| position.log))
 }
 
-/// Returns what is written about this gateway.
+/// Returns the entry about this gateway.
 fn about(shared: &Shared, known: &Known) -> String {
     format!("{} {} {}", known.marker, *lock(&shared.client_set), env!("CARGO_PKG_VERSION"))
 }
 
-/// Remembers which gateways there are, and logs when their clients begin or cease to differ.
+/// Records the list of gateways, and logs when their clients start or stop to differ.
 fn note_gateways(shared: &Shared, read: &Read) {
     let now = shared.lease.now();
     let own = lock(&shared.client_set).clone();
@@ -314,7 +317,7 @@ fn note_gateways(shared: &Shared, read: &Read) {
     }
 }
 
-/// Looks whether the engine is still the same, and the primary.
+/// Checks whether the engine and the primary are still the same.
 async fn supervise(shared: &Shared, link: &Link, identity: &Identity) -> EngineError {
     let mut connection = link.log.clone();
     loop {
@@ -328,7 +331,7 @@ async fn supervise(shared: &Shared, link: &Link, identity: &Identity) -> EngineE
         if matches!(shared.options.topology, Topology::Single(_)) {
             continue;
         }
-        // Sentinels that do not answer change nothing.
+        // Sentinels that do not respond change nothing.
         if let Ok(primary) = connect::primary(&shared.options, &shared.keys).await
             && primary != link.address
         {

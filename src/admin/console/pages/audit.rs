@@ -9,15 +9,17 @@ use crate::admin::console::workspace::problem;
 use crate::change::audit::AuditLine;
 use crate::change::error::ChangeError;
 
-/// The events on one page.
+/// The number of events on one page.
 const MOST: usize = 100;
-/// The most events that are searched for a page.
+/// The maximum number of events before a page.
+const FURTHEST: usize = 10_000;
+/// The maximum number of events that are searched for a page.
 const MOST_SEARCHED: usize = 5_000;
 
 /// Shows the page.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let [actor, event] = ["actor", "event"].map(|name| visit.query.value(name).to_owned());
-    let skip = visit.query.value("skip").parse::<usize>().unwrap_or(0).min(1_000_000);
+    let skip = visit.query.value("skip").parse::<usize>().unwrap_or(0).min(FURTHEST);
     let is_filtered = !actor.is_empty() || !event.is_empty();
     let wanted = if is_filtered { MOST_SEARCHED } else { MOST };
     let lines =
@@ -28,12 +30,13 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
             && (event.is_empty() || name(line).contains(&event.replace('-', "_")))
     };
     let rows: Vec<AuditRow> = lines.iter().filter(matches).take(MOST).map(row).collect();
-    let next = (!is_filtered && lines.len() == MOST).then(|| format!("/audit?skip={}", skip + MOST));
+    let next = (!is_filtered && lines.len() == MOST && skip + MOST <= FURTHEST)
+        .then(|| format!("/audit?skip={}", skip + MOST));
     let page = AuditPage { rows, next, actor, event, frame: visit.frame(Section::Audit, "Audit") };
     visit.page(&page)
 }
 
-/// Returns the name of the event, as the file has it.
+/// Returns the name of the event in the audit file.
 fn name(line: &AuditLine) -> String {
     let name = serde_json::to_value(line.event).ok();
     name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned()

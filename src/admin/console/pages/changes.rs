@@ -1,4 +1,4 @@
-//! The changes of the user: what they grant, and their commit.
+//! The page with the user's changes: their effect on access, and the form that commits them.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,12 +15,13 @@ use crate::admin::console::wording;
 use crate::admin::console::workspace::{moment, problem};
 use crate::admin::problem::Problem;
 use crate::admin::user::Fields;
+use crate::change::actor::Via;
 use crate::change::draft::{Draft, DraftId};
 use crate::change::error::ChangeError;
 use crate::change::preview::Preview;
 use crate::config::{Role, parse_duration};
 
-/// The times in which a commit can be confirmed.
+/// The confirmation times that the form offers.
 const WINDOWS: [(&str, &str); 6] = [
     ("", "not needed"),
     ("1m", "1 minute"),
@@ -36,7 +37,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.page(&page)
 }
 
-/// Takes an operation out of the draft.
+/// Removes an operation from the draft.
 pub(in crate::admin::console) async fn undo(Form { visit, fields }: Form) -> Answer {
     let (id, revision) = named(&visit, &fields)?;
     let index = fields.value("operation").parse::<usize>().unwrap_or(usize::MAX);
@@ -67,7 +68,7 @@ pub(in crate::admin::console) async fn discard(Form { visit, fields }: Form) -> 
     go_to("/changes")
 }
 
-/// Puts the draft on the file of now.
+/// Rebases the draft on the current file.
 pub(in crate::admin::console) async fn rebase(Form { visit, fields }: Form) -> Answer {
     let (id, revision) = named(&visit, &fields)?;
     let rebased = visit.change(move |changes, actor| changes.rebase(actor, &id, revision)).await;
@@ -121,7 +122,7 @@ pub(in crate::admin::console) async fn commit(Form { visit, fields }: Form) -> A
             errors.add("comment", sentence(&error.to_string()));
             again(&visit, &fields, errors).await
         }
-        // The page shows these beside what caused them.
+        // The page shows these errors beside their cause.
         Err(error @ (ChangeError::StaleBase | ChangeError::Invalid(_) | ChangeError::OwnerOnly(_))) => {
             errors.add("", sentence(error.to_string().lines().next().unwrap_or_default()));
             again(&visit, &fields, errors).await
@@ -136,13 +137,16 @@ async fn again(visit: &Visit, fields: &Fields, errors: Errors) -> Answer {
     render(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
-/// Returns the draft that a form is about, and the revision that its page showed.
+/// Returns the draft that a form concerns, and the revision that its page showed.
 fn named(visit: &Visit, fields: &Fields) -> Result<(DraftId, u64), Problem> {
     visit.user.require(Role::Editor)?;
     let draft = visit.draft(fields.value("draft"));
     let draft = draft
         .ok_or_else(|| Problem::not_found("there are no such changes: they were committed or discarded"))?;
-    Ok((draft.id.clone(), fields.value("revision").parse().unwrap_or(draft.revision)))
+    // Without it, a form could be about changes that its page did not show.
+    let revision = fields.value("revision").parse();
+    let revision = revision.map_err(|_| Problem::bad_request("the form has no revision of the changes"))?;
+    Ok((draft.id.clone(), revision))
 }
 
 fn path(draft: &str) -> String {
@@ -201,7 +205,7 @@ async fn page(
 
 async fn show_draft(visit: &Visit, page: &mut ChangesPage, draft: Draft) -> Result<(), Problem> {
     page.revision = draft.revision.to_string();
-    if draft.owner != visit.user.name {
+    if !draft.is_of(&visit.user.name, Via::Console) {
         page.owner.clone_from(&draft.owner);
         page.can_commit = visit.user.role >= Role::Owner;
     }
@@ -259,7 +263,7 @@ fn show_preview(visit: &Visit, page: &mut ChangesPage, preview: Preview, diff: &
     page.diff = diff_lines(diff);
 }
 
-/// Returns a difference in access as pages show it.
+/// Returns a difference in access in the form that pages show.
 pub(super) fn grant(change: &Change) -> Grant {
     let effect = if change.widens() { Effect::Widens } else { Effect::Narrows };
     Grant { effect, text: change.to_string() }
@@ -290,7 +294,7 @@ pub(super) fn diff_lines(unified: &str) -> Vec<DiffLine> {
     lines
 }
 
-/// Makes the first letter a capital.
+/// Capitalizes the first letter.
 fn sentence_start(text: &str) -> String {
     let sentence = sentence(text);
     sentence.trim_end_matches('.').to_owned()

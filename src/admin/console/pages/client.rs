@@ -98,7 +98,7 @@ fn secrets(visit: &Visit, client: &Client) -> Vec<SecretRow> {
     rows.collect()
 }
 
-/// Describes how a client authenticates besides with a secret.
+/// Describes how a client authenticates by other means than a secret.
 fn methods(client: &Client) -> Vec<String> {
     let ways = &client.authentication;
     let mut methods = Vec::new();
@@ -114,7 +114,7 @@ fn methods(client: &Client) -> Vec<String> {
     methods
 }
 
-/// Adds what is different to the changes.
+/// Adds the modified fields to the user's changes.
 pub(in crate::admin::console) async fn edit(Path(id): Path<String>, Form { visit, fields }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let config = visit.planned().await;
@@ -131,7 +131,7 @@ pub(in crate::admin::console) async fn edit(Path(id): Path<String>, Form { visit
     page(&visit, StatusCode::UNPROCESSABLE_ENTITY, &config, client, errors)
 }
 
-/// Returns the operations that make a client what the form has.
+/// Returns the operations that change a client to the values of the form.
 fn differences(config: &Config, client: &Client, fields: &Fields, errors: &mut Errors) -> Vec<Json> {
     let id = client.id.as_str();
     let mut operations = Vec::new();
@@ -155,7 +155,7 @@ fn differences(config: &Config, client: &Client, fields: &Fields, errors: &mut E
     let capabilities: Vec<&str> = fields.all("capability").collect();
     lists("client_capabilities", "capabilities", client.capability_names(), &capabilities);
     lists("client_scopes", "scopes", client.scopes.iter().collect(), &scopes);
-    // Default scopes that the client no longer has go with them.
+    // The operation on scopes also removes the default scopes that the client no longer has.
     let kept: Vec<&str> = client.default_scopes.iter().filter(|scope| scopes.contains(scope)).collect();
     let defaults: Vec<&str> = fields.all("default_scope").filter(|scope| scopes.contains(scope)).collect();
     lists("client_default_scopes", "scopes", kept, &defaults);
@@ -211,7 +211,7 @@ pub(in crate::admin::console) async fn reset_secret(
     go_to("/clients/secret")
 }
 
-/// Takes one of a client's secrets away.
+/// Removes one of a client's secrets.
 pub(in crate::admin::console) async fn drop_secret(
     Path(id): Path<String>,
     Form { visit, fields }: Form,
@@ -230,7 +230,7 @@ pub(in crate::admin::console) async fn revoke_tokens(
 ) -> Answer {
     visit.user.require(Role::Editor)?;
     let object = id.clone();
-    // What cannot be recorded is not done.
+    // A revocation that cannot be recorded in the audit is not carried out.
     let recorded = visit.change(move |changes, actor| {
         let line = AuditLine::now(actor, Event::Revoke, &object, "revoked");
         changes.audit().record(&line).map_err(ChangeError::Audit)

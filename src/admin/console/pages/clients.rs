@@ -9,7 +9,7 @@ use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::console::wording;
 use crate::config::{Client, Position, grouped};
 
-/// The most clients on one page.
+/// The number of clients on one page.
 const MOST: usize = 100;
 
 /// Shows the page.
@@ -48,7 +48,7 @@ pub(in crate::admin::console) fn url(id: &str) -> String {
     format!("/clients/show/{}", wording::encode(id))
 }
 
-/// Returns whether a client is enabled, and whether the user's changes are about it.
+/// Returns whether a client is enabled, and whether the user's changes modify it.
 pub(super) fn badges(visit: &Visit, client: &Client) -> Vec<Badge> {
     let mut badges = vec![if client.enabled {
         Badge::new(Tone::Good, "enabled")
@@ -66,7 +66,7 @@ pub(super) fn badges(visit: &Visit, client: &Client) -> Vec<Badge> {
     badges
 }
 
-/// Returns whether two clients are the same, wherever in the file they are.
+/// Returns whether two clients are equal, regardless of their position in the file.
 fn is_same(one: &Client, other: &Client) -> bool {
     let without_positions = |client: &Client| {
         let mut client = client.clone();

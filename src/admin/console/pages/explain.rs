@@ -1,4 +1,5 @@
-//! Why a request gets through or not, decided by the function that decides real ones.
+//! The page that explains why a request is accepted or refused. The decision comes from the function that
+//! decides about real requests.
 
 use http::Method;
 
@@ -14,7 +15,7 @@ use crate::config::Config;
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// Shows the form, and the answer if there is a question.
+/// Shows the form, and the answer if the form was submitted.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let config = visit.config();
     let [method, url, client] = ["method", "url", "client"].map(|name| visit.query.value(name));

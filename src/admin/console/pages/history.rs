@@ -1,4 +1,4 @@
-//! The versions of the file.
+//! The page with the versions of the file.
 
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::history::{HistoryPage, VersionRow};
@@ -8,7 +8,7 @@ use crate::admin::console::workspace::problem;
 use crate::change::actor::Via;
 use crate::change::versions::{Version, VersionState};
 
-/// The versions on one page.
+/// The number of versions on one page.
 const MOST: usize = 50;
 
 /// Shows the page.
@@ -37,7 +37,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.page(&page)
 }
 
-/// Returns what became of a version, if that is worth saying.
+/// Returns the status of a version, unless it is the usual one.
 pub(super) fn badge(version: &Version, current: Option<u64>) -> Option<Badge> {
     match version.state {
         VersionState::Provisional => Some(Badge::new(Tone::Warn, "not confirmed")),
@@ -50,7 +50,7 @@ pub(super) fn badge(version: &Version, current: Option<u64>) -> Option<Badge> {
     }
 }
 
-/// Returns who made a version, and how.
+/// Returns the author of a version, and the interface through which it was made.
 pub(super) fn who(version: &Version) -> String {
     match version.via {
         Via::Console => version.actor.clone(),
@@ -74,7 +74,7 @@ fn granted(version: &Version) -> String {
     }
 }
 
-/// Returns when a draft or an event was, as the log has it.
+/// Returns the time of a draft or an event, in the format of the log.
 pub(super) fn moment_text(text: &str) -> String {
     text.chars().take(19).collect::<String>().replace('T', " ")
 }

@@ -25,7 +25,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.page(&page)
 }
 
-/// Adds the client, and its new scope, to the changes.
+/// Adds the client, and its new scope if there is one, to the user's changes.
 pub(in crate::admin::console) async fn submit(Form { visit, fields }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let filled = Filled::of(&fields);
@@ -70,7 +70,7 @@ pub(in crate::admin::console) async fn submit(Form { visit, fields }: Form) -> A
     }
 }
 
-/// What the form has.
+/// The values of the form.
 #[derive(Debug, Default)]
 struct Filled {
     id: String,

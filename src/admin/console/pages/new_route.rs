@@ -21,7 +21,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.page(&page)
 }
 
-/// Adds the route to the changes.
+/// Adds the route to the user's changes.
 pub(in crate::admin::console) async fn submit(Form { visit, fields }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let mut errors = Errors::default();

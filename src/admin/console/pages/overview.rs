@@ -23,9 +23,9 @@ use crate::telemetry::{is_timed, quantile};
 
 /// Secrets that end within this time are shown.
 const SOON: Duration = Duration::from_secs(30 * 86_400);
-/// The most entries of a list.
+/// The maximum number of entries in a list.
 const MOST: usize = 8;
-/// The busiest routes that are shown.
+/// The number of busiest routes that are shown.
 const BUSIEST: usize = 5;
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -68,7 +68,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.page(&page)
 }
 
-/// The classes of the style sheet, and what they stand for.
+/// The classes of the style sheet, and their meanings.
 const VERDICTS: [(&str, &str); 4] = [
     ("passed", "passed"),
     ("refused", "refused"),
@@ -185,7 +185,7 @@ async fn last_versions(visit: &Visit) -> Vec<LastVersion> {
     versions.iter().map(line).collect()
 }
 
-/// Lists the secrets that end soon, the next one first.
+/// Lists the secrets that expire soon, the earliest first.
 fn ending(visit: &Visit) -> Vec<EndingSecret> {
     let (config, now) = (visit.config(), SystemTime::now());
     let mut ending = Vec::new();

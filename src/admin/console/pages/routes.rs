@@ -17,11 +17,11 @@ use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
 use crate::config::{Access, Config, Methods, Mode, Role, Route};
 
-/// The most clients that are columns, and routes that are rows: more do not fit a page.
+/// The maximum number of clients as columns and of routes as rows. More do not fit on a page.
 const MOST_COLUMNS: usize = 60;
 const MOST_ROWS: usize = 300;
 
-/// Shows who gets through which route.
+/// Shows which client has access to which route.
 pub(in crate::admin::console) async fn matrix(visit: Visit) -> Answer {
     let config = visit.config();
     let clients = config
@@ -126,7 +126,7 @@ pub(super) fn name(route: &Route) -> String {
     if methods == "any" { path } else { format!("{} {path}", methods.replace(',', ", ")) }
 }
 
-/// Returns whether a route refuses.
+/// Returns whether a route enforces its requirement.
 pub(super) fn mode(route: &Route) -> Badge {
     match route.access {
         Access::Public => Badge::new(Tone::Plain, "public"),
@@ -157,7 +157,7 @@ fn switch(config: &Config, route: &Route) -> Option<ModeSwitch> {
     }
 }
 
-/// Returns where a route is in the file, and its lines.
+/// Returns the position of a route in the file, and its lines.
 pub(super) fn excerpt(config: &Config, route: &Route) -> (String, String) {
     let file = config.file_of(route.position);
     let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -202,7 +202,7 @@ fn expectations(visit: &Visit, config: &Config) -> Vec<ExpectationRow> {
     rows.collect()
 }
 
-/// Lets a route refuse, or only record.
+/// Sets whether a route refuses requests, or only records refusals.
 pub(in crate::admin::console) async fn set_mode(Form { visit, fields }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let planned = visit.planned().await;

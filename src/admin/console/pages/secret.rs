@@ -12,7 +12,7 @@ use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::problem::Problem;
 use crate::config::{Access, Client, Config, ServerCertificate};
 
-/// Shows the secret that the last form made. A second look finds nothing.
+/// Shows the secret that the last form created. The secret cannot be shown again.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let Some(made) = visit.console.secret(&visit.user.form_token) else {
         let detail = "the secret was shown already, and is kept nowhere: reset it if it is lost";
@@ -34,7 +34,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.page(&page)
 }
 
-/// Returns the command that gets a token, as in the tutorial.
+/// Returns the command that requests a token, as in the tutorial.
 fn token_command(config: &Config, client: Option<&Client>, made: &NewSecret) -> String {
     let service = &config.token_service;
     let url = format!("{}{}", service.issuer.as_str().trim_end_matches('/'), service.token_endpoint);
@@ -53,7 +53,7 @@ fn token_command(config: &Config, client: Option<&Client>, made: &NewSecret) -> 
     )
 }
 
-/// Returns the command that calls a route the client gets through.
+/// Returns the command that calls a route to which the client has access.
 fn call_command(config: &Config, client: &Client) -> Option<String> {
     let is_reached = |route: &&crate::config::Route| {
         matches!(route.access, Access::Token { .. }) && Reach::of(client, route).is_allowed()
@@ -65,7 +65,7 @@ fn call_command(config: &Config, client: &Client) -> Option<String> {
     Some(format!("curl {}{method}{} -H 'authorization: Bearer ACCESS_TOKEN'", insecure(config), quote(&url)))
 }
 
-/// Returns the option for a certificate that the gateway has signed itself.
+/// Returns the command-line option for a self-signed certificate.
 fn insecure(config: &Config) -> &'static str {
     let is_tls = config.token_service.issuer.as_str().starts_with("https:");
     if is_tls && config.server.tls.certificate == ServerCertificate::SelfSigned { "-k " } else { "" }

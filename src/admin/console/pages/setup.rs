@@ -1,4 +1,4 @@
-//! The page behind a setup link: the first user, or a new password for one who lost it.
+//! The page of a setup link: it creates the first user, or sets a new password for a user who lost it.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
@@ -17,14 +17,15 @@ use crate::admin::state::AdminState;
 use crate::admin::user::Fields;
 use crate::change::error::ChangeError;
 
-/// Shows the form. The code is checked when the form is sent: a page of another site could otherwise use up the tries.
+/// Shows the form. The code is checked only when the form is submitted. Otherwise, a page of another site
+/// could use up the attempts.
 pub(in crate::admin::console) async fn show(State(state): State<AdminState>, uri: Uri) -> Answer {
     let code = Parameters::of(&uri).value("code").to_owned();
     let (is_valid, status) = if code.is_empty() { (false, StatusCode::GONE) } else { (true, StatusCode::OK) };
     render(status, &page(&state, is_valid, code, "", Errors::default()))
 }
 
-/// Makes the user, and signs it in.
+/// Creates the user, and signs the user in.
 pub(in crate::admin::console) async fn submit(
     State(state): State<AdminState>,
     peer: Peer,

@@ -1,4 +1,4 @@
-//! The routes in shadow mode: who would be refused, and what would let them pass.
+//! The page with the routes in shadow mode: callers that would be refused, and proposals that let them pass.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ use crate::admin::problem::Problem;
 use crate::config::{Config, Role, grouped};
 use crate::shadow::{CallerSummary, Proposal, RouteSummary, Summary, Who, proposals};
 
-/// The most callers of a route that are shown.
+/// The maximum number of callers of a route that are shown.
 const MOST: usize = 100;
 
 /// Shows the page.
@@ -35,7 +35,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     visit.page(&page)
 }
 
-/// Makes a proposal a change.
+/// Adds a proposal to the user's changes.
 pub(in crate::admin::console) async fn propose(Form { visit, fields }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let config = visit.config();
@@ -55,7 +55,7 @@ fn learned(visit: &Visit, config: &Config) -> (Summary, Vec<Proposal>, Duration)
     (summary, proposals, now)
 }
 
-/// Returns the operation that a proposal is about; `None` if a person has to decide first.
+/// Returns the operation for a proposal, or `None` if a person has to decide first.
 fn operation(proposal: &Proposal) -> Option<Json> {
     match proposal {
         Proposal::AddScopes { client, scopes, .. } => {
@@ -116,7 +116,7 @@ fn route(config: &Config, learned: &RouteSummary, proposals: &[Proposal], now: D
     }
 }
 
-/// Returns the share of requests that would pass. It is rounded down: 100 % is all of them.
+/// Returns the share of requests that would pass. It is rounded down, so 100 % means all requests.
 pub(super) fn share(learned: &RouteSummary) -> String {
     learned.ready().map_or_else(String::new, |ready| format!("{:.1} %", (ready * 1_000.0).floor() / 10.0))
 }
@@ -168,7 +168,7 @@ fn is_about(proposal: &Proposal, name: &str, who: &Who) -> bool {
     }
 }
 
-/// Describes a proposal beside the caller that it is for.
+/// Describes a proposal beside the caller that it concerns.
 fn short(proposal: &Proposal) -> String {
     match proposal {
         Proposal::AddScopes { scopes, .. } => format!("Give it {}.", scopes.join(", ")),

@@ -52,7 +52,7 @@ pub(in crate::admin::console) async fn leave(Form { visit, .. }: Form) -> Answer
     Ok(with_cookie(Redirect::to("/sign-in").into_response(), cookie))
 }
 
-/// Returns a page that says when to try again.
+/// Returns a page that says when the next attempt is possible.
 pub(in crate::admin::console) fn too_many(wait: Duration, form: &impl Template) -> Answer {
     let mut response = page(StatusCode::TOO_MANY_REQUESTS, form)?;
     response.headers_mut().insert(RETRY_AFTER, wait.as_secs().max(1).into());
@@ -68,7 +68,7 @@ pub(in crate::admin::console) fn with_cookie(mut response: Response, cookie: Hea
     response
 }
 
-/// Returns the page to show after signing in: one of this console's own, or the first.
+/// Returns the page to show after signing in: a page of this console, or the first page.
 fn way_back(next: &str) -> &str {
     let is_own = next.starts_with('/')
         && !next[1..].starts_with(['/', '\\'])
@@ -76,7 +76,7 @@ fn way_back(next: &str) -> &str {
     if is_own { next } else { "/" }
 }
 
-/// Makes a sentence of a message.
+/// Formats a message as a sentence.
 pub(in crate::admin::console) fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();

@@ -13,7 +13,7 @@ use crate::admin::console::workspace::problem;
 use crate::change::error::ChangeError;
 use crate::config::Role;
 
-/// The shortest password that the form takes.
+/// The minimum length of a password in the form.
 pub(super) const SHORTEST: usize = 12;
 
 /// Shows the page.
@@ -90,7 +90,7 @@ pub(super) fn check_password(errors: &mut Errors, password: &str) {
     }
 }
 
-/// Returns the role of that name; the one that may do least if there is none.
+/// Returns the role with that name, or the role with the fewest permissions if there is none.
 fn role(name: &str) -> Role {
     Role::ALL.into_iter().find(|(known, _)| *known == name).map_or(Role::Viewer, |(_, role)| role)
 }

@@ -1,4 +1,4 @@
-//! One version of the file, two versions compared, and what can be done with a version.
+//! The pages that show one version of the file, compare two versions, and confirm or restore a version.
 
 use axum::extract::Path;
 
@@ -97,7 +97,7 @@ pub(in crate::admin::console) async fn confirm(Path(number): Path<u64>, Form { v
     finish(&visit, confirmed.map(drop), format!("Version {number} is confirmed and stays in use."))
 }
 
-/// Rolls a commit back that waits for its confirmation.
+/// Rolls back a commit that awaits confirmation.
 pub(in crate::admin::console) async fn undo(Path(number): Path<u64>, Form { visit, .. }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let undone = visit.change(move |changes, actor| changes.undo(actor, number)).await;
@@ -122,7 +122,7 @@ fn finish(visit: &Visit, done: Result<(), ChangeError>, text: String) -> Answer 
     go_to("/history")
 }
 
-/// Makes a draft that puts a version back.
+/// Creates a draft that restores a version.
 pub(in crate::admin::console) async fn roll_back(
     Path(number): Path<u64>,
     Form { visit, fields }: Form,

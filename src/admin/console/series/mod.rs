@@ -1,7 +1,7 @@
-//! What the traffic was like lately: per second for five minutes, per ten seconds for an hour, per five minutes for a day.
+//! Recent traffic: per second for five minutes, per ten seconds for an hour, per five minutes for a day.
 //!
-//! A task of the listener's thread reads the counters once a second and keeps what was added. The memory is bounded: the
-//! busiest routes have series of their own, the others do not.
+//! A task on the listener's thread reads the counters once a second and stores the increments. Memory is
+//! bounded: only the busiest routes have a separate series.
 
 mod ring;
 mod store;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What was counted in one interval.
+/// The counts of one interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) passed: u32,
@@ -13,7 +13,7 @@ pub(crate) struct Point {
 }
 
 impl Point {
-    /// Returns all requests of the interval.
+    /// Returns the number of all requests in the interval.
     pub(crate) fn all(&self) -> u64 {
         [self.passed, self.refused, self.limited, self.failed].into_iter().map(u64::from).sum()
     }
@@ -26,7 +26,7 @@ impl Point {
     }
 }
 
-/// The time that a picture shows.
+/// The time span of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Span {
     Minutes,
@@ -56,7 +56,7 @@ impl Span {
         }
     }
 
-    /// Returns the name in addresses.
+    /// Returns the name that addresses use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Minutes => "minutes",
@@ -70,7 +70,7 @@ impl Span {
 #[derive(Debug, Default)]
 struct Ring {
     points: VecDeque<Point>,
-    /// The point that is not complete yet, and the seconds in it.
+    /// The point that is still incomplete, and the seconds that it covers so far.
     open: Point,
     seconds: u64,
 }
@@ -95,14 +95,14 @@ impl Ring {
 pub(super) struct Rings([Ring; Span::ALL.len()]);
 
 impl Rings {
-    /// Adds what was counted in a second.
+    /// Adds the counts of one second.
     pub(super) fn push(&mut self, point: &Point) {
         for (ring, span) in self.0.iter_mut().zip(Span::ALL) {
             ring.push(span, point);
         }
     }
 
-    /// Returns the points of a span from old to new. What is not known yet is zero.
+    /// Returns the points of a span, oldest first. Points that are not known yet are zero.
     pub(super) fn points(&self, span: Span) -> Vec<Point> {
         let ring = self.0.iter().zip(Span::ALL).find(|(_, of)| *of == span).map(|(ring, _)| ring);
         let known = ring.map_or(0, |ring| ring.points.len());

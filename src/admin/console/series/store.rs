@@ -7,14 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::ring::{Point, Rings, Span};
 use crate::telemetry::{BUCKETS, Totals};
 
-/// The most routes with series of their own.
+/// The maximum number of routes with a separate series.
 const MOST_ROUTES: usize = 20;
-/// A route that was quieter than another for this long loses its series to it, in seconds.
+/// The time, in seconds, after which a route loses its series to a busier route.
 const TAKE_OVER_EVERY: u64 = 60;
-/// How many seconds of durations the quantiles are about.
+/// The number of seconds whose durations the quantiles cover.
 const TIMED_SECONDS: usize = 60;
 
-/// The series of one route, as pages show it.
+/// The series of one route, in the form that pages show.
 #[derive(Debug)]
 pub(crate) struct RouteSeries {
     pub(crate) name: Box<str>,
@@ -23,7 +23,7 @@ pub(crate) struct RouteSeries {
     pub(crate) last_minute: u64,
 }
 
-/// What the pages show of the traffic.
+/// The traffic data that the pages show.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesStore(Mutex<State>);
 
@@ -32,16 +32,16 @@ struct State {
     before: Option<Totals>,
     all: Rings,
     routes: HashMap<Box<str>, Rings>,
-    /// The requests of routes without series since the last take-over.
+    /// The requests of routes without a series since the series were last reassigned.
     others: HashMap<Box<str>, u64>,
     seconds: u64,
-    /// The buckets of durations at the last seconds, in a circle.
+    /// The duration buckets of the last seconds, as a ring buffer.
     durations: Vec<[u64; BUCKETS]>,
     issued: Vec<(u64, u64)>,
 }
 
 impl SeriesStore {
-    /// Adds what was counted since the last call, which was a second ago.
+    /// Adds the increments since the last call, which was a second ago.
     pub(crate) fn sample(&self, now: Totals) {
         self.lock().sample(now);
     }
@@ -71,7 +71,7 @@ impl SeriesStore {
         self.lock().all.last_minute()
     }
 
-    /// Returns how long the requests of the last minute took, as counts of buckets.
+    /// Returns the durations of the requests of the last minute, as counts per bucket.
     pub(crate) fn durations(&self) -> [u64; BUCKETS] {
         let state = self.lock();
         let (Some(first), Some(last)) = (state.durations.first(), state.durations.last()) else {
@@ -143,7 +143,7 @@ impl State {
         }
     }
 
-    /// Gives the series of the quietest routes to busier ones without series.
+    /// Reassigns the series of the quietest routes to busier routes without a series.
     fn take_over(&mut self) {
         let mut busy: Vec<(u64, Box<str>)> =
             self.others.drain().map(|(name, requests)| (requests, name)).collect();
@@ -161,7 +161,7 @@ impl State {
     }
 }
 
-/// Adds a value to the last ones.
+/// Appends a value to the most recent ones.
 fn remember<T>(last: &mut Vec<T>, value: T) {
     if last.len() > TIMED_SECONDS {
         last.remove(0);
@@ -169,7 +169,7 @@ fn remember<T>(last: &mut Vec<T>, value: T) {
     last.push(value);
 }
 
-/// Returns what was added to a counter. A route that is new in the configuration counts from zero.
+/// Returns the increment of a counter. A route that is new in the configuration counts from zero.
 fn added(now: u64, before: u64) -> u32 {
     u32::try_from(now.saturating_sub(before)).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The pages about routes: who gets through, and why.
+//! The data of the pages about access to routes.
 
 use askama::Template;
 
@@ -13,7 +13,7 @@ pub(crate) struct RoutesPage {
     pub(crate) frame: Frame,
     pub(crate) clients: Vec<Link>,
     pub(crate) rows: Vec<RouteRow>,
-    /// What does not fit the page.
+    /// The number of rows and columns that do not fit on the page.
     pub(crate) more: String,
     pub(crate) expectations: Vec<ExpectationRow>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct RouteRow {
     pub(crate) cells: Vec<Cell>,
 }
 
-/// What a client gets from a route.
+/// The access of a client to a route.
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) tone: Tone,
@@ -55,7 +55,7 @@ pub(crate) struct RoutePage {
     pub(crate) terms: Vec<Term>,
     pub(crate) place: String,
     pub(crate) text: String,
-    /// What forms send to name this route.
+    /// The values by which forms identify this route.
     pub(crate) key: String,
     pub(crate) switch: Option<ModeSwitch>,
 }
@@ -83,7 +83,7 @@ pub(crate) struct NewRoutePage {
     pub(crate) is_shadow: bool,
 }
 
-/// Why a request gets through or not.
+/// The explanation of a request.
 #[derive(Debug, Template)]
 #[template(path = "explain.html")]
 pub(crate) struct ExplainPage {

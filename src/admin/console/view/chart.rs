@@ -1,30 +1,30 @@
-//! Series as paths of an SVG picture: stacked bands of columns, one for each point in time.
+//! Draws series as paths of an SVG image: stacked columns, one for each point in time.
 
 use std::fmt::Write as _;
 
-/// A picture of one or several series.
+/// A chart of one or several series.
 #[derive(Debug)]
 pub(crate) struct Chart {
     pub(crate) width: usize,
     pub(crate) height: u32,
-    /// What the picture shows, for those who cannot see it.
+    /// The text alternative of the chart.
     pub(crate) label: String,
     pub(crate) rules: Vec<String>,
     pub(crate) bands: Vec<Band>,
-    /// The text below its left end, in the middle and at its right end.
+    /// The labels below its left end, its middle and its right end.
     pub(crate) from: String,
     pub(crate) top: String,
     pub(crate) to: String,
 }
 
-/// One series of a stacked picture.
+/// One series of a stacked chart.
 #[derive(Debug)]
 pub(crate) struct Band {
     pub(crate) class: &'static str,
     pub(crate) path: String,
 }
 
-/// One series: its class in the style sheet, and its values from old to new.
+/// One series: its class in the style sheet, and its values, oldest first.
 pub(crate) type Series<'a> = (&'static str, &'a [f64]);
 
 /// Draws series on top of each other, the first at the bottom. All of them have the same number of values.

@@ -1,4 +1,4 @@
-//! The user's changes, and the pages of what has no page for each.
+//! The data of the page with the user's changes, and of pages that list scopes, upstreams and users.
 
 use askama::Template;
 
@@ -14,11 +14,11 @@ pub(crate) struct ChangesPage {
     pub(crate) errors: Errors,
     /// The draft that the address names; empty for the user's own.
     pub(crate) draft: String,
-    /// Whose draft it is, if it is not the user's own.
+    /// The owner of the draft, if it is not the user's own.
     pub(crate) owner: String,
     /// Whether the user may change and commit it.
     pub(crate) can_commit: bool,
-    /// What happened if the file changed after the draft was begun.
+    /// The conflict that occurred if the file changed after the draft was created.
     pub(crate) stale: Option<String>,
     pub(crate) revision: String,
     pub(crate) operations: Vec<OperationLine>,
@@ -27,7 +27,7 @@ pub(crate) struct ChangesPage {
     pub(crate) restart: Vec<String>,
     pub(crate) diff: Vec<DiffLine>,
     pub(crate) owner_only: Vec<String>,
-    /// Why nothing can be committed now.
+    /// The reason why nothing can be committed at the moment.
     pub(crate) blocked: Option<String>,
     pub(crate) comment: String,
     pub(crate) windows: Vec<Choice>,
@@ -91,7 +91,7 @@ pub(crate) struct UpstreamCard {
     pub(crate) detail: String,
     pub(crate) servers: Vec<ServerRow>,
     pub(crate) used_by: String,
-    /// The servers as the form shows them.
+    /// The servers in the format of the form.
     pub(crate) text: String,
     pub(crate) can_remove: bool,
 }
@@ -119,7 +119,7 @@ pub(crate) struct UsersPage {
 pub(crate) struct UserRow {
     pub(crate) name: String,
     pub(crate) is_self: bool,
-    /// Whether the user is only in the changes.
+    /// Whether the user exists only in the changes that are not committed.
     pub(crate) is_new: bool,
     pub(crate) roles: Vec<Choice>,
 }

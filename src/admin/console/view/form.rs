@@ -1,10 +1,10 @@
-//! What is wrong with a form, beside its fields and summed up above it.
+//! The errors of a form, which are shown beside its fields and summarized above it.
 
 /// The errors of a form, in the order of its fields.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Errors(Vec<FieldError>);
 
-/// What is wrong with a field.
+/// The error of a field.
 #[derive(Debug, Clone)]
 pub(crate) struct FieldError {
     /// The id of the field; empty if the error concerns the whole form.

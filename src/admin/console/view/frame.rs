@@ -1,4 +1,4 @@
-//! What surrounds every page: the header, the navigation, notices.
+//! The frame of every page: the header, the navigation, notices.
 
 use super::parts::{Link, Tone};
 
@@ -17,9 +17,9 @@ pub(crate) struct Frame {
     pub(crate) file: FileState,
     /// The number of operations in the user's draft.
     pub(crate) changes: usize,
-    /// Who is signed in; `None` on the pages before that.
+    /// The signed-in user, or `None` on the pages for signing in.
     pub(crate) user: Option<SignedIn>,
-    /// The token that each form sends back.
+    /// The form token, which each form sends back.
     pub(crate) token: String,
     /// The addresses of the style sheet, the script and the icon.
     pub(crate) assets: Assets,
@@ -27,9 +27,9 @@ pub(crate) struct Frame {
     pub(crate) notices: Vec<Notice>,
     /// The commit that is rolled back unless it is confirmed.
     pub(crate) pending: Option<Pending>,
-    /// Whether parts of the page change by themselves.
+    /// Whether parts of the page update automatically.
     pub(crate) is_live: bool,
-    /// After how many seconds the browser loads the page again, without JavaScript.
+    /// The interval in seconds at which the browser reloads the page, without JavaScript.
     pub(crate) refresh: Option<u32>,
 }
 
@@ -64,7 +64,7 @@ impl Frame {
 /// The sections of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
-    /// A page that is in no section.
+    /// The section of a page that is not in the navigation.
     None,
     Overview,
     Clients,
@@ -163,7 +163,7 @@ impl Notice {
     }
 }
 
-/// A commit that waits for its confirmation.
+/// A commit that awaits confirmation.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
     pub(crate) version: u64,
@@ -171,6 +171,6 @@ pub(crate) struct Pending {
     pub(crate) deadline: String,
     pub(crate) deadline_unix: u64,
     pub(crate) at: String,
-    /// What is left of the time, as `4:12`.
+    /// The remaining time, as `4:12`.
     pub(crate) left: String,
 }

@@ -1,4 +1,4 @@
-//! The versions of the file.
+//! The data of the pages about versions of the file.
 
 use askama::Template;
 
@@ -35,10 +35,10 @@ pub(crate) struct VersionPage {
     pub(crate) state: Option<Badge>,
     pub(crate) terms: Vec<Term>,
     pub(crate) grants: Vec<Grant>,
-    /// Why the two versions cannot be compared by what they grant.
+    /// The reason why the access of the two versions cannot be compared.
     pub(crate) problem: Option<String>,
     pub(crate) diff_note: String,
     pub(crate) diff: Vec<DiffLine>,
-    /// The version that the form rolls back to.
+    /// The version that the form restores.
     pub(crate) rollback: Option<u64>,
 }

@@ -1,5 +1,5 @@
-//! What the pages show, as plain data, and the templates that show it. Nothing here knows where the data comes from, and
-//! askama escapes every value.
+//! The data that the pages show, and the templates that render it. This module does not depend on the source
+//! of the data. askama escapes every value.
 
 pub(crate) mod access;
 pub(crate) mod chart;

@@ -24,7 +24,7 @@ pub(crate) struct OverviewPage {
     pub(crate) last: Vec<LastVersion>,
 }
 
-/// A figure, and what it counts.
+/// A number, with a label.
 #[derive(Debug)]
 pub(crate) struct Card {
     pub(crate) figure: String,
@@ -74,7 +74,7 @@ pub(crate) struct EndingSecret {
     pub(crate) detail: String,
 }
 
-/// A route that is not enforced.
+/// A route in shadow mode.
 #[derive(Debug)]
 pub(crate) struct ShadowedRoute {
     pub(crate) name: String,

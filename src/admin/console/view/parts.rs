@@ -1,6 +1,6 @@
 //! Small parts that several pages show.
 
-/// What a colour says, always beside words that say the same.
+/// The meaning of a colour. The same meaning is always expressed in words too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Good,
@@ -20,7 +20,7 @@ impl Tone {
         }
     }
 
-    /// Returns whether screen readers should announce it at once.
+    /// Returns whether screen readers should announce the message at once.
     pub(crate) fn is_problem(self) -> bool {
         self == Self::Bad
     }
@@ -80,13 +80,13 @@ pub(crate) struct DiffLine {
     pub(crate) text: String,
 }
 
-/// What became of a line.
+/// The kind of a line in a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DiffKind {
     Added,
     Removed,
     Same,
-    /// Lines between here that are the same are left out.
+    /// Equal lines were left out here.
     Skipped,
 }
 
@@ -117,7 +117,7 @@ pub(crate) struct Grant {
     pub(crate) text: String,
 }
 
-/// Whether a change lets more through.
+/// Whether a change makes access wider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
     Widens,

@@ -1,4 +1,5 @@
-//! Every page with made-up data. What a stranger or a user of the console can choose is `word`.
+//! Every page with sample data. `word` represents all texts that a stranger or a user of the console can
+//! choose.
 
 use askama::Template;
 

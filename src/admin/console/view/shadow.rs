@@ -5,17 +5,17 @@ use askama::Template;
 use super::frame::Frame;
 use super::parts::{Badge, Link};
 
-/// All routes in shadow mode.
+/// The routes in shadow mode.
 #[derive(Debug, Template)]
 #[template(path = "shadow.html")]
 pub(crate) struct ShadowPage {
     pub(crate) frame: Frame,
     pub(crate) routes: Vec<ShadowRoute>,
-    /// What is proposed for no single caller.
+    /// Proposals that do not concern a single caller.
     pub(crate) others: Vec<OtherProposal>,
 }
 
-/// A proposal that is for no single caller.
+/// A proposal that does not concern a single caller.
 #[derive(Debug)]
 pub(crate) struct OtherProposal {
     pub(crate) text: String,
@@ -47,7 +47,7 @@ pub(crate) struct Caller {
     pub(crate) requests: String,
     pub(crate) last: String,
     pub(crate) proposal: String,
-    /// What the form sends to make the proposal a change.
+    /// The value that the form sends to accept the proposal.
     pub(crate) propose: Option<String>,
     pub(crate) link: Option<Link>,
 }

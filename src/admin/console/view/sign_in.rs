@@ -1,4 +1,4 @@
-//! The pages before a session, and the page of an error.
+//! The data of the pages before a session, and of the error page.
 
 use askama::Template;
 
@@ -26,13 +26,13 @@ pub(crate) struct SetupPage {
     pub(crate) code: String,
     pub(crate) lead: &'static str,
     pub(crate) button: &'static str,
-    /// What a password must be.
+    /// The requirements for a password.
     pub(crate) hint: String,
     pub(crate) name: String,
     pub(crate) errors: Errors,
 }
 
-/// Why a page cannot be shown, or a form was not accepted.
+/// The reason why a page cannot be shown, or why a form was not accepted.
 #[derive(Debug, Template)]
 #[template(path = "problem.html")]
 pub(crate) struct ProblemPage {
