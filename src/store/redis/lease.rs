@@ -47,7 +47,7 @@ impl Lease {
     /// Extends the lease, after all entries that a read returned were applied. `sent` is a time before the
     /// read was sent.
     pub(super) fn extend(&self, sent: Millis) {
-        self.read.fetch_max(sent.as_u64(), Ordering::Relaxed);
+        self.read.fetch_max(sent.as_u64(), Ordering::Release);
         self.until
             .fetch_max(sent.as_u64().saturating_add(self.cached).saturating_sub(STEP), Ordering::AcqRel);
     }
@@ -60,6 +60,12 @@ impl Lease {
     /// Returns whether the response to a query that was sent at `sent` is still trusted.
     pub(super) fn covers(&self, sent: Millis) -> bool {
         self.now().as_u64().saturating_add(STEP) < sent.as_u64().saturating_add(self.length)
+    }
+
+    /// Returns when the last completed read was sent, if it was within the lease.
+    pub(super) fn last_read(&self) -> Option<Millis> {
+        let read = Millis::new(self.read.load(Ordering::Acquire));
+        (read.as_u64() > 0 && self.covers(read)).then_some(read)
     }
 
     /// Returns the time since the last completed read was sent, or `None` if there was none.
@@ -101,6 +107,9 @@ mod tests {
         let lease = Lease::new(Duration::from_millis(100), HOUR);
         let past = Millis::new(lease.now().as_u64() - 60_000);
         lease.extend(past);
-        assert!(lease.is_held() && !lease.covers(past));
+        assert!(lease.is_held() && !lease.covers(past) && lease.last_read().is_none());
+        let now = lease.now();
+        lease.extend(now);
+        assert_eq!(lease.last_read(), Some(now));
     }
 }

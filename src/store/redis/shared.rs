@@ -137,26 +137,41 @@ impl Shared {
         let mut commands = redis::pipe();
         commands.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
         let link = self.link().await?;
-        let (sent, now) = (self.lease.now(), self.clock.now());
+        let (mut sent, now) = (self.lease.now(), self.clock.now());
         let mut data = link.data.clone();
         let answer = data.query_all(&commands).await;
         let (value, left): (Option<Vec<u8>>, i64) = answer.map_err(|error| self.failed(&link, &error))?;
         // A key without an expiry was not written by a gateway.
         let left = u64::try_from(left).unwrap_or(0);
-        let state = match value.as_deref().and_then(Value::read) {
+        let state = match value.as_deref().map(Value::read) {
             _ if left == 0 => State::Absent,
             None => State::Absent,
-            Some(Value::Revoked { logged }) => {
+            // A later version has written it. The token may be valid, so it is not called unknown.
+            Some(None) => return Err(StoreError::Unavailable),
+            Some(Some(Value::Revoked { logged })) => {
                 State::Revoked { logged, until: now.after(Duration::from_millis(left)) }
             }
-            Some(Value::Token(grant)) => {
+            Some(Some(Value::Token(grant))) => {
                 // The start of the lifetime is computed from the time that is left, which is never more than
                 // the lifetime of the grant.
                 let lifetime = u64::try_from(grant.terms.lifetime.as_millis()).unwrap_or(u64::MAX);
                 let used = lifetime.saturating_sub(left);
                 let issued = Millis::new(now.as_u64().saturating_sub(used));
+                let client = self.interner().client(&grant.client);
                 // No token was issued in an epoch that had not begun.
-                self.interner().client(&grant.client).advance_to(grant.epoch);
+                client.advance_to(grant.epoch);
+                match self.lease.last_read() {
+                    // What is known about epochs is from that read.
+                    Some(read) => sent = sent.min(read),
+                    // The log may have the end of an epoch that was not read.
+                    None => {
+                        let mut epoch = redis::cmd("HGET");
+                        epoch.arg(&self.keys.epochs).arg(grant.client.as_str());
+                        let epoch = data.query::<Option<u32>>(&epoch).await;
+                        let epoch = epoch.map_err(|error| self.failed(&link, &error))?;
+                        client.advance_to(epoch.unwrap_or(0));
+                    }
+                }
                 State::Token(self.interner().record(&grant, issued))
             }
         };
@@ -239,7 +254,7 @@ impl Shared {
 
 /// The response of the engine about a token.
 pub(super) struct Fetched {
-    /// When the query was sent, on the clock of the lease.
+    /// When the query was sent, on the clock of the lease, or the last read of the log if that is older and counts.
     pub(super) sent: Millis,
     /// The generation of memory at that time.
     pub(super) generation: u64,

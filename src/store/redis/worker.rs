@@ -241,7 +241,13 @@ async fn turn(
                 continue;
             }
         }
-        apply(shared, &read);
+        if !apply(shared, &read) {
+            log::warn!(
+                "the shared store: the log has an entry of another version, so all tokens are asked for again"
+            );
+            forget_position(shared, link, known).await?;
+            continue;
+        }
         if let Some((last, _)) = read.entries.last() {
             known.position = Some(*last);
             known.marker = marker(identity, known.position);
@@ -255,7 +261,9 @@ async fn turn(
     }
 }
 
-fn apply(shared: &Shared, read: &Read) {
+/// Applies the entries. Returns false if one cannot be read: it may be about any token.
+fn apply(shared: &Shared, read: &Read) -> bool {
+    let mut all = true;
     for (_, text) in &read.entries {
         match Entry::read(text) {
             Some(Entry::Revoked(token, left)) => {
@@ -267,9 +275,10 @@ fn apply(shared: &Shared, read: &Read) {
                 }
             }
             Some(Entry::Epoch(client, epoch)) => shared.interner().client(&client).advance_to(epoch),
-            None => log::debug!("the log of the shared store has an entry of another version"),
+            None => all = false,
         }
     }
+    all
 }
 
 /// Returns the identifier of the history and the log.

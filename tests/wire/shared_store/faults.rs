@@ -130,6 +130,49 @@ fn nothing_is_accepted_after_its_200_through_a_bad_network() {
 }
 
 #[test]
+fn a_client_that_was_ended_elsewhere_is_refused_while_the_log_cannot_be_read() {
+    let engine = Engine::start(&[]);
+    let link = Link::to(engine.port());
+    let gateways = Gateways::start(&[&link.store(), &at(&engine)]);
+    let epochs = engine.run(&["KEYS", "*"]);
+    let gateways_key = epochs.lines().find(|key| key.ends_with(":gateways")).expect("the hash of gateways");
+    let epochs = gateways_key.replace(":gateways", ":epochs");
+    let tokens = [gateways.token(1), gateways.token(1)];
+    wait_until(|| gateways.uses(0, &tokens[0]).code() == 200);
+    // Later than the lease, and before the connection to the log is given up.
+    link.cut_log(true);
+    thread::sleep(Duration::from_millis(300));
+    engine.run(&["HINCRBY", &epochs, "other", "1"]);
+    let code = gateways.uses(0, &tokens[1]).code();
+    link.cut_log(false);
+    // 503 if the connection was given up meanwhile.
+    assert!(code == 401 || code == 503, "{code} after the epoch was ended");
+}
+
+#[test]
+fn what_a_later_version_has_written_is_neither_unknown_nor_skipped() {
+    let engine = Engine::start(&[]);
+    let gateways = Gateways::start(&[&at(&engine), &at(&engine)]);
+    let (here, elsewhere) = (gateways.token(0), gateways.token(1));
+    gateways.all_answer(&here, 200);
+    let keys = engine.run(&["KEYS", "*"]);
+    let tokens: Vec<&str> = keys.lines().filter(|key| key.contains(":t:")).collect();
+    assert_eq!(tokens.len(), 2, "{keys}");
+    for token in tokens {
+        engine.run(&["SET", token, "X", "KEEPTTL"]);
+    }
+    gateways.uses(0, &elsewhere).status(503);
+    gateways.uses(0, &here).status(200);
+    // The entry may be about any token, so each is asked for again.
+    let log =
+        keys.lines().find(|key| key.ends_with(":gateways")).expect("a key").replace(":gateways", ":log");
+    engine.run(&["XADD", &log, "1-0", "e", "x1 2"]);
+    wait_until(|| gateways.uses(0, &here).code() == 503);
+    let token = gateways.token(0);
+    gateways.all_answer(&token, 200);
+}
+
+#[test]
 fn a_failover_that_loses_a_revocation_does_not_revive_the_token() {
     let durable = ["--repl-diskless-sync-delay", "0"];
     let mut primary = Engine::start(&durable);

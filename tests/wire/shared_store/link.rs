@@ -22,6 +22,8 @@ struct State {
     loss: AtomicU32,
     /// Whether everything is held.
     cut: AtomicBool,
+    /// Whether what goes to the engine on connections that read the log is held.
+    log_cut: AtomicBool,
     /// Both ends of every connection.
     open: Mutex<Vec<TcpStream>>,
 }
@@ -64,6 +66,11 @@ impl Link {
         self.state.cut.store(cut, Relaxed);
     }
 
+    /// Holds reads of the log, or lets them pass again.
+    pub(super) fn cut_log(&self, cut: bool) {
+        self.state.log_cut.store(cut, Relaxed);
+    }
+
     /// Resets all connections.
     pub(super) fn reset(&self) {
         for end in self.state.open.lock().expect("the connections").drain(..) {
@@ -75,6 +82,7 @@ impl Link {
 fn pass(state: &State, mut from: TcpStream, mut to: TcpStream) -> io::Result<()> {
     let mut buffer = [0; 16_384];
     let mut number = u32::from(from.local_addr()?.port());
+    let mut is_log = false;
     loop {
         let read = from.read(&mut buffer)?;
         if read == 0 {
@@ -85,7 +93,9 @@ fn pass(state: &State, mut from: TcpStream, mut to: TcpStream) -> io::Result<()>
         if (number >> 16) % 100 < state.loss.load(Relaxed) {
             thread::sleep(SENT_AGAIN);
         }
-        while state.cut.load(Relaxed) {
+        // Only these connections ask for notifications.
+        is_log |= buffer[..read].windows(8).any(|word| word == b"TRACKING");
+        while state.cut.load(Relaxed) || is_log && state.log_cut.load(Relaxed) {
             thread::sleep(Duration::from_millis(1));
         }
         to.write_all(&buffer[..read])?;
