@@ -14,7 +14,7 @@ use crate::cli::output;
 pub(super) struct Arguments {
     /// The configuration before the change.
     before: PathBuf,
-    /// The configuration after the change. Left out: the file that --config names.
+    /// The configuration after the change. Default: the file that --config names.
     after: Option<PathBuf>,
     /// Print JSON, for scripts.
     #[arg(long)]

@@ -12,7 +12,7 @@ use crate::oauth::endpoints::metadata::AUTHORIZATION_SERVER;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The gateway's origin, such as https://localhost:8443. Left out: the configuration's first listener.
+    /// The gateway's origin, such as https://localhost:8443. Default: the configuration's first listener.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// How many seconds the gateway has to answer.

@@ -16,7 +16,7 @@ const MOST: usize = 500;
 /// The arguments of `tollgate history`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The number of a version to show. Left out: a list of the last ones.
+    /// The number of a version to show. Default: a list of the last ones.
     version: Option<u64>,
     /// How many versions are listed.
     #[arg(long, default_value_t = 20, value_name = "NUMBER", conflicts_with = "version")]
@@ -44,7 +44,7 @@ pub(super) struct ConfirmArguments {
 pub(super) struct RollbackArguments {
     /// The number of the version to return to.
     version: u64,
-    /// Bring back the secrets and [admin] of the version too. Left out: those of today stay, so that secrets that were reset
+    /// Bring back the secrets and [admin] of the version too. Default: those of today stay, so that secrets that were reset
     /// do not become good again.
     #[arg(long)]
     with_secrets: bool,

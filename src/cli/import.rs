@@ -26,10 +26,10 @@ pub(super) struct Arguments {
     /// The origin of the API, instead of the server that the description names.
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
-    /// The name of the upstream. Left out: made of the description's title.
+    /// The name of the upstream. Default: made of the description's title.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Where the scope of an operation comes from. Left out: security requirements if they name scopes, otherwise tags if
+    /// Where the scope of an operation comes from. Default: security requirements if they name scopes, otherwise tags if
     /// every operation has one, otherwise the path.
     #[arg(long, value_name = "SOURCE", value_enum)]
     scope_from: Option<ScopeSource>,

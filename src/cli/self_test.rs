@@ -15,7 +15,7 @@ use crate::self_test::{self, SelfTestError, Settings, Tester};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The gateway's origin, such as https://localhost:8443. Left out: the configuration's first listener.
+    /// The gateway's origin, such as https://localhost:8443. Default: the configuration's first listener.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The client whose tokens are used. Needed unless only one client can get tokens with a secret. Its secret is

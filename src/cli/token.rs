@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// A scope to ask for; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE", add = ArgValueCompleter::new(completed_names::scopes))]
     scopes: Vec<String>,
-    /// The token endpoint, or the gateway's origin. Left out: the configuration's first listener.
+    /// The token endpoint, or the gateway's origin. Default: the configuration's first listener.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Do not verify the gateway's certificate.

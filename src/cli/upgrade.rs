@@ -9,7 +9,7 @@ use crate::gateway::handover::{request_upgrade, socket_path};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The socket of the running gateway. Left out: handover.sock in the configuration's state_dir.
+    /// The socket of the running gateway. Default: handover.sock in the configuration's state_dir.
     #[arg(long, value_name = "FILE")]
     socket: Option<PathBuf>,
 }

@@ -24,7 +24,7 @@ const HIGHEST_RATE: f64 = 1e6;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The origin of the gateway. Left out: the configuration's first listener or, if nothing listens there, a temporary
+    /// The origin of the gateway. Default: the configuration's first listener or, if nothing listens there, a temporary
     /// gateway as with --own.
     #[arg(long, value_name = "URL", conflicts_with = "own")]
     url: Option<String>,
@@ -42,22 +42,22 @@ pub(in crate::cli) struct Arguments {
     /// secret in.
     #[arg(long, value_name = "SECRET", allow_hyphen_values = true, conflicts_with = "own")]
     secret: Option<String>,
-    /// A scope of the tokens; may be given several times. Left out: the scopes that the route needs.
+    /// A scope of the tokens; may be given several times. Default: the scopes that the route needs.
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// The protected route. Left out: the first one for GET that the client gets through.
+    /// The protected route. Default: the first one for GET that the client gets through.
     #[arg(long, num_args = 2, value_names = ["METHOD", "PATH"])]
     route: Option<Vec<String>>,
-    /// The public route to compare with. Left out: the first one for GET. A temporary gateway has one of its own.
+    /// The public route to compare with. Default: the first one for GET. A temporary gateway has one of its own.
     #[arg(long, num_args = 2, value_names = ["METHOD", "PATH"], conflicts_with = "own")]
     public_route: Option<Vec<String>>,
-    /// The scenarios, separated by commas. Left out: all that the gateway has (`invalid` only with --own).
+    /// The scenarios, separated by commas. Default: all that the gateway has (`invalid` only with --own).
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     scenario: Vec<Kind>,
     /// How many requests are in flight. HTTP/1.1 uses a connection for each, --http2 one connection per thread.
     #[arg(long, value_name = "N", default_value = "32")]
     connections: NonZeroUsize,
-    /// How many threads make the load. Left out: half as many as there are cores.
+    /// How many threads make the load. Default: half as many as there are cores.
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// How long each scenario is measured, in all of its rounds together.
@@ -66,7 +66,7 @@ pub(in crate::cli) struct Arguments {
     /// How many rounds each scenario has. The scenarios take turns.
     #[arg(long, value_name = "N", default_value = "5")]
     rounds: NonZeroUsize,
-    /// The rate of the scenario `fixed`, in requests per second. Left out: half of the rate at full load.
+    /// The rate of the scenario `fixed`, in requests per second. Default: half of the rate at full load.
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
     /// How many tokens are used in turn.

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Arguments {
     /// A scope of the client that its tokens have if the token request names none; may be given several times.
     #[arg(long = "default-scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
     default_scopes: Vec<String>,
-    /// The lifetime of the client's tokens, such as 5m. Left out: that of [token_service].
+    /// The lifetime of the client's tokens, such as 5m. Default: that of [token_service].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     token_lifetime: Option<String>,
     /// What else the client may do, besides getting tokens.

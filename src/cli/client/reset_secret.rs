@@ -22,7 +22,7 @@ pub(in crate::cli) struct Arguments {
     /// The client's id.
     #[arg(add = ArgValueCompleter::new(clients))]
     name: String,
-    /// How long the old secrets stay valid, such as 24h. Left out: they end at once.
+    /// How long the old secrets stay valid, such as 24h. Default: they end at once.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     keep_old: Option<Duration>,
     /// End the client's tokens too, because the old secret was leaked.

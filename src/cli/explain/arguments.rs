@@ -60,11 +60,11 @@ pub(in crate::cli) struct Arguments {
     /// A scope that the token has; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
     pub(super) scopes: Vec<String>,
-    /// The resource that the token is for (RFC 8707). Left out: with --client, the one that the route needs if the
+    /// The resource that the token is for (RFC 8707). Default: with --client, the one that the route needs if the
     /// client may ask for it; otherwise none.
     #[arg(long, value_name = "URI")]
     pub(super) audience: Option<String>,
-    /// The address that the request comes from. Left out: address lists are shown but not applied.
+    /// The address that the request comes from. Default: address lists are shown but not applied.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) from: Option<IpAddr>,
     /// The page that makes the request, as in https://app.example.com.
@@ -79,7 +79,7 @@ pub(in crate::cli) struct Arguments {
     /// The secret of the client that asks about the token. Better: set TOLLGATE_CLIENT_SECRET, or pipe the secret in.
     #[arg(long, value_name = "SECRET", requires = "token", allow_hyphen_values = true)]
     pub(super) secret: Option<String>,
-    /// The gateway to ask about the token. Left out: the configuration's first listener.
+    /// The gateway to ask about the token. Default: the configuration's first listener.
     #[arg(long = "gateway", value_name = "URL", requires = "token")]
     pub(super) gateway: Option<String>,
     /// Do not verify the gateway's certificate.

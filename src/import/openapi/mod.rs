@@ -26,7 +26,7 @@ const OTHERS: [&str; 5] = ["summary", "description", "servers", "parameters", "$
 pub(crate) struct Options<'a> {
     /// The origin that requests are forwarded to, instead of the server in the description.
     pub(crate) upstream: Option<&'a str>,
-    /// Left out: security requirements if they name scopes, otherwise tags if all operations have some, otherwise the path.
+    /// Default: security requirements if they name scopes, otherwise tags if all operations have some, otherwise the path.
     pub(crate) scopes: Option<ScopeSource>,
     /// The name of the upstream. If it is left out, the name is derived from the title.
     pub(crate) name: Option<&'a str>,
