@@ -275,7 +275,6 @@ fn counters_never_decrease_under_load() {
                     assert!(next.value(key) >= value, "{key} went down from {value}\n{}", next.text);
                 }
             }
-            assert!(next.value("tollgate_requests_in_flight") <= 3.0, "{}", next.text);
             grown += usize::from(next.sum("tollgate_requests_total") > last.sum("tollgate_requests_total"));
             last = next;
         }
