@@ -137,7 +137,7 @@ fn sample(config: &Config, question: Question) -> Result<SampleRequest, Problem>
         }
     };
     let origin = question.origin.map(HeaderValue::try_from);
-    let origin = origin.transpose().map_err(|_| unprocessable("`origin` is no header value"))?;
+    let origin = origin.transpose().map_err(|_| unprocessable("`origin` is not a valid header value"))?;
     Ok(SampleRequest {
         method,
         target,

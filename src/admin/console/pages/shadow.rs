@@ -43,7 +43,7 @@ pub(in crate::admin::console) async fn propose(Form { visit, fields }: Form) -> 
     let wanted = fields.value("proposal");
     let operation = proposals.iter().find(|proposal| proposal.to_string() == wanted).and_then(operation);
     let operation =
-        operation.ok_or_else(|| Problem::not_found("this is proposed no longer: look at the page again"))?;
+        operation.ok_or_else(|| Problem::not_found("this proposal no longer applies: reload the page"))?;
     visit.add_and_notify("Proposals of shadow mode", vec![operation]).await.map_err(problem)?;
     go_to("/shadow")
 }
