@@ -1,12 +1,15 @@
 //! Figures, by hand: `cargo test --release --all-features --test wire shared_store::measure -- --ignored --nocapture`.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
-use super::gateways::{Gateways, revoke_at};
-use crate::support::{Conn, TOKEN, credentials, get, post_form, token_of};
+use super::gateways::Gateways;
+use super::link::Link;
+use crate::support::metrics::Scrape;
+use crate::support::{Config, Conn, Gateway, REVOKE, TOKEN, credentials, get, post_form, token_of};
 
 const TRIALS: usize = 1_000;
 const ISSUES_PER_SECOND: u64 = 500;
@@ -16,23 +19,28 @@ fn quantile(sorted: &[Duration], of: f64) -> f64 {
     sorted[at].as_secs_f64() * 1_000.0
 }
 
-#[test]
-#[ignore = "a measurement, which takes minutes"]
-fn how_long_a_revocation_takes_to_be_everywhere() {
-    let engine = Engine::start(&[]);
-    let store = format!("url = \"redis://127.0.0.1:{}\"", engine.port());
-    let gateways = Gateways::start(&[&store, &store, &store]);
+fn at(engine: &Engine) -> String {
+    format!("url = \"redis://127.0.0.1:{}\"", engine.port())
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
+fn issue(conn: &mut Conn) -> String {
+    let body = format!("{}&grant_type=client_credentials&scope=read", credentials("other"));
+    token_of(&conn.request(post_form(TOKEN, &[], body)))
+}
+
+/// Revokes tokens at the first gateway until they are refused at the second one, while the third one issues others.
+fn revocations(what: &str, gateways: &Gateways) {
     let (stop, issued) = (AtomicBool::new(false), AtomicU64::new(0));
     let addresses: Vec<_> = gateways.all.iter().map(|gateway| gateway.plain()).collect();
-    let issue = |conn: &mut Conn| {
-        let body = format!("{}&grant_type=client_credentials&scope=read", credentials("other"));
-        token_of(&conn.request(post_form(TOKEN, &[], body)))
-    };
     let (mut gone, mut confirmed, mut after) = (Vec::new(), Vec::new(), 0);
+    let begun = Instant::now();
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut conn = Conn::plain(addresses[2]);
-            let begun = Instant::now();
             while !stop.load(Relaxed) {
                 issue(&mut conn);
                 let number = issued.fetch_add(1, Relaxed) + 1;
@@ -44,28 +52,30 @@ fn how_long_a_revocation_takes_to_be_everywhere() {
         let mut at_b = Conn::plain(addresses[1]);
         for _ in 0..TRIALS {
             let token = issue(&mut at_a);
-            let bearer = format!("Authorization: Bearer {token}");
-            at_b.request(get("/hello", &[&bearer])).status(200);
+            let request = get("/hello", &[&bearer(&token)]);
+            at_b.request(&request).status(200);
+            let mut to_revoke = Conn::plain(addresses[0]);
+            let revocation = post_form(REVOKE, &[], format!("{}&token={token}", credentials("other")));
             let begun = Instant::now();
-            let address = addresses[0];
+            to_revoke.send(&revocation);
             let revoke = scope.spawn(move || {
-                revoke_at(address, &token).status(200);
+                to_revoke.read().status(200);
                 Instant::now()
             });
-            while at_b.request(get("/hello", &[&bearer])).code() == 200 {}
+            while at_b.request(&request).code() == 200 {}
             gone.push(begun.elapsed());
             let done = revoke.join().expect("a revocation");
             confirmed.push(done - begun);
-            after += usize::from(at_b.request(get("/hello", &[&bearer])).code() == 200);
+            after += usize::from(at_b.request(&request).code() == 200);
         }
         stop.store(true, Relaxed);
     });
     gone.sort_unstable();
     confirmed.sort_unstable();
     println!(
-        "{TRIALS} revocations beside {} issues: refused at another gateway after p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms; \
-         confirmed after p50 {:.1} ms, p99 {:.1} ms; accepted after the 200: {after}",
-        issued.load(Relaxed),
+        "{what}: {TRIALS} revocations beside {:.0} issues/s: refused at another gateway after p50 {:.2} ms, p99 {:.2} ms, max \
+         {:.2} ms; confirmed after p50 {:.1} ms, p99 {:.1} ms; accepted after the 200: {after}",
+        issued.load(Relaxed) as f64 / begun.elapsed().as_secs_f64(),
         quantile(&gone, 0.5),
         quantile(&gone, 0.99),
         quantile(&gone, 1.0),
@@ -73,4 +83,150 @@ fn how_long_a_revocation_takes_to_be_everywhere() {
         quantile(&confirmed, 0.99),
     );
     assert_eq!(after, 0);
+}
+
+#[test]
+#[ignore = "a measurement, which takes minutes"]
+fn how_long_a_revocation_takes_to_be_everywhere() {
+    let engine = Engine::start(&[]);
+    let link = Link::to(engine.port());
+    let gateways = Gateways::start(&[&at(&engine), &at(&engine), &at(&engine)]);
+    revocations("with notifications", &gateways);
+    let gateways = Gateways::start(&[&at(&engine), &link.store(), &at(&engine)]);
+    link.lose_notifications(true);
+    revocations("without notifications", &gateways);
+    assert!(link.lost_notifications() >= TRIALS as u32 / 2, "{} were lost", link.lost_notifications());
+}
+
+/// Returns the processor time of a process, in nanoseconds.
+fn processor_time(gateway: &Gateway) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).expect("the threads");
+    let of_thread = |folder: std::io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(folder.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    tasks.filter_map(of_thread).sum()
+}
+
+/// Returns the processor time of one authorized request, in nanoseconds, without what the gateway does meanwhile anyway.
+fn cost(gateway: &Gateway, request: &[u8]) -> f64 {
+    const REQUESTS: u64 = 10_000;
+    let mut conn = Conn::plain(gateway.plain());
+    conn.request(request).status(200);
+    let (begun, before) = (Instant::now(), processor_time(gateway));
+    for _ in 0..REQUESTS {
+        conn.request(request).status(200);
+    }
+    let (took, used) = (begun.elapsed(), processor_time(gateway) - before);
+    let before = processor_time(gateway);
+    thread::sleep(took);
+    let idle = processor_time(gateway) - before;
+    (used as f64 - idle as f64) / REQUESTS as f64
+}
+
+#[test]
+#[ignore = "a measurement, which takes minutes"]
+fn what_a_request_costs_whose_token_is_in_memory() {
+    let engine = Engine::start(&[]);
+    let upstream = crate::chaos::upstream();
+    let gateway = |store: &str| {
+        let config = Config::standard(upstream).table(&format!("[store]\n{store}"));
+        Gateway::start(&config)
+    };
+    let shared = gateway(&format!("kind = \"redis\"\n{}", at(&engine)));
+    shared.wait_for("the shared store at");
+    let memory = gateway("kind = \"memory\"");
+    let request = |gateway: &Gateway| get("/hello", &[&bearer(&issue(&mut Conn::plain(gateway.plain())))]);
+    let (of_shared, of_memory) = (request(&shared), request(&memory));
+    let mut ratios = Vec::new();
+    for _ in 0..9 {
+        let (shared, memory) = (cost(&shared, &of_shared), cost(&memory, &of_memory));
+        ratios.push(shared / memory);
+        println!("a request costs {shared:.0} ns with the shared store, and {memory:.0} ns in memory alone");
+    }
+    ratios.sort_unstable_by(f64::total_cmp);
+    println!("median of {} rounds: {:.3}", ratios.len(), ratios[ratios.len() / 2]);
+}
+
+/// Returns the latencies of good requests, sorted, while others send these tokens at a fixed rate.
+fn good_traffic(
+    address: SocketAddr,
+    good: &str,
+    flood: Option<&(dyn Fn(u64) -> String + Sync)>,
+) -> Vec<Duration> {
+    const FLOODS: u64 = 2;
+    const EACH_PER_SECOND: u64 = 1_500;
+    let stop = AtomicBool::new(false);
+    let mut latencies = Vec::new();
+    thread::scope(|scope| {
+        for thread in 0..FLOODS {
+            let (Some(token), stop) = (flood, &stop) else { continue };
+            scope.spawn(move || {
+                let mut conn = Conn::plain(address);
+                let begun = Instant::now();
+                for number in 0.. {
+                    if stop.load(Relaxed) {
+                        break;
+                    }
+                    let refused =
+                        conn.request(get("/hello", &[&bearer(&token((thread << 32) | number))])).code();
+                    assert!([401, 503].contains(&refused), "{refused}");
+                    let due = begun + Duration::from_micros((number + 1) * 1_000_000 / EACH_PER_SECOND);
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                }
+            });
+        }
+        let request = get("/hello", &[&bearer(good)]);
+        let mut conn = Conn::plain(address);
+        for _ in 0..4_000 {
+            let begun = Instant::now();
+            conn.request(&request).status(200);
+            latencies.push(begun.elapsed());
+            thread::sleep(Duration::from_millis(1));
+        }
+        stop.store(true, Relaxed);
+    });
+    latencies.sort_unstable();
+    latencies
+}
+
+#[test]
+#[ignore = "a measurement, which takes minutes"]
+fn how_good_traffic_fares_during_a_flood_of_unknown_tokens() {
+    let engine = Engine::start(&[]);
+    let gateways = Gateways::start(&[&at(&engine)]);
+    let (good, address) = (gateways.token(0), gateways.all[0].plain());
+    let random = |number: u64| {
+        let mut random = [7; 32];
+        random[..8].copy_from_slice(&number.to_be_bytes());
+        tollgate::oauth::AccessToken::from_random(&random).expose().to_owned()
+    };
+    // The last character is part of the checksum, so that the engine is not asked.
+    let wrong = |number: u64| {
+        let mut token = random(number);
+        let last = if token.ends_with('A') { 'B' } else { 'A' };
+        token.pop();
+        token.push(last);
+        token
+    };
+    let asked = |gateways: &Gateways| {
+        Scrape::of(&gateways.all[0]).value("tollgate_shared_store_misses_total{answer=\"unknown\"}")
+    };
+    for round in 0..3 {
+        let idle = good_traffic(address, &good, None);
+        let malformed = good_traffic(address, &good, Some(&wrong));
+        let before = asked(&gateways);
+        let unknown = good_traffic(address, &good, Some(&|number| random(number | (round << 56))));
+        let asked = asked(&gateways) - before;
+        println!(
+            "p50 / p99 of good requests: idle {:.2} / {:.2} ms, beside 3,000 tokens/s with a wrong checksum {:.2} / {:.2} ms, \
+             beside 3,000 unknown tokens/s {:.2} / {:.2} ms, for which the engine was asked {asked} times",
+            quantile(&idle, 0.5),
+            quantile(&idle, 0.99),
+            quantile(&malformed, 0.5),
+            quantile(&malformed, 0.99),
+            quantile(&unknown, 0.5),
+            quantile(&unknown, 0.99),
+        );
+    }
 }
