@@ -225,7 +225,7 @@ fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce())
                             Err(e) => {
                                 let late =
                                     matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-                                assert!(!late, "{target}: no answer within 5 s");
+                                assert!(!late, "{target}: no answer in time");
                                 tally.lock().expect("the tally").cut += 1;
                                 conn = Conn::plain(address);
                             }
