@@ -90,6 +90,14 @@ fn small() -> Config {
         .route("path = \"/users/{name}\"\naccess = \"public\"\nupstream = \"api\"")
 }
 
+/// Starts a gateway on a TLS port that is known in advance.
+fn with_known_port() -> (Gateway, SocketAddr) {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    let upstream = "127.0.0.1:9".parse().expect("an address");
+    let text = Config::standard(upstream).text().replace("http://127.0.0.1:0", &format!("https://{free}"));
+    (Gateway::start_text(&text, &[]), free)
+}
+
 #[test]
 fn schema_and_completions_are_printed() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -1,5 +1,5 @@
 //! Upstream faults while 32 connections are busy: every response is complete and belongs to its client, or
-//! says what is wrong. Nothing hangs, no unsafe request is sent twice, and the gateway recovers by itself.
+//! has an error. Nothing hangs, no unsafe request is sent twice, and the gateway recovers by itself.
 
 use crate::support::message::read_message;
 use crate::support::upstream::ok;
