@@ -148,7 +148,8 @@ pub(super) async fn undo(
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rollback {
-    /// Whether secrets of clients and `[admin]` stay as they are today. Otherwise secrets that were reset become good again.
+    /// Whether secrets of clients and `[admin]` stay as they are today. Otherwise secrets that were reset
+    /// become good again.
     #[serde(default = "keep")]
     keep_today: bool,
 }
