@@ -93,7 +93,7 @@ fn merge(into: &mut Table, from: Table) {
 #[track_caller]
 fn check(text: &str, code: i32, is_excerpt: bool, at: &str) {
     let dir = tempfile::tempdir().expect("a folder");
-    // Hashes are shown cut short. Files of the system are looked for in the folder.
+    // Documents shorten hashes. Files of the system are replaced by files in the folder.
     let text = text.replace("$argon2id$…", &cheap_hash("a secret")).replace("\"/etc/", "\"etc/");
     make_file(&dir.path().join("gateway.toml"), &text);
     let mut tollgate = Command::new(env!("CARGO_BIN_EXE_tollgate"));
