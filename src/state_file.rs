@@ -1,5 +1,8 @@
 //! Files that the gateway keeps for itself, in `state_dir`.
 
+#[cfg(feature = "gateway")]
+mod document;
+
 use std::fs::DirBuilder;
 #[cfg(feature = "gateway")]
 use std::fs::{self, OpenOptions};
@@ -11,13 +14,16 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+#[cfg(feature = "gateway")]
+pub(crate) use self::document::{DocumentError, read_document};
+
 /// Makes the folder of such files, if it is not there: for this user alone.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Writes a neighbour and renames it, so that a reader sees the old file or the new one, and the mode is right from the
-/// first byte on. The folder is made if it is not there.
+/// Writes a neighbour and renames it, so that a reader sees the old file or the new one, and the mode is
+/// right from the first byte on. The folder is made if it is not there.
 #[cfg(feature = "gateway")]
 pub(crate) fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     if let Some(folder) = path.parent() {

@@ -18,13 +18,13 @@ const DIGEST: usize = 32;
 /// How much of each digest is in the form that every token carries.
 const SHORT: usize = 8;
 
-/// The generation of a client's tokens, and what the client proves itself with. Secrets are not in it: they are rotated
-/// as a routine, and `reset-secret --revoke-tokens` says that one was leaked.
+/// The generation of a client's tokens, and what the client proves itself with. Secrets are not in it: they
+/// are rotated as a routine, and `reset-secret --revoke-tokens` says that one was leaked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Registration {
     token_generation: u64,
-    /// A digest of each key, of the URL of the keys, and of the certificate or its name. Keys at a URL are the client's
-    /// own to change.
+    /// A digest of each key, of the URL of the keys, and of the certificate or its name. Keys at a URL are
+    /// the client's own to change.
     credentials: BTreeSet<[u8; DIGEST]>,
 }
 
@@ -52,13 +52,14 @@ impl Registration {
         Self { token_generation: spec.token_generation, credentials }
     }
 
-    /// Returns whether all tokens that were issued under `before` end: the generation is another, or something that the
-    /// client proved itself with is missing.
+    /// Returns whether all tokens that were issued under `before` end: the generation is another, or
+    /// something that the client proved itself with is missing.
     pub(crate) fn ends_tokens_of(&self, before: &Self) -> bool {
         self.token_generation != before.token_generation || !before.credentials.is_subset(&self.credentials)
     }
 
-    /// Makes the form that the grants of tokens carry: a version, the generation, and the beginnings of the digests.
+    /// Makes the form that the grants of tokens carry: a version, the generation, and the beginnings of the
+    /// digests.
     pub(crate) fn carried(&self) -> Arc<[u8]> {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.token_generation.to_be_bytes());
@@ -66,8 +67,9 @@ impl Registration {
         bytes.into()
     }
 
-    /// Returns whether tokens are valid that another gate has issued under a registration, in the form that they carry. As
-    /// after a reload, the generation must be the same, and nothing may be missing that the client proved itself with.
+    /// Returns whether tokens are valid that another gate has issued under a registration, in the form that
+    /// they carry. As after a reload, the generation must be the same, and nothing may be missing that the
+    /// client proved itself with.
     pub(crate) fn accepts(&self, carried: &[u8]) -> bool {
         let Some(rest) = carried.strip_prefix(&[VERSION]) else { return false };
         let Some((token_generation, rest)) = rest.split_first_chunk() else { return false };

@@ -71,12 +71,11 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         .rate_limit_by_address
         .map(|rate| counting.now.by_address(counting.before, &LimitKey::Server, rate));
     for (index, route) in config.routes.iter().enumerate() {
-        // A route without its upstream is left out. The error of the upstream is reported, and the table is not used.
+        // A route without its upstream is left out. The error of the upstream is reported, and the table is
+        // not used.
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
             let value = self::route(config, index, route, upstream, &mut counting);
-            for host in route.table_hosts() {
-                entries.push(entry(config, route, host, Arc::clone(&value)));
-            }
+            entries.extend(config.table_entries(route, &value));
         }
     }
     if let Some(errors) = ConfigErrors::collect(errors) {
@@ -156,22 +155,6 @@ fn limit_key(route: &config::Route) -> LimitKey {
     LimitKey::Route(format!("{:?} {:?} {:?}", route.hosts, route.path, route.methods))
 }
 
-fn entry(
-    config: &Config,
-    route: &config::Route,
-    host: Option<String>,
-    value: Arc<Route>,
-) -> Entry<Arc<Route>> {
-    Entry {
-        host,
-        pattern: route.path.clone(),
-        methods: route.methods.only().map(<[_]>::to_vec),
-        case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
-        allowed: route.allowed(),
-        value,
-    }
-}
-
 fn route(
     config: &Config,
     index: usize,
@@ -248,8 +231,8 @@ fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform
     Transform { rewrite, host: upstream.host().map(Into::into), buffer }.boxed()
 }
 
-/// Returns what a route and its upstream change in the headers of requests. The credentials are set last, so that nothing
-/// replaces them.
+/// Returns what a route and its upstream change in the headers of requests. The credentials are set last, so
+/// that nothing replaces them.
 ///
 /// `removes_token` says whether the header with the token is removed.
 fn request_rules(

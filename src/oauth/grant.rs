@@ -28,7 +28,8 @@ pub struct Grant {
     registration: Option<Arc<[u8]>>,
 }
 
-/// The epoch of a grant that has ended. A client reaches it after four billion revocations, and then all its tokens end.
+/// The epoch of a grant that has ended. A client reaches it after four billion revocations, and then all its
+/// tokens end.
 const ENDED: u32 = u32::MAX;
 
 /// The terms on which a token is issued.
@@ -114,8 +115,8 @@ impl Grant {
         Self { client, lives_in, epoch, terms, lifetime, scope_header, registration: None }
     }
 
-    /// Sets the registration of the client under which the tokens are issued. Only gates read it: a gate refuses tokens of
-    /// other gates that were issued under a registration which it does not have.
+    /// Sets the registration of the client under which the tokens are issued. Only gates read it: a gate
+    /// refuses tokens of other gates that were issued under a registration which it does not have.
     #[must_use]
     pub fn under(mut self, registration: Option<Arc<[u8]>>) -> Self {
         self.registration = registration;
@@ -146,13 +147,15 @@ impl Grant {
         self.registration.as_ref()
     }
 
-    /// Returns the scopes as a header value, which is made once per grant. Returns `None` if there are no scopes.
+    /// Returns the scopes as a header value, which is made once per grant. Returns `None` if there are no
+    /// scopes.
     #[must_use]
     pub fn scope_header(&self) -> Option<&HeaderValue> {
         self.scope_header.as_ref()
     }
 
-    /// Returns whether neither the grant has ended, nor the client's tokens have been revoked as a whole since.
+    /// Returns whether neither the grant has ended, nor the client's tokens have been revoked as a whole
+    /// since.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.client.epoch() == self.lives_in.load(Ordering::Relaxed)

@@ -15,8 +15,8 @@ const VERSION: u8 = 2;
 /// The previous version, in which a grant has no registration.
 const WITHOUT_REGISTRATION: u8 = 1;
 
-/// A grant in the form in which a store outside of this process keeps it: the client, its epoch, the terms, and the
-/// registration of the client.
+/// A grant in the form in which a store outside of this process keeps it: the client, its epoch, the terms,
+/// and the registration of the client.
 ///
 /// ```
 /// use std::time::Duration;
@@ -161,11 +161,12 @@ fn thumbprint(rest: &mut &[u8]) -> Option<Option<[u8; 32]>> {
     }
 }
 
-/// Makes records of stored grants. Equal grants become one [`Grant`], so that a record takes sixteen bytes, and all
-/// grants of a client share its [`ClientState`].
+/// Makes records of stored grants. Equal grants become one [`Grant`], so that a record takes sixteen bytes,
+/// and all grants of a client share its [`ClientState`].
 ///
-/// A store that makes records returns [`Interner::client`] from [`TokenStore::client`](crate::store::TokenStore::client).
-/// It keeps an entry for each client there ever was in this process, and one for each grant with a live record.
+/// A store that makes records returns [`Interner::client`] from
+/// [`TokenStore::client`](crate::store::TokenStore::client). It keeps an entry for each client there ever was
+/// in this process, and one for each grant with a live record.
 #[derive(Default)]
 pub struct Interner {
     clients: Mutex<HashMap<ClientId, Arc<ClientState>>>,

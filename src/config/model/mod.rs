@@ -9,6 +9,8 @@ mod mode;
 mod observe;
 mod route;
 mod server;
+#[cfg(feature = "gateway")]
+mod table_entries;
 mod upstream;
 
 use std::{
@@ -106,8 +108,8 @@ impl Config {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StoreKind {
-    /// In memory, and in a journal in [`Server::state_dir`] if that folder can be used; otherwise in memory alone. The
-    /// file does not say which kind.
+    /// In memory, and in a journal in [`Server::state_dir`] if that folder can be used; otherwise in memory
+    /// alone. The file does not say which kind.
     #[default]
     JournalIfPossible,
     /// In memory, and in a journal in [`Server::state_dir`].

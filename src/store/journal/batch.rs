@@ -10,8 +10,8 @@ pub(super) const REVOKED: u8 = 2;
 pub(super) const EPOCH: u8 = 3;
 pub(super) const USED: u8 = 4;
 
-/// The length of the checksum before every blob. It is the CRC-32 of the kind of the row, of the time from its base until it
-/// has no effect any more, and of the rest of the blob.
+/// The length of the checksum before every blob. It is the CRC-32 of the kind of the row, of the time from
+/// its base until it has no effect any more, and of the rest of the blob.
 const CHECKSUM: usize = 4;
 /// The kind of a grant in its checksum. Grants are in a table of their own.
 const GRANT: u8 = 0;
@@ -231,8 +231,8 @@ fn after(entry: &[u8], at: usize) -> i64 {
     u32::from_be_bytes(std::array::from_fn(|byte| entry[at + byte])).into()
 }
 
-/// Returns the blob of a row of an earlier version of the format with the checksum of this one, or `None` if its own checksum
-/// does not match.
+/// Returns the blob of a row of an earlier version of the format with the checksum of this one, or `None` if
+/// its own checksum does not match.
 pub(super) fn renew(kind: u8, base: i64, until: i64, blob: &[u8]) -> Option<Vec<u8>> {
     let (sum, content) = blob.split_at_checked(CHECKSUM)?;
     let mut earlier = crc32fast::Hasher::new();

@@ -19,7 +19,8 @@ pub(super) fn is_known(version: i64) -> bool {
     matches!(version, WITHOUT_CLIENTS | WITHOUT_TIMES)
 }
 
-/// Converts a file of the version `from` to the present one, which is `to`. Returns `false`, and changes nothing, if a row is damaged.
+/// Converts a file of the version `from` to the present one, which is `to`. Returns `false`, and changes
+/// nothing, if a row is damaged.
 pub(super) fn convert(connection: &Connection, from: i64, to: i64) -> rusqlite::Result<bool> {
     // One transaction: if the process is killed here, the file stays as it was.
     let write = connection.unchecked_transaction()?;

@@ -1,4 +1,5 @@
-//! Checks that other users of the machine cannot change the files of the journal: a person who can, can make tokens.
+//! Checks that other users of the machine cannot change the files of the journal: a person who can, can make
+//! tokens.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -14,8 +15,8 @@ const ACCESSIBLE: u32 = 0o077;
 /// The bit of a folder in which users can replace only their own files.
 const STICKY: u32 = 0o1000;
 
-/// Checks the folder and the files of these names in it, of which any may be missing. A mode that permits too much is corrected, with a
-/// warning.
+/// Checks the folder and the files of these names in it, of which any may be missing. A mode that permits too
+/// much is corrected, with a warning.
 pub(super) fn check(folder: &Path, names: &[&str]) -> Result<(), JournalError> {
     check_folder(folder)?;
     for path in names.iter().map(|name| folder.join(name)) {

@@ -85,7 +85,8 @@ impl Shared {
         Box::pin(async move { done.await.map_err(|_| StoreError::Unavailable) })
     }
 
-    /// Returns whether a token that is issued now may stay unwritten for longer than usual, because the disk is slow.
+    /// Returns whether a token that is issued now may stay unwritten for longer than usual, because the disk
+    /// is slow.
     pub(super) fn is_late(&self) -> bool {
         if self.restarting.load(Ordering::Relaxed) {
             return true;
@@ -94,8 +95,8 @@ impl Shared {
         since != 0 && self.clock.now().as_u64().saturating_sub(since) > LATE
     }
 
-    /// Adds changes to the next batch. The future completes when they are written, so that a killed process does not lose
-    /// them.
+    /// Adds changes to the next batch. The future completes when they are written, so that a killed process
+    /// does not lose them.
     pub(super) fn add_until_written(
         &self,
         add: impl FnOnce(&mut Batch),
@@ -116,8 +117,8 @@ impl Shared {
         done
     }
 
-    /// Lets new tokens wait for their write while `restart` makes the log begin again, until the first write after it. All
-    /// earlier tokens are written before.
+    /// Lets new tokens wait for their write while `restart` makes the log begin again, until the first write
+    /// after it. All earlier tokens are written before.
     pub(super) fn while_restarting(&self, restart: &mut dyn FnMut()) {
         self.restarting.store(true, Ordering::Relaxed);
         // The outcome does not matter: a write that fails is reported by the thread that writes.

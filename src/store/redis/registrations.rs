@@ -1,5 +1,5 @@
-//! The registrations of clients. They are in the journal of this gateway, which compares them at its next start with the
-//! configuration that it then has.
+//! The registrations of clients. They are in the journal of this gateway, which compares them at its next
+//! start with the configuration that it then has.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use crate::oauth::client::ClientId;
 use crate::store::journal::Journal;
 use crate::store::lasting::Lasting;
 
-/// Registrations that are not written yet. A client whose tokens have to end keeps its earlier registration until the engine
-/// has ended them. So a process that dies before that finds the difference again.
+/// Registrations that are not written yet. A client whose tokens have to end keeps its earlier registration
+/// until the engine has ended them. So a process that dies before that finds the difference again.
 #[derive(Default)]
 pub(super) struct Registrations(Mutex<HashMap<ClientId, Held>>);
 
@@ -35,7 +35,8 @@ impl Registrations {
         if of_client.ends > 0 {
             return;
         }
-        // The lock is held until the change is in the queue of the journal, so that a later one is written later.
+        // The lock is held until the change is in the queue of the journal, so that a later one is written
+        // later.
         if let (Some(Held { next: Some(registration), .. }), Some(journal)) = (held.remove(client), journal) {
             journal.register(client, registration);
         }

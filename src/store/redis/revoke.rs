@@ -157,8 +157,8 @@ pub(super) fn tombstone(
     command
 }
 
-/// Writes the end of an epoch into the journal, in case the engine cannot be reached. The end is in the queue of the journal
-/// when this returns.
+/// Writes the end of an epoch into the journal, in case the engine cannot be reached. The end is in the queue
+/// of the journal when this returns.
 pub(super) fn remember_end(
     shared: &Shared,
     client: &ClientId,
@@ -178,7 +178,8 @@ fn journal_epoch(
     shared.journal.as_ref().map(|journal| journal.remember_epoch(client, epoch, until))
 }
 
-/// Ends an epoch of a client. Returns the epoch that has begun. `remembered` is what [`remember_end`] has returned.
+/// Ends an epoch of a client. Returns the epoch that has begun. `remembered` is what [`remember_end`] has
+/// returned.
 pub(super) async fn end_epoch(
     shared: Arc<Shared>,
     client: ClientId,

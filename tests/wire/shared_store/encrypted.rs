@@ -55,7 +55,8 @@ impl Encrypted {
         self.folder.path().join(name)
     }
 
-    /// Returns the lines of `[store]` for a gateway that trusts `ca`, with the certificate of `client` if there is one.
+    /// Returns the lines of `[store]` for a gateway that trusts `ca`, with the certificate of `client` if
+    /// there is one.
     fn store(&self, ca: &str, client: Option<&str>) -> String {
         let client = client.map(|client| {
             let (certificate, key) =

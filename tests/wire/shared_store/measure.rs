@@ -1,4 +1,5 @@
-//! Figures, by hand: `cargo test --release --all-features --test wire shared_store::measure -- --ignored --nocapture`.
+//! Figures, by hand:
+//! `cargo test --release --all-features --test wire shared_store::measure -- --ignored --nocapture`.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -32,7 +33,8 @@ fn issue(conn: &mut Conn) -> String {
     token_of(&conn.request(post_form(TOKEN, &[], body)))
 }
 
-/// Revokes tokens at the first gateway until they are refused at the second one, while the third one issues others.
+/// Revokes tokens at the first gateway until they are refused at the second one, while the third one issues
+/// others.
 fn revocations(what: &str, gateways: &Gateways) {
     let (stop, issued) = (AtomicBool::new(false), AtomicU64::new(0));
     let addresses: Vec<_> = gateways.all.iter().map(|gateway| gateway.plain()).collect();
@@ -108,7 +110,8 @@ fn processor_time(gateway: &Gateway) -> u64 {
     tasks.filter_map(of_thread).sum()
 }
 
-/// Returns the processor time of one authorized request, in nanoseconds, without what the gateway does meanwhile anyway.
+/// Returns the processor time of one authorized request, in nanoseconds, without what the gateway does
+/// meanwhile anyway.
 fn cost(gateway: &Gateway, request: &[u8]) -> f64 {
     const REQUESTS: u64 = 10_000;
     let mut conn = Conn::plain(gateway.plain());

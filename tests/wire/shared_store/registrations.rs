@@ -1,4 +1,5 @@
-//! A token is valid only under the registration of the client under which it was issued, also over restarts of all gateways.
+//! A token is valid only under the registration of the client under which it was issued, also over restarts
+//! of all gateways.
 
 use std::time::Duration;
 
@@ -112,7 +113,8 @@ fn a_client_that_was_removed_and_added_while_no_gateway_ran_has_new_tokens_only(
     all_answer(&gateways, &old, 200);
     end(gateways, "KILL");
 
-    // `tollgate client remove` and `tollgate client add` change the generation. These gateways remember nothing.
+    // `tollgate client remove` and `tollgate client add` change the generation. These gateways remember
+    // nothing.
     let (first, _one) = restarts.start_new(in_generation(2));
     let (second, _other) = restarts.start_new(in_generation(2));
     all_answer([&first, &second], &old, 401);

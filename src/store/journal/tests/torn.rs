@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::store::journal::load::{Target, load};
 use crate::store::journal::report::is_damage;
 
 /// How much of the end of a file is damaged.
@@ -15,7 +16,8 @@ const FAR: usize = 97 * 1_024;
 const MAIN: &str = "journal.db";
 const LOG: &str = "journal.db-wal";
 
-/// Returns a folder in memory if there is one: thousands of journals are opened, and each open waits for the disk.
+/// Returns a folder in memory if there is one: thousands of journals are opened, and each open waits for the
+/// disk.
 fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
@@ -36,7 +38,8 @@ impl Files {
         }
     }
 
-    /// Loads these files as a start does, and returns which tokens there are. `None` says that the file is set aside.
+    /// Loads these files as a start does, and returns which tokens there are. `None` says that the file is
+    /// set aside.
     fn load(&self, folder: &Path) -> Option<Vec<u64>> {
         fs::write(folder.join(MAIN), &self.main).unwrap();
         fs::write(folder.join(LOG), &self.log).unwrap();
@@ -58,10 +61,12 @@ impl Files {
     }
 }
 
-/// Writes a history and returns the files that a killed process leaves behind, and those of one that has ended.
+/// Writes a history and returns the files that a killed process leaves behind, and those of one that has
+/// ended.
 ///
-/// Token n is issued, and token n - 1 is revoked: a prefix of this history has one or two tokens, neighbours. It is short
-/// enough for the log to be in the file: a longer one is written into the database, and begins again.
+/// Token n is issued, and token n - 1 is revoked: a prefix of this history has one or two tokens, neighbours.
+/// It is short enough for the log to be in the file: a longer one is written into the database, and begins
+/// again.
 fn history() -> (Files, Files) {
     let folder = folder();
     let clock = ManualClock::new(Duration::ZERO);
@@ -158,7 +163,8 @@ fn a_database_that_lost_its_end_is_set_aside_or_a_prefix_of_history() {
     });
 }
 
-/// A process that is killed while it compacts leaves a log that ends somewhere in what the compaction has written.
+/// A process that is killed while it compacts leaves a log that ends somewhere in what the compaction has
+/// written.
 #[test]
 fn a_compaction_that_breaks_off_loses_no_live_token_and_revives_none() {
     let source = folder();
