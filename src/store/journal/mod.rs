@@ -32,6 +32,8 @@ use std::fs::File;
 use std::path::Path;
 #[cfg(any(feature = "gateway", feature = "redis"))]
 use std::path::PathBuf;
+#[cfg(feature = "gateway")]
+use std::sync::atomic::Ordering;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
