@@ -160,7 +160,7 @@ fn use_tunnel(seen: &Seen, address: SocketAddr) -> io::Result<()> {
 }
 
 /// Starts an upstream that answers every request at once, and records nothing.
-pub(crate) fn upstream() -> SocketAddr {
+pub(super) fn upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     std::thread::spawn(move || {

@@ -6,8 +6,6 @@ mod kills;
 mod load;
 mod upgrades;
 
-pub(crate) use self::load::upstream;
-
 /// Returns a number from the environment, or `otherwise`.
 fn number(variable: &str, otherwise: usize) -> usize {
     std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(otherwise)

@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::gateways::Gateways;
 use super::link::Link;
 use crate::support::metrics::Scrape;
-use crate::support::{Config, Conn, Gateway, REVOKE, TOKEN, credentials, get, post_form, token_of};
+use crate::support::{Conn, REVOKE, TOKEN, credentials, get, post_form, token_of};
 
 const TRIALS: usize = 1_000;
 const ISSUES_PER_SECOND: u64 = 500;
@@ -98,57 +98,6 @@ fn how_long_a_revocation_takes_to_be_everywhere() {
     link.lose_notifications(true);
     revocations("without notifications", &gateways);
     assert!(link.lost_notifications() >= TRIALS as u32 / 2, "{} were lost", link.lost_notifications());
-}
-
-/// Returns the processor time of a process, in nanoseconds.
-fn processor_time(gateway: &Gateway) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).expect("the threads");
-    let of_thread = |folder: std::io::Result<std::fs::DirEntry>| {
-        let text = std::fs::read_to_string(folder.ok()?.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    tasks.filter_map(of_thread).sum()
-}
-
-/// Returns the processor time of one authorized request, in nanoseconds, without what the gateway does
-/// meanwhile anyway.
-fn cost(gateway: &Gateway, request: &[u8]) -> f64 {
-    const REQUESTS: u64 = 10_000;
-    let mut conn = Conn::plain(gateway.plain());
-    conn.request(request).status(200);
-    let (begun, before) = (Instant::now(), processor_time(gateway));
-    for _ in 0..REQUESTS {
-        conn.request(request).status(200);
-    }
-    let (took, used) = (begun.elapsed(), processor_time(gateway) - before);
-    let before = processor_time(gateway);
-    thread::sleep(took);
-    let idle = processor_time(gateway) - before;
-    (used as f64 - idle as f64) / REQUESTS as f64
-}
-
-#[test]
-#[ignore = "a measurement, which takes minutes"]
-fn what_a_request_costs_whose_token_is_in_memory() {
-    let engine = Engine::start(&[]);
-    let upstream = crate::chaos::upstream();
-    let gateway = |store: &str| {
-        let config = Config::standard(upstream).table(&format!("[store]\n{store}"));
-        Gateway::start(&config)
-    };
-    let shared = gateway(&format!("kind = \"redis\"\n{}", at(&engine)));
-    shared.wait_for("the shared store at");
-    let memory = gateway("kind = \"memory\"");
-    let request = |gateway: &Gateway| get("/hello", &[&bearer(&issue(&mut Conn::plain(gateway.plain())))]);
-    let (of_shared, of_memory) = (request(&shared), request(&memory));
-    let mut ratios = Vec::new();
-    for _ in 0..9 {
-        let (shared, memory) = (cost(&shared, &of_shared), cost(&memory, &of_memory));
-        ratios.push(shared / memory);
-        println!("a request costs {shared:.0} ns with the shared store, and {memory:.0} ns in memory alone");
-    }
-    ratios.sort_unstable_by(f64::total_cmp);
-    println!("median of {} rounds: {:.3}", ratios.len(), ratios[ratios.len() / 2]);
 }
 
 /// Returns the latencies of good requests, sorted, while others send these tokens at a fixed rate.
