@@ -1,5 +1,5 @@
-//! The OpenAPI description of the API. The tests generate it from the code and compare it with the file that is served, so
-//! that the program does not carry the generator.
+//! The OpenAPI description of the API. The tests generate it from the code and compare it with the file that
+//! is served, so that the program does not carry the generator.
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
@@ -89,7 +89,10 @@ mod tests {
             let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/api/openapi.json");
             std::fs::write(file, generated).unwrap();
         } else {
-            assert!(generated == super::DOCUMENT, "run TOLLGATE_BLESS=1 cargo test --all-features --lib openapi");
+            assert!(
+                generated == super::DOCUMENT,
+                "run TOLLGATE_BLESS=1 cargo test --all-features --lib openapi"
+            );
         }
     }
 

@@ -80,13 +80,12 @@ fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_
     let folder = gateways.all[0].dir().to_owned();
     engine.signal("CONT");
     wait_until(|| gateways.uses(1, &token).code() == 200);
-    let text = std::fs::read_to_string(folder.join("gateway.toml")).expect("gateway.toml");
     let mut again = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
         .args(["run", "--config"])
         .arg(folder.join("gateway.toml"))
         .current_dir(&folder)
         .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
+        .stderr(std::fs::File::create(folder.join("again.log")).expect("again.log"))
         .spawn()
         .expect("the gateway starts");
     let refused = (0..2_000).any(|_| {
@@ -95,7 +94,8 @@ fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_
     });
     let _ = again.kill();
     let _ = again.wait();
-    assert!(refused, "the revocation is not carried out\n{text}");
+    let log = std::fs::read_to_string(folder.join("again.log")).expect("again.log");
+    assert!(refused, "the revocation is not carried out\n{log}");
 }
 
 #[test]
