@@ -83,11 +83,14 @@ class Lab:
             "ISSUE_LIFETIME": "5s",
             "MORE_SECRETS": "",
             "STORE": "journal",
+            "NGINX_ACCESS_LOG": "off",
+            "ACCESS_LOG": "",
         }
         self._certificate()
         self._tokens([f"tg_{secrets.token_urlsafe(32)}bench1" for _ in range(options.tokens)])
         files = folder / "files"
         files.mkdir()
+        (files / "4k").write_bytes(b"x" * (4 << 10))
         (files / "64k").write_bytes(b"x" * (64 << 10))
         (files / "1m").write_bytes(b"x" * (1 << 20))
         upstream, auth = machine.free_ports(2)
