@@ -84,7 +84,9 @@ class Lab:
             "MORE_SECRETS": "",
             "STORE": "journal",
             "NGINX_ACCESS_LOG": "off",
-            "ACCESS_LOG": "",
+            # What an operator has on.
+            "LOG": "request_id = true",
+            "VISIBILITY": '[metrics]\nlisten = "http://127.0.0.1:0"',
         }
         self._certificate()
         self._tokens([f"tg_{secrets.token_urlsafe(32)}bench1" for _ in range(options.tokens)])
