@@ -76,20 +76,18 @@ fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_
     wait_until(|| gateways.uses(0, &token).code() == 503);
     gateways.revoke(0, &token).status(503);
     gateways.all[0].signal("KILL");
-    // A process that is still ending has the journal, so that the next one would not get it.
-    gateways.all[0].wait(Duration::from_secs(12));
+    // The journal is locked until the process has ended.
+    gateways.all[0].wait(Duration::from_secs(30));
     // Its journal is in its folder.
     let folder = gateways.all[0].dir().to_owned();
     engine.signal("CONT");
     wait_until(|| gateways.uses(1, &token).code() == 200);
-    let written = folder.join("again.log");
-    let log = std::fs::File::create(&written).expect("a file");
     let mut again = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
         .args(["run", "--config"])
         .arg(folder.join("gateway.toml"))
         .current_dir(&folder)
         .stdout(std::process::Stdio::null())
-        .stderr(log)
+        .stderr(std::fs::File::create(folder.join("again.log")).expect("again.log"))
         .spawn()
         .expect("the gateway starts");
     let refused = (0..2_000).any(|_| {
@@ -98,7 +96,7 @@ fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_
     });
     let _ = again.kill();
     let _ = again.wait();
-    let log = std::fs::read_to_string(written).expect("a file");
+    let log = std::fs::read_to_string(folder.join("again.log")).expect("again.log");
     assert!(refused, "the revocation is not carried out\n{log}");
 }
 
