@@ -19,7 +19,7 @@ fn quantile(sorted: &[Duration], of: f64) -> f64 {
 
 #[test]
 #[ignore = "a measurement, which takes minutes"]
-fn how_long_a_revocation_takes_to_be_everywhere() {
+fn the_time_until_a_revocation_is_everywhere() {
     let engine = Engine::start(&[]);
     let store = format!("url = \"redis://127.0.0.1:{}\"", engine.port());
     let gateways = Gateways::start(&[&store, &store, &store]);
