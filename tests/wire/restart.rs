@@ -161,7 +161,7 @@ fn edited(text: &str, commands: &[&[&str]]) -> String {
 }
 
 #[test]
-fn what_changes_while_the_gateway_is_stopped_ends_and_narrows_tokens() {
+fn changes_while_the_gateway_is_stopped_end_and_narrow_tokens() {
     let state = tempfile::tempdir().expect("a folder");
     let upstream = Upstream::start();
     let before = config(&upstream, state.path()).text();

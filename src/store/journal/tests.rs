@@ -161,7 +161,7 @@ fn expired_rows_are_deleted_and_two_gateways_do_not_share_a_folder() {
 }
 
 #[test]
-fn a_file_of_another_version_is_refused_and_one_that_is_none_is_set_aside() {
+fn a_file_of_another_version_is_refused_and_a_foreign_one_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock(WALL);
     let open = || Journal::open_on(folder.path(), 100, clock.clone(), FakeBoot::new("a", 1_000));

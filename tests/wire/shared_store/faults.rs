@@ -152,7 +152,7 @@ fn a_client_that_was_ended_elsewhere_is_refused_while_the_log_cannot_be_read() {
 }
 
 #[test]
-fn what_a_later_version_has_written_is_neither_unknown_nor_skipped() {
+fn entries_of_a_later_version_are_neither_unknown_nor_skipped() {
     let engine = Engine::start(&[]);
     let gateways = Gateways::start(&[&at(&engine), &at(&engine)]);
     let (here, elsewhere) = (gateways.token(0), gateways.token(1));

@@ -89,7 +89,7 @@ fn revocations(what: &str, gateways: &Gateways) {
 
 #[test]
 #[ignore = "a measurement, which takes minutes"]
-fn how_long_a_revocation_takes_to_be_everywhere() {
+fn the_time_until_a_revocation_is_everywhere() {
     let engine = Engine::start(&[]);
     let link = Link::to(engine.port());
     let gateways = Gateways::start(&[&at(&engine), &at(&engine), &at(&engine)]);
@@ -144,7 +144,7 @@ fn good_traffic(
 
 #[test]
 #[ignore = "a measurement, which takes minutes"]
-fn how_good_traffic_fares_during_a_flood_of_unknown_tokens() {
+fn the_latency_of_good_requests_during_a_flood_of_unknown_tokens() {
     let engine = Engine::start(&[]);
     let gateways = Gateways::start(&[&at(&engine)]);
     let (good, address) = (gateways.token(0), gateways.all[0].plain());
