@@ -74,6 +74,8 @@ pub(crate) struct Client {
     pub(crate) dpop_bound_tokens: bool,
     /// The registration data on which all tokens of the client depend.
     pub(crate) registration: Registration,
+    /// The form of the registration that tokens carry.
+    pub(crate) carried: Arc<[u8]>,
     /// The grants of live tokens. They outlive a reload.
     pub(crate) grants: Arc<Mutex<Grants>>,
 }
@@ -224,6 +226,7 @@ fn compile_client(
         certificate_thumbprint: spec.certificate_thumbprint,
         certificate_bound_tokens: spec.certificate_bound_tokens,
         dpop_bound_tokens: spec.dpop_bound_tokens,
+        carried: registration.carried(),
         registration,
         grants: known.map(|known| Arc::clone(&known.grants)).unwrap_or_default(),
     }

@@ -3,6 +3,7 @@
 //! prints what it has seen.
 
 mod commits;
+mod hang;
 mod kills;
 mod load;
 mod upgrades;
