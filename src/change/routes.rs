@@ -9,6 +9,7 @@ use super::conflict::{Conflict, Kind};
 use super::document::Document;
 use super::settings::{self, Settings};
 use super::{layout, table};
+use crate::config::{Methods, Mode, Route};
 
 /// The address of a route in the file: its hosts, its pattern and its methods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +42,23 @@ impl RouteAddress {
             .normal()
     }
 
-    /// Returns the address that a new route would have.
+    /// Returns the address of a compiled route.
+    pub(crate) fn of_route(route: &Route) -> Self {
+        let pattern = Some(route.path.as_str().to_owned());
+        let (path, prefix) = if route.path.is_prefix() { (None, pattern) } else { (pattern, None) };
+        let methods = match &route.methods {
+            Methods::All => Vec::new(),
+            Methods::Only(methods) => methods.iter().map(|method| method.as_str().to_owned()).collect(),
+        };
+        Self { hosts: route.hosts.iter().map(ToString::to_string).collect(), path, prefix, methods }
+    }
+
+    /// Returns whether two addresses are those of the same route.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.normal() == other.normal()
+    }
+
+    /// Returns the address that a route with these keys has.
     pub(crate) fn of_settings(route: &Settings) -> Self {
         let text = |key| Some(route.get(key)?.as_str()?.to_owned());
         let list = |key| match route.get(key) {
@@ -123,9 +140,9 @@ impl Document {
     }
 
     /// Sets whether a route only records refusals instead of enforcing them.
-    pub(super) fn set_route_mode(&mut self, address: &RouteAddress, mode: &str) -> Result<(), Conflict> {
+    pub(super) fn set_route_mode(&mut self, address: &RouteAddress, mode: Mode) -> Result<(), Conflict> {
         let (route, inline) = self.route(address)?;
-        table::set(route, inline, "mode", Value::from(mode));
+        table::set(route, inline, "mode", Value::from(mode.as_str()));
         Ok(())
     }
 

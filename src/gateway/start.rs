@@ -97,7 +97,7 @@ fn start(
     // request.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let state_dir = &config.server.state_dir;
-    let shadow = ShadowKeeper::new(proxy, state_dir);
+    let shadow = ShadowKeeper::new(proxy, state_dir, alone);
     let keeper = Keeper::start(proxy.gate().clone(), journal, state_dir, alone, shadow);
     let keeper = keeper.map_err(StartError::system)?;
     secret_usage::warn_of_expired(proxy.gate());
