@@ -34,7 +34,7 @@ pub(crate) mod preview;
 pub(crate) mod proposals;
 pub(crate) mod raw;
 mod rollback;
-mod routes;
+pub(crate) mod routes;
 mod secrets;
 pub(crate) mod settings;
 mod settle;
