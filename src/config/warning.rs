@@ -51,11 +51,13 @@ pub enum Lint {
     AcceptsRevoked,
     /// A route that forwards what it is to refuse.
     ShadowMode,
+    /// JWT keys that other gateways on the same store do not have.
+    UnsharedKeys,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -76,6 +78,7 @@ impl Lint {
         Self::ForgetsOnRestart,
         Self::AcceptsRevoked,
         Self::ShadowMode,
+        Self::UnsharedKeys,
     ];
 
     /// Returns the name, such as `unknown-method`.
@@ -102,6 +105,7 @@ impl Lint {
             Self::ForgetsOnRestart => "forgets-on-restart",
             Self::AcceptsRevoked => "accepts-revoked",
             Self::ShadowMode => "shadow-mode",
+            Self::UnsharedKeys => "unshared-keys",
         }
     }
 }

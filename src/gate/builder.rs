@@ -13,6 +13,8 @@ use crate::gate::defaults;
 use crate::gate::endpoint_lengths::EndpointLengths;
 use crate::gate::hashing::HashingPool;
 use crate::gate::instance::{Gate, Inner};
+#[cfg(feature = "gateway")]
+use crate::gate::jwt::JwtSigner;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
 use crate::gate::secret_digest::SecretDigester;
@@ -129,9 +131,10 @@ impl GateBuilder {
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
     /// let client = ClientSpec::with_id("server")?.scopes("read")?;
-    /// let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).max_tokens(1).build()?;
-    /// gate.issue_to("server", "read")?;
-    /// assert_eq!(gate.issue_to("server", "read").unwrap_err().status(), 503);
+    /// let gate =
+    /// Gate::builder(GateSpec::new("https://api.example.com").client(client)).max_tokens(1).build()?;
+    /// gate.issue_to("server", "read")?; assert_eq!(gate.issue_to("server", "read").unwrap_err().status(),
+    /// 503);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -195,6 +198,8 @@ impl GateBuilder {
             single_flight: SingleFlight::default(),
             changed_clients: ChangedClients::default(),
             secret_digester: SecretDigester::new().map_err(GateError::Randomness)?,
+            #[cfg(feature = "gateway")]
+            jwt: JwtSigner::default(),
             #[cfg(feature = "jose")]
             assertions: UsedOnce::new(ASSERTIONS, &*clock).map_err(GateError::Randomness)?,
             #[cfg(feature = "jose")]

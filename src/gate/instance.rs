@@ -12,6 +12,8 @@ use crate::gate::changed_clients::ChangedClients;
 use crate::gate::deadline::Deadlines;
 use crate::gate::endpoint_lengths::EndpointLengths;
 use crate::gate::hashing::HashingPool;
+#[cfg(feature = "gateway")]
+use crate::gate::jwt::JwtSigner;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
 use crate::gate::secret_digest::SecretDigester;
@@ -60,14 +62,18 @@ pub(super) const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 ///
 /// | to | use |
 /// |---|---|
-/// | protect a tower, axum or tonic service | [`require`](Gate::require), [`require_with`](Gate::require_with) |
+/// | protect a tower, axum or tonic service | [`require`](Gate::require),
+/// [`require_with`](Gate::require_with) |
 /// | answer the OAuth endpoints | [`oauth_service`](Gate::oauth_service) |
-/// | protect a service in another process than the one that issues tokens | `Gate::remote` (feature `remote`) |
+/// | protect a service in another process than the one that issues tokens | `Gate::remote` (feature `remote`)
+/// |
 /// | protect a pingora proxy | `pingora_module` (feature `pingora`) |
-/// | integrate anything else | [`authorize`](Gate::authorize), [`refuse`](Gate::refuse), [`answer`](Gate::answer) |
+/// | integrate anything else | [`authorize`](Gate::authorize), [`refuse`](Gate::refuse),
+/// [`answer`](Gate::answer) |
 /// | test a handler | [`issue_to`](Gate::issue_to), [`ManualClock`](crate::clock::ManualClock) |
 /// | change clients under traffic | [`reload`](Gate::reload), [`revoke_all`](Gate::revoke_all) |
-/// | wait for a store that other gateways share | [`authorize_async`](Gate::authorize_async), [`issue_to_async`](Gate::issue_to_async), [`revoke_all_async`](Gate::revoke_all_async) |
+/// | wait for a store that other gateways share | [`authorize_async`](Gate::authorize_async),
+/// [`issue_to_async`](Gate::issue_to_async), [`revoke_all_async`](Gate::revoke_all_async) |
 #[derive(Clone)]
 pub struct Gate {
     pub(super) inner: Arc<Inner>,
@@ -85,6 +91,9 @@ pub(crate) struct Inner {
     /// The clients of which no other process may issue tokens.
     pub(super) changed_clients: ChangedClients,
     pub(super) secret_digester: SecretDigester,
+    /// The keys that sign JWTs for upstreams.
+    #[cfg(feature = "gateway")]
+    pub(super) jwt: JwtSigner,
     /// The client assertions that were used.
     #[cfg(feature = "jose")]
     pub(super) assertions: UsedOnce,
@@ -125,6 +134,10 @@ impl Gate {
         // The swap comes before the revocation. In the other order, a request in between could get a token of
         // the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
+        #[cfg(feature = "gateway")]
+        if before.jwt != after.jwt || before.issuer != after.issuer {
+            self.inner.jwt.forget();
+        }
         let store = &*self.inner.store;
         for client in after.restrict_tokens(&before, store) {
             if store.lasting().is_some() {

@@ -39,6 +39,7 @@ mod hosts;
 mod import;
 mod included;
 mod interim;
+mod jwt;
 mod legacy;
 mod legacy_servers;
 mod lifecycle;
