@@ -51,11 +51,15 @@ pub enum Lint {
     AcceptsRevoked,
     /// A route that forwards what it is to refuse.
     ShadowMode,
+    /// A listener that the authority of `[server.tls.acme]` cannot reach.
+    AcmeUnreachable,
+    /// A host of a route for which no certificate is ordered.
+    UncoveredHost,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -76,6 +80,8 @@ impl Lint {
         Self::ForgetsOnRestart,
         Self::AcceptsRevoked,
         Self::ShadowMode,
+        Self::AcmeUnreachable,
+        Self::UncoveredHost,
     ];
 
     /// Returns the name, such as `unknown-method`.
@@ -102,6 +108,8 @@ impl Lint {
             Self::ForgetsOnRestart => "forgets-on-restart",
             Self::AcceptsRevoked => "accepts-revoked",
             Self::ShadowMode => "shadow-mode",
+            Self::AcmeUnreachable => "acme-unreachable",
+            Self::UncoveredHost => "uncovered-host",
         }
     }
 }

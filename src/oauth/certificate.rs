@@ -5,6 +5,8 @@
 //! (§2.1.2).
 
 mod der;
+#[cfg(feature = "gateway")]
+pub(crate) mod issued;
 mod name;
 
 use super::thumbprint::Thumbprint;

@@ -32,6 +32,7 @@ const ROOMS: &[&str] = &[
     "telemetry",
     "plugin",
     "config",
+    "acme",
     "shadow",
     "limit",
     "upstream",

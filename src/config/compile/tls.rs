@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::acme;
 use crate::config::{
     address::Host,
     error::ErrorKind,
@@ -32,8 +33,11 @@ pub(super) fn server(table: &mut Table<'_>) -> ServerTls {
     });
     let client_ca = table.or("client_ca", None, |value| authorities(&value).map(Some));
     let all: Vec<CertificateFiles> = default.into_iter().chain(others).collect();
-    let certificate =
-        if all.is_empty() { ServerCertificate::SelfSigned } else { ServerCertificate::Files(all) };
+    let certificate = match table.take("acme").and_then(|value| acme::acme(&value)) {
+        Some(acme) => ServerCertificate::Acme(acme, all),
+        None if all.is_empty() => ServerCertificate::SelfSigned,
+        None => ServerCertificate::Files(all),
+    };
     ServerTls { certificate, client_ca }
 }
 

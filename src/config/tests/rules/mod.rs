@@ -1,5 +1,6 @@
 //! Each rule of the file: the smallest text that breaks it, where that is told, and what help is given.
 
+mod acme;
 mod clients;
 mod listeners;
 mod routes;
