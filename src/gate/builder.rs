@@ -83,8 +83,9 @@ impl Gate {
 impl GateBuilder {
     /// Sets the store that keeps the tokens. The default is a [`MemoryStore`].
     ///
-    /// A store may have tokens from before a restart. What has changed since then for their clients ends or narrows them, as
-    /// [`Gate::reload`] does: the tokens of a client that the [`GateSpec`] does not have end.
+    /// A store may have tokens from before a restart. What has changed since then for their clients ends or
+    /// narrows them, as [`Gate::reload`] does: the tokens of a client that the [`GateSpec`] does not have
+    /// end.
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};

@@ -175,15 +175,16 @@ impl Gate {
         let key = self.proven_key(settings, client, parts).await?;
         #[cfg(not(feature = "jose"))]
         let (key, _) = (None, (settings, parts));
-        // RFC 9449 §5.2: the server "MUST reject token requests from the client that do not contain the DPoP header".
+        // RFC 9449 §5.2: the server "MUST reject token requests from the client that do not contain the DPoP
+        // header".
         if key.is_none() && client.dpop_bound_tokens {
             return Err(TokenError::InvalidProof(NO_PROOF));
         }
         Ok(Confirmation::new(certificate, key))
     }
 
-    /// Reads a question about a token and authenticates the client that asks it. Introspection and revocation begin
-    /// alike (RFC 7662 §2.1, RFC 7009 §2.1).
+    /// Reads a question about a token and authenticates the client that asks it. Introspection and revocation
+    /// begin alike (RFC 7662 §2.1, RFC 7009 §2.1).
     async fn open_token_query(
         &self,
         settings: &Settings,
@@ -240,8 +241,8 @@ impl Gate {
         if let Some(digest) = revocation::token(&query)? {
             let unavailable = |_| TokenError::Unavailable(RETRY_WHEN_FULL);
             let found = match self.find_or_ask(digest).await {
-                // A store that cannot answer may still know whose token it is. It is refused here then, and everywhere as soon
-                // as the store can be reached.
+                // A store that cannot answer may still know whose token it is. It is refused here then, and
+                // everywhere as soon as the store can be reached.
                 Err(error) => Some(self.inner.store.recall(&digest).ok_or(error)?),
                 Ok(found) => found,
             };
@@ -252,7 +253,8 @@ impl Gate {
                         record.release();
                     }
                 }
-                // An earlier request may have revoked the token without being able to promise that it stays revoked.
+                // An earlier request may have revoked the token without being able to promise that it stays
+                // revoked.
                 None if self.inner.store.is_shared() => {
                     self.inner.store.confirm_revoked(digest).get().await.map_err(unavailable)?;
                 }
@@ -279,8 +281,8 @@ impl Gate {
     }
 }
 
-/// Returns whether `path` is a path of `document`: followed by the issuer's path (RFC 8414 §3.1, RFC 9728 §3.1), or
-/// without it, for clients that only know the server's address.
+/// Returns whether `path` is a path of `document`: followed by the issuer's path (RFC 8414 §3.1, RFC 9728
+/// §3.1), or without it, for clients that only know the server's address.
 fn is_document(path: &str, document: &str, settings: &Settings) -> bool {
     path.strip_prefix(document).is_some_and(|rest| rest.is_empty() || rest == settings.issuer_path)
 }

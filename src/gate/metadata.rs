@@ -10,7 +10,8 @@ pub(super) const DPOP_ALGORITHMS: &[&str] = crate::oauth::jose::Algorithm::NAMES
 #[cfg(not(feature = "jose"))]
 pub(super) const DPOP_ALGORITHMS: &[&str] = &[];
 
-/// Returns the ways in which at least one client may authenticate. Without any client, it lists those with a secret.
+/// Returns the ways in which at least one client may authenticate. Without any client, it lists those with a
+/// secret.
 pub(super) fn auth_methods(clients: &[ClientSpec]) -> Vec<&'static str> {
     let uses = |uses: &dyn Fn(&ClientSpec) -> bool| clients.iter().any(uses);
     let sends = |method| clients.is_empty() || uses(&|client| client.secret_methods.contains(&method));

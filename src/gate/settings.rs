@@ -50,8 +50,8 @@ pub(crate) struct Settings {
     pub(crate) max_tokens_per_client: u32,
     pub(crate) throttle: ThrottlePolicy,
     pub(crate) clients: HashMap<Box<str>, Arc<Client>>,
-    /// The hash that the secret of an unknown client is verified against. It costs as much as all secrets of the client
-    /// whose secrets cost the most.
+    /// The hash that the secret of an unknown client is verified against. It costs as much as all secrets of
+    /// the client whose secrets cost the most.
     pub(crate) decoy: Option<SecretHash>,
 }
 
@@ -142,8 +142,8 @@ impl Settings {
         }
     }
 
-    /// Returns whether a token for `resource` opens a route that names no audience. Such a route belongs to the gate's own
-    /// resource, which its metadata (RFC 9728 §2) names.
+    /// Returns whether a token for `resource` opens a route that names no audience. Such a route belongs to
+    /// the gate's own resource, which its metadata (RFC 9728 §2) names.
     pub(crate) fn opens_unnamed(&self, resource: &str) -> bool {
         match self.restricted_tokens {
             RestrictedTokens::OwnRoutes => resource == self.issuer,
@@ -220,8 +220,8 @@ fn compile_client(
 const DEFAULT_DECOY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$dG9sbGdhdGUgZGVjb3kh$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Returns a decoy that costs as much as the secrets of the most expensive client, or the recommended cost if no client
-/// has a secret.
+/// Returns a decoy that costs as much as the secrets of the most expensive client, or the recommended cost if
+/// no client has a secret.
 fn decoy(clients: &[ClientSpec]) -> Option<SecretHash> {
     let cost = |client: &ClientSpec| client.secrets.iter().map(|secret| secret.hash.cost()).sum();
     let highest_cost = clients.iter().map(cost).max().unwrap_or(0);
@@ -232,8 +232,8 @@ fn decoy(clients: &[ClientSpec]) -> Option<SecretHash> {
     }
 }
 
-/// Returns a decoy for what a client's hashes cost less than `decoy`. Without it, the time that a refusal takes would
-/// distinguish clients with cheaper or fewer hashes from unknown ones.
+/// Returns a decoy for what a client's hashes cost less than `decoy`. Without it, the time that a refusal
+/// takes would distinguish clients with cheaper or fewer hashes from unknown ones.
 fn padding(secrets: &[SecretSpec], decoy: Option<&SecretHash>) -> Option<SecretHash> {
     let decoy = decoy?;
     let own = secrets.iter().map(|secret| secret.hash.cost()).sum();

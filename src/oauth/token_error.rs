@@ -27,7 +27,8 @@ pub enum TokenError {
     MethodNotAllowed(&'static str),
     /// Client authentication failed: 401 `invalid_client`, with the same bytes for every reason.
     InvalidClient,
-    /// The assertion of the client was used before (RFC 7523 §3): the same answer as [`TokenError::InvalidClient`].
+    /// The assertion of the client was used before (RFC 7523 §3): the same answer as
+    /// [`TokenError::InvalidClient`].
     ReplayedAssertion,
     /// 400 `unauthorized_client`: the client lacks the capability.
     UnauthorizedClient,

@@ -69,7 +69,8 @@ pub(crate) struct PreparedTls(TlsSettings);
 #[derive(Debug)]
 pub(super) struct TlsSettings {
     config: Arc<ServerConfig>,
-    /// The same certificates for a listener that speaks HTTP/1.1 alone and asks for no certificate of the client.
+    /// The same certificates for a listener that speaks HTTP/1.1 alone and asks for no certificate of the
+    /// client.
     http1_config: Arc<ServerConfig>,
     client_verification: ClientVerification,
     answers_challenges: bool,
@@ -130,7 +131,8 @@ impl TlsReloader {
         changed
     }
 
-    /// Returns an acceptor for a listener that speaks HTTP/1.1 alone and asks for no certificate of the client.
+    /// Returns an acceptor for a listener that speaks HTTP/1.1 alone and asks for no certificate of the
+    /// client.
     pub(crate) fn http1_acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.settings.load().http1_config))
     }

@@ -135,11 +135,12 @@ fn thumbprint(rest: &mut &[u8]) -> Option<Option<[u8; 32]>> {
     }
 }
 
-/// Makes records of stored grants. Equal grants become one [`Grant`], so that a record takes sixteen bytes, and all
-/// grants of a client share its [`ClientState`].
+/// Makes records of stored grants. Equal grants become one [`Grant`], so that a record takes sixteen bytes,
+/// and all grants of a client share its [`ClientState`].
 ///
-/// A store that makes records returns [`Interner::client`] from [`TokenStore::client`](crate::store::TokenStore::client).
-/// It keeps an entry for each client there ever was in this process, and one for each grant with a live record.
+/// A store that makes records returns [`Interner::client`] from
+/// [`TokenStore::client`](crate::store::TokenStore::client). It keeps an entry for each client there ever was
+/// in this process, and one for each grant with a live record.
 #[derive(Default)]
 pub struct Interner {
     clients: Mutex<HashMap<ClientId, Arc<ClientState>>>,

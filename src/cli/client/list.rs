@@ -35,7 +35,8 @@ pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns a row for each way in which a client may authenticate. The first row also has what all of them share.
+/// Returns a row for each way in which a client may authenticate. The first row also has what all of them
+/// share.
 fn rows_of(client: &Client, usage: &Usage) -> Vec<Vec<String>> {
     let scopes = if client.scopes.is_empty() { "-" } else { client.scopes.as_str() };
     let mut first = vec![

@@ -97,8 +97,8 @@ impl ClientSpec {
         Ok(Self::new(id, policy))
     }
 
-    /// Adds a secret by its argon2id PHC string, `$argon2id$v=19$…`. A client may have several, so that they can be
-    /// rotated.
+    /// Adds a secret by its argon2id PHC string, `$argon2id$v=19$…`. A client may have several, so that they
+    /// can be rotated.
     ///
     /// ```
     /// use tollgate::ClientSpec;
@@ -118,8 +118,8 @@ impl ClientSpec {
         Ok(self.add_secret(SecretHash::parse(phc)?))
     }
 
-    /// Adds a plaintext secret, for example from an environment variable. Only its hash is kept. Hashing takes some
-    /// 30 ms.
+    /// Adds a plaintext secret, for example from an environment variable. Only its hash is kept. Hashing
+    /// takes some 30 ms.
     ///
     /// ```
     /// use tollgate::ClientSpec;
@@ -236,9 +236,9 @@ impl ClientSpec {
         Ok(self)
     }
 
-    /// Binds its tokens to the certificate of the connection that requested them (RFC 8705 §3). On a connection with
-    /// another certificate they are refused. The server has to pass the certificate to the gate; see
-    /// [`ClientCertificate`](crate::plugin::ClientCertificate).
+    /// Binds its tokens to the certificate of the connection that requested them (RFC 8705 §3). On a
+    /// connection with another certificate they are refused. The server has to pass the certificate to the
+    /// gate; see [`ClientCertificate`](crate::plugin::ClientCertificate).
     ///
     /// ```
     /// use tollgate::ClientSpec;
@@ -252,8 +252,8 @@ impl ClientSpec {
         self
     }
 
-    /// Requires that its tokens are bound to a key by a DPoP proof (RFC 9449 §5.2; feature `jose`). A client that sends
-    /// a proof gets a bound token in any case.
+    /// Requires that its tokens are bound to a key by a DPoP proof (RFC 9449 §5.2; feature `jose`). A client
+    /// that sends a proof gets a bound token in any case.
     ///
     /// ```
     /// use tollgate::ClientSpec;
@@ -267,9 +267,9 @@ impl ClientSpec {
         self
     }
 
-    /// Sets a number that ends the client's tokens when it changes, whatever it changes to. A program that keeps it with
-    /// the client can end the tokens by a reload, also if it misses the state in between: a client that was removed and
-    /// added again begins with another number.
+    /// Sets a number that ends the client's tokens when it changes, whatever it changes to. A program that
+    /// keeps it with the client can end the tokens by a reload, also if it misses the state in between: a
+    /// client that was removed and added again begins with another number.
     ///
     /// ```
     /// # use http::{HeaderMap, header::AUTHORIZATION};

@@ -75,8 +75,8 @@ pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
     query().map(Some).map_err(|error| JournalError::Sqlite(path.clone(), error))
 }
 
-/// Returns the use of secrets in the journal in a folder, or `None` if there is no journal. A running gateway may have it
-/// open.
+/// Returns the use of secrets in the journal in a folder, or `None` if there is no journal. A running gateway
+/// may have it open.
 #[cfg(feature = "gateway")]
 pub(crate) fn usage(folder: &Path) -> Result<Option<Vec<UsageRow>>, JournalError> {
     let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };

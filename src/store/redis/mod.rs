@@ -57,12 +57,12 @@ use crate::store::used_name::UsedName;
 /// Tokens, ended epochs and used names are in the engine: Redis 7.0 or Valkey 7.2, or later. Each process
 /// holds the tokens in memory that it has issued or queried.
 ///
-/// - *A token that was revoked* is accepted by no gateway once [`TokenStore::revoke`] has succeeded, which takes one
-///   [lease](RedisOptions::lease).
+/// - *A token that was revoked* is accepted by no gateway once [`TokenStore::revoke`] has succeeded, which
+///   takes one [lease](RedisOptions::lease).
 /// - *A process that is cut off* from the engine answers from memory for at most one lease, or for
 ///   [`RedisOptions::allow_cached`]. After that it cannot answer, which results in 503.
-/// - *An engine that has lost something* (a failover, a restart) gets it again from the processes that know it: revoked
-///   tokens until their expiry, epochs, and the tokens that were issued in the last 30 seconds.
+/// - *An engine that has lost something* (a failover, a restart) gets it again from the processes that know
+///   it: revoked tokens until their expiry, epochs, and the tokens that were issued in the last 30 seconds.
 /// - *The lifetime of a token* is measured by the engine alone, and never exceeds that of its grant.
 ///
 /// ```no_run
