@@ -11,7 +11,7 @@ const P256: [u8; 26] = [
 /// Returns the first element with its head, its contents, and the rest.
 fn element(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (head, length) = match *bytes.get(1)? {
-        short @ 0..0x80 => (2, usize::from(short)),
+        short @ 0..=0x7f => (2, usize::from(short)),
         0x81 => (3, usize::from(*bytes.get(2)?)),
         0x82 => (4, usize::from(*bytes.get(2)?) << 8 | usize::from(*bytes.get(3)?)),
         _ => return None,
@@ -30,14 +30,19 @@ fn only_name(domain: &str) -> Vec<u8> {
     [&[0x04, length + 4, 0x30, length + 2, 0x82, length][..], domain.as_bytes()].concat()
 }
 
+/// Returns the SubjectPublicKeyInfo of a certificate or a request with a key on P-256.
+pub(super) fn public_key_info(der: &[u8]) -> Option<&[u8]> {
+    let at = der.windows(P256.len()).position(|window| window == P256)?;
+    der.get(at..at + P256.len() + 65)
+}
+
 /// Verifies a certificate request (PKCS #10) for a domain, and returns the public key.
 pub(super) fn request(der: &[u8], domain: &str) -> Option<Vec<u8>> {
     let (_, outer, _) = element(der)?;
     let (signed, _, rest) = element(outer)?;
     let (_, _, rest) = element(rest)?;
     let (_, signature, _) = element(rest)?;
-    let at = signed.windows(P256.len()).position(|window| window == P256)? + P256.len();
-    let key = signed.get(at..at + 65)?;
+    let key = public_key_info(signed)?.get(P256.len()..)?;
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(signed, signature.get(1..)?).ok()?;
     has(signed, &only_name(domain)).then(|| key.to_vec())
 }

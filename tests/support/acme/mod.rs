@@ -11,12 +11,18 @@ mod server;
 mod validate;
 
 use super::certificates::Authority;
+use super::tls::Identity;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use validate::{Shown, handshake, try_handshake};
+pub(crate) use validate::{handshake, try_handshake};
+
+/// Returns a certificate for `localhost` that the directory's authority has issued.
+pub(crate) fn own_identity(authority: &AcmeAuthority) -> Identity {
+    authority.0.own.sign("localhost")
+}
 
 /// How long a test waits for the authority or the gateway on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -37,7 +43,7 @@ pub(crate) struct Faults {
 }
 
 /// An order of a certificate for one domain.
-pub(super) struct Order {
+struct Order {
     pub(super) account: usize,
     pub(super) domain: String,
     pub(super) token: String,
@@ -51,7 +57,7 @@ pub(super) struct Order {
 
 /// The state of the authority.
 #[derive(Default)]
-pub(super) struct State {
+struct State {
     pub(super) faults: Faults,
     pub(super) nonces: HashSet<String>,
     pub(super) accounts: Vec<jws::PublicKey>,
@@ -71,7 +77,7 @@ pub(super) struct State {
 /// The running authority.
 pub(crate) struct AcmeAuthority(Arc<Shared>);
 
-pub(super) struct Shared {
+struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
     pub(super) address: SocketAddr,

@@ -2,6 +2,7 @@
 
 mod faults;
 mod first;
+mod pebble;
 mod renewal;
 
 use crate::support::acme::{AcmeAuthority, LONG};
