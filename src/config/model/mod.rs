@@ -10,6 +10,8 @@ mod mode;
 mod observe;
 mod route;
 mod server;
+#[cfg(feature = "gateway")]
+mod table_entries;
 mod upstream;
 
 use std::{
