@@ -24,6 +24,8 @@ use crate::utc;
 
 /// The longest time between two looks at the certificates, in seconds. Another process may have renewed one.
 const LOOK_EVERY: u64 = 60;
+/// The most characters of a reason that are logged.
+const LONGEST_REASON: usize = 1_000;
 /// How long the thread waits for another process that orders, in seconds.
 const WAIT_FOR_OTHER: u64 = 5;
 
@@ -182,7 +184,8 @@ impl Keeper {
                     "{domain}: a certificate was issued{again}, valid until {}",
                     utc::from_unix(issued.not_after)
                 );
-                renewal_due(&issued, acme.renew_percent_left)
+                // The authority is asked at once when to renew it.
+                now
             }
             Err(error) => {
                 let attempts: Attempts = storage.attempts();
@@ -199,6 +202,9 @@ impl Keeper {
             log::debug!("{domain}: {error}");
             return;
         }
+        // It may have text of the authority.
+        let error = error.to_string().replace(char::is_control, " ");
+        let error: String = error.chars().take(LONGEST_REASON).collect();
         let next = next.map(|next| format!("; next attempt at {}", utc::from_unix(next))).unwrap_or_default();
         match self.in_use.get(domain).map(|issued| issued.not_after) {
             None => log::error!("{domain} has no certificate, and none was issued: {error}{next}"),

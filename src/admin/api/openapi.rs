@@ -89,7 +89,10 @@ mod tests {
             let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/api/openapi.json");
             std::fs::write(file, generated).unwrap();
         } else {
-            assert!(generated == super::DOCUMENT, "run TOLLGATE_BLESS=1 cargo test --all-features --lib openapi");
+            assert!(
+                generated == super::DOCUMENT,
+                "run TOLLGATE_BLESS=1 cargo test --all-features --lib openapi"
+            );
         }
     }
 
