@@ -36,6 +36,9 @@ impl Gate {
     /// ```
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        if !self.inner.endpoint_lengths.may_have(path) {
+            return None;
+        }
         let settings = self.settings();
         if path == settings.token_endpoint {
             Some(Endpoint::Token)
@@ -54,19 +57,7 @@ impl Gate {
 
     /// Lists the paths for which [`Gate::endpoint`] returns an endpoint.
     pub(crate) fn endpoint_paths(&self) -> Vec<String> {
-        let settings = self.settings();
-        let mut paths = vec![
-            settings.token_endpoint.clone(),
-            settings.introspection_endpoint.clone(),
-            settings.revocation_endpoint.clone(),
-        ];
-        for document in [metadata::AUTHORIZATION_SERVER, metadata::PROTECTED_RESOURCE] {
-            paths.push(document.to_owned());
-            if !settings.issuer_path.is_empty() {
-                paths.push(format!("{document}{}", settings.issuer_path));
-            }
-        }
-        paths
+        self.settings().endpoint_paths()
     }
 
     /// Answers a request to one of the endpoints.

@@ -14,6 +14,8 @@ const GRANTS_BEFORE_CLEANING: usize = 64;
 #[derive(Default)]
 pub(crate) struct Grants {
     by_terms: HashMap<(Terms, u32), Weak<Grant>>,
+    /// The shared grant that was used last. Most clients get all their tokens on the same terms.
+    last: Weak<Grant>,
     /// Grants that new tokens do not share: their lifetime was shortened, or another grant on the same terms
     /// was there first.
     unshared: Vec<Weak<Grant>>,
@@ -22,6 +24,16 @@ pub(crate) struct Grants {
 impl Grants {
     /// Returns the shared grant on these terms in this epoch.
     pub(super) fn on(&mut self, client: &Arc<ClientState>, terms: Terms, epoch: u32) -> Arc<Grant> {
+        let is_same = |last: &Arc<Grant>| last.epoch() == epoch && *last.terms() == terms;
+        if let Some(last) = self.last.upgrade().filter(is_same) {
+            return last;
+        }
+        let grant = self.find_or_make(client, terms, epoch);
+        self.last = Arc::downgrade(&grant);
+        grant
+    }
+
+    fn find_or_make(&mut self, client: &Arc<ClientState>, terms: Terms, epoch: u32) -> Arc<Grant> {
         let key = (terms, epoch);
         if let Some(grant) = self.by_terms.get(&key).and_then(Weak::upgrade) {
             return grant;
@@ -57,7 +69,8 @@ impl Grants {
         allowed: impl Fn(&Terms) -> bool,
         longest: Duration,
     ) -> Vec<Arc<Grant>> {
-        let Self { by_terms, unshared } = self;
+        let Self { by_terms, last, unshared } = self;
+        *last = Weak::new();
         let mut restricted = Vec::new();
         unshared.retain(|grant| {
             let Some(grant) = grant.upgrade() else { return false };

@@ -22,7 +22,7 @@ use crate::oauth::certificate::Subject;
 use crate::oauth::client::{ClientPolicy, ClientState};
 use crate::oauth::client_auth::SecretMethod;
 use crate::oauth::denial::Challenge;
-use crate::oauth::endpoints::metadata::{Metadata, issuer_path};
+use crate::oauth::endpoints::metadata::{AUTHORIZATION_SERVER, Metadata, PROTECTED_RESOURCE, issuer_path};
 #[cfg(feature = "jose")]
 use crate::oauth::public_origin::{PublicOrigin, PublicOrigins};
 use crate::oauth::scope::RestrictedTokens;
@@ -140,6 +140,19 @@ impl Settings {
             decoy,
             clients,
         }
+    }
+
+    /// Lists the paths of the endpoints.
+    pub(super) fn endpoint_paths(&self) -> Vec<String> {
+        let own = [&self.token_endpoint, &self.introspection_endpoint, &self.revocation_endpoint];
+        let mut paths: Vec<String> = own.into_iter().cloned().collect();
+        for document in [AUTHORIZATION_SERVER, PROTECTED_RESOURCE] {
+            paths.push(document.to_owned());
+            if !self.issuer_path.is_empty() {
+                paths.push(format!("{document}{}", self.issuer_path));
+            }
+        }
+        paths
     }
 
     /// Returns whether a token for `resource` opens a route that names no audience. Such a route belongs to

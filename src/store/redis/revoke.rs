@@ -41,6 +41,11 @@ pub(super) async fn revoke(
             }
             if outcome.is_err() && shared.tombstones.has(&token) {
                 shared.tombstones.is_lacking(token);
+                // The engine may not have the revocation. This gateway repeats it after a restart, so the journal
+                // must have it before the client receives a response.
+                if let Some(journal) = &shared.journal {
+                    let _ = tokio::time::timeout(AT_MOST, journal.flush().get()).await;
+                }
             }
             outcome.map(|_| None)
         }

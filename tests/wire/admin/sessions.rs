@@ -163,7 +163,8 @@ fn guessing_passwords_is_slow_and_tells_nothing() {
     refused.status(429).lacks("set-cookie");
     let wait: u64 = refused.one("retry-after").parse().expect("seconds");
     assert!((1..=60).contains(&wait), "{wait}");
-    // Traffic and the token endpoint are not affected, because the token endpoint has its own hashing threads.
+    // Traffic and the token endpoint are not affected, because the token endpoint has its own hashing
+    // threads.
     admin.fixture.token("server", "read");
 }
 
