@@ -61,6 +61,18 @@ pub(crate) mod server {
     pub(crate) const PORT: u16 = 8443;
 }
 
+/// `[server.tls.acme]`.
+pub(crate) mod acme {
+    use super::*;
+
+    /// Let's Encrypt.
+    pub(crate) const DIRECTORY: &str = "https://acme-v02.api.letsencrypt.org/directory";
+    pub(crate) const RENEW_PERCENT_LEFT: Setting<u32> = Setting::new("renew_percent_left", 33, 1, 90);
+    pub(crate) const RETRY_AFTER: Setting<Duration> =
+        Setting::new("retry_after", seconds(300), seconds(1), DAY);
+    pub(crate) const MAX_ORDERS_PER_HOUR: Setting<u32> = Setting::new("max_orders_per_hour", 30, 1, 1_000);
+}
+
 /// `[store]`.
 pub(crate) mod store {
     use super::*;

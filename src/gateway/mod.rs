@@ -3,6 +3,7 @@
 
 mod banner;
 pub(crate) mod build;
+pub(crate) mod certificates;
 pub(crate) mod change_control;
 mod changes;
 pub(crate) mod client_set;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::banner::banner;
+use super::certificates;
 use super::change_control;
 use super::console::Console;
 use super::demo::Demo;
@@ -191,6 +192,9 @@ fn start(
     let exit = serve(&config, bound, proxy, move || {
         telemetry::record_serving();
         handover.start(predecessor, move || service_manager::ready(&status));
+        if let Err(error) = certificates::keep(Arc::clone(&reloader)) {
+            log::error!("certificates are not renewed: {error}");
+        }
     });
     keeper.finish();
     stored.finish();

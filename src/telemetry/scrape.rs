@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::access_log;
+use super::certificates;
 use super::exposition::{Format, Page};
 use super::meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 use super::process::{Process, started};
@@ -56,6 +57,7 @@ pub(crate) fn render(gauges: &Gauges, format: Format) -> String {
     tokens(&mut page, gauges);
     shared_store::write(&mut page, gauges.shared_store.as_ref());
     upstreams(&mut page, gauges);
+    certificates::write(&mut page);
     own(&mut page);
     process(&mut page);
     page.finish()

@@ -10,6 +10,7 @@ mod support;
 mod chaos;
 
 mod access_log;
+mod acme;
 mod admin;
 mod balance;
 mod bench;

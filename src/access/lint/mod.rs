@@ -4,6 +4,7 @@
 //! A warning about a single value is made where the value is read ([`Config::warnings`]). The lints in this
 //! module compare routes, clients, scopes and listeners.
 
+mod acme;
 pub(crate) mod exposure;
 mod findings;
 mod jwt;
@@ -23,6 +24,7 @@ pub(crate) fn lint(config: &Config) -> Vec<ConfigWarning> {
     exposure::exposure(config, &mut findings);
     shadow::shadow(config, &mut findings);
     jwt::jwt(config, &mut findings);
+    acme::acme(config, &mut findings);
     let mut all = findings.into_all();
     all.sort_by_key(|warning| warning.position);
     all

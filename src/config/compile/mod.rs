@@ -2,6 +2,7 @@
 //!
 //! A function here returns `None` only after it reported an error.
 
+mod acme;
 mod addresses;
 pub(crate) mod admin;
 mod authentication;
@@ -45,7 +46,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         value.each("paths and patterns: [\"conf.d/*.toml\"]", |item| item.path("the path of a file"))
     });
     let server = root.take("server");
-    let server = server::server(server, root);
+    let mut server = server::server(server, root);
     let scopes = named(root, "scopes", "a table of scopes: name = \"description\"");
     let clients = named(root, "clients", "a table of clients: [clients.NAME]");
     let upstreams = named(root, "upstreams", "a table of upstreams: [upstreams.NAME]");
@@ -71,6 +72,14 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     let routes = routes.map(|value| {
         routes::routes(&value, &names, upstreams.as_deref().unwrap_or_default(), &endpoints, &server)
     });
+    let acme = match &routes {
+        // The hosts of routes that could not be read are unknown.
+        Some(None) => Some(()),
+        routes => {
+            let routes = routes.as_ref().and_then(Option::as_deref).unwrap_or_default();
+            acme::name_domains(&mut server.tls, &token_service, routes, root)
+        }
+    };
     let expectations = root.take("expect").map(|value| expect::expectations(&value, &client_ids));
     let security_log = root.take("security_log").map(|value| observe::security_log(&value));
     let tracing = root.take("tracing").map(|value| observe::tracing(&value));
@@ -84,6 +93,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         let metrics = metrics.as_ref().and_then(Option::as_ref);
         admin::separate(value, admin, upstreams.as_deref().unwrap_or_default(), metrics, demo.as_ref());
     }
+    acme?;
     let routes = routes.unwrap_or(Some(Vec::new()))?;
     // The value of an environment variable is known only now.
     if routes.iter().any(|route| route.forward_token == TokenForwarding::Jwt) {

@@ -1,5 +1,6 @@
 //! The compiled configuration: plain data without invalid values.
 
+mod acme;
 mod admin;
 mod client;
 mod cors;
@@ -19,6 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use acme::{Acme, ExternalAccount};
 pub use admin::{Admin, AdminUser, Role};
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
 pub use cors::{Cors, CorsOrigins};

@@ -127,8 +127,20 @@ fn everything_in_server_and_token_service_arrives() {
     assert_eq!(server.listen[1].position.line, 4);
     assert_eq!(server.threads, NonZeroUsize::new(2));
     assert!(server.state_dir.ends_with("kept") && server.state_dir.is_absolute());
-    assert!(matches!(&server.tls.certificate, ServerCertificate::Files(files) if files.len() == 2
-        && files[0].certificate.ends_with("cert.pem") && files[0].key.ends_with("key.pem")));
+    let ServerCertificate::Acme(acme, files) = &server.tls.certificate else { panic!("{:?}", server.tls) };
+    assert!(
+        files.len() == 2 && files[0].certificate.ends_with("cert.pem") && files[0].key.ends_with("key.pem")
+    );
+    assert_eq!(acme.directory, "https://localhost:14000/dir");
+    assert!(acme.directory_ca.as_ref().unwrap().ends_with("clients.pem"));
+    assert_eq!(
+        (&acme.contact[..], &acme.domains[..]),
+        (&["mailto:operators@example.com".to_owned()][..], &["api.example.com".to_owned()][..],)
+    );
+    let external = acme.external_account.as_ref().unwrap();
+    assert_eq!((&*external.kid, external.hmac_secret.expose()), ("kid-1", "AAECAwQFBgcICQoLDA0ODw"));
+    assert_eq!((acme.renew_percent_left, acme.max_orders_per_hour), (20, 5));
+    assert_eq!(acme.retry_after, SECOND * 60);
     assert!(server.tls.client_ca.as_ref().unwrap().ends_with("clients.pem"));
     assert_eq!(server.shutdown_grace, SECOND * 3);
     assert!(matches!(&server.access_log, AccessLog::File(path) if path.ends_with("access.log")));
