@@ -88,7 +88,7 @@ impl Proxy {
         session: &mut Session,
         answers: Option<&Answers>,
     ) -> Result<Decided, Box<Refusal>> {
-        let Session { record, identity, last_host, writer } = session;
+        let Session { record, identity, last_host, writer, .. } = session;
         let Some(head) = client.head() else {
             let response = response::problem(StatusCode::BAD_REQUEST, "the request is not well-formed");
             return Err(Refusal { close: true, ..Refusal::new(response, Reason::Ambiguous) }.into());
