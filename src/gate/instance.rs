@@ -62,18 +62,14 @@ pub(super) const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 ///
 /// | to | use |
 /// |---|---|
-/// | protect a tower, axum or tonic service | [`require`](Gate::require),
-/// [`require_with`](Gate::require_with) |
+/// | protect a tower, axum or tonic service | [`require`](Gate::require), [`require_with`](Gate::require_with) |
 /// | answer the OAuth endpoints | [`oauth_service`](Gate::oauth_service) |
-/// | protect a service in another process than the one that issues tokens | `Gate::remote` (feature `remote`)
-/// |
+/// | protect a service in another process than the one that issues tokens | `Gate::remote` (feature `remote`) |
 /// | protect a pingora proxy | `pingora_module` (feature `pingora`) |
-/// | integrate anything else | [`authorize`](Gate::authorize), [`refuse`](Gate::refuse),
-/// [`answer`](Gate::answer) |
+/// | integrate anything else | [`authorize`](Gate::authorize), [`refuse`](Gate::refuse), [`answer`](Gate::answer) |
 /// | test a handler | [`issue_to`](Gate::issue_to), [`ManualClock`](crate::clock::ManualClock) |
 /// | change clients under traffic | [`reload`](Gate::reload), [`revoke_all`](Gate::revoke_all) |
-/// | wait for a store that other gateways share | [`authorize_async`](Gate::authorize_async),
-/// [`issue_to_async`](Gate::issue_to_async), [`revoke_all_async`](Gate::revoke_all_async) |
+/// | wait for a store that other gateways share | [`authorize_async`](Gate::authorize_async), [`issue_to_async`](Gate::issue_to_async), [`revoke_all_async`](Gate::revoke_all_async) |
 #[derive(Clone)]
 pub struct Gate {
     pub(super) inner: Arc<Inner>,
