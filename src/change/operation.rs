@@ -3,6 +3,7 @@
 //! The command line, the API and the console translate what they are asked for into operations. Everything
 //! random or timed is in the operation, so that making it again on the same file gives the same text.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,15 @@ pub(crate) enum Operation {
     ClientRemove { id: String },
     /// Adds a route with these keys.
     RouteAdd { route: Settings },
+    /// Adds scopes, upstreams and routes: what `tollgate import` has found.
+    Import {
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        scopes: BTreeMap<String, String>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        upstreams: BTreeMap<String, Settings>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        routes: Vec<Settings>,
+    },
     /// Changes keys of a route. `null` removes a key.
     RouteSet { route: RouteAddress, settings: Settings },
     /// Sets whether a route refuses requests, or only records that it would.
@@ -184,7 +194,16 @@ impl Operation {
                 }
             }
             Self::ClientRemove { id } => document.remove_client(id),
-            Self::RouteAdd { route } => document.add_route(route),
+            Self::RouteAdd { route } => document.add_routes(std::slice::from_ref(route)),
+            Self::Import { scopes, upstreams, routes } => {
+                for (name, description) in scopes {
+                    document.add_scope(name, description)?;
+                }
+                for (name, settings) in upstreams {
+                    document.add_upstream(name, settings)?;
+                }
+                document.add_routes(routes)
+            }
             Self::RouteSet { route, settings } => document.set_route(route, settings),
             Self::RouteMode { route, mode } => document.set_route_mode(route, *mode),
             Self::RouteRemove { route } => document.remove_route(route),

@@ -143,6 +143,11 @@ impl Operation {
                     hide_json(table, settings);
                 }
             }
+            for table in ["routes", "upstreams"] {
+                if let Some(tables) = members.get_mut(table) {
+                    hide_json(table, tables);
+                }
+            }
         }
         shown
     }

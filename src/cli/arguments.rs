@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::cli::{
-    admin, bench, change, check, client, diff, explain, health, history, import, self_test, token, upgrade,
+    admin, bench, change, check, client, diff, explain, health, history, import, keys, self_test, token,
+    upgrade,
 };
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
@@ -80,6 +81,9 @@ pub(super) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Show and replace the keys that sign JWTs for upstreams.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Show the state that survives a restart: its size, its age, and the number of tokens.
     State {
         /// Print JSON, for scripts.
