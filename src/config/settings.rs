@@ -214,6 +214,19 @@ pub(crate) mod routes {
         Bounds { name: "buffer_request", least: Size(1), most: Size(64 << 20) };
 }
 
+/// `[token_service.jwt]`.
+pub(crate) mod jwt {
+    use super::*;
+
+    /// As long as a token lives by default, so that a token needs one JWT.
+    pub(crate) const LIFETIME: Setting<Duration> =
+        Setting::new("lifetime", seconds(300), seconds(10), seconds(3_600));
+    pub(crate) const ROTATE_EVERY: Setting<Duration> =
+        Setting::new("rotate_every", seconds(30 * 86_400), seconds(60), seconds(3_650 * 86_400));
+    pub(crate) const PUBLISH_BEFORE: Setting<Duration> =
+        Setting::new("publish_before", seconds(3_600), seconds(1), seconds(30 * 86_400));
+}
+
 /// A rate: `{ rate = "100/s", burst = 200 }`.
 pub(crate) mod rates {
     use super::*;

@@ -51,6 +51,8 @@ pub enum Lint {
     AcceptsRevoked,
     /// A route that forwards what it is to refuse.
     ShadowMode,
+    /// JWT keys that other gateways on the same store do not have.
+    UnsharedKeys,
     /// A listener that the authority of `[server.tls.acme]` cannot reach.
     AcmeUnreachable,
     /// A host of a route for which no certificate is ordered.
@@ -59,7 +61,7 @@ pub enum Lint {
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -80,6 +82,7 @@ impl Lint {
         Self::ForgetsOnRestart,
         Self::AcceptsRevoked,
         Self::ShadowMode,
+        Self::UnsharedKeys,
         Self::AcmeUnreachable,
         Self::UncoveredHost,
     ];
@@ -108,6 +111,7 @@ impl Lint {
             Self::ForgetsOnRestart => "forgets-on-restart",
             Self::AcceptsRevoked => "accepts-revoked",
             Self::ShadowMode => "shadow-mode",
+            Self::UnsharedKeys => "unshared-keys",
             Self::AcmeUnreachable => "acme-unreachable",
             Self::UncoveredHost => "uncovered-host",
         }

@@ -143,7 +143,7 @@ impl Gate {
         if reloaded && (longer || now.ends_tokens_of(client) || !now.allows(&terms)) {
             return Err(TokenError::Unavailable(RETRY_AFTER_RELOAD));
         }
-        Ok((grants.on(&client.state, terms, epoch), settings.max_tokens_per_client))
+        Ok((grants.on(&client.state, terms, epoch, &now.carried), settings.max_tokens_per_client))
     }
 
     /// Revokes all tokens of a client at once. Returns whether there is such a client.

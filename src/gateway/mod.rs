@@ -13,6 +13,7 @@ pub(crate) mod error;
 pub(crate) mod file_watch;
 pub(crate) mod handover;
 mod jwks;
+pub(crate) mod jwt_keys;
 pub(crate) mod load;
 mod log;
 pub(crate) mod reload;

@@ -12,6 +12,7 @@ use super::build;
 use super::changes;
 use super::error::StartError;
 use super::file_watch::Watched;
+use super::jwt_keys::keeper::KeyKeeper;
 use super::load::{load, load_texts, log_warnings};
 use super::secret_usage;
 use super::service_manager;
@@ -24,6 +25,7 @@ use crate::change::texts::Texts;
 use crate::config::restart::needs_restart;
 use crate::config::{Config, ConfigError, ConfigErrors, ErrorKind, Issuer, Position};
 use crate::gate::GateSpec;
+use crate::gate::jwt::KeyRing;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::rules::Rules;
 use crate::server::{LiveLimits, PreparedTls, TlsReloader};
@@ -39,6 +41,7 @@ pub(crate) struct Reloader {
     stored: Arc<Stored>,
     tls: Option<Arc<TlsReloader>>,
     limits: Arc<LiveLimits>,
+    keys: KeyKeeper,
     issuer: Issuer,
     started_with: Config,
     /// The configuration that was applied last.
@@ -74,6 +77,7 @@ struct Ready {
     config: Config,
     rules: Rules,
     tls: Option<PreparedTls>,
+    keys: Option<Arc<KeyRing>>,
 }
 
 impl Reloader {
@@ -83,6 +87,7 @@ impl Reloader {
         stored: Arc<Stored>,
         tls: Option<Arc<TlsReloader>>,
         limits: Arc<LiveLimits>,
+        keys: KeyKeeper,
         config: &Config,
     ) -> Self {
         Self {
@@ -90,6 +95,7 @@ impl Reloader {
             stored,
             tls,
             limits,
+            keys,
             issuer: config.token_service.issuer.clone(),
             started_with: config.clone(),
             in_force: Mutex::new(Arc::new(config.clone())),
@@ -253,7 +259,7 @@ impl Reloader {
 
     /// Puts a configuration into force. This step cannot fail. Returns the status for the service manager.
     fn enforce(&self, seen: &mut Watched, ready: Ready) -> String {
-        let Ready { config, rules, tls } = ready;
+        let Ready { config, rules, tls, keys } = ready;
         seen.follow(&config.files);
         log_warnings(&config);
         if let Some(tls) = tls {
@@ -269,6 +275,9 @@ impl Reloader {
         }
         let before = std::mem::replace(&mut *self.in_force(), Arc::new(config.clone()));
         self.reopen_logs();
+        if let Some(keys) = keys {
+            self.proxy.gate().set_signing_keys(keys);
+        }
         self.proxy.gate().reload(GateSpec::from(&config));
         self.stored.set_clients(&config);
         self.proxy.reload(rules);
@@ -316,7 +325,18 @@ impl Reloader {
                 Some(reloader.prepare(&paths).map_err(StartError::config)?)
             }
         };
-        Ok(Ready { config, rules, tls })
+        let keys = self.keys.load(config.token_service.jwt.as_ref())?;
+        Ok(Ready { config, rules, tls, keys })
+    }
+
+    /// Does what is due to the keys that sign JWTs.
+    fn tend_keys(&self) {
+        // No reload runs meanwhile, so the keys are those of the configuration in force.
+        let _seen = self.seen();
+        let config = Arc::clone(&self.in_force());
+        if let Some(jwt) = &config.token_service.jwt {
+            self.keys.tend(jwt, self.proxy.gate());
+        }
     }
 
     /// Starts the thread that checks the files.
@@ -327,6 +347,7 @@ impl Reloader {
             loop {
                 std::thread::sleep(LOOK_EVERY);
                 access_log::report_dropped();
+                reloader.tend_keys();
                 let now = reloader.seen().look();
                 // A file that is being written looks different each time, and one that is being replaced is
                 // missing for a moment. The files are read once they look the same twice.

@@ -11,6 +11,7 @@ pub(crate) mod gateway;
 pub(crate) mod grpc;
 pub(crate) mod h2_upstream;
 pub(crate) mod jose;
+pub(crate) mod jwks;
 pub(crate) mod message;
 pub(crate) mod metrics;
 pub(crate) mod response;

@@ -40,6 +40,7 @@ mod hosts;
 mod import;
 mod included;
 mod interim;
+mod jwt;
 mod legacy;
 mod legacy_servers;
 mod lifecycle;

@@ -7,6 +7,7 @@
 mod acme;
 pub(crate) mod exposure;
 mod findings;
+mod jwt;
 mod names;
 mod shadow;
 mod spellings;
@@ -22,6 +23,7 @@ pub(crate) fn lint(config: &Config) -> Vec<ConfigWarning> {
     spellings::spellings(config, &mut findings);
     exposure::exposure(config, &mut findings);
     shadow::shadow(config, &mut findings);
+    jwt::jwt(config, &mut findings);
     acme::acme(config, &mut findings);
     let mut all = findings.into_all();
     all.sort_by_key(|warning| warning.position);

@@ -158,7 +158,7 @@ fn tokens_and_credentials_in_the_clear() {
     let text = warns(Lint::PlainHttp, key, &upstream("http://10.0.0.5:80", credentials, ""));
     assert!(text.contains("credentials go to http://10.0.0.5"), "{text}");
     let text = warns(Lint::PlainHttp, key, &upstream("http://legacy.internal", "", "forward_token = true"));
-    assert!(text.contains("tokens (`forward_token`) go to http://legacy.internal"), "{text}");
+    assert!(text.contains("tokens or JWTs (`forward_token`) go to http://legacy.internal"), "{text}");
     silent(&upstream("http://10.0.0.5:80", "", ""));
     silent(&upstream("https://10.0.0.5", credentials, ""));
     silent(&upstream("http://127.0.0.1:9000", credentials, ""));

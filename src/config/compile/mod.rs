@@ -14,6 +14,7 @@ mod forwarding;
 pub(super) mod headers;
 mod hosts;
 mod jwks;
+mod jwt;
 mod methods;
 mod metrics;
 mod observe;
@@ -35,7 +36,7 @@ use std::path::Path;
 pub(super) use self::store::KINDS as STORE_KINDS;
 
 use self::scopes::Names;
-use super::model::Config;
+use super::model::{Config, TokenForwarding};
 use super::reader::{Table, Value, read_all};
 
 /// Reads the whole document.
@@ -54,7 +55,11 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         scopes: scopes.iter().map(|(name, _)| *name).collect(),
         upstreams: upstreams.iter().map(|(name, _)| *name).collect(),
     };
-    let token_service = token_service::token_service(root, &server);
+    let mut token_service = token_service::token_service(root, &server);
+    let routes = root.take("routes");
+    if routes.as_ref().is_some_and(jwt::is_asked_for) {
+        token_service.jwt.get_or_insert_with(jwt::defaults);
+    }
     let store = store::store(root);
     let defaults = clients::Defaults {
         token_lifetime: token_service.token_lifetime,
@@ -64,7 +69,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     let clients = read_all(clients, |id, value| clients::client(id, value, &names, &defaults));
     let upstreams = read_all(upstreams, upstreams::upstream);
     let endpoints = token_service.endpoints();
-    let routes = root.take("routes").map(|value| {
+    let routes = routes.map(|value| {
         routes::routes(&value, &names, upstreams.as_deref().unwrap_or_default(), &endpoints, &server)
     });
     let acme = match &routes {
@@ -89,6 +94,11 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         admin::separate(value, admin, upstreams.as_deref().unwrap_or_default(), metrics, demo.as_ref());
     }
     acme?;
+    let routes = routes.unwrap_or(Some(Vec::new()))?;
+    // The value of an environment variable is known only now.
+    if routes.iter().any(|route| route.forward_token == TokenForwarding::Jwt) {
+        token_service.jwt.get_or_insert_with(jwt::defaults);
+    }
     Some(Config {
         file: file.to_owned(),
         files: Vec::new(),
@@ -100,7 +110,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         scopes: scopes?,
         clients: clients?,
         upstreams: upstreams?,
-        routes: routes.unwrap_or(Some(Vec::new()))?,
+        routes,
         expectations: expectations.unwrap_or(Some(Vec::new()))?,
         security_log: security_log.map_or(Some(None), |log| log.map(Some))?,
         tracing: tracing.map_or(Some(None), |tracing| tracing.map(Some))?,

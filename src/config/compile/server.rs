@@ -85,8 +85,7 @@ fn read_tls(table: &mut Table<'_>) -> ServerTls {
 /// Reads `mode`, of the server or of a route. The second value is the value itself, if the table has one.
 pub(super) fn mode<'a>(table: &mut Table<'a>, default: Mode) -> (Mode, Option<Value<'a>>) {
     let value = table.take("mode");
-    let modes = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
-    let chosen = value.as_ref().and_then(|value| value.choice(&modes));
+    let chosen = value.as_ref().and_then(|value| value.choice(&Mode::ALL));
     (chosen.unwrap_or(default), value)
 }
 

@@ -13,11 +13,12 @@ use super::*;
 use crate::{
     config::{
         Access, AccessLog, Balance, BodyLimit, CorsOrigins, Credentials, ExpectedStatus, IdentityHeader,
-        IdentityHeaders, Issuer, ListenerProtocol, Methods, Pattern, Probe, Protocol, RetryBudget,
-        ServerCertificate, UpstreamHost,
+        IdentityHeaders, Issuer, JwtKeys, ListenerProtocol, Methods, Pattern, Probe, Protocol, RetryBudget,
+        ServerCertificate, TokenForwarding, UpstreamHost,
     },
     gate::KeySource,
     oauth::certificate::Subject,
+    oauth::jose::SigningAlgorithm,
     oauth::scope::Requirement,
 };
 
@@ -165,8 +166,13 @@ fn everything_in_server_and_token_service_arrives() {
             "/.well-known/oauth-authorization-server/tokens",
             "/.well-known/oauth-protected-resource",
             "/.well-known/oauth-protected-resource/tokens",
+            "/.well-known/jwks.json",
         ]
     );
+    let jwt = service.jwt.as_ref().unwrap();
+    let (algorithm, day) = (SigningAlgorithm::EdDsa, SECOND * 86_400);
+    let generated = JwtKeys::Generated { algorithm, rotate_every: day * 7, publish_before: SECOND * 7_200 };
+    assert_eq!((&jwt.keys, jwt.lifetime), (&generated, SECOND * 60));
     assert_eq!(service.token_lifetime, SECOND * 120);
     assert_eq!((service.max_tokens.get(), service.max_tokens_per_client.get()), (1_000, 10));
     assert_eq!((service.throttle.failures.get(), service.throttle.per), (3, SECOND * 30));
@@ -272,7 +278,10 @@ fn everything_of_a_route_arrives() {
     assert_eq!((scopes.as_str(), audience.as_deref()), ("read write", Some("https://api.example.com")));
     assert_eq!(config.upstream_of(first).unwrap().name, "hello");
     assert_eq!(first.strip_prefix.as_deref(), Some("/v1"));
-    assert!(first.forward_token && first.allow_semicolon && first.allow_encoded_slash);
+    assert_eq!((first.forward_token, second.forward_token), (TokenForwarding::Jwt, TokenForwarding::Removed));
+    assert_eq!(config.upstream_of(first).unwrap().audience(), "https://hello.internal");
+    assert_eq!(config.upstream_of(second).unwrap().audience(), "plain");
+    assert!(first.allow_semicolon && first.allow_encoded_slash);
     assert!(first.allow_encoded_delimiters && first.allow_empty_segments && !first.map_response_urls);
     let consumer = IdentityHeader::Named("x-consumer".parse().unwrap());
     assert_eq!(first.identity_headers, IdentityHeaders { client_id: consumer, scope: IdentityHeader::Off });

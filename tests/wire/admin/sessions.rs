@@ -147,7 +147,7 @@ fn forms_of_other_sites_are_refused() {
 }
 
 #[test]
-fn guessing_passwords_is_slow_and_tells_nothing() {
+fn guessing_passwords_is_slow_and_reveals_nothing() {
     let admin = Admin::start(&users());
     let page = |name: &str| {
         let response = post(&admin, "/sign-in", &[], &credentials(name, "wrong-password"));
@@ -169,7 +169,7 @@ fn guessing_passwords_is_slow_and_tells_nothing() {
 }
 
 #[test]
-fn a_session_is_new_at_sign_in_and_a_cookie_that_is_sent_twice_is_none() {
+fn a_session_is_new_at_sign_in_and_a_repeated_cookie_is_ignored() {
     let admin = Admin::start(&users());
     let name = format!("tollgate_admin_{}", admin.address.port());
     let planted = format!("Cookie: {name}={}", "A".repeat(43));
