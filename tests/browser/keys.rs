@@ -23,10 +23,10 @@ pub(crate) async fn of_routes_and_upstreams_can_be_changed(javascript: Javascrip
     browser.sees("allow_semicolons").await;
     assert_eq!(browser.value("Methods").await, "GET HEAD");
     browser.fill("Other keys", "forward_token = true\nrequest_headers = { set = { X-Tenant = '7' } }").await;
-    browser.fill("Rate limit of each client", "often").await;
+    browser.fill("Rate limit", "often").await;
     browser.press("Add to changes").await;
     browser.sees("rate_limit: ").await;
-    browser.fill("Rate limit of each client", "100/s").await;
+    browser.fill("Rate limit", "100/s").await;
     browser.press("Add to changes").await;
     browser.sees("What it grants").await;
     browser.sees("in shadow mode: it forwards requests without a valid token").await;
