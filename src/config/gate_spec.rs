@@ -6,6 +6,8 @@ use std::time::UNIX_EPOCH;
 
 use super::error::ConfigErrors;
 use super::model::{Client, ClientAuthentication, Config, ListenerProtocol};
+#[cfg(feature = "gateway")]
+use crate::gate::jwt::JwtPolicy;
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec, SecretSpec, ThrottlePolicy};
 use crate::oauth::client::ClientPolicy;
 use crate::oauth::client_auth::SecretMethod;
@@ -25,6 +27,8 @@ impl From<&Config> for GateSpec {
             throttle: ThrottlePolicy { failures: service.throttle.failures.get(), per: service.throttle.per },
             public_origins: public_origins(config),
             restricted_tokens: service.restricted_tokens,
+            #[cfg(feature = "gateway")]
+            jwt: service.jwt.as_ref().map(|jwt| JwtPolicy { lifetime: jwt.lifetime }),
             clients: config.clients.iter().map(client).collect(),
         }
     }

@@ -51,11 +51,17 @@ pub enum Lint {
     AcceptsRevoked,
     /// A route that forwards what it is to refuse.
     ShadowMode,
+    /// JWT keys that other gateways on the same store do not have.
+    UnsharedKeys,
+    /// A listener that the authority of `[server.tls.acme]` cannot reach.
+    AcmeUnreachable,
+    /// A host of a route for which no certificate is ordered.
+    UncoveredHost,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -76,6 +82,9 @@ impl Lint {
         Self::ForgetsOnRestart,
         Self::AcceptsRevoked,
         Self::ShadowMode,
+        Self::UnsharedKeys,
+        Self::AcmeUnreachable,
+        Self::UncoveredHost,
     ];
 
     /// Returns the name, such as `unknown-method`.
@@ -102,6 +111,9 @@ impl Lint {
             Self::ForgetsOnRestart => "forgets-on-restart",
             Self::AcceptsRevoked => "accepts-revoked",
             Self::ShadowMode => "shadow-mode",
+            Self::UnsharedKeys => "unshared-keys",
+            Self::AcmeUnreachable => "acme-unreachable",
+            Self::UncoveredHost => "uncovered-host",
         }
     }
 }

@@ -21,6 +21,9 @@ pub enum Endpoint {
     AuthorizationServer,
     /// Metadata of the protected resource (RFC 9728).
     ProtectedResource,
+    /// The keys that verify the gate's JWTs (RFC 7517).
+    #[cfg(feature = "gateway")]
+    KeySet,
 }
 
 impl Endpoint {
@@ -31,9 +34,14 @@ impl Endpoint {
         matches!(self, Self::Token | Self::Introspection | Self::Revocation)
     }
 
-    /// Returns whether it is one of the metadata documents, whose paths are fixed.
+    /// Returns whether it is one of the documents whose paths are fixed.
     pub(crate) fn is_document(self) -> bool {
-        matches!(self, Self::AuthorizationServer | Self::ProtectedResource)
+        match self {
+            Self::AuthorizationServer | Self::ProtectedResource => true,
+            #[cfg(feature = "gateway")]
+            Self::KeySet => true,
+            Self::Token | Self::Introspection | Self::Revocation => false,
+        }
     }
 }
 

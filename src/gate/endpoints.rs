@@ -46,10 +46,8 @@ impl Gate {
             Some(Endpoint::Introspection)
         } else if path == settings.revocation_endpoint {
             Some(Endpoint::Revocation)
-        } else if is_document(path, metadata::AUTHORIZATION_SERVER, &settings) {
-            Some(Endpoint::AuthorizationServer)
-        } else if is_document(path, metadata::PROTECTED_RESOURCE, &settings) {
-            Some(Endpoint::ProtectedResource)
+        } else if path.starts_with("/.well-known/") {
+            document(path, &settings)
         } else {
             None
         }
@@ -105,6 +103,8 @@ impl Gate {
                 Ok(metadata::respond(&parts.method, &settings.authorization_server))
             }
             Endpoint::ProtectedResource => Ok(metadata::respond(&parts.method, &settings.protected_resource)),
+            #[cfg(feature = "gateway")]
+            Endpoint::KeySet => Ok(self.inner.jwt.respond(parts)),
         };
         let mut response = answered.unwrap_or_else(|refusal| {
             let response = refusal.to_response(&settings.challenge.realm);
@@ -269,6 +269,22 @@ impl Gate {
                 answer.map_err(|_| TokenError::Unavailable(RETRY_WHEN_FULL))
             }
         }
+    }
+}
+
+/// Returns the document at a path below `/.well-known/`, if there is one.
+#[cold]
+fn document(path: &str, settings: &Settings) -> Option<Endpoint> {
+    #[cfg(feature = "gateway")]
+    if path == metadata::KEY_SET && settings.jwt.is_some() {
+        return Some(Endpoint::KeySet);
+    }
+    if is_document(path, metadata::AUTHORIZATION_SERVER, settings) {
+        Some(Endpoint::AuthorizationServer)
+    } else if is_document(path, metadata::PROTECTED_RESOURCE, settings) {
+        Some(Endpoint::ProtectedResource)
+    } else {
+        None
     }
 }
 

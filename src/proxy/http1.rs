@@ -382,6 +382,7 @@ fn parts_of(request: &impl RequestView) -> Option<Parts> {
     let mut headers = HeaderMap::new();
     let is_read = |field: &Field<'_>| {
         !UNREAD.has(field.class)
+            || field.name.eq_ignore_ascii_case(b"if-none-match")
             || field.name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
                 && field.class == Class::Other
     };

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::{addresses::secure_url, cors};
+use super::{addresses::secure_url, cors, jwt};
 use crate::config::{
     address::Scheme,
     error::ErrorKind,
@@ -44,6 +44,9 @@ impl TokenService {
                 path => endpoints.push((format!("{document}{path}"), what)),
             }
         }
+        if self.jwt.is_some() {
+            endpoints.push((metadata::KEY_SET.to_owned(), "the keys that verify JWTs (RFC 7517)"));
+        }
         endpoints
     }
 }
@@ -70,6 +73,7 @@ fn without_table(server: &Server) -> TokenService {
         realm: defaults::REALM.to_owned(),
         public_origins: Vec::new(),
         restricted_tokens: RestrictedTokens::default(),
+        jwt: None,
     }
 }
 
@@ -101,9 +105,11 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         realm,
         public_origins,
         restricted_tokens,
+        jwt: no_jwt,
     } = without_table(server);
     let mut taken: Vec<(String, &'static str)> =
         METADATA.iter().map(|(path, _)| ((*path).to_owned(), "metadata")).collect();
+    taken.push((metadata::KEY_SET.to_owned(), "the key set"));
     let mut endpoint = |name: &'static str, default: String, table: &mut Table<'_>| {
         let value = table.take(name);
         let path = value.as_ref().and_then(endpoint_path).map_or(default, str::to_owned);
@@ -180,6 +186,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
                 ("any_route", RestrictedTokens::AnyRoute),
             ])
         }),
+        jwt: table.or("jwt", no_jwt, |value| jwt::service(&value).map(Some)),
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn endpoint_name(endpoint: Endpoint) -> Option<EndpointName> {
         Endpoint::Token => Some(EndpointName::Token),
         Endpoint::Introspection => Some(EndpointName::Introspection),
         Endpoint::Revocation => Some(EndpointName::Revocation),
-        Endpoint::AuthorizationServer | Endpoint::ProtectedResource => None,
+        Endpoint::AuthorizationServer | Endpoint::ProtectedResource | Endpoint::KeySet => None,
     }
 }
 
