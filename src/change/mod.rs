@@ -33,6 +33,7 @@ pub(crate) mod permission;
 pub(crate) mod preview;
 pub(crate) mod proposals;
 pub(crate) mod raw;
+pub(crate) mod registration;
 mod rollback;
 mod routes;
 mod secrets;

@@ -17,6 +17,7 @@ mod history;
 mod import;
 mod man;
 mod output;
+mod registration;
 mod route_json;
 mod routes;
 mod schema;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&config, &arguments),
         Command::Client(command) => client::run(&config, command),
         Command::Admin(command) => admin::run(&config, &command),
+        Command::Registration(command) => registration::run(&config, &command),
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Health(arguments) => health::health(&config, &arguments),
         Command::Upgrade(arguments) => upgrade::upgrade(&config, &arguments),

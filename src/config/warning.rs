@@ -51,11 +51,13 @@ pub enum Lint {
     AcceptsRevoked,
     /// A route that forwards what it is to refuse.
     ShadowMode,
+    /// A client whose id has the form of those that register themselves.
+    RegisteredId,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -76,6 +78,7 @@ impl Lint {
         Self::ForgetsOnRestart,
         Self::AcceptsRevoked,
         Self::ShadowMode,
+        Self::RegisteredId,
     ];
 
     /// Returns the name, such as `unknown-method`.
@@ -102,6 +105,7 @@ impl Lint {
             Self::ForgetsOnRestart => "forgets-on-restart",
             Self::AcceptsRevoked => "accepts-revoked",
             Self::ShadowMode => "shadow-mode",
+            Self::RegisteredId => "registered-id",
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::gate::hashing::HashingPool;
 use crate::gate::instance::{Gate, Inner};
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
+#[cfg(feature = "gateway")]
+use crate::gate::register::Registry;
 use crate::gate::settings::Settings;
 use crate::gate::single_flight::SingleFlight;
 use crate::gate::spec::GateSpec;
@@ -181,8 +183,14 @@ impl GateBuilder {
         getrandom::fill(&mut process_key).map_err(GateError::Randomness)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens)));
+        #[cfg_attr(not(feature = "gateway"), expect(unused_mut))]
+        let mut spec = self.spec;
+        #[cfg(feature = "gateway")]
+        let registry = Registry::of(&*store);
+        #[cfg(feature = "gateway")]
+        registry.add_to(&mut spec);
         let inner = Arc::new(Inner {
-            settings: ArcSwap::from_pointee(Settings::new(self.spec, None, clock.unix_time(), &*store)),
+            settings: ArcSwap::from_pointee(Settings::new(spec, None, clock.unix_time(), &*store)),
             store,
             hashing,
             throttle: Throttle::default(),
@@ -190,6 +198,8 @@ impl GateBuilder {
             single_flight: SingleFlight::default(),
             changed_clients: ChangedClients::default(),
             process_key,
+            #[cfg(feature = "gateway")]
+            registry,
             #[cfg(feature = "jose")]
             assertions: UsedOnce::new(ASSERTIONS, &*clock).map_err(GateError::Randomness)?,
             #[cfg(feature = "jose")]
@@ -200,6 +210,8 @@ impl GateBuilder {
         });
         let gate = Gate { inner };
         gate.watch_found_grants();
+        #[cfg(feature = "gateway")]
+        gate.watch_registered();
         gate.adopt_kept_tokens();
         if gate.inner.store.is_shared() {
             let weak = Arc::downgrade(&gate.inner);

@@ -37,6 +37,10 @@ impl Gate {
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
         let settings = self.settings();
+        // Nearly all paths end here.
+        if settings.endpoint_lengths >> (path.len() % 64) & 1 == 0 {
+            return None;
+        }
         if path == settings.token_endpoint {
             Some(Endpoint::Token)
         } else if path == settings.introspection_endpoint {
@@ -48,6 +52,9 @@ impl Gate {
         } else if is_document(path, metadata::PROTECTED_RESOURCE, &settings) {
             Some(Endpoint::ProtectedResource)
         } else {
+            #[cfg(feature = "gateway")]
+            return is_registration(path, &settings).then_some(Endpoint::Registration);
+            #[cfg(not(feature = "gateway"))]
             None
         }
     }
@@ -60,6 +67,8 @@ impl Gate {
             settings.introspection_endpoint.clone(),
             settings.revocation_endpoint.clone(),
         ];
+        #[cfg(feature = "gateway")]
+        paths.extend(settings.registration.as_ref().map(|registration| registration.endpoint.clone()));
         for document in [metadata::AUTHORIZATION_SERVER, metadata::PROTECTED_RESOURCE] {
             paths.push(document.to_owned());
             if !settings.issuer_path.is_empty() {
@@ -114,6 +123,11 @@ impl Gate {
                 Ok(metadata::respond(&parts.method, &settings.authorization_server))
             }
             Endpoint::ProtectedResource => Ok(metadata::respond(&parts.method, &settings.protected_resource)),
+            #[cfg(feature = "gateway")]
+            Endpoint::Registration => {
+                // Boxed, because it is rare and its state would make the future of every token request larger.
+                Box::pin(self.serve_registration(&settings, parts, body, origin, &mut outcome)).await
+            }
         };
         let mut response = answered.unwrap_or_else(|refusal| {
             let response = refusal.to_response(&settings.challenge.realm);
@@ -277,6 +291,14 @@ impl Gate {
             }
         }
     }
+}
+
+/// Returns whether `path` is where clients register, or that of a client's registration.
+#[cfg(feature = "gateway")]
+fn is_registration(path: &str, settings: &Settings) -> bool {
+    let Some(registration) = &settings.registration else { return false };
+    let Some(rest) = path.strip_prefix(registration.endpoint.as_str()) else { return false };
+    rest.is_empty() || rest.strip_prefix('/').is_some_and(crate::oauth::registration::is_client_id)
 }
 
 /// Returns whether `path` is a path of `document`: followed by the issuer's path (RFC 8414 §3.1, RFC 9728 §3.1), or

@@ -1,5 +1,6 @@
 //! Where issued tokens are kept: the [`TokenStore`] trait and a [`MemoryStore`].
 
+mod client_table;
 #[cfg(any(feature = "config", feature = "redis"))]
 mod engine;
 #[cfg(feature = "journal")]
@@ -14,6 +15,9 @@ mod token_store;
 mod used_name;
 mod wheel;
 
+#[cfg(feature = "gateway")]
+pub(crate) use client_table::{CLIENT, MemoryTable, client_key, number};
+pub use client_table::{ClientTable, OnRowChange, RowChange};
 #[cfg(any(feature = "config", feature = "redis"))]
 pub use engine::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
 #[cfg(feature = "journal")]

@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
+use crate::store::client_table::ClientTable;
 use crate::store::lasting::Lasting;
 use crate::store::used_name::UsedName;
 
@@ -165,6 +166,12 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Returns what the store remembers from before a restart, if it remembers anything. The default
     /// remembers nothing.
     fn lasting(&self) -> Option<&dyn Lasting> {
+        None
+    }
+
+    /// Returns the table of clients that have registered themselves, if the store keeps one. The default keeps none: such
+    /// clients are gone after a restart.
+    fn client_table(&self) -> Option<&dyn ClientTable> {
         None
     }
 

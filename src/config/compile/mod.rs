@@ -17,6 +17,7 @@ mod methods;
 mod metrics;
 mod observe;
 mod proxy_protocol;
+mod registration;
 mod resilience;
 mod routes;
 mod scopes;
@@ -53,7 +54,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         scopes: scopes.iter().map(|(name, _)| *name).collect(),
         upstreams: upstreams.iter().map(|(name, _)| *name).collect(),
     };
-    let token_service = token_service::token_service(root, &server);
+    let token_service = token_service::token_service(root, &server, &names);
     let store = store::store(root);
     let defaults = clients::Defaults {
         token_lifetime: token_service.token_lifetime,

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::{addresses::secure_url, cors};
+use super::{addresses::secure_url, cors, registration, scopes::Names};
 use crate::config::{
     address::Scheme,
     error::ErrorKind,
@@ -44,14 +44,17 @@ impl TokenService {
                 path => endpoints.push((format!("{document}{path}"), what)),
             }
         }
+        if let Some(registration) = &self.registration {
+            endpoints.push((registration.endpoint.clone(), "the registration endpoint"));
+        }
         endpoints
     }
 }
 
 /// Reads `[token_service]`, or returns its defaults.
-pub(super) fn token_service(root: &mut Table<'_>, server: &Server) -> TokenService {
+pub(super) fn token_service(root: &mut Table<'_>, server: &Server, names: &Names<'_>) -> TokenService {
     root.take("token_service")
-        .and_then(|value| value.table("a table: [token_service]", |table| read(table, server)))
+        .and_then(|value| value.table("a table: [token_service]", |table| read(table, server, names)))
         .unwrap_or_else(|| without_table(server))
 }
 
@@ -70,6 +73,7 @@ fn without_table(server: &Server) -> TokenService {
         realm: defaults::REALM.to_owned(),
         public_origins: Vec::new(),
         restricted_tokens: RestrictedTokens::default(),
+        registration: None,
     }
 }
 
@@ -87,7 +91,7 @@ fn default_issuer(server: &Server) -> Issuer {
     }
 }
 
-fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
+fn read(table: &mut Table<'_>, server: &Server, names: &Names<'_>) -> TokenService {
     let TokenService {
         issuer,
         token_endpoint,
@@ -101,6 +105,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         realm,
         public_origins,
         restricted_tokens,
+        registration: no_registration,
     } = without_table(server);
     let mut taken: Vec<(String, &'static str)> =
         METADATA.iter().map(|(path, _)| ((*path).to_owned(), "metadata")).collect();
@@ -123,6 +128,11 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
     let token_endpoint = endpoint("token_endpoint", token_endpoint, table);
     let introspection_endpoint = endpoint("introspection_endpoint", introspection_endpoint, table);
     let revocation_endpoint = endpoint("revocation_endpoint", revocation_endpoint, table);
+    let registration = table.take("registration").map(|value| {
+        registration::registration(&value, names, |table| {
+            endpoint("endpoint", defaults::REGISTRATION_ENDPOINT.to_owned(), table)
+        })
+    });
     let max_tokens = table.positive(&MAX_TOKENS);
     let per_client = table.take(MAX_TOKENS_PER_CLIENT.bounds.name);
     TokenService {
@@ -180,6 +190,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
                 ("any_route", RestrictedTokens::AnyRoute),
             ])
         }),
+        registration: registration.unwrap_or(no_registration),
     }
 }
 

@@ -7,6 +7,7 @@ mod expect;
 mod methods;
 mod mode;
 mod observe;
+mod registration;
 mod route;
 mod server;
 mod upstream;
@@ -23,6 +24,7 @@ pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
 pub use methods::Methods;
 pub use mode::Mode;
 pub use observe::{AcceptContext, SecurityLog, Tracing};
+pub use registration::{InitialAccessToken, Registration, RegistrationMethod, RegistrationTemplate};
 pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,

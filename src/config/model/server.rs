@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{cors::Cors, mode::Mode};
+use super::{cors::Cors, mode::Mode, registration::Registration};
 use crate::{
     config::{
         address::{AddressRange, Host, Origin, Scheme},
@@ -256,6 +256,8 @@ pub struct TokenService {
     pub public_origins: Vec<PublicOrigin>,
     /// The routes that accept a token that is restricted to a resource (RFC 8707).
     pub restricted_tokens: RestrictedTokens,
+    /// How clients register themselves; `None` lets none of them do so.
+    pub registration: Option<Registration>,
 }
 
 /// The issuer identifier.

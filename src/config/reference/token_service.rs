@@ -3,6 +3,7 @@
 use super::cors;
 use super::key::{Key, Kind, Table};
 use super::pattern;
+use super::registration::registration;
 use crate::config::settings::token_service as settings;
 use crate::gate::defaults;
 
@@ -104,6 +105,7 @@ pub(super) fn token_service() -> Table {
         .default(r#""own_routes""#)
         .example(r#""any_route""#)
         .wrong(r#""all""#),
+        Key::table("registration", registration()),
     ])
 }
 

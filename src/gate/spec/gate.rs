@@ -1,6 +1,8 @@
 use crate::gate::defaults;
 use crate::gate::spec::client::ClientSpec;
 use crate::gate::spec::error::SpecError;
+#[cfg(feature = "gateway")]
+use crate::gate::spec::registration::RegistrationSpec;
 use crate::gate::throttle::ThrottlePolicy;
 use crate::oauth::public_origin::PublicOrigin;
 use crate::oauth::scope::RestrictedTokens;
@@ -33,6 +35,9 @@ pub struct GateSpec {
     pub restricted_tokens: RestrictedTokens,
     /// The clients.
     pub clients: Vec<ClientSpec>,
+    /// How clients register themselves. `None` lets none of them do so.
+    #[cfg(feature = "gateway")]
+    pub(crate) registration: Option<Box<RegistrationSpec>>,
 }
 
 impl Default for GateSpec {
@@ -49,6 +54,8 @@ impl Default for GateSpec {
             public_origins: Vec::new(),
             restricted_tokens: RestrictedTokens::default(),
             clients: Vec::new(),
+            #[cfg(feature = "gateway")]
+            registration: None,
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Metadata {
     pub introspection_endpoint: String,
     /// The path of the revocation endpoint.
     pub revocation_endpoint: String,
+    /// The path where clients register themselves, if they may.
+    pub registration_endpoint: Option<String>,
     /// All scopes.
     pub scopes: Vec<String>,
     /// The ways in which clients may authenticate.
@@ -61,6 +63,9 @@ impl Metadata {
         });
         if let Some(document) = document.as_object_mut() {
             let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+            if let Some(path) = &self.registration_endpoint {
+                put("registration_endpoint", json!(url(path)));
+            }
             // RFC 8414 §3.2: empty arrays are left out.
             if !self.scopes.is_empty() {
                 put("scopes_supported", json!(self.scopes));

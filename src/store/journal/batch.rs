@@ -1,6 +1,7 @@
 //! A batch of changes that is written in one transaction, and the format of its rows.
 
 use crate::oauth::token::TokenDigest;
+use crate::store::client_table::RowChange;
 use crate::store::journal::usage::UsageRow;
 use crate::store::used_name::UsedName;
 
@@ -63,6 +64,8 @@ pub(super) struct Batch {
     pub(super) epochs: Vec<Epoch>,
     pub(super) used: Vec<(UsedName, i64)>,
     pub(super) usage: Vec<UsageRow>,
+    /// Changes of the table of registered clients.
+    pub(super) registered: Vec<RowChange>,
 }
 
 /// One row of the table.
@@ -78,7 +81,7 @@ pub(super) struct Row {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { grants, ended, clients, issued, revoked, epochs, used, usage } = self;
+        let Self { grants, ended, clients, issued, revoked, epochs, used, usage, registered } = self;
         grants.is_empty()
             && ended.is_empty()
             && clients.is_empty()
@@ -87,6 +90,7 @@ impl Batch {
             && epochs.is_empty()
             && used.is_empty()
             && usage.is_empty()
+            && registered.is_empty()
     }
 
     pub(super) fn append(&mut self, mut later: Self) {
@@ -98,6 +102,7 @@ impl Batch {
         self.epochs.append(&mut later.epochs);
         self.used.append(&mut later.used);
         self.usage.append(&mut later.usage);
+        self.registered.append(&mut later.registered);
     }
 
     /// Makes the rows: tokens first, because a token in the same batch may be revoked in it.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use crate::state_file;
 use crate::store::journal::batch::{Batch, ClientRow, EPOCH, ISSUED, REVOKED};
 use crate::store::journal::boot::Moment;
+use crate::store::journal::client_rows;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::network;
 use crate::store::journal::own_rows::OwnRows;
@@ -111,6 +112,7 @@ impl JournalFile {
             version => return Err(JournalError::Version(path, version)),
         }
         usage::prepare(&connection).map_err(sqlite)?;
+        client_rows::prepare(&connection).map_err(sqlite)?;
         Ok(Self { connection, path, lock, own })
     }
 
@@ -162,6 +164,7 @@ impl JournalFile {
             };
         }
         usage::write(&write, &batch.usage)?;
+        client_rows::write(&write, &batch.registered)?;
         let mut own: Option<RangeInclusive<i64>> = None;
         for row in batch.rows() {
             write.execute(

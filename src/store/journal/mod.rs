@@ -2,6 +2,8 @@
 
 mod batch;
 mod boot;
+mod client_rows;
+mod client_table;
 mod error;
 mod file;
 mod follow;
@@ -38,13 +40,14 @@ pub use self::error::JournalError;
 #[cfg(feature = "gateway")]
 pub(crate) use self::file::LOCK;
 #[cfg(feature = "gateway")]
-pub(crate) use self::report::{Report, report, usage};
+pub(crate) use self::report::{Report, registered_rows, report, usage};
 #[cfg(feature = "gateway")]
 pub(crate) use self::usage::UsageRow;
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::{Grant, Record};
 use crate::oauth::token::TokenDigest;
+use crate::store::client_table::{ClientTable, MemoryTable, OnRowChange};
 use crate::store::journal::batch::{Batch, ClientRow, Epoch, GrantRow, Issued};
 use crate::store::journal::boot::{BootClock, SystemBoot};
 use crate::store::journal::file::JournalFile;
@@ -111,6 +114,9 @@ pub struct Journal {
     used: UsedNames,
     grants: Mutex<GrantIds>,
     registrations: Mutex<HashMap<ClientId, Vec<u8>>>,
+    /// The clients that have registered themselves, as they are in the file.
+    registered: MemoryTable,
+    on_row_change: OnceLock<OnRowChange>,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
     boot: Arc<dyn BootClock>,
@@ -181,7 +187,7 @@ impl Journal {
         let (memory, interner, used) =
             (MemoryStore::new(max_tokens), Interner::default(), UsedNames::default());
         let target = Target { memory: &memory, interner: &interner, used: &used, offset, found: None };
-        let Loaded { tokens, no_room, dropped, mut grants, registrations, last_expiry, last_row } =
+        let Loaded { tokens, no_room, dropped, mut grants, registrations, registered, last_expiry, last_row } =
             load(&mut file, before.as_ref(), &now, &target)?;
         if dropped {
             log::warn!(
@@ -218,6 +224,8 @@ impl Journal {
             used,
             grants: Mutex::new(grants),
             registrations: Mutex::new(registrations),
+            registered: MemoryTable::with(registered),
+            on_row_change: OnceLock::new(),
             shared,
             writer: Some(writer),
             boot,
@@ -278,6 +286,7 @@ impl Journal {
         if self.catch_up().is_err() {
             log::error!("the last part of {} cannot be read", self.folder.display());
         }
+        self.read_registered();
         self.following.stop();
         self.own.keep(false);
     }
@@ -427,6 +436,10 @@ impl TokenStore for Journal {
     }
 
     fn lasting(&self) -> Option<&dyn Lasting> {
+        Some(self)
+    }
+
+    fn client_table(&self) -> Option<&dyn ClientTable> {
         Some(self)
     }
 

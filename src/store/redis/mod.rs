@@ -11,6 +11,7 @@
 
 mod additions;
 mod ask;
+mod clients;
 mod connect;
 mod entry;
 mod error;
@@ -44,6 +45,7 @@ use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
+use crate::store::client_table::ClientTable;
 use crate::store::engine::RedisOptions;
 use crate::store::journal::{Journal, JournalError};
 use crate::store::redis::connect::PATIENCE;
@@ -122,6 +124,7 @@ impl RedisStore {
         let thread = std::thread::Builder::new().name("tollgate-store".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::spawn(additions::run(Arc::clone(&tasks), jobs));
+                tokio::spawn(clients::run(Arc::clone(&tasks)));
                 tokio::spawn(worker::run(tasks));
                 let _ = stopped.await;
             });
@@ -253,6 +256,10 @@ impl TokenStore for RedisStore {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn client_table(&self) -> Option<&dyn ClientTable> {
+        Some(self)
     }
 
     fn admit_with(&self, admits: Admits) {

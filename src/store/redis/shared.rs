@@ -15,6 +15,7 @@ use crate::oauth::token::TokenDigest;
 use crate::store::engine::RedisOptions;
 use crate::store::journal::Journal;
 use crate::store::memory::MemoryStore;
+use crate::store::redis::clients::Clients;
 use crate::store::redis::connect::{Data, Link};
 use crate::store::redis::entry::Value;
 use crate::store::redis::error::EngineError;
@@ -63,6 +64,8 @@ pub(super) struct Shared {
     /// its clients.
     pub(super) gateways: Mutex<HashMap<String, (Millis, String)>>,
     pub(super) stats: Stats,
+    /// The clients that have registered themselves.
+    pub(super) clients: Clients,
     /// Whether this gate accepts a token that another gate has issued.
     pub(super) admits: OnceLock<Admits>,
 }
@@ -97,6 +100,7 @@ impl Shared {
             client_set: Mutex::new("-".to_owned()),
             gateways: Mutex::default(),
             stats: Stats::default(),
+            clients: Clients::default(),
             admits: OnceLock::new(),
         }
     }

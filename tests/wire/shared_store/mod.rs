@@ -6,4 +6,5 @@ mod faults;
 mod gateways;
 mod link;
 mod measure;
+mod registration;
 mod requests;
